@@ -1,0 +1,275 @@
+"""Audience: who listens to a room, and how far each has read.
+
+Listeners that are up to date share *one* cursor, the audience's, and are grouped by style, so that
+a flush renders once a style and is then one loop over bound ``send`` calls.  A listener has a
+cursor of its own only while it is behind: its connection is full, it has just come, or it
+is to be shown something otherwise than the others (a mention, /ignore, its own words).  Nobody
+has a queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from chatd.chat.events import Entry
+from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS
+from chatd.chat.log import RoomLog, Style
+
+#: Listeners behind whose cursors are looked at on every flush.
+FEW = 16
+
+
+class Listener(Protocol):
+    """Somebody at the other end of a connection."""
+
+    #: Takes bytes and says how many; see `chatd.chat.session.Reader`.
+    send: Callable[[bytes], int]
+
+    @property
+    def full(self) -> bool:
+        """Whether the connection takes nothing now."""
+
+    @property
+    def filters(self) -> bool:
+        """Whether there is anybody whose events it does not want."""
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether it wants to see this event."""
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """``send`` took less than all of the data: keep the rest, and be full."""
+
+    def broken(self, bug: Exception) -> None:
+        """``send`` failed as nothing should: end this connection."""
+
+    def missed(self, room: str, count: int) -> None:
+        """So many events of the room are gone before it could read them."""
+
+
+class Audience:
+    """The listeners of one room and their cursors in its log.
+
+    A listener is in exactly one of: a style's group, ``_late`` (behind, to be served at the next
+    flush) or ``_held`` (behind and full, to be served when its connection has room).
+    """
+
+    __slots__ = ("_groups", "_held", "_late", "_log", "_on_news", "_room", "_shared", "_special")
+
+    def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
+        self._room = room
+        self._log = RoomLog()
+        self._on_news = on_news
+        self._shared = 0
+        self._groups: dict[Style, dict[Listener, Callable[[bytes], int]]] = {}
+        self._late: dict[Listener, tuple[Style, int]] = {}
+        self._held: dict[Listener, tuple[Style, int]] = {}
+        self._special: dict[int, tuple[frozenset[Listener], frozenset[Listener]]] = {}
+
+    @property
+    def highlights(self) -> bool:
+        """Whether anybody here is shown it otherwise when they are mentioned."""
+        return any(style.highlights for style in self._groups) or any(
+            style.highlights for places in (self._late, self._held) for style, _ in places.values()
+        )
+
+    # Coming and going ---------------------------------------------------------------------------
+
+    def add(self, listener: Listener, style: Style) -> None:
+        """Let somebody listen from now on; what happened before is not for them."""
+        self._take_out(listener)
+        self._settle(listener, style, self._log.end)
+
+    def remove(self, listener: Listener) -> None:
+        """Let somebody go; they are shown nothing more."""
+        self._take_out(listener)
+
+    def restyle(self, listener: Listener, style: Style) -> None:
+        """Show somebody in this style, or by changed filters, what they have not seen yet."""
+        cursor = self._take_out(listener)
+        if cursor is not None:
+            self._settle(listener, style, cursor)
+
+    def hold(self, listener: Listener) -> None:
+        """A connection is full: its listener keeps its place and is sent nothing."""
+        for style, group in self._groups.items():
+            if group.pop(listener, None) is not None:
+                self._held[listener] = (style, self._shared)
+                return
+        late = self._late.pop(listener, None)
+        if late is not None:
+            self._held[listener] = late
+
+    def resume(self, listener: Listener) -> None:
+        """A connection has room again: serve its listener from its own cursor."""
+        held = self._held.pop(listener, None)
+        if held is not None:
+            self._serve(listener, *held)
+
+    def _settle(self, listener: Listener, style: Style, cursor: int) -> None:
+        """Put a listener where its cursor and its connection say."""
+        if listener.full:
+            self._held[listener] = (style, cursor)
+        elif cursor != self._shared or listener.filters:
+            self._late[listener] = (style, cursor)
+        else:
+            group = self._groups.get(style)
+            if group is None:
+                group = self._groups[style] = {}
+            group[listener] = listener.send
+
+    def _take_out(self, listener: Listener) -> int | None:
+        """Take a listener out of wherever it is and return its cursor."""
+        for style, group in self._groups.items():
+            if group.pop(listener, None) is not None:
+                if not group:
+                    del self._groups[style]
+                return self._shared
+        behind = self._late.pop(listener, None) or self._held.pop(listener, None)
+        return behind[1] if behind else None
+
+    # What happens -------------------------------------------------------------------------------
+
+    def append(
+        self,
+        entry: Entry,
+        unseen_by: Iterable[Listener] = (),
+        mentions: Iterable[Listener] = (),
+    ) -> None:
+        """Take an event; it is sent at the next flush.
+
+        ``unseen_by`` are not shown it (they typed it, or see it elsewhere); ``mentions`` are shown
+        that they are meant.
+        """
+        hidden, marked = frozenset(unseen_by), frozenset(mentions)
+        if hidden or marked:
+            self._special[self._log.end] = (hidden, marked)
+        self._log.append(entry)
+        waiting = self._log.end - self._shared
+        if waiting == 1:
+            self._on_news(self)
+        elif waiting >= FLUSH_EVENTS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what is new to everyone who can take it."""
+        log = self._log
+        start, end = self._shared, log.end
+        if start != end:
+            self._set_apart(start, end)
+            for style, group in tuple(self._groups.items()):
+                self._broadcast(style, group, max(start, log.first), end)
+                if not group:
+                    del self._groups[style]
+            self._shared = end
+        for listener in tuple(self._late):
+            late = self._late.pop(listener, None)
+            if late is not None:
+                self._serve(listener, *late)
+        self._forget()
+
+    def _set_apart(self, start: int, end: int) -> None:
+        """Give those their own cursor who are to see something otherwise than the others."""
+        if not self._special:
+            return
+        apart: set[Listener] = set()
+        for position in range(start, end):
+            apart = apart.union(*self._special.get(position, ()))
+        for style, group in self._groups.items():
+            own = [listener for listener in apart if listener in group]
+            for listener in own:
+                del group[listener]
+                self._late[listener] = (style, start)
+
+    def _broadcast(
+        self, style: Style, group: dict[Listener, Callable[[bytes], int]], start: int, end: int
+    ) -> None:
+        """Send everything from start to end to a whole group; who is full leaves it."""
+        while start < end and group:
+            data, start = self._log.chunk(style, start)
+            size = len(data)
+            if not size:
+                continue
+            short: list[tuple[Listener, int]] = []
+            bugs: list[tuple[Listener, Exception]] = []
+            for listener, send in group.items():
+                try:
+                    taken = send(data)
+                except OSError:
+                    taken = 0
+                except Exception as unexpected:
+                    bugs.append((listener, unexpected))
+                    continue
+                if taken != size:
+                    short.append((listener, taken))
+            for listener, taken in short:
+                del group[listener]
+                self._held[listener] = (style, start)
+                listener.stalled(data, taken)
+            for listener, bug in bugs:
+                group.pop(listener, None)
+                listener.broken(bug)
+
+    def _serve(self, listener: Listener, style: Style, cursor: int) -> None:
+        """Bring one listener as far as its connection takes it."""
+        log, end = self._log, self._log.end
+        if cursor < log.first:
+            listener.missed(self._room, log.first - cursor)
+            cursor = log.first
+        while cursor < end and not listener.full:
+            if listener.filters or self._is_apart(listener, cursor):
+                data, cursor = self._personal_chunk(listener, style, cursor)
+            else:
+                data, cursor = log.chunk(style, cursor)
+            if data and not self._send(listener, data):
+                break
+        self._settle(listener, style, cursor)
+
+    def _send(self, listener: Listener, data: bytes) -> bool:
+        try:
+            taken = listener.send(data)
+        except OSError:
+            taken = 0
+        except Exception as bug:
+            listener.broken(bug)
+            return False
+        if taken == len(data):
+            return True
+        listener.stalled(data, taken)
+        return False
+
+    def _is_apart(self, listener: Listener, cursor: int) -> bool:
+        special = self._special
+        return bool(special) and any(
+            listener in who
+            for position in range(cursor, self._log.end)
+            for who in special.get(position, ())
+        )
+
+    def _personal_chunk(self, listener: Listener, style: Style, cursor: int) -> tuple[bytes, int]:
+        """Render for one listener, event by event, about one chunk."""
+        pieces: list[bytes] = []
+        size = 0
+        for entry in self._log.entries(cursor):
+            hidden, marked = self._special.get(cursor, (frozenset(), frozenset()))
+            cursor += 1
+            if listener not in hidden and listener.wants(entry):
+                pieces.append(style.render(entry, listener in marked))
+                size += len(pieces[-1])
+                if size > CHUNK_BYTES // 2:
+                    break
+        return b"".join(pieces), cursor
+
+    def _forget(self) -> None:
+        """Keep only what somebody has still to read; with many behind, look only now and then."""
+        log = self._log
+        behind = len(self._held) + len(self._late)
+        if not behind:
+            log.forget(log.end)
+        elif behind <= FEW or len(log) > LOG_EVENTS // 4:
+            cursors = (at for places in (self._held, self._late) for _, at in places.values())
+            log.forget(min(cursors))
+        if not len(log):
+            self._special.clear()
+        elif len(self._special) > LOG_EVENTS // 4:
+            self._special = {at: who for at, who in self._special.items() if at >= log.first}

@@ -1,0 +1,504 @@
+"""Chat: everyone and every room; the one object that the ways in talk to.
+
+Who comes, goes, speaks and moves between rooms is here; what moderators do is in
+`chatd.chat.moderation`.  What is refused raises `Refused` and has changed nothing.  Times are
+seconds since the epoch and come from whoever calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chatd.chat import names
+from chatd.chat.audience import Audience
+from chatd.chat.events import (
+    Acted,
+    Entry,
+    Joined,
+    Kicked,
+    Left,
+    Notice,
+    PrivateMessage,
+    PutOut,
+    Recipient,
+    Refusal,
+    Refused,
+    Renamed,
+    Role,
+    RoleGiven,
+    RoomEvent,
+    Said,
+    TopicSet,
+)
+from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.mentions import mentioned
+from chatd.chat.names import Name
+from chatd.chat.people import GUEST, People, Person
+from chatd.chat.room import Member, Room
+from chatd.chat.session import Reader, Session
+from chatd.chat.store import Store
+from chatd.chat.text import cut
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is at the door: what they would like to be called, and what is known of them."""
+
+    nick: str = ""
+    address: str = ""
+    fingerprint: str | None = None
+    operator: bool = False
+
+
+@dataclass(slots=True)
+class _Posted:
+    """What is remembered of an event until the store hands it back."""
+
+    author: Person
+    session: Session | None
+    unseen_by: Iterable[Session]
+
+
+class Chat:
+    """The chat of one server.
+
+    ``schedule`` runs a function at the end of the reactor's turn; each room that has news flushes
+    there once.  ``incarnation`` makes message ids unique beyond this process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        schedule: Callable[[Callable[[], None]], object],
+        *,
+        lobby: str = "lobby",
+        shouting: str = "allow",
+        incarnation: str = "0",
+    ) -> None:
+        self.people = People()
+        self.rooms: dict[str, Room] = {}
+        self._store = store
+        self._schedule = schedule
+        self._shouting = shouting
+        self._incarnation = incarnation
+        self._posts = 0
+        self._posted: dict[str, _Posted] = {}
+        self._news: list[Audience] = []
+        self.lobby = self._open_room(names.room(lobby), permanent=True)
+        store.open(self)
+
+    # Coming and going -----------------------------------------------------------------------------
+
+    async def enter(self, visitor: Visitor, reader: Reader, now: float) -> tuple[Session, str]:
+        """Let somebody in, under the nick they ask for or one near it.
+
+        Return their session and, when they carry another nick than they asked for, a sentence that
+        says why; an empty one otherwise.  They are in no room yet.
+        """
+        name, remark = await self._nick_for(visitor.nick)
+        person = Person(
+            name,
+            now,
+            address=visitor.address,
+            fingerprint=visitor.fingerprint,
+            operator=visitor.operator,
+        )
+        self.people.add(person)
+        session = Session(person, reader)
+        person.sessions.append(session)
+        return session, remark
+
+    async def _nick_for(self, asked: str) -> tuple[Name, str]:
+        if not asked.strip():
+            return await self._guest(), ""
+        try:
+            wanted = names.nick(asked)
+        except Refused as refused:
+            near = names.as_nick(asked)
+            if near is None:
+                name = await self._guest()
+            else:
+                name = await self._free_variant(near)
+            return name, f"{refused.sentence} You are {name}."
+        name = await self._free_variant(wanted)
+        return name, "" if name == wanted else f"{wanted} is taken; you are {name}."
+
+    async def _guest(self) -> Name:
+        while True:
+            name = self.people.guest()
+            if await self._claim(name):
+                return name
+
+    async def _free_variant(self, wanted: Name) -> Name:
+        if await self._claim(wanted):
+            return wanted
+        for name in names.variants(wanted):
+            if await self._claim(name):
+                return name
+        raise RuntimeError("variants never end")
+
+    async def _claim(self, name: Name, by: Person | None = None) -> bool:
+        """Take a nick if nobody here has it or looks like it, and no other holder claims it."""
+        if not self.people.is_free(name, by):
+            return False
+        if by is not None and by.name.key == name.key:
+            return True
+        if not await self._store.claim(name.key, self._incarnation):
+            return False
+        if self.people.is_free(name, by):
+            return True
+        if self.people.get(name.key) is None:  # a look-alike came first while we waited
+            self._store.release(name.key, self._incarnation)
+        return False
+
+    def leave(self, session: Session, reason: str, now: float) -> None:
+        """One connection of somebody ends; with the last one they leave the server."""
+        person = session.person
+        if session not in person.sessions:
+            return
+        person.sessions.remove(session)
+        for room in person.rooms.values():
+            room.audience.remove(session)
+        if person.sessions:
+            return
+        left = Left(now, person.nick, reason, gone=True)
+        self._announce(person, lambda room: left)
+        for room in tuple(person.rooms.values()):
+            self._remove(person, room, now)
+        self._forget_ignoring(person)
+        person.told_by = None
+        self.people.remove(person)
+        self._store.release(person.name.key, self._incarnation)
+
+    def _forget_ignoring(self, person: Person) -> None:
+        """Undo what ties a person who leaves to others; who ignores a chosen nick goes on to."""
+        if person.name.key.startswith(GUEST):
+            for other in person.ignored_by:
+                other.ignored.discard(person.name.key)
+        for key in person.ignored:
+            ignored = self.people.get(key)
+            if ignored is not None:
+                ignored.ignored_by.discard(person)
+
+    async def rename(self, person: Person, text: str, now: float) -> None:
+        """Give somebody another nick; who shares a room with them sees it, once.
+
+        :raises Refused: ``bad-nick`` or ``nick-taken``.
+        """
+        name = names.nick(text)
+        if name == person.name:
+            raise Refused("nick-taken", f"You are {name} already.")
+        if not await self._claim(name, person):
+            raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
+        old = person.name
+        self.people.remove(person)
+        person.name = name
+        self.people.add(person)
+        if old.key != name.key:
+            self._store.release(old.key, self._incarnation)
+            for other in person.ignored_by:
+                other.ignored.discard(old.key)
+                other.ignored.add(name.key)
+            for room in person.rooms.values():
+                room.renamed(old.key, name.key)
+        renamed = Renamed(now, old.shown, name.shown)
+        self._announce(person, lambda room: renamed, but=person.sessions)
+        self.tell(person, Notice(f"You are now known as {name}."))
+
+    # Rooms ----------------------------------------------------------------------------------------
+
+    def find_room(self, text: str, person: Person) -> Room:
+        """The room that somebody names, if there is one that they may know of.
+
+        :raises Refused: ``bad-room`` or ``no-such-room``.
+        """
+        name = names.room(text)
+        room = self.rooms.get(name.key)
+        if room is None or not self.may_see(person, room):
+            raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
+        return room
+
+    def may_see(self, person: Person, room: Room) -> bool:
+        """Whether somebody may know who is in a room and what it is about."""
+        return not room.settings.private or person in room.members or person.operator
+
+    def join(self, session: Session, text: str, now: float) -> Room:
+        """Take somebody into a room, make it if there is none, and give it this session's focus.
+
+        :raises Refused: ``bad-room``, ``private``, ``too-many-rooms``.
+        """
+        person, name = session.person, names.room(text)
+        room = self.rooms.get(name.key)
+        if room is not None and person in room.members:
+            session.focus_on(room)
+            return room
+        if len(person.rooms) >= ROOMS_PER_PERSON:
+            raise Refused("too-many-rooms", f"You are in {ROOMS_PER_PERSON} rooms; /leave one.")
+        if room is None:
+            if len(self.rooms) >= ROOMS:
+                raise Refused("too-many-rooms", "The server has no place for another room.")
+            room = self._open_room(name)
+            role = Role.OWNER
+        else:
+            room.check_entry(person)
+            role = Role.MEMBER
+        room.members[person] = Member(role)
+        person.rooms[name.key] = room
+        session.focus_on(room)
+        self._post(room, Joined(now, person.nick), person)
+        return room
+
+    def part(self, person: Person, room: Room, reason: str, now: float) -> None:
+        """Take somebody out of a room at their own wish.
+
+        :raises Refused: ``not-in-room``.
+        """
+        room.check_membership(person)
+        self._take_out(person, room)
+        self._post(room, Left(now, person.nick, reason, gone=False), person)
+        self._after_leaving(room, now)
+
+    def put_out(self, person: Person, room: Room, by: Person | None, why: str, now: float) -> None:
+        """Kick somebody from a room, in somebody's name or (``by`` is None) in the server's."""
+        self._take_out(person, room)
+        room.invited.pop(person.name.key, None)
+        whose = by.nick if by else None
+        self._post(room, Kicked(now, person.nick, whose, why), by or person)
+        self.tell(person, PutOut(now, room.name.shown, whose, why))
+        self._after_leaving(room, now)
+
+    def _open_room(self, name: Name, *, permanent: bool = False) -> Room:
+        room = Room(name, self._has_news, permanent=permanent)
+        room.settings.shouting = self._shouting
+        self.rooms[name.key] = room
+        return room
+
+    def _take_out(self, person: Person, room: Room) -> None:
+        for session in person.sessions:
+            room.audience.remove(session)
+        del room.members[person]
+        del person.rooms[room.name.key]
+        for session in person.sessions:
+            if session.focus is room:
+                session.focus = None
+                session.focus_on(next(reversed(person.rooms.values()), None))
+
+    def _remove(self, person: Person, room: Room, now: float) -> None:
+        del room.members[person]
+        del person.rooms[room.name.key]
+        self._after_leaving(room, now)
+
+    def _after_leaving(self, room: Room, now: float) -> None:
+        """A room with nobody in it is gone; one without an owner has an heir."""
+        if not room.members and not room.permanent:
+            del self.rooms[room.name.key]
+            self._store.forget(room.name.key)
+            return
+        heir = room.heir()
+        if heir is not None:
+            room.members[heir].role = Role.OWNER
+            self._post(room, RoleGiven(now, heir.nick, Role.OWNER, None), heir)
+
+    # Speaking -------------------------------------------------------------------------------------
+
+    def say(
+        self,
+        session: Session,
+        text: str,
+        now: float,
+        *,
+        room: Room | None = None,
+        act: bool = False,
+    ) -> None:
+        """Say something in a room (by default the one with the focus), or do it (/me).
+
+        :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
+        """
+        room = room or session.room()
+        person = session.person
+        member = room.check_speech(person, now)
+        if room.is_too_loud(text):
+            self._too_loud(person, member, room, now)
+            return
+        person.last_active = member.last_said = now
+        event = (Acted if act else Said)(now, person.nick, text)
+        self._post(room, event, person, session)
+
+    def _too_loud(self, person: Person, member: Member, room: Room, now: float) -> None:
+        if member.warned and room.settings.shouting == "kick":
+            self.put_out(person, room, None, "shouting", now)
+            return
+        member.warned = True
+        more = "; the next time you are kicked" if room.settings.shouting == "kick" else ""
+        raise Refused("shouting", f"That was not delivered: {room} does not like capitals{more}.")
+
+    def say_everywhere(self, session: Session, text: str, now: float) -> int:
+        """Say something in every room that one is in, to each person once; return to how many.
+
+        :raises Refused: as `say`, when it cannot be said in one of the rooms.
+        """
+        person = session.person
+        if not person.rooms:
+            raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
+        for room in person.rooms.values():
+            room.check_speech(person, now)
+            if room.is_too_loud(text):
+                raise Refused("shouting", f"That was not delivered: {room} does not like capitals.")
+        heard = {other for room in person.rooms.values() for other in room.members}
+        person.last_active = now
+        for room in person.rooms.values():
+            room.members[person].last_said = now
+        own = (session,) if session.reader.sees_own else ()
+        self._announce(person, lambda room: Said(now, person.nick, text), but=own)
+        return len(heard) - 1
+
+    def whisper(self, session: Session, nick: str, text: str, now: float) -> None:
+        """Say something to one person alone.
+
+        :raises Refused: ``nobody`` or ``not-reading``.
+        """
+        person, other = session.person, self.find_person(nick)
+        message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
+        person.last_active = now
+        if person.name.key not in other.ignored:
+            if not sum(each.deliver(message) for each in other.sessions):
+                raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
+            other.told_by = person
+        echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
+        for each in person.sessions:
+            each.deliver(echo)
+        if other.away is not None:
+            session.deliver(Notice(f"{other.nick} is away: {other.away or 'no reason given'}"))
+
+    def set_topic(self, person: Person, room: Room, text: str, now: float) -> None:
+        """Say what a room is about; nothing takes the topic away.
+
+        :raises Refused: ``not-in-room``, ``not-moderator``.
+        """
+        room.check_membership(person)
+        room.check_role(person, Role.MODERATOR)
+        room.settings.topic = cut(text, TOPIC_LENGTH)
+        self._post(room, TopicSet(now, person.nick, room.settings.topic), person)
+
+    async def history(self, room: Room, count: int) -> tuple[Entry, ...]:
+        """What was said last in a room, oldest first."""
+        rows = await self._store.before(room.name.key, None, count)
+        return tuple(Entry(room.name.shown, number, "", event) for number, event in rows)
+
+    # People ---------------------------------------------------------------------------------------
+
+    def find_person(self, nick: str) -> Person:
+        """Who carries a nick.
+
+        :raises Refused: ``nobody``.
+        """
+        person = self.people.find(nick)
+        if person is None:
+            raise Refused(
+                "nobody", f"There is nobody called {cut(nick, 40)}; /users says who is here."
+            )
+        return person
+
+    def tell(self, person: Person, event: Notice | PutOut | Refusal) -> None:
+        """Show something to every session of one person."""
+        for session in person.sessions:
+            session.deliver(event)
+
+    def ignore(self, person: Person, nick: str) -> Person:
+        """Show nothing more of one person to another; return whom.
+
+        :raises Refused: ``nobody``, ``yourself`` or ``too-many``.
+        """
+        other = self.find_person(nick)
+        if other is person:
+            raise Refused("yourself", "You cannot ignore yourself.")
+        if len(person.ignored) >= IGNORED:
+            raise Refused("too-many", f"You ignore {IGNORED} people; /unignore one first.")
+        person.ignored.add(other.name.key)
+        other.ignored_by.add(person)
+        for session in person.sessions:
+            session.restyle()
+        return other
+
+    def unignore(self, person: Person, nick: str) -> str:
+        """Show one person to another again; return the nick.
+
+        :raises Refused: ``nobody`` when they were not ignored.
+        """
+        other = self.people.find(nick)
+        key = other.name.key if other else nick.lower()
+        if key not in person.ignored:
+            raise Refused("nobody", f"You do not ignore {cut(nick, 40)}.")
+        person.ignored.discard(key)
+        if other is not None:
+            other.ignored_by.discard(person)
+        for session in person.sessions:
+            session.restyle()
+        return other.nick if other else key
+
+    # From the store back to the rooms -------------------------------------------------------------
+
+    def post(self, room: Room, event: RoomEvent, author: Person) -> None:
+        """Let something happen in a room, once the store has given it its place."""
+        self._post(room, event, author)
+
+    def _post(
+        self,
+        room: Room,
+        event: RoomEvent,
+        author: Person,
+        session: Session | None = None,
+        unseen_by: Iterable[Session] = (),
+    ) -> None:
+        self._posts += 1
+        message_id = f"{self._incarnation}.{self._posts}"
+        self._posted[message_id] = _Posted(author, session, unseen_by)
+        self._store.post(room.name.key, message_id, event)
+
+    def _announce(
+        self,
+        person: Person,
+        event_in: Callable[[Room], RoomEvent],
+        but: Iterable[Session] = (),
+    ) -> None:
+        """Let something happen in all rooms of a person, shown to each session once."""
+        seen: set[Session] = set(but)
+        for room in person.rooms.values():
+            several = len(person.rooms) > 1
+            here = set(room.sessions()) if several else set()
+            self._post(room, event_in(room), person, None, seen & here if several else but)
+            seen |= here
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        """The store has given an event its place: it happens now."""
+        posted = self._posted.pop(message_id, None)
+        where = self.rooms.get(room)
+        if where is None or posted is None:
+            return
+        author, session = posted.author, posted.session
+        entry = Entry(where.name.shown, number, author.name.key, event)
+        unseen_by = posted.unseen_by
+        if session is not None and session.reader.sees_own:
+            unseen_by = (session,)
+        where.audience.append(entry, unseen_by, mentioned(event, where, self.people))
+        if isinstance(event, Joined) and author in where.members:
+            for each in author.sessions:
+                where.audience.add(each, each.style_in(where))
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        """The store could not keep an event: its writer is told."""
+        posted = self._posted.pop(message_id, None)
+        if posted is not None:
+            self.tell(posted.author, Refusal("not-kept", f"That was not delivered: {why}"))
+
+    def _has_news(self, audience: Audience) -> None:
+        if not self._news:
+            self._schedule(self.flush)
+        self._news.append(audience)
+
+    def flush(self) -> None:
+        """Send to everyone what happened since the last time."""
+        news, self._news = self._news, []
+        for audience in news:
+            audience.flush()

@@ -1,0 +1,68 @@
+"""How rooms, people and times are described in answers."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from chatd.chat.events import Role
+from chatd.chat.limits import LISTED
+from chatd.chat.people import Person
+from chatd.chat.room import Room
+
+#: Names that one is told when one comes into a room.
+NAMED = 5
+
+_MARKS = {Role.OPERATOR: "operator", Role.OWNER: "owner", Role.MODERATOR: "moderator"}
+
+
+def in_room(room: Room, person: Person) -> str:
+    """What somebody is told who has come into a room."""
+    if len(room.members) == 1 and not room.permanent:
+        told = f"You opened {room}; it is yours."
+    else:
+        told = f"You are in {room}, {company(room, person)}."
+    return f"{told} {topic(room)}".rstrip()
+
+
+def welcome(room: Room, person: Person) -> str:
+    """What somebody is told who has come into the server, and with it into a room."""
+    told = f"You are {person.nick} in {room}, {company(room, person)}; /help says what you can do."
+    return f"{told} {topic(room)}".rstrip()
+
+
+def company(room: Room, person: Person) -> str:
+    """With whom somebody is in a room: the first few by name."""
+    first = [other.nick for other in islice(room.members, NAMED + 1) if other is not person][:NAMED]
+    if not first:
+        return "alone so far"
+    more = len(room.members) - 1 - len(first)
+    return f"with {', '.join(first)}{f' and {more} more' * bool(more)}"
+
+
+def topic(room: Room) -> str:
+    """The room's topic as a sentence of its own, or nothing."""
+    return f"Topic: {room.settings.topic}" if room.settings.topic else ""
+
+
+def roster(room: Room) -> list[str]:
+    """The people in a room, a line each, with their marks."""
+    rows = []
+    for person in list(room.members)[:LISTED]:
+        marks = [_MARKS[role] for role in [room.role_of(person)] if role in _MARKS]
+        if person.name.key in room.muted:
+            marks.append("muted")
+        if person.away is not None:
+            marks.append(f"away: {person.away}" if person.away else "away")
+        rows.append(f"{person.nick} ({', '.join(marks)})" if marks else person.nick)
+    if len(room.members) > LISTED:
+        rows.append(f"… and {len(room.members) - LISTED} more")
+    return rows
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it, in its largest whole unit."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' * (count != 1)}"
+    return f"{max(0, int(seconds))} s"

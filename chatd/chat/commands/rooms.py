@@ -1,0 +1,126 @@
+"""Commands that move between rooms and tell what is there."""
+
+from __future__ import annotations
+
+from chatd.chat import moderation
+from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.describe import duration, in_room, roster
+from chatd.chat.events import Refused, Role
+from chatd.chat.limits import LISTED, REASON_LENGTH
+from chatd.chat.room import Room
+from chatd.chat.text import cut
+
+
+def _join(call: Call) -> None:
+    room, before = need(call, call.words.strip(), "ROOM"), set(call.person.rooms)
+    joined = call.chat.join(call.session, room, call.now)
+    if joined.name.key in before:
+        call.answer(f"You are in {joined} already; it has the focus now.")
+    else:
+        call.answer(in_room(joined, call.person))
+
+
+def _leave(call: Call) -> None:
+    first, _, reason = call.words.partition(" ")
+    room = call.room(first)
+    call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
+    focus = call.session.focus
+    where = f"{focus} has the focus now" if focus else "you are in no room now; /join ROOM"
+    call.answer(f"You left {room}; {where}.")
+
+
+def _focus(call: Call) -> None:
+    room = call.room(need(call, call.words, "ROOM"))
+    room.check_membership(call.person)
+    call.session.focus_on(room)
+    call.answer(f"What you type goes to {room} now.")
+
+
+def _rooms(call: Call) -> None:
+    rooms = [room for room in call.chat.rooms.values() if call.chat.may_see(call.person, room)]
+    rooms.sort(key=lambda room: (-len(room.members), room.name.key))
+    rows = [_row(room) for room in rooms[:LISTED]]
+    if len(rooms) > LISTED:
+        rows.append(f"… and {len(rooms) - LISTED} more")
+    call.list("1 room:" if len(rooms) == 1 else f"{len(rooms)} rooms:", rows)
+
+
+def _row(room: Room) -> str:
+    people = f"{len(room.members)} {'person' if len(room.members) == 1 else 'people'}"
+    marks = ", private" * room.settings.private
+    topic = f" — {room.settings.topic}" * bool(room.settings.topic)
+    return f"{room}: {people}{marks}{topic}"
+
+
+def _users(call: Call) -> None:
+    room = call.room(call.words)
+    if not call.chat.may_see(call.person, room):
+        raise Refused("private", f"{room} is private.")
+    call.list(f"{room}: {len(room.members)} here", roster(room))
+
+
+def _whois(call: Call) -> None:
+    other = call.chat.find_person(need(call, call.words, "NICK"))
+    shared = [str(room) for room in other.rooms.values() if room.name.key in call.person.rooms]
+    rows = [
+        "operator of this server" if other.operator else "guest",
+        f"key {other.fingerprint}" if other.fingerprint else "no key",
+        f"rooms shared with you: {', '.join(shared) or 'none'}",
+        f"here for {duration(call.now - other.came)}, "
+        f"idle for {duration(call.now - other.last_active)}",
+    ]
+    if other.away is not None:
+        rows.append(f"away: {other.away or 'no reason given'}")
+    if call.person.operator:
+        rows.append(f"address {other.address or 'unknown'}")
+    call.list(f"{other.nick}:", rows)
+
+
+def _topic(call: Call) -> None:
+    room = call.session.room()
+    if call.words:
+        call.chat.set_topic(call.person, room, call.words, call.now)
+    else:
+        call.answer(f"{room}: {room.settings.topic or 'no topic'}")
+
+
+def _room(call: Call) -> None:
+    room = call.session.room()
+    name, _, value = call.words.partition(" ")
+    if not name:
+        rows = [f"{each} {moderation.setting(room, each)}" for each in moderation.SETTINGS]
+        call.list(f"Settings of {room}:", rows)
+    elif not value.strip() and name in moderation.SETTINGS and name != "topic":
+        call.answer(f"{room}: {name} {moderation.setting(room, name)}")
+    else:
+        moderation.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+
+
+def _invite(call: Call) -> None:
+    nick, room = call.split("NICK [ROOM]")
+    where = call.room(room)
+    other = moderation.invite(call.chat, call.person, where, nick, call.now)
+    call.answer(f"{other.nick} is invited into {where}.")
+
+
+COMMANDS = (
+    Command("join", "ROOM", "go into a room, or make one", _join, ("j",)),
+    Command(
+        "leave", "[ROOM [REASON]]", "leave a room, this one unless you name one", _leave, ("part",)
+    ),
+    Command("focus", "ROOM", "let what you type go to another of your rooms", _focus, ("f",)),
+    Command("rooms", "", "which rooms there are", _rooms, ("list",)),
+    Command("users", "[ROOM]", "who is in a room", _users, ("who", "names")),
+    Command("whois", "NICK", "who somebody is", _whois),
+    Command("topic", "[TEXT]", "what this room is about; its moderators may say it", _topic),
+    Command("invite", "NICK [ROOM]", "ask somebody into a room", _invite),
+    Command(
+        "room",
+        "[NAME [VALUE]]",
+        "settings of this room: private, topic, slow, shouting",
+        _room,
+        least=Role.MODERATOR,
+        more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
+        "(0: off); shouting allow, warn or kick.",
+    ),
+)

@@ -1,0 +1,89 @@
+"""Every bound of the chat, with its reason and its precedent.
+
+Lengths of text are in characters (code points) unless the name says bytes; times are in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: One line as it comes in.  IRC allows 512 bytes, ssh-chat 1,024 characters, XMPP servers 64 KiB a
+#: stanza; 4 KiB holds a paragraph in any script.  What is longer is cut and its writer told.
+LINE_BYTES = 4096
+
+#: Lines of one person that wait for their turn when they come faster than the flood limit
+#: passes them: one paste of 64 KiB.  Beyond it nothing more is read from the connection.
+PASTE_BYTES = 64 * 1024
+
+#: A nick.  IRC networks give 9 to 30, ssh-chat 15; names in many scripts need the room.
+NICK_LENGTH = 24
+
+#: A room's name; IRC gives 50.
+ROOM_LENGTH = 32
+
+#: A topic; IRC networks give 300 to 390.
+TOPIC_LENGTH = 300
+
+#: A reason for going away, for leaving or for a kick; IRC networks give 180 to 300.
+REASON_LENGTH = 200
+
+#: Rooms that one person may be in; IRC networks give 10 to 120.  Each costs a place in a room's
+#: member set.
+ROOMS_PER_PERSON = 50
+
+#: Rooms of the whole server.  An empty room is gone, so this bounds rooms per connection as well.
+ROOMS = 200_000
+
+#: People that one person ignores, and invitations that one room remembers; IRC gives 15 to 60.
+IGNORED = 100
+INVITED = 200
+
+#: People that a room keeps mute although they have left.
+MUTED = 200
+
+#: Combining marks on one character; Unicode's own stream-safe format (UAX 15) allows 30, living
+#: scripts need at most about 5.
+MARKS_PER_CHARACTER = 8
+
+#: Events that a room's log keeps for those who are behind, and their text.  A reader who is further
+#: behind has missed something and is told how much.  Nobody behind: nothing is kept.
+LOG_EVENTS = 2000
+LOG_BYTES = 1024 * 1024
+
+#: Events that may wait in a room for the end of the reactor's turn; more, and it flushes at once.
+FLUSH_EVENTS = 500
+
+#: Bytes that one member is handed at a time; what a send buffer of the kernel holds as well.
+CHUNK_BYTES = 64 * 1024
+
+#: Bytes of a person's own (answers, private messages) that wait while their connection takes
+#: nothing.  More private messages are refused to their senders.
+PERSONAL_BYTES = 64 * 1024
+
+#: Events of a room that the memory store keeps for /history.
+HISTORY_EVENTS = 500
+
+#: Message ids that a store remembers in order to keep a message that is posted twice only once.
+MESSAGE_IDS = 10_000
+
+#: What /history shows unless told otherwise, and at most.
+HISTORY_SHOWN = 20
+HISTORY_SHOWN_AT_MOST = 200
+
+#: Names that one answer lists; the rest is counted.
+LISTED = 200
+
+#: The longest pause that slow mode may ask for between two messages: six hours, as on Twitch's
+#: and Discord's scale.
+SLOW_SECONDS = 6 * 60 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """How fast one person may send: a burst of lines, then so many a second.
+
+    IRC daemons allow 5 to 10 lines at once, then one every two seconds (RFC 1459, 8.10).
+    """
+
+    burst: int = 10
+    a_second: float = 2.0

@@ -1,0 +1,110 @@
+"""RoomLog: a bounded window of a room's events, each rendered once per style.
+
+Positions count every event that the log ever took; a cursor is such a position.  The log knows no
+members: `chatd.chat.audience` has their cursors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from chatd.chat.events import Entry, PersonalEvent
+from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS
+
+
+class Style(Protocol):
+    """How events look to somebody, as bytes.  Equal styles render alike and share the work."""
+
+    def __hash__(self) -> int: ...
+
+    #: Whether somebody who is mentioned sees the event otherwise than the others.
+    @property
+    def highlights(self) -> bool: ...
+
+    #: The style for rooms that do not have the focus: it names the room.
+    @property
+    def aside(self) -> Style: ...
+
+    def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+        """What happened in a room, as members see it; empty when this style does not show it."""
+
+    def render_personal(self, event: PersonalEvent) -> bytes:
+        """What is for one person alone."""
+
+
+class RoomLog:
+    """The newest events of a room, from position ``first`` up to, not including, ``end``.
+
+    At most ``LOG_EVENTS`` events and ``LOG_BYTES`` of rendered text stay; the oldest give way.
+    """
+
+    __slots__ = ("_entries", "_rendered", "_size", "first")
+
+    def __init__(self) -> None:
+        self.first = 0
+        self._entries: list[Entry] = []
+        self._rendered: dict[Style, list[bytes]] = {}
+        self._size = 0
+
+    @property
+    def end(self) -> int:
+        """The position of the next event."""
+        return self.first + len(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        """Take an event at the end; the oldest eighth goes when there are too many."""
+        self._entries.append(entry)
+        if len(self._entries) > LOG_EVENTS or self._size > LOG_BYTES:
+            self.forget(self.first + max(1, len(self._entries) // 8))
+
+    def entries(self, start: int) -> Sequence[Entry]:
+        """The events from a position on."""
+        return self._entries[start - self.first :]
+
+    def chunk(self, style: Style, start: int) -> tuple[bytes, int]:
+        """Render from a position on, at most ``CHUNK_BYTES``; return that and where to go on.
+
+        A single event that is longer comes alone.
+        """
+        pieces = self._render(style)[start - self.first :]
+        data = b"".join(pieces)
+        if len(data) <= CHUNK_BYTES or len(pieces) == 1:
+            return data, start + len(pieces)
+        size = count = 0
+        for piece in pieces:
+            if size + len(piece) > CHUNK_BYTES and count:
+                break
+            size += len(piece)
+            count += 1
+        return data[:size], start + count
+
+    def _render(self, style: Style) -> list[bytes]:
+        rendered = self._rendered.get(style)
+        if rendered is None:
+            rendered = self._rendered[style] = []
+        missing = len(self._entries) - len(rendered)
+        if missing:
+            new = [style.render(entry) for entry in self._entries[-missing:]]
+            rendered += new
+            self._size += sum(map(len, new))
+        return rendered
+
+    def forget(self, before: int) -> None:
+        """Drop the events before a position: nobody's cursor is there, or there are too many."""
+        count = before - self.first
+        if count <= 0:
+            return
+        self.first = before
+        if count >= len(self._entries):
+            self._entries.clear()
+            self._rendered.clear()
+            self._size = 0
+            return
+        del self._entries[:count]
+        for rendered in self._rendered.values():
+            self._size -= sum(map(len, rendered[:count]))
+            del rendered[:count]

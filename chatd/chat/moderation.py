@@ -1,0 +1,138 @@
+"""What moderators, owners and operators do: kick, mute, roles, invitations, settings of a room.
+
+Whoever acts must outrank whom they act upon; an operator is above everyone, in every room.
+"""
+
+from __future__ import annotations
+
+from chatd.chat.chat import Chat
+from chatd.chat.events import Invited, Muted, Refused, Role, RoleGiven, RoomSet
+from chatd.chat.limits import REASON_LENGTH, SLOW_SECONDS
+from chatd.chat.people import Person
+from chatd.chat.preferences import as_typed, on_or_off
+from chatd.chat.room import Room, outranks
+from chatd.chat.text import cut
+
+SHOUTING = ("allow", "warn", "kick")
+SETTINGS = ("private", "topic", "slow", "shouting")
+
+
+def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
+    """Put somebody out of a room.
+
+    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``.
+    """
+    other = _target(chat, person, room, nick, Role.MODERATOR)
+    chat.put_out(other, room, person, cut(reason, REASON_LENGTH), now)
+
+
+def mute(
+    chat: Chat, person: Person, room: Room, nick: str, now: float, *, muted: bool = True
+) -> None:
+    """Let somebody speak no more in a room, or again.
+
+    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
+    """
+    other = _target(chat, person, room, nick, Role.MODERATOR)
+    if (other.name.key in room.muted) == muted:
+        raise Refused("no-change", f"{other.nick} is {'' if muted else 'not '}muted in {room}.")
+    if muted:
+        room.mute(other.name.key)
+    else:
+        del room.muted[other.name.key]
+    chat.post(room, Muted(now, other.nick, person.nick, muted), person)
+
+
+def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
+    """Make somebody a moderator of a room, or a member like the others.
+
+    :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
+    """
+    other = _target(chat, person, room, nick, Role.OWNER)
+    member = room.members[other]
+    if member.role is role:
+        raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
+    member.role = role
+    chat.post(room, RoleGiven(now, other.nick, role, person.nick), person)
+
+
+def _target(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
+    """Whom somebody acts upon, once it is clear that they may."""
+    if not person.operator:
+        room.check_membership(person)
+    room.check_role(person, least)
+    other = chat.find_person(nick)
+    if other not in room.members:
+        raise Refused("not-in-room", f"{other.nick} is not in {room}.")
+    if other is not person and not outranks(room.role_of(person), room.role_of(other)):
+        raise Refused("outranked", f"{other.nick} is {a(room.role_of(other))} of {room} too.")
+    return other
+
+
+def a(role: Role) -> str:
+    """A role as a noun in a sentence."""
+    return {Role.OWNER: "the owner", Role.OPERATOR: "an operator"}.get(role, f"a {role.value}")
+
+
+def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Person:
+    """Let somebody into a room, and tell them; return whom.
+
+    :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a private room
+        ``not-moderator`` as well.
+    """
+    room.check_membership(person)
+    if room.settings.private:
+        room.check_role(person, Role.MODERATOR)
+    other = chat.find_person(nick)
+    if other in room.members:
+        raise Refused("no-change", f"{other.nick} is in {room} already.")
+    room.invite(other.name.key)
+    if person.name.key not in other.ignored:
+        for session in other.sessions:
+            session.deliver(Invited(now, person.nick, room.name.shown))
+    return other
+
+
+def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now: float) -> None:
+    """Change one setting of a room.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``.
+    """
+    if not person.operator:
+        room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    settings = room.settings
+    if name == "topic":
+        chat.set_topic(person, room, value, now)
+        return
+    if name == "private":
+        settings.private = on_or_off(value)
+    elif name == "slow":
+        settings.slow = _seconds(value)
+    elif name == "shouting":
+        if value not in SHOUTING:
+            raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
+        settings.shouting = value
+    else:
+        raise Refused(
+            "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
+        )
+    chat.post(room, RoomSet(now, person.nick, name, setting(room, name)), person)
+
+
+def setting(room: Room, name: str) -> str:
+    """A setting of a room as a person would type it."""
+    value = getattr(room.settings, name)
+    return f"{value:g}" if isinstance(value, float) else as_typed(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = 0.0 if value.lower() == "off" else float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= SLOW_SECONDS:
+        raise Refused(
+            "bad-setting", f"slow takes seconds, 0 to {SLOW_SECONDS}, not {value or 'nothing'}."
+        )
+    return seconds

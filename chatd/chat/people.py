@@ -1,0 +1,137 @@
+"""Who is present.  A person has a nick and one or more sessions, and is in rooms."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from chatd.chat import names
+from chatd.chat.events import Refused
+from chatd.chat.names import Name
+
+if TYPE_CHECKING:
+    from chatd.chat.room import Room
+    from chatd.chat.session import Session
+
+#: What generated nicks begin with.
+GUEST = "guest"
+
+
+class Person:
+    """Somebody who is here.
+
+    ``ignored`` holds folded nicks; ``ignored_by`` who has this person there, so that a rename is
+    followed.  Times are seconds since the epoch.
+    """
+
+    __slots__ = (
+        "address",
+        "away",
+        "came",
+        "fingerprint",
+        "ignored",
+        "ignored_by",
+        "last_active",
+        "name",
+        "operator",
+        "rooms",
+        "sessions",
+        "told_by",
+    )
+
+    def __init__(
+        self,
+        name: Name,
+        now: float,
+        *,
+        address: str = "",
+        fingerprint: str | None = None,
+        operator: bool = False,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.fingerprint = fingerprint
+        self.operator = operator
+        self.came = now
+        self.last_active = now
+        self.away: str | None = None
+        self.rooms: dict[str, Room] = {}
+        self.sessions: list[Session] = []
+        self.ignored: set[str] = set()
+        self.ignored_by: set[Person] = set()
+        self.told_by: Person | None = None
+
+    @property
+    def nick(self) -> str:
+        """The nick as it is shown."""
+        return self.name.shown
+
+
+class People:
+    """Everyone who is here, by nick, and which nicks are free."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Person] = {}
+        self._looks: dict[str, Person] = {}
+        self._guests = 0
+        self._free_guests: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._by_key)
+
+    def everyone(self) -> list[Person]:
+        """All who are here."""
+        return list(self._by_key.values())
+
+    def find(self, nick: str) -> Person | None:
+        """Who carries this nick, however it is capitalised."""
+        return self._by_key.get(nick.lower()) or self._by_key.get(fold(nick))
+
+    def get(self, key: str) -> Person | None:
+        """Who carries the nick with this key."""
+        return self._by_key.get(key)
+
+    def is_free(self, name: Name, by: Person | None = None) -> bool:
+        """Whether somebody (who may have it already) can have a nick: not taken, no look-alike."""
+        return self._by_key.get(name.key) in (None, by) and all(
+            self._looks.get(look) in (None, by) for look in names.skeletons(name)
+        )
+
+    def add(self, person: Person) -> None:
+        """Somebody is here, under their nick."""
+        self._by_key[person.name.key] = person
+        for look in names.skeletons(person.name):
+            self._looks[look] = person
+
+    def remove(self, person: Person) -> None:
+        """Somebody is here no longer, or not under this nick."""
+        self._by_key.pop(person.name.key, None)
+        for look in names.skeletons(person.name):
+            self._looks.pop(look, None)
+        number = person.name.key.removeprefix(GUEST)
+        if number != person.name.key and number.isascii() and number.isdigit():
+            self._give_back(number)
+
+    def _give_back(self, digits: str) -> None:
+        if digits[0] != "0" and len(digits) < 10 and int(digits) <= self._guests:
+            heappush(self._free_guests, int(digits))
+
+    def guest(self) -> Name:
+        """Make a nick for somebody who brings none: ``guest1``, or the lowest that is free."""
+        while True:
+            if self._free_guests:
+                number = heappop(self._free_guests)
+            else:
+                self._guests += 1
+                number = self._guests
+            name = Name(f"{GUEST}{number}", f"{GUEST}{number}")
+            if self.is_free(name):
+                return name
+
+
+def fold(text: str) -> str:
+    """The key that a nick would have; text that is no nick folds to something nobody has."""
+    try:
+        return names.nick(text).key
+    except Refused:
+        return ""

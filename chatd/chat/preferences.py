@@ -1,0 +1,96 @@
+"""What a person may set for themselves (/set), and which values there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chatd.chat.events import Refused
+
+THEMES = ("default", "mono")
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How one person wants to be shown what happens."""
+
+    theme: str = "default"
+    bell: bool = True
+    timestamps: bool = False
+    timezone: str = "UTC"
+    plain: bool = False
+    joins: bool = True
+
+    def rows(self) -> tuple[str, ...]:
+        """Every preference with its value and what it means, a line each."""
+        return tuple(
+            f"{field.name} {as_typed(getattr(self, field.name))} — {MEANING[field.name]}"
+            for field in fields(self)
+        )
+
+    def changed(self, name: str, value: str) -> Preferences:
+        """Return these preferences with one of them set.
+
+        :raises Refused: ``bad-setting`` for a name or a value that does not exist.
+        """
+        read = _READ.get(name)
+        if read is None:
+            raise Refused(
+                "bad-setting", f"There is no preference {name}; there are {', '.join(_READ)}."
+            )
+        change: dict[str, Any] = {name: read(value)}
+        return replace(self, **change)
+
+
+MEANING = {
+    "theme": f"colours: {' or '.join(THEMES)}",
+    "bell": "ring when somebody mentions me or writes to me alone: on or off",
+    "timestamps": "a time before each message: on or off",
+    "timezone": "the zone of the times, such as Europe/Vienna",
+    "plain": "no colours and no redrawing, for screen readers: on or off",
+    "joins": "show who comes and goes: on or off",
+}
+
+
+def as_typed(value: object) -> str:
+    """A setting's value as a person would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def on_or_off(value: str) -> bool:
+    """Read a switch.
+
+    :raises Refused: ``bad-setting``.
+    """
+    switch = {"on": True, "yes": True, "show": True, "off": False, "no": False, "hide": False}
+    if value.lower() not in switch:
+        raise Refused("bad-setting", f"That is on or off, not {value or 'nothing'}.")
+    return switch[value.lower()]
+
+
+def _theme(value: str) -> str:
+    if value not in THEMES:
+        raise Refused("bad-setting", f"There is no theme {value}; there are {', '.join(THEMES)}.")
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):
+        pass
+    raise Refused("bad-setting", f"There is no time zone {value}; try one like Europe/Vienna.")
+
+
+_READ: dict[str, Callable[[str], str | bool]] = {
+    "theme": _theme,
+    "bell": on_or_off,
+    "timestamps": on_or_off,
+    "timezone": _zone,
+    "plain": on_or_off,
+    "joins": on_or_off,
+}

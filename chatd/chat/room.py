@@ -1,0 +1,151 @@
+"""Room: owns its member set and its rules, and runs its broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from chatd.chat.audience import Audience
+from chatd.chat.events import Refused, Role
+from chatd.chat.limits import INVITED, MUTED
+from chatd.chat.names import Name
+from chatd.chat.people import Person
+from chatd.chat.session import Session
+from chatd.chat.text import is_shouting
+
+_RANK = {role: rank for rank, role in enumerate(Role)}
+
+
+def outranks(one: Role, other: Role) -> bool:
+    """Whether the first role is the stronger one."""
+    return _RANK[one] > _RANK[other]
+
+
+@dataclass(slots=True)
+class Member:
+    """What a room knows of one of its members.  Times are seconds since the epoch."""
+
+    role: Role
+    last_said: float = 0.0
+    warned: bool = False
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the owner and the moderators may set (/room)."""
+
+    topic: str = ""
+    private: bool = False
+    slow: float = 0.0
+    shouting: str = "allow"
+
+
+class Room:
+    """A room and the people in it.
+
+    Members keep the order in which they came.  Invitations and mutes go by folded nick, so that
+    they hold for somebody who leaves and returns.
+    """
+
+    __slots__ = ("audience", "invited", "members", "muted", "name", "permanent", "settings")
+
+    def __init__(
+        self, name: Name, on_news: Callable[[Audience], None], *, permanent: bool = False
+    ) -> None:
+        self.name = name
+        self.permanent = permanent
+        self.members: dict[Person, Member] = {}
+        self.settings = Settings()
+        self.audience = Audience(name.shown, on_news)
+        self.invited: dict[str, None] = {}
+        self.muted: dict[str, None] = {}
+
+    def __str__(self) -> str:
+        return self.name.shown
+
+    def sessions(self) -> Iterator[Session]:
+        """Every session of every member."""
+        for person in self.members:
+            yield from person.sessions
+
+    def role_of(self, person: Person) -> Role:
+        """What somebody may do here; an operator is one in every room."""
+        if person.operator:
+            return Role.OPERATOR
+        member = self.members.get(person)
+        return member.role if member else Role.MEMBER
+
+    # Rules ----------------------------------------------------------------------------------------
+
+    def check_entry(self, person: Person) -> None:
+        """Let somebody in.
+
+        :raises Refused: ``private``.
+        """
+        if self.settings.private and not (person.operator or person.name.key in self.invited):
+            raise Refused("private", f"{self} is private; somebody in it can /invite you.")
+
+    def check_membership(self, person: Person) -> Member:
+        """Whoever acts in a room is in it.
+
+        :raises Refused: ``not-in-room``.
+        """
+        member = self.members.get(person)
+        if member is None:
+            raise Refused("not-in-room", f"You are not in {self}; /join {self} takes you there.")
+        return member
+
+    def check_role(self, person: Person, least: Role) -> None:
+        """Some things only a moderator or the owner may do.
+
+        :raises Refused: ``not-moderator`` or ``not-owner``.
+        """
+        if outranks(least, self.role_of(person)):
+            who = "a moderator" if least is Role.MODERATOR else "the owner"
+            raise Refused(f"not-{least.value}", f"Only {who} of {self} may do that.")
+
+    def check_speech(self, person: Person, now: float) -> Member:
+        """Somebody is about to speak.
+
+        :raises Refused: ``not-in-room``, ``muted`` or ``slow``.
+        """
+        member = self.check_membership(person)
+        if person.name.key in self.muted:
+            raise Refused("muted", f"You are muted in {self}; nobody was shown that.")
+        if self.settings.slow and not outranks(self.role_of(person), Role.MEMBER):
+            wait = member.last_said + self.settings.slow - now
+            if wait > 0:
+                raise Refused("slow", f"{self} is in slow mode; you may speak in {wait:.0f} s.")
+        return member
+
+    def is_too_loud(self, text: str) -> bool:
+        """Whether this room does not deliver a line because it is shouted."""
+        return self.settings.shouting != "allow" and is_shouting(text)
+
+    # Who is here ----------------------------------------------------------------------------------
+
+    def heir(self) -> Person | None:
+        """Who should own a room that has no owner: its first moderator, else who came first."""
+        if self.permanent or any(m.role is Role.OWNER for m in self.members.values()):
+            return None
+        moderators = (p for p, m in self.members.items() if m.role is Role.MODERATOR)
+        return next(moderators, None) or next(iter(self.members), None)
+
+    def invite(self, key: str) -> None:
+        """Let somebody in who could not come in otherwise; the oldest invitation may lapse."""
+        self.invited[key] = None
+        if len(self.invited) > INVITED:
+            del self.invited[next(iter(self.invited))]
+
+    def mute(self, key: str) -> None:
+        """Let somebody speak no more; with too many mute, the first of them may speak again."""
+        self.muted[key] = None
+        if len(self.muted) > MUTED:
+            del self.muted[next(iter(self.muted))]
+
+    def renamed(self, old: str, new: str) -> None:
+        """Let an invitation and a mute follow their person to another nick."""
+        for names in (self.invited, self.muted):
+            if old in names:
+                del names[old]
+                names[new] = None

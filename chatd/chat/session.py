@@ -1,0 +1,149 @@
+"""Session: one connection's part in the chat; and Reader, what a way in gives to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from chatd.chat.events import Entry, Missed, PersonalEvent, Refused
+from chatd.chat.limits import PERSONAL_BYTES
+from chatd.chat.log import Style
+from chatd.chat.people import Person
+from chatd.chat.preferences import Preferences
+
+if TYPE_CHECKING:
+    from chatd.chat.room import Room
+
+
+class Reader(Protocol):
+    """What a way in gives the chat: somewhere that bytes can go, and how they should look.
+
+    While ``full`` is false ``send`` may be called, and says how many bytes it took.  Any answer but
+    ``len(data)``, or an ``OSError``, is followed by ``stalled(data, taken)`` (0 after an error),
+    which keeps the rest and makes the reader full.  When there is room again the way in calls
+    `Session.resume`.
+    """
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Takes bytes for the connection and says how many it took."""
+
+    @property
+    def sees_own(self) -> bool:
+        """Whether one sees on one's own screen already what one sends (netcat does)."""
+
+    @property
+    def full(self) -> bool:
+        """Whether the connection takes nothing now."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the connection."""
+
+    def style(self, preferences: Preferences) -> Style:
+        """How somebody with these preferences is shown things on this way in."""
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+
+    def write(self, data: bytes) -> None:
+        """Send or keep; the caller has looked at ``pending``."""
+
+    def close(self) -> None:
+        """Send what is pending and end the connection."""
+
+    def broken(self, bug: Exception) -> None:
+        """A bug of ours came up in sending: log it and end this connection, later."""
+
+
+class Session:
+    """One connection of a person.
+
+    It is in the audience of each of its person's rooms; one of them may have the focus, which is
+    where plain lines go and which is shown without its name.
+    """
+
+    __slots__ = ("focus", "person", "preferences", "reader", "send")
+
+    def __init__(self, person: Person, reader: Reader) -> None:
+        self.person = person
+        self.reader = reader
+        self.send: Callable[[bytes], int] = reader.send
+        self.preferences = Preferences()
+        self.focus: Room | None = None
+
+    # What an audience asks of a listener --------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether the connection takes nothing now."""
+        return self.reader.full
+
+    @property
+    def filters(self) -> bool:
+        """Whether this person ignores anybody."""
+        return bool(self.person.ignored)
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether this person does not ignore who did it."""
+        return entry.author not in self.person.ignored
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """The connection is full: keep the rest, and the place in every room."""
+        self.reader.stalled(data, taken)
+        self.hold()
+
+    def broken(self, bug: Exception) -> None:
+        """A bug of ours came up in sending."""
+        self.reader.broken(bug)
+
+    def missed(self, room: str, count: int) -> None:
+        """Tell that events of a room are gone before they could be read."""
+        self.deliver(Missed(room, count))
+
+    # What the chat and the ways in ask ----------------------------------------------------------
+
+    def style_in(self, room: Room) -> Style:
+        """How this session is shown what happens in a room."""
+        style = self.reader.style(self.preferences)
+        return style if room is self.focus else style.aside
+
+    def deliver(self, event: PersonalEvent) -> bool:
+        """Show something to this session alone; False when too much waits for it already."""
+        if self.reader.pending > PERSONAL_BYTES:
+            return False
+        self.reader.write(self.reader.style(self.preferences).render_personal(event))
+        return True
+
+    def hold(self) -> None:
+        """The connection is full: no room sends to it until `resume`."""
+        for room in self.person.rooms.values():
+            room.audience.hold(self)
+
+    def resume(self) -> None:
+        """The connection has room: catch up in every room, as far as it goes."""
+        for room in tuple(self.person.rooms.values()):
+            if self.reader.full:
+                return
+            room.audience.resume(self)
+
+    def restyle(self) -> None:
+        """Show every room as the preferences and the focus say now."""
+        for room in self.person.rooms.values():
+            room.audience.restyle(self, self.style_in(room))
+
+    def focus_on(self, room: Room | None) -> None:
+        """Give a room, or none, the focus."""
+        before, self.focus = self.focus, room
+        for other in (before, room):
+            if other is not None:
+                other.audience.restyle(self, self.style_in(other))
+
+    def room(self) -> Room:
+        """The room that has the focus.
+
+        :raises Refused: ``no-room`` when none has.
+        """
+        if self.focus is None:
+            raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
+        return self.focus

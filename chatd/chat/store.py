@@ -1,0 +1,55 @@
+"""What the chat asks of a store, in the chat's own words.
+
+A store gives the events of a room their order.  `post` never waits: what was posted comes back to
+the `Keeper`, in order, once it is kept, and only then was it *said*.  In memory that is at once.
+Posting the same message id twice keeps it once.  Numbers rise within a room; an event that is not
+kept (`chatd.chat.events.KeptEvent` says which are) passes through in its place and carries
+the number of the last that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from chatd.chat.events import RoomEvent
+
+
+class Keeper(Protocol):
+    """Who is told what became of what was posted; called in the thread of the chat."""
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        """The event has its place in the room's order."""
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        """The event could not be kept, for a reason that can be shown to its writer."""
+
+
+class Store(Protocol):
+    """Where a room's events and the claims on nicks are kept.  Rooms and nicks go by their keys."""
+
+    def open(self, keeper: Keeper) -> None:
+        """Begin, and tell this keeper from now on."""
+
+    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
+        """Put an event into the room's order; the keeper hears of it."""
+
+    async def before(
+        self, room: str, number: int | None, count: int
+    ) -> Sequence[tuple[int, RoomEvent]]:
+        """Return the last ``count`` events, oldest first; below ``number`` if there is one."""
+
+    async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
+        """Return the first ``count`` events numbered above ``number``, oldest first."""
+
+    async def claim(self, nick: str, holder: str) -> bool:
+        """Take a nick for a holder; False when another holds it."""
+
+    def release(self, nick: str, holder: str) -> None:
+        """Give a nick back, if this holder has it."""
+
+    def forget(self, room: str) -> None:
+        """The room is gone for good: drop its events."""
+
+    async def close(self) -> None:
+        """Keep what was posted, then end."""

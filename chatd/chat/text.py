@@ -1,0 +1,50 @@
+"""The one place where what people typed is made safe to show.
+
+What is safe: no control characters, nothing that reorders or hides text, no pile of marks.  Applied
+once where text enters the chat, and again when history is replayed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chatd.chat.limits import MARKS_PER_CHARACTER
+
+# C0 and DEL; C1 (U+009B is CSI to some terminals); the Arabic letter mark, the marks,
+# embeddings, overrides and isolates of the bidirectional algorithm; line and paragraph
+# separators; interlinear annotation; the byte order mark; tag characters; surrogates.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+
+# Combining marks by their blocks, with joiners and variation selectors, which pile up the same way.
+_MARK = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a"
+    "\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200d\u2060-\u2064\u20d0-\u20ff\u3099\u309a"
+    "\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef"
+)
+_PILE = re.compile(f"([{_MARK}]{{{MARKS_PER_CHARACTER}}})[{_MARK}]+")
+
+
+def safe(text: str) -> str:
+    """Return the text without what must not reach a screen; a tab becomes a blank."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _PILE.sub(r"\1", _UNSAFE.sub("", text.replace("\t", " ")))
+
+
+def decode(line: bytes) -> str:
+    """Return the safe text of one line of UTF-8; what is no UTF-8 becomes U+FFFD."""
+    return safe(line.decode("utf-8", "replace"))
+
+
+def cut(text: str, length: int) -> str:
+    """Return at most ``length`` characters, with an ellipsis in place of the rest."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def is_shouting(text: str) -> bool:
+    """Whether a line is all capitals, with at least two letters among them."""
+    return text.isupper() and sum(map(str.isalpha, text)) >= 2

@@ -1,0 +1,85 @@
+"""A store that keeps everything in memory, for as long as the process runs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from itertools import islice
+
+from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.limits import HISTORY_EVENTS, MESSAGE_IDS
+from chatd.chat.store import Keeper
+
+
+class _Shelf:
+    """The kept events of one room: numbered without a gap, at most ``HISTORY_EVENTS`` of them."""
+
+    __slots__ = ("events", "last")
+
+    def __init__(self) -> None:
+        self.last = 0
+        self.events: deque[tuple[int, RoomEvent]] = deque(maxlen=HISTORY_EVENTS)
+
+
+class MemoryStore:
+    """`chatd.chat.store.Store` in memory: everything is kept at once and lost with the process."""
+
+    def __init__(self) -> None:
+        self._keeper: Keeper | None = None
+        self._shelves: dict[str, _Shelf] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._holders: dict[str, str] = {}
+
+    def open(self, keeper: Keeper) -> None:
+        """Begin, and tell this keeper from now on."""
+        self._keeper = keeper
+
+    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
+        """Give the event its number and hand it back at once."""
+        if self._keeper is None:
+            raise RuntimeError("the store is not open")
+        shelf = self._shelves.get(room)
+        if shelf is None:
+            shelf = self._shelves[room] = _Shelf()
+        if isinstance(event, KeptEvent):
+            if message_id in self._seen:
+                return
+            self._seen[message_id] = None
+            if len(self._seen) > MESSAGE_IDS:
+                self._seen.popitem(last=False)
+            shelf.last += 1
+            shelf.events.append((shelf.last, event))
+        self._keeper.kept(room, message_id, shelf.last, event)
+
+    async def before(
+        self, room: str, number: int | None, count: int
+    ) -> Sequence[tuple[int, RoomEvent]]:
+        """Return the last ``count`` events numbered below ``number``, oldest first."""
+        shelf = self._shelves.get(room)
+        if shelf is None:
+            return []
+        newest_first = (row for row in reversed(shelf.events) if number is None or row[0] < number)
+        return list(islice(newest_first, count))[::-1]
+
+    async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
+        """Return the first ``count`` events numbered above ``number``, oldest first."""
+        shelf = self._shelves.get(room)
+        if shelf is None:
+            return []
+        return list(islice((row for row in shelf.events if row[0] > number), count))
+
+    async def claim(self, nick: str, holder: str) -> bool:
+        """Take a nick for a holder; False when another holds it."""
+        return self._holders.setdefault(nick, holder) == holder
+
+    def release(self, nick: str, holder: str) -> None:
+        """Give a nick back, if this holder has it."""
+        if self._holders.get(nick) == holder:
+            del self._holders[nick]
+
+    def forget(self, room: str) -> None:
+        """Drop the events of a room."""
+        self._shelves.pop(room, None)
+
+    async def close(self) -> None:
+        """Nothing is left to do: nothing outlives the process."""

@@ -1,0 +1,1 @@
+"""The ways in: Twisted protocols and factories, and what they share."""

@@ -1,0 +1,270 @@
+"""The way out of one connection: never more than its transport can take now.
+
+Twisted's ``transport.write`` keeps whatever it is given, without a bound, and tries the socket
+only at the next turn of the reactor.  An outbox tries the socket at once.  What the kernel does
+not take goes to the transport, and until that has drained the outbox is ``full``: nobody
+sends, and whoever has something to say is called back by ``on_ready``.
+
+It knows bytes and transports; it knows nothing of rooms or of what the bytes mean.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IPullProducer,
+    IPushProducer,
+    IReactorTime,
+    ITransport,
+)
+from zope.interface import implementer
+
+#: Seconds that a reader may leave its bytes lying before its connection is aborted.  Two minutes
+#: is how long somebody may hold their terminal with Ctrl-S or Ctrl-Z and come back to it;
+#: ngircd gives 120 s to a peer that does not answer a ping, InspIRCd the same.
+STALLED_SECONDS = 120
+
+#: Bytes that the kernel may hold for a reader.  Left alone, Linux grows this to several MB on
+#: loopback, and a reader that stopped would go unnoticed until then.
+SEND_BUFFER_BYTES = 64 * 1024
+
+#: Keepalive: seconds of silence before the first probe, between probes, and how many go
+#: unanswered before the peer counts as gone: 2 minutes in all.
+KEEPALIVE = (60, 15, 4)
+
+
+class Outbox(Protocol):
+    """What a way in writes to.
+
+    While ``full`` is false, ``send`` may be called and says how many bytes it took; any
+    answer but ``len(data)``, or an ``OSError``, must be followed by ``stalled(data, taken)``
+    (taken is 0 after an error), which sees to the rest.  ``write`` is for what has to go out in
+    any case: it never refuses, and its caller bounds it by looking at ``pending``.
+    """
+
+    full: bool
+    #: Bytes handed over that the kernel has not taken; exact to one write.
+    pending: int
+    send: Callable[[bytes], int]
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take, and become full."""
+
+    def write(self, data: bytes) -> None:
+        """Send at once what can be sent, keep the rest."""
+
+    def close(self) -> None:
+        """Send what is pending, then close; abort when that takes too long."""
+
+    def abort(self) -> None:
+        """Close now, whatever is pending."""
+
+
+def _nothing() -> None:
+    """What an outbox calls when nobody waits for it."""
+
+
+def prepare_socket(transport: ITransport) -> None:
+    """Give a TCP connection no delay, a bounded kernel buffer and keepalive; leave others alone."""
+    if not isinstance(transport, tcp.Connection):
+        return
+    handle = transport.getHandle()
+    if handle.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    idle, interval, count = KEEPALIVE
+    for level, name, value in (
+        (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+        (socket.SOL_SOCKET, "SO_SNDBUF", SEND_BUFFER_BYTES),
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", idle),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", interval),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", count),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", STALLED_SECONDS * 1000),
+    ):
+        option = getattr(socket, name, None)
+        if option is None:  # not every system has every one of them
+            continue
+        try:
+            handle.setsockopt(level, option, value)
+        except OSError:  # the peer is gone already; its connection will say so
+            return
+
+
+def outbox_for(
+    transport: ITransport, clock: IReactorTime, on_ready: Callable[[], None] = _nothing
+) -> Outbox:
+    """The outbox that fits a transport: straight to the socket where there is a bare one."""
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
+        return SocketOutbox(transport, clock, on_ready)
+    return StreamOutbox(transport, clock, on_ready)
+
+
+class _Patience:
+    """Aborts a transport that took nothing for ``STALLED_SECONDS``."""
+
+    __slots__ = ("_call", "_clock", "_transport")
+
+    def __init__(self, transport: ITransport, clock: IReactorTime) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._call: IDelayedCall | None = None
+
+    def start(self) -> None:
+        """Count from now."""
+        self.stop()
+        self._call = self._clock.callLater(STALLED_SECONDS, self._transport.abortConnection)
+
+    def stop(self) -> None:
+        """Stop counting."""
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
+
+
+@implementer(IPullProducer)
+class SocketOutbox:
+    """Straight to the socket of a plain TCP connection (never TLS: it would bypass the encryption).
+
+    ``send`` is the socket's own, so that a broadcast costs one system call a member and nothing
+    else.  After a short send the rest lies in the transport and a pull producer waits there: until
+    it is asked for more, every further byte would overtake the rest.
+    """
+
+    __slots__ = ("_on_ready", "_patience", "_registered", "_transport", "full", "pending", "send")
+
+    def __init__(
+        self, transport: tcp.Connection, clock: IReactorTime, on_ready: Callable[[], None]
+    ) -> None:
+        self._transport = transport
+        self._on_ready = on_ready
+        self._patience: _Patience = _Patience(transport, clock)
+        self._registered = False
+        self.send: Callable[[bytes], int] = transport.getHandle().send
+        self.full = False
+        self.pending = 0
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Hand the rest to the transport and wait until it has drained."""
+        self._keep(data[taken:])
+
+    def write(self, data: bytes) -> None:
+        """Send at once what can be sent, keep the rest in the transport."""
+        if self.full:
+            self._keep(data)
+            return
+        try:
+            taken = self.send(data)
+        except OSError:  # would block, or broken: the transport finds out which
+            taken = 0
+        if taken != len(data):
+            self._keep(data[taken:])
+
+    def _keep(self, rest: bytes) -> None:
+        self.pending += len(rest)
+        self._transport.write(rest)
+        if self.full:
+            return
+        self.full = True
+        self._patience.start()
+        if self._transport.connected and not self._transport.disconnecting:
+            self._transport.registerProducer(self, False)  # asks at once, before _registered
+            self._registered = True
+
+    def resumeProducing(self) -> None:
+        """The transport has drained."""
+        if not self._registered:
+            return
+        self._release()
+        self._on_ready()
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+        self._registered = False
+        self._patience.stop()
+
+    def _release(self) -> None:
+        self._registered = False
+        self._transport.unregisterProducer()
+        self._patience.stop()
+        self.full = False
+        self.pending = 0
+
+    def close(self) -> None:
+        """Send what is pending, then close; a peer that does not take it is aborted."""
+        if self._registered:
+            self._registered = False
+            self._transport.unregisterProducer()
+        self._transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close now, whatever is pending."""
+        self._patience.stop()
+        self._transport.abortConnection()
+
+
+@implementer(IPushProducer)
+class StreamOutbox:
+    """For transports that have no bare socket: they buffer, and say when it is too much.
+
+    Twisted calls ``pauseProducing`` on *every* write above its mark, so it may come again.
+    """
+
+    __slots__ = ("_on_ready", "_patience", "_transport", "full", "pending")
+
+    def __init__(
+        self, transport: ITransport, clock: IReactorTime, on_ready: Callable[[], None]
+    ) -> None:
+        self._transport = transport
+        self._on_ready = on_ready
+        self._patience = _Patience(transport, clock)
+        self.full = False
+        self.pending = 0
+        transport.registerProducer(self, True)
+
+    def send(self, data: bytes) -> int:
+        """Give it all to the transport; -1 says that it took it and is full now."""
+        self._transport.write(data)
+        return -1 if self.full else len(data)
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Nothing is left over: the transport has it all."""
+        self.pending += len(data)
+
+    def write(self, data: bytes) -> None:
+        """Give it all to the transport."""
+        self._transport.write(data)
+        if self.full:
+            self.pending += len(data)
+
+    def pauseProducing(self) -> None:
+        """The transport holds more than it likes."""
+        if not self.full:
+            self.full = True
+            self._patience.start()
+
+    def resumeProducing(self) -> None:
+        """The transport has room again."""
+        if self.full:
+            self.full = False
+            self.pending = 0
+            self._patience.stop()
+            self._on_ready()
+
+    def stopProducing(self) -> None:
+        """The connection is gone."""
+        self._patience.stop()
+
+    def close(self) -> None:
+        """Send what is pending, then close."""
+        self._transport.unregisterProducer()
+        self._transport.loseConnection()
+
+    def abort(self) -> None:
+        """Close now, whatever is pending."""
+        self._patience.stop()
+        self._transport.abortConnection()

@@ -1,0 +1,1 @@
+"""Codecs: bytes to values and back; no transport and no chat state."""
