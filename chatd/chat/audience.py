@@ -105,6 +105,20 @@ class Audience:
         held = self._held.pop(listener, None)
         if held is not None:
             self._serve(listener, *held)
+            if self._shared == self._log.end:
+                self._forget()
+
+    def catch_up(self, listener: Listener) -> None:
+        """Show somebody now what waits for the end of the turn: something else follows it."""
+        if self._shared == self._log.end or listener.full:
+            return
+        for style, group in self._groups.items():
+            if group.pop(listener, None) is not None:
+                self._serve(listener, style, self._shared)
+                return
+        late = self._late.pop(listener, None)
+        if late is not None:
+            self._serve(listener, *late)
 
     def _settle(self, listener: Listener, style: Style, cursor: int) -> None:
         """Put a listener where its cursor and its connection say."""

@@ -197,14 +197,20 @@ class Chat:
         self.people.add(person)
         if old.key != name.key:
             self._store.release(old.key, self._incarnation)
-            for other in person.ignored_by:
-                other.ignored.discard(old.key)
-                other.ignored.add(name.key)
-            for room in person.rooms.values():
-                room.renamed(old.key, name.key)
+            self._carry_over(person, old.key)
         renamed = Renamed(now, old.shown, name.shown)
         self._announce(person, lambda room: renamed, but=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
+
+    def _carry_over(self, person: Person, old: str) -> None:
+        """Let what goes by folded nick follow somebody to another one."""
+        for room in person.rooms.values():
+            room.renamed(old, person.name.key)
+            if person.ignored_by:
+                room.audience.flush()  # what was said under the old nick is judged by it
+        for other in person.ignored_by:
+            other.ignored.discard(old)
+            other.ignored.add(person.name.key)
 
     # Rooms ----------------------------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ MARKS_PER_CHARACTER = 8
 #: Events that a room's log keeps for those who are behind, and their text.  A reader who is further
 #: behind has missed something and is told how much.  Nobody behind: nothing is kept.
 LOG_EVENTS = 2000
-LOG_BYTES = 1024 * 1024
+LOG_BYTES = 256 * 1024
 
 #: Events that may wait in a room for the end of the reactor's turn; more, and it flushes at once.
 FLUSH_EVENTS = 500

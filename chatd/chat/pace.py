@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from chatd.chat.limits import Flood
 
+#: What counts as a whole token: sums of fractions come out a little short of one, and who waited
+#: for the rest of it would wait for a time too short for any clock.
+_WHOLE = 1 - 1e-6
+
 
 class Pace:
     """A token bucket.  Times are seconds on any clock that does not go back."""
@@ -20,7 +24,7 @@ class Pace:
         """Return the seconds until the next step is allowed; 0 takes that step now."""
         self._tokens = min(self._burst, self._tokens + (now - self._time) * self._rate)
         self._time = now
-        if self._tokens >= 1:
+        if self._tokens >= _WHOLE:
             self._tokens -= 1
             return 0.0
         return (1 - self._tokens) / self._rate

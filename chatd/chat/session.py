@@ -99,7 +99,7 @@ class Session:
 
     def missed(self, room: str, count: int) -> None:
         """Tell that events of a room are gone before they could be read."""
-        self.deliver(Missed(room, count))
+        self._write(Missed(room, count))
 
     # What the chat and the ways in ask ----------------------------------------------------------
 
@@ -109,11 +109,21 @@ class Session:
         return style if room is self.focus else style.aside
 
     def deliver(self, event: PersonalEvent) -> bool:
-        """Show something to this session alone; False when too much waits for it already."""
+        """Show something to this session alone; False when too much waits for it already.
+
+        What happened in its rooms before is shown before.
+        """
         if self.reader.pending > PERSONAL_BYTES:
             return False
-        self.reader.write(self.reader.style(self.preferences).render_personal(event))
+        for room in self.person.rooms.values():
+            room.audience.catch_up(self)
+        self._write(event)
         return True
+
+    def _write(self, event: PersonalEvent) -> None:
+        self.reader.write(self.reader.style(self.preferences).render_personal(event))
+        if self.reader.full:
+            self.hold()
 
     def hold(self) -> None:
         """The connection is full: no room sends to it until `resume`."""

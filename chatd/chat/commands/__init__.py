@@ -49,7 +49,7 @@ def _find(name: str) -> Command:
     command = _BY_NAME.get(name.lower())
     if command is not None:
         return command
-    near = get_close_matches(name.lower()[:40], _BY_NAME, 1, 0.5)
+    near = get_close_matches(name.lower()[:40], _BY_NAME, 1)
     hint = f"did you mean /{near[0]}?" if near else "/help lists them."
     raise Refused("no-such-command", f"There is no command /{cut(name, 40)}; {hint}")
 

@@ -1,0 +1,1 @@
+"""What people on chatd see, as tests."""

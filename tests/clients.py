@@ -1,0 +1,48 @@
+"""The programs of Debian that the end-to-end tests talk through.
+
+It knows where they are and which package brings them; what a missing one means for a test is
+said in conftest.py.  Run as a program it prints the packages to install, for .ci/run; so it uses
+nothing but the standard library.
+"""
+
+import os
+import shutil
+
+#: For each client: what it may be called, Debian's own name first, and Debian's package.
+CLIENTS = {
+    "ssh": (("ssh",), "openssh-client"),
+    "ssh-keygen": (("ssh-keygen",), "openssh-client"),
+    "tmux": (("tmux",), "tmux"),
+    "telnet": (("inetutils-telnet", "telnet"), "inetutils-telnet"),
+    "telnet-ssl": (("telnet-ssl",), "telnet-ssl"),
+    "plink": (("plink",), "putty-tools"),
+    "puttygen": (("puttygen",), "putty-tools"),
+    "dbclient": (("dbclient",), "dropbear-bin"),
+    "dropbearkey": (("dropbearkey",), "dropbear-bin"),
+    "tt++": (("tt++",), "tintin++"),
+    "nc": (("nc.openbsd", "nc"), "netcat-openbsd"),
+}
+
+#: Debian keeps tt++ in the last of these, where root's PATH does not reach.
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])
+
+
+def find(name: str) -> str | None:
+    """Return the path of a client of the table, or None where it is not installed."""
+    names, _package = CLIENTS[name]
+    return next((path for path in (shutil.which(each, path=PATH) for each in names) if path), None)
+
+
+def missing_packages() -> list[str]:
+    """Return Debian's packages for the clients that are not here under Debian's own name."""
+    return sorted(
+        {
+            package
+            for names, package in CLIENTS.values()
+            if shutil.which(names[0], path=PATH) is None
+        }
+    )
+
+
+if __name__ == "__main__":
+    print(*missing_packages())

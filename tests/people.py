@@ -1,0 +1,150 @@
+"""People for tests of the chat: connections that only remember what they were sent."""
+
+from collections.abc import Awaitable, Callable
+
+from chatd.chat.chat import Chat, Visitor
+from chatd.chat.commands import receive
+from chatd.chat.events import Refused
+from chatd.chat.preferences import Preferences
+from chatd.chat.session import Session
+from chatd.store.memory import MemoryStore
+from chatd.terminal.style import TextStyle
+
+
+def finished(awaitable: Awaitable[object]) -> object:
+    """Run something asynchronous that has nothing to wait for, and return its result."""
+    steps = awaitable.__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits for something")
+
+
+class Reader:
+    """A connection that takes ``room`` bytes before it is full; None: any number."""
+
+    def __init__(self, *, sees_own: bool = True, room: int | None = None) -> None:
+        self.sees_own = sees_own
+        self.room = room
+        self.received = b""
+        self.kept = b""
+        self.full = False
+        self.closed = False
+        self.bugs: list[Exception] = []
+        self.sends = 0
+
+    @property
+    def pending(self) -> int:
+        return len(self.kept)
+
+    def send(self, data: bytes) -> int:
+        assert not self.full, "nobody sends to a connection that is full"
+        self.sends += 1
+        taken = len(data) if self.room is None else min(self.room, len(data))
+        self.received += data[:taken]
+        if self.room is not None:
+            self.room -= taken
+        return taken
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        self.kept += data[taken:]
+        self.full = True
+
+    def write(self, data: bytes) -> None:
+        if self.full:
+            self.kept += data
+            return
+        taken = self.send(data)
+        if taken != len(data):
+            self.stalled(data, taken)
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        return TextStyle(
+            theme="plain" if self.sees_own else preferences.theme,
+            bell=preferences.bell and not self.sees_own,
+            joins=preferences.joins,
+        )
+
+    def close(self) -> None:
+        self.closed = True
+
+    def broken(self, bug: Exception) -> None:
+        self.bugs.append(bug)
+
+
+class Someone:
+    """Somebody in a chat: what they type, and what they are shown."""
+
+    def __init__(self, server: "Server", session: Session, reader: Reader) -> None:
+        self.server = server
+        self.session = session
+        self.reader = reader
+
+    @property
+    def nick(self) -> str:
+        return self.session.person.nick
+
+    def types(self, line: str) -> None:
+        """Type a line; a refusal is shown, as every way in shows it."""
+        try:
+            waited_for = receive(self.server.chat, self.session, line, self.server.now)
+            if waited_for is not None:
+                finished(waited_for)
+        except Refused as refused:
+            self.session.deliver(refused.as_event())
+        if self.reader.full:
+            self.session.hold()
+
+    def sees(self) -> list[str]:
+        """The lines shown since the last time, after the turn has ended."""
+        self.server.end_turn()
+        lines = self.reader.received.decode().split("\r\n")
+        assert lines.pop() == "", "only whole lines are sent"
+        self.reader.received = b""
+        return lines
+
+    def drains(self, room: int | None = None) -> None:
+        """The connection takes what it held, and has room for so much more."""
+        self.reader.received += self.reader.kept
+        self.reader.kept = b""
+        self.reader.full = False
+        self.reader.room = room
+        self.session.resume()
+
+    def goes(self, reason: str = "") -> None:
+        """The connection ends."""
+        self.server.chat.leave(self.session, reason, self.server.now)
+
+
+class Server:
+    """A chat with a clock that stands still and turns that end when they are told to."""
+
+    def __init__(self, **options: str) -> None:
+        self.now = 1_000_000.0
+        self._scheduled: list[Callable[[], None]] = []
+        self.chat = Chat(MemoryStore(), self._scheduled.append, **options)
+
+    def end_turn(self) -> None:
+        """What the reactor does when everything that came has been read."""
+        while self._scheduled:
+            self._scheduled.pop(0)()
+
+    def enters(
+        self,
+        nick: str = "",
+        *,
+        lobby: bool = True,
+        reader: Reader | None = None,
+        operator: bool = False,
+        fingerprint: str | None = None,
+    ) -> Someone:
+        """Let somebody in, into the lobby unless told otherwise."""
+        reader = reader or Reader()
+        visitor = Visitor(nick, "192.0.2.1", fingerprint, operator)
+        entered = finished(self.chat.enter(visitor, reader, self.now))
+        assert isinstance(entered, tuple)
+        session, _remark = entered
+        if lobby:
+            self.chat.join(session, "lobby", self.now)
+        return Someone(self, session, reader)

@@ -1,0 +1,151 @@
+"""The real ``twistd chatd``, started for a test and stopped after it.
+
+It knows how chatd is started and where it says that it listens; it knows nothing of what is
+said on the wire.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+#: Seconds to wait for anything.  Nothing is measured by it: it only ends a test that would hang.
+PATIENCE = 30
+
+#: What chatd logs for each way that it listens on.
+LISTENING = r"chatd listening: way={way} host=(?P<host>\S+) port=(?P<port>\d+)"
+
+#: What may not be in the log of a server that did well.
+TROUBLE = ("Traceback", "Unhandled")
+
+
+class Served:
+    """One chatd of its own process, in ``directory``, which is its home too.
+
+    It listens on the loopback, each way on a port that the kernel chooses: ``port("line")``.
+    ``options`` go to chatd after ``--listen``; the server runs from ``with`` to the end of it.
+    Leaving fails when the log holds a traceback, or when the server had died of itself.
+    """
+
+    def __init__(
+        self, directory: Path, ways: Sequence[str] = ("auto",), options: Sequence[str] = ()
+    ) -> None:
+        self.directory = directory
+        self.ways = tuple(ways)
+        self.options = tuple(options)
+        self._lines: list[str] = []
+        self._ended = False
+        self._more = threading.Condition()
+
+    def __enter__(self) -> Self:
+        """Start the server and wait until it listens on every way."""
+        self._process = subprocess.Popen(
+            self._command(),
+            cwd=self.directory,
+            env={**os.environ, "HOME": str(self.directory), "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        try:
+            for way in self.ways:
+                self.port(way)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop the server; complain of its log unless the test has failed already."""
+        died = self._process.poll()
+        self._end()
+        if error is not None:
+            error.add_note(self._told())
+        elif died is not None:
+            raise AssertionError(f"chatd ended of itself, with status {died}.\n{self._told()}")
+        elif any(word in self.log for word in TROUBLE):
+            raise AssertionError(f"chatd logged a failure.\n{self._told()}")
+
+    @property
+    def log(self) -> str:
+        """All that the server has logged so far."""
+        with self._more:
+            return "".join(self._lines)
+
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        return self._process.pid
+
+    def host(self, way: str = "auto") -> str:
+        """Return the address that a way listens on."""
+        return self.wait_for(LISTENING.format(way=re.escape(way)))["host"]
+
+    def port(self, way: str = "auto") -> int:
+        """Return the port that a way listens on."""
+        return int(self.wait_for(LISTENING.format(way=re.escape(way)))["port"])
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until the log holds ``pattern``, a regular expression, and return the first match.
+
+        Raise ``AssertionError`` with the log when the server ends, or is silent for too long.
+        """
+        sought = re.compile(pattern)
+        with self._more:
+            self._more.wait_for(
+                lambda: self._ended or sought.search("".join(self._lines)), timeout=PATIENCE
+            )
+            found = sought.search("".join(self._lines))
+        if found is None:
+            raise AssertionError(f"chatd did not log {pattern!r}.\n{self._told()}")
+        return found
+
+    def _command(self) -> list[str]:
+        """Return the command line: the twistd that stands beside this Python."""
+        listen = [f"--listen={way}=tcp:0:interface=127.0.0.1" for way in self.ways]
+        twistd = Path(sys.executable).with_name("twistd")
+        return [str(twistd), "-n", "--pidfile=", "chatd", *listen, *self.options]
+
+    def _read(self) -> None:
+        """Collect what the server logs, until it ends (in a thread of its own)."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._more:
+                self._lines.append(line)
+                self._more.notify_all()
+        with self._more:
+            self._ended = True
+            self._more.notify_all()
+
+    def _end(self) -> None:
+        """Stop the server, politely first, and collect the rest of its log."""
+        self._process.terminate()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"chatd did not stop when told to.\n{self._told()}") from None
+        finally:
+            self._reader.join(PATIENCE)
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+
+    def _told(self) -> str:
+        """Return the log, for people who read why a test failed."""
+        return f"Command: {' '.join(self._command())}\nLog of the server:\n{self.log}"

@@ -1,0 +1,179 @@
+"""How a room's events reach its listeners: once, in order, whatever their connections take."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS
+
+from .people import Reader, Server
+
+
+def test_a_flood_leaves_as_one_send_a_listener() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    server.end_turn()
+    before = bob.reader.sends
+    for number in range(100):
+        ada.types(f"line {number}")
+    assert bob.sees() == [f"ada: line {number}" for number in range(100)]
+    assert bob.reader.sends == before + 1
+
+
+def test_a_turn_that_never_ends_is_flushed_all_the_same() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    server.end_turn()
+    bob.reader.received = b""
+    for _ in range(FLUSH_EVENTS):
+        ada.types("again")
+    assert bob.reader.received.count(b"again") == FLUSH_EVENTS
+
+
+def test_nobody_is_handed_more_than_one_chunk_at_a_time() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    bob.sees()
+    for _ in range(FLUSH_EVENTS - 1):
+        ada.types("x" * 1000)
+    bob.reader.room = 0
+    server.end_turn()
+    assert len(bob.reader.kept) <= CHUNK_BYTES
+    bob.drains()
+    assert len(bob.sees()) == FLUSH_EVENTS - 1
+
+
+def test_a_reader_that_stopped_delays_nobody_and_resumes_where_it_was() -> None:
+    server = Server()
+    ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
+    bob.sees(), cy.sees()
+    bob.reader.room = 3
+    ada.types("one"), server.end_turn()
+    ada.types("two"), server.end_turn()
+    ada.types("three")
+    assert cy.sees() == ["ada: one", "ada: two", "ada: three"]
+    bob.drains()
+    assert bob.sees() == ["ada: one", "ada: two", "ada: three"]
+
+
+def test_a_reader_that_is_too_far_behind_is_told_what_it_missed() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    bob.sees()
+    bob.reader.room = 0
+    for number in range(LOG_EVENTS + 500):
+        ada.types(f"line {number}"), server.end_turn()
+    bob.drains()
+    first, missed, *rest = bob.sees()
+    assert first == "ada: line 0"
+    count = LOG_EVENTS + 500 - 1 - len(rest)
+    assert missed == f"-- You missed {count} messages in lobby: you read too slowly."
+    assert rest[-1] == f"ada: line {LOG_EVENTS + 499}"
+
+
+def test_a_bug_in_one_connection_does_not_silence_the_next() -> None:
+    server = Server()
+    ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
+    cy.sees()
+
+    class Broken(Reader):
+        def send(self, data: bytes) -> int:
+            raise ZeroDivisionError
+
+    broken = Broken()
+    bob.session.reader = broken
+    bob.session.send = broken.send
+    bob.session.restyle()
+    ada.types("hello")
+    assert cy.sees() == ["ada: hello"]
+    assert [type(bug) for bug in broken.bugs] == [ZeroDivisionError]
+
+
+def test_nothing_is_kept_of_a_room_that_everyone_has_read() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.types("hello"), server.end_turn()
+    assert len(server.chat.lobby.audience._log) == 0
+    bob.sees()
+
+
+@pytest.mark.parametrize("room", range(0, 40, 3))
+def test_a_cut_at_any_byte_loses_and_repeats_nothing(room: int) -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    bob.sees()
+    bob.reader.room = room
+    ada.types("hello"), server.end_turn()
+    ada.types("/dm bob psst"), ada.types("bye"), server.end_turn()
+    bob.drains()
+    assert sorted(bob.sees()) == ["[ada -> you] psst", "ada: bye", "ada: hello"]
+
+
+class Listening(RuleBasedStateMachine):
+    """Readers that stop and go on at any time, against what was said while they were there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Server()
+        self.speaker = self.server.enters("speaker", reader=Reader(sees_own=False))
+        self.listeners = [self.server.enters(f"listener{n}") for n in range(3)]
+        self.said: list[str] = []
+        self.heard: list[list[str]] = [[] for _ in self.listeners]
+        for listener in self.listeners:
+            listener.sees()
+
+    @rule(count=st.integers(1, 5), size=st.sampled_from([1, 10, 3000]))
+    def say(self, count: int, size: int) -> None:
+        for _ in range(count):
+            text = f"{len(self.said)} {'x' * size}"
+            self.said.append(text)
+            self.speaker.types(text)
+
+    @rule(which=st.integers(0, 2), room=st.integers(0, 50))
+    def stop_reading(self, which: int, room: int) -> None:
+        reader = self.listeners[which].reader
+        if not reader.full:
+            reader.room = room
+
+    @rule(which=st.integers(0, 2), room=st.one_of(st.none(), st.integers(0, 5000)))
+    def go_on(self, which: int, room: int | None) -> None:
+        if self.listeners[which].reader.full:
+            self.listeners[which].drains(room)
+
+    @rule(which=st.integers(0, 2))
+    def hear_otherwise(self, which: int) -> None:
+        listener = self.listeners[which]
+        if "nobody" in listener.session.person.ignored:
+            listener.session.person.ignored.discard("nobody")
+        else:
+            listener.session.person.ignored.add("nobody")
+        listener.session.restyle()
+
+    @rule()
+    def end_turn(self) -> None:
+        self.server.end_turn()
+
+    @invariant()
+    def what_was_heard_is_the_beginning_of_what_was_said(self) -> None:
+        for listener in self.listeners:
+            heard = listener.reader.received.decode()
+            told = "".join(f"speaker: {text}\r\n" for text in self.said)
+            assert told.startswith(heard)
+
+    def teardown(self) -> None:
+        self.server.end_turn()
+        told = "".join(f"speaker: {text}\r\n" for text in self.said)
+        for listener in self.listeners:
+            listener.reader.room = None
+            while listener.reader.full:
+                listener.drains()
+            self.server.end_turn()
+            assert listener.reader.received.decode() == told
+        assert len(self.server.chat.lobby.audience._log) == 0 or any(
+            listener.session.filters for listener in self.listeners
+        )
+
+
+TestListening = Listening.TestCase
+TestListening.settings = settings(max_examples=60, stateful_step_count=30)
