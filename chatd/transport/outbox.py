@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, cast
 
 from twisted.internet import tcp
 from twisted.internet.interfaces import (
@@ -38,6 +38,18 @@ SEND_BUFFER_BYTES = 64 * 1024
 KEEPALIVE = (60, 15, 4)
 
 
+class StreamTransport(Protocol):
+    """What Twisted's stream transports have in common beyond ``ITransport``."""
+
+    def write(self, data: bytes) -> object: ...
+    def loseConnection(self) -> object: ...
+    def abortConnection(self) -> object: ...
+    def registerProducer(self, producer: object, streaming: bool) -> object: ...
+    def unregisterProducer(self) -> object: ...
+    def pauseProducing(self) -> object: ...
+    def resumeProducing(self) -> object: ...
+
+
 class Outbox(Protocol):
     """What a way in writes to.
 
@@ -47,10 +59,17 @@ class Outbox(Protocol):
     any case: it never refuses, and its caller bounds it by looking at ``pending``.
     """
 
-    full: bool
-    #: Bytes handed over that the kernel has not taken; exact to one write.
-    pending: int
-    send: Callable[[bytes], int]
+    @property
+    def full(self) -> bool:
+        """Whether nothing may be sent now."""
+
+    @property
+    def pending(self) -> int:
+        """Bytes handed over that the kernel has not taken; exact to one write."""
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Send at once what can be sent."""
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take, and become full."""
@@ -101,7 +120,12 @@ def outbox_for(
     """The outbox that fits a transport: straight to the socket where there is a bare one."""
     if isinstance(transport, tcp.Connection) and not transport.TLS:
         return SocketOutbox(transport, clock, on_ready)
-    return StreamOutbox(transport, clock, on_ready)
+    return StreamOutbox(stream(transport), clock, on_ready)
+
+
+def stream(transport: object) -> StreamTransport:
+    """A protocol's transport as what it is; Twisted declares it as less."""
+    return cast(StreamTransport, transport)
 
 
 class _Patience:
@@ -109,7 +133,7 @@ class _Patience:
 
     __slots__ = ("_call", "_clock", "_transport")
 
-    def __init__(self, transport: ITransport, clock: IReactorTime) -> None:
+    def __init__(self, transport: StreamTransport, clock: IReactorTime) -> None:
         self._transport = transport
         self._clock = clock
         self._call: IDelayedCall | None = None
@@ -135,14 +159,24 @@ class SocketOutbox:
     it is asked for more, every further byte would overtake the rest.
     """
 
-    __slots__ = ("_on_ready", "_patience", "_registered", "_transport", "full", "pending", "send")
+    __slots__ = (
+        "_on_ready",
+        "_patience",
+        "_registered",
+        "_socket",
+        "_transport",
+        "full",
+        "pending",
+        "send",
+    )
 
     def __init__(
         self, transport: tcp.Connection, clock: IReactorTime, on_ready: Callable[[], None]
     ) -> None:
-        self._transport = transport
+        self._socket = transport
+        self._transport = stream(transport)
         self._on_ready = on_ready
-        self._patience: _Patience = _Patience(transport, clock)
+        self._patience = _Patience(self._transport, clock)
         self._registered = False
         self.send: Callable[[bytes], int] = transport.getHandle().send
         self.full = False
@@ -171,7 +205,7 @@ class SocketOutbox:
             return
         self.full = True
         self._patience.start()
-        if self._transport.connected and not self._transport.disconnecting:
+        if self._socket.connected and not self._socket.disconnecting:
             self._transport.registerProducer(self, False)  # asks at once, before _registered
             self._registered = True
 
@@ -217,7 +251,7 @@ class StreamOutbox:
     __slots__ = ("_on_ready", "_patience", "_transport", "full", "pending")
 
     def __init__(
-        self, transport: ITransport, clock: IReactorTime, on_ready: Callable[[], None]
+        self, transport: StreamTransport, clock: IReactorTime, on_ready: Callable[[], None]
     ) -> None:
         self._transport = transport
         self._on_ready = on_ready
@@ -227,13 +261,21 @@ class StreamOutbox:
         transport.registerProducer(self, True)
 
     def send(self, data: bytes) -> int:
-        """Give it all to the transport; -1 says that it took it and is full now."""
+        """Give it all to the transport; -1 says that it took it and is full now.
+
+        A transport may have become full by itself since; then it takes nothing.
+        """
+        return 0 if self.full else self._give(data)
+
+    def _give(self, data: bytes) -> int:
         self._transport.write(data)
         return -1 if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Nothing is left over: the transport has it all."""
+        """The transport keeps what it was not given yet."""
         self.pending += len(data)
+        if not taken:
+            self._transport.write(data)
 
     def write(self, data: bytes) -> None:
         """Give it all to the transport."""

@@ -1,0 +1,278 @@
+"""The command line of ``twistd chatd``: its options, and the service that they make.
+
+The only place that chooses a store and opens the ways in.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+from chatd.chat import names
+from chatd.chat.chat import Chat
+from chatd.chat.events import Refused
+from chatd.chat.limits import Flood
+from chatd.chat.moderation import SHOUTING
+from chatd.chat.text import decode
+from chatd.store.memory import MemoryStore
+from chatd.transport.admission import Admission, PerAddress
+from chatd.transport.descriptors import raise_descriptor_limit
+from chatd.transport.farewell import Farewell
+from chatd.transport.gate import Door, GateFactory
+from chatd.transport.host import Host
+from chatd.transport.listening import Listening
+from chatd.transport.ssh import (
+    AuthorizedKeysError,
+    HostKeyError,
+    load_or_make,
+    read_authorized_keys,
+)
+from chatd.transport.ways import AUTO, NAMES, ways_in
+
+_T = TypeVar("_T")
+
+#: Connections that the kernel holds until they are accepted.  Twisted's 50 costs newcomers 1 to 7 s
+#: of retries in a rush.
+BACKLOG = 4096
+#: Lines of a message of the day that are shown.
+MOTD_LINES = 20
+_PORTS = range(65536)
+
+
+def _endpoint(text: str) -> str:
+    """An endpoint description; digits alone are a TCP port."""
+    if text.isascii() and text.isdigit():
+        if int(text) not in _PORTS:
+            raise ValueError(f"a port is a number from 0 to {_PORTS[-1]}, not {text}")
+        text = f"tcp:{text}"
+    if text.startswith(("tcp:", "tcp6:")) and "backlog=" not in text:
+        text = f"{text}:backlog={BACKLOG}"
+    return text
+
+
+def _room(text: str) -> str:
+    try:
+        return names.room(text).shown
+    except Refused as refused:
+        raise ValueError(refused.sentence) from None
+
+
+def _shouting(text: str) -> str:
+    if text not in SHOUTING:
+        raise ValueError(f"it is one of {', '.join(SHOUTING)}, not {text}")
+    return text
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if number < 1:
+        raise ValueError(f"it is a number from 1 on, not {text}")
+    return number
+
+
+def _positive(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ValueError(f"it is a number above 0, not {text}")
+    return number
+
+
+def _per_address(text: str) -> PerAddress | None:
+    if text == "none":
+        return None
+    concurrent, slash, a_minute = text.partition("/")
+    limit = _at_least_one(concurrent)
+    return PerAddress(limit, _positive(a_minute)) if slash else PerAddress(limit)
+
+
+def _flood(text: str) -> Flood | None:
+    if text == "none":
+        return None
+    burst, slash, a_second = text.partition("/")
+    if not slash:
+        raise ValueError(f"it is BURST/A-SECOND, such as 10/2, or none, not {text}")
+    return Flood(_at_least_one(burst), _positive(a_second))
+
+
+class Options(UsageOptions):
+    """What ``twistd chatd`` can be told."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "One chat server that every client can walk into: ssh, telnet and netcat on one port. "
+        "See https://chatd.readthedocs.io or docs/operations.rst."
+    )
+    optParameters: ClassVar[list[list[Any]]] = [
+        [
+            "port",
+            "p",
+            None,
+            "port, or endpoint, that serves every way in [default: 1134]",
+            _endpoint,
+        ],
+        ["lobby", None, "lobby", "the room that everyone comes into", _room],
+        ["motd", None, None, "file whose lines greet everyone"],
+        [
+            "shouting",
+            None,
+            "allow",
+            "what becomes of lines in capitals: allow, warn or kick",
+            _shouting,
+        ],
+        ["admin", None, None, "file of ssh keys (as authorized_keys) of operators"],
+        [
+            "data",
+            None,
+            None,
+            "folder that keeps the host key [default: $STATE_DIRECTORY, else "
+            "chatd in $XDG_STATE_HOME or ~/.local/state]",
+        ],
+        ["max-connections", None, 10000, "connections in all", _at_least_one],
+        [
+            "per-address",
+            None,
+            "20/60",
+            "connections of one address at once, and new ones a minute: "
+            "CONCURRENT[/A-MINUTE], or none",
+            _per_address,
+        ],
+        [
+            "flood",
+            None,
+            "10/2",
+            "lines of one person at once, and then a second: BURST/A-SECOND, or none",
+            _flood,
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+        self["proxy-from"] = []
+
+    def opt_listen(self, text: str) -> None:
+        """Serve one way in on an endpoint: WAY=ENDPOINT, such as ssh=tcp:22 or auto=1134 (may be
+        repeated); WAY is auto, ssh, telnet or line
+        """
+        way, equals, endpoint = text.partition("=")
+        if not equals or way not in NAMES:
+            raise UsageError(f"--listen takes WAY=ENDPOINT, WAY one of {', '.join(NAMES)}: {text}")
+        try:
+            self["listen"].append((way, _endpoint(endpoint)))
+        except ValueError as why:
+            raise UsageError(f"--listen {text}: {why}") from None
+
+    def opt_proxy_from(self, text: str) -> None:
+        """Believe the PROXY header of proxies in a network, such as 10.0.0.0/8 (may be repeated);
+        their connections have to begin with one
+        """
+        try:
+            self["proxy-from"].append(ip_network(text))
+        except ValueError as why:
+            raise UsageError(f"--proxy-from: {why}") from None
+
+    def postOptions(self) -> None:
+        """Check what only makes sense together, and read the files that were named.
+
+        :raises UsageError: in one sentence.
+        """
+        if self["port"] is not None:
+            self["listen"].insert(0, (AUTO, self["port"]))
+        if not self["listen"]:
+            self["listen"].append((AUTO, _endpoint("1134")))
+        from twisted.internet import reactor
+
+        self["endpoints"] = [
+            (way, _read("--listen", partial(serverFromString, reactor, text)))
+            for way, text in self["listen"]
+        ]
+        for option, read in (("per-address", _per_address), ("flood", _flood)):
+            if isinstance(self[option], str):  # usage does not read defaults
+                self[option] = read(self[option])
+        self["data"] = Path(self["data"]) if self["data"] else default_data_folder()
+        self["host-key"] = _read("--data", lambda: load_or_make(self["data"]))
+        self["motd"] = _read("--motd", lambda: _motd(self["motd"]))
+        self["admin"] = _read("--admin", lambda: _operators(self["admin"]))
+
+
+def _read(option: str, read: Callable[[], _T]) -> _T:
+    """Read what an option names; what is wrong with it becomes a usage error."""
+    try:
+        return read()
+    except OSError as why:
+        raise UsageError(f"{option}: {why.strerror or why}: {why.filename or ''}") from None
+    except (ValueError, AuthorizedKeysError, HostKeyError) as why:
+        raise UsageError(f"{option}: {why}") from None
+
+
+def default_data_folder() -> Path:
+    """Where systemd says, else where the XDG base directories say."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "chatd"
+
+
+def _motd(path: str | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    return tuple(decode(line) for line in Path(path).read_bytes().splitlines()[:MOTD_LINES])
+
+
+def _operators(path: str | None) -> frozenset[bytes]:
+    return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
+
+
+def makeService(options: Options) -> IService:
+    """The server that these options describe."""
+    from twisted.internet import reactor
+
+    return make_server(options, reactor)
+
+
+def make_server(options: Options, reactor: Any) -> IService:
+    """The server that these options describe, on a reactor."""
+    clock: IReactorTime = IReactorTime(reactor)
+    core: IReactorCore = reactor
+    chat = Chat(
+        MemoryStore(),
+        lambda flush: clock.callLater(0, flush),
+        lobby=options["lobby"],
+        shouting=options["shouting"],
+        incarnation=secrets.token_hex(8),
+    )
+    host = Host(
+        chat,
+        clock,
+        time.time,
+        motd=options["motd"],
+        flood=options["flood"],
+        operators=options["admin"],
+    )
+    admission = Admission(options["max-connections"], options["per-address"])
+    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    ways = ways_in(host, options["host-key"])
+    proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
+    server = MultiService()
+    Farewell(chat, core).setServiceParent(server)
+    for way, endpoint in options["endpoints"]:
+        declared = None if way == AUTO else way
+        factory = GateFactory(Door(host, admission, ways, declared, proxies))
+        Listening(way, endpoint, factory).setServiceParent(server)
+    return server

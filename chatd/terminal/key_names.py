@@ -1,0 +1,149 @@
+"""What one sequence of a terminal means: the keys of xterm, the Linux console and rxvt.
+
+It knows names and numbers; it must not know where a sequence begins or ends.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+#: What is text: anything but C0, DEL and C1.
+TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
+
+#: ``CSI n ~``.
+_CSI_NUMBERS: Final = {
+    1: "home",
+    2: "insert",
+    3: "delete",
+    4: "end",
+    5: "pageup",
+    6: "pagedown",
+    7: "home",
+    8: "end",
+    **{number: f"f{name}" for name, number in enumerate((11, 12, 13, 14, 15), 1)},
+    **{number: f"f{name}" for name, number in enumerate((17, 18, 19, 20, 21), 6)},
+    **{number: f"f{name}" for name, number in enumerate((23, 24, 25, 26), 11)},
+    **{number: f"f{name}" for name, number in enumerate((28, 29), 15)},
+    **{number: f"f{name}" for name, number in enumerate((31, 32, 33, 34), 17)},
+}
+
+_EITHER: Final = {
+    "A": "up",
+    "B": "down",
+    "C": "right",
+    "D": "left",
+    "F": "end",
+    "H": "home",
+    "P": "f1",
+    "Q": "f2",
+    "R": "f3",
+    "S": "f4",
+}
+
+#: ``CSI letter`` and, with modifiers, ``CSI 1 ; m letter``; the Linux console's ``CSI [ letter``.
+_CSI_LETTERS: Final = {
+    **_EITHER,
+    "Z": "tab",
+    **{f"[{letter}": f"f{number}" for number, letter in enumerate("ABCDE", 1)},
+}
+
+#: ``SS3 letter``: cursor keys and keypad in application mode.
+_SS3_LETTERS: Final = {**_EITHER, "M": "enter", "I": "tab"}
+
+#: Controls that are keys of their own, by code; also in ``CSI code u``.
+_NAMED_CONTROLS: Final = {
+    8: "backspace",
+    9: "tab",
+    10: "enter",
+    13: "enter",
+    27: "escape",
+    127: "backspace",
+}
+
+
+_MODIFIED_KEY: Final = 27
+_MODIFIED_KEY_NUMBERS: Final = 3
+#: What is held down, as bits in the order of xterm.
+SHIFT, ALT, CTRL = 1, 2, 4
+#: Surrogates, and the private use area, where some terminals number keys that have no character.
+_NO_CHARACTERS: Final = range(0xD800, 0xF900)
+_LAST_ASCII = 127
+_PLAIN_NUMBERS = re.compile(r"[0-9;:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Characters that were typed; never empty, never a control."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that is no text: ``up``, ``f5``, ``enter``, or a character with ctrl or alt."""
+
+    name: str
+    shift: bool = False
+    alt: bool = False
+    ctrl: bool = False
+
+
+def _control_name(code: int) -> tuple[str, bool]:
+    """Return the name of a control's key, and whether ctrl is held for it."""
+    if code in _NAMED_CONTROLS:
+        return _NAMED_CONTROLS[code], False
+    return chr(code | 0x40).lower(), True
+
+
+def _key(name: str, held: int) -> Key:
+    """Return a key with xterm's modifier bits."""
+    return Key(name, bool(held & SHIFT), bool(held & ALT), bool(held & CTRL))
+
+
+def control_key(char: str, held: int) -> Key | None:
+    """Return the key of a control character; NUL and C1 have none."""
+    code = ord(char)
+    if not code or code > _LAST_ASCII:
+        return None
+    name, ctrl = _control_name(code)
+    return _key(name, held | (CTRL if ctrl else 0))
+
+
+def _character(code: int, held: int) -> Text | Key | None:
+    """Return what a terminal means that spells a character as a number (``CSI code ; m u``)."""
+    if code > sys.maxunicode or code in _NO_CHARACTERS:
+        return None
+    char = chr(code)
+    if not TEXT.match(char):
+        return control_key(char, held) if code in _NAMED_CONTROLS else None
+    return _key(char, held) if held & (ALT | CTRL) else Text(char)
+
+
+def csi_key(parameters: str, final: str, alt: bool) -> Text | Key | None:
+    """Return the key of a CSI sequence, or None when it is none of ours."""
+    if not _PLAIN_NUMBERS.fullmatch(parameters):
+        return None
+    numbers = [int(part.partition(":")[0] or "0") for part in parameters.split(";")]
+    held = max(numbers[1] - 1, 0) if len(numbers) > 1 else 0
+    held |= ALT if alt else 0
+    if final == "u":
+        return _character(numbers[0], held)
+    if final == "~":
+        if numbers[0] == _MODIFIED_KEY and len(numbers) == _MODIFIED_KEY_NUMBERS:
+            return _character(numbers[2], held)
+        name = _CSI_NUMBERS.get(numbers[0])
+    else:
+        name = _CSI_LETTERS.get(final) if numbers[0] in (0, 1) else None
+        held |= SHIFT if final == "Z" else 0
+    return _key(name, held) if name else None
+
+
+def ss3_key(parameters: str, final: str, alt: bool) -> Key | None:
+    """Return the key of an SS3 sequence, old modifiers included, or None."""
+    last = parameters.rpartition(";")[2]
+    held = max(int(last or "0") - 1, 0) | (ALT if alt else 0)
+    name = _SS3_LETTERS.get(final)
+    return _key(name, held) if name else None

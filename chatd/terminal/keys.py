@@ -1,0 +1,229 @@
+"""What somebody pressed: the bytes of a terminal into text, keys and pastes.
+
+It knows UTF-8 and what terminals send for their keys (ECMA-48, xterm's ctlseqs); it must not know
+a transport, a clock, a line or a screen.
+
+What holds throughout:
+
+- Any cutting of the bytes gives the same text, keys and pastes, and no bytes whatever raise.
+- Text and pastes hold no control characters, but for tabs and line feeds in a paste.
+- What is kept is bounded.  What a terminal sends that is no key of ours is dropped whole.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from chatd.terminal.key_names import ALT, TEXT, Key, Text, control_key, csi_key, ss3_key
+
+__all__ = ["Key", "Keys", "Paste", "Pressed", "Text"]
+
+#: Characters of parameters in one sequence; xterm's longest for a key takes 12.
+PARAMETERS = 64
+#: Characters of a terminal's answer (OSC, DCS, APC, PM, SOS) that are waited for; what comes after
+#: them was typed.
+STRING_CHARACTERS = 4096
+#: Characters of one paste that are kept.  Whole documents belong elsewhere.
+PASTE_CHARACTERS = 64 * 1024
+
+_ESC: Final = "\x1b"
+_PASTE_BEGIN, _PASTE_END = "200", "\x1b[201~"
+_UNFINISHED = re.compile(rf"\x1b{{1,2}}(?:\[\[?|\[[ -?]{{0,{PARAMETERS}}}|O[0-9;]{{0,8}})?")
+_SEQUENCE = re.compile(
+    rf"\x1b(?:(?P<alt>\x1b?)\[(?P<csi>[ -?]{{0,{PARAMETERS}}})"
+    r"(?P<csi_final>(?<=\[)\[[A-E]|[@-~])"
+    r"|(?P<alt_ss3>\x1b?)O(?P<ss3>[0-9;]{0,8})(?P<ss3_final>[@-~])"
+    r"|(?P<string>[\]P_^X])"
+    rf"|(?P<broken>\[[ -?]{{0,{PARAMETERS}}}|O[0-9;]{{0,8}})"
+    r"|(?P<plain>[^\x1b]))"
+)
+_TOO_LONG = re.compile(r"[ -?]*")
+_STRING = re.compile(r"[^\x00-\x1f\x9c]*")
+#: What a paste loses: colours and other sequences, and every control but tab and line feed.
+_PASTE_NEWLINE = re.compile(r"\r\n?")
+_PASTE_UNSAFE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Paste:
+    """What was pasted at once, its lines parted by LF; ``cut`` says that there was more."""
+
+    text: str
+    cut: bool
+
+
+Pressed = Text | Key | Paste
+
+
+class _Mode(Enum):
+    """What the next character belongs to."""
+
+    TYPED = auto()
+    TOO_LONG = auto()
+    STRING = auto()
+    PASTE = auto()
+
+
+def _pasted(raw: str) -> str:
+    """Return what was pasted without sequences and controls, its lines parted by LF."""
+    return _PASTE_UNSAFE.sub("", _PASTE_NEWLINE.sub("\n", raw))
+
+
+class Keys:
+    """One keyboard.
+
+    A lone ESC may be the Escape key or the beginning of a sequence: while ``pending_escape`` is
+    true the caller waits a moment (50 ms), and takes ``flush_escape`` when nothing came.
+    """
+
+    __slots__ = ("_after_cr", "_count", "_decoder", "_held", "_mode", "_paste")
+
+    def __init__(self) -> None:
+        """Begin with nothing pressed."""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+        self._mode = _Mode.TYPED
+        self._after_cr = False
+        self._count = 0
+        self._paste = io.StringIO()
+
+    @property
+    def pending_escape(self) -> bool:
+        """Whether an ESC waits for what may follow it."""
+        waits = self._mode is _Mode.TYPED and self._held in (_ESC, _ESC * 2)
+        return waits and not self._decoder.getstate()[0]
+
+    def flush_escape(self) -> list[Pressed]:
+        """Return the ESC that waits as the Escape key, if one does."""
+        if not self.pending_escape:
+            return []
+        held, self._held = self._held, ""
+        return [Key("escape") for _ in held]
+
+    def receive_data(self, data: bytes) -> list[Pressed]:
+        """Take bytes in and return what was pressed."""
+        text = self._held + self._decoder.decode(data)
+        self._held = ""
+        pressed: list[Pressed] = []
+        position = 0
+        while position < len(text):
+            match self._mode:
+                case _Mode.TYPED:
+                    position = self._typed(text, position, pressed)
+                case _Mode.TOO_LONG:
+                    position = self._skip(text, position)
+                case _Mode.STRING:
+                    position = self._swallow(text, position)
+                case _Mode.PASTE:
+                    position = self._collect(text, position, pressed)
+        return pressed
+
+    def _typed(self, text: str, position: int, pressed: list[Pressed]) -> int:
+        """Take one run of text, one control or one sequence; return where the next begins."""
+        run = TEXT.match(text, position)
+        if run:
+            self._after_cr = False
+            pressed.append(Text(run.group()))
+            return run.end()
+        char = text[position]
+        if char == _ESC:
+            self._after_cr = False
+            return self._sequence(text, position, pressed)
+        self._press_control(char, 0, pressed)
+        return position + 1
+
+    def _press_control(self, char: str, held: int, pressed: list[Pressed]) -> None:
+        """Add the key of a control, the LF of a CR LF left out."""
+        second, self._after_cr = self._after_cr and char == "\n", char == "\r"
+        key = None if second else control_key(char, held)
+        if key:
+            pressed.append(key)
+
+    def _sequence(self, text: str, position: int, pressed: list[Pressed]) -> int:
+        """Take what begins with an ESC, or hold it back until more of it has come."""
+        if _UNFINISHED.fullmatch(text, position):
+            self._held = text[position:]
+            return len(text)
+        found = _SEQUENCE.match(text, position)
+        if not found:
+            pressed.append(Key("escape"))
+            return position + 1
+        if found["csi"] is not None:
+            self._take_csi(found["csi"], found["csi_final"], bool(found["alt"]), pressed)
+        elif found["ss3"] is not None:
+            key = ss3_key(found["ss3"], found["ss3_final"], bool(found["alt_ss3"]))
+            pressed.extend([key] if key else [])
+        elif found["string"]:
+            self._mode, self._count = _Mode.STRING, 0
+        elif found["broken"]:
+            too_long = len(found["broken"]) > PARAMETERS
+            self._mode = _Mode.TOO_LONG if too_long else _Mode.TYPED
+        elif TEXT.match(found["plain"]):
+            pressed.append(Key(found["plain"], alt=True))
+        else:
+            self._press_control(found["plain"], ALT, pressed)
+        return found.end()
+
+    def _take_csi(self, parameters: str, final: str, alt: bool, pressed: list[Pressed]) -> None:
+        """Add the key of a CSI sequence, or begin a paste."""
+        if final == "~" and parameters == _PASTE_BEGIN:
+            self._mode, self._count, self._paste = _Mode.PASTE, 0, io.StringIO()
+            return
+        key = csi_key(parameters, final, alt)
+        if key:
+            pressed.append(key)
+
+    def _skip(self, text: str, position: int) -> int:
+        """Skip the rest of a sequence that is too long, with its last character."""
+        rest = _TOO_LONG.match(text, position)
+        end = rest.end() if rest else position
+        if end == len(text):
+            return end
+        self._mode = _Mode.TYPED
+        return end + ("@" <= text[end] <= "~")
+
+    def _swallow(self, text: str, position: int) -> int:
+        """Skip a terminal's answer up to ST or BEL.
+
+        Any other control ends it too: no answer holds one, and somebody who pressed Alt-] has
+        their keyboard back at the next Enter.
+        """
+        run = _STRING.match(text, position)
+        end = run.end() if run else position
+        room = STRING_CHARACTERS - self._count
+        if end - position > room:
+            self._mode = _Mode.TYPED
+            return position + room
+        self._count += end - position
+        if end == len(text):
+            return end
+        if text[end] == _ESC and end + 1 == len(text):
+            self._held = _ESC
+            return end + 1
+        self._mode = _Mode.TYPED
+        if text.startswith("\x1b\\", end):
+            return end + 2
+        return end + (text[end] in "\x07\x9c")
+
+    def _collect(self, text: str, position: int, pressed: list[Pressed]) -> int:
+        """Keep a piece of a paste, and add the paste when it has come to its end."""
+        end = text.find(_PASTE_END, position)
+        stop = end
+        if end < 0:
+            tail = text.rfind(_ESC, max(position, len(text) - len(_PASTE_END) + 1))
+            stop = tail if tail >= 0 and _PASTE_END.startswith(text[tail:]) else len(text)
+            self._held = text[stop:]
+        room = max(PASTE_CHARACTERS - self._count, 0)
+        self._paste.write(text[position : min(stop, position + room)])
+        self._count = min(self._count + stop - position, PASTE_CHARACTERS + 1)
+        if end < 0:
+            return len(text)
+        self._mode = _Mode.TYPED
+        pressed.append(Paste(_pasted(self._paste.getvalue()), self._count > PASTE_CHARACTERS))
+        self._paste = io.StringIO()
+        return end + len(_PASTE_END)

@@ -1,0 +1,92 @@
+"""Admission: how many may be here, from where, and how often; no transport and no clock.
+
+Addresses count by /32 in IPv4 and by /64 in IPv6, which is what one household or one server has.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from chatd.chat.limits import Flood
+from chatd.chat.pace import Pace
+
+#: Addresses whose rate is remembered while nobody from there is connected.
+REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PerAddress:
+    """What one address may: connections at once, and new ones a minute."""
+
+    concurrent: int = 20
+    a_minute: float = 60.0
+
+
+class Admission:
+    """Counts connections.  Times are seconds on any clock that does not go back.
+
+    ``reserve`` connections beyond ``most`` are for operators: who comes then has to prove that
+    they are one.
+    """
+
+    def __init__(self, most: int, per_address: PerAddress | None, reserve: int = 10) -> None:
+        self.most = most
+        self.reserve = reserve
+        self.per_address = per_address
+        self.here = 0
+        self._counts: dict[str, int] = {}
+        self._paces: OrderedDict[str, Pace] = OrderedDict()
+
+    def enter(self, address: str, now: float) -> str | None:
+        """Let a connection in, or say in a sentence why not; who is in has to `leave`."""
+        if self.here >= self.most + self.reserve:
+            return "The server is full; try again later."
+        place, limit = prefix(address), self.per_address
+        if limit is not None:
+            if self._counts.get(place, 0) >= limit.concurrent:
+                return "There are too many connections from your address."
+            if self._pace(place, limit, now).wait(now):
+                return "Your address connects too often; try again in a minute."
+        self._counts[place] = self._counts.get(place, 0) + 1
+        self.here += 1
+        return None
+
+    def _pace(self, place: str, limit: PerAddress, now: float) -> Pace:
+        pace = self._paces.get(place)
+        if pace is None:
+            rate = Flood(max(1, int(limit.a_minute)), limit.a_minute / 60)
+            pace = self._paces[place] = Pace(rate, now)
+            if len(self._paces) > REMEMBERED:
+                self._paces.popitem(last=False)
+        else:
+            self._paces.move_to_end(place)
+        return pace
+
+    def leave(self, address: str) -> None:
+        """A connection that was let in has ended."""
+        place = prefix(address)
+        self.here -= 1
+        left = self._counts[place] - 1
+        if left:
+            self._counts[place] = left
+        else:
+            del self._counts[place]
+
+    def is_full(self) -> bool:
+        """Whether only operators may stay."""
+        return self.here > self.most
+
+
+def prefix(address: str) -> str:
+    """What an address counts as: itself, or its /64."""
+    try:
+        parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return parsed.exploded[:19]
+    return str(parsed)

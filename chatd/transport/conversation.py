@@ -1,0 +1,328 @@
+"""Conversation: a person's side of the line protocol, over any outbox.
+
+It greets, lets lines through at their pace and shows what comes back.  Every way in that people
+type into has one; it knows no bytes of telnet or ssh, only whole lines in and rendered bytes out.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.chat.chat import Visitor
+from chatd.chat.commands import receive
+from chatd.chat.commands.describe import welcome
+from chatd.chat.events import Notice, Refused
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
+from chatd.chat.pace import Pace
+from chatd.chat.preferences import Preferences
+from chatd.chat.session import Session
+from chatd.terminal.style import TextStyle
+from chatd.transport.host import Host
+from chatd.transport.outbox import Outbox
+
+TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
+
+
+class Display(Protocol):
+    """What a conversation is shown on."""
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Takes whole lines for the connection and says how many bytes it took."""
+
+    @property
+    def sees_own(self) -> bool:
+        """Whether what one types is on one's own screen already."""
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        """How somebody with these preferences is shown things."""
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+
+    def write(self, data: bytes) -> None:
+        """Show whole lines in any case."""
+
+    def refresh(self) -> None:
+        """Something that is shown beside the lines may have changed: the room with the focus."""
+
+    def leave(self) -> None:
+        """Take away what is not a line: it is somebody's own screen again."""
+
+
+class Plain:
+    """Shows things as plain lines, straight into the outbox: nothing is drawn or erased."""
+
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """The connection's own."""
+        return self._outbox.send
+
+    @property
+    def sees_own(self) -> bool:
+        """The other end echoes what is typed there."""
+        return True
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        """Text without colours or bells."""
+        return TextStyle(
+            timestamps=preferences.timestamps,
+            timezone=preferences.timezone,
+            joins=preferences.joins,
+        )
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+        self._outbox.stalled(data, taken)
+
+    def write(self, data: bytes) -> None:
+        """Show whole lines in any case."""
+        self._outbox.write(data)
+
+    def refresh(self) -> None:
+        """Nothing is shown beside the lines."""
+
+    def leave(self) -> None:
+        """Nothing is on the screen that would have to go."""
+
+
+class Conversation:
+    """One person's lines, in the order in which they came, and none of them lost.
+
+    A line waits while the flood limit says so, while an earlier one is not done, and while the
+    connection takes nothing; beyond ``PASTE_BYTES`` of waiting lines nothing is read.
+    """
+
+    _log = Logger()
+
+    __slots__ = (
+        "_busy",
+        "_ending",
+        "_host",
+        "_later",
+        "_lines",
+        "_pace",
+        "_reading",
+        "_set_reading",
+        "_waiting",
+        "_warned",
+        "address",
+        "display",
+        "lost",
+        "outbox",
+        "session",
+    )
+
+    def __init__(
+        self, host: Host, outbox: Outbox, set_reading: Callable[[bool], None], address: str
+    ) -> None:
+        self._host = host
+        self.outbox = outbox
+        self.address = address
+        self.display: Display = Plain(outbox)
+        self.session: Session | None = None
+        self.lost = False
+        self._set_reading = set_reading
+        self._reading = True
+        self._lines: deque[str] = deque()
+        self._waiting = 0
+        self._busy = False
+        self._ending = False
+        self._warned = False
+        self._later: IDelayedCall | None = None
+        self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
+
+    # Reader: what the chat asks of it -------------------------------------------------------------
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Where a broadcast goes: the socket itself, where nothing is to be drawn."""
+        return self.display.send
+
+    @property
+    def sees_own(self) -> bool:
+        """Whether one sees on one's own screen already what one sends."""
+        return self.display.sees_own
+
+    @property
+    def full(self) -> bool:
+        """Whether the connection takes nothing now."""
+        return self.outbox.full
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the connection."""
+        return self.outbox.pending
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        """How somebody with these preferences is shown things here."""
+        return self.display.style(preferences)
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+        self.display.stalled(data, taken)
+
+    def write(self, data: bytes) -> None:
+        """Show bytes that are for this person alone."""
+        self.display.write(data)
+        self.check()
+
+    def check(self) -> None:
+        """After any write: a connection that is full keeps its place in every room."""
+        if self.outbox.full and self.session is not None:
+            self.session.hold()
+
+    def close(self) -> None:
+        """Send what is pending and end the connection."""
+        self.display.leave()
+        self.outbox.close()
+
+    def broken(self, bug: Exception) -> None:
+        """A bug of ours came up in sending: log it and end this connection."""
+        self._log.failure("sending failed", failure=Failure(bug))
+        self.outbox.abort()
+
+    # Coming and going -----------------------------------------------------------------------------
+
+    def begin(self, visitor: Visitor) -> None:
+        """Let the person in and greet them; lines that come meanwhile wait."""
+        self._do(self._enter(visitor))
+
+    async def _enter(self, visitor: Visitor) -> None:
+        host, now = self._host, self._host.now()
+        session, remark = await host.chat.enter(visitor, self, now)
+        if self.lost:
+            host.chat.leave(session, "", now)
+            return
+        self.session = session
+        for text in (*host.motd, remark):
+            if text:
+                session.deliver(Notice(text))
+        try:
+            lobby = host.chat.join(session, host.chat.lobby.name.shown, now)
+            told = welcome(lobby, session.person)
+        except Refused as refused:
+            told = f"You are {session.person.nick}. {refused.sentence}"
+        session.deliver(Notice(told))
+
+    def use(self, display: Display) -> None:
+        """Show things on another display from now on."""
+        self.display = display
+        if self.session is not None:
+            self.session.send = display.send
+            self.session.restyle()
+
+    def connection_lost(self) -> None:
+        """The connection is gone, and with it this session."""
+        self.lost = True
+        self._lines.clear()
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        if self.session is not None:
+            self._host.chat.leave(self.session, "", self._host.now())
+
+    def input_ended(self) -> None:
+        """Nothing more will come: leave once the lines that wait have had their turn."""
+        self._ending = True
+        self._go_on()
+
+    def ready(self) -> None:
+        """The connection has room again."""
+        if self.session is not None and not self.lost:
+            self.session.resume()
+            self._go_on()
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def line(self, text: str) -> None:
+        """Take one line of safe text."""
+        self._lines.append(text)
+        self._waiting += len(text) + 1
+        if len(self._lines) == 1:
+            self._go_on()
+        if self._waiting > PASTE_BYTES and self._reading:
+            self._read(False)
+
+    def _read(self, reading: bool) -> None:
+        self._reading = reading
+        self._set_reading(reading)
+
+    def _go_on(self) -> None:
+        """Do the lines that may be done now."""
+        while self._lines and not (self._busy or self._later or self.outbox.full or self.lost):
+            wait = self._pace.wait(self._host.clock.seconds()) if self._pace else 0.0
+            if wait:
+                self._wait(wait)
+                return
+            text = self._lines.popleft()
+            self._waiting -= len(text) + 1
+            self._receive(text)
+        if self._lines:
+            return
+        self._warned = False
+        if not self._reading:
+            self._read(True)
+        if self._ending and not (self._busy or self.lost):
+            self.close()
+
+    def _wait(self, seconds: float) -> None:
+        self._later = self._host.clock.callLater(seconds, self._waited)
+        flood = self._host.flood
+        if flood is not None and not self._warned and self.session is not None:
+            self._warned = True
+            self.session.deliver(
+                Notice(
+                    f"You write fast: your lines go out at {flood.a_second:g} a second now, "
+                    "and none is lost."
+                )
+            )
+
+    def _waited(self) -> None:
+        self._later = None
+        self._go_on()
+
+    def _receive(self, text: str) -> None:
+        session = self.session
+        if session is None:  # gone, or not let in
+            return
+        try:
+            waited_for = receive(self._host.chat, session, text, self._host.now())
+        except Refused as refused:
+            session.deliver(refused.as_event())
+        except Exception as bug:
+            self.broken(bug)
+        else:
+            if waited_for is not None:
+                self._do(waited_for)
+            else:
+                self.display.refresh()
+
+    def _do(self, waited_for: Awaitable[None]) -> None:
+        """Wait for something before the next line has its turn."""
+        self._busy = True
+        Deferred.fromCoroutine(self._await(waited_for))
+
+    async def _await(self, waited_for: Awaitable[None]) -> None:
+        try:
+            await waited_for
+        except Refused as refused:
+            if self.session is not None:
+                self.session.deliver(refused.as_event())
+        except Exception as bug:
+            self.broken(bug)
+        self._busy = False
+        if not self.lost:
+            self.display.refresh()
+            self._go_on()

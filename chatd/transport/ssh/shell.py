@@ -1,0 +1,169 @@
+"""Where ssh meets the chat: a shell is a conversation, on a terminal or in plain lines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twisted.conch.ssh.keys import Key
+from twisted.internet.interfaces import IAddress, IProtocol
+from zope.interface import implementer
+
+from chatd.chat import chat
+from chatd.transport.conversation import TOO_LONG, Conversation
+from chatd.transport.host import Arrival, Host
+from chatd.transport.ssh.channel import SessionChannel
+from chatd.transport.ssh.factory import SSHFactory
+from chatd.transport.ssh.visitor import Program, Visitor
+from chatd.transport.terminal import Terminal
+from chatd.wire.line import CutLine, LineCodec
+
+#: What a command that does not exist ends with: EX_USAGE of BSD's sysexits.
+EX_USAGE = 64
+
+#: Terminals that show no colours, by the beginning of their names.
+_COLOURLESS = ("dumb", "vt", "unknown")
+_SSH = b"SSH-"
+
+
+def recognises(data: bytes) -> bool | None:
+    """An ssh client begins with its version (RFC 4253, section 4.2)."""
+    if data.startswith(_SSH):
+        return True
+    return None if _SSH.startswith(data) else False
+
+
+@implementer(IAddress)
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where an ssh connection counts as coming from."""
+
+    arrival: Arrival
+
+
+def factory(host: Host, host_key: Key) -> SSHFactory:
+    """What makes the protocol of each ssh connection; build it with a `Caller`."""
+
+    def admit(visitor: Visitor, address: IAddress) -> str | None:
+        assert isinstance(address, Caller)  # ours: see protocol()
+        return address.arrival.admit(visitor.key in host.operators)
+
+    def start(channel: SessionChannel, command: str | None) -> Program | None:
+        return Shell(host, channel) if command is None else NoCommand(channel, command)
+
+    return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
+
+
+def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
+    """The protocol of one connection."""
+    made: IProtocol = ssh.buildProtocol(Caller(arrival))
+    return made
+
+
+class Shell:
+    """One conversation in one channel."""
+
+    def __init__(self, host: Host, channel: SessionChannel) -> None:
+        self._channel = channel
+        self._lines = LineCodec()
+        visitor, peer = channel.visitor, channel.peer
+        address = peer.arrival.address if isinstance(peer, Caller) else ""
+        self._conversation = Conversation(host, channel.outbox, self._set_reading, address)
+        self._terminal = self._make_terminal(host)
+        if self._terminal is not None:
+            self._conversation.use(self._terminal)
+        who = chat.Visitor(
+            visitor.user, address, visitor.fingerprint, visitor.key in host.operators
+        )
+        # The channel confirms the shell first: plink and paramiko insist on it.
+        host.clock.callLater(0, self._begin, who)
+
+    def _make_terminal(self, host: Host) -> Terminal | None:
+        asked = self._channel.terminal
+        if asked is None:
+            return None
+        name = asked.name.lower()
+        colours = not name.startswith(_COLOURLESS) and not self._channel.environment.get("NO_COLOR")
+        return Terminal(
+            self._conversation,
+            host.clock,
+            asked.columns,
+            asked.rows,
+            colours=colours,
+            ansi=name != "dumb",
+        )
+
+    def _begin(self, who: chat.Visitor) -> None:
+        if not self._conversation.lost:
+            self._conversation.begin(who)
+
+    def _set_reading(self, reading: bool) -> None:
+        if reading:
+            self._channel.resume()
+        else:
+            self._channel.pause()
+
+    def data_received(self, data: bytes) -> None:
+        """They typed."""
+        if self._terminal is not None:
+            self._terminal.receive(data)
+        else:
+            self._take(self._lines.receive_data(data))
+
+    def _take(self, lines: list[str | CutLine]) -> None:
+        for line in lines:
+            self._conversation.line(line.text if isinstance(line, CutLine) else line)
+            if isinstance(line, CutLine) and self._conversation.session is not None:
+                self._conversation.session.deliver(TOO_LONG)
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Their screen has another size."""
+        if self._terminal is not None:
+            self._terminal.resize(columns, rows)
+
+    def interrupted(self) -> None:
+        """They want it to stop: as Ctrl-C."""
+        if self._terminal is not None:
+            self._terminal.interrupt()
+        else:
+            self._conversation.close()
+
+    def input_ended(self) -> None:
+        """They will type nothing more."""
+        self._take(self._lines.finish())
+        self._conversation.input_ended()
+
+    def ready(self) -> None:
+        """The outbox has room again."""
+        self._conversation.ready()
+
+    def lost(self) -> None:
+        """The channel is closed or the connection gone."""
+        if self._terminal is not None:
+            self._terminal.stop()
+        self._conversation.connection_lost()
+
+
+class NoCommand:
+    """What runs for a command: nothing does yet, and the client is told so."""
+
+    def __init__(self, channel: SessionChannel, command: str) -> None:
+        channel.write_error(b"chatd runs no commands; ssh in without one to talk.\n")
+        channel.finish(EX_USAGE)
+
+    def data_received(self, data: bytes) -> None:
+        """Nobody reads it."""
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Nothing is drawn."""
+
+    def interrupted(self) -> None:
+        """It has ended already."""
+
+    def input_ended(self) -> None:
+        """It has ended already."""
+
+    def ready(self) -> None:
+        """Nothing waits."""
+
+    def lost(self) -> None:
+        """Nothing is to be done."""

@@ -1,0 +1,43 @@
+"""The table of ways in: their names as ``--listen`` has them, and what stands behind each.
+
+The order is that in which the gate asks whose first bytes these are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from twisted.conch.ssh.keys import Key
+from twisted.internet.interfaces import IProtocol
+
+from chatd.transport import line, telnet
+from chatd.transport.conversation import Conversation
+from chatd.transport.gate import Way
+from chatd.transport.host import Arrival, Host
+from chatd.transport.ssh import shell
+
+#: Lets the gate find out which of the others it is.
+AUTO = "auto"
+NAMES = (AUTO, "ssh", "telnet", "line")
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    recognises: Callable[[bytes], bool | None]
+    protocol: Callable[[Host, Arrival, Conversation | None], IProtocol]
+    proves_identity: bool = False
+
+
+def ways_in(host: Host, host_key: Key) -> Mapping[str, Way]:
+    """Every way in, by its name."""
+    ssh = shell.factory(host, host_key)
+    return {
+        "ssh": _Way(
+            shell.recognises,
+            lambda host, arrival, _: shell.protocol(ssh, arrival),
+            proves_identity=True,
+        ),
+        "telnet": _Way(telnet.recognises, telnet.TelnetProtocol),
+        "line": _Way(line.recognises, lambda host, arrival, _: line.LineProtocol(host, arrival)),
+    }
