@@ -224,7 +224,7 @@ def test_a_private_room_is_for_the_invited(pair: tuple[Someone, Someone]) -> Non
     ada.types("/join attic"), ada.types("/room private on"), bob.sees()
     bob.types("/join attic"), bob.types("/users attic"), bob.types("/rooms")
     assert bob.sees() == [
-        "-- attic is private; somebody in it can /invite you.",
+        "-- attic is private; its moderators can /invite you.",
         "-- There is no room attic; /rooms lists them.",
         "-- 1 room:",
         "   lobby: 2 people",
@@ -242,7 +242,7 @@ def test_kicking_takes_the_invitation_away(pair: tuple[Someone, Someone]) -> Non
     ada.types("/kick bob enough")
     assert bob.sees() == ["-- You were kicked from attic by ada (enough)."]
     bob.types("/join attic")
-    assert bob.sees() == ["-- attic is private; somebody in it can /invite you."]
+    assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
 @pytest.mark.parametrize("command", ["/kick ada", "/mute ada", "/op bob", "/room slow 5"])
@@ -261,7 +261,7 @@ def test_a_moderator_does_not_kick_the_owner(pair: tuple[Someone, Someone]) -> N
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/op bob"), bob.sees()
     bob.types("/kick ada")
-    assert bob.sees() == ["-- ada is the owner of attic too."]
+    assert bob.sees() == ["-- ada is the owner of attic; that is not yours to do."]
 
 
 def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[Someone, Someone]) -> None:
@@ -423,3 +423,51 @@ def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None
         ada.types(f"/join room{number}")
     ada.sees(), ada.types("/join onemore")
     assert ada.sees() == ["-- You are in 50 rooms; /leave one."]
+
+
+def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    root = ada.server.enters("root", operator=True)
+    ada.types("/join attic"), root.types("/join attic"), ada.sees(), root.sees()
+    ada.types("/deop ada"), root.types("/op ada")
+    assert ada.sees() == ["-- You cannot do that to yourself."]
+    assert root.sees() == ["-- ada is the owner of attic, and remains it."]
+
+
+def test_an_invitation_is_for_a_person_and_not_for_the_next_guest(server: Server) -> None:
+    ada, guest = server.enters("ada"), server.enters()
+    ada.types("/join attic"), ada.types("/room private on"), ada.types(f"/invite {guest.nick}")
+    guest.goes()
+    stranger = server.enters()
+    assert stranger.nick == guest.nick
+    stranger.sees(), stranger.types("/join attic")
+    assert stranger.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+def test_an_invitation_follows_a_rename(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
+    bob.types("/nick rob"), bob.sees(), bob.types("/join attic")
+    assert bob.sees() == ["-- You are in attic, with ada."]
+
+
+def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
+    bob.types("/leave"), bob.types("/nick rob"), bob.types("/join attic"), bob.sees()
+    bob.types("hello")
+    assert bob.sees() == ["-- You are muted in attic; nobody was shown that."]
+
+
+def test_who_leaves_a_private_room_may_come_back(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/room private on")
+    ada.types("/leave"), ada.sees(), ada.types("/join attic")
+    assert ada.sees() == ["-- You are in attic, with bob."]
+
+
+def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
+    ada.types("/history 0")
+    assert ada.sees() == ["-- lobby, the last 1:", "   13:46 ada: hello"]

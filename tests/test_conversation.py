@@ -145,3 +145,13 @@ def test_private_messages_to_who_does_not_read_are_refused_when_too_many_wait() 
         bob.sends(b"/dm ada " + b"x" * 3000 + b"\n")
     assert bob.gets().endswith(b"-- ada is not reading now; try again later.\r\n")
     assert len(ada.transport.value()) < 80_000
+
+
+def test_nothing_that_comes_after_quit_is_done() -> None:
+    building = Building()
+    ada, bob = building.enters("ada"), building.enters("bob")
+    ada.sends(b"/quit\n/join lobby\nhello\n/join attic\n")
+    assert bob.gets() == b"-- ada left\r\n"
+    assert list(building.chat.rooms) == ["lobby"]
+    ada.goes()
+    assert building.chat.people.find("ada") is None

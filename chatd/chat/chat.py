@@ -34,7 +34,7 @@ from chatd.chat.events import (
 from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.mentions import mentioned
 from chatd.chat.names import Name
-from chatd.chat.people import GUEST, People, Person
+from chatd.chat.people import People, Person, fold
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
@@ -166,14 +166,16 @@ class Chat:
         self._announce(person, lambda room: left)
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
-        self._forget_ignoring(person)
+        self._forget(person)
         person.told_by = None
         self.people.remove(person)
         self._store.release(person.name.key, self._incarnation)
 
-    def _forget_ignoring(self, person: Person) -> None:
-        """Undo what ties a person who leaves to others; who ignores a chosen nick goes on to."""
-        if person.name.key.startswith(GUEST):
+    def _forget(self, person: Person) -> None:
+        """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
+        for room in person.remembered_in:
+            room.departed(person)
+        if person.is_nameless:
             for other in person.ignored_by:
                 other.ignored.discard(person.name.key)
         for key in person.ignored:
@@ -191,6 +193,9 @@ class Chat:
             raise Refused("nick-taken", f"You are {name} already.")
         if not await self._claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
+        if not person.sessions:  # gone while we waited
+            self._store.release(name.key, self._incarnation)
+            return
         old = person.name
         self.people.remove(person)
         person.name = name
@@ -204,8 +209,9 @@ class Chat:
 
     def _carry_over(self, person: Person, old: str) -> None:
         """Let what goes by folded nick follow somebody to another one."""
-        for room in person.rooms.values():
+        for room in person.remembered_in:
             room.renamed(old, person.name.key)
+        for room in person.rooms.values():
             if person.ignored_by:
                 room.audience.flush()  # what was said under the old nick is judged by it
         for other in person.ignored_by:
@@ -262,6 +268,8 @@ class Chat:
         """
         room.check_membership(person)
         self._take_out(person, room)
+        if room.settings.private:
+            room.invite(person)  # who leaves of their own accord may come back
         self._post(room, Left(now, person.nick, reason, gone=False), person)
         self._after_leaving(room, now)
 
@@ -390,7 +398,9 @@ class Chat:
     async def history(self, room: Room, count: int) -> tuple[Entry, ...]:
         """What was said last in a room, oldest first."""
         rows = await self._store.before(room.name.key, None, count)
-        return tuple(Entry(room.name.shown, number, "", event) for number, event in rows)
+        return tuple(
+            Entry(room.name.shown, number, fold(event.nick), event) for number, event in rows
+        )
 
     # People ---------------------------------------------------------------------------------------
 
@@ -419,7 +429,7 @@ class Chat:
         other = self.find_person(nick)
         if other is person:
             raise Refused("yourself", "You cannot ignore yourself.")
-        if len(person.ignored) >= IGNORED:
+        if len(person.ignored) >= IGNORED and other.name.key not in person.ignored:
             raise Refused("too-many", f"You ignore {IGNORED} people; /unignore one first.")
         person.ignored.add(other.name.key)
         other.ignored_by.add(person)

@@ -38,6 +38,9 @@ ROOMS = 200_000
 IGNORED = 100
 INVITED = 200
 
+#: Rooms that a person is known in as invited or mute.
+REMEMBERED = 100
+
 #: People that a room keeps mute although they have left.
 MUTED = 200
 

@@ -20,7 +20,7 @@ SETTINGS = ("private", "topic", "slow", "shouting")
 def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
     """Put somebody out of a room.
 
-    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``.
+    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
     """
     other = _target(chat, person, room, nick, Role.MODERATOR)
     chat.put_out(other, room, person, cut(reason, REASON_LENGTH), now)
@@ -37,19 +37,21 @@ def mute(
     if (other.name.key in room.muted) == muted:
         raise Refused("no-change", f"{other.nick} is {'' if muted else 'not '}muted in {room}.")
     if muted:
-        room.mute(other.name.key)
+        room.mute(other)
     else:
         del room.muted[other.name.key]
     chat.post(room, Muted(now, other.nick, person.nick, muted), person)
 
 
 def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
-    """Make somebody a moderator of a room, or a member like the others.
+    """Make somebody a moderator of a room, or a member like the others; the owner stays the owner.
 
     :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
     """
     other = _target(chat, person, room, nick, Role.OWNER)
     member = room.members[other]
+    if member.role is Role.OWNER:
+        raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
     if member.role is role:
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     member.role = role
@@ -58,14 +60,16 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
 
 def _target(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
     """Whom somebody acts upon, once it is clear that they may."""
-    if not person.operator:
-        room.check_membership(person)
+    room.check_membership(person)
     room.check_role(person, least)
     other = chat.find_person(nick)
+    if other is person:
+        raise Refused("yourself", "You cannot do that to yourself.")
     if other not in room.members:
         raise Refused("not-in-room", f"{other.nick} is not in {room}.")
-    if other is not person and not outranks(room.role_of(person), room.role_of(other)):
-        raise Refused("outranked", f"{other.nick} is {a(room.role_of(other))} of {room} too.")
+    if not outranks(room.role_of(person), room.role_of(other)):
+        what = a(room.role_of(other))
+        raise Refused("outranked", f"{other.nick} is {what} of {room}; that is not yours to do.")
     return other
 
 
@@ -86,7 +90,7 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
     other = chat.find_person(nick)
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
-    room.invite(other.name.key)
+    room.invite(other)
     if person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))
@@ -98,8 +102,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``.
     """
-    if not person.operator:
-        room.check_membership(person)
+    room.check_membership(person)
     room.check_role(person, Role.MODERATOR)
     settings = room.settings
     if name == "topic":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatd.chat import names
 from chatd.chat.events import Refused
+from chatd.chat.limits import REMEMBERED
 from chatd.chat.names import Name
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Person:
     """Somebody who is here.
 
     ``ignored`` holds folded nicks; ``ignored_by`` who has this person there, so that a rename is
-    followed.  Times are seconds since the epoch.
+    followed; ``remembered_in`` are the rooms that know this nick as invited or mute.  Times are
+    seconds since the epoch.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class Person:
         "last_active",
         "name",
         "operator",
+        "remembered_in",
         "rooms",
         "sessions",
         "told_by",
@@ -60,11 +63,23 @@ class Person:
         self.ignored: set[str] = set()
         self.ignored_by: set[Person] = set()
         self.told_by: Person | None = None
+        self.remembered_in: dict[Room, None] = {}
 
     @property
     def nick(self) -> str:
         """The nick as it is shown."""
         return self.name.shown
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether the nick is a generated one, which somebody else may be given tomorrow."""
+        return self.name.key.startswith(GUEST)
+
+    def remember(self, room: Room) -> None:
+        """A room knows this nick; of too many, the first is no longer told of a rename."""
+        self.remembered_in[room] = None
+        if len(self.remembered_in) > REMEMBERED:
+            del self.remembered_in[next(iter(self.remembered_in))]
 
 
 class People:

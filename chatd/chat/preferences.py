@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chatd.chat.events import Refused
+from chatd.chat.text import cut
 
 THEMES = ("default", "mono")
 
@@ -30,17 +31,20 @@ class Preferences:
             for field in fields(self)
         )
 
+    def value(self, name: str) -> str:
+        """One preference, as a person would type it.
+
+        :raises Refused: ``bad-setting`` for a name that does not exist.
+        """
+        _reader(name)
+        return as_typed(getattr(self, name))
+
     def changed(self, name: str, value: str) -> Preferences:
         """Return these preferences with one of them set.
 
         :raises Refused: ``bad-setting`` for a name or a value that does not exist.
         """
-        read = _READ.get(name)
-        if read is None:
-            raise Refused(
-                "bad-setting", f"There is no preference {name}; there are {', '.join(_READ)}."
-            )
-        change: dict[str, Any] = {name: read(value)}
+        change: dict[str, Any] = {name: _reader(name)(value)}
         return replace(self, **change)
 
 
@@ -68,13 +72,15 @@ def on_or_off(value: str) -> bool:
     """
     switch = {"on": True, "yes": True, "show": True, "off": False, "no": False, "hide": False}
     if value.lower() not in switch:
-        raise Refused("bad-setting", f"That is on or off, not {value or 'nothing'}.")
+        raise Refused("bad-setting", f"That is on or off, not {cut(value, 40) or 'nothing'}.")
     return switch[value.lower()]
 
 
 def _theme(value: str) -> str:
     if value not in THEMES:
-        raise Refused("bad-setting", f"There is no theme {value}; there are {', '.join(THEMES)}.")
+        raise Refused(
+            "bad-setting", f"There is no theme {cut(value, 40)}; there are {', '.join(THEMES)}."
+        )
     return value
 
 
@@ -83,7 +89,9 @@ def _zone(value: str) -> str:
         return ZoneInfo(value).key
     except (KeyError, ValueError, OSError):
         pass
-    raise Refused("bad-setting", f"There is no time zone {value}; try one like Europe/Vienna.")
+    raise Refused(
+        "bad-setting", f"There is no time zone {cut(value, 40)}; try one like Europe/Vienna."
+    )
 
 
 _READ: dict[str, Callable[[str], str | bool]] = {
@@ -94,3 +102,11 @@ _READ: dict[str, Callable[[str], str | bool]] = {
     "plain": on_or_off,
     "joins": on_or_off,
 }
+
+
+def _reader(name: str) -> Callable[[str], str | bool]:
+    read = _READ.get(name)
+    if read is None:
+        known = ", ".join(_READ)
+        raise Refused("bad-setting", f"There is no preference {cut(name, 40)}; there are {known}.")
+    return read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import ceil
 
 from chatd.chat.audience import Audience
 from chatd.chat.events import Refused, Role
@@ -43,8 +44,9 @@ class Settings:
 class Room:
     """A room and the people in it.
 
-    Members keep the order in which they came.  Invitations and mutes go by folded nick, so that
-    they hold for somebody who leaves and returns.
+    Members keep the order in which they came.  Invitations and mutes go by folded nick and follow
+    their person to another one.  An invitation ends when its person leaves the server, for a
+    stranger may carry the nick tomorrow; a mute stays with a nick that somebody chose.
     """
 
     __slots__ = ("audience", "invited", "members", "muted", "name", "permanent", "settings")
@@ -83,7 +85,7 @@ class Room:
         :raises Refused: ``private``.
         """
         if self.settings.private and not (person.operator or person.name.key in self.invited):
-            raise Refused("private", f"{self} is private; somebody in it can /invite you.")
+            raise Refused("private", f"{self} is private; its moderators can /invite you.")
 
     def check_membership(self, person: Person) -> Member:
         """Whoever acts in a room is in it.
@@ -115,7 +117,7 @@ class Room:
         if self.settings.slow and not outranks(self.role_of(person), Role.MEMBER):
             wait = member.last_said + self.settings.slow - now
             if wait > 0:
-                raise Refused("slow", f"{self} is in slow mode; you may speak in {wait:.0f} s.")
+                raise Refused("slow", f"{self} is in slow mode; you may speak in {ceil(wait)} s.")
         return member
 
     def is_too_loud(self, text: str) -> bool:
@@ -131,15 +133,17 @@ class Room:
         moderators = (p for p, m in self.members.items() if m.role is Role.MODERATOR)
         return next(moderators, None) or next(iter(self.members), None)
 
-    def invite(self, key: str) -> None:
-        """Let somebody in who could not come in otherwise; the oldest invitation may lapse."""
-        self.invited[key] = None
+    def invite(self, person: Person) -> None:
+        """Let somebody in who could not come in otherwise; with too many, the first lapses."""
+        self.invited[person.name.key] = None
+        person.remember(self)
         if len(self.invited) > INVITED:
             del self.invited[next(iter(self.invited))]
 
-    def mute(self, key: str) -> None:
+    def mute(self, person: Person) -> None:
         """Let somebody speak no more; with too many mute, the first of them may speak again."""
-        self.muted[key] = None
+        self.muted[person.name.key] = None
+        person.remember(self)
         if len(self.muted) > MUTED:
             del self.muted[next(iter(self.muted))]
 
@@ -149,3 +153,9 @@ class Room:
             if old in names:
                 del names[old]
                 names[new] = None
+
+    def departed(self, person: Person) -> None:
+        """Somebody has left the server: forget what was for them and not for their nick."""
+        self.invited.pop(person.name.key, None)
+        if person.is_nameless:
+            self.muted.pop(person.name.key, None)

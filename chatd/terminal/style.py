@@ -104,7 +104,7 @@ class TextStyle:
             case Refusal(text=text):
                 lines = [theme.paint(f"{SERVER} {text}", theme.refusal)]
             case Notice() | Invited() | Missed() | PutOut():
-                lines = [theme.paint(f"{SERVER} {notice(event)}", theme.server)]
+                lines = [theme.paint(f"{SERVER} {notice(event)}".rstrip(), theme.server)]
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def _private(self, event: PrivateMessage) -> str:

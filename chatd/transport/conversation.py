@@ -109,6 +109,7 @@ class Conversation:
 
     __slots__ = (
         "_busy",
+        "_closing",
         "_ending",
         "_host",
         "_later",
@@ -139,6 +140,7 @@ class Conversation:
         self._lines: deque[str] = deque()
         self._waiting = 0
         self._busy = False
+        self._closing = False
         self._ending = False
         self._warned = False
         self._later: IDelayedCall | None = None
@@ -185,7 +187,9 @@ class Conversation:
             self.session.hold()
 
     def close(self) -> None:
-        """Send what is pending and end the connection."""
+        """Send what is pending and end the connection; lines that wait are not done any more."""
+        self._closing = True
+        self._lines.clear()
         self.display.leave()
         self.outbox.close()
 
@@ -207,9 +211,8 @@ class Conversation:
             host.chat.leave(session, "", now)
             return
         self.session = session
-        for text in (*host.motd, remark):
-            if text:
-                session.deliver(Notice(text))
+        for text in (*host.motd, *([remark] if remark else [])):
+            session.deliver(Notice(text))
         try:
             lobby = host.chat.join(session, host.chat.lobby.name.shown, now)
             told = welcome(lobby, session.person)
@@ -248,6 +251,8 @@ class Conversation:
 
     def line(self, text: str) -> None:
         """Take one line of safe text."""
+        if self._closing:
+            return
         self._lines.append(text)
         self._waiting += len(text) + 1
         if len(self._lines) == 1:
@@ -274,7 +279,7 @@ class Conversation:
         self._warned = False
         if not self._reading:
             self._read(True)
-        if self._ending and not (self._busy or self.lost):
+        if self._ending and not (self._busy or self._closing or self.lost):
             self.close()
 
     def _wait(self, seconds: float) -> None:

@@ -45,9 +45,12 @@ def _set(call: Call) -> None:
     if not name:
         call.list("Your preferences:", session.preferences.rows())
         return
+    if not value.strip():
+        call.answer(f"{name} is {session.preferences.value(name)}.")
+        return
     session.preferences = session.preferences.changed(name, value.strip())
     session.restyle()
-    call.answer(f"{name} is {value.strip()} now.")
+    call.answer(f"{name} is {session.preferences.value(name)} now.")
 
 
 def _quit(call: Call) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.chat import moderation
 from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.commands.describe import duration, in_room, roster
-from chatd.chat.events import Refused, Role
+from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.room import Room
 from chatd.chat.text import cut
@@ -25,8 +25,10 @@ def _leave(call: Call) -> None:
     room = call.room(first)
     call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
     focus = call.session.focus
-    where = f"{focus} has the focus now" if focus else "you are in no room now; /join ROOM"
-    call.answer(f"You left {room}; {where}.")
+    if focus is not None:
+        call.answer(f"You left {room}; {focus} has the focus now.")
+    else:
+        call.answer(f"You left {room} and are in no room now; /join ROOM takes you into one.")
 
 
 def _focus(call: Call) -> None:
@@ -54,8 +56,6 @@ def _row(room: Room) -> str:
 
 def _users(call: Call) -> None:
     room = call.room(call.words)
-    if not call.chat.may_see(call.person, room):
-        raise Refused("private", f"{room} is private.")
     call.list(f"{room}: {len(room.members)} here", roster(room))
 
 
@@ -88,7 +88,7 @@ def _room(call: Call) -> None:
     room = call.session.room()
     name, _, value = call.words.partition(" ")
     if not name:
-        rows = [f"{each} {moderation.setting(room, each)}" for each in moderation.SETTINGS]
+        rows = [f"{each} {moderation.setting(room, each)}".rstrip() for each in moderation.SETTINGS]
         call.list(f"Settings of {room}:", rows)
     elif not value.strip() and name in moderation.SETTINGS and name != "topic":
         call.answer(f"{room}: {name} {moderation.setting(room, name)}")

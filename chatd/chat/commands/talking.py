@@ -31,7 +31,8 @@ def _bc(call: Call) -> None:
     text = need(call, _unquoted(call.words), "TEXT")
     people = call.chat.say_everywhere(call.session, text, call.now)
     rooms = len(call.person.rooms)
-    call.answer(f"Said in {rooms} room{'s' * (rooms != 1)}, to {people} other people.")
+    others = "1 other person" if people == 1 else f"{people} other people"
+    call.answer(f"Said in {rooms} room{'s' * (rooms != 1)}, to {others}.")
 
 
 def _me(call: Call) -> None:
@@ -42,14 +43,15 @@ async def _history(call: Call) -> None:
     count, room = HISTORY_SHOWN, ""
     for word in call.words.split():
         if word.isascii() and word.isdigit():
-            count = min(int(word[:9]), HISTORY_SHOWN_AT_MOST)
+            count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
         else:
             room = word
     where = call.room(room)
     where.check_membership(call.person)
     entries = await call.chat.history(where, count)
-    if entries:
-        call.session.deliver(Recalled(where.name.shown, entries))
+    wanted = tuple(entry for entry in entries if call.session.wants(entry))
+    if wanted:
+        call.session.deliver(Recalled(where.name.shown, wanted))
     else:
         call.answer(f"Nothing was said in {where} yet.")
 
