@@ -20,6 +20,8 @@ from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
+import chatd
+import twisted
 from chatd.chat import names
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
@@ -51,8 +53,10 @@ MOTD_LINES = 20
 _PORTS = range(65536)
 
 
-def _endpoint(text: str) -> str:
+def _endpoint(text: str | None) -> str | None:
     """An endpoint description; digits alone are a TCP port."""
+    if text is None:
+        return None
     if text.isascii() and text.isdigit():
         if int(text) not in _PORTS:
             raise ValueError(f"a port is a number from 0 to {_PORTS[-1]}, not {text}")
@@ -115,25 +119,13 @@ class Options(UsageOptions):
     synopsis = "[options]"
     longdesc = (
         "One chat server that every client can walk into: ssh, telnet and netcat on one port. "
-        "See https://chatd.readthedocs.io or docs/operations.rst."
+        "docs/operations.rst says more about each option."
     )
     optParameters: ClassVar[list[list[Any]]] = [
-        [
-            "port",
-            "p",
-            None,
-            "port, or endpoint, that serves every way in [default: 1134]",
-            _endpoint,
-        ],
-        ["lobby", None, "lobby", "the room that everyone comes into", _room],
+        ["port", "p", None, "port, or endpoint, that serves every way in [default: 1134]"],
+        ["lobby", None, "lobby", "the room that everyone comes into"],
         ["motd", None, None, "file whose lines greet everyone"],
-        [
-            "shouting",
-            None,
-            "allow",
-            "what becomes of lines in capitals: allow, warn or kick",
-            _shouting,
-        ],
+        ["shouting", None, "allow", "what becomes of lines in capitals: allow, warn or kick"],
         ["admin", None, None, "file of ssh keys (as authorized_keys) of operators"],
         [
             "data",
@@ -142,21 +134,19 @@ class Options(UsageOptions):
             "folder that keeps the host key [default: $STATE_DIRECTORY, else "
             "chatd in $XDG_STATE_HOME or ~/.local/state]",
         ],
-        ["max-connections", None, 10000, "connections in all", _at_least_one],
+        ["max-connections", None, "10000", "connections in all"],
         [
             "per-address",
             None,
-            "20/60",
+            "100/120",
             "connections of one address at once, and new ones a minute: "
             "CONCURRENT[/A-MINUTE], or none",
-            _per_address,
         ],
         [
             "flood",
             None,
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
-            _flood,
         ],
     ]
 
@@ -166,9 +156,7 @@ class Options(UsageOptions):
         self["proxy-from"] = []
 
     def opt_listen(self, text: str) -> None:
-        """Serve one way in on an endpoint: WAY=ENDPOINT, such as ssh=tcp:22 or auto=1134 (may be
-        repeated); WAY is auto, ssh, telnet or line
-        """
+        """WAY=ENDPOINT, such as ssh=tcp:22: serve auto, ssh, telnet or line there (repeatable)"""
         way, equals, endpoint = text.partition("=")
         if not equals or way not in NAMES:
             raise UsageError(f"--listen takes WAY=ENDPOINT, WAY one of {', '.join(NAMES)}: {text}")
@@ -178,19 +166,24 @@ class Options(UsageOptions):
             raise UsageError(f"--listen {text}: {why}") from None
 
     def opt_proxy_from(self, text: str) -> None:
-        """Believe the PROXY header of proxies in a network, such as 10.0.0.0/8 (may be repeated);
-        their connections have to begin with one
-        """
+        """CIDR, such as 10.0.0.0/8: proxies whose PROXY headers are believed (repeatable)"""
         try:
             self["proxy-from"].append(ip_network(text))
         except ValueError as why:
             raise UsageError(f"--proxy-from: {why}") from None
+
+    def opt_version(self) -> None:
+        """Say which chatd this is, and on which Twisted."""
+        print(f"chatd {chatd.__version__} on Twisted {twisted.__version__}")
+        raise SystemExit(0)
 
     def postOptions(self) -> None:
         """Check what only makes sense together, and read the files that were named.
 
         :raises UsageError: in one sentence.
         """
+        for option, read in _READ.items():
+            self[option] = _checked(option, partial(read, self[option]))
         if self["port"] is not None:
             self["listen"].insert(0, (AUTO, self["port"]))
         if not self["listen"]:
@@ -198,26 +191,24 @@ class Options(UsageOptions):
         from twisted.internet import reactor
 
         self["endpoints"] = [
-            (way, _read("--listen", partial(serverFromString, reactor, text)))
+            (way, _checked(f"listen {way}", partial(serverFromString, reactor, text)))
             for way, text in self["listen"]
         ]
-        for option, read in (("per-address", _per_address), ("flood", _flood)):
-            if isinstance(self[option], str):  # usage does not read defaults
-                self[option] = read(self[option])
-        self["data"] = Path(self["data"]) if self["data"] else default_data_folder()
-        self["host-key"] = _read("--data", lambda: load_or_make(self["data"]))
-        self["motd"] = _read("--motd", lambda: _motd(self["motd"]))
-        self["admin"] = _read("--admin", lambda: _operators(self["admin"]))
+        self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
 
 
-def _read(option: str, read: Callable[[], _T]) -> _T:
-    """Read what an option names; what is wrong with it becomes a usage error."""
+def _checked(option: str, read: Callable[[], _T]) -> _T:
+    """Read what an option says; what is wrong with it becomes a usage error."""
     try:
         return read()
     except OSError as why:
-        raise UsageError(f"{option}: {why.strerror or why}: {why.filename or ''}") from None
+        raise UsageError(f"--{option}: {why.strerror or why}: {why.filename or ''}") from None
     except (ValueError, AuthorizedKeysError, HostKeyError) as why:
-        raise UsageError(f"{option}: {why}") from None
+        raise UsageError(f"--{option}: {why}") from None
+
+
+def _data_folder(text: str | None) -> Path:
+    return Path(text) if text else default_data_folder()
 
 
 def default_data_folder() -> Path:
@@ -237,6 +228,21 @@ def _motd(path: str | None) -> tuple[str, ...]:
 
 def _operators(path: str | None) -> frozenset[bytes]:
     return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
+
+
+#: How each option is read.  Twisted's own coercion would not say which option is wrong, and leaves
+#: defaults unread.
+_READ: dict[str, Callable[[Any], Any]] = {
+    "port": _endpoint,
+    "lobby": _room,
+    "motd": _motd,
+    "shouting": _shouting,
+    "admin": _operators,
+    "data": _data_folder,
+    "max-connections": _at_least_one,
+    "per-address": _per_address,
+    "flood": _flood,
+}
 
 
 def makeService(options: Options) -> IService:

@@ -18,10 +18,13 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PerAddress:
-    """What one address may: connections at once, and new ones a minute."""
+    """What one address may: connections at once, and new ones a minute.
 
-    concurrent: int = 20
-    a_minute: float = 60.0
+    A class or an office behind one router is one address; a flood from one is still bounded.
+    """
+
+    concurrent: int = 100
+    a_minute: float = 120.0
 
 
 class Admission:
@@ -40,11 +43,14 @@ class Admission:
         self._paces: OrderedDict[str, Pace] = OrderedDict()
 
     def enter(self, address: str, now: float) -> str | None:
-        """Let a connection in, or say in a sentence why not; who is in has to `leave`."""
+        """Let a connection in, or say in a sentence why not; who is in has to `leave`.
+
+        An empty address, that of a Unix socket, has no limit of its own.
+        """
         if self.here >= self.most + self.reserve:
             return "The server is full; try again later."
         place, limit = prefix(address), self.per_address
-        if limit is not None:
+        if limit is not None and place:
             if self._counts.get(place, 0) >= limit.concurrent:
                 return "There are too many connections from your address."
             if self._pace(place, limit, now).wait(now):

@@ -19,7 +19,7 @@ from chatd.chat.chat import Visitor
 from chatd.chat.commands import receive
 from chatd.chat.commands.describe import welcome
 from chatd.chat.events import Notice, Refused
-from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
 from chatd.chat.session import Session
@@ -182,9 +182,14 @@ class Conversation:
         self.check()
 
     def check(self) -> None:
-        """After any write: a connection that is full keeps its place in every room."""
+        """After any write: a connection that is full keeps its place in every room.
+
+        One that takes nothing although it sends is not read either, or its echo would pile up.
+        """
         if self.outbox.full and self.session is not None:
             self.session.hold()
+        if self._reading and self.outbox.pending > PERSONAL_BYTES:
+            self._read(False)
 
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
@@ -243,9 +248,11 @@ class Conversation:
 
     def ready(self) -> None:
         """The connection has room again."""
-        if self.session is not None and not self.lost:
+        if self.lost:
+            return
+        if self.session is not None:
             self.session.resume()
-            self._go_on()
+        self._go_on()
 
     # Lines ----------------------------------------------------------------------------------------
 
@@ -259,6 +266,17 @@ class Conversation:
             self._go_on()
         if self._waiting > PASTE_BYTES and self._reading:
             self._read(False)
+
+    def interrupt(self) -> None:
+        """Drop the lines that wait, and say so; with none waiting, say how one leaves."""
+        waiting = len(self._lines)
+        self._lines.clear()
+        self._waiting = 0
+        if self.session is not None:
+            lines = f"{waiting} line{'s' * (waiting != 1)}"
+            told = f"Dropped {lines} that waited." if waiting else "/quit or Ctrl-D leaves."
+            self.session.deliver(Notice(told))
+        self._go_on()
 
     def _read(self, reading: bool) -> None:
         self._reading = reading
@@ -277,7 +295,7 @@ class Conversation:
         if self._lines:
             return
         self._warned = False
-        if not self._reading:
+        if not (self._reading or self.outbox.full or self.lost):
             self._read(True)
         if self._ending and not (self._busy or self._closing or self.lost):
             self.close()

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import wcwidth
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chatd.chat.events import Notice
 from chatd.chat.preferences import Preferences
 from chatd.chat.text import safe
 from chatd.terminal.editor import Editor, Ended, Entered, Full, Interrupted, Outcome, Redraw
@@ -159,8 +158,7 @@ class Terminal:
             case Ended():
                 conversation.line("/quit")
             case Interrupted():
-                if conversation.session is not None:
-                    conversation.session.deliver(Notice("/quit or Ctrl-D leaves."))
+                conversation.interrupt()
             case Redraw():
                 self._put(self._screen.clear())
             case Full():
