@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -27,7 +28,7 @@ class Listening(Service):
     def privilegedStartService(self) -> None:
         """Open the port; whoever may open ports below 1024 is still who they are here.
 
-        :raises twisted.internet.error.CannotListenError: when it cannot be opened.
+        :raises SystemExit: with a sentence, when it cannot be opened.
         """
         super().privilegedStartService()
         self._listen()
@@ -42,6 +43,8 @@ class Listening(Service):
         failures: list[Failure] = []
         self._endpoint.listen(self._factory).addCallbacks(self._opened, failures.append)
         for failure in failures:
+            if failure.check(CannotListenError):
+                raise SystemExit(f"chatd cannot listen: {failure.getErrorMessage()}")
             failure.raiseException()
 
     def _opened(self, port: IListeningPort) -> None:
