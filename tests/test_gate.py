@@ -1,5 +1,7 @@
 """The gate: who is let in, who speaks first, and what becomes of who makes no sense."""
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,3 +207,21 @@ def test_no_bytes_whatever_disturb_anybody(pieces: list[bytes], declared: str | 
     building.clock.advance(60)
     assert building.admission.here == (0 if bob is None else 1)
     assert len(building.chat.people) == building.admission.here
+
+
+@pytest.mark.parametrize("declared", [None, "line", "telnet"])
+def test_ten_thousand_random_strings_disturb_nobody(declared: str | None) -> None:
+    building = Building(declared)
+    noise = random.Random(1134)
+    for _ in range(10_000):
+        wire = building.connects()
+        wire.sends(noise.randbytes(noise.randrange(1, 60)))
+        if noise.random() < 0.2:
+            building.clock.advance(0.5)
+            wire.sends(noise.choice((b"\n", b"\r\n", b"\xff\xfb\x01", b"\x1b[200~")))
+        wire.goes()
+    building.clock.advance(60)
+    assert building.admission.here == 0
+    assert len(building.chat.people) == 0
+    assert list(building.chat.rooms) == ["lobby"]
+    assert not building.clock.getDelayedCalls()
