@@ -7,11 +7,10 @@ seconds since the epoch and come from whoever calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatd.chat import names
-from chatd.chat.audience import Audience
 from chatd.chat.events import (
     Acted,
     Entry,
@@ -32,9 +31,9 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
-from chatd.chat.mentions import mentioned
 from chatd.chat.names import Name
 from chatd.chat.people import People, Person, fold
+from chatd.chat.posting import Acknowledge, Posting
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
@@ -51,21 +50,8 @@ class Visitor:
     operator: bool = False
 
 
-@dataclass(slots=True)
-class _Posted:
-    """What is remembered of an event until the store hands it back."""
-
-    author: Person
-    session: Session | None
-    unseen_by: Iterable[Session]
-
-
 class Chat:
-    """The chat of one server.
-
-    ``schedule`` runs a function at the end of the reactor's turn; each room that has news flushes
-    there once.  ``incarnation`` makes message ids unique beyond this process.
-    """
+    """The chat of one server; the arguments are those of `chatd.chat.posting.Posting`."""
 
     def __init__(
         self,
@@ -79,14 +65,10 @@ class Chat:
         self.people = People()
         self.rooms: dict[str, Room] = {}
         self._store = store
-        self._schedule = schedule
         self._shouting = shouting
         self._incarnation = incarnation
-        self._posts = 0
-        self._posted: dict[str, _Posted] = {}
-        self._news: list[Audience] = []
+        self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
-        store.open(self)
 
     # Coming and going -----------------------------------------------------------------------------
 
@@ -163,7 +145,7 @@ class Chat:
         if person.sessions:
             return
         left = Left(now, person.nick, reason, gone=True)
-        self._announce(person, lambda room: left)
+        self._posting.announce(person, lambda room: left)
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
         self._forget(person)
@@ -204,7 +186,7 @@ class Chat:
             self._store.release(old.key, self._incarnation)
             self._carry_over(person, old.key)
         renamed = Renamed(now, old.shown, name.shown)
-        self._announce(person, lambda room: renamed, but=person.sessions)
+        self._posting.announce(person, lambda room: renamed, but=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
 
     def _carry_over(self, person: Person, old: str) -> None:
@@ -258,7 +240,7 @@ class Chat:
         room.members[person] = Member(role)
         person.rooms[name.key] = room
         session.focus_on(room)
-        self._post(room, Joined(now, person.nick), person)
+        self._posting.post(room, Joined(now, person.nick), person)
         return room
 
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
@@ -270,7 +252,7 @@ class Chat:
         self._take_out(person, room)
         if room.settings.private:
             room.invite(person)  # who leaves of their own accord may come back
-        self._post(room, Left(now, person.nick, reason, gone=False), person)
+        self._posting.post(room, Left(now, person.nick, reason, gone=False), person)
         self._after_leaving(room, now)
 
     def put_out(self, person: Person, room: Room, by: Person | None, why: str, now: float) -> None:
@@ -278,12 +260,12 @@ class Chat:
         self._take_out(person, room)
         room.invited.pop(person.name.key, None)
         whose = by.nick if by else None
-        self._post(room, Kicked(now, person.nick, whose, why), by or person)
+        self._posting.post(room, Kicked(now, person.nick, whose, why), by or person)
         self.tell(person, PutOut(now, room.name.shown, whose, why))
         self._after_leaving(room, now)
 
     def _open_room(self, name: Name, *, permanent: bool = False) -> Room:
-        room = Room(name, self._has_news, permanent=permanent)
+        room = Room(name, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
         return room
@@ -312,7 +294,11 @@ class Chat:
         heir = room.heir()
         if heir is not None:
             room.members[heir].role = Role.OWNER
-            self._post(room, RoleGiven(now, heir.nick, Role.OWNER, None), heir)
+            self._posting.post(room, RoleGiven(now, heir.nick, Role.OWNER, None), heir)
+
+    def post(self, room: Room, event: RoomEvent, author: Person) -> None:
+        """Let something happen in a room, once the store has given it its place."""
+        self._posting.post(room, event, author)
 
     # Speaking -------------------------------------------------------------------------------------
 
@@ -324,8 +310,11 @@ class Chat:
         *,
         room: Room | None = None,
         act: bool = False,
+        acknowledge: Acknowledge | None = None,
     ) -> None:
         """Say something in a room (by default the one with the focus), or do it (/me).
+
+        ``acknowledge`` is told once it is kept.
 
         :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
         """
@@ -337,7 +326,7 @@ class Chat:
             return
         person.last_active = member.last_said = now
         event = (Acted if act else Said)(now, person.nick, text)
-        self._post(room, event, person, session)
+        self._posting.post(room, event, person, session, acknowledge=acknowledge)
 
     def _too_loud(self, person: Person, member: Member, room: Room, now: float) -> None:
         if member.warned and room.settings.shouting == "kick":
@@ -364,7 +353,7 @@ class Chat:
         for room in person.rooms.values():
             room.members[person].last_said = now
         own = (session,) if session.reader.sees_own else ()
-        self._announce(person, lambda room: Said(now, person.nick, text), but=own)
+        self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
         return len(heard) - 1
 
     def whisper(self, session: Session, nick: str, text: str, now: float) -> None:
@@ -393,7 +382,7 @@ class Chat:
         room.check_membership(person)
         room.check_role(person, Role.MODERATOR)
         room.settings.topic = cut(text, TOPIC_LENGTH)
-        self._post(room, TopicSet(now, person.nick, room.settings.topic), person)
+        self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
     async def history(self, room: Room, count: int) -> tuple[Entry, ...]:
         """What was said last in a room, oldest first."""
@@ -452,69 +441,3 @@ class Chat:
         for session in person.sessions:
             session.restyle()
         return other.nick if other else key
-
-    # From the store back to the rooms -------------------------------------------------------------
-
-    def post(self, room: Room, event: RoomEvent, author: Person) -> None:
-        """Let something happen in a room, once the store has given it its place."""
-        self._post(room, event, author)
-
-    def _post(
-        self,
-        room: Room,
-        event: RoomEvent,
-        author: Person,
-        session: Session | None = None,
-        unseen_by: Iterable[Session] = (),
-    ) -> None:
-        self._posts += 1
-        message_id = f"{self._incarnation}.{self._posts}"
-        self._posted[message_id] = _Posted(author, session, unseen_by)
-        self._store.post(room.name.key, message_id, event)
-
-    def _announce(
-        self,
-        person: Person,
-        event_in: Callable[[Room], RoomEvent],
-        but: Iterable[Session] = (),
-    ) -> None:
-        """Let something happen in all rooms of a person, shown to each session once."""
-        seen: set[Session] = set(but)
-        for room in person.rooms.values():
-            several = len(person.rooms) > 1
-            here = set(room.sessions()) if several else set()
-            self._post(room, event_in(room), person, None, seen & here if several else but)
-            seen |= here
-
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """The store has given an event its place: it happens now."""
-        posted = self._posted.pop(message_id, None)
-        where = self.rooms.get(room)
-        if where is None or posted is None:
-            return
-        author, session = posted.author, posted.session
-        entry = Entry(where.name.shown, number, author.name.key, event)
-        unseen_by = posted.unseen_by
-        if session is not None and session.reader.sees_own:
-            unseen_by = (session,)
-        where.audience.append(entry, unseen_by, mentioned(event, where, self.people))
-        if isinstance(event, Joined) and author in where.members:
-            for each in author.sessions:
-                where.audience.add(each, each.style_in(where))
-
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
-        """The store could not keep an event: its writer is told."""
-        posted = self._posted.pop(message_id, None)
-        if posted is not None:
-            self.tell(posted.author, Refusal("not-kept", f"That was not delivered: {why}"))
-
-    def _has_news(self, audience: Audience) -> None:
-        if not self._news:
-            self._schedule(self.flush)
-        self._news.append(audience)
-
-    def flush(self) -> None:
-        """Send to everyone what happened since the last time."""
-        news, self._news = self._news, []
-        for audience in news:
-            audience.flush()

@@ -1,0 +1,135 @@
+"""Posting: from what somebody does to what a room sees, by way of the store.
+
+An event is posted to the store; when it comes back it has its place in the room's order, and only
+then has it happened.  The rooms that have news flush once, at the end of the reactor's turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from chatd.chat.audience import Audience
+from chatd.chat.events import Entry, Joined, Refused, RoomEvent
+from chatd.chat.mentions import mentioned
+from chatd.chat.people import People, Person
+from chatd.chat.room import Room
+from chatd.chat.session import Session
+from chatd.chat.store import Store
+
+#: Told what became of a post: its number in the room, or why it was not kept.
+Acknowledge = Callable[[int | Refused], None]
+
+
+@dataclass(slots=True)
+class _Posted:
+    """What is remembered of an event until the store hands it back.
+
+    ``session`` is whose own terminal may show it already.
+    """
+
+    author: Person
+    session: Session | None
+    unseen_by: Iterable[Session]
+    acknowledge: Acknowledge | None
+
+
+class Posting:
+    """The keeper of a store (`chatd.chat.store.Keeper`).
+
+    ``schedule`` runs a function at the end of the reactor's turn; ``incarnation`` makes message ids
+    unique beyond this process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        schedule: Callable[[Callable[[], None]], object],
+        incarnation: str,
+        rooms: Mapping[str, Room],
+        people: People,
+    ) -> None:
+        self._store = store
+        self._schedule = schedule
+        self._incarnation = incarnation
+        self._rooms = rooms
+        self._people = people
+        self._posts = 0
+        self._posted: dict[str, _Posted] = {}
+        self._news: list[Audience] = []
+        store.open(self)
+
+    def post(
+        self,
+        room: Room,
+        event: RoomEvent,
+        author: Person,
+        session: Session | None = None,
+        *,
+        unseen_by: Iterable[Session] = (),
+        acknowledge: Acknowledge | None = None,
+    ) -> None:
+        """Let something happen in a room, once the store has given it its place.
+
+        ``session`` said it itself; ``unseen_by`` are not shown it.
+        """
+        self._posts += 1
+        message_id = f"{self._incarnation}.{self._posts}"
+        self._posted[message_id] = _Posted(author, session, unseen_by, acknowledge)
+        self._store.post(room.name.key, message_id, event)
+
+    def announce(
+        self,
+        person: Person,
+        event_in: Callable[[Room], RoomEvent],
+        but: Iterable[Session] = (),
+    ) -> None:
+        """Let something happen in all rooms of a person, shown to each session once."""
+        several = len(person.rooms) > 1
+        seen: set[Session] = set(but)
+        for room in person.rooms.values():
+            here = set(room.sessions()) if several else set()
+            self.post(room, event_in(room), person, unseen_by=seen & here if several else but)
+            seen |= here
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        """The store has given an event its place: it happens now."""
+        posted = self._posted.pop(message_id, None)
+        where = self._rooms.get(room)
+        if where is None or posted is None:
+            return
+        author, session = posted.author, posted.session
+        entry = Entry(where.name.shown, number, author.name.key, event)
+        unseen_by = posted.unseen_by
+        if session is not None and session.reader.sees_own:
+            unseen_by = (session,)
+        where.audience.append(entry, unseen_by, mentioned(event, where, self._people))
+        if isinstance(event, Joined) and author in where.members:
+            for each in author.sessions:
+                where.audience.add(each, each.style_in(where))
+        if posted.acknowledge is not None:
+            posted.acknowledge(number)
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        """The store could not keep an event: its writer is told."""
+        posted = self._posted.pop(message_id, None)
+        if posted is None:
+            return
+        refused = Refused("not-kept", f"That was not delivered: {why}")
+        if posted.acknowledge is not None:
+            posted.acknowledge(refused)
+            return
+        for session in posted.author.sessions:
+            session.deliver(refused.as_event())
+
+    def has_news(self, audience: Audience) -> None:
+        """A room has something to send at the end of the turn."""
+        if not self._news:
+            self._schedule(self.flush)
+        self._news.append(audience)
+
+    def flush(self) -> None:
+        """Send to everyone what happened since the last time."""
+        news, self._news = self._news, []
+        for audience in news:
+            audience.flush()
