@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IReactorCore, IReactorTime, IStreamServerEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -58,9 +58,11 @@ def _endpoint(text: str | None) -> str | None:
     if text is None:
         return None
     if text.isascii() and text.isdigit():
-        if int(text) not in _PORTS:
-            raise ValueError(f"a port is a number from 0 to {_PORTS[-1]}, not {text}")
         text = f"tcp:{text}"
+    kind, _, rest = text.partition(":")
+    port = rest.partition(":")[0].removeprefix("port=")
+    if kind in ("tcp", "tcp6") and port.lstrip("-").isdigit() and int(port) not in _PORTS:
+        raise ValueError(f"a port is a number from 0 to {_PORTS[-1]}, not {port}")
     if text.startswith(("tcp:", "tcp6:")) and "backlog=" not in text:
         text = f"{text}:backlog={BACKLOG}"
     return text
@@ -184,15 +186,13 @@ class Options(UsageOptions):
         """
         for option, read in _READ.items():
             self[option] = _checked(option, partial(read, self[option]))
-        if self["port"] is not None:
-            self["listen"].insert(0, (AUTO, self["port"]))
-        if not self["listen"]:
-            self["listen"].append((AUTO, _endpoint("1134")))
-        from twisted.internet import reactor
-
+        listen = [("listen", way, text) for way, text in self["listen"]]
+        port = self["port"]
+        if port is not None or not listen:
+            listen.insert(0, ("port", AUTO, _endpoint("1134") if port is None else port))
+        self["listen"] = [(way, text) for _, way, text in listen]
         self["endpoints"] = [
-            (way, _checked(f"listen {way}", partial(serverFromString, reactor, text)))
-            for way, text in self["listen"]
+            (way, _checked(option, partial(_server, text))) for option, way, text in listen
         ]
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
 
@@ -205,6 +205,17 @@ def _checked(option: str, read: Callable[[], _T]) -> _T:
         raise UsageError(f"--{option}: {why.strerror or why}: {why.filename or ''}") from None
     except (ValueError, AuthorizedKeysError, HostKeyError) as why:
         raise UsageError(f"--{option}: {why}") from None
+
+
+def _server(description: str) -> IStreamServerEndpoint:
+    """The endpoint of a description; Twisted's parsers fail in many ways."""
+    from twisted.internet import reactor
+
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+    except Exception as why:
+        raise ValueError(f"{description} is no endpoint: {why}") from None
+    return endpoint
 
 
 def _data_folder(text: str | None) -> Path:

@@ -5,7 +5,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from chatd.chat.events import Entry
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS
+from chatd.terminal.style import TextStyle
 
 from .people import Reader, Server
 
@@ -177,3 +179,48 @@ class Listening(RuleBasedStateMachine):
 
 TestListening = Listening.TestCase
 TestListening.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+def test_nobody_who_is_up_to_date_loses_a_line_to_the_bound_of_the_log() -> None:
+    server = Server()
+    people = [server.enters(f"p{n}") for n in range(9)]
+    idle = server.enters("idle")
+    idle.sees()
+    for number in range(90):
+        people[number % 9].types(f"{number:02} {'x' * 4000}")
+    people[0].types("/topic")
+    for number in range(90, 110):
+        people[1].types(f"{number:02} {'x' * 4000}")
+    heard = [line.split()[1] for line in idle.sees()]
+    assert heard == [f"{number:02}" for number in range(110)]
+
+
+def test_a_style_that_cannot_be_rendered_silences_nobody_else() -> None:
+    server = Server()
+    ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
+    for each in (ada, bob, cy):
+        each.types("/join attic"), each.sees()
+
+    class Unrenderable(TextStyle):
+        def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+            raise ZeroDivisionError
+
+    bob.session.person.rooms["lobby"].audience.restyle(bob.session, Unrenderable())
+    ada.types("/focus lobby"), ada.types("one"), ada.types("/focus attic"), ada.types("two")
+    assert cy.sees() == ["[lobby] ada: one", "ada: two"]
+    ada.types("three")
+    assert cy.sees() == ["ada: three"]
+    assert [type(bug) for bug in bob.reader.bugs] == [ZeroDivisionError]
+
+
+def test_readers_in_many_zones_do_not_shorten_what_is_kept_for_others() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    for number in range(40):
+        server.enters(f"zone{number}").types(f"/set timezone Etc/GMT+{number % 12}")
+    bob.sees()
+    bob.reader.room = 0
+    for number in range(40):
+        ada.types(f"{number} {'x' * 1000}"), server.end_turn()
+    bob.drains()
+    assert len(bob.sees()) == 40

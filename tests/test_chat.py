@@ -426,7 +426,7 @@ def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None
 
 
 def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
-    ada, bob = pair
+    ada, _bob = pair
     root = ada.server.enters("root", operator=True)
     ada.types("/join attic"), root.types("/join attic"), ada.sees(), root.sees()
     ada.types("/deop ada"), root.types("/op ada")
@@ -471,3 +471,83 @@ def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> Non
     bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
     ada.types("/history 0")
     assert ada.sees() == ["-- lobby, the last 1:", "   13:46 ada: hello"]
+
+
+def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) -> None:
+    owner, friend, guest = server.enters("owner"), server.enters("friend"), server.enters()
+    owner.types("/join vault"), owner.types("/room private on"), owner.types("/invite guest1")
+    for number in range(101):
+        friend.types(f"/join r{number}"), friend.types("/room private on")
+        friend.types("/invite guest1"), friend.types("/leave")
+    guest.goes()
+    thief = server.enters()
+    assert thief.nick == "guest1"
+    thief.sees(), thief.types("/join vault")
+    assert thief.sees() == ["-- vault is private; its moderators can /invite you."]
+
+
+def test_an_invitation_into_an_open_room_is_no_key_to_it_later(
+    pair: tuple[Someone, Someone],
+) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/invite bob"), ada.types("/room private on")
+    bob.sees(), bob.types("/join attic")
+    assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room slow 60"), bob.types("/join attic")
+    bob.types("one"), bob.types("/leave"), bob.types("/join attic"), bob.sees()
+    bob.types("two")
+    assert bob.sees() == ["-- attic is in slow mode; you may speak in 60 s."]
+
+
+def test_who_may_not_speak_leaves_without_words(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob"), ada.sees()
+    bob.types("/leave attic BUY MY BOOKS")
+    assert ada.sees() == ["-- bob left attic"]
+    bob.types("/join attic"), ada.sees(), bob.types("/quit BUY MY BOOKS")
+    assert ada.sees() == ["-- bob left (BUY MY BOOKS)"], "in the lobby, where he may speak"
+
+
+@pytest.mark.parametrize("nick", ["İ" * 24, "Α" * 22 + "ΣΑ", "ada"])
+def test_everybody_can_be_addressed_by_the_nick_that_is_shown(server: Server, nick: str) -> None:
+    server.enters(nick), server.enters(nick)
+    second = server.enters(nick)
+    assert server.chat.find_person(second.nick) is second.session.person
+
+
+def test_a_user_name_cannot_send_escape_sequences(server: Server) -> None:
+    assert server.enters("\x1b]0;pwned\x07\x1b[2J\r\n-- Bye.").nick.isprintable()
+
+
+def test_ones_last_line_is_shown_before_one_leaves_or_is_kicked(
+    pair: tuple[Someone, Someone],
+) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), bob.sees()
+    ada.types("listen"), ada.types("/kick bob")
+    assert bob.sees() == ["ada: listen", "-- You were kicked from attic by ada."]
+
+
+def test_an_owner_is_warned_of_shouting_and_not_kicked(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.types("/join attic"), ada.types("/room shouting kick"), ada.sees()
+    ada.types("HELLO"), ada.types("HELLO")
+    assert ada.sees() == ["-- That was not delivered: attic does not like capitals."] * 2
+
+
+def test_nicks_that_look_reserved_are_reserved(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.sees(), ada.types("/nick a11")
+    assert ada.sees() == ["-- a11 is a name that the server keeps for itself."]
+
+
+@pytest.mark.parametrize(
+    "nick", ["हिन्दी", "สวัสดี", "தமிழ்", "שלום", "한글", "日本のカメラ", "e\u0301va"]
+)
+def test_nicks_may_be_in_every_script(server: Server, nick: str) -> None:
+    ada = server.enters(nick)
+    assert not ada.nick.startswith("guest")

@@ -155,3 +155,33 @@ def test_nothing_that_comes_after_quit_is_done() -> None:
     assert list(building.chat.rooms) == ["lobby"]
     ada.goes()
     assert building.chat.people.find("ada") is None
+
+
+def test_many_waiting_renames_end_one_after_the_other() -> None:
+    building = Building()
+    ada, bob = building.enters("ada"), building.enters("bob")
+    ada.gets(), ada.transport.fills()
+    bob.sends(b"wake up\n"), building.turn()
+    ada.sends(b"".join(b"/nick ada%d\n" % n for n in range(700)))
+    ada.transport.drains()
+    assert ada.gets().endswith(b"-- You are now known as ada699.\r\n")
+
+
+def test_a_telnet_that_answers_late_is_told_of_room_again() -> None:
+    building = Building()
+    ada, bob = building.enters("ada"), building.enters("bob")
+    ada.sends(b"\xff\xfb\x18"), ada.gets()
+    ada.transport.fills()
+    bob.sends(b"one\n"), building.turn()
+    bob.sends(b"two\n"), building.turn()
+    ada.gets(), ada.transport.drains()
+    assert b"bob: two" in ada.gets()
+
+
+def test_history_hands_no_more_than_may_wait() -> None:
+    building = Building()
+    ada, bob = building.enters("ada"), building.enters("bob")
+    for _ in range(200):
+        bob.sends(b"x" * 4000 + b"\n")
+    ada.gets(), ada.sends(b"/history 200\n")
+    assert 32_000 < len(ada.gets()) < 70_000

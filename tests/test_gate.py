@@ -225,3 +225,18 @@ def test_ten_thousand_random_strings_disturb_nobody(declared: str | None) -> Non
     assert len(building.chat.people) == 0
     assert list(building.chat.rooms) == ["lobby"]
     assert not building.clock.getDelayedCalls()
+
+
+@pytest.mark.parametrize("declared", ["line", "telnet"])
+@pytest.mark.parametrize("cut", [0, 1, 3, 10])
+def test_a_browser_cannot_chat_on_a_declared_port_either(declared: str, cut: int) -> None:
+    building = Building(declared, proxies=("10.0.0.0/8",))
+    bob = building.connects()
+    bob.sends(b"hello\r\n"), building.clock.advance(1), bob.gets()
+    request = b"GET /?say=hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    wire, proxied = building.connects(), building.connects("10.0.0.1")
+    wire.sends(request[:cut]), wire.sends(request[cut:])
+    proxied.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\n" + request)
+    assert b"HTTP/1.1 426 " in wire.gets()
+    assert b"HTTP/1.1 426 " in proxied.gets()
+    assert b"GET" not in bob.gets()

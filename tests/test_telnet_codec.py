@@ -13,6 +13,7 @@ from chatd.wire.telnet import (
     NAMES,
     PROBE,
     REPLY_BYTES,
+    AreYouThere,
     CharacterMode,
     Data,
     EndOfFile,
@@ -341,10 +342,10 @@ def test_other_commands_say_nothing(code: int) -> None:
     assert codec.data_to_send() == b""
 
 
-def test_are_you_there_is_answered() -> None:
+def test_are_you_there_is_a_value_of_its_own() -> None:
     codec = met()
-    assert codec.receive_data(IAC + b"\xf6") == []
-    assert codec.data_to_send() == b"\r\n[yes]\r\n"
+    assert codec.receive_data(IAC + b"\xf6") == [AreYouThere()]
+    assert codec.data_to_send() == b""
 
 
 def test_a_timing_mark_is_answered_each_time_for_a_client_waits_for_it() -> None:
@@ -358,8 +359,8 @@ def test_a_flood_of_questions_is_answered_within_reason() -> None:
     codec = met()
     codec.receive_data(said(DO + TIMING_MARK, b"\xf6") * 10000)
     assert REPLY_BYTES - 9 < len(codec.data_to_send()) <= REPLY_BYTES
-    codec.receive_data(IAC + b"\xf6")
-    assert codec.data_to_send() == b"\r\n[yes]\r\n"
+    codec.receive_data(said(DO + TIMING_MARK))
+    assert codec.data_to_send() == said(WILL + TIMING_MARK)
 
 
 @pytest.mark.parametrize(("length", "heard"), [(4096, True), (4097, False)])

@@ -54,13 +54,24 @@ class Audience:
     flush) or ``_held`` (behind and full, to be served when its connection has room).
     """
 
-    __slots__ = ("_groups", "_held", "_late", "_log", "_on_news", "_room", "_shared", "_special")
+    __slots__ = (
+        "_awaited",
+        "_groups",
+        "_held",
+        "_late",
+        "_log",
+        "_on_news",
+        "_room",
+        "_shared",
+        "_special",
+    )
 
     def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
         self._room = room
         self._log = RoomLog()
         self._on_news = on_news
         self._shared = 0
+        self._awaited = False  # whether a flush at the end of the turn has been asked for
         self._groups: dict[Style, dict[Listener, Callable[[bytes], int]]] = {}
         self._late: dict[Listener, tuple[Style, int]] = {}
         self._held: dict[Listener, tuple[Style, int]] = {}
@@ -155,19 +166,24 @@ class Audience:
         ``unseen_by`` are not shown it (they typed it, or see it elsewhere); ``mentions`` are shown
         that they are meant.
         """
+        log = self._log
+        if log.is_large:
+            self.flush()  # nobody who is up to date may lose what is to be forgotten
+            log.forget(log.first + max(1, len(log) // 8))
         hidden, marked = frozenset(unseen_by), frozenset(mentions)
         if hidden or marked:
-            self._special[self._log.end] = (hidden, marked)
-        self._log.append(entry)
-        waiting = self._log.end - self._shared
-        if waiting == 1:
+            self._special[log.end] = (hidden, marked)
+        log.append(entry)
+        if not self._awaited:
+            self._awaited = True
             self._on_news(self)
-        elif waiting >= FLUSH_EVENTS:
+        elif log.end - self._shared >= FLUSH_EVENTS:
             self.flush()
 
     def flush(self) -> None:
         """Send what is new to everyone who can take it."""
         log = self._log
+        self._awaited = False
         start, end = self._shared, log.end
         if start != end:
             self._set_apart(start, end)
@@ -200,7 +216,11 @@ class Audience:
     ) -> None:
         """Send everything from start to end to a whole group; who is full leaves it."""
         while start < end and group:
-            data, start = self._log.chunk(style, start)
+            try:
+                data, start = self._log.chunk(style, start)
+            except Exception as unexpected:
+                self._give_up(group, unexpected)
+                return
             size = len(data)
             if not size:
                 continue
@@ -224,6 +244,15 @@ class Audience:
                 group.pop(listener, None)
                 listener.broken(bug)
 
+    def _give_up(
+        self, group: dict[Listener, Callable[[bytes], int]], unexpected: Exception
+    ) -> None:
+        """A style that cannot be rendered costs those who have it their connections."""
+        listeners = list(group)
+        group.clear()
+        for listener in listeners:
+            listener.broken(unexpected)
+
     def _serve(self, listener: Listener, style: Style, cursor: int) -> None:
         """Bring one listener as far as its connection takes it."""
         log, end = self._log, self._log.end
@@ -231,10 +260,14 @@ class Audience:
             listener.missed(self._room, log.first - cursor)
             cursor = log.first
         while cursor < end and not listener.full:
-            if listener.filters or self._is_apart(listener, cursor):
-                data, cursor = self._personal_chunk(listener, style, cursor)
-            else:
-                data, cursor = log.chunk(style, cursor)
+            try:
+                if listener.filters or self._is_apart(listener, cursor):
+                    data, cursor = self._personal_chunk(listener, style, cursor)
+                else:
+                    data, cursor = log.chunk(style, cursor)
+            except Exception as unexpected:
+                listener.broken(unexpected)
+                return
             if data and not self._send(listener, data):
                 break
         self._settle(listener, style, cursor)

@@ -37,7 +37,7 @@ from chatd.chat.posting import Acknowledge, Posting
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
-from chatd.chat.text import cut
+from chatd.chat.text import cut, safe
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +66,29 @@ class Chat:
         self.rooms: dict[str, Room] = {}
         self._store = store
         self._shouting = shouting
+        self._wanted: set[str] = set()
+        self._rooms_made = 0
         self._incarnation = incarnation
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
 
     # Coming and going -----------------------------------------------------------------------------
 
-    async def enter(self, visitor: Visitor, reader: Reader, now: float) -> tuple[Session, str]:
-        """Let somebody in, under the nick they ask for or one near it.
+    async def enter(
+        self, visitor: Visitor, reader: Reader, now: float, *, exactly: bool = False
+    ) -> tuple[Session, str]:
+        """Let somebody in, under the nick they ask for or (unless ``exactly``) one near it.
 
         Return their session and, when they carry another nick than they asked for, a sentence that
         says why; an empty one otherwise.  They are in no room yet.
+
+        :raises Refused: ``bad-nick`` or ``nick-taken``, only with ``exactly``.
         """
-        name, remark = await self._nick_for(visitor.nick)
+        asked = safe(visitor.nick)
+        if exactly:
+            name, remark = await self._this_nick(asked), ""
+        else:
+            name, remark = await self._nick_for(asked)
         person = Person(
             name,
             now,
@@ -90,6 +100,12 @@ class Chat:
         session = Session(person, reader)
         person.sessions.append(session)
         return session, remark
+
+    async def _this_nick(self, asked: str) -> Name:
+        name = names.nick(asked)
+        if not await self._claim(name):
+            raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
+        return name
 
     async def _nick_for(self, asked: str) -> tuple[Name, str]:
         if not asked.strip():
@@ -126,13 +142,14 @@ class Chat:
             return False
         if by is not None and by.name.key == name.key:
             return True
-        if not await self._store.claim(name.key, self._incarnation):
+        looks = names.skeletons(name)
+        if not self._wanted.isdisjoint(looks):  # somebody here waits for it, or for one like it
             return False
-        if self.people.is_free(name, by):
-            return True
-        if self.people.get(name.key) is None:  # a look-alike came first while we waited
-            self._store.release(name.key, self._incarnation)
-        return False
+        self._wanted |= looks
+        try:
+            return await self._store.claim(name.key, self._incarnation)
+        finally:
+            self._wanted -= looks
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
@@ -144,8 +161,10 @@ class Chat:
             room.audience.remove(session)
         if person.sessions:
             return
-        left = Left(now, person.nick, reason, gone=True)
-        self._posting.announce(person, lambda room: left)
+        self._posting.announce(
+            person,
+            lambda room: Left(now, person.nick, room.words_of(person, reason, now), gone=True),
+        )
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
         self._forget(person)
@@ -155,7 +174,7 @@ class Chat:
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
-        for room in person.remembered_in:
+        for room in {**person.invited_into, **person.muted_in}:
             room.departed(person)
         if person.is_nameless:
             for other in person.ignored_by:
@@ -191,14 +210,15 @@ class Chat:
 
     def _carry_over(self, person: Person, old: str) -> None:
         """Let what goes by folded nick follow somebody to another one."""
-        for room in person.remembered_in:
+        for room in {**person.invited_into, **person.muted_in}:
             room.renamed(old, person.name.key)
         for room in person.rooms.values():
             if person.ignored_by:
                 room.audience.flush()  # what was said under the old nick is judged by it
         for other in person.ignored_by:
-            other.ignored.discard(old)
             other.ignored.add(person.name.key)
+            if not any(session.full for session in other.sessions):  # they have read all of it
+                other.ignored.discard(old)
 
     # Rooms ----------------------------------------------------------------------------------------
 
@@ -237,7 +257,7 @@ class Chat:
         else:
             room.check_entry(person)
             role = Role.MEMBER
-        room.members[person] = Member(role)
+        room.came(person, role)
         person.rooms[name.key] = room
         session.focus_on(room)
         self._posting.post(room, Joined(now, person.nick), person)
@@ -249,6 +269,7 @@ class Chat:
         :raises Refused: ``not-in-room``.
         """
         room.check_membership(person)
+        reason = room.words_of(person, reason, now)
         self._take_out(person, room)
         if room.settings.private:
             room.invite(person)  # who leaves of their own accord may come back
@@ -258,22 +279,24 @@ class Chat:
     def put_out(self, person: Person, room: Room, by: Person | None, why: str, now: float) -> None:
         """Kick somebody from a room, in somebody's name or (``by`` is None) in the server's."""
         self._take_out(person, room)
-        room.invited.pop(person.name.key, None)
+        room.uninvite(person)
         whose = by.nick if by else None
         self._posting.post(room, Kicked(now, person.nick, whose, why), by or person)
         self.tell(person, PutOut(now, room.name.shown, whose, why))
         self._after_leaving(room, now)
 
     def _open_room(self, name: Name, *, permanent: bool = False) -> Room:
-        room = Room(name, self._posting.has_news, permanent=permanent)
+        self._rooms_made += 1
+        room = Room(name, self._rooms_made, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
         return room
 
     def _take_out(self, person: Person, room: Room) -> None:
         for session in person.sessions:
+            room.audience.catch_up(session)
             room.audience.remove(session)
-        del room.members[person]
+        room.left(person)
         del person.rooms[room.name.key]
         for session in person.sessions:
             if session.focus is room:
@@ -281,7 +304,7 @@ class Chat:
                 session.focus_on(next(reversed(person.rooms.values()), None))
 
     def _remove(self, person: Person, room: Room, now: float) -> None:
-        del room.members[person]
+        room.left(person)
         del person.rooms[room.name.key]
         self._after_leaving(room, now)
 
@@ -328,12 +351,28 @@ class Chat:
         event = (Acted if act else Said)(now, person.nick, text)
         self._posting.post(room, event, person, session, acknowledge=acknowledge)
 
+    def say_from_outside(
+        self, session: Session, room: Room, text: str, now: float, acknowledge: Acknowledge
+    ) -> None:
+        """Say something into a room without being in it, as a script does.
+
+        :raises Refused: ``private``, ``muted``, ``slow`` or ``shouting``.
+        """
+        person = session.person
+        room.check_speech_from_outside(person)
+        if room.is_too_loud(text):
+            raise Refused("shouting", f"That was not delivered: {room} does not like capitals.")
+        person.last_active = now
+        said = Said(now, person.nick, text)
+        self._posting.post(room, said, person, session, acknowledge=acknowledge)
+
     def _too_loud(self, person: Person, member: Member, room: Room, now: float) -> None:
-        if member.warned and room.settings.shouting == "kick":
+        kicks = room.settings.shouting == "kick" and room.role_of(person) is Role.MEMBER
+        if member.warned and kicks:
             self.put_out(person, room, None, "shouting", now)
             return
         member.warned = True
-        more = "; the next time you are kicked" if room.settings.shouting == "kick" else ""
+        more = "; the next time you are kicked" if kicks else ""
         raise Refused("shouting", f"That was not delivered: {room} does not like capitals{more}.")
 
     def say_everywhere(self, session: Session, text: str, now: float) -> int:

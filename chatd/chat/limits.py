@@ -38,8 +38,12 @@ ROOMS = 200_000
 IGNORED = 100
 INVITED = 200
 
-#: Rooms that a person is known in as invited or mute.
-REMEMBERED = 100
+#: Private rooms that one person is invited into, and rooms that one person is mute in.
+INVITATIONS = 100
+MUTED_IN = 1000
+
+#: People of whom a room in slow mode remembers when they spoke although they have left.
+SPOKE = 1000
 
 #: People that a room keeps mute although they have left.
 MUTED = 200
@@ -48,10 +52,12 @@ MUTED = 200
 #: scripts need at most about 5.
 MARKS_PER_CHARACTER = 8
 
-#: Events that a room's log keeps for those who are behind, and their text.  A reader who is further
-#: behind has missed something and is told how much.  Nobody behind: nothing is kept.
+#: Events that a room's log keeps for those who are behind, their text in one style, and how many
+#: times that in all styles.  A reader who is further behind has missed something and is told how
+#: much.  Nobody behind: nothing is kept.
 LOG_EVENTS = 2000
 LOG_BYTES = 256 * 1024
+LOG_STYLES = 16
 
 #: Events that may wait in a room for the end of the reactor's turn; more, and it flushes at once.
 FLUSH_EVENTS = 500
@@ -65,6 +71,9 @@ PERSONAL_BYTES = 64 * 1024
 
 #: Events of a room that the memory store keeps for /history.
 HISTORY_EVENTS = 500
+#: Bytes of one room, and of all rooms; an emoji makes a string of four bytes a character.
+HISTORY_BYTES = 1024 * 1024
+HISTORY_BYTES_IN_ALL = 64 * 1024 * 1024
 
 #: Message ids that a store remembers in order to keep a message that is posted twice only once.
 MESSAGE_IDS = 10_000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from chatd.chat.events import Entry, PersonalEvent
-from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS
+from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
 
 
 class Style(Protocol):
@@ -33,18 +33,28 @@ class Style(Protocol):
         """What is for one person alone."""
 
 
+class _Rendering:
+    """A log's events in one style, and their bytes in all."""
+
+    __slots__ = ("pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+        self.size = 0
+
+
 class RoomLog:
     """The newest events of a room, from position ``first`` up to, not including, ``end``.
 
-    At most ``LOG_EVENTS`` events and ``LOG_BYTES`` of rendered text stay; the oldest give way.
+    It grows until its owner says what can be forgotten, and says when it `is_large`.
     """
 
-    __slots__ = ("_entries", "_rendered", "_size", "first")
+    __slots__ = ("_entries", "_renderings", "_size", "first")
 
     def __init__(self) -> None:
         self.first = 0
         self._entries: list[Entry] = []
-        self._rendered: dict[Style, list[bytes]] = {}
+        self._renderings: dict[Style, _Rendering] = {}
         self._size = 0
 
     @property
@@ -55,11 +65,24 @@ class RoomLog:
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it has ``LOG_EVENTS`` events or ``LOG_BYTES`` of them in one style.
+
+        All styles together may have ``LOG_STYLES`` times as much.
+        """
+        return (
+            len(self._entries) >= LOG_EVENTS
+            or self._size > LOG_BYTES * LOG_STYLES
+            or (
+                self._size > LOG_BYTES
+                and any(each.size > LOG_BYTES for each in self._renderings.values())
+            )
+        )
+
     def append(self, entry: Entry) -> None:
-        """Take an event at the end; the oldest eighth goes when there are too many."""
+        """Take an event at the end."""
         self._entries.append(entry)
-        if len(self._entries) > LOG_EVENTS or self._size > LOG_BYTES:
-            self.forget(self.first + max(1, len(self._entries) // 8))
 
     def entries(self, start: int) -> Sequence[Entry]:
         """The events from a position on."""
@@ -83,28 +106,32 @@ class RoomLog:
         return data[:size], start + count
 
     def _render(self, style: Style) -> list[bytes]:
-        rendered = self._rendered.get(style)
-        if rendered is None:
-            rendered = self._rendered[style] = []
-        missing = len(self._entries) - len(rendered)
+        rendering = self._renderings.get(style)
+        if rendering is None:
+            rendering = self._renderings[style] = _Rendering()
+        missing = len(self._entries) - len(rendering.pieces)
         if missing:
             new = [style.render(entry) for entry in self._entries[-missing:]]
-            rendered += new
-            self._size += sum(map(len, new))
-        return rendered
+            rendering.pieces += new
+            size = sum(map(len, new))
+            rendering.size += size
+            self._size += size
+        return rendering.pieces
 
     def forget(self, before: int) -> None:
-        """Drop the events before a position: nobody's cursor is there, or there are too many."""
+        """Drop the events before a position."""
         count = before - self.first
         if count <= 0:
             return
         self.first = before
         if count >= len(self._entries):
             self._entries.clear()
-            self._rendered.clear()
+            self._renderings.clear()
             self._size = 0
             return
         del self._entries[:count]
-        for rendered in self._rendered.values():
-            self._size -= sum(map(len, rendered[:count]))
-            del rendered[:count]
+        for rendering in self._renderings.values():
+            size = sum(map(len, rendering.pieces[:count]))
+            rendering.size -= size
+            self._size -= size
+            del rendering.pieces[:count]

@@ -90,7 +90,8 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
     other = chat.find_person(nick)
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
-    room.invite(other)
+    if room.settings.private:
+        room.invite(other)
     if person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,9 +20,9 @@ from precis_i18n import get_profile
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
-from chatd.chat.text import cut
+from chatd.chat.text import cut, of_categories, safe
 
-_SHAPE = re.compile(r"\w[\w.\-]*")
+_SHAPE = re.compile(rf"\w[\w.\-{of_categories('Mn', 'Mc')}]*")
 #: Nicks that would be taken for the server's own voice.
 RESERVED = frozenset({"server", "chatd", "system", "you", "operator", "everyone", "all", "here"})
 #: Scripts that are written together: Japanese mixes three of these, Korean two.
@@ -44,8 +45,8 @@ def nick(text: str) -> Name:
 
     :raises Refused: ``bad-nick``, with a sentence that says what is wrong with it.
     """
-    name = _name(text.strip(), NICK_LENGTH, "nick")
-    if name.key in RESERVED:
+    name = _name(text, NICK_LENGTH, "nick")
+    if not skeletons(name).isdisjoint(_reserved()):
         raise Refused("bad-nick", f"{name.shown} is a name that the server keeps for itself.")
     if not _one_script(name.shown):
         raise Refused("bad-nick", f"A nick is written in one script; {name.shown} mixes several.")
@@ -62,6 +63,7 @@ def room(text: str) -> Name:
 
 def _name(text: str, length: int, kind: str) -> Name:
     code = f"bad-{kind}"
+    text = unicodedata.normalize("NFC", safe(text)).strip()
     what = "A nick" if kind == "nick" else "A room's name"
     if not text:
         raise Refused(code, f"{what} needs at least one letter or digit.")
@@ -87,7 +89,7 @@ def _name(text: str, length: int, kind: str) -> Name:
 
 def as_nick(text: str) -> Name | None:
     """Make the best nick that some text gives (a user name of ssh, say), or None."""
-    kept = "".join(_SHAPE.findall(text.strip()))[:NICK_LENGTH]
+    kept = "".join(_SHAPE.findall(unicodedata.normalize("NFC", safe(text))))[:NICK_LENGTH]
     try:
         return nick(kept)
     except Refused:
@@ -99,9 +101,8 @@ def variants(name: Name) -> Iterator[Name]:
     number = 2
     while True:
         tail = str(number)
-        yield Name(
-            name.shown[: NICK_LENGTH - len(tail)] + tail, name.key[: NICK_LENGTH - len(tail)] + tail
-        )
+        with suppress(Refused):  # a cut in the middle of something
+            yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail)
         number += 1
 
 
@@ -135,6 +136,12 @@ def _prototypes() -> dict[str, str]:
             one, other = sorted(pair, key=lambda picture: (-len(picture), picture))
             parent[other] = one
     return {text: root(text) for text in parent if len(text) == 1 and root(text) != text}
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    """What the reserved nicks look like."""
+    return frozenset().union(*(skeletons(Name(word, word)) for word in RESERVED))
 
 
 def _one_script(text: str) -> bool:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from chatd.chat import names
 from chatd.chat.events import Refused
-from chatd.chat.limits import REMEMBERED
 from chatd.chat.names import Name
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Person:
     """Somebody who is here.
 
     ``ignored`` holds folded nicks; ``ignored_by`` who has this person there, so that a rename is
-    followed; ``remembered_in`` are the rooms that know this nick as invited or mute.  Times are
+    followed; ``invited_into`` and ``muted_in`` are the rooms that know this nick.  Times are
     seconds since the epoch.
     """
 
@@ -33,10 +33,11 @@ class Person:
         "fingerprint",
         "ignored",
         "ignored_by",
+        "invited_into",
         "last_active",
+        "muted_in",
         "name",
         "operator",
-        "remembered_in",
         "rooms",
         "sessions",
         "told_by",
@@ -63,7 +64,8 @@ class Person:
         self.ignored: set[str] = set()
         self.ignored_by: set[Person] = set()
         self.told_by: Person | None = None
-        self.remembered_in: dict[Room, None] = {}
+        self.invited_into: dict[Room, None] = {}
+        self.muted_in: dict[Room, None] = {}
 
     @property
     def nick(self) -> str:
@@ -75,12 +77,6 @@ class Person:
         """Whether the nick is a generated one, which somebody else may be given tomorrow."""
         return self.name.key.startswith(GUEST)
 
-    def remember(self, room: Room) -> None:
-        """A room knows this nick; of too many, the first is no longer told of a rename."""
-        self.remembered_in[room] = None
-        if len(self.remembered_in) > REMEMBERED:
-            del self.remembered_in[next(iter(self.remembered_in))]
-
 
 class People:
     """Everyone who is here, by nick, and which nicks are free."""
@@ -90,6 +86,7 @@ class People:
         self._looks: dict[str, Person] = {}
         self._guests = 0
         self._free_guests: list[int] = []
+        self._given_back: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._by_key)
@@ -123,19 +120,24 @@ class People:
         self._by_key.pop(person.name.key, None)
         for look in names.skeletons(person.name):
             self._looks.pop(look, None)
-        number = person.name.key.removeprefix(GUEST)
-        if number != person.name.key and number.isascii() and number.isdigit():
-            self._give_back(number)
+        digits = person.name.key.removeprefix(GUEST)
+        if digits != person.name.key and digits.isascii() and digits.isdigit():
+            self._give_back(digits)
 
     def _give_back(self, digits: str) -> None:
-        if digits[0] != "0" and len(digits) < 10 and int(digits) <= self._guests:
-            heappush(self._free_guests, int(digits))
+        if digits[0] == "0" or len(digits) > 9:
+            return
+        number = int(digits)
+        if number <= self._guests and number not in self._given_back:
+            self._given_back.add(number)
+            heappush(self._free_guests, number)
 
     def guest(self) -> Name:
         """Make a nick for somebody who brings none: ``guest1``, or the lowest that is free."""
         while True:
             if self._free_guests:
                 number = heappop(self._free_guests)
+                self._given_back.discard(number)
             else:
                 self._guests += 1
                 number = self._guests
@@ -144,6 +146,7 @@ class People:
                 return name
 
 
+@lru_cache(maxsize=4096)
 def fold(text: str) -> str:
     """The key that a nick would have; text that is no nick folds to something nobody has."""
     try:

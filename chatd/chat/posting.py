@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from chatd.chat.audience import Audience
 from chatd.chat.events import Entry, Joined, Refused, RoomEvent
@@ -28,6 +29,7 @@ class _Posted:
     ``session`` is whose own terminal may show it already.
     """
 
+    room: Room
     author: Person
     session: Session | None
     unseen_by: Iterable[Session]
@@ -75,7 +77,7 @@ class Posting:
         """
         self._posts += 1
         message_id = f"{self._incarnation}.{self._posts}"
-        self._posted[message_id] = _Posted(author, session, unseen_by, acknowledge)
+        self._posted[message_id] = _Posted(room, author, session, unseen_by, acknowledge)
         self._store.post(room.name.key, message_id, event)
 
     def announce(
@@ -84,20 +86,29 @@ class Posting:
         event_in: Callable[[Room], RoomEvent],
         but: Iterable[Session] = (),
     ) -> None:
-        """Let something happen in all rooms of a person, shown to each session once."""
+        """Let something happen in all rooms of a person, shown to each person once.
+
+        The rooms come in the order in which they were made.
+        """
         several = len(person.rooms) > 1
         seen: set[Session] = set(but)
-        for room in person.rooms.values():
+        for room in sorted(person.rooms.values(), key=attrgetter("number")):
             here = set(room.sessions()) if several else set()
             self.post(room, event_in(room), person, unseen_by=seen & here if several else but)
-            seen |= here
+            seen.update(session for session in here if not session.reader.each_room)
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The store has given an event its place: it happens now."""
         posted = self._posted.pop(message_id, None)
-        where = self._rooms.get(room)
-        if where is None or posted is None:
+        if posted is None:
             return
+        where = posted.room
+        if self._rooms.get(room) is where:
+            self._happens(where, posted, number, event)
+        if posted.acknowledge is not None:
+            posted.acknowledge(number)
+
+    def _happens(self, where: Room, posted: _Posted, number: int, event: RoomEvent) -> None:
         author, session = posted.author, posted.session
         entry = Entry(where.name.shown, number, author.name.key, event)
         unseen_by = posted.unseen_by
@@ -107,8 +118,6 @@ class Posting:
         if isinstance(event, Joined) and author in where.members:
             for each in author.sessions:
                 where.audience.add(each, each.style_in(where))
-        if posted.acknowledge is not None:
-            posted.acknowledge(number)
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """The store could not keep an event: its writer is told."""

@@ -53,7 +53,7 @@ MEANING = {
     "bell": "ring when somebody mentions me or writes to me alone: on or off",
     "timestamps": "a time before each message: on or off",
     "timezone": "the zone of the times, such as Europe/Vienna",
-    "plain": "no colours and no redrawing, for screen readers: on or off",
+    "plain": "no colours: on or off",
     "joins": "show who comes and goes: on or off",
 }
 

@@ -8,7 +8,7 @@ from math import ceil
 
 from chatd.chat.audience import Audience
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import INVITED, MUTED
+from chatd.chat.limits import INVITATIONS, INVITED, MUTED, MUTED_IN, SPOKE
 from chatd.chat.names import Name
 from chatd.chat.people import Person
 from chatd.chat.session import Session
@@ -44,23 +44,41 @@ class Settings:
 class Room:
     """A room and the people in it.
 
-    Members keep the order in which they came.  Invitations and mutes go by folded nick and follow
-    their person to another one.  An invitation ends when its person leaves the server, for a
-    stranger may carry the nick tomorrow; a mute stays with a nick that somebody chose.
+    ``number`` rises in the order in which rooms are made.  Members keep the order in which they
+    came.  Invitations and mutes go by folded nick and follow their person to another one.  An
+    invitation ends when its person leaves the server, for a stranger may carry the nick tomorrow;
+    a mute stays with a nick that somebody chose.
     """
 
-    __slots__ = ("audience", "invited", "members", "muted", "name", "permanent", "settings")
+    __slots__ = (
+        "audience",
+        "invited",
+        "members",
+        "muted",
+        "name",
+        "number",
+        "permanent",
+        "settings",
+        "spoke",
+    )
 
     def __init__(
-        self, name: Name, on_news: Callable[[Audience], None], *, permanent: bool = False
+        self,
+        name: Name,
+        number: int,
+        on_news: Callable[[Audience], None],
+        *,
+        permanent: bool = False,
     ) -> None:
         self.name = name
+        self.number = number
         self.permanent = permanent
         self.members: dict[Person, Member] = {}
         self.settings = Settings()
         self.audience = Audience(name.shown, on_news)
         self.invited: dict[str, None] = {}
         self.muted: dict[str, None] = {}
+        self.spoke: dict[str, float] = {}
 
     def __str__(self) -> str:
         return self.name.shown
@@ -120,6 +138,17 @@ class Room:
                 raise Refused("slow", f"{self} is in slow mode; you may speak in {ceil(wait)} s.")
         return member
 
+    def check_speech_from_outside(self, person: Person) -> None:
+        """Somebody who is not here is about to speak into the room.
+
+        :raises Refused: ``private``, ``muted`` or ``slow``.
+        """
+        self.check_entry(person)
+        if person.name.key in self.muted:
+            raise Refused("muted", f"You are muted in {self}; nobody was shown that.")
+        if self.settings.slow:
+            raise Refused("slow", f"{self} is in slow mode; only who is in it may speak.")
+
     def is_too_loud(self, text: str) -> bool:
         """Whether this room does not deliver a line because it is shouted."""
         return self.settings.shouting != "allow" and is_shouting(text)
@@ -134,18 +163,28 @@ class Room:
         return next(moderators, None) or next(iter(self.members), None)
 
     def invite(self, person: Person) -> None:
-        """Let somebody in who could not come in otherwise; with too many, the first lapses."""
+        """Let somebody into a private room; with too many, the first invitation lapses."""
         self.invited[person.name.key] = None
-        person.remember(self)
         if len(self.invited) > INVITED:
             del self.invited[next(iter(self.invited))]
+        person.invited_into[self] = None
+        if len(person.invited_into) > INVITATIONS:
+            first = next(iter(person.invited_into))
+            first.uninvite(person)
+
+    def uninvite(self, person: Person) -> None:
+        """Take an invitation back."""
+        self.invited.pop(person.name.key, None)
+        person.invited_into.pop(self, None)
 
     def mute(self, person: Person) -> None:
         """Let somebody speak no more; with too many mute, the first of them may speak again."""
         self.muted[person.name.key] = None
-        person.remember(self)
         if len(self.muted) > MUTED:
             del self.muted[next(iter(self.muted))]
+        person.muted_in[self] = None
+        if len(person.muted_in) > MUTED_IN:
+            del person.muted_in[next(iter(person.muted_in))]
 
     def renamed(self, old: str, new: str) -> None:
         """Let an invitation and a mute follow their person to another nick."""
@@ -159,3 +198,23 @@ class Room:
         self.invited.pop(person.name.key, None)
         if person.is_nameless:
             self.muted.pop(person.name.key, None)
+
+    def left(self, person: Person) -> None:
+        """Somebody is a member no longer; slow mode does not begin anew when they return."""
+        member = self.members.pop(person)
+        if self.settings.slow:
+            self.spoke[person.name.key] = member.last_said
+            if len(self.spoke) > SPOKE:
+                del self.spoke[next(iter(self.spoke))]
+
+    def came(self, person: Person, role: Role) -> None:
+        """Somebody is a member now."""
+        self.members[person] = Member(role, self.spoke.pop(person.name.key, 0.0))
+
+    def words_of(self, person: Person, words: str, now: float) -> str:
+        """The words with which somebody leaves, if they might have said them here."""
+        try:
+            self.check_speech(person, now)
+        except Refused:
+            return ""
+        return "" if self.is_too_loud(words) else words

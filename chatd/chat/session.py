@@ -33,6 +33,13 @@ class Reader(Protocol):
         """Whether one sees on one's own screen already what one sends (netcat does)."""
 
     @property
+    def each_room(self) -> bool:
+        """Whether what happens in several rooms at once is shown in each, as programs want it.
+
+        People are shown it once.
+        """
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
 

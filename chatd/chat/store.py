@@ -22,7 +22,7 @@ class Keeper(Protocol):
         """The event has its place in the room's order."""
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
-        """The event could not be kept, for a reason that can be shown to its writer."""
+        """An event that is to be kept could not be; the reason can be shown to its writer."""
 
 
 class Store(Protocol):

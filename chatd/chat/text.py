@@ -7,6 +7,7 @@ once where text enters the chat, and again when history is replayed.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from chatd.chat.limits import MARKS_PER_CHARACTER
 
@@ -18,13 +19,25 @@ _UNSAFE = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
-# Combining marks by their blocks, with joiners and variation selectors, which pile up the same way.
-_MARK = (
-    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a"
-    "\u0e47-\u0e4e"
-    "\u1ab0-\u1aff\u1dc0-\u1dff\u200b-\u200d\u2060-\u2064\u20d0-\u20ff\u3099\u309a"
-    "\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef"
-)
+#: Where combining marks are: the two planes that living scripts use, and the variation selectors.
+_PLANES = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))
+
+
+def of_categories(*categories: str) -> str:
+    """The characters of some of Unicode's general categories, as the inside of a regex's class."""
+    ranges: list[tuple[int, int]] = []
+    for plane in _PLANES:
+        for code in plane:
+            if unicodedata.category(chr(code)) in categories:
+                if ranges and ranges[-1][1] == code - 1:
+                    ranges[-1] = (ranges[-1][0], code)
+                else:
+                    ranges.append((code, code))
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+# Joiners and other characters without a width pile up in the same way as marks.
+_MARK = of_categories("Mn", "Me") + "\u200b-\u200d\u2060-\u2064"
 _PILE = re.compile(f"([{_MARK}]{{{MARKS_PER_CHARACTER}}})[{_MARK}]+")
 
 

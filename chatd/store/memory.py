@@ -5,20 +5,48 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from itertools import islice
+from operator import attrgetter
+from sys import getsizeof
 
-from chatd.chat.events import KeptEvent, RoomEvent
-from chatd.chat.limits import HISTORY_EVENTS, MESSAGE_IDS
+from chatd.chat.events import KeptEvent, RoomEvent, TopicSet
+from chatd.chat.limits import HISTORY_BYTES, HISTORY_BYTES_IN_ALL, HISTORY_EVENTS, MESSAGE_IDS
 from chatd.chat.store import Keeper
+
+#: What an event costs beside its text, about, in bytes.
+EVENT_BYTES = 200
 
 
 class _Shelf:
-    """The kept events of one room: numbered without a gap, at most ``HISTORY_EVENTS`` of them."""
+    """The kept events of one room, numbered without a gap.
 
-    __slots__ = ("events", "last")
+    At most ``HISTORY_EVENTS`` of them and ``HISTORY_BYTES``; the oldest give way.
+    """
+
+    __slots__ = ("events", "last", "size")
 
     def __init__(self) -> None:
         self.last = 0
-        self.events: deque[tuple[int, RoomEvent]] = deque(maxlen=HISTORY_EVENTS)
+        self.size = 0
+        self.events: deque[tuple[int, RoomEvent]] = deque()
+
+    def put(self, event: KeptEvent) -> None:
+        """Take an event, and let go of what there is no room for."""
+        self.last += 1
+        self.events.append((self.last, event))
+        self.size += _cost(event)
+        while len(self.events) > HISTORY_EVENTS or self.size > HISTORY_BYTES:
+            self.drop()
+
+    def drop(self) -> None:
+        """Let go of the oldest event."""
+        _, event = self.events.popleft()
+        self.size -= _cost(event)
+
+
+def _cost(event: RoomEvent) -> int:
+    """The bytes that an event holds, about."""
+    text = event.topic if isinstance(event, TopicSet) else getattr(event, "text", "")
+    return getsizeof(text) + EVENT_BYTES
 
 
 class MemoryStore:
@@ -27,6 +55,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._keeper: Keeper | None = None
         self._shelves: dict[str, _Shelf] = {}
+        self._size = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._holders: dict[str, str] = {}
 
@@ -47,9 +76,19 @@ class MemoryStore:
             self._seen[message_id] = None
             if len(self._seen) > MESSAGE_IDS:
                 self._seen.popitem(last=False)
-            shelf.last += 1
-            shelf.events.append((shelf.last, event))
+            self._put(shelf, event)
         self._keeper.kept(room, message_id, shelf.last, event)
+
+    def _put(self, shelf: _Shelf, event: KeptEvent) -> None:
+        self._size -= shelf.size
+        shelf.put(event)
+        self._size += shelf.size
+        while self._size > HISTORY_BYTES_IN_ALL:
+            largest = max(self._shelves.values(), key=attrgetter("size"))
+            self._size -= largest.size
+            for _ in range(1 + len(largest.events) // 2):
+                largest.drop()
+            self._size += largest.size
 
     async def before(
         self, room: str, number: int | None, count: int
@@ -79,7 +118,9 @@ class MemoryStore:
 
     def forget(self, room: str) -> None:
         """Drop the events of a room."""
-        self._shelves.pop(room, None)
+        shelf = self._shelves.pop(room, None)
+        if shelf is not None:
+            self._size -= shelf.size
 
     async def close(self) -> None:
         """Nothing is left to do: nothing outlives the process."""

@@ -42,7 +42,12 @@ class Full:
     """There is no room for what was typed: the line is as long as a line can be."""
 
 
-Outcome = Entered | Interrupted | Ended | Redraw | Full
+@dataclass(frozen=True, slots=True)
+class PasteCut:
+    """More was pasted than is taken at once; the rest of it is gone."""
+
+
+Outcome = Entered | Interrupted | Ended | Redraw | Full | PasteCut
 
 
 class Editor:
@@ -61,13 +66,15 @@ class Editor:
     def press(self, key: Text | Key | Paste) -> list[Outcome]:
         """Do what a key does; return what else came of it."""
         match key:
-            case Text(text=text) | Paste(text=text):
+            case Text(text=text) | Paste(text=text, cut=False):
                 return self._insert(text)
+            case Paste(text=text):
+                return [*self._insert(text), PasteCut()]
             case Key(name="enter"):
                 line = self.text
                 self._set("")
                 return [Entered(line)]
-            case Key(name="backspace" | "h", alt=False):
+            case Key(name="backspace", alt=False) | Key(name="h", ctrl=True):
                 self._backspace()
             case Key(name="c", ctrl=True):
                 if not self.text:

@@ -19,19 +19,19 @@ class Screen:
     """
 
     __slots__ = (
-        "_ansi",
         "_erase",
         "_prompt",
         "_prompt_width",
         "_redraw",
         "_rows",
         "_text",
+        "ansi",
         "columns",
         "rows",
     )
 
     def __init__(self, columns: int, rows: int, *, ansi: bool = True) -> None:
-        self._ansi = ansi
+        self.ansi = ansi
         self.columns = columns
         self.rows = rows
         self._prompt = ""
@@ -40,6 +40,14 @@ class Screen:
         self._rows: list[int] = [0]
         self._erase = self._erasing(0)
         self._redraw = b""
+
+    def become(self, *, ansi: bool) -> None:
+        """It is known now whether the cursor can be moved."""
+        self.ansi = ansi
+        if self._redraw:
+            self._lay_out()
+        else:
+            self._erase = self._erasing(0)
 
     def show(self, data: bytes) -> bytes:
         """Whole lines that end with CR LF, above the line being typed."""
@@ -54,7 +62,7 @@ class Screen:
                 self._text = text
                 self._rows[-1] += len(appended)
                 self._redraw += appended.encode()
-                if not self._ansi:
+                if not self.ansi:
                     self._erase = self._erasing(0)
                 return appended.encode()
         erase = self._erase
@@ -67,7 +75,7 @@ class Screen:
 
         Terminals that reflow have broken our rows into as many as fit the new width.
         """
-        above = sum(max(1, -(-width // columns)) for width in self._rows) - 1
+        above = sum(_reflowed(row, columns) for row in self._redraw_rows()) - 1
         self.columns, self.rows = columns, rows
         erase = self._erasing(above)
         self._lay_out()
@@ -75,16 +83,54 @@ class Screen:
 
     def clear(self) -> bytes:
         """A new screen with nothing but the line being typed."""
-        return (b"\x1b[H\x1b[2J" if self._ansi else b"\r\n") + self._redraw
+        return (b"\x1b[H\x1b[2J" if self.ansi else b"\r\n") + self._redraw
 
     def leave(self) -> bytes:
         """Erase the line being typed, for good."""
         return self._erase
 
+    def _redraw_rows(self) -> list[tuple[int, str]]:
+        """The rows that are drawn: the width of each, and its text where that is not one to one."""
+        drawn = self._redraw.decode().split("\r\n")
+        return [
+            (width, "" if row.isascii() else wcwidth.strip_sequences(row))
+            for width, row in zip(self._rows, drawn, strict=False)
+        ] or [(0, "")]
+
     def _lay_out(self) -> None:
         """Break prompt and text into rows; only as many as the screen holds are drawn."""
-        fits = self._prompt_width * 2 <= self.columns
-        rows, widths = ([self._prompt], [self._prompt_width]) if fits else (["> "], [2])
+        if self._text.isascii():
+            rows, widths = self._slices()
+        else:
+            rows, widths = self._clusters()
+        fit = max(1, self.rows - 1) if self.ansi else 1
+        self._rows = widths[-fit:]
+        self._redraw = "\r\n".join(rows[-fit:]).encode()
+        self._erase = self._erasing(len(self._rows) - 1)
+
+    def _first_row(self) -> tuple[str, int]:
+        """The prompt, or a short one on a screen that is too narrow for it."""
+        if self._prompt_width * 2 <= self.columns:
+            return self._prompt, self._prompt_width
+        return "> ", 2
+
+    def _slices(self) -> tuple[list[str], list[int]]:
+        """Rows and their widths where each character has one cell."""
+        prompt, width = self._first_row()
+        text, columns = self._text, self.columns
+        head = columns - width
+        rows = [prompt + text[:head]]
+        rows += [text[start : start + columns] for start in range(head, len(text), columns)]
+        widths = [width + len(text[:head]), *map(len, rows[1:])]
+        if widths[-1] >= columns:
+            rows.append("")
+            widths.append(0)
+        return rows, widths
+
+    def _clusters(self) -> tuple[list[str], list[int]]:
+        """Rows and their widths, character by character."""
+        prompt, width = self._first_row()
+        rows, widths = [prompt], [width]
         for cluster in wcwidth.iter_graphemes(self._text):
             width = max(0, wcwidth.wcswidth(cluster))
             if widths[-1] + width > self.columns:
@@ -95,13 +141,24 @@ class Screen:
         if widths[-1] >= self.columns:
             rows.append("")
             widths.append(0)
-        fit = max(1, self.rows - 1)
-        self._rows = widths[-fit:]
-        self._redraw = "\r\n".join(rows[-fit:]).encode()
-        self._erase = self._erasing(len(self._rows) - 1)
+        return rows, widths
 
     def _erasing(self, above: int) -> bytes:
         """Erase the last row and so many above it."""
-        if not self._ansi:
+        if not self.ansi:
             return b"\r" + b" " * self._rows[-1] + b"\r"
         return (b"\r\x1b[%dA" % above if above else b"\r") + _ERASE_BELOW
+
+
+def _reflowed(row: tuple[int, str], columns: int) -> int:
+    """Into how many rows a terminal that reflows breaks one: a wide character is not broken."""
+    width, text = row
+    if not text:
+        return max(1, -(-width // columns))
+    rows, at = 1, 0
+    for cluster in wcwidth.iter_graphemes(text):
+        cells = max(0, wcwidth.wcswidth(cluster))
+        if at + cells > columns:
+            rows, at = rows + 1, 0
+        at += cells
+    return rows

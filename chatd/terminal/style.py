@@ -6,9 +6,9 @@ share one rendering.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from chatd.chat.events import (
@@ -47,7 +47,11 @@ _MINUTE = 60
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """Words and colours for one kind of reader."""
+    """Words and colours for one kind of reader.
+
+    ``recalled_timezone`` is for what was said before, which is always shown with its time; it makes
+    no difference to what happens now, and so none to which styles are equal.
+    """
 
     theme: str = "plain"
     bell: bool = False
@@ -55,6 +59,7 @@ class TextStyle:
     timezone: str = "UTC"
     joins: bool = True
     names_room: bool = False
+    recalled_timezone: str = field(default="UTC", compare=False)
 
     @property
     def highlights(self) -> bool:
@@ -73,7 +78,7 @@ class TextStyle:
             return b""
         line = self._line(entry.room, event, mentioned)
         if self.timestamps:
-            line = f"{self._time(event.time)} {line}"
+            line = f"{self._time(event.time, self.timezone)} {line}"
         return f"{line}\r\n".encode()
 
     def _line(self, room: str, event: RoomEvent, mentioned: bool = False) -> str:
@@ -113,7 +118,7 @@ class TextStyle:
         ends = f"{event.sender} -> you" if received else f"you -> {event.addressee}"
         line = f"{theme.paint(f'[{ends}]', theme.private)} {event.text}"
         if self.timestamps:
-            line = f"{self._time(event.time)} {line}"
+            line = f"{self._time(event.time, self.timezone)} {line}"
         return f"{line}\a" if received and self.bell else line
 
     def _recalled(self, room: str, entries: tuple[Entry, ...]) -> list[str]:
@@ -121,25 +126,33 @@ class TextStyle:
         bare = replace(self, names_room=False)
         heading = theme.paint(f"{SERVER} {room}, the last {len(entries)}:", theme.server)
         lines = [heading]
-        today = _day(entries[-1].event.time, self.timezone) if entries else ""
+        zone = self.recalled_timezone
+        today = _day(entries[-1].event.time, zone) if entries else ""
         for entry in entries:
-            day = _day(entry.event.time, self.timezone)
+            day = _day(entry.event.time, zone)
+            time = self._time(entry.event.time, zone)
             date = f"{day} " if day != today else ""
-            lines.append(f"   {date}{self._time(entry.event.time)} {bare._line(room, entry.event)}")
+            lines.append(f"   {date}{time} {bare._line(room, entry.event)}")
         return lines
 
-    def _time(self, time: float) -> str:
+    def _time(self, time: float, zone: str) -> str:
         theme = THEMES[self.theme]
-        return theme.paint(_clock(int(time // _MINUTE), self.timezone), theme.time)
+        return theme.paint(_clock(int(time // _MINUTE), zone), theme.time)
 
 
 @lru_cache(maxsize=256)
 def _clock(minute: int, zone: str) -> str:
-    return datetime.fromtimestamp(minute * _MINUTE, ZoneInfo(zone)).strftime("%H:%M")
+    return datetime.fromtimestamp(minute * _MINUTE, _zone(zone)).strftime("%H:%M")
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """A zone, read once: there are some 600, and a flush must not depend on reading files."""
+    return ZoneInfo(name)
 
 
 def _day(time: float, zone: str) -> str:
-    return datetime.fromtimestamp(time, ZoneInfo(zone)).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(time, _zone(zone)).strftime("%Y-%m-%d")
 
 
 def announcement(room: str, event: RoomEvent) -> str:

@@ -30,6 +30,12 @@ from chatd.transport.outbox import Outbox
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 
 
+PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
+
+#: What a line that waits costs beside its characters, in bytes.
+LINE_COST = 64
+
+
 class Display(Protocol):
     """What a conversation is shown on."""
 
@@ -79,7 +85,8 @@ class Plain:
         """Text without colours or bells."""
         return TextStyle(
             timestamps=preferences.timestamps,
-            timezone=preferences.timezone,
+            timezone=preferences.timezone if preferences.timestamps else "UTC",
+            recalled_timezone=preferences.timezone,
             joins=preferences.joins,
         )
 
@@ -111,6 +118,7 @@ class Conversation:
         "_busy",
         "_closing",
         "_ending",
+        "_going",
         "_host",
         "_later",
         "_lines",
@@ -139,9 +147,10 @@ class Conversation:
         self._reading = True
         self._lines: deque[str] = deque()
         self._waiting = 0
-        self._busy = False
+        self._busy = True  # until the person is in
         self._closing = False
         self._ending = False
+        self._going = False
         self._warned = False
         self._later: IDelayedCall | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
@@ -157,6 +166,11 @@ class Conversation:
     def sees_own(self) -> bool:
         """Whether one sees on one's own screen already what one sends."""
         return self.display.sees_own
+
+    @property
+    def each_room(self) -> bool:
+        """People are shown once what happens in several rooms."""
+        return False
 
     @property
     def full(self) -> bool:
@@ -235,6 +249,7 @@ class Conversation:
     def connection_lost(self) -> None:
         """The connection is gone, and with it this session."""
         self.lost = True
+        self.outbox.forget()
         self._lines.clear()
         if self._later is not None and self._later.active():
             self._later.cancel()
@@ -252,6 +267,7 @@ class Conversation:
             return
         if self.session is not None:
             self.session.resume()
+        self.display.refresh()
         self._go_on()
 
     # Lines ----------------------------------------------------------------------------------------
@@ -261,7 +277,7 @@ class Conversation:
         if self._closing:
             return
         self._lines.append(text)
-        self._waiting += len(text) + 1
+        self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:
             self._go_on()
         if self._waiting > PASTE_BYTES and self._reading:
@@ -283,14 +299,20 @@ class Conversation:
         self._set_reading(reading)
 
     def _go_on(self) -> None:
-        """Do the lines that may be done now."""
+        """Do the lines that may be done now, unless that is under way."""
+        if not self._going:
+            self._going = True
+            self._do_lines()
+            self._going = False
+
+    def _do_lines(self) -> None:
         while self._lines and not (self._busy or self._later or self.outbox.full or self.lost):
             wait = self._pace.wait(self._host.clock.seconds()) if self._pace else 0.0
             if wait:
                 self._wait(wait)
                 return
             text = self._lines.popleft()
-            self._waiting -= len(text) + 1
+            self._waiting -= len(text) + LINE_COST
             self._receive(text)
         if self._lines:
             return

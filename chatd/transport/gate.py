@@ -71,6 +71,21 @@ def _is_http(data: bytes) -> bool | None:
     return False
 
 
+def _refusal(data: bytes) -> bytes | None:
+    """What a peer is told who speaks what nobody here does; empty: nothing; None: more is needed.
+
+    A browser must not be able to chat: any page that somebody opens could speak in their name.
+    """
+    if data[:2] == _TLS:
+        return TLS_REFUSAL
+    if data[:1] == _TLS[:1] and len(data) == 1:
+        return None
+    http = _is_http(data)
+    if http is None:
+        return None if len(data) < SENSE_BYTES else b""
+    return HTTP_REFUSAL if http else b""
+
+
 class Way(Interface):
     """A way in, as the gate sees it."""
 
@@ -102,7 +117,7 @@ class Door:
 
     def trusts(self, address: str) -> bool:
         """Whether connections from an address begin with a PROXY header."""
-        if not self.proxies:
+        if not (self.proxies and address):
             return False
         parsed = ip_address(address.partition("%")[0])
         parsed = getattr(parsed, "ipv4_mapped", None) or parsed
@@ -140,6 +155,7 @@ class Gate(Protocol):
         self._proxy: ProxyCodec | None = None
         self._data = b""
         self._probed = False
+        self._unheard = False  # handed over, but its first line is still to be seen
         self._ended = False
         self._timer: IDelayedCall | None = None
         self._deadline: IDelayedCall | None = None
@@ -191,7 +207,7 @@ class Gate(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came."""
-        if self._way is not None:
+        if self._way is not None and not self._unheard:
             self._way.dataReceived(data)
             return
         if self._ended:
@@ -218,25 +234,23 @@ class Gate(Protocol):
                 self._proxy = None
                 if source is not None:
                     self._address = source.host
-                self._data = b"" if self._door.declared else rest
                 self._admit()
-                if self._way is not None and rest:
-                    self._way.dataReceived(rest)
-                elif rest and not self._ended:
-                    self._sense()
+                if rest:
+                    self.dataReceived(rest)
 
     def _sense(self) -> None:
-        """Find the way in that knows these bytes."""
+        """Find the way in that knows these bytes, or let the one that was found have them."""
         data = self._data
-        if data.startswith(_TLS[: len(data)]):
-            if len(data) >= len(_TLS):
-                self._close(TLS_REFUSAL)
+        refusal = _refusal(data)
+        if refusal is None:
             return
-        http = _is_http(data)
-        if http:
-            self._close(HTTP_REFUSAL)
+        if refusal:
+            self._close(refusal)
             return
-        if http is None and len(data) < SENSE_BYTES:
+        if self._way is not None:
+            self._unheard = False
+            self._data = b""
+            self._way.dataReceived(data)
             return
         for name, way in self._door.ways.items():
             known = way.recognises(data)
@@ -266,6 +280,7 @@ class Gate(Protocol):
         assert self.transport is not None  # Twisted's promise
         self._way.makeConnection(self.transport)
         data, self._data = self._data, b""
+        self._unheard = not (data or way.proves_identity or conversation)
         if data:
             self._way.dataReceived(data)
 
@@ -299,8 +314,12 @@ class Gate(Protocol):
 
     def readConnectionLost(self) -> None:
         """The peer sends nothing more."""
-        if self._way is None and self._data and not self._ended:
-            self._hand_over("line" if self._door.declared is None else self._door.declared)
+        if self._data and not self._ended:
+            if self._way is None:
+                self._hand_over(self._door.declared or "line")
+            else:
+                self._unheard = False
+                self._way.dataReceived(self._data)
         way: object = self._way
         if IHalfCloseableProtocol.providedBy(way):
             IHalfCloseableProtocol(way).readConnectionLost()

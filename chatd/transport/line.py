@@ -38,6 +38,8 @@ class LineProtocol(Protocol):
         self._codec = LineCodec()
         self._held = b""
         self.conversation: Conversation | None = None
+        # Who is to be told of room again; it stays so when the conversation goes on elsewhere.
+        self._sender: Conversation | None = None
 
     def connectionMade(self) -> None:
         """Somebody is there: let them in."""
@@ -47,6 +49,7 @@ class LineProtocol(Protocol):
         self.conversation = Conversation(
             self._host, outbox, self._set_reading, self._arrival.address
         )
+        self._sender = self.conversation
         self.conversation.begin(Visitor(address=self._arrival.address))
 
     def _set_reading(self, reading: bool) -> None:
@@ -57,8 +60,8 @@ class LineProtocol(Protocol):
             transport.pauseProducing()
 
     def _ready(self) -> None:
-        if self.conversation is not None:
-            self.conversation.ready()
+        if self._sender is not None:
+            self._sender.ready()
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came: hand on the lines that they complete."""

@@ -83,6 +83,9 @@ class Outbox(Protocol):
     def abort(self) -> None:
         """Close now, whatever is pending."""
 
+    def forget(self) -> None:
+        """The connection is gone: nothing is waited for any more."""
+
 
 def _nothing() -> None:
     """What an outbox calls when nobody waits for it."""
@@ -240,6 +243,10 @@ class SocketOutbox:
         self._patience.stop()
         self._transport.abortConnection()
 
+    def forget(self) -> None:
+        """The connection is gone."""
+        self._patience.stop()
+
 
 @implementer(IPushProducer)
 class StreamOutbox:
@@ -310,3 +317,7 @@ class StreamOutbox:
         """Close now, whatever is pending."""
         self._patience.stop()
         self._transport.abortConnection()
+
+    def forget(self) -> None:
+        """The connection is gone."""
+        self._patience.stop()

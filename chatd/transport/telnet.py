@@ -14,6 +14,7 @@ from chatd.transport.outbox import outbox_for, stream
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
 from chatd.wire.telnet import (
+    AreYouThere,
     CharacterMode,
     Data,
     EndOfFile,
@@ -31,6 +32,8 @@ SETTLE_SECONDS = 0.4
 
 #: Terminals that show no colours, by the beginning of their names.
 _COLOURLESS = ("dumb", "unknown", "network", "vt", "teletype")
+#: Those whose cursor cannot be moved.
+_DUMB = ("dumb", "unknown", "network", "teletype")
 
 
 def recognises(data: bytes) -> bool | None:
@@ -52,6 +55,7 @@ class TelnetProtocol(Protocol):
         self._terminal: Terminal | None = None
         self._size = (80, 24)
         self._colours = True
+        self._ansi = True
         self._settling: IDelayedCall | None = None
         self.conversation = conversation
 
@@ -118,11 +122,11 @@ class TelnetProtocol(Protocol):
                 if terminal is not None:
                     terminal.resize(columns, rows)
             case TerminalType(name=name):
-                self._colours = not name.lower().startswith(_COLOURLESS)
-                if terminal is not None and terminal.colours != self._colours:
-                    terminal.colours = self._colours
-                    conversation.use(terminal)
+                self._set_kind(conversation, name.lower())
                 self._settled()
+            case AreYouThere():
+                conversation.display.write(b"[yes]\r\n")
+                conversation.check()
             case CharacterMode(on=on):
                 self._set_mode(conversation, on)
             case Interrupt():
@@ -133,21 +137,36 @@ class TelnetProtocol(Protocol):
                 self._settled()
                 conversation.line("/quit")
 
+    def _set_kind(self, conversation: Conversation, name: str) -> None:
+        """The client has said what its terminal is."""
+        self._colours = not name.startswith(_COLOURLESS)
+        self._ansi = not name.startswith(_DUMB)
+        if self._terminal is not None:
+            self._terminal.is_now(colours=self._colours, ansi=self._ansi)
+            conversation.use(self._terminal)
+
     def _set_mode(self, conversation: Conversation, on: bool) -> None:
         """The client lets us draw its screen, or draws it itself again."""
         if on and self._terminal is None:
             columns, rows = self._size
             self._terminal = Terminal(
-                conversation, self._host.clock, columns, rows, colours=self._colours
+                conversation,
+                self._host.clock,
+                columns,
+                rows,
+                colours=self._colours,
+                ansi=self._ansi,
             )
             conversation.use(self._terminal)
             typed, self._lines = self._lines.unfinished, LineCodec()
             if self._settling is None:
                 self._terminal.receive(typed)
         elif not on and self._terminal is not None:
+            half_typed = self._terminal.typed
             self._terminal.leave()
             self._terminal = None
             conversation.use(Plain(conversation.outbox))
+            self._take_lines(conversation, half_typed.encode())
 
     def _take_lines(self, conversation: Conversation, data: bytes) -> None:
         for line in self._lines.receive_data(data):

@@ -11,14 +11,24 @@ from collections.abc import Sequence
 import wcwidth
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
 from chatd.chat.text import safe
-from chatd.terminal.editor import Editor, Ended, Entered, Full, Interrupted, Outcome, Redraw
+from chatd.terminal.editor import (
+    Editor,
+    Ended,
+    Entered,
+    Full,
+    Interrupted,
+    Outcome,
+    PasteCut,
+    Redraw,
+)
 from chatd.terminal.keys import Key, Keys, Paste, Text
 from chatd.terminal.screen import Screen
 from chatd.terminal.style import TextStyle
 from chatd.terminal.themes import THEMES
-from chatd.transport.conversation import TOO_LONG, Conversation
+from chatd.transport.conversation import PASTE_CUT, TOO_LONG, Conversation
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
 ESCAPE_SECONDS = 0.05
@@ -31,14 +41,18 @@ class Terminal:
     """
 
     __slots__ = (
+        "_clear",
         "_clock",
         "_conversation",
         "_editor",
         "_escape",
         "_keys",
+        "_left",
         "_outbox",
+        "_resizing",
         "_screen",
         "_short",
+        "_size",
         "colours",
     )
 
@@ -60,6 +74,10 @@ class Terminal:
         self._editor = Editor()
         self._screen = Screen(columns, rows, ansi=ansi)
         self._escape: IDelayedCall | None = None
+        self._resizing: IDelayedCall | None = None
+        self._size = (columns, rows)
+        self._clear = False
+        self._left = False
         self._short = (b"", 0)
 
     # What is shown --------------------------------------------------------------------------------
@@ -71,7 +89,8 @@ class Terminal:
             theme=theme,
             bell=preferences.bell,
             timestamps=preferences.timestamps,
-            timezone=preferences.timezone,
+            timezone=preferences.timezone if preferences.timestamps else "UTC",
+            recalled_timezone=preferences.timezone,
             joins=preferences.joins,
         )
 
@@ -103,7 +122,24 @@ class Terminal:
         self._outbox.write(self._screen.show(data))
 
     def refresh(self) -> None:
-        """Draw the prompt and the line being typed."""
+        """Draw the prompt and the line being typed, as they are now.
+
+        While too much waits for the connection nothing is drawn: what is drawn once it has room
+        is the newest.
+        """
+        if self._left or self._conversation.lost or self._outbox.pending > PERSONAL_BYTES:
+            return
+        data = b""
+        if self._size != (self._screen.columns, self._screen.rows):
+            data += self._screen.resize(*self._size)
+        if self._clear:
+            data += self._screen.clear()
+            self._clear = False
+        prompt, width = self._prompt()
+        self._put(data + self._screen.draw(prompt, width, self._editor.text))
+
+    def _prompt(self) -> tuple[str, int]:
+        """The prompt and its width."""
         session = self._conversation.session
         focus = session.focus if session is not None else None
         prompt = f"[{focus}] " if focus is not None else "[-] "
@@ -111,21 +147,24 @@ class Terminal:
         if self.colours and session is not None and not session.preferences.plain:
             theme = THEMES[session.preferences.theme]
             prompt = theme.paint(prompt.rstrip(), theme.prompt) + " "
-        self._put(self._screen.draw(prompt, width, self._editor.text))
+        return prompt, width
 
     def _put(self, data: bytes) -> None:
-        if data and not self._conversation.lost:
+        if data:
             self._outbox.write(data)
             self._conversation.check()
 
     def leave(self) -> None:
         """Take the line being typed off the screen: it is somebody's own terminal again."""
-        self._put(self._screen.leave())
+        if not self._left:
+            self._left = True
+            self._put(self._screen.leave())
 
     def resize(self, columns: int, rows: int) -> None:
-        """The terminal has another size now, in cells."""
-        if (columns, rows) != (self._screen.columns, self._screen.rows):
-            self._put(self._screen.resize(columns, rows))
+        """The terminal has another size now, in cells; of many in one turn the last one counts."""
+        self._size = (columns, rows)
+        if self._resizing is None or not self._resizing.active():
+            self._resizing = self._clock.callLater(0, self.refresh)
 
     # What is typed --------------------------------------------------------------------------------
 
@@ -146,24 +185,35 @@ class Terminal:
         for key in keys:
             for outcome in self._editor.press(key):
                 self._come_of(outcome)
-        if not self._conversation.lost:
-            self.refresh()
+        self.refresh()
 
     def _come_of(self, outcome: Outcome) -> None:
         conversation = self._conversation
         match outcome:
             case Entered(text=text):
-                self.refresh()
                 conversation.line(safe(text))
             case Ended():
                 conversation.line("/quit")
             case Interrupted():
                 conversation.interrupt()
             case Redraw():
-                self._put(self._screen.clear())
+                self._clear = True
+            case PasteCut():
+                if conversation.session is not None:
+                    conversation.session.deliver(PASTE_CUT)
             case Full():
                 if conversation.session is not None:
                     conversation.session.deliver(TOO_LONG)
+
+    @property
+    def typed(self) -> str:
+        """The line being typed."""
+        return self._editor.text
+
+    def is_now(self, *, colours: bool, ansi: bool) -> None:
+        """The client has said what its terminal is."""
+        self.colours = colours
+        self._screen.become(ansi=ansi)
 
     def interrupt(self) -> None:
         """Somebody pressed Ctrl-C in a way that is not a key (telnet's IP, ssh's signal)."""
@@ -171,5 +221,7 @@ class Terminal:
 
     def stop(self) -> None:
         """The connection is gone."""
-        if self._escape is not None and self._escape.active():
-            self._escape.cancel()
+        self._left = True
+        for call in (self._escape, self._resizing):
+            if call is not None and call.active():
+                call.cancel()

@@ -36,6 +36,7 @@ from chatd.wire.telnet_options import (
 
 __all__ = [
     "PROBE",
+    "AreYouThere",
     "CharacterMode",
     "Data",
     "EndOfFile",
@@ -53,8 +54,7 @@ TTYPE_IS, TTYPE_SEND = 0, 1
 #: Asks a silent peer whether it is a telnet, and wipes what a plain screen may show of it.
 PROBE: Final = bytes([IAC, DO, TTYPE]) + b"\r     \r"
 
-#: Bytes of replies that may wait to be drained before are-you-there and timing marks go
-#: unanswered.
+#: Bytes of replies that may wait to be drained before timing marks go unanswered.
 REPLY_BYTES = 4096
 #: How often a terminal is asked for its name: RFC 1091 cycles; MUD clients give their own name,
 #: the terminal's, then their abilities, and a fourth that repeats the third.
@@ -67,7 +67,6 @@ UNKNOWN_COLUMNS, UNKNOWN_ROWS = 80, 24
 #: NAWS and two numbers of two bytes (RFC 1073).
 _WINDOW_BYTES = 5
 
-_ARE_YOU_THERE_REPLY = b"\r\n[yes]\r\n"
 _SEND_NAME = bytes([IAC, SB, TTYPE, TTYPE_SEND, IAC, SE])
 _UNSAFE_IN_NAME = re.compile(rb"[^A-Za-z0-9 ._+/-]")
 
@@ -103,17 +102,23 @@ class Interrupt:
 
 
 @dataclass(frozen=True, slots=True)
+class AreYouThere:
+    """The client asks for something to be seen (RFC 854): ``[yes]``, say."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndOfFile:
     """Ctrl-D, sent as a command (RFC 1184, section 2.1)."""
 
 
-Value = Data | WindowSize | TerminalType | CharacterMode | Interrupt | EndOfFile
+Value = Data | WindowSize | TerminalType | CharacterMode | Interrupt | AreYouThere | EndOfFile
 
 #: What the commands that stand alone mean.  The others (NOP, DM, AO, GA, SUSP, ABORT) mean nothing
 #: to us: a chat has no output to discard and no job to stop.
 _MEANING: Final[dict[int, Value]] = {
     IP: Interrupt(),
     BRK: Interrupt(),
+    AYT: AreYouThere(),
     EOF: EndOfFile(),
     EC: Data(b"\x7f"),
     EL: Data(b"\x15"),
@@ -212,8 +217,6 @@ class TelnetCodec:
         elif isinstance(frame, Command):
             if frame.code in _MEANING:
                 self._values.append(_MEANING[frame.code])
-            elif frame.code == AYT:
-                self._reply_within_reason(_ARE_YOU_THERE_REPLY)
         else:
             self._take_subnegotiation(frame.content)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.events import Recalled, Refused
-from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
+from chatd.chat.events import Entry, Recalled, Refused
+from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, PERSONAL_BYTES
 
 
 def _unquoted(text: str) -> str:
@@ -49,11 +49,21 @@ async def _history(call: Call) -> None:
     where = call.room(room)
     where.check_membership(call.person)
     entries = await call.chat.history(where, count)
-    wanted = tuple(entry for entry in entries if call.session.wants(entry))
+    wanted = [entry for entry in entries if call.session.wants(entry)]
     if wanted:
-        call.session.deliver(Recalled(where.name.shown, wanted))
+        call.session.deliver(Recalled(where.name.shown, _that_fit(wanted)))
     else:
         call.answer(f"Nothing was said in {where} yet.")
+
+
+def _that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
+    """The newest of some entries that may wait for a slow connection."""
+    size = 0
+    for count, entry in enumerate(reversed(entries)):
+        size += len(repr(entry.event).encode())
+        if size > PERSONAL_BYTES:
+            return tuple(entries[len(entries) - count :])
+    return tuple(entries)
 
 
 COMMANDS = (

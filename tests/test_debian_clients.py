@@ -1,0 +1,390 @@
+"""The real twistd, and the clients that people have: Debian's, most of them in a real terminal."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .served import PATIENCE, Served
+from .tmux import Screen, Tmux, environment
+
+#: Whoever tests comes from one address, and often.
+MANY = ("--per-address", "none")
+
+Client = Callable[[str], str]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Served]:
+    """Return a chatd with one port."""
+    with Served(tmp_path, options=(*MANY, "--data", str(tmp_path / "data"))) as served:
+        yield served
+
+
+@pytest.fixture
+def tmux(client: Client, tmp_path: Path) -> Iterator[Tmux]:
+    """Return terminals that end with the test."""
+    with Tmux(client("tmux"), tmp_path) as terminals:
+        yield terminals
+
+
+# How each is started ------------------------------------------------------------------------------
+
+
+class Starter:
+    """Makes the command lines of the clients; what they write lies in ``home``."""
+
+    def __init__(self, client: Client, server: Served, home: Path) -> None:
+        self._client = client
+        self._home = home
+        self._port = str(server.port())
+        self._server = server
+
+    def nc(self) -> list[str]:
+        return [self._client("nc"), "127.0.0.1", self._port]
+
+    def telnet(self) -> list[str]:
+        return [self._client("telnet"), "127.0.0.1", self._port]
+
+    def telnet_ssl(self) -> list[str]:
+        return [self._client("telnet-ssl"), "127.0.0.1", self._port]
+
+    def tintin(self) -> list[str]:
+        session = f"#session chat 127.0.0.1 {self._port}"
+        return [self._client("tt++"), "-e", f"#config charset UTF-8;{session}"]
+
+    def ssh(self, name: str, *options: str, command: str | None = None) -> list[str]:
+        """OpenSSH, which looks for its files in the folder of the user, not in HOME."""
+        return [
+            self._client("ssh"),
+            *("-F", "none", "-p", self._port, "-o", "StrictHostKeyChecking=accept-new"),
+            *("-o", f"UserKnownHostsFile={self._home / 'known_hosts'}"),
+            *("-o", "GlobalKnownHostsFile=/dev/null", "-o", "IdentityAgent=none"),
+            *("-o", "IdentitiesOnly=yes", "-o", "LogLevel=ERROR"),
+            *(options or ("-o", "IdentityFile=none")),
+            f"{name}@127.0.0.1",
+            *([command] if command is not None else []),
+        ]
+
+    def plink(self, name: str, *options: str, command: str | None = None) -> list[str]:
+        shown = subprocess.run(
+            [self._client("ssh-keygen"), "-lf", self._home / "data" / "ssh_host_ed25519_key"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        fingerprint = shown.stdout.split()[1]
+        return [
+            *(self._client("plink"), "-ssh", "-P", self._port, "-hostkey", fingerprint),
+            *("-no-antispoof", *options, f"{name}@127.0.0.1"),
+            *([command] if command is not None else []),
+        ]
+
+    def dbclient(self, name: str, *options: str, command: str | None = None) -> list[str]:
+        return [
+            *(self._client("dbclient"), "-y", "-p", self._port, *options, f"{name}@127.0.0.1"),
+            *([command] if command is not None else []),
+        ]
+
+
+@pytest.fixture
+def start(client: Client, server: Served, tmp_path: Path) -> Starter:
+    """Return what makes the command line of each client."""
+    return Starter(client, server, tmp_path)
+
+
+@pytest.fixture(params=["ssh", "plink", "dbclient"])
+def by_ssh(start: Starter, request: pytest.FixtureRequest) -> Callable[..., list[str]]:
+    """Return what makes the command line of each client of ssh."""
+    made: Callable[..., list[str]] = getattr(start, request.param)
+    return made
+
+
+def run(command: list[str], home: Path, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a client that is given its input by a pipe."""
+    return subprocess.run(
+        command,
+        cwd=home,
+        env=environment(home),
+        input=typed,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+
+
+# One room -----------------------------------------------------------------------------------------
+
+
+def test_every_client_is_in_one_room_by_one_port(start: Starter, tmux: Tmux) -> None:
+    drawn, netcat = everyone_walks_in(start, tmux)
+    said = []
+    for one in (*drawn, netcat):
+        one.says(f"日本語 from {one.name}")
+        said.append(f"{one.name}: 日本語 from {one.name}")
+        for other in drawn:
+            other.shows_somewhere(said[-1])
+    for one in drawn:  # their own words stand there once, as the others see them
+        one.shows(*said, "[lobby]")
+    typed_here = "日本語 from netcat"
+    netcat.shows(*said[:-1], typed_here)
+    drawn[0].says("the last word")
+    netcat.shows(*said[:-1], typed_here, "openssh: the last word")
+    assert netcat.rows()[0].startswith("-- You are guest1 in lobby, with ")
+
+
+def everyone_walks_in(start: Starter, tmux: Tmux) -> tuple[list[Screen], Screen]:
+    """Return the screens that the server draws and netcat's, named by the nicks."""
+    drawn = []
+    for name, by_ssh in (
+        ("openssh", start.ssh),
+        ("plink", start.plink),
+        ("dbclient", start.dbclient),
+    ):
+        drawn.append(tmux.open(name, by_ssh(name)))
+        drawn[-1].shows_somewhere(f"-- You are {name} in lobby")
+    for name, command in (
+        ("telnet", start.telnet()),
+        ("netkit", start.telnet_ssl()),
+        ("tintin", start.tintin()),
+    ):
+        drawn.append(tmux.open(name, command))
+        takes_the_nick(drawn[-1])
+    netcat = tmux.open("netcat", start.nc())
+    takes_the_nick(netcat)
+    return drawn, netcat
+
+
+def takes_the_nick(screen: Screen) -> None:
+    """Let somebody whom the server gave a nick take the name of their screen."""
+    screen.shows_somewhere("-- You are guest1 in lobby")
+    screen.says(f"/nick {screen.name}")
+    screen.shows_somewhere(f"-- You are now known as {screen.name}.")
+
+
+def test_what_netcat_writes_is_not_sent_back(start: Starter, tmux: Tmux, tmp_path: Path) -> None:
+    ada = tmux.open("ada", start.ssh("ada"))
+    ada.shows_somewhere("-- You are ada in lobby")
+    ended = run([*start.nc(), "-N"], tmp_path, b"/nick ned\nhello\nbye\n")
+    ada.shows("ned: hello", "ned: bye", "-- ned left", "[lobby]")
+    assert ended.returncode == 0
+    assert [line[:10] for line in ended.stdout.splitlines()] == [b"-- You are", b"-- You are"]
+
+
+# The line being typed -----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["ssh", "telnet", "telnet_ssl"])
+def tia(start: Starter, tmux: Tmux, request: pytest.FixtureRequest) -> Screen:
+    """Return the screen of somebody called tia."""
+    if request.param == "ssh":
+        screen = tmux.open("tia", start.ssh("tia"))
+        screen.shows_somewhere("-- You are tia in lobby")
+    else:
+        screen = tmux.open("tia", getattr(start, request.param)())
+        takes_the_nick(screen)
+    return screen
+
+
+def says_by_netcat(start: Starter, home: Path, line: str) -> None:
+    """Walk in, say a line, leave; the server is told nothing else."""
+    assert run([*start.nc(), "-N"], home, f"{line}\n".encode()).returncode == 0
+
+
+def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    tia.types("half a 日本")
+    tia.shows("[lobby] half a 日本")
+    says_by_netcat(start, tmp_path, "hello 日本語")
+    tia.shows(
+        "-- guest1 joined lobby",
+        "guest1: hello 日本語",
+        "-- guest1 left",
+        "[lobby] half a 日本",
+    )
+    tia.says("語 line")
+    tia.shows("-- guest1 left", "tia: half a 日本語 line", "[lobby]")
+
+
+def test_keys_that_take_away(tia: Screen) -> None:
+    said: list[str] = []
+    for typed, key, then, left in (
+        ("日本語x", "BSpace", "!", "日本語!"),
+        ("never mind", "C-u", "instead", "instead"),
+        ("one two", "C-w", "three", "one three"),
+        ("never said", "C-c", "said", "said"),
+    ):
+        tia.types(typed)
+        tia.shows(*said, f"[lobby] {typed}")
+        tia.presses(key)
+        tia.types(then)
+        tia.shows(*said, f"[lobby] {left}")
+        tia.presses("Enter")
+        said.append(f"tia: {left}")
+        tia.shows(*said, "[lobby]")
+
+
+def test_backspace_takes_a_whole_wide_character(tia: Screen) -> None:
+    tia.types("日本語")
+    tia.shows("[lobby] 日本語")
+    tia.presses("BSpace")
+    tia.shows("[lobby] 日本")
+    tia.presses("BSpace", "Enter")
+    tia.shows("tia: 日", "[lobby]")
+
+
+def test_ctrl_c_on_an_empty_line_says_how_to_leave_and_ctrl_d_leaves(tia: Screen) -> None:
+    tia.presses("C-c")
+    tia.shows("-- /quit or Ctrl-D leaves.", "[lobby]")
+    tia.presses("C-d")
+    tia.shows_somewhere("-- Goodbye.")
+    tia.status()
+
+
+def test_the_line_fits_the_window_however_its_size_changes(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    for line in ("so that", "tmux keeps", "the rows here", "on the screen"):
+        tia.says(line)
+        tia.shows(f"tia: {line}", "[lobby]")
+    tia.types("x" * 100)
+    tia.shows("[lobby] " + "x" * 72, "x" * 28)
+    tia.resizes(50, 24)
+    tia.shows("[lobby] " + "x" * 42, "x" * 50, "x" * 8)
+    tia.resizes(120, 30)
+    tia.shows("[lobby] " + "x" * 100)
+    says_by_netcat(start, tmp_path, "hello")
+    tia.shows("-- guest1 joined lobby", "guest1: hello", "-- guest1 left", "[lobby] " + "x" * 100)
+    assert sum("[lobby]" in row for row in tia.rows()) == 1
+
+
+# Coming and going by ssh --------------------------------------------------------------------------
+
+
+def test_quit_ends_the_client_with_status_0(by_ssh: Callable[..., list[str]], tmux: Tmux) -> None:
+    ada = tmux.open("ada", by_ssh("ada"))
+    ada.shows_somewhere("-- You are ada in lobby")
+    ada.says("/quit")
+    assert ada.status() == 0
+    ada.shows_somewhere("-- Goodbye.")
+
+
+def test_quit_ends_netcat_with_status_0(start: Starter, tmux: Tmux) -> None:
+    ned = tmux.open("ned", start.nc())
+    takes_the_nick(ned)
+    ned.says("/quit")
+    ned.shows_somewhere("-- Goodbye.")
+    ned.presses("Enter")  # this netcat looks only now
+    assert ned.status() == 0
+
+
+def test_a_command_gets_one_line_on_standard_error_and_status_64(
+    by_ssh: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    ended = run(by_ssh("ada", command="who"), tmp_path)
+    assert ended.returncode == 64
+    assert ended.stdout == b""
+    told = [line for line in ended.stderr.splitlines() if b"chatd" in line]
+    assert told == [b"chatd runs no commands; ssh in without one to talk."]
+
+
+def test_without_a_terminal_ssh_speaks_plain_lines(
+    by_ssh: Callable[..., list[str]], start: Starter, tmux: Tmux, tmp_path: Path
+) -> None:
+    bob = tmux.open("bob", start.ssh("bob"))
+    bob.shows_somewhere("-- You are bob in lobby")
+    ended = run(by_ssh("ada", "-T"), tmp_path, "日本語 by a pipe\n/quit\n".encode())
+    bob.shows("-- ada joined lobby", "ada: 日本語 by a pipe", "-- ada left", "[lobby]")
+    assert ended.returncode == 0
+    assert ended.stdout.replace(b"\r", b"") == (
+        b"-- You are ada in lobby, with bob; /help says what you can do.\n-- Goodbye.\n"
+    )
+
+
+def test_a_taken_nick_gets_a_variant_and_says_so(start: Starter, tmux: Tmux) -> None:
+    first = tmux.open("first", start.ssh("ada"))
+    first.shows_somewhere("-- You are ada in lobby")
+    second = tmux.open("second", start.ssh("ada"))
+    second.shows(
+        "-- ada is taken; you are ada2.",
+        "-- You are ada2 in lobby, with ada; /help says what you can do.",
+        "[lobby]",
+    )
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
+def test_openssh_comes_in_with_any_key(
+    client: Client, start: Starter, tmp_path: Path, kind: str
+) -> None:
+    key = tmp_path / "key"
+    made = run([client("ssh-keygen"), "-q", "-t", kind, "-N", "", "-f", str(key)], tmp_path)
+    assert made.returncode == 0
+    shown = run([client("ssh-keygen"), "-lf", str(key)], tmp_path).stdout.split()[1]
+    command = start.ssh("ada", "-T", "-i", str(key), "-o", "PreferredAuthentications=publickey")
+    ended = run(command, tmp_path, b"/whois ada\n/quit\n")
+    assert ended.returncode == 0
+    assert shown in ended.stdout
+
+
+def test_dbclient_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    made = run([client("dropbearkey"), "-t", "ed25519", "-f", str(key)], tmp_path)
+    assert made.returncode == 0
+    ended = run(start.dbclient("ada", "-T", "-i", str(key)), tmp_path, b"/whois ada\n/quit\n")
+    assert ended.returncode == 0
+    assert b"SHA256:" in ended.stdout
+
+
+def test_plink_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
+    key, empty = tmp_path / "key.ppk", tmp_path / "empty"
+    empty.touch()
+    made = run(
+        [
+            *(client("puttygen"), "-q", "-t", "ed25519", "--random-device", "/dev/urandom"),
+            *("--new-passphrase", str(empty), "-o", str(key)),
+        ],
+        tmp_path,
+    )
+    assert made.returncode == 0, made.stderr
+    command = start.plink("ada", "-batch", "-T", "-i", str(key))
+    ended = run(command, tmp_path, b"/whois ada\n/quit\n")
+    assert ended.returncode == 0
+    assert b"SHA256:" in ended.stdout
+
+
+def test_without_a_key_nobody_is_asked_anything(
+    by_ssh: Callable[..., list[str]], tmp_path: Path
+) -> None:
+    ended = run(by_ssh("ada", "-T"), tmp_path, b"/whois ada\n/quit\n")
+    assert ended.returncode == 0
+    assert b"no key" in ended.stdout
+    assert b"assword" not in ended.stdout + ended.stderr
+
+
+def test_the_host_key_that_openssh_knows_survives_a_restart(client: Client, tmp_path: Path) -> None:
+    port = None
+    for _start in range(2):
+        options = (*MANY, "--data", str(tmp_path / "data"))
+        with Served(tmp_path, options=options) as server:
+            command = Starter(client, server, tmp_path).ssh(
+                "ada", "-T", "-o", "HostKeyAlias=chat.example"
+            )
+            if port is not None:
+                command[command.index("StrictHostKeyChecking=accept-new")] = (
+                    "StrictHostKeyChecking=yes"
+                )
+            port = server.port()
+            ended = run(command, tmp_path, b"/quit\n")
+            assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+def test_everyone_is_told_when_the_server_stops(client: Client, tmux: Tmux, tmp_path: Path) -> None:
+    with Served(tmp_path, options=(*MANY, "--data", str(tmp_path / "data"))) as server:
+        drawn, netcat = everyone_walks_in(Starter(client, server, tmp_path), tmux)
+    for one in (*drawn, netcat):
+        one.shows_somewhere("-- The server is stopping. Goodbye.")
+    assert [one.status() for one in drawn[:3]] == [0, 0, 0]

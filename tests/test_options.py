@@ -1,0 +1,441 @@
+"""The command line: every option, good and bad, and the server that comes of it."""
+
+import re
+import stat
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.application.service import MultiService, Service
+from twisted.conch.ssh.keys import Key
+from twisted.internet.endpoints import (
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    UNIXServerEndpoint,
+)
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.usage import Options as UsageOptions
+from twisted.python.usage import UsageError
+
+import chatd
+from chatd.chat.limits import Flood
+from chatd.tap import BACKLOG, MOTD_LINES, Options, make_server
+from chatd.transport.admission import PerAddress
+from chatd.transport.farewell import Farewell
+from chatd.transport.gate import Door, GateFactory
+from chatd.transport.listening import Listening
+from chatd.transport.ssh.hostkey import FILE_NAME
+
+VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a home of our own, where nothing has been set."""
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    return home
+
+
+def parsed(*words: str) -> Options:
+    """The options that a command line gives."""
+    options = Options()
+    options.parseOptions(list(words))
+    return options
+
+
+def refused(*words: str) -> str:
+    """The sentence that a command line is refused with."""
+    with pytest.raises(UsageError) as why:
+        parsed(*words)
+    sentence = str(why.value)
+    assert sentence
+    assert "\n" not in sentence
+    assert "Traceback" not in sentence
+    return sentence
+
+
+# Defaults -----------------------------------------------------------------------------------------
+
+
+def test_nothing_has_to_be_said(home: Path) -> None:
+    options = parsed()
+    assert options["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert options["lobby"] == "lobby"
+    assert options["motd"] == ()
+    assert options["shouting"] == "allow"
+    assert options["admin"] == frozenset()
+    assert options["data"] == home / ".local" / "state" / "chatd"
+    assert options["max-connections"] == 10_000
+    assert options["per-address"] == PerAddress(100, 120)
+    assert options["flood"] == Flood(10, 2)
+    assert options["proxy-from"] == []
+
+
+def test_every_option_is_tested_here() -> None:
+    text = Path(__file__).read_text()
+    for option in options_of(Options().getUsage()):
+        assert f'"{option}' in text
+
+
+# Ports --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("2222", f"tcp:2222:backlog={BACKLOG}"),
+        ("0", f"tcp:0:backlog={BACKLOG}"),
+        ("65535", f"tcp:65535:backlog={BACKLOG}"),
+        ("tcp:2222", f"tcp:2222:backlog={BACKLOG}"),
+        ("tcp:2222:interface=127.0.0.1", f"tcp:2222:interface=127.0.0.1:backlog={BACKLOG}"),
+        ("tcp6:2222", f"tcp6:2222:backlog={BACKLOG}"),
+        ("tcp:2222:backlog=5", "tcp:2222:backlog=5"),
+        ("unix:/run/chatd", "unix:/run/chatd"),
+    ],
+)
+def test_a_port_is_a_number_or_an_endpoint(text: str, endpoint: str) -> None:
+    for words in (("--port", text), (f"--port={text}",), ("-p", text)):
+        assert parsed(*words)["listen"] == [("auto", endpoint)]
+    assert parsed("--listen", f"ssh={text}")["listen"] == [("ssh", endpoint)]
+
+
+def test_endpoints_are_made_while_parsing() -> None:
+    options = parsed("--port", "1", "--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd")
+    ways = [(way, type(endpoint)) for way, endpoint in options["endpoints"]]
+    assert ways == [
+        ("auto", TCP4ServerEndpoint),
+        ("ssh", TCP6ServerEndpoint),
+        ("line", UNIXServerEndpoint),
+    ]
+
+
+def test_listen_alone_opens_no_port_besides() -> None:
+    options = parsed("--listen", "ssh=22", "--listen=telnet=23", "--listen", "ssh=2222")
+    assert [way for way, _ in options["listen"]] == ["ssh", "telnet", "ssh"]
+
+
+def test_the_options_of_one_command_line_are_not_those_of_the_next() -> None:
+    parsed("--listen", "ssh=22", "--proxy-from", "10.0.0.0/8")
+    assert parsed()["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
+    assert parsed()["proxy-from"] == []
+
+
+@pytest.mark.parametrize("port", ["65536", "99999999999"])
+def test_a_number_that_is_no_port_is_refused(port: str) -> None:
+    assert refused("--port", port) == f"--port: a port is a number from 0 to 65535, not {port}"
+    assert refused("--listen", f"ssh={port}").startswith(f"--listen ssh={port}: a port is a number")
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "-1",
+        "1134 ",
+        "nosuch:1",
+        "tcp:",
+        "tcp:http",
+        "tcp:1:backlog=x",
+        "unix:/run/chatd:mode=x",
+        "haproxy:nosuch:1",
+        pytest.param("tcp"),
+        pytest.param("tcp:1:interface=::1"),
+        pytest.param("tcp:1:bogus=1"),
+        pytest.param("unix"),
+        pytest.param("systemd:domain=INET:name=nosuch"),
+        pytest.param("systemd:domain=INET:index=0"),
+    ],
+)
+def test_what_is_no_endpoint_is_refused_in_a_sentence(endpoint: str) -> None:
+    assert refused("--port", endpoint).startswith("--")
+    assert refused("--listen", f"ssh={endpoint}").startswith("--listen")
+
+
+@pytest.mark.parametrize("endpoint", ["tcp:65536", "tcp6:65536", "tcp:-1"])
+def test_a_number_that_is_no_port_is_refused_within_an_endpoint_too(endpoint: str) -> None:
+    assert refused("--port", endpoint)
+
+
+def test_a_bad_endpoint_is_refused_by_the_name_of_its_option() -> None:
+    assert refused("--port", "nosuch:1").startswith("--port")
+
+
+@pytest.mark.parametrize("text", ["22", "bogus=22", "=22", "ssh", "SSH=22", ""])
+def test_a_way_in_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
+    assert refused("--listen", text) == (
+        f"--listen takes WAY=ENDPOINT, WAY one of auto, ssh, telnet, line: {text}"
+    )
+
+
+# The chat -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", ["lobby", "Café", "日本語", "room-1"])
+def test_the_lobby_has_a_name(room: str) -> None:
+    assert parsed("--lobby", room)["lobby"] == room
+
+
+@pytest.mark.parametrize("room", ["", "a b", "x" * 33, "\x1b[2J"])
+def test_a_lobby_without_a_good_name_is_refused(room: str) -> None:
+    assert refused("--lobby", room).startswith("--lobby: A room's name ")
+
+
+def test_the_message_of_the_day_is_a_file_made_safe(tmp_path: Path) -> None:
+    motd = tmp_path / "motd"
+    motd.write_bytes(b"Be kind.\r\n\r\n\x1b[31mcaf\xc3\xa9 \xff\n")
+    assert parsed("--motd", str(motd))["motd"] == ("Be kind.", "", "[31mcafé \ufffd")
+
+
+def test_a_long_message_of_the_day_is_cut(tmp_path: Path) -> None:
+    motd = tmp_path / "motd"
+    motd.write_text("line\n" * (MOTD_LINES + 1))
+    assert parsed("--motd", str(motd))["motd"] == ("line",) * MOTD_LINES
+
+
+def test_a_message_of_the_day_that_is_missing_or_a_folder_is_refused(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    assert refused("--motd", str(missing)) == f"--motd: No such file or directory: {missing}"
+    assert refused("--motd", str(tmp_path)) == f"--motd: Is a directory: {tmp_path}"
+
+
+@pytest.mark.parametrize("shouting", ["allow", "warn", "kick"])
+def test_shouting_is_allowed_warned_of_or_kicked(shouting: str) -> None:
+    assert parsed("--shouting", shouting)["shouting"] == shouting
+
+
+def test_anything_else_about_shouting_is_refused() -> None:
+    assert refused("--shouting", "ban") == ("--shouting: it is one of allow, warn, kick, not ban")
+
+
+def test_operators_are_the_keys_of_a_file(tmp_path: Path) -> None:
+    key = Key(Ed25519PrivateKey.generate()).public()
+    keys = tmp_path / "keys"
+    keys.write_bytes(b"# us\n\n" + key.toString("OPENSSH", comment=b"ada@example.org") + b"\n")
+    assert parsed("--admin", str(keys))["admin"] == {key.blob()}
+
+
+def test_a_file_of_keys_that_is_missing_or_bad_is_refused_with_its_line(tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    assert refused("--admin", str(keys)).startswith(f"--admin: {keys} cannot be read: ")
+    keys.write_text("# us\nssh-ed25519 nonsense\n")
+    assert refused("--admin", str(keys)) == f"--admin: {keys}, line 2: the key is not whole."
+
+
+# Limits -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["1", "10", "50000"])
+def test_connections_are_a_number_from_1_on(text: str) -> None:
+    assert parsed("--max-connections", text)["max-connections"] == int(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "", "1.5", "١", "1e3"])
+def test_anything_else_about_connections_is_refused(text: str) -> None:
+    expected = f"--max-connections: it is a number from 1 on, not {text}"
+    assert refused(f"--max-connections={text}") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("none", None),
+        ("5", PerAddress(5, 120)),
+        ("5/30", PerAddress(5, 30)),
+        ("5/0.5", PerAddress(5, 0.5)),
+    ],
+)
+def test_one_address_has_its_limits_or_none(text: str, limit: PerAddress | None) -> None:
+    assert parsed("--per-address", text)["per-address"] == limit
+
+
+@pytest.mark.parametrize("text", ["0", "x", "5/", "5/0", "5/x", "/", "", "5/nan", "5/inf", "None"])
+def test_limits_of_an_address_that_make_no_sense_are_refused(text: str) -> None:
+    assert refused("--per-address", text).startswith("--per-address: it is a number ")
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"), [("none", None), ("5/1", Flood(5, 1)), ("1/0.1", Flood(1, 0.1))]
+)
+def test_one_person_has_their_pace_or_none(text: str, limit: Flood | None) -> None:
+    assert parsed("--flood", text)["flood"] == limit
+
+
+@pytest.mark.parametrize("text", ["5", "0/1", "5/0", "5/x", "x/1", "", "/", "5/-1", "5/inf"])
+def test_a_pace_that_makes_no_sense_is_refused(text: str) -> None:
+    assert refused("--flood", text).startswith("--flood: it is ")
+
+
+@pytest.mark.parametrize("network", ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1"])
+def test_proxies_are_networks(network: str) -> None:
+    assert parsed("--proxy-from", network)["proxy-from"] == [ip_network(network)]
+
+
+def test_there_may_be_several_networks_of_proxies() -> None:
+    options = parsed("--proxy-from", "10.0.0.0/8", "--proxy-from=::1")
+    assert options["proxy-from"] == [ip_network("10.0.0.0/8"), ip_network("::1")]
+
+
+@pytest.mark.parametrize("network", ["", "proxy.example.org", "10.0.0.1/8", "10.0.0.0/33"])
+def test_what_is_no_network_is_refused(network: str) -> None:
+    assert refused("--proxy-from", network).startswith("--proxy-from: ")
+
+
+# The folder ---------------------------------------------------------------------------------------
+
+
+def test_the_host_key_is_made_once_and_kept_for_oneself(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "chatd"
+    first = parsed("--data", str(folder))["host-key"]
+    assert parsed("--data", str(folder))["host-key"] == first
+    assert [path.name for path in folder.iterdir()] == [FILE_NAME]
+    assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
+
+
+def test_systemd_says_first_where_the_folder_is_then_xdg_then_home(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parsed()["data"] == home / ".local" / "state" / "chatd"
+    monkeypatch.setenv("XDG_STATE_HOME", "")
+    assert parsed()["data"] == home / ".local" / "state" / "chatd"
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    assert parsed()["data"] == tmp_path / "xdg" / "chatd"
+    monkeypatch.setenv("STATE_DIRECTORY", f"{tmp_path / 'one'}:{tmp_path / 'two'}")
+    assert parsed()["data"] == tmp_path / "one"
+    assert (tmp_path / "one" / FILE_NAME).exists()
+    assert parsed("--data", str(tmp_path / "mine"))["data"] == tmp_path / "mine"
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    assert refused("--data", str(file)).startswith(f"--data: The SSH host key {file / FILE_NAME}")
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused() -> None:
+    assert refused("--data", "/proc/chatd").startswith("--data: The SSH host key ")
+
+
+def test_a_host_key_that_is_none_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text("nonsense")
+    assert refused("--data", str(tmp_path)).startswith("--data: The SSH host key ")
+    assert (tmp_path / FILE_NAME).read_text() == "nonsense"
+
+
+# Words --------------------------------------------------------------------------------------------
+
+
+def options_of(usage: str) -> list[str]:
+    """The long options that a usage text names at the beginnings of its lines."""
+    return re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", usage, re.MULTILINE)
+
+
+class Program(UsageOptions):
+    """A program that takes chatd as a command, as twistd does."""
+
+    synopsis = "Usage: twistd [options]"
+    subCommands: ClassVar[list[Any]] = [["chatd", None, Options, "A chat server."]]
+
+
+@pytest.mark.parametrize("columns", ["80", "100"])
+def test_help_begins_with_a_synopsis_and_says_what_every_option_means(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    with pytest.raises(SystemExit) as ended:
+        Program().parseOptions(["chatd", "--help"])
+    assert ended.value.code in (0, None)
+    usage = capsys.readouterr().out
+    assert usage.startswith("Usage: twistd [options] chatd [options]\n")
+    every = {f"--{option.rstrip('=')}" for option in Options().longOpt}
+    assert set(options_of(usage)) == every
+    for line in usage.splitlines():
+        assert len(line) <= int(columns)
+        if options_of(line):
+            assert re.search(r"--[a-z-]+=? {2,}\S", line), "a meaning stands beside it"
+    words = " ".join(usage.split())
+    assert "One chat server that every client can walk into" in words
+    for default in ("1134", "lobby", "allow", "10000", "100/120", "10/2"):
+        assert f"[default: {default}]" in words
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed("--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"chatd {chatd.__version__} on Twisted ")
+
+
+@pytest.mark.parametrize("words", [("extra",), ("--nosuch",), ("--port",)])
+def test_a_word_that_means_nothing_is_refused(words: tuple[str, ...]) -> None:
+    assert refused(*words)
+
+
+# The server ---------------------------------------------------------------------------------------
+
+
+def doors(reactor: MemoryReactorClock) -> list[Door]:
+    """What stands behind each port that is open."""
+    factories = [factory for _, factory, *_ in reactor.tcpServers]
+    return [factory.door for factory in factories if isinstance(factory, GateFactory)]
+
+
+def served(*words: str) -> tuple[MultiService, MemoryReactorClock]:
+    """The server of a command line, with its ports opened in memory only."""
+    reactor = MemoryReactorClock()
+    options = parsed("--max-connections", "10", *words)
+    options["endpoints"] = [
+        (way, TCP4ServerEndpoint(reactor, 1000 + number))
+        for number, (way, _) in enumerate(options["endpoints"])
+    ]
+    server = make_server(options, reactor)
+    assert isinstance(server, MultiService)
+    return server, reactor
+
+
+def test_a_server_says_farewell_and_listens_on_every_port() -> None:
+    server, reactor = served("--port", "1", "--listen", "ssh=2", "--listen", "line=3")
+    services: list[Service] = list(server)
+    assert [type(service) for service in services] == [Farewell] + [Listening] * 3
+    server.startService()
+    assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
+    assert len({id(door.admission) for door in doors(reactor)}) == 1
+    assert len({id(door.host.chat) for door in doors(reactor)}) == 1
+
+
+def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
+    motd = tmp_path / "motd"
+    motd.write_text("Be kind.\n")
+    server, reactor = served(
+        *("--lobby", "Attic", "--motd", str(motd), "--flood", "none", "--shouting", "kick"),
+        *("--per-address", "1", "--proxy-from", "10.0.0.0/8"),
+    )
+    server.startService()
+    [door] = doors(reactor)
+    assert door.admission.most == 10
+    assert door.admission.per_address == PerAddress(1, 120)
+    assert door.host.flood is None
+    assert door.host.motd == ("Be kind.",)
+    assert door.proxies == (ip_network("10.0.0.0/8"),)
+    assert door.host.chat.lobby.name.shown == "Attic"
+    transport = StringTransport()
+    gate = GateFactory(door).buildProtocol(transport.getPeer())
+    gate.makeConnection(transport)
+    reactor.pump([0.5, 0.5])
+    assert transport.value().endswith(
+        b"-- Be kind.\r\n-- You are guest1 in Attic, alone so far; /help says what you can do.\r\n"
+    )
+
+
+def test_every_start_of_a_server_is_another() -> None:
+    chats = []
+    for _ in range(2):
+        server, reactor = served()
+        server.startService()
+        [door] = doors(reactor)
+        chats.append(door.host.chat)
+    assert chats[0] is not chats[1]

@@ -1,0 +1,291 @@
+"""How what happens is put in words: every event, in every theme."""
+
+import re
+from dataclasses import replace
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat import preferences
+from chatd.chat.events import (
+    Acted,
+    Entry,
+    Invited,
+    Joined,
+    KeptEvent,
+    Kicked,
+    Left,
+    Listing,
+    Missed,
+    Muted,
+    Notice,
+    PersonalEvent,
+    PrivateMessage,
+    PutOut,
+    Recalled,
+    Recipient,
+    Refusal,
+    Renamed,
+    Role,
+    RoleGiven,
+    RoomEvent,
+    RoomSet,
+    Said,
+    TopicSet,
+)
+from chatd.chat.text import safe
+from chatd.terminal.style import TextStyle
+from chatd.terminal.themes import THEMES
+
+#: 15 January 2026, 23:59:30 UTC.
+LATE = 1768521570.0
+
+ROOM_EVENTS: list[tuple[RoomEvent, str]] = [
+    (Said(LATE, "ada", "hi"), "ada: hi"),
+    (Acted(LATE, "ada", "waves"), "* ada waves"),
+    (TopicSet(LATE, "ada", "tea"), "-- ada set the topic of lobby: tea"),
+    (TopicSet(LATE, "ada", ""), "-- ada took the topic of lobby away"),
+    (Joined(LATE, "ada"), "-- ada joined lobby"),
+    (Left(LATE, "ada", "", False), "-- ada left lobby"),
+    (Left(LATE, "ada", "tea", False), "-- ada left lobby (tea)"),
+    (Left(LATE, "ada", "", True), "-- ada left"),
+    (Left(LATE, "ada", "tea", True), "-- ada left (tea)"),
+    (Renamed(LATE, "ada", "grace"), "-- ada is now known as grace"),
+    (Kicked(LATE, "ada", "bob", ""), "-- ada was kicked from lobby by bob"),
+    (Kicked(LATE, "ada", None, "caps"), "-- ada was kicked from lobby by the server (caps)"),
+    (RoleGiven(LATE, "ada", Role.OWNER, None), "-- ada is the owner of lobby now"),
+    (RoleGiven(LATE, "ada", Role.MODERATOR, "bob"), "-- ada is a moderator of lobby now, by bob"),
+    (RoleGiven(LATE, "ada", Role.MEMBER, "bob"), "-- ada is a member of lobby now, by bob"),
+    (Muted(LATE, "ada", "bob", True), "-- ada is muted in lobby, by bob"),
+    (Muted(LATE, "ada", "bob", False), "-- ada may speak again in lobby, by bob"),
+    (RoomSet(LATE, "ada", "slow", "5"), "-- ada set slow of lobby to 5"),
+]
+
+PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
+    (Notice("Hello."), ["-- Hello."]),
+    (Notice(""), ["--"]),
+    (Refusal("no-room", "You are in no room."), ["-- You are in no room."]),
+    (Listing("here:", ("ada", "bob")), ["-- here:", "   ada", "   bob"]),
+    (Listing("nobody", ()), ["-- nobody"]),
+    (PrivateMessage(LATE, "ada", "bob", "psst", Recipient.ADDRESSEE), ["[ada -> you] psst"]),
+    (PrivateMessage(LATE, "ada", "bob", "psst", Recipient.SENDER), ["[you -> bob] psst"]),
+    (
+        Invited(LATE, "ada", "attic"),
+        ["-- ada invites you into attic; /join attic takes you there."],
+    ),
+    (Missed("lobby", 1), ["-- You missed 1 message in lobby: you read too slowly."]),
+    (Missed("lobby", 2), ["-- You missed 2 messages in lobby: you read too slowly."]),
+    (PutOut(LATE, "lobby", "ada", "caps"), ["-- You were kicked from lobby by ada (caps)."]),
+    (PutOut(LATE, "lobby", None, ""), ["-- You were kicked from lobby by the server."]),
+    (
+        Recalled("lobby", (Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),)),
+        ["-- lobby, the last 1:", "   23:59 ada: hi"],
+    ),
+    (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
+]
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+STYLES = [
+    TextStyle(theme=theme, bell=bell, timestamps=timestamps, names_room=names_room)
+    for theme in THEMES
+    for bell in (False, True)
+    for timestamps in (False, True)
+    for names_room in (False, True)
+]
+
+
+def entry(event: RoomEvent, room: str = "lobby") -> Entry:
+    """An event in its place."""
+    return Entry(room, 1, "ada", event)
+
+
+def shown(rendered: bytes) -> list[str]:
+    """The lines of what was rendered, after a look at what they are made of."""
+    text = rendered.decode()
+    assert text.endswith("\r\n")
+    lines = text.removesuffix("\r\n").split("\r\n")
+    plain = [SGR.sub("", line) for line in lines]
+    for line, words in zip(lines, plain, strict=True):
+        assert not CONTROL.search(words.removesuffix("\a"))
+        painted = SGR.findall(line)
+        assert painted[1::2] == ["\x1b[0m"] * (len(painted) // 2), "what is painted comes to an end"
+        assert len(painted) % 2 == 0
+    return plain
+
+
+def test_every_event_is_tried_here() -> None:
+    tried = {type(event) for event, _ in ROOM_EVENTS}
+    assert tried == set(get_args(RoomEvent))
+    assert tried >= set(get_args(KeptEvent))
+    assert {type(event) for event, _ in PERSONAL_EVENTS} == set(get_args(PersonalEvent))
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("mentioned", [False, True])
+def test_every_event_of_a_room_is_one_line(style: TextStyle, mentioned: bool) -> None:
+    for event, words in ROOM_EVENTS:
+        [line] = shown(style.render(entry(event), mentioned))
+        rings = mentioned and style.bell and isinstance(event, Said | Acted)
+        tag = "[lobby] " if style.names_room and isinstance(event, Said | Acted) else ""
+        time = "23:59 " if style.timestamps else ""
+        assert line == f"{time}{tag}{words}" + "\a" * rings
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+def test_every_event_of_ones_own_is_as_many_lines_as_it_has(style: TextStyle) -> None:
+    for event, words in PERSONAL_EVENTS:
+        lines = shown(style.render_personal(event))
+        if isinstance(event, PrivateMessage):
+            received = event.end is Recipient.ADDRESSEE
+            time = "23:59 " if style.timestamps else ""
+            assert lines == [f"{time}{words[0]}" + "\a" * (style.bell and received)]
+        else:
+            assert lines == words
+
+
+@given(st.sampled_from(STYLES), st.text().map(safe), st.booleans())
+def test_whatever_is_said_is_one_line_without_controls(
+    style: TextStyle, text: str, mentioned: bool
+) -> None:
+    for event in (Said(0, "ada", text), Acted(0, "ada", text), TopicSet(0, "ada", text)):
+        [_line] = shown(style.render(entry(event), mentioned))
+    message = PrivateMessage(0, "ada", "bob", text, Recipient.ADDRESSEE)
+    assert len(shown(style.render_personal(message))) == 1
+
+
+def test_plain_is_without_a_single_sequence() -> None:
+    style = TextStyle()
+    for event, words in ROOM_EVENTS:
+        assert style.render(entry(event), mentioned=True) == f"{words}\r\n".encode()
+
+
+@pytest.mark.parametrize("theme", [name for name in THEMES if name != "plain"])
+def test_in_colours_nicks_times_refusals_and_mentions_look_otherwise(theme: str) -> None:
+    style = TextStyle(theme=theme, timestamps=True)
+    said = style.render(entry(Said(LATE, "ada", "hi")))
+    assert len(SGR.findall(said.decode())) == 4
+    mention = style.render(entry(Said(LATE, "ada", "hi")), mentioned=True)
+    assert len(SGR.findall(mention.decode())) == 6
+    assert SGR.search(style.render_personal(Refusal("no", "No.")).decode())
+    private = PrivateMessage(LATE, "ada", "bob", "psst", Recipient.ADDRESSEE)
+    assert SGR.search(style.render_personal(private).decode())
+
+
+def test_a_nick_has_one_colour_however_it_is_spelled_and_others_have_others() -> None:
+    theme = THEMES["default"]
+    colours = {theme.nick(f"nick{n}").partition("m")[0] for n in range(200)}
+    assert len(colours) == len(theme.nicks)
+    assert theme.nick("Ada").replace("Ada", "ada") == theme.nick("ada")
+
+
+def test_people_can_choose_every_theme_but_plain_which_is_a_preference_of_its_own() -> None:
+    assert {*preferences.THEMES, "plain"} == set(THEMES)
+    assert {theme.name: theme for theme in THEMES.values()} == THEMES
+
+
+# Styles are values --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+def test_equal_styles_are_one_key(style: TextStyle) -> None:
+    same = replace(style)
+    assert same is not style
+    assert same == style
+    assert hash(same) == hash(style)
+    assert {style: "rendered"}[same] == "rendered"
+
+
+def test_the_zone_of_what_was_said_before_makes_no_other_style_of_what_is_said_now() -> None:
+    there = TextStyle(recalled_timezone="Asia/Tokyo")
+    assert there == TextStyle()
+    assert hash(there) == hash(TextStyle())
+    assert there.aside.recalled_timezone == "Asia/Tokyo"
+
+
+def test_whether_a_mention_looks_otherwise_depends_on_theme_and_bell() -> None:
+    assert not TextStyle().highlights
+    assert TextStyle(bell=True).highlights
+    assert TextStyle(theme="mono").highlights
+
+
+def test_a_room_without_the_focus_is_named() -> None:
+    style = TextStyle()
+    assert style.aside.render(entry(Said(0, "ada", "hi"), "attic")) == b"[attic] ada: hi\r\n"
+    assert style.aside.aside == style.aside
+    assert style.aside != style
+
+
+def test_who_does_not_want_to_see_joins_sees_none_but_everything_else() -> None:
+    style = TextStyle(joins=False, timestamps=True)
+    for event, _ in ROOM_EVENTS:
+        rendered = style.render(entry(event))
+        assert (rendered == b"") == isinstance(event, Joined | Left)
+
+
+# Times --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("zone", "time"),
+    [
+        ("UTC", "23:59"),
+        ("Europe/Vienna", "00:59"),
+        ("America/New_York", "18:59"),
+        ("Asia/Kolkata", "05:29"),
+    ],
+)
+def test_times_are_those_of_ones_own_zone(zone: str, time: str) -> None:
+    style = TextStyle(timestamps=True, timezone=zone)
+    assert style.render(entry(Said(LATE, "ada", "hi"))) == f"{time} ada: hi\r\n".encode()
+    private = PrivateMessage(LATE, "ada", "bob", "psst", Recipient.SENDER)
+    assert style.render_personal(private) == f"{time} [you -> bob] psst\r\n".encode()
+
+
+def test_a_zone_keeps_its_summer_time() -> None:
+    style = TextStyle(timestamps=True, timezone="Europe/Vienna")
+    july = LATE + 181 * 24 * 3600
+    assert style.render(entry(Said(july, "ada", "hi"))).startswith(b"01:59 ")
+
+
+def test_a_time_is_shown_at_its_minute_and_not_before_the_next() -> None:
+    style = TextStyle(timestamps=True)
+    times = [LATE - 30, LATE + 29.9, LATE + 30]
+    rendered = [style.render(entry(Said(time, "ada", "")))[:5] for time in times]
+    assert rendered == [b"23:59", b"23:59", b"00:00"]
+
+
+def recalled(*times: float) -> Recalled:
+    """What was said at these times."""
+    return Recalled("lobby", tuple(entry(Said(time, "ada", "hi")) for time in times))
+
+
+def test_history_of_one_day_shows_times_only() -> None:
+    lines = shown(TextStyle().render_personal(recalled(LATE - 60, LATE)))
+    assert lines == ["-- lobby, the last 2:", "   23:58 ada: hi", "   23:59 ada: hi"]
+
+
+def test_history_over_midnight_shows_the_date_of_the_days_before() -> None:
+    lines = shown(TextStyle().render_personal(recalled(LATE, LATE + 60)))
+    assert lines[1:] == ["   2026-01-15 23:59 ada: hi", "   00:00 ada: hi"]
+
+
+def test_midnight_is_that_of_ones_own_zone() -> None:
+    style = TextStyle(recalled_timezone="Europe/Vienna")
+    assert shown(style.render_personal(recalled(LATE, LATE + 60)))[1] == "   00:59 ada: hi"
+
+
+def test_history_names_its_room_once_also_in_a_room_without_the_focus() -> None:
+    style = TextStyle(timestamps=True).aside
+    assert shown(style.render_personal(recalled(LATE))) == [
+        "-- lobby, the last 1:",
+        "   23:59 ada: hi",
+    ]
+
+
+def test_history_never_rings() -> None:
+    for style in STYLES:
+        assert b"\a" not in style.render_personal(recalled(LATE))

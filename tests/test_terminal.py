@@ -1,0 +1,404 @@
+"""A display that chatd draws itself, and the keys that come from it, joined to a conversation."""
+
+import pytest
+
+from chatd.chat.chat import Visitor
+from chatd.chat.events import Notice
+from chatd.chat.limits import LINE_BYTES, PERSONAL_BYTES, Flood
+from chatd.chat.preferences import Preferences
+from chatd.transport.conversation import Conversation
+from chatd.transport.outbox import StreamOutbox
+from chatd.transport.terminal import ESCAPE_SECONDS, Terminal
+
+from .displays import Display
+from .wires import Building, Transport, Wire
+
+COLUMNS, ROWS = 80, 16
+
+
+class Brimful(Transport):
+    """A transport that may be full as soon as it is written to."""
+
+    brimful = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.brimful:
+            self.fills()
+
+
+class Sitting:
+    """Somebody before a terminal, in the lobby of a building."""
+
+    def __init__(
+        self, building: Building, nick: str = "ada", *, colours: bool = False, ansi: bool = True
+    ) -> None:
+        self.building = building
+        self.transport = Brimful()
+        self.reading = True
+        outbox = StreamOutbox(self.transport, building.clock, self._ready)
+        self.conversation = Conversation(building.host, outbox, self._set_reading, "192.0.2.1")
+        self.terminal = Terminal(
+            self.conversation, building.clock, COLUMNS, ROWS, colours=colours, ansi=ansi
+        )
+        self.display = Display(COLUMNS, ROWS)
+        self.conversation.use(self.terminal)
+        self.conversation.begin(Visitor(nick, "192.0.2.1"))
+
+    def _ready(self) -> None:
+        self.conversation.ready()
+
+    def _set_reading(self, reading: bool) -> None:
+        self.reading = reading
+
+    def types(self, text: str) -> None:
+        """Press keys."""
+        self.terminal.receive(text.encode())
+
+    def gets(self) -> bytes:
+        """What was sent since the last time, once the turn has ended; it is shown as well."""
+        self.building.turn()
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        self.display.takes(data)
+        return data
+
+    def sees(self) -> list[str]:
+        """The rows of the screen, once the turn has ended."""
+        self.gets()
+        return self.display.lines
+
+    def goes(self) -> None:
+        """The connection is gone."""
+        self.terminal.stop()
+        self.conversation.connection_lost()
+
+
+def sitting(*, flood: Flood | None = None) -> tuple[Sitting, Wire]:
+    """Ada before a terminal, and Bob with a netcat; both have read what there was."""
+    building = Building(flood=flood)
+    ada, bob = Sitting(building), building.enters("bob")
+    ada.sees(), bob.gets()
+    return ada, bob
+
+
+GREETED = [
+    "-- You are ada in lobby, alone so far; /help says what you can do.",
+    "-- guest1 joined lobby",
+    "-- guest1 is now known as bob",
+]
+
+
+# What is shown ------------------------------------------------------------------------------------
+
+
+def test_who_comes_in_sees_the_greeting_and_then_a_prompt() -> None:
+    ada = Sitting(Building())
+    assert ada.sees() == [GREETED[0], "[lobby]"]
+    assert ada.display.cursor == (8, 1)
+
+
+def test_what_is_typed_is_shown_once() -> None:
+    ada, bob = sitting()
+    ada.types("hello")
+    assert ada.gets() == b"hello"
+    ada.types("\r")
+    assert ada.sees() == [*GREETED, "ada: hello", "[lobby]"]
+    assert bob.gets() == b"ada: hello\r\n"
+
+
+def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
+    ada, _bob = sitting()
+    ada.types("x" * 100)
+    assert ada.sees()[3:] == ["[lobby] " + "x" * 72, "x" * 28]
+    ada.types("\r")
+    assert ada.sees()[3:] == ["ada: " + "x" * 75, "x" * 25, "[lobby]"]
+
+
+def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
+    ada, bob = sitting()
+    ada.types("hal")
+    bob.sends(b"one\n"), bob.sends("zwei 日本語\n".encode())
+    assert ada.sees() == [*GREETED, "bob: one", "bob: zwei 日本語", "[lobby] hal"]
+    ada.types("f\x7fves\r")
+    assert ada.sees()[-2:] == ["ada: halves", "[lobby]"]
+    assert bob.gets() == b"ada: halves\r\n"
+
+
+def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
+    ada, bob = sitting()
+    ada.types("hal"), ada.gets()
+    bob.sends(b"one\ntwo\nthree\n")
+    assert ada.gets() == b"\r\x1b[Jbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
+
+
+def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
+    ada, _bob = sitting()
+    ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
+    assert ada.sees()[3:6] == ["-- lobby: 2 here", "   ada", "   bob"]
+    assert ada.sees()[-1] == "[lobby] f"
+    assert ada.sees()[-2].startswith("-- ")
+
+
+def test_the_prompt_names_the_room_that_has_the_focus() -> None:
+    ada, _bob = sitting()
+    ada.types("/join attic\r")
+    assert ada.sees()[-1] == "[attic]"
+    ada.types("/leave\r"), ada.types("/leave lobby\r")
+    assert ada.sees()[-1] == "[-]"
+
+
+def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
+    ada, bob = sitting()
+    ada.types("/join 日本語の部屋\r"), ada.types("hal")
+    bob.sends(b"one\n")
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] hal"]
+    assert ada.display.cursor == (18, len(ada.display.lines) - 1)
+
+
+def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
+    ada = Sitting(Building(), colours=True)
+    ada.gets()
+    ada.types("hi\r")
+    assert b"\x1b[38;5;" in ada.gets()
+    ada.types("/set plain on\r"), ada.gets()
+    ada.types("hi\r")
+    assert b"\x1b[38;5;" not in ada.gets()
+    assert ada.sees()[-2:] == ["ada: hi", "[lobby]"]
+
+
+def test_the_style_is_what_the_person_and_the_terminal_want() -> None:
+    preferences = Preferences(theme="mono", bell=False, timestamps=True, timezone="Asia/Tokyo")
+    terminal = Sitting(Building(), colours=True).terminal
+    style = terminal.style(preferences)
+    assert (style.theme, style.bell, style.timestamps) == ("mono", False, True)
+    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", True, False)
+    terminal.colours = False
+    assert terminal.style(preferences).theme == "plain"
+
+
+def test_a_dumb_terminal_is_never_sent_a_sequence() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.types("hal"), bob.sends(b"one\n"), ada.types("\x7f\x0c"), ada.terminal.resize(40, 10)
+    ada.types("/join attic\r"), ada.types("/quit\r")
+    assert b"\x1b" not in ada.gets()
+
+
+def test_another_size_draws_the_line_anew_and_the_same_one_nothing() -> None:
+    ada, _bob = sitting()
+    ada.types("hal"), ada.gets()
+    ada.terminal.resize(COLUMNS, ROWS)
+    assert ada.gets() == b""
+    ada.terminal.resize(30, 10)
+    assert ada.gets() == b"\r\x1b[J[lobby] hal"
+
+
+# Keys ---------------------------------------------------------------------------------------------
+
+
+def test_ctrl_l_makes_a_new_screen_with_the_line() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x0c")
+    assert ada.sees() == ["[lobby] hal"]
+
+
+def test_ctrl_c_clears_the_line_and_then_says_how_one_leaves() -> None:
+    ada, bob = sitting()
+    ada.types("hal\x03")
+    assert ada.sees() == [*GREETED, "[lobby]"]
+    ada.types("\x03")
+    assert ada.sees() == [*GREETED, "-- /quit or Ctrl-D leaves.", "[lobby]"]
+    assert bob.gets() == b""
+
+
+def test_ctrl_c_drops_the_lines_that_wait() -> None:
+    ada, bob = sitting(flood=Flood(2, 1))
+    ada.types("1\r2\r3\r4\r"), ada.gets()
+    ada.types("\x03")
+    assert "-- Dropped 2 lines that waited." in ada.sees()
+    ada.building.clock.pump([1] * 10)
+    assert bob.gets() == b"ada: 1\r\nada: 2\r\n"
+
+
+def test_an_interrupt_that_is_no_key_is_ctrl_c() -> None:
+    ada, _bob = sitting()
+    ada.types("hal"), ada.terminal.interrupt()
+    assert ada.sees()[-1] == "[lobby]"
+    ada.terminal.interrupt()
+    assert ada.sees()[-2] == "-- /quit or Ctrl-D leaves."
+
+
+@pytest.mark.parametrize("key", ["\x04", "/quit\r"])
+def test_ctrl_d_leaves_as_quit_does_and_the_screen_is_ones_own_again(key: str) -> None:
+    ada, bob = sitting()
+    ada.types(key)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert ada.display.cursor == (0, len(GREETED) + 1)
+    assert ada.transport.disconnecting
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_ctrl_d_on_a_line_does_nothing() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x04")
+    assert ada.sees()[-1] == "[lobby] hal"
+    assert not ada.transport.disconnecting
+
+
+@pytest.mark.parametrize("more", ["hello\r", "hello", "\x0c"])
+def test_what_is_typed_after_leaving_is_neither_shown_nor_said(more: str) -> None:
+    ada, bob = sitting()
+    ada.types(f"/quit\r{more}"), ada.types(more)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_being_closed_by_the_server_leaves_no_half_typed_line() -> None:
+    ada, _bob = sitting()
+    ada.types("hal")
+    assert ada.conversation.session is not None
+    ada.conversation.session.deliver(Notice("The server is stopping. Goodbye."))
+    ada.conversation.close()
+    assert ada.sees() == [*GREETED, "-- The server is stopping. Goodbye."]
+
+
+@pytest.mark.parametrize("typed", ["one\rtwo\rthree", "\x1b[200~one\ntwo\nthree\x1b[201~"])
+def test_several_lines_at_once_are_several_lines(typed: str) -> None:
+    ada, bob = sitting()
+    ada.types(typed)
+    assert bob.gets() == b"ada: one\r\nada: two\r\n"
+    assert ada.sees()[-3:] == ["ada: one", "ada: two", "[lobby] three"]
+
+
+def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+    ada, bob = sitting()
+    ada.types("x" * LINE_BYTES)
+    assert b"too long" not in ada.gets()
+    ada.types("y")
+    assert b"-- That line was too long;" in ada.gets()
+    ada.types("\r")
+    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\n"
+
+
+def test_what_is_typed_is_safe_for_the_others() -> None:
+    ada, bob = sitting()
+    ada.types("a\u202eb\x9bc\r"), ada.types("e" + "\u0301" * 30 + "\r")
+    assert bob.gets().decode() == "ada: abc\r\nada: e" + "\u0301" * 8 + "\r\n"
+
+
+def test_marks_that_come_one_by_one_pile_up_for_nobody_else() -> None:
+    ada, bob = sitting()
+    for char in "e" + "\u0301" * 30 + "\r":
+        ada.types(char)
+    assert bob.gets().decode() == "ada: e" + "\u0301" * 8 + "\r\n"
+
+
+def test_who_pastes_more_than_is_taken_is_told() -> None:
+    ada, _bob = sitting()
+    ada.types("\x1b[200~" + "line\n" * 20_000 + "\x1b[201~")
+    assert any("paste" in line for line in ada.sees())
+
+
+# ESC ----------------------------------------------------------------------------------------------
+
+
+def test_a_lone_esc_waits_a_moment_and_is_a_key_that_does_nothing() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x1b")
+    assert ada.sees()[-1] == "[lobby] hal"
+    ada.building.clock.advance(ESCAPE_SECONDS)
+    assert ada.building.clock.getDelayedCalls() == []
+    ada.types("[Af")
+    assert ada.sees()[-1] == "[lobby] hal[Af"
+
+
+def test_a_sequence_in_two_pieces_is_one_key() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x1b")
+    ada.building.clock.advance(ESCAPE_SECONDS / 2)
+    ada.types("[Af")
+    ada.building.clock.advance(ESCAPE_SECONDS)
+    assert ada.sees()[-1] == "[lobby] half"
+
+
+def test_esc_twice_restarts_the_moment() -> None:
+    ada, _bob = sitting()
+    ada.types("\x1b")
+    ada.building.clock.advance(ESCAPE_SECONDS / 2)
+    ada.types("\x1b")
+    ada.building.clock.advance(ESCAPE_SECONDS * 0.75)
+    [_timer] = ada.building.clock.getDelayedCalls()
+    ada.building.clock.advance(ESCAPE_SECONDS)
+    ada.types("[A")
+    assert ada.sees()[-1] == "[lobby] [A"
+
+
+def test_who_goes_in_that_moment_leaves_no_timer() -> None:
+    ada, _bob = sitting()
+    ada.types("\x1b"), ada.goes()
+    ada.gets()
+    ada.building.clock.advance(60)
+    assert ada.building.clock.getDelayedCalls() == []
+    assert ada.gets() == b""
+
+
+# A connection that takes nothing ------------------------------------------------------------------
+
+
+def test_a_full_connection_keeps_its_place_and_is_drawn_right_once_it_drains() -> None:
+    ada, bob = sitting()
+    ada.types("hal"), ada.gets()
+    ada.transport.fills()
+    for n in range(4):
+        bob.sends(b"%d\n" % n)
+        bob.gets()
+    held = ada.sees()
+    assert "bob: 3" not in held
+    ada.types("f"), ada.types("\x7f")
+    ada.transport.drains()
+    assert ada.sees() == [*GREETED, *(f"bob: {n}" for n in range(4)), "[lobby] hal"]
+
+
+def test_a_connection_that_fills_while_it_is_drawn_on_loses_nothing() -> None:
+    ada, bob = sitting()
+    ada.types("hal"), ada.gets()
+    ada.transport.brimful = True
+    bob.sends(b"one\n"), bob.gets()
+    bob.sends(b"two\n"), bob.gets()
+    ada.transport.brimful = False
+    assert "bob: one" in ada.sees()
+    assert "bob: two" not in ada.sees()
+    ada.transport.drains()
+    assert ada.sees() == [*GREETED, "bob: one", "bob: two", "[lobby] hal"]
+
+
+def test_who_types_but_does_not_read_is_not_read_either() -> None:
+    ada, _bob = sitting()
+    ada.transport.fills()
+    for _ in range(PERSONAL_BYTES // 30):
+        if ada.reading:
+            ada.types("x" * 70), ada.types("\x15")
+    assert not ada.reading
+    assert len(ada.gets()) < 2 * PERSONAL_BYTES
+    ada.transport.drains()
+    assert ada.reading
+
+
+def test_a_screen_is_drawn_anew_once_however_often_one_asks_in_one_packet() -> None:
+    building = Building("telnet")
+    wire = building.connects()
+    for sent in (b"\xff\xfd\x01\xff\xfd\x03", b"x" * 4000, b"\x0c" * 60_000):
+        wire.sends(sent)
+    assert len(wire.gets()) < 30_000
+
+
+def test_of_many_sizes_in_one_packet_the_last_one_counts() -> None:
+    building = Building("telnet")
+    wire = building.connects()
+    wire.sends(b"\xff\xfd\x01\xff\xfd\x03" + b"\xff\xfb\x1f"), wire.sends(b"x" * 3000), wire.gets()
+    sizes = (
+        b"\xff\xfa\x1f\x00" + bytes([columns]) + b"\x00\x18\xff\xf0" for columns in range(30, 130)
+    )
+    wire.sends(b"".join(sizes))
+    assert len(wire.gets()) < 8000
