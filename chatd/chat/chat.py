@@ -158,6 +158,7 @@ class Chat:
             return
         person.sessions.remove(session)
         for room in person.rooms.values():
+            room.audience.catch_up(session)
             room.audience.remove(session)
         if person.sessions:
             return
@@ -212,9 +213,8 @@ class Chat:
         """Let what goes by folded nick follow somebody to another one."""
         for room in {**person.invited_into, **person.muted_in}:
             room.renamed(old, person.name.key)
-        for room in person.rooms.values():
-            if person.ignored_by:
-                room.audience.flush()  # what was said under the old nick is judged by it
+        if person.ignored_by:
+            self._posting.flush()  # what was done under the old nick is judged by it
         for other in person.ignored_by:
             other.ignored.add(person.name.key)
             if not any(session.full for session in other.sessions):  # they have read all of it

@@ -63,17 +63,17 @@ def room(text: str) -> Name:
 
 def _name(text: str, length: int, kind: str) -> Name:
     code = f"bad-{kind}"
-    text = unicodedata.normalize("NFC", safe(text)).strip()
+    text = unicodedata.normalize("NFC", text).strip()
     what = "A nick" if kind == "nick" else "A room's name"
     if not text:
         raise Refused(code, f"{what} needs at least one letter or digit.")
     if len(text) > length:
         raise Refused(code, f"{what} has at most {length} characters; that one has {len(text)}.")
-    if not _SHAPE.fullmatch(text):
+    if not _SHAPE.fullmatch(text) or safe(text) != text:
         raise Refused(
             code,
             f"{what} has letters and digits, then also . - and _; "
-            f"“{cut(text, length)}” is something else.",
+            f"“{cut(safe(text), length)}” is something else.",
         )
     if text.isascii():  # the profiles leave such names as they are, but for the case
         return Name(text, text.lower())

@@ -59,5 +59,5 @@ def cut(text: str, length: int) -> str:
 
 
 def is_shouting(text: str) -> bool:
-    """Whether a line is all capitals, with at least two letters among them."""
-    return text.isupper() and sum(map(str.isalpha, text)) >= 2
+    """Whether a line is all capitals, at least two of them; other scripts have no say in it."""
+    return text.isupper() and sum(map(str.isupper, text)) >= 2

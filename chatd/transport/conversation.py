@@ -175,7 +175,7 @@ class Conversation:
     @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
-        return self.outbox.full
+        return self.outbox.full or self.lost
 
     @property
     def pending(self) -> int:

@@ -1,0 +1,865 @@
+"""The whole chat against a simple model of it: what each person is shown, who may do what.
+
+The model is lists and dictionaries, written from the description of the line protocol.  It differs
+from the chat in being slow: everybody has a queue of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chatd.chat.commands import receive
+from chatd.chat.events import Refused
+from chatd.chat.preferences import Preferences
+from chatd.terminal.style import TextStyle
+
+from .people import Reader, Server, Someone, finished
+
+ROLES = ("member", "moderator", "owner", "operator")
+#: What looks like an l in the nicks of this test.
+LOOKS = str.maketrans("1I", "ll")
+NICKS = ("ada", "bob", "cy", "Ada", "lola", "1ola", "Iola", "guest2", "server", "no nick")
+ROOMS = ("attic", "lobby", "#Attic", "cellar", "attic", "a:b")
+RULES = (("private", "on"), ("slow", "5"), ("shouting", "kick"), ("topic", "tea"))
+OTHER_RULES = (("private", "off"), ("slow", "0"), ("shouting", "warn"))
+#: The most people at a time: more would meet each other too seldom.
+CROWD = 5
+
+
+# The model -------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class ModelRoom:
+    """A room: who is in it as what, in the order in which they came, and its rules.
+
+    ``invited`` and ``muted`` are nicks; they follow those persons who are ``known`` to the room.
+    """
+
+    name: str
+    members: dict[ModelPerson, str] = field(default_factory=dict)
+    invited: set[str] = field(default_factory=set)
+    muted: set[str] = field(default_factory=set)
+    known: set[ModelPerson] = field(default_factory=set)
+    warned: set[ModelPerson] = field(default_factory=set)
+    last_said: dict[ModelPerson, float] = field(default_factory=dict)
+    spoke: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, str] = field(
+        default_factory=lambda: {"private": "off", "slow": "0", "shouting": "allow", "topic": ""}
+    )
+    kept: list[tuple[float, str, str]] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return self.name.lower()
+
+    def role(self, person: ModelPerson) -> str:
+        return "operator" if person.operator else self.members.get(person, "member")
+
+    def remember(self, person: ModelPerson) -> None:
+        """Somebody is a member no longer; slow mode does not begin anew when they return."""
+        said = self.last_said.pop(person, -1e9)
+        if float(self.settings["slow"]):
+            self.spoke[person.key] = said
+        self.warned.discard(person)
+
+    def may(self, person: ModelPerson, least: str) -> bool:
+        return ROLES.index(self.role(person)) >= ROLES.index(least)
+
+
+@dataclass(eq=False)
+class ModelPerson:
+    """Somebody: their nick, their rooms in the order of joining, and what they are shown.
+
+    ``shown`` is a list of steps, each several queues of lines whose order among each other does
+    not matter; ``waiting`` is what the end of the turn is to show.
+    """
+
+    nick: str
+    operator: bool
+    sees_own: bool
+    rooms: list[ModelRoom] = field(default_factory=list)
+    focus: ModelRoom | None = None
+    ignored: set[str] = field(default_factory=set)
+    ignored_by: set[ModelPerson] = field(default_factory=set)
+    told_by: ModelPerson | None = None
+    joins: bool = True
+    gone: bool = False
+    waiting: list[Happening] = field(default_factory=list)
+    shown: list[list[list[str]]] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return self.nick.lower()
+
+    @property
+    def is_guest(self) -> bool:
+        return self.key.startswith("guest")
+
+    @property
+    def own(self) -> set[ModelPerson]:
+        """Who is not shown what this person says: nobody, or they themselves."""
+        return {self} if self.sees_own else set()
+
+
+@dataclass(frozen=True, eq=False)
+class Happening:
+    """Something that happens in a room: under which nick, and who is meant by it."""
+
+    room: ModelRoom
+    author: str
+    line: str
+    spoken: bool = False
+    coming_or_going: bool = False
+    meant: frozenset[ModelPerson] = frozenset()
+
+    def as_shown_to(self, person: ModelPerson) -> str:
+        aside = self.spoken and person.focus is not self.room
+        bell = person in self.meant and not person.sees_own
+        return f"[{self.room.name}] " * aside + self.line + "\a" * bell
+
+
+class Model:
+    """What a chat does.  Each method returns the code of a refusal, having changed nothing."""
+
+    def __init__(self) -> None:
+        self.lobby = ModelRoom("lobby")
+        self.rooms = {"lobby": self.lobby}
+        self.people: list[ModelPerson] = []
+        self.now = 0.0
+
+    # Showing
+
+    def happens(self, happening: Happening, unseen_by: Iterable[ModelPerson] = ()) -> None:
+        for person in happening.room.members:
+            if person not in unseen_by:
+                person.waiting.append(happening)
+
+    def announce(self, room: ModelRoom, author: ModelPerson, line: str) -> None:
+        self.happens(Happening(room, author.key, f"-- {line}"))
+
+    def show(self, person: ModelPerson, room: ModelRoom | None = None) -> None:
+        """Show somebody what waits for them: in one room, or in all."""
+        queues: dict[ModelRoom, list[str]] = {}
+        left = []
+        for each in person.waiting:
+            if room not in (None, each.room):
+                left.append(each)
+            elif each.author not in person.ignored and (person.joins or not each.coming_or_going):
+                queues.setdefault(each.room, []).append(each.as_shown_to(person))
+        person.waiting = left
+        person.shown.append(list(queues.values()))
+
+    def tell(self, person: ModelPerson, *lines: str) -> None:
+        """Show something to one person alone, after what happened before."""
+        self.show(person)
+        person.shown.append([list(lines)])
+
+    def end_turn(self) -> None:
+        for person in self.people:
+            self.show(person)
+
+    # People
+
+    def person(self, nick: str) -> ModelPerson | None:
+        return next((each for each in self.people if each.key == nick.lower()), None)
+
+    def is_free(self, nick: str, by: ModelPerson | None = None) -> bool:
+        looks = {nick.lower(), *_looks(nick)}
+        return not any(looks & {each.key, *_looks(each.nick)} for each in self.people if each != by)
+
+    def enter(self, asked: str, *, operator: bool, sees_own: bool) -> ModelPerson:
+        wanted = {"server": "", "no nick": "nonick"}.get(asked, asked)
+        first, stem, number = (wanted, wanted, 2) if wanted else ("guest1", "guest", 2)
+        nick = first
+        while not self.is_free(nick):
+            nick, number = f"{stem}{number}", number + 1
+        person = ModelPerson(nick, operator, sees_own)
+        self.people.append(person)
+        if self.is_open(self.lobby, person):
+            self.go_in(person, self.lobby, "member")
+        return person
+
+    def leave(self, person: ModelPerson, reason: str) -> None:
+        words = {room: self.words_of(person, room, reason) for room in person.rooms}
+        self.everywhere(
+            person,
+            lambda room: f"-- {person.nick} left{_because(words[room])}",
+            coming_or_going=True,
+        )
+        for room in list(person.rooms):
+            del room.members[person]
+            room.remember(person)
+            self.has_left(room)
+        person.rooms.clear()
+        self.people.remove(person)
+        person.gone = True
+        for room in self.rooms.values():
+            if person in room.known:
+                room.invited.discard(person.key)
+                room.muted -= {person.key} if person.is_guest else set()
+        for other in self.people:
+            other.ignored_by.discard(person)
+            if person.is_guest and other in person.ignored_by:
+                other.ignored.discard(person.key)
+
+    def words_of(self, person: ModelPerson, room: ModelRoom, words: str) -> str:
+        """The words with which somebody leaves a room, if they might have said them there."""
+        loud = room.settings["shouting"] != "allow" and words.isupper()
+        return "" if loud or self.may_speak(person, room) else words
+
+    def everywhere(
+        self,
+        person: ModelPerson,
+        line: str | Callable[[ModelRoom], str],
+        *,
+        unseen_by: Iterable[ModelPerson] = (),
+        spoken: bool = False,
+        coming_or_going: bool = False,
+    ) -> None:
+        """Show something in all rooms of a person, in their order, but to nobody twice."""
+        seen = set(unseen_by)
+        for room in [each for each in self.rooms.values() if each in person.rooms]:
+            text = line if isinstance(line, str) else line(room)
+            meant = _meant(room, person, text) if spoken else frozenset()
+            happening = Happening(room, person.key, text, spoken, coming_or_going, meant)
+            self.happens(happening, seen)
+            seen |= set(room.members)
+
+    def rename(self, person: ModelPerson, nick: str) -> str | None:
+        if nick in ("server", "no nick"):
+            return "bad-nick"
+        if nick == person.nick or not self.is_free(nick, person):
+            return "nick-taken"
+        old, old_key, person.nick = person.nick, person.key, nick
+        if old_key != person.key:
+            if person.ignored_by:
+                self.end_turn()  # what was said under a nick is judged by it
+            for other in person.ignored_by:
+                other.ignored = other.ignored - {old_key} | {person.key}
+            for room in self.rooms.values():
+                for keys in (room.invited, room.muted):
+                    if person in room.known and old_key in keys:
+                        keys ^= {old_key}
+                        keys |= {person.key}
+        self.everywhere(person, f"-- {old} is now known as {nick}", unseen_by={person})
+        self.tell(person, f"-- You are now known as {nick}.")
+        return None
+
+    def ignore(self, person: ModelPerson, nick: str) -> str | None:
+        other = self.person(nick)
+        if other is None or other is person:
+            return "yourself" if other else "nobody"
+        person.ignored.add(other.key)
+        other.ignored_by.add(person)
+        self.tell(
+            person,
+            f"-- You are shown nothing of {other.nick} any more; /unignore {other.nick} ends it.",
+        )
+        return None
+
+    def unignore(self, person: ModelPerson, nick: str) -> str | None:
+        other, key = self.person(nick), nick.lower()
+        if key not in person.ignored:
+            return "nobody"
+        person.ignored.remove(key)
+        if other:
+            other.ignored_by.discard(person)
+        self.tell(person, f"-- You are shown {other.nick if other else key} again.")
+        return None
+
+    def set_joins(self, person: ModelPerson, value: str) -> None:
+        person.joins = value == "on"
+        self.tell(person, f"-- joins is {value} now.")
+
+    # Rooms
+
+    def room(self, person: ModelPerson, text: str) -> ModelRoom | str:
+        """The room with the focus, or the one that somebody names and may know of."""
+        if not text:
+            return person.focus or "no-room"
+        if ":" in text:
+            return "bad-room"
+        room = self.rooms.get(text.lower().lstrip("#"))
+        known = room and (
+            room.settings["private"] == "off" or person in room.members or person.operator
+        )
+        return room if room and known else "no-such-room"
+
+    def is_open(self, room: ModelRoom, person: ModelPerson) -> bool:
+        return room.settings["private"] == "off" or person.operator or person.key in room.invited
+
+    def join(self, person: ModelPerson, text: str) -> str | None:
+        if ":" in text:
+            return "bad-room"
+        name = text.lstrip("#")
+        room, role = self.rooms.get(name.lower()), "member"
+        if room is not None and person in room.members:
+            person.focus = room
+            self.tell(person, f"-- You are in {room.name} already; it has the focus now.")
+            return None
+        if room is None:
+            room, role = self.rooms.setdefault(name.lower(), ModelRoom(name)), "owner"
+        elif not self.is_open(room, person):
+            return "private"
+        company = [other.nick for other in room.members]
+        self.go_in(person, room, role)
+        topic = room.settings["topic"]
+        told = f"-- You are in {room.name}, with {', '.join(company)}."
+        if not company:
+            alone = f"-- You are in {room.name}, alone so far."
+            told = alone if room is self.lobby else f"-- You opened {room.name}; it is yours."
+        self.tell(person, f"{told} Topic: {topic}" if topic else told)
+        return None
+
+    def go_in(self, person: ModelPerson, room: ModelRoom, role: str) -> None:
+        joined = f"-- {person.nick} joined {room.name}"
+        self.happens(Happening(room, person.key, joined, coming_or_going=True))
+        room.members[person] = role
+        if person.key in room.spoke:
+            room.last_said[person] = room.spoke.pop(person.key)
+        person.rooms.append(room)
+        person.focus = room
+
+    def go_out(self, person: ModelPerson, room: ModelRoom) -> None:
+        """Somebody is shown what happened in a room while they were in it, and then no more."""
+        self.show(person, room)
+        del room.members[person]
+        room.remember(person)
+        person.rooms.remove(room)
+        if person.focus is room:
+            person.focus = person.rooms[-1] if person.rooms else None
+
+    def has_left(self, room: ModelRoom) -> None:
+        """An empty room is gone; one without an owner belongs to who is there longest."""
+        if room is self.lobby:
+            return
+        if not room.members:
+            del self.rooms[room.key]
+        elif "owner" not in room.members.values():
+            by_rank = sorted(room.members, key=lambda each: room.members[each] != "moderator")
+            heir = by_rank[0]
+            room.members[heir] = "owner"
+            self.announce(room, heir, f"{heir.nick} is the owner of {room.name} now")
+
+    def part(self, person: ModelPerson, text: str) -> str | None:
+        room = self.room(person, text)
+        if isinstance(room, str):
+            return room
+        if person not in room.members:
+            return "not-in-room"
+        self.go_out(person, room)
+        if room.settings["private"] == "on":  # one may come back
+            room.invited.add(person.key)
+            room.known.add(person)
+        left = f"-- {person.nick} left {room.name}"
+        self.happens(Happening(room, person.key, left, coming_or_going=True))
+        self.has_left(room)
+        where = " and are in no room now; /join ROOM takes you into one."
+        if person.focus:
+            where = f"; {person.focus.name} has the focus now."
+        self.tell(person, f"-- You left {room.name}{where}")
+        return None
+
+    def focus(self, person: ModelPerson, text: str) -> str | None:
+        room = self.room(person, text)
+        if isinstance(room, str):
+            return room
+        if person not in room.members:
+            return "not-in-room"
+        person.focus = room
+        self.tell(person, f"-- What you type goes to {room.name} now.")
+        return None
+
+    # Speaking
+
+    def may_speak(self, person: ModelPerson, room: ModelRoom) -> str | None:
+        if person.key in room.muted:
+            return "muted"
+        since = self.now - room.last_said.get(person, -1e9)
+        if since < float(room.settings["slow"]) and not room.may(person, "moderator"):
+            return "slow"
+        return None
+
+    def say(self, person: ModelPerson, text: str, *, act: bool = False) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        refusal = self.may_speak(person, room)
+        if refusal:
+            return refusal
+        shouting = room.settings["shouting"]
+        if shouting != "allow" and text.isupper():
+            kicks = shouting == "kick" and room.role(person) == "member"
+            if not kicks or person not in room.warned:
+                room.warned.add(person)
+                return "shouting"
+            self.put_out(person, room, person, "the server", " (shouting)")
+            return None
+        room.last_said[person] = self.now
+        line = f"* {person.nick} {text}" if act else f"{person.nick}: {text}"
+        room.kept.append((self.now, person.key, line))
+        meant = _meant(room, person, text)
+        self.happens(Happening(room, person.key, line, spoken=True, meant=meant), person.own)
+        return None
+
+    def say_everywhere(self, person: ModelPerson, text: str) -> str | None:
+        if not person.rooms:
+            return "no-room"
+        for room in person.rooms:
+            refusal = self.may_speak(person, room)
+            if refusal:
+                return refusal
+            if room.settings["shouting"] != "allow" and text.isupper():
+                return "shouting"
+        line = f"{person.nick}: {text}"
+        for room in person.rooms:
+            room.last_said[person] = self.now
+            room.kept.append((self.now, person.key, line))
+        self.everywhere(person, line, unseen_by=person.own, spoken=True)
+        others = len({each for room in person.rooms for each in room.members}) - 1
+        people = "1 other person" if others == 1 else f"{others} other people"
+        rooms = "1 room" if len(person.rooms) == 1 else f"{len(person.rooms)} rooms"
+        self.tell(person, f"-- Said in {rooms}, to {people}.")
+        return None
+
+    def whisper(self, person: ModelPerson, other: ModelPerson | None, text: str) -> str | None:
+        if other is None or other.gone:
+            return "nobody"
+        if person.key not in other.ignored:
+            self.tell(other, f"[{person.nick} -> you] {text}{'' if other.sees_own else chr(7)}")
+            other.told_by = person
+        self.tell(person, f"[you -> {other.nick}] {text}")
+        return None
+
+    def history(self, person: ModelPerson, count: int) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        rows = [
+            f"   {datetime.fromtimestamp(time, UTC):%H:%M} {line}"
+            for time, author, line in room.kept[-count:]
+            if author not in person.ignored
+        ]
+        nothing = f"-- Nothing was said in {room.name} yet."
+        heading = f"-- {room.name}, the last {len(rows)}:" if rows else nothing
+        self.tell(person, heading, *rows)
+        return None
+
+    # Moderating
+
+    def put_out(
+        self, person: ModelPerson, room: ModelRoom, author: ModelPerson, by: str, because: str
+    ) -> None:
+        self.go_out(person, room)
+        room.invited.discard(person.key)
+        self.announce(room, author, f"{person.nick} was kicked from {room.name} by {by}{because}")
+        self.tell(person, f"-- You were kicked from {room.name} by {by}{because}.")
+        self.has_left(room)
+
+    def target(
+        self, person: ModelPerson, nick: str, least: str
+    ) -> tuple[ModelRoom, ModelPerson] | str:
+        """Whom somebody acts upon in the room with the focus, if they may."""
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, least):
+            return f"not-{least}"
+        if other is None:
+            return "nobody"
+        if other is person:
+            return "yourself"
+        if other not in room.members:
+            return "not-in-room"
+        if room.may(other, room.role(person)):
+            return "outranked"
+        return room, other
+
+    def kick(self, person: ModelPerson, nick: str, reason: str) -> str | None:
+        found = self.target(person, nick, "moderator")
+        if isinstance(found, str):
+            return found
+        room, other = found
+        self.put_out(other, room, person, person.nick, _because(reason))
+        return None
+
+    def mute(self, person: ModelPerson, nick: str, muted: bool) -> str | None:
+        found = self.target(person, nick, "moderator")
+        if isinstance(found, str):
+            return found
+        room, other = found
+        if (other.key in room.muted) == muted:
+            return "no-change"
+        room.muted ^= {other.key}
+        room.known |= {other} if muted else set()
+        now = "is muted" if muted else "may speak again"
+        self.announce(room, person, f"{other.nick} {now} in {room.name}, by {person.nick}")
+        return None
+
+    def give_role(self, person: ModelPerson, nick: str, role: str) -> str | None:
+        found = self.target(person, nick, "owner")
+        if isinstance(found, str):
+            return found
+        room, other = found
+        if room.members[other] in (role, "owner"):
+            return "no-change" if room.members[other] == role else "outranked"
+        room.members[other] = role
+        self.announce(
+            room, person, f"{other.nick} is a {role} of {room.name} now, by {person.nick}"
+        )
+        return None
+
+    def invite(self, person: ModelPerson, nick: str, text: str) -> str | None:
+        room, other = self.room(person, text), self.person(nick)
+        if isinstance(room, str):
+            return room
+        if person not in room.members:
+            return "not-in-room"
+        if room.settings["private"] == "on" and not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is None:
+            return "nobody"
+        if other in room.members:
+            return "no-change"
+        if room.settings["private"] == "on":
+            room.invited.add(other.key)
+            room.known.add(other)
+        if person.key not in other.ignored:
+            into = f"{room.name}; /join {room.name} takes you there."
+            self.tell(other, f"-- {person.nick} invites you into {into}")
+        self.tell(person, f"-- {other.nick} is invited into {room.name}.")
+        return None
+
+    def set_room(self, person: ModelPerson, name: str, value: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        room.settings[name] = value
+        line = f"{person.nick} set {name} of {room.name} to {value}"
+        if name == "topic":
+            line = f"{person.nick} set the topic of {room.name}: {value}"
+            room.kept.append((self.now, person.key, f"-- {line}"))
+        self.announce(room, person, line)
+        return None
+
+
+def _looks(nick: str) -> set[str]:
+    return {nick.translate(LOOKS).lower(), nick.lower().translate(LOOKS)}
+
+
+def _meant(room: ModelRoom, author: ModelPerson, text: str) -> frozenset[ModelPerson]:
+    words = {word.strip("@!") for word in text.lower().split()}
+    return frozenset(each for each in room.members if each.key in words and each is not author)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+# The chat, seen from outside -------------------------------------------------------------------
+
+
+class Plain(Reader):
+    """A connection that is shown everything without colours; a mention rings, if it is drawn."""
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        return TextStyle(bell=not self.sees_own, joins=preferences.joins)
+
+
+class Typist(Someone):
+    """Somebody who remembers how they were refused, and whose turn does not end by looking."""
+
+    refused: Refused | None = None
+
+    def types(self, line: str) -> None:
+        self.refused = None
+        try:
+            waited_for = receive(self.server.chat, self.session, line, self.server.now)
+            if waited_for is not None:
+                finished(waited_for)
+        except Refused as refused:
+            self.refused = refused
+            self.session.deliver(refused.as_event())
+
+    def shown(self) -> list[str]:
+        """The lines shown since the last time, in the middle of a turn."""
+        received, self.reader.received = self.reader.received.decode(), b""
+        *lines, rest = received.split("\r\n")
+        assert rest == "", "only whole lines are sent"
+        return lines
+
+
+def is_shown_as(lines: list[str], steps: list[list[list[str]]]) -> bool:
+    """Whether lines are what the steps say, each queue of a step in its order."""
+    start = 0
+    for queues in steps:
+        step = lines[start : start + sum(map(len, queues))]
+        start += len(step)
+        if Counter(step) != Counter(line for queue in queues for line in queue):
+            return False
+        for queue in queues:
+            left = iter(step)
+            if not all(line in left for line in queue):
+                return False
+    return start == len(lines)
+
+
+# Both side by side -----------------------------------------------------------------------------
+
+someone = st.integers(0, CROWD - 1)
+nicks = st.sampled_from(NICKS)
+#: Somebody who is here, or a nick that perhaps nobody has.
+whoever = st.one_of(someone, st.sampled_from(["bob", "Ada", "Iola", "guest2"]))
+rooms = st.sampled_from(ROOMS)
+
+
+class Chatting(RuleBasedStateMachine):
+    """People who do what people do, in the chat and in the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Server()
+        self.model = Model()
+        self.model.now = self.server.now
+        self.pairs: list[tuple[Typist, ModelPerson]] = []
+        self.texts = 0
+
+    @initialize(moderated=st.booleans(), rules=st.sets(st.sampled_from(RULES)))
+    def three_are_here_and_one_has_opened_a_room(
+        self, moderated: bool, rules: set[tuple[str, str]]
+    ) -> None:
+        for nick, sees_own in (("ada", True), ("bob", False), ("cy", True)):
+            self.enter(nick, False, sees_own)
+        for who in range(3):
+            self.join(who, "attic")
+        if moderated:
+            self.give_role(0, 2, True)
+        for change in sorted(rules):
+            self.set_room(0, change)
+
+    def text(self, mention: str = "", *, loud: bool = False) -> str:
+        """Something that nobody has said before."""
+        self.texts += 1
+        return f"LOUD {self.texts}" if loud else f"{self.texts} {mention}".rstrip()
+
+    def does(self, who: int, line: str, refusal: str | None) -> None:
+        """Let the chat do what the model has just done."""
+        typist, person = self.pairs[who % len(self.pairs)]
+        typist.types(line)
+        assert (typist.refused.code if typist.refused else None) == refusal
+        if typist.refused:
+            self.model.tell(person, f"-- {typist.refused.sentence}")
+
+    def person(self, who: int) -> ModelPerson:
+        return self.pairs[who % len(self.pairs)][1]
+
+    def nick(self, whom: int | str) -> str:
+        return self.person(whom).nick if isinstance(whom, int) else whom
+
+    # Coming and going
+
+    @precondition(lambda self: len(self.pairs) < CROWD)
+    @rule(nick=st.one_of(st.just(""), nicks), operator=st.booleans(), sees_own=st.booleans())
+    def enter(self, nick: str, operator: bool, sees_own: bool) -> None:
+        person = self.model.enter(nick, operator=operator, sees_own=sees_own)
+        reader = Plain(sees_own=sees_own)
+        entered = self.server.enters(nick, lobby=False, operator=operator, reader=reader)
+        self.pairs.append((Typist(self.server, entered.session, reader), person))
+        with suppress(Refused):
+            self.server.chat.join(entered.session, "lobby", self.server.now)
+
+    @precondition(lambda self: len(self.pairs) > 1)
+    @rule(who=someone)
+    def go(self, who: int) -> None:
+        typist, person = self.pairs.pop(who % len(self.pairs))
+        self.model.leave(person, "")
+        typist.goes()
+
+    @precondition(lambda self: len(self.pairs) > 1)
+    @rule(who=someone)
+    def quit(self, who: int) -> None:
+        typist, person = self.pairs.pop(who % len(self.pairs))
+        self.model.tell(person, "-- Goodbye.")
+        self.model.leave(person, "enough")
+        typist.types("/quit enough")
+        assert typist.reader.closed
+        assert is_shown_as(typist.shown(), person.shown)
+
+    @rule(who=someone, nick=nicks)
+    def rename(self, who: int, nick: str) -> None:
+        self.does(who, f"/nick {nick}", self.model.rename(self.person(who), nick))
+
+    # Rooms
+
+    @rule(who=someone, room=rooms)
+    def join(self, who: int, room: str) -> None:
+        self.does(who, f"/join {room}", self.model.join(self.person(who), room))
+
+    @rule(who=someone, room=st.one_of(st.just(""), rooms))
+    def leave(self, who: int, room: str) -> None:
+        self.does(who, f"/leave {room}", self.model.part(self.person(who), room))
+
+    @rule(who=someone, room=rooms)
+    def focus(self, who: int, room: str) -> None:
+        self.does(who, f"/focus {room}", self.model.focus(self.person(who), room))
+
+    # Speaking
+
+    @rule(who=someone, mention=st.sampled_from(["", "ada", "@bob!", "Iola"]), loud=st.booleans())
+    def say(self, who: int, mention: str, loud: bool) -> None:
+        text = self.text(mention, loud=loud)
+        self.does(who, text, self.model.say(self.person(who), text))
+
+    @rule(who=someone, mention=st.sampled_from(["", "bob"]))
+    def act(self, who: int, mention: str) -> None:
+        text = self.text(mention)
+        self.does(who, f"/me {text}", self.model.say(self.person(who), text, act=True))
+
+    @rule(who=someone, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
+    def say_everywhere(self, who: int, mention: str, loud: bool) -> None:
+        text = self.text(mention, loud=loud)
+        self.does(who, f"/bc {text}", self.model.say_everywhere(self.person(who), text))
+
+    @rule(who=someone, whom=whoever)
+    def whisper(self, who: int, whom: int | str) -> None:
+        text, nick = self.text(), self.nick(whom)
+        other = self.model.person(nick)
+        self.does(who, f'/dm {nick} "{text}"', self.model.whisper(self.person(who), other, text))
+
+    @rule(who=someone)
+    def reply(self, who: int) -> None:
+        text, person = self.text(), self.person(who)
+        self.does(who, f"/reply {text}", self.model.whisper(person, person.told_by, text))
+
+    @rule(who=someone, count=st.integers(1, 5))
+    def history(self, who: int, count: int) -> None:
+        self.does(who, f"/history {count}", self.model.history(self.person(who), count))
+
+    # What one is shown
+
+    @rule(who=someone, whom=whoever)
+    def ignore(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/ignore {nick}", self.model.ignore(self.person(who), nick))
+
+    @rule(who=someone, whom=whoever)
+    def unignore(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/unignore {nick}", self.model.unignore(self.person(who), nick))
+
+    @rule(who=someone, value=st.sampled_from(["on", "off"]))
+    def show_joins(self, who: int, value: str) -> None:
+        self.does(who, f"/set joins {value}", self.model.set_joins(self.person(who), value))
+
+    # Moderating
+
+    @rule(who=someone, whom=whoever, reason=st.sampled_from(["", "enough"]))
+    def kick(self, who: int, whom: int | str, reason: str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/kick {nick} {reason}", self.model.kick(self.person(who), nick, reason))
+
+    @rule(who=someone, whom=whoever, muted=st.booleans())
+    def mute(self, who: int, whom: int | str, muted: bool) -> None:
+        command, nick = "/mute" if muted else "/unmute", self.nick(whom)
+        self.does(who, f"{command} {nick}", self.model.mute(self.person(who), nick, muted))
+
+    @rule(who=someone, whom=whoever, up=st.booleans())
+    def give_role(self, who: int, whom: int | str, up: bool) -> None:
+        command, role = ("/op", "moderator") if up else ("/deop", "member")
+        nick = self.nick(whom)
+        self.does(who, f"{command} {nick}", self.model.give_role(self.person(who), nick, role))
+
+    @rule(who=someone, whom=whoever, room=st.one_of(st.just(""), rooms))
+    def invite(self, who: int, whom: int | str, room: str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/invite {nick} {room}", self.model.invite(self.person(who), nick, room))
+
+    @rule(who=someone, whom=someone)
+    def take_along(self, who: int, whom: int) -> None:
+        self.invite(who, whom, "")
+        focus = self.person(who).focus
+        if focus is not None:
+            self.join(whom, focus.name)
+
+    @rule(who=someone, change=st.sampled_from((*RULES, *OTHER_RULES)))
+    def set_room(self, who: int, change: tuple[str, str]) -> None:
+        name, value = change
+        self.does(who, f"/room {name} {value}", self.model.set_room(self.person(who), name, value))
+
+    # Time
+
+    @rule(seconds=st.integers(1, 6))
+    def wait(self, seconds: int) -> None:
+        self.server.now += seconds
+        self.model.now += seconds
+
+    @rule()
+    def end_turn(self) -> None:
+        self.server.end_turn()
+        self.model.end_turn()
+
+    # What has to be the same, always
+
+    @invariant()
+    def everyone_was_shown_what_the_model_says(self) -> None:
+        for typist, person in self.pairs:
+            lines, steps, person.shown = typist.shown(), person.shown, []
+            assert is_shown_as(lines, steps), (person.nick, lines, steps)
+            assert not typist.reader.bugs
+
+    @invariant()
+    def everyone_is_who_the_model_says(self) -> None:
+        people = self.server.chat.people
+        assert len(people) == len(self.pairs)
+        for typist, model in self.pairs:
+            person = typist.session.person
+            assert person.nick == model.nick
+            assert people.find(model.nick) is person
+            assert person.ignored == model.ignored
+            assert list(person.rooms) == [room.key for room in model.rooms]
+            focus = typist.session.focus
+            assert (focus and focus.name.key) == (model.focus and model.focus.key)
+
+    @invariant()
+    def a_nick_is_held_as_long_as_somebody_carries_it(self) -> None:
+        store = self.server.chat._store
+        for nick in {nick.lower() for nick in NICKS}:
+            held = not finished(store.claim(nick, "elsewhere"))
+            store.release(nick, "elsewhere")
+            assert held == (self.model.person(nick) is not None)
+
+    @invariant()
+    def the_rooms_are_those_of_the_model(self) -> None:
+        chat = self.server.chat
+        assert set(chat.rooms) == set(self.model.rooms)
+        for key, model in self.model.rooms.items():
+            room = chat.rooms[key]
+            assert room.name.shown == model.name
+            assert [
+                (person.nick, member.role.value) for person, member in room.members.items()
+            ] == [(person.nick, role) for person, role in model.members.items()]
+            assert set(room.muted) == model.muted
+            assert set(room.invited) == model.invited
+            for person in room.members:
+                assert person.rooms[key] is room
+
+    def teardown(self) -> None:
+        self.end_turn()
+        self.everyone_was_shown_what_the_model_says()
+        for room in self.server.chat.rooms.values():
+            assert len(room.audience._log) == 0, "nobody is behind, so nothing is kept"
+
+
+TestChatting = Chatting.TestCase
+TestChatting.settings = settings(max_examples=200, stateful_step_count=50)

@@ -1,0 +1,352 @@
+"""What a nick and a room may be called, and that nobody can pass for somebody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import islice
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from chatd.chat import names
+from chatd.chat.events import Refused
+from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
+from chatd.chat.names import Name
+
+#: Text that is nearly a name, more often than not.
+nearly = st.one_of(
+    st.text(
+        st.sampled_from("aZ019._- lI\u0131\u0130ßΣςЖאשןع٣日ーカ한\u0301\u200dﬁＡ"), max_size=30
+    ),
+    st.text(st.characters(categories=["L", "N", "Mn", "Mc"]), max_size=30),
+    st.text(st.characters(exclude_categories=[])),
+)
+
+#: Letters that are hard in their script: with several small forms, of several widths, with marks.
+ALPHABETS = (
+    "abzIlO019_-.",
+    "AaİıßſÅéĳÿ2",
+    "ЖжоЁёсір1",
+    "ΣσςΑάλΰ",
+    "אבשןיו2",
+    "عربسيلا",
+    "日ーカロ力口ガﾀﾞの々1",
+    "한국ㄱ어",
+    "ქართულიᲥ",
+)
+
+
+def is_nick(text: str) -> bool:
+    try:
+        names.nick(text)
+    except Refused:
+        return False
+    return True
+
+
+nicks = (
+    st.sampled_from(ALPHABETS)
+    .flatmap(lambda letters: st.text(letters, min_size=1, max_size=NICK_LENGTH))
+    .filter(is_nick)
+)
+
+
+def look_alike(one: str, other: str) -> bool:
+    return bool(names.skeletons(names.nick(one)) & names.skeletons(names.nick(other)))
+
+
+# What a name may be ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ada",
+        "Ada_Lovelace",
+        "r2-d2",
+        "x",
+        "42",
+        "_",
+        "a.b",
+        "Zoë",
+        "Ñandú",
+        "straße",
+        "Ελένη",
+        "Оксана",
+        "שלום",
+        "محمد",
+        "김철수",
+        "สมชาย",
+        "ეკა",
+        "Արամ",
+        "太郎",
+        "たろう",
+        "カタカナ",
+        "山田エリカさん",
+    ],
+)
+def test_names_of_many_languages_are_shown_as_they_were_typed(text: str) -> None:
+    assert names.nick(text).shown == text
+    assert names.room(text).shown == text
+
+
+@pytest.mark.parametrize("text", ["हिन्दी", "தமிழ்", "বাংলা", "กิตติ", "མིང", "ދިވެހި", "שָׁלוֹם"])
+def test_names_that_are_written_with_marks_are_names(text: str) -> None:
+    assert names.nick(text).shown == text
+    assert names.room(text).shown == text
+
+
+def test_a_letter_in_two_parts_is_the_letter_in_one() -> None:
+    assert names.nick("Jose\u0301") == names.nick("José")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", "-ada", ".ada", "a b", "a:b", "a/b", "@ada", "#ada", "a!", "a\tb", "a\x00b"),
+        *("a\u200bb", "a\u202eb", "\u3164", "a\ufeffb", "\U000e0041", "😀", "ﬁne", "½", "a\ud800"),
+        *("אa", "a\n", "٣٤", "\u0301", "a\u200d"),
+    ],
+)
+def test_what_is_no_nick_is_refused_with_a_sentence(text: str) -> None:
+    if text == "a\n":  # blanks around a name are no part of it, and a line end is one
+        assert names.nick(text).shown == "a"
+        return
+    with pytest.raises(Refused) as refused:
+        names.nick(text)
+    assert refused.value.code == "bad-nick"
+    assert refused.value.sentence.endswith(".")
+
+
+@pytest.mark.parametrize("text", ["", "#", "a b", "a:b", "-attic", "😀", "a\u202eb", "##attic"])
+def test_what_is_no_room_is_refused_with_a_sentence(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        names.room(text)
+    assert refused.value.code == "bad-room"
+    assert refused.value.sentence.endswith(".")
+
+
+@pytest.mark.parametrize("text", ["server", "Server", "SYSTEM", "you", "chatd", "ＳＥＲＶＥＲ"])
+def test_a_nick_is_not_the_servers_own_voice(text: str) -> None:
+    with pytest.raises(Refused) as refused:
+        names.nick(text)
+    assert refused.value.code == "bad-nick"
+
+
+def test_blanks_around_a_name_and_the_hash_of_a_room_are_no_part_of_it() -> None:
+    assert names.nick("  ada ") == Name("ada", "ada")
+    assert names.room(" #Attic ") == Name("Attic", "attic")
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "ж", "日"])
+def test_a_name_has_as_many_characters_as_there_may_be_and_not_one_more(letter: str) -> None:
+    assert names.nick(letter * NICK_LENGTH).shown == letter * NICK_LENGTH
+    assert names.room(letter * ROOM_LENGTH).shown == letter * ROOM_LENGTH
+    assert names.room("#" + letter * ROOM_LENGTH).shown == letter * ROOM_LENGTH
+    for read, length in ((names.nick, NICK_LENGTH), (names.room, ROOM_LENGTH)):
+        with pytest.raises(Refused, match=f"at most {length} characters; that one has"):
+            read(letter * (length + 1))
+
+
+def test_a_refusal_does_not_repeat_a_whole_novel() -> None:
+    with pytest.raises(Refused) as refused:
+        names.nick("!" * 100_000)
+    assert len(refused.value.sentence) < 200
+
+
+@pytest.mark.parametrize(
+    "text", ["аda", "Аda", "adа", "раypal", "ada日", "たろうo", "Ελeni", "Жora", "한a", "éж"]
+)
+def test_a_nick_that_mixes_scripts_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="one script"):
+        names.nick(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["日本のカメラ", "東京タワー", "ラーメン大好き", "大韓민국", "太郎2", "ж-2_x."]
+)
+def test_scripts_that_are_written_together_are_one(text: str) -> None:
+    if "x" in text:
+        text = text.replace("x", "ю")
+    assert names.nick(text).shown == text
+
+
+def test_a_room_may_be_named_in_two_scripts() -> None:
+    assert names.room("C-и-Python").shown == "C-и-Python"
+
+
+# When two names are the same -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("ada", "ADA"),
+        ("Zoë", "zoe\u0308"),
+        ("ΟΔΥΣΣΕΑ", "οδυσσεα"),
+        ("ЖОРА", "жора"),
+        ("ada", "ａｄａ"),
+        ("タロウ", "ﾀﾛｳ"),
+    ],
+)
+def test_names_that_differ_in_capitals_or_width_are_the_same(one: str, other: str) -> None:
+    assert names.nick(one).key == names.nick(other).key
+    assert names.room(one).key == names.room(other).key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("ada", "adam"), ("é", "e"), ("カ", "ガ"), ("a.b", "ab")]
+)
+def test_names_that_differ_in_letters_are_not_the_same(one: str, other: str) -> None:
+    assert names.nick(one).key != names.nick(other).key
+
+
+def read(reader: Callable[[str], names.Name], text: str) -> names.Name | Refused:
+    """A name, or why the text is none."""
+    try:
+        return reader(text)
+    except Refused as refused:
+        return refused
+
+
+@given(nearly)
+def test_any_text_is_a_nick_or_is_refused(text: str) -> None:
+    name = read(names.nick, text)
+    if isinstance(name, Refused):
+        assert name.code == "bad-nick"
+        assert name.sentence
+    else:
+        assert 0 < len(name.shown) <= NICK_LENGTH
+        assert name.shown.isprintable()
+        assert not set(name.shown) & set(" :/#@!,")
+
+
+@given(nearly)
+def test_any_text_is_a_room_or_is_refused(text: str) -> None:
+    name = read(names.room, text)
+    if isinstance(name, Refused):
+        assert name.code == "bad-room"
+        assert name.sentence
+    else:
+        assert 0 < len(name.shown) <= ROOM_LENGTH
+        assert name.shown.isprintable()
+
+
+@given(nicks)
+def test_a_nick_that_is_read_again_is_the_same(text: str) -> None:
+    name = names.nick(text)
+    assert names.nick(name.shown) == name
+    assert names.nick(f" {text} ") == name
+
+
+@given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,23}", fullmatch=True))
+def test_a_plain_nick_is_itself_and_its_key_is_in_small_letters(text: str) -> None:
+    assume(text.lower() not in names.RESERVED)
+    assert names.nick(text) == Name(text, text.lower())
+
+
+# When two names look alike ---------------------------------------------------------------------
+
+ALIKE = [
+    ("lola", "1ola"),
+    ("lola", "Iola"),
+    ("ada", "Ada"),
+    ("modern", "rnodern"),
+    ("coco", "сосо"),
+    ("scope", "ѕсоре"),
+    ("oo", "οο"),
+    ("ABE", "ΑΒΕ"),
+    ("カ", "力"),
+    ("ロ", "口"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), ALIKE + [(b, a) for a, b in ALIKE])
+def test_names_that_look_alike_are_told_to(one: str, other: str) -> None:
+    assert look_alike(one, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("lola", "iola"),
+        ("ada", "ada2"),
+        ("ada", "adam"),
+        ("é", "e"),
+        ("bob", "rob"),
+        ("a.b", "a_b"),
+    ],
+)
+def test_names_that_do_not_look_alike_are_both_free(one: str, other: str) -> None:
+    assert not look_alike(one, other)
+    assert not look_alike(other, one)
+
+
+@given(nicks)
+def test_every_nick_looks_like_itself_in_any_capitals(text: str) -> None:
+    assert look_alike(text, text)
+    assert not is_nick(text.lower()) or look_alike(text, text.lower())
+
+
+@given(nicks)
+def test_names_that_are_the_same_look_alike(text: str) -> None:
+    other = text.swapcase()
+    if is_nick(other) and names.nick(text).key == names.nick(other).key:
+        assert look_alike(text, other)
+
+
+# What is near a name ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("ada", "ada"),
+        ("a d:a!", "ada"),
+        ("DOMAIN\\ada", "DOMAINada"),
+        ("ada@example.org", "adaexample.org"),
+        ("-ada", "ada"),
+        ("x" * 100, "x" * NICK_LENGTH),
+        ("Ada Lovelace", "AdaLovelace"),
+    ],
+)
+def test_the_best_nick_that_some_text_gives(text: str, near: str) -> None:
+    assert str(names.as_nick(text)) == near
+
+
+@pytest.mark.parametrize("text", ["", "!!!", "😀", "server", " ", "аda"])
+def test_some_text_gives_no_nick(text: str) -> None:
+    assert names.as_nick(text) is None
+
+
+@given(nearly)
+def test_any_text_gives_a_valid_nick_or_none(text: str) -> None:
+    near = names.as_nick(text)
+    if near is not None:
+        assert names.nick(near.shown) == near
+
+
+def test_the_variants_of_a_nick_are_numbered_from_two() -> None:
+    assert [str(name) for name in islice(names.variants(names.nick("Ada")), 3)] == [
+        "Ada2",
+        "Ada3",
+        "Ada4",
+    ]
+
+
+@pytest.mark.parametrize("length", [NICK_LENGTH - 1, NICK_LENGTH])
+def test_the_variants_of_a_long_nick_are_no_longer_than_a_nick(length: int) -> None:
+    variants = list(islice(names.variants(names.nick("x" * length)), 120))
+    assert {len(name.shown) for name in variants} <= {length, length + 1, NICK_LENGTH}
+    assert all(len(name.shown) <= NICK_LENGTH for name in variants)
+    assert len({name.key for name in variants}) == len(variants)
+
+
+@given(nicks)
+def test_the_variants_of_any_nick_are_valid_and_distinct(text: str) -> None:
+    variants = list(islice(names.variants(names.nick(text)), 12))
+    for name in variants:
+        assert names.nick(name.shown) == name
+    assert len({name.key for name in variants}) == len(variants)
+    assert len({min(names.skeletons(name)) for name in variants}) == len(variants)
