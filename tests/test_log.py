@@ -1,0 +1,102 @@
+"""The room log: rendered once per style, handed out in chunks, forgotten when told to."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat.events import Entry, PersonalEvent, Said
+from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
+from chatd.chat.log import RoomLog
+
+
+class Counting:
+    """A style that counts how often it renders what."""
+
+    highlights = False
+
+    def __init__(self) -> None:
+        self.rendered: Counter[int] = Counter()
+
+    @property
+    def aside(self) -> Counting:
+        return self
+
+    def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+        self.rendered[entry.number] += 1
+        assert isinstance(entry.event, Said)
+        return entry.event.text.encode()
+
+    def render_personal(self, event: PersonalEvent) -> bytes:
+        return b""
+
+
+def log_of(*texts: str) -> RoomLog:
+    log = RoomLog()
+    for number, text in enumerate(texts):
+        log.append(Entry("lobby", number, "ada", Said(0.0, "ada", text)))
+    return log
+
+
+def test_an_event_is_rendered_once_per_style_however_often_it_is_read() -> None:
+    log, one, other = log_of("a", "b", "c"), Counting(), Counting()
+    for start in (0, 0, 1, 2):
+        log.chunk(one, start), log.chunk(other, start)
+    log.append(Entry("lobby", 3, "ada", Said(0.0, "ada", "d")))
+    assert log.chunk(one, 0) == (b"abcd", 4)
+    assert set(one.rendered.values()) == {1}
+    assert other.rendered == Counter({0: 1, 1: 1, 2: 1})
+
+
+def test_a_chunk_is_filled_to_its_bound_and_not_past_it() -> None:
+    log = log_of("x" * (CHUNK_BYTES - 1), "y", "z")
+    assert log.chunk(Counting(), 0) == (b"x" * (CHUNK_BYTES - 1) + b"y", 2)
+    assert log.chunk(Counting(), 2) == (b"z", 3)
+
+
+def test_an_event_longer_than_a_chunk_comes_alone() -> None:
+    log = log_of("x" * (CHUNK_BYTES + 1), "y")
+    assert log.chunk(Counting(), 0) == (b"x" * (CHUNK_BYTES + 1), 1)
+
+
+@given(st.lists(st.integers(0, 40_000), max_size=12), st.integers(0, 12))
+def test_chunks_put_together_are_what_was_said_from_there_on(sizes: list[int], at: int) -> None:
+    texts = [str(number % 10) * size for number, size in enumerate(sizes)]
+    log, style = log_of(*texts), Counting()
+    position, read = min(at, len(texts)), b""
+    while position < log.end:
+        data, further = log.chunk(style, position)
+        assert further > position
+        read, position = read + data, further
+    assert read == "".join(texts[at:]).encode()
+
+
+def test_what_is_forgotten_is_gone_and_positions_stay() -> None:
+    log, style = log_of("a", "b", "c"), Counting()
+    log.chunk(style, 0), log.forget(2)
+    assert (log.first, log.end, len(log)) == (2, 3, 1)
+    assert log.chunk(style, 2) == (b"c", 3)
+    log.forget(3), log.forget(1)
+    assert (log.first, log.end, len(log)) == (3, 3, 0)
+
+
+def test_a_log_is_large_at_its_bounds() -> None:
+    assert not log_of(*["a"] * (LOG_EVENTS - 1)).is_large
+    assert log_of(*["a"] * LOG_EVENTS).is_large
+    log, style = log_of("x" * LOG_BYTES), Counting()
+    log.chunk(style, 0)
+    assert not log.is_large
+    log.append(Entry("lobby", 1, "ada", Said(0.0, "ada", "x")))
+    log.chunk(style, 1)
+    assert log.is_large
+
+
+def test_many_styles_together_have_a_bound_of_their_own() -> None:
+    log = log_of("x" * (LOG_BYTES // 2))
+    for _ in range(2 * LOG_STYLES):
+        log.chunk(Counting(), 0)
+    assert not log.is_large
+    log.chunk(Counting(), 0)
+    assert log.is_large

@@ -1,0 +1,170 @@
+"""Every store against one model: order, numbers, what is read back, who holds a nick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+
+from chatd.chat.events import Joined, KeptEvent, RoomEvent, Said, TopicSet
+from chatd.chat.limits import HISTORY_BYTES, HISTORY_EVENTS, MESSAGE_IDS
+from chatd.chat.store import Store
+from chatd.store.memory import MemoryStore
+
+from .people import finished
+
+#: Every store there is, and how one is made.
+STORES: dict[str, Callable[[], Store]] = {"memory": MemoryStore}
+
+rooms = st.sampled_from(["attic", "lobby"])
+nicks = st.sampled_from(["ada", "bob"])
+holders = st.sampled_from(["one", "other"])
+events = st.one_of(
+    st.builds(Said, st.just(1.0), nicks, st.text(max_size=5)),
+    st.builds(TopicSet, st.just(1.0), nicks, st.text(max_size=5)),
+    st.builds(Joined, st.just(1.0), nicks),
+)
+
+
+class Heard:
+    """A keeper that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.kept_in: dict[str, list[tuple[str, int, RoomEvent]]] = {}
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        self.kept_in.setdefault(room, []).append((message_id, number, event))
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        raise AssertionError(f"{message_id} was not kept in {room}: {why}")
+
+
+class Keeping(RuleBasedStateMachine):
+    """What a store was given, in lists."""
+
+    make: Callable[[], Store]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keeper = Heard()
+        self.store = type(self).make()
+        self.store.open(self.keeper)
+        self.posted: dict[str, list[tuple[str, RoomEvent]]] = {}
+        self.holder: dict[str, str] = {}
+        self.ids = 0
+
+    @rule(room=rooms, event=events)
+    def post(self, room: str, event: RoomEvent) -> None:
+        self.ids += 1
+        self.posted.setdefault(room, []).append((str(self.ids), event))
+        self.store.post(room, str(self.ids), event)
+
+    @rule(room=rooms)
+    def post_again(self, room: str) -> None:
+        kept = [each for each in self.posted.get(room, []) if isinstance(each[1], KeptEvent)]
+        if kept:
+            self.store.post(room, *kept[-1])
+
+    @rule(nick=nicks, holder=holders)
+    def claim(self, nick: str, holder: str) -> None:
+        got = finished(self.store.claim(nick, holder))
+        assert got == (self.holder.setdefault(nick, holder) == holder)
+
+    @rule(nick=nicks, holder=holders)
+    def release(self, nick: str, holder: str) -> None:
+        self.store.release(nick, holder)
+        if self.holder.get(nick) == holder:
+            del self.holder[nick]
+
+    @rule(room=rooms)
+    def forget(self, room: str) -> None:
+        self.store.forget(room)
+        self.posted.pop(room, None)
+        self.keeper.kept_in.pop(room, None)
+
+    def numbered(self, room: str) -> list[tuple[int, RoomEvent]]:
+        return [
+            (number, event)
+            for _, number, event in self.keeper.kept_in.get(room, [])
+            if isinstance(event, KeptEvent)
+        ]
+
+    @rule(room=rooms, count=st.integers(0, 5), before=st.one_of(st.none(), st.integers(0, 9)))
+    def read_before(self, room: str, count: int, before: int | None) -> None:
+        rows = [row for row in self.numbered(room) if before is None or row[0] < before]
+        read = finished(self.store.before(room, before, count))
+        assert read == rows[len(rows) - min(count, len(rows)) :]
+
+    @rule(room=rooms, count=st.integers(0, 5), after=st.integers(0, 9))
+    def read_after(self, room: str, count: int, after: int) -> None:
+        rows = [row for row in self.numbered(room) if row[0] > after]
+        assert finished(self.store.after(room, after, count)) == rows[:count]
+
+    @invariant()
+    def everything_comes_back_once_and_in_order(self) -> None:
+        for room, posted in self.posted.items():
+            kept = self.keeper.kept_in.get(room, [])
+            assert [(message_id, event) for message_id, _, event in kept] == posted
+
+    @invariant()
+    def numbers_rise_with_what_is_kept_and_rest_with_what_is_not(self) -> None:
+        for kept in self.keeper.kept_in.values():
+            last = 0
+            for _, number, event in kept:
+                assert number > last if isinstance(event, KeptEvent) else number == last
+                last = number
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_store_keeps_what_it_is_given(name: str) -> None:
+    class Chosen(Keeping):
+        make = staticmethod(STORES[name])
+
+    run_state_machine_as_test(Chosen, settings=settings(max_examples=100, stateful_step_count=40))
+
+
+def filled(events: int, text: str = "x") -> tuple[MemoryStore, Heard]:
+    store, keeper = MemoryStore(), Heard()
+    store.open(keeper)
+    for number in range(events):
+        store.post("lobby", str(number), Said(1.0, "ada", text))
+    return store, keeper
+
+
+@pytest.mark.parametrize(("events", "first"), [(HISTORY_EVENTS, 1), (HISTORY_EVENTS + 1, 2)])
+def test_memory_keeps_so_many_events_of_a_room(events: int, first: int) -> None:
+    store, _ = filled(events)
+    rows = finished(store.before("lobby", None, 10_000))
+    assert isinstance(rows, list)
+    assert rows[0][0] == first
+    assert len(rows) == HISTORY_EVENTS
+
+
+def test_memory_keeps_so_many_bytes_of_a_room_whatever_its_characters_cost() -> None:
+    store, _ = filled(400, "😀" * 1000)
+    rows = finished(store.before("lobby", None, 10_000))
+    assert isinstance(rows, list)
+    assert 200 < len(rows) <= HISTORY_BYTES // 4000
+    assert rows[-1][0] == 400
+
+
+def test_memory_remembers_so_many_message_ids() -> None:
+    store, keeper = filled(MESSAGE_IDS)
+    store.post("lobby", "0", Said(1.0, "ada", "again"))
+    assert len(keeper.kept_in["lobby"]) == MESSAGE_IDS
+    store.post("lobby", "new", Said(1.0, "ada", "one more"))
+    store.post("lobby", "0", Said(1.0, "ada", "again"))
+    assert len(keeper.kept_in["lobby"]) == MESSAGE_IDS + 2
+
+
+def test_a_store_that_is_not_open_takes_nothing() -> None:
+    with pytest.raises(RuntimeError):
+        MemoryStore().post("lobby", "1", Said(1.0, "ada", "hello"))
