@@ -281,14 +281,14 @@ def test_quit_ends_netcat_with_status_0(start: Starter, tmux: Tmux) -> None:
     assert ned.status() == 0
 
 
-def test_a_command_gets_one_line_on_standard_error_and_status_64(
+def test_a_command_that_does_not_exist_gets_one_line_on_standard_error_and_status_64(
     by_ssh: Callable[..., list[str]], tmp_path: Path
 ) -> None:
-    ended = run(by_ssh("ada", command="who"), tmp_path)
+    ended = run(by_ssh("ada", command="whoami"), tmp_path)
     assert ended.returncode == 64
     assert ended.stdout == b""
     told = [line for line in ended.stderr.splitlines() if b"chatd" in line]
-    assert told == [b"chatd runs no commands; ssh in without one to talk."]
+    assert told == [b"chatd: there is no such command; there are who, rooms, say, tail, help."]
 
 
 def test_without_a_terminal_ssh_speaks_plain_lines(

@@ -36,7 +36,7 @@ from chatd.transport.host import Arrival, Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.outbox import StreamOutbox, stream
 from chatd.transport.ssh.channel import SessionChannel
-from chatd.transport.ssh.shell import Caller, Shell
+from chatd.transport.ssh.shell import Caller, Shell, visitor
 from chatd.transport.ssh.visitor import Visitor
 from chatd.transport.ways import ways_in
 
@@ -131,7 +131,8 @@ class SshWithoutPty(Protocol):
         self.outbox = StreamOutbox(
             stream(self.transport), self._host.clock, lambda: self._shell.ready()
         )
-        self._shell = Shell(self._host, cast(SessionChannel, self))
+        channel = cast(SessionChannel, self)
+        self._shell = Shell(self._host, channel, visitor(self._host, channel))
 
     def pause(self) -> None:
         """No conversation is so long that its reading would have to stop."""

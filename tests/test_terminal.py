@@ -37,7 +37,7 @@ class Sitting:
         self.transport = Brimful()
         self.reading = True
         outbox = StreamOutbox(self.transport, building.clock, self._ready)
-        self.conversation = Conversation(building.host, outbox, self._set_reading, "192.0.2.1")
+        self.conversation = Conversation(building.host, outbox, self._set_reading)
         self.terminal = Terminal(
             self.conversation, building.clock, COLUMNS, ROWS, colours=colours, ansi=ansi
         )

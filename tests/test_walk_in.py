@@ -240,8 +240,10 @@ def test_ssh_without_a_terminal_speaks_plain_lines(server: Served) -> None:
         assert b"hello yourself" not in ada.data
 
 
-def test_a_command_by_ssh_gets_one_line_on_standard_error_and_status_64(server: Served) -> None:
-    with Ssh(server.port(), "ada", command="who") as ada:
+def test_a_command_that_does_not_exist_gets_one_line_on_standard_error_and_status_64(
+    server: Served,
+) -> None:
+    with Ssh(server.port(), "ada", command="whoami") as ada:
         assert not ada.hears_the_end()
         assert ada.status == 64
         assert ada.error.count(b"\n") == 1

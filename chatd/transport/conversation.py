@@ -127,19 +127,15 @@ class Conversation:
         "_set_reading",
         "_waiting",
         "_warned",
-        "address",
         "display",
         "lost",
         "outbox",
         "session",
     )
 
-    def __init__(
-        self, host: Host, outbox: Outbox, set_reading: Callable[[bool], None], address: str
-    ) -> None:
+    def __init__(self, host: Host, outbox: Outbox, set_reading: Callable[[bool], None]) -> None:
         self._host = host
         self.outbox = outbox
-        self.address = address
         self.display: Display = Plain(outbox)
         self.session: Session | None = None
         self.lost = False

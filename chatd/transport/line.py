@@ -46,9 +46,7 @@ class LineProtocol(Protocol):
         transport = self.transport
         assert transport is not None  # Twisted's promise
         outbox = outbox_for(transport, self._host.clock, self._ready)
-        self.conversation = Conversation(
-            self._host, outbox, self._set_reading, self._arrival.address
-        )
+        self.conversation = Conversation(self._host, outbox, self._set_reading)
         self._sender = self.conversation
         self.conversation.begin(Visitor(address=self._arrival.address))
 

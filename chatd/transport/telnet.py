@@ -65,9 +65,7 @@ class TelnetProtocol(Protocol):
         assert transport is not None  # Twisted's promise
         if self.conversation is None:
             outbox = outbox_for(transport, self._host.clock, self._ready)
-            self.conversation = Conversation(
-                self._host, outbox, self._set_reading, self._arrival.address
-            )
+            self.conversation = Conversation(self._host, outbox, self._set_reading)
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
         self._codec.offer(self._arrival.probed)
         self._reply()

@@ -11,14 +11,12 @@ from zope.interface import implementer
 from chatd.chat import chat
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
+from chatd.transport.ssh import pipes
 from chatd.transport.ssh.channel import SessionChannel
 from chatd.transport.ssh.factory import SSHFactory
 from chatd.transport.ssh.visitor import Program, Visitor
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
-
-#: What a command that does not exist ends with: EX_USAGE of BSD's sysexits.
-EX_USAGE = 64
 
 #: Terminals that show no colours, by the beginning of their names.
 _COLOURLESS = ("dumb", "vt", "unknown")
@@ -43,12 +41,15 @@ class Caller:
 def factory(host: Host, host_key: Key) -> SSHFactory:
     """What makes the protocol of each ssh connection; build it with a `Caller`."""
 
-    def admit(visitor: Visitor, address: IAddress) -> str | None:
+    def admit(who: Visitor, address: IAddress) -> str | None:
         assert isinstance(address, Caller)  # ours: see protocol()
-        return address.arrival.admit(visitor.key in host.operators)
+        return address.arrival.admit(who.key in host.operators)
 
     def start(channel: SessionChannel, command: str | None) -> Program | None:
-        return Shell(host, channel) if command is None else NoCommand(channel, command)
+        who = visitor(host, channel)
+        if command is None:
+            return Shell(host, channel, who)
+        return pipes.pipe(host, channel, who, command)
 
     return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
 
@@ -59,21 +60,23 @@ def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
     return made
 
 
+def visitor(host: Host, channel: SessionChannel) -> chat.Visitor:
+    """Who came by a channel, as the chat knows people."""
+    who, peer = channel.visitor, channel.peer
+    address = peer.arrival.address if isinstance(peer, Caller) else ""
+    return chat.Visitor(who.user, address, who.fingerprint, who.key in host.operators)
+
+
 class Shell:
     """One conversation in one channel."""
 
-    def __init__(self, host: Host, channel: SessionChannel) -> None:
+    def __init__(self, host: Host, channel: SessionChannel, who: chat.Visitor) -> None:
         self._channel = channel
         self._lines = LineCodec()
-        visitor, peer = channel.visitor, channel.peer
-        address = peer.arrival.address if isinstance(peer, Caller) else ""
-        self._conversation = Conversation(host, channel.outbox, self._set_reading, address)
+        self._conversation = Conversation(host, channel.outbox, self._set_reading)
         self._terminal = self._make_terminal(host)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
-        who = chat.Visitor(
-            visitor.user, address, visitor.fingerprint, visitor.key in host.operators
-        )
         # The channel confirms the shell first: plink and paramiko insist on it.
         host.clock.callLater(0, self._begin, who)
 
@@ -141,29 +144,3 @@ class Shell:
         if self._terminal is not None:
             self._terminal.stop()
         self._conversation.connection_lost()
-
-
-class NoCommand:
-    """What runs for a command: nothing does yet, and the client is told so."""
-
-    def __init__(self, channel: SessionChannel, command: str) -> None:
-        channel.write_error(b"chatd runs no commands; ssh in without one to talk.\n")
-        channel.finish(EX_USAGE)
-
-    def data_received(self, data: bytes) -> None:
-        """Nobody reads it."""
-
-    def resized(self, columns: int, rows: int) -> None:
-        """Nothing is drawn."""
-
-    def interrupted(self) -> None:
-        """It has ended already."""
-
-    def input_ended(self) -> None:
-        """It has ended already."""
-
-    def ready(self) -> None:
-        """Nothing waits."""
-
-    def lost(self) -> None:
-        """Nothing is to be done."""

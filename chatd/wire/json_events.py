@@ -1,0 +1,142 @@
+"""What happens, as JSON objects: one a line, each complete in itself.
+
+docs/protocol.rst, "The JSON protocol".  There are two dialects: that of the first clients, in which
+everything is a message, and that of bots (version 2), in which events are typed.  It knows events
+and their fields; it must not know connections.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from chatd.chat.events import (
+    Acted,
+    Entry,
+    Invited,
+    Joined,
+    Kicked,
+    Left,
+    Listing,
+    Missed,
+    Muted,
+    Notice,
+    PersonalEvent,
+    PrivateMessage,
+    PutOut,
+    Recalled,
+    Recipient,
+    Refusal,
+    Renamed,
+    RoleGiven,
+    RoomEvent,
+    RoomSet,
+    Said,
+    TopicSet,
+)
+
+Fields = dict[str, object]
+
+
+def encode(fields: Fields) -> bytes:
+    """One object, with the newline that always ends it."""
+    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
+
+
+def timestamp(time: float) -> str:
+    """A time in seconds since the epoch as RFC 3339 has it, in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(time, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def described(event: RoomEvent) -> Fields:
+    """What happened in a room: its name and what belongs to it."""
+    match event:
+        case Said(nick=nick, text=text):
+            return {"event": "said", "sender": nick, "message": text}
+        case Acted(nick=nick, text=text):
+            return {"event": "acted", "sender": nick, "message": text}
+        case TopicSet(nick=nick, topic=topic):
+            return {"event": "topic", "nick": nick, "topic": topic}
+        case Joined(nick=nick):
+            return {"event": "joined", "nick": nick}
+        case Left(nick=nick, reason=reason, gone=gone):
+            return {"event": "left", "nick": nick, "reason": reason, "gone": gone}
+        case Renamed(nick=nick, new=new):
+            return {"event": "renamed", "nick": nick, "new": new}
+        case Kicked(nick=nick, by=by, reason=reason):
+            return {"event": "kicked", "nick": nick, "by": by, "reason": reason}
+        case RoleGiven(nick=nick, role=role, by=by):
+            return {"event": "role", "nick": nick, "role": role.value, "by": by}
+        case Muted(nick=nick, by=by, muted=muted):
+            return {"event": "muted", "nick": nick, "by": by, "muted": muted}
+        case RoomSet(nick=nick, name=name, value=value):
+            return {"event": "setting", "nick": nick, "name": name, "value": value}
+
+
+def placed(entry: Entry) -> Fields:
+    """An event with its place in its room's order."""
+    return {
+        **described(entry.event),
+        "room": entry.room,
+        "seq": entry.number,
+        "time": timestamp(entry.event.time),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class EventStyle:
+    """Typed events, for bots and for whatever reads a stream of lines."""
+
+    @property
+    def highlights(self) -> bool:
+        """A program finds for itself whether it is meant."""
+        return False
+
+    @property
+    def aside(self) -> EventStyle:
+        """Every event names its room."""
+        return self
+
+    def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+        """What happened in a room, as one object."""
+        return encode(placed(entry))
+
+    def render_personal(self, event: PersonalEvent) -> bytes:
+        """What is for one person alone, as one object."""
+        return encode(personal(event))
+
+
+def personal(event: PersonalEvent) -> Fields:
+    """What is for one person alone: its name and what belongs to it."""
+    match event:
+        case Notice(text=text):
+            return {"event": "notice", "text": text}
+        case Refusal(code=code, text=text):
+            return {"event": "refused", "code": code, "text": text}
+        case Listing(heading=heading, rows=rows):
+            return {"event": "notice", "text": heading, "rows": list(rows)}
+        case PrivateMessage():
+            return {
+                "event": "private",
+                "sender": event.sender,
+                "dm": event.addressee,
+                "message": event.text,
+                "own": event.end is Recipient.SENDER,
+                "time": timestamp(event.time),
+            }
+        case Invited(time=time, by=by, room=room):
+            return {"event": "invited", "by": by, "room": room, "time": timestamp(time)}
+        case Missed(room=room, count=count):
+            return {"event": "missed", "room": room, "count": count}
+        case PutOut(time=time, room=room, by=by, reason=reason):
+            return {
+                "event": "put out",
+                "room": room,
+                "by": by,
+                "reason": reason,
+                "time": timestamp(time),
+            }
+        case Recalled(room=room, entries=entries):
+            return {"event": "history", "room": room, "events": [placed(each) for each in entries]}
