@@ -27,7 +27,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 from chatd.chat.moderation import SHOUTING
-from chatd.chat.text import decode
+from chatd.chat.text import decode, safe
 from chatd.store.memory import MemoryStore
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
@@ -41,6 +41,7 @@ from chatd.transport.ssh import (
     load_or_make,
     read_authorized_keys,
 )
+from chatd.transport.tcd import Desk
 from chatd.transport.ways import AUTO, NAMES, ways_in
 
 _T = TypeVar("_T")
@@ -150,6 +151,11 @@ class Options(UsageOptions):
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
         ],
+        ["student-id", None, "0", "the StudentID that the tcd way in answers HELO with"],
+    ]
+
+    optFlags: ClassVar[list[list[Any]]] = [
+        ["allow-kill", None, "let KILL_SERVICE of the tcd way in stop the server"],
     ]
 
     def __init__(self) -> None:
@@ -158,7 +164,7 @@ class Options(UsageOptions):
         self["proxy-from"] = []
 
     def opt_listen(self, text: str) -> None:
-        """WAY=ENDPOINT, such as ssh=tcp:22: serve auto, ssh, telnet or line there (repeatable)"""
+        """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd or line there (repeatable)"""
         way, equals, endpoint = text.partition("=")
         if not equals or way not in NAMES:
             raise UsageError(f"--listen takes WAY=ENDPOINT, WAY one of {', '.join(NAMES)}: {text}")
@@ -253,6 +259,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
+    "student-id": safe,
 }
 
 
@@ -284,7 +291,8 @@ def make_server(options: Options, reactor: Any) -> IService:
     )
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
-    ways = ways_in(host, options["host-key"])
+    desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
+    ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     server = MultiService()
     Farewell(chat, core).setServiceParent(server)

@@ -168,7 +168,7 @@ def test_a_bad_endpoint_is_refused_by_the_name_of_its_option() -> None:
 @pytest.mark.parametrize("text", ["22", "bogus=22", "=22", "ssh", "SSH=22", ""])
 def test_a_way_in_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
     assert refused("--listen", text) == (
-        f"--listen takes WAY=ENDPOINT, WAY one of auto, ssh, telnet, line: {text}"
+        f"--listen takes WAY=ENDPOINT, WAY one of auto, ssh, telnet, tcd, line: {text}"
     )
 
 
@@ -439,3 +439,29 @@ def test_every_start_of_a_server_is_another() -> None:
         [door] = doors(reactor)
         chats.append(door.host.chat)
     assert chats[0] is not chats[1]
+
+
+def hears(sent: bytes, *words: str) -> tuple[bytes, MemoryReactorClock]:
+    """What a server of these options answers to a client of the socket assignment."""
+    server, reactor = served(*words)
+    server.startService()
+    transport = StringTransport()
+    gate = GateFactory(doors(reactor)[0]).buildProtocol(transport.getPeer())
+    gate.makeConnection(transport)
+    gate.dataReceived(sent)
+    return transport.value(), reactor
+
+
+@pytest.mark.parametrize(("words", "student"), [((), b"0"), (("--student-id", "12345"), b"12345")])
+def test_helo_is_answered_with_the_student_id(words: tuple[str, ...], student: bytes) -> None:
+    answer, _ = hears(b"HELO x\n", *words)
+    assert answer.endswith(b"StudentID:%s\n" % student)
+
+
+def test_a_client_may_stop_the_server_only_where_that_is_allowed() -> None:
+    answer, reactor = hears(b"KILL_SERVICE\n")
+    assert answer.startswith(b"ERROR_CODE: 11\n")
+    assert not reactor.hasStopped
+    answer, reactor = hears(b"KILL_SERVICE\n", "--allow-kill")
+    assert answer == b""
+    assert reactor.hasStopped

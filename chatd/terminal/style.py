@@ -86,6 +86,7 @@ class TextStyle:
         tag = theme.paint(f"[{room}]", theme.server) + " " if self.names_room else ""
         match event:
             case Said(nick=nick, text=text):
+                text = _lines(text)
                 shown = theme.paint(text, theme.mention) if mentioned else text
                 line = f"{tag}{theme.nick(nick)}: {shown}"
             case Acted(nick=nick, text=text):
@@ -194,6 +195,11 @@ def notice(event: Notice | Invited | Missed | PutOut) -> str:
             return f"You missed {count} message{'s' * (count != 1)} in {room}: you read too slowly."
         case PutOut(room=room, by=by, reason=reason):
             return f"You were kicked from {room} by {by or 'the server'}{_because(reason)}."
+
+
+def _lines(text: str) -> str:
+    """A message of several lines as a block: nobody's further lines look like somebody's first."""
+    return text.replace("\n", "\r\n    ") if "\n" in text else text
 
 
 def _because(reason: str) -> str:

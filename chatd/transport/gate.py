@@ -23,7 +23,7 @@ from chatd.transport.admission import Admission
 from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import prepare_socket, stream
-from chatd.wire.proxy import NotProxy, Proxied, ProxyCodec
+from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
 from chatd.wire.telnet import PROBE
 
 #: Seconds that a peer has to speak first; then a silent one is probed.
@@ -154,6 +154,7 @@ class Gate(Protocol):
         self._way: IProtocol | None = None
         self._proxy: ProxyCodec | None = None
         self._data = b""
+        self._destination: Address | None = None
         self._probed = False
         self._unheard = False  # handed over, but its first line is still to be seen
         self._ended = False
@@ -230,8 +231,9 @@ class Gate(Protocol):
                     reason=reason,
                 )
                 self._close(b"")
-            case Proxied(source=source, rest=rest):
+            case Proxied(source=source, destination=destination, rest=rest):
                 self._proxy = None
+                self._destination = destination
                 if source is not None:
                     self._address = source.host
                 self._admit()
@@ -275,7 +277,9 @@ class Gate(Protocol):
             stream(self.transport).abortConnection()
 
     def _begin(self, way: Way, conversation: Conversation | None) -> None:
-        arrival = Arrival(self._address, self._probed, self._become, self._admit_operator)
+        arrival = Arrival(
+            self._address, self._probed, self._reached(), self._become, self._admit_operator
+        )
         self._way = way.protocol(self._door.host, arrival, conversation)
         assert self.transport is not None  # Twisted's promise
         self._way.makeConnection(self.transport)
@@ -283,6 +287,13 @@ class Gate(Protocol):
         self._unheard = not (data or way.proves_identity or conversation)
         if data:
             self._way.dataReceived(data)
+
+    def _reached(self) -> tuple[str, int]:
+        """The address and the port that the client sees as this server's."""
+        if self._destination is not None:
+            return self._destination.host, self._destination.port
+        here = self.transport.getHost() if self.transport is not None else None
+        return str(getattr(here, "host", "localhost")), int(getattr(here, "port", 0))
 
     def _become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """A conversation goes on in another way in."""

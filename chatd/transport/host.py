@@ -35,7 +35,8 @@ class Host:
 class Arrival:
     """Somebody at the door.
 
-    ``address`` is the client's, also behind a proxy.  ``probed`` says that the gate has asked it
+    ``address`` is the client's, also behind a proxy; ``reached`` are the address and the port at
+    which it reached this server, or the proxy.  ``probed`` says that the gate has asked it
     for a terminal type already.  ``become`` hands a conversation, with bytes not yet taken, to
     another way in on the same connection.  ``admit`` decides whether somebody who has proved an
     operator's key, or has not, may stay: it returns a sentence when not.
@@ -43,5 +44,6 @@ class Arrival:
 
     address: str
     probed: bool = False
+    reached: tuple[str, int] = ("127.0.0.1", 0)
     become: Callable[[str, Conversation, bytes], None] | None = None
     admit: Callable[[bool], str | None] = lambda operator: None

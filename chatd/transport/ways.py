@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IProtocol
 
-from chatd.transport import line, telnet
+from chatd.transport import line, tcd, telnet
 from chatd.transport.conversation import Conversation
 from chatd.transport.gate import Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import shell
+from chatd.wire.tcd import recognises
 
 #: Lets the gate find out which of the others it is.
 AUTO = "auto"
-NAMES = (AUTO, "ssh", "telnet", "line")
+NAMES = (AUTO, "ssh", "telnet", "tcd", "line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,10 @@ class _Way:
     proves_identity: bool = False
 
 
-def ways_in(host: Host, host_key: Key) -> Mapping[str, Way]:
+def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[str, Way]:
     """Every way in, by its name."""
     ssh = shell.factory(host, host_key)
+    shared = desk or tcd.Desk()
     return {
         "ssh": _Way(
             shell.recognises,
@@ -39,5 +41,6 @@ def ways_in(host: Host, host_key: Key) -> Mapping[str, Way]:
             proves_identity=True,
         ),
         "telnet": _Way(telnet.recognises, telnet.TelnetProtocol),
+        "tcd": _Way(recognises, lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared)),
         "line": _Way(line.recognises, lambda host, arrival, _: line.LineProtocol(host, arrival)),
     }

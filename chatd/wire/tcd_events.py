@@ -1,0 +1,92 @@
+"""What happens, in the words of the socket assignment's protocol.
+
+docs/protocol.rst, "The socket assignment's protocol": everything is a CHAT in a room, known by its
+ROOM_REF.  It must not know connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chatd.chat.events import (
+    Acted,
+    Entry,
+    Joined,
+    Kicked,
+    Left,
+    Missed,
+    PersonalEvent,
+    PrivateMessage,
+    PutOut,
+    Recipient,
+    Refusal,
+    Renamed,
+    RoomEvent,
+    Said,
+    TopicSet,
+)
+from chatd.wire.tcd_answers import chat, error
+from chatd.wire.tcd_requests import ErrorCode
+
+
+def message(event: RoomEvent) -> str:
+    """What a CHAT says of an event; its CLIENT_NAME says who."""
+    match event:
+        case Said(text=text):
+            return text
+        case Acted(nick=nick, text=text):
+            return f"* {nick} {text}"
+        case Joined(nick=nick):
+            return f"{nick} has joined this chatroom."
+        case Left(nick=nick):
+            return f"{nick} has left this chatroom."
+        case Renamed(nick=nick, new=new):
+            return f"{nick} is now known as {new}."
+        case TopicSet(topic=topic):
+            return f"The topic is: {topic}" if topic else "There is no topic any more."
+        case Kicked(nick=nick, by=by):
+            return f"{nick} was kicked by {by or 'the server'}."
+        case _:
+            return ""
+
+
+@dataclass(frozen=True, slots=True)
+class TcdStyle:
+    """CHATs.  ``ref`` gives the ROOM_REF of a room by its name, or 0.
+
+    ``private_ref`` gives the one in which its reader is shown what somebody else says to them
+    alone; it differs between readers, and makes no difference to what everyone is shown.
+    """
+
+    ref: Callable[[str], int]
+    private_ref: Callable[[str], int] = field(compare=False)
+
+    @property
+    def highlights(self) -> bool:
+        """There is nothing to highlight with."""
+        return False
+
+    @property
+    def aside(self) -> TcdStyle:
+        """Every CHAT names its room."""
+        return self
+
+    def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+        """What happened in a room; empty when this protocol has no words for it."""
+        text = message(entry.event)
+        return chat(self.ref(entry.room), entry.event.nick, text) if text else b""
+
+    def render_personal(self, event: PersonalEvent) -> bytes:
+        """What is for one person alone; empty when this protocol has no words for it."""
+        match event:
+            case PrivateMessage(sender=sender, text=text, end=Recipient.ADDRESSEE):
+                return chat(self.private_ref(sender), sender, f"(private) {text}")
+            case PutOut(room=room, by=by):
+                return chat(self.ref(room), by or "server", "You were kicked from this chatroom.")
+            case Refusal(text=text):
+                return error(ErrorCode.REFUSED, text)
+            case Missed(room=room, count=count):
+                return error(ErrorCode.REFUSED, f"You missed {count} messages in {room}.")
+            case _:
+                return b""
