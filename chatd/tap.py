@@ -164,7 +164,7 @@ class Options(UsageOptions):
         self["proxy-from"] = []
 
     def opt_listen(self, text: str) -> None:
-        """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd or line there (repeatable)"""
+        """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd, json or line (repeatable)"""
         way, equals, endpoint = text.partition("=")
         if not equals or way not in NAMES:
             raise UsageError(f"--listen takes WAY=ENDPOINT, WAY one of {', '.join(NAMES)}: {text}")

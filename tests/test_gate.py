@@ -209,7 +209,18 @@ def test_no_bytes_whatever_disturb_anybody(pieces: list[bytes], declared: str | 
     assert len(building.chat.people) == building.admission.here
 
 
-@pytest.mark.parametrize("declared", [None, "line", "telnet"])
+#: What makes more of noise: line ends, a telnet's command, a paste, a request, an object.
+BEGINNINGS = (
+    b"\n",
+    b"\r\n",
+    b"\xff\xfb\x01",
+    b"\x1b[200~",
+    b"CHAT: 1\nJOIN_ID: 1\nCLIENT_NAME: a\nMESSAGE: ",
+    b'{"username": "ada"}{"message": "',
+)
+
+
+@pytest.mark.parametrize("declared", [None, "line", "telnet", "tcd", "json"])
 def test_ten_thousand_random_strings_disturb_nobody(declared: str | None) -> None:
     building = Building(declared)
     noise = random.Random(1134)
@@ -218,7 +229,7 @@ def test_ten_thousand_random_strings_disturb_nobody(declared: str | None) -> Non
         wire.sends(noise.randbytes(noise.randrange(1, 60)))
         if noise.random() < 0.2:
             building.clock.advance(0.5)
-            wire.sends(noise.choice((b"\n", b"\r\n", b"\xff\xfb\x01", b"\x1b[200~")))
+            wire.sends(noise.choice(BEGINNINGS))
         wire.goes()
     building.clock.advance(60)
     assert building.admission.here == 0

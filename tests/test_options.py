@@ -168,7 +168,7 @@ def test_a_bad_endpoint_is_refused_by_the_name_of_its_option() -> None:
 @pytest.mark.parametrize("text", ["22", "bogus=22", "=22", "ssh", "SSH=22", ""])
 def test_a_way_in_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
     assert refused("--listen", text) == (
-        f"--listen takes WAY=ENDPOINT, WAY one of auto, ssh, telnet, tcd, line: {text}"
+        f"--listen takes WAY=ENDPOINT, WAY one of auto, ssh, telnet, tcd, json, line: {text}"
     )
 
 

@@ -423,9 +423,14 @@ class Chat:
         room.settings.topic = cut(text, TOPIC_LENGTH)
         self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
-    async def history(self, room: Room, count: int) -> tuple[Entry, ...]:
-        """What was said last in a room, oldest first."""
-        rows = await self._store.before(room.name.key, None, count)
+    async def history(
+        self, room: Room, count: int, *, after: int | None = None
+    ) -> tuple[Entry, ...]:
+        """What was said last in a room, or first after a number; oldest first."""
+        if after is None:
+            rows = await self._store.before(room.name.key, None, count)
+        else:
+            rows = await self._store.after(room.name.key, after, count)
         return tuple(
             Entry(room.name.shown, number, fold(event.nick), event) for number, event in rows
         )

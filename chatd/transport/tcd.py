@@ -8,34 +8,21 @@ those of everyone else.
 from __future__ import annotations
 
 import secrets
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
-from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from chatd.chat import names
 from chatd.chat.chat import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import ROOMS_PER_PERSON
-from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
 from chatd.chat.room import Room
-from chatd.chat.session import Session
 from chatd.transport.host import Arrival, Host
-from chatd.transport.outbox import Outbox, outbox_for, stream
+from chatd.transport.program import ProgramProtocol
 from chatd.wire import tcd
 from chatd.wire.tcd_events import TcdStyle
-
-#: Seconds of silence after which a complete set of fields counts although its end is missing.
-SILENCE_SECONDS = 0.3
-#: Requests that wait for their turn; beyond it nothing more is read.
-REQUESTS = 500
 
 #: Rooms that a connection is in or was in; one may be in fewer than half as many.
 PLACES = 2 * ROOMS_PER_PERSON + 1
@@ -74,191 +61,65 @@ class _Place:
     left: bool = False
 
 
-@implementer(IHalfCloseableProtocol)
-class TcdProtocol(Protocol):
-    """One connection; it is the chat's reader as well (`chatd.chat.session.Reader`)."""
+class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
+    """One connection, with its places in rooms."""
 
     _log = Logger()
 
     def __init__(self, host: Host, arrival: Arrival, desk: Desk) -> None:
-        self._host = host
-        self._arrival = arrival
+        super().__init__(host, arrival)
         self._desk = desk
         self._codec = tcd.TcdCodec()
-        self._requests: deque[tcd.Request | tcd.Bad] = deque()
         self._places: dict[int, _Place] = {}
-        self._session: Session | None = None
-        self._working = False
-        self._paused = False
-        self._ending = False
-        self._over = False
-        self._silence: IDelayedCall | None = None
-        self._later: IDelayedCall | None = None
-        self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
         self._style = TcdStyle(self._ref_of, self._private_ref)
 
-    # Reader ---------------------------------------------------------------------------------------
+    def read(self, data: bytes) -> list[tcd.Request | tcd.Bad]:
+        """The requests that these bytes complete."""
+        return self._codec.receive_data(data)
+
+    def read_end(self) -> list[tcd.Request | tcd.Bad]:
+        """What is complete but for its end."""
+        return self._codec.finish()
 
     @property
-    def send(self) -> Callable[[bytes], int]:
-        """The connection's own."""
-        return self._outbox.send
-
-    @property
-    def sees_own(self) -> bool:
-        """One is sent one's own CHATs, as everybody is."""
-        return False
-
-    @property
-    def each_room(self) -> bool:
-        """What happens in several rooms is a CHAT in each."""
-        return True
-
-    @property
-    def full(self) -> bool:
-        """Whether the connection takes nothing now."""
-        return self._over or self._outbox.full
-
-    @property
-    def pending(self) -> int:
-        """Bytes that wait for the connection."""
-        return self._outbox.pending
+    def unfinished(self) -> bool:
+        """Whether a silence may complete a request."""
+        return self._codec.pending
 
     def style(self, preferences: Preferences) -> TcdStyle:
         """CHATs; there is nothing to prefer."""
         return self._style
 
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-        self._outbox.stalled(data, taken)
-
-    def write(self, data: bytes) -> None:
-        """Send in any case."""
-        if data and not self._over:
-            self._outbox.write(data)
-            if self._outbox.full and self._session is not None:
-                self._session.hold()
-
-    def close(self) -> None:
-        """Send what is pending and end the connection."""
-        self._over = True
-        self._requests.clear()
-        self._outbox.close()
-
-    def broken(self, bug: Exception) -> None:
-        """A bug of ours came up: log it and end this connection."""
-        self._log.failure("a request failed", failure=Failure(bug))
-        self._outbox.abort()
-
     def _ref_of(self, room: str) -> int:
-        found = self._host.chat.rooms.get(names.room(room).key)
+        found = self.host.chat.rooms.get(names.room(room).key)
         return found.number if found is not None else 0
 
     def _private_ref(self, sender: str) -> int:
         """A room that one shares with somebody, or any of one's own."""
-        if self._session is None:
+        if self.session is None:
             return 0
-        other = self._host.chat.people.find(sender)
-        mine = self._session.person.rooms.values()
+        other = self.host.chat.people.find(sender)
+        mine = self.session.person.rooms.values()
         shared = [room.number for room in mine if other is not None and other in room.members]
         return next(iter(shared), next((room.number for room in mine), 0))
 
-    # Bytes ----------------------------------------------------------------------------------------
-
-    def connectionMade(self) -> None:
-        """Somebody is there; they speak first."""
-        assert self.transport is not None  # Twisted's promise
-        self._outbox: Outbox = outbox_for(self.transport, self._host.clock, self._ready)
-
-    def _ready(self) -> None:
-        if self._session is not None:
-            self._session.resume()
-        self._go_on()
-
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes came: take the requests that they complete."""
-        if self._over:
-            return
-        self._stop(self._silence)
-        self._requests += self._codec.receive_data(data)
-        self._go_on()
-        if self._codec.pending and not self._over:
-            self._silence = self._host.clock.callLater(SILENCE_SECONDS, self._finish)
-        if len(self._requests) > REQUESTS and not self._paused:
-            self._paused = True
-            stream(self.transport).pauseProducing()
-
-    def _finish(self) -> None:
-        self._requests += self._codec.finish()
-        self._go_on()
-
-    def readConnectionLost(self) -> None:
-        """Nothing more will come: do what waits, then part."""
-        self._stop(self._silence)
-        self._ending = True
-        self._finish()
-
-    def writeConnectionLost(self) -> None:
-        """We never close one direction only."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
-        self._over = True
-        self._requests.clear()
-        self._stop(self._silence)
-        self._stop(self._later)
-        self._outbox.forget()
+    def gone(self) -> None:
+        """Nobody can use this connection's JOIN_IDs any more."""
         for place in self._places.values():
             self._desk.joined.pop(place.join_id, None)
-        if self._session is not None:
-            self._host.chat.leave(self._session, "", self._host.now())
 
-    def _stop(self, call: IDelayedCall | None) -> None:
-        if call is not None and call.active():
-            call.cancel()
+    def refuse(self, request: tcd.Request | tcd.Bad, refused: Refused) -> None:
+        """Answer a request that the chat declines."""
+        code = _ERRORS.get(refused.code, tcd.ErrorCode.REFUSED)
+        self.write(tcd.error(code, refused.sentence))
 
-    # Requests -------------------------------------------------------------------------------------
-
-    def _go_on(self) -> None:
-        if not self._working:
-            self._working = True
-            Deferred.fromCoroutine(self._work()).addErrback(self._failed)
-
-    def _failed(self, failure: Failure) -> None:
-        self._log.failure("a request failed", failure=failure)
-        self._outbox.abort()
-
-    async def _work(self) -> None:
-        """Do the requests that may be done now."""
-        while self._requests and not (self._over or self._outbox.full or self._later):
-            wait = self._pace.wait(self._host.clock.seconds()) if self._pace else 0.0
-            if wait:
-                self._later = self._host.clock.callLater(wait, self._waited)
-                break
-            try:
-                await self._serve(self._requests.popleft())
-            except Refused as refused:
-                code = _ERRORS.get(refused.code, tcd.ErrorCode.REFUSED)
-                self.write(tcd.error(code, refused.sentence))
-        self._working = False
-        if self._requests or self._over:
-            return
-        if self._paused:
-            self._paused = False
-            stream(self.transport).resumeProducing()
-        if self._ending and not self._outbox.full:
-            self.close()
-
-    def _waited(self) -> None:
-        self._later = None
-        self._go_on()
-
-    async def _serve(self, request: tcd.Request | tcd.Bad) -> None:
+    async def serve(self, request: tcd.Request | tcd.Bad) -> None:
+        """Do what a request asks for."""
         match request:
             case tcd.Bad(code=code, sentence=sentence):
                 self.write(tcd.error(code, sentence))
             case tcd.Helo(text=text):
-                host, port = self._arrival.reached
+                host, port = self.arrival.reached
                 self.write(tcd.helo(text, host, port, self._desk.student_id))
             case tcd.KillService():
                 self._kill()
@@ -275,26 +136,26 @@ class TcdProtocol(Protocol):
         if self._desk.kill is None:
             self.write(tcd.error(tcd.ErrorCode.NOT_ALLOWED, "This server is not stopped that way."))
         else:
-            self._log.info("{address} sent KILL_SERVICE", address=self._arrival.address)
+            self._log.info("{address} sent KILL_SERVICE", address=self.arrival.address)
             self._desk.kill()
 
     async def _join(self, room: str, nick: str) -> None:
-        host, now = self._host, self._host.now()
-        if self._session is None:
-            visitor = Visitor(nick, self._arrival.address)
+        host, now = self.host, self.host.now()
+        if self.session is None:
+            visitor = Visitor(nick, self.arrival.address)
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
-            if self._over:
+            if self.over:
                 host.chat.leave(session, "", now)
                 return
-            self._session = session
-        session = self._session
+            self.session = session
+        session = self.session
         if names.nick(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
         before = session.person.rooms.get(key)
         where = host.chat.join(session, room, now)
         place = self._place(where)
-        address, port = self._arrival.reached
+        address, port = self.arrival.reached
         self.write(tcd.joined(where.name.shown, address, port, where.number, place.join_id))
         if before is None:
             text = f"{session.person.nick} has joined this chatroom."
@@ -328,39 +189,39 @@ class TcdProtocol(Protocol):
             return self, place
         other, room = self._desk.joined.get(join_id, (None, None))
         if other is not None and room is not None and room.number == ref:
-            session = other._session
+            session = other.session
             if session is not None and session.person.name.key == nick.lower():
                 return other, other._places[ref]
-        if not any(room.number == ref for room in self._host.chat.rooms.values()):
+        if not any(room.number == ref for room in self.host.chat.rooms.values()):
             raise Refused("no-such-room", f"There is no room with ROOM_REF {ref}.")
         raise Refused("not-in-room", "That JOIN_ID and CLIENT_NAME are not in this room.")
 
     def _leave(self, request: tcd.Leave) -> None:
         whose, place = self._whose(request.ref, request.join_id, request.nick)
-        session = whose._session
+        session = whose.session
         assert session is not None  # who has a place has come in
         room, person = place.room, session.person
         self.write(tcd.left(request.ref, request.join_id))
         if person in room.members:
-            self._host.chat.part(person, room, "", self._host.now())
+            self.host.chat.part(person, room, "", self.host.now())
             text = f"{person.nick} has left this chatroom."
             whose.write(tcd.chat(room.number, person.nick, text))
         place.left = True
 
     def _say(self, request: tcd.Say) -> None:
         whose, place = self._whose(request.ref, request.join_id, request.nick)
-        session = whose._session
+        session = whose.session
         assert session is not None  # who has a place has come in
         text = "\n".join(request.lines)
-        self._host.chat.say(session, text, self._host.now(), room=place.room)
+        self.host.chat.say(session, text, self.host.now(), room=place.room)
 
     def _disconnect(self) -> None:
-        session = self._session
+        session = self.session
         if session is not None:
             nick = session.person.nick
             for room in session.person.rooms.values():
                 room.audience.catch_up(session)
             for number in sorted(room.number for room in session.person.rooms.values()):
                 self.write(tcd.chat(number, nick, f"{nick} has left this chatroom."))
-            self._host.chat.leave(session, "", self._host.now())
+            self.host.chat.leave(session, "", self.host.now())
         self.close()

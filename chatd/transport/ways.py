@@ -11,16 +11,17 @@ from dataclasses import dataclass
 from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IProtocol
 
-from chatd.transport import line, tcd, telnet
+from chatd.transport import json, line, tcd, telnet
 from chatd.transport.conversation import Conversation
 from chatd.transport.gate import Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import shell
-from chatd.wire.tcd import recognises
+from chatd.wire.json import recognises as is_json
+from chatd.wire.tcd import recognises as is_tcd
 
 #: Lets the gate find out which of the others it is.
 AUTO = "auto"
-NAMES = (AUTO, "ssh", "telnet", "tcd", "line")
+NAMES = (AUTO, "ssh", "telnet", "tcd", "json", "line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[
             proves_identity=True,
         ),
         "telnet": _Way(telnet.recognises, telnet.TelnetProtocol),
-        "tcd": _Way(recognises, lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared)),
+        "tcd": _Way(is_tcd, lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared)),
+        "json": _Way(is_json, lambda host, arrival, _: json.JsonProtocol(host, arrival)),
         "line": _Way(line.recognises, lambda host, arrival, _: line.LineProtocol(host, arrival)),
     }

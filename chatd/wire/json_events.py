@@ -7,7 +7,6 @@ and their fields; it must not know connections.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -35,13 +34,9 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.wire.json import encode
 
 Fields = dict[str, object]
-
-
-def encode(fields: Fields) -> bytes:
-    """One object, with the newline that always ends it."""
-    return json.dumps(fields, ensure_ascii=False).encode() + b"\n"
 
 
 def timestamp(time: float) -> str:
@@ -106,6 +101,80 @@ class EventStyle:
     def render_personal(self, event: PersonalEvent) -> bytes:
         """What is for one person alone, as one object."""
         return encode(personal(event))
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStyle:
+    """Everything as a message from somebody: what the first clients understand."""
+
+    @property
+    def highlights(self) -> bool:
+        """A program finds for itself whether it is meant."""
+        return False
+
+    @property
+    def aside(self) -> MessageStyle:
+        """Every message names its room."""
+        return self
+
+    def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+        """What happened in a room, as a message; empty when there are no words for it."""
+        event = entry.event
+        text = spoken(event)
+        if not text:
+            return b""
+        return encode(
+            {
+                "message": text,
+                "sender": event.nick,
+                "dm": None,
+                "room": entry.room,
+                "seq": entry.number,
+                "time": timestamp(event.time),
+            }
+        )
+
+    def render_personal(self, event: PersonalEvent) -> bytes:
+        """What is for one person alone, as a message; empty when there are no words for it."""
+        match event:
+            case PrivateMessage(end=Recipient.ADDRESSEE):
+                return encode(
+                    {
+                        "message": event.text,
+                        "sender": event.sender,
+                        "dm": event.addressee,
+                        "time": timestamp(event.time),
+                    }
+                )
+            case PutOut(room=room, by=by):
+                text = f"You were kicked from {room}."
+                return encode({"message": text, "sender": by or "server", "dm": None})
+            case Missed(room=room, count=count):
+                text = f"You missed {count} messages in {room}."
+                return encode({"message": text, "sender": "server", "dm": None})
+            case _:
+                return b""
+
+
+def spoken(event: RoomEvent) -> str:
+    """What happened, as its author would say it."""
+    match event:
+        case Said(text=text):
+            return text
+        case Acted(nick=nick, text=text):
+            return f"* {nick} {text}"
+        case Joined():
+            return "User has connected"
+        case Left(nick=nick, gone=gone):
+            return f"{nick} is offline" if gone else f"{nick} has left"
+        case Renamed(nick=nick, new=new):
+            return f"{nick} is now known as {new}"
+        case TopicSet(topic=topic):
+            return f"The topic is: {topic}" if topic else "There is no topic any more"
+        case Kicked(nick=nick):
+            return f"{nick} was kicked"
+        case _:
+            return ""
 
 
 def personal(event: PersonalEvent) -> Fields:

@@ -1,0 +1,216 @@
+"""The way in for programs that speak JSON: the first clients', and bots (version 2).
+
+docs/protocol.rst, "The JSON protocol".  The first object says who is there; the others ask for
+something and are answered, and "sender" is checked, not believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatd.chat import names
+from chatd.chat.chat import Visitor
+from chatd.chat.events import Refused
+from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
+from chatd.chat.preferences import Preferences
+from chatd.chat.room import Room
+from chatd.chat.session import Session
+from chatd.transport.host import Arrival, Host
+from chatd.transport.program import ProgramProtocol
+from chatd.wire import json
+from chatd.wire.json import ErrorCode
+from chatd.wire.json_events import EventStyle, Fields, MessageStyle, placed
+
+#: The version in which events are typed and requests have answers.
+BOT = 2
+
+#: What the chat declines, by its code word.
+_ERRORS = {
+    "bad-nick": ErrorCode.NOT_A_NAME,
+    "bad-room": ErrorCode.NOT_A_NAME,
+    "nick-taken": ErrorCode.TAKEN,
+    "nobody": ErrorCode.NOBODY,
+    "no-such-room": ErrorCode.NO_SUCH_ROOM,
+    "no-room": ErrorCode.NOT_IN_ROOM,
+    "not-in-room": ErrorCode.NOT_IN_ROOM,
+    "slow": ErrorCode.TOO_FAST,
+    "private": ErrorCode.NOT_ALLOWED,
+    "muted": ErrorCode.NOT_ALLOWED,
+    "not-moderator": ErrorCode.NOT_ALLOWED,
+}
+
+
+class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
+    """One connection of either version; which one, its first object tells."""
+
+    def __init__(self, host: Host, arrival: Arrival) -> None:
+        super().__init__(host, arrival)
+        self._codec = json.JsonCodec()
+        self._version = 1
+
+    def read(self, data: bytes) -> list[json.Object | json.BadObject]:
+        """The objects that these bytes complete."""
+        return self._codec.receive_data(data)
+
+    # Reader ---------------------------------------------------------------------------------------
+
+    @property
+    def sees_own(self) -> bool:
+        """Nobody gets their own messages back: the answer says that they are kept."""
+        return True
+
+    @property
+    def each_room(self) -> bool:
+        """A bot keeps track of rooms; the first clients show a person what happens."""
+        return self._version == BOT
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Joined writes for bots; the first clients take one packet for one object."""
+        return self.outbox.send if self._version == BOT else self._send_apart
+
+    def _send_apart(self, data: bytes) -> int:
+        for line in data.splitlines(keepends=True):
+            self.outbox.write(line)
+        return -1 if self.outbox.full else len(data)
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take; what was sent apart is with the outbox already."""
+        if self._version == BOT:
+            self.outbox.stalled(data, taken)
+
+    def style(self, preferences: Preferences) -> EventStyle | MessageStyle:
+        """Typed events, or messages."""
+        return EventStyle() if self._version == BOT else MessageStyle()
+
+    # Requests -------------------------------------------------------------------------------------
+
+    def _answer(self, given: json.Id, **fields: object) -> None:
+        answer: Fields = {"ok": True, **({} if given is None else {"id": given}), **fields}
+        self.write(json.encode(answer))
+
+    def _error(self, code: ErrorCode, sentence: str, given: json.Id = None) -> None:
+        answer: Fields = {"error": sentence, "errorCode": int(code)}
+        self.write(json.encode(answer if given is None else {**answer, "id": given}))
+
+    def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
+        """Answer a request that the chat declines."""
+        code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
+        if self.session is None:
+            self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
+            return
+        asked = json.request_from(request.fields) if isinstance(request, json.Object) else None
+        self._error(code, refused.sentence, getattr(asked, "id", None))
+
+    async def serve(self, request: json.Object | json.BadObject) -> None:
+        """Do what an object asks for."""
+        if isinstance(request, json.BadObject):
+            self._error(ErrorCode.BROKEN, request.sentence)
+            return
+        asked = json.request_from(request.fields)
+        session = self.session
+        match asked:
+            case json.BadRequest(sentence=sentence, code=code, id=given):
+                self._error(code, sentence, given)
+            case json.Username(username=nick, version=version):
+                await self._enter(nick, version)
+            case json.DisconnectRequest():
+                self._disconnect()
+            case json.Ping(value=value, id=given):
+                self._answer(given, pong=value)
+            case _ if session is None:
+                self._error(ErrorCode.OUT_OF_TURN, "Say who you are first: a username.")
+            case json.Say(message=text, sender=sender, dm=dm):
+                self._say(session, text, sender, dm, None, None)
+            case json.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
+                self._say(session, text, sender, dm, room, given)
+            case json.Join(room=room, id=given):
+                joined = self.host.chat.join(session, room, self.host.now())
+                self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
+            case json.Leave(room=room, id=given):
+                where = self.host.chat.find_room(room, session.person)
+                self.host.chat.part(session.person, where, "", self.host.now())
+                self._answer(given, room=where.name.shown)
+            case json.History():
+                await self._history(session, asked)
+            case json.Users(room=room, id=given):
+                where = self.host.chat.find_room(room, session.person)
+                self._answer(given, room=where.name.shown, users=_users(where))
+            case json.Topic(room=room, topic=topic, id=given):
+                where = self._room(session, room)
+                self.host.chat.set_topic(session.person, where, topic, self.host.now())
+                self._answer(given, room=where.name.shown)
+
+    def _room(self, session: Session, room: str | None) -> Room:
+        return self.host.chat.find_room(room, session.person) if room else session.room()
+
+    async def _enter(self, nick: str, version: int) -> None:
+        if self.session is not None:
+            self._error(ErrorCode.OUT_OF_TURN, f"You are {self.session.person.nick} already.")
+            return
+        host, now = self.host, self.host.now()
+        self._version = version
+        visitor = Visitor(nick, self.arrival.address)
+        session, _ = await host.chat.enter(visitor, self, now, exactly=True)
+        if self.over:
+            host.chat.leave(session, "", now)
+            return
+        self.session = session
+        self.write(json.encode({"isConnected": True, "errorCode": int(ErrorCode.NONE)}))
+        host.chat.join(session, host.chat.lobby.name.shown, now)
+
+    def _disconnect(self) -> None:
+        self.write(json.encode({"disconnect": True}))
+        if self.session is not None:
+            self.host.chat.leave(self.session, "", self.host.now())
+        self.close()
+
+    def _say(
+        self,
+        session: Session,
+        text: str,
+        sender: str | None,
+        dm: str | None,
+        room: str | None,
+        given: json.Id,
+    ) -> None:
+        if sender is not None and names.nick(sender).key != session.person.name.key:
+            self._error(ErrorCode.NOT_YOU, f"You are {session.person.nick}, not {sender}.", given)
+            return
+        now = self.host.now()
+        if dm is not None:
+            self.host.chat.whisper(session, dm, text, now)
+            if given is not None:
+                self._answer(given)
+            return
+
+        def kept(outcome: int | Refused) -> None:
+            if isinstance(outcome, Refused):
+                self._error(ErrorCode.REFUSED, outcome.sentence, given)
+            elif given is not None:
+                self._answer(given, seq=outcome)
+
+        where = self._room(session, room)
+        self.host.chat.say(session, text, now, room=where, acknowledge=kept)
+
+    async def _history(self, session: Session, asked: json.History) -> None:
+        where = self.host.chat.find_room(asked.room, session.person)
+        where.check_membership(session.person)
+        count = HISTORY_SHOWN if asked.count is None else asked.count
+        count = max(1, min(count, HISTORY_SHOWN_AT_MOST))
+        entries = await self.host.chat.history(where, count, after=asked.after)
+        wanted = [placed(entry) for entry in entries if session.wants(entry)]
+        self._answer(asked.id, room=where.name.shown, events=wanted)
+
+
+def _users(room: Room) -> list[Fields]:
+    """The first people of a room, with what others may know of them."""
+    return [
+        {
+            "nick": person.nick,
+            "role": room.role_of(person).value,
+            "away": person.away,
+            "muted": person.name.key in room.muted,
+        }
+        for person in list(room.members)[:LISTED]
+    ]

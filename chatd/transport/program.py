@@ -1,0 +1,224 @@
+"""A connection on which a program asks: its requests, one after the other, none of them lost.
+
+What the ways in share whose clients are programs: `chatd.transport.tcd` and `chatd.transport.json`.
+It knows neither's bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.chat.events import Refused
+from chatd.chat.log import Style
+from chatd.chat.pace import Pace
+from chatd.chat.preferences import Preferences
+from chatd.chat.session import Session
+from chatd.transport.host import Arrival, Host
+from chatd.transport.outbox import Outbox, outbox_for, stream
+
+#: Seconds of silence after which something that is complete but for its end counts.
+SILENCE_SECONDS = 0.3
+#: Requests that wait for their turn; beyond it nothing more is read.
+REQUESTS = 500
+
+_Request = TypeVar("_Request")
+
+
+@implementer(IHalfCloseableProtocol)
+class ProgramProtocol(Protocol, Generic[_Request]):
+    """One connection; it is the chat's reader as well (`chatd.chat.session.Reader`).
+
+    Requests wait while the flood limit says so, while an earlier one is not done, and while the
+    connection takes nothing.
+    """
+
+    _log = Logger()
+
+    def __init__(self, host: Host, arrival: Arrival) -> None:
+        self.host = host
+        self.arrival = arrival
+        self.session: Session | None = None
+        self.over = False
+        self._requests: deque[_Request] = deque()
+        self._working = False
+        self._paused = False
+        self._ending = False
+        self._silence: IDelayedCall | None = None
+        self._later: IDelayedCall | None = None
+        self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
+
+    # What each way in says for itself -------------------------------------------------------------
+
+    def read(self, data: bytes) -> list[_Request]:
+        """The requests that these bytes complete."""
+        raise RuntimeError("a way in reads its own bytes")
+
+    def read_end(self) -> list[_Request]:
+        """The requests that are complete when nothing more comes."""
+        return []
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a silence may complete a request."""
+        return False
+
+    async def serve(self, request: _Request) -> None:
+        """Do what a request asks for."""
+
+    def refuse(self, request: _Request, refused: Refused) -> None:
+        """Answer a request that the chat declines."""
+
+    def gone(self) -> None:
+        """The connection is gone."""
+
+    # Reader ---------------------------------------------------------------------------------------
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """The connection's own."""
+        return self.outbox.send
+
+    @property
+    def sees_own(self) -> bool:
+        """One is sent what one said, as everybody is."""
+        return False
+
+    @property
+    def each_room(self) -> bool:
+        """What happens in several rooms is shown in each."""
+        return True
+
+    @property
+    def full(self) -> bool:
+        """Whether the connection takes nothing now."""
+        return self.over or self.outbox.full
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the connection."""
+        return self.outbox.pending
+
+    def style(self, preferences: Preferences) -> Style:
+        """How things are shown here."""
+        raise RuntimeError("a way in has a style of its own")
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+        self.outbox.stalled(data, taken)
+
+    def write(self, data: bytes) -> None:
+        """Send in any case."""
+        if data and not self.over:
+            self.outbox.write(data)
+            if self.outbox.full and self.session is not None:
+                self.session.hold()
+
+    def close(self) -> None:
+        """Send what is pending and end the connection."""
+        self.over = True
+        self._requests.clear()
+        self.outbox.close()
+
+    def broken(self, bug: Exception) -> None:
+        """A bug of ours came up: log it and end this connection."""
+        self._log.failure("sending failed", failure=Failure(bug))
+        self.outbox.abort()
+
+    # Bytes ----------------------------------------------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """Somebody is there; they speak first."""
+        assert self.transport is not None  # Twisted's promise
+        self.outbox: Outbox = outbox_for(self.transport, self.host.clock, self._ready)
+
+    def _ready(self) -> None:
+        if self.session is not None:
+            self.session.resume()
+        self._go_on()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came: take the requests that they complete."""
+        if self.over:
+            return
+        _stop(self._silence)
+        self._requests += self.read(data)
+        self._go_on()
+        if self.unfinished and not self.over:
+            self._silence = self.host.clock.callLater(SILENCE_SECONDS, self._finish)
+        if len(self._requests) > REQUESTS and not self._paused:
+            self._paused = True
+            stream(self.transport).pauseProducing()
+
+    def _finish(self) -> None:
+        self._requests += self.read_end()
+        self._go_on()
+
+    def readConnectionLost(self) -> None:
+        """Nothing more will come: do what waits, then part."""
+        _stop(self._silence)
+        self._ending = True
+        self._finish()
+
+    def writeConnectionLost(self) -> None:
+        """We never close one direction only."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The connection is gone."""
+        self.over = True
+        self._requests.clear()
+        _stop(self._silence)
+        _stop(self._later)
+        self.outbox.forget()
+        self.gone()
+        if self.session is not None:
+            self.host.chat.leave(self.session, "", self.host.now())
+
+    # Requests -------------------------------------------------------------------------------------
+
+    def _go_on(self) -> None:
+        if not self._working:
+            self._working = True
+            Deferred.fromCoroutine(self._work()).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        self._log.failure("a request failed", failure=failure)
+        self.outbox.abort()
+
+    async def _work(self) -> None:
+        """Do the requests that may be done now."""
+        while self._requests and not (self.over or self.outbox.full or self._later):
+            wait = self._pace.wait(self.host.clock.seconds()) if self._pace else 0.0
+            if wait:
+                self._later = self.host.clock.callLater(wait, self._waited)
+                break
+            request = self._requests.popleft()
+            try:
+                await self.serve(request)
+            except Refused as refused:
+                self.refuse(request, refused)
+        self._working = False
+        if self._requests or self.over:
+            return
+        if self._paused:
+            self._paused = False
+            stream(self.transport).resumeProducing()
+        if self._ending and not self.outbox.full:
+            self.close()
+
+    def _waited(self) -> None:
+        self._later = None
+        self._go_on()
+
+
+def _stop(call: IDelayedCall | None) -> None:
+    if call is not None and call.active():
+        call.cancel()
