@@ -32,6 +32,7 @@ from chatd.chat.events import (
 )
 from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.names import Name
+from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
 from chatd.chat.posting import Acknowledge, Posting
 from chatd.chat.room import Member, Room
@@ -66,9 +67,8 @@ class Chat:
         self.rooms: dict[str, Room] = {}
         self._store = store
         self._shouting = shouting
-        self._wanted: set[str] = set()
         self._rooms_made = 0
-        self._incarnation = incarnation
+        self._nicks = Nicks(self.people, store, incarnation)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
 
@@ -86,9 +86,9 @@ class Chat:
         """
         asked = safe(visitor.nick)
         if exactly:
-            name, remark = await self._this_nick(asked), ""
+            name, remark = await self._nicks.exactly(asked), ""
         else:
-            name, remark = await self._nick_for(asked)
+            name, remark = await self._nicks.nearest(asked)
         person = Person(
             name,
             now,
@@ -100,56 +100,6 @@ class Chat:
         session = Session(person, reader)
         person.sessions.append(session)
         return session, remark
-
-    async def _this_nick(self, asked: str) -> Name:
-        name = names.nick(asked)
-        if not await self._claim(name):
-            raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
-        return name
-
-    async def _nick_for(self, asked: str) -> tuple[Name, str]:
-        if not asked.strip():
-            return await self._guest(), ""
-        try:
-            wanted = names.nick(asked)
-        except Refused as refused:
-            near = names.as_nick(asked)
-            if near is None:
-                name = await self._guest()
-            else:
-                name = await self._free_variant(near)
-            return name, f"{refused.sentence} You are {name}."
-        name = await self._free_variant(wanted)
-        return name, "" if name == wanted else f"{wanted} is taken; you are {name}."
-
-    async def _guest(self) -> Name:
-        while True:
-            name = self.people.guest()
-            if await self._claim(name):
-                return name
-
-    async def _free_variant(self, wanted: Name) -> Name:
-        if await self._claim(wanted):
-            return wanted
-        for name in names.variants(wanted):
-            if await self._claim(name):
-                return name
-        raise RuntimeError("variants never end")
-
-    async def _claim(self, name: Name, by: Person | None = None) -> bool:
-        """Take a nick if nobody here has it or looks like it, and no other holder claims it."""
-        if not self.people.is_free(name, by):
-            return False
-        if by is not None and by.name.key == name.key:
-            return True
-        looks = names.skeletons(name)
-        if not self._wanted.isdisjoint(looks):  # somebody here waits for it, or for one like it
-            return False
-        self._wanted |= looks
-        try:
-            return await self._store.claim(name.key, self._incarnation)
-        finally:
-            self._wanted -= looks
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
@@ -171,7 +121,7 @@ class Chat:
         self._forget(person)
         person.told_by = None
         self.people.remove(person)
-        self._store.release(person.name.key, self._incarnation)
+        self._nicks.release(person.name)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
@@ -193,17 +143,17 @@ class Chat:
         name = names.nick(text)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
-        if not await self._claim(name, person):
+        if not await self._nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if not person.sessions:  # gone while we waited
-            self._store.release(name.key, self._incarnation)
+            self._nicks.release(name)
             return
         old = person.name
         self.people.remove(person)
         person.name = name
         self.people.add(person)
         if old.key != name.key:
-            self._store.release(old.key, self._incarnation)
+            self._nicks.release(old)
             self._carry_over(person, old.key)
         renamed = Renamed(now, old.shown, name.shown)
         self._posting.announce(person, lambda room: renamed, but=person.sessions)

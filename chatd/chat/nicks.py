@@ -1,0 +1,85 @@
+"""Nicks: which one somebody gets, and the claims on them at the store.
+
+A nick is had by who claims it first; several servers may share a store, so a claim may have to be
+waited for, and meanwhile nobody else here may have it or one that looks like it.
+"""
+
+from __future__ import annotations
+
+from chatd.chat import names
+from chatd.chat.events import Refused
+from chatd.chat.names import Name
+from chatd.chat.people import People, Person
+from chatd.chat.store import Store
+
+
+class Nicks:
+    """The nicks of the people who are here; ``holder`` is this server, to the store."""
+
+    def __init__(self, people: People, store: Store, holder: str) -> None:
+        self._people = people
+        self._store = store
+        self._holder = holder
+        self._wanted: set[str] = set()
+
+    async def exactly(self, asked: str) -> Name:
+        """Take the nick that is asked for.
+
+        :raises Refused: ``bad-nick`` or ``nick-taken``.
+        """
+        name = names.nick(asked)
+        if not await self.claim(name):
+            raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
+        return name
+
+    async def nearest(self, asked: str) -> tuple[Name, str]:
+        """Take the nick that is asked for or one near it, and say in a sentence why it is another.
+
+        Who asks for none is a guest, and is told nothing.
+        """
+        if not asked.strip():
+            return await self._guest(), ""
+        try:
+            wanted = names.nick(asked)
+        except Refused as refused:
+            near = names.as_nick(asked)
+            if near is None:
+                name = await self._guest()
+            else:
+                name = await self._free_variant(near)
+            return name, f"{refused.sentence} You are {name}."
+        name = await self._free_variant(wanted)
+        return name, "" if name == wanted else f"{wanted} is taken; you are {name}."
+
+    async def _guest(self) -> Name:
+        while True:
+            name = self._people.guest()
+            if await self.claim(name):
+                return name
+
+    async def _free_variant(self, wanted: Name) -> Name:
+        if await self.claim(wanted):
+            return wanted
+        for name in names.variants(wanted):
+            if await self.claim(name):
+                return name
+        raise RuntimeError("variants never end")
+
+    async def claim(self, name: Name, by: Person | None = None) -> bool:
+        """Take a nick if nobody here has it or looks like it, and no other holder claims it."""
+        if not self._people.is_free(name, by):
+            return False
+        if by is not None and by.name.key == name.key:
+            return True
+        looks = names.skeletons(name)
+        if not self._wanted.isdisjoint(looks):  # somebody here waits for it, or for one like it
+            return False
+        self._wanted |= looks
+        try:
+            return await self._store.claim(name.key, self._holder)
+        finally:
+            self._wanted -= looks
+
+    def release(self, name: Name) -> None:
+        """Give a nick back."""
+        self._store.release(name.key, self._holder)
