@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,7 +26,7 @@ LOOPBACK = "127.0.0.1"
 COLUMNS, ROWS = 80, 24
 
 
-class Caller:
+class Caller(ABC):
     """Somebody who is connected, and all that they were sent.
 
     ``hears`` goes on where the last one ended, so what is expected has to come in that order.
@@ -50,13 +51,13 @@ class Caller:
         if error is not None:
             error.add_note(f"{type(self).__name__} was sent: {bytes(self.data[-2000:])!r}")
 
+    @abstractmethod
     def hang_up(self) -> None:
         """End the connection."""
-        raise NotImplementedError
 
+    @abstractmethod
     def sends(self, data: bytes) -> None:
         """Send bytes as they are."""
-        raise NotImplementedError
 
     def greeted(self) -> str:
         """Wait until the server has let them in; return what it said."""

@@ -68,6 +68,7 @@ class Chat:
         self._store = store
         self._shouting = shouting
         self._rooms_made = 0
+        self._incarnation = incarnation
         self._nicks = Nicks(self.people, store, incarnation)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
@@ -237,7 +238,9 @@ class Chat:
 
     def _open_room(self, name: Name, *, permanent: bool = False) -> Room:
         self._rooms_made += 1
-        room = Room(name, self._rooms_made, self._posting.has_news, permanent=permanent)
+        made = self._rooms_made
+        ident = name.key if permanent else f"{name.key}@{self._incarnation}.{made}"
+        room = Room(name, ident, made, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
         return room
@@ -262,7 +265,7 @@ class Chat:
         """A room with nobody in it is gone; one without an owner has an heir."""
         if not room.members and not room.permanent:
             del self.rooms[room.name.key]
-            self._store.forget(room.name.key)
+            self._store.forget(room.id)
             return
         heir = room.heir()
         if heir is not None:
@@ -378,9 +381,9 @@ class Chat:
     ) -> tuple[Entry, ...]:
         """What was said last in a room, or first after a number; oldest first."""
         if after is None:
-            rows = await self._store.before(room.name.key, None, count)
+            rows = await self._store.before(room.id, None, count)
         else:
-            rows = await self._store.after(room.name.key, after, count)
+            rows = await self._store.after(room.id, after, count)
         return tuple(
             Entry(room.name.shown, number, fold(event.nick), event) for number, event in rows
         )

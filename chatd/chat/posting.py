@@ -78,7 +78,7 @@ class Posting:
         self._posts += 1
         message_id = f"{self._incarnation}.{self._posts}"
         self._posted[message_id] = _Posted(room, author, session, unseen_by, acknowledge)
-        self._store.post(room.name.key, message_id, event)
+        self._store.post(room.id, message_id, event)
 
     def announce(
         self,
@@ -103,7 +103,7 @@ class Posting:
         if posted is None:
             return
         where = posted.room
-        if self._rooms.get(room) is where:
+        if self._rooms.get(where.name.key) is where:
             self._happens(where, posted, number, event)
         if posted.acknowledge is not None:
             posted.acknowledge(number)

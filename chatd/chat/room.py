@@ -44,6 +44,7 @@ class Settings:
 class Room:
     """A room and the people in it.
 
+    ``id`` is what the store knows it by: a room that is made anew under an old name is another.
     ``number`` rises in the order in which rooms are made.  Members keep the order in which they
     came.  Invitations and mutes go by folded nick and follow their person to another one.  An
     invitation ends when its person leaves the server, for a stranger may carry the nick tomorrow;
@@ -52,6 +53,7 @@ class Room:
 
     __slots__ = (
         "audience",
+        "id",
         "invited",
         "members",
         "muted",
@@ -65,12 +67,14 @@ class Room:
     def __init__(
         self,
         name: Name,
+        ident: str,
         number: int,
         on_news: Callable[[Audience], None],
         *,
         permanent: bool = False,
     ) -> None:
         self.name = name
+        self.id = ident
         self.number = number
         self.permanent = permanent
         self.members: dict[Person, Member] = {}

@@ -26,7 +26,10 @@ class Keeper(Protocol):
 
 
 class Store(Protocol):
-    """Where a room's events and the claims on nicks are kept.  Rooms and nicks go by their keys."""
+    """Where a room's events and the claims on nicks are kept.
+
+    Rooms go by `chatd.chat.room.Room.id`, nicks by their keys.
+    """
 
     def open(self, keeper: Keeper) -> None:
         """Begin, and tell this keeper from now on."""
