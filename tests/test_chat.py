@@ -551,3 +551,8 @@ def test_nicks_that_look_reserved_are_reserved(server: Server) -> None:
 def test_nicks_may_be_in_every_script(server: Server, nick: str) -> None:
     ada = server.enters(nick)
     assert not ada.nick.startswith("guest")
+
+
+def test_who_asks_for_a_taken_nick_that_no_number_fits_is_a_guest(server: Server) -> None:
+    assert server.enters("س٢").nick == "س٢"
+    assert server.enters("س٢").nick == "guest1"

@@ -100,3 +100,47 @@ def test_many_styles_together_have_a_bound_of_their_own() -> None:
     assert not log.is_large
     log.chunk(Counting(), 0)
     assert log.is_large
+
+
+def test_at_its_end_there_is_nothing_yet() -> None:
+    log, style = log_of("a"), Counting()
+    assert log.chunk(style, 1) == (b"", 1)
+    assert log.entries(1) == []
+    assert RoomLog().chunk(style, 0) == (b"", 0)
+
+
+def test_events_that_a_style_does_not_show_are_passed_over() -> None:
+    log = log_of("", "a", "", "")
+    assert log.chunk(Counting(), 0) == (b"a", 4)
+    assert log.chunk(Counting(), 2) == (b"", 4)
+
+
+def test_styles_that_are_equal_share_one_rendering() -> None:
+    rendered: list[int] = []
+
+    class Equal(Counting):
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Equal)
+
+        def __hash__(self) -> int:
+            return 1
+
+        def render(self, entry: Entry, mentioned: bool = False) -> bytes:
+            rendered.append(entry.number)
+            return super().render(entry, mentioned)
+
+    log = log_of("a", "b")
+    assert log.chunk(Equal(), 0) == log.chunk(Equal(), 0) == (b"ab", 2)
+    assert rendered == [0, 1]
+
+
+def test_a_log_that_has_forgotten_is_large_no_longer() -> None:
+    log, style = log_of(*["a"] * LOG_EVENTS), Counting()
+    log.forget(1)
+    assert not log.is_large
+    log = log_of("x" * LOG_BYTES, "y")
+    log.chunk(style, 0), log.chunk(style, 1)
+    assert log.is_large
+    log.forget(1)
+    assert not log.is_large
+    assert log.chunk(style, 1) == (b"y", 2)

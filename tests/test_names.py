@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import islice
 
@@ -341,6 +343,18 @@ def test_the_variants_of_a_long_nick_are_no_longer_than_a_nick(length: int) -> N
     assert {len(name.shown) for name in variants} <= {length, length + 1, NICK_LENGTH}
     assert all(len(name.shown) <= NICK_LENGTH for name in variants)
     assert len({name.key for name in variants}) == len(variants)
+
+
+@pytest.mark.parametrize("text", ["س٢", "٢", "ن" * 23 + "٢"])
+def test_a_nick_that_no_number_fits_has_variants_or_none_but_is_not_tried_for_ever(
+    text: str,
+) -> None:
+    # In a process of its own, which can be ended: European and Arabic digits do not go together.
+    program = (
+        "from chatd.chat import names\n"
+        f"if names.as_nick({text!r}): next(names.variants(names.nick({text!r})), None)"
+    )
+    subprocess.run([sys.executable, "-c", program], timeout=10, check=True)
 
 
 @given(nicks)

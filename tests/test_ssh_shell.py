@@ -1,4 +1,4 @@
-"""Where ssh meets the chat: a shell on a terminal or in plain lines, and commands that do not run.
+"""Where a shell by ssh meets the chat: a terminal, plain lines, commands that do not exist.
 
 The clients come through the gate, in memory.
 """

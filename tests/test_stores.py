@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import getsizeof
 
 import pytest
 from hypothesis import settings
@@ -15,9 +16,9 @@ from hypothesis.stateful import (
 )
 
 from chatd.chat.events import Joined, KeptEvent, RoomEvent, Said, TopicSet
-from chatd.chat.limits import HISTORY_BYTES, HISTORY_EVENTS, MESSAGE_IDS
+from chatd.chat.limits import HISTORY_BYTES, HISTORY_BYTES_IN_ALL, HISTORY_EVENTS, MESSAGE_IDS
 from chatd.chat.store import Store
-from chatd.store.memory import MemoryStore
+from chatd.store.memory import EVENT_BYTES, MemoryStore
 
 from .people import finished
 
@@ -139,6 +140,12 @@ def filled(events: int, text: str = "x") -> tuple[MemoryStore, Heard]:
     return store, keeper
 
 
+def kept_of(store: Store, room: str) -> list[int]:
+    rows = finished(store.before(room, None, 10_000))
+    assert isinstance(rows, list)
+    return [number for number, _ in rows]
+
+
 @pytest.mark.parametrize(("events", "first"), [(HISTORY_EVENTS, 1), (HISTORY_EVENTS + 1, 2)])
 def test_memory_keeps_so_many_events_of_a_room(events: int, first: int) -> None:
     store, _ = filled(events)
@@ -156,6 +163,37 @@ def test_memory_keeps_so_many_bytes_of_a_room_whatever_its_characters_cost() -> 
     assert rows[-1][0] == 400
 
 
+def test_memory_lets_go_of_the_largest_room_when_all_together_are_too_large() -> None:
+    store, text = filled(1)[0], "x" * (HISTORY_BYTES // 4)
+    size = getsizeof(text) + EVENT_BYTES
+    fit = (HISTORY_BYTES_IN_ALL - getsizeof("x") - EVENT_BYTES) // size
+    for number in range(fit - 2):
+        store.post(f"room {number}", f"text {number}", Said(1.0, "ada", text))
+    for number in range(2):
+        store.post("large", f"large {number}", Said(1.0, "ada", text))
+    assert kept_of(store, "large") == [1, 2]
+    store.post("last", "last", Said(1.0, "ada", text))
+    assert kept_of(store, "large") == []
+    assert all(kept_of(store, f"room {number}") == [1] for number in range(fit - 2))
+    assert kept_of(store, "last") == kept_of(store, "lobby") == [1]
+
+
+def test_memory_counts_what_it_has_forgotten_no_longer() -> None:
+    store, text = filled(1)[0], "x" * (HISTORY_BYTES // 4)
+    for number in range(2 * HISTORY_BYTES_IN_ALL // len(text)):
+        store.post("passing", str(-number), Said(1.0, "ada", text))
+        store.forget("passing")
+    store.post("attic", "one", Said(1.0, "ada", text))
+    assert kept_of(store, "lobby") == kept_of(store, "attic") == [1]
+
+
+def test_memory_keeps_nothing_of_a_text_that_is_larger_than_a_room_may_be() -> None:
+    store, _ = filled(3)
+    store.post("lobby", "large", Said(1.0, "ada", "x" * HISTORY_BYTES))
+    store.post("lobby", "small", Said(1.0, "ada", "x"))
+    assert kept_of(store, "lobby") == [5]
+
+
 def test_memory_remembers_so_many_message_ids() -> None:
     store, keeper = filled(MESSAGE_IDS)
     store.post("lobby", "0", Said(1.0, "ada", "again"))
@@ -168,3 +206,35 @@ def test_memory_remembers_so_many_message_ids() -> None:
 def test_a_store_that_is_not_open_takes_nothing() -> None:
     with pytest.raises(RuntimeError):
         MemoryStore().post("lobby", "1", Said(1.0, "ada", "hello"))
+
+
+def test_a_message_is_kept_once_whichever_room_it_is_posted_to_again() -> None:
+    store, keeper = filled(1)
+    store.post("attic", "0", Said(1.0, "ada", "again"))
+    assert kept_of(store, "attic") == []
+    assert "attic" not in keeper.kept_in
+
+
+def test_what_is_not_kept_passes_through_and_leaves_no_trace() -> None:
+    store, keeper = filled(1)
+    store.post("lobby", "joined", Joined(1.0, "bob"))
+    assert keeper.kept_in["lobby"][-1] == ("joined", 1, Joined(1.0, "bob"))
+    assert kept_of(store, "lobby") == [1]
+
+
+def test_a_keeper_that_comes_later_is_told_from_then_on() -> None:
+    store, first = filled(1)
+    later = Heard()
+    store.open(later)
+    store.post("lobby", "next", Said(1.0, "ada", "x"))
+    assert [message_id for message_id, _, _ in first.kept_in["lobby"]] == ["0"]
+    assert [(message_id, n) for message_id, n, _ in later.kept_in["lobby"]] == [("next", 2)]
+
+
+def test_a_nick_is_held_until_its_holder_gives_it_back() -> None:
+    store = MemoryStore()
+    assert finished(store.claim("ada", "one"))
+    store.release("ada", "other")
+    assert not finished(store.claim("ada", "other"))
+    store.release("ada", "one")
+    assert finished(store.claim("ada", "other"))

@@ -25,6 +25,8 @@ from chatd.chat.text import cut, of_categories, safe
 _SHAPE = re.compile(rf"\w[\w.\-{of_categories('Mn', 'Mc')}]*")
 #: Nicks that would be taken for the server's own voice.
 RESERVED = frozenset({"server", "chatd", "system", "you", "operator", "everyone", "all", "here"})
+#: Variants of a nick that are tried before somebody is a guest instead.
+VARIANTS = 100
 #: Scripts that are written together: Japanese mixes three of these, Korean two.
 _WRITTEN_TOGETHER = frozenset({"HAN", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
 
@@ -97,13 +99,14 @@ def as_nick(text: str) -> Name | None:
 
 
 def variants(name: Name) -> Iterator[Name]:
-    """Give the nicks to try when one is taken: ``ada2``, ``ada3``, and so on."""
-    number = 2
-    while True:
+    """Give the nicks to try when one is taken: ``ada2``, ``ada3``, up to ``VARIANTS`` of them.
+
+    There may be none: European digits do not go with Arabic ones (RFC 5893, section 2).
+    """
+    for number in range(2, 2 + VARIANTS):
         tail = str(number)
-        with suppress(Refused):  # a cut in the middle of something
+        with suppress(Refused):  # or a cut in the middle of something
             yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail)
-        number += 1
 
 
 def skeletons(name: Name) -> frozenset[str]:

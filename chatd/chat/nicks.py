@@ -58,12 +58,13 @@ class Nicks:
                 return name
 
     async def _free_variant(self, wanted: Name) -> Name:
+        """A nick, or one made of it; a guest's where there is none."""
         if await self.claim(wanted):
             return wanted
         for name in names.variants(wanted):
             if await self.claim(name):
                 return name
-        raise RuntimeError("variants never end")
+        return await self._guest()
 
     async def claim(self, name: Name, by: Person | None = None) -> bool:
         """Take a nick if nobody here has it or looks like it, and no other holder claims it."""
