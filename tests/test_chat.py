@@ -2,6 +2,8 @@
 
 import pytest
 
+from chatd.chat.limits import INVITED, TOPIC_LENGTH
+
 from .people import Reader, Server, Someone
 
 
@@ -556,3 +558,25 @@ def test_nicks_may_be_in_every_script(server: Server, nick: str) -> None:
 def test_who_asks_for_a_taken_nick_that_no_number_fits_is_a_guest(server: Server) -> None:
     assert server.enters("س٢").nick == "س٢"
     assert server.enters("س٢").nick == "guest1"
+
+
+@pytest.mark.parametrize("length", [TOPIC_LENGTH, TOPIC_LENGTH + 1])
+def test_a_topic_is_cut_at_its_bound(pair: tuple[Someone, Someone], length: int) -> None:
+    ada, _bob = pair
+    ada.types("/join attic"), ada.types("/topic " + "x" * length)
+    topic = ada.session.room().settings.topic
+    assert len(topic) == TOPIC_LENGTH
+    assert topic.endswith("…") == (length > TOPIC_LENGTH)
+
+
+@pytest.mark.parametrize(("others", "welcome"), [(INVITED - 1, True), (INVITED, False)])
+def test_of_too_many_invitations_the_first_lapses(
+    server: Server, others: int, welcome: bool
+) -> None:
+    owner, first = server.enters("owner"), server.enters("first")
+    owner.types("/join vault"), owner.types("/room private on"), owner.types("/invite first")
+    for number in range(others):
+        server.enters(f"other{number}", lobby=False)
+        owner.types(f"/invite other{number}")
+    first.types("/join vault")
+    assert ("vault" in first.session.person.rooms) == welcome

@@ -862,4 +862,4 @@ class Chatting(RuleBasedStateMachine):
 
 
 TestChatting = Chatting.TestCase
-TestChatting.settings = settings(max_examples=200, stateful_step_count=50)
+TestChatting.settings = settings(max_examples=500, stateful_step_count=60)

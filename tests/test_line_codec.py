@@ -149,3 +149,9 @@ def test_the_end_of_input_tells_a_line_that_is_one_byte_too_long_from_one_that_i
 
 def test_the_end_of_input_in_a_skipped_line_gives_nothing_more() -> None:
     assert read(b"x" * 3 * LINE_BYTES) == [CutLine("x" * LINE_BYTES)]
+
+
+def test_a_full_line_that_ends_in_a_lone_cr_is_not_cut_at_the_end_of_input() -> None:
+    codec = LineCodec()
+    assert codec.receive_data(b"x" * LINE_BYTES + b"\r") == []
+    assert codec.finish() == ["x" * LINE_BYTES]

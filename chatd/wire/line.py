@@ -58,7 +58,7 @@ class LineCodec:
 
     def finish(self) -> list[str | CutLine]:
         """Return what the end of input makes a line: text without a line end."""
-        rest, self._unfinished = self._unfinished, b""
+        rest, self._unfinished = self._unfinished.removesuffix(b"\r"), b""
         return [decode(rest) if len(rest) <= LINE_BYTES else _cut(rest)] if rest else []
 
 
