@@ -27,6 +27,7 @@ class Reader:
     def __init__(self, *, sees_own: bool = True, room: int | None = None) -> None:
         self.sees_own = sees_own
         self.each_room = False
+        self.needs_all = False
         self.room = room
         self.received = b""
         self.kept = b""

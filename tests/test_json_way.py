@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatd.chat.limits import Flood
+from chatd.chat.limits import LOG_EVENTS, Flood
 
 from .wires import Building, Wire
 
@@ -196,3 +196,22 @@ def test_a_person_may_begin_a_line_with_a_brace(building: Building) -> None:
     wire = building.connects()
     wire.sends(b"{hello\n"), wire.sends(b'{"username": "eve"}\n')
     assert bob.gets().endswith(b'guest1: {hello\r\nguest1: {"username": "eve"}\r\n')
+
+
+@pytest.mark.parametrize(("version", "ended"), [(1, False), (2, True)])
+def test_a_bot_that_missed_something_is_told_and_disconnected(
+    building: Building, version: int, ended: bool
+) -> None:
+    bob, ada = building.enters("bob"), Program(building, "ada", version)
+    ada.wire.transport.fills()
+    for number in range(LOG_EVENTS + 200):
+        bob.sends(b"%d\n" % number), building.turn()
+    ada.wire.transport.drains()
+    told = ada.gets()
+    assert "missed" in str(told[-1] if ended else told)
+    assert ada.wire.closed is ended
+    if ended:
+        assert (told[-1]["event"], told[-1]["room"]) == ("missed", "lobby")
+    else:
+        assert told[-1]["message"] == str(LOG_EVENTS + 199)
+    bob.sends(b"one more\n"), building.turn()

@@ -5,8 +5,9 @@ The notation of a conversation is described there, under "How to read the conver
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_network
 from pathlib import Path
 from typing import cast
@@ -29,9 +30,10 @@ from chatd.chat.limits import Flood
 from chatd.chat.names import RESERVED
 from chatd.chat.preferences import MEANING, Preferences, as_typed
 from chatd.store.memory import MemoryStore
+from chatd.transport import tcd
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.conversation import TOO_LONG
-from chatd.transport.gate import Door, GateFactory
+from chatd.transport.gate import Door, GateFactory, Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.outbox import StreamOutbox, stream
@@ -98,8 +100,10 @@ class WrongDocumentError(AssertionError):
     """The document says something else than what happens, or something that means nothing."""
 
 
-def on_the_wire(written: str) -> bytes:
-    """The bytes that a text of the notation stands for."""
+def on_the_wire(written: str, numbers: Mapping[str, str] | None = None) -> bytes:
+    """The bytes that a text of the notation stands for, with the numbers that are known by now."""
+    for name, number in (numbers or {}).items():
+        written = written.replace(name, number)
     long = re.sub(r"\{(.) (\d+) times\}", lambda match: match[1] * int(match[2]), written)
     return re.sub(
         rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), long.encode()
@@ -159,6 +163,7 @@ class Connection:
 
     protocol: Protocol
     transport: StringTransport
+    line_end: bytes = b"\r\n"
     lost: bool = False
 
     def lose(self) -> None:
@@ -171,7 +176,7 @@ class Connection:
 class Expected:
     """What the document says that one step sends to whom, and whom it disconnects."""
 
-    sent: dict[str, bytes] = field(default_factory=dict)
+    sent: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
     disconnected: set[str] = field(default_factory=set)
 
 
@@ -182,6 +187,7 @@ class Server:
         self.clock = Clock()
         self.connections: dict[str, Connection] = {}
         self.options: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
         self._host: Host | None = None
 
     @property
@@ -205,11 +211,17 @@ class Server:
             )
         return self._host
 
-    def connect(self, who: str, protocol: Protocol) -> None:
+    @cached_property
+    def ways(self) -> Mapping[str, Way]:
+        """The ways in of this server."""
+        desk = tcd.Desk(self.options.get("--student-id", "0"))
+        return ways_in(self.host, HOST_KEY, desk)
+
+    def connect(self, who: str, protocol: Protocol, line_end: bytes = b"\r\n") -> None:
         """Somebody's connection is made."""
         if who in self.connections:
             raise WrongDocumentError(f"{who} is connected already")
-        connection = Connection(protocol, StringTransport())
+        connection = Connection(protocol, StringTransport(), line_end)
         self.connections[who] = connection
         protocol.makeConnection(connection.transport)
 
@@ -221,11 +233,17 @@ class Server:
         door = Door(
             self.host,
             Admission(10_000, PerAddress()),
-            ways_in(self.host, HOST_KEY),
+            self.ways,
             proxies=networks,
         )
         gate = GateFactory(door).buildProtocol(IPv4Address("TCP", "192.0.2.1", 4321))
         self.connect(who, gate)
+
+    def by_program(self, who: str, way: str) -> None:
+        """A program connects to a port that serves this way in."""
+        arrival = Arrival("192.0.2.1", reached=("198.51.100.2", 1134))
+        protocol = self.ways[way].protocol(self.host, arrival, None)
+        self.connect(who, cast(Protocol, protocol), b"\n")
 
     def by_ssh(self, who: str, name: str, operator: bool) -> None:
         """Somebody comes by ssh, without a pty."""
@@ -272,6 +290,7 @@ _ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
         r"(\w+) connects",
         lambda server, it: server.connect(it[1], LineProtocol(server.host, Arrival("192.0.2.1"))),
     ),
+    (r"(\w+) connects by (tcd|json)", lambda server, it: server.by_program(it[1], it[2])),
     (r"(\w+) connects to the one port", lambda server, it: server.arrive(it[1])),
     (
         r"(\w+) connects by ssh as (.+?)(, with an operator's key)?",
@@ -287,7 +306,7 @@ def configure(server: Server, options: str) -> None:
     if server.connections:
         raise WrongDocumentError("options stand before everything else")
     name, _, value = options.partition(" ")
-    if name not in ("--lobby", "--shouting", "--motd", "--proxy-from"):
+    if name not in ("--lobby", "--shouting", "--motd", "--proxy-from", "--student-id"):
         raise WrongDocumentError(f"{name} is not an option that can be played")
     server.options[name] = value
 
@@ -302,7 +321,8 @@ def act(server: Server, line: str) -> None:
     sent = _SENT.fullmatch(line)
     if sent is not None:
         end = b"\n" if sent["raw"] == ">" else b""
-        server.of(sent["who"]).protocol.dataReceived(on_the_wire(sent["text"] or "") + end)
+        data = on_the_wire(sent["text"] or "", server.numbers) + end
+        server.of(sent["who"]).protocol.dataReceived(data)
         return
     for pattern, action in _ACTIONS:
         match = re.fullmatch(pattern, line)
@@ -329,11 +349,26 @@ def steps(conversation: Conversation) -> Iterator[tuple[int, str, Expected]]:
         elif expected["end"]:
             current[2].disconnected.add(expected["who"])
         else:
-            who, end = expected["who"], b"\r\n" if expected["raw"] == "<" else b""
-            sent = on_the_wire(expected["text"] or "") + end
-            current[2].sent[who] = current[2].sent.get(who, b"") + sent
+            sent = (expected["text"] or "", expected["raw"] == "<")
+            current[2].sent.setdefault(expected["who"], []).append(sent)
     if current is not None:
         yield current
+
+
+_NUMBER = re.compile(r"\{\w+'s JOIN_ID\}")
+
+
+def wanted_bytes(server: Server, lines: list[tuple[str, bool]], end: bytes, got: bytes) -> bytes:
+    """What somebody should have been sent; a number that is new is learnt from what they got."""
+    sent = got.split(end) if end else []
+    for place, (text, _) in enumerate(lines):
+        name = _NUMBER.search(text)
+        if name is not None and name[0] not in server.numbers and place < len(sent):
+            numbers = re.findall(r"\d+", sent[place].decode())
+            server.numbers[name[0]] = numbers[-1] if numbers else "?"
+    return b"".join(
+        on_the_wire(text, server.numbers) + (end if is_line else b"") for text, is_line in lines
+    )
 
 
 def play(conversation: Conversation) -> None:
@@ -352,7 +387,8 @@ def play(conversation: Conversation) -> None:
         for who in server.connections.keys() | expected.sent.keys():
             connection = server.connections.get(who)
             got = connection.transport.value() if connection is not None else b""
-            wanted = expected.sent.get(who, b"")
+            end = connection.line_end if connection is not None else b""
+            wanted = wanted_bytes(server, expected.sent.get(who, []), end, got)
             if got != wanted:
                 raise WrongDocumentError(
                     f"line {number}, {line!r}: {who} is sent\n{as_written(got)}"

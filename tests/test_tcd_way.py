@@ -176,7 +176,7 @@ def test_on_another_connection_join_id_and_name_have_to_belong_together(
     ann.joins("one"), ann.gets()
     eve.refs["one"] = ann.refs["one"]
     eve.says("one", "hello")
-    assert eve.gets().startswith("ERROR_CODE: 6\n")
+    assert eve.gets().startswith("ERROR_CODE: 7\n")
     eve.nick = "ann"
     eve.says("one", "hello")
     assert ann.gets() == chat(2, "ann", "hello")
@@ -186,7 +186,7 @@ def test_on_another_connection_join_id_and_name_have_to_belong_together(
     ("sent", "code"),
     [
         (b"KILL_SERVICE\n", 11),
-        (b"CHAT: 99\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 14),
+        (b"CHAT: 99\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 5),
         (b"CHAT: x\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 2),
         (b"JOIN_CHATROOM: a:b\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann\n", 8),
         (b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: a:b\n", 9),
@@ -243,6 +243,24 @@ def test_requests_that_come_too_fast_wait_and_none_is_lost() -> None:
     assert wire.gets().count(b"HELO") == 2
     building.clock.pump([1, 1])
     assert wire.gets().count(b"HELO") == 2
+
+
+def test_names_with_blanks_are_joined_up_and_the_room_is_answered_as_it_was_asked_for(
+    building: Building,
+) -> None:
+    bob, john = building.enters("bob"), Client(building, "John Smith")
+    assert john.joins("Distributed Systems") == joined("Distributed Systems", 2) + came(
+        2, "John_Smith"
+    )
+    bob.sends(b"/join Distributed_Systems\n"), bob.gets(), john.gets()
+    john.says("Distributed Systems", "hello")
+    assert bob.gets() == b"John_Smith: hello\r\n"
+    assert john.gets() == chat(2, "John_Smith", "hello")
+    other = Client(building, "eve")
+    other.joins("lobby"), other.gets()
+    other.refs["attic"], other.nick = john.refs["Distributed Systems"], "John Smith"
+    other.says("attic", "for John")
+    assert bob.gets().endswith(b"John_Smith: for John\r\n")
 
 
 def test_who_goes_leaves_nothing_behind(building: Building) -> None:

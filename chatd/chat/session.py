@@ -40,6 +40,10 @@ class Reader(Protocol):
         """
 
     @property
+    def needs_all(self) -> bool:
+        """Whether it makes no sense to go on after something was missed: a program starts anew."""
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
 
@@ -107,6 +111,8 @@ class Session:
     def missed(self, room: str, count: int) -> None:
         """Tell that events of a room are gone before they could be read."""
         self._write(Missed(room, count))
+        if self.reader.needs_all:
+            self.reader.close()
 
     # What the chat and the ways in ask ----------------------------------------------------------
 

@@ -169,6 +169,11 @@ class Conversation:
         return False
 
     @property
+    def needs_all(self) -> bool:
+        """People are told that they missed something, and go on."""
+        return False
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.outbox.full or self.lost

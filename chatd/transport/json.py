@@ -65,6 +65,11 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         return self._version == BOT
 
     @property
+    def needs_all(self) -> bool:
+        """A bot comes back and asks for what it missed; the first clients could not."""
+        return self._version == BOT
+
+    @property
     def send(self) -> Callable[[bytes], int]:
         """Joined writes for bots; the first clients take one packet for one object."""
         return self.outbox.send if self._version == BOT else self._send_apart

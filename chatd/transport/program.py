@@ -98,6 +98,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return True
 
     @property
+    def needs_all(self) -> bool:
+        """Whether a program that missed something is disconnected."""
+        return False
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.over or self.outbox.full

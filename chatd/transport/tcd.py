@@ -32,7 +32,9 @@ _ERRORS = {
     "bad-nick": tcd.ErrorCode.BAD_NAME,
     "bad-room": tcd.ErrorCode.BAD_ROOM,
     "nick-taken": tcd.ErrorCode.NAME_TAKEN,
+    "no-such-room": tcd.ErrorCode.NO_SUCH_ROOM,
     "not-in-room": tcd.ErrorCode.NOT_IN_ROOM,
+    "wrong-join-id": tcd.ErrorCode.WRONG_JOIN_ID,
     "private": tcd.ErrorCode.NOT_ALLOWED,
     "muted": tcd.ErrorCode.NOT_ALLOWED,
     "slow": tcd.ErrorCode.TOO_FAST,
@@ -59,6 +61,11 @@ class _Place:
     room: Room
     join_id: int
     left: bool = False
+
+
+def _joined_up(text: str) -> str:
+    """A name without blanks; clients of this protocol ask for some that have them."""
+    return "_".join(text.split())
 
 
 class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
@@ -139,8 +146,9 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
             self._log.info("{address} sent KILL_SERVICE", address=self.arrival.address)
             self._desk.kill()
 
-    async def _join(self, room: str, nick: str) -> None:
+    async def _join(self, asked: str, client_name: str) -> None:
         host, now = self.host, self.host.now()
+        room, nick = _joined_up(asked), _joined_up(client_name)
         if self.session is None:
             visitor = Visitor(nick, self.arrival.address)
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
@@ -156,7 +164,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         where = host.chat.join(session, room, now)
         place = self._place(where)
         address, port = self.arrival.reached
-        self.write(tcd.joined(where.name.shown, address, port, where.number, place.join_id))
+        self.write(tcd.joined(asked, address, port, where.number, place.join_id))
         if before is None:
             text = f"{session.person.nick} has joined this chatroom."
             self.write(tcd.chat(where.number, session.person.nick, text))
@@ -182,7 +190,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
     def _whose(self, ref: int, join_id: int, nick: str) -> tuple[TcdProtocol, _Place]:
         """The connection that a request speaks for, and its place in the room.
 
-        :raises Refused: ``no-such-room``, ``not-in-room``.
+        :raises Refused: ``no-such-room``, ``not-in-room``, ``wrong-join-id``.
         """
         place = self._places.get(ref)
         if place is not None:
@@ -190,11 +198,13 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         other, room = self._desk.joined.get(join_id, (None, None))
         if other is not None and room is not None and room.number == ref:
             session = other.session
-            if session is not None and session.person.name.key == nick.lower():
+            if session is not None and session.person.name.key == _joined_up(nick).lower():
                 return other, other._places[ref]
+            sentence = "That JOIN_ID and CLIENT_NAME do not belong together."
+            raise Refused("wrong-join-id", sentence)
         if not any(room.number == ref for room in self.host.chat.rooms.values()):
             raise Refused("no-such-room", f"There is no room with ROOM_REF {ref}.")
-        raise Refused("not-in-room", "That JOIN_ID and CLIENT_NAME are not in this room.")
+        raise Refused("not-in-room", "You are not in that room.")
 
     def _leave(self, request: tcd.Leave) -> None:
         whose, place = self._whose(request.ref, request.join_id, request.nick)

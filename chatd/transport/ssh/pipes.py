@@ -146,6 +146,7 @@ class Present(Pipe):
 
     sees_own = True
     each_room = False
+    needs_all = False
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
