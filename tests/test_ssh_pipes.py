@@ -72,6 +72,9 @@ def test_a_long_pipe_is_made_to_wait() -> None:
         (b"say", b"chatd: say ROOM TEXT, or say ROOM with lines on standard input\n", 64),
         (b"tail", b"chatd: tail [-n N] [--json] ROOM\n", 64),
         (b"tail -n x lobby", b"chatd: tail [-n N] [--json] ROOM\n", 64),
+        (b"search", b"chatd: search WORDS\n", 64),
+        (b"search since:now", b"chatd: A day is written 2030-12-31, not now.\n", 1),
+        (b"search x in:attic", b"chatd: There is no room attic; /rooms lists them.\n", 1),
         (b"say attic hello", b"chatd: There is no room attic; /rooms lists them.\n", 1),
         (b"tail attic", b"chatd: There is no room attic; /rooms lists them.\n", 1),
     ],
@@ -165,7 +168,31 @@ def test_who_and_rooms_are_lines_for_other_programs() -> None:
     cy.types("/join vault\n/room private on\n"), cy.gets()
     assert Guest(hall).runs(b"who").gets() == b"bob lobby,attic\ncy lobby\n"
     assert Guest(hall).runs(b"rooms").gets() == b"lobby 2\nattic 1 Old books\n"
-    assert Guest(hall).runs(b"help").gets().count(b"\n") == 5
+    assert Guest(hall).runs(b"help").gets().count(b"\n") == 6
+
+
+def test_search_gives_what_everybody_may_read_as_lines_and_says_where_there_is_more() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    bob.types("/join vault\n/room private on\nold secret\n/join attic\nold books\n"), bob.gets()
+    bob.types("/focus lobby\nan old lobby\nnothing\n"), bob.gets()
+    ann = Guest(hall).runs(b"search old")
+    assert set(ann.gets().splitlines()) == {
+        b"1970-01-01 00:00 [attic] bob: old books",
+        b"1970-01-01 00:00 [lobby] bob: an old lobby",
+    }
+    ann.gets()
+    assert (ann.status, ann.errors) == (0, b"")
+    assert Guest(hall).runs(b'search "old lobby" in:lobby').gets().endswith(b"bob: an old lobby\n")
+    assert Guest(hall).runs(b"search old in:vault").gets() == b""
+    nothing = Guest(hall).runs(b"search new")
+    assert (nothing.gets(), nothing.gets(), nothing.status) == (b"", b"", 1)
+    for number in range(30):
+        bob.types(f"counted {number}\n"), bob.gets()
+    many = Guest(hall).runs(b"search from:bob counted")
+    assert many.gets().count(b"\n") == 20
+    many.gets()
+    assert many.errors == b"chatd: there is more; page:2 shows earlier ones.\n"
 
 
 def test_a_client_that_goes_while_it_speaks_leaves_nothing_behind() -> None:

@@ -273,7 +273,7 @@ def test_a_command_is_refused_with_a_sentence_and_a_status(command: bytes) -> No
     assert ann.peer.request(ann.channel, b"exec", string(command))[0] == SUCCESS
     assert ann.gets() == b""
     assert (
-        ann.errors == b"chatd: there is no such command; there are who, rooms, say, tail, help.\n"
+        ann.errors == b"chatd: there is no such command; there are who, rooms, say, tail, search, help.\n"
     )
     assert ann.status == 64
     assert ann.closed

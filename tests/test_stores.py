@@ -16,7 +16,14 @@ from hypothesis.stateful import (
 )
 
 from chatd.chat.events import Joined, KeptEvent, RoomEvent, Said, TopicSet
-from chatd.chat.limits import HISTORY_BYTES, HISTORY_BYTES_IN_ALL, HISTORY_EVENTS, MESSAGE_IDS
+from chatd.chat.limits import (
+    HISTORY_BYTES,
+    HISTORY_BYTES_IN_ALL,
+    HISTORY_EVENTS,
+    MESSAGE_IDS,
+    SEARCHED_EVENTS,
+)
+from chatd.chat.search import Search, folded
 from chatd.chat.store import Store
 from chatd.store.memory import EVENT_BYTES, MemoryStore
 
@@ -28,10 +35,19 @@ STORES: dict[str, Callable[[], Store]] = {"memory": MemoryStore}
 rooms = st.sampled_from(["attic", "lobby"])
 nicks = st.sampled_from(["ada", "bob"])
 holders = st.sampled_from(["one", "other"])
+times = st.sampled_from([1.0, 2.0, 3.0])
+texts = st.one_of(st.text(max_size=5), st.sampled_from(["an apple", "An Apple pie", "pie, apple"]))
 events = st.one_of(
-    st.builds(Said, st.just(1.0), nicks, st.text(max_size=5)),
-    st.builds(TopicSet, st.just(1.0), nicks, st.text(max_size=5)),
-    st.builds(Joined, st.just(1.0), nicks),
+    st.builds(Said, times, nicks, texts),
+    st.builds(TopicSet, times, nicks, texts),
+    st.builds(Joined, times, nicks),
+)
+searches = st.builds(
+    Search,
+    phrases=st.lists(st.sampled_from(["apple", "an ap", "pie", "x"]), max_size=2).map(tuple),
+    author=st.one_of(st.none(), nicks),
+    since=st.one_of(st.none(), times),
+    until=st.one_of(st.none(), times),
 )
 
 
@@ -108,6 +124,32 @@ class Keeping(RuleBasedStateMachine):
     def read_after(self, room: str, count: int, after: int) -> None:
         rows = [row for row in self.numbered(room) if row[0] > after]
         assert finished(self.store.after(room, after, count)) == rows[:count]
+
+    @rule(
+        where=st.lists(rooms, unique=True),
+        search=searches,
+        skip=st.integers(0, 3),
+        count=st.integers(0, 4),
+    )
+    def search(self, where: list[str], search: Search, skip: int, count: int) -> None:
+        found = [
+            (room, number, event)
+            for room in where
+            for number, event in self.numbered(room)
+            if self.is_found(event, search)
+        ]
+        found.sort(key=lambda row: (-row[2].time, row[0], -row[1]))
+        got = finished(self.store.search(where, search, skip, count))
+        assert got == found[skip : skip + count]
+
+    def is_found(self, event: RoomEvent, search: Search) -> bool:
+        text = event.topic if isinstance(event, TopicSet) else getattr(event, "text", "")
+        return (
+            all(f" {phrase}" in f" {folded(text)}" for phrase in search.phrases)
+            and search.author in (None, event.nick)
+            and (search.since is None or event.time >= search.since)
+            and (search.until is None or event.time < search.until)
+        )
 
     @invariant()
     def everything_comes_back_once_and_in_order(self) -> None:
@@ -238,3 +280,16 @@ def test_a_nick_is_held_until_its_holder_gives_it_back() -> None:
     assert not finished(store.claim("ada", "other"))
     store.release("ada", "one")
     assert finished(store.claim("ada", "other"))
+
+
+def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
+    store = MemoryStore()
+    store.open(Heard())
+    names = [f"room {number}" for number in range(SEARCHED_EVENTS // 2)]
+    for number, room in enumerate(names):
+        for time in (1.0, 2.0, 3.0):
+            store.post(room, f"{number} {time}", Said(time, "ada", "x"))
+    found = finished(store.search(names, Search(("x",)), 0, 10 * SEARCHED_EVENTS))
+    assert isinstance(found, list)
+    assert len(found) == SEARCHED_EVENTS
+    assert {event.time for _, _, event in found} == {2.0, 3.0}

@@ -12,6 +12,7 @@ from chatd.chat import preferences
 from chatd.chat.events import (
     Acted,
     Entry,
+    Found,
     Invited,
     Joined,
     KeptEvent,
@@ -84,6 +85,13 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
         ["-- lobby, the last 1:", "   23:59 ada: hi"],
     ),
     (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
+    (
+        Found((Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),), 2, True),
+        [
+            "-- 1 message found, page 2; page:3 shows earlier ones:",
+            "   23:59 [lobby] ada: hi",
+        ],
+    ),
 ]
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chatd.chat import names
+from chatd.chat.archive import Archive
 from chatd.chat.events import (
     Acted,
-    Entry,
     Joined,
     Kicked,
     Left,
@@ -33,7 +33,7 @@ from chatd.chat.events import (
 from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
-from chatd.chat.people import People, Person, fold
+from chatd.chat.people import People, Person
 from chatd.chat.posting import Acknowledge, Posting
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
@@ -66,6 +66,7 @@ class Chat:
         self.people = People()
         self.rooms: dict[str, Room] = {}
         self._store = store
+        self.archive = Archive(store)
         self._shouting = shouting
         self._rooms_made = 0
         self._incarnation = incarnation
@@ -375,18 +376,6 @@ class Chat:
         room.check_role(person, Role.MODERATOR)
         room.settings.topic = cut(text, TOPIC_LENGTH)
         self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
-
-    async def history(
-        self, room: Room, count: int, *, after: int | None = None
-    ) -> tuple[Entry, ...]:
-        """What was said last in a room, or first after a number; oldest first."""
-        if after is None:
-            rows = await self._store.before(room.id, None, count)
-        else:
-            rows = await self._store.after(room.id, after, count)
-        return tuple(
-            Entry(room.name.shown, number, fold(event.nick), event) for number, event in rows
-        )
 
     # People ---------------------------------------------------------------------------------------
 

@@ -215,7 +215,18 @@ class Recalled:
     entries: tuple[Entry, ...]
 
 
-PersonalEvent = Notice | Refusal | Listing | PrivateMessage | Invited | Missed | PutOut | Recalled
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of what was looked for, oldest first; ``more`` when there is another page."""
+
+    entries: tuple[Entry, ...]
+    page: int
+    more: bool
+
+
+PersonalEvent = (
+    Notice | Refusal | Listing | PrivateMessage | Invited | Missed | PutOut | Recalled | Found
+)
 
 
 class Refused(Exception):  # noqa: N818 - a no, not an error

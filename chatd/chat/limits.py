@@ -82,6 +82,15 @@ MESSAGE_IDS = 10_000
 HISTORY_SHOWN = 20
 HISTORY_SHOWN_AT_MOST = 200
 
+#: Results on a page of /search, pages that may be asked for, and words of one search.
+FOUND_SHOWN = 20
+SEARCH_PAGES = 1000
+SEARCH_WORDS = 16
+
+#: Events that the memory store looks through for one search, the newest of each room first: some
+#: 20 ms, in which the server does nothing else.
+SEARCHED_EVENTS = 20_000
+
 #: Names that one answer lists; the rest is counted.
 LISTED = 200
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from chatd.chat.events import RoomEvent
+from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.search import Search
 
 
 class Keeper(Protocol):
@@ -44,6 +45,14 @@ class Store(Protocol):
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
+
+    async def search(
+        self, rooms: Sequence[str], search: Search, skip: int, count: int
+    ) -> Sequence[tuple[str, int, KeptEvent]]:
+        """Return what is found in some rooms, with room and number: newest first, then by room.
+
+        Of all that is found the first ``skip`` are left out, and ``count`` returned.
+        """
 
     async def claim(self, nick: str, holder: str) -> bool:
         """Take a nick for a holder; False when another holds it."""

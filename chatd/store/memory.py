@@ -8,8 +8,15 @@ from itertools import islice
 from operator import attrgetter
 from sys import getsizeof
 
-from chatd.chat.events import KeptEvent, RoomEvent, TopicSet
-from chatd.chat.limits import HISTORY_BYTES, HISTORY_BYTES_IN_ALL, HISTORY_EVENTS, MESSAGE_IDS
+from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.limits import (
+    HISTORY_BYTES,
+    HISTORY_BYTES_IN_ALL,
+    HISTORY_EVENTS,
+    MESSAGE_IDS,
+    SEARCHED_EVENTS,
+)
+from chatd.chat.search import Search, text_of
 from chatd.chat.store import Keeper
 
 #: What an event costs beside its text, about, in bytes.
@@ -27,7 +34,7 @@ class _Shelf:
     def __init__(self) -> None:
         self.last = 0
         self.size = 0
-        self.events: deque[tuple[int, RoomEvent]] = deque()
+        self.events: deque[tuple[int, KeptEvent]] = deque()
 
     def put(self, event: KeptEvent) -> None:
         """Take an event, and let go of what there is no room for."""
@@ -43,10 +50,9 @@ class _Shelf:
         self.size -= _cost(event)
 
 
-def _cost(event: RoomEvent) -> int:
+def _cost(event: KeptEvent) -> int:
     """The bytes that an event holds, about."""
-    text = event.topic if isinstance(event, TopicSet) else getattr(event, "text", "")
-    return getsizeof(text) + EVENT_BYTES
+    return getsizeof(text_of(event)) + EVENT_BYTES
 
 
 class MemoryStore:
@@ -106,6 +112,22 @@ class MemoryStore:
         if shelf is None:
             return []
         return list(islice((row for row in shelf.events if row[0] > number), count))
+
+    async def search(
+        self, rooms: Sequence[str], search: Search, skip: int, count: int
+    ) -> Sequence[tuple[str, int, KeptEvent]]:
+        """Return what is found in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
+        shelves = [(room, self._shelves[room]) for room in rooms if room in self._shelves]
+        del shelves[SEARCHED_EVENTS:]
+        each = max(1, SEARCHED_EVENTS // max(1, len(shelves)))
+        found = [
+            (room, number, event)
+            for room, shelf in shelves
+            for number, event in islice(reversed(shelf.events), each)
+            if search.finds(event)
+        ]
+        found.sort(key=lambda row: (-row[2].time, row[0], -row[1]))
+        return found[skip : skip + count]
 
     async def claim(self, nick: str, holder: str) -> bool:
         """Take a nick for a holder; False when another holds it."""

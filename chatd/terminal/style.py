@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from chatd.chat.events import (
     Acted,
     Entry,
+    Found,
     Invited,
     Joined,
     Kicked,
@@ -56,6 +57,7 @@ class TextStyle:
     theme: str = "plain"
     bell: bool = False
     timestamps: bool = False
+    days: bool = False
     timezone: str = "UTC"
     joins: bool = True
     names_room: bool = False
@@ -79,6 +81,8 @@ class TextStyle:
         line = self._line(entry.room, event, mentioned)
         if self.timestamps:
             line = f"{self._time(event.time, self.timezone)} {line}"
+        if self.days:
+            line = f"{_day(event.time, self.timezone)} {line}"
         return f"{line}\r\n".encode()
 
     def _line(self, room: str, event: RoomEvent, mentioned: bool = False) -> str:
@@ -103,7 +107,11 @@ class TextStyle:
             case PrivateMessage():
                 lines = [self._private(event)]
             case Recalled(room=room, entries=entries):
-                lines = self._recalled(room, entries)
+                lines = [theme.paint(f"{SERVER} {room}, the last {len(entries)}:", theme.server)]
+                lines += self._recalled(entries, names_room=False)
+            case Found(entries=entries):
+                lines = [theme.paint(f"{SERVER} {found(event)}", theme.server)]
+                lines += self._recalled(entries, names_room=True)
             case Listing(heading=heading, rows=rows):
                 lines = [theme.paint(f"{SERVER} {heading}", theme.server)]
                 lines += [f"   {row}" for row in rows]
@@ -122,18 +130,16 @@ class TextStyle:
             line = f"{self._time(event.time, self.timezone)} {line}"
         return f"{line}\a" if received and self.bell else line
 
-    def _recalled(self, room: str, entries: tuple[Entry, ...]) -> list[str]:
-        theme = THEMES[self.theme]
-        bare = replace(self, names_room=False)
-        heading = theme.paint(f"{SERVER} {room}, the last {len(entries)}:", theme.server)
-        lines = [heading]
+    def _recalled(self, entries: tuple[Entry, ...], *, names_room: bool) -> list[str]:
+        bare = replace(self, names_room=names_room)
+        lines = []
         zone = self.recalled_timezone
         today = _day(entries[-1].event.time, zone) if entries else ""
         for entry in entries:
             day = _day(entry.event.time, zone)
             time = self._time(entry.event.time, zone)
             date = f"{day} " if day != today else ""
-            lines.append(f"   {date}{time} {bare._line(room, entry.event)}")
+            lines.append(f"   {date}{time} {bare._line(entry.room, entry.event)}")
         return lines
 
     def _time(self, time: float, zone: str) -> str:
@@ -195,6 +201,15 @@ def notice(event: Notice | Invited | Missed | PutOut) -> str:
             return f"You missed {count} message{'s' * (count != 1)} in {room}: you read too slowly."
         case PutOut(room=room, by=by, reason=reason):
             return f"You were kicked from {room} by {by or 'the server'}{_because(reason)}."
+
+
+def found(event: Found) -> str:
+    """What a page of a search begins with."""
+    count = len(event.entries)
+    told = f"{count} message{'s' * (count != 1)} found"
+    if event.page > 1:
+        told += f", page {event.page}"
+    return f"{told}; page:{event.page + 1} shows earlier ones:" if event.more else f"{told}:"
 
 
 def _lines(text: str) -> str:

@@ -203,7 +203,11 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         where.check_membership(session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))
-        entries = await self.host.chat.history(where, count, after=asked.after)
+        archive = self.host.chat.archive
+        if asked.after is None:
+            entries = await archive.last(where, count)
+        else:
+            entries = await archive.after(where, asked.after, count)
         wanted = [placed(entry) for entry in entries if session.wants(entry)]
         self._answer(asked.id, room=where.name.shown, events=wanted)
 

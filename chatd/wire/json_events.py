@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from chatd.chat.events import (
     Acted,
     Entry,
+    Found,
     Invited,
     Joined,
     Kicked,
@@ -207,5 +208,8 @@ def personal(event: PersonalEvent) -> Fields:
                 "reason": reason,
                 "time": timestamp(time),
             }
+        case Found(entries=entries, page=page, more=more):
+            events = [placed(each) for each in entries]
+            return {"event": "found", "events": events, "page": page, "more": more}
         case Recalled(room=room, entries=entries):
             return {"event": "history", "room": room, "events": [placed(each) for each in entries]}

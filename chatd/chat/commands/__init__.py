@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from difflib import get_close_matches
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands import moderating, oneself, rooms, talking
+from chatd.chat.commands import moderating, oneself, recalling, rooms, talking
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.session import Session
@@ -77,6 +77,7 @@ _HELP = Command("help", "[COMMAND]", "these commands, or one in full", _help, ("
 COMMANDS: tuple[Command, ...] = (
     _HELP,
     *talking.COMMANDS,
+    *recalling.COMMANDS,
     *rooms.COMMANDS,
     *oneself.COMMANDS,
     *moderating.COMMANDS,

@@ -1,10 +1,9 @@
-"""Commands that say something, and the one that shows what was said."""
+"""Commands that say something."""
 
 from __future__ import annotations
 
 from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.events import Entry, Recalled, Refused
-from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, PERSONAL_BYTES
+from chatd.chat.events import Refused
 
 
 def _unquoted(text: str) -> str:
@@ -39,33 +38,6 @@ def _me(call: Call) -> None:
     call.chat.say(call.session, need(call, call.words, "TEXT"), call.now, act=True)
 
 
-async def _history(call: Call) -> None:
-    count, room = HISTORY_SHOWN, ""
-    for word in call.words.split():
-        if word.isascii() and word.isdigit():
-            count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
-        else:
-            room = word
-    where = call.room(room)
-    where.check_membership(call.person)
-    entries = await call.chat.history(where, count)
-    wanted = [entry for entry in entries if call.session.wants(entry)]
-    if wanted:
-        call.session.deliver(Recalled(where.name.shown, _that_fit(wanted)))
-    else:
-        call.answer(f"Nothing was said in {where} yet.")
-
-
-def _that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
-    """The newest of some entries that may wait for a slow connection."""
-    size = 0
-    for count, entry in enumerate(reversed(entries)):
-        size += len(repr(entry.event).encode())
-        if size > PERSONAL_BYTES:
-            return tuple(entries[len(entries) - count :])
-    return tuple(entries)
-
-
 COMMANDS = (
     Command(
         "dm",
@@ -77,11 +49,4 @@ COMMANDS = (
     Command("reply", "TEXT", "answer who wrote to you alone last", _reply, ("r",)),
     Command("me", "TEXT", "say what you do: * ada waves", _me, ("action",)),
     Command("bc", "TEXT", "say something in every room you are in, to each person once", _bc),
-    Command(
-        "history",
-        "[N] [ROOM]",
-        "what was said before",
-        _history,
-        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST}.",
-    ),
 )

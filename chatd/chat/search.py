@@ -1,0 +1,137 @@
+"""What somebody looks for in what was said, and how the words of a text are compared.
+
+Case, accents and width make no difference; a word is found by its beginning.  Scripts that are
+written without blanks are looked through character by character, so that 日本 is found in 和日本語.
+Every store compares by `folded`, so that all of them find the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from chatd.chat.events import Acted, KeptEvent, Refused, Said, TopicSet
+from chatd.chat.limits import SEARCH_PAGES, SEARCH_WORDS
+from chatd.chat.people import fold
+from chatd.chat.text import cut
+
+#: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han: no blanks between words.
+_UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
+_OPTIONS = ("in", "from", "since", "until", "page")
+#: What ``in:`` names to look through every room that one may see.
+EVERYWHERE = "*"
+_ACCENT = re.compile("[\u0300-\u036f]")
+
+
+def folded(text: str) -> str:
+    """The words of a text as they are compared, with one blank between them."""
+    if not text.isascii():
+        bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
+        text = unicodedata.normalize("NFKC", bare).casefold()
+    else:
+        text = text.lower()
+    return " ".join(_WORD.findall(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for: all of it has to fit.
+
+    ``phrases`` are folded, each stands somewhere in the text and ends within a word.  ``author`` is
+    a folded nick.  Times are seconds since the epoch, from ``since`` up to, not including,
+    ``until``.
+    """
+
+    phrases: tuple[str, ...] = ()
+    author: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def finds(self, event: KeptEvent) -> bool:
+        """Whether an event is what is looked for."""
+        if self.since is not None and event.time < self.since:
+            return False
+        if self.until is not None and event.time >= self.until:
+            return False
+        if self.author is not None and fold(event.nick) != self.author:
+            return False
+        text = text_of(event)
+        if text.isascii():  # most messages do not have the first word, and that is soon seen
+            plain = text.lower()
+            if any(phrase.partition(" ")[0] not in plain for phrase in self.phrases):
+                return False
+        words = f" {folded(text)}"
+        return all(f" {phrase}" in words for phrase in self.phrases)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search as somebody types it.
+
+    ``room`` is a name, `EVERYWHERE`, or empty for the one in front of them; pages count from 1.
+    """
+
+    search: Search
+    room: str = ""
+    page: int = 1
+
+
+def read_query(text: str, zone: str) -> Query:
+    """Read words, phrases in quotes and ``in:`` ``from:`` ``since:`` ``until:`` ``page:``.
+
+    Days are those of a time zone, and ``until`` includes its day.
+
+    :raises Refused: ``bad-search``.
+    """
+    options: dict[str, str] = {}
+    phrases: dict[str, None] = {}
+    for quoted, word in re.findall(r'"([^"]*)"?|(\S+)', text):
+        name, colon, value = word.partition(":")
+        if colon and name.lower() in _OPTIONS:
+            options[name.lower()] = value
+        elif phrase := folded(quoted or word):
+            phrases[phrase] = None
+    search = Search(
+        phrases=tuple(phrases)[:SEARCH_WORDS],
+        author=fold(options["from"]) if "from" in options else None,
+        since=_midnight(options["since"], zone) if "since" in options else None,
+        until=_midnight(options["until"], zone, later=1) if "until" in options else None,
+    )
+    if search == Search():
+        raise Refused("bad-search", "Search for a word, for from:NICK, or for since:DAY.")
+    return Query(search, options.get("in", ""), _page(options.get("page", "1")))
+
+
+def _midnight(day: str, zone: str, later: int = 0) -> float:
+    """When a day, or one so many days later, begins somewhere; seconds since the epoch."""
+    try:
+        date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
+        return (date + timedelta(days=later)).timestamp()
+    except (ValueError, OverflowError):
+        given = cut(day, 40) or "so"
+        raise Refused("bad-search", f"A day is written 2030-12-31, not {given}.") from None
+
+
+def _page(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= SEARCH_PAGES:
+        return int(text)
+    raise Refused(
+        "bad-search",
+        f"page: takes a number, 1 to {SEARCH_PAGES}, not {cut(text, 40) or 'nothing'}.",
+    )
+
+
+def text_of(event: KeptEvent) -> str:
+    """The text of an event."""
+    match event:
+        case Said(text=text) | Acted(text=text):
+            return text
+        case TopicSet(topic=topic):
+            return topic

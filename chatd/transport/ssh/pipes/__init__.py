@@ -1,0 +1,59 @@
+"""Shell pipes: what ``ssh host COMMAND`` does (docs/protocol.rst, "Shell pipes").
+
+A command is data, like those of the chat: a name, arguments, a sentence of help, and what runs.
+Lines end with LF, for they go to other programs; what goes wrong is one line on standard error
+and an exit status.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from chatd.chat import chat
+from chatd.transport.host import Host
+from chatd.transport.ssh.channel import SessionChannel
+from chatd.transport.ssh.pipes.pipe import Call, Misused, Pipe
+from chatd.transport.ssh.pipes.say import Say
+from chatd.transport.ssh.pipes.tail import Tail
+from chatd.transport.ssh.pipes.telling import Find, Rooms, Who
+
+
+class Help(Pipe):
+    """``help``: these commands."""
+
+    def begin(self) -> None:
+        """Write them down."""
+        width = max(len(usage) for _, usage, _ in COMMANDS.values())
+        self.call.put([f"{usage:{width}}  {text}" for _, usage, text in COMMANDS.values()])
+        self.finish()
+
+
+#: Each command: what runs, how it is typed, what it does.
+COMMANDS: dict[str, tuple[type[Pipe], str, str]] = {
+    "who": (Who, "who", "everyone who is here and their rooms, a person a line"),
+    "rooms": (Rooms, "rooms", "every room, its people and its topic, a room a line"),
+    "say": (Say, "say ROOM [TEXT]", "say it, or each line of standard input, once it is kept"),
+    "tail": (Tail, "tail [-n N] [--json] ROOM", "the room as lines, until interrupted"),
+    "search": (Find, "search WORDS", "what was said: words, in:ROOM, from:NICK, since:DAY, page:2"),
+    "help": (Help, "help", "these commands"),
+}
+
+
+def pipe(host: Host, channel: SessionChannel, who: chat.Visitor, command: str) -> Pipe:
+    """What runs for the words of a command."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    kind = COMMANDS[words[0]][0] if words and words[0] in COMMANDS else Unknown
+    program = kind(Call(host, channel, who, tuple(words[1:])))
+    program.attempt(program.begin)
+    return program
+
+
+class Unknown(Pipe):
+    """A command that does not exist."""
+
+    def begin(self) -> None:
+        """Say which ones do."""
+        raise Misused(f"there is no such command; there are {', '.join(COMMANDS)}.")

@@ -1,0 +1,121 @@
+"""What every shell pipe is: the use of a command, and what runs for it until it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.chat import chat
+from chatd.chat.events import Refused
+from chatd.transport.host import Host
+from chatd.transport.ssh.channel import SessionChannel
+
+#: Exit statuses: done; refused by the chat; a command that does not exist or was misused (EX_USAGE
+#: of BSD's sysexits); a bug of ours (EX_SOFTWARE); ended by SIGINT, as a shell reports it.
+OK, REFUSED, USAGE, SOFTWARE, INTERRUPTED = 0, 1, 64, 70, 130
+
+
+class Misused(Exception):  # noqa: N818 - a no, not an error
+    """The words of a command make no sense; the argument is a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a command."""
+
+    host: Host
+    channel: SessionChannel
+    who: chat.Visitor
+    words: tuple[str, ...]
+
+    def put(self, lines: list[str]) -> None:
+        """Write lines to standard output."""
+        ended = "\r\n" if self.channel.terminal else "\n"
+        self.channel.outbox.write("".join(line + ended for line in lines).encode())
+
+    def fail(self, sentence: str, status: int) -> None:
+        """Say on standard error what is wrong, and end."""
+        self.channel.write_error(f"chatd: {sentence}\n".encode())
+        self.channel.finish(status)
+
+
+class Pipe:
+    """What runs for a command that has nothing to read and is over when it has been done.
+
+    Anything that a subclass refuses (`Refused`, `Misused`) ends it with a sentence and a status.
+    """
+
+    _log = Logger()
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.ended = False
+
+    def attempt(self, step: Callable[[], object]) -> None:
+        """Do a step of the command; what is refused ends it."""
+        if self.ended:
+            return
+        try:
+            step()
+        except Misused as misused:
+            self.fail(str(misused), USAGE)
+        except Refused as refused:
+            self.fail(refused.sentence, REFUSED)
+        except Exception as bug:
+            self._log.failure("a command failed", failure=Failure(bug))
+            self.fail("something went wrong here; it is in the log.", SOFTWARE)
+
+    def wait_for(self, step: Coroutine[Any, Any, None]) -> None:
+        """Do a step that waits for something; what is refused ends the command."""
+        Deferred.fromCoroutine(step).addErrback(
+            lambda failure: self.attempt(failure.raiseException)
+        )
+
+    def begin(self) -> None:
+        """Start."""
+
+    def finish(self, status: int = OK) -> None:
+        """End with a status, once what was written is sent."""
+        if not self.ended:
+            self.ended = True
+            self.leave()
+            self.call.channel.finish(status)
+
+    def fail(self, sentence: str, status: int) -> None:
+        """End with a sentence on standard error."""
+        if not self.ended:
+            self.ended = True
+            self.leave()
+            self.call.fail(sentence, status)
+
+    def leave(self) -> None:
+        """Leave nothing of this command in the chat."""
+
+    def data_received(self, data: bytes) -> None:
+        """Standard input: Ctrl-C and Ctrl-D when it is a terminal's."""
+        if self.call.channel.terminal and (b"\x03" in data or b"\x04" in data):
+            self.finish(INTERRUPTED)
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Nothing is drawn."""
+
+    def interrupted(self) -> None:
+        """Stop."""
+        self.finish(INTERRUPTED)
+
+    def input_ended(self) -> None:
+        """Nothing was read from it."""
+
+    def ready(self) -> None:
+        """There is room in the outbox again."""
+
+    def lost(self) -> None:
+        """The channel is gone."""
+        if not self.ended:
+            self.ended = True
+            self.leave()

@@ -1,0 +1,81 @@
+"""Shell pipes for which somebody is in the chat: those that speak or listen."""
+
+from __future__ import annotations
+
+from twisted.python.failure import Failure
+
+from chatd.chat.log import Style
+from chatd.chat.preferences import Preferences
+from chatd.chat.session import Session
+from chatd.terminal.style import TextStyle
+from chatd.transport.ssh.pipes.pipe import Call, Pipe
+
+
+class Present(Pipe):
+    """A command for which somebody is in the chat: the base of those that speak or listen."""
+
+    sees_own = True
+    each_room = False
+    needs_all = False
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self.session: Session | None = None
+
+    def enter(self) -> None:
+        """Come in, then go on with `entered`."""
+        self.wait_for(self._enter())
+
+    async def _enter(self) -> None:
+        host = self.call.host
+        session, _ = await host.chat.enter(self.call.who, self, host.now())
+        self.session = session
+        if self.ended:
+            self.leave()
+        else:
+            self.entered(session)
+
+    def entered(self, session: Session) -> None:
+        """Somebody is here now."""
+
+    def leave(self) -> None:
+        """Leave the chat."""
+        if self.session is not None:
+            self.call.host.chat.leave(self.session, "", self.call.host.now())
+
+    # Reader ---------------------------------------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether the channel takes nothing now."""
+        return self.call.channel.outbox.full
+
+    @property
+    def pending(self) -> int:
+        """Bytes that wait for the channel."""
+        return self.call.channel.outbox.pending
+
+    def send(self, data: bytes) -> int:
+        """Events in their order, as lines for a program; -1 when not all of them was taken."""
+        self.write(data)
+        return -1 if self.full else len(data)
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """The outbox keeps what it could not send."""
+
+    def write(self, data: bytes) -> None:
+        """Lines for a program."""
+        self.call.channel.outbox.write(data.replace(b"\r\n", b"\n"))
+
+    def style(self, preferences: Preferences) -> Style:
+        """Plain lines."""
+        return TextStyle(timestamps=True, timezone=preferences.timezone)
+
+    def close(self) -> None:
+        """The server ends it."""
+        self.finish()
+
+    def broken(self, bug: Exception) -> None:
+        """A bug of ours came up in sending."""
+        self._log.failure("sending failed", failure=Failure(bug))
+        self.call.channel.outbox.abort()

@@ -1,0 +1,110 @@
+"""``say``: from standard input, or from the words of the command, into a room."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.interfaces import IDelayedCall
+
+from chatd.chat.events import Refused
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
+from chatd.chat.pace import Pace
+from chatd.chat.session import Session
+from chatd.chat.text import safe
+from chatd.transport.ssh.pipes.pipe import REFUSED, Call, Misused
+from chatd.transport.ssh.pipes.present import Present
+from chatd.wire.line import CutLine, LineCodec
+
+
+class Say(Present):
+    """``say ROOM TEXT``, or without a text each line of standard input, at the pace of a person.
+
+    Nothing is dropped: lines that wait for their turn stop the input.  It ends, with status 0, once
+    the last line is kept.
+    """
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call)
+        self._codec = LineCodec()
+        self._lines: deque[str] = deque()
+        self._waiting = 0
+        self._unkept = 0
+        self._later: IDelayedCall | None = None
+        flood = call.host.flood
+        self._pace = Pace(flood, call.host.clock.seconds()) if flood else None
+        self._no_more = len(call.words) > 1
+
+    def begin(self) -> None:
+        """Read the words, then come in."""
+        if not self.call.words:
+            raise Misused("say ROOM TEXT, or say ROOM with lines on standard input")
+        if self._no_more:
+            self._take([safe(" ".join(self.call.words[1:]))])
+        self.enter()
+
+    def entered(self, session: Session) -> None:
+        """Go on with what waits."""
+        self._go_on()
+
+    def data_received(self, data: bytes) -> None:
+        """Lines of standard input."""
+        if not self._no_more:
+            self._take(self._codec.receive_data(data))
+            self.attempt(self._go_on)
+
+    def input_ended(self) -> None:
+        """The last line may have no end."""
+        if not self._no_more:
+            self._take(self._codec.finish())
+            self._no_more = True
+            self.attempt(self._go_on)
+
+    def _take(self, lines: list[str | CutLine] | list[str]) -> None:
+        for line in lines:
+            if isinstance(line, CutLine):
+                told = f"chatd: a line was too long; its first {LINE_BYTES} bytes were taken.\n"
+                self.call.channel.write_error(told.encode())
+                line = line.text
+            if line.strip():
+                self._lines.append(line)
+                self._waiting += len(line)
+        if self._waiting > PASTE_BYTES // 4:
+            self.call.channel.pause()
+
+    def _go_on(self) -> None:
+        session = self.session
+        if session is None or self._later is not None:
+            return
+        host = self.call.host
+        while self._lines and not self.ended:
+            wait = self._pace.wait(host.clock.seconds()) if self._pace else 0.0
+            if wait:
+                self._later = host.clock.callLater(wait, self._waited)
+                return
+            line = self._lines.popleft()
+            self._waiting -= len(line)
+            room = host.chat.find_room(self.call.words[0], session.person)
+            self._unkept += 1
+            host.chat.say_from_outside(session, room, line, host.now(), self._kept)
+        if self._no_more and not (self._lines or self._unkept):
+            self.finish()
+        elif not self._no_more:
+            self.call.channel.resume()
+
+    def _waited(self) -> None:
+        self._later = None
+        self.attempt(self._go_on)
+
+    def _kept(self, outcome: int | Refused) -> None:
+        self._unkept -= 1
+        if isinstance(outcome, Refused):
+            self.fail(outcome.sentence, REFUSED)
+        elif self._no_more and not (self._lines or self._unkept):
+            # In the next turn: the step that posted it may still be under way.
+            self.call.host.clock.callLater(0, self.attempt, self._go_on)
+
+    def leave(self) -> None:
+        """Leave the chat, and the clock."""
+        if self._later is not None and self._later.active():
+            self._later.cancel()
+        super().leave()
