@@ -145,6 +145,22 @@ def test_a_full_server_says_so() -> None:
     assert wire.closed
 
 
+@pytest.mark.parametrize(
+    ("first", "answer"),
+    [
+        (b"HELO there\n", b"ERROR_CODE: 13\nERROR_DESCRIPTION: The server is full.\n"),
+        (b'{"username": "ada"}', b'{"isConnected": false, "errorCode": 2}\n'),
+    ],
+)
+def test_a_full_server_says_so_to_programs_in_their_own_words(first: bytes, answer: bytes) -> None:
+    building = Building(most=1)
+    building.enters()
+    wire = building.connects()
+    wire.sends(first)
+    assert wire.gets() == answer
+    assert wire.closed
+
+
 def test_not_even_operators_go_beyond_the_reserve() -> None:
     admission = Admission(1, None, reserve=2)
     assert [admission.enter("192.0.2.1", 0) for _ in range(3)] == [None] * 3

@@ -15,6 +15,9 @@ from chatd.chat.pace import Pace
 #: Addresses whose rate is remembered while nobody from there is connected.
 REMEMBERED = 10_000
 
+#: What people are told when the server is full; programs are told in their own words.
+FULL = "The server is full; try again later."
+
 
 @dataclass(frozen=True, slots=True)
 class PerAddress:
@@ -48,7 +51,7 @@ class Admission:
         An empty address, that of a Unix socket, has no limit of its own.
         """
         if self.here >= self.most + self.reserve:
-            return "The server is full; try again later."
+            return FULL
         place, limit = prefix(address), self.per_address
         if limit is not None and place:
             if self._counts.get(place, 0) >= limit.concurrent:

@@ -19,7 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.transport.admission import Admission
+from chatd.transport.admission import FULL, Admission
 from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import prepare_socket, stream
@@ -92,6 +92,10 @@ class Way(Interface):
     @property
     def proves_identity(self) -> bool:
         """Whether it can tell an operator, who gets in although the server is full."""
+
+    @property
+    def full_answer(self) -> bytes:
+        """What somebody is told when the server is full."""
 
     @property
     def recognises(self) -> Callable[[bytes], bool | None]:
@@ -267,7 +271,7 @@ class Gate(Protocol):
         self._stop_timers()
         way = self._door.ways[name]
         if self._door.admission.is_full() and not way.proves_identity and not conversation:
-            self._close(b"The server is full; try again later.\r\n")
+            self._close(way.full_answer)
             return
         if conversation is None:
             self._log.info("{address} comes in by {way}", address=self._address, way=name)
@@ -303,7 +307,7 @@ class Gate(Protocol):
     def _admit_operator(self, operator: bool) -> str | None:
         """When the server is full only operators may stay."""
         if self._door.admission.is_full() and not operator:
-            return "The server is full; try again later."
+            return FULL
         return None
 
     def _close(self, words: bytes) -> None:

@@ -24,6 +24,9 @@ from chatd.wire.json_events import EventStyle, Fields, MessageStyle, placed
 #: The version in which events are typed and requests have answers.
 BOT = 2
 
+#: What one is told when the server is full.
+FULL_ANSWER = json.encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
+
 #: What the chat declines, by its code word.
 _ERRORS = {
     "bad-nick": ErrorCode.NOT_A_NAME,

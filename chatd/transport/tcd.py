@@ -27,6 +27,9 @@ from chatd.wire.tcd_events import TcdStyle
 #: Rooms that a connection is in or was in; one may be in fewer than half as many.
 PLACES = 2 * ROOMS_PER_PERSON + 1
 
+#: What one is told when the server is full.
+FULL_ANSWER = tcd.error(tcd.ErrorCode.SERVER_FULL, tcd.ErrorCode.SERVER_FULL.sentence)
+
 #: What the chat declines, by its code word.
 _ERRORS = {
     "bad-nick": tcd.ErrorCode.BAD_NAME,

@@ -12,6 +12,7 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IProtocol
 
 from chatd.transport import json, line, tcd, telnet
+from chatd.transport.admission import FULL
 from chatd.transport.conversation import Conversation
 from chatd.transport.gate import Way
 from chatd.transport.host import Arrival, Host
@@ -29,6 +30,7 @@ class _Way:
     recognises: Callable[[bytes], bool | None]
     protocol: Callable[[Host, Arrival, Conversation | None], IProtocol]
     proves_identity: bool = False
+    full_answer: bytes = f"{FULL}\r\n".encode()
 
 
 def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[str, Way]:
@@ -42,7 +44,15 @@ def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[
             proves_identity=True,
         ),
         "telnet": _Way(telnet.recognises, telnet.TelnetProtocol),
-        "tcd": _Way(is_tcd, lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared)),
-        "json": _Way(is_json, lambda host, arrival, _: json.JsonProtocol(host, arrival)),
+        "tcd": _Way(
+            is_tcd,
+            lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared),
+            full_answer=tcd.FULL_ANSWER,
+        ),
+        "json": _Way(
+            is_json,
+            lambda host, arrival, _: json.JsonProtocol(host, arrival),
+            full_answer=json.FULL_ANSWER,
+        ),
         "line": _Way(line.recognises, lambda host, arrival, _: line.LineProtocol(host, arrival)),
     }
