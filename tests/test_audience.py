@@ -147,9 +147,9 @@ class Listening(RuleBasedStateMachine):
     def hear_otherwise(self, which: int) -> None:
         listener = self.listeners[which]
         if "nobody" in listener.session.person.ignored:
-            listener.session.person.ignored.discard("nobody")
+            listener.session.person.ignored.pop("nobody")
         else:
-            listener.session.person.ignored.add("nobody")
+            listener.session.person.ignored["nobody"] = None
         listener.session.restyle()
 
     @rule()

@@ -826,7 +826,7 @@ class Chatting(RuleBasedStateMachine):
             person = typist.session.person
             assert person.nick == model.nick
             assert people.find(model.nick) is person
-            assert person.ignored == model.ignored
+            assert set(person.ignored) == model.ignored
             assert list(person.rooms) == [room.key for room in model.rooms]
             focus = typist.session.focus
             assert (focus and focus.name.key) == (model.focus and model.focus.key)

@@ -21,7 +21,8 @@ class Program:
         self.wire: Wire = building.connects()
         if nick:
             first = {"username": nick} | ({"version": version} if version != 1 else {})
-            assert self.asks(first) == [{"isConnected": True, "errorCode": -1}]
+            room = {"room": "lobby"} if version != 1 else {}
+            assert self.asks(first) == [{"isConnected": True, "errorCode": -1} | room]
 
     def sends(self, *objects: Mapping[str, object]) -> None:
         """Back to back, as the first clients send them."""

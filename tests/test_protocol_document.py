@@ -115,6 +115,19 @@ def as_written(data: bytes) -> str:
     return "".join(f"    {line!r}\n" for line in data.decode("utf-8", "replace").splitlines(True))
 
 
+class Door1134:
+    """Where somebody arrived who did not come by the gate."""
+
+    def reached(self) -> tuple[str, int]:
+        return "198.51.100.2", 1134
+
+    def become(self, name: str, conversation: object, data: bytes) -> None:
+        raise WrongDocumentError("no conversation goes on elsewhere")
+
+    def admit(self, operator: bool) -> str | None:
+        return None
+
+
 @implementer(IHalfCloseableProtocol)
 class SshWithoutPty(Protocol):
     """The shell of somebody who comes by ssh without a terminal; the channel is a pretended one."""
@@ -127,7 +140,7 @@ class SshWithoutPty(Protocol):
             fingerprint="SHA256:0pQr" if operator else "SHA256:7xYz",
             client="OpenSSH_9.9",
         )
-        self.peer = Caller(Arrival(address))
+        self.peer = Caller(Arrival(address, Door1134()))
         self.terminal = None
         self.environment: dict[str, str] = {}
 
@@ -225,6 +238,10 @@ class Server:
         self.connections[who] = connection
         protocol.makeConnection(connection.transport)
 
+    def by_line(self, who: str) -> None:
+        """Somebody connects to a port for plain lines."""
+        self.connect(who, LineProtocol(self.host, Arrival("192.0.2.1", Door1134())))
+
     def arrive(self, who: str) -> None:
         """Somebody connects to the port that serves every way in."""
         networks = (
@@ -241,7 +258,7 @@ class Server:
 
     def by_program(self, who: str, way: str) -> None:
         """A program connects to a port that serves this way in."""
-        arrival = Arrival("192.0.2.1", reached=("198.51.100.2", 1134))
+        arrival = Arrival("192.0.2.1", Door1134())
         protocol = self.ways[way].protocol(self.host, arrival, None)
         self.connect(who, cast(Protocol, protocol), b"\n")
 
@@ -288,7 +305,7 @@ _ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
     (r"\(chatd ((?:--\S+ .+)+)\)", lambda server, it: configure(server, it[1])),
     (
         r"(\w+) connects",
-        lambda server, it: server.connect(it[1], LineProtocol(server.host, Arrival("192.0.2.1"))),
+        lambda server, it: server.by_line(it[1]),
     ),
     (r"(\w+) connects by (tcd|json)", lambda server, it: server.by_program(it[1], it[2])),
     (r"(\w+) connects to the one port", lambda server, it: server.arrive(it[1])),

@@ -131,11 +131,11 @@ class Chat:
             room.departed(person)
         if person.is_nameless:
             for other in person.ignored_by:
-                other.ignored.discard(person.name.key)
+                other.ignored.pop(person.name.key, None)
         for key in person.ignored:
             ignored = self.people.get(key)
             if ignored is not None:
-                ignored.ignored_by.discard(person)
+                ignored.ignored_by.pop(person, None)
 
     async def rename(self, person: Person, text: str, now: float) -> None:
         """Give somebody another nick; who shares a room with them sees it, once.
@@ -168,9 +168,9 @@ class Chat:
         if person.ignored_by:
             self._posting.flush()  # what was done under the old nick is judged by it
         for other in person.ignored_by:
-            other.ignored.add(person.name.key)
+            other.ignored[person.name.key] = None
             if not any(session.full for session in other.sessions):  # they have read all of it
-                other.ignored.discard(old)
+                other.ignored.pop(old, None)
 
     # Rooms ----------------------------------------------------------------------------------------
 
@@ -406,8 +406,8 @@ class Chat:
             raise Refused("yourself", "You cannot ignore yourself.")
         if len(person.ignored) >= IGNORED and other.name.key not in person.ignored:
             raise Refused("too-many", f"You ignore {IGNORED} people; /unignore one first.")
-        person.ignored.add(other.name.key)
-        other.ignored_by.add(person)
+        person.ignored[other.name.key] = None
+        other.ignored_by[person] = None
         for session in person.sessions:
             session.restyle()
         return other
@@ -421,9 +421,9 @@ class Chat:
         key = other.name.key if other else nick.lower()
         if key not in person.ignored:
             raise Refused("nobody", f"You do not ignore {cut(nick, 40)}.")
-        person.ignored.discard(key)
+        person.ignored.pop(key, None)
         if other is not None:
-            other.ignored_by.discard(person)
+            other.ignored_by.pop(person, None)
         for session in person.sessions:
             session.restyle()
         return other.nick if other else key

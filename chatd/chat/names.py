@@ -78,7 +78,8 @@ def _name(text: str, length: int, kind: str) -> Name:
             f"“{cut(safe(text), length)}” is something else.",
         )
     if text.isascii():  # the profiles leave such names as they are, but for the case
-        return Name(text, text.lower())
+        key = text.lower()
+        return Name(text, text if text == key else key)
     try:
         shown = get_profile("UsernameCasePreserved").enforce(text)
         key = get_profile("UsernameCaseMapped").enforce(text)

@@ -61,8 +61,9 @@ class Person:
         self.away: str | None = None
         self.rooms: dict[str, Room] = {}
         self.sessions: list[Session] = []
-        self.ignored: set[str] = set()
-        self.ignored_by: set[Person] = set()
+        # Empty, a dict takes less than a third of a set, and most people ignore nobody.
+        self.ignored: dict[str, None] = {}
+        self.ignored_by: dict[Person, None] = {}
         self.told_by: Person | None = None
         self.invited_into: dict[Room, None] = {}
         self.muted_in: dict[Room, None] = {}

@@ -48,6 +48,9 @@ class Preferences:
         return replace(self, **change)
 
 
+#: Who has set nothing shares this one.
+DEFAULT = Preferences()
+
 MEANING = {
     "theme": f"colours: {' or '.join(THEMES)}",
     "bell": "ring when somebody mentions me or writes to me alone: on or off",

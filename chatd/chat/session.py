@@ -9,7 +9,7 @@ from chatd.chat.events import Entry, Missed, PersonalEvent, Refused
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.log import Style
 from chatd.chat.people import Person
-from chatd.chat.preferences import Preferences
+from chatd.chat.preferences import DEFAULT, Preferences
 
 if TYPE_CHECKING:
     from chatd.chat.room import Room
@@ -80,7 +80,7 @@ class Session:
         self.person = person
         self.reader = reader
         self.send: Callable[[bytes], int] = reader.send
-        self.preferences = Preferences()
+        self.preferences = DEFAULT
         self.focus: Room | None = None
 
     # What an audience asks of a listener --------------------------------------------------------

@@ -6,7 +6,6 @@ type into has one; it knows no bytes of telnet or ssh, only whole lines in and r
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -141,7 +140,7 @@ class Conversation:
         self.lost = False
         self._set_reading = set_reading
         self._reading = True
-        self._lines: deque[str] = deque()
+        self._lines: list[str] = []  # a deque takes ten times the memory
         self._waiting = 0
         self._busy = True  # until the person is in
         self._closing = False
@@ -312,7 +311,7 @@ class Conversation:
             if wait:
                 self._wait(wait)
                 return
-            text = self._lines.popleft()
+            text = self._lines.pop(0)
             self._waiting -= len(text) + LINE_COST
             self._receive(text)
         if self._lines:

@@ -176,9 +176,9 @@ class Gate(Protocol):
         if self._door.trusts(self._address):
             self._proxy = ProxyCodec()
         else:
-            self._admit()
+            self._enter()
 
-    def _admit(self) -> None:
+    def _enter(self) -> None:
         """Count them by their own address, and wait for who speaks first."""
         clock = self._door.host.clock
         refusal = self._door.admission.enter(self._address, clock.seconds())
@@ -240,7 +240,7 @@ class Gate(Protocol):
                 self._destination = destination
                 if source is not None:
                     self._address = source.host
-                self._admit()
+                self._enter()
                 if rest:
                     self.dataReceived(rest)
 
@@ -281,9 +281,7 @@ class Gate(Protocol):
             stream(self.transport).abortConnection()
 
     def _begin(self, way: Way, conversation: Conversation | None) -> None:
-        arrival = Arrival(
-            self._address, self._probed, self._reached(), self._become, self._admit_operator
-        )
+        arrival = Arrival(self._address, self, self._probed)
         self._way = way.protocol(self._door.host, arrival, conversation)
         assert self.transport is not None  # Twisted's promise
         self._way.makeConnection(self.transport)
@@ -292,19 +290,19 @@ class Gate(Protocol):
         if data:
             self._way.dataReceived(data)
 
-    def _reached(self) -> tuple[str, int]:
+    def reached(self) -> tuple[str, int]:
         """The address and the port that the client sees as this server's."""
         if self._destination is not None:
             return self._destination.host, self._destination.port
         here = self.transport.getHost() if self.transport is not None else None
         return str(getattr(here, "host", "localhost")), int(getattr(here, "port", 0))
 
-    def _become(self, name: str, conversation: Conversation, data: bytes) -> None:
+    def become(self, name: str, conversation: Conversation, data: bytes) -> None:
         """A conversation goes on in another way in."""
         self._data = data
         self._hand_over(name, conversation)
 
-    def _admit_operator(self, operator: bool) -> str | None:
+    def admit(self, operator: bool) -> str | None:
         """When the server is full only operators may stay."""
         if self._door.admission.is_full() and not operator:
             return FULL

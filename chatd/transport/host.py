@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -31,19 +31,27 @@ class Host:
     operators: frozenset[bytes] = frozenset()
 
 
+class Doorkeeper(Protocol):
+    """What the gate goes on doing for somebody whom it has handed to a way in."""
+
+    def reached(self) -> tuple[str, int]:
+        """The address and the port at which they reached this server, or the proxy."""
+
+    def become(self, name: str, conversation: Conversation, data: bytes) -> None:
+        """Hand a conversation, with bytes not yet taken, to another way in."""
+
+    def admit(self, operator: bool) -> str | None:
+        """A sentence when somebody, who proved an operator's key or did not, may not stay."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """Somebody at the door.
 
-    ``address`` is the client's, also behind a proxy; ``reached`` are the address and the port at
-    which it reached this server, or the proxy.  ``probed`` says that the gate has asked it
-    for a terminal type already.  ``become`` hands a conversation, with bytes not yet taken, to
-    another way in on the same connection.  ``admit`` decides whether somebody who has proved an
-    operator's key, or has not, may stay: it returns a sentence when not.
+    ``address`` is the client's, also behind a proxy.  ``probed`` says that the gate has asked it
+    for a terminal type already.
     """
 
     address: str
+    door: Doorkeeper
     probed: bool = False
-    reached: tuple[str, int] = ("127.0.0.1", 0)
-    become: Callable[[str, Conversation, bytes], None] | None = None
-    admit: Callable[[bool], str | None] = lambda operator: None

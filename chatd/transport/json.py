@@ -143,7 +143,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 await self._history(session, asked)
             case json.Users(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
-                self._answer(given, room=where.name.shown, users=_users(where))
+                count, users = len(where.members), _users(where)
+                self._answer(given, room=where.name.shown, count=count, users=users)
             case json.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
                 self.host.chat.set_topic(session.person, where, topic, self.host.now())
@@ -164,7 +165,10 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             host.chat.leave(session, "", now)
             return
         self.session = session
-        self.write(json.encode({"isConnected": True, "errorCode": int(ErrorCode.NONE)}))
+        entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
+        if version == BOT:
+            entered["room"] = host.chat.lobby.name.shown
+        self.write(json.encode(entered))
         host.chat.join(session, host.chat.lobby.name.shown, now)
 
     def _disconnect(self) -> None:

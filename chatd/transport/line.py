@@ -68,10 +68,10 @@ class LineProtocol(Protocol):
             return
         if self._held or b"\xff" in data:
             data, self._held = self._held + data, b""
-            if _NEGOTIATES.search(data) and self._arrival.become is not None:
+            if _NEGOTIATES.search(data):
                 self.conversation = None
                 rest = self._codec.unfinished + data
-                self._arrival.become("telnet", conversation, rest)
+                self._arrival.door.become("telnet", conversation, rest)
                 return
             if data.endswith(b"\xff"):
                 data, self._held = data[:-1], b"\xff"

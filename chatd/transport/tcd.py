@@ -129,7 +129,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
             case tcd.Bad(code=code, sentence=sentence):
                 self.write(tcd.error(code, sentence))
             case tcd.Helo(text=text):
-                host, port = self.arrival.reached
+                host, port = self.arrival.door.reached()
                 self.write(tcd.helo(text, host, port, self._desk.student_id))
             case tcd.KillService():
                 self._kill()
@@ -166,7 +166,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         before = session.person.rooms.get(key)
         where = host.chat.join(session, room, now)
         place = self._place(where)
-        address, port = self.arrival.reached
+        address, port = self.arrival.door.reached()
         self.write(tcd.joined(asked, address, port, where.number, place.join_id))
         if before is None:
             text = f"{session.person.nick} has joined this chatroom."

@@ -43,7 +43,7 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
 
     def admit(who: Visitor, address: IAddress) -> str | None:
         assert isinstance(address, Caller)  # ours: see protocol()
-        return address.arrival.admit(who.key in host.operators)
+        return address.arrival.door.admit(who.key in host.operators)
 
     def start(channel: SessionChannel, command: str | None) -> Program | None:
         who = visitor(host, channel)
