@@ -47,6 +47,12 @@ setup(
     package_dir={"": "."},
     packages=[*find_packages(include=["chatd", "chatd.*"]), "twisted.plugins"],
     package_data={"chatd": ["py.typed"]},
+    entry_points={
+        "console_scripts": [
+            "chatd-client = chatd.clients.prompt.program:main",
+            "chatd-window = chatd.clients.window.program:main",
+        ]
+    },
     include_package_data=False,
     zip_safe=False,
     install_requires=[

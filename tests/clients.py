@@ -7,6 +7,7 @@ nothing but the standard library.
 
 import os
 import shutil
+from importlib.util import find_spec
 
 #: For each client: what it may be called, Debian's own name first, and Debian's package.
 CLIENTS = {
@@ -21,27 +22,33 @@ CLIENTS = {
     "dropbearkey": (("dropbearkey",), "dropbear-bin"),
     "tt++": (("tt++",), "tintin++"),
     "nc": (("nc.openbsd", "nc"), "netcat-openbsd"),
+    "Xvfb": (("Xvfb",), "xvfb"),
+    "xdotool": (("xdotool",), "xdotool"),
 }
+
+#: The same for what is no program but a module of Python.
+MODULES = {"tkinter": ("_tkinter", "python3-tk")}
 
 #: Debian keeps tt++ in the last of these, where root's PATH does not reach.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])
 
 
 def find(name: str) -> str | None:
-    """Return the path of a client of the table, or None where it is not installed."""
+    """Return the path of a client of the tables, or None where it is not installed."""
+    if name in MODULES:
+        module = find_spec(MODULES[name][0])
+        return module.origin if module else None
     names, _package = CLIENTS[name]
     return next((path for path in (shutil.which(each, path=PATH) for each in names) if path), None)
 
 
 def missing_packages() -> list[str]:
     """Return Debian's packages for the clients that are not here under Debian's own name."""
-    return sorted(
-        {
-            package
-            for names, package in CLIENTS.values()
-            if shutil.which(names[0], path=PATH) is None
-        }
-    )
+    programs = {
+        package for names, package in CLIENTS.values() if shutil.which(names[0], path=PATH) is None
+    }
+    modules = {package for module, package in MODULES.values() if find_spec(module) is None}
+    return sorted(programs | modules)
 
 
 if __name__ == "__main__":

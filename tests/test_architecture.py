@@ -17,11 +17,11 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 #: From the top down.  A room may import its own modules and those of the floors below it.
-FLOORS = (("tap",), ("transport",), ("wire", "terminal", "store"), ("chat",))
+FLOORS = (("tap",), ("transport", "clients"), ("wire", "terminal", "store"), ("chat",))
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 #: Rooms that may import Twisted and what comes with it.
-TWISTED_ROOMS = ("tap", "transport")
+TWISTED_ROOMS = ("tap", "transport", "clients")
 TWISTED = ("twisted", "zope")
 
 #: The ways in: modules or packages of chatd/transport, none of which knows another.
@@ -97,7 +97,9 @@ def broken_rule(each: Import) -> str | None:
     """Return the rule that an import breaks, or None."""
     upper, lower = room_of(each.importer), room_of(each.imported)
     if each.imported.split(".")[0] in TWISTED and upper not in TWISTED_ROOMS:
-        return f"only {' and '.join(TWISTED_ROOMS)} know Twisted"
+        return f"only {', '.join(TWISTED_ROOMS)} know Twisted"
+    if upper == "clients" and lower in ("chat", "store"):
+        return "a client knows the server by its wire alone"
     if each.at_module_level and each.imported.startswith("twisted.internet.reactor"):
         return "the reactor is never imported at module level"
     if lower == "store" and upper not in ("store", "tap"):
@@ -129,18 +131,21 @@ def test_every_module_stands_in_a_room(name: str) -> None:
     ("importer", "imported", "rule"),
     [
         ("chatd.chat.room", "chatd.wire.line.Line", "imports run down only"),
-        ("chatd.chat.room", "twisted.internet.defer", "only tap and transport know Twisted"),
+        ("chatd.chat.room", "twisted.internet.defer", "only tap, transport, clients know"),
         ("chatd.chat.room", "chatd.store.memory", "only chatd/tap.py"),
         ("chatd.chat.room", "chatd.tap", "imports run down only"),
-        ("chatd.wire.line", "zope.interface.implementer", "only tap and transport know Twisted"),
+        ("chatd.wire.line", "zope.interface.implementer", "only tap, transport, clients know"),
         ("chatd.wire.line", "chatd.terminal.keys", "imports run down only"),
         ("chatd.store.sqlite", "chatd.transport.gate", "imports run down only"),
         ("chatd.transport.gate", "chatd.store.memory.MemoryStore", "only chatd/tap.py"),
         ("chatd.transport.gate", "chatd.tap", "imports run down only"),
         ("chatd.transport.ssh.channel", "chatd.transport.line", "no way in knows another"),
         ("chatd.transport.gate", "twisted.internet.reactor", "the reactor is never"),
+        ("chatd.clients.prompt.program", "chatd.chat.chat", "a client knows the server by its wire"),
+        ("chatd.clients.prompt.program", "chatd.transport.tcd", "imports run down only"),
         ("chatd", "chatd.chat.events", "chatd itself"),
         ("chatd.tap", "chatd.store.sqlite", None),
+        ("chatd.clients.prompt.program", "chatd.wire.tcd", None),
         ("chatd.transport.ssh.channel", "chatd.transport.ssh.keys", None),
         ("chatd.transport.ways", "chatd.transport.line", None),
         ("chatd.transport.line", "chatd.chat.events.Said", None),

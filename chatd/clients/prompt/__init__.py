@@ -1,0 +1,1 @@
+"""chatd-client: rooms at a prompt, over the socket assignment's protocol."""

@@ -1,0 +1,80 @@
+"""The commands of chatd-client: what can be typed, and what a line asks for.
+
+It must not know what any of it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Verb(Enum):
+    """What can be asked for."""
+
+    JOIN = "join"
+    SEND = "send"
+    LEAVE = "leave_chatroom"
+    DISCONNECT = "disconnect"
+    HELP = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A verb with the words that follow it, and what ``help`` says of it."""
+
+    verb: Verb
+    follows: str
+    says: str
+    alias: str = ""
+
+    @property
+    def usage(self) -> str:
+        """How it is written."""
+        return f"{self.verb.value} {self.follows}".rstrip()
+
+
+COMMANDS: Final = (
+    Command(Verb.JOIN, "ROOM", "come into a room"),
+    Command(Verb.SEND, "ROOM TEXT", "say something in a room"),
+    Command(Verb.LEAVE, "ROOM", "leave a room; also: leave", "leave"),
+    Command(Verb.DISCONNECT, "", "leave the server; also: quit", "quit"),
+    Command(Verb.HELP, "", "list the commands"),
+)
+_NAMED: Final = {
+    name: command for command in COMMANDS for name in (command.verb.value, command.alias) if name
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A line that asks for nothing that there is; ``sentence`` says why."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """A verb, and what follows it."""
+
+    verb: Verb
+    rest: str
+
+
+def read(line: str) -> Typed | Unclear:
+    """Return what a line asks for; a slash before the verb is as good as none."""
+    word, _, rest = line.strip().partition(" ")
+    rest = rest.strip()
+    command = _NAMED.get(word.removeprefix("/").lower())
+    if command is None:
+        return Unclear(f"There is no command {word}; help lists those that there are.")
+    if command.follows and not rest:
+        return Unclear(f"No room was named; the command is: {command.usage}")
+    return Typed(command.verb, rest)
+
+
+def help_rows() -> list[str]:
+    """Return what ``help`` says."""
+    width = max(len(command.usage) for command in COMMANDS)
+    return [f"{command.usage:{width}}  {command.says}" for command in COMMANDS]

@@ -1,0 +1,195 @@
+"""chatd-client: a prompt for servers of the socket assignment, chatd's or any other.
+
+It knows the command line, the terminal's modes and the reactor; what is spoken and what is shown
+are `chatd.clients.prompt.talk` and `chatd.clients.prompt.screen`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import signal
+import sys
+import termios
+import tty
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
+from twisted.internet.error import ConnectionRefusedError, DNSLookupError, TimeoutError
+from twisted.internet.stdio import StandardIO
+from twisted.python.failure import Failure
+
+from chatd.clients.prompt.screen import Drawn, Plain
+from chatd.clients.prompt.talk import Talk
+from chatd.terminal.screen import Screen
+
+#: Seconds to reach the server.
+REACH_SECONDS = 15
+#: A window of no size: what programs draw into that know none.
+COLUMNS, ROWS = 80, 24
+#: What shells say of a program that Ctrl-C ended: 128 and the number of SIGINT.
+INTERRUPTED: Final = 130
+
+_STDIN: Final = 0
+_STDOUT: Final = 1
+
+_REASONS: Final = {
+    ConnectionRefusedError: "the connection was refused",
+    DNSLookupError: "there is no such host",
+    TimeoutError: "it does not answer",
+}
+
+
+def _port(text: str) -> int:
+    """Return a port by its number."""
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is no port: it has to be 1 to 65535")
+    return int(text)
+
+
+def _name(text: str) -> str:
+    """Return a name that fits into one line."""
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError("a name has to be one line of text")
+    return text.strip()
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "guest"
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line; ``-h`` is the host, as with the assignment itself."""
+    options = argparse.ArgumentParser(
+        "chatd-client",
+        description="Talk at a chat server that speaks the socket assignment's protocol "
+        "(JOIN_CHATROOM and so on). Type help at the prompt; with a pipe each line is a command.",
+        add_help=False,
+    )
+    options.add_argument("--help", action="help", help="show this and exit")
+    options.add_argument("-h", "--host", default="localhost", help="the server (%(default)s)")
+    options.add_argument(
+        *("-p", "--port"), type=_port, default=1134, help="the server's port (%(default)s)"
+    )
+    options.add_argument(
+        *("-n", "--name"), type=_name, default=_login_name(), help="your name (%(default)s)"
+    )
+    return options
+
+
+class Program:
+    """One run of it: from reaching the server to the exit status."""
+
+    def __init__(self, reactor: Any, host: str, port: int, name: str) -> None:
+        self._reactor = reactor
+        self._host = host
+        self._port = port
+        self.status = INTERRUPTED
+        self._ending = False
+        self._drawn: Drawn | None = None
+        self._shown: Drawn | Plain
+        if os.isatty(_STDIN) and os.isatty(_STDOUT):
+            ansi = os.environ.get("TERM", "dumb") != "dumb"
+            greeting = f"You are {name} at {host} port {port}; help lists the commands."
+            screen = Screen(*_size(), ansi=ansi)
+            self._shown = self._drawn = Drawn(self._end, reactor, screen, greeting)
+        else:
+            self._shown = Plain(self._end)
+        self._talk = Talk(name, self._shown, reactor, in_order=self._drawn is None)
+        self._shown.begin(self._talk)
+
+    def run(self) -> int:
+        """Talk until it is over; return the exit status."""
+        self._reactor.callWhenRunning(self._reach)
+        self._reactor.addSystemEventTrigger("before", "shutdown", self._interrupted)
+        with _kept_terminal():
+            self._reactor.run()
+        return self.status
+
+    def _reach(self) -> None:
+        reach = HostnameEndpoint(self._reactor, self._host, self._port, REACH_SECONDS)
+        reached = connectProtocol(reach, self._talk)
+        reached.addCallbacks(self._reached, self._unreached)
+        reached.addErrback(self._broken)
+
+    def _reached(self, _talk: Talk) -> None:
+        """Open the terminal, or the pipes: copies, so that ours stay open."""
+        if self._drawn is not None:
+            tty.setraw(_STDIN, termios.TCSANOW)
+            signal.signal(signal.SIGWINCH, self._resized)
+        opened: Any = StandardIO  # mypy takes it for the one of Windows
+        written = opened(self._shown, os.dup(_STDIN), os.dup(_STDOUT), self._reactor)
+        # The server waits while what it sends can't be written.
+        written.registerProducer(self._talk.transport, True)
+
+    def _unreached(self, failure: Failure) -> None:
+        said = [words for kind, words in _REASONS.items() if failure.check(kind)]
+        reason = said[0] if said else failure.getErrorMessage().rstrip(".")
+        print(
+            f"chatd-client: cannot reach {self._host} port {self._port}: {reason}.",
+            file=sys.stderr,
+        )
+        self._end(1)
+
+    def _broken(self, failure: Failure) -> None:
+        """A bug of ours came up."""
+        failure.printTraceback(sys.stderr)
+        self._end(1)
+
+    def _resized(self, _signal: int, _frame: object) -> None:
+        if self._drawn is not None:
+            self._reactor.callFromThread(self._fit, self._drawn)
+
+    def _fit(self, drawn: Drawn) -> None:
+        drawn.resize(*_size())
+
+    def _end(self, status: int) -> None:
+        """End with a status; what else is lost on the way does not change it."""
+        if not self._ending:
+            self._ending = True
+            self.status = status
+            self._reactor.stop()
+
+    def _interrupted(self) -> None:
+        """The reactor stops: if nothing else ended us, a signal did."""
+        if not self._ending:
+            self._ending = True
+            if self._talk.transport is not None and not self._talk.parting:
+                self._talk.part()
+
+
+def _size() -> tuple[int, int]:
+    """Return the terminal's columns and rows."""
+    try:
+        size = os.get_terminal_size(_STDOUT)
+    except OSError:
+        return COLUMNS, ROWS
+    return size.columns or COLUMNS, size.lines or ROWS
+
+
+@contextmanager
+def _kept_terminal() -> Iterator[None]:
+    """Leave the terminal, or the pipes, as they were: the shell's next program has them too."""
+    blocking = [(fd, os.get_blocking(fd)) for fd in (_STDIN, _STDOUT)]
+    attributes = termios.tcgetattr(_STDIN) if os.isatty(_STDIN) else None
+    try:
+        yield
+    finally:
+        for fd, was in blocking:
+            os.set_blocking(fd, was)
+        if attributes is not None:
+            termios.tcsetattr(_STDIN, termios.TCSANOW, attributes)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run chatd-client; return its exit status."""
+    options = parser().parse_args(arguments)
+    from twisted.internet import reactor
+
+    return Program(reactor, options.host, options.port, options.name).run()

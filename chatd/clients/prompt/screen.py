@@ -1,0 +1,235 @@
+"""Where somebody reads and types: a terminal that is drawn, or pipes with plain lines.
+
+They join keys, the line being typed and the screen to a `Talk`; they must not know what is spoken
+with the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.clients.prompt.talk import Talk
+from chatd.terminal.editor import (
+    Editor,
+    Ended,
+    Entered,
+    Full,
+    Interrupted,
+    Outcome,
+    PasteCut,
+    Redraw,
+)
+from chatd.terminal.keys import Keys, Pressed
+from chatd.terminal.screen import Screen
+from chatd.wire.line import CutLine, LineCodec
+
+#: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
+ESCAPE_SECONDS = 0.05
+
+PROMPT = "> "
+TOO_LONG = "That line is too long; nothing of it was sent."
+FULL = "The line is full."
+PASTE_CUT = "That was too much to paste at once; the rest of it is gone."
+HOW_TO_LEAVE = "disconnect or Ctrl-D leaves."
+
+
+@implementer(IHalfCloseableProtocol)
+class _Shown(Protocol):
+    """What both have: a `Talk`, and an end at which all has been written.
+
+    ``done`` is called with the status once that is so.
+    """
+
+    end_of_row = "\n"
+
+    def __init__(self, done: Callable[[int], None]) -> None:
+        self._done = done
+        self._status = 1
+        self._over = False
+        self._talk: Talk | None = None
+
+    @property
+    def talk(self) -> Talk:
+        """The conversation with the server, which is there before anything is typed."""
+        assert self._talk is not None
+        return self._talk
+
+    def begin(self, talk: Talk) -> None:
+        """Take the conversation that belongs here; call it before there is anything to read."""
+        self._talk = talk
+
+    @property
+    def _producer(self) -> IPushProducer:
+        """The transport as what can be paused; Twisted declares it as less."""
+        return cast(IPushProducer, self.transport)
+
+    def write(self, data: bytes) -> None:
+        """Write, if anybody is still there."""
+        if self.transport is not None and not self._over and data:
+            self.transport.write(data)
+
+    def encoded(self, rows: Sequence[str]) -> bytes:
+        """Return rows as they are written."""
+        return "".join(f"{row}{self.end_of_row}" for row in rows).encode("utf-8", "replace")
+
+    def show(self, rows: Sequence[str]) -> None:
+        """Show rows."""
+        self.write(self.encoded(rows))
+
+    def ready(self) -> None:
+        """Few enough lines wait: more may be read."""
+
+    def gone(self, status: int) -> None:
+        """The conversation is over: write what is left, then end."""
+        self._status = status
+        if self._over or self.transport is None:
+            self._done(1)
+        else:
+            self.transport.loseConnection()
+
+    def readConnectionLost(self) -> None:
+        """Nothing more will be typed."""
+        self.talk.end()
+
+    def writeConnectionLost(self) -> None:
+        """Nobody reads any more."""
+        self._over = True
+        self.talk.part()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """All is written."""
+        self._over = True
+        self._done(self._status)
+
+
+class Plain(_Shown):
+    """Lines in, lines out."""
+
+    def __init__(self, done: Callable[[int], None]) -> None:
+        super().__init__(done)
+        self._codec = LineCodec()
+        self._paused = False
+
+    def dataReceived(self, data: bytes) -> None:
+        """Bytes came: hand on the lines that they complete."""
+        self._take(self._codec.receive_data(data))
+        if self.talk.busy and not self._paused:
+            self._paused = True
+            self._producer.pauseProducing()
+
+    def ready(self) -> None:
+        """Read on."""
+        if self._paused:
+            self._paused = False
+            self._producer.resumeProducing()
+
+    def readConnectionLost(self) -> None:
+        """Nothing more will come: a last line needs no end."""
+        self._take(self._codec.finish())
+        super().readConnectionLost()
+
+    def _take(self, lines: Sequence[str | CutLine]) -> None:
+        for line in lines:
+            if isinstance(line, CutLine):
+                self.talk.refuse(TOO_LONG)
+            else:
+                self.talk.line(line)
+
+
+class Drawn(_Shown):
+    """A terminal in raw mode: what is typed stands under what happens."""
+
+    end_of_row = "\r\n"
+
+    def __init__(
+        self, done: Callable[[int], None], clock: IReactorTime, screen: Screen, greeting: str
+    ) -> None:
+        super().__init__(done)
+        self._clock = clock
+        self._keys = Keys()
+        self._editor = Editor()
+        self._screen = screen
+        self._escape: IDelayedCall | None = None
+        self._left = False
+        self._greeting = greeting
+
+    def connectionMade(self) -> None:
+        """Greet, and draw the prompt.
+
+        So the prompt is never the only thing on a new screen; where it is, tmux keeps a copy of it
+        above whenever it is erased.
+        """
+        self.show([f"-- {self._greeting}"])
+        self._refresh()
+
+    def show(self, rows: Sequence[str]) -> None:
+        """Show rows above the line being typed."""
+        self.write(self._screen.show(self.encoded(rows)))
+
+    def resize(self, columns: int, rows: int) -> None:
+        """The terminal has another size now, in cells."""
+        if not self._left:
+            self.write(self._screen.resize(columns, rows))
+
+    def gone(self, status: int) -> None:
+        """The conversation is over: it is somebody's own terminal again."""
+        if self._escape is not None and self._escape.active():
+            self._escape.cancel()
+        self.write(self._screen.leave())
+        self._left = True
+        super().gone(status)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what the keyboard sent."""
+        if self._escape is not None and self._escape.active():
+            self._escape.cancel()
+        self._press(self._keys.receive_data(data))
+        if self._keys.pending_escape:
+            self._escape = self._clock.callLater(ESCAPE_SECONDS, self._escaped)
+
+    def _escaped(self) -> None:
+        self._press(self._keys.flush_escape())
+
+    def _press(self, keys: Sequence[Pressed]) -> None:
+        for key in keys:
+            for outcome in self._editor.press(key):
+                self._come_of(outcome)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if not self._left:
+            self.write(self._screen.draw(PROMPT, len(PROMPT), self._editor.text))
+
+    def _come_of(self, outcome: Outcome) -> None:
+        match outcome:
+            case Entered(text=text):
+                self._refresh()
+                self.talk.line(text)
+            case Ended():
+                self.talk.part()
+            case Interrupted():
+                self._interrupt()
+            case Redraw():
+                self.write(self._screen.clear())
+            case Full():
+                self.talk.note(FULL)
+            case PasteCut():
+                self.talk.note(PASTE_CUT)
+
+    def _interrupt(self) -> None:
+        """Ctrl-C on an empty line: say how to leave, or wait no longer for the server to close."""
+        if self.talk.parting:
+            self.talk.part()
+        else:
+            self.talk.note(HOW_TO_LEAVE)

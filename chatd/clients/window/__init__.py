@@ -1,0 +1,1 @@
+"""chatd-window: the chat in a window, over the JSON protocol."""

@@ -1,0 +1,74 @@
+"""What the server sends, for a program that speaks JSON: bytes to objects, one a line.
+
+docs/protocol.rst, "The JSON protocol".  It knows lines and JSON; it must not know what an object
+means, nor a transport.  It is not `chatd.wire.json.JsonCodec`, whose bound is that of a request:
+an answer that lists a room's people or its history is far longer.
+"""
+
+from __future__ import annotations
+
+from chatd.wire.json_objects import BadObject, Object, parsed
+
+#: One object as the server sends it.  The longest is 200 messages of history, of 4 KiB each and
+#: with every character escaped.
+ANSWER_BYTES = 2 * 1024 * 1024
+#: Bytes of a line that is no JSON which are shown.
+WORDS_BYTES = 300
+
+_TOO_LONG = BadObject(f"The server sent more than {ANSWER_BYTES} bytes without a line end.")
+_TOO_DEEP = BadObject("The server sent JSON that is nested too deep.")
+
+
+class JsonLines:
+    """Takes bytes, gives objects; holds at most one unfinished line of ``most`` bytes.
+
+    Any cutting of the bytes gives the same values, and no bytes whatever raise.
+    """
+
+    __slots__ = ("_held", "_most", "_skipping")
+
+    def __init__(self, most: int = ANSWER_BYTES) -> None:
+        self._most = most
+        self._held = bytearray()
+        self._skipping = False
+
+    @property
+    def held(self) -> int:
+        """The bytes of an unfinished line."""
+        return len(self._held)
+
+    def receive_data(self, data: bytes) -> list[Object | BadObject]:
+        """Return what the lines say that these bytes complete; a line that is too long is a
+        `BadObject` as soon as it is, and the rest of it is passed over.
+        """
+        values: list[Object | BadObject] = []
+        *ended, rest = data.split(b"\n")
+        for piece in ended:
+            self._hold(piece, values)
+            if not self._skipping and (line := bytes(self._held).strip()):
+                values.append(_read(line))
+            self._skipping = False
+            self._held.clear()
+        self._hold(rest, values)
+        return values
+
+    def _hold(self, piece: bytes, values: list[Object | BadObject]) -> None:
+        """Keep a piece of a line, unless the line is too long now."""
+        if self._skipping:
+            return
+        if len(self._held) + len(piece) > self._most:
+            values.append(_TOO_LONG)
+            self._held.clear()
+            self._skipping = True
+        else:
+            self._held += piece
+
+
+def _read(line: bytes) -> Object | BadObject:
+    """Read one line.  What turns a connection away says so in plain words."""
+    if not line.startswith(b"{"):
+        return BadObject(f"The server says: {line[:WORDS_BYTES].decode('utf-8', 'replace')}")
+    try:
+        return parsed(line)
+    except RecursionError:
+        return _TOO_DEEP

@@ -1,0 +1,127 @@
+"""What stands in the conversation: one line for what was said or happened, in words.
+
+It knows the fields of events (docs/protocol.rst, "Events as JSON"); it must not know rooms,
+windows or connections.  All text of others becomes inert here, and only here.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+Fields = Mapping[str, object]
+
+#: Characters of one text that are shown; the server's messages have at most 4,096 bytes.
+TEXT_LENGTH = 5000
+
+#: The joiners hold emoji and the letters of some scripts together, and reorder nothing.
+_JOINERS = "\u200c\u200d"
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+class Kind(Enum):
+    """How a line looks."""
+
+    SAID = "said"
+    OWN = "own"
+    PRIVATE = "private"
+    HAPPENED = "happened"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: when it was, as ``14:03``, and what it says."""
+
+    kind: Kind
+    time: str
+    text: str
+
+
+def shown(text: str) -> str:
+    """Return the text without control, bidirectional and other invisible characters."""
+    text = text[:TEXT_LENGTH]
+    if text.isascii() and text.isprintable():
+        return text
+    text = " ".join(text.replace("\t", " ").splitlines())
+    return "".join(
+        each for each in text if each in _JOINERS or unicodedata.category(each) not in _INVISIBLE
+    )
+
+
+def text_of(fields: Fields, key: str) -> str:
+    """Return a text to show; empty when there is none."""
+    value = fields.get(key)
+    return shown(value) if isinstance(value, str) else ""
+
+
+def number_of(fields: Fields, key: str) -> int:
+    """Return a number; 0 when there is none."""
+    value = fields.get(key)
+    return value if isinstance(value, int) else 0
+
+
+def clock_time(now: float) -> str:
+    """Return a time in seconds since the epoch as the clock on this wall shows it."""
+    return datetime.fromtimestamp(now).strftime("%H:%M")
+
+
+def time_of(fields: Fields, now: float) -> str:
+    """Return when an event was, by this wall's clock; what has no time that can be read is now."""
+    try:
+        return datetime.fromisoformat(text_of(fields, "time")).astimezone().strftime("%H:%M")
+    except (ValueError, OverflowError, OSError):
+        return clock_time(now)
+
+
+def describe(fields: Fields) -> str:
+    """Say what happened in a room; empty when there are no words for it."""
+    event, nick, by = (text_of(fields, key) for key in ("event", "nick", "by"))
+    reason = text_of(fields, "reason")
+    why = f": {reason}" if reason else ""
+    match event:
+        case "said":
+            return f"{text_of(fields, 'sender')}: {text_of(fields, 'message')}"
+        case "acted":
+            return f"* {text_of(fields, 'sender')} {text_of(fields, 'message')}"
+        case "topic":
+            topic = text_of(fields, "topic")
+            return (
+                f"-- {nick} set the topic: {topic}" if topic else f"-- {nick} took the topic away"
+            )
+        case "joined":
+            return f"-- {nick} joined"
+        case "left":
+            return f"-- {nick} {'is gone' if fields.get('gone') is True else 'left'}{why}"
+        case "renamed":
+            return f"-- {nick} is now {text_of(fields, 'new')}"
+        case "kicked":
+            return f"-- {nick} was kicked{f' by {by}' if by else ''}{why}"
+        case "role":
+            return f"-- {by or 'The server'} made {nick} {text_of(fields, 'role')}"
+        case "muted":
+            return f"-- {by} {'muted' if fields.get('muted') is True else 'unmuted'} {nick}"
+        case "setting":
+            return f"-- {nick} set {text_of(fields, 'name')} to {setting(fields.get('value'))}"
+        case _:
+            return ""
+
+
+def setting(value: object) -> str:
+    """Return the value of a room's setting, in words."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return shown(str(value))
+
+
+def describe_private(fields: Fields) -> str:
+    """Say what was said to one person alone: ``[private] ada -> you: psst``."""
+    sender, addressee = text_of(fields, "sender"), text_of(fields, "dm")
+    if fields.get("own") is True:
+        sender = "you"
+    else:
+        addressee = "you"
+    return f"[private] {sender} -> {addressee}: {text_of(fields, 'message')}"

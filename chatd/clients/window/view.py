@@ -1,0 +1,245 @@
+"""The window itself: draws what the model holds, and tells it what the person does.
+
+It knows Tk and the model; it must not know the protocol, nor a socket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from chatd.clients.window.connection import Connection
+from chatd.clients.window.model import Model
+from chatd.clients.window.parts import GAP, Dialog, Lines, Names, dress
+from chatd.clients.window.room import LINES, Conversation
+from chatd.clients.window.standing import Asking, Phase, Question
+
+if TYPE_CHECKING:
+    import tkinter as tk
+
+
+class View:
+    """The window of one person.
+
+    What is drawn of a conversation is remembered by its counts, so that a line costs one line.
+    """
+
+    def __init__(
+        self, root: tk.Tk, model: Model, connection: Connection, closed: Callable[[], None]
+    ) -> None:
+        self._root = root
+        self._model = model
+        self._connection = connection
+        self._dialog: Dialog | None = None
+        self._asked: Question | None = None
+        self._drawn: tuple[Conversation | None, int, int] = (None, 0, 0)
+        self._people: list[str] = []
+        dress(root)
+        self._build_top()
+        self._lines = Lines(root, LINES)
+        self._lines.frame.grid(row=1, column=0, sticky="nsew", padx=GAP)
+        self._build_side()
+        self._build_fields()
+        root.rowconfigure(1, weight=1)
+        root.columnconfigure(0, weight=1)
+        root.protocol("WM_DELETE_WINDOW", closed)
+        root.bind("<Control-q>", lambda _: closed())
+        self.refresh()
+        root.update_idletasks()
+        root.minsize(root.winfo_reqwidth() * 2 // 3, root.winfo_reqheight() * 2 // 3)
+        self._message.focus_set()
+
+    def _build_top(self) -> None:
+        """The line above: which room this is, and the button that ends it all."""
+        from tkinter import ttk
+
+        self._heading = ttk.Label(self._root, style="Topic.TLabel", width=10)
+        self._heading.grid(row=0, column=0, sticky="ew", padx=GAP, pady=GAP)
+        self._switch = ttk.Button(self._root, width=12, command=self._switched)
+        self._switch.grid(row=0, column=1, sticky="ew", padx=(0, GAP), pady=GAP)
+
+    def _build_side(self) -> None:
+        """The rooms, a way into another, and the people."""
+        from tkinter import ttk
+
+        side = ttk.Frame(self._root)
+        side.grid(row=1, column=1, sticky="ns", padx=(0, GAP))
+        self._rooms = Names(side, "Rooms", 6, self._room_chosen)
+        self._rooms.frame.grid(row=0, column=0, columnspan=3, sticky="ew")
+        self._room = ttk.Entry(side, width=6, font="TkTextFont")
+        self._room.grid(row=1, column=0, sticky="ew", pady=GAP)
+        self._room.bind("<Return>", lambda _: self._join())
+        join = ttk.Button(side, text="Join", width=5, command=self._join)
+        join.grid(row=1, column=1, padx=(GAP, 0))
+        leave = ttk.Button(side, text="Leave", width=6, command=self._leave)
+        leave.grid(row=1, column=2, padx=(GAP, 0))
+        self._names = Names(side, "People", 8, self._person_chosen)
+        self._names.frame.grid(row=2, column=0, columnspan=3, sticky="nsew")
+        side.rowconfigure(2, weight=1)
+        side.columnconfigure(0, weight=1)
+
+    def _build_fields(self) -> None:
+        """Whom it is for, the message, and below them how things stand."""
+        from tkinter import ttk
+
+        fields = ttk.Frame(self._root)
+        fields.grid(row=2, column=0, columnspan=2, sticky="ew", padx=GAP, pady=GAP)
+        ttk.Label(fields, text="To").grid(row=0, column=0, padx=(0, GAP))
+        self._to = ttk.Entry(fields, width=14, font="TkTextFont")
+        self._to.grid(row=0, column=1)
+        ttk.Label(fields, text="Message").grid(row=0, column=2, padx=GAP)
+        self._message = ttk.Entry(fields, font="TkTextFont")
+        self._message.grid(row=0, column=3, sticky="ew")
+        send = ttk.Button(fields, text="Send", width=8, command=self._typed)
+        send.grid(row=0, column=4, padx=(GAP, 0))
+        fields.columnconfigure(3, weight=1)
+        for field in (self._to, self._message):
+            field.bind("<Return>", lambda _: self._typed())
+        self._status = ttk.Label(self._root, style="Faint.TLabel", width=10)
+        self._status.grid(row=3, column=0, columnspan=2, sticky="ew", padx=GAP, pady=(0, GAP))
+
+    # What the person does -------------------------------------------------------------------------
+
+    def _typed(self) -> None:
+        requests = self._model.type(self._message.get(), self._to.get())
+        if requests is not None:
+            self._message.delete(0, "end")
+        self._message.focus_set()
+        self._connection.send(requests or [])
+
+    def _join(self) -> None:
+        room = self._room.get().strip()
+        self._room.delete(0, "end")
+        if room:
+            self._connection.send(self._model.join(room))
+            self._message.focus_set()
+
+    def _leave(self) -> None:
+        self._connection.send(self._model.leave())
+
+    def _room_chosen(self, place: int) -> None:
+        names = self._model.rooms.names
+        if place < len(names):
+            self._model.rooms.look_at(names[place])
+        self._message.focus_set()
+        self.refresh()
+
+    def _person_chosen(self, place: int) -> None:
+        self._to.delete(0, "end")
+        if place < len(self._people):
+            self._to.insert(0, self._people[place])
+        self._message.focus_set()
+
+    def _switched(self) -> None:
+        """The button was pressed: disconnect, or connect again."""
+        if self._model.standing.phase in (Phase.OFF, Phase.WAITING):
+            self._connection.connect()
+        else:
+            self._connection.disconnect()
+
+    # What the model holds -------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Draw what has changed."""
+        model, standing = self._model, self._model.standing
+        room = model.rooms.current
+        conversation = model.rooms.looked_at
+        heading = f"{room}: {conversation.topic}" if conversation.topic else room
+        self._heading.configure(text=heading or "No room")
+        self._status.configure(text=_status(standing.phase, standing.sentence, room))
+        waiting = standing.phase in (Phase.OFF, Phase.WAITING)
+        self._switch.configure(text="Reconnect" if waiting else "Disconnect")
+        self._root.title(_title(model))
+        self._draw_lines(conversation)
+        self._draw_lists(conversation)
+        self._draw_dialog(standing.asking)
+
+    def _draw_lines(self, conversation: Conversation) -> None:
+        """Add the lines that are new, or draw all where that will not do."""
+        drawn, changed, ended = self._drawn
+        new = conversation.ended - ended
+        fresh = drawn is not conversation or changed != conversation.changed
+        if fresh or new > len(conversation.lines):
+            self._lines.clear()
+            new = len(conversation.lines)
+        if new:
+            self._lines.add(list(conversation.lines)[-new:])
+        if fresh:
+            self._lines.show_end()
+        self._drawn = (conversation, conversation.changed, conversation.ended)
+
+    def _draw_lists(self, conversation: Conversation) -> None:
+        """Draw the rooms and the people of the one that is looked at."""
+        rooms = self._model.rooms
+        labels = [
+            f"{name} ({rooms[name].unread})" if rooms[name].unread else name for name in rooms.names
+        ]
+        self._rooms.show(labels, rooms.names.index(rooms.current) if rooms.current else None)
+        self._people = conversation.everyone() if self._model.standing.is_in else []
+        roles = ((nick, conversation.people[nick]) for nick in self._people)
+        people = [nick if role == "member" else f"{nick} ({role})" for nick, role in roles]
+        self._names.show([*people, "…"] if people and conversation.crowded else people)
+
+    def _draw_dialog(self, asking: Asking | None) -> None:
+        """Open the dialog that is due, and close the one that is not."""
+        question = asking.question if asking else None
+        if self._dialog is not None and question is not self._asked:
+            self._dialog.close()
+            self._dialog = None
+        self._asked = question
+        if asking is None:
+            return
+        if self._dialog is None:
+            self._dialog = self._open(asking.question)
+        self._dialog.say(asking.sentence)
+
+    def _open(self, question: Question) -> Dialog:
+        if question is Question.NAME:
+            return Dialog(
+                self._root,
+                "chatd: another name",
+                "Come in",
+                self._renamed,
+                self._not_renamed,
+                self._model.nick,
+            )
+        return Dialog(
+            self._root,
+            "chatd: the server is gone",
+            "Reconnect",
+            lambda _: self._connection.connect(),
+            self._understood,
+        )
+
+    def _renamed(self, nick: str) -> None:
+        """Another name was chosen; the server may have hung up in the meantime."""
+        if nick.strip():
+            self._connection.send(self._model.call_oneself(nick))
+            self._connection.connect()
+
+    def _not_renamed(self) -> None:
+        self._model.standing.understood()
+        self._connection.disconnect()
+
+    def _understood(self) -> None:
+        self._model.standing.understood()
+        self.refresh()
+
+
+def _title(model: Model) -> str:
+    """Return the window's title: who, where, and how much was said in other rooms."""
+    if not model.standing.is_in:
+        return "chatd: not connected"
+    rooms = model.rooms
+    where = f" in {rooms.current}" if rooms.current else ""
+    unread = sum(rooms[name].unread for name in rooms.names)
+    return f"{model.nick}{where}{f' ({unread})' if unread else ''} - chatd"
+
+
+def _status(phase: Phase, sentence: str, room: str | None) -> str:
+    """Return the line below: how things stand, and whom a message is for."""
+    if phase is not Phase.IN:
+        return sentence
+    if room is None:
+        return f"{sentence} You are in no room."
+    return f"{sentence} To: one person's name, or nothing for everyone in {room}."
