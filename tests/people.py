@@ -68,6 +68,9 @@ class Reader:
             joins=preferences.joins,
         )
 
+    def refocused(self) -> None:
+        """There is no prompt."""
+
     def close(self) -> None:
         self.closed = True
 

@@ -141,7 +141,7 @@ def test_every_module_stands_in_a_room(name: str) -> None:
         ("chatd.transport.gate", "chatd.tap", "imports run down only"),
         ("chatd.transport.ssh.channel", "chatd.transport.line", "no way in knows another"),
         ("chatd.transport.gate", "twisted.internet.reactor", "the reactor is never"),
-        ("chatd.clients.prompt.program", "chatd.chat.chat", "a client knows the server by its wire"),
+        ("chatd.clients.prompt.talk", "chatd.chat.chat", "a client knows the server"),
         ("chatd.clients.prompt.program", "chatd.transport.tcd", "imports run down only"),
         ("chatd", "chatd.chat.events", "chatd itself"),
         ("chatd.tap", "chatd.store.sqlite", None),

@@ -226,6 +226,18 @@ def test_a_colon_may_stand_in_a_value() -> None:
     ]
 
 
+@pytest.mark.parametrize("text", ["X", "X:", "BASE TEST: 5"])
+def test_a_helo_within_an_unfinished_request_is_no_header_of_it(text: str) -> None:
+    codec = TcdCodec()
+    line = f"HELO {text}".encode()
+    missing, helo = codec.receive_data(b"CHAT: 1\n" + line + b"\n")
+    assert isinstance(missing, Bad)
+    assert helo == Helo(text)
+    codec.receive_data(b"CHAT: 1\n" + line)
+    assert codec.pending
+    assert codec.finish() == [missing, helo]
+
+
 def test_what_helo_says_is_given_back_as_it_was() -> None:
     assert at_once(b"HELO  two  blanks \r\n") == [Helo(" two  blanks")]
     assert at_once(b"HELO\nHELO \n") == [Helo(""), Helo("")]

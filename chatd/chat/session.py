@@ -60,6 +60,9 @@ class Reader(Protocol):
     def write(self, data: bytes) -> None:
         """Send or keep; the caller has looked at ``pending``."""
 
+    def refocused(self) -> None:
+        """The focus is on another room, or on none; where there is a prompt, it shows that."""
+
     def close(self) -> None:
         """Send what is pending and end the connection."""
 
@@ -128,8 +131,7 @@ class Session:
         """
         if self.reader.pending > PERSONAL_BYTES:
             return False
-        for room in self.person.rooms.values():
-            room.audience.catch_up(self)
+        self.catch_up()
         self._write(event)
         return True
 
@@ -161,6 +163,12 @@ class Session:
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))
+        self.reader.refocused()
+
+    def catch_up(self) -> None:
+        """Show now what has happened in every room: what follows belongs after it."""
+        for room in self.person.rooms.values():
+            room.audience.catch_up(self)
 
     def room(self) -> Room:
         """The room that has the focus.

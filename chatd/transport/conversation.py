@@ -205,6 +205,11 @@ class Conversation:
         if self._reading and self.outbox.pending > PERSONAL_BYTES:
             self._read(False)
 
+    def refocused(self) -> None:
+        """The prompt names another room; after a line of one's own it is drawn anyway."""
+        if not self._going:
+            self.display.refresh()
+
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
         self._closing = True

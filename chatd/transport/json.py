@@ -172,6 +172,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         host.chat.join(session, host.chat.lobby.name.shown, now)
 
     def _disconnect(self) -> None:
+        if self.session is not None:
+            self.session.catch_up()
         self.write(json.encode({"disconnect": True}))
         if self.session is not None:
             self.host.chat.leave(self.session, "", self.host.now())

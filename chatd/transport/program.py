@@ -127,6 +127,9 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             if self.outbox.full and self.session is not None:
                 self.session.hold()
 
+    def refocused(self) -> None:
+        """A program has no prompt."""
+
     def close(self) -> None:
         """Send what is pending and end the connection."""
         self.over = True

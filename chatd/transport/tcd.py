@@ -214,6 +214,8 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         session = whose.session
         assert session is not None  # who has a place has come in
         room, person = place.room, session.person
+        if person in room.members:
+            room.audience.catch_up(session)
         self.write(tcd.left(request.ref, request.join_id))
         if person in room.members:
             self.host.chat.part(person, room, "", self.host.now())
@@ -232,8 +234,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         session = self.session
         if session is not None:
             nick = session.person.nick
-            for room in session.person.rooms.values():
-                room.audience.catch_up(session)
+            session.catch_up()
             for number in sorted(room.number for room in session.person.rooms.values()):
                 self.write(tcd.chat(number, nick, f"{nick} has left this chatroom."))
             self.host.chat.leave(session, "", self.host.now())

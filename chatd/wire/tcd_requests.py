@@ -211,7 +211,7 @@ class Draft:
     def _take_header(self, line: bytes, too_long: bool) -> bool:
         """Take a header line in; a key of no use here is passed over, and so is a blank line."""
         key, value = field(line)
-        if key in NEEDED or (line and not key):
+        if key in NEEDED or (line and not key) or line.startswith(b"HELO "):
             return False
         if key == b"MESSAGE" and self._kind == b"CHAT":
             self.in_message = True

@@ -71,6 +71,9 @@ class Present(Pipe):
         """Plain lines."""
         return TextStyle(timestamps=True, timezone=preferences.timezone)
 
+    def refocused(self) -> None:
+        """A pipe has no prompt."""
+
     def close(self) -> None:
         """The server ends it."""
         self.finish()
