@@ -63,7 +63,7 @@ def packaging(session: nox.Session) -> None:
 
 def _pages() -> list[Path]:
     """Return every page of documentation."""
-    return [*Path().glob("*.rst"), *Path("docs").rglob("*.rst")]
+    return [*Path().glob("*.rst"), Path("bench/README.rst"), *Path("docs").rglob("*.rst")]
 
 
 def _check_contents(session: nox.Session, wheel: Path) -> None:

@@ -1,0 +1,172 @@
+"""The command line: ``python -m bench WHAT``; bench/README.rst tells what there is.
+
+It knows the options and which benchmarks there are; it measures nothing itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from bench import machine, servers
+from bench.dialects import WAYS
+from bench.fanout import fan_out
+from bench.idle import Presence
+from bench.rooms import rooms, slow, slow_ratios
+from bench.setting import Setting
+
+_Benchmark = Callable[[argparse.Namespace, Setting], str]
+
+
+def _load(text: str) -> tuple[int, int]:
+    senders, _, window = text.partition(",")
+    return int(senders), int(window)
+
+
+def _fan_out(given: argparse.Namespace, setting: Setting) -> str:
+    peers = setting.peers(given.way)
+    return str(fan_out(setting, peers, given.receivers, given.load))
+
+
+def _ways(given: argparse.Namespace, setting: Setting) -> str:
+    peers = setting.peers(["line", "tcd", "bots"], floor=False, irc=False)
+    return str(fan_out(setting, peers, [given.members], given.load))
+
+
+def _idle(given: argparse.Namespace, setting: Setting) -> str:
+    presence = Presence(setting)
+    peers = setting.peers(given.way, floor=False)
+    presence.measure(peers, given.members, given.in_one, 0)
+    return str(presence)
+
+
+def _rooms(given: argparse.Namespace, setting: Setting) -> str:
+    return str(rooms(setting, setting.peers(given.way), given.rooms, given.rate))
+
+
+def _slow(given: argparse.Namespace, setting: Setting) -> str:
+    peers = setting.peers(given.way)
+    report = slow(setting, peers, given.readers, given.rate)
+    return f"{report}\n\n{slow_ratios(report, peers, given.readers, given.rate)}"
+
+
+def _ssh(given: argparse.Namespace, setting: Setting) -> str:
+    peers = setting.peers(["ssh", "line"], irc=False)
+    report = fan_out(setting, peers, given.sessions, given.load)
+    presence = Presence(setting)
+    presence.measure(setting.peers(["ssh"], floor=False, irc=False), given.idle, 0, given.idle)
+    return f"{report}\n\n{presence}"
+
+
+class _Command:
+    """One sub-command: its options, each with what it is by default and with ``--quick``."""
+
+    def __init__(self, run: _Benchmark, says: str, **options: tuple[object, object]) -> None:
+        self.run, self.says, self.options = run, says, options
+
+    def fill(self, given: argparse.Namespace) -> argparse.Namespace:
+        """The options given, the others with their defaults."""
+        filled = argparse.Namespace(**vars(given))
+        for name, defaults in self.options.items():
+            if getattr(given, name, None) is None:
+                setattr(filled, name, defaults[given.quick])
+        return filled
+
+
+_LOADS = ([(1, 1), (10, 50)], [(1, 1), (2, 5)])
+_WAY = (["line"], ["line"])
+
+_COMMANDS = {
+    "fan-out": _Command(
+        _fan_out,
+        "one room, many listeners, few speakers",
+        way=_WAY,
+        receivers=([100, 1000, 5000], [10]),
+        load=_LOADS,
+    ),
+    "ways": _Command(
+        _ways, "the ways into chatd against the line protocol", members=(1000, 10), load=_LOADS
+    ),
+    "idle": _Command(
+        _idle, "memory of idle members, and joins", way=_WAY, members=(5000, 20), in_one=(1000, 10)
+    ),
+    "rooms": _Command(
+        _rooms, "many small rooms", way=_WAY, rooms=([100, 500], [2]), rate=(2000, 100)
+    ),
+    "slow": _Command(
+        _slow, "readers who never read", way=_WAY, readers=(100, 10), rate=(1000, 100)
+    ),
+    "ssh": _Command(
+        _ssh, "ssh sessions, and logins", sessions=([50, 200], [5]), idle=(500, 10), load=_LOADS
+    ),
+}
+
+_OPTIONS: dict[str, dict[str, object]] = {
+    "way": {"choices": sorted(WAYS), "nargs": "+", "help": "ways into chatd"},
+    "receivers": {"type": int, "nargs": "+", "help": "how many listen"},
+    "load": {"type": _load, "nargs": "+", "metavar": "S,W", "help": "senders, window of each"},
+    "members": {"type": int, "help": "how many are there"},
+    "in_one": {"type": int, "help": "how many join one room"},
+    "rooms": {"type": int, "nargs": "+", "help": "how many rooms of 10"},
+    "rate": {"type": float, "help": "messages a second in all"},
+    "readers": {"type": int, "help": "how many listen, with those who never read"},
+    "sessions": {"type": int, "nargs": "+", "help": "how many sessions listen"},
+    "idle": {"type": int, "help": "idle sessions, and logins"},
+}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--runs", type=int, help="how often; medians are shown [3; 1 of all]")
+    common.add_argument("--seconds", type=float, help="how long each span is [2]")
+    common.add_argument("--quick", action="store_true", help="small numbers, to see that it works")
+    irc = "one more IRC daemon; {port} in its command is where it has to listen (repeatable)"
+    common.add_argument("--irc", action="append", default=[], metavar="NAME=COMMAND", help=irc)
+    only = "leave out all servers but these (repeatable)"
+    common.add_argument("--only", action="append", default=[], metavar="NAME", help=only)
+    chosen = parser.add_subparsers(dest="what", required=True)
+    chosen.add_parser("all", help="everything, with its defaults", parents=[common])
+    for name, command in _COMMANDS.items():
+        sub = chosen.add_parser(name, help=command.says, parents=[common])
+        for option in command.options:
+            sub.add_argument("--" + option.replace("_", "-"), **_OPTIONS[option])  # type: ignore[arg-type]  # argparse takes what it is given
+    return parser
+
+
+def _setting(given: argparse.Namespace) -> Setting:
+    core = None if given.quick else machine.pin_load()
+    apart = core is not None
+    print("server and load on a core each" if apart else "server and load NOT on a core each")
+    return Setting(
+        core=core,
+        others=servers.irc_daemons(given.irc),
+        floor=servers.floor(),
+        only=given.only,
+        runs=given.runs or (1 if given.quick or given.what == "all" else 3),
+        seconds=given.seconds or (0.1 if given.quick else 2.0),
+    )
+
+
+def _stop(number: int, frame: object) -> None:
+    """End as a program ends, so that the servers are stopped."""
+    raise SystemExit(128 + number)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Do what the command line says, and print the tables."""
+    given = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    setting = _setting(given)
+    for name, command in _COMMANDS.items():
+        if given.what in (name, "all"):
+            begun = time.monotonic()
+            text = command.run(command.fill(given), setting)
+            print(f"\n== {name}: {command.says}\n\n{text}", flush=True)
+            print(f"({setting.runs} runs, {time.monotonic() - begun:.0f} s)")
+
+
+if __name__ == "__main__":
+    main()

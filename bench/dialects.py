@@ -1,0 +1,157 @@
+"""How one comes in, joins a room and speaks, in each protocol.
+
+It knows what is written on the wire; it knows no sockets and no servers.  Coming in has two steps:
+``hello`` is sent at once; when ``welcome`` is seen, ``move``; one is in the room alone when
+``moved`` is seen.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+_Words = Callable[[str, str], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """A protocol, as far as the benchmark speaks it.
+
+    ``hello``, ``move`` and ``join`` are made of a nick and a room.  A message is what ``before``
+    makes of the two and of the match of ``moved``, its text, then ``after``.
+    """
+
+    name: str
+    hello: _Words
+    #: None where newcomers are told nothing.
+    welcome: re.Pattern[bytes] | None
+    move: _Words
+    moved: re.Pattern[bytes]
+    join: _Words
+    joined: re.Pattern[bytes]
+    before: Callable[[str, str, re.Match[bytes]], bytes]
+    after: bytes
+    #: Line ends in what one delivery of one message is.
+    line_ends: int = 1
+    #: Whether one is sent what one said oneself.
+    echoes: bool = False
+    #: How many may be on their way in.  In chatd all newcomers meet in the lobby, where each is
+    #: announced to the others; ngircd lets the kernel hold no more than ten.
+    at_once: int = 20
+    #: Whether all of it goes through an ssh session.
+    by_ssh: bool = False
+
+
+def _nothing(nick: str, room: str) -> bytes:
+    return b""
+
+
+def _object(**fields: object) -> bytes:
+    return json.dumps(fields).encode() + b"\n"
+
+
+def _line(name: str, *, by_ssh: bool = False) -> Dialect:
+    return Dialect(
+        name=name,
+        hello=_nothing,
+        welcome=re.compile(rb"-- You are .*\n"),
+        move=lambda nick, room: f"/join {room}\n/leave lobby\n".encode(),
+        moved=re.compile(rb"-- You left lobby;.*\n"),
+        join=lambda nick, room: f"/join {room}\n".encode(),
+        joined=re.compile(rb"-- You .*\n"),
+        before=lambda nick, room, moved: b"",
+        after=b"\n",
+        by_ssh=by_ssh,
+    )
+
+
+def _tcd_join(nick: str, room: str) -> bytes:
+    return f"JOIN_CHATROOM: {room}\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: {nick}\n".encode()
+
+
+def _tcd_before(nick: str, room: str, moved: re.Match[bytes]) -> bytes:
+    ref, join_id = moved[1].decode(), moved[2].decode()
+    return f"CHAT: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: {nick}\nMESSAGE: ".encode()
+
+
+_TCD_JOINED = re.compile(rb"ROOM_REF: (\d+)\nJOIN_ID: (\d+)\n")
+_IRC_JOINED = re.compile(rb" 366 .*\n")
+_KEPT = re.compile(rb'"id": 777\b.*\n')
+_CONNECTED = re.compile(rb'"isConnected": true.*\n')
+_ANYTHING = re.compile(rb"")
+
+
+def _irc_join(nick: str, room: str) -> bytes:
+    return f"JOIN #{room}\r\n".encode()
+
+
+LINE = _line("line")
+SSH = _line("ssh", by_ssh=True)
+TCD = Dialect(
+    name="tcd",
+    hello=_nothing,
+    welcome=None,
+    move=_tcd_join,
+    moved=_TCD_JOINED,
+    join=_tcd_join,
+    joined=_TCD_JOINED,
+    before=_tcd_before,
+    after=b"\n\n",
+    line_ends=4,
+    echoes=True,
+)
+#: The first clients of the JSON protocol, who are in the lobby and nowhere else.
+JSON = Dialect(
+    name="json",
+    hello=lambda nick, room: _object(username=nick),
+    welcome=_CONNECTED,
+    move=lambda nick, room: _object(message="here", sender=nick, dm=nick),
+    moved=re.compile(rb'"here".*\n|"error".*\n'),
+    join=_nothing,
+    joined=_ANYTHING,
+    before=lambda nick, room, moved: b'{"dm": null, "sender": "%s", "message": "' % nick.encode(),
+    after=b'"}\n',
+)
+#: Version 2 of it.
+BOTS = Dialect(
+    name="bots",
+    hello=lambda nick, room: _object(username=nick, version=2),
+    welcome=_CONNECTED,
+    move=lambda nick, room: _object(join=room) + _object(leave="lobby", id=777),
+    moved=_KEPT,
+    join=lambda nick, room: _object(join=room, id=777),
+    joined=_KEPT,
+    before=lambda nick, room, moved: b'{"room": "%s", "message": "' % room.encode(),
+    after=b'"}\n',
+)
+IRC = Dialect(
+    name="irc",
+    hello=lambda nick, room: f"NICK {nick}\r\nUSER {nick} 0 * :{nick}\r\n".encode(),
+    welcome=re.compile(rb" 001 .*\n"),
+    move=_irc_join,
+    moved=_IRC_JOINED,
+    join=_irc_join,
+    joined=_IRC_JOINED,
+    before=lambda nick, room, moved: f"PRIVMSG #{room} :".encode(),
+    after=b"\r\n",
+    at_once=10,
+)
+#: The same for servers that let those in once a second who have come.
+IRC_BY_THE_SECOND = replace(IRC, at_once=500)
+#: What the floor speaks (floor.c); its rooms are numbers.
+FLOOR = Dialect(
+    name="floor",
+    hello=_nothing,
+    welcome=None,
+    move=lambda nick, room: b"/join %d\n" % int("0" + re.sub(r"\D", "", room)),
+    moved=re.compile(rb"joined\n"),
+    join=_nothing,
+    joined=_ANYTHING,
+    before=lambda nick, room, moved: b"",
+    after=b"\n",
+    echoes=True,
+)
+#: The ways into chatd that are measured.
+WAYS = {dialect.name: dialect for dialect in (LINE, TCD, JSON, BOTS, SSH)}

@@ -1,0 +1,83 @@
+"""What the machine says of a process: its CPU time, its memory, its core; and how much is allowed.
+
+It knows Linux (``/proc``, ``sched_setaffinity``); it knows nothing of chat.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import time
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+#: Bits of the id of a process's CPU clock, as clock_getcpuclockid(3) makes it.
+_CPU_CLOCK = 2
+
+#: Descriptors that are no connections, with some to spare.
+_OTHERS = 100
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time of a process so far, its own and the system's for it.
+
+    It is what ``/proc/PID/stat`` has in ticks of 10 ms, but exact.
+    """
+    return time.clock_gettime(~pid << 3 | _CPU_CLOCK)
+
+
+def core_seconds(core: int | None) -> float:
+    """Time so far in which a core was not idle; of all cores without one."""
+    name = "cpu" if core is None else f"cpu{core}"
+    for line in Path("/proc/stat").read_text().splitlines():
+        words = line.split()
+        if words[0] == name:
+            user, nice, system, _idle, _waiting, *others = map(int, words[1:9])
+            return (user + nice + system + sum(others)) / _TICKS
+    return 0.0
+
+
+def rss_kib(pid: int) -> int:
+    """Memory that a process has in RAM, in KiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    return 0
+
+
+def pin_load() -> int | None:
+    """Keep this process on one core; return another one for the servers, None if there is none."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        return None
+    os.sched_setaffinity(0, {cores[-1]})
+    return cores[0]
+
+
+def pin(pid: int, core: int | None) -> None:
+    """Keep a process on a core."""
+    if core is not None:
+        os.sched_setaffinity(pid, {core})
+
+
+def connections_allowed(wanted: int) -> int:
+    """Raise the limit of open files as far as needed; return how many connections it allows.
+
+    Servers that are started later inherit it.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + _OTHERS
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return wanted
+    possible = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    return min(wanted, possible - _OTHERS)
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port

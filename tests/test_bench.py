@@ -1,0 +1,168 @@
+"""The benchmark runs, counts what it ought to count, and shows it; no figure of it is tested."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.figures import median, percentile, ratio, shown, table
+from bench.load import LINE_BYTES, Span, text_of
+from bench.machine import connections_allowed, cpu_seconds, free_port, rss_kib
+from bench.report import Report
+
+from .served import PATIENCE
+
+ROOT = Path(__file__).parent.parent
+
+
+def bench(*arguments: str) -> str:
+    """Run the benchmark as people do, against chatd and the floor alone."""
+    command = [sys.executable, "-m", "bench", *arguments, "--quick", "--only=chatd", "--only=floor"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=4 * PATIENCE)
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    return done.stdout
+
+
+def rows(printed: str, column: str) -> dict[str, list[str]]:
+    """What stands in a column, by the name of the row, of all tables that have the column."""
+    found: dict[str, list[str]] = {}
+    at = None
+    for line in printed.splitlines():
+        cells = re.split(r"\s{2,}", line)
+        if column in cells:
+            at = cells.index(column)
+        elif at is not None and len(cells) > at and not line.startswith("-"):
+            found.setdefault(cells[0], []).append(cells[at])
+        elif not line:
+            at = None
+    return found
+
+
+def test_a_fan_out_loses_nothing() -> None:
+    printed = bench("fan-out", "--way", "json", "--load", "2,5")
+    assert rows(printed, "lost") == {"chatd json": ["0"], "floor": ["0"]}
+    assert "10 receivers, 2 x 5" in printed
+
+
+def test_every_way_is_compared_with_lines() -> None:
+    printed = bench("ways", "--load", "2,5")
+    assert rows(printed, "lost") == {f"chatd {way}": ["0"] for way in ("line", "tcd", "bots")}
+    assert rows(printed, "/ chatd line")["chatd line"] == ["1.00"]
+
+
+def test_small_rooms_lose_nothing() -> None:
+    assert rows(bench("rooms"), "lost") == {"chatd line": ["0"], "floor": ["0"]}
+
+
+def test_readers_who_never_read_cost_the_others_nothing_that_was_said() -> None:
+    printed = bench("slow")
+    assert rows(printed, "ratio").keys() == {"chatd line", "floor"}
+    assert rows(printed, "lost")["chatd line"][0] == "0"
+
+
+def test_members_come_in_and_join() -> None:
+    printed = bench("idle", "--way", "tcd")
+    assert rows(printed, "KiB RSS each").keys() == {"chatd tcd"}
+    assert len(rows(printed, "a second")["chatd tcd"]) == 3
+
+
+def test_ssh_sessions_lose_nothing_and_log_in() -> None:
+    printed = bench("ssh", "--load", "2,5")
+    assert rows(printed, "lost").keys() == {"chatd ssh", "chatd line", "floor"}
+    assert {value for values in rows(printed, "lost").values() for value in values} == {"0"}
+    assert "10 come in and leave" in printed
+
+
+@pytest.mark.parametrize("arguments", [(), ("nothing",), ("fan-out", "--way", "carrier-pigeon")])
+def test_what_it_cannot_do_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "bench", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 2
+    assert "usage: python -m bench" in done.stderr
+
+
+def test_a_percentile_is_a_value_that_was_there() -> None:
+    values = [5.0, 1.0, 4.0, 2.0, 3.0]
+    assert [percentile(values, each) for each in (0, 20, 21, 50, 99, 100)] == [1, 1, 2, 3, 5, 5]
+    assert math.isnan(percentile([], 50))
+
+
+def test_a_median_leaves_out_what_is_no_number() -> None:
+    assert median([3.0, 1.0, 2.0]) == 2
+    assert median([1.0, 2.0]) == 1.5
+    assert median([math.nan, 7.0]) == 7
+    assert math.isnan(median([]))
+
+
+def test_a_ratio_to_nothing_is_no_number() -> None:
+    assert ratio(6.0, 3.0) == 2
+    assert math.isnan(ratio(6.0, 0.0))
+    assert math.isnan(ratio(6.0, math.nan))
+
+
+def test_numbers_are_shown_for_people() -> None:
+    assert [shown(each) for each in (0.5, 999.0, 1234567.8, math.nan)] == [
+        "0.50",
+        "999.00",
+        "1,234,568",
+        "-",
+    ]
+
+
+def test_columns_line_up() -> None:
+    assert table(["who", "µs"], [["ada", "1"], ["grace", "10"]]).splitlines() == [
+        "who    µs",
+        "-----  --",
+        "ada     1",
+        "grace  10",
+    ]
+
+
+def span(deliveries: int = 100, server_cpu: float = 0.5, load_cpu: float = 0.5) -> Span:
+    return Span(
+        messages=10,
+        deliveries=deliveries,
+        lost=0,
+        seconds=1.0,
+        server_cpu=server_cpu,
+        load_cpu=load_cpu,
+        core_busy=server_cpu,
+        latencies=(0.001, 0.002),
+        rss_kib=2048,
+    )
+
+
+def test_a_report_shows_medians_and_ratios_to_chatd_and_the_others() -> None:
+    report = Report()
+    for cost in (0.4, 9.9, 0.2):
+        report.add("work", "floor", span(server_cpu=cost))
+    report.add("work", "chatd line", span(server_cpu=0.8))
+    printed = str(report)
+    assert rows(printed, "µs each") == {"chatd line": ["8,000"], "floor": ["4,000"]}
+    assert rows(printed, "/ floor") == {"chatd line": ["2.00"], "floor": ["1.00"]}
+    assert rows(printed, "/ chatd line") == {"chatd line": ["1.00"], "floor": ["0.50"]}
+
+
+def test_a_load_side_that_was_the_limit_is_named() -> None:
+    report = Report()
+    report.add("work", "busy", span(load_cpu=0.96))
+    report.add("work", "easy", span(load_cpu=0.95))
+    assert rows(str(report), "load") == {"busy": ["96% FULL"], "easy": ["95%"]}
+
+
+def test_a_text_has_its_number_and_fills_the_line() -> None:
+    assert text_of(17).startswith(b"#000000017 x")
+    assert len(text_of(17)) == LINE_BYTES - 1
+
+
+def test_the_machine_tells_of_this_process() -> None:
+    pid = os.getpid()
+    assert cpu_seconds(pid) > 0
+    assert rss_kib(pid) > 1024
+    assert connections_allowed(1) == 1
+    assert 0 < free_port() < 65536
