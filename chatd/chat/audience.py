@@ -47,6 +47,10 @@ class Listener(Protocol):
         """So many events of the room are gone before it could read them."""
 
 
+#: Who an event is hidden from, and who is mentioned in it, when it is the same for everyone.
+_NOBODY: tuple[frozenset[Listener], frozenset[Listener]] = (frozenset(), frozenset())
+
+
 class Audience:
     """The listeners of one room and their cursors in its log.
 
@@ -186,22 +190,35 @@ class Audience:
         self._awaited = False
         start, end = self._shared, log.end
         if start != end:
-            self._set_apart(start, end)
+            passed_over = self._set_apart(start, end)
             for style, group in tuple(self._groups.items()):
                 self._broadcast(style, group, max(start, log.first), end)
                 if not group:
                     del self._groups[style]
             self._shared = end
+            for listener, style in passed_over:
+                self._settle(listener, style, end)
         for listener in tuple(self._late):
             late = self._late.pop(listener, None)
             if late is not None:
                 self._serve(listener, *late)
         self._forget()
 
-    def _set_apart(self, start: int, end: int) -> None:
-        """Give those their own cursor who are to see something otherwise than the others."""
+    def _set_apart(self, start: int, end: int) -> list[tuple[Listener, Style]]:
+        """Give those their own cursor who are to see something otherwise than the others.
+
+        Return those who are shown nothing at all; they are in no group until they are settled.
+        """
         if not self._special:
-            return
+            return []
+        hidden, marked = self._special.get(start, _NOBODY)
+        if end - start == 1 and not marked:  # one message, which its writer has seen
+            return [
+                (listener, style)
+                for listener in hidden
+                for style, group in self._groups.items()
+                if group.pop(listener, None) is not None
+            ]
         apart: set[Listener] = set()
         for position in range(start, end):
             apart = apart.union(*self._special.get(position, ()))
@@ -210,6 +227,7 @@ class Audience:
             for listener in own:
                 del group[listener]
                 self._late[listener] = (style, start)
+        return []
 
     def _broadcast(
         self, style: Style, group: dict[Listener, Callable[[bytes], int]], start: int, end: int
@@ -298,10 +316,13 @@ class Audience:
         pieces: list[bytes] = []
         size = 0
         for entry in self._log.entries(cursor):
-            hidden, marked = self._special.get(cursor, (frozenset(), frozenset()))
-            cursor += 1
+            position, cursor = cursor, cursor + 1
+            hidden, marked = self._special.get(position, _NOBODY)
             if listener not in hidden and listener.wants(entry):
-                pieces.append(style.render(entry, listener in marked))
+                if listener in marked:
+                    pieces.append(style.render(entry, True))
+                else:
+                    pieces.append(self._log.piece(style, position))
                 size += len(pieces[-1])
                 if size > CHUNK_BYTES // 2:
                     break

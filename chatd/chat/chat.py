@@ -185,6 +185,11 @@ class Chat:
             raise Refused("no-such-room", f"There is no room {name}; /rooms lists them.")
         return room
 
+    def number_of(self, shown: str) -> int:
+        """The number of a room by its name as it is shown; 0 when there is none any more."""
+        room = self.rooms.get(names.room(shown).key)
+        return room.number if room is not None else 0
+
     def may_see(self, person: Person, room: Room) -> bool:
         """Whether somebody may know who is in a room and what it is about."""
         return not room.settings.private or person in room.members or person.operator

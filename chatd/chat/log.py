@@ -105,6 +105,10 @@ class RoomLog:
             count += 1
         return data[:size], start + count
 
+    def piece(self, style: Style, position: int) -> bytes:
+        """One event, as everybody with a style is shown it."""
+        return self._render(style)[position - self.first]
+
     def _render(self, style: Style) -> list[bytes]:
         rendering = self._renderings.get(style)
         if rendering is None:

@@ -81,7 +81,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         self._desk = desk
         self._codec = tcd.TcdCodec()
         self._places: dict[int, _Place] = {}
-        self._style = TcdStyle(self._ref_of, self._private_ref)
+        self._style = TcdStyle(host.chat.number_of, self._private_ref)
 
     def read(self, data: bytes) -> list[tcd.Request | tcd.Bad]:
         """The requests that these bytes complete."""
@@ -99,10 +99,6 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
     def style(self, preferences: Preferences) -> TcdStyle:
         """CHATs; there is nothing to prefer."""
         return self._style
-
-    def _ref_of(self, room: str) -> int:
-        found = self.host.chat.rooms.get(names.room(room).key)
-        return found.number if found is not None else 0
 
     def _private_ref(self, sender: str) -> int:
         """A room that one shares with somebody, or any of one's own."""
