@@ -154,7 +154,8 @@ def chatd(way: str) -> Peer:
         twistd = str(Path(sys.executable).with_name("twistd"))
         listen = f"--listen={listening}=tcp:{port}:interface=127.0.0.1"
         open_to_all = ["--flood=none", "--per-address=none", "--max-connections=60000"]
-        return [twistd, "-n", "--pidfile=", "chatd", "--data=data", listen, *open_to_all]
+        options = ["--data=data", "--history=none", *open_to_all]
+        return [twistd, "-n", "--pidfile=", "chatd", listen, *options]
 
     return Peer(f"chatd {way}", WAYS[way], command)
 

@@ -25,15 +25,18 @@ import twisted
 from chatd.chat import names
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.limits import Flood
+from chatd.chat.limits import HISTORY_EVENTS, Flood
 from chatd.chat.moderation import SHOUTING
+from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.memory import MemoryStore
+from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
+from chatd.transport.keeping import Keeping
 from chatd.transport.listening import Listening
 from chatd.transport.ssh import (
     AuthorizedKeysError,
@@ -42,6 +45,7 @@ from chatd.transport.ssh import (
     read_authorized_keys,
 )
 from chatd.transport.tcd import Desk
+from chatd.transport.turn import ReactorTurn
 from chatd.transport.ways import AUTO, NAMES, ways_in
 
 _T = TypeVar("_T")
@@ -134,8 +138,20 @@ class Options(UsageOptions):
             "data",
             None,
             None,
-            "folder that keeps the host key [default: $STATE_DIRECTORY, else "
+            "folder that keeps the host key and what was said [default: $STATE_DIRECTORY, else "
             "chatd in $XDG_STATE_HOME or ~/.local/state]",
+        ],
+        [
+            "history",
+            None,
+            "365",
+            "days for which what was said is kept; memory: the last of it, until a restart; none",
+        ],
+        [
+            "durability",
+            None,
+            "process",
+            "what is said survives the end of the process, or the end of power: process or power",
         ],
         ["max-connections", None, "10000", "connections in all"],
         [
@@ -243,6 +259,16 @@ def _motd(path: str | None) -> tuple[str, ...]:
     return tuple(decode(line) for line in Path(path).read_bytes().splitlines()[:MOTD_LINES])
 
 
+def _history(text: str) -> float | str:
+    return text if text in ("none", "memory") else _positive(text)
+
+
+def _durability(text: str) -> str:
+    if text not in ("process", "power"):
+        raise ValueError(f"it is process or power, not {text}")
+    return text
+
+
 def _operators(path: str | None) -> frozenset[bytes]:
     return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
 
@@ -256,6 +282,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "shouting": _shouting,
     "admin": _operators,
     "data": _data_folder,
+    "history": _history,
+    "durability": _durability,
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
@@ -274,8 +302,10 @@ def make_server(options: Options, reactor: Any) -> IService:
     """The server that these options describe, on a reactor."""
     clock: IReactorTime = IReactorTime(reactor)
     core: IReactorCore = reactor
+    server = MultiService()
+    store = _store(options, reactor, server)
     chat = Chat(
-        MemoryStore(),
+        store,
         lambda flush: clock.callLater(0, flush),
         lobby=options["lobby"],
         shouting=options["shouting"],
@@ -294,10 +324,32 @@ def make_server(options: Options, reactor: Any) -> IService:
     desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
     ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
-    server = MultiService()
-    Farewell(chat, core).setServiceParent(server)
+    Farewell(chat, store, core).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
         factory = GateFactory(Door(host, admission, ways, declared, proxies))
         Listening(way, endpoint, factory).setServiceParent(server)
     return server
+
+
+def _store(options: Options, reactor: Any, server: MultiService) -> Store:
+    """The store that the options choose, begun and ended with the server."""
+    history = options["history"]
+    if not isinstance(history, float):
+        return MemoryStore(HISTORY_EVENTS if history == "memory" else 0, ReactorTurn(reactor))
+    store = SqliteStore(
+        options["data"] / "chatd.db",
+        ReactorTurn(reactor),
+        time.time,
+        days=history,
+        power=options["durability"] == "power",
+    )
+
+    def prepare() -> None:
+        try:
+            store.prepare()
+        except StoreError as why:
+            raise SystemExit(f"chatd cannot keep what is said: {why}") from None
+
+    Keeping(prepare, store.begin).setServiceParent(server)
+    return store

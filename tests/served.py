@@ -87,6 +87,14 @@ class Served:
         with self._more:
             return "".join(self._lines)
 
+    def kill(self) -> None:
+        """End the server at once, if it still runs; nothing is complained of."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
     @property
     def pid(self) -> int:
         """The server's process."""

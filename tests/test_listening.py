@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import implementer
 
+from chatd.store.memory import MemoryStore
 from chatd.transport.farewell import LAST_WORDS_SECONDS, Farewell
 from chatd.transport.listening import Listening
 
@@ -169,13 +170,12 @@ def test_everyone_is_told_and_their_connections_are_closed() -> None:
     people = [server.enters(nick) for nick in ("ada", "bob")]
     for person in people:
         person.sees()
-    farewell = Farewell(server.chat, clock)
+    farewell = Farewell(server.chat, MemoryStore(), clock)
     farewell.startService()
     stopped = farewell.stopService()
     for person in people:
         assert person.sees() == ["-- The server is stopping. Goodbye."]
         assert person.reader.closed
-    assert stopped is not None
     assert not stopped.called
     clock.advance(LAST_WORDS_SECONDS)
     assert stopped.called
@@ -183,7 +183,7 @@ def test_everyone_is_told_and_their_connections_are_closed() -> None:
 
 def test_with_nobody_there_nothing_waits() -> None:
     clock = Clock()
-    assert Farewell(Server().chat, clock).stopService() is None
+    assert Farewell(Server().chat, MemoryStore(), clock).stopService().called
     assert not clock.getDelayedCalls()
 
 
@@ -192,10 +192,9 @@ def test_who_does_not_read_holds_nobody_up() -> None:
     server.enters("ada", reader=Reader(room=0))
     bob = server.enters("bob")
     bob.sees()
-    stopped = Farewell(server.chat, clock).stopService()
+    stopped = Farewell(server.chat, MemoryStore(), clock).stopService()
     assert bob.sees() == ["-- The server is stopping. Goodbye."]
     clock.advance(LAST_WORDS_SECONDS)
-    assert stopped is not None
     assert stopped.called
 
 
@@ -204,7 +203,7 @@ def test_on_the_wire_the_goodbye_is_the_last_thing_one_gets() -> None:
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.gets()
     bob.sends(b"hello\n")
-    Farewell(building.chat, building.clock).stopService()
+    Farewell(building.chat, MemoryStore(), building.clock).stopService()
     assert ada.gets() == b"bob: hello\r\n-- The server is stopping. Goodbye.\r\n"
     assert ada.closed
     assert bob.gets() == b"-- The server is stopping. Goodbye.\r\n"

@@ -25,6 +25,7 @@ from chatd.tap import BACKLOG, MOTD_LINES, Options, make_server
 from chatd.transport.admission import PerAddress
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
+from chatd.transport.keeping import Keeping
 from chatd.transport.listening import Listening
 from chatd.transport.ssh.hostkey import FILE_NAME
 
@@ -370,6 +371,36 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith(f"chatd {chatd.__version__} on Twisted ")
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"), [("none", "none"), ("memory", "memory"), ("30", 30.0), ("0.5", 0.5)]
+)
+def test_history_is_a_number_of_days_or_a_word(text: str, kept: float | str) -> None:
+    assert parsed("--history", text)["history"] == kept
+    assert parsed()["history"] == 365
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "all", "1 day"])
+def test_history_that_is_no_span_is_refused(text: str) -> None:
+    assert refused("--history", text) == f"--history: it is a number above 0, not {text}"
+
+
+def test_durability_is_one_of_two() -> None:
+    assert parsed()["durability"] == "process"
+    assert parsed("--durability", "power")["durability"] == "power"
+    assert refused("--durability", "x") == "--durability: it is process or power, not x"
+
+
+def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
+    server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
+    services: list[Service] = list(server)
+    assert [type(service) for service in services] == [Keeping, Farewell, Listening]
+    server.privilegedStartService()
+    assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
+    other, _ = served("--history", "30", "--data", str(tmp_path / "here"))
+    with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
+        other.privilegedStartService()
+
+
 @pytest.mark.parametrize("words", [("extra",), ("--nosuch",), ("--port",)])
 def test_a_word_that_means_nothing_is_refused(words: tuple[str, ...]) -> None:
     assert refused(*words)
@@ -387,7 +418,7 @@ def doors(reactor: MemoryReactorClock) -> list[Door]:
 def served(*words: str) -> tuple[MultiService, MemoryReactorClock]:
     """The server of a command line, with its ports opened in memory only."""
     reactor = MemoryReactorClock()
-    options = parsed("--max-connections", "10", *words)
+    options = parsed("--max-connections", "10", "--history", "memory", *words)
     options["endpoints"] = [
         (way, TCP4ServerEndpoint(reactor, 1000 + number))
         for number, (way, _) in enumerate(options["endpoints"])

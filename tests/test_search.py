@@ -106,6 +106,17 @@ def test_no_words_raise_and_what_is_folded_stays_so(text: str) -> None:
         return
 
 
+@given(
+    st.lists(st.sampled_from(["an", "ant", "b", "3"]), min_size=1, max_size=2),
+    st.text("ant b3_.-", max_size=12),
+)
+def test_plain_texts_are_looked_through_as_all_others(words: list[str], text: str) -> None:
+    phrase = " ".join(words)
+    found = f" {phrase}" in f" {folded(text)}"
+    assert Search((phrase,)).finds(Said(1.0, "ada", text)) == found
+    assert Search((phrase,)).finds(Said(1.0, "ada", f"{text} é")) == found
+
+
 @given(st.text(max_size=30))
 def test_a_text_is_found_by_its_own_words(text: str) -> None:
     if folded(text):

@@ -263,7 +263,7 @@ def test_the_host_key_survives_a_restart_and_is_its_owners_alone(tmp_path: Path)
     assert keys[0]
     assert keys[0] == keys[1]
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
-    assert [stat.S_IMODE(file.stat().st_mode) for file in data.iterdir()] == [0o600]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in data.iterdir()} == {0o600}
 
 
 # Options ------------------------------------------------------------------------------------------
@@ -468,6 +468,7 @@ def test_a_second_server_on_a_port_ends_with_one_sentence(
             *before,
             "chatd",
             f"--listen=auto=tcp:{port}:interface=127.0.0.1",
+            f"--data={tmp_path / 'other'}",
         ],
         cwd=tmp_path,
         env={**os.environ, "HOME": str(tmp_path)},

@@ -87,9 +87,9 @@ FOUND_SHOWN = 20
 SEARCH_PAGES = 1000
 SEARCH_WORDS = 16
 
-#: Events that the memory store looks through for one search, the newest of each room first: some
-#: 20 ms, in which the server does nothing else.
-SEARCHED_EVENTS = 20_000
+#: Events that the memory store looks through for one search, the newest: some 20 ms, in which the
+#: server does nothing else.
+SEARCHED_EVENTS = 10_000
 
 #: Names that one answer lists; the rest is counted.
 LISTED = 200

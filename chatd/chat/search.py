@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from chatd.chat.events import Acted, KeptEvent, Refused, Said, TopicSet
@@ -23,7 +24,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
-_WORD = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
+_WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _OPTIONS = ("in", "from", "since", "until", "page")
 #: What ``in:`` names to look through every room that one may see.
 EVERYWHERE = "*"
@@ -63,12 +64,24 @@ class Search:
         if self.author is not None and fold(event.nick) != self.author:
             return False
         text = text_of(event)
-        if text.isascii():  # most messages do not have the first word, and that is soon seen
+        if text.isascii():
             plain = text.lower()
-            if any(phrase.partition(" ")[0] not in plain for phrase in self.phrases):
-                return False
+            return all(_within(phrase, plain) for phrase in self.phrases)
         words = f" {folded(text)}"
         return all(f" {phrase}" in words for phrase in self.phrases)
+
+
+def _within(phrase: str, plain: str) -> bool:
+    """Whether a phrase is in a text of ASCII letters in lower case, as `folded` would have it."""
+    if phrase.partition(" ")[0] not in plain:  # nearly always that is all
+        return False
+    return phrase.isascii() and _pattern(phrase).search(plain) is not None
+
+
+@lru_cache(maxsize=256)
+def _pattern(phrase: str) -> re.Pattern[str]:
+    words = r"[\W_]+".join(map(re.escape, phrase.split(" ")))
+    return re.compile(rf"(?<![^\W_]){words}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Store(Protocol):
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found in some rooms, with room and number: newest first, then by room.
+        """Return what is found in some rooms, with room and number, what was kept last first.
 
         Of all that is found the first ``skip`` are left out, and ``count`` returned.
         """

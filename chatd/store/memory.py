@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from sys import getsizeof
@@ -18,6 +20,8 @@ from chatd.chat.limits import (
 )
 from chatd.chat.search import Search, text_of
 from chatd.chat.store import Keeper
+from chatd.store.claims import Claims
+from chatd.store.turn import Turn
 
 #: What an event costs beside its text, about, in bytes.
 EVENT_BYTES = 200
@@ -34,19 +38,19 @@ class _Shelf:
     def __init__(self) -> None:
         self.last = 0
         self.size = 0
-        self.events: deque[tuple[int, KeptEvent]] = deque()
+        self.events: deque[tuple[int, KeptEvent, int]] = deque()
 
-    def put(self, event: KeptEvent) -> None:
-        """Take an event, and let go of what there is no room for."""
+    def put(self, event: KeptEvent, place: int, most: int) -> None:
+        """Take an event, the ``place``-th of the store, and let go of what has no room."""
         self.last += 1
-        self.events.append((self.last, event))
+        self.events.append((self.last, event, place))
         self.size += _cost(event)
-        while len(self.events) > HISTORY_EVENTS or self.size > HISTORY_BYTES:
+        while len(self.events) > most or self.size > HISTORY_BYTES:
             self.drop()
 
     def drop(self) -> None:
         """Let go of the oldest event."""
-        _, event = self.events.popleft()
+        _, event, _ = self.events.popleft()
         self.size -= _cost(event)
 
 
@@ -55,15 +59,26 @@ def _cost(event: KeptEvent) -> int:
     return getsizeof(text_of(event)) + EVENT_BYTES
 
 
-class MemoryStore:
-    """`chatd.chat.store.Store` in memory: everything is kept at once and lost with the process."""
+def _newest(room: str, shelf: _Shelf) -> Iterator[tuple[int, str, int, KeptEvent]]:
+    """The events of a room, the last first, by their places in the store."""
+    return ((-place, room, number, event) for number, event, place in reversed(shelf.events))
 
-    def __init__(self) -> None:
+
+class MemoryStore:
+    """`chatd.chat.store.Store` in memory: everything is kept at once and lost with the process.
+
+    Of each room it keeps the last ``events``.  A search waits for a ``turn`` of its own.
+    """
+
+    def __init__(self, events: int = HISTORY_EVENTS, turn: Turn | None = None) -> None:
+        self._events = events
+        self._turn = turn
         self._keeper: Keeper | None = None
         self._shelves: dict[str, _Shelf] = {}
         self._size = 0
+        self._places = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._holders: dict[str, str] = {}
+        self._claims = Claims()
 
     def open(self, keeper: Keeper) -> None:
         """Begin, and tell this keeper from now on."""
@@ -87,7 +102,8 @@ class MemoryStore:
 
     def _put(self, shelf: _Shelf, event: KeptEvent) -> None:
         self._size -= shelf.size
-        shelf.put(event)
+        self._places += 1
+        shelf.put(event, self._places, self._events)
         self._size += shelf.size
         while self._size > HISTORY_BYTES_IN_ALL:
             largest = max(self._shelves.values(), key=attrgetter("size"))
@@ -103,7 +119,9 @@ class MemoryStore:
         shelf = self._shelves.get(room)
         if shelf is None:
             return []
-        newest_first = (row for row in reversed(shelf.events) if number is None or row[0] < number)
+        newest_first = (
+            row[:2] for row in reversed(shelf.events) if number is None or row[0] < number
+        )
         return list(islice(newest_first, count))[::-1]
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
@@ -111,32 +129,28 @@ class MemoryStore:
         shelf = self._shelves.get(room)
         if shelf is None:
             return []
-        return list(islice((row for row in shelf.events if row[0] > number), count))
+        return list(islice((row[:2] for row in shelf.events if row[0] > number), count))
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
-        shelves = [(room, self._shelves[room]) for room in rooms if room in self._shelves]
-        del shelves[SEARCHED_EVENTS:]
-        each = max(1, SEARCHED_EVENTS // max(1, len(shelves)))
-        found = [
-            (room, number, event)
-            for room, shelf in shelves
-            for number, event in islice(reversed(shelf.events), each)
-            if search.finds(event)
-        ]
-        found.sort(key=lambda row: (-row[2].time, row[0], -row[1]))
-        return found[skip : skip + count]
+        if self._turn is not None:  # several searches are not one long turn
+            answer = self._turn.answer()
+            self._turn.soon(partial(answer.give, None))
+            await answer
+        known = [room for room in rooms if room in self._shelves]
+        newest = merge(*(_newest(room, self._shelves[room]) for room in known))
+        found = (row[1:] for row in islice(newest, SEARCHED_EVENTS) if search.finds(row[3]))
+        return list(islice(found, skip, skip + count))
 
     async def claim(self, nick: str, holder: str) -> bool:
         """Take a nick for a holder; False when another holds it."""
-        return self._holders.setdefault(nick, holder) == holder
+        return self._claims.claim(nick, holder)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
-        if self._holders.get(nick) == holder:
-            del self._holders[nick]
+        self._claims.release(nick, holder)
 
     def forget(self, room: str) -> None:
         """Drop the events of a room."""

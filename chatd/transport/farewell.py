@@ -1,4 +1,4 @@
-"""Farewell: when the server stops, everyone is told and their connections are closed."""
+"""Farewell: when the server stops, everyone is told, their connections and the store are closed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
+from chatd.chat.store import Store
 
 #: Seconds for last words to leave.
 LAST_WORDS_SECONDS = 0.2
@@ -17,20 +18,24 @@ LAST_WORDS_SECONDS = 0.2
 class Farewell(Service):
     """Says goodbye as the service stops."""
 
-    def __init__(self, chat: Chat, clock: Any) -> None:
+    def __init__(self, chat: Chat, store: Store, clock: Any) -> None:
         self._chat = chat
+        self._store = store
         self._clock = clock
 
-    def stopService(self) -> Deferred[None] | None:
-        """Tell everyone, close their connections, and wait a moment."""
+    def stopService(self) -> Deferred[None]:
+        """Tell everyone, close their connections, wait a moment, and close the store."""
         super().stopService()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
         everyone = self._chat.people.everyone()
         for person in everyone:
             for session in tuple(person.sessions):
                 session.deliver(Notice("The server is stopping. Goodbye."))
                 session.reader.close()
-        if not everyone:
-            return None
-        done: Deferred[None] = Deferred()
-        self._clock.callLater(LAST_WORDS_SECONDS, done.callback, None)
-        return done
+        if everyone:
+            said: Deferred[None] = Deferred()
+            self._clock.callLater(LAST_WORDS_SECONDS, said.callback, None)
+            await said
+        await self._store.close()

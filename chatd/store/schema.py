@@ -1,0 +1,50 @@
+"""The tables of the SQLite store, and how those of older versions become the newest.
+
+Each upgrade takes a database from one version to the next; SQLite's own ``user_version`` says
+which one it has.  An upgrade is one transaction: it happens whole or not at all.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+#: The steps, the first of which makes the tables of version 1 in an empty file.
+UPGRADES: tuple[tuple[str, ...], ...] = (
+    (
+        # A room that was forgotten has no name any more, until its events are gone.
+        "CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT UNIQUE, last INTEGER NOT NULL)",
+        "CREATE TABLE event (id INTEGER PRIMARY KEY, room INTEGER NOT NULL REFERENCES room(id),"
+        " number INTEGER NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, nick TEXT NOT NULL,"
+        " author TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (room, number))",
+        # The words are folded already: all that its tokenizer has to do is to find the blanks.
+        "CREATE VIRTUAL TABLE search USING fts5(words, content='', tokenize='ascii')",
+    ),
+)
+
+VERSION = len(UPGRADES)
+
+
+class NewerError(Exception):
+    """The database was written by a newer chatd; the argument is a sentence."""
+
+
+def upgrade(database: sqlite3.Connection) -> None:
+    """Make the tables of a database those of this version.
+
+    :raises NewerError: when they are of a later one.
+    """
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise NewerError(
+            f"it was written by a newer chatd (version {version}, this one knows {VERSION})."
+        )
+    for number, steps in enumerate(UPGRADES[version:], version + 1):
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            for step in steps:
+                database.execute(step)
+            database.execute(f"PRAGMA user_version = {number}")
+        except BaseException:
+            database.execute("ROLLBACK")
+            raise
+        database.execute("COMMIT")

@@ -1,0 +1,429 @@
+"""A store in one file: what was said outlives the process, and a power cut if that is asked for.
+
+A writer thread keeps whatever has gathered while it kept the last, in one transaction; only when
+that is committed does the keeper hear of it, in order.  A reader thread looks things up, and moves
+the log into the database, so that neither the chat nor the writer waits for that.  The file is in
+WAL mode: what is committed is there after a kill, and with ``power`` after a power cut.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from chatd.chat.events import Acted, KeptEvent, RoomEvent, Said, TopicSet
+from chatd.chat.limits import MESSAGE_IDS
+from chatd.chat.people import fold
+from chatd.chat.search import Search, folded, text_of
+from chatd.chat.store import Keeper
+from chatd.store import schema
+from chatd.store.claims import Claims
+from chatd.store.thread import Worker
+from chatd.store.turn import Answer, Turn
+
+#: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
+WAITING = 50_000
+#: Events that are dropped in one transaction when they are too old or their room is gone.
+PRUNED = 500
+#: Seconds without anything to do after which old events are looked for.
+IDLE_SECONDS = 5.0
+#: Transactions after which the log is moved into the database.
+CHECKPOINTS = 500
+
+_KINDS: dict[str, Callable[[float, str, str], KeptEvent]] = {
+    "said": Said,
+    "acted": Acted,
+    "topic": TopicSet,
+}
+_KIND_OF: dict[type[KeptEvent], str] = {Said: "said", Acted: "acted", TopicSet: "topic"}
+_EVENT = "event.number, event.time, event.kind, event.nick, event.text"
+
+
+class StoreError(Exception):
+    """The database cannot be used; the argument is a sentence without its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    room: str
+    message_id: str
+    event: RoomEvent
+
+
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    room: str
+
+
+_Job = _Post | _Forget
+
+
+def _event(row: Sequence[Any]) -> tuple[int, KeptEvent]:
+    number, time, kind, nick, text = row
+    return number, _KINDS[kind](time, nick, text)
+
+
+def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
+    """Open a database, for one thread at a time; every transaction is begun by hand."""
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute(f"PRAGMA synchronous = {'FULL' if power else 'NORMAL'}")
+    database.execute("PRAGMA wal_autocheckpoint = 0")
+    database.execute("PRAGMA foreign_keys = ON")
+    return database
+
+
+class _Tables:
+    """What the writer does with the database; each method is part of a transaction."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self.database = database
+        self._rooms: dict[str, tuple[int, int]] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def roll_back(self) -> None:
+        """The transaction came to nothing: what was learnt from it is not so."""
+        self._rooms.clear()
+
+    def post(self, post: _Post) -> int | None:
+        """Keep an event; return its number, or None when it was kept before."""
+        room = self._rooms.get(post.room) or self._find(post.room)
+        event = post.event
+        if not isinstance(event, KeptEvent):
+            return room[1]
+        if post.message_id in self._seen:
+            return None
+        ident, number = room[0], room[1] + 1
+        text = text_of(event)
+        cursor = self.database.execute(
+            "INSERT INTO event (room, number, time, kind, nick, author, text)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (ident, number, event.time, _KIND_OF[type(event)], event.nick, fold(event.nick), text),
+        )
+        self.database.execute(
+            "INSERT INTO search (rowid, words) VALUES (?, ?)", (cursor.lastrowid, folded(text))
+        )
+        self.database.execute("UPDATE room SET last = ? WHERE id = ?", (number, ident))
+        self._rooms[post.room] = (ident, number)
+        return number
+
+    def remember(self, posts: list[_Post]) -> None:
+        """These are kept for good: the same ids are not kept again."""
+        for post in posts:
+            self._seen[post.message_id] = None
+        while len(self._seen) > MESSAGE_IDS:
+            self._seen.popitem(last=False)
+
+    def _find(self, room: str) -> tuple[int, int]:
+        """The number of a room in the tables, and of its last event; a new room is made."""
+        row = self.database.execute("SELECT id, last FROM room WHERE name = ?", (room,)).fetchone()
+        if row is None:
+            made = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
+            row = (made.lastrowid, 0)
+        found = self._rooms[room] = (int(row[0]), int(row[1]))
+        return found
+
+    def forget(self, room: str) -> None:
+        """A room is gone; its events go later, some at a time."""
+        self._rooms.pop(room, None)
+        self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
+
+    def prune(self, before: float | None) -> bool:
+        """Drop some events of rooms that are gone, or from before a time; say if there are more."""
+        rows = self.database.execute(
+            "SELECT id, text FROM event WHERE room IN (SELECT id FROM room WHERE name IS NULL)"
+            " LIMIT ?",
+            (PRUNED,),
+        ).fetchall()
+        if not rows:
+            self.database.execute("DELETE FROM room WHERE name IS NULL")
+            if before is not None:
+                oldest = "SELECT id, text, time FROM event ORDER BY id LIMIT ?"
+                rows = [
+                    (ident, text)
+                    for ident, text, time in self.database.execute(oldest, (PRUNED,))
+                    if time < before
+                ]
+        for ident, text in rows:
+            self.database.execute(
+                "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)",
+                (ident, folded(text)),
+            )
+            self.database.execute("DELETE FROM event WHERE id = ?", (ident,))
+        return len(rows) == PRUNED
+
+
+class SqliteStore:
+    """`chatd.chat.store.Store` in a file.
+
+    ``now`` is the time of day in seconds since the epoch; events are dropped ``days`` after they
+    happened, or never.  `prepare` and `begin` come before everything else, in this order; a
+    process may fork between the two.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        turn: Turn,
+        now: Callable[[], float],
+        *,
+        days: float | None = None,
+        power: bool = False,
+    ) -> None:
+        self._path = path
+        self._turn = turn
+        self._now = now
+        self._days = days
+        self._power = power
+        self._keeper: Keeper | None = None
+        self._claims = Claims()
+        self._lock = -1
+        self._commits = 0
+        self._writer: Worker[_Job] = Worker(
+            "chatd writes", self._write, idle=self._tidy, idle_seconds=IDLE_SECONDS
+        )
+        self._reader: Worker[Callable[[], None]] = Worker("chatd reads", _do_each)
+
+    def prepare(self) -> None:
+        """Take the file for this process, and bring its tables up to date.
+
+        :raises StoreError: when that cannot be.
+        """
+        self._lock = _locked(self._path)
+        try:
+            _upgrade(self._path)
+        except StoreError:
+            os.close(self._lock)
+            raise
+
+    def begin(self) -> None:
+        """Start to read and to write."""
+        self._database = connect(self._path, power=self._power)
+        self._reading = connect(self._path)
+        self._tables = _Tables(self._database)
+        self._writer.start()
+        self._reader.start()
+
+    def open(self, keeper: Keeper) -> None:
+        """Begin, and tell this keeper from now on."""
+        self._keeper = keeper
+
+    # Writing --------------------------------------------------------------------------------------
+
+    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
+        """Put an event into the room's order; the keeper hears of it once it is committed."""
+        keeper = self._keeper
+        if keeper is None:
+            raise RuntimeError("the store is not open")
+        if len(self._writer) >= WAITING and isinstance(event, KeptEvent):
+            why = "the server cannot keep up; try again later."
+            self._turn.soon(partial(keeper.not_kept, room, message_id, why))
+        else:
+            self._writer.do(_Post(room, message_id, event))
+
+    def forget(self, room: str) -> None:
+        """The room is gone for good: drop its events."""
+        self._writer.do(_Forget(room))
+
+    def _write(self, jobs: list[_Job]) -> None:
+        """Keep what has gathered, in one transaction (in the writer's thread)."""
+        told: list[Callable[[], None]] = []
+        try:
+            self._database.execute("BEGIN IMMEDIATE")
+            told = self._do(jobs)
+            self._database.execute("COMMIT")
+        except Exception as error:
+            self._roll_back()
+            told = self._not_kept(jobs, error)
+        else:
+            self._tables.remember([job for job in jobs if isinstance(job, _Post)])
+        self._turn.soon(partial(_do_each, told))
+        self._commits += 1
+        if self._commits % CHECKPOINTS == 0:
+            self._reader.do(self._checkpoint)
+
+    def _do(self, jobs: list[_Job]) -> list[Callable[[], None]]:
+        """Do jobs; return what their outcomes are to tell."""
+        told: list[Callable[[], None]] = []
+        keeper = self._keeper
+        seen: set[str] = set()
+        for job in jobs:
+            match job:
+                case _Forget(room=room):
+                    self._tables.forget(room)
+                case _Post(room=room, message_id=message_id, event=event):
+                    if message_id in seen:
+                        continue
+                    seen.add(message_id)
+                    number = self._tables.post(job)
+                    if number is not None and keeper is not None:
+                        told.append(partial(keeper.kept, room, message_id, number, event))
+        return told
+
+    def _roll_back(self) -> None:
+        self._tables.roll_back()
+        if self._database.in_transaction:
+            self._database.execute("ROLLBACK")
+
+    def _not_kept(self, jobs: list[_Job], error: Exception) -> list[Callable[[], None]]:
+        """What is told when a transaction failed, of which nothing is kept, and a bug raised."""
+        keeper = self._keeper
+        full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
+        why = "the server's disk is full." if full else "the server cannot write it down."
+        told: list[Callable[[], None]] = [
+            partial(keeper.not_kept, job.room, job.message_id, why)
+            for job in jobs
+            if keeper is not None and isinstance(job, _Post)
+        ]
+        if not full:
+            self._turn.soon(partial(_raise, error))
+        return told
+
+    def _tidy(self) -> None:
+        """Drop what is too old, some at a time (in the writer's thread, when it is idle)."""
+        before = None if self._days is None else self._now() - self._days * 86400
+        more = True
+        while more and not len(self._writer):
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                more = self._tables.prune(before)
+                self._database.execute("COMMIT")
+            except sqlite3.Error:
+                self._roll_back()
+                return
+
+    def _checkpoint(self) -> None:
+        """Move the log into the database as far as nobody reads it (in the reader's thread)."""
+        self._reading.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    # Reading --------------------------------------------------------------------------------------
+
+    async def before(
+        self, room: str, number: int | None, count: int
+    ) -> Sequence[tuple[int, RoomEvent]]:
+        """Return the last ``count`` events numbered below ``number``, oldest first."""
+        query = (
+            f"SELECT {_EVENT} FROM event JOIN room ON room.id = event.room"
+            " WHERE room.name = ? AND number < ? ORDER BY number DESC LIMIT ?"
+        )
+        below = 2**63 - 1 if number is None else number
+        rows = await self._read(query, (room, below, count))
+        return [_event(row) for row in reversed(rows)]
+
+    async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
+        """Return the first ``count`` events numbered above ``number``, oldest first."""
+        query = (
+            f"SELECT {_EVENT} FROM event JOIN room ON room.id = event.room"
+            " WHERE room.name = ? AND number > ? ORDER BY number LIMIT ?"
+        )
+        return [_event(row) for row in await self._read(query, (room, number, count))]
+
+    async def search(
+        self, rooms: Sequence[str], search: Search, skip: int, count: int
+    ) -> Sequence[tuple[str, int, KeptEvent]]:
+        """Return what is found in some rooms, what was kept last first."""
+        tests: list[tuple[str, object]] = [
+            ("room.name IN (SELECT value FROM json_each(?))", json.dumps(list(rooms)))
+        ]
+        if search.phrases:
+            tests.append(("search MATCH ?", " AND ".join(f'"{p}"*' for p in search.phrases)))
+        if search.author is not None:
+            tests.append(("event.author = ?", search.author))
+        if search.since is not None:
+            tests.append(("event.time >= ?", search.since))
+        if search.until is not None:
+            tests.append(("event.time < ?", search.until))
+        where = "search JOIN event ON event.id = search.rowid" if search.phrases else "event"
+        query = (
+            f"SELECT room.name, {_EVENT} FROM {where} JOIN room ON room.id = event.room"
+            f" WHERE {' AND '.join(test for test, _ in tests)}"
+            f" ORDER BY {'search.rowid' if search.phrases else 'event.id'} DESC LIMIT ? OFFSET ?"
+        )
+        rows = await self._read(query, (*(value for _, value in tests), count, skip))
+        return [(row[0], *_event(row[1:])) for row in rows]
+
+    def _read(self, query: str, values: tuple[object, ...]) -> Answer:
+        """Look something up, in the reader's thread."""
+        answer = self._turn.answer()
+
+        def look() -> None:
+            try:
+                rows = self._reading.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                self._turn.soon(partial(answer.fail, error))
+            else:
+                self._turn.soon(partial(answer.give, rows))
+
+        self._reader.do(look)
+        return answer
+
+    # Nicks, and the end ---------------------------------------------------------------------------
+
+    async def claim(self, nick: str, holder: str) -> bool:
+        """Take a nick for a holder; one process has the file, so its memory is enough."""
+        return self._claims.claim(nick, holder)
+
+    def release(self, nick: str, holder: str) -> None:
+        """Give a nick back, if this holder has it."""
+        self._claims.release(nick, holder)
+
+    async def close(self) -> None:
+        """Keep what was posted, then end; it waits for the disk."""
+        for worker in (self._writer, self._reader):
+            worker.end()
+            worker.join()
+        self._reading.close()
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._database.close()
+        os.close(self._lock)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _do_each(steps: list[Callable[[], None]]) -> None:
+    for step in steps:
+        step()
+
+
+def _locked(path: Path) -> int:
+    """Take the file for this process alone; return a descriptor that holds it.
+
+    :raises StoreError: when another process has it, or the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as why:
+        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise StoreError(f"another chatd is using {path}") from None
+    return lock
+
+
+def _upgrade(path: Path) -> None:
+    """Bring the tables of a database up to date.
+
+    :raises StoreError: when it is none, damaged, or of a newer version.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with closing(connect(path)) as database:
+            schema.upgrade(database)
+    except OSError as why:
+        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    except (sqlite3.Error, schema.NewerError) as why:
+        raise StoreError(f"{path}: {why}") from None

@@ -1,0 +1,77 @@
+"""A thread with a queue: jobs are done in the order in which they came, several at a time.
+
+It knows neither what the jobs are nor a database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+
+
+class Worker(Generic[Job]):
+    """Gives jobs to a function, as many as have gathered while the last ones were done.
+
+    ``work`` runs in the thread of the worker, and must not raise; ``idle`` runs there after
+    ``idle_seconds`` without a job.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[list[Job]], None],
+        *,
+        most: int = 1000,
+        idle: Callable[[], None] | None = None,
+        idle_seconds: float = 1.0,
+    ) -> None:
+        self._work = work
+        self._most = most
+        self._idle = idle
+        self._idle_seconds = idle_seconds
+        self._jobs: deque[Job] = deque()
+        self._more = threading.Condition()
+        self._ending = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def __len__(self) -> int:
+        """How many jobs wait."""
+        return len(self._jobs)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def do(self, job: Job) -> None:
+        """Let a job be done; from any thread."""
+        with self._more:
+            self._jobs.append(job)
+            if len(self._jobs) == 1:
+                self._more.notify()
+
+    def end(self) -> None:
+        """Do what waits, then end; returns at once."""
+        with self._more:
+            self._ending = True
+            self._more.notify()
+
+    def join(self) -> None:
+        """Wait until it has ended."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._more:
+                if not (self._jobs or self._ending):
+                    self._more.wait(self._idle_seconds if self._idle else None)
+                jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most))]
+                if not jobs and self._ending:
+                    return
+            if jobs:
+                self._work(jobs)
+            elif self._idle is not None:
+                self._idle()

@@ -1,0 +1,30 @@
+"""How the threads of a store meet the thread of the chat.
+
+A store that waits for a disk has threads of its own; what it has to say it says in the thread of
+the chat.  It must not know Twisted: whoever makes it hands in a `Turn`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+
+class Answer(Awaitable[Any], Protocol):
+    """What is waited for in the chat's thread; it is given, or fails, there as well, once."""
+
+    def give(self, value: object) -> None:
+        """Here it is."""
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be had."""
+
+
+class Turn(Protocol):
+    """The thread of the chat."""
+
+    def soon(self, step: Callable[[], None]) -> None:
+        """Run something in the chat's thread; from any thread, in the order of the calls."""
+
+    def answer(self) -> Answer:
+        """Something new to wait for."""

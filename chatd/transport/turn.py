@@ -1,0 +1,42 @@
+"""The reactor's thread, as the threads of a store see it (`chatd.store.turn.Turn`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+
+
+class DeferredAnswer:
+    """`chatd.store.turn.Answer` as what coroutines can wait for under Twisted."""
+
+    def __init__(self) -> None:
+        self._deferred: Deferred[Any] = Deferred()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._deferred.__await__()
+
+    def give(self, value: object) -> None:
+        """Here it is."""
+        self._deferred.callback(value)
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be had."""
+        self._deferred.errback(error)
+
+
+class ReactorTurn:
+    """`chatd.store.turn.Turn` of a reactor."""
+
+    def __init__(self, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+
+    def soon(self, step: Callable[[], None]) -> None:
+        """Run something in the reactor's thread."""
+        self._reactor.callFromThread(step)
+
+    def answer(self) -> DeferredAnswer:
+        """Something new to wait for."""
+        return DeferredAnswer()

@@ -1,0 +1,192 @@
+"""What was said outlives the process: a restart, a kill, a disk that is full."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import SystemRandom
+
+import pytest
+
+from chatd.chat.events import Joined, Said
+from chatd.chat.search import Search
+from chatd.store import schema, sqlite
+from chatd.store.sqlite import SqliteStore, StoreError
+
+from .callers import Netcat
+from .kill_rounds import rounds
+from .served import Served
+from .test_stores import Heard, begun
+from .turns import TestTurn, waited
+
+DAY = 86400.0
+
+
+def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path) -> None:
+    with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+        ada.hears("now known as ada.")
+        ada.says("before the restart")
+        ada.says("/history")
+        ada.hears("ada: before the restart\r\n")
+    again = Served(tmp_path)
+    with Netcat(again.__enter__().port(), b"/nick bob\n") as bob:
+        bob.hears("now known as bob.")
+        bob.says("before the kill")
+        bob.says("/history")
+        bob.hears("ada: before the restart\r\n")
+        bob.hears("bob: before the kill\r\n")
+        again.kill()
+    with Served(tmp_path) as server, Netcat(server.port(), b"/search the\n") as cy:
+        cy.hears("-- 2 messages found:\r\n")
+        cy.hears("ada: before the restart\r\n")
+        cy.hears("bob: before the kill\r\n")
+
+
+def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+    assert rounds(tmp_path, 3, SystemRandom().randrange(2**32)) > 0
+
+
+def store_in(folder: Path, turn: TestTurn, days: float | None = None) -> tuple[SqliteStore, Heard]:
+    store = begun(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
+    keeper = Heard()
+    store.open(keeper)
+    return store, keeper
+
+
+def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
+    return [number for number, _ in waited(store.before(room, None, 1_000_000))]
+
+
+def test_what_is_too_old_is_dropped_and_not_found_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "IDLE_SECONDS", 0.01)
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn, days=10)
+    old = 3 * sqlite.PRUNED + 7
+    for number in range(old + 2):
+        time = 89 * DAY if number < old else 91 * DAY
+        store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
+    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == old + 2)
+    while kept(store) != [old + 1, old + 2]:
+        pass  # each look takes a turn of the reader's thread
+    search = Search(("word",))
+    assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
+    store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
+    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
+    assert keeper.kept_in["lobby"][-1][1] == old + 3, "numbers go on"
+    waited(store.close())
+
+
+def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "IDLE_SECONDS", 0.01)
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn)
+    for number in range(sqlite.PRUNED + 3):
+        store.post("attic", str(number), Said(1.0, "ada", "a secret"))
+    store.forget("attic")
+    store.post("attic", "new", Said(1.0, "bob", "anew"))
+    turn.run_until(lambda: keeper.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
+    assert kept(store, "attic") == [1]
+    with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
+        while other.execute("SELECT count(*) FROM event").fetchone() != (1,):
+            pass
+        while other.execute("SELECT count(*) FROM room").fetchone() != (1,):
+            pass
+        found = "SELECT count(*) FROM search WHERE search MATCH 'secret'"
+        assert other.execute(found).fetchone() == (0,)
+    waited(store.close())
+
+
+class Full(Heard):
+    """A keeper that may be told that something was not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[tuple[str, str]] = []
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        self.refused.append((message_id, why))
+
+
+def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    store.post("lobby", "first", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
+    turn.run_until(lambda: bool(keeper.refused))
+    assert keeper.refused == [("large", "the server's disk is full.")]
+    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    store.post("lobby", "next", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
+    assert [(name, number) for name, number, _ in keeper.kept_in["lobby"]] == [
+        ("first", 1),
+        ("next", 2),
+    ]
+    waited(store.close())
+
+
+def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> None:
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    store.post("lobby", "bad", Said(1.0, "ada", "\ud800"))
+    with pytest.raises(UnicodeEncodeError):
+        turn.run_until(lambda: bool(keeper.refused))
+    turn.run_until(lambda: bool(keeper.refused))
+    assert keeper.refused == [("bad", "the server cannot write it down.")]
+    store.post("lobby", "good", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    waited(store.close())
+
+
+def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "WAITING", 0)
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    store.post("lobby", "1", Said(1.0, "ada", "x"))
+    store.post("lobby", "2", Joined(1.0, "bob"))
+    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.kept_in)
+    assert keeper.refused == [("1", "the server cannot keep up; try again later.")]
+    waited(store.close())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"this is no database, whatever its name says" * 100, "file is not a database"),
+        (None, "it was written by a newer chatd"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "chatd.db"
+    if content is not None:
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    for _ in range(2):  # the lock is given back
+        with pytest.raises(StoreError, match=why):
+            SqliteStore(path, TestTurn(), lambda: 0.0).prepare()
+
+
+def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
+    with closing(sqlite.connect(tmp_path / "chatd.db")) as database:
+        database.execute("CREATE TABLE event (id INTEGER)")  # in the way of the first step
+        with pytest.raises(sqlite3.OperationalError):
+            schema.upgrade(database)
+        assert database.execute("PRAGMA user_version").fetchone() == (0,)
+        tables = database.execute("SELECT name FROM sqlite_schema").fetchall()
+        assert tables == [("event",)]
