@@ -288,7 +288,9 @@ def test_a_command_that_does_not_exist_gets_one_line_on_standard_error_and_statu
     assert ended.returncode == 64
     assert ended.stdout == b""
     told = [line for line in ended.stderr.splitlines() if b"chatd" in line]
-    assert told == [b"chatd: there is no such command; there are who, rooms, say, tail, help."]
+    assert told == [
+        b"chatd: there is no such command; there are who, rooms, say, tail, search, help."
+    ]
 
 
 def test_without_a_terminal_ssh_speaks_plain_lines(

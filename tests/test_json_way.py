@@ -199,6 +199,19 @@ def test_a_person_may_begin_a_line_with_a_brace(building: Building) -> None:
     assert bob.gets().endswith(b'guest1: {hello\r\nguest1: {"username": "eve"}\r\n')
 
 
+def test_a_bot_is_told_when_the_lobby_is_private(building: Building) -> None:
+    building.chat.lobby.settings.private = True
+    bot = Program(building)
+    assert bot.asks({"username": "bot", "version": 2}) == [
+        {"isConnected": True, "errorCode": -1, "room": None}
+    ]
+
+
+def test_a_version_that_is_none_is_refused_as_a_name_would_be(building: Building) -> None:
+    bot = Program(building)
+    assert bot.asks({"username": "bot", "version": 3}) == [{"isConnected": False, "errorCode": 7}]
+
+
 @pytest.mark.parametrize(("version", "ended"), [(1, False), (2, True)])
 def test_a_bot_that_missed_something_is_told_and_disconnected(
     building: Building, version: int, ended: bool

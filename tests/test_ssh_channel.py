@@ -147,7 +147,7 @@ def test_a_program_that_is_refused_is_a_failure() -> None:
     peer = Peer().login()
     channel = peer.open()
     assert peer.request(channel, b"exec", string(b"refused")) == [FAILURE]
-    assert peer.request(channel, b"exec", string(b"x" * 5000)) == [FAILURE]
+    assert peer.request(channel, b"exec", string(b"x" * 32769)) == [FAILURE]
     assert peer.request(channel, b"window-change", bytes(16)) == [FAILURE]
     assert peer.request(channel, b"signal", string(b"INT")) == [FAILURE]
     assert peer.request(channel, b"shell") == [SUCCESS]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from chatd.chat.limits import Flood
+from chatd.transport.ssh.fields import string, uint32
 
 from .ssh_guests import Guest, Hall
 
@@ -25,6 +26,49 @@ def test_what_is_said_by_a_command_is_heard_and_nobody_came_or_went() -> None:
     assert (ann.status, ann.closed, ann.errors) == (0, True, b"")
     assert len(hall.building.chat.people) == 1
     assert bob.gets() == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"it's done", b"it's done"),
+        (b"'it is done'", b"it is done"),
+        (b'"two  blanks"', b"two  blanks"),
+        (b'"quoted" and "quoted"', b'"quoted" and "quoted"'),
+        (b"x" * 4096, b"x" * 4096),
+        (b"x" * 5000, b"x" * 4096),
+    ],
+)
+def test_the_text_of_a_command_is_said_as_it_is(text: bytes, said: bytes) -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall).runs(b"say lobby " + text)
+    assert bob.gets() == b"ann: %s\r\n" % said
+    ann.gets()
+    assert ann.status == 0
+    cut = b"chatd: a line was too long; its first 4096 bytes were taken.\n"
+    assert ann.errors == cut * (len(text) > 4096)
+
+
+def test_a_room_that_is_not_there_is_refused_although_nothing_is_said_into_it() -> None:
+    ann = Guest(Hall()).runs(b"say attic")
+    ann.ends(), ann.gets(), ann.gets()
+    assert ann.status == 1
+
+
+@pytest.mark.parametrize(("key", "status"), [("\x03", 130), ("\x04", 0)])
+def test_at_a_terminal_say_is_ended_by_a_key(key: str, status: int) -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall)
+    ann.channel = ann.peer.open()
+    size = uint32(80) + uint32(24) + 2 * uint32(0)
+    ann.peer.request(ann.channel, b"pty-req", string(b"xterm") + size + string(b"\0"))
+    ann.peer.request(ann.channel, b"exec", string(b"say lobby"))
+    ann.types(f"one\rtwo\r{key}three\r")
+    assert bob.gets() == b"ann: one\r\nann: two\r\n"
+    ann.gets()
+    assert ann.status == status
 
 
 def test_lines_of_standard_input_are_said_at_their_pace_and_none_is_lost() -> None:
@@ -68,7 +112,9 @@ def test_a_long_pipe_is_made_to_wait() -> None:
     [
         (b"", b"chatd: there is no such command;", 64),
         (b"whoami", b"chatd: there is no such command;", 64),
-        (b'say "', b"chatd: there is no such command;", 64),
+        (b'say "', b"chatd: A room's name has letters and digits", 1),
+        (b"who extra", b"chatd: who takes no words\n", 64),
+        (b"rooms --json", b"chatd: rooms takes no words\n", 64),
         (b"say", b"chatd: say ROOM TEXT, or say ROOM with lines on standard input\n", 64),
         (b"tail", b"chatd: tail [-n N] [--json] ROOM\n", 64),
         (b"tail -n x lobby", b"chatd: tail [-n N] [--json] ROOM\n", 64),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import Flood
+from chatd.transport.program import REQUESTS
 
 from .wires import Building, Wire
 
@@ -261,6 +262,38 @@ def test_names_with_blanks_are_joined_up_and_the_room_is_answered_as_it_was_aske
     other.refs["attic"], other.nick = john.refs["Distributed Systems"], "John Smith"
     other.says("attic", "for John")
     assert bob.gets().endswith(b"John_Smith: for John\r\n")
+
+
+def test_while_the_server_does_not_read_there_is_no_silence() -> None:
+    building = Building(flood=Flood(10, 100))
+    bob, ann = building.enters("bob"), Client(building, "ann")
+    ann.joins("lobby"), bob.gets()
+    ref, join_id = ann.refs["lobby"]
+    head = f"CHAT: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: ann\nMESSAGE: ".encode()
+    ann.wire.sends((head + b"x\n\n") * (REQUESTS + 50) + head + b"the first half and ")
+    assert ann.wire.transport.paused
+    building.clock.pump([0.1] * 4)
+    while ann.wire.transport.paused:
+        building.clock.advance(0.01)
+    ann.wire.sends(b"the second\n\n")
+    building.clock.pump([0.1] * 10)
+    assert bob.gets().endswith(b"ann: the first half and the second\r\n")
+
+
+def test_who_could_not_join_has_no_name_yet(building: Building) -> None:
+    ann = Client(building, "dora")
+    assert ann.joins("!!!").startswith("ERROR_CODE: 8\n")
+    assert len(building.chat.people) == 0
+    ann.nick = "dora2"
+    assert ann.joins("one") == joined("one", 2) + came(2, "dora2")
+
+
+def test_a_name_is_compared_as_names_are(building: Building) -> None:
+    ann, eve = Client(building, "\u00c9lodie"), Client(building, "eve")
+    ann.joins("one"), ann.gets()
+    eve.refs["one"], eve.nick = ann.refs["one"], "E\u0301lodie"
+    eve.says("one", "hello")
+    assert ann.gets() == chat(2, "\u00c9lodie", "hello")
 
 
 def test_who_goes_leaves_nothing_behind(building: Building) -> None:

@@ -68,7 +68,7 @@ class Chat:
         self._store = store
         self.archive = Archive(store)
         self._shouting = shouting
-        self._rooms_made = 0
+        self.rooms_made = 0
         self._incarnation = incarnation
         self._nicks = Nicks(self.people, store, incarnation)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
@@ -243,8 +243,8 @@ class Chat:
         self._after_leaving(room, now)
 
     def _open_room(self, name: Name, *, permanent: bool = False) -> Room:
-        self._rooms_made += 1
-        made = self._rooms_made
+        self.rooms_made += 1
+        made = self.rooms_made
         ident = name.key if permanent else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting

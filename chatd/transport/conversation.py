@@ -207,7 +207,7 @@ class Conversation:
 
     def refocused(self) -> None:
         """The prompt names another room; after a line of one's own it is drawn anyway."""
-        if not self._going:
+        if not (self._going or self._busy):
             self.display.refresh()
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ something and are answered, and "sender" is checked, not believed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from chatd.chat import names
 from chatd.chat.chat import Visitor
@@ -118,6 +119,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         asked = json.request_from(request.fields)
         session = self.session
         match asked:
+            case json.BadRequest(code=code) if session is None and "username" in request.fields:
+                self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
             case json.BadRequest(sentence=sentence, code=code, id=given):
                 self._error(code, sentence, given)
             case json.Username(username=nick, version=version):
@@ -166,10 +169,12 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             return
         self.session = session
         entered: Fields = {"isConnected": True, "errorCode": int(ErrorCode.NONE)}
+        lobby = host.chat.lobby
+        with suppress(Refused):  # it may be private now
+            host.chat.join(session, lobby.name.shown, now)
         if version == BOT:
-            entered["room"] = host.chat.lobby.name.shown
+            entered["room"] = session.focus.name.shown if session.focus else None
         self.write(json.encode(entered))
-        host.chat.join(session, host.chat.lobby.name.shown, now)
 
     def _disconnect(self) -> None:
         if self.session is not None:

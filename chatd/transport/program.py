@@ -157,14 +157,18 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         """Bytes came: take the requests that they complete."""
         if self.over:
             return
-        _stop(self._silence)
         self._requests += self.read(data)
         self._go_on()
-        if self.unfinished and not self.over:
-            self._silence = self.host.clock.callLater(SILENCE_SECONDS, self._finish)
         if len(self._requests) > REQUESTS and not self._paused:
             self._paused = True
             stream(self.transport).pauseProducing()
+        self._await_silence()
+
+    def _await_silence(self) -> None:
+        """Count what is unfinished after a silence, which there is none while nothing is read."""
+        _stop(self._silence)
+        if self.unfinished and not (self.over or self._paused):
+            self._silence = self.host.clock.callLater(SILENCE_SECONDS, self._finish)
 
     def _finish(self) -> None:
         self._requests += self.read_end()
@@ -219,6 +223,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         if self._paused:
             self._paused = False
             stream(self.transport).resumeProducing()
+            self._await_silence()
         if self._ending and not self.outbox.full:
             self.close()
 

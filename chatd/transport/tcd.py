@@ -17,8 +17,10 @@ from chatd.chat import names
 from chatd.chat.chat import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import ROOMS_PER_PERSON
+from chatd.chat.people import fold
 from chatd.chat.preferences import Preferences
 from chatd.chat.room import Room
+from chatd.chat.session import Session
 from chatd.transport.host import Arrival, Host
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import tcd
@@ -148,6 +150,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
     async def _join(self, asked: str, client_name: str) -> None:
         host, now = self.host, self.host.now()
         room, nick = _joined_up(asked), _joined_up(client_name)
+        newcomer = self.session is None
         if self.session is None:
             visitor = Visitor(nick, self.arrival.address)
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
@@ -156,6 +159,16 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
                 return
             self.session = session
         session = self.session
+        try:
+            self._join_as(session, nick, room, asked, now)
+        except Refused:
+            if newcomer:  # the nick is that of the first who joins
+                self.session = None
+                host.chat.leave(session, "", now)
+            raise
+
+    def _join_as(self, session: Session, nick: str, room: str, asked: str, now: float) -> None:
+        host = self.host
         if names.nick(nick).key != session.person.name.key:
             raise Refused("nick-taken", f"This connection is {session.person.nick}.")
         key = names.room(room).key
@@ -197,11 +210,11 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         other, room = self._desk.joined.get(join_id, (None, None))
         if other is not None and room is not None and room.number == ref:
             session = other.session
-            if session is not None and session.person.name.key == _joined_up(nick).lower():
+            if session is not None and session.person.name.key == fold(_joined_up(nick)):
                 return other, other._places[ref]
             sentence = "That JOIN_ID and CLIENT_NAME do not belong together."
             raise Refused("wrong-join-id", sentence)
-        if not any(room.number == ref for room in self.host.chat.rooms.values()):
+        if not 1 <= ref <= self.host.chat.rooms_made:
             raise Refused("no-such-room", f"There is no room with ROOM_REF {ref}.")
         raise Refused("not-in-room", "You are not in that room.")
 

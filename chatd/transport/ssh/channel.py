@@ -32,8 +32,8 @@ LOCAL_PACKET = 16 * 1024
 #: Variables of the environment that one channel keeps.
 MAX_VARIABLES = 16
 
-#: Bytes of a command.
-MAX_COMMAND = 4096
+#: Bytes of a command: what fits into a packet, and says for itself when it is too long.
+MAX_COMMAND = 32 * 1024
 
 
 class SessionChannel:

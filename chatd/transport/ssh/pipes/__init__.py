@@ -23,6 +23,7 @@ class Help(Pipe):
 
     def begin(self) -> None:
         """Write them down."""
+        self.call.check_alone("help")
         width = max(len(usage) for _, usage, _ in COMMANDS.values())
         self.call.put([f"{usage:{width}}  {text}" for _, usage, text in COMMANDS.values()])
         self.finish()
@@ -41,12 +42,13 @@ COMMANDS: dict[str, tuple[type[Pipe], str, str]] = {
 
 def pipe(host: Host, channel: SessionChannel, who: chat.Visitor, command: str) -> Pipe:
     """What runs for the words of a command."""
+    name, _, rest = command.strip().partition(" ")
     try:
-        words = shlex.split(command)
-    except ValueError:
-        words = []
-    kind = COMMANDS[words[0]][0] if words and words[0] in COMMANDS else Unknown
-    program = kind(Call(host, channel, who, tuple(words[1:])))
+        words = shlex.split(rest)
+    except ValueError:  # it's an apostrophe
+        words = rest.split()
+    kind = COMMANDS[name][0] if name in COMMANDS else Unknown
+    program = kind(Call(host, channel, who, tuple(words), rest.strip()))
     program.attempt(program.begin)
     return program
 

@@ -26,17 +26,26 @@ class Misused(Exception):  # noqa: N818 - a no, not an error
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a command."""
+    """One use of a command: its words, and what follows its name as it was sent."""
 
     host: Host
     channel: SessionChannel
     who: chat.Visitor
     words: tuple[str, ...]
+    rest: str = ""
 
     def put(self, lines: list[str]) -> None:
         """Write lines to standard output."""
         ended = "\r\n" if self.channel.terminal else "\n"
         self.channel.outbox.write("".join(line + ended for line in lines).encode())
+
+    def check_alone(self, usage: str) -> None:
+        """A command that takes no words was given none.
+
+        :raises Misused: otherwise.
+        """
+        if self.words:
+            raise Misused(f"{usage} takes no words")
 
     def fail(self, sentence: str, status: int) -> None:
         """Say on standard error what is wrong, and end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from twisted.internet.interfaces import IDelayedCall
@@ -10,17 +11,18 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.pace import Pace
 from chatd.chat.session import Session
-from chatd.chat.text import safe
-from chatd.transport.ssh.pipes.pipe import REFUSED, Call, Misused
+from chatd.transport.ssh.pipes.pipe import INTERRUPTED, REFUSED, Call, Misused
 from chatd.transport.ssh.pipes.present import Present
 from chatd.wire.line import CutLine, LineCodec
+
+_CTRL_C, _CTRL_D = b"\x03", b"\x04"
 
 
 class Say(Present):
     """``say ROOM TEXT``, or without a text each line of standard input, at the pace of a person.
 
-    Nothing is dropped: lines that wait for their turn stop the input.  It ends, with status 0, once
-    the last line is kept.
+    The text is taken as it is, but for quotes around all of it.  Nothing is dropped: lines that
+    wait for their turn stop the input.  It ends, with status 0, once the last line is kept.
     """
 
     def __init__(self, call: Call) -> None:
@@ -32,25 +34,33 @@ class Say(Present):
         self._later: IDelayedCall | None = None
         flood = call.host.flood
         self._pace = Pace(flood, call.host.clock.seconds()) if flood else None
-        self._no_more = len(call.words) > 1
+        self._room, _, text = call.rest.partition(" ")
+        self._text = _unquoted(text.strip())
+        self._no_more = bool(self._text)
 
     def begin(self) -> None:
         """Read the words, then come in."""
-        if not self.call.words:
+        if not self._room:
             raise Misused("say ROOM TEXT, or say ROOM with lines on standard input")
         if self._no_more:
-            self._take([safe(" ".join(self.call.words[1:]))])
+            self._take(self._codec.receive_data(f"{self._text}\n".encode()))
         self.enter()
 
     def entered(self, session: Session) -> None:
-        """Go on with what waits."""
+        """Go on with what waits, if there is such a room."""
+        self.call.host.chat.find_room(self._room, session.person)
         self._go_on()
 
     def data_received(self, data: bytes) -> None:
-        """Lines of standard input."""
+        """Lines of standard input; at a terminal Ctrl-C and Ctrl-D end it."""
+        data, control = _typed(data) if self.call.channel.terminal else (data, b"")
         if not self._no_more:
             self._take(self._codec.receive_data(data))
             self.attempt(self._go_on)
+        if control == _CTRL_C:
+            self.finish(INTERRUPTED)
+        elif control == _CTRL_D:
+            self.input_ended()
 
     def input_ended(self) -> None:
         """The last line may have no end."""
@@ -83,7 +93,7 @@ class Say(Present):
                 return
             line = self._lines.popleft()
             self._waiting -= len(line)
-            room = host.chat.find_room(self.call.words[0], session.person)
+            room = host.chat.find_room(self._room, session.person)
             self._unkept += 1
             host.chat.say_from_outside(session, room, line, host.now(), self._kept)
         if self._no_more and not (self._lines or self._unkept):
@@ -108,3 +118,18 @@ class Say(Present):
         if self._later is not None and self._later.active():
             self._later.cancel()
         super().leave()
+
+
+def _unquoted(text: str) -> str:
+    """A text without the quotes around all of it; an apostrophe is none."""
+    quote = text[:1]
+    if len(text) > 1 and quote in "\"'" and text.endswith(quote) and quote not in text[1:-1]:
+        return text[1:-1]
+    return text
+
+
+def _typed(data: bytes) -> tuple[bytes, bytes]:
+    """What somebody typed at a terminal, its lines ended by LF, up to a Ctrl-C or Ctrl-D."""
+    found = re.search(rb"[\x03\x04]", data)
+    end = found.start() if found else len(data)
+    return data[:end].replace(b"\r", b"\n"), data[end : end + 1]

@@ -17,6 +17,7 @@ class Who(Pipe):
 
     def begin(self) -> None:
         """Write them down."""
+        self.call.check_alone("who")
         seen = _visible_rooms(self.call)
         rows = []
         for person in self.call.host.chat.people.everyone():
@@ -31,6 +32,7 @@ class Rooms(Pipe):
 
     def begin(self) -> None:
         """Write them down."""
+        self.call.check_alone("rooms")
         self.call.put(
             [
                 f"{room} {len(room.members)} {room.settings.topic}".rstrip()
@@ -50,8 +52,7 @@ class Find(Pipe):
         self.wait_for(self._look())
 
     async def _look(self) -> None:
-        words = " ".join(f'"{word}"' if " " in word else word for word in self.call.words)
-        query = read_query(safe(words), "UTC")
+        query = read_query(safe(self.call.rest), "UTC")
         chat, nobody = self.call.host.chat, _nobody(self.call)
         if query.room in ("", EVERYWHERE):
             rooms = readable(chat, nobody)
