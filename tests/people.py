@@ -135,6 +135,13 @@ class Server:
         while self._scheduled:
             self._scheduled.pop(0)()
 
+    def end_one_turn(self) -> bool:
+        """Do what was asked for up to now, not what that asks for; say if that was anything."""
+        scheduled, self._scheduled[:] = self._scheduled[:], []
+        for step in scheduled:
+            step()
+        return bool(scheduled)
+
     def enters(
         self,
         nick: str = "",

@@ -3,10 +3,16 @@
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
+from chatd.chat import audience
 from chatd.chat.events import Entry
-from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS
+from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 from chatd.terminal.style import TextStyle
 
 from .people import Reader, Server
@@ -156,6 +162,14 @@ class Listening(RuleBasedStateMachine):
     def end_turn(self) -> None:
         self.server.end_turn()
 
+    @rule()
+    def end_one_turn(self) -> None:
+        self.server.end_one_turn()
+
+    @rule(which=st.integers(0, 2))
+    def catch_up(self, which: int) -> None:
+        self.listeners[which].session.catch_up()
+
     @invariant()
     def what_was_heard_is_the_beginning_of_what_was_said(self) -> None:
         for listener in self.listeners:
@@ -177,8 +191,47 @@ class Listening(RuleBasedStateMachine):
         )
 
 
-TestListening = Listening.TestCase
-TestListening.settings = settings(max_examples=60, stateful_step_count=30)
+@pytest.mark.parametrize("slice_", [1, 2, SLICE])
+def test_who_stops_and_goes_on_hears_everything_once(
+    slice_: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "SLICE", slice_)
+    few = settings(max_examples=60, stateful_step_count=30)
+    run_state_machine_as_test(Listening, settings=few)
+
+
+def test_a_very_large_room_is_served_in_slices_and_in_order() -> None:
+    server = Server()
+    people = [server.enters(f"p{n}") for n in range(3 * SLICE)]
+    while server.end_one_turn():
+        pass
+    readers = [person.reader for person in people]
+    for reader in readers:
+        reader.received, reader.sends = b"", 0
+    people[0].types("one")
+    turns = 0
+    while server.end_one_turn():
+        turns += 1
+        sent = sum(reader.sends for reader in readers)
+        assert sent <= SLICE * turns + 1  # one goes, and is shown the last before that
+        if turns == 1:
+            people[1].types("two")  # it is read meanwhile, and comes after
+            people[2].goes()
+    assert turns >= 6
+    left = b"-- p2 left\r\n"
+    assert readers[0].received == b"p1: two\r\n" + left
+    assert readers[1].received == b"p0: one\r\n" + left
+    assert {reader.received for reader in readers[3:]} == {b"p0: one\r\np1: two\r\n" + left}
+
+
+def test_a_log_that_is_large_does_not_wait_for_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audience, "SLICE", 1)
+    server = Server()
+    ada, *others = [server.enters(f"p{n}") for n in range(5)]
+    for number in range(LOG_EVENTS + 10):
+        ada.types(f"{number}")
+    heard = [f"p0: {number}" for number in range(LOG_EVENTS + 10)]
+    assert all(other.sees()[-len(heard) :] == heard for other in others)
 
 
 def test_nobody_who_is_up_to_date_loses_a_line_to_the_bound_of_the_log() -> None:

@@ -10,11 +10,13 @@ has a queue.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Protocol
 
 from chatd.chat.events import Entry
-from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS
+from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 from chatd.chat.log import RoomLog, Style
+from chatd.chat.sweep import Sweeps
 
 #: Listeners behind whose cursors are looked at on every flush.
 FEW = 16
@@ -47,6 +49,9 @@ class Listener(Protocol):
         """So many events of the room are gone before it could read them."""
 
 
+#: Listeners of one style, and what sends to each.
+Group = dict[Listener, Callable[[bytes], int]]
+
 #: Who an event is hidden from, and who is mentioned in it, when it is the same for everyone.
 _NOBODY: tuple[frozenset[Listener], frozenset[Listener]] = (frozenset(), frozenset())
 
@@ -54,8 +59,9 @@ _NOBODY: tuple[frozenset[Listener], frozenset[Listener]] = (frozenset(), frozens
 class Audience:
     """The listeners of one room and their cursors in its log.
 
-    A listener is in exactly one of: a style's group, ``_late`` (behind, to be served at the next
-    flush) or ``_held`` (behind and full, to be served when its connection has room).
+    A listener is in exactly one of: a style's group, ``_sweeps`` (about to be sent what the groups
+    have been sent), ``_late`` (behind, to be served at the next flush) or ``_held`` (behind and
+    full, to be served when its connection has room).
     """
 
     __slots__ = (
@@ -68,6 +74,7 @@ class Audience:
         "_room",
         "_shared",
         "_special",
+        "_sweeps",
     )
 
     def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
@@ -76,7 +83,8 @@ class Audience:
         self._on_news = on_news
         self._shared = 0
         self._awaited = False  # whether a flush at the end of the turn has been asked for
-        self._groups: dict[Style, dict[Listener, Callable[[bytes], int]]] = {}
+        self._groups: dict[Style, Group] = {}
+        self._sweeps = Sweeps()
         self._late: dict[Listener, tuple[Style, int]] = {}
         self._held: dict[Listener, tuple[Style, int]] = {}
         self._special: dict[int, tuple[frozenset[Listener], frozenset[Listener]]] = {}
@@ -84,7 +92,7 @@ class Audience:
     @property
     def highlights(self) -> bool:
         """Whether anybody here is shown it otherwise when they are mentioned."""
-        return any(style.highlights for style in self._groups) or any(
+        return any(style.highlights for style in chain(self._groups, self._sweeps.styles())) or any(
             style.highlights for places in (self._late, self._held) for style, _ in places.values()
         )
 
@@ -111,29 +119,36 @@ class Audience:
             if group.pop(listener, None) is not None:
                 self._held[listener] = (style, self._shared)
                 return
-        late = self._late.pop(listener, None)
-        if late is not None:
-            self._held[listener] = late
+        behind = self._take_late(listener)
+        if behind is not None:
+            self._held[listener] = behind
+
+    def _take_late(self, listener: Listener) -> tuple[Style, int] | None:
+        """Take a listener out of those who are behind, although their connection has room."""
+        if self._sweeps:
+            swept = self._sweeps.take_out(listener)
+            if swept is not None:
+                return swept, self._sweeps.start
+        return self._late.pop(listener, None)
 
     def resume(self, listener: Listener) -> None:
         """A connection has room again: serve its listener from its own cursor."""
         held = self._held.pop(listener, None)
         if held is not None:
             self._serve(listener, *held)
-            if self._shared == self._log.end:
-                self._forget()
+            self._forget()
 
     def catch_up(self, listener: Listener) -> None:
         """Show somebody now what waits for the end of the turn: something else follows it."""
-        if self._shared == self._log.end or listener.full:
+        if (self._shared == self._log.end and not self._sweeps) or listener.full:
             return
         for style, group in self._groups.items():
             if group.pop(listener, None) is not None:
                 self._serve(listener, style, self._shared)
                 return
-        late = self._late.pop(listener, None)
-        if late is not None:
-            self._serve(listener, *late)
+        behind = self._take_late(listener)
+        if behind is not None:
+            self._serve(listener, *behind)
 
     def _settle(self, listener: Listener, style: Style, cursor: int) -> None:
         """Put a listener where its cursor and its connection say."""
@@ -154,7 +169,7 @@ class Audience:
                 if not group:
                     del self._groups[style]
                 return self._shared
-        behind = self._late.pop(listener, None) or self._held.pop(listener, None)
+        behind = self._take_late(listener) or self._held.pop(listener, None)
         return behind[1] if behind else None
 
     # What happens -------------------------------------------------------------------------------
@@ -172,37 +187,73 @@ class Audience:
         """
         log = self._log
         if log.is_large:
-            self.flush()  # nobody who is up to date may lose what is to be forgotten
+            self.flush(wholly=True)  # nobody who is up to date may lose what is to be forgotten
             log.forget(log.first + max(1, len(log) // 8))
         hidden, marked = frozenset(unseen_by), frozenset(mentions)
         if hidden or marked:
             self._special[log.end] = (hidden, marked)
         log.append(entry)
         if not self._awaited:
-            self._awaited = True
-            self._on_news(self)
-        elif log.end - self._shared >= FLUSH_EVENTS:
+            self._ask_for_flush()
+        elif log.end - self._shared >= FLUSH_EVENTS and not self._sweeps:
             self.flush()
 
-    def flush(self) -> None:
-        """Send what is new to everyone who can take it."""
-        log = self._log
+    def flush(self, *, wholly: bool = False) -> None:
+        """Send what is new to everyone who can take it.
+
+        When there are very many this is a slice of it, and more is asked for in the next turn;
+        unless it is to be done ``wholly``.
+        """
         self._awaited = False
+        if not self._sweeps:
+            self._send_news()
+        more = self._serve_slice()
+        while more and wholly:
+            if not self._sweeps:
+                self._send_news()
+            more = self._serve_slice()
+        if more:
+            self._ask_for_flush()
+        self._forget()
+
+    def _ask_for_flush(self) -> None:
+        if not self._awaited:
+            self._awaited = True
+            self._on_news(self)
+
+    def _send_news(self) -> None:
+        """Send what is new to those who are up to date; to very many, let it begin."""
+        log = self._log
         start, end = self._shared, log.end
-        if start != end:
-            passed_over = self._set_apart(start, end)
-            for style, group in tuple(self._groups.items()):
-                self._broadcast(style, group, max(start, log.first), end)
-                if not group:
-                    del self._groups[style]
-            self._shared = end
-            for listener, style in passed_over:
-                self._settle(listener, style, end)
-        for listener in tuple(self._late):
+        if start == end:
+            return
+        passed_over = self._set_apart(start, end)
+        if sum(map(len, self._groups.values())) > SLICE:
+            self._sweeps.begin(self._groups, start, end)
+        for style, group in tuple(self._groups.items()):
+            self._broadcast(style, group, max(start, log.first), end)
+            if not group:
+                del self._groups[style]
+        self._shared = end
+        for listener, style in passed_over:
+            self._settle(listener, style, end)
+
+    def _serve_slice(self) -> bool:
+        """Go on with a broadcast to very many, and those who are behind; say if there is more."""
+        sweeps, log = self._sweeps, self._log
+        count = SLICE
+        while sweeps and count > 0:
+            style, part = sweeps.part(count)
+            count -= len(part)
+            self._broadcast(style, part, max(sweeps.start, log.first), sweeps.end)
+            self._groups.setdefault(style, {}).update(part)
+        end = log.end
+        behind = [listener for listener, (_, cursor) in self._late.items() if cursor != end]
+        for listener in behind[: max(0, count)]:
             late = self._late.pop(listener, None)
             if late is not None:
                 self._serve(listener, *late)
-        self._forget()
+        return bool(sweeps) or len(behind) > max(0, count) or self._shared != end
 
     def _set_apart(self, start: int, end: int) -> list[tuple[Listener, Style]]:
         """Give those their own cursor who are to see something otherwise than the others.
@@ -235,7 +286,7 @@ class Audience:
         """Send everything from start to end to a whole group; who is full leaves it."""
         while start < end and group:
             try:
-                data, start = self._log.chunk(style, start)
+                data, start = self._log.chunk(style, start, end)
             except Exception as unexpected:
                 self._give_up(group, unexpected)
                 return
@@ -331,6 +382,8 @@ class Audience:
     def _forget(self) -> None:
         """Keep only what somebody has still to read; with many behind, look only now and then."""
         log = self._log
+        if self._sweeps or self._shared != log.end:
+            return
         behind = len(self._held) + len(self._late)
         if not behind:
             log.forget(log.end)

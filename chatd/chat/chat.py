@@ -166,7 +166,7 @@ class Chat:
         for room in {**person.invited_into, **person.muted_in}:
             room.renamed(old, person.name.key)
         if person.ignored_by:
-            self._posting.flush()  # what was done under the old nick is judged by it
+            self._posting.flush(wholly=True)  # what was done under the old nick is judged by it
         for other in person.ignored_by:
             other.ignored[person.name.key] = None
             if not any(session.full for session in other.sessions):  # they have read all of it

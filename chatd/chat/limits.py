@@ -62,6 +62,10 @@ LOG_STYLES = 16
 #: Events that may wait in a room for the end of the reactor's turn; more, and it flushes at once.
 FLUSH_EVENTS = 500
 
+#: Members that are sent something in one turn of the reactor; more, and the rest has its turn after
+#: what came meanwhile was read.  500 sends take some 2 ms.
+SLICE = 500
+
 #: Bytes that one member is handed at a time; what a send buffer of the kernel holds as well.
 CHUNK_BYTES = 64 * 1024
 

@@ -88,12 +88,14 @@ class RoomLog:
         """The events from a position on."""
         return self._entries[start - self.first :]
 
-    def chunk(self, style: Style, start: int) -> tuple[bytes, int]:
+    def chunk(self, style: Style, start: int, end: int | None = None) -> tuple[bytes, int]:
         """Render from a position on, at most ``CHUNK_BYTES``; return that and where to go on.
 
-        A single event that is longer comes alone.
+        It goes up to, not including, ``end``, or to the end of the log.  A single event that is
+        longer comes alone.
         """
-        pieces = self._render(style)[start - self.first :]
+        until = None if end is None else end - self.first
+        pieces = self._render(style)[start - self.first : until]
         data = b"".join(pieces)
         if len(data) <= CHUNK_BYTES or len(pieces) == 1:
             return data, start + len(pieces)

@@ -137,8 +137,8 @@ class Posting:
             self._schedule(self.flush)
         self._news.append(audience)
 
-    def flush(self) -> None:
-        """Send to everyone what happened since the last time."""
+    def flush(self, *, wholly: bool = False) -> None:
+        """Send to everyone what happened since the last time; to very many in slices."""
         news, self._news = self._news, []
         for audience in news:
-            audience.flush()
+            audience.flush(wholly=wholly)
