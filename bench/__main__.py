@@ -14,6 +14,7 @@ from bench import machine, servers
 from bench.dialects import WAYS
 from bench.fanout import fan_out
 from bench.idle import Presence
+from bench.inside import inside
 from bench.rooms import rooms, slow, slow_ratios
 from bench.setting import Setting
 
@@ -60,6 +61,10 @@ def _ssh(given: argparse.Namespace, setting: Setting) -> str:
     return f"{report}\n\n{presence}"
 
 
+def _inside(given: argparse.Namespace, setting: Setting) -> str:
+    return inside(given.members, given.messages, given.many, given.people, given.rounds)
+
+
 class _Command:
     """One sub-command: its options, each with what it is by default and with ``--quick``."""
 
@@ -101,6 +106,15 @@ _COMMANDS = {
     "ssh": _Command(
         _ssh, "ssh sessions, and logins", sessions=([50, 200], [5]), idle=(500, 10), load=_LOADS
     ),
+    "inside": _Command(
+        _inside,
+        "what things cost inside the chat, without sockets",
+        members=(1000, 20),
+        messages=(100, 2),
+        many=(50_000, 1200),
+        people=(2000, 3),
+        rounds=(10, 2),
+    ),
 }
 
 _OPTIONS: dict[str, dict[str, object]] = {
@@ -114,6 +128,10 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "readers": {"type": int, "help": "how many listen, with those who never read"},
     "sessions": {"type": int, "nargs": "+", "help": "how many sessions listen"},
     "idle": {"type": int, "help": "idle sessions, and logins"},
+    "messages": {"type": int, "help": "how many are said for one figure"},
+    "many": {"type": int, "help": "members of a very large room"},
+    "people": {"type": int, "help": "people who fill rooms of their own"},
+    "rounds": {"type": int, "help": "how often rooms are filled and emptied"},
 }
 
 

@@ -302,6 +302,7 @@ def make_server(options: Options, reactor: Any) -> IService:
     """The server that these options describe, on a reactor."""
     clock: IReactorTime = IReactorTime(reactor)
     core: IReactorCore = reactor
+    names.prepare()
     server = MultiService()
     store = _store(options, reactor, server)
     chat = Chat(

@@ -78,6 +78,12 @@ def test_ssh_sessions_lose_nothing_and_log_in() -> None:
     assert "10 come in and leave" in printed
 
 
+def test_what_things_cost_inside_is_told() -> None:
+    printed = bench("inside")
+    for row in ("round 2", "100 styles", "one is mentioned", "2 ignore somebody", "simulated"):
+        assert f"\n{row}" in printed
+
+
 @pytest.mark.parametrize("arguments", [(), ("nothing",), ("fan-out", "--way", "carrier-pigeon")])
 def test_what_it_cannot_do_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "bench", *arguments]

@@ -124,6 +124,11 @@ def _skeleton(text: str) -> str:
     return unicodedata.normalize("NFD", "".join(table.get(c, c) for c in decomposed)).casefold()
 
 
+def prepare() -> None:
+    """Read the table of look-alikes, some 50 ms, before the first nick is asked for."""
+    _prototypes()
+
+
 @cache
 def _prototypes() -> dict[str, str]:
     """Each character that looks like something else, and one picture for all that look alike."""

@@ -89,16 +89,16 @@ class MemoryStore:
         if self._keeper is None:
             raise RuntimeError("the store is not open")
         shelf = self._shelves.get(room)
-        if shelf is None:
-            shelf = self._shelves[room] = _Shelf()
         if isinstance(event, KeptEvent):
+            if shelf is None:
+                shelf = self._shelves[room] = _Shelf()
             if message_id in self._seen:
                 return
             self._seen[message_id] = None
             if len(self._seen) > MESSAGE_IDS:
                 self._seen.popitem(last=False)
             self._put(shelf, event)
-        self._keeper.kept(room, message_id, shelf.last, event)
+        self._keeper.kept(room, message_id, shelf.last if shelf else 0, event)
 
     def _put(self, shelf: _Shelf, event: KeptEvent) -> None:
         self._size -= shelf.size
