@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable
 
 from bench.figures import median, shown, table
 from bench.machine import rss_kib
-from chatd.chat.chat import Chat, Visitor
+from chatd.chat.chat import Chat
+from chatd.chat.entrance import Visitor
 from chatd.chat.preferences import Preferences
 from chatd.chat.session import Session
 from chatd.store.memory import MemoryStore

@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 
-from chatd.chat.chat import Chat, Visitor
+from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.preferences import Preferences
 from chatd.chat.session import Session
+from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 
@@ -125,10 +127,10 @@ class Someone:
 class Server:
     """A chat with a clock that stands still and turns that end when they are told to."""
 
-    def __init__(self, **options: str) -> None:
+    def __init__(self, store: Store | None = None, **options: str) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        self.chat = Chat(MemoryStore(), self._scheduled.append, **options)
+        self.chat = Chat(store or MemoryStore(), self._scheduled.append, **options)
 
     def end_turn(self) -> None:
         """What the reactor does when everything that came has been read."""

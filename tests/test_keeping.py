@@ -11,7 +11,8 @@ import pytest
 
 from chatd.chat.events import Joined, Said
 from chatd.chat.search import Search
-from chatd.store import schema, sqlite
+from chatd.chat.store import NotKeptError
+from chatd.store import schema, sqlite, tables
 from chatd.store.sqlite import SqliteStore, StoreError
 
 from .callers import Netcat
@@ -64,7 +65,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     monkeypatch.setattr(sqlite, "IDLE_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn, days=10)
-    old = 3 * sqlite.PRUNED + 7
+    old = 3 * tables.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
@@ -85,7 +86,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     monkeypatch.setattr(sqlite, "IDLE_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
-    for number in range(sqlite.PRUNED + 3):
+    for number in range(tables.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.forget("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
@@ -180,6 +181,37 @@ def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
     for _ in range(2):  # the lock is given back
         with pytest.raises(StoreError, match=why):
             SqliteStore(path, TestTurn(), lambda: 0.0).prepare()
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION))
+def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
+    tmp_path: Path, version: int
+) -> None:
+    with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
+        for steps in schema.UPGRADES[:version]:
+            for step in steps:
+                old.execute(step)
+        old.execute(f"PRAGMA user_version = {version}")
+        old.execute("INSERT INTO room (name, last) VALUES ('lobby', 1)")
+        old.execute("INSERT INTO event VALUES (1, 1, 1, 1.5, 'said', 'ada', 'ada', 'hello')")
+        old.execute("INSERT INTO search (rowid, words) VALUES (1, 'hello')")
+    store, _ = store_in(tmp_path, TestTurn())
+    assert waited(store.before("lobby", None, 9)) == [(1, Said(1.5, "ada", "hello"))]
+    assert len(waited(store.search(["lobby"], Search(("hello",)), 0, 9))) == 1
+    assert waited(store.records("account")) == {}
+    waited(store.close())
+
+
+def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    waited(store.put("account", "ada", "x"))
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(NotKeptError, match="disk is full"):
+        waited(store.put("account", "ada", "y" * 100_000))
+    assert waited(store.records("account")) == {"ada": "x"}
+    waited(store.close())
 
 
 def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatd.chat.chat import Chat, Visitor
+from chatd.chat.chat import Chat
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.session import Session
 from chatd.store.memory import MemoryStore

@@ -51,6 +51,7 @@ MARK = "mark"
 
 rooms = st.sampled_from(["attic", "lobby"])
 nicks = st.sampled_from(["ada", "bob"])
+kinds = st.sampled_from(["account", "ban"])
 holders = st.sampled_from(["one", "other"])
 times = st.sampled_from([1.0, 2.0, 3.0])
 texts = st.one_of(st.text(max_size=5), st.sampled_from(["an apple", "An Apple pie", "pie, apple"]))
@@ -95,6 +96,7 @@ class Keeping(RuleBasedStateMachine):
         self.store = type(self).make(Path(self.folder.name), self.turn)
         self.store.open(self.keeper)
         self.marks = self.before = 0
+        self.recorded: dict[str, dict[str, str]] = {}
         self.posted: dict[str, list[tuple[str, RoomEvent]]] = {}
         self.holder: dict[str, str] = {}
         self.ids = 0
@@ -161,6 +163,18 @@ class Keeping(RuleBasedStateMachine):
         self.settle()
         self.posted.pop(room, None)
         self.keeper.kept_in.pop(room, None)
+
+    @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
+    def put(self, kind: str, key: str, value: str | None) -> None:
+        waited(self.store.put(kind, key, value))
+        records = self.recorded.setdefault(kind, {})
+        records.pop(key, None)
+        if value is not None:
+            records[key] = value
+
+    @rule(kind=kinds)
+    def read_records(self, kind: str) -> None:
+        assert waited(self.store.records(kind)) == self.recorded.get(kind, {})
 
     def numbered(self, room: str) -> list[tuple[int, RoomEvent]]:
         return [

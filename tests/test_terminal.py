@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatd.chat.chat import Visitor
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice
 from chatd.chat.limits import LINE_BYTES, PERSONAL_BYTES, Flood
 from chatd.chat.preferences import Preferences

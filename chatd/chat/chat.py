@@ -8,10 +8,11 @@ seconds since the epoch and come from whoever calls.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from chatd.chat import names
+from chatd.chat.accounts import Account, Accounts
 from chatd.chat.archive import Archive
+from chatd.chat.entrance import Entrance, Visitor
 from chatd.chat.events import (
     Acted,
     Joined,
@@ -38,17 +39,7 @@ from chatd.chat.posting import Acknowledge, Posting
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
-from chatd.chat.text import cut, safe
-
-
-@dataclass(frozen=True, slots=True)
-class Visitor:
-    """Who is at the door: what they would like to be called, and what is known of them."""
-
-    nick: str = ""
-    address: str = ""
-    fingerprint: str | None = None
-    operator: bool = False
+from chatd.chat.text import cut
 
 
 class Chat:
@@ -70,38 +61,29 @@ class Chat:
         self._shouting = shouting
         self.rooms_made = 0
         self._incarnation = incarnation
-        self._nicks = Nicks(self.people, store, incarnation)
+        self.accounts = Accounts(store)
+        self._nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self._entrance = Entrance(self.people, self.accounts, self._nicks)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
 
     # Coming and going -----------------------------------------------------------------------------
 
     async def enter(
-        self, visitor: Visitor, reader: Reader, now: float, *, exactly: bool = False
+        self,
+        visitor: Visitor,
+        reader: Reader,
+        now: float,
+        *,
+        exactly: bool = False,
+        listens: bool = True,
     ) -> tuple[Session, str]:
-        """Let somebody in, under the nick they ask for or (unless ``exactly``) one near it.
+        """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
+        return await self._entrance.enter(visitor, reader, now, exactly=exactly, listens=listens)
 
-        Return their session and, when they carry another nick than they asked for, a sentence that
-        says why; an empty one otherwise.  They are in no room yet.
-
-        :raises Refused: ``bad-nick`` or ``nick-taken``, only with ``exactly``.
-        """
-        asked = safe(visitor.nick)
-        if exactly:
-            name, remark = await self._nicks.exactly(asked), ""
-        else:
-            name, remark = await self._nicks.nearest(asked)
-        person = Person(
-            name,
-            now,
-            address=visitor.address,
-            fingerprint=visitor.fingerprint,
-            operator=visitor.operator,
-        )
-        self.people.add(person)
-        session = Session(person, reader)
-        person.sessions.append(session)
-        return session, remark
+    async def register(self, person: Person, now: float) -> Account:
+        """Make somebody's nick their own: see `chatd.chat.entrance.Entrance.register`."""
+        return await self._entrance.register(person, now)
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
@@ -122,6 +104,7 @@ class Chat:
             self._remove(person, room, now)
         self._forget(person)
         person.told_by = None
+        self._entrance.left(person)
         self.people.remove(person)
         self._nicks.release(person.name)
 
@@ -145,6 +128,7 @@ class Chat:
         name = names.nick(text)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
+        self._nicks.check_owner(name, person)
         if not await self._nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if not person.sessions:  # gone while we waited

@@ -34,6 +34,10 @@ ROOMS_PER_PERSON = 50
 #: Rooms of the whole server.  An empty room is gone, so this bounds rooms per connection as well.
 ROOMS = 200_000
 
+#: Accounts of the whole server, some 1 KB each, and keys of one: laptops, phones, scripts.
+ACCOUNTS = 100_000
+KEYS_PER_ACCOUNT = 20
+
 #: People that one person ignores, and invitations that one room remembers; IRC gives 15 to 60.
 IGNORED = 100
 INVITED = 200

@@ -7,6 +7,7 @@ waited for, and meanwhile nobody else here may have it or one that looks like it
 from __future__ import annotations
 
 from chatd.chat import names
+from chatd.chat.accounts import Accounts
 from chatd.chat.events import Refused
 from chatd.chat.names import Name
 from chatd.chat.people import People, Person
@@ -16,8 +17,9 @@ from chatd.chat.store import Store
 class Nicks:
     """The nicks of the people who are here; ``holder`` is this server, to the store."""
 
-    def __init__(self, people: People, store: Store, holder: str) -> None:
+    def __init__(self, people: People, accounts: Accounts, store: Store, holder: str) -> None:
         self._people = people
+        self._accounts = accounts
         self._store = store
         self._holder = holder
         self._wanted: set[str] = set()
@@ -28,9 +30,20 @@ class Nicks:
         :raises Refused: ``bad-nick`` or ``nick-taken``.
         """
         name = names.nick(asked)
+        self.check_owner(name)
         if not await self.claim(name):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         return name
+
+    def check_owner(self, name: Name, by: Person | None = None) -> None:
+        """Whether somebody may have a nick that may be somebody's own.
+
+        :raises Refused: ``nick-taken``.
+        """
+        owner = self._accounts.owner(name)
+        if owner is not None and (by is None or by.account != owner.name.key):
+            like = "" if owner.name.key == name.key else " looks like a nick that"
+            raise Refused("nick-taken", f"{name}{like} is registered; its owner has an ssh key.")
 
     async def nearest(self, asked: str) -> tuple[Name, str]:
         """Take the nick that is asked for or one near it, and say in a sentence why it is another.
@@ -49,7 +62,8 @@ class Nicks:
                 name = await self._free_variant(near)
             return name, f"{refused.sentence} You are {name}."
         name = await self._free_variant(wanted)
-        return name, "" if name == wanted else f"{wanted} is taken; you are {name}."
+        taken = "registered" if self._accounts.owner(wanted) else "taken"
+        return name, "" if name == wanted else f"{wanted} is {taken}; you are {name}."
 
     async def _guest(self) -> Name:
         while True:
@@ -68,6 +82,13 @@ class Nicks:
 
     async def claim(self, name: Name, by: Person | None = None) -> bool:
         """Take a nick if nobody here has it or looks like it, and no other holder claims it."""
+        owner = self._accounts.owner(name)
+        if owner is not None and (by is None or by.account != owner.name.key):
+            return False
+        return await self.claim_own(name, by)
+
+    async def claim_own(self, name: Name, by: Person | None = None) -> bool:
+        """Take a nick for its owner, or one that is nobody's."""
         if not self._people.is_free(name, by):
             return False
         if by is not None and by.name.key == name.key:

@@ -21,12 +21,13 @@ GUEST = "guest"
 class Person:
     """Somebody who is here.
 
-    ``ignored`` holds folded nicks; ``ignored_by`` who has this person there, so that a rename is
-    followed; ``invited_into`` and ``muted_in`` are the rooms that know this nick.  Times are
-    seconds since the epoch.
+    ``account`` is the folded nick of their account.  ``ignored`` holds folded nicks;
+    ``ignored_by`` who has this person there, so that a rename is followed; ``invited_into`` and
+    ``muted_in`` are the rooms that know this nick.  Times are seconds since the epoch.
     """
 
     __slots__ = (
+        "account",
         "address",
         "away",
         "came",
@@ -56,6 +57,7 @@ class Person:
         self.address = address
         self.fingerprint = fingerprint
         self.operator = operator
+        self.account: str | None = None
         self.came = now
         self.last_active = now
         self.away: str | None = None

@@ -117,7 +117,8 @@ class Posting:
         where.audience.append(entry, unseen_by, mentioned(event, where, self._people))
         if isinstance(event, Joined) and author in where.members:
             for each in author.sessions:
-                where.audience.add(each, each.style_in(where))
+                if each.listens:
+                    where.audience.add(each, each.style_in(where))
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """The store could not keep an event: its writer is told."""

@@ -74,12 +74,13 @@ class Session:
     """One connection of a person.
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
-    where plain lines go and which is shown without its name.
+    where plain lines go and which is shown without its name.  One that does not listen speaks only.
     """
 
-    __slots__ = ("focus", "person", "preferences", "reader", "send")
+    __slots__ = ("focus", "listens", "person", "preferences", "reader", "send")
 
-    def __init__(self, person: Person, reader: Reader) -> None:
+    def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
+        self.listens = listens
         self.person = person
         self.reader = reader
         self.send: Callable[[bytes], int] = reader.send
@@ -129,7 +130,7 @@ class Session:
 
         What happened in its rooms before is shown before.
         """
-        if self.reader.pending > PERSONAL_BYTES:
+        if not self.listens or self.reader.pending > PERSONAL_BYTES:
             return False
         self.catch_up()
         self._write(event)

@@ -9,11 +9,15 @@ the number of the last that was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from chatd.chat.events import KeptEvent, RoomEvent
 from chatd.chat.search import Search
+
+
+class NotKeptError(Exception):
+    """A record could not be kept; the argument is the reason, for people."""
 
 
 class Keeper(Protocol):
@@ -62,6 +66,15 @@ class Store(Protocol):
 
     def forget(self, room: str) -> None:
         """The room is gone for good: drop its events."""
+
+    async def put(self, kind: str, key: str, value: str | None) -> None:
+        """Keep a record in the place of the one with this key, or (None) drop that.
+
+        :raises NotKeptError: when it is not kept; nothing has changed then.
+        """
+
+    async def records(self, kind: str) -> Mapping[str, str]:
+        """Every record of a kind, by its key."""
 
     async def close(self) -> None:
         """Keep what was posted, then end."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
 from itertools import islice
@@ -79,6 +79,7 @@ class MemoryStore:
         self._places = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._claims = Claims()
+        self._records: dict[str, dict[str, str]] = {}
 
     def open(self, keeper: Keeper) -> None:
         """Begin, and tell this keeper from now on."""
@@ -151,6 +152,18 @@ class MemoryStore:
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
         self._claims.release(nick, holder)
+
+    async def put(self, kind: str, key: str, value: str | None) -> None:
+        """Keep a record in the place of the one with this key, or (None) drop that."""
+        records = self._records.setdefault(kind, {})
+        if value is None:
+            records.pop(key, None)
+        else:
+            records[key] = value
+
+    async def records(self, kind: str) -> Mapping[str, str]:
+        """Every record of a kind, by its key."""
+        return dict(self._records.get(kind, {}))
 
     def forget(self, room: str) -> None:
         """Drop the events of a room."""

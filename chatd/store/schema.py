@@ -19,6 +19,10 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         # The words are folded already: all that its tokenizer has to do is to find the blanks.
         "CREATE VIRTUAL TABLE search USING fts5(words, content='', tokenize='ascii')",
     ),
+    (
+        "CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+        " PRIMARY KEY (kind, key)) WITHOUT ROWID",
+    ),
 )
 
 VERSION = len(UPGRADES)

@@ -12,64 +12,30 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from chatd.chat.events import Acted, KeptEvent, RoomEvent, Said, TopicSet
-from chatd.chat.limits import MESSAGE_IDS
-from chatd.chat.people import fold
-from chatd.chat.search import Search, folded, text_of
-from chatd.chat.store import Keeper
+from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.search import Search
+from chatd.chat.store import Keeper, NotKeptError
 from chatd.store import schema
 from chatd.store.claims import Claims
+from chatd.store.tables import EVENT, Forget, Job, Post, Put, Tables, event_from
 from chatd.store.thread import Worker
 from chatd.store.turn import Answer, Turn
 
 #: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
 WAITING = 50_000
-#: Events that are dropped in one transaction when they are too old or their room is gone.
-PRUNED = 500
 #: Seconds without anything to do after which old events are looked for.
 IDLE_SECONDS = 5.0
 #: Transactions after which the log is moved into the database.
 CHECKPOINTS = 500
 
-_KINDS: dict[str, Callable[[float, str, str], KeptEvent]] = {
-    "said": Said,
-    "acted": Acted,
-    "topic": TopicSet,
-}
-_KIND_OF: dict[type[KeptEvent], str] = {Said: "said", Acted: "acted", TopicSet: "topic"}
-_EVENT = "event.number, event.time, event.kind, event.nick, event.text"
-
 
 class StoreError(Exception):
     """The database cannot be used; the argument is a sentence without its beginning."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Post:
-    room: str
-    message_id: str
-    event: RoomEvent
-
-
-@dataclass(frozen=True, slots=True)
-class _Forget:
-    room: str
-
-
-_Job = _Post | _Forget
-
-
-def _event(row: Sequence[Any]) -> tuple[int, KeptEvent]:
-    number, time, kind, nick, text = row
-    return number, _KINDS[kind](time, nick, text)
 
 
 def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
@@ -80,86 +46,6 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
     database.execute("PRAGMA wal_autocheckpoint = 0")
     database.execute("PRAGMA foreign_keys = ON")
     return database
-
-
-class _Tables:
-    """What the writer does with the database; each method is part of a transaction."""
-
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self.database = database
-        self._rooms: dict[str, tuple[int, int]] = {}
-        self._seen: OrderedDict[str, None] = OrderedDict()
-
-    def roll_back(self) -> None:
-        """The transaction came to nothing: what was learnt from it is not so."""
-        self._rooms.clear()
-
-    def post(self, post: _Post) -> int | None:
-        """Keep an event; return its number, or None when it was kept before."""
-        room = self._rooms.get(post.room) or self._find(post.room)
-        event = post.event
-        if not isinstance(event, KeptEvent):
-            return room[1]
-        if post.message_id in self._seen:
-            return None
-        ident, number = room[0], room[1] + 1
-        text = text_of(event)
-        cursor = self.database.execute(
-            "INSERT INTO event (room, number, time, kind, nick, author, text)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (ident, number, event.time, _KIND_OF[type(event)], event.nick, fold(event.nick), text),
-        )
-        self.database.execute(
-            "INSERT INTO search (rowid, words) VALUES (?, ?)", (cursor.lastrowid, folded(text))
-        )
-        self.database.execute("UPDATE room SET last = ? WHERE id = ?", (number, ident))
-        self._rooms[post.room] = (ident, number)
-        return number
-
-    def remember(self, posts: list[_Post]) -> None:
-        """These are kept for good: the same ids are not kept again."""
-        for post in posts:
-            self._seen[post.message_id] = None
-        while len(self._seen) > MESSAGE_IDS:
-            self._seen.popitem(last=False)
-
-    def _find(self, room: str) -> tuple[int, int]:
-        """The number of a room in the tables, and of its last event; a new room is made."""
-        row = self.database.execute("SELECT id, last FROM room WHERE name = ?", (room,)).fetchone()
-        if row is None:
-            made = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
-            row = (made.lastrowid, 0)
-        found = self._rooms[room] = (int(row[0]), int(row[1]))
-        return found
-
-    def forget(self, room: str) -> None:
-        """A room is gone; its events go later, some at a time."""
-        self._rooms.pop(room, None)
-        self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
-
-    def prune(self, before: float | None) -> bool:
-        """Drop some events of rooms that are gone, or from before a time; say if there are more."""
-        rows = self.database.execute(
-            "SELECT id, text FROM event WHERE room IN (SELECT id FROM room WHERE name IS NULL)"
-            " LIMIT ?",
-            (PRUNED,),
-        ).fetchall()
-        if not rows:
-            self.database.execute("DELETE FROM room WHERE name IS NULL")
-            if before is not None:
-                oldest = "SELECT id, text, time FROM event ORDER BY id LIMIT ?"
-                rows = [
-                    (ident, text)
-                    for ident, text, time in self.database.execute(oldest, (PRUNED,))
-                    if time < before
-                ]
-        for ident, text in rows:
-            self.database.execute(
-                "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)",
-                (ident, folded(text)),
-            )
-            self.database.execute("DELETE FROM event WHERE id = ?", (ident,))
-        return len(rows) == PRUNED
 
 
 class SqliteStore:
@@ -188,7 +74,7 @@ class SqliteStore:
         self._claims = Claims()
         self._lock = -1
         self._commits = 0
-        self._writer: Worker[_Job] = Worker(
+        self._writer: Worker[Job] = Worker(
             "chatd writes", self._write, idle=self._tidy, idle_seconds=IDLE_SECONDS
         )
         self._reader: Worker[Callable[[], None]] = Worker("chatd reads", _do_each)
@@ -209,7 +95,7 @@ class SqliteStore:
         """Start to read and to write."""
         self._database = connect(self._path, power=self._power)
         self._reading = connect(self._path)
-        self._tables = _Tables(self._database)
+        self._tables = Tables(self._database)
         self._writer.start()
         self._reader.start()
 
@@ -228,13 +114,13 @@ class SqliteStore:
             why = "the server cannot keep up; try again later."
             self._turn.soon(partial(keeper.not_kept, room, message_id, why))
         else:
-            self._writer.do(_Post(room, message_id, event))
+            self._writer.do(Post(room, message_id, event))
 
     def forget(self, room: str) -> None:
         """The room is gone for good: drop its events."""
-        self._writer.do(_Forget(room))
+        self._writer.do(Forget(room))
 
-    def _write(self, jobs: list[_Job]) -> None:
+    def _write(self, jobs: list[Job]) -> None:
         """Keep what has gathered, in one transaction (in the writer's thread)."""
         told: list[Callable[[], None]] = []
         try:
@@ -245,22 +131,25 @@ class SqliteStore:
             self._roll_back()
             told = self._not_kept(jobs, error)
         else:
-            self._tables.remember([job for job in jobs if isinstance(job, _Post)])
+            self._tables.remember([job for job in jobs if isinstance(job, Post)])
         self._turn.soon(partial(_do_each, told))
         self._commits += 1
         if self._commits % CHECKPOINTS == 0:
             self._reader.do(self._checkpoint)
 
-    def _do(self, jobs: list[_Job]) -> list[Callable[[], None]]:
+    def _do(self, jobs: list[Job]) -> list[Callable[[], None]]:
         """Do jobs; return what their outcomes are to tell."""
         told: list[Callable[[], None]] = []
         keeper = self._keeper
         seen: set[str] = set()
         for job in jobs:
             match job:
-                case _Forget(room=room):
+                case Forget(room=room):
                     self._tables.forget(room)
-                case _Post(room=room, message_id=message_id, event=event):
+                case Put(answer=answer):
+                    self._tables.put(job)
+                    told.append(partial(answer.give, None))
+                case Post(room=room, message_id=message_id, event=event):
                     if message_id in seen:
                         continue
                     seen.add(message_id)
@@ -274,7 +163,7 @@ class SqliteStore:
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
-    def _not_kept(self, jobs: list[_Job], error: Exception) -> list[Callable[[], None]]:
+    def _not_kept(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
         """What is told when a transaction failed, of which nothing is kept, and a bug raised."""
         keeper = self._keeper
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
@@ -282,7 +171,10 @@ class SqliteStore:
         told: list[Callable[[], None]] = [
             partial(keeper.not_kept, job.room, job.message_id, why)
             for job in jobs
-            if keeper is not None and isinstance(job, _Post)
+            if keeper is not None and isinstance(job, Post)
+        ]
+        told += [
+            partial(job.answer.fail, NotKeptError(why)) for job in jobs if isinstance(job, Put)
         ]
         if not full:
             self._turn.soon(partial(_raise, error))
@@ -312,20 +204,20 @@ class SqliteStore:
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
         query = (
-            f"SELECT {_EVENT} FROM event JOIN room ON room.id = event.room"
+            f"SELECT {EVENT} FROM event JOIN room ON room.id = event.room"
             " WHERE room.name = ? AND number < ? ORDER BY number DESC LIMIT ?"
         )
         below = 2**63 - 1 if number is None else number
         rows = await self._read(query, (room, below, count))
-        return [_event(row) for row in reversed(rows)]
+        return [event_from(row) for row in reversed(rows)]
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
         query = (
-            f"SELECT {_EVENT} FROM event JOIN room ON room.id = event.room"
+            f"SELECT {EVENT} FROM event JOIN room ON room.id = event.room"
             " WHERE room.name = ? AND number > ? ORDER BY number LIMIT ?"
         )
-        return [_event(row) for row in await self._read(query, (room, number, count))]
+        return [event_from(row) for row in await self._read(query, (room, number, count))]
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
@@ -344,12 +236,12 @@ class SqliteStore:
             tests.append(("event.time < ?", search.until))
         where = "search JOIN event ON event.id = search.rowid" if search.phrases else "event"
         query = (
-            f"SELECT room.name, {_EVENT} FROM {where} JOIN room ON room.id = event.room"
+            f"SELECT room.name, {EVENT} FROM {where} JOIN room ON room.id = event.room"
             f" WHERE {' AND '.join(test for test, _ in tests)}"
             f" ORDER BY {'search.rowid' if search.phrases else 'event.id'} DESC LIMIT ? OFFSET ?"
         )
         rows = await self._read(query, (*(value for _, value in tests), count, skip))
-        return [(row[0], *_event(row[1:])) for row in rows]
+        return [(row[0], *event_from(row[1:])) for row in rows]
 
     def _read(self, query: str, values: tuple[object, ...]) -> Answer:
         """Look something up, in the reader's thread."""
@@ -365,6 +257,21 @@ class SqliteStore:
 
         self._reader.do(look)
         return answer
+
+    # Records --------------------------------------------------------------------------------------
+
+    async def put(self, kind: str, key: str, value: str | None) -> None:
+        """Keep a record in the place of the one with this key, or (None) drop that.
+
+        :raises NotKeptError: when it is not kept.
+        """
+        answer = self._turn.answer()
+        self._writer.do(Put(kind, key, value, answer))
+        await answer
+
+    async def records(self, kind: str) -> Mapping[str, str]:
+        """Every record of a kind, by its key."""
+        return dict(await self._read("SELECT key, value FROM record WHERE kind = ?", (kind,)))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 

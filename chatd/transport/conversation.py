@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat.chat import Visitor
 from chatd.chat.commands import receive
 from chatd.chat.commands.describe import welcome
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.pace import Pace

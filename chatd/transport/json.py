@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from chatd.chat import names
-from chatd.chat.chat import Visitor
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.preferences import Preferences

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from twisted.logger import Logger
 
 from chatd.chat import names
-from chatd.chat.chat import Visitor
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import ROOMS_PER_PERSON
 from chatd.chat.people import fold

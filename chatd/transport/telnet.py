@@ -7,7 +7,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.chat.chat import Visitor
+from chatd.chat.entrance import Visitor
 from chatd.transport.conversation import TOO_LONG, Conversation, Plain
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import outbox_for, stream

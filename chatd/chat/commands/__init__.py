@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from difflib import get_close_matches
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands import moderating, oneself, recalling, rooms, talking
+from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, talking
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.session import Session
@@ -80,6 +80,7 @@ COMMANDS: tuple[Command, ...] = (
     *recalling.COMMANDS,
     *rooms.COMMANDS,
     *oneself.COMMANDS,
+    *accounts.COMMANDS,
     *moderating.COMMANDS,
 )
 

@@ -7,6 +7,7 @@ from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.commands.describe import duration, in_room, roster
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
+from chatd.chat.people import Person
 from chatd.chat.room import Room
 from chatd.chat.text import cut
 
@@ -59,11 +60,17 @@ def _users(call: Call) -> None:
     call.list(f"{room}: {len(room.members)} here", roster(room))
 
 
+def _standing(person: Person) -> str:
+    if person.operator:
+        return "operator of this server"
+    return "guest" if person.account is None else f"owner of the nick {person.account}"
+
+
 def _whois(call: Call) -> None:
     other = call.chat.find_person(need(call, call.words, "NICK"))
     shared = [str(room) for room in other.rooms.values() if room.name.key in call.person.rooms]
     rows = [
-        "operator of this server" if other.operator else "guest",
+        _standing(other),
         f"key {other.fingerprint}" if other.fingerprint else "no key",
         f"rooms shared with you: {', '.join(shared) or 'none'}",
         f"here for {duration(call.now - other.came)}, "

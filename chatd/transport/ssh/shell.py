@@ -8,7 +8,7 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IAddress, IProtocol
 from zope.interface import implementer
 
-from chatd.chat import chat
+from chatd.chat import entrance
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import pipes
@@ -60,17 +60,17 @@ def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
     return made
 
 
-def visitor(host: Host, channel: SessionChannel) -> chat.Visitor:
+def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
     """Who came by a channel, as the chat knows people."""
     who, peer = channel.visitor, channel.peer
     address = peer.arrival.address if isinstance(peer, Caller) else ""
-    return chat.Visitor(who.user, address, who.fingerprint, who.key in host.operators)
+    return entrance.Visitor(who.user, address, who.fingerprint, who.key in host.operators)
 
 
 class Shell:
     """One conversation in one channel."""
 
-    def __init__(self, host: Host, channel: SessionChannel, who: chat.Visitor) -> None:
+    def __init__(self, host: Host, channel: SessionChannel, who: entrance.Visitor) -> None:
         self._channel = channel
         self._lines = LineCodec()
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
@@ -95,7 +95,7 @@ class Shell:
             ansi=name != "dumb",
         )
 
-    def _begin(self, who: chat.Visitor) -> None:
+    def _begin(self, who: entrance.Visitor) -> None:
         if not self._conversation.lost:
             self._conversation.begin(who)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 
-from chatd.chat import chat
+from chatd.chat import entrance
 from chatd.transport.host import Host
 from chatd.transport.ssh.channel import SessionChannel
 from chatd.transport.ssh.pipes.pipe import Call, Misused, Pipe
@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[type[Pipe], str, str]] = {
 }
 
 
-def pipe(host: Host, channel: SessionChannel, who: chat.Visitor, command: str) -> Pipe:
+def pipe(host: Host, channel: SessionChannel, who: entrance.Visitor, command: str) -> Pipe:
     """What runs for the words of a command."""
     name, _, rest = command.strip().partition(" ")
     try:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat import chat
+from chatd.chat import entrance
 from chatd.chat.events import Refused
 from chatd.transport.host import Host
 from chatd.transport.ssh.channel import SessionChannel
@@ -30,7 +30,7 @@ class Call:
 
     host: Host
     channel: SessionChannel
-    who: chat.Visitor
+    who: entrance.Visitor
     words: tuple[str, ...]
     rest: str = ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.python.failure import Failure
 
 from chatd.chat.log import Style
@@ -16,6 +18,8 @@ class Present(Pipe):
 
     sees_own = True
     each_room = False
+    #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
+    listens = True
     needs_all = False
 
     def __init__(self, call: Call) -> None:
@@ -27,8 +31,8 @@ class Present(Pipe):
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
-        host = self.call.host
-        session, _ = await host.chat.enter(self.call.who, self, host.now())
+        host, who = self.call.host, replace(self.call.who, apart=self.listens)
+        session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
         self.session = session
         if self.ended:
             self.leave()

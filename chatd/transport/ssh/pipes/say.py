@@ -25,6 +25,8 @@ class Say(Present):
     wait for their turn stop the input.  It ends, with status 0, once the last line is kept.
     """
 
+    listens = False
+
     def __init__(self, call: Call) -> None:
         super().__init__(call)
         self._codec = LineCodec()

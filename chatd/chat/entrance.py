@@ -1,0 +1,153 @@
+"""Entrance: under which nick somebody comes in, and whether they are here already.
+
+A key that proves an account makes whoever comes with it that person, on another screen perhaps; who
+brings none is a guest under a nick that is nobody's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatd.chat.accounts import Account, Accounts
+from chatd.chat.events import Notice, Refused
+from chatd.chat.names import Name
+from chatd.chat.nicks import Nicks
+from chatd.chat.people import People, Person, fold
+from chatd.chat.session import Reader, Session
+from chatd.chat.text import safe
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is at the door: what they would like to be called, and what is known of them.
+
+    Who comes ``apart`` is somebody of their own although their key proves an account: a script that
+    listens, say, beside the person on a screen.
+    """
+
+    nick: str = ""
+    address: str = ""
+    fingerprint: str | None = None
+    operator: bool = False
+    apart: bool = False
+
+
+class Entrance:
+    """Lets people in; ``_here`` has who of the owners of accounts is here."""
+
+    def __init__(self, people: People, accounts: Accounts, nicks: Nicks) -> None:
+        self._people = people
+        self._accounts = accounts
+        self._nicks = nicks
+        self._here: dict[str, Person] = {}
+
+    def left(self, person: Person) -> None:
+        """Somebody is here no longer."""
+        if person.account is not None:
+            self._here.pop(person.account, None)
+
+    async def enter(
+        self,
+        visitor: Visitor,
+        reader: Reader,
+        now: float,
+        *,
+        exactly: bool = False,
+        listens: bool = True,
+    ) -> tuple[Session, str]:
+        """Let somebody in, under the nick they ask for or (unless ``exactly``) one near it.
+
+        Return their session and, when they carry another nick than they asked for, a sentence that
+        says why; an empty one otherwise.  They are in no room yet, unless they are here already:
+        the key of an account says who somebody is, whatever they ask for.  Who does not ``listens``
+        is shown nothing.
+
+        :raises Refused: ``bad-nick`` or ``nick-taken``, only with ``exactly``.
+        """
+        await self._accounts.load()
+        account = self._accounts.of_key(visitor.fingerprint)
+        if account is not None and not visitor.apart:
+            return await self._enter_as(account, visitor, reader, now, listens=listens)
+        asked = safe(visitor.nick)
+        if exactly:
+            name, remark = await self._nicks.exactly(asked), ""
+        else:
+            name, remark = await self._nicks.nearest(asked)
+        session = self._come(name, visitor, reader, now, listens=listens)
+        if account is None:
+            self._warn_owner(asked, session.person)
+        return session, remark
+
+    def _come(
+        self, name: Name, visitor: Visitor, reader: Reader, now: float, *, listens: bool
+    ) -> Session:
+        person = Person(
+            name,
+            now,
+            address=visitor.address,
+            fingerprint=visitor.fingerprint,
+            operator=visitor.operator,
+        )
+        self._people.add(person)
+        session = Session(person, reader, listens=listens)
+        person.sessions.append(session)
+        return session
+
+    async def _enter_as(
+        self, account: Account, visitor: Visitor, reader: Reader, now: float, *, listens: bool
+    ) -> tuple[Session, str]:
+        """Let the owner of an account in; who is here already is one person on two screens."""
+        person = self._here.get(account.name.key)
+        if person is None:
+            if not await self._nicks.claim_own(account.name):
+                name, remark = await self._nicks.nearest(account.name.shown)
+            else:
+                name, remark = account.name, ""
+            person = self._here.get(account.name.key)  # who came while we waited
+            if person is None:
+                session = self._come(name, visitor, reader, now, listens=listens)
+                session.person.account = account.name.key
+                self._here[account.name.key] = session.person
+                return session, remark or _other_name(visitor, session.person)
+            self._nicks.release(name)
+        session = Session(person, reader, listens=listens)
+        person.sessions.append(session)
+        person.operator = person.operator or visitor.operator
+        if listens:
+            for room in person.rooms.values():
+                room.audience.add(session, session.style_in(room))
+        return session, _other_name(visitor, person)
+
+    def _warn_owner(self, asked: str, person: Person) -> None:
+        """Tell the owner of a nick that somebody with another key, or none, has asked for it."""
+        account = self._accounts.get(fold(asked)) if asked else None
+        owner = self._here.get(account.name.key) if account is not None else None
+        if owner is not None:
+            key = f"another key ({person.fingerprint})" if person.fingerprint else "no key"
+            told = f"Somebody with {key} asked for your nick, and is {person.nick} now."
+            for session in owner.sessions:
+                session.deliver(Notice(told))
+
+    async def register(self, person: Person, now: float) -> Account:
+        """Make somebody's nick their own.
+
+        :raises Refused: ``no-key``, ``no-nick``, ``no-change``, and as `Accounts.register`.
+        """
+        if person.account is not None:
+            raise Refused("no-change", f"You have an account: {person.account}.")
+        if person.fingerprint is None:
+            raise Refused("no-key", "Come with an ssh key, which proves next time that it is you.")
+        if person.is_nameless:
+            raise Refused("no-nick", "Choose a nick first: /nick NAME.")
+        account = await self._accounts.register(person.name, person.fingerprint, now)
+        person.account = account.name.key
+        if person.sessions:
+            self._here[account.name.key] = person
+        return account
+
+
+def _other_name(visitor: Visitor, person: Person) -> str:
+    """A sentence for who comes with the key of an account under another name."""
+    if not visitor.nick or fold(visitor.nick) in ("", person.name.key):
+        return ""
+    return f"Your key is that of {person.account}; you are {person.nick}."
