@@ -8,6 +8,7 @@ seconds since the epoch and come from whoever calls.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
@@ -31,6 +32,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.chat.lasting import Lasting
 from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
@@ -66,6 +68,7 @@ class Chat:
         self._entrance = Entrance(self.people, self.accounts, self._nicks)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
+        self.lasting = Lasting(store, self.lobby, self._restored)
 
     # Coming and going -----------------------------------------------------------------------------
 
@@ -79,6 +82,7 @@ class Chat:
         listens: bool = True,
     ) -> tuple[Session, str]:
         """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
+        await self.lasting.load()
         return await self._entrance.enter(visitor, reader, now, exactly=exactly, listens=listens)
 
     async def register(self, person: Person, now: float) -> Account:
@@ -176,7 +180,9 @@ class Chat:
 
     def may_see(self, person: Person, room: Room) -> bool:
         """Whether somebody may know who is in a room and what it is about."""
-        return not room.settings.private or person in room.members or person.operator
+        if not room.settings.private or person in room.members or person.operator:
+            return True
+        return person.account in room.keepers
 
     def join(self, session: Session, text: str, now: float) -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.
@@ -195,9 +201,11 @@ class Chat:
                 raise Refused("too-many-rooms", "The server has no place for another room.")
             room = self._open_room(name)
             role = Role.OWNER
+            with suppress(Refused):  # who has no account, or many rooms, has one for a while
+                self.lasting.begin(room, person)
         else:
             room.check_entry(person)
-            role = Role.MEMBER
+            role = room.keepers.get(person.account or "", Role.MEMBER)
         room.came(person, role)
         person.rooms[name.key] = room
         session.focus_on(room)
@@ -226,10 +234,14 @@ class Chat:
         self.tell(person, PutOut(now, room.name.shown, whose, why))
         self._after_leaving(room, now)
 
-    def _open_room(self, name: Name, *, permanent: bool = False) -> Room:
+    def _restored(self, name: Name, ident: str) -> Room:
+        return self._open_room(name, ident=ident)
+
+    def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
         self.rooms_made += 1
         made = self.rooms_made
-        ident = name.key if permanent else f"{name.key}@{self._incarnation}.{made}"
+        if not ident:
+            ident = name.key if permanent else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
@@ -253,7 +265,7 @@ class Chat:
 
     def _after_leaving(self, room: Room, now: float) -> None:
         """A room with nobody in it is gone; one without an owner has an heir."""
-        if not room.members and not room.permanent:
+        if not (room.members or room.permanent or room.settings.lasting):
             del self.rooms[room.name.key]
             self._store.forget(room.id)
             return
@@ -364,6 +376,7 @@ class Chat:
         room.check_membership(person)
         room.check_role(person, Role.MODERATOR)
         room.settings.topic = cut(text, TOPIC_LENGTH)
+        self.lasting.changed(room)
         self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
     # People ---------------------------------------------------------------------------------------

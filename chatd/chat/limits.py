@@ -38,6 +38,9 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: Rooms of one account that last although nobody is in them.
+LASTING_ROOMS = 20
+
 #: People that one person ignores, and invitations that one room remembers; IRC gives 15 to 60.
 IGNORED = 100
 INVITED = 200

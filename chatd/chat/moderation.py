@@ -14,7 +14,7 @@ from chatd.chat.room import Room, outranks
 from chatd.chat.text import cut
 
 SHOUTING = ("allow", "warn", "kick")
-SETTINGS = ("private", "topic", "slow", "shouting")
+SETTINGS = ("private", "topic", "slow", "shouting", "lasting")
 
 
 def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
@@ -55,6 +55,7 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
     if member.role is role:
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     member.role = role
+    chat.lasting.give_role(room, other, role)
     chat.post(room, RoleGiven(now, other.nick, role, person.nick), person)
 
 
@@ -101,7 +102,8 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
 def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
-    :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``.
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
+        ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
     """
     room.check_membership(person)
     room.check_role(person, Role.MODERATOR)
@@ -117,11 +119,28 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         if value not in SHOUTING:
             raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
         settings.shouting = value
+    elif name == "lasting":
+        _set_lasting(chat, person, room, on_or_off(value))
     else:
         raise Refused(
             "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
         )
+    chat.lasting.changed(room)
     chat.post(room, RoomSet(now, person.nick, name, setting(room, name)), person)
+
+
+def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
+    """Let a room outlive those who are in it, or not."""
+    room.check_role(person, Role.OWNER)
+    if lasting == room.settings.lasting:
+        raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
+    if not lasting:
+        chat.lasting.end(room)
+        return
+    chat.lasting.begin(room, person)
+    for other, member in room.members.items():
+        if member.role is not Role.MEMBER:
+            chat.lasting.give_role(room, other, member.role)
 
 
 def setting(room: Room, name: str) -> str:

@@ -39,6 +39,7 @@ class Settings:
     private: bool = False
     slow: float = 0.0
     shouting: str = "allow"
+    lasting: bool = False
 
 
 class Room:
@@ -48,13 +49,15 @@ class Room:
     ``number`` rises in the order in which rooms are made.  Members keep the order in which they
     came.  Invitations and mutes go by folded nick and follow their person to another one.  An
     invitation ends when its person leaves the server, for a stranger may carry the nick tomorrow;
-    a mute stays with a nick that somebody chose.
+    a mute stays with a nick that somebody chose.  ``keepers`` are the accounts of those who own and
+    moderate a room that lasts, here or not.
     """
 
     __slots__ = (
         "audience",
         "id",
         "invited",
+        "keepers",
         "members",
         "muted",
         "name",
@@ -80,6 +83,7 @@ class Room:
         self.members: dict[Person, Member] = {}
         self.settings = Settings()
         self.audience = Audience(name.shown, on_news)
+        self.keepers: dict[str, Role] = {}
         self.invited: dict[str, None] = {}
         self.muted: dict[str, None] = {}
         self.spoke: dict[str, float] = {}
@@ -106,7 +110,8 @@ class Room:
 
         :raises Refused: ``private``.
         """
-        if self.settings.private and not (person.operator or person.name.key in self.invited):
+        known = person.operator or person.name.key in self.invited or person.account in self.keepers
+        if self.settings.private and not known:
             raise Refused("private", f"{self} is private; its moderators can /invite you.")
 
     def check_membership(self, person: Person) -> Member:
@@ -161,7 +166,9 @@ class Room:
 
     def heir(self) -> Person | None:
         """Who should own a room that has no owner: its first moderator, else who came first."""
-        if self.permanent or any(m.role is Role.OWNER for m in self.members.values()):
+        if self.permanent or self.settings.lasting:
+            return None
+        if any(m.role is Role.OWNER for m in self.members.values()):
             return None
         moderators = (p for p, m in self.members.items() if m.role is Role.MODERATOR)
         return next(moderators, None) or next(iter(self.members), None)

@@ -9,7 +9,7 @@ the number of the last that was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from chatd.chat.events import KeptEvent, RoomEvent
@@ -67,10 +67,12 @@ class Store(Protocol):
     def forget(self, room: str) -> None:
         """The room is gone for good: drop its events."""
 
-    async def put(self, kind: str, key: str, value: str | None) -> None:
+    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         """Keep a record in the place of the one with this key, or (None) drop that.
 
-        :raises NotKeptError: when it is not kept; nothing has changed then.
+        It is begun at once; who has to know waits for it.
+
+        :raises NotKeptError: to who waits, when it is not kept; nothing has changed then.
         """
 
     async def records(self, kind: str) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
 from itertools import islice
@@ -62,6 +62,13 @@ def _cost(event: KeptEvent) -> int:
 def _newest(room: str, shelf: _Shelf) -> Iterator[tuple[int, str, int, KeptEvent]]:
     """The events of a room, the last first, by their places in the store."""
     return ((-place, room, number, event) for number, event, place in reversed(shelf.events))
+
+
+class _Done:
+    """What need not be waited for."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield from ()
 
 
 class MemoryStore:
@@ -153,13 +160,14 @@ class MemoryStore:
         """Give a nick back, if this holder has it."""
         self._claims.release(nick, holder)
 
-    async def put(self, kind: str, key: str, value: str | None) -> None:
+    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         """Keep a record in the place of the one with this key, or (None) drop that."""
         records = self._records.setdefault(kind, {})
         if value is None:
             records.pop(key, None)
         else:
             records[key] = value
+        return _Done()
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""

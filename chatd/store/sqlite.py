@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -260,14 +260,14 @@ class SqliteStore:
 
     # Records --------------------------------------------------------------------------------------
 
-    async def put(self, kind: str, key: str, value: str | None) -> None:
+    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         """Keep a record in the place of the one with this key, or (None) drop that.
 
-        :raises NotKeptError: when it is not kept.
+        :raises NotKeptError: to who waits, when it is not kept.
         """
         answer = self._turn.answer()
         self._writer.do(Put(kind, key, value, answer))
-        await answer
+        return answer
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""

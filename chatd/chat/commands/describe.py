@@ -15,9 +15,9 @@ NAMED = 5
 _MARKS = {Role.OPERATOR: "operator", Role.OWNER: "owner", Role.MODERATOR: "moderator"}
 
 
-def in_room(room: Room, person: Person) -> str:
-    """What somebody is told who has come into a room."""
-    if len(room.members) == 1 and not room.permanent:
+def in_room(room: Room, person: Person, *, opened: bool) -> str:
+    """What somebody is told who has come into a room, or has opened it."""
+    if opened:
         told = f"You opened {room}; it is yours."
     else:
         told = f"You are in {room}, {company(room, person)}."

@@ -14,11 +14,12 @@ from chatd.chat.text import cut
 
 def _join(call: Call) -> None:
     room, before = need(call, call.words.strip(), "ROOM"), set(call.person.rooms)
+    opened = not call.chat.number_of(room)
     joined = call.chat.join(call.session, room, call.now)
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
     else:
-        call.answer(in_room(joined, call.person))
+        call.answer(in_room(joined, call.person, opened=opened))
 
 
 def _leave(call: Call) -> None:
@@ -124,10 +125,10 @@ COMMANDS = (
     Command(
         "room",
         "[NAME [VALUE]]",
-        "settings of this room: private, topic, slow, shouting",
+        "settings of this room: private, topic, slow, shouting, lasting",
         _room,
         least=Role.MODERATOR,
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
-        "(0: off); shouting allow, warn or kick.",
+        "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account.",
     ),
 )

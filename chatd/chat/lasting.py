@@ -1,0 +1,106 @@
+"""Rooms that last: who owns them, who looks after them and their settings outlive a restart.
+
+A room that somebody with an account opens lasts; so does the lobby.  Each is one record of the
+store, kept anew whenever something of it changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from chatd.chat import names
+from chatd.chat.events import Refused, Role
+from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.people import Person
+from chatd.chat.room import Room
+from chatd.chat.store import Store
+
+#: What the records of rooms are called in the store.
+KIND = "room"
+_SETTINGS = ("topic", "private", "slow", "shouting", "lasting")
+
+
+class Lasting:
+    """The rooms of a chat that last, and how many each account has.
+
+    ``open_room`` makes a room of a name and the name that the store knows it by.
+    """
+
+    def __init__(
+        self, store: Store, lobby: Room, open_room: Callable[[names.Name, str], Room]
+    ) -> None:
+        self._store = store
+        self._lobby = lobby
+        self._open_room = open_room
+        self._loaded = False
+        self._owned: dict[str, int] = {}
+
+    async def load(self) -> None:
+        """Open every room that the store has, unless that is done."""
+        if self._loaded:
+            return
+        records = await self._store.records(KIND)
+        if not self._loaded:
+            self._loaded = True
+            for key, value in records.items():
+                self._restore(key, value)
+
+    def _restore(self, key: str, value: str) -> None:
+        fields = json.loads(value)
+        if key == self._lobby.name.key:  # the server's options say the rest
+            self._lobby.settings.topic = fields["topic"]
+            self._lobby.settings.slow = fields["slow"]
+            return
+        if not fields["lasting"]:  # it was the lobby once
+            return
+        room = self._open_room(names.Name(fields["name"], key), fields["id"])
+        for name in _SETTINGS:
+            setattr(room.settings, name, fields[name])
+        room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
+        self._count(room, 1)
+
+    def _count(self, room: Room, change: int) -> None:
+        for account, role in room.keepers.items():
+            if role is Role.OWNER:
+                self._owned[account] = self._owned.get(account, 0) + change
+
+    def changed(self, room: Room) -> None:
+        """Something of a room is otherwise: keep it, if it is one that lasts."""
+        if room.settings.lasting or room.permanent:
+            fields = {name: getattr(room.settings, name) for name in _SETTINGS}
+            keepers = {account: role.value for account, role in room.keepers.items()}
+            record = {"name": room.name.shown, "id": room.id, "keepers": keepers, **fields}
+            self._store.put(KIND, room.name.key, json.dumps(record))
+
+    def begin(self, room: Room, person: Person) -> None:
+        """Let a room last, as the room of this person.
+
+        :raises Refused: ``no-account`` or ``too-many``.
+        """
+        account = person.account
+        if account is None:
+            raise Refused("no-account", "You have no account; /register makes your nick your own.")
+        if self._owned.get(account, 0) >= LASTING_ROOMS:
+            raise Refused("too-many", f"You have {LASTING_ROOMS} rooms that last; end one first.")
+        room.settings.lasting = True
+        room.keepers[account] = Role.OWNER
+        self._count(room, 1)
+        self.changed(room)
+
+    def end(self, room: Room) -> None:
+        """Let a room last no longer than somebody is in it."""
+        if room.settings.lasting:
+            self._count(room, -1)
+            room.settings.lasting = False
+            room.keepers.clear()
+            self._store.put(KIND, room.name.key, None)
+
+    def give_role(self, room: Room, person: Person, role: Role) -> None:
+        """Remember the role of somebody with an account."""
+        if room.settings.lasting and person.account is not None:
+            if role is Role.MEMBER:
+                room.keepers.pop(person.account, None)
+            else:
+                room.keepers[person.account] = role
+            self.changed(room)
