@@ -29,7 +29,7 @@ from chatd.chat.limits import HISTORY_EVENTS, Flood
 from chatd.chat.moderation import SHOUTING
 from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
-from chatd.store.memory import MemoryStore
+from chatd.store.apart import Apart
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
@@ -298,13 +298,13 @@ def makeService(options: Options) -> IService:
     return make_server(options, reactor)
 
 
-def make_server(options: Options, reactor: Any) -> IService:
-    """The server that these options describe, on a reactor."""
+def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
+    """The server that these options describe, on a reactor, with another store if there is one."""
     clock: IReactorTime = IReactorTime(reactor)
     core: IReactorCore = reactor
     names.prepare()
     server = MultiService()
-    store = _store(options, reactor, server)
+    store = store or _store(options, reactor, server)
     chat = Chat(
         store,
         lambda flush: clock.callLater(0, flush),
@@ -335,14 +335,12 @@ def make_server(options: Options, reactor: Any) -> IService:
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     """The store that the options choose, begun and ended with the server."""
-    history = options["history"]
-    if not isinstance(history, float):
-        return MemoryStore(HISTORY_EVENTS if history == "memory" else 0, ReactorTurn(reactor))
+    history, turn = options["history"], ReactorTurn(reactor)
     store = SqliteStore(
         options["data"] / "chatd.db",
-        ReactorTurn(reactor),
+        turn,
         time.time,
-        days=history,
+        days=history if isinstance(history, float) else 0.0,
         power=options["durability"] == "power",
     )
 
@@ -353,4 +351,6 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
             raise SystemExit(f"chatd cannot keep what is said: {why}") from None
 
     Keeping(prepare, store.begin).setServiceParent(server)
-    return store
+    if isinstance(history, float):
+        return store
+    return Apart(HISTORY_EVENTS if history == "memory" else 0, turn, store)

@@ -21,6 +21,8 @@ from twisted.python.usage import UsageError
 
 import chatd
 from chatd.chat.limits import Flood
+from chatd.chat.store import Store
+from chatd.store.memory import MemoryStore
 from chatd.tap import BACKLOG, MOTD_LINES, Options, make_server
 from chatd.transport.admission import PerAddress
 from chatd.transport.farewell import Farewell
@@ -415,21 +417,23 @@ def doors(reactor: MemoryReactorClock) -> list[Door]:
     return [factory.door for factory in factories if isinstance(factory, GateFactory)]
 
 
-def served(*words: str) -> tuple[MultiService, MemoryReactorClock]:
+def served(*words: str, store: Store | None = None) -> tuple[MultiService, MemoryReactorClock]:
     """The server of a command line, with its ports opened in memory only."""
     reactor = MemoryReactorClock()
-    options = parsed("--max-connections", "10", "--history", "memory", *words)
+    options = parsed("--max-connections", "10", *words)
     options["endpoints"] = [
         (way, TCP4ServerEndpoint(reactor, 1000 + number))
         for number, (way, _) in enumerate(options["endpoints"])
     ]
-    server = make_server(options, reactor)
+    server = make_server(options, reactor, store)
     assert isinstance(server, MultiService)
     return server, reactor
 
 
 def test_a_server_says_farewell_and_listens_on_every_port() -> None:
-    server, reactor = served("--port", "1", "--listen", "ssh=2", "--listen", "line=3")
+    server, reactor = served(
+        "--port", "1", "--listen", "ssh=2", "--listen", "line=3", store=MemoryStore()
+    )
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [Farewell] + [Listening] * 3
     server.startService()
@@ -444,6 +448,7 @@ def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
     server, reactor = served(
         *("--lobby", "Attic", "--motd", str(motd), "--flood", "none", "--shouting", "kick"),
         *("--per-address", "1", "--proxy-from", "10.0.0.0/8"),
+        store=MemoryStore(),
     )
     server.startService()
     [door] = doors(reactor)
@@ -465,7 +470,7 @@ def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
 def test_every_start_of_a_server_is_another() -> None:
     chats = []
     for _ in range(2):
-        server, reactor = served()
+        server, reactor = served(store=MemoryStore())
         server.startService()
         [door] = doors(reactor)
         chats.append(door.host.chat)
@@ -474,7 +479,7 @@ def test_every_start_of_a_server_is_another() -> None:
 
 def hears(sent: bytes, *words: str) -> tuple[bytes, MemoryReactorClock]:
     """What a server of these options answers to a client of the socket assignment."""
-    server, reactor = served(*words)
+    server, reactor = served(*words, store=MemoryStore())
     server.startService()
     transport = StringTransport()
     gate = GateFactory(doors(reactor)[0]).buildProtocol(transport.getPeer())

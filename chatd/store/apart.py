@@ -1,0 +1,29 @@
+"""A store that keeps accounts and rooms for good, and what was said no longer than the process."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+
+from chatd.chat.store import Store
+from chatd.store.memory import MemoryStore
+from chatd.store.turn import Turn
+
+
+class Apart(MemoryStore):
+    """The last ``events`` of each room in memory, and the records in another store."""
+
+    def __init__(self, events: int, turn: Turn, kept: Store) -> None:
+        super().__init__(events, turn)
+        self._kept = kept
+
+    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
+        """Keep a record in the other store."""
+        return self._kept.put(kind, key, value)
+
+    async def records(self, kind: str) -> Mapping[str, str]:
+        """Every record of a kind that the other store has."""
+        return await self._kept.records(kind)
+
+    async def close(self) -> None:
+        """End the other store."""
+        await self._kept.close()
