@@ -9,7 +9,7 @@ from twisted.conch.ssh.keys import Key
 from chatd.chat.accounts import Account, read_key
 from chatd.chat.accounts import Key as AccountKey
 from chatd.chat.entrance import Visitor
-from chatd.chat.limits import KEYS_PER_ACCOUNT
+from chatd.chat.limits import KEYS_PER_ACCOUNT, MAIL
 from chatd.chat.names import Name
 from chatd.chat.store import NotKeptError
 from chatd.store.memory import MemoryStore
@@ -222,6 +222,45 @@ def test_by_ssh_the_key_tells_who_one_is_and_say_speaks_as_them() -> None:
     stranger = Guest(hall, key=OTHER_KEY).opens()
     assert b"ann is registered; you are ann3." in stranger.gets()
     assert bob.gets() == b"-- ann3 joined lobby\r\n"
+
+
+def test_a_private_message_waits_for_the_owner_of_an_account() -> None:
+    store = MemoryStore()
+    server = Server(store)
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees(), ada.goes(), bob.sees()
+    bob.types("/dm Ada are you there?"), bob.types("/dm ada call me")
+    assert bob.sees() == [
+        "[you -> ada] are you there?",
+        "-- ada is not here now, and will be shown it then.",
+        "[you -> ada] call me",
+        "-- ada is not here now, and will be shown it then.",
+    ]
+    again = Server(store)
+    ada = again.enters("x", fingerprint=ADA)
+    assert ada.sees() == ["[bob -> you] are you there?", "[bob -> you] call me"]
+    ada.goes()
+    assert Server(store).enters("x", fingerprint=ADA).sees() == []
+
+
+def test_so_many_private_messages_wait() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.goes(), bob.sees()
+    for number in range(MAIL + 1):
+        bob.types(f"/dm ada {number}")
+    assert bob.sees()[-1] == "-- ada is not reading now; try again later."
+    back = server.enters("x", fingerprint=ADA)
+    assert len(back.sees()) == MAIL
+
+
+def test_an_owner_under_another_nick_is_here() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.types("/nick lovelace"), ada.sees(), bob.sees()
+    bob.types("/dm ada psst")
+    assert bob.sees() == ["[you -> lovelace] psst"]
+    assert ada.sees() == ["[bob -> you] psst"]
 
 
 def test_who_only_speaks_is_shown_nothing() -> None:

@@ -20,9 +20,7 @@ from chatd.chat.events import (
     Kicked,
     Left,
     Notice,
-    PrivateMessage,
     PutOut,
-    Recipient,
     Refusal,
     Refused,
     Renamed,
@@ -34,6 +32,7 @@ from chatd.chat.events import (
 )
 from chatd.chat.lasting import Lasting
 from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person
@@ -64,8 +63,10 @@ class Chat:
         self.rooms_made = 0
         self._incarnation = incarnation
         self.accounts = Accounts(store)
+        self.mail = Mail(store)
+        self._schedule = schedule
         self._nicks = Nicks(self.people, self.accounts, store, incarnation)
-        self._entrance = Entrance(self.people, self.accounts, self._nicks)
+        self.entrance = Entrance(self.people, self.accounts, self._nicks)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
@@ -83,11 +84,18 @@ class Chat:
     ) -> tuple[Session, str]:
         """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
         await self.lasting.load()
-        return await self._entrance.enter(visitor, reader, now, exactly=exactly, listens=listens)
+        await self.mail.load()
+        session, remark = await self.entrance.enter(
+            visitor, reader, now, exactly=exactly, listens=listens
+        )
+        account = session.person.account
+        if account is not None and listens:  # after the greeting
+            self._schedule(lambda: self.mail.deliver(account, session))
+        return session, remark
 
     async def register(self, person: Person, now: float) -> Account:
         """Make somebody's nick their own: see `chatd.chat.entrance.Entrance.register`."""
-        return await self._entrance.register(person, now)
+        return await self.entrance.register(person, now)
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
@@ -108,7 +116,7 @@ class Chat:
             self._remove(person, room, now)
         self._forget(person)
         person.told_by = None
-        self._entrance.left(person)
+        self.entrance.left(person)
         self.people.remove(person)
         self._nicks.release(person.name)
 
@@ -349,24 +357,6 @@ class Chat:
         own = (session,) if session.reader.sees_own else ()
         self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
         return len(heard) - 1
-
-    def whisper(self, session: Session, nick: str, text: str, now: float) -> None:
-        """Say something to one person alone.
-
-        :raises Refused: ``nobody`` or ``not-reading``.
-        """
-        person, other = session.person, self.find_person(nick)
-        message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
-        person.last_active = now
-        if person.name.key not in other.ignored:
-            if not sum(each.deliver(message) for each in other.sessions):
-                raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
-            other.told_by = person
-        echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
-        for each in person.sessions:
-            each.deliver(echo)
-        if other.away is not None:
-            session.deliver(Notice(f"{other.nick} is away: {other.away or 'no reason given'}"))
 
     def set_topic(self, person: Person, room: Room, text: str, now: float) -> None:
         """Say what a room is about; nothing takes the topic away.

@@ -41,6 +41,10 @@ class Entrance:
         self._nicks = nicks
         self._here: dict[str, Person] = {}
 
+    def owner_here(self, account: Account) -> Person | None:
+        """The owner of an account, if they are here, under whichever nick."""
+        return self._here.get(account.name.key)
+
     def left(self, person: Person) -> None:
         """Somebody is here no longer."""
         if person.account is not None:

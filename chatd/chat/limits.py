@@ -38,6 +38,9 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: Private messages that wait for the owner of an account who is not here.
+MAIL = 50
+
 #: Rooms of one account that last although nobody is in them.
 LASTING_ROOMS = 20
 

@@ -14,6 +14,7 @@ from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.preferences import Preferences
+from chatd.chat.private import whisper
 from chatd.chat.room import Room
 from chatd.chat.session import Session
 from chatd.transport.host import Arrival, Host
@@ -198,7 +199,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             return
         now = self.host.now()
         if dm is not None:
-            self.host.chat.whisper(session, dm, text, now)
+            whisper(self.host.chat, session, dm, text, now)
             if given is not None:
                 self._answer(given)
             return

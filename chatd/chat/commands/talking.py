@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.events import Refused
+from chatd.chat.private import whisper
 
 
 def _unquoted(text: str) -> str:
@@ -13,7 +14,7 @@ def _unquoted(text: str) -> str:
 
 def _dm(call: Call) -> None:
     nick, text = call.split("NICK TEXT")
-    call.chat.whisper(call.session, nick, need(call, _unquoted(text), "NICK TEXT"), call.now)
+    whisper(call.chat, call.session, nick, need(call, _unquoted(text), "NICK TEXT"), call.now)
 
 
 def _reply(call: Call) -> None:
@@ -23,7 +24,7 @@ def _reply(call: Call) -> None:
         raise Refused("nobody", "Nobody has written to you alone yet.")
     if call.chat.people.get(other.name.key) is not other:
         raise Refused("nobody", f"{other.nick} is gone.")
-    call.chat.whisper(call.session, other.nick, text, call.now)
+    whisper(call.chat, call.session, other.nick, text, call.now)
 
 
 def _bc(call: Call) -> None:

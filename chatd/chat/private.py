@@ -1,0 +1,43 @@
+"""Private messages: from one person to one other, who may be here or come later."""
+
+from __future__ import annotations
+
+from chatd.chat.accounts import Account
+from chatd.chat.chat import Chat
+from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
+from chatd.chat.people import Person, fold
+from chatd.chat.session import Session
+
+
+def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> None:
+    """Say something to one person alone; for who has an account it waits until they are here.
+
+    :raises Refused: ``nobody`` or ``not-reading``.
+    """
+    person, other = session.person, _addressee(chat, nick)
+    if isinstance(other, Account):
+        chat.mail.leave(other, person.nick, text, now)
+        echo = PrivateMessage(now, person.nick, other.name.shown, text, Recipient.SENDER)
+        for each in person.sessions:
+            each.deliver(echo)
+        session.deliver(Notice(f"{other.name} is not here now, and will be shown it then."))
+        return
+    message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
+    person.last_active = now
+    if person.name.key not in other.ignored:
+        if not sum(each.deliver(message) for each in other.sessions):
+            raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
+        other.told_by = person
+    echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
+    for each in person.sessions:
+        each.deliver(echo)
+    if other.away is not None:
+        session.deliver(Notice(f"{other.nick} is away: {other.away or 'no reason given'}"))
+
+
+def _addressee(chat: Chat, nick: str) -> Person | Account:
+    """Who carries a nick, or else whose it is."""
+    account = None if chat.people.find(nick) else chat.accounts.get(fold(nick))
+    if account is None:
+        return chat.find_person(nick)
+    return chat.entrance.owner_here(account) or account
