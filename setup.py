@@ -49,6 +49,7 @@ setup(
     package_data={"chatd": ["py.typed"]},
     entry_points={
         "console_scripts": [
+            "chatd-admin = chatd.admin:main",
             "chatd-client = chatd.clients.prompt.program:main",
             "chatd-window = chatd.clients.window.program:main",
         ]

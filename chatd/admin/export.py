@@ -1,0 +1,124 @@
+"""The rooms of a database, and what was said in one of them, line by line.
+
+It knows the tables of rooms and events; what a line looks like it has from those who show it to
+people and to programs.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from chatd.chat import names
+from chatd.chat.events import Entry, Refused
+from chatd.chat.people import fold
+from chatd.store.sqlite import StoreError
+from chatd.store.tables import EVENT, event_from
+from chatd.terminal.style import TextStyle
+from chatd.wire.json_events import EventStyle
+
+#: Events that are read at once.  Between two reads nothing is held: a server can empty its log,
+#: however slowly somebody pages through what is written here.
+READ_EVENTS = 500
+#: What parts the name of a room from what tells it from others of that name.
+_APART = "@"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the store has of a room.  Times are seconds since the epoch, or None without events."""
+
+    room: str
+    messages: int
+    first: float | None
+    last: float | None
+
+    def line(self, width: int, zone: ZoneInfo) -> str:
+        """It as a line of a table."""
+        days = [_day(time, zone) for time in (self.first, self.last)]
+        return f"{self.room:<{width}}  {self.messages:>9}  {'  '.join(days)}\n"
+
+
+def _day(time: float | None, zone: ZoneInfo) -> str:
+    return "-" if time is None else datetime.fromtimestamp(time, zone).strftime("%Y-%m-%d")
+
+
+def rooms(database: sqlite3.Connection) -> list[Kept]:
+    """Return what there is of every room, by name."""
+    query = (
+        "SELECT room.name, count(event.id), min(event.time), max(event.time) FROM room"
+        " LEFT JOIN event ON event.room = room.id WHERE room.name IS NOT NULL"
+        " GROUP BY room.id ORDER BY room.name"
+    )
+    return [Kept(*row) for row in database.execute(query)]
+
+
+def find_room(database: sqlite3.Connection, text: str) -> str:
+    """Return the room that somebody means, as the store knows it.
+
+    :raises StoreError: when there is none, or several have been called so.
+    """
+    known: list[str] = [
+        name for (name,) in database.execute("SELECT name FROM room WHERE name IS NOT NULL")
+    ]
+    try:
+        key: str = text if text in known else names.room(text).key
+    except Refused as refused:
+        raise StoreError(refused.sentence.rstrip(".")) from None
+    if key in known:
+        return key
+    found = sorted(name for name in known if name.partition(_APART)[0] == key)
+    if not found:
+        raise StoreError(
+            f"nothing is kept of a room {key}; chatd-admin rooms lists those there are"
+        )
+    if len(found) > 1:
+        raise StoreError(f"several rooms were called {key}: {', '.join(found)}")
+    return found[0]
+
+
+def entries(
+    database: sqlite3.Connection, room: str, since: float | None, until: float | None
+) -> Iterator[Entry]:
+    """Read what happened in a room, in order, from ``since`` up to, not including, ``until``.
+
+    :raises StoreError: when an event cannot be read.
+    """
+    tests = [("time >= ?", since), ("time < ?", until)]
+    times = [(test, time) for test, time in tests if time is not None]
+    query = (
+        f"SELECT {EVENT} FROM event WHERE room = (SELECT id FROM room WHERE name = ?)"
+        f" AND number > ?{''.join(f' AND {test}' for test, _ in times)} ORDER BY number LIMIT ?"
+    )
+    bounds = [time for _, time in times]
+    last = -1
+    while rows := database.execute(query, (room, last, *bounds, READ_EVENTS)).fetchall():
+        for row in rows:
+            last = int(row[0])
+            yield _entry(room, row)
+
+
+def _entry(room: str, row: tuple[object, ...]) -> Entry:
+    try:
+        number, event = event_from(row)
+        author = fold(event.nick)
+    except (KeyError, TypeError, ValueError):
+        raise StoreError(f"number {row[0]} of {room} is no event that this chatd knows") from None
+    return Entry(room.partition(_APART)[0], number, author, event)
+
+
+def lines(read: Iterator[Entry], zone: str, *, json: bool) -> Iterator[bytes]:
+    """Render events for people, each with its day and time somewhere, or as JSON for programs.
+
+    :raises StoreError: for an event that cannot be shown, such as one of no possible time.
+    """
+    style = EventStyle() if json else TextStyle(days=True, timestamps=True, timezone=zone)
+    for entry in read:
+        try:
+            line = style.render(entry)
+        except (ArithmeticError, AttributeError, OSError, TypeError, ValueError):
+            raise StoreError(f"number {entry.number} of {entry.room} cannot be shown") from None
+        yield line.replace(b"\r\n", b"\n")

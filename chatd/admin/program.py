@@ -1,0 +1,255 @@
+"""The command line of ``chatd-admin``: its commands, what they print, and how they end.
+
+docs/operations.rst, "Looking after the data".  What goes wrong is one sentence on standard error
+and the status `FAILED`, never a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo
+
+import chatd
+from chatd.admin import export
+from chatd.admin.check import counted, faults, plural
+from chatd.admin.forget import forget, said_by, scrub
+from chatd.chat.people import fold
+from chatd.store import files
+from chatd.store.sqlite import StoreError
+
+DONE: Final = 0
+FAILED: Final = 1
+#: What shells say of a program that Ctrl-C ended: 128 and the number of SIGINT.
+INTERRUPTED: Final = 130
+
+Given = argparse.Namespace
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status (argparse itself ends with 2 for bad usage)."""
+    given = _parser().parse_args(arguments)
+    try:
+        status: int = given.run(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has read enough
+        _silence()
+        return DONE
+    except StoreError as why:
+        return _fail(str(why))
+    except OSError as why:
+        _silence()
+        return _fail(f"{why.strerror or why}: {why.filename or 'standard output'}")
+    except KeyboardInterrupt:
+        _silence()
+        return INTERRUPTED
+    return status
+
+
+# What is printed ----------------------------------------------------------------------------------
+
+
+def _write(line: bytes) -> None:
+    if sys.stdout is None:
+        raise StoreError("there is no standard output to write to")
+    sys.stdout.buffer.write(line)
+
+
+def _say(sentence: str) -> None:
+    _write(f"{sentence}\n".encode("utf-8", "replace"))
+
+
+def _complain(sentence: str) -> None:
+    if sys.stderr is not None:
+        print(f"{' '.join(sentence.split()).rstrip('.')}.", file=sys.stderr)
+
+
+def _fail(sentence: str) -> int:
+    _complain(f"chatd-admin: {sentence}")
+    return FAILED
+
+
+def _silence() -> None:
+    """Let nothing more be written to standard output, also not when Python ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# The commands -------------------------------------------------------------------------------------
+
+
+def _backup(given: Given) -> int:
+    size = files.copied(_database(given), given.file, replace=given.force)
+    _say(f"{given.file}: {plural(size, 'byte')}")
+    return DONE
+
+
+def _rooms(given: Given) -> int:
+    with files.reading(_database(given)) as database:
+        rooms = export.rooms(database)
+    width = max((len(kept.room) for kept in rooms), default=0)
+    for kept in rooms:
+        _write(kept.line(width, ZoneInfo(given.zone)).encode())
+    return DONE
+
+
+def _export(given: Given) -> int:
+    since = _midnight(given.since, given.zone)
+    until = _midnight(given.until, given.zone, later=1)
+    with files.reading(_database(given)) as database:
+        room = export.find_room(database, given.room)
+        read = export.entries(database, room, since, until)
+        for line in export.lines(read, given.zone, json=given.json):
+            _write(line)
+    return DONE
+
+
+def _check(given: Given) -> int:
+    found = 0
+    with files.reading(_database(given)) as database:
+        database.execute("BEGIN")  # all is looked at as it is at one moment
+        for fault in faults(database):
+            found += 1
+            _complain(fault)
+        if not found:
+            messages, rooms = counted(database)
+            _say(f"all is well: {plural(messages, 'message')} in {plural(rooms, 'room')}")
+    return FAILED if found else DONE
+
+
+def _upgrade(given: Given) -> int:
+    before, after = files.upgraded(_database(given))
+    if before == after:
+        _say(f"nothing to do: the tables are of version {after}")
+    else:
+        _say(f"the tables were of version {before} and are of version {after} now")
+    return DONE
+
+
+def _forget_person(given: Given) -> int:
+    author = fold(given.nick)
+    if not author:
+        raise StoreError(f"{given.nick} is no nick that anybody could have")
+    path = _database(given)
+    with files.locked(path), files.changing(path) as database:
+        count = said_by(database, author)
+        if count and not given.yes:
+            _ask(f"Delete {plural(count, 'message')} of {given.nick} for good?")
+        forget(database, author)
+        _say(f"{plural(count, 'message')} of {given.nick} deleted")
+        try:
+            scrub(database)
+        except StoreError as why:
+            raise StoreError(
+                f"the file still has traces of what was deleted ({why}); do it once more"
+            ) from None
+    return DONE
+
+
+def _ask(question: str) -> None:
+    """Ask somebody at a terminal.
+
+    :raises StoreError: when nobody is there, or says no.
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise StoreError("nothing was deleted: say --yes, it cannot be undone")
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise StoreError("nothing was deleted")
+
+
+# The command line ---------------------------------------------------------------------------------
+
+
+def _database(given: Given) -> Path:
+    folder: Path = given.data or files.data_folder()
+    return folder / files.DATABASE
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"a day is written 2030-12-31, not {text}") from None
+
+
+def _midnight(day: datetime | None, zone: str, later: int = 0) -> float | None:
+    """When a day, or one so many days later, begins somewhere; seconds since the epoch."""
+    if day is None:
+        return None
+    try:
+        return (day.replace(tzinfo=ZoneInfo(zone)) + timedelta(days=later)).timestamp()
+    except OverflowError:
+        raise StoreError(f"{day:%Y-%m-%d} is too far away") from None
+
+
+def _zone(text: str) -> str:
+    try:
+        return ZoneInfo(text).key
+    except (OSError, KeyError, ValueError):
+        raise argparse.ArgumentTypeError(f"there is no time zone {text}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "chatd-admin",
+        description="Looks after what a chatd server keeps. docs/operations.rst says more.",
+        epilog="Exit status: 0 done, 1 not done (or check found something), 2 wrong usage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"chatd {chatd.__version__}")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the server's data folder [default: $STATE_DIRECTORY, else chatd in "
+        "$XDG_STATE_HOME or ~/.local/state]",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_reading(commands)
+    _add_changing(commands)
+    return parser
+
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add(
+    commands: _Commands, name: str, run: Callable[[Given], int], what: str
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_reading(commands: _Commands) -> None:
+    """Add the commands that a server may run beside."""
+    backup = _add(commands, "backup", _backup, "copy the database into one file")
+    backup.add_argument("file", type=Path, metavar="FILE", help="what the copy is called")
+    backup.add_argument("--force", action="store_true", help="replace a file that is there")
+    rooms = _add(commands, "rooms", _rooms, "list rooms: messages, first and last day")
+    said = _add(commands, "export", _export, "print what was said in a room")
+    said.add_argument("room", metavar="ROOM")
+    said.add_argument("--json", action="store_true", help="one JSON object a line")
+    said.add_argument("--since", type=_day, metavar="DAY", help="from this day on, 2030-12-31")
+    said.add_argument("--until", type=_day, metavar="DAY", help="up to this day, and with it")
+    for each in (rooms, said):
+        each.add_argument("--zone", type=_zone, default="UTC", help="time zone [default: UTC]")
+    _add(commands, "check", _check, "look whether the database is whole")
+
+
+def _add_changing(commands: _Commands) -> None:
+    """Add the commands that no server may run beside."""
+    _add(commands, "upgrade", _upgrade, "bring the tables of an older chatd up to date")
+    person = _add(
+        commands, "forget-person", _forget_person, "delete everything that somebody has said"
+    )
+    person.add_argument("nick", metavar="NICK")
+    person.add_argument("--yes", action="store_true", help="do not ask")

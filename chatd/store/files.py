@@ -1,0 +1,239 @@
+"""The files of the SQLite store, for whoever looks after them while no store has them open, or one.
+
+It knows where they are, how one process takes them for itself, how they are read beside a running
+server and how they are copied.  It must not know what is in the tables.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from chatd.store import schema
+from chatd.store.sqlite import StoreError, connect
+
+#: What the database is called in the data folder.
+DATABASE = "chatd.db"
+#: Pages that are copied in one step (4 MiB): between two of them the command can be interrupted.
+COPIED_PAGES = 1024
+#: Seconds that a reader waits for another process to be done with the file.
+READ_SECONDS = 10.0
+#: Who reads takes part in the bookkeeping of the log, which is a file beside the database.
+_WHO = "run this as the user that the server runs as, also to read"
+
+
+def data_folder() -> Path:
+    """Where systemd says that the data is, else where the XDG base directories say."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "chatd"
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Have a database for this process alone: the lock is the one that a server takes.
+
+    :raises StoreError: when another process has it, or the folder cannot be written to.
+    """
+    _check_there(path)
+    try:
+        lock = _open_lock(path)
+    except OSError as why:
+        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreError(f"another chatd is using {path}: stop it first") from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def _open_lock(path: Path) -> int:
+    """Open the lock beside a database; root makes it for whom the database belongs to."""
+    lock, flags = path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        made = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(lock, flags)
+    if os.geteuid() == 0:  # a server that is not root has to be able to open it
+        owner = path.stat()
+        os.fchown(made, owner.st_uid, owner.st_gid)
+    return made
+
+
+@contextmanager
+def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connection]:
+    """Open a database to read in it, also beside a server; it waits for nobody and stops nobody.
+
+    :raises StoreError: when it cannot be read, or (but for ``any_version``) has other tables than
+        those of this version; for what SQLite says while it is read as well.
+    """
+    _check_there(path)
+    with _told(path), closing(_read_only(path)) as database:
+        version = _version(path, database)
+        if not any_version:
+            _check_version(path, version)
+        yield database
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database that is `locked`, to change what is in it.
+
+    :raises StoreError: as `reading` does.
+    """
+    with _told(path), closing(connect(path)) as database:
+        _check_version(path, _version(path, database))
+        yield database
+
+
+def upgraded(path: Path) -> tuple[int, int]:
+    """Bring the tables of a database up to date; return the versions before and after.
+
+    :raises StoreError: when another process has it, or its tables cannot be brought up to date.
+    """
+    with locked(path), _told(path):
+        with closing(_read_only(path)) as database:  # what is not ours is left as it is
+            version = _version(path, database, empty=True)
+        with closing(connect(path)) as database:
+            schema.upgrade(database)
+            return version, _version(path, database)
+
+
+def copied(path: Path, target: Path, *, replace: bool = False) -> int:
+    """Copy a database, as it is at this moment, into one file; return its size in bytes.
+
+    A server may write meanwhile.  The copy is there whole or not at all, for its owner alone.
+
+    :raises StoreError: when there is something already that is not to be replaced, the database
+        cannot be read or the copy not be written.
+    """
+    _check_target(path, target, replace=replace)
+    with reading(path, any_version=True) as database:
+        try:
+            return _written(database, target)
+        except OSError as why:
+            raise StoreError(f"{why.strerror}: {why.filename or target}") from None
+
+
+def _check_target(path: Path, target: Path, *, replace: bool) -> None:
+    """See that a copy may have this name, which never is that of the database itself."""
+    try:
+        there = target.lstat()
+    except FileNotFoundError:
+        return
+    except OSError as why:
+        raise StoreError(f"{why.strerror}: {target}") from None
+    if path.exists() and target.exists() and path.samefile(target):
+        raise StoreError(f"{target} is the database itself")
+    if not stat.S_ISREG(there.st_mode):
+        raise StoreError(f"{target} is no file that could be replaced")
+    if not replace:
+        raise StoreError(f"{target} is there already; --force replaces it")
+
+
+def _written(database: sqlite3.Connection, target: Path) -> int:
+    """Write a copy under another name, see that it can be read, and give it its own."""
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
+    os.close(handle)
+    try:
+        with closing(sqlite3.connect(name, isolation_level=None)) as copy:
+            # Inside a transaction all steps read the same moment, whatever is written meanwhile.
+            database.execute("BEGIN")
+            database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            database.backup(copy, pages=COPIED_PAGES, progress=_interruptible)
+            database.execute("COMMIT")
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file, readable from anywhere
+            (verdict,) = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if verdict != "ok":
+            raise StoreError(f"the database is damaged, and was not copied: {verdict}")
+        size = os.stat(name).st_size
+        os.replace(name, target)
+        _sync_folder(target.parent)
+    except BaseException:
+        for tail in ("", "-journal", "-wal", "-shm"):
+            with suppress(OSError):
+                os.unlink(name + tail)
+        raise
+    return size
+
+
+def _interruptible(status: int, remaining: int, total: int) -> None:
+    """Between two steps: Python looks for signals when it is called."""
+
+
+def _sync_folder(folder: Path) -> None:
+    """Let the new name outlive a power cut, where a folder can be synced."""
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    except OSError as why:
+        if why.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=READ_SECONDS)
+
+
+def _version(path: Path, database: sqlite3.Connection, *, empty: bool = False) -> int:
+    """The version of a database's tables; 0 of one without any, if that may be."""
+    version = int(database.execute("PRAGMA user_version").fetchone()[0])
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if version == 0 and (tables or not empty):
+        raise StoreError(f"{path} is {'no database of chatd' if tables else 'empty'}")
+    return version
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version > schema.VERSION:
+        raise StoreError(
+            f"{path}: it was written by a newer chatd"
+            f" (version {version}, this one knows {schema.VERSION})"
+        )
+    if version < schema.VERSION:
+        raise StoreError(
+            f"{path} has tables of version {version}, this chatd those of {schema.VERSION}:"
+            " chatd-admin upgrade brings them up to date"
+        )
+
+
+def _check_there(path: Path) -> None:
+    """See that there is a database: nothing here makes one."""
+    try:
+        with path.open("rb"):
+            return
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise StoreError(f"there is no folder {path.parent}") from None
+        raise StoreError(f"{path.parent} has no {path.name}: is it kept elsewhere?") from None
+    except OSError as why:
+        raise StoreError(f"{why.strerror}: {path}") from None
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Put what SQLite says in a sentence."""
+    try:
+        yield
+    except schema.WrongError as why:
+        raise StoreError(f"{path}: {str(why).rstrip('.')}") from None
+    except sqlite3.Error as why:
+        name = getattr(why, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+            raise StoreError(f"{path}: {why}; {_WHO}") from None
+        raise StoreError(f"{path}: {why}") from None
