@@ -15,6 +15,7 @@ from bench.dialects import WAYS
 from bench.fanout import fan_out
 from bench.idle import Presence
 from bench.inside import inside
+from bench.kept import kept
 from bench.rooms import rooms, slow, slow_ratios
 from bench.setting import Setting
 
@@ -63,6 +64,10 @@ def _ssh(given: argparse.Namespace, setting: Setting) -> str:
 
 def _inside(given: argparse.Namespace, setting: Setting) -> str:
     return inside(given.members, given.messages, given.many, given.people, given.rounds)
+
+
+def _kept(given: argparse.Namespace, setting: Setting) -> str:
+    return kept(setting, given.members, given.load, given.stored, given.asked)
 
 
 class _Command:
@@ -115,6 +120,14 @@ _COMMANDS = {
         people=(2000, 3),
         rounds=(10, 2),
     ),
+    "kept": _Command(
+        _kept,
+        "what it costs to keep what is said, and a large store",
+        members=(1000, 10),
+        load=_LOADS,
+        stored=(1_000_000, 2000),
+        asked=(100, 2),
+    ),
 }
 
 _OPTIONS: dict[str, dict[str, object]] = {
@@ -132,6 +145,8 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "many": {"type": int, "help": "members of a very large room"},
     "people": {"type": int, "help": "people who fill rooms of their own"},
     "rounds": {"type": int, "help": "how often rooms are filled and emptied"},
+    "stored": {"type": int, "help": "messages of the large store"},
+    "asked": {"type": int, "help": "how often the large store is asked each question"},
 }
 
 

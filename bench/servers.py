@@ -130,7 +130,7 @@ class Running:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 return
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.01)
         raise RuntimeError(f"{self.peer.name} does not listen:\n{self.log}")
 
     def _stop(self) -> None:
@@ -146,18 +146,17 @@ class Running:
         self._folder.cleanup()
 
 
-def chatd(way: str) -> Peer:
-    """The chatd of this Python's environment, by one way in."""
+def chatd(way: str, name: str = "", options: Sequence[str] = ("--history=none",)) -> Peer:
+    """The chatd of this Python's environment, by one way in; it keeps nothing unless told to."""
     listening = "json" if way == "bots" else way
 
     def command(folder: Path, port: int) -> list[str]:
         twistd = str(Path(sys.executable).with_name("twistd"))
         listen = f"--listen={listening}=tcp:{port}:interface=127.0.0.1"
         open_to_all = ["--flood=none", "--per-address=none", "--max-connections=60000"]
-        options = ["--data=data", "--history=none", *open_to_all]
-        return [twistd, "-n", "--pidfile=", "chatd", listen, *options]
+        return [twistd, "-n", "--pidfile=", "chatd", listen, "--data=data", *open_to_all, *options]
 
-    return Peer(f"chatd {way}", WAYS[way], command)
+    return Peer(f"chatd {name or way}", WAYS[way], command)
 
 
 def floor() -> Peer:

@@ -344,13 +344,11 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         power=options["durability"] == "power",
     )
 
-    def prepare() -> None:
-        try:
-            store.prepare()
-        except StoreError as why:
-            raise SystemExit(f"chatd cannot keep what is said: {why}") from None
-
-    Keeping(prepare, store.begin).setServiceParent(server)
+    try:
+        store.prepare()
+    except StoreError as why:
+        raise SystemExit(f"chatd cannot keep what is said: {why}") from None
+    Keeping(store.begin).setServiceParent(server)
     if isinstance(history, float):
         return store
     return Apart(HISTORY_EVENTS if history == "memory" else 0, turn, store)

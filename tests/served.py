@@ -9,7 +9,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -157,3 +158,13 @@ class Served:
     def _told(self) -> str:
         """Return the log, for people who read why a test failed."""
         return f"Command: {' '.join(self._command())}\nLog of the server:\n{self.log}"
+
+
+@contextmanager
+def killed(server: Served) -> Iterator[None]:
+    """Run a server, and end it as a machine would that loses power."""
+    server.__enter__()
+    try:
+        yield
+    finally:
+        server.kill()

@@ -84,6 +84,14 @@ def test_what_things_cost_inside_is_told() -> None:
         assert f"\n{row}" in printed
 
 
+def test_what_keeping_costs_is_told() -> None:
+    printed = bench("kept", "--load", "2,5")
+    assert rows(printed, "/ chatd off").keys() == {"chatd off", "chatd on", "chatd power"}
+    assert len(rows(printed, "messages/s")["chatd power"]) == 1
+    assert "the large store" in rows(printed, "seconds")
+    assert rows(printed, "found")["since: yesterday"][-1] == "21"
+
+
 @pytest.mark.parametrize("arguments", [(), ("nothing",), ("fan-out", "--way", "carrier-pigeon")])
 def test_what_it_cannot_do_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "bench", *arguments]

@@ -17,7 +17,7 @@ from chatd.store.sqlite import SqliteStore, StoreError
 
 from .callers import Netcat
 from .kill_rounds import rounds
-from .served import Served
+from .served import Served, killed
 from .test_stores import Heard, begun
 from .turns import TestTurn, waited
 
@@ -31,13 +31,12 @@ def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path)
         ada.says("/history")
         ada.hears("ada: before the restart\r\n")
     again = Served(tmp_path)
-    with Netcat(again.__enter__().port(), b"/nick bob\n") as bob:
+    with killed(again), Netcat(again.port(), b"/nick bob\n") as bob:
         bob.hears("now known as bob.")
         bob.says("before the kill")
         bob.says("/history")
         bob.hears("ada: before the restart\r\n")
         bob.hears("bob: before the kill\r\n")
-        again.kill()
     with Served(tmp_path) as server, Netcat(server.port(), b"/search the\n") as cy:
         cy.hears("-- 2 messages found:\r\n")
         cy.hears("ada: before the restart\r\n")
@@ -62,7 +61,7 @@ def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
 def test_what_is_too_old_is_dropped_and_not_found_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn, days=10)
     old = 3 * tables.PRUNED + 7
@@ -83,7 +82,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
 def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "IDLE_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
     for number in range(tables.PRUNED + 3):
@@ -214,11 +213,37 @@ def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
     waited(store.close())
 
 
+def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn)
+    store.post("lobby", "1", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
+        other.execute("BEGIN")
+        assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
+        store.post("lobby", "2", Said(1.0, "ada", "y"))
+        waited(store.close())
+    store, _ = store_in(tmp_path, turn)
+    assert kept(store) == [1, 2]
+    waited(store.close())
+
+
+def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    for number in range(1, 50):
+        store.post("lobby", str(number), Said(1.0, "ada", f"word{number}"))
+        assert kept(store) == list(range(1, number + 1))
+    assert len(waited(store.search(["lobby"], Search(("word49",)), 0, 9))) == 1
+    waited(store.close())
+
+
 def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as database:
-        database.execute("CREATE TABLE event (id INTEGER)")  # in the way of the first step
+        database.execute("CREATE TABLE record (id INTEGER)")  # in the way of the second step
+        database.execute("PRAGMA user_version = 1")
         with pytest.raises(sqlite3.OperationalError):
             schema.upgrade(database)
-        assert database.execute("PRAGMA user_version").fetchone() == (0,)
-        tables = database.execute("SELECT name FROM sqlite_schema").fetchall()
-        assert tables == [("event",)]
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        tables = database.execute("SELECT sql FROM sqlite_schema").fetchall()
+        assert tables == [("CREATE TABLE record (id INTEGER)",)]

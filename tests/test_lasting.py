@@ -11,8 +11,8 @@ from chatd.store.memory import MemoryStore
 from chatd.store.sqlite import SqliteStore
 
 from .callers import Netcat, Ssh
-from .people import Server, Someone
-from .served import Served
+from .people import Server, Someone, finished
+from .served import Served, killed
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
@@ -153,16 +153,28 @@ def test_a_room_and_its_owner_outlive_the_real_server(tmp_path: Path) -> None:
         ada.says("/history")
         ada.hears("ada: one for the attic\r\n")
     again = Served(tmp_path)
-    with Netcat(again.__enter__().port(), b"/join attic\n") as ned:
+    with killed(again), Netcat(again.port(), b"/join attic\n") as ned:
         ned.hears("You are in attic, alone so far. Topic: Old books")
         ned.says("/nick ada")
         ned.hears("ada is registered; its owner has an ssh key.")
-        again.kill()
     with Served(tmp_path) as server, Ssh(server.port(), "root", key=key) as ada:
         ada.hears("Your key is that of ada; you are ada.")
         ada.says("/join attic")
         ada.says("/room slow 3")
         ada.hears("ada set slow of attic to 3")
+
+
+def test_rooms_of_a_server_that_was_killed_are_forgotten_unless_they_last(
+    store: MemoryStore,
+) -> None:
+    server = Server(store)
+    ada, guest = owner(server), server.enters("guest")
+    ada.types("/join attic"), ada.types("lasts")
+    guest.types("/join cellar"), guest.types("does not")
+    ids = {key: room.id for key, room in server.chat.rooms.items()}
+    Server(store).enters("bob")
+    assert finished(store.before(ids["attic"], None, 9)) != []
+    assert finished(store.before(ids["cellar"], None, 9)) == []
 
 
 def test_both_stores_have_the_same_interface() -> None:

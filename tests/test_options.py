@@ -396,11 +396,9 @@ def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [Keeping, Farewell, Listening]
-    server.privilegedStartService()
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
-    other, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
-        other.privilegedStartService()
+        served("--history", "30", "--data", str(tmp_path / "here"))
 
 
 @pytest.mark.parametrize("words", [("extra",), ("--nosuch",), ("--port",)])

@@ -164,6 +164,14 @@ class Keeping(RuleBasedStateMachine):
         self.posted.pop(room, None)
         self.keeper.kept_in.pop(room, None)
 
+    @rule(keep=st.lists(rooms, unique=True))
+    def retain(self, keep: list[str]) -> None:
+        self.store.retain([*keep, MARK])
+        self.settle()
+        for room in {"attic", "lobby"} - set(keep):
+            self.posted.pop(room, None)
+            self.keeper.kept_in.pop(room, None)
+
     @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
     def put(self, kind: str, key: str, value: str | None) -> None:
         waited(self.store.put(kind, key, value))

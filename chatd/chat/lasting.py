@@ -43,22 +43,25 @@ class Lasting:
         records = await self._store.records(KIND)
         if not self._loaded:
             self._loaded = True
+            known = [self._lobby.id]
             for key, value in records.items():
-                self._restore(key, value)
+                known.append(self._restore(key, value).id)
+            self._store.retain(known)
 
-    def _restore(self, key: str, value: str) -> None:
+    def _restore(self, key: str, value: str) -> Room:
         fields = json.loads(value)
         if key == self._lobby.name.key:  # the server's options say the rest
             self._lobby.settings.topic = fields["topic"]
             self._lobby.settings.slow = fields["slow"]
-            return
+            return self._lobby
         if not fields["lasting"]:  # it was the lobby once
-            return
+            return self._lobby
         room = self._open_room(names.Name(fields["name"], key), fields["id"])
         for name in _SETTINGS:
             setattr(room.settings, name, fields[name])
         room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
         self._count(room, 1)
+        return room
 
     def _count(self, room: Room, change: int) -> None:
         for account, role in room.keepers.items():

@@ -9,7 +9,7 @@ the number of the last that was.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from chatd.chat.events import KeptEvent, RoomEvent
@@ -77,6 +77,9 @@ class Store(Protocol):
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""
+
+    def retain(self, rooms: Collection[str]) -> None:
+        """Forget every room but these: of the others a process that was killed has left."""
 
     async def close(self) -> None:
         """Keep what was posted, then end."""

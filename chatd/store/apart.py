@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
@@ -23,6 +23,11 @@ class Apart(MemoryStore):
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind that the other store has."""
         return await self._kept.records(kind)
+
+    def retain(self, rooms: Collection[str]) -> None:
+        """Forget every room but these, here and there."""
+        super().retain(rooms)
+        self._kept.retain(rooms)
 
     async def close(self) -> None:
         """End the other store."""

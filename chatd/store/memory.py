@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
 from itertools import islice
@@ -178,6 +178,11 @@ class MemoryStore:
         shelf = self._shelves.pop(room, None)
         if shelf is not None:
             self._size -= shelf.size
+
+    def retain(self, rooms: Collection[str]) -> None:
+        """Drop the events of all other rooms."""
+        for room in self._shelves.keys() - set(rooms):
+            self.forget(room)
 
     async def close(self) -> None:
         """Nothing is left to do: nothing outlives the process."""

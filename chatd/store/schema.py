@@ -28,20 +28,31 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 VERSION = len(UPGRADES)
 
 
-class NewerError(Exception):
-    """The database was written by a newer chatd; the argument is a sentence."""
+class WrongError(Exception):
+    """The database is a newer chatd's, or none of chatd's; the argument is a sentence."""
+
+
+def check(database: sqlite3.Connection) -> int:
+    """The version of a database; 0 of one that is empty.
+
+    :raises WrongError: when it is not one that can be used.
+    """
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    if version > VERSION:
+        raise WrongError(
+            f"it was written by a newer chatd (version {version}, this one knows {VERSION})."
+        )
+    if not version and database.execute("SELECT 1 FROM sqlite_schema").fetchone():
+        raise WrongError("it is a database of something else.")
+    return int(version)
 
 
 def upgrade(database: sqlite3.Connection) -> None:
     """Make the tables of a database those of this version.
 
-    :raises NewerError: when they are of a later one.
+    :raises WrongError: when they are of a later one, or not chatd's.
     """
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise NewerError(
-            f"it was written by a newer chatd (version {version}, this one knows {VERSION})."
-        )
+    version = check(database)
     for number, steps in enumerate(UPGRADES[version:], version + 1):
         database.execute("BEGIN IMMEDIATE")
         try:

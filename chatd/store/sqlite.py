@@ -1,9 +1,9 @@
 """A store in one file: what was said outlives the process, and a power cut if that is asked for.
 
 A writer thread keeps whatever has gathered while it kept the last, in one transaction; only when
-that is committed does the keeper hear of it, in order.  A reader thread looks things up, and moves
-the log into the database, so that neither the chat nor the writer waits for that.  The file is in
-WAL mode: what is committed is there after a kill, and with ``power`` after a power cut.
+that is committed does the keeper hear of it, in order.  A reader thread looks things up, so that
+neither the chat nor the writer waits for that.  The file is in WAL mode: what is committed is there
+after a kill, and with ``power`` after a power cut.
 """
 
 from __future__ import annotations
@@ -12,26 +12,25 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from time import monotonic
 
 from chatd.chat.events import KeptEvent, RoomEvent
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.store import schema
 from chatd.store.claims import Claims
-from chatd.store.tables import EVENT, Forget, Job, Post, Put, Tables, event_from
+from chatd.store.tables import EVENT, Forget, Job, Look, Post, Put, Retain, Tables, event_from
 from chatd.store.thread import Worker
 from chatd.store.turn import Answer, Turn
 
 #: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
 WAITING = 50_000
-#: Seconds without anything to do after which old events are looked for.
-IDLE_SECONDS = 5.0
-#: Transactions after which the log is moved into the database.
-CHECKPOINTS = 500
+#: Seconds after which old events are looked for again.
+TIDY_SECONDS = 5.0
 
 
 class StoreError(Exception):
@@ -43,7 +42,6 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if power else 'NORMAL'}")
-    database.execute("PRAGMA wal_autocheckpoint = 0")
     database.execute("PRAGMA foreign_keys = ON")
     return database
 
@@ -73,9 +71,9 @@ class SqliteStore:
         self._keeper: Keeper | None = None
         self._claims = Claims()
         self._lock = -1
-        self._commits = 0
+        self._tidy_at = 0.0
         self._writer: Worker[Job] = Worker(
-            "chatd writes", self._write, idle=self._tidy, idle_seconds=IDLE_SECONDS
+            "chatd writes", self._write, idle=self._tidy, idle_seconds=TIDY_SECONDS
         )
         self._reader: Worker[Callable[[], None]] = Worker("chatd reads", _do_each)
 
@@ -116,6 +114,10 @@ class SqliteStore:
         else:
             self._writer.do(Post(room, message_id, event))
 
+    def retain(self, rooms: Collection[str]) -> None:
+        """Forget every room but these."""
+        self._writer.do(Retain(tuple(rooms)))
+
     def forget(self, room: str) -> None:
         """The room is gone for good: drop its events."""
         self._writer.do(Forget(room))
@@ -133,9 +135,11 @@ class SqliteStore:
         else:
             self._tables.remember([job for job in jobs if isinstance(job, Post)])
         self._turn.soon(partial(_do_each, told))
-        self._commits += 1
-        if self._commits % CHECKPOINTS == 0:
-            self._reader.do(self._checkpoint)
+        for job in jobs:
+            if isinstance(job, Look):
+                self._reader.do(job.look)
+        if monotonic() >= self._tidy_at:
+            self._tidy()
 
     def _do(self, jobs: list[Job]) -> list[Callable[[], None]]:
         """Do jobs; return what their outcomes are to tell."""
@@ -146,6 +150,10 @@ class SqliteStore:
             match job:
                 case Forget(room=room):
                     self._tables.forget(room)
+                case Look():
+                    pass  # when this is committed
+                case Retain(rooms=rooms):
+                    self._tables.retain(rooms)
                 case Put(answer=answer):
                     self._tables.put(job)
                     told.append(partial(answer.give, None))
@@ -176,26 +184,25 @@ class SqliteStore:
         told += [
             partial(job.answer.fail, NotKeptError(why)) for job in jobs if isinstance(job, Put)
         ]
-        if not full:
+        if not isinstance(error, sqlite3.OperationalError):  # that would be the machine's trouble
             self._turn.soon(partial(_raise, error))
         return told
 
     def _tidy(self) -> None:
-        """Drop what is too old, some at a time (in the writer's thread, when it is idle)."""
+        """Drop what is too old, some at a time and more while nothing waits (in the writer)."""
         before = None if self._days is None else self._now() - self._days * 86400
         more = True
-        while more and not len(self._writer):
+        while more:
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 more = self._tables.prune(before)
                 self._database.execute("COMMIT")
             except sqlite3.Error:
                 self._roll_back()
-                return
-
-    def _checkpoint(self) -> None:
-        """Move the log into the database as far as nobody reads it (in the reader's thread)."""
-        self._reading.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                more = False
+            if len(self._writer):
+                break
+        self._tidy_at = monotonic() + (0.0 if more else TIDY_SECONDS)
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -224,7 +231,12 @@ class SqliteStore:
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in some rooms, what was kept last first."""
         tests: list[tuple[str, object]] = [
-            ("room.name IN (SELECT value FROM json_each(?))", json.dumps(list(rooms)))
+            # The + keeps it from reading room by room, for which all would have to be sorted.
+            (
+                "+event.room IN (SELECT id FROM room"
+                " WHERE name IN (SELECT value FROM json_each(?)))",
+                json.dumps(list(rooms)),
+            )
         ]
         if search.phrases:
             tests.append(("search MATCH ?", " AND ".join(f'"{p}"*' for p in search.phrases)))
@@ -234,9 +246,9 @@ class SqliteStore:
             tests.append(("event.time >= ?", search.since))
         if search.until is not None:
             tests.append(("event.time < ?", search.until))
-        where = "search JOIN event ON event.id = search.rowid" if search.phrases else "event"
+        where = "search CROSS JOIN event ON event.id = search.rowid" if search.phrases else "event"
         query = (
-            f"SELECT room.name, {EVENT} FROM {where} JOIN room ON room.id = event.room"
+            f"SELECT room.name, {EVENT} FROM {where} CROSS JOIN room ON room.id = event.room"
             f" WHERE {' AND '.join(test for test, _ in tests)}"
             f" ORDER BY {'search.rowid' if search.phrases else 'event.id'} DESC LIMIT ? OFFSET ?"
         )
@@ -244,7 +256,7 @@ class SqliteStore:
         return [(row[0], *event_from(row[1:])) for row in rows]
 
     def _read(self, query: str, values: tuple[object, ...]) -> Answer:
-        """Look something up, in the reader's thread."""
+        """Look something up, in the reader's thread, once what was posted before is kept."""
         answer = self._turn.answer()
 
         def look() -> None:
@@ -255,7 +267,7 @@ class SqliteStore:
             else:
                 self._turn.soon(partial(answer.give, rows))
 
-        self._reader.do(look)
+        self._writer.do(Look(look))
         return answer
 
     # Records --------------------------------------------------------------------------------------
@@ -289,6 +301,7 @@ class SqliteStore:
             worker.end()
             worker.join()
         self._reading.close()
+        self._database.execute("PRAGMA busy_timeout = 0")  # who reads now need not be waited for
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
@@ -321,6 +334,11 @@ def _locked(path: Path) -> int:
     return lock
 
 
+def _header(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
+
+
 def _upgrade(path: Path) -> None:
     """Bring the tables of a database up to date.
 
@@ -328,9 +346,13 @@ def _upgrade(path: Path) -> None:
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if _header(path)[18:19] == b"\x01":  # not in WAL mode, which connecting would change
+            read_only = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+            with closing(read_only) as looked_at:
+                schema.check(looked_at)
         with closing(connect(path)) as database:
             schema.upgrade(database)
     except OSError as why:
         raise StoreError(f"{why.strerror}: {why.filename}") from None
-    except (sqlite3.Error, schema.NewerError) as why:
+    except (sqlite3.Error, schema.WrongError) as why:
         raise StoreError(f"{path}: {why}") from None

@@ -5,6 +5,7 @@ It knows the tables; threads, and who is told of what, are `chatd.store.sqlite`'
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -54,6 +55,13 @@ class Forget:
 
 
 @dataclass(frozen=True, slots=True)
+class Retain:
+    """Let every room be gone but these."""
+
+    rooms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """Keep a record, or drop it, and say so."""
 
@@ -63,7 +71,14 @@ class Put:
     answer: Answer
 
 
-Job = Post | Forget | Put
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look something up once everything before it is committed."""
+
+    look: Callable[[], None]
+
+
+Job = Post | Forget | Retain | Put | Look
 
 
 class Tables:
@@ -120,6 +135,12 @@ class Tables:
         """A room is gone; its events go later, some at a time."""
         self._rooms.pop(room, None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
+
+    def retain(self, rooms: tuple[str, ...]) -> None:
+        """All rooms are gone but these; their events go later, some at a time."""
+        self._rooms.clear()
+        others = "name NOT IN (SELECT value FROM json_each(?))"
+        self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
 
     def put(self, put: Put) -> None:
         """Keep or drop a record."""

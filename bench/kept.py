@@ -1,0 +1,300 @@
+"""What keeping costs: the same work with history off, on, and safe from a power cut; a large store.
+
+It knows chatd's options and its store; it knows nothing of the tables in the store's file.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from queue import SimpleQueue
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench import servers
+from bench.fanout import fan_out
+from bench.figures import median, percentile, shown, table
+from bench.load import Span
+from bench.servers import Peer, Running
+from bench.setting import Setting
+from chatd.chat.events import RoomEvent, Said
+from chatd.chat.limits import FOUND_SHOWN
+from chatd.chat.search import Search
+from chatd.store.sqlite import SqliteStore
+
+#: The servers that are compared, and their options.
+_KEEPING = {"off": ("--history=none",), "on": (), "power": ("--durability=power",)}
+_FEW = ["messages/s", "of a whole core", "µs each", "p50 ms", "p99 ms", "more p50", "more p99"]
+#: Posts that wait for the writer at once, and how many are asked for when a room is opened.
+_WAITING, _NEWEST = 10_000, 50
+#: Words, nicks and rooms of the large store, and words of a message.
+_VOCABULARY, _NICKS, _ROOMS, _WORDS = 20_000, 1000, 100, 12
+_SYLLABLES = [a + b for a in "bdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er")]
+#: Seconds between two messages of the large store: half a year in all.
+_APART = 15.0
+
+
+def _peers() -> list[Peer]:
+    return [servers.chatd("line", name, options) for name, options in _KEEPING.items()]
+
+
+def few(setting: Setting, loads: Sequence[tuple[int, int]]) -> str:
+    """One reader: how many messages go through, and how long each takes."""
+    peers = _peers()
+    report = fan_out(setting, peers, [1], loads)
+    tables = []
+    for load in loads:
+        title = f"1 receivers, {load[0]} x {load[1]}"  # as `fan_out` calls it
+        tables.append(table([title, *_FEW], _few(partial(report.median, title), peers)))
+    return "\n\n".join(tables)
+
+
+def _few(
+    figure: Callable[[str, Callable[[Span], float]], float], peers: Sequence[Peer]
+) -> list[list[str]]:
+    def latency(peer: Peer, percent: float) -> float:
+        return figure(peer.name, lambda span: span.latency(percent))
+
+    rows = []
+    for peer in peers:
+        rate = figure(peer.name, lambda span: span.messages / span.seconds)
+        cost = figure(peer.name, lambda span: span.server_cpu / max(1, span.messages) * 1e6)
+        p50, p99 = latency(peer, 50), latency(peer, 99)
+        more = [p50 - latency(peers[0], 50), p99 - latency(peers[0], 99)]
+        cells = [shown(rate, 0), shown(1e6 / cost, 0), shown(cost, 1)]
+        rows.append([peer.name, *cells, *(shown(each, 3) for each in (p50, p99, *more))])
+    return rows
+
+
+class _Answer:
+    """Something that is waited for."""
+
+    def __init__(self, turn: _Turn) -> None:
+        self._turn = turn
+        self._outcome: tuple[object, Exception | None] | None = None
+
+    def __await__(self) -> Generator[None, None, Any]:
+        while self._outcome is None:
+            self._turn.step()
+        value, error = self._outcome
+        if error is not None:
+            raise error
+        yield from ()  # what makes this a generator
+        return value
+
+    def give(self, value: object) -> None:
+        """Here it is."""
+        self._outcome = value, None
+
+    def fail(self, error: Exception) -> None:
+        """It cannot be had."""
+        self._outcome = None, error
+
+
+class _Turn:
+    """`chatd.store.turn.Turn`: what the store's threads want done, done when it is waited for."""
+
+    def __init__(self) -> None:
+        self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def soon(self, step: Callable[[], None]) -> None:
+        """Do something at the next wait."""
+        self._steps.put(step)
+
+    def answer(self) -> _Answer:
+        """Something new to wait for."""
+        return _Answer(self)
+
+    def step(self) -> None:
+        """Wait for something to do, and do it."""
+        self._steps.get()()
+
+
+def _waited(awaitable: Awaitable[Any]) -> Any:
+    steps = awaitable.__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits for something else")
+
+
+class _Counts:
+    """A keeper that counts what is kept."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        """One more."""
+        self.count += 1
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        """A benchmark in which something is lost ends."""
+        raise RuntimeError(f"{message_id} was not kept: {why}")
+
+
+class Large:
+    """A store of many messages, and questions to it.
+
+    Words, nicks and rooms are as unequal as Zipf has it: the first word is in most messages, the
+    last one of 20,000 words in one of 20,000 messages.  Everything follows from a seed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "chatd.db"
+        self.turn = _Turn()
+        self.chance = Random(1134)
+        names: dict[str, None] = {}
+        while len(names) < _VOCABULARY:
+            names["".join(self.chance.choices(_SYLLABLES, k=self.chance.randrange(1, 5)))] = None
+        self.words = sorted(names, key=len)
+        self.nicks = [f"nick{number}" for number in range(_NICKS)]
+        self.rooms = [f"room{number}" for number in range(_ROOMS)]
+        self.store = SqliteStore(self.path, self.turn, time.time)
+        self.store.prepare()
+        self.store.begin()
+
+    def _some(self, names: Sequence[str], count: int) -> Iterator[str]:
+        """So many of some names, the first ones most often."""
+        weights = list(accumulate(1 / rank for rank in range(1, len(names) + 1)))
+        while count > 0:
+            yield from self.chance.choices(names, cum_weights=weights, k=min(count, 10_000))
+            count -= 10_000
+
+    def fill(self, messages: int) -> float:
+        """Post so many messages; return how many were kept a second."""
+        counts = _Counts()
+        self.store.open(counts)
+        words = self._some(self.words, messages * _WORDS)
+        nicks, rooms = self._some(self.nicks, messages), self._some(self.rooms, messages)
+        first, began = time.time() - messages * _APART, time.perf_counter()
+        for number in range(messages):
+            text = " ".join(next(words) for _ in range(_WORDS))
+            said = Said(first + number * _APART, next(nicks), text)
+            self.store.post(next(rooms), str(number), said)
+            while number - counts.count >= _WAITING:
+                self.turn.step()
+        while counts.count < messages:
+            self.turn.step()
+        return messages / (time.perf_counter() - began)
+
+    def close(self) -> int:
+        """End; return the size of the file."""
+        _waited(self.store.close())
+        return os.path.getsize(self.path)
+
+    def newest(self) -> None:
+        """Ask for the last events of a room."""
+        _waited(self.store.before(self.chance.choice(self.rooms), None, _NEWEST))
+
+    def find(self, rooms: Sequence[str], make: Callable[[], Search]) -> int:
+        """Search; return how many were found for the first page."""
+        return len(_waited(self.store.search(rooms, make(), 0, FOUND_SHOWN + 1)))
+
+    def questions(self) -> dict[str, Callable[[], Search]]:
+        """What is searched for."""
+        words, nicks, choice = self.words, self.nicks, self.chance.choice
+        quiet, now = nicks[-100:], time.time()
+        common, rare = partial(choice, words[:5]), partial(choice, words[-5000:])
+        return {
+            "a rare word": lambda: Search((rare(),)),
+            "a word in 1 of 100": lambda: Search((choice(words[80:120]),)),
+            "a common word": lambda: Search((common(),)),
+            "a common and a rare word": lambda: Search((common(), rare())),
+            "two common words": lambda: Search((words[0], choice(words[1:5]))),
+            "a common phrase": lambda: Search((f"{words[0]} {choice(words[1:5])}",)),
+            "one letter": lambda: Search((choice("bdfghklmnprst"),)),
+            "a common word, from: who says little": lambda: Search((common(),), choice(quiet)),
+            "from: who says much": lambda: Search(author=choice(nicks[:5])),
+            "from: who says little": lambda: Search(author=choice(quiet)),
+            "from: nobody": lambda: Search(author="nobody"),
+            "since: yesterday": lambda: Search(since=now - 86400),
+            "until: long ago": lambda: Search(until=now - 10_000 * 86400),
+        }
+
+
+def _asked(times: int, seconds: float, ask: Callable[[], object]) -> list[float]:
+    """Ask so many times, but at most for some seconds; return how long each took, in ms."""
+    spans: list[float] = []
+    while len(spans) < times and sum(spans) < seconds * 1e3:
+        began = time.perf_counter()
+        ask()
+        spans.append((time.perf_counter() - began) * 1e3)
+    return spans
+
+
+def _spans(name: str, spans: Sequence[float], *more: str) -> list[str]:
+    times = [shown(percentile(spans, percent)) for percent in (50, 99)]
+    return [name, *times, str(len(spans)), *more]
+
+
+def _searches(large: Large, asked: int, seconds: float) -> str:
+    tables = []
+    places = {
+        "a quiet room": large.rooms[-1:],
+        "the busiest room": large.rooms[:1],
+        "all rooms": large.rooms,
+    }
+    for heading, rooms in places.items():
+        rows = []
+        for name, make in large.questions().items():
+            found: list[int] = []
+            ask = partial(large.find, rooms, make)
+            spans = _asked(asked, seconds, lambda ask=ask, found=found: found.append(ask()))  # type: ignore[misc]  # mypy cannot infer it
+            rows.append(_spans(name, spans, shown(median([*map(float, found)]), 0)))
+        headings = [f"search in {heading}", "p50 ms", "p99 ms", "times", "found"]
+        tables.append(table(headings, rows))
+    return "\n\n".join(tables)
+
+
+def _starts(setting: Setting, folder: Path) -> str:
+    """How long it takes from the start of a server until it listens."""
+    peers = {
+        "history off": servers.chatd("line"),
+        "a new store": servers.chatd("line", options=()),
+        "the large store": servers.chatd("line", options=(f"--data={folder}",)),
+    }
+    rows = []
+    for name, peer in peers.items():
+        spans = []
+        for _ in range(setting.runs):
+            began = time.perf_counter()
+            with Running(peer, setting.core):
+                spans.append(time.perf_counter() - began)
+        rows.append([name, shown(median(spans))])
+    return table(["start", "seconds"], rows)
+
+
+def large(setting: Setting, stored: int, asked: int) -> str:
+    """A store of so many messages: its size, starts, and answers."""
+    with TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        store = Large(folder)
+        rate = store.fill(stored)
+        newest = _spans(f"newest {_NEWEST}", _asked(10 * asked, setting.seconds, store.newest))
+        searches = _searches(store, asked, setting.seconds)
+        size = store.close()
+        cells = [shown(rate, 0), shown(size / 2**20, 0), shown(size / stored, 0)]
+        headings = [f"{stored:,} messages", "kept/s", "MiB", "bytes each"]
+        return "\n\n".join(
+            (
+                table(headings, [["in the store alone", *cells]]),
+                _starts(setting, folder),
+                table(["a room", "p50 ms", "p99 ms", "times"], [newest]),
+                searches,
+            )
+        )
+
+
+def kept(
+    setting: Setting, members: int, loads: Sequence[tuple[int, int]], stored: int, asked: int
+) -> str:
+    """All of it."""
+    many = str(fan_out(setting, _peers(), [members], loads))
+    return "\n\n".join((many, few(setting, loads), large(setting, stored, asked)))
