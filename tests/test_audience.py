@@ -118,6 +118,19 @@ def test_a_cut_at_any_byte_loses_and_repeats_nothing(room: int) -> None:
     assert sorted(bob.sees()) == ["[ada -> you] psst", "ada: bye", "ada: hello"]
 
 
+def test_what_one_said_oneself_is_not_missed() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.sees(), bob.sees()
+    ada.reader.room = 0
+    bob.types("one"), server.end_turn()
+    ada.session.hold()
+    for number in range(LOG_EVENTS + 10):
+        ada.types(f"own {number}")
+    ada.drains()
+    assert [line for line in ada.sees() if "missed" in line] == []
+
+
 class Listening(RuleBasedStateMachine):
     """Readers that stop and go on at any time, against what was said while they were there."""
 

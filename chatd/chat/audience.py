@@ -326,7 +326,9 @@ class Audience:
         """Bring one listener as far as its connection takes it."""
         log, end = self._log, self._log.end
         if cursor < log.first:
-            listener.missed(self._room, log.first - cursor)
+            missed = log.first - cursor - self._hidden_from(listener, cursor, log.first)
+            if missed > 0:
+                listener.missed(self._room, missed)
             cursor = log.first
         while cursor < end and not listener.full:
             try:
@@ -340,6 +342,11 @@ class Audience:
             if data and not self._send(listener, data):
                 break
         self._settle(listener, style, cursor)
+
+    def _hidden_from(self, listener: Listener, start: int, end: int) -> int:
+        """How many events are hidden from a listener: what they said themselves is not missed."""
+        special = self._special.items()
+        return sum(start <= at < end and listener in hidden for at, (hidden, _) in special)
 
     def _send(self, listener: Listener, data: bytes) -> bool:
         try:
@@ -392,5 +399,6 @@ class Audience:
             log.forget(min(cursors))
         if not len(log):
             self._special.clear()
-        elif len(self._special) > LOG_EVENTS // 4:
-            self._special = {at: who for at, who in self._special.items() if at >= log.first}
+        elif len(self._special) > 2 * LOG_EVENTS:  # of what is forgotten, who has not missed it
+            first = log.first - LOG_EVENTS
+            self._special = {at: who for at, who in self._special.items() if at >= first}
