@@ -5,7 +5,6 @@ The only place that chooses a store and opens the ways in.
 
 from __future__ import annotations
 
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from chatd.chat.moderation import SHOUTING
 from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
+from chatd.store.files import DATABASE, data_folder
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
@@ -241,16 +241,7 @@ def _server(description: str) -> IStreamServerEndpoint:
 
 
 def _data_folder(text: str | None) -> Path:
-    return Path(text) if text else default_data_folder()
-
-
-def default_data_folder() -> Path:
-    """Where systemd says, else where the XDG base directories say."""
-    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if given:
-        return Path(given)
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "chatd"
+    return Path(text) if text else data_folder()
 
 
 def _motd(path: str | None) -> tuple[str, ...]:
@@ -337,7 +328,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     """The store that the options choose, begun and ended with the server."""
     history, turn = options["history"], ReactorTurn(reactor)
     store = SqliteStore(
-        options["data"] / "chatd.db",
+        options["data"] / DATABASE,
         turn,
         time.time,
         days=history if isinstance(history, float) else 0.0,

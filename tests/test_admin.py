@@ -764,10 +764,13 @@ def test_the_data_is_looked_for_where_the_server_keeps_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    for state, xdg in (("", ""), ("", "/xdg"), ("/one:/two", "/xdg")):
+    other = str(tmp_path / "xdg")
+    for state, xdg in (("", ""), ("", other), (f"{tmp_path}/one:{tmp_path}/two", other)):
         monkeypatch.setenv("STATE_DIRECTORY", state)
         monkeypatch.setenv("XDG_STATE_HOME", xdg)
-        assert files.data_folder() == tap.default_data_folder()
+        options = tap.Options()
+        options.parseOptions(["--listen", "line=tcp:0", "--data", ""])
+        assert files.data_folder() == options["data"]
 
 
 def test_the_program_is_installed_and_finds_the_data_of_a_server(tmp_path: Path) -> None:
