@@ -238,6 +238,22 @@ def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
     waited(store.close())
 
 
+def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn)
+    for number in range(30):
+        store.post("lobby", str(number), Said(1.0, "ada", "x"))
+        store.post("attic", f"attic {number}", Said(1.0, "ada", "x"))
+        if number % 10 == 5:
+            store.retain(["lobby", "attic"])
+        if number == 17:
+            store.forget("attic")
+    turn.run_until(lambda: len(keeper.kept_in.get("attic", [])) == 30)
+    assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
+    assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
+    waited(store.close())
+
+
 def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as database:
         database.execute("CREATE TABLE record (id INTEGER)")  # in the way of the second step

@@ -128,6 +128,7 @@ class SqliteStore:
         try:
             self._database.execute("BEGIN IMMEDIATE")
             told = self._do(jobs)
+            self._tables.finish()
             self._database.execute("COMMIT")
         except Exception as error:
             self._roll_back()

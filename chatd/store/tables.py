@@ -87,11 +87,13 @@ class Tables:
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
         self._rooms: dict[str, tuple[int, int]] = {}
+        self._last: dict[int, int] = {}
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def roll_back(self) -> None:
         """The transaction came to nothing: what was learnt from it is not so."""
         self._rooms.clear()
+        self._last.clear()
 
     def post(self, post: Post) -> int | None:
         """Keep an event; return its number, or None when it was kept before."""
@@ -111,9 +113,16 @@ class Tables:
         self.database.execute(
             "INSERT INTO search (rowid, words) VALUES (?, ?)", (cursor.lastrowid, folded(text))
         )
-        self.database.execute("UPDATE room SET last = ? WHERE id = ?", (number, ident))
+        self._last[ident] = number
         self._rooms[post.room] = (ident, number)
         return number
+
+    def finish(self) -> None:
+        """Before the transaction is committed: what is written once for all that is in it."""
+        if self._last:
+            last = [(number, ident) for ident, number in self._last.items()]
+            self.database.executemany("UPDATE room SET last = ? WHERE id = ?", last)
+            self._last.clear()
 
     def remember(self, posts: list[Post]) -> None:
         """These are kept for good: the same ids are not kept again."""
@@ -138,6 +147,7 @@ class Tables:
 
     def retain(self, rooms: tuple[str, ...]) -> None:
         """All rooms are gone but these; their events go later, some at a time."""
+        self.finish()  # what is read anew has to be written
         self._rooms.clear()
         others = "name NOT IN (SELECT value FROM json_each(?))"
         self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
