@@ -331,7 +331,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         options["data"] / DATABASE,
         turn,
         time.time,
-        days=history if isinstance(history, float) else 0.0,
+        days=history if isinstance(history, float) else None,
         power=options["durability"] == "power",
     )
 

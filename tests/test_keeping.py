@@ -9,7 +9,7 @@ from random import SystemRandom
 
 import pytest
 
-from chatd.chat.events import Joined, Said
+from chatd.chat.events import Joined, RoomEvent, Said
 from chatd.chat.search import Search
 from chatd.chat.store import NotKeptError
 from chatd.store import schema, sqlite, tables
@@ -252,6 +252,53 @@ def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Pat
     assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
     assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
     waited(store.close())
+
+
+class Stumbling(Heard):
+    """A keeper with a bug."""
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        if message_id == "bad":
+            raise ZeroDivisionError
+        super().kept(room, message_id, number, event)
+
+
+def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path) -> None:
+    turn, keeper = TestTurn(), Stumbling()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    for name in ("one", "bad", "two", "three"):
+        store.post("lobby", name, Said(1.0, "ada", "x"))
+    with pytest.raises(ZeroDivisionError):
+        turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 4)
+    turn.run_until(lambda: len(keeper.kept_in["lobby"]) == 3)
+    assert [name for name, _, _ in keeper.kept_in["lobby"]] == ["one", "two", "three"]
+    waited(store.close())
+
+
+def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    store.post("lobby", "1", Said(1.0, "ada", "x"))
+    with pytest.raises(OverflowError):
+        waited(store.before("lobby", 2**70, 1))
+    assert kept(store) == [1]
+    waited(store.close())
+
+
+def test_what_was_kept_is_left_alone_while_nothing_is_kept(tmp_path: Path) -> None:
+    with Served(tmp_path) as server, Netcat(server.port()) as ada:
+        ada.greeted()
+        ada.says("kept for good")
+        ada.says("/history")
+        ada.hears("kept for good\r\n")
+    with Served(tmp_path, options=("--history", "none")) as server, Netcat(server.port()) as ada:
+        ada.greeted()
+        ada.says("not kept")
+        ada.says("/history")
+        ada.hears("Nothing was said in lobby yet.")
+    with Served(tmp_path) as server, Netcat(server.port(), b"/history\n") as ada:
+        assert "not kept" not in ada.hears("kept for good\r\n")
 
 
 def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ class SqliteStore:
         def look() -> None:
             try:
                 rows = self._reading.execute(query, values).fetchall()
-            except sqlite3.Error as error:
+            except Exception as error:  # whoever waits is to hear of it, and the next to be served
                 self._turn.soon(partial(answer.fail, error))
             else:
                 self._turn.soon(partial(answer.give, rows))
@@ -313,8 +313,15 @@ def _raise(error: Exception) -> None:
 
 
 def _do_each(steps: list[Callable[[], None]]) -> None:
+    """Do all of it; a bug in one step costs the others nothing, and is raised after them."""
+    bugs = []
     for step in steps:
-        step()
+        try:
+            step()
+        except Exception as bug:
+            bugs.append(bug)
+    if bugs:
+        raise bugs[0]
 
 
 def _locked(path: Path) -> int:
