@@ -7,7 +7,7 @@ seconds since the epoch and come from whoever calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chatd.chat import names
@@ -31,7 +31,7 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.lasting import Lasting
-from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
@@ -100,17 +100,43 @@ class Chat:
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
-        if session not in person.sessions:
+        if session in person.sessions:
+            self._detach(session)
+            if not person.sessions:
+                self._depart(person, reason, now)
+
+    def become(self, session: Session, person: Person, now: float) -> None:
+        """Let a connection go on as somebody who is here; who it was leaves with their last one."""
+        before = session.person
+        if before is person:
             return
+        self._detach(session)
+        session.focus = None
+        session.person = person
+        person.sessions.append(session)
+        if session.listens:
+            for room in person.rooms.values():
+                room.audience.add(session, session.style_in(room))
+        session.focus_on(next(reversed(person.rooms.values()), None))
+        if not before.sessions:
+            self._depart(before, "", now, unseen_by=(session,))
+
+    def _detach(self, session: Session) -> None:
+        """Take one connection of somebody out of their rooms."""
+        person = session.person
         person.sessions.remove(session)
         for room in person.rooms.values():
             room.audience.catch_up(session)
             room.audience.remove(session)
-        if person.sessions:
-            return
+
+    def _depart(
+        self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
+    ) -> None:
+        """Somebody leaves the server; ``unseen_by`` are not shown it."""
         self._posting.announce(
             person,
             lambda room: Left(now, person.nick, room.words_of(person, reason, now), gone=True),
+            but=unseen_by,
         )
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
@@ -387,35 +413,3 @@ class Chat:
         """Show something to every session of one person."""
         for session in person.sessions:
             session.deliver(event)
-
-    def ignore(self, person: Person, nick: str) -> Person:
-        """Show nothing more of one person to another; return whom.
-
-        :raises Refused: ``nobody``, ``yourself`` or ``too-many``.
-        """
-        other = self.find_person(nick)
-        if other is person:
-            raise Refused("yourself", "You cannot ignore yourself.")
-        if len(person.ignored) >= IGNORED and other.name.key not in person.ignored:
-            raise Refused("too-many", f"You ignore {IGNORED} people; /unignore one first.")
-        person.ignored[other.name.key] = None
-        other.ignored_by[person] = None
-        for session in person.sessions:
-            session.restyle()
-        return other
-
-    def unignore(self, person: Person, nick: str) -> str:
-        """Show one person to another again; return the nick.
-
-        :raises Refused: ``nobody`` when they were not ignored.
-        """
-        other = self.people.find(nick)
-        key = other.name.key if other else nick.lower()
-        if key not in person.ignored:
-            raise Refused("nobody", f"You do not ignore {cut(nick, 40)}.")
-        person.ignored.pop(key, None)
-        if other is not None:
-            other.ignored_by.pop(person, None)
-        for session in person.sessions:
-            session.restyle()
-        return other.nick if other else key

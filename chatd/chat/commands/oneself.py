@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.events import Notice
+from chatd.chat.ignoring import ignore, unignore
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.text import cut
 
@@ -24,7 +25,7 @@ def _back(call: Call) -> None:
 
 def _ignore(call: Call) -> None:
     if call.words:
-        other = call.chat.ignore(call.person, call.words)
+        other = ignore(call.chat, call.person, call.words)
         call.answer(
             f"You are shown nothing of {other.nick} any more; /unignore {other.nick} ends it."
         )
@@ -35,7 +36,7 @@ def _ignore(call: Call) -> None:
 
 
 def _unignore(call: Call) -> None:
-    nick = call.chat.unignore(call.person, need(call, call.words, "NICK"))
+    nick = unignore(call.chat, call.person, need(call, call.words, "NICK"))
     call.answer(f"You are shown {nick} again.")
 
 
