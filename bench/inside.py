@@ -16,7 +16,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.ignoring import ignore
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 
@@ -46,6 +46,9 @@ class TakesAll:
 
     def write(self, data: bytes) -> None:
         """Take it."""
+
+    def trace(self) -> Trace:
+        return ALIVE
 
     def refocused(self) -> None:
         """There is no prompt."""

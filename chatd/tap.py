@@ -55,6 +55,8 @@ _T = TypeVar("_T")
 BACKLOG = 4096
 #: Lines of a message of the day that are shown.
 MOTD_LINES = 20
+#: What tokens are made of: letters and digits that are not taken for one another.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _PORTS = range(65536)
 
 
@@ -282,6 +284,12 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 
 
+def _token() -> str:
+    """A word that nobody can guess (60 bits), short enough to be typed."""
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
+    return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
+
+
 def makeService(options: Options) -> IService:
     """The server that these options describe."""
     from twisted.internet import reactor
@@ -302,6 +310,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         lobby=options["lobby"],
         shouting=options["shouting"],
         incarnation=secrets.token_hex(8),
+        make_token=_token,
     )
     host = Host(
         chat,

@@ -460,9 +460,10 @@ def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
     gate = GateFactory(door).buildProtocol(transport.getPeer())
     gate.makeConnection(transport)
     reactor.pump([0.5, 0.5])
-    assert transport.value().endswith(
-        b"-- Be kind.\r\n-- You are guest1 in Attic, alone so far; /help says what you can do.\r\n"
-    )
+    motd, greeting, way_back = transport.value().decode("latin-1").splitlines()[-3:]
+    assert motd.endswith("-- Be kind.")
+    assert greeting == "-- You are guest1 in Attic, alone so far; /help says what you can do."
+    assert re.fullmatch(r"-- If you are cut off: /resume [a-z2-9]{4}(-[a-z2-9]{4}){2} .*", way_back)
 
 
 def test_every_start_of_a_server_is_another() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatd.chat.events import Entry, RoomEvent
-from chatd.chat.limits import FOUND_SHOWN
+from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES
 from chatd.chat.people import fold
 from chatd.chat.room import Room
 from chatd.chat.search import Search
@@ -22,6 +22,11 @@ class Archive:
         """What was said last in a room, oldest first."""
         rows = await self._store.before(room.id, None, count)
         return tuple(_entry(room, number, event) for number, event in rows)
+
+    async def before(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
+        """What was said last in a room before a number, oldest first."""
+        rows = await self._store.before(room.id, number, count)
+        return tuple(_entry(room, each, event) for each, event in rows)
 
     async def after(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
         """What was said first in a room after a number, oldest first."""
@@ -44,3 +49,13 @@ class Archive:
 
 def _entry(room: Room, number: int, event: RoomEvent) -> Entry:
     return Entry(room.name.shown, number, fold(event.nick), event)
+
+
+def that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
+    """The newest of some entries that may wait for a slow connection."""
+    size = 0
+    for count, entry in enumerate(reversed(entries)):
+        size += len(repr(entry.event).encode())
+        if size > PERSONAL_BYTES:
+            return tuple(entries[len(entries) - count :])
+    return tuple(entries)

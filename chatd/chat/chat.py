@@ -36,6 +36,7 @@ from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person
+from chatd.chat.places import Places
 from chatd.chat.posting import Acknowledge, Posting
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
@@ -44,7 +45,10 @@ from chatd.chat.text import cut
 
 
 class Chat:
-    """The chat of one server; the arguments are those of `chatd.chat.posting.Posting`."""
+    """The chat of one server.
+
+    The arguments are those of `chatd.chat.posting.Posting` and `chatd.chat.places.Places`.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class Chat:
         lobby: str = "lobby",
         shouting: str = "allow",
         incarnation: str = "0",
+        make_token: Callable[[], str] | None = None,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -66,7 +71,8 @@ class Chat:
         self.mail = Mail(store)
         self._schedule = schedule
         self._nicks = Nicks(self.people, self.accounts, store, incarnation)
-        self.entrance = Entrance(self.people, self.accounts, self._nicks)
+        self.places = Places(self.archive, make_token)
+        self.entrance = Entrance(self.people, self.accounts, self._nicks, self.places)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
@@ -101,35 +107,30 @@ class Chat:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
         if session in person.sessions:
-            self._detach(session)
-            if not person.sessions:
-                self._depart(person, reason, now)
+            session.part()
+            if not person.sessions and self.places.get(person) is None:
+                self.depart(person, reason, now)
 
-    def become(self, session: Session, person: Person, now: float) -> None:
-        """Let a connection go on as somebody who is here; who it was leaves with their last one."""
+    def become(self, session: Session, person: Person, now: float, *, listens: bool = True) -> None:
+        """Let a connection go on as somebody who is here; who it was leaves with their last one.
+
+        Unless it ``listens`` somebody else lets it hear their rooms.
+        """
         before = session.person
         if before is person:
             return
-        self._detach(session)
+        session.part()
         session.focus = None
         session.person = person
         person.sessions.append(session)
-        if session.listens:
+        if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
         session.focus_on(next(reversed(person.rooms.values()), None))
         if not before.sessions:
-            self._depart(before, "", now, unseen_by=(session,))
+            self.depart(before, "", now, unseen_by=(session,))
 
-    def _detach(self, session: Session) -> None:
-        """Take one connection of somebody out of their rooms."""
-        person = session.person
-        person.sessions.remove(session)
-        for room in person.rooms.values():
-            room.audience.catch_up(session)
-            room.audience.remove(session)
-
-    def _depart(
+    def depart(
         self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
     ) -> None:
         """Somebody leaves the server; ``unseen_by`` are not shown it."""
@@ -142,6 +143,7 @@ class Chat:
             self._remove(person, room, now)
         self._forget(person)
         person.told_by = None
+        self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
         self._nicks.release(person.name)
@@ -169,7 +171,7 @@ class Chat:
         self._nicks.check_owner(name, person)
         if not await self._nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
-        if not person.sessions:  # gone while we waited
+        if self.people.get(person.name.key) is not person:  # gone while we waited
             self._nicks.release(name)
             return
         old = person.name
@@ -410,6 +412,7 @@ class Chat:
         return person
 
     def tell(self, person: Person, event: Notice | PutOut | Refusal) -> None:
-        """Show something to every session of one person."""
+        """Show something to every session of one person, or when they are back."""
         for session in person.sessions:
             session.deliver(event)
+        self.places.leave_word(person, event)

@@ -209,10 +209,15 @@ class PutOut:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What was said in a room before, oldest first."""
+    """What was said in a room before, oldest first.
+
+    What is ``new`` is what one has not been shown yet; ``earlier`` messages before it are left out.
+    """
 
     room: str
     entries: tuple[Entry, ...]
+    new: bool = False
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

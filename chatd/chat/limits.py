@@ -105,6 +105,23 @@ SEARCH_WORDS = 16
 #: server does nothing else.
 SEARCHED_EVENTS = 10_000
 
+#: Seconds for which somebody whose connection is lost keeps their place, and places that are kept,
+#: in all and of one address.  A laptop that changes its network needs some ten seconds, a train in
+#: a tunnel a minute.
+PLACE_SECONDS = 120
+PLACES = 1000
+PLACES_PER_ADDRESS = 50
+
+#: Messages of one room that are shown to who comes back; the others are counted.
+RECALLED = 500
+
+#: Seconds after which a connection that owes an answer counts as dead, for who comes by another.
+DEAD_SECONDS = 3.0
+
+#: Seconds for which a guest has to have been here for the end of their input to count as a lost
+#: connection.  A script says what it has to say, and ends at once.
+SCRIPT_SECONDS = 10.0
+
 #: Names that one answer lists; the rest is counted.
 LISTED = 200
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from chatd.chat.events import Entry, Missed, PersonalEvent, Refused
-from chatd.chat.limits import PERSONAL_BYTES
+from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES
 from chatd.chat.log import Style
 from chatd.chat.people import Person
 from chatd.chat.preferences import DEFAULT, Preferences
 
 if TYPE_CHECKING:
     from chatd.chat.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What of that which was sent has arrived, as far as the connection can tell.
+
+    ``mark`` says how far what has arrived goes in each room (None: all of it), ``unreached`` how
+    many bytes of the last have not; ``owing`` is for how many seconds the other end has not
+    answered what it should have.
+    """
+
+    mark: Mapping[Room, int] | None = None
+    unreached: int = 0
+    owing: float = 0.0
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nobody seems to be at the other end any more."""
+        return self.owing >= DEAD_SECONDS
+
+
+#: A connection of which nothing is known but that it takes what it is sent.
+ALIVE = Trace()
 
 
 class Reader(Protocol):
@@ -62,6 +86,9 @@ class Reader(Protocol):
 
     def refocused(self) -> None:
         """The focus is on another room, or on none; where there is a prompt, it shows that."""
+
+    def trace(self) -> Trace:
+        """What of that which was sent has arrived."""
 
     def close(self) -> None:
         """Send what is pending and end the connection."""
@@ -153,6 +180,11 @@ class Session:
                 return
             room.audience.resume(self)
 
+    def mark(self) -> dict[Room, int]:
+        """The store's number of the last event that was sent in each room."""
+        rooms = self.person.rooms.values()
+        return {room: room.audience.sent_to(self) for room in rooms}
+
     def restyle(self) -> None:
         """Show every room as the preferences and the focus say now."""
         for room in self.person.rooms.values():
@@ -165,6 +197,13 @@ class Session:
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))
         self.reader.refocused()
+
+    def part(self) -> None:
+        """Take this connection away from its person: it listens in none of their rooms any more."""
+        self.person.sessions.remove(self)
+        for room in self.person.rooms.values():
+            room.audience.catch_up(self)
+            room.audience.remove(self)
 
     def catch_up(self) -> None:
         """Show now what has happened in every room: what follows belongs after it."""

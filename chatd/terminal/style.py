@@ -106,8 +106,8 @@ class TextStyle:
         match event:
             case PrivateMessage():
                 lines = [self._private(event)]
-            case Recalled(room=room, entries=entries):
-                lines = [theme.paint(f"{SERVER} {room}, the last {len(entries)}:", theme.server)]
+            case Recalled(entries=entries):
+                lines = [theme.paint(f"{SERVER} {recalled(event)}", theme.server)]
                 lines += self._recalled(entries, names_room=False)
             case Found(entries=entries):
                 lines = [theme.paint(f"{SERVER} {found(event)}", theme.server)]
@@ -201,6 +201,15 @@ def notice(event: Notice | Invited | Missed | PutOut) -> str:
             return f"You missed {count} message{'s' * (count != 1)} in {room}: you read too slowly."
         case PutOut(room=room, by=by, reason=reason):
             return f"You were kicked from {room} by {by or 'the server'}{_because(reason)}."
+
+
+def recalled(event: Recalled) -> str:
+    """What a part of what was said in a room begins with."""
+    count = len(event.entries)
+    if not event.new:
+        return f"{event.room}, the last {count}:"
+    more = f", after {event.earlier} more that /history has" if event.earlier else ""
+    return f"{event.room}, {count} new{more}:"
 
 
 def found(event: Found) -> str:

@@ -15,13 +15,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.commands import receive
-from chatd.chat.commands.describe import welcome
+from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
-from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
+from chatd.chat.limits import (
+    LINE_BYTES,
+    PASTE_BYTES,
+    PERSONAL_BYTES,
+    PLACE_SECONDS,
+    SCRIPT_SECONDS,
+)
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.returning import drop, end
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Host
 from chatd.transport.outbox import Outbox
@@ -118,6 +125,7 @@ class Conversation:
         "_closing",
         "_ending",
         "_going",
+        "_heard",
         "_host",
         "_later",
         "_lines",
@@ -130,6 +138,7 @@ class Conversation:
         "lost",
         "outbox",
         "session",
+        "tracer",
     )
 
     def __init__(self, host: Host, outbox: Outbox, set_reading: Callable[[bool], None]) -> None:
@@ -138,6 +147,7 @@ class Conversation:
         self.display: Display = Plain(outbox)
         self.session: Session | None = None
         self.lost = False
+        self.tracer: Callable[[], Trace] | None = None
         self._set_reading = set_reading
         self._reading = True
         self._lines: list[str] = []  # a deque takes ten times the memory
@@ -146,6 +156,7 @@ class Conversation:
         self._closing = False
         self._ending = False
         self._going = False
+        self._heard = False
         self._warned = False
         self._later: IDelayedCall | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
@@ -210,6 +221,16 @@ class Conversation:
         if not (self._going or self._busy):
             self.display.refresh()
 
+    def trace(self) -> Trace:
+        """What of that which was sent has arrived, by what the way in knows, or the socket."""
+        if self.tracer is not None:
+            return self.tracer()
+        pending, unreached = self.outbox.pending, self.outbox.unreached()
+        if unreached is None:
+            return Trace(unreached=pending) if pending else ALIVE
+        size, silent = unreached
+        return Trace(unreached=size + pending, owing=silent)
+
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
         self._closing = True
@@ -224,17 +245,24 @@ class Conversation:
 
     # Coming and going -----------------------------------------------------------------------------
 
-    def begin(self, visitor: Visitor) -> None:
-        """Let the person in and greet them; lines that come meanwhile wait."""
-        self._do(self._enter(visitor))
+    def begin(self, visitor: Visitor, entered: Callable[[], None] | None = None) -> None:
+        """Let the person in and greet them; lines that come meanwhile wait.
 
-    async def _enter(self, visitor: Visitor) -> None:
+        ``entered`` is called once they are in.
+        """
+        self._do(self._enter(visitor, entered))
+
+    async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
         session, remark = await host.chat.enter(visitor, self, now)
         if self.lost:
-            host.chat.leave(session, "", now)
+            self._lose(session)
             return
         self.session = session
+        if entered is not None:
+            entered()
+        if session.focus is not None:  # who has come back is where they were
+            return
         for text in (*host.motd, *([remark] if remark else [])):
             session.deliver(Notice(text))
         try:
@@ -243,6 +271,9 @@ class Conversation:
         except Refused as refused:
             told = f"You are {session.person.nick}. {refused.sentence}"
         session.deliver(Notice(told))
+        told = way_back(host.chat, session.person)
+        if told:
+            session.deliver(Notice(told))
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""
@@ -252,14 +283,27 @@ class Conversation:
             self.session.restyle()
 
     def connection_lost(self) -> None:
-        """The connection is gone, and with it this session."""
+        """The connection is gone, and with it this session; its person may come back."""
         self.lost = True
-        self.outbox.forget()
         self._lines.clear()
         if self._later is not None and self._later.active():
             self._later.cancel()
         if self.session is not None:
-            self._host.chat.leave(self.session, "", self._host.now())
+            self._lose(self.session)
+        self.outbox.forget()
+
+    def _lose(self, session: Session) -> None:
+        """Keep the place of somebody whose connection is lost; a script is just at its end."""
+        host, now = self._host, self._host.now()
+        person = session.person
+        is_script = self._ending and now - person.came < SCRIPT_SECONDS
+        is_idle = person.token is not None and not self._heard  # a port scan, a health check
+        if is_script or is_idle or (self._closing and not self._ending):
+            host.chat.leave(session, "", now)
+            return
+        place = drop(host.chat, session, now)
+        if place is not None:
+            host.clock.callLater(PLACE_SECONDS, lambda: end(host.chat, place, host.now()))
 
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
@@ -281,6 +325,7 @@ class Conversation:
         """Take one line of safe text."""
         if self._closing:
             return
+        self._heard = True
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:

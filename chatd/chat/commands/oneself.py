@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.describe import way_back
 from chatd.chat.events import Notice
 from chatd.chat.ignoring import ignore, unignore
 from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.returning import take_back
 from chatd.chat.text import cut
 
 
@@ -54,6 +56,14 @@ def _set(call: Call) -> None:
     call.answer(f"{name} is {session.preferences.value(name)} now.")
 
 
+async def _resume(call: Call) -> None:
+    chat, token = call.chat, call.words.strip()
+    if token:
+        await take_back(chat, call.session, token, call.now)
+    told = way_back(chat, call.person)
+    call.answer(told or "You need no token: whoever comes as you do now is you.")
+
+
 def _quit(call: Call) -> None:
     call.chat.leave(call.session, cut(call.words, REASON_LENGTH), call.now)
     call.session.deliver(Notice("Goodbye."))
@@ -67,5 +77,13 @@ COMMANDS = (
     Command("ignore", "[NICK]", "be shown nothing of somebody", _ignore),
     Command("unignore", "NICK", "be shown somebody again", _unignore),
     Command("set", "[NAME VALUE]", "your preferences", _set),
+    Command(
+        "resume",
+        "[TOKEN]",
+        "take your place back after the connection was lost",
+        _resume,
+        more="Without a token you are given one, which proves that the place is yours; a key or a "
+        "login does as well.",
+    ),
     Command("quit", "[WORDS]", "leave; !leave does it too", _quit, ("exit", "bye")),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
 from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.events import Entry, Found, Recalled
-from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, PERSONAL_BYTES
+from chatd.chat.events import Found, Recalled
+from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.people import Person
 from chatd.chat.room import Room
 from chatd.chat.search import EVERYWHERE, read_query
@@ -23,19 +24,9 @@ async def _history(call: Call) -> None:
     entries = await call.chat.archive.last(where, count)
     wanted = [entry for entry in entries if call.session.wants(entry)]
     if wanted:
-        call.session.deliver(Recalled(where.name.shown, _that_fit(wanted)))
+        call.session.deliver(Recalled(where.name.shown, that_fit(wanted)))
     else:
         call.answer(f"Nothing was said in {where} yet.")
-
-
-def _that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
-    """The newest of some entries that may wait for a slow connection."""
-    size = 0
-    for count, entry in enumerate(reversed(entries)):
-        size += len(repr(entry.event).encode())
-        if size > PERSONAL_BYTES:
-            return tuple(entries[len(entries) - count :])
-    return tuple(entries)
 
 
 async def _search(call: Call) -> None:
@@ -48,7 +39,7 @@ async def _search(call: Call) -> None:
         where.check_entry(call.person)
         rooms = [where]
     entries, more = await call.chat.archive.search(rooms, query.search, query.page)
-    wanted = _that_fit([entry for entry in entries if call.session.wants(entry)])
+    wanted = that_fit([entry for entry in entries if call.session.wants(entry)])
     if wanted or more:
         call.session.deliver(Found(wanted, query.page, more))
     else:
