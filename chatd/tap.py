@@ -24,8 +24,9 @@ import twisted
 from chatd.chat import names
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.limits import HISTORY_EVENTS, Flood
+from chatd.chat.limits import HISTORY_EVENTS, HISTORY_SHOWN_AT_MOST, Flood
 from chatd.chat.moderation import SHOUTING
+from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
@@ -150,6 +151,12 @@ class Options(UsageOptions):
             "days for which what was said is kept; memory: the last of it, until a restart; none",
         ],
         [
+            "replay",
+            None,
+            "10",
+            "messages of a room that are shown to who comes in, until they /set replay",
+        ],
+        [
             "durability",
             None,
             "process",
@@ -256,6 +263,12 @@ def _history(text: str) -> float | str:
     return text if text in ("none", "memory") else _positive(text)
 
 
+def _replay(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) > HISTORY_SHOWN_AT_MOST:
+        raise ValueError(f"it is a number, 0 to {HISTORY_SHOWN_AT_MOST}, not {text}")
+    return int(text)
+
+
 def _durability(text: str) -> str:
     if text not in ("process", "power"):
         raise ValueError(f"it is process or power, not {text}")
@@ -276,6 +289,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "admin": _operators,
     "data": _data_folder,
     "history": _history,
+    "replay": _replay,
     "durability": _durability,
     "max-connections": _at_least_one,
     "per-address": _per_address,
@@ -311,6 +325,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         shouting=options["shouting"],
         incarnation=secrets.token_hex(8),
         make_token=_token,
+        usual=Preferences(replay=options["replay"]),
     )
     host = Host(
         chat,

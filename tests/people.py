@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from itertools import count
+from typing import Any
 
 from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
@@ -138,13 +139,14 @@ class Someone:
 class Server:
     """A chat with a clock that stands still and turns that end when they are told to."""
 
-    def __init__(self, store: Store | None = None, **options: str) -> None:
+    def __init__(self, store: Store | None = None, *, replay: int = 0, **options: Any) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
         tokens = map("token{}".format, count(1))
         self.chat = Chat(
             store or MemoryStore(),
             self._scheduled.append,
+            usual=Preferences(replay=replay),
             make_token=lambda: next(tokens),
             **options,
         )

@@ -472,7 +472,7 @@ def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> Non
     ada, bob = pair
     bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
     ada.types("/history 0")
-    assert ada.sees() == ["-- lobby, the last 1:", "   13:46 ada: hello"]
+    assert ada.sees() == ["-- lobby, the last one:", "   13:46 ada: hello"]
 
 
 def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) -> None:

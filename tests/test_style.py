@@ -82,7 +82,7 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
     (PutOut(LATE, "lobby", None, ""), ["-- You were kicked from lobby by the server."]),
     (
         Recalled("lobby", (Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),)),
-        ["-- lobby, the last 1:", "   23:59 ada: hi"],
+        ["-- lobby, the last one:", "   23:59 ada: hi"],
     ),
     (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
     (
@@ -289,7 +289,7 @@ def test_midnight_is_that_of_ones_own_zone() -> None:
 def test_history_names_its_room_once_also_in_a_room_without_the_focus() -> None:
     style = TextStyle(timestamps=True).aside
     assert shown(style.render_personal(recalled(LATE))) == [
-        "-- lobby, the last 1:",
+        "-- lobby, the last one:",
         "   23:59 ada: hi",
     ]
 

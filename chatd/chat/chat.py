@@ -38,6 +38,8 @@ from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person
 from chatd.chat.places import Places
 from chatd.chat.posting import Acknowledge, Posting
+from chatd.chat.preferences import DEFAULT, Preferences
+from chatd.chat.profiles import Profiles
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
@@ -47,7 +49,8 @@ from chatd.chat.text import cut
 class Chat:
     """The chat of one server.
 
-    The arguments are those of `chatd.chat.posting.Posting` and `chatd.chat.places.Places`.
+    The arguments are those of `chatd.chat.posting.Posting`, `chatd.chat.places.Places` and
+    `chatd.chat.profiles.Profiles`.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Chat:
         shouting: str = "allow",
         incarnation: str = "0",
         make_token: Callable[[], str] | None = None,
+        usual: Preferences = DEFAULT,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -72,7 +76,10 @@ class Chat:
         self._schedule = schedule
         self._nicks = Nicks(self.people, self.accounts, store, incarnation)
         self.places = Places(self.archive, make_token)
-        self.entrance = Entrance(self.people, self.accounts, self._nicks, self.places)
+        self.profiles = Profiles(store, usual)
+        self.entrance = Entrance(
+            self.people, self.accounts, self._nicks, self.places, self.profiles
+        )
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
@@ -91,6 +98,7 @@ class Chat:
         """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
         await self.lasting.load()
         await self.mail.load()
+        await self.profiles.load()
         session, remark = await self.entrance.enter(
             visitor, reader, now, exactly=exactly, listens=listens
         )
@@ -107,6 +115,7 @@ class Chat:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
         if session in person.sessions:
+            self.profiles.has_read(person, session.mark())
             session.part()
             if not person.sessions and self.places.get(person) is None:
                 self.depart(person, reason, now)
@@ -122,6 +131,7 @@ class Chat:
         session.part()
         session.focus = None
         session.person = person
+        session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
         if listens and session.listens:
             for room in person.rooms.values():
@@ -285,6 +295,7 @@ class Chat:
 
     def _take_out(self, person: Person, room: Room) -> None:
         for session in person.sessions:
+            self.profiles.has_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.left(person)
@@ -301,7 +312,7 @@ class Chat:
 
     def _after_leaving(self, room: Room, now: float) -> None:
         """A room with nobody in it is gone; one without an owner has an heir."""
-        if not (room.members or room.permanent or room.settings.lasting):
+        if not (room.members or room.lasts):
             del self.rooms[room.name.key]
             self._store.forget(room.id)
             return

@@ -14,6 +14,7 @@ from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
 from chatd.chat.places import Places
+from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
 
@@ -36,9 +37,17 @@ class Visitor:
 class Entrance:
     """Lets people in; ``_here`` has who of the owners of accounts is here."""
 
-    def __init__(self, people: People, accounts: Accounts, nicks: Nicks, places: Places) -> None:
+    def __init__(
+        self,
+        people: People,
+        accounts: Accounts,
+        nicks: Nicks,
+        places: Places,
+        profiles: Profiles,
+    ) -> None:
         self._people = people
         self._places = places
+        self._profiles = profiles
         self._accounts = accounts
         self._nicks = nicks
         self._here: dict[str, Person] = {}
@@ -98,10 +107,15 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = Session(person, reader, listens=listens)
-        person.sessions.append(session)
+        session = self._session(person, reader, listens=listens)
         if not visitor.apart:
             self._places.came(person)
+        return session
+
+    def _session(self, person: Person, reader: Reader, *, listens: bool) -> Session:
+        session = Session(person, reader, listens=listens)
+        session.preferences = self._profiles.preferences(person.account)
+        person.sessions.append(session)
         return session
 
     async def _come_again(
@@ -110,8 +124,7 @@ class Entrance:
         """Somebody who is here already comes by another connection, or comes back by it."""
         lost = listens and self._places.is_lost(person)
         place, dead = (self._places.take(person), tuple(person.sessions)) if lost else (None, ())
-        session = Session(person, reader, listens=listens)
-        person.sessions.append(session)
+        session = self._session(person, reader, listens=listens)
         person.operator = person.operator or visitor.operator
         if place is None:
             if listens:
@@ -139,6 +152,7 @@ class Entrance:
             if person is None:
                 session = self._come(name, visitor, reader, now, listens=listens)
                 session.person.account = account.name.key
+                session.preferences = self._profiles.preferences(account.name.key)
                 self._here[account.name.key] = session.person
                 return session, remark or _other_name(visitor, session.person)
             self._nicks.release(name)

@@ -96,6 +96,9 @@ MESSAGE_IDS = 10_000
 HISTORY_SHOWN = 20
 HISTORY_SHOWN_AT_MOST = 200
 
+#: How far back the pages of /history go, in messages.
+HISTORY_PAGED = 10_000
+
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 FOUND_SHOWN = 20
 SEARCH_PAGES = 1000
@@ -111,6 +114,9 @@ SEARCHED_EVENTS = 10_000
 PLACE_SECONDS = 120
 PLACES = 1000
 PLACES_PER_ADDRESS = 50
+
+#: Rooms of which an account knows how far its owner has read.
+BOOKMARKS = 200
 
 #: Messages of one room that are shown to who comes back; the others are counted.
 RECALLED = 500

@@ -36,6 +36,7 @@ def end(chat: Chat, place: Place, now: float) -> None:
     person = place.person
     if chat.places.get(person) is place:
         chat.places.end(person)
+        chat.profiles.has_read(person, place.read)
         if not person.sessions:
             chat.depart(person, "", now)
 

@@ -207,7 +207,10 @@ def recalled(event: Recalled) -> str:
     """What a part of what was said in a room begins with."""
     count = len(event.entries)
     if not event.new:
-        return f"{event.room}, the last {count}:"
+        page = f", page {event.page}" if event.page > 1 else ""
+        more = f"; page:{event.page + 1} shows earlier ones" if event.more else ""
+        which = "the last" if event.page == 1 else "earlier"
+        return f"{event.room}, {which} {count if count > 1 else 'one'}{page}{more}:"
     more = f", after {event.earlier} more that /history has" if event.earlier else ""
     return f"{event.room}, {count} new{more}:"
 

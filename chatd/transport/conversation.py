@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.chat import unread
 from chatd.chat.commands import receive
 from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.entrance import Visitor
@@ -28,6 +29,7 @@ from chatd.chat.limits import (
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
 from chatd.chat.returning import drop, end
+from chatd.chat.room import Room
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Host
@@ -265,6 +267,7 @@ class Conversation:
             return
         for text in (*host.motd, *([remark] if remark else [])):
             session.deliver(Notice(text))
+        lobby: Room | None = None
         try:
             lobby = host.chat.join(session, host.chat.lobby.name.shown, now)
             told = welcome(lobby, session.person)
@@ -274,6 +277,8 @@ class Conversation:
         told = way_back(host.chat, session.person)
         if told:
             session.deliver(Notice(told))
+        if lobby is not None:
+            await unread.show(host.chat, session, lobby)
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""

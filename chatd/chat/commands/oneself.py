@@ -52,6 +52,7 @@ def _set(call: Call) -> None:
         call.answer(f"{name} is {session.preferences.value(name)}.")
         return
     session.preferences = session.preferences.changed(name, value.strip())
+    call.chat.profiles.prefer(call.person, session.preferences)
     session.restyle()
     call.answer(f"{name} is {session.preferences.value(name)} now.")
 

@@ -6,25 +6,31 @@ from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
 from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.events import Found, Recalled
-from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
+from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.search import EVERYWHERE, read_query
+from chatd.chat.search import EVERYWHERE, read_page, read_query
 
 
 async def _history(call: Call) -> None:
-    count, room = HISTORY_SHOWN, ""
+    count, page, room = HISTORY_SHOWN, 1, ""
     for word in call.words.split():
         if word.isascii() and word.isdigit():
             count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
+        elif word.startswith("page:"):
+            page = read_page(word.removeprefix("page:"), HISTORY_PAGED // HISTORY_SHOWN_AT_MOST)
         else:
             room = word
     where = call.room(room)
     where.check_membership(call.person)
-    entries = await call.chat.archive.last(where, count)
-    wanted = [entry for entry in entries if call.session.wants(entry)]
-    if wanted:
-        call.session.deliver(Recalled(where.name.shown, that_fit(wanted)))
+    last = await call.chat.archive.last(where, count * page + 1)
+    end = max(0, len(last) - count * (page - 1))
+    shown, more = last[max(0, end - count) : end], end > count
+    fitting = that_fit([entry for entry in shown if call.session.wants(entry)])
+    if fitting:
+        call.session.deliver(Recalled(where.name.shown, fitting, page=page, more=more))
+    elif page > 1:
+        call.answer(f"Nothing was said in {where} before that.")
     else:
         call.answer(f"Nothing was said in {where} yet.")
 
@@ -71,7 +77,8 @@ COMMANDS = (
         "[N] [ROOM]",
         "what was said before",
         _history,
-        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST}.",
+        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
+        " page:2 shows those before them.",
     ),
     _SEARCH,
 )
