@@ -1,6 +1,7 @@
 """The real twistd, and people who walk in with a netcat, a telnet or an ssh on one port."""
 
 import os
+import re
 import socket
 import ssl
 import stat
@@ -209,6 +210,39 @@ def test_the_line_is_wrapped_anew_in_a_window_of_another_size(server: Served) ->
         ada.resizes(40, 24)
         ada.sends(b"x" * 50)
         ada.screen.shows("[lobby] " + "x" * 32, "x" * 18)
+
+
+# Coming back --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("walk_in", [Netcat, Telnet])
+def test_a_guest_who_is_cut_off_comes_back_by_the_token(
+    server: Served, walk_in: Callable[[int], Netcat]
+) -> None:
+    with Netcat(server.port()) as bob:
+        bob.greeted()
+        with walk_in(server.port()) as eve:
+            eve.greeted()
+            [token] = re.findall(r"/resume (\S+) takes", eve.hears(" takes you back"))
+            eve.sends(b"/nick eve\r\n")
+            eve.hears("-- You are now known as eve.")
+            bob.hears("-- guest2 is now known as eve")
+            bob.says("one")
+            eve.hears(": one")
+            eve.is_cut_off()
+        bob.says("two")
+        bob.says("/dm eve psst")
+        bob.hears("[you -> eve] psst")
+        with walk_in(server.port()) as again:
+            again.greeted()
+            again.hears(" takes you back")
+            again.sends(f"/resume {token}\r\n".encode())
+            again.hears("-- Welcome back, eve.")
+            back = again.hears("psst")
+            assert ": two" in back
+            assert ": one" not in back
+            again.sends(b"here again\r\n")
+            assert "eve left" not in bob.hears("eve: here again")
 
 
 # Ssh ----------------------------------------------------------------------------------------------
