@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.returning import end
-from chatd.chat.session import Trace
+from chatd.chat.session import Mark, Trace
 
 from .people import Reader, Server, Someone
 
@@ -173,6 +173,39 @@ def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: i
     assert words(come_back(server).sees()) == ["one", "two", "six"][3 - shown :]
 
 
+def test_private_messages_that_have_not_arrived_are_shown_again() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    bob.types("/dm ada first")
+    arrived = ada.session.mark()
+    bob.types("/dm ada second"), bob.types("hello"), bob.types("/dm ada third")
+    ada.sees()
+    ada.reader.traced = Trace(arrived, owing=1.0)
+    ada.is_cut_off()
+    shown = come_back(server).sees()
+    assert words(shown) == ["hello"]
+    assert shown[-2:] == ["[bob -> you] second", "[bob -> you] third"]
+
+
+@pytest.mark.parametrize(
+    ("unreached", "back"),
+    [(0, []), (1, ["two"]), (18, ["two"]), (19, ["two", "hello"]), (31, ["one", "two", "hello"])],
+)
+def test_bytes_that_have_not_arrived_may_be_of_private_messages(
+    unreached: int, back: list[str]
+) -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for line in ("/dm ada one", "hello", "/dm ada two"):
+        bob.types(line), ada.sees()
+        server.now += 1
+    assert len(b"[bob -> you] two\r\n") == 18
+    ada.reader.traced = Trace(unreached=unreached)
+    ada.is_cut_off()
+    shown = come_back(server).sees()
+    assert [w for w in ("one", "two", "hello") if any(row.endswith(w) for row in shown)] == back
+
+
 def test_a_dead_connection_is_taken_over_at_once() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
@@ -267,7 +300,7 @@ def test_lost_again_before_anything_was_shown() -> None:
     arrived = dict(place.read)
     again = server.enters("ada", lobby=False, fingerprint=ADA)
     again.sees()
-    again.reader.traced = Trace(arrived)
+    again.reader.traced = Trace(Mark(arrived, 0))
     again.is_cut_off()
     bob.types("two")
     assert words(come_back(server).sees()) == ["one", "two"]

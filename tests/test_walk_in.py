@@ -216,8 +216,9 @@ def test_the_line_is_wrapped_anew_in_a_window_of_another_size(server: Served) ->
 
 
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet])
-def test_a_guest_who_is_cut_off_comes_back_by_the_token(
-    server: Served, walk_in: Callable[[int], Netcat]
+@pytest.mark.parametrize("is_lost", [Netcat.is_cut_off, Netcat.hang_up])
+def test_a_guest_whose_connection_is_lost_comes_back_by_the_token(
+    server: Served, walk_in: Callable[[int], Netcat], is_lost: Callable[[Netcat], None]
 ) -> None:
     with Netcat(server.port()) as bob:
         bob.greeted()
@@ -229,7 +230,7 @@ def test_a_guest_who_is_cut_off_comes_back_by_the_token(
             bob.hears("-- guest2 is now known as eve")
             bob.says("one")
             eve.hears(": one")
-            eve.is_cut_off()
+            is_lost(eve)
         bob.says("two")
         bob.says("/dm eve psst")
         bob.hears("[you -> eve] psst")
@@ -240,7 +241,8 @@ def test_a_guest_who_is_cut_off_comes_back_by_the_token(
             again.hears("-- Welcome back, eve.")
             back = again.hears("psst")
             assert ": two" in back
-            assert ": one" not in back
+            # Of a drawn screen more was under way than its messages: the last may come again.
+            assert ": one" not in back or (walk_in is Telnet and is_lost is Netcat.hang_up)
             again.sends(b"here again\r\n")
             assert "eve left" not in bob.hears("eve: here again")
 

@@ -115,7 +115,7 @@ class Chat:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
         if session in person.sessions:
-            self.profiles.has_read(person, session.mark())
+            self.profiles.has_read(person, session.mark().read)
             session.part()
             if not person.sessions and self.places.get(person) is None:
                 self.depart(person, reason, now)

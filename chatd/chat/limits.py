@@ -115,6 +115,9 @@ PLACE_SECONDS = 120
 PLACES = 1000
 PLACES_PER_ADDRESS = 50
 
+#: Private messages that a connection remembers, should it turn out that they did not arrive.
+PRIVATE_KEPT = 20
+
 #: Rooms of which an account knows how far its owner has read.
 BOOKMARKS = 200
 
@@ -123,10 +126,6 @@ RECALLED = 500
 
 #: Seconds after which a connection that owes an answer counts as dead, for who comes by another.
 DEAD_SECONDS = 3.0
-
-#: Seconds for which a guest has to have been here for the end of their input to count as a lost
-#: connection.  A script says what it has to say, and ends at once.
-SCRIPT_SECONDS = 10.0
 
 #: Names that one answer lists; the rest is counted.
 LISTED = 200

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import merge
-from operator import attrgetter
+from functools import partial
+from operator import itemgetter
 
 from chatd.chat.archive import Archive, that_fit
-from chatd.chat.events import Entry, PersonalEvent, Recalled
+from chatd.chat.events import Entry, PersonalEvent, PrivateMessage, Recalled
 from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.log import Style
 from chatd.chat.people import Person
@@ -27,14 +27,15 @@ class Place:
     """Where somebody was, and how far they had read.
 
     ``read`` has the number of the last event that they were sent in each room; the last
-    ``unreached`` bytes of that, in these ``styles``, have not arrived.  ``waiting`` is what was for
-    them alone.
+    ``unreached`` bytes of that, in these ``styles`` and with these ``private`` messages and their
+    sizes, have not arrived.  ``waiting`` is what was for them alone.
     """
 
     person: Person
     read: dict[Room, int]
     unreached: int = 0
     styles: dict[Room, Style] = field(default_factory=dict)
+    private: list[tuple[PrivateMessage, int]] = field(default_factory=list)
     saw_own: bool = False
     focus: Room | None = None
     preferences: Preferences = DEFAULT
@@ -124,14 +125,19 @@ class Places:
 
     def _place(self, session: Session) -> Place:
         """Where somebody is by one of their connections."""
-        trace, read = session.reader.trace(), session.mark()
+        trace, mark = session.reader.trace(), session.mark()
+        place = Place(session.person, dict(mark.read), trace.unreached)
         if trace.mark is not None:
-            read = {room: min(at, trace.mark.get(room, at)) for room, at in read.items()}
-        place = Place(session.person, read, trace.unreached)
+            arrived = trace.mark.read
+            place.read = {room: min(at, arrived.get(room, at)) for room, at in mark.read.items()}
+            unseen = min(mark.told - trace.mark.told, len(session.private))
+            place.waiting += session.private[len(session.private) - unseen :]
         place.focus, place.preferences = session.focus, session.preferences
         if trace.unreached:
-            place.styles = {room: session.style_in(room) for room in read}
+            place.styles = {room: session.style_in(room) for room in mark.read}
             place.saw_own = session.reader.sees_own
+            style = session.reader.style(session.preferences)
+            place.private = [(each, len(style.render_personal(each))) for each in session.private]
         resuming = self._resuming.get(session)
         if resuming is not None:  # lost again before all was shown
             place.read.update(resuming.read)
@@ -186,19 +192,22 @@ class Places:
 
     async def _go_back(self, place: Place) -> None:
         """Find from how many bytes did not arrive which was the last message that did."""
-        seen = [
-            await self._archive.before(room, number + 1, RECALLED)
-            for room, number in place.read.items()
+        own = place.person.name.key if place.saw_own else None
+        sent: list[tuple[float, int, Callable[[], None]]] = [
+            (each.time, size, partial(place.waiting.insert, 0, each))
+            for each, size in place.private
         ]
-        rooms = {room.name.shown: room for room in place.read}
-        newest = attrgetter("event.time")
-        for entry in merge(*map(reversed, seen), key=newest, reverse=True):
+        for room, number in place.read.items():
+            for entry in await self._archive.before(room, number + 1, RECALLED):
+                if entry.author != own:
+                    size = len(place.styles[room].render(entry))
+                    unread = partial(place.read.__setitem__, room, entry.number - 1)
+                    sent.append((entry.event.time, size, unread))
+        for _, size, has_not_arrived in sorted(sent, key=itemgetter(0))[::-1]:
             if place.unreached <= 0:
-                return
-            if not (place.saw_own and entry.author == place.person.name.key):
-                room = rooms[entry.room]
-                place.unreached -= len(place.styles[room].render(entry))
-                place.read[room] = entry.number - 1
+                break
+            has_not_arrived()
+            place.unreached -= size
 
     async def _catch_up(self, session: Session, room: Room, place: Place) -> bool:
         """Show what was said in a room since; True once nothing more is to be shown."""

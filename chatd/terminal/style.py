@@ -210,7 +210,7 @@ def recalled(event: Recalled) -> str:
         page = f", page {event.page}" if event.page > 1 else ""
         more = f"; page:{event.page + 1} shows earlier ones" if event.more else ""
         which = "the last" if event.page == 1 else "earlier"
-        return f"{event.room}, {which} {count if count > 1 else 'one'}{page}{more}:"
+        return f"{event.room}, {which} {'one' if count == 1 else count}{page}{more}:"
     more = f", after {event.earlier} more that /history has" if event.earlier else ""
     return f"{event.room}, {count} new{more}:"
 

@@ -23,21 +23,20 @@ from chatd.chat.limits import (
     LINE_BYTES,
     PASTE_BYTES,
     PERSONAL_BYTES,
-    PLACE_SECONDS,
-    SCRIPT_SECONDS,
 )
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
-from chatd.chat.returning import drop, end
 from chatd.chat.room import Room
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Host
 from chatd.transport.outbox import Outbox
+from chatd.transport.parting import Goodbye, keep_place
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 
 
+GOODBYE = Notice("Goodbye.")
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
 #: What a line that waits costs beside its characters, in bytes.
@@ -125,10 +124,12 @@ class Conversation:
     __slots__ = (
         "_busy",
         "_closing",
+        "_cut_off",
         "_ending",
         "_going",
-        "_heard",
+        "_goodbye",
         "_host",
+        "_last_words",
         "_later",
         "_lines",
         "_pace",
@@ -156,9 +157,11 @@ class Conversation:
         self._waiting = 0
         self._busy = True  # until the person is in
         self._closing = False
+        self._cut_off = False
         self._ending = False
         self._going = False
-        self._heard = False
+        self._goodbye: Goodbye | None = None
+        self._last_words = 0  # bytes
         self._warned = False
         self._later: IDelayedCall | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
@@ -231,7 +234,7 @@ class Conversation:
         if unreached is None:
             return Trace(unreached=pending) if pending else ALIVE
         size, silent = unreached
-        return Trace(unreached=size + pending, owing=silent)
+        return Trace(unreached=max(0, size + pending - self._last_words), owing=silent)
 
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
@@ -239,6 +242,11 @@ class Conversation:
         self._lines.clear()
         self.display.leave()
         self.outbox.close()
+
+    def dismiss(self) -> None:
+        """The connection is about to be closed by somebody else; nobody comes back to it."""
+        self._closing = True
+        self._lines.clear()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -293,22 +301,19 @@ class Conversation:
         self._lines.clear()
         if self._later is not None and self._later.active():
             self._later.cancel()
+        if self._goodbye is not None:  # and whoever does not take it is gone
+            self._goodbye.stop()
+            self._cut_off = True
         if self.session is not None:
             self._lose(self.session)
         self.outbox.forget()
 
     def _lose(self, session: Session) -> None:
-        """Keep the place of somebody whose connection is lost; a script is just at its end."""
-        host, now = self._host, self._host.now()
-        person = session.person
-        is_script = self._ending and now - person.came < SCRIPT_SECONDS
-        is_idle = person.token is not None and not self._heard  # a port scan, a health check
-        if is_script or is_idle or (self._closing and not self._ending):
-            host.chat.leave(session, "", now)
-            return
-        place = drop(host.chat, session, now)
-        if place is not None:
-            host.clock.callLater(PLACE_SECONDS, lambda: end(host.chat, place, host.now()))
+        """Whose connection we have closed leaves; whoever else loses it may come back."""
+        if self._closing and not self._cut_off:
+            self._host.chat.leave(session, "", self._host.now())
+        else:
+            keep_place(self._host, session)
 
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
@@ -330,7 +335,6 @@ class Conversation:
         """Take one line of safe text."""
         if self._closing:
             return
-        self._heard = True
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:
@@ -375,7 +379,21 @@ class Conversation:
         if not (self._reading or self.outbox.full or self.lost):
             self._read(True)
         if self._ending and not (self._busy or self._closing or self.lost):
-            self.close()
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Nothing more is typed: somebody leaves, or has been cut off."""
+        self._closing = True
+        session = self.session
+        if session is not None and session.deliver(GOODBYE):
+            self._last_words = len(self.style(session.preferences).render_personal(GOODBYE))
+        self._goodbye = Goodbye(self.outbox, self._host.clock, self._said_goodbye)
+        self._goodbye.wait()
+
+    def _said_goodbye(self, cut_off: bool) -> None:
+        self._goodbye = None
+        self._cut_off = cut_off
+        self.close()
 
     def _wait(self, seconds: float) -> None:
         self._later = self._host.clock.callLater(seconds, self._waited)

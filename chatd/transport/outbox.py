@@ -45,6 +45,8 @@ KEEPALIVE = (60, 15, 4)
 _INT = struct.Struct("i")
 #: Where ``tcpi_last_ack_recv`` is in Linux's ``struct tcp_info``, in milliseconds.
 _LAST_ACK_RECEIVED = 56
+#: The state of a connection that was reset (Linux's TCP_CLOSE).
+_CLOSED = 7
 
 
 class StreamTransport(Protocol):
@@ -92,6 +94,9 @@ class Outbox(Protocol):
         None when nothing is out that the transport knows of.
         """
 
+    def was_reset(self) -> bool | None:
+        """Whether the peer takes nothing any more; None while something is under way to it."""
+
     def close(self) -> None:
         """Send what is pending, then close; abort when that takes too long."""
 
@@ -100,6 +105,15 @@ class Outbox(Protocol):
 
     def forget(self) -> None:
         """The connection is gone: nothing is waited for any more."""
+
+
+def _state(connection: tcp.Connection) -> int | None:
+    """The state of a connection as the system numbers them; None where it does not tell."""
+    try:
+        info = connection.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    except (AttributeError, OSError):
+        return None
+    return info[0] if info else None
 
 
 class Server(tcp.Server):
@@ -280,6 +294,14 @@ class SocketOutbox:
             return self._socket.unreached
         return unacknowledged(self._socket)
 
+    def was_reset(self) -> bool | None:
+        """Whether the peer has closed its socket altogether."""
+        if not self._socket.connected:
+            return True
+        if _state(self._socket) == _CLOSED:
+            return True
+        return None if self.pending or self.unreached() else False
+
     def close(self) -> None:
         """Send what is pending, then close; a peer that does not take it is aborted."""
         if self._registered:
@@ -360,6 +382,10 @@ class StreamOutbox:
     def unreached(self) -> tuple[int, float] | None:
         """Nothing is known of what happens behind the transport."""
         return None
+
+    def was_reset(self) -> bool | None:
+        """The transport will say so itself."""
+        return False
 
     def close(self) -> None:
         """Send what is pending, then close."""

@@ -8,17 +8,15 @@ all together ask no more than ``RECEIPTS_A_SECOND``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import Flood
 from chatd.chat.pace import Pace
-from chatd.chat.session import ALIVE, Trace
+from chatd.chat.session import ALIVE, Mark, Trace
 
 if TYPE_CHECKING:
-    from chatd.chat.room import Room
     from chatd.transport.conversation import Conversation
     from chatd.transport.ssh.channel import SessionChannel
 
@@ -87,8 +85,8 @@ class Receipt:
         self._clock = clock
         self._channel = channel
         self._conversation = conversation
-        self._arrived: Mapping[Room, int] | None = None
-        self._asked: Mapping[Room, int] | None = None
+        self._arrived: Mark | None = None
+        self._asked: Mark | None = None
         self._asked_at = 0.0
         self._answers = False
         self._more = False

@@ -98,6 +98,10 @@ class ChannelOutbox:
         """What has not arrived is not known here: see `chatd.transport.ssh.receipts`."""
         return None
 
+    def was_reset(self) -> bool | None:
+        """The end of the input of a channel says that somebody is done."""
+        return False
+
     def send(self, data: bytes) -> int:
         """Send what may be sent now, in packets, and say how many bytes that was."""
         size = len(data)
