@@ -30,7 +30,7 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
-from chatd.store.files import DATABASE, data_folder
+from chatd.store.files import DATABASE, data_folder, give
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
@@ -359,9 +359,11 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         power=options["durability"] == "power",
     )
 
+    become = options.parent or {}  # what twistd itself was told
     try:
         store.prepare()
-    except StoreError as why:
+        give(options["data"], become.get("uid"), become.get("gid"))
+    except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     Keeping(store.begin).setServiceParent(server)
     if isinstance(history, float):
