@@ -359,7 +359,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         power=options["durability"] == "power",
     )
 
-    become = options.parent or {}  # what twistd itself was told
+    become: Any = options.parent or {}  # what twistd itself was told
     try:
         store.prepare()
         give(options["data"], become.get("uid"), become.get("gid"))
