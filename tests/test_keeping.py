@@ -12,7 +12,7 @@ import pytest
 from chatd.chat.events import Joined, RoomEvent, Said
 from chatd.chat.search import Search
 from chatd.chat.store import NotKeptError
-from chatd.store import schema, sqlite, tables
+from chatd.store import pruning, schema, sqlite
 from chatd.store.sqlite import SqliteStore, StoreError
 
 from .callers import Netcat
@@ -64,7 +64,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn, days=10)
-    old = 3 * tables.PRUNED + 7
+    old = 3 * pruning.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
@@ -85,7 +85,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
-    for number in range(tables.PRUNED + 3):
+    for number in range(pruning.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.forget("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))

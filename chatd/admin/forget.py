@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from chatd.admin import forgotten
-from chatd.chat.search import folded
+from chatd.store.pruning import drop
 from chatd.store.sqlite import StoreError
 
 
@@ -26,15 +26,10 @@ def forget(database: sqlite3.Connection, author: str) -> int:
     database.execute("BEGIN IMMEDIATE")
     try:
         _note(database, author)
-        count = 0
-        query = "SELECT id, text FROM event WHERE author = ?"
-        for ident, text in database.execute(query, (author,)):
-            database.execute(
-                "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)",
-                (ident, folded(text)),
-            )
-            count += 1
-        database.execute("DELETE FROM event WHERE author = ?", (author,))
+        query = "SELECT id, room, author, text FROM event WHERE author = ?"
+        rows = database.execute(query, (author,)).fetchall()
+        drop(database, rows)
+        count = len(rows)
         forgotten.tidy(database)
     except BaseException:
         database.execute("ROLLBACK")

@@ -23,23 +23,59 @@ def outranks(one: Role, other: Role) -> bool:
 
 
 @dataclass(slots=True)
+class Spoken:
+    """The last that a member said or did, unless it is ``gone``.  Time in seconds since the epoch.
+
+    Its ``number`` is 0 until it is kept; ``then`` is what waits for that.
+    """
+
+    time: float
+    number: int = 0
+    gone: bool = False
+    then: Callable[[int], None] | None = None
+
+    def kept(self, number: int) -> None:
+        """It has its number."""
+        self.number = number
+        then, self.then = self.then, None
+        if then is not None:
+            then(number)
+
+    def lost(self) -> None:
+        """It could not be kept."""
+        self.gone, self.then = True, None
+
+    def when_kept(self, then: Callable[[int], None]) -> None:
+        """Do something with the number, as soon as there is one; in place of what waits for it."""
+        if self.number:
+            then(self.number)
+        else:
+            self.then = then
+
+
+@dataclass(slots=True)
 class Member:
     """What a room knows of one of its members.  Times are seconds since the epoch."""
 
     role: Role
     last_said: float = 0.0
     warned: bool = False
+    spoken: Spoken | None = None
 
 
 @dataclass(slots=True)
 class Settings:
-    """What the owner and the moderators may set (/room)."""
+    """What the owner and the moderators may set (/room).
+
+    ``history`` is how many events are kept; 0: as many as the server keeps of every room.
+    """
 
     topic: str = ""
     private: bool = False
     slow: float = 0.0
     shouting: str = "allow"
     lasting: bool = False
+    history: int = 0
 
 
 class Room:

@@ -12,10 +12,12 @@ from chatd.chat.search import EVERYWHERE, read_query
 
 
 async def _history(call: Call) -> None:
-    count, room = HISTORY_SHOWN, ""
+    count, room, numbered = HISTORY_SHOWN, "", False
     for word in call.words.split():
         if word.isascii() and word.isdigit():
             count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
+        elif word == "#":
+            numbered = True
         else:
             room = word
     where = call.room(room)
@@ -23,7 +25,7 @@ async def _history(call: Call) -> None:
     entries = await call.chat.archive.last(where, count)
     wanted = [entry for entry in entries if call.session.wants(entry)]
     if wanted:
-        call.session.deliver(Recalled(where.name.shown, _that_fit(wanted)))
+        call.session.deliver(Recalled(where.name.shown, _that_fit(wanted), numbered))
     else:
         call.answer(f"Nothing was said in {where} yet.")
 
@@ -80,7 +82,8 @@ COMMANDS = (
         "[N] [ROOM]",
         "what was said before",
         _history,
-        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST}.",
+        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST}; "
+        "with # the number of each.",
     ),
     _SEARCH,
 )
