@@ -50,7 +50,7 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
         rows = database.execute(query, {"nick": nick}).fetchall()
         drop(database, rows)
         forgotten.tidy(database)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         database.execute("ROLLBACK")
         raise StoreError("a record is none that this chatd knows") from None
     except BaseException:
