@@ -9,6 +9,7 @@ anything else.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from chatd.chat.search import begins_with, folded
 
@@ -20,7 +21,12 @@ _ROOM, _AUTHOR = "§", "¶"
 
 def indexed(room: int, author: str, text: str) -> str:
     """What the index is given of an event, by the number of its room in the tables."""
-    return f"{_place(room)} {_who(author)} {folded(text)}"
+    return f"{_marks(room, author)} {folded(text)}"
+
+
+@lru_cache(maxsize=4096)
+def _marks(room: int, author: str) -> str:
+    return f"{_place(room)} {_who(author)}"
 
 
 def _place(room: int) -> str:

@@ -28,6 +28,7 @@ _KINDS: dict[str, Callable[[float, str, str], KeptEvent]] = {
     "acted": Acted,
     "topic": TopicSet,
 }
+_INDEX = "INSERT INTO search (rowid, words) VALUES (?, ?)"
 _EDITABLE: dict[str, type[Said | Acted]] = {"said": Said, "acted": Acted}
 _KIND_OF: dict[type[KeptEvent], str] = {Said: "said", Acted: "acted", TopicSet: "topic"}
 
@@ -101,6 +102,9 @@ class Tables:
         self._rooms: dict[str, tuple[int, int]] = {}
         self._last: dict[int, int] = {}
         self._spans: dict[int, tuple[float, float]] = {}
+        self._events: list[tuple[object, ...]] = []
+        self._words: list[tuple[int, str]] = []
+        self._ident = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def roll_back(self) -> None:
@@ -108,6 +112,9 @@ class Tables:
         self._rooms.clear()
         self._last.clear()
         self._spans.clear()
+        self._events.clear()
+        self._words.clear()
+        self._ident = 0
         self.pruning.roll_back()
 
     def post(self, post: Post) -> int | None:
@@ -120,31 +127,40 @@ class Tables:
             return None
         ident, number = room
         if isinstance(event, Change):
+            self._insert()
             self._change(ident, event)
             return number
         number += 1
-        self._insert(ident, number, event, post.account)
+        self._add(ident, number, event, post.account)
         self._last[ident] = number
         self._rooms[post.room] = (ident, number)
         self.pruning.grew(post.room, ident)
         return number
 
-    def _insert(self, room: int, number: int, event: KeptEvent, account: str) -> None:
-        text, author = text_of(event), fold(event.nick)
-        row = (room, number, event.time, _KIND_OF[type(event)], event.nick, author, text, account)
-        ident = self.database.execute(
-            "INSERT INTO event (room, number, time, kind, nick, author, text, account)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            row,
-        ).lastrowid
-        self._index(ident, room, author, text)
-        block = (ident or 0) // BLOCK
-        first, last = self._spans.get(block, (event.time, event.time))
-        self._spans[block] = (min(first, event.time), max(last, event.time))
+    def _add(self, room: int, number: int, event: KeptEvent, account: str) -> None:
+        """Take an event that is written with the others of the transaction."""
+        if not self._ident:
+            (last,) = self.database.execute("SELECT max(id) FROM event").fetchone()
+            self._ident = last or 0
+        self._ident = ident = self._ident + 1
+        time, nick, text, author = event.time, event.nick, text_of(event), fold(event.nick)
+        kind = _KIND_OF[type(event)]
+        self._events.append((ident, room, number, time, kind, nick, author, text, account))
+        self._words.append((ident, indexed(room, author, text)))
+        first, last = self._spans.get(ident // BLOCK, (time, time))
+        self._spans[ident // BLOCK] = (min(first, time), max(last, time))
 
-    def _index(self, ident: int | None, room: int, author: str, text: str) -> None:
-        words = indexed(room, author, text)
-        self.database.execute("INSERT INTO search (rowid, words) VALUES (?, ?)", (ident, words))
+    def _insert(self) -> None:
+        """Write the events that were taken."""
+        if self._events:
+            self.database.executemany(
+                "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                self._events,
+            )
+            self._events.clear()
+            self.database.executemany(_INDEX, self._words)
+            self._words.clear()
 
     def _change(self, room: int, change: Change) -> None:
         """Change an event, unless it is not kept any more."""
@@ -163,7 +179,7 @@ class Tables:
                 " edited) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
                 (ident, room, author, change.text, *others, change.number),
             )
-            self._index(ident, room, author, change.text)
+            self.database.execute(_INDEX, (ident, indexed(room, author, change.text)))
         else:
             gone = (room, change.number)
             self.database.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?)", gone)
@@ -171,6 +187,8 @@ class Tables:
 
     def finish(self) -> None:
         """Before the transaction is committed: what is written once for all that is in it."""
+        self._insert()
+        self._ident = 0  # what is dropped later may be the last
         if self._last:
             last = [(number, ident) for ident, number in self._last.items()]
             self.database.executemany("UPDATE room SET last = ? WHERE id = ?", last)
