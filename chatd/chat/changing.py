@@ -29,8 +29,7 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
         chat.too_loud(person, member, room, now)
         return
     person.last_active = member.last_said = now
-    nick = person.nick
-    spoken.when_kept(lambda number: chat.post(room, Edited(now, nick, number, text), person))
+    chat.post(room, Edited(now, person.nick, spoken.number, text), person)
 
 
 async def delete(chat: Chat, session: Session, now: float) -> None:
@@ -42,8 +41,7 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     spoken = await _own(chat, person, room, now)
     room.check_membership(person).spoken = spoken
     spoken.gone = True
-    nick = person.nick
-    spoken.when_kept(lambda number: chat.post(room, Deleted(now, nick, nick, number), person))
+    chat.post(room, Deleted(now, person.nick, person.nick, spoken.number), person)
 
 
 async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> None:
@@ -73,7 +71,9 @@ async def _own(chat: Chat, person: Person, room: Room, now: float) -> Spoken:
         entry = await chat.archive.last_by(room, person.name.key, person.account)
         if entry is not None:
             spoken = Spoken(entry.event.time, entry.number)
-    if spoken is None or spoken.gone or now - spoken.time > EDIT_SECONDS:
+    if spoken is not None and not spoken.number:
+        await chat.archive.last(room, 0)  # who looks waits until what was posted is kept
+    if spoken is None or spoken.gone or not spoken.number or now - spoken.time > EDIT_SECONDS:
         minutes = EDIT_SECONDS // 60
         raise Refused("nothing-said", f"You said nothing in {room} in the last {minutes} minutes.")
     return spoken

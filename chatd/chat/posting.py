@@ -108,7 +108,7 @@ class Posting:
         if self._rooms.get(where.name.key) is where:
             self._happens(where, posted, number, event)
             if posted.spoken is not None:
-                posted.spoken.kept(number)
+                posted.spoken.number = number
         if posted.acknowledge is not None:
             posted.acknowledge(number)
 
@@ -130,7 +130,7 @@ class Posting:
         if posted is None:
             return
         if posted.spoken is not None:
-            posted.spoken.lost()
+            posted.spoken.gone = True
         refused = Refused("not-kept", f"That was not delivered: {why}")
         if posted.acknowledge is not None:
             posted.acknowledge(refused)

@@ -26,31 +26,12 @@ def outranks(one: Role, other: Role) -> bool:
 class Spoken:
     """The last that a member said or did, unless it is ``gone``.  Time in seconds since the epoch.
 
-    Its ``number`` is 0 until it is kept; ``then`` is what waits for that.
+    Its ``number`` is 0 until it is kept.
     """
 
     time: float
     number: int = 0
     gone: bool = False
-    then: Callable[[int], None] | None = None
-
-    def kept(self, number: int) -> None:
-        """It has its number."""
-        self.number = number
-        then, self.then = self.then, None
-        if then is not None:
-            then(number)
-
-    def lost(self) -> None:
-        """It could not be kept."""
-        self.gone, self.then = True, None
-
-    def when_kept(self, then: Callable[[int], None]) -> None:
-        """Do something with the number, as soon as there is one; in place of what waits for it."""
-        if self.number:
-            then(self.number)
-        else:
-            self.then = then
 
 
 @dataclass(slots=True)
