@@ -6,6 +6,7 @@ The only place that chooses a store and opens the ways in.
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -360,7 +361,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     )
 
     try:
-        store.prepare()
+        store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
     except StoreError as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     Keeping(store.begin).setServiceParent(server)
