@@ -201,6 +201,7 @@ class Large:
         """What is searched for."""
         words, nicks, choice = self.words, self.nicks, self.chance.choice
         quiet, now = nicks[-100:], time.time()
+        beginnings = [word for word in words if len(word) == 3][:5]
         common, rare = partial(choice, words[:5]), partial(choice, words[-5000:])
         return {
             "a rare word": lambda: Search((rare(),)),
@@ -209,6 +210,7 @@ class Large:
             "a common and a rare word": lambda: Search((common(), rare())),
             "two common words": lambda: Search((words[0], choice(words[1:5]))),
             "a common phrase": lambda: Search((f"{words[0]} {choice(words[1:5])}",)),
+            "three letters": lambda: Search((choice(beginnings),)),
             "one letter": lambda: Search((choice("bdfghklmnprst"),)),
             "a common word, from: who says little": lambda: Search((common(),), choice(quiet)),
             "from: who says much": lambda: Search(author=choice(nicks[:5])),

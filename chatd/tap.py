@@ -6,6 +6,7 @@ The only place that chooses a store and opens the ways in.
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -361,7 +362,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
 
     become: Any = options.parent or {}  # what twistd itself was told
     try:
-        store.prepare()
+        store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
         give(options["data"], become.get("uid"), become.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None

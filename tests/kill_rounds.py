@@ -1,8 +1,9 @@
 """Kill the server at random moments while people talk: ``python -m tests.kill_rounds``.
 
 What must hold after every kill: each message that its writer was told is kept, and each that
-anybody was shown, is in the store once, in the order in which it was shown; and the store opens
-without a repair.  The moments follow from the seed, as far as a machine repeats itself.
+anybody was shown, is in the store once, in the order in which it was shown; each edit and deletion
+that was shown is done, and none by half; and the store opens without a repair.  The moments follow
+from the seed, as far as a machine repeats itself.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 from threading import Thread
+from typing import BinaryIO
+
+from chatd.admin.check import faults
 
 from .served import PATIENCE, Served
 
@@ -68,12 +72,70 @@ class Talker(Thread):
         connection.sendall(json.dumps(request).encode() + b"\n")
 
 
-def kept(database: Path) -> list[tuple[int, str]]:
-    """What the store has of the lobby, in order; it has to be whole."""
+class Editor(Thread):
+    """Somebody who says, edits and deletes things in a room of their own, as fast as it goes."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.port = port
+        self.said = 0
+        self.edited: set[str] = set()
+        self.deleted: set[str] = set()
+
+    def run(self) -> None:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
+                connection.sendall(b"/join desk\n")
+                self._write(connection)
+        except OSError:
+            return  # the server was killed
+
+    def _write(self, connection: socket.socket) -> None:
+        lines = connection.makefile("rb")
+        while True:
+            burst = range(self.said + 1, self.said + WINDOW + 1)
+            said = (b"said %d\n/edit edited %d\n" % (number, number) for number in burst)
+            connection.sendall(b"/delete\n" * bool(self.said) + b"".join(said))
+            last, self.said = self.said, burst[-1]
+            if last and not self._hears(lines, b"deleted a message in desk\r\n"):
+                return
+            if last:
+                self.deleted.add(str(last))
+            for number in burst:
+                if not self._hears(lines, b"corrects: edited %d\r\n" % number):
+                    return
+                self.edited.add(str(number))
+
+    @staticmethod
+    def _hears(lines: BinaryIO, words: bytes) -> bool:
+        return any(line.endswith(words) for line in lines)
+
+    def check(self, rows: list[tuple[int, str]]) -> None:
+        """Compare what was shown with what is kept.
+
+        :raises AssertionError: when a change that was shown was not made.
+        """
+        kept = {number: word for word, number in (text.split() for _, text in rows)}
+        assert len(kept) == len(rows), "something is kept twice"
+        gone = self.edited - set(kept)
+        assert gone >= self.deleted, "deleted and kept"
+        assert gone - self.deleted <= {str(self.said), str(self.said - WINDOW)}, "lost"
+        left = {number for number in self.edited & set(kept) if kept[number] != "edited"}
+        assert not left, f"edited, and kept as it was: {sorted(left)[:5]}"
+
+
+def check_whole(database: Path) -> None:
+    """See that the store itself finds nothing wrong, in its tables or its index."""
+    with closing(sqlite3.connect(database)) as opened:
+        assert list(faults(opened)) == []
+
+
+def kept(database: Path, room: str = "lobby") -> list[tuple[int, str]]:
+    """What the store has of a room, in order; it has to be whole."""
     with closing(sqlite3.connect(database)) as opened:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        query = "SELECT number, text FROM event JOIN room ON room.id = room WHERE name = 'lobby'"
-        return opened.execute(f"{query} ORDER BY number").fetchall()
+        query = "SELECT number, text FROM event JOIN room ON room.id = room WHERE name LIKE ?"
+        return opened.execute(f"{query} ORDER BY number", (room,)).fetchall()
 
 
 def check(talkers: Sequence[Talker], rows: list[tuple[int, str]]) -> None:
@@ -92,12 +154,15 @@ def check(talkers: Sequence[Talker], rows: list[tuple[int, str]]) -> None:
         assert not wrong, f"shown, and not kept as it was shown: {wrong[:5]}"
 
 
-def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int]:
-    """Talk, kill, look; return how many messages were acknowledged and are kept in all."""
+def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int, int]:
+    """Talk, kill, look; return how many messages were acknowledged, edited, and are kept in all."""
     with ExitStack() as stack:
-        server = Served(folder, ("json",), (*OPTIONS, "--data", str(folder / "data")))
+        options = (*OPTIONS, "--data", str(folder / "data"))
+        server = Served(folder, ("json", "line"), options)
         server.__enter__()
         stack.callback(server.kill)
+        editor = Editor(server.port("line"))
+        editor.start()
         talkers = [Talker(server.port("json"), f"bot{number}x{each}") for each in range(TALKERS)]
         for talker in talkers:
             talker.start()
@@ -106,21 +171,27 @@ def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int]:
             assert any(talker.is_alive() for talker in talkers), "nobody talks any more"
             talkers[0].join(0.001)
         os.kill(server.pid, signal.SIGKILL)
-        for talker in talkers:
-            talker.join(PATIENCE)
-    rows = kept(folder / "data" / "chatd.db")
+        for thread in (*talkers, editor):
+            thread.join(PATIENCE)
+    database = folder / "data" / "chatd.db"
+    check_whole(database)
+    rows = kept(database)
     check(talkers, rows)
-    return sum(len(talker.acknowledged) for talker in talkers), len(rows)
+    editor.check(kept(database, "desk@%"))
+    return sum(len(talker.acknowledged) for talker in talkers), len(editor.edited), len(rows)
 
 
 def rounds(folder: Path, count: int, seed: int) -> int:
     """Kill so many servers, one after the other, on the same data; return what is kept then."""
     chance, all_kept = Random(seed), 0
     for number in range(count):
-        acknowledged, now_kept = one_round(folder, number, chance)
+        acknowledged, edited, now_kept = one_round(folder, number, chance)
         assert now_kept >= all_kept + acknowledged, "something that was kept is gone"
         all_kept = now_kept
-        print(f"round {number + 1}: {acknowledged} acknowledged, {all_kept} kept", flush=True)
+        print(
+            f"round {number + 1}: {acknowledged} acknowledged, {edited} edited, {all_kept} kept",
+            flush=True,
+        )
     return all_kept
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 
 from chatd import tap
 from chatd.admin import check, export, forgotten, main
-from chatd.chat.events import Acted, KeptEvent, Said, TopicSet
+from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
 from chatd.chat.search import Search
 from chatd.store import files, schema
 from chatd.store.sqlite import SqliteStore, StoreError, connect
@@ -376,22 +377,29 @@ def exported(admin: Admin) -> list[dict[str, object]]:
 def test_a_whole_database_is_well(admin: Admin) -> None:
     kept(admin.folder, [("attic@1.1", Said(NOON, "bob", "…")), *said(2)])
     assert admin("check") == "all is well: 3 messages in 2 rooms\n"
-    change(admin.folder, "DELETE FROM search_docsize WHERE id = 0")
-    assert admin("check") == "all is well: 3 messages in 2 rooms\n"
 
 
 def delete(where: str) -> str:
     return f"DELETE FROM event WHERE {where}"
 
 
-UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', {0}, 'word {1}')"
+UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', {0}, '§1 ¶616461 word {1}')"
 
 
 @pytest.mark.parametrize(
     ("steps", "told"),
     [
         ([UNINDEX.format(2, 1)], "1 message without an entry in the search index."),
-        (["INSERT INTO search (rowid, words) VALUES (99, 'x')"], "1 entry of the search index"),
+        (
+            ["INSERT INTO search (rowid, words) VALUES (99, '§1 ¶61 x')"],
+            "1 entry of the search index without a message.",
+        ),
+        (
+            ["INSERT INTO search (rowid, words) VALUES (99, '§7 ¶61 x')"],
+            "1 entry of the search index without a message.",
+        ),
+        (["UPDATE span SET last = first"], "4 messages that a search by day may not find."),
+        (["DELETE FROM span"], "5 messages that a search by day may not find."),
         ([UNINDEX.format(3, 2), delete("number = 3")], "lobby lacks 1 message of number 3."),
         (
             [*(UNINDEX.format(each + 1, each) for each in (3, 4)), delete("number > 3")],
@@ -404,7 +412,7 @@ UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', {0}, 'wor
         (
             [
                 UNINDEX.format(2, 1),
-                "INSERT INTO search (rowid, words) VALUES (2, 'other')",
+                "INSERT INTO search (rowid, words) VALUES (2, '§1 ¶616461 other')",
             ],
             "1 message that the search index does not find.",
         ),
@@ -448,9 +456,7 @@ def test_what_is_lost_is_told_from_what_was_forgotten(
     first: set[int], then: set[int], gap: set[int]
 ) -> None:
     with closing(sqlite3.connect(":memory:")) as database:
-        for steps in schema.UPGRADES:
-            for step in steps:
-                database.execute(step)
+        schema.upgrade(database)
         for numbers in (first, then - first):
             forgotten.record(database, "lobby", sorted(numbers))
         gone = forgotten.runs(database, "lobby")
@@ -465,10 +471,7 @@ def test_what_is_lost_is_told_from_what_was_forgotten(
 def older(folder: Path, version: int) -> None:
     """Make a database as it was when its tables were of an older version."""
     with closing(connect(folder / files.DATABASE)) as database:
-        for steps in schema.UPGRADES[:version]:
-            for step in steps:
-                database.execute(step)
-        database.execute(f"PRAGMA user_version = {version}")
+        schema.upgrade(database, version)
 
 
 @pytest.mark.parametrize("version", range(schema.VERSION))
@@ -524,6 +527,104 @@ def test_all_that_somebody_said_is_gone_and_the_rest_is_as_it_was(admin: Admin) 
     assert admin("check") == "all is well: 601 messages in 2 rooms\n"
     change(admin.folder, delete("number = 4"))
     assert "lobby lacks 1 message of the numbers 3 to 5.\n" in admin("check", status=1)
+
+
+def keep_records(folder: Path, *records: tuple[str, str, object]) -> None:
+    with closing(connect(folder / files.DATABASE)) as database:
+        for kind, key, value in records:
+            row = (kind, key, json.dumps(value))
+            database.execute("INSERT INTO record VALUES (?, ?, ?)", row)
+
+
+def records_of(folder: Path, kind: str) -> dict[str, Any]:
+    with closing(connect(folder / files.DATABASE)) as database:
+        query = "SELECT key, value FROM record WHERE kind = ?"
+        return {key: json.loads(value) for key, value in database.execute(query, (kind,))}
+
+
+def room_of(name: str, topic: str, **keepers: str) -> tuple[str, str, object]:
+    return ("room", name, {"id": f"{name}@1.1", "topic": topic, "keepers": keepers})
+
+
+def test_an_account_is_forgotten_with_all_that_hangs_on_it(admin: Admin) -> None:
+    store, turn, keeper = opened(admin.folder)
+    said_there: list[tuple[str, KeptEvent, str]] = [
+        ("attic@1.1", TopicSet(NOON, "Ada", "zyzzyva"), "ada"),
+        ("cellar@1.1", TopicSet(NOON, "ada", "zyzzyva"), "ada"),
+        ("cellar@1.1", TopicSet(NOON, "bob", "apples"), "bob"),
+        ("lobby", Said(NOON, "grace", "zyzzyva under another nick"), "ada"),
+        ("lobby", Said(NOON, "ada", "zyzzyva without an account"), ""),
+        ("lobby", Said(NOON, "bob", "ada said something"), "bob"),
+    ]
+    for number, (room, event, account) in enumerate(said_there):
+        store.post(room, str(number), event, account)
+    turn.run_until(lambda: sum(map(len, keeper.kept_in.values())) == len(said_there))
+    waited(store.close())
+    keep_records(
+        admin.folder,
+        ("account", "ada", {"nick": "Ada", "keys": [], "created": NOON}),
+        ("account", "bob", {"nick": "bob", "keys": [], "created": NOON}),
+        ("mail", "ada", [[NOON, "bob", "Ada", "zyzzyva"]]),
+        ("mail", "bob", [[NOON, "Ada", "bob", "zyzzyva"], [NOON, "cy", "bob", "an apple"]]),
+        ("mail", "cy", [[NOON, "Ada", "cy", "zyzzyva"]]),
+        room_of("attic", "zyzzyva", ada="owner", bob="moderator", cy="moderator"),
+        room_of("cellar", "apples", bob="owner", ada="moderator"),
+        room_of("vault", "", ada="owner"),
+        room_of("ada", "", bob="owner"),
+    )
+    told = admin("forget-person", "ADA", "--yes")
+    assert told == "4 messages and the account of ADA deleted\n"
+    assert list(records_of(admin.folder, "account")) == ["bob"]
+    assert records_of(admin.folder, "mail") == {"bob": [[NOON, "cy", "bob", "an apple"]]}
+    rooms = records_of(admin.folder, "room")
+    assert {name: room["keepers"] for name, room in rooms.items()} == {
+        "attic": {"bob": "owner", "cy": "moderator"},
+        "cellar": {"bob": "owner"},
+        "vault": {},
+        "ada": {"bob": "owner"},
+    }
+    assert [rooms[name]["topic"] for name in ("attic", "cellar")] == ["", "apples"]
+    assert admin("export", "lobby").endswith(" bob: ada said something\n")
+    assert admin("check") == "all is well: 2 messages in 3 rooms\n"
+    for path in admin.folder.iterdir():
+        assert b"zyzzyva" not in path.read_bytes(), path
+    assert admin("forget-person", "ada") == "0 messages of ada deleted\n"
+
+
+def test_an_account_of_which_nothing_is_kept_is_asked_for_as_well(admin: Admin) -> None:
+    kept(admin.folder, said(1, "bob"))
+    keep_records(admin.folder, ("account", "ada", {"nick": "Ada", "keys": [], "created": NOON}))
+    assert "say --yes" in admin.fails("forget-person", "ada")
+    told = admin("forget-person", "ada", "--yes")
+    assert told == "0 messages and the account of ada deleted\n"
+    assert records_of(admin.folder, "account") == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("mail", "x"), ("mail", [7]), ("room", {}), ("room", [])]
+)
+def test_a_record_that_cannot_be_read_is_a_sentence(admin: Admin, kind: str, value: object) -> None:
+    kept(admin.folder, said(1))
+    keep_records(admin.folder, (kind, "bob", value))
+    why = admin.fails("forget-person", "ada", "--yes")
+    assert why == "a record is none that this chatd knows"
+    assert admin("check") == "all is well: 1 message in 1 room\n"
+
+
+def test_what_was_deleted_while_people_talked_is_no_loss(admin: Admin) -> None:
+    store, turn, keeper = opened(admin.folder)
+    for number in range(1, 6):
+        store.post("lobby", str(number), Said(NOON, "ada", f"word {number}"))
+    store.post("lobby", "edit", Edited(NOON, "ada", 3, "another"))
+    for number in (1, 2, 5):
+        store.post("lobby", f"delete {number}", Deleted(NOON, "ada", "ada", number))
+    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 9)
+    waited(store.close())
+    assert admin("check") == "all is well: 2 messages in 1 room\n"
+    assert "ada: another (edited)\n" in admin("export", "lobby")
+    assert b'"edited": true' in admin("export", "lobby", "--json").encode()
+    change(admin.folder, UNINDEX.format(4, 4), delete("number = 4"))
+    assert "lobby lacks 1 message of the numbers 4 to 5." in admin("check", status=1)
 
 
 def test_somebody_who_said_nothing_or_could_not_have(admin: Admin) -> None:

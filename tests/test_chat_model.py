@@ -38,6 +38,22 @@ CROWD = 5
 
 
 @dataclass(eq=False)
+class Message:
+    """Something that is kept, under which nick, in the words of /history."""
+
+    number: int
+    time: float
+    nick: str
+    head: str
+    text: str
+    spoken: bool = True
+
+    @property
+    def line(self) -> str:
+        return self.head + self.text
+
+
+@dataclass(eq=False)
 class ModelRoom:
     """A room: who is in it as what, in the order in which they came, and its rules.
 
@@ -55,7 +71,9 @@ class ModelRoom:
     settings: dict[str, str] = field(
         default_factory=lambda: {"private": "off", "slow": "0", "shouting": "allow", "topic": ""}
     )
-    kept: list[tuple[float, str, str]] = field(default_factory=list)
+    kept: list[Message] = field(default_factory=list)
+    numbers: int = 0
+    own: dict[ModelPerson, Message] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -70,6 +88,13 @@ class ModelRoom:
         if float(self.settings["slow"]):
             self.spoke[person.key] = said
         self.warned.discard(person)
+        self.own.pop(person, None)
+
+    def keep(self, now: float, person: ModelPerson, head: str, text: str, spoken: bool) -> None:
+        self.numbers += 1
+        self.kept.append(Message(self.numbers, now, person.nick, head, text, spoken))
+        if spoken:
+            self.own[person] = self.kept[-1]
 
     def may(self, person: ModelPerson, least: str) -> bool:
         return ROLES.index(self.role(person)) >= ROLES.index(least)
@@ -396,19 +421,77 @@ class Model:
         refusal = self.may_speak(person, room)
         if refusal:
             return refusal
-        shouting = room.settings["shouting"]
-        if shouting != "allow" and text.isupper():
-            kicks = shouting == "kick" and room.role(person) == "member"
-            if not kicks or person not in room.warned:
-                room.warned.add(person)
-                return "shouting"
-            self.put_out(person, room, person, "the server", " (shouting)")
-            return None
+        shouted = self.shouted(person, room, text)
+        if shouted is not None:
+            return shouted or None
         room.last_said[person] = self.now
-        line = f"* {person.nick} {text}" if act else f"{person.nick}: {text}"
-        room.kept.append((self.now, person.key, line))
+        head = f"* {person.nick} " if act else f"{person.nick}: "
+        room.keep(self.now, person, head, text, True)
         meant = _meant(room, person, text)
-        self.happens(Happening(room, person.key, line, spoken=True, meant=meant), person.own)
+        self.happens(Happening(room, person.key, head + text, spoken=True, meant=meant), person.own)
+        return None
+
+    def shouted(self, person: ModelPerson, room: ModelRoom, text: str) -> str | None:
+        """What becomes of who shouts: a refusal, or nothing when they are kicked."""
+        shouting = room.settings["shouting"]
+        if shouting == "allow" or not text.isupper():
+            return None
+        kicks = shouting == "kick" and room.role(person) == "member"
+        if not kicks or person not in room.warned:
+            room.warned.add(person)
+            return "shouting"
+        self.put_out(person, room, person, "the server", " (shouting)")
+        return ""
+
+    def edit(self, person: ModelPerson, text: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        message = room.own.get(person)
+        if message not in room.kept:
+            return "nothing-said"
+        refusal = self.may_speak(person, room)
+        if refusal:
+            return refusal
+        shouted = self.shouted(person, room, text)
+        if shouted is not None:
+            return shouted or None
+        room.last_said[person] = self.now
+        message.text = f"{text} (edited)"
+        line = f"* {person.nick} corrects: {text}"
+        meant = _meant(room, person, text)
+        self.happens(Happening(room, person.key, line, spoken=True, meant=meant))
+        return None
+
+    def delete(self, person: ModelPerson) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        message = room.own.get(person)
+        if message not in room.kept:
+            return "nothing-said"
+        room.kept.remove(message)
+        self.announce(room, person, f"{person.nick} deleted a message in {room.name}")
+        return None
+
+    def delete_other(self, person: ModelPerson, whose: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        theirs = [
+            message
+            for message in room.kept
+            if whose == f"#{message.number}"
+            or (message.spoken and whose.lower() == message.nick.lower())
+        ]
+        if not theirs:
+            return "no-such-message"
+        room.kept.remove(theirs[-1])
+        nick = theirs[-1].nick
+        of = "" if nick == person.nick else f" of {nick}"
+        self.announce(room, person, f"{person.nick} deleted a message{of} in {room.name}")
         return None
 
     def say_everywhere(self, person: ModelPerson, text: str) -> str | None:
@@ -423,7 +506,7 @@ class Model:
         line = f"{person.nick}: {text}"
         for room in person.rooms:
             room.last_said[person] = self.now
-            room.kept.append((self.now, person.key, line))
+            room.keep(self.now, person, f"{person.nick}: ", text, True)
         self.everywhere(person, line, unseen_by=person.own, spoken=True)
         others = len({each for room in person.rooms for each in room.members}) - 1
         people = "1 other person" if others == 1 else f"{others} other people"
@@ -440,14 +523,15 @@ class Model:
         self.tell(person, f"[you -> {other.nick}] {text}")
         return None
 
-    def history(self, person: ModelPerson, count: int) -> str | None:
+    def history(self, person: ModelPerson, count: int, *, numbered: bool) -> str | None:
         room = person.focus
         if room is None:
             return "no-room"
         rows = [
-            f"   {datetime.fromtimestamp(time, UTC):%H:%M} {line}"
-            for time, author, line in room.kept[-count:]
-            if author not in person.ignored
+            f"   {datetime.fromtimestamp(message.time, UTC):%H:%M} "
+            f"{f'#{message.number} ' * numbered}{message.line}"
+            for message in room.kept[-count:]
+            if message.nick.lower() not in person.ignored
         ]
         nothing = f"-- Nothing was said in {room.name} yet."
         more = "; page:2 shows earlier ones" if len(room.kept) > count else ""
@@ -551,7 +635,7 @@ class Model:
         line = f"{person.nick} set {name} of {room.name} to {value}"
         if name == "topic":
             line = f"{person.nick} set the topic of {room.name}: {value}"
-            room.kept.append((self.now, person.key, f"-- {line}"))
+            room.keep(self.now, person, "-- ", line, False)
         self.announce(room, person, line)
         return None
 
@@ -744,9 +828,26 @@ class Chatting(RuleBasedStateMachine):
         text, person = self.text(), self.person(who)
         self.does(who, f"/reply {text}", self.model.whisper(person, person.told_by, text))
 
-    @rule(who=someone, count=st.integers(1, 5))
-    def history(self, who: int, count: int) -> None:
-        self.does(who, f"/history {count}", self.model.history(self.person(who), count))
+    @rule(who=someone, count=st.integers(1, 5), numbered=st.booleans())
+    def history(self, who: int, count: int, numbered: bool) -> None:
+        refusal = self.model.history(self.person(who), count, numbered=numbered)
+        self.does(who, f"/history {count}{' #' * numbered}", refusal)
+
+    # Changing what was said
+
+    @rule(who=someone, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
+    def edit(self, who: int, mention: str, loud: bool) -> None:
+        text = self.text(mention, loud=loud)
+        self.does(who, f"/edit {text}", self.model.edit(self.person(who), text))
+
+    @rule(who=someone)
+    def delete(self, who: int) -> None:
+        self.does(who, "/delete", self.model.delete(self.person(who)))
+
+    @rule(who=someone, whom=st.one_of(whoever, st.sampled_from(["#1", "#2", "#x"])))
+    def delete_other(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/delete {nick}", self.model.delete_other(self.person(who), nick))
 
     # What one is shown
 

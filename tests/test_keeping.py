@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from random import SystemRandom
+from random import Random, SystemRandom
 
 import pytest
 
 from chatd.chat.events import Joined, RoomEvent, Said
 from chatd.chat.search import Search
 from chatd.chat.store import NotKeptError
-from chatd.store import schema, sqlite, tables
+from chatd.store import finding, pruning, schema, sqlite, tables
 from chatd.store.files import give
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.keeping import Keeping
@@ -66,7 +66,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn, days=10)
-    old = 3 * tables.PRUNED + 7
+    old = 3 * pruning.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
@@ -87,7 +87,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
-    for number in range(tables.PRUNED + 3):
+    for number in range(pruning.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.forget("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
@@ -189,17 +189,114 @@ def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
     tmp_path: Path, version: int
 ) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
-        for steps in schema.UPGRADES[:version]:
-            for step in steps:
-                old.execute(step)
-        old.execute(f"PRAGMA user_version = {version}")
-        old.execute("INSERT INTO room (name, last) VALUES ('lobby', 1)")
-        old.execute("INSERT INTO event VALUES (1, 1, 1, 1.5, 'said', 'ada', 'ada', 'hello')")
-        old.execute("INSERT INTO search (rowid, words) VALUES (1, 'hello')")
+        schema.upgrade(old, version)
+        old.execute("INSERT INTO room (name, last) VALUES ('lobby', 2)")
+        old.execute("INSERT INTO event VALUES (1, 1, 1, 1.5, 'said', 'Ada', 'ada', 'Hello!')")
+        old.execute("INSERT INTO event VALUES (2, 1, 2, 2.5, 'said', 'bob', 'bob', 'hello')")
+        old.execute("INSERT INTO search (rowid, words) VALUES (1, 'hello'), (2, 'hello')")
     store, _ = store_in(tmp_path, TestTurn())
-    assert waited(store.before("lobby", None, 9)) == [(1, Said(1.5, "ada", "hello"))]
-    assert len(waited(store.search(["lobby"], Search(("hello",)), 0, 9))) == 1
+    first, second = rows = [(1, Said(1.5, "Ada", "Hello!")), (2, Said(2.5, "bob", "hello"))]
+    assert waited(store.before("lobby", None, 9)) == rows
+    for search, found in {
+        Search(("hello",)): [second, first],
+        Search(("hel",), author="ada"): [first],
+        Search(author="bob"): [second],
+        Search(since=2.0): [second],
+        Search(until=2.0): [first],
+    }.items():
+        got = waited(store.search(["lobby"], search, 0, 9))
+        assert got == [("lobby", *row) for row in found]
+    assert waited(store.last_by("lobby", "ada")) == first
+    assert waited(store.last_by("lobby", "ada", "ada")) is None, "nobody knows whose it was"
     assert waited(store.records("account")) == {}
+    waited(store.close())
+
+
+@pytest.mark.parametrize(("many", "told"), [(2, 1), (3, 0)])
+def test_that_an_upgrade_takes_a_while_is_said_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, told: int
+) -> None:
+    monkeypatch.setattr(schema, "MANY", many)
+    with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
+        schema.upgrade(old, 2)
+        old.execute("INSERT INTO room (name, last) VALUES ('lobby', 2)")
+        for number in (1, 2):
+            row = f"({number}, 1, {number}, 1.5, 'said', 'ada', 'ada', 'x')"
+            old.execute(f"INSERT INTO event VALUES {row}")
+    for _ in range(2):
+        said: list[str] = []
+        store = SqliteStore(tmp_path / "chatd.db", TestTurn(), lambda: 0.0)
+        store.prepare(said.append)
+        store.begin()
+        waited(store.close())
+        sentence = "The search index of 2 messages is made anew; that takes a while, once."
+        assert said == [sentence] * told
+        told = 0
+
+
+def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "BLOCK", 3)
+    monkeypatch.setattr(finding, "BLOCK", 3)
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    chance, times = Random(1), []
+    for number in range(60):  # a clock that is put back now and then
+        times.append(float(number if chance.random() < 0.8 else chance.randrange(60)))
+        store.post("lobby", str(number), Said(times[-1], "ada", f"x {number}"))
+    for phrases in ((), ("x",)):
+        for since, until in [(chance.randrange(60), chance.randrange(62)) for _ in range(30)]:
+            search = Search(phrases, since=float(since), until=float(until))
+            rows = waited(store.search(["lobby"], search, 0, 100))
+            wanted = [number for number, at in enumerate(times, 1) if since <= at < until]
+            assert [number for _, number, _ in rows] == wanted[::-1]
+    waited(store.close())
+
+
+def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    names = [f"room {number}" for number in range(finding.NAMED * 2)]
+    for time in (1.0, 2.0):
+        for number, name in enumerate(names):
+            store.post(name, f"{number} {time}", Said(time, "ada", "x" if number % 2 else "y"))
+    for count in (0, 1, finding.NAMED, finding.NAMED + 1, len(names)):
+        for search in (Search(("x",)), Search(author="ada"), Search(since=1.5), Search(("z",))):
+            got = waited(store.search(names[:count], search, 0, 1000))
+            wanted = [
+                name
+                for time in (2.0, 1.0)
+                for name in reversed(names[:count])
+                if search.since is None or time > 1.5
+                if search.phrases in ((), ("x",)) and (not search.phrases or int(name[5:]) % 2)
+            ]
+            assert [room for room, _, _ in got] == wanted
+    assert waited(store.search(["nowhere"], Search(since=0.0), 0, 9)) == []
+    waited(store.close())
+
+
+def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    last = 3 * pruning.PRUNED + 7
+    for number in range(1, last + 1):
+        store.post("lobby", str(number), Said(1.0, "ada", "x"))
+    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == last)
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
+    store.limit("lobby", 2)
+    turn.run_until(lambda: bool(keeper.refused))
+    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    store.post("lobby", "next", Said(1.0, "ada", "y"))
+    while kept(store) != [last, last + 1]:
+        pass  # each look takes a turn of the reader's thread
+    assert len(waited(store.search(["lobby"], Search(("x",)), 0, 9))) == 1
     waited(store.close())
 
 

@@ -63,6 +63,7 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
         each.types("/join Attic")
     ada.types("/op bob"), ada.types("/op cy"), ada.types("/room topic Old books")
     ada.types("/room slow 5"), ada.types("/room private on"), ada.types("kept")
+    ada.types("/room history 30")
     for each in (ada, bob, cy):
         each.goes()
     again = Server(store)
@@ -78,12 +79,13 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
     ada.types("/join attic"), ada.types("/room")
-    assert [row.strip() for row in ada.sees()[-5:]] == [
+    assert [row.strip() for row in ada.sees()[-6:]] == [
         "private on",
         "topic Old books",
         "slow 5",
         "shouting allow",
         "lasting on",
+        "history 30",
     ]
     ada.types("/deop bob"), ada.sees()
     for each in (ada, bob, stranger):

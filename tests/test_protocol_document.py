@@ -617,6 +617,8 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "HISTORY_EVENTS": f"{limits.HISTORY_EVENTS}",
         "HISTORY_SHOWN": f"{limits.HISTORY_SHOWN}",
         "HISTORY_SHOWN_AT_MOST": f"{limits.HISTORY_SHOWN_AT_MOST}",
+        "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
+        "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",

@@ -28,10 +28,10 @@ class SlowStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: list[tuple[str, str, RoomEvent]] = []
+        self.waiting: list[tuple[str, str, RoomEvent, str]] = []
 
-    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
-        self.waiting.append((room, message_id, event))
+    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
+        self.waiting.append((room, message_id, event, author))
 
     def keep(self) -> None:
         """Keep all that waits."""

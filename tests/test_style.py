@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from chatd.chat import preferences
 from chatd.chat.events import (
     Acted,
+    Deleted,
+    Edited,
     Entry,
     Found,
     Invited,
@@ -62,6 +64,11 @@ ROOM_EVENTS: list[tuple[RoomEvent, str]] = [
     (Muted(LATE, "ada", "bob", True), "-- ada is muted in lobby, by bob"),
     (Muted(LATE, "ada", "bob", False), "-- ada may speak again in lobby, by bob"),
     (RoomSet(LATE, "ada", "slow", "5"), "-- ada set slow of lobby to 5"),
+    (Said(LATE, "ada", "hello", True), "ada: hello (edited)"),
+    (Acted(LATE, "ada", "waves", True), "* ada waves (edited)"),
+    (Edited(LATE, "ada", 7, "hello"), "* ada corrects: hello"),
+    (Deleted(LATE, "ada", "ada", 7), "-- ada deleted a message in lobby"),
+    (Deleted(LATE, "ada", "bob", 7), "-- bob deleted a message of ada in lobby"),
 ]
 
 PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
@@ -83,6 +90,10 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
     (
         Recalled("lobby", (Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),)),
         ["-- lobby, the last one:", "   23:59 ada: hi"],
+    ),
+    (
+        Recalled("lobby", (Entry("lobby", 17, "ada", Said(LATE, "ada", "hi")),), True),
+        ["-- lobby, the last 1:", "   23:59 #17 ada: hi"],
     ),
     (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
     (
@@ -137,8 +148,8 @@ def test_every_event_is_tried_here() -> None:
 def test_every_event_of_a_room_is_one_line(style: TextStyle, mentioned: bool) -> None:
     for event, words in ROOM_EVENTS:
         [line] = shown(style.render(entry(event), mentioned))
-        rings = mentioned and style.bell and isinstance(event, Said | Acted)
-        tag = "[lobby] " if style.names_room and isinstance(event, Said | Acted) else ""
+        rings = mentioned and style.bell and isinstance(event, Said | Acted | Edited)
+        tag = "[lobby] " if style.names_room and isinstance(event, Said | Acted | Edited) else ""
         time = "23:59 " if style.timestamps else ""
         assert line == f"{time}{tag}{words}" + "\a" * rings
 

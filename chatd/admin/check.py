@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from chatd.admin import forgotten
 from chatd.chat.search import folded
+from chatd.store.index import BLOCK, is_by, is_in, room_of_mark
 
 #: Faults of one kind that are told one by one.
 TOLD = 10
@@ -41,6 +42,7 @@ def faults(database: sqlite3.Connection) -> Iterator[str]:
         _types,
         _index,
         _words,
+        _spans,
         _gaps,
     )
     for look in looks:
@@ -74,6 +76,7 @@ def _types(database: sqlite3.Connection) -> Iterator[str]:
     query = (
         "SELECT count(*) FROM event WHERE typeof(number) <> 'integer' OR typeof(time) <> 'real'"
         " OR typeof(nick) <> 'text' OR typeof(author) <> 'text' OR typeof(text) <> 'text'"
+        " OR typeof(account) <> 'text' OR edited NOT IN (0, 1)"
     )
     (count,) = database.execute(query).fetchone()
     if count:
@@ -82,11 +85,14 @@ def _types(database: sqlite3.Connection) -> Iterator[str]:
 
 def _index(database: sqlite3.Connection) -> Iterator[str]:
     """See that the search index has an entry of every message, and of nothing else."""
-    indexed, kept = "SELECT rowid FROM search", "SELECT id FROM event"
-    missing, spare = (
-        int(database.execute(f"SELECT count(*) FROM ({one} EXCEPT {other})").fetchone()[0])
-        for one, other in ((kept, indexed), (indexed, kept))
-    )
+    missing = spare = 0
+    for room in _indexed_rooms(database):
+        one, other = "SELECT id FROM event WHERE room = ?", "SELECT rowid FROM search(?)"
+        values = (room, is_in([room]))
+        query = f"SELECT count(*) FROM ({one} EXCEPT {other})"
+        missing += int(database.execute(query, values).fetchone()[0])
+        query = f"SELECT count(*) FROM ({other} EXCEPT {one})"
+        spare += int(database.execute(query, values[::-1]).fetchone()[0])
     if missing:
         yield f"{plural(missing, 'message')} without an entry in the search index."
     if spare:
@@ -95,14 +101,37 @@ def _index(database: sqlite3.Connection) -> Iterator[str]:
         )
 
 
+def _indexed_rooms(database: sqlite3.Connection) -> list[int]:
+    """The rooms of which there are messages, or entries of the search index."""
+    database.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab(main, search, row)")
+    try:
+        marks = [room_of_mark(term) for (term,) in database.execute("SELECT term FROM term")]
+    finally:
+        database.execute("DROP TABLE temp.term")
+    rooms = {room for (room,) in database.execute("SELECT DISTINCT room FROM event")}
+    return sorted(rooms.union(mark for mark in marks if mark is not None))
+
+
+def _spans(database: sqlite3.Connection) -> Iterator[str]:
+    """See that the messages of each block are of the times that are noted for it."""
+    query = (
+        f"SELECT count(*) FROM event LEFT JOIN span ON span.block = event.id / {BLOCK}"
+        " WHERE span.block IS NULL OR time < first OR time > last"
+    )
+    (count,) = database.execute(query).fetchone()
+    if count:
+        yield f"{plural(count, 'message')} that a search by day may not find."
+
+
 def _words(database: sqlite3.Connection) -> Iterator[str]:
-    """See that the newest messages are found by their first words."""
+    """See that the newest messages are found by their authors and their first words."""
     found = "SELECT 1 FROM search WHERE search MATCH ? AND rowid = ?"
-    newest = "SELECT id, text FROM event ORDER BY id DESC LIMIT 1000"
+    newest = "SELECT id, author, text FROM event ORDER BY id DESC LIMIT 1000"
     lost = 0
-    for ident, text in database.execute(newest):
-        words = folded(text).split(" ", 1)[0]
-        if words and database.execute(found, (f'"{words}"', ident)).fetchone() is None:
+    for ident, author, text in database.execute(newest):
+        word = folded(text).partition(" ")[0]
+        match = f'{is_by(author)} AND "{word}"' if word else is_by(author)
+        if database.execute(found, (match, ident)).fetchone() is None:
             lost += 1
     if lost:
         yield f"{plural(lost, 'message')} that the search index does not find."
@@ -112,7 +141,7 @@ def _gaps(database: sqlite3.Connection) -> Iterator[str]:
     """See that the numbers of each room rise by one from its oldest message on."""
     rooms = "SELECT id, name, last FROM room WHERE name IS NOT NULL ORDER BY name"
     for ident, name, last in database.execute(rooms).fetchall():
-        gone = forgotten.runs(database, name)
+        gone = sorted([*forgotten.runs(database, name), *_deleted(database, ident)])
         gaps = ((gap, forgotten.lost(gap, gone)) for gap in _jumps(database, ident, last))
         losses = [(gap, count) for gap, count in gaps if count]
         for (first, until), count in losses[:TOLD]:
@@ -124,6 +153,12 @@ def _gaps(database: sqlite3.Connection) -> Iterator[str]:
         (number,) = database.execute(highest, (ident,)).fetchone()
         if number is not None and number > last:
             yield f"{name} has a message of number {number}, and believes its last is {last}."
+
+
+def _deleted(database: sqlite3.Connection, ident: int) -> Iterator[forgotten.Run]:
+    """The numbers of a room that were taken away while people talked."""
+    query = "SELECT number FROM deleted WHERE room = ?"
+    return ((number, number) for (number,) in database.execute(query, (ident,)))
 
 
 def _jumps(database: sqlite3.Connection, ident: int, last: int) -> Iterator[tuple[int, int]]:

@@ -1,53 +1,120 @@
-"""Deleting all that somebody has said, so that nothing of it is left in the file.
+"""Deleting an account and all that its owner has said, so that nothing of it is left in the file.
 
-It knows the tables of events and of the search index.  What others said of them stays.
+It knows the tables of events and of records.  What others said of them stays, and so do rooms.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
 from chatd.admin import forgotten
-from chatd.chat.search import folded
+from chatd.chat import accounts, lasting, mail
+from chatd.chat.events import Role
+from chatd.chat.people import fold
+from chatd.store.pruning import drop
 from chatd.store.sqlite import StoreError
 
-
-def said_by(database: sqlite3.Connection, author: str) -> int:
-    """How many messages there are by a folded nick."""
-    query = "SELECT count(*) FROM event WHERE author = ?"
-    return int(database.execute(query, (author,)).fetchone()[0])
+#: What was said under a nick, or under others by the account of that name.
+_THEIRS = "(author = :nick OR account = :nick)"
 
 
-def forget(database: sqlite3.Connection, author: str) -> int:
-    """Delete all messages by a folded nick, whole or not at all; return how many they were.
+def said_by(database: sqlite3.Connection, nick: str) -> int:
+    """How many messages there are by a folded nick, or by its owner under others."""
+    query = f"SELECT count(*) FROM event WHERE {_THEIRS}"
+    return int(database.execute(query, {"nick": nick}).fetchone()[0])
 
-    The numbers of the others stay as they are; those that are gone are noted.
+
+def has_account(database: sqlite3.Connection, nick: str) -> bool:
+    """Whether a folded nick is an account's."""
+    return _value(database, accounts.KIND, nick) is not None
+
+
+def forget(database: sqlite3.Connection, nick: str) -> int:
+    """Delete an account, if there is one, and all messages by a folded nick or by its owner.
+
+    It is done whole or not at all.  The numbers of other messages stay as they are; those that
+    are gone are noted.
+
+    :return: how many messages they were.
+    :raises StoreError: when there is a record that cannot be read.
     """
     database.execute("BEGIN IMMEDIATE")
     try:
-        _note(database, author)
-        count = 0
-        query = "SELECT id, text FROM event WHERE author = ?"
-        for ident, text in database.execute(query, (author,)):
-            database.execute(
-                "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)",
-                (ident, folded(text)),
-            )
-            count += 1
-        database.execute("DELETE FROM event WHERE author = ?", (author,))
+        _forget_mail(database, nick)
+        _forget_in_rooms(database, nick)
+        for kind in (accounts.KIND, mail.KIND):
+            _put(database, kind, nick, None)
+        _note(database, nick)
+        query = f"SELECT id, room, author, text FROM event WHERE {_THEIRS}"
+        rows = database.execute(query, {"nick": nick}).fetchall()
+        drop(database, rows)
         forgotten.tidy(database)
+    except (AttributeError, LookupError, TypeError, ValueError):
+        database.execute("ROLLBACK")
+        raise StoreError("a record is none that this chatd knows") from None
     except BaseException:
         database.execute("ROLLBACK")
         raise
     database.execute("COMMIT")
-    return count
+    return len(rows)
 
 
-def _note(database: sqlite3.Connection, author: str) -> None:
+def _forget_mail(database: sqlite3.Connection, nick: str) -> None:
+    """Delete what they wrote to others alone and what nobody has read yet."""
+    for key, value in _records(database, mail.KIND):
+        waiting = json.loads(value)
+        left = [row for row in waiting if fold(row[1]) != nick]
+        if len(left) < len(waiting):
+            _put(database, mail.KIND, key, json.dumps(left) if left else None)
+
+
+def _forget_in_rooms(database: sqlite3.Connection, nick: str) -> None:
+    """Take them out of those who look after rooms; where nobody else owns one, a moderator does."""
+    for key, value in _records(database, lasting.KIND):
+        room = json.loads(value)
+        keepers = room["keepers"]
+        if keepers.pop(nick, None) == Role.OWNER.value and Role.OWNER.value not in keepers.values():
+            heir = next(iter(keepers), None)  # all the others are moderators, the first came first
+            if heir is not None:
+                keepers[heir] = Role.OWNER.value
+        if _is_topic_of(database, room["id"], nick):
+            room["topic"] = ""
+        _put(database, lasting.KIND, key, json.dumps(room))
+
+
+def _is_topic_of(database: sqlite3.Connection, room: str, nick: str) -> bool:
+    """Whether it was they who set the topic of a room."""
+    query = (
+        f"SELECT {_THEIRS} FROM event WHERE room = (SELECT id FROM room WHERE name = :room)"
+        " AND kind = 'topic' ORDER BY number DESC LIMIT 1"
+    )
+    row = database.execute(query, {"nick": nick, "room": room}).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _value(database: sqlite3.Connection, kind: str, key: str) -> str | None:
+    query = "SELECT value FROM record WHERE kind = ? AND key = ?"
+    row = database.execute(query, (kind, key)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _records(database: sqlite3.Connection, kind: str) -> list[tuple[str, str]]:
+    return database.execute("SELECT key, value FROM record WHERE kind = ?", (kind,)).fetchall()
+
+
+def _put(database: sqlite3.Connection, kind: str, key: str, value: str | None) -> None:
+    database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (kind, key))
+    if value is not None:
+        database.execute("INSERT INTO record VALUES (?, ?, ?)", (kind, key, value))
+
+
+def _note(database: sqlite3.Connection, nick: str) -> None:
     rooms = "SELECT id, name FROM room WHERE name IS NOT NULL"
-    query = "SELECT number FROM event WHERE room = ? AND author = ? ORDER BY number"
+    query = f"SELECT number FROM event WHERE room = :room AND {_THEIRS} ORDER BY number"
     for ident, name in database.execute(rooms).fetchall():
-        numbers = (number for (number,) in database.execute(query, (ident, author)))
+        values = {"room": ident, "nick": nick}
+        numbers = (number for (number,) in database.execute(query, values))
         forgotten.record(database, name, numbers)
 
 

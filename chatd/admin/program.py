@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import chatd
 from chatd.admin import export
 from chatd.admin.check import counted, faults, plural
-from chatd.admin.forget import forget, said_by, scrub
+from chatd.admin.forget import forget, has_account, said_by, scrub
 from chatd.chat.people import fold
 from chatd.store import files
 from chatd.store.sqlite import StoreError
@@ -134,16 +134,17 @@ def _upgrade(given: Given) -> int:
 
 
 def _forget_person(given: Given) -> int:
-    author = fold(given.nick)
-    if not author:
+    nick = fold(given.nick)
+    if not nick:
         raise StoreError(f"{given.nick} is no nick that anybody could have")
     path = _database(given)
     with files.locked(path), files.changing(path) as database:
-        count = said_by(database, author)
-        if count and not given.yes:
-            _ask(f"Delete {plural(count, 'message')} of {given.nick} for good?")
-        forget(database, author)
-        _say(f"{plural(count, 'message')} of {given.nick} deleted")
+        account = " and the account" * has_account(database, nick)
+        what = f"{plural(said_by(database, nick), 'message')}{account} of {given.nick}"
+        if not (given.yes or what.startswith("0 messages of ")):
+            _ask(f"Delete {what} for good?")
+        forget(database, nick)
+        _say(f"{what} deleted")
         try:
             scrub(database)
         except StoreError as why:
@@ -249,7 +250,7 @@ def _add_changing(commands: _Commands) -> None:
     """Add the commands that no server may run beside."""
     _add(commands, "upgrade", _upgrade, "bring the tables of an older chatd up to date")
     person = _add(
-        commands, "forget-person", _forget_person, "delete everything that somebody has said"
+        commands, "forget-person", _forget_person, "delete an account and all that its owner said"
     )
     person.add_argument("nick", metavar="NICK")
     person.add_argument("--yes", action="store_true", help="do not ask")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from chatd.chat.events import Entry, RoomEvent
-from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES
+from chatd.chat.events import Entry, Refused, RoomEvent
+from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES, ROOM_HISTORY
 from chatd.chat.people import fold
 from chatd.chat.room import Room
 from chatd.chat.search import Search
 from chatd.chat.store import Store
+from chatd.chat.text import cut
 
 
 class Archive:
@@ -32,6 +33,20 @@ class Archive:
         """What was said first in a room after a number, oldest first."""
         rows = await self._store.after(room.id, number, count)
         return tuple(_entry(room, number, event) for number, event in rows)
+
+    async def find(self, room: Room, number: int) -> Entry | None:
+        """What was said in a room under a number, if that is kept."""
+        entries = await self.after(room, number - 1, 1)
+        return next((entry for entry in entries if entry.number == number), None)
+
+    async def last_by(self, room: Room, nick: str, account: str | None = None) -> Entry | None:
+        """The last that somebody said or did in a room: see `chatd.chat.store.Store.last_by`."""
+        row = await self._store.last_by(room.id, nick, account)
+        return None if row is None else _entry(room, *row)
+
+    def limit(self, room: Room) -> None:
+        """Keep as much of a room as its settings say."""
+        self._store.limit(room.id, room.settings.history or None)
 
     async def search(
         self, rooms: Iterable[Room], search: Search, page: int = 1
@@ -59,3 +74,19 @@ def that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
         if size > PERSONAL_BYTES:
             return tuple(entries[len(entries) - count :])
     return tuple(entries)
+
+
+def read_limit(value: str) -> int:
+    """Read how many messages a room is to keep; 0 is what the server keeps of every room.
+
+    :raises Refused: ``bad-setting``.
+    """
+    if value.lower() == "off":
+        return 0
+    if value.isascii() and value.isdigit() and len(value) < 9 and 1 <= int(value) <= ROOM_HISTORY:
+        return int(value)
+    raise Refused(
+        "bad-setting",
+        f"history takes a number of messages, 1 to {ROOM_HISTORY}, or off, not"
+        f" {cut(value, 40) or 'nothing'}.",
+    )

@@ -347,7 +347,7 @@ class Chat:
         person = session.person
         member = room.check_speech(person, now)
         if room.is_too_loud(text):
-            self._too_loud(person, member, room, now)
+            self.too_loud(person, member, room, now)
             return
         person.last_active = member.last_said = now
         event = (Acted if act else Said)(now, person.nick, text)
@@ -368,7 +368,8 @@ class Chat:
         said = Said(now, person.nick, text)
         self._posting.post(room, said, person, session, acknowledge=acknowledge)
 
-    def _too_loud(self, person: Person, member: Member, room: Room, now: float) -> None:
+    def too_loud(self, person: Person, member: Member, room: Room, now: float) -> None:
+        """Somebody shouted where that is not liked: they are kicked, or refused (``shouting``)."""
         kicks = room.settings.shouting == "kick" and room.role_of(person) is Role.MEMBER
         if member.warned and kicks:
             self.put_out(person, room, None, "shouting", now)

@@ -32,20 +32,22 @@ class Recipient(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Somebody said something."""
+    """Somebody said something; ``edited`` when the text is no longer that which was said."""
 
     time: float
     nick: str
     text: str
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """Somebody did something, in the third person (/me)."""
+    """Somebody did something, in the third person (/me); ``edited`` as of `Said`."""
 
     time: float
     nick: str
     text: str
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +126,31 @@ class RoomSet:
     value: str
 
 
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """Somebody put another text in the place of that of a message of theirs, by its number."""
+
+    time: float
+    nick: str
+    number: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """A message was taken away, known by its number: that of ``nick``, by themselves or another."""
+
+    time: float
+    nick: str
+    by: str
+    number: int
+
+
 #: Kept by the store, with a number of its own; what else happens is only shown to who is there.
 KeptEvent = Said | Acted | TopicSet
-RoomEvent = KeptEvent | Joined | Left | Renamed | Kicked | RoleGiven | Muted | RoomSet
+#: Changes what the store has kept, and is not kept itself.
+Change = Edited | Deleted
+RoomEvent = KeptEvent | Change | Joined | Left | Renamed | Kicked | RoleGiven | Muted | RoomSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -213,6 +237,7 @@ class Recalled:
 
     What is ``new`` is what one has not been shown yet; ``earlier`` messages before it are left out.
     Of what is not new this is a ``page``, the newest being the first, and there may be ``more``.
+    It is ``numbered`` when the numbers are wanted.
     """
 
     room: str
@@ -221,6 +246,7 @@ class Recalled:
     earlier: int = 0
     page: int = 1
     more: bool = False
+    numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

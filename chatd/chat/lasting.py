@@ -18,7 +18,7 @@ from chatd.chat.store import Store
 
 #: What the records of rooms are called in the store.
 KIND = "room"
-_SETTINGS = ("topic", "private", "slow", "shouting", "lasting")
+_SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history")
 
 
 class Lasting:
@@ -49,10 +49,12 @@ class Lasting:
             self._store.retain(known)
 
     def _restore(self, key: str, value: str) -> Room:
-        fields = json.loads(value)
+        fields = {"history": 0, **json.loads(value)}  # older records have none
         if key == self._lobby.name.key:  # the server's options say the rest
             self._lobby.settings.topic = fields["topic"]
             self._lobby.settings.slow = fields["slow"]
+            self._lobby.settings.history = fields["history"]
+            self._limit(self._lobby)
             return self._lobby
         if not fields["lasting"]:  # it was the lobby once
             return self._lobby
@@ -61,7 +63,12 @@ class Lasting:
             setattr(room.settings, name, fields[name])
         room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
         self._count(room, 1)
+        self._limit(room)
         return room
+
+    def _limit(self, room: Room) -> None:
+        if room.settings.history:
+            self._store.limit(room.id, room.settings.history)
 
     def _count(self, room: Room, change: int) -> None:
         for account, role in room.keepers.items():

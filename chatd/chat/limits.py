@@ -99,6 +99,14 @@ HISTORY_SHOWN_AT_MOST = 200
 #: How far back the pages of /history go, in messages.
 HISTORY_PAGED = 10_000
 
+#: How long one may /edit or /delete what one said last.  Discord and Matrix set no end to it, but
+#: on a terminal what was read cannot be taken back.
+EDIT_SECONDS = 10 * 60
+
+#: Messages that a room may keep at most if it has a bound of its own: to count them, which is done
+#: when it is set, takes some milliseconds.
+ROOM_HISTORY = 100_000
+
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 FOUND_SHOWN = 20
 SEARCH_PAGES = 1000

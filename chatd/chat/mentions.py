@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.events import Acted, RoomEvent, Said
+from chatd.chat.events import Acted, Edited, RoomEvent, Said
 
 if TYPE_CHECKING:
     from chatd.chat.people import People
@@ -17,7 +17,7 @@ _AROUND = "@.,:;!?()[]{}<>\"'`*“”«»…-"
 
 def mentioned(event: RoomEvent, room: Room, people: People) -> list[Session]:
     """The sessions of those members who are named and are shown it; never the writer's own."""
-    if not isinstance(event, Said | Acted) or not room.audience.highlights:
+    if not isinstance(event, Said | Acted | Edited) or not room.audience.highlights:
         return []
     found: list[Session] = []
     for word in {word.strip(_AROUND) for word in event.text.lower().split()}:

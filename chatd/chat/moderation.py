@@ -5,6 +5,7 @@ Whoever acts must outrank whom they act upon; an operator is above everyone, in 
 
 from __future__ import annotations
 
+from chatd.chat.archive import read_limit
 from chatd.chat.chat import Chat
 from chatd.chat.events import Invited, Muted, Refused, Role, RoleGiven, RoomSet
 from chatd.chat.limits import REASON_LENGTH, SLOW_SECONDS
@@ -14,7 +15,7 @@ from chatd.chat.room import Room, outranks
 from chatd.chat.text import cut
 
 SHOUTING = ("allow", "warn", "kick")
-SETTINGS = ("private", "topic", "slow", "shouting", "lasting")
+SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history")
 
 
 def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
@@ -119,6 +120,9 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         if value not in SHOUTING:
             raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
         settings.shouting = value
+    elif name == "history":
+        settings.history = read_limit(value)
+        chat.archive.limit(room)
     elif name == "lasting":
         _set_lasting(chat, person, room, on_or_off(value))
     else:
@@ -146,6 +150,8 @@ def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
 def setting(room: Room, name: str) -> str:
     """A setting of a room as a person would type it."""
     value = getattr(room.settings, name)
+    if name == "history":
+        return str(value or "off")
     return f"{value:g}" if isinstance(value, float) else as_typed(value)
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from chatd.chat.audience import Audience
-from chatd.chat.events import Entry, Joined, Refused, RoomEvent
+from chatd.chat.events import Acted, Entry, Joined, Refused, RoomEvent, Said
 from chatd.chat.mentions import mentioned
 from chatd.chat.people import People, Person
-from chatd.chat.room import Room
+from chatd.chat.room import Room, Spoken
 from chatd.chat.session import Session
 from chatd.chat.store import Store
 
@@ -26,7 +26,7 @@ Acknowledge = Callable[[int | Refused], None]
 class _Posted:
     """What is remembered of an event until the store hands it back.
 
-    ``session`` is whose own terminal may show it already.
+    ``session`` is whose own terminal may show it already, ``spoken`` what a member can change.
     """
 
     room: Room
@@ -34,6 +34,7 @@ class _Posted:
     session: Session | None
     unseen_by: Iterable[Session]
     acknowledge: Acknowledge | None
+    spoken: Spoken | None
 
 
 class Posting:
@@ -77,8 +78,9 @@ class Posting:
         """
         self._posts += 1
         message_id = f"{self._incarnation}.{self._posts}"
-        self._posted[message_id] = _Posted(room, author, session, unseen_by, acknowledge)
-        self._store.post(room.id, message_id, event)
+        spoken = _spoken(room, event, author)
+        self._posted[message_id] = _Posted(room, author, session, unseen_by, acknowledge, spoken)
+        self._store.post(room.id, message_id, event, author.account or "")
 
     def announce(
         self,
@@ -105,6 +107,8 @@ class Posting:
         where = posted.room
         if self._rooms.get(where.name.key) is where:
             self._happens(where, posted, number, event)
+            if posted.spoken is not None:
+                posted.spoken.number = number
         if posted.acknowledge is not None:
             posted.acknowledge(number)
 
@@ -126,6 +130,8 @@ class Posting:
         posted = self._posted.pop(message_id, None)
         if posted is None:
             return
+        if posted.spoken is not None:
+            posted.spoken.gone = True
         refused = Refused("not-kept", f"That was not delivered: {why}")
         if posted.acknowledge is not None:
             posted.acknowledge(refused)
@@ -144,3 +150,12 @@ class Posting:
         news, self._news = self._news, []
         for audience in news:
             audience.flush(wholly=wholly)
+
+
+def _spoken(room: Room, event: RoomEvent, author: Person) -> Spoken | None:
+    """Remember what a member says, for /edit and /delete."""
+    member = room.members.get(author)
+    if member is None or not isinstance(event, Said | Acted):
+        return None
+    member.spoken = Spoken(event.time)
+    return member.spoken

@@ -23,6 +23,18 @@ def outranks(one: Role, other: Role) -> bool:
 
 
 @dataclass(slots=True)
+class Spoken:
+    """The last that a member said or did, unless it is ``gone``.  Time in seconds since the epoch.
+
+    Its ``number`` is 0 until it is kept.
+    """
+
+    time: float
+    number: int = 0
+    gone: bool = False
+
+
+@dataclass(slots=True)
 class Member:
     """What a room knows of one of its members.
 
@@ -33,17 +45,22 @@ class Member:
     last_said: float = 0.0
     warned: bool = False
     since: int | None = None
+    spoken: Spoken | None = None
 
 
 @dataclass(slots=True)
 class Settings:
-    """What the owner and the moderators may set (/room)."""
+    """What the owner and the moderators may set (/room).
+
+    ``history`` is how many events are kept; 0: as many as the server keeps of every room.
+    """
 
     topic: str = ""
     private: bool = False
     slow: float = 0.0
     shouting: str = "allow"
     lasting: bool = False
+    history: int = 0
 
 
 class Room:

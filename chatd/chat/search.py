@@ -1,6 +1,7 @@
 """What somebody looks for in what was said, and how the words of a text are compared.
 
-Case, accents and width make no difference; a word is found by its beginning.  Scripts that are
+Case, accents and width make no difference; a word is found by its beginning, unless that has one or
+two letters only, which have to be a whole word: too much begins with them.  Scripts that are
 written without blanks are looked through character by character, so that 日本 is found in 和日本語.
 Every store compares by `folded`, so that all of them find the same.
 """
@@ -29,6 +30,9 @@ _OPTIONS = ("in", "from", "since", "until", "page")
 #: What ``in:`` names to look through every room that one may see.
 EVERYWHERE = "*"
 _ACCENT = re.compile("[\u0300-\u036f]")
+#: Letters from which on the beginning of a word is enough; the beginnings of Hangul are made of two
+#: or three each.
+BEGINNING = 3
 
 
 def folded(text: str) -> str:
@@ -41,13 +45,19 @@ def folded(text: str) -> str:
     return " ".join(_WORD.findall(text))
 
 
+def begins_with(phrase: str) -> bool:
+    """Whether a folded phrase may end within a word, for its last word is long enough."""
+    word = phrase.rpartition(" ")[2]
+    return len(word) >= BEGINNING or len(unicodedata.normalize("NFD", word)) >= BEGINNING
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """What is looked for: all of it has to fit.
 
-    ``phrases`` are folded, each stands somewhere in the text and ends within a word.  ``author`` is
-    a folded nick.  Times are seconds since the epoch, from ``since`` up to, not including,
-    ``until``.
+    ``phrases`` are folded, each stands somewhere in the text and ends with a word or, if
+    `begins_with` says so, within one.  ``author`` is a folded nick.  Times are seconds since the
+    epoch, from ``since`` up to, not including, ``until``.
     """
 
     phrases: tuple[str, ...] = ()
@@ -67,8 +77,11 @@ class Search:
         if text.isascii():
             plain = text.lower()
             return all(_within(phrase, plain) for phrase in self.phrases)
-        words = f" {folded(text)}"
-        return all(f" {phrase}" in words for phrase in self.phrases)
+        words = f" {folded(text)} "
+        return all(
+            f" {phrase}" in words if begins_with(phrase) else f" {phrase} " in words
+            for phrase in self.phrases
+        )
 
 
 def _within(phrase: str, plain: str) -> bool:
@@ -81,7 +94,8 @@ def _within(phrase: str, plain: str) -> bool:
 @lru_cache(maxsize=256)
 def _pattern(phrase: str) -> re.Pattern[str]:
     words = r"[\W_]+".join(map(re.escape, phrase.split(" ")))
-    return re.compile(rf"(?<![^\W_]){words}")
+    end = "" if begins_with(phrase) else r"(?![^\W_])"
+    return re.compile(rf"(?<![^\W_]){words}{end}")
 
 
 @dataclass(frozen=True, slots=True)

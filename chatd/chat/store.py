@@ -4,7 +4,9 @@ A store gives the events of a room their order.  `post` never waits: what was po
 the `Keeper`, in order, once it is kept, and only then was it *said*.  In memory that is at once.
 Posting the same message id twice keeps it once.  Numbers rise within a room; an event that is not
 kept (`chatd.chat.events.KeptEvent` says which are) passes through in its place and carries
-the number of the last that was.
+the number of the last that was.  So does a `chatd.chat.events.Change`, but for what it does to an
+event that is kept: an edit puts its text in the place of that of a message, a deletion takes the
+event away.  Of one that is not kept any more, or never was, it changes nothing.
 """
 
 from __future__ import annotations
@@ -39,8 +41,11 @@ class Store(Protocol):
     def open(self, keeper: Keeper) -> None:
         """Begin, and tell this keeper from now on."""
 
-    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
-        """Put an event into the room's order; the keeper hears of it."""
+    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
+        """Put an event into the room's order; the keeper hears of it.
+
+        ``author`` is the account of who did it, nothing when they have none; it is kept with it.
+        """
 
     async def before(
         self, room: str, number: int | None, count: int
@@ -49,6 +54,14 @@ class Store(Protocol):
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
+
+    async def last_by(
+        self, room: str, nick: str, account: str | None = None
+    ) -> tuple[int, KeptEvent] | None:
+        """Return the last that somebody said or did in a room, by a folded nick.
+
+        With an ``account``, only what was said under this nick by its owner.
+        """
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
@@ -66,6 +79,12 @@ class Store(Protocol):
 
     def forget(self, room: str) -> None:
         """The room is gone for good: drop its events."""
+
+    def limit(self, room: str, most: int | None) -> None:
+        """Keep only the last so many events of a room, or (None) as many as of the others.
+
+        It is forgotten when the process ends or the room is gone.
+        """
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         """Keep a record in the place of the one with this key, or (None) drop that.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Collection, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from heapq import merge
 from itertools import islice
 from operator import attrgetter
 from sys import getsizeof
 
-from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said
 from chatd.chat.limits import (
     HISTORY_BYTES,
     HISTORY_BYTES_IN_ALL,
@@ -18,6 +20,7 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
+from chatd.chat.people import fold
 from chatd.chat.search import Search, text_of
 from chatd.chat.store import Keeper
 from chatd.store.claims import Claims
@@ -28,30 +31,50 @@ EVENT_BYTES = 200
 
 
 class _Shelf:
-    """The kept events of one room, numbered without a gap.
+    """The kept events of one room, in the order of their numbers.
 
-    At most ``HISTORY_EVENTS`` of them and ``HISTORY_BYTES``; the oldest give way.
+    At most ``most`` of them and ``HISTORY_BYTES``; the oldest give way.
     """
 
-    __slots__ = ("events", "last", "size")
+    __slots__ = ("events", "last", "most", "size")
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.last = 0
         self.size = 0
-        self.events: deque[tuple[int, KeptEvent, int]] = deque()
+        self.events: deque[tuple[int, KeptEvent, int, str]] = deque()
 
-    def put(self, event: KeptEvent, place: int, most: int) -> None:
+    def put(self, event: KeptEvent, place: int, author: str) -> None:
         """Take an event, the ``place``-th of the store, and let go of what has no room."""
         self.last += 1
-        self.events.append((self.last, event, place))
+        self.events.append((self.last, event, place, author))
         self.size += _cost(event)
-        while len(self.events) > most or self.size > HISTORY_BYTES:
+        self.trim()
+
+    def change(self, change: Change) -> None:
+        """Put another text into an event, or take it away, if it is here."""
+        numbers = [row[0] for row in self.events]
+        index = bisect_left(numbers, change.number)
+        if numbers[index : index + 1] != [change.number]:
+            return
+        number, event, place, author = self.events[index]
+        if not isinstance(change, Edited):
+            self.size -= _cost(event)
+            del self.events[index]
+        elif isinstance(event, Said | Acted):
+            changed = replace(event, text=change.text, edited=True)
+            self.size += _cost(changed) - _cost(event)
+            self.events[index] = (number, changed, place, author)
+            self.trim()
+
+    def trim(self) -> None:
+        """Let go of what has no room."""
+        while len(self.events) > self.most or self.size > HISTORY_BYTES:
             self.drop()
 
     def drop(self) -> None:
         """Let go of the oldest event."""
-        _, event, _ = self.events.popleft()
-        self.size -= _cost(event)
+        self.size -= _cost(self.events.popleft()[1])
 
 
 def _cost(event: KeptEvent) -> int:
@@ -61,7 +84,7 @@ def _cost(event: KeptEvent) -> int:
 
 def _newest(room: str, shelf: _Shelf) -> Iterator[tuple[int, str, int, KeptEvent]]:
     """The events of a room, the last first, by their places in the store."""
-    return ((-place, room, number, event) for number, event, place in reversed(shelf.events))
+    return ((-place, room, number, event) for number, event, place, _ in reversed(shelf.events))
 
 
 class _Done:
@@ -82,6 +105,7 @@ class MemoryStore:
         self._turn = turn
         self._keeper: Keeper | None = None
         self._shelves: dict[str, _Shelf] = {}
+        self._most: dict[str, int] = {}
         self._size = 0
         self._places = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
@@ -92,26 +116,30 @@ class MemoryStore:
         """Begin, and tell this keeper from now on."""
         self._keeper = keeper
 
-    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
+    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
         """Give the event its number and hand it back at once."""
         if self._keeper is None:
             raise RuntimeError("the store is not open")
         shelf = self._shelves.get(room)
-        if isinstance(event, KeptEvent):
+        if isinstance(event, KeptEvent | Change):
             if shelf is None:
-                shelf = self._shelves[room] = _Shelf()
+                most = min(self._events, self._most.get(room, self._events))
+                shelf = self._shelves[room] = _Shelf(most)
             if message_id in self._seen:
                 return
             self._seen[message_id] = None
             if len(self._seen) > MESSAGE_IDS:
                 self._seen.popitem(last=False)
-            self._put(shelf, event)
+            self._put(shelf, event, author)
         self._keeper.kept(room, message_id, shelf.last if shelf else 0, event)
 
-    def _put(self, shelf: _Shelf, event: KeptEvent) -> None:
+    def _put(self, shelf: _Shelf, event: KeptEvent | Change, author: str) -> None:
         self._size -= shelf.size
-        self._places += 1
-        shelf.put(event, self._places, self._events)
+        if isinstance(event, Change):
+            shelf.change(event)
+        else:
+            self._places += 1
+            shelf.put(event, self._places, author)
         self._size += shelf.size
         while self._size > HISTORY_BYTES_IN_ALL:
             largest = max(self._shelves.values(), key=attrgetter("size"))
@@ -138,6 +166,17 @@ class MemoryStore:
         if shelf is None:
             return []
         return list(islice((row[:2] for row in shelf.events if row[0] > number), count))
+
+    async def last_by(
+        self, room: str, nick: str, account: str | None = None
+    ) -> tuple[int, KeptEvent] | None:
+        """Return the last message of somebody in a room."""
+        shelf = self._shelves.get(room)
+        for number, event, _, author in reversed(shelf.events if shelf else ()):
+            is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
+            if is_theirs and account in (None, author):
+                return number, event
+        return None
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
@@ -173,15 +212,28 @@ class MemoryStore:
         """Every record of a kind, by its key."""
         return dict(self._records.get(kind, {}))
 
+    def limit(self, room: str, most: int | None) -> None:
+        """Keep only the last so many events of a room, or (None) as many as of the others."""
+        self._most.pop(room, None)
+        if most is not None:
+            self._most[room] = most
+        shelf = self._shelves.get(room)
+        if shelf is not None:
+            self._size -= shelf.size
+            shelf.most = min(self._events, self._most.get(room, self._events))
+            shelf.trim()
+            self._size += shelf.size
+
     def forget(self, room: str) -> None:
         """Drop the events of a room."""
+        self._most.pop(room, None)
         shelf = self._shelves.pop(room, None)
         if shelf is not None:
             self._size -= shelf.size
 
     def retain(self, rooms: Collection[str]) -> None:
         """Drop the events of all other rooms."""
-        for room in self._shelves.keys() - set(rooms):
+        for room in (self._shelves.keys() | self._most.keys()) - set(rooms):
             self.forget(room)
 
     async def close(self) -> None:

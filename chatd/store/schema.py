@@ -7,6 +7,9 @@ which one it has.  An upgrade is one transaction: it happens whole or not at all
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+
+from chatd.store.index import BLOCK, indexed
 
 #: The steps, the first of which makes the tables of version 1 in an empty file.
 UPGRADES: tuple[tuple[str, ...], ...] = (
@@ -23,9 +26,30 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE record (kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
         " PRIMARY KEY (kind, key)) WITHOUT ROWID",
     ),
+    (
+        # The author is a folded nick; the account whose owner carried it, or nothing of guests.
+        "ALTER TABLE event ADD COLUMN account TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE event ADD COLUMN edited INTEGER NOT NULL DEFAULT 0",
+        # Numbers that rooms lack because somebody took a message away: no loss.
+        "CREATE TABLE deleted (room INTEGER NOT NULL, number INTEGER NOT NULL,"
+        " PRIMARY KEY (room, number)) WITHOUT ROWID",
+        # Between which times the events of a block of ids lie.
+        "CREATE TABLE span (block INTEGER PRIMARY KEY, first REAL NOT NULL, last REAL NOT NULL)",
+        f"INSERT INTO span SELECT id / {BLOCK}, min(time), max(time) FROM event GROUP BY 1",
+        "DROP TABLE search",
+        # Beginnings of three letters are in it themselves: too many words begin with "the".
+        "CREATE VIRTUAL TABLE search USING"
+        " fts5(words, content='', columnsize=0, prefix='3', tokenize='ascii')",
+        # Its parts are joined less often: a message costs less, a search hardly more.
+        "INSERT INTO search (search, rank) VALUES ('automerge', 8)",
+        "INSERT INTO search (rowid, words)"
+        " SELECT id, indexed(room, author, text) FROM event ORDER BY id",
+    ),
 )
 
 VERSION = len(UPGRADES)
+#: Events that take so long, half a second, that whoever waits for them is told.
+MANY = 20_000
 
 
 class WrongError(Exception):
@@ -47,13 +71,24 @@ def check(database: sqlite3.Connection) -> int:
     return int(version)
 
 
-def upgrade(database: sqlite3.Connection) -> None:
-    """Make the tables of a database those of this version.
+def upgrade(
+    database: sqlite3.Connection,
+    version: int = VERSION,
+    tell: Callable[[str], object] | None = None,
+) -> None:
+    """Make the tables of a database those of a version, this one's unless another is given.
+
+    ``tell`` is told beforehand, in a sentence, when it will take a while.
 
     :raises WrongError: when they are of a later one, or not chatd's.
     """
-    version = check(database)
-    for number, steps in enumerate(UPGRADES[version:], version + 1):
+    before = check(database)
+    database.create_function("indexed", 3, indexed, deterministic=True)
+    if tell is not None and 0 < before < version:
+        (events,) = database.execute("SELECT count(*) FROM event").fetchone()
+        if events >= MANY:
+            tell(f"The search index of {events} messages is made anew; that takes a while, once.")
+    for number, steps in enumerate(UPGRADES[before:version], before + 1):
         database.execute("BEGIN IMMEDIATE")
         try:
             for step in steps:

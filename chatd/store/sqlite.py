@@ -9,7 +9,6 @@ after a kill, and with ``power`` after a power cut.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -17,15 +16,18 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TypeVar, cast
 
-from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.events import Change, KeptEvent, RoomEvent
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
-from chatd.store import schema
+from chatd.store import finding, schema
 from chatd.store.claims import Claims
-from chatd.store.tables import EVENT, Forget, Job, Look, Post, Put, Retain, Tables, event_from
+from chatd.store.tables import Forget, Job, Limit, Look, Post, Put, Retain, Tables
 from chatd.store.thread import Worker
-from chatd.store.turn import Answer, Turn
+from chatd.store.turn import Turn
+
+Found = TypeVar("Found")
 
 #: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
 WAITING = 50_000
@@ -77,14 +79,16 @@ class SqliteStore:
         )
         self._reader: Worker[Callable[[], None]] = Worker("chatd reads", _do_each)
 
-    def prepare(self) -> None:
+    def prepare(self, tell: Callable[[str], object] | None = None) -> None:
         """Take the file for this process, and bring its tables up to date.
+
+        ``tell`` is told beforehand, in a sentence, when that will take a while.
 
         :raises StoreError: when that cannot be.
         """
         self._lock = _locked(self._path)
         try:
-            _upgrade(self._path)
+            _upgrade(self._path, tell)
         except StoreError:
             os.close(self._lock)
             raise
@@ -103,16 +107,20 @@ class SqliteStore:
 
     # Writing --------------------------------------------------------------------------------------
 
-    def post(self, room: str, message_id: str, event: RoomEvent) -> None:
+    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
         """Put an event into the room's order; the keeper hears of it once it is committed."""
         keeper = self._keeper
         if keeper is None:
             raise RuntimeError("the store is not open")
-        if len(self._writer) >= WAITING and isinstance(event, KeptEvent):
+        if len(self._writer) >= WAITING and isinstance(event, KeptEvent | Change):
             why = "the server cannot keep up; try again later."
             self._turn.soon(partial(keeper.not_kept, room, message_id, why))
         else:
-            self._writer.do(Post(room, message_id, event))
+            self._writer.do(Post(room, message_id, event, author))
+
+    def limit(self, room: str, most: int | None) -> None:
+        """Keep only the last so many events of a room, or (None) as many as of the others."""
+        self._writer.do(Limit(room, most))
 
     def retain(self, rooms: Collection[str]) -> None:
         """Forget every room but these."""
@@ -151,6 +159,8 @@ class SqliteStore:
             match job:
                 case Forget(room=room):
                     self._tables.forget(room)
+                case Limit():
+                    self._tables.limit(job)
                 case Look():
                     pass  # when this is committed
                 case Retain(rooms=rooms):
@@ -175,6 +185,9 @@ class SqliteStore:
     def _not_kept(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
         """What is told when a transaction failed, of which nothing is kept, and a bug raised."""
         keeper = self._keeper
+        for job in jobs:
+            if isinstance(job, Limit):  # no matter of the disk: it holds from the next event on
+                self._tables.pruning.limit(job.room, job.most)
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
         why = "the server's disk is full." if full else "the server cannot write it down."
         told: list[Callable[[], None]] = [
@@ -196,7 +209,7 @@ class SqliteStore:
         while more:
             try:
                 self._database.execute("BEGIN IMMEDIATE")
-                more = self._tables.prune(before)
+                more = self._tables.pruning.prune(before)
                 self._database.execute("COMMIT")
             except sqlite3.Error:
                 self._roll_back()
@@ -211,65 +224,44 @@ class SqliteStore:
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        query = (
-            f"SELECT {EVENT} FROM event JOIN room ON room.id = event.room"
-            " WHERE room.name = ? AND number < ? ORDER BY number DESC LIMIT ?"
-        )
-        below = 2**63 - 1 if number is None else number
-        rows = await self._read(query, (room, below, count))
-        return [event_from(row) for row in reversed(rows)]
+        return await self._read(lambda database: finding.before(database, room, number, count))
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        query = (
-            f"SELECT {EVENT} FROM event JOIN room ON room.id = event.room"
-            " WHERE room.name = ? AND number > ? ORDER BY number LIMIT ?"
-        )
-        return [event_from(row) for row in await self._read(query, (room, number, count))]
+        return await self._read(lambda database: finding.after(database, room, number, count))
+
+    async def last_by(
+        self, room: str, nick: str, account: str | None = None
+    ) -> tuple[int, KeptEvent] | None:
+        """Return the last message of somebody in a room."""
+        return await self._read(lambda database: finding.last_by(database, room, nick, account))
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in some rooms, what was kept last first."""
-        tests: list[tuple[str, object]] = [
-            # The + keeps it from reading room by room, for which all would have to be sorted.
-            (
-                "+event.room IN (SELECT id FROM room"
-                " WHERE name IN (SELECT value FROM json_each(?)))",
-                json.dumps(list(rooms)),
-            )
-        ]
-        if search.phrases:
-            tests.append(("search MATCH ?", " AND ".join(f'"{p}"*' for p in search.phrases)))
-        if search.author is not None:
-            tests.append(("event.author = ?", search.author))
-        if search.since is not None:
-            tests.append(("event.time >= ?", search.since))
-        if search.until is not None:
-            tests.append(("event.time < ?", search.until))
-        where = "search CROSS JOIN event ON event.id = search.rowid" if search.phrases else "event"
-        query = (
-            f"SELECT room.name, {EVENT} FROM {where} CROSS JOIN room ON room.id = event.room"
-            f" WHERE {' AND '.join(test for test, _ in tests)}"
-            f" ORDER BY {'search.rowid' if search.phrases else 'event.id'} DESC LIMIT ? OFFSET ?"
+        return await self._read(
+            lambda database: finding.search(database, rooms, search, skip, count)
         )
-        rows = await self._read(query, (*(value for _, value in tests), count, skip))
-        return [(row[0], *event_from(row[1:])) for row in rows]
 
-    def _read(self, query: str, values: tuple[object, ...]) -> Answer:
+    async def _read(self, find: Callable[[sqlite3.Connection], Found]) -> Found:
         """Look something up, in the reader's thread, once what was posted before is kept."""
         answer = self._turn.answer()
 
         def look() -> None:
             try:
-                rows = self._reading.execute(query, values).fetchall()
+                self._reading.execute("BEGIN")  # all of it is read in one moment
+                try:
+                    found = find(self._reading)
+                finally:
+                    self._reading.execute("ROLLBACK")
             except Exception as error:  # whoever waits is to hear of it, and the next to be served
                 self._turn.soon(partial(answer.fail, error))
             else:
-                self._turn.soon(partial(answer.give, rows))
+                self._turn.soon(partial(answer.give, found))
 
         self._writer.do(Look(look))
-        return answer
+        return cast(Found, await answer)
 
     # Records --------------------------------------------------------------------------------------
 
@@ -284,7 +276,8 @@ class SqliteStore:
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""
-        return dict(await self._read("SELECT key, value FROM record WHERE kind = ?", (kind,)))
+        query = "SELECT key, value FROM record WHERE kind = ?"
+        return await self._read(lambda database: dict(database.execute(query, (kind,))))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
@@ -347,7 +340,7 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _upgrade(path: Path) -> None:
+def _upgrade(path: Path, tell: Callable[[str], object] | None) -> None:
     """Bring the tables of a database up to date.
 
     :raises StoreError: when it is none, damaged, or of a newer version.
@@ -359,7 +352,7 @@ def _upgrade(path: Path) -> None:
             with closing(read_only) as looked_at:
                 schema.check(looked_at)
         with closing(connect(path)) as database:
-            schema.upgrade(database)
+            schema.upgrade(database, tell=tell)
     except OSError as why:
         raise StoreError(f"{why.strerror}: {why.filename}") from None
     except (sqlite3.Error, schema.WrongError) as why:

@@ -12,29 +12,32 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatd.chat.events import Acted, KeptEvent, RoomEvent, Said, TopicSet
+from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said, TopicSet
 from chatd.chat.limits import MESSAGE_IDS
 from chatd.chat.people import fold
-from chatd.chat.search import folded, text_of
+from chatd.chat.search import text_of
+from chatd.store.index import BLOCK, indexed
+from chatd.store.pruning import Pruning, drop
 from chatd.store.turn import Answer
 
-#: Events that are dropped in one transaction when they are too old or their room is gone.
-PRUNED = 500
-
 #: The columns of an event, as `event_from` takes them.
-EVENT = "event.number, event.time, event.kind, event.nick, event.text"
+EVENT = "event.number, event.time, event.kind, event.nick, event.text, event.edited"
 
 _KINDS: dict[str, Callable[[float, str, str], KeptEvent]] = {
     "said": Said,
     "acted": Acted,
     "topic": TopicSet,
 }
+_INDEX = "INSERT INTO search (rowid, words) VALUES (?, ?)"
+_EDITABLE: dict[str, type[Said | Acted]] = {"said": Said, "acted": Acted}
 _KIND_OF: dict[type[KeptEvent], str] = {Said: "said", Acted: "acted", TopicSet: "topic"}
 
 
 def event_from(row: Sequence[Any]) -> tuple[int, KeptEvent]:
     """The number and the event of a row with the columns of ``EVENT``."""
-    number, time, kind, nick, text = row
+    number, time, kind, nick, text, edited = row
+    if edited:
+        return number, _EDITABLE[kind](time, nick, text, True)
     return number, _KINDS[kind](time, nick, text)
 
 
@@ -45,6 +48,15 @@ class Post:
     room: str
     message_id: str
     event: RoomEvent
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Let a room have so many events, or (None) as many as there come."""
+
+    room: str
+    most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +90,7 @@ class Look:
     look: Callable[[], None]
 
 
-Job = Post | Forget | Retain | Put | Look
+Job = Post | Limit | Forget | Retain | Put | Look
 
 
 class Tables:
@@ -86,43 +98,116 @@ class Tables:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
+        self.pruning = Pruning(database)
         self._rooms: dict[str, tuple[int, int]] = {}
         self._last: dict[int, int] = {}
+        self._spans: dict[int, tuple[float, float]] = {}
+        self._events: list[tuple[object, ...]] = []
+        self._words: list[tuple[int, str]] = []
+        self._ident = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def roll_back(self) -> None:
         """The transaction came to nothing: what was learnt from it is not so."""
         self._rooms.clear()
         self._last.clear()
+        self._spans.clear()
+        self._events.clear()
+        self._words.clear()
+        self._ident = 0
+        self.pruning.roll_back()
 
     def post(self, post: Post) -> int | None:
-        """Keep an event; return its number, or None when it was kept before."""
+        """Keep an event or a change; return its number, or None when that was done before."""
         room = self._rooms.get(post.room) or self._find(post.room)
         event = post.event
-        if not isinstance(event, KeptEvent):
+        if not isinstance(event, KeptEvent | Change):
             return room[1]
         if post.message_id in self._seen:
             return None
-        ident, number = room[0], room[1] + 1
-        text = text_of(event)
-        cursor = self.database.execute(
-            "INSERT INTO event (room, number, time, kind, nick, author, text)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (ident, number, event.time, _KIND_OF[type(event)], event.nick, fold(event.nick), text),
-        )
-        self.database.execute(
-            "INSERT INTO search (rowid, words) VALUES (?, ?)", (cursor.lastrowid, folded(text))
-        )
+        ident, number = room
+        if isinstance(event, Change):
+            self._insert()
+            self._change(ident, event)
+            return number
+        number += 1
+        self._add(ident, number, event, post.account)
         self._last[ident] = number
         self._rooms[post.room] = (ident, number)
+        self.pruning.grew(post.room, ident)
         return number
+
+    def _add(self, room: int, number: int, event: KeptEvent, account: str) -> None:
+        """Take an event that is written with the others of the transaction."""
+        if not self._ident:
+            (last,) = self.database.execute("SELECT max(id) FROM event").fetchone()
+            self._ident = last or 0
+        self._ident = ident = self._ident + 1
+        time, nick, text, author = event.time, event.nick, text_of(event), fold(event.nick)
+        kind = _KIND_OF[type(event)]
+        self._events.append((ident, room, number, time, kind, nick, author, text, account))
+        self._words.append((ident, indexed(room, author, text)))
+        first, last = self._spans.get(ident // BLOCK, (time, time))
+        self._spans[ident // BLOCK] = (min(first, time), max(last, time))
+
+    def _insert(self) -> None:
+        """Write the events that were taken."""
+        if self._events:
+            self.database.executemany(
+                "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                self._events,
+            )
+            self._events.clear()
+            self.database.executemany(_INDEX, self._words)
+            self._words.clear()
+
+    def _change(self, room: int, change: Change) -> None:
+        """Change an event, unless it is not kept any more."""
+        query = (
+            "SELECT id, room, author, text, time, kind, nick, account FROM event"
+            " WHERE room = ? AND number = ?"
+        )
+        row = self.database.execute(query, (room, change.number)).fetchone()
+        if row is None or (isinstance(change, Edited) and row[5] not in _EDITABLE):
+            return
+        drop(self.database, [row[:4]])
+        if isinstance(change, Edited):
+            ident, _, author, _, *others = row
+            self.database.execute(
+                "INSERT INTO event (id, room, author, text, time, kind, nick, account, number,"
+                " edited) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                (ident, room, author, change.text, *others, change.number),
+            )
+            self.database.execute(_INDEX, (ident, indexed(room, author, change.text)))
+        else:
+            gone = (room, change.number)
+            self.database.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?)", gone)
+            self.pruning.lost(room)
 
     def finish(self) -> None:
         """Before the transaction is committed: what is written once for all that is in it."""
+        self._insert()
+        self._ident = 0  # what is dropped later may be the last
         if self._last:
             last = [(number, ident) for ident, number in self._last.items()]
             self.database.executemany("UPDATE room SET last = ? WHERE id = ?", last)
             self._last.clear()
+        if self._spans:
+            spans = [(block, *times) for block, times in self._spans.items()]
+            self.database.executemany(
+                "INSERT INTO span VALUES (?, ?, ?) ON CONFLICT (block) DO UPDATE"
+                " SET first = min(first, excluded.first), last = max(last, excluded.last)",
+                spans,
+            )
+            self._spans.clear()
+        self.pruning.trim()
+
+    def limit(self, limit: Limit) -> None:
+        """Let a room have another number of events than before."""
+        room = limit.room
+        self.pruning.limit(room, limit.most)
+        self.pruning.grew(room, (self._rooms.get(room) or self._find(room))[0], 0)
 
     def remember(self, posts: list[Post]) -> None:
         """These are kept for good: the same ids are not kept again."""
@@ -143,12 +228,14 @@ class Tables:
     def forget(self, room: str) -> None:
         """A room is gone; its events go later, some at a time."""
         self._rooms.pop(room, None)
+        self.pruning.limit(room, None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
     def retain(self, rooms: tuple[str, ...]) -> None:
         """All rooms are gone but these; their events go later, some at a time."""
         self.finish()  # what is read anew has to be written
         self._rooms.clear()
+        self.pruning.retain(rooms)
         others = "name NOT IN (SELECT value FROM json_each(?))"
         self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
 
@@ -158,27 +245,3 @@ class Tables:
         if put.value is not None:
             row = (put.kind, put.key, put.value)
             self.database.execute("INSERT INTO record VALUES (?, ?, ?)", row)
-
-    def prune(self, before: float | None) -> bool:
-        """Drop some events of rooms that are gone, or from before a time; say if there are more."""
-        rows = self.database.execute(
-            "SELECT id, text FROM event WHERE room IN (SELECT id FROM room WHERE name IS NULL)"
-            " LIMIT ?",
-            (PRUNED,),
-        ).fetchall()
-        if not rows:
-            self.database.execute("DELETE FROM room WHERE name IS NULL")
-            if before is not None:
-                oldest = "SELECT id, text, time FROM event ORDER BY id LIMIT ?"
-                rows = [
-                    (ident, text)
-                    for ident, text, time in self.database.execute(oldest, (PRUNED,))
-                    if time < before
-                ]
-        for ident, text in rows:
-            self.database.execute(
-                "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)",
-                (ident, folded(text)),
-            )
-            self.database.execute("DELETE FROM event WHERE id = ?", (ident,))
-        return len(rows) == PRUNED

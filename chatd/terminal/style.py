@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from chatd.chat.events import (
     Acted,
+    Deleted,
+    Edited,
     Entry,
     Found,
     Invited,
@@ -92,13 +94,20 @@ class TextStyle:
             case Said(nick=nick, text=text):
                 text = _lines(text)
                 shown = theme.paint(text, theme.mention) if mentioned else text
-                line = f"{tag}{theme.nick(nick)}: {shown}"
+                line = f"{tag}{theme.nick(nick)}: {shown}{self._mark(event)}"
             case Acted(nick=nick, text=text):
                 shown = theme.paint(text, theme.mention) if mentioned else text
-                line = f"{tag}* {theme.nick(nick)} {shown}"
+                line = f"{tag}* {theme.nick(nick)} {shown}{self._mark(event)}"
+            case Edited(nick=nick, text=text):
+                shown = theme.paint(text, theme.mention) if mentioned else text
+                line = f"{tag}* {theme.nick(nick)} corrects: {shown}"
             case _:
                 return theme.paint(f"{SERVER} {announcement(room, event)}", theme.server)
         return f"{line}\a" if mentioned and self.bell else line
+
+    def _mark(self, event: Said | Acted) -> str:
+        """What follows a text that is no longer that which was said."""
+        return f" {THEMES[self.theme].paint('(edited)', THEMES[self.theme].server)}" * event.edited
 
     def render_personal(self, event: PersonalEvent) -> bytes:
         """What is for one person alone, as one line or several."""
@@ -106,9 +115,9 @@ class TextStyle:
         match event:
             case PrivateMessage():
                 lines = [self._private(event)]
-            case Recalled(entries=entries):
+            case Recalled(entries=entries, numbered=numbered):
                 lines = [theme.paint(f"{SERVER} {recalled(event)}", theme.server)]
-                lines += self._recalled(entries, names_room=False)
+                lines += self._recalled(entries, names_room=False, numbered=numbered)
             case Found(entries=entries):
                 lines = [theme.paint(f"{SERVER} {found(event)}", theme.server)]
                 lines += self._recalled(entries, names_room=True)
@@ -130,7 +139,9 @@ class TextStyle:
             line = f"{self._time(event.time, self.timezone)} {line}"
         return f"{line}\a" if received and self.bell else line
 
-    def _recalled(self, entries: tuple[Entry, ...], *, names_room: bool) -> list[str]:
+    def _recalled(
+        self, entries: tuple[Entry, ...], *, names_room: bool, numbered: bool = False
+    ) -> list[str]:
         bare = replace(self, names_room=names_room)
         lines = []
         zone = self.recalled_timezone
@@ -139,7 +150,8 @@ class TextStyle:
             day = _day(entry.event.time, zone)
             time = self._time(entry.event.time, zone)
             date = f"{day} " if day != today else ""
-            lines.append(f"   {date}{time} {bare._line(entry.room, entry.event)}")
+            number = f"#{entry.number} " * numbered
+            lines.append(f"   {date}{time} {number}{bare._line(entry.room, entry.event)}")
         return lines
 
     def _time(self, time: float, zone: str) -> str:
@@ -169,6 +181,11 @@ def announcement(room: str, event: RoomEvent) -> str:
             return f"{nick}: {text}"
         case Acted(nick=nick, text=text):
             return f"* {nick} {text}"
+        case Edited(nick=nick, text=text):
+            return f"* {nick} corrects: {text}"
+        case Deleted(nick=nick, by=by):
+            whose = "" if by == nick else f" of {nick}"
+            return f"{by} deleted a message{whose} in {room}"
         case Joined(nick=nick):
             return f"{nick} joined {room}"
         case Left(nick=nick, reason=reason, gone=gone):

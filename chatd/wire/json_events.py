@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 
 from chatd.chat.events import (
     Acted,
+    Deleted,
+    Edited,
     Entry,
     Found,
     Invited,
@@ -49,10 +51,12 @@ def timestamp(time: float) -> str:
 def described(event: RoomEvent) -> Fields:
     """What happened in a room: its name and what belongs to it."""
     match event:
-        case Said(nick=nick, text=text):
-            return {"event": "said", "sender": nick, "message": text}
-        case Acted(nick=nick, text=text):
-            return {"event": "acted", "sender": nick, "message": text}
+        case Said() | Acted():
+            return _message(event)
+        case Edited(nick=nick, number=number, text=text):
+            return {"event": "edited", "sender": nick, "message": text, "changed": number}
+        case Deleted(nick=nick, by=by, number=number):
+            return {"event": "deleted", "nick": nick, "by": by, "changed": number}
         case TopicSet(nick=nick, topic=topic):
             return {"event": "topic", "nick": nick, "topic": topic}
         case Joined(nick=nick):
@@ -69,6 +73,12 @@ def described(event: RoomEvent) -> Fields:
             return {"event": "muted", "nick": nick, "by": by, "muted": muted}
         case RoomSet(nick=nick, name=name, value=value):
             return {"event": "setting", "nick": nick, "name": name, "value": value}
+
+
+def _message(event: Said | Acted) -> Fields:
+    name = "said" if isinstance(event, Said) else "acted"
+    fields: Fields = {"event": name, "sender": event.nick, "message": event.text}
+    return {**fields, "edited": True} if event.edited else fields
 
 
 def placed(entry: Entry) -> Fields:
@@ -164,6 +174,12 @@ def spoken(event: RoomEvent) -> str:
             return text
         case Acted(nick=nick, text=text):
             return f"* {nick} {text}"
+        case Edited(nick=nick, text=text):
+            return f"* {nick} corrects: {text}"
+        case Deleted(nick=nick, by=by):
+            return (
+                f"{nick} deleted a message" if by == nick else f"{by} deleted a message of {nick}"
+            )
         case Joined():
             return "User has connected"
         case Left(nick=nick, gone=gone):

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from chatd.chat.events import (
     Acted,
+    Deleted,
+    Edited,
     Entry,
     Joined,
     Kicked,
@@ -37,6 +39,12 @@ def message(event: RoomEvent) -> str:
             return text
         case Acted(nick=nick, text=text):
             return f"* {nick} {text}"
+        case Edited(nick=nick, text=text):
+            return f"* {nick} corrects: {text}"
+        case Deleted(nick=nick, by=by):
+            return (
+                f"{nick} deleted a message." if by == nick else f"{by} deleted a message of {nick}."
+            )
         case Joined(nick=nick):
             return f"{nick} has joined this chatroom."
         case Left(nick=nick):

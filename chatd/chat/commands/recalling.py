@@ -13,12 +13,14 @@ from chatd.chat.search import EVERYWHERE, read_page, read_query
 
 
 async def _history(call: Call) -> None:
-    count, page, room = HISTORY_SHOWN, 1, ""
+    count, page, room, numbered = HISTORY_SHOWN, 1, "", False
     for word in call.words.split():
         if word.isascii() and word.isdigit():
             count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
         elif word.startswith("page:"):
             page = read_page(word.removeprefix("page:"), HISTORY_PAGED // HISTORY_SHOWN_AT_MOST)
+        elif word == "#":
+            numbered = True
         else:
             room = word
     where = call.room(room)
@@ -28,7 +30,8 @@ async def _history(call: Call) -> None:
     shown, more = last[max(0, end - count) : end], end > count
     fitting = that_fit([entry for entry in shown if call.session.wants(entry)])
     if fitting:
-        call.session.deliver(Recalled(where.name.shown, fitting, page=page, more=more))
+        recalled = Recalled(where.name.shown, fitting, page=page, more=more, numbered=numbered)
+        call.session.deliver(recalled)
     elif page > 1:
         call.answer(f"Nothing was said in {where} before that.")
     else:
@@ -78,7 +81,7 @@ COMMANDS = (
         "what was said before",
         _history,
         more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
-        " page:2 shows those before them.",
+        " page:2 shows those before them; with # the number of each.",
     ),
     _SEARCH,
 )

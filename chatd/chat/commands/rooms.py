@@ -128,10 +128,11 @@ COMMANDS = (
     Command(
         "room",
         "[NAME [VALUE]]",
-        "settings of this room: private, topic, slow, shouting, lasting",
+        "settings of this room: private, topic, slow, shouting, lasting, history",
         _room,
         least=Role.MODERATOR,
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
-        "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account.",
+        "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
+        "history N or off: how many messages it keeps.",
     ),
 )

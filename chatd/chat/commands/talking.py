@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from chatd.chat.changing import delete, delete_other, edit
 from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.describe import duration
 from chatd.chat.events import Refused
+from chatd.chat.limits import EDIT_SECONDS
 from chatd.chat.private import whisper
 
 
@@ -39,6 +42,17 @@ def _me(call: Call) -> None:
     call.chat.say(call.session, need(call, call.words, "TEXT"), call.now, act=True)
 
 
+async def _edit(call: Call) -> None:
+    await edit(call.chat, call.session, need(call, call.words, "TEXT"), call.now)
+
+
+async def _delete(call: Call) -> None:
+    if call.words:
+        await delete_other(call.chat, call.session, call.words, call.now)
+    else:
+        await delete(call.chat, call.session, call.now)
+
+
 COMMANDS = (
     Command(
         "dm",
@@ -48,6 +62,21 @@ COMMANDS = (
         ("msg", "w", "tell", "whisper"),
     ),
     Command("reply", "TEXT", "answer who wrote to you alone last", _reply, ("r",)),
+    Command(
+        "edit",
+        "TEXT",
+        "put another text in the place of what you said last",
+        _edit,
+        more=f"Within {duration(EDIT_SECONDS)}, in this room; everyone is shown the new one.",
+    ),
+    Command(
+        "delete",
+        "[NICK|#NUMBER]",
+        "take back what you said last",
+        _delete,
+        more=f"Within {duration(EDIT_SECONDS)}, in this room; its moderators may name somebody, or "
+        "any message by its number, which /history # shows.",
+    ),
     Command("me", "TEXT", "say what you do: * ada waves", _me, ("action",)),
     Command("bc", "TEXT", "say something in every room you are in, to each person once", _bc),
 )

@@ -77,6 +77,11 @@ def time_of(fields: Fields, now: float) -> str:
         return clock_time(now)
 
 
+def _mark(fields: Fields) -> str:
+    """What follows a message that says something else than it did."""
+    return " (edited)" if fields.get("edited") is True else ""
+
+
 def describe(fields: Fields) -> str:
     """Say what happened in a room; empty when there are no words for it."""
     event, nick, by = (text_of(fields, key) for key in ("event", "nick", "by"))
@@ -84,9 +89,13 @@ def describe(fields: Fields) -> str:
     why = f": {reason}" if reason else ""
     match event:
         case "said":
-            return f"{text_of(fields, 'sender')}: {text_of(fields, 'message')}"
+            return f"{text_of(fields, 'sender')}: {text_of(fields, 'message')}{_mark(fields)}"
         case "acted":
-            return f"* {text_of(fields, 'sender')} {text_of(fields, 'message')}"
+            return f"* {text_of(fields, 'sender')} {text_of(fields, 'message')}{_mark(fields)}"
+        case "edited":
+            return f"* {text_of(fields, 'sender')} corrects: {text_of(fields, 'message')}"
+        case "deleted":
+            return f"-- {by} deleted a message{f' of {nick}' if by != nick else ''}"
         case "topic":
             topic = text_of(fields, "topic")
             return (

@@ -1,0 +1,125 @@
+"""How the SQLite store is read: what was said last, next, and what is looked for.
+
+Each function reads a database at one moment; threads are `chatd.store.sqlite`'s.  However much is
+kept, a search reads little more than what it returns: what is found comes from the index, the
+newest first, with room and author among its words, and times bound the ids that are looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from chatd.chat.events import KeptEvent
+from chatd.chat.search import Search
+from chatd.store.index import BLOCK, has_phrase, is_by, is_in
+from chatd.store.tables import EVENT, event_from
+
+#: Rooms that a question to the index names one by one.
+NAMED = 64
+
+Row = tuple[int, KeptEvent]
+_OF_ROOM = f"SELECT {EVENT} FROM event WHERE room = (SELECT id FROM room WHERE name = ?) AND number"
+
+
+def before(database: sqlite3.Connection, room: str, number: int | None, count: int) -> list[Row]:
+    """The last ``count`` events numbered below ``number``, oldest first."""
+    below = 2**63 - 1 if number is None else number
+    query = f"{_OF_ROOM} < ? ORDER BY number DESC LIMIT ?"
+    rows = database.execute(query, (room, below, count)).fetchall()
+    return [event_from(row) for row in reversed(rows)]
+
+
+def after(database: sqlite3.Connection, room: str, number: int, count: int) -> list[Row]:
+    """The first ``count`` events numbered above ``number``, oldest first."""
+    query = f"{_OF_ROOM} > ? ORDER BY number LIMIT ?"
+    return [event_from(row) for row in database.execute(query, (room, number, count))]
+
+
+def last_by(
+    database: sqlite3.Connection, room: str, author: str, account: str | None
+) -> Row | None:
+    """The last message in a room by a folded nick, or by an account under this nick."""
+    known = database.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
+    if known is None:
+        return None
+    query = (
+        f"SELECT {EVENT} FROM search CROSS JOIN event ON event.id = search.rowid"
+        " WHERE search MATCH ? AND event.kind IN ('said', 'acted')"
+        " AND event.account = coalesce(?, event.account) ORDER BY search.rowid DESC LIMIT 1"
+    )
+    match = f"{is_in(known)} AND {is_by(author)}"
+    row = database.execute(query, (match, account)).fetchone()
+    return event_from(row) if row is not None else None
+
+
+def search(
+    database: sqlite3.Connection, rooms: Sequence[str], search: Search, skip: int, count: int
+) -> list[tuple[str, int, KeptEvent]]:
+    """What is found in some rooms, what was kept last first."""
+    tests: list[tuple[str, object]] = [
+        # The + keeps it from reading room by room, for which all would have to be sorted.
+        (
+            "+event.room IN (SELECT id FROM room WHERE name IN (SELECT value FROM json_each(?)))",
+            json.dumps(list(rooms)),
+        )
+    ]
+    words = _match(database, rooms, search)
+    if words is None:
+        return []
+    place = "search.rowid" if words else "event.id"
+    if words:
+        tests.append(("search MATCH ?", words))
+    if search.since is not None:
+        tests.append(("event.time >= ?", search.since))
+        tests.append((f"{place} >= ?", _first(database, search.since)))
+    if search.until is not None:
+        tests.append(("event.time < ?", search.until))
+        tests.append((f"{place} < ?", _end(database, search.until)))
+    where = "search CROSS JOIN event ON event.id = search.rowid" if words else "event"
+    query = (
+        f"SELECT room.name, {EVENT} FROM {where} CROSS JOIN room ON room.id = event.room"
+        f" WHERE {' AND '.join(test for test, _ in tests)} ORDER BY {place} DESC LIMIT ? OFFSET ?"
+    )
+    values = [value for _, value in tests]
+    return [
+        (row[0], *event_from(row[1:])) for row in database.execute(query, [*values, count, skip])
+    ]
+
+
+def _match(database: sqlite3.Connection, rooms: Sequence[str], search: Search) -> str | None:
+    """What the index is asked: nothing when only times are looked for, None for no room at all."""
+    asked = [has_phrase(phrase) for phrase in search.phrases]
+    if search.author is not None:
+        asked.append(is_by(search.author))
+    if len(rooms) <= NAMED:
+        query = "SELECT id FROM room WHERE name IN (SELECT value FROM json_each(?))"
+        known = [ident for (ident,) in database.execute(query, (json.dumps(list(rooms)),))]
+        return " AND ".join([is_in(known), *asked]) if known else None
+    others = _largest_but(database, rooms) if asked else []
+    found = " AND ".join(asked)
+    return f"({found}) NOT {is_in(others)}" if others else found
+
+
+def _largest_but(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
+    """The other rooms in which most was said: what is found there would be passed over."""
+    query = (
+        "SELECT id FROM room WHERE name IS NULL OR name NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY last DESC LIMIT ?"
+    )
+    return [ident for (ident,) in database.execute(query, (json.dumps(list(rooms)), NAMED))]
+
+
+def _first(database: sqlite3.Connection, since: float) -> int:
+    """An id below which no event is as late as that, whatever the clock did meanwhile."""
+    query = "SELECT min(block) FROM span WHERE last >= ?"
+    (block,) = database.execute(query, (since,)).fetchone()
+    return 2**62 if block is None else int(block) * BLOCK
+
+
+def _end(database: sqlite3.Connection, until: float) -> int:
+    """An id from which on no event is as early as that."""
+    query = "SELECT max(block) FROM span WHERE first < ?"
+    (block,) = database.execute(query, (until,)).fetchone()
+    return 0 if block is None else (int(block) + 1) * BLOCK

@@ -1,0 +1,118 @@
+"""What the SQLite store lets go of: rooms that are gone, what is too old or too much of a room.
+
+Some at a time, each time as part of a transaction, so that nobody who talks waits for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable
+
+from chatd.store.index import BLOCK, indexed
+
+#: Events that are dropped in one transaction when they are too old or their room is gone.
+PRUNED = 500
+
+#: What has to be known of an event to drop it: its id, its room, its author and its text.
+Row = tuple[int, int, str, str]
+_ROW = "SELECT id, room, author, text FROM event"
+_UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)"
+
+
+def drop(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Drop events, and what the search index has of them."""
+    found = [(ident, indexed(room, author, text)) for ident, room, author, text in rows]
+    database.executemany(_UNINDEX, found)
+    database.executemany("DELETE FROM event WHERE id = ?", [(ident,) for ident, _ in found])
+
+
+class Pruning:
+    """How many events rooms may have, as far as that is set, and which have too many."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        self._most: dict[str, int] = {}
+        self._counts: dict[int, int] = {}
+        self._grown: dict[str, int] = {}
+
+    def roll_back(self) -> None:
+        """The transaction came to nothing: what was counted in it is not so."""
+        self._counts.clear()
+        self._grown.clear()
+
+    def limit(self, room: str, most: int | None) -> None:
+        """Let a room have so many events, or (None) as many as there come."""
+        self._most.pop(room, None)
+        if most is not None:
+            self._most[room] = most
+
+    def retain(self, rooms: Collection[str]) -> None:
+        """All rooms are gone but these."""
+        self._most = {room: self._most[room] for room in rooms if room in self._most}
+
+    def grew(self, room: str, ident: int, by: int = 1) -> None:
+        """A room has got events, or another bound; ``ident`` is its number in the tables."""
+        if room in self._most:
+            if ident in self._counts:
+                self._counts[ident] += by
+            self._grown[room] = ident
+
+    def lost(self, ident: int, count: int = 1) -> None:
+        """A room has that many events less."""
+        if ident in self._counts:
+            self._counts[ident] -= count
+
+    def trim(self) -> bool:
+        """Drop the oldest events of rooms that have too many; say if there are more."""
+        for room, ident in list(self._grown.items()):
+            over = self._count(ident) - self._most[room] if room in self._most else 0
+            if over > 0:
+                query = f"{_ROW} WHERE room = ? ORDER BY number LIMIT ?"
+                self._drop(self._database.execute(query, (ident, min(over, PRUNED))).fetchall())
+            if over > PRUNED:
+                return True
+            del self._grown[room]
+        return False
+
+    def _count(self, ident: int) -> int:
+        if ident not in self._counts:
+            query = "SELECT count(*) FROM event WHERE room = ?"
+            self._counts[ident] = int(self._database.execute(query, (ident,)).fetchone()[0])
+        return self._counts[ident]
+
+    def prune(self, before: float | None) -> bool:
+        """Drop some events of rooms that are gone or too full, or from before a time.
+
+        :return: whether there may be more.
+        """
+        query = f"{_ROW} WHERE room IN (SELECT id FROM room WHERE name IS NULL) LIMIT ?"
+        rows = self._database.execute(query, (PRUNED,)).fetchall()
+        if rows:
+            self._drop(rows)
+            return True
+        gone = "SELECT id FROM room WHERE name IS NULL"
+        self._database.execute(f"DELETE FROM deleted WHERE room IN ({gone})")
+        self._database.execute("DELETE FROM room WHERE name IS NULL")
+        return self.trim() or (before is not None and self._drop_older(before))
+
+    def _drop_older(self, before: float) -> bool:
+        query = f"{_ROW.replace('text', 'text, time')} ORDER BY id LIMIT ?"
+        oldest = self._database.execute(query, (PRUNED,)).fetchall()
+        rows = [row[:4] for row in oldest if row[4] < before]
+        self._drop(rows)
+        if rows:
+            (first,) = self._database.execute("SELECT min(id) FROM event").fetchone()
+            end = 2**62 if first is None else first
+            self._database.execute("DELETE FROM span WHERE block < ?", (end // BLOCK,))
+        return len(rows) == PRUNED
+
+    def _drop(self, rows: list[Row]) -> None:
+        """Drop events that are the first of their rooms; what was deleted before them is no gap."""
+        drop(self._database, rows)
+        for room in {room for _, room, _, _ in rows}:
+            self.lost(room, sum(row[1] == room for row in rows))
+            self._database.execute(
+                "DELETE FROM deleted WHERE room = ? AND number <"
+                " (SELECT min(number) FROM event WHERE room = ?)",
+                (room, room),
+            )
