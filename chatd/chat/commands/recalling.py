@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.events import Entry, Found, Recalled
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, PERSONAL_BYTES
 from chatd.chat.people import Person
@@ -81,6 +81,7 @@ COMMANDS = (
         "what was said before",
         _history,
         more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST}.",
+        takes=(Takes.OWN_ROOM, Takes.OWN_ROOM),
     ),
     _SEARCH,
 )
