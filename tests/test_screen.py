@@ -4,7 +4,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from chatd.terminal.bindings import BINDINGS
 from chatd.terminal.clusters import cells, clusters, end_after, measure, start_before
+from chatd.terminal.editor import Completing, Editor
+from chatd.terminal.keys import Key, Paste, Text
 from chatd.terminal.rows import lay_out, place_of
 from chatd.terminal.screen import Screen
 
@@ -483,3 +486,44 @@ def test_a_window_that_reflows_keeps_what_is_above_and_leaves_nothing_behind(
     columns: int, rows: int, steps: list[tuple[str, ...]]
 ) -> None:
     plays(Typing(columns, rows), steps)
+
+
+class Editing(Typing):
+    """Somebody who presses keys, on a terminal that is looked at."""
+
+    def __init__(self, columns: int, rows: int, *, opinion: str = "joined") -> None:
+        self.editor = Editor()
+        super().__init__(columns, rows, opinion=opinion)
+
+    def presses(self, *keys: Text | Key | Paste) -> None:
+        """Press keys, and be offered something for each Tab."""
+        for key in keys:
+            for outcome in self.editor.press(key):
+                if isinstance(outcome, Completing):
+                    self.editor.offer(outcome.before.rfind(" ") + 1, ("bob: ", "日本: "))
+        self.text, self.at, prompted = self.editor.shown()
+        self.prompt = PROMPT if prompted else ""
+        self.draws()
+
+
+KEYS = st.one_of(
+    TYPED.filter(bool).map(Text),
+    WORDS.filter(bool).map(Text),
+    st.lists(WORDS, max_size=3).map(lambda lines: Paste("\n".join(lines), False)),
+    st.sampled_from([Key(name, ctrl=ctrl, alt=alt) for name, ctrl, alt in BINDINGS]),
+    st.sampled_from([Key("left"), Key("right"), Key("tab"), Key("enter"), Text("y"), Text(" ")]),
+)
+PRESSES = st.lists(KEYS, max_size=10).map(lambda keys: ("presses", *keys))
+HEARS = st.tuples(st.just("hears"), WORDS)
+
+
+@given(
+    st.integers(20, 60),
+    st.integers(2, 8),
+    st.sampled_from(sorted(OPINIONS)),
+    st.lists(st.one_of(PRESSES, PRESSES, HEARS, GROWTH), max_size=12),
+)
+def test_whatever_is_pressed_every_cell_of_the_screen_is_what_it_should_be(
+    columns: int, rows: int, opinion: str, steps: list[tuple[str, ...]]
+) -> None:
+    plays(Editing(columns, rows, opinion=opinion), steps)

@@ -7,7 +7,8 @@ cluster is not `sure`: its width here is what current terminals think, and `wide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from typing import Final, NamedTuple
@@ -19,6 +20,13 @@ import wcwidth
 #: terminal that joins nothing has it in one row of 20 columns.  What is longer is taken apart.
 CODE_POINTS = 12
 _SPACING = 8
+
+#: Letters of the most usual scripts, each a cluster and of a width that is sure; only what follows
+#: one may join it.
+ALONE: Final = re.compile(
+    r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u0482\u048a-\u052f"
+    r"\u3041-\u3096\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]*"
+)
 
 #: Marks that stand on another character and take no cell of their own.
 _MARKS: Final = ("Mn", "Me")
@@ -47,17 +55,20 @@ class Measure(NamedTuple):
     sure: bool
 
 
-def clusters(text: str) -> list[str]:
+def clusters(text: str) -> Sequence[str]:
     """The clusters of a text, in their order."""
-    if text.isascii():
-        return list(text)
+    return text if text.isascii() else _clusters(text)
+
+
+@lru_cache(maxsize=32)  # one key asks several times for the same line
+def _clusters(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for cluster in wcwidth.iter_graphemes(text):
         if len(cluster) <= _SPACING:
             found.append(cluster)
         else:
             found += _parts(cluster)
-    return found
+    return tuple(found)
 
 
 def _parts(cluster: str) -> Iterator[str]:
@@ -83,6 +94,11 @@ def measure(cluster: str) -> Measure:
     return Measure(width, max(width, 2 * sum(map(_takes_cells, cluster))), False)
 
 
+@lru_cache(maxsize=4096)
+def _width(cluster: str) -> int:
+    return measure(cluster).width
+
+
 def _is_sure(char: str) -> bool:
     code = ord(char)
     unsure = any(code in each for each in _UNSURE_RANGES)
@@ -97,7 +113,7 @@ def cells(text: str) -> int:
     """How many cells a text takes in one row that is long enough."""
     if text.isascii():
         return len(text)
-    return sum(measure(cluster).width for cluster in clusters(text))
+    return sum(map(_width, clusters(text)))
 
 
 def is_sure(text: str) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from chatd.chat.limits import LINE_BYTES
+from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER
 from chatd.chat.text import safe
 from chatd.terminal.clusters import edge, end_after, start_before
 
@@ -43,7 +43,7 @@ class Line:
         fits = len(encoded) <= room
         if not fits:
             text = encoded[: max(0, room)].decode("utf-8", "ignore")
-        self._join(before + text, after)
+        self._join(before, after, text)
         return fits
 
     def cut(self, start: int, end: int) -> str:
@@ -52,14 +52,15 @@ class Line:
         self._join(self.text[:start], self.text[end:])
         return piece
 
-    def _join(self, before: str, after: str) -> None:
-        """Be the one and then the other; at the seam marks may pile up, or become one cluster."""
-        text = before + after
-        if text.isascii():
-            self.text, self.at = text, len(before)
-            return
-        self.text = safe(text)
-        self.at = edge(self.text, min(len(safe(before)), len(self.text)))
+    def _join(self, before: str, after: str, new: str = "") -> None:
+        """Be the one, what is new, and the other; each is safe, but at a seam marks may pile up."""
+        text, at = before + new + after, len(before) + len(new)
+        if not text.isascii():
+            seams = before[-MARKS_PER_CHARACTER:] + new + after[:MARKS_PER_CHARACTER]
+            if seams != safe(seams):
+                text, at = safe(text), len(safe(before + new))
+            at = edge(text, min(at, len(text)))
+        self.text, self.at = text, at
 
     # Places ---------------------------------------------------------------------------------------
 
@@ -100,4 +101,4 @@ class Line:
             return
         first, second = self.text[start:middle], self.text[middle:end]
         rest = self.text[end:]
-        self._join(self.text[:start] + second + first, rest)
+        self._join(self.text[:start], rest, safe(second + first))

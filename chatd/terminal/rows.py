@@ -57,16 +57,16 @@ def _pieces(left: int, text: str, columns: int) -> list[Row]:
     width = left
     drawn: list[str] = []
     for cluster in clusters(text):
-        taken = measure(cluster)
-        if width + taken.widest > columns and width > (0 if rows else left):
+        cells_of, widest, sure = measure(cluster)
+        if width + widest > columns and width > (0 if rows else left):
             rows.append(Row(start, left, text[start:at], "".join(drawn), width))
             start, left, width = at, 0, 0
             drawn.clear()
-        if taken.width:
+        if cells_of:
             drawn.append(cluster)  # a mark without a letter would stand on the prompt
         at += len(cluster)
-        width += taken.width
-        if taken.width and not taken.sure and width < columns:
+        width += cells_of
+        if cells_of and not sure and width < columns:
             drawn.append(to_column(width) + "\x1b[K")
     rows.append(Row(start, left, text[start:], "".join(drawn), width))
     return rows

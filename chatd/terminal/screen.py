@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import wcwidth
 
+from chatd.terminal.clusters import ALONE, cells
 from chatd.terminal.rows import Row, lay_out, place_of, reflowed, to_column
 
 _ERASE_ROW, _ERASE_BELOW = "\x1b[K", "\x1b[J"
@@ -148,12 +149,13 @@ class Screen:
         if at != len(text) or self._at != len(before) or not text.startswith(before):
             return b""
         typed = text[len(before) :]
-        if not typed.isascii() or not before[-1:].isascii():
+        if not (ALONE.fullmatch(typed) and ALONE.fullmatch(before[-1:])):
             return b""  # a character may have become another one
-        if row.width + len(typed) >= self.columns:
+        width = row.width + cells(typed)
+        if width >= self.columns:
             return b""
         self._text, self._at = text, at
-        self._x += len(typed)
+        self._x = width
         self._rows[-1] = Row(row.start, row.left, row.text + typed, row.drawn + typed, self._x)
         data = typed.encode()
         self._redraw += data

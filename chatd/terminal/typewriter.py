@@ -50,8 +50,7 @@ class Typewriter:
 
     def entered(self, text: str) -> bytes:
         """The line is complete, and stays as it stands there."""
-        rest = text[len(self._done) :] if text.startswith(self._done) else ""
-        written = self._write(rest) + _NEW_ROW
+        written = self.draw("", 0, text, len(text)) + _NEW_ROW
         self._done, self._column = "", 0
         return written
 
