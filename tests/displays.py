@@ -178,7 +178,7 @@ def wrapped(text: str, columns: int, *, prompt: str | None = None) -> list[list[
     rows: list[list[Cell]] = [[]]
     line = prompt is not None
     for cluster in [*iter_graphemes(prompt or ""), *iter_graphemes(text)]:
-        width = max(0, wcswidth(cluster))
+        width = measure(cluster).width if line else max(0, wcswidth(cluster))
         unsure = line and not measure(cluster).sure
         widest = measure(cluster).widest if line else width
         if not width:

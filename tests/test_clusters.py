@@ -46,6 +46,7 @@ TEXTS = st.one_of(
         ("\U0001f1e6\U0001f1f9", 2, 4, False),
         ("\U0001f44d\U0001f3fd", 2, 4, False),
         ("\u1112\u1161\u11ab", 2, 6, False),
+        ("क्षि", 3, 6, False),
         ("\ue000", 1, 2, False),
         ("\u0378", 1, 2, False),
         ("\u200d", 0, 0, False),

@@ -261,6 +261,20 @@ def test_the_line_fits_the_window_however_its_size_changes(
     assert sum("[lobby]" in row for row in tia.rows()) == 1
 
 
+def test_a_message_on_a_new_screen_leaves_no_copy_of_the_line(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    tia.types("x" * 100)
+    tia.shows("[lobby] " + "x" * 72, "x" * 28)
+    tia.presses("C-l", "C-a")
+    tia.stands_at(8, -1)
+    says_by_netcat(start, tmp_path, "hello")
+    tia.shows("guest1: hello", "-- guest1 left", "[lobby] " + "x" * 72, "x" * 28)
+    tia.resizes(40, 24)
+    tia.shows("-- guest1 left", "[lobby] " + "x" * 32, "x" * 40, "x" * 28)
+    assert sum("[lobby]" in row for row in tia.rows()) == 2  # one went with the old screen
+
+
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 

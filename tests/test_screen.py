@@ -367,7 +367,7 @@ def test_typing_within_a_line_draws_what_is_behind_the_cursor_and_no_more() -> N
 def test_a_message_leaves_the_cursor_within_the_line() -> None:
     screen = Screen(80, 24)
     screen.draw(PROMPT, 8, "hello", 2)
-    assert screen.show(b"hi\r\n") == b"\r\x1b[Jhi\r\n[lobby] hello\r\x1b[10C"
+    assert screen.show(b"hi\r\n") == b"\r\x1b[Khi\r\n[lobby] hello\r\x1b[10C"
 
 
 @pytest.mark.parametrize("opinion", OPINIONS)

@@ -134,7 +134,7 @@ def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
     ada, bob = sitting()
     ada.types("hal"), ada.gets()
     bob.sends(b"one\ntwo\nthree\n")
-    assert ada.gets() == b"\r\x1b[Jbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
+    assert ada.gets() == b"\r\x1b[Kbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
 
 
 def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
@@ -195,7 +195,7 @@ def test_another_size_draws_the_line_anew_and_the_same_one_nothing() -> None:
     ada.terminal.resize(COLUMNS, ROWS)
     assert ada.gets() == b""
     ada.terminal.resize(30, 10)
-    assert ada.gets() == b"\r\x1b[J[lobby] hal"
+    assert ada.gets() == b"\r\x1b[K\x1b[C\x1b[J\r[lobby] hal"
 
 
 # Keys ---------------------------------------------------------------------------------------------
@@ -465,7 +465,7 @@ def test_plain_sends_no_sequence_until_it_ends(ansi: bool) -> None:
     ada.types("日本\x7f\r"), ada.terminal.resize(40, 10), ada.types("/join attic\r")
     assert b"\x1b" not in ada.gets()
     ada.types("/set plain off\r")
-    assert (b"\x1b[J" in ada.gets()) == ansi
+    assert (b"\x1b[K" in ada.gets()) == ansi
 
 
 def test_plain_leaves_no_half_typed_line_before_the_last_words() -> None:

@@ -87,6 +87,9 @@ def _parts(cluster: str) -> Iterator[str]:
 def measure(cluster: str) -> Measure:
     """How many cells a cluster takes."""
     width = max(0, wcwidth.wcswidth(cluster))
+    beside = sum(category(char) == "Mc" for char in cluster)
+    if beside:  # a letter must not be lost where a vowel sign has a cell of its own, as in xterm
+        width = sum(max(0, wcwidth.wcwidth(char)) for char in cluster) + beside
     if _is_sure(cluster[0]) and all(
         category(mark) in _MARKS and _is_sure(mark) for mark in cluster[1:]
     ):

@@ -52,7 +52,7 @@ class Screen:
         self._top = 0
         self._rows: list[Row] = []
         self._y = self._x = 0
-        self._erase = b"\r" + _ERASE_BELOW.encode()
+        self._erase = _erasing(0, alone=True)
         self._redraw = b""
 
     def show(self, data: bytes) -> bytes:
@@ -115,7 +115,7 @@ class Screen:
         """Erase the line being typed, for good."""
         erase = self._erase if self._rows else b""
         self._rows, self._y, self._x, self._redraw = [], 0, 0, b""
-        self._erase = _erasing(0)
+        self._erase = _erasing(0, alone=True)
         return erase
 
     # Drawing --------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Screen:
         drawn = "\r\n".join([row.drawn for row in self._rows])
         prompt = "" if self._top else self._shown_prompt
         self._redraw = (prompt + drawn + self._to_cursor(len(self._rows) - 1)).encode()
-        self._erase = _erasing(self._y)
+        self._erase = _erasing(self._y, alone=len(self._rows) == 1)
 
     def _to_cursor(self, y: int) -> str:
         """From the end of a row to the cursor's place, which may be that."""
@@ -227,6 +227,11 @@ def _vertically(rows: int) -> str:
     return f"\x1b[{rows}B" if rows > 0 else f"\x1b[{-rows}A"
 
 
-def _erasing(above: int) -> bytes:
-    """Erase the cursor's row, so many above it, and all below."""
-    return (f"\r\x1b[{above}A" if above else "\r").encode() + _ERASE_BELOW.encode()
+def _erasing(above: int, *, alone: bool = False) -> bytes:
+    """Erase the cursor's row, so many above it, and, unless it stands ``alone``, all below.
+
+    What erases a screen from its very first cell has tmux keep a copy of it: hence the step aside.
+    """
+    up = f"\x1b[{above}A" if above else ""
+    below = "" if alone else f"\x1b[C{_ERASE_BELOW}\r"
+    return f"\r{up}{_ERASE_ROW}{below}".encode()
