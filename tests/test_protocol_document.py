@@ -602,6 +602,8 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "HISTORY_SHOWN": f"{limits.HISTORY_SHOWN}",
         "HISTORY_SHOWN_AT_MOST": f"{limits.HISTORY_SHOWN_AT_MOST}",
         "LISTED": f"{limits.LISTED}",
+        "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
+        "COMPLETIONS": f"{limits.COMPLETIONS}",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
     }
