@@ -60,6 +60,9 @@ class _TakesAll:
     def check(self) -> None:
         """Nothing is ever full."""
 
+    def pause(self, paused: bool) -> None:
+        """There is nothing to be read."""
+
     def line(self, text: str) -> None:
         """Nothing becomes of it."""
 

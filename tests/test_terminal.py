@@ -13,7 +13,7 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.text import safe
 from chatd.transport.conversation import Conversation
 from chatd.transport.outbox import StreamOutbox
-from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, Terminal
+from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, KEYS_AT_ONCE, Terminal
 
 from .displays import Display
 from .wires import Building, Transport, Wire
@@ -390,6 +390,35 @@ def test_a_secret_is_entered_and_shown_nowhere() -> None:
     ada.terminal.masked = False
     assert ada.sees()[-1] == "[lobby] half"
     assert not ada.terminal.masked
+
+
+def test_keys_that_are_too_many_for_one_turn_wait_and_nothing_is_read_meanwhile() -> None:
+    ada, bob = sitting()
+    ada.types("ab" + "\x02\x06" * KEYS_AT_ONCE + "c\r")
+    assert not ada.reading
+    bob.sends(b"hello\n"), ada.types("d\r")
+    assert not ada.reading
+    for _ in range(4):
+        ada.building.turn()
+    assert ada.reading
+    assert bob.gets() == b"ada: abc\r\nada: d\r\n"
+    assert ada.sees()[-4:] == ["bob: hello", "ada: abc", "ada: d", "[lobby]"]
+
+
+def test_who_goes_while_keys_wait_leaves_no_timer() -> None:
+    ada, bob = sitting()
+    ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.goes()
+    ada.building.clock.advance(1)
+    assert ada.building.clock.getDelayedCalls() == []
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_what_was_pressed_after_leaving_does_nothing() -> None:
+    ada, bob = sitting()
+    ada.types("/quit\r" + "\x02" * 2 * KEYS_AT_ONCE + "hello\r")
+    ada.building.clock.advance(1)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert bob.gets() == b"-- ada left\r\n"
 
 
 def test_pastes_are_marked_while_one_is_here_and_no_longer() -> None:

@@ -23,10 +23,11 @@ _SPACING = 8
 
 #: Letters of the most usual scripts, each a cluster and of a width that is sure; only what follows
 #: one may join it.
-ALONE: Final = re.compile(
+_LETTER: Final = re.compile(
     r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u0482\u048a-\u052f"
-    r"\u3041-\u3096\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]*"
+    r"\u3041-\u3096\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]"
 )
+ALONE: Final = re.compile(f"{_LETTER.pattern}*")
 
 #: Marks that stand on another character and take no cell of their own.
 _MARKS: Final = ("Mn", "Me")
@@ -64,7 +65,7 @@ def clusters(text: str) -> Sequence[str]:
 def _clusters(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for cluster in wcwidth.iter_graphemes(text):
-        if len(cluster) <= _SPACING:
+        if len(cluster) == 1:
             found.append(cluster)
         else:
             found += _parts(cluster)
@@ -72,11 +73,18 @@ def _clusters(text: str) -> tuple[str, ...]:
 
 
 def _parts(cluster: str) -> Iterator[str]:
-    """A very long cluster in pieces that fit a row whatever a terminal thinks of them."""
+    """A cluster, but before a letter that is `ALONE` it ends, and so it does when it is very long.
+
+    The pieces of a long one fit a row whatever a terminal thinks of them.
+    """
+    if len(cluster) <= _SPACING and not _LETTER.search(cluster, 1):
+        yield cluster
+        return
     start = spacing = 0
     for at, char in enumerate(cluster):
         takes = _takes_cells(char)
-        if at - start == CODE_POINTS or (takes and spacing == _SPACING):
+        full = at - start == CODE_POINTS or (takes and spacing == _SPACING)
+        if full or (at > start and _LETTER.match(char)):
             yield cluster[start:at]
             start, spacing = at, 0
         spacing += takes
@@ -124,31 +132,40 @@ def is_sure(text: str) -> bool:
     return text.isascii() or all(measure(cluster).sure for cluster in clusters(text))
 
 
-def _ends(text: str) -> Iterator[int]:
-    return accumulate(map(len, clusters(text)))
+def _around(text: str, at: int) -> tuple[int, list[int]]:
+    """Where clusters end near a place, counted from the first of them on; and that first place.
+
+    A letter that is `ALONE` begins a cluster, so no more is looked at than
+    what is between two of them.
+    """
+    found = _LETTER.search(text, at + 1)
+    end = found.start() if found else len(text)
+    start = at - 1
+    while start > 0 and not _LETTER.match(text, start):
+        start -= 1
+    start = max(0, start)
+    return start, list(accumulate(map(len, clusters(text[start:end])), initial=start))
 
 
 def start_before(text: str, at: int) -> int:
     """Where the cluster begins that a place lies in, or that ends there; 0 at the beginning."""
     if text.isascii():
         return max(0, at - 1)
-    last = 0
-    for end in _ends(text):
-        if end >= at:
-            break
-        last = end
-    return last
+    start, ends = _around(text, at)
+    return max((end for end in ends if end < at), default=start)
 
 
 def end_after(text: str, at: int) -> int:
     """Where the cluster ends that begins at a place, or that it lies in."""
     if text.isascii():
         return min(len(text), at + 1)
-    return next((end for end in _ends(text) if end > at), len(text))
+    _start, ends = _around(text, at)
+    return next((end for end in ends if end > at), len(text))
 
 
 def edge(text: str, at: int) -> int:
     """The place itself when no cluster lies over it, else the end of that cluster."""
     if text.isascii() or at in (0, len(text)):
         return at
-    return next(end for end in _ends(text) if end >= at)
+    _start, ends = _around(text, at)
+    return next((end for end in ends if end >= at), len(text))

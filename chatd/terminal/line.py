@@ -11,11 +11,12 @@ from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER
 from chatd.chat.text import safe
 from chatd.terminal.clusters import edge, end_after, start_before
 
-#: A word: anything between blanks and punctuation, an emoji too.
-_WORD = re.compile(
-    r"[^\s!-/:-@\[-^`{-~\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb\u00bf"
-    r"\u2010-\u203e\u3000-\u303f\uff01-\uff0f\uff1a-\uff20]+"
+#: What is in no word: blanks and punctuation.  An emoji is a word.
+_APART = (
+    r"\s!-/:-@\[-^`{-~\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb\u00bf"
+    r"\u2010-\u203e\u3000-\u303f\uff01-\uff0f\uff1a-\uff20"
 )
+_WORD = re.compile(f"[{_APART}]*[^{_APART}]*")
 #: What parts words for Ctrl-W: a blank, or that of Chinese and Japanese.
 _BLANKS = " \u3000"
 
@@ -38,7 +39,7 @@ class Line:
         """Put text in where the cursor is; False when there was not enough room for all of it."""
         text = safe(text)
         before, after = self.text[: self.at], self.text[self.at :]
-        room = LINE_BYTES - len(before.encode()) - len(after.encode())
+        room = LINE_BYTES - len(self.text.encode())
         encoded = text.encode()
         fits = len(encoded) <= room
         if not fits:
@@ -74,15 +75,13 @@ class Line:
 
     def word_before(self) -> int:
         """Where the word begins that the cursor is in or behind."""
-        start = 0
-        for word in _WORD.finditer(self.text, 0, self.at):
-            start = word.start()
-        return edge(self.text, start)
+        passed = _WORD.match(self.text[: self.at][::-1])
+        return edge(self.text, self.at - passed.end()) if passed else self.at
 
     def word_after(self) -> int:
         """Where the word ends that the cursor is in or before."""
-        word = _WORD.search(self.text, self.at)
-        return edge(self.text, word.end()) if word else len(self.text)
+        passed = _WORD.match(self.text, self.at)
+        return edge(self.text, passed.end()) if passed else self.at
 
     def blank_before(self) -> int:
         """Where what stands between blanks begins, the blanks behind it included."""

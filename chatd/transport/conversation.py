@@ -289,6 +289,11 @@ class Conversation:
         if self._waiting > PASTE_BYTES and self._reading:
             self._read(False)
 
+    def pause(self, paused: bool) -> None:
+        """Read nothing while keys wait for their turn."""
+        if paused == self._reading:
+            self._read(False) if paused else self._go_on()
+
     def complete(self, before: str) -> Completion:
         """What the last word before the cursor may become."""
         return complete(self._host.chat, self.session, before) if self.session else NOTHING

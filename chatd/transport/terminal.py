@@ -42,6 +42,10 @@ ESCAPE_SECONDS = 0.05
 #: shown what became of it.
 COMPLETIONS_AT_ONCE = 4
 
+#: Keys that are pressed in one turn of the reactor; of more the rest has its turn after what others
+#: sent meanwhile.  In the longest line, and in the worst of scripts, they take some 20 ms.
+KEYS_AT_ONCE = 64
+
 #: Tell a terminal to mark what is pasted, and to mark it no more (xterm's ctlseqs, mode 2004).
 _MARK_PASTES, _MARK_NO_PASTES = b"\x1b[?2004h", b"\x1b[?2004l"
 
@@ -67,6 +71,8 @@ class Terminal:
         "_marks_pastes",
         "_outbox",
         "_plain",
+        "_pressed",
+        "_pressing",
         "_resizing",
         "_screen",
         "_short",
@@ -101,6 +107,8 @@ class Terminal:
         self._left = False
         self._marks_pastes = False
         self._lookups = 0
+        self._pressed: Sequence[Text | Key | Paste] = ()
+        self._pressing: IDelayedCall | None = None
         self._short = (b"", 0)
 
     def _set_up(self, columns: int, rows: int) -> None:
@@ -232,10 +240,24 @@ class Terminal:
         self._press(self._keys.flush_escape())
 
     def _press(self, keys: Sequence[Text | Key | Paste]) -> None:
+        self._pressed = [*self._pressed, *keys]
+        if self._pressing is None:
+            self._press_some()
+
+    def _press_some(self) -> None:
+        """Do what the next keys do; while there are more of them nothing is read."""
+        self._pressing = None
+        keys, self._pressed = self._pressed[:KEYS_AT_ONCE], self._pressed[KEYS_AT_ONCE:]
         for key in keys:
             for outcome in self._editor.press(key):
                 self._come_of(outcome)
-        self.refresh()
+        if self._conversation.lost or self._left:
+            self._pressed = ()
+        if self._pressed:
+            self._pressing = self._clock.callLater(0, self._press_some)
+        else:
+            self.refresh()
+        self._conversation.pause(bool(self._pressed))
 
     def _come_of(self, outcome: Outcome) -> None:
         conversation = self._conversation
@@ -301,7 +323,8 @@ class Terminal:
     def stop(self) -> None:
         """The connection is gone."""
         self._left = True
-        for call in (self._escape, self._resizing):
+        self._pressed = ()
+        for call in (self._escape, self._resizing, self._pressing):
             if call is not None and call.active():
                 call.cancel()
 
