@@ -78,12 +78,13 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
     ada.types("/join attic"), ada.types("/room")
-    assert [row.strip() for row in ada.sees()[-5:]] == [
+    assert [row.strip() for row in ada.sees()[-6:]] == [
         "private on",
         "topic Old books",
         "slow 5",
         "shouting allow",
         "lasting on",
+        "key off",
     ]
     ada.types("/deop bob"), ada.sees()
     for each in (ada, bob, stranger):
