@@ -197,9 +197,29 @@ def test_nobody_bans_themselves_the_owner_or_who_is_as_high(server: Server) -> N
         who.types(line)
         assert last(who) == f"-- {told}", line
     assert len(server.chat.rooms["attic"].bans) == 0
-    cy.goes()
-    bob.types("/ban account:cy")
-    assert last(bob) == "-- account:cy is a moderator of attic; that is not yours to do."
+    cy.goes(), ada.goes(), bob.sees()
+    for line, told in (
+        ("/ban account:cy", "account:cy is a moderator of attic; that is not yours to do."),
+        ("/ban nick:cy", "nick:cy is a moderator of attic; that is not yours to do."),
+        ("/ban nick:ada", "nick:ada is the owner of attic, and remains it."),
+        (f"/ban {ADA}", f"{ADA} is the owner of attic, and remains it."),
+    ):
+        bob.types(line)
+        assert last(bob) == f"-- {told}", line
+
+
+def test_the_owner_comes_in_whatever_has_been_banned(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), ada.types("/leave attic")
+    bob.types("/ban nick:grace"), ada.types("/nick grace"), ada.types("/join attic")
+    assert "attic" in ada.session.person.rooms
+
+
+def test_whose_key_is_banned_moderates_no_more(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), ada.types(f"/ban {BOB}"), ada.types(f"/unban {BOB}")
+    bob.types("/join attic"), bob.types("/room slow 5")
+    assert last(bob) == "-- Only a moderator of attic may do that."
 
 
 def test_a_moderator_whom_the_owner_bans_is_none_any_more(server: Server) -> None:

@@ -96,13 +96,17 @@ def _check_person(act: Act, other: Person) -> None:
         raise Refused("outranked", f"{other.nick} is {a(role)} of {room}; that is not yours to do.")
 
 
+def _account_of(chat: Chat, target: Target) -> str | None:
+    """The account whose owner a target covers, here or not; that of a nick is called the same."""
+    if target.kind is Kind.KEY:
+        owner = chat.accounts.of_key(target.value)
+        return owner.name.key if owner is not None else None
+    return None if target.kind is Kind.ADDRESS else target.value
+
+
 def _check_target(act: Act, target: Target, label: str) -> None:
     """What was written may cover nobody who may not be banned, here or (an account) elsewhere."""
-    room, role = act.room, Role.MEMBER
-    account = target.value if target.kind is Kind.ACCOUNT else None
-    if target.kind is Kind.KEY:
-        owner = act.chat.accounts.of_key(target.value)
-        account = owner.name.key if owner is not None else None
+    room, account = act.room, _account_of(act.chat, target)
     if account is not None:
         role = room.keepers.get(account, Role.MEMBER)
         if account == act.person.account:
@@ -153,9 +157,10 @@ def ban(act: Act, text: str, words: str) -> Ban:
 
 def _forget(act: Act, target: Target) -> None:
     """Who is banned looks after the room no more, and is invited no more."""
-    if target.kind is Kind.ACCOUNT:
-        act.room.keepers.pop(target.value, None)
-        act.room.guests.pop(target.value, None)
+    account = _account_of(act.chat, target)
+    if account is not None:
+        act.room.keepers.pop(account, None)
+        act.room.guests.pop(account, None)
         act.chat.lasting.changed(act.room)
 
 
