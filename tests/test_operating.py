@@ -240,3 +240,32 @@ def test_a_server_has_so_many_bans(server: Server, op: Someone) -> None:
     assert len(bans) == SERVER_BANS
     op.types("/server ban nick:another")
     assert last(op) == f"-- This server has {SERVER_BANS} bans; /server unban somebody first."
+
+
+@pytest.mark.parametrize("line", ["/server kick bob", "/server ban bob", "/server ban SHA256:bob"])
+def test_whose_connection_is_lost_has_no_place_to_come_back_to(
+    server: Server, op: Someone, line: str
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address=CAFE)
+    assert bob.is_cut_off() is not None
+    op.sees()
+    op.types(line)
+    assert "-- bob left" in op.sees()
+    assert server.chat.people.find("bob") is None
+    assert len(server.chat.places) == 0
+    if "ban" in line:
+        assert turned_away(server, "bob", fingerprint=BOB).startswith("You are banned")
+
+
+def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_back(
+    server: Server, op: Someone
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address=CAFE)
+    assert bob.is_cut_off() is not None
+    op.types("/ban bob 2h spam")
+    back = server.enters("bob", lobby=False, fingerprint=BOB, address=CAFE)
+    assert back.sees() == [
+        "-- Welcome back, bob.",
+        "-- You were banned from lobby for 2 hours by op (spam).",
+    ]
+    assert back.session.focus is None

@@ -67,15 +67,18 @@ def covered(chat: Chat, target: Target) -> list[Person]:
     return [person for person in chat.people.everyone() if target.covers(person.known)]
 
 
+def _caretakers(act: Act, target: Target) -> Iterator[Person]:
+    """Those here whom a target covers and who look after the room; all others are many."""
+    for person in act.chat.people.everyone():
+        if act.room.role_of(person) is not Role.MEMBER and target.covers(person.known):
+            yield person
+
+
 def _is_safe(act: Act, target: Target, named: Person) -> bool:
     """Whether a target covers nobody but whom was named that may not be held with them."""
     if target.kind is Kind.ADDRESS and act.room.role_of(named) is not Role.MEMBER:
         return False  # an address does not hold who looks after the room
-    return not any(
-        act.room.role_of(other) is not Role.MEMBER
-        for other in covered(act.chat, target)
-        if other is not named
-    )
+    return all(other is named for other in _caretakers(act, target))
 
 
 def _target_of(act: Act, named: Person) -> Target:
@@ -115,13 +118,11 @@ def _check_target(act: Act, target: Target, label: str) -> None:
             raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
         if role is not Role.MEMBER and not outranks(room.role_of(act.person), role):
             raise Refused("outranked", f"{label} is {a(role)} of {room}; that is not yours to do.")
-    for other in covered(act.chat, target):
+    for other in _caretakers(act, target):
         if target.kind is Kind.ADDRESS and other is not act.person:
-            if room.role_of(other) is not Role.MEMBER:
-                told = f"{label} is also the address of somebody who looks after {room}."
-                raise Refused("outranked", told)
-        else:
-            _check_person(act, other)
+            told = f"{label} is also the address of somebody who looks after {room}."
+            raise Refused("outranked", told)
+        _check_person(act, other)
 
 
 def ban(act: Act, text: str, words: str) -> Ban:

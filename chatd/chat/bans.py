@@ -68,8 +68,8 @@ class Target:
             case Kind.NICK:
                 return known.nick == self.value
             case Kind.ADDRESS:
-                address, network = _address(known.address), ip_network(self.value)
-                return address is not None and address in network
+                address = _address(known.address)
+                return address is not None and address in _parsed(self.value)
 
 
 def read_target(text: str) -> Target | None:
@@ -118,6 +118,12 @@ def _network(text: str) -> IPv4Network | IPv6Network:
 def _shown(network: IPv4Network | IPv6Network) -> str:
     alone = isinstance(network, IPv4Network) and network.prefixlen == network.max_prefixlen
     return str(network.network_address if alone else network)
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> IPv4Network | IPv6Network:
+    """A network, read once although everybody who is here is compared with it."""
+    return ip_network(text)
 
 
 @lru_cache(maxsize=4096)
