@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore, IReactorTime, IStreamServerEndpoint
+from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -38,6 +40,7 @@ from chatd.transport.descriptors import raise_descriptor_limit
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
+from chatd.transport.invited import GuestFile
 from chatd.transport.keeping import Keeping
 from chatd.transport.listening import Listening
 from chatd.transport.ssh import (
@@ -138,6 +141,7 @@ class Options(UsageOptions):
         ["motd", None, None, "file whose lines greet everyone"],
         ["shouting", None, "allow", "what becomes of lines in capitals: allow, warn or kick"],
         ["admin", None, None, "file of ssh keys (as authorized_keys) of operators"],
+        ["allow", None, None, "file of ssh keys and accounts of those who alone may come in"],
         [
             "data",
             None,
@@ -280,6 +284,10 @@ def _operators(path: str | None) -> frozenset[bytes]:
     return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
 
 
+def _allow(path: str | None) -> GuestFile | None:
+    return GuestFile(Path(path)) if path else None
+
+
 #: How each option is read.  Twisted's own coercion would not say which option is wrong, and leaves
 #: defaults unread.
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -288,6 +296,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "motd": _motd,
     "shouting": _shouting,
     "admin": _operators,
+    "allow": _allow,
     "data": _data_folder,
     "history": _history,
     "replay": _replay,
@@ -328,6 +337,9 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         make_token=_token,
         usual=Preferences(replay=options["replay"]),
     )
+    if options["allow"] is not None:
+        chat.welcome.invited = options["allow"]
+    Keeping(lambda: _begin(chat)).setServiceParent(server)
     host = Host(
         chat,
         clock,
@@ -347,6 +359,12 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         factory = GateFactory(Door(host, admission, ways, declared, proxies))
         Listening(way, endpoint, factory).setServiceParent(server)
     return server
+
+
+def _begin(chat: Chat) -> None:
+    """Read what the store has before anybody can have come in."""
+    loading = Deferred.fromCoroutine(chat.load(time.time()))
+    loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
 
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:

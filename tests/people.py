@@ -171,10 +171,11 @@ class Server:
         reader: Reader | None = None,
         operator: bool = False,
         fingerprint: str | None = None,
+        address: str = "192.0.2.1",
     ) -> Someone:
         """Let somebody in, into the lobby unless told otherwise."""
         reader = reader or Reader()
-        visitor = Visitor(nick, "192.0.2.1", fingerprint, operator)
+        visitor = Visitor(nick, address, fingerprint, operator)
         entered = finished(self.chat.enter(visitor, reader, self.now))
         assert isinstance(entered, tuple)
         session, _remark = entered

@@ -229,3 +229,57 @@ def test_a_bot_that_missed_something_is_told_and_disconnected(
     else:
         assert told[-1]["message"] == str(LOG_EVENTS + 199)
     bob.sends(b"one more\n"), building.turn()
+
+
+def test_a_room_with_a_key_is_joined_with_it(building: Building) -> None:
+    owner, bot = building.enters("owner"), Program(building, "bot", version=2)
+    owner.sends(b"/join attic\n/room key open sesame\n"), owner.gets()
+    assert bot.asks({"join": "attic", "id": 1}) == [
+        {"error": "attic needs a key: /join attic KEY.", "errorCode": 13, "id": 1}
+    ]
+    assert bot.asks({"join": "attic", "key": "barley"}) == [
+        {"error": "That is not the key of attic.", "errorCode": 13}
+    ]
+    assert bot.asks({"join": "attic", "key": 7})[0]["errorCode"] == 7
+    assert bot.asks({"join": "attic", "key": "open sesame"}) == [
+        {"ok": True, "room": "attic", "topic": ""}
+    ]
+
+
+def test_who_is_banned_or_disconnected_is_told_in_typed_events_or_in_messages(
+    building: Building,
+) -> None:
+    root = building.enters("root")
+    person = building.chat.people.find("root")
+    assert person is not None
+    person.operator = True
+    first, bot = Program(building, "ada"), Program(building, "bot", version=2)
+    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.gets()
+    time = bot.gets()
+    events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
+    assert events == [
+        {"event": "announced", "by": "root", "message": "tea"},
+        {
+            "event": "muted",
+            "nick": "bot",
+            "by": "root",
+            "muted": True,
+            "reason": "caps",
+            "room": "lobby",
+        },
+        {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
+    ]
+    assert all("until" in each for each in time[1:])
+    assert [each["message"] for each in first.gets()] == [
+        "User has connected",
+        "tea",
+        "bot was banned",
+    ]
+    root.sends(b"/server kick ada\n/server ban bot\n")
+    assert first.gets() == [
+        {"message": "You were kicked from this server.", "sender": "root", "dm": None}
+    ]
+    [told] = bot.gets()
+    assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
+    assert first.wire.closed
+    assert bot.wire.closed

@@ -79,13 +79,14 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
     ada.types("/join attic"), ada.types("/room")
-    assert [row.strip() for row in ada.sees()[-6:]] == [
+    assert [row.strip() for row in ada.sees()[-7:]] == [
         "private on",
         "topic Old books",
         "slow 5",
         "shouting allow",
         "lasting on",
         "history 30",
+        "key off",
     ]
     ada.types("/deop bob"), ada.sees()
     for each in (ada, bob, stranger):

@@ -20,6 +20,8 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 import chatd
+from chatd.chat.bans import Known
+from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
@@ -72,6 +74,7 @@ def test_nothing_has_to_be_said(home: Path) -> None:
     assert options["motd"] == ()
     assert options["shouting"] == "allow"
     assert options["admin"] == frozenset()
+    assert options["allow"] is None
     assert options["data"] == home / ".local" / "state" / "chatd"
     assert options["max-connections"] == 10_000
     assert options["per-address"] == PerAddress(100, 120)
@@ -227,6 +230,27 @@ def test_a_file_of_keys_that_is_missing_or_bad_is_refused_with_its_line(tmp_path
     assert refused("--admin", str(keys)).startswith(f"--admin: {keys} cannot be read: ")
     keys.write_text("# us\nssh-ed25519 nonsense\n")
     assert refused("--admin", str(keys)) == f"--admin: {keys}, line 2: the key is not whole."
+
+
+def test_who_alone_may_come_in_is_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "allow"
+    assert refused("--allow", str(path)).startswith(f"--allow: {path} cannot be read: ")
+    path.write_text("account: no nick\n")
+    assert refused("--allow", str(path)).startswith(f"--allow: {path}, line 1: A nick has letters")
+    path.write_text("account: Ada\n")
+    assert parsed("--allow", str(path))["allow"]().accounts == {"ada"}
+    server, reactor = served("--allow", str(path), store=MemoryStore())
+    server.startService()
+    welcome = doors(reactor)[0].host.chat.welcome
+    with pytest.raises(Refused, match="for invited people only"):
+        welcome.check(Known("bob"), 0.0)
+    welcome.check(Known("bob", "ada"), 0.0)
+
+
+def test_what_is_kept_is_read_before_anybody_comes() -> None:
+    server, reactor = served("--port", "1", store=MemoryStore())
+    server.startService()
+    assert doors(reactor)[0].host.chat.opened is not None
 
 
 # Limits -------------------------------------------------------------------------------------------
@@ -406,7 +430,7 @@ def test_durability_is_one_of_two() -> None:
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Keeping, Farewell, Listening]
+    assert [type(service) for service in services] == [Keeping, Keeping, Farewell, Listening]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
         served("--history", "30", "--data", str(tmp_path / "here"))
@@ -444,7 +468,7 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
         "--port", "1", "--listen", "ssh=2", "--listen", "line=3", store=MemoryStore()
     )
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Farewell] + [Listening] * 3
+    assert [type(service) for service in services] == [Keeping, Farewell] + [Listening] * 3
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1

@@ -10,12 +10,14 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chatd.chat import names
 from chatd.chat.events import Refused
 from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
 from chatd.chat.names import Name
+from chatd.chat.records import Records
 from chatd.chat.store import NotKeptError, Store
 from chatd.chat.text import cut, safe
 
@@ -76,20 +78,14 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._loaded = False
+        self.load = Records(store, KIND, take=self._restore).load
         self._by_nick: dict[str, Account] = {}
         self._by_look: dict[str, Account] = {}
         self._by_key: dict[str, Account] = {}
 
-    async def load(self) -> None:
-        """Read what the store has, unless that is done."""
-        if self._loaded:
-            return
-        records = await self._store.records(KIND)
-        if not self._loaded:
-            self._loaded = True
-            for key, value in records.items():
-                self._put(_decoded(key, value))
+    def _restore(self, records: Mapping[str, str]) -> None:
+        for key, value in records.items():
+            self._put(_decoded(key, value))
 
     def get(self, nick: str) -> Account | None:
         """The account with this folded nick."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatd.chat.accounts import Account, Accounts
+from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
@@ -17,6 +18,7 @@ from chatd.chat.places import Places
 from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
+from chatd.chat.welcome import Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,10 @@ class Visitor:
 
 
 class Entrance:
-    """Lets people in; ``_here`` has who of the owners of accounts is here."""
+    """Lets people in; ``_here`` has who of the owners of accounts is here.
+
+    Who may come in at all, `Welcome` is asked, once it is known what they prove.
+    """
 
     def __init__(
         self,
@@ -44,12 +49,14 @@ class Entrance:
         nicks: Nicks,
         places: Places,
         profiles: Profiles,
+        welcome: Welcome,
     ) -> None:
         self._people = people
         self._places = places
         self._profiles = profiles
         self._accounts = accounts
         self._nicks = nicks
+        self._welcome = welcome
         self._here: dict[str, Person] = {}
 
     def owner_here(self, account: Account) -> Person | None:
@@ -77,9 +84,11 @@ class Entrance:
         the key of an account says who somebody is, whatever they ask for.  Who does not ``listens``
         is shown nothing.
 
-        :raises Refused: ``bad-nick`` or ``nick-taken``, only with ``exactly``.
+        :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
+            ``nick-taken``.
         """
         await self._accounts.load()
+        self.check(visitor, now)
         account = self._accounts.of_key(visitor.fingerprint)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
@@ -95,6 +104,17 @@ class Entrance:
         if account is None:
             self._warn_owner(asked, session.person)
         return session, remark
+
+    def check(self, visitor: Visitor, now: float) -> None:
+        """Ask who may come in at all.
+
+        :raises Refused: ``banned`` or ``not-invited``.
+        """
+        account = self._accounts.of_key(visitor.fingerprint)
+        owner = account.name.key if account is not None else None
+        nick = owner if owner and not visitor.apart else fold(visitor.nick)
+        known = Known(nick, owner, visitor.fingerprint, visitor.address)
+        self._welcome.check(known, now, operator=visitor.operator)
 
     def _come(
         self, name: Name, visitor: Visitor, reader: Reader, now: float, *, listens: bool

@@ -44,19 +44,36 @@ MAIL = 50
 #: Rooms of one account that last although nobody is in them.
 LASTING_ROOMS = 20
 
-#: People that one person ignores, and invitations that one room remembers; IRC gives 15 to 60.
+#: People that one person ignores, and invitations that one room remembers, of those that last as
+#: many again; IRC gives 15 to 60.
 IGNORED = 100
 INVITED = 200
 
-#: Private rooms that one person is invited into, and rooms that one person is mute in.
+#: Private rooms that one person is invited into, and rooms that hold somebody by their nick alone.
 INVITATIONS = 100
-MUTED_IN = 1000
+HELD_IN = 1000
 
 #: People of whom a room in slow mode remembers when they spoke although they have left.
 SPOKE = 1000
 
-#: People that a room keeps mute although they have left.
+#: Bans and mutes that a room has; IRC networks give 50 to 200.  Those of the whole server: a list
+#: of open proxies has some thousands.
+BANS = 200
 MUTED = 200
+SERVER_BANS = 10_000
+
+#: The longest that a ban or a mute holds unless it is for good: ten years.
+BAN_SECONDS = 3650 * 86400
+
+#: The words that open a room which is kept locked.
+KEY_LENGTH = 64
+
+#: Things that moderators and operators did, the last of which are remembered, some 300 bytes each.
+AUDITED = 10_000
+
+#: What /audit shows unless told otherwise, and at most.
+AUDIT_SHOWN = 20
+AUDIT_SHOWN_AT_MOST = 200
 
 #: Combining marks on one character; Unicode's own stream-safe format (UAX 15) allows 30, living
 #: scripts need at most about 5.

@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from chatd.chat import names
+from chatd.chat.bans import Known
 from chatd.chat.events import Refused
 from chatd.chat.names import Name
 
@@ -24,7 +25,7 @@ class Person:
     ``account`` is the folded nick of their account.  ``ignored`` holds folded nicks;
     ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
     lost their connection; ``invited_into`` and
-    ``muted_in`` are the rooms that know this nick.  Times are seconds since the epoch.
+    ``held_in`` are the rooms that know this nick.  Times are seconds since the epoch.
     """
 
     __slots__ = (
@@ -33,11 +34,11 @@ class Person:
         "away",
         "came",
         "fingerprint",
+        "held_in",
         "ignored",
         "ignored_by",
         "invited_into",
         "last_active",
-        "muted_in",
         "name",
         "operator",
         "rooms",
@@ -71,12 +72,17 @@ class Person:
         self.told_by: Person | None = None
         self.token: str | None = None
         self.invited_into: dict[Room, None] = {}
-        self.muted_in: dict[Room, None] = {}
+        self.held_in: dict[Room, None] = {}
 
     @property
     def nick(self) -> str:
         """The nick as it is shown."""
         return self.name.shown
+
+    @property
+    def known(self) -> Known:
+        """What bans go by."""
+        return Known(self.name.key, self.account, self.fingerprint, self.address)
 
     @property
     def is_nameless(self) -> bool:

@@ -26,7 +26,7 @@ from chatd.chat.limits import (
     PERSONAL_BYTES,
 )
 from chatd.chat.pace import Pace
-from chatd.chat.preferences import Preferences
+from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.room import Room
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
@@ -265,7 +265,11 @@ class Conversation:
 
     async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
-        session, remark = await host.chat.enter(visitor, self, now)
+        try:
+            session, remark = await host.chat.enter(visitor, self, now)
+        except Refused as refused:
+            self._turn_away(refused)
+            return
         if self.lost:
             self._lose(session)
             return
@@ -288,6 +292,11 @@ class Conversation:
             session.deliver(Notice(told))
         if lobby is not None:
             await unread.show(host.chat, session, lobby)
+
+    def _turn_away(self, refused: Refused) -> None:
+        """Say why somebody may not come in, and part."""
+        self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
+        self.close()
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""

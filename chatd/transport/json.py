@@ -17,6 +17,7 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.private import whisper
 from chatd.chat.room import Room
 from chatd.chat.session import Session
+from chatd.chat.welcome import TURNED_AWAY
 from chatd.transport.host import Arrival, Host
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import json
@@ -28,6 +29,13 @@ BOT = 2
 
 #: What one is told when the server is full.
 FULL_ANSWER = json.encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
+
+
+def turned_away(sentence: str) -> bytes:
+    """What one is told who may not come in at all, and why."""
+    code = int(ErrorCode.NOT_ALLOWED)
+    return json.encode({"isConnected": False, "errorCode": code, "error": sentence})
+
 
 #: What the chat declines, by its code word.
 _ERRORS = {
@@ -41,6 +49,10 @@ _ERRORS = {
     "slow": ErrorCode.TOO_FAST,
     "private": ErrorCode.NOT_ALLOWED,
     "muted": ErrorCode.NOT_ALLOWED,
+    "banned": ErrorCode.NOT_ALLOWED,
+    "key-needed": ErrorCode.NOT_ALLOWED,
+    "wrong-key": ErrorCode.NOT_ALLOWED,
+    "not-invited": ErrorCode.NOT_ALLOWED,
     "not-moderator": ErrorCode.NOT_ALLOWED,
 }
 
@@ -106,6 +118,10 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
     def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
         """Answer a request that the chat declines."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
+        if self.session is None and refused.code in TURNED_AWAY:
+            self.write(turned_away(refused.sentence))
+            self.close()
+            return
         if self.session is None:
             self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
             return
@@ -136,8 +152,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self._say(session, text, sender, dm, None, None)
             case json.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
                 self._say(session, text, sender, dm, room, given)
-            case json.Join(room=room, id=given):
-                joined = self.host.chat.join(session, room, self.host.now())
+            case json.Join(room=room, key=key, id=given):
+                joined = self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case json.Leave(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
@@ -147,7 +163,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 await self._history(session, asked)
             case json.Users(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
-                count, users = len(where.members), _users(where)
+                count, users = len(where.members), _users(where, self.host.now())
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case json.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
@@ -227,14 +243,14 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self._answer(asked.id, room=where.name.shown, events=wanted)
 
 
-def _users(room: Room) -> list[Fields]:
+def _users(room: Room, now: float) -> list[Fields]:
     """The first people of a room, with what others may know of them."""
     return [
         {
             "nick": person.nick,
             "role": room.role_of(person).value,
             "away": person.away,
-            "muted": person.name.key in room.muted,
+            "muted": room.held_by(room.mutes, person, now) is not None,
         }
         for person in list(room.members)[:LISTED]
     ]

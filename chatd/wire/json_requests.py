@@ -89,10 +89,11 @@ class DisconnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Go into a room."""
+    """Go into a room; with its key, where it has one."""
 
     room: str
     id: Id
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,9 @@ _READERS: Final[dict[str, Callable[[Fields, Id], Request]]] = {
     "username": _username,
     "disconnect": _disconnect,
     "message": _message,
-    "join": lambda fields, given: Join(_line(fields, "join"), given),
+    "join": lambda fields, given: Join(
+        _line(fields, "join"), given, " ".join((_line_or_none(fields, "key") or "").split())
+    ),
     "leave": lambda fields, given: Leave(_line(fields, "leave"), given),
     "history": _history,
     "users": lambda fields, given: Users(_line(fields, "users"), given),

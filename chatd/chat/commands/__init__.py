@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from difflib import get_close_matches
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, talking
+from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, serving, talking
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.session import Session
@@ -82,6 +82,7 @@ COMMANDS: tuple[Command, ...] = (
     *oneself.COMMANDS,
     *accounts.COMMANDS,
     *moderating.COMMANDS,
+    *serving.COMMANDS,
 )
 
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}
