@@ -53,6 +53,10 @@ class TakesAll:
     def refocused(self) -> None:
         """There is no prompt."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Nobody is there to be asked."""
+        return "", 0.0
+
     def close(self) -> None:
         """Nothing has to be closed."""
 

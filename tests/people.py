@@ -42,6 +42,9 @@ class Reader:
         self.bugs: list[Exception] = []
         self.sends = 0
         self.traced = ALIVE
+        self.asked: list[str] = []
+        self.answers: list[str] = []
+        self.now = 1_000_000.0
 
     @property
     def pending(self) -> int:
@@ -80,6 +83,10 @@ class Reader:
 
     def refocused(self) -> None:
         """There is no prompt."""
+
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        self.asked.append(f"{question}, secretly" if secret else question)
+        return (self.answers.pop(0) if self.answers else ""), self.now
 
     def close(self) -> None:
         self.closed = True

@@ -51,12 +51,16 @@ Outcome = Entered | Interrupted | Ended | Redraw | Full | PasteCut
 
 
 class Editor:
-    """Holds at most one line of ``LINE_BYTES``."""
+    """Holds at most one line of ``LINE_BYTES``.
 
-    __slots__ = ("_size", "text")
+    A ``masked`` one is the answer to a question and is not shown; Ctrl-C calls the question off.
+    """
+
+    __slots__ = ("_size", "masked", "text")
 
     def __init__(self) -> None:
         self.text = ""
+        self.masked = False
         self._size = 0
 
     def _set(self, text: str) -> None:
@@ -77,9 +81,10 @@ class Editor:
             case Key(name="backspace", alt=False) | Key(name="h", ctrl=True):
                 self._backspace()
             case Key(name="c", ctrl=True):
-                if not self.text:
-                    return [Interrupted()]
+                empty = not self.text
                 self._set("")
+                if empty or self.masked:
+                    return [Interrupted()]
             case Key(name="d", ctrl=True) if not self.text:
                 return [Ended()]
             case Key(name="u", ctrl=True):

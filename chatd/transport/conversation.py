@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -66,8 +66,25 @@ class Display(Protocol):
     def refresh(self) -> None:
         """Something that is shown beside the lines may have changed: the room with the focus."""
 
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Show what is asked beside what will be typed; return a sentence when that cannot be."""
+
+    def answered(self) -> None:
+        """What was asked is answered, or need not be."""
+
     def leave(self) -> None:
         """Take away what is not a line: it is somebody's own screen again."""
+
+
+class Question:
+    """What somebody is asked, until they have answered."""
+
+    __slots__ = ("answer", "secret", "text")
+
+    def __init__(self, text: str, secret: bool) -> None:
+        self.text = text
+        self.secret = secret
+        self.answer: Deferred[str] = Deferred()
 
 
 class Plain:
@@ -108,6 +125,14 @@ class Plain:
     def refresh(self) -> None:
         """Nothing is shown beside the lines."""
 
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Nothing can be hidden here."""
+        visible = "What you type will be seen; an" if secret else "An"
+        return f"{question}? {visible} empty line calls it off."
+
+    def answered(self) -> None:
+        """Nothing was hidden."""
+
     def leave(self) -> None:
         """Nothing is on the screen that would have to go."""
 
@@ -122,6 +147,7 @@ class Conversation:
     _log = Logger()
 
     __slots__ = (
+        "_asked",
         "_busy",
         "_closing",
         "_cut_off",
@@ -164,6 +190,7 @@ class Conversation:
         self._last_words = 0  # bytes
         self._warned = False
         self._later: IDelayedCall | None = None
+        self._asked: Question | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
 
     # Reader: what the chat asks of it -------------------------------------------------------------
@@ -236,10 +263,36 @@ class Conversation:
         size, silent = unreached
         return Trace(unreached=max(0, size + pending - self._last_words), owing=silent)
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Take the next line as the answer to a question, also when it is here already."""
+        if self._lines:
+            return self._pop(), self._host.now()
+        if self._closing or self._ending or self.lost:
+            return "", self._host.now()
+        asked = self._asked = Question(question, secret)
+        self._show(asked)
+        return await asked.answer, self._host.now()
+
+    def _show(self, asked: Question) -> None:
+        remark = self.display.ask(asked.text, secret=asked.secret)
+        if remark and self.session is not None:
+            self.session.deliver(Notice(remark))
+        self.display.refresh()
+
+    def _answer(self, text: str) -> bool:
+        """Take a line as the answer, if something is asked."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return False
+        self.display.answered()
+        asked.answer.callback(text)
+        return True
+
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
         self._closing = True
         self._lines.clear()
+        self._forget_question()
         self.display.leave()
         self.outbox.close()
 
@@ -247,6 +300,12 @@ class Conversation:
         """The connection is about to be closed by somebody else; nobody comes back to it."""
         self._closing = True
         self._lines.clear()
+        self._forget_question()
+
+    def _forget_question(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.answer.cancel()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -294,11 +353,14 @@ class Conversation:
         if self.session is not None:
             self.session.send = display.send
             self.session.restyle()
+        if self._asked is not None:
+            self._show(self._asked)
 
     def connection_lost(self) -> None:
         """The connection is gone, and with it this session; its person may come back."""
         self.lost = True
         self._lines.clear()
+        self._forget_question()
         if self._later is not None and self._later.active():
             self._later.cancel()
         if self._goodbye is not None:  # and whoever does not take it is gone
@@ -318,6 +380,7 @@ class Conversation:
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
         self._ending = True
+        self._answer("")
         self._go_on()
 
     def ready(self) -> None:
@@ -333,7 +396,7 @@ class Conversation:
 
     def line(self, text: str) -> None:
         """Take one line of safe text."""
-        if self._closing:
+        if self._closing or self._answer(text):
             return
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
@@ -342,8 +405,18 @@ class Conversation:
         if self._waiting > PASTE_BYTES and self._reading:
             self._read(False)
 
+    def quit(self) -> None:
+        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too."""
+        if not self._answer(""):
+            self.line("/quit")
+
     def interrupt(self) -> None:
-        """Drop the lines that wait, and say so; with none waiting, say how one leaves."""
+        """Drop the lines that wait, and say so; with none waiting, say how one leaves.
+
+        A question is called off instead.
+        """
+        if self._answer(""):
+            return
         waiting = len(self._lines)
         self._lines.clear()
         self._waiting = 0
@@ -370,9 +443,7 @@ class Conversation:
             if wait:
                 self._wait(wait)
                 return
-            text = self._lines.pop(0)
-            self._waiting -= len(text) + LINE_COST
-            self._receive(text)
+            self._receive(self._pop())
         if self._lines:
             return
         self._warned = False
@@ -394,6 +465,11 @@ class Conversation:
         self._goodbye = None
         self._cut_off = cut_off
         self.close()
+
+    def _pop(self) -> str:
+        text = self._lines.pop(0)
+        self._waiting -= len(text) + LINE_COST
+        return text
 
     def _wait(self, seconds: float) -> None:
         self._later = self._host.clock.callLater(seconds, self._waited)
@@ -438,6 +514,8 @@ class Conversation:
         except Refused as refused:
             if self.session is not None:
                 self.session.deliver(refused.as_event())
+        except CancelledError:
+            return  # gone before they said what they were asked
         except Exception as bug:
             self.broken(bug)
         self._busy = False

@@ -49,6 +49,7 @@ class Terminal:
         "_keys",
         "_left",
         "_outbox",
+        "_question",
         "_resizing",
         "_screen",
         "_short",
@@ -78,6 +79,7 @@ class Terminal:
         self._size = (columns, rows)
         self._clear = False
         self._left = False
+        self._question = ""
         self._short = (b"", 0)
 
     # What is shown --------------------------------------------------------------------------------
@@ -136,10 +138,13 @@ class Terminal:
             data += self._screen.clear()
             self._clear = False
         prompt, width = self._prompt()
-        self._put(data + self._screen.draw(prompt, width, self._editor.text))
+        typed = "" if self._editor.masked else self._editor.text
+        self._put(data + self._screen.draw(prompt, width, typed))
 
     def _prompt(self) -> tuple[str, int]:
         """The prompt and its width."""
+        if self._question:
+            return self._question, max(0, wcwidth.wcswidth(self._question))
         session = self._conversation.session
         focus = session.focus if session is not None else None
         prompt = f"[{focus}] " if focus is not None else "[-] "
@@ -153,6 +158,17 @@ class Terminal:
         if data:
             self._outbox.write(data)
             self._conversation.check()
+
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Ask in place of the prompt; what is secret is not drawn."""
+        self._question = f"{question}: "
+        self._editor.masked = secret
+        return ""
+
+    def answered(self) -> None:
+        """The prompt is back, and what is typed is drawn again."""
+        self._question = ""
+        self._editor.masked = False
 
     def leave(self) -> None:
         """Take the line being typed off the screen: it is somebody's own terminal again."""
@@ -193,7 +209,7 @@ class Terminal:
             case Entered(text=text):
                 conversation.line(safe(text))
             case Ended():
-                conversation.line("/quit")
+                conversation.quit()
             case Interrupted():
                 conversation.interrupt()
             case Redraw():
