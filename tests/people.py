@@ -16,6 +16,8 @@ from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 
+from .passwords import Checker, Hasher
+
 
 def finished(awaitable: Awaitable[object]) -> object:
     """Run something asynchronous that has nothing to wait for, and return its result."""
@@ -146,7 +148,14 @@ class Someone:
 class Server:
     """A chat with a clock that stands still and turns that end when they are told to."""
 
-    def __init__(self, store: Store | None = None, *, replay: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        store: Store | None = None,
+        checker: Checker | None = None,
+        *,
+        replay: int = 0,
+        **options: Any,
+    ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
         tokens = map("token{}".format, count(1))
@@ -155,6 +164,8 @@ class Server:
             self._scheduled.append,
             usual=Preferences(replay=replay),
             make_token=lambda: next(tokens),
+            hasher=Hasher(),
+            checker=checker,
             **options,
         )
 
@@ -178,10 +189,11 @@ class Server:
         reader: Reader | None = None,
         operator: bool = False,
         fingerprint: str | None = None,
+        address: str = "192.0.2.1",
     ) -> Someone:
         """Let somebody in, into the lobby unless told otherwise."""
         reader = reader or Reader()
-        visitor = Visitor(nick, "192.0.2.1", fingerprint, operator)
+        visitor = Visitor(nick, address, fingerprint, operator)
         entered = finished(self.chat.enter(visitor, reader, self.now))
         assert isinstance(entered, tuple)
         session, _remark = entered

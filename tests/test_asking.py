@@ -1,7 +1,12 @@
 """What the chat asks a person: one line more, which is shown on no screen when it is a secret."""
 
-from twisted.internet.defer import CancelledError, Deferred
+from typing import cast
 
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+
+from chatd.chat.accounts import Account
+from chatd.chat.names import Name
 from chatd.transport.conversation import Conversation
 
 from .test_telnet_way import (
@@ -195,6 +200,25 @@ def test_a_question_goes_along_to_another_display() -> None:
     assert b"-- Password? An empty line calls it off.\r\n" in telnet.gets()
     telnet.wire.sends(b"xyzzy\r\n")
     assert answers == ["xyzzy"]
+
+
+def test_where_a_wrong_password_came_from_is_logged_and_nothing_else_of_it() -> None:
+    building = Building("line")
+    ada, eve = building.connects(), building.connects("203.0.113.5")
+    ada.sends(b"/nick ada\n/register correct horse\n"), ada.gets()
+    bot = Building("json").connects("203.0.113.6")
+    events: list[LogEvent] = []
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
+    eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
+    bot.building.chat.accounts._put(Account(Name("ada", "ada"), (), 0.0, "kept:correct horse"))
+    bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
+    globalLogPublisher.removeObserver(observer)
+    logged = [formatEvent(event) for event in events]
+    assert logged == ["203.0.113.5 gave a wrong password"] * 2 + [
+        "203.0.113.6 gave a wrong password",
+    ]
+    assert b"xyzzy" not in eve.gets()
 
 
 def test_a_program_is_asked_nothing() -> None:

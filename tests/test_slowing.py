@@ -43,7 +43,7 @@ def test_the_first_wrong_passwords_cost_nothing_and_each_after_them_the_double()
 
 def test_guesses_from_many_addresses_slow_strangers_alone() -> None:
     slowing, now = Slowing(), 100.0
-    slowing.begin("ada", HOME, now), slowing.right("ada", HOME, now)
+    slowing.right(slowing.begin("ada", HOME, now), now)
     for number in range(100):
         now = fails(slowing, "ada", f"203.0.113.{number}", now)
     assert slowing.wait("ada", "198.51.100.1", now) == LOGIN_WAIT_OF_ACCOUNT
@@ -66,7 +66,7 @@ def test_a_right_password_takes_its_own_attempt_back_and_no_other() -> None:
     slowing = Slowing()
     now = fails(slowing, "ada", HOME, 100.0, LOGIN_TRIES + 3)
     now += slowing.wait("eve", HOME, now)
-    slowing.begin("eve", HOME, now), slowing.right("eve", HOME, now)
+    slowing.right(slowing.begin("eve", HOME, now), now)
     assert slowing.wait("ada", HOME, now) == 0
     now = fails(slowing, "ada", HOME, now)
     assert slowing.wait("ada", HOME, now) == 16, "who has an account cannot guess faster"
@@ -80,6 +80,14 @@ def test_many_at_once_are_no_more_than_many_in_a_row() -> None:
             slowing.begin("ada", HOME, 100.0)
             allowed += 1
     assert allowed == LOGIN_TRIES
+
+
+def test_two_that_are_right_at_once_leave_nothing_counted() -> None:
+    slowing = Slowing()
+    for attempt in [slowing.begin("ada", HOME, 100.0) for _ in range(LOGIN_TRIES)]:
+        slowing.right(attempt, 100.0)
+    assert fails(slowing, "eve", HOME, 100.0, LOGIN_TRIES) == 100.0
+    assert slowing.wait("eve", HOME, 100.0) == 1, "as if none had been"
 
 
 def test_wrong_passwords_are_forgotten() -> None:
@@ -105,7 +113,7 @@ def test_a_unix_socket_has_no_address_that_could_be_slow_or_known() -> None:
     now = fails(slowing, "ada", "", 100.0, 10)
     assert slowing.wait("ada", "", now) == LOGIN_WAIT_OF_ACCOUNT
     assert slowing.wait("bob", "", now) == 0
-    slowing.right("bob", "", now)
+    slowing.right(slowing.begin("bob", "", now), now)
     assert not slowing.is_known("bob", "")
 
 
@@ -206,7 +214,7 @@ class SlowingModel(RuleBasedStateMachine):
         if wait > 0 and not at_once:
             return
         sources = self.sources(account, address)
-        self.slowing.begin(account, address, self.now)
+        attempt = self.slowing.begin(account, address, self.now)
         for source in sources:
             wrong = self.wrong.setdefault(source, [])
             if wrong and self.now - wrong[-1] > LOGIN_FORGOTTEN:
@@ -216,7 +224,7 @@ class SlowingModel(RuleBasedStateMachine):
             over = len(wrong) - LOGIN_TRIES
             self.until[source] = self.now + (min(2**over, longest) if over >= 0 else 0)
         if right:
-            self.slowing.right(account, address, self.now)
+            self.slowing.right(attempt, self.now)
             for source in sources:
                 self.wrong[source] = self.wrong[source][1:]  # the last one's time stays
                 if self.wrong[source]:

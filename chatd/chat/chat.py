@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chatd.chat import names
-from chatd.chat.accounts import Account, Accounts
+from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.entrance import Entrance, Visitor
 from chatd.chat.events import (
@@ -32,9 +32,11 @@ from chatd.chat.events import (
 )
 from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
+from chatd.chat.passwords import Checker, Hasher
 from chatd.chat.people import People, Person
 from chatd.chat.places import Places
 from chatd.chat.posting import Acknowledge, Posting
@@ -63,6 +65,8 @@ class Chat:
         incarnation: str = "0",
         make_token: Callable[[], str] | None = None,
         usual: Preferences = DEFAULT,
+        hasher: Hasher,
+        checker: Checker | None = None,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -74,12 +78,11 @@ class Chat:
         self.accounts = Accounts(store)
         self.mail = Mail(store)
         self._schedule = schedule
-        self._nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self.nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self.logins = Logins(self.people, self.accounts, hasher, checker)
         self.places = Places(self.archive, make_token)
         self.profiles = Profiles(store, usual)
-        self.entrance = Entrance(
-            self.people, self.accounts, self._nicks, self.places, self.profiles
-        )
+        self.entrance = Entrance(self.people, self.accounts, self.nicks, self.places, self.profiles)
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
@@ -103,13 +106,11 @@ class Chat:
             visitor, reader, now, exactly=exactly, listens=listens
         )
         account = session.person.account
-        if account is not None and listens:  # after the greeting
-            self._schedule(lambda: self.mail.deliver(account, session))
+        if account is not None:
+            self.logins.came(account, visitor.address)
+            if listens:  # after the greeting
+                self._schedule(lambda: self.mail.deliver(account, session))
         return session, remark
-
-    async def register(self, person: Person, now: float) -> Account:
-        """Make somebody's nick their own: see `chatd.chat.entrance.Entrance.register`."""
-        return await self.entrance.register(person, now)
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
@@ -156,7 +157,7 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
-        self._nicks.release(person.name)
+        self.nicks.release(person.name)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
@@ -178,18 +179,22 @@ class Chat:
         name = names.nick(text)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
-        self._nicks.check_owner(name, person)
-        if not await self._nicks.claim(name, person):
+        self.nicks.check_owner(name, person)
+        if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if self.people.get(person.name.key) is not person:  # gone while we waited
-            self._nicks.release(name)
+            self.nicks.release(name)
             return
+        self.carry(person, name, now)
+
+    def carry(self, person: Person, name: Name, now: float) -> None:
+        """Let somebody carry a nick from now on that was claimed for them."""
         old = person.name
         self.people.remove(person)
         person.name = name
         self.people.add(person)
         if old.key != name.key:
-            self._nicks.release(old)
+            self.nicks.release(old)
             self._carry_over(person, old.key)
         renamed = Renamed(now, old.shown, name.shown)
         self._posting.announce(person, lambda room: renamed, but=person.sessions)

@@ -90,6 +90,15 @@ class Waits:
             del self._wrong[source]
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Somebody's password for an account, and what it has been counted for."""
+
+    account: str
+    address: str
+    counted: tuple[tuple[Waits, str], ...]
+
+
 class Slowing:
     """Every wrong password of the server, by where it came from and whose it was to be."""
 
@@ -116,16 +125,18 @@ class Slowing:
         sources = self._sources(account, address)
         return max(waits.wait(source, now) for waits, source in sources)
 
-    def begin(self, account: str, address: str, now: float) -> None:
+    def begin(self, account: str, address: str, now: float) -> Attempt:
         """An attempt is made, which counts as wrong from now on."""
-        for waits, source in self._sources(account, address):
+        sources = self._sources(account, address)
+        for waits, source in sources:
             waits.count(source, now)
+        return Attempt(account, address, tuple(sources))
 
-    def right(self, account: str, address: str, now: float) -> None:
-        """The attempt was right."""
-        for waits, source in self._sources(account, address):
+    def right(self, attempt: Attempt, now: float) -> None:
+        """An attempt was right."""
+        for waits, source in attempt.counted:
             waits.take_back(source, now)
-        self.came(account, address)
+        self.came(attempt.account, attempt.address)
 
     def came(self, account: str, address: str) -> None:
         """The owner of an account has come from an address; the last few are known."""

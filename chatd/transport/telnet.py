@@ -10,7 +10,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entrance import Visitor
-from chatd.transport.conversation import TOO_LONG, Conversation, Plain
+from chatd.transport.conversation import TOO_LONG, Conversation
+from chatd.transport.display import Plain
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import Outbox, outbox_for, stream
 from chatd.transport.terminal import Terminal
