@@ -19,6 +19,7 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
+from chatd.transport.passwords import Argon2, PasswordThread
 
 #: Rooms of one member that each person of the room benchmark is in, beside the lobby.
 ROOMS_EACH = 49
@@ -53,6 +54,10 @@ class TakesAll:
     def refocused(self) -> None:
         """There is no prompt."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Nobody is there to be asked."""
+        return "", 0.0
+
     def close(self) -> None:
         """Nothing has to be closed."""
 
@@ -66,7 +71,8 @@ class Hall:
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] = []
-        self.chat = Chat(MemoryStore(0), self._steps.append)
+        hasher = Argon2(PasswordThread(None))
+        self.chat = Chat(MemoryStore(0), self._steps.append, hasher=hasher)
 
     def enters(self, nick: str, style: TextStyle) -> Session:
         """Somebody comes into the lobby."""

@@ -10,11 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService, MultiService
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import AuthOptionMixin, InvalidAuthType, makeChecker
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore, IReactorTime, IStreamServerEndpoint
@@ -43,6 +47,7 @@ from chatd.transport.host import Host
 from chatd.transport.invited import GuestFile
 from chatd.transport.keeping import Keeping
 from chatd.transport.listening import Listening
+from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.ssh import (
     AuthorizedKeysError,
     HostKeyError,
@@ -127,8 +132,29 @@ def _flood(text: str) -> Flood | None:
     return Flood(_at_least_one(burst), _positive(a_second))
 
 
-class Options(UsageOptions):
+def _checker(text: str) -> ICredentialsChecker:
+    """The checker of ``twisted.cred`` that a description means."""
+    kind, _, words = text.partition(":")
+    if kind == "file":
+        with open(words, "rb"):  # Twisted would take a file that is missing
+            pass
+    if kind == "unix" and find_spec("crypt") is None:
+        raise ValueError("Twisted needs the module crypt for that, which Python has up to 3.12")
+    try:
+        checker: ICredentialsChecker = makeChecker(text)
+    except InvalidAuthType:
+        raise ValueError(f"there is no kind {kind}; --help-auth lists them") from None
+    except Exception as why:  # somebody else's plugin
+        raise ValueError(" ".join(str(why).split())) from None
+    if IUsernamePassword not in checker.credentialInterfaces:
+        raise ValueError(f"{kind} does not check passwords")
+    return checker
+
+
+class Options(UsageOptions, AuthOptionMixin):
     """What ``twistd chatd`` can be told."""
+
+    supportedInterfaces = (IUsernamePassword,)
 
     synopsis = "[options]"
     longdesc = (
@@ -192,6 +218,8 @@ class Options(UsageOptions):
         super().__init__()
         self["listen"] = []
         self["proxy-from"] = []
+        self["auth"] = []
+        self.authOutput = sys.stdout
 
     def opt_listen(self, text: str) -> None:
         """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd, json or line (repeatable)"""
@@ -209,6 +237,18 @@ class Options(UsageOptions):
             self["proxy-from"].append(ip_network(text))
         except ValueError as why:
             raise UsageError(f"--proxy-from: {why}") from None
+
+    def opt_auth(self, text: str) -> None:
+        """KIND[:WORDS], such as file:/etc/chat.users: whose passwords /login takes (repeatable)"""
+        self["auth"].append(_checked("auth", partial(_checker, text)))
+
+    def opt_help_auth(self) -> None:
+        """Say which kinds --auth knows."""
+        super().opt_help_auth()
+
+    def opt_help_auth_type(self, kind: str) -> None:
+        """KIND: say what words it takes after --auth KIND:"""
+        super().opt_help_auth_type(kind)
 
     def opt_version(self) -> None:
         """Say which chatd this is, and on which Twisted."""
@@ -328,6 +368,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     names.prepare()
     server = MultiService()
     store = store or _store(options, reactor, server)
+    thread = PasswordThread(reactor)
+    thread.setServiceParent(server)
     chat = Chat(
         store,
         lambda flush: clock.callLater(0, flush),
@@ -336,6 +378,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         incarnation=secrets.token_hex(8),
         make_token=_token,
         usual=Preferences(replay=options["replay"]),
+        hasher=Argon2(thread),
+        checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
     )
     if options["allow"] is not None:
         chat.welcome.invited = options["allow"]

@@ -16,6 +16,8 @@ from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 
+from .passwords import Checker, Hasher
+
 
 def finished(awaitable: Awaitable[object]) -> object:
     """Run something asynchronous that has nothing to wait for, and return its result."""
@@ -42,6 +44,9 @@ class Reader:
         self.bugs: list[Exception] = []
         self.sends = 0
         self.traced = ALIVE
+        self.asked: list[str] = []
+        self.answers: list[str] = []
+        self.now = 1_000_000.0
 
     @property
     def pending(self) -> int:
@@ -80,6 +85,10 @@ class Reader:
 
     def refocused(self) -> None:
         """There is no prompt."""
+
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        self.asked.append(f"{question}, secretly" if secret else question)
+        return (self.answers.pop(0) if self.answers else ""), self.now
 
     def close(self) -> None:
         self.closed = True
@@ -139,7 +148,14 @@ class Someone:
 class Server:
     """A chat with a clock that stands still and turns that end when they are told to."""
 
-    def __init__(self, store: Store | None = None, *, replay: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        store: Store | None = None,
+        checker: Checker | None = None,
+        *,
+        replay: int = 0,
+        **options: Any,
+    ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
         tokens = map("token{}".format, count(1))
@@ -148,6 +164,8 @@ class Server:
             self._scheduled.append,
             usual=Preferences(replay=replay),
             make_token=lambda: next(tokens),
+            hasher=Hasher(),
+            checker=checker,
             **options,
         )
 

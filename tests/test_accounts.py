@@ -109,7 +109,7 @@ def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
 @pytest.mark.parametrize(
     ("nick", "fingerprint", "told"),
     [
-        ("ada", None, "-- Come with an ssh key, which proves next time that it is you."),
+        ("ada", None, "-- You said nothing, so nothing has changed."),
         ("", ADA, "-- Choose a nick first: /nick NAME."),
     ],
 )

@@ -45,6 +45,7 @@ from chatd.transport.ssh.visitor import Visitor
 from chatd.transport.ways import ways_in
 
 from .keys import HOST_KEY
+from .passwords import Hasher
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "protocol.rst"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -230,6 +231,7 @@ class Server:
                 make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
                 if "tokens" in options
                 else None,
+                hasher=Hasher(),
             )
             motd = options.get("--motd")
             self._host = Host(
@@ -613,7 +615,7 @@ def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() ->
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
-    flood = Flood()
+    flood, new = Flood(), limits.NEW_PASSWORDS
     assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
         "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
         "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",
@@ -644,6 +646,13 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "LISTED": f"{limits.LISTED}",
         "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
         "COMPLETIONS": f"{limits.COMPLETIONS}",
+        "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
+        "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
+        "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
+        "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
+        "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
+        "CHECKS_WAITING": f"{limits.CHECKS_WAITING}",
+        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.a_second:g} seconds",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
     }

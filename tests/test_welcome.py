@@ -185,7 +185,8 @@ def test_only_who_is_invited_comes_in() -> None:
     building = Building()
     entered = finished(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Reader(), 0.0))
     assert isinstance(entered, tuple)
-    finished(building.chat.register(entered[0].person, 0.0))
+    person = entered[0].person
+    finished(building.chat.entrance.register(person, person.fingerprint, 0.0))
     building.chat.leave(entered[0], "", 0.0)
     guests = GuestList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
     building.chat.welcome.invited = lambda: guests

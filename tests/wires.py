@@ -18,6 +18,7 @@ from chatd.transport.host import Host
 from chatd.transport.ways import ways_in
 
 from .keys import HOST_KEY
+from .passwords import Hasher
 
 
 class Transport(StringTransport):
@@ -107,6 +108,7 @@ class Building:
             MemoryStore(),
             lambda flush: self.clock.callLater(0, flush),
             usual=Preferences(replay=0),
+            hasher=Hasher(),
         )
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(

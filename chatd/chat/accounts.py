@@ -1,4 +1,7 @@
-"""Accounts: who is the same person tomorrow, by which ssh keys, and which nick is theirs.
+"""Accounts: who is the same person tomorrow, by which proofs, and which nick is theirs.
+
+A proof is an ssh key, a password, or the word of a checker outside, which knows people by the same
+names.
 
 All of them are in memory, and every change is kept by the store before it is told.  Somebody who is
 here is a `chatd.chat.people.Person`; an account is there although nobody is.
@@ -37,22 +40,44 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A nick that belongs to somebody; ``created`` in seconds since the epoch."""
+    """A nick that belongs to somebody; ``created`` in seconds since the epoch.
+
+    ``password`` is what `chatd.chat.passwords.Hasher` made of one, or empty; ``outside`` says that
+    a checker's word counts.
+    """
 
     name: Name
     keys: tuple[Key, ...]
     created: float
+    password: str = ""
+    outside: bool = False
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password that proves it."""
+        return bool(self.password) or self.outside
 
     def encoded(self) -> str:
         """The account as it is kept."""
         keys = [[key.fingerprint, key.comment, key.added] for key in self.keys]
-        return json.dumps({"nick": self.name.shown, "keys": keys, "created": self.created})
+        fields = {"nick": self.name.shown, "keys": keys, "created": self.created}
+        if self.password:
+            fields["password"] = self.password
+        if self.outside:
+            fields["outside"] = True
+        return json.dumps(fields)
 
 
 def _decoded(key: str, value: str) -> Account:
     fields = json.loads(value)
     keys = tuple(Key(*each) for each in fields["keys"])
-    return Account(Name(fields["nick"], key), keys, fields["created"])
+    return Account(
+        Name(fields["nick"], key),
+        keys,
+        fields["created"],
+        fields.get("password", ""),
+        fields.get("outside", False),
+    )
 
 
 def read_key(text: str, now: float) -> Key:
@@ -136,17 +161,45 @@ class Accounts:
         if owner is not None:
             raise Refused("key-taken", f"That key is one of {owner.name} already.")
 
-    async def register(self, name: Name, fingerprint: str, now: float) -> Account:
-        """Make a nick somebody's own, by the key with which they came.
+    async def register(
+        self,
+        name: Name,
+        fingerprint: str | None,
+        now: float,
+        *,
+        password: str = "",
+        outside: bool = False,
+    ) -> Account:
+        """Make a nick somebody's own, by the key with which they came or by another proof.
 
         :raises Refused: ``nick-taken``, ``key-taken``, ``too-many``, ``not-kept``.
         """
-        if self.owner(name) is not None:
-            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
-        self._check_free(fingerprint)
+        self.check_unowned(name)
+        if fingerprint is not None:
+            self._check_free(fingerprint)
         if len(self._by_nick) >= ACCOUNTS:
             raise Refused("too-many", "The server has no place for another account.")
-        return await self._change(None, Account(name, (Key(fingerprint, "", now),), now))
+        keys = (Key(fingerprint, "", now),) if fingerprint is not None else ()
+        return await self._change(None, Account(name, keys, now, password, outside))
+
+    def check_unowned(self, name: Name) -> None:
+        """Whether a nick is nobody's own yet.
+
+        :raises Refused: ``nick-taken``.
+        """
+        if self.owner(name) is not None:
+            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
+
+    async def set_password(self, account: Account, password: str) -> Account:
+        """Let a password, of which this is kept, prove an account; an empty one takes it away.
+
+        :raises Refused: ``no-change``, ``last-proof``, ``not-kept``.
+        """
+        if not password and not account.password:
+            raise Refused("no-change", "You have no password here.")
+        if not password and not (account.keys or account.outside):
+            raise Refused("last-proof", "You have no key: without a password nothing proves you.")
+        return await self._change(account, replace(account, password=password))
 
     async def add_key(self, account: Account, key: Key) -> Account:
         """Let another key prove an account.
@@ -165,7 +218,7 @@ class Accounts:
         """
         if not 1 <= number <= len(account.keys):
             raise Refused("no-such-key", f"There is no key {number}; /keys lists them.")
-        if len(account.keys) == 1:
+        if len(account.keys) == 1 and not account.has_password:
             raise Refused("last-key", "That is your only key: without it you could not come back.")
         keys = account.keys[: number - 1] + account.keys[number:]
         return await self._change(account, replace(account, keys=keys))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chatd.chat import names
-from chatd.chat.accounts import Account, Accounts
+from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
 from chatd.chat.entrance import Entrance, Visitor
@@ -32,9 +32,11 @@ from chatd.chat.events import (
 from chatd.chat.expelling import put_out
 from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
+from chatd.chat.passwords import Checker, Hasher
 from chatd.chat.people import People, Person
 from chatd.chat.places import Places
 from chatd.chat.posting import Acknowledge, Posting
@@ -64,6 +66,8 @@ class Chat:
         incarnation: str = "0",
         make_token: Callable[[], str] | None = None,
         usual: Preferences = DEFAULT,
+        hasher: Hasher,
+        checker: Checker | None = None,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -75,14 +79,15 @@ class Chat:
         self.accounts = Accounts(store)
         self.mail = Mail(store)
         self._schedule = schedule
-        self._nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self.nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self.logins = Logins(self.people, self.accounts, hasher, checker)
         self.places = Places(self.archive, make_token)
         self.profiles = Profiles(store, usual)
         self.welcome = Welcome(store)
         self.audit = Audit(store)
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self._nicks, self.places, self.profiles, self.welcome
+            self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
@@ -105,8 +110,10 @@ class Chat:
             visitor, reader, now, exactly=exactly, listens=listens
         )
         account = session.person.account
-        if account is not None and listens:  # after the greeting
-            self._schedule(lambda: self.mail.deliver(account, session))
+        if account is not None:
+            self.logins.came(account, visitor.address)
+            if listens:  # after the greeting
+                self._schedule(lambda: self.mail.deliver(account, session))
         return session, remark
 
     async def load(self, now: float) -> None:
@@ -115,10 +122,6 @@ class Chat:
         for part in kept:
             await part.load()
         self.opened = now if self.opened is None else self.opened
-
-    async def register(self, person: Person, now: float) -> Account:
-        """Make somebody's nick their own: see `chatd.chat.entrance.Entrance.register`."""
-        return await self.entrance.register(person, now)
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
@@ -165,7 +168,7 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
-        self._nicks.release(person.name)
+        self.nicks.release(person.name)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
@@ -187,20 +190,24 @@ class Chat:
         name = names.nick(text)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
-        self._nicks.check_owner(name, person)
+        self.nicks.check_owner(name, person)
         if not person.operator:
             self.welcome.check_nick(name.key, now)
-        if not await self._nicks.claim(name, person):
+        if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if self.people.get(person.name.key) is not person:  # gone while we waited
-            self._nicks.release(name)
+            self.nicks.release(name)
             return
+        self.carry(person, name, now)
+
+    def carry(self, person: Person, name: Name, now: float) -> None:
+        """Let somebody carry a nick from now on that was claimed for them."""
         old = person.name
         self.people.remove(person)
         person.name = name
         self.people.add(person)
         if old.key != name.key:
-            self._nicks.release(old)
+            self.nicks.release(old)
             self._carry_over(person, old.key)
         renamed = Renamed(now, old.shown, name.shown)
         self._posting.announce(person, lambda room: renamed, but=person.sessions)

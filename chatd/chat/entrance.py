@@ -26,7 +26,8 @@ class Visitor:
     """Who is at the door: what they would like to be called, and what is known of them.
 
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
-    listens, say, beside the person on a screen.
+    listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
+    have proved already, otherwise than by their key.
     """
 
     nick: str = ""
@@ -34,6 +35,7 @@ class Visitor:
     fingerprint: str | None = None
     operator: bool = False
     apart: bool = False
+    account: str = ""
 
 
 class Entrance:
@@ -89,7 +91,7 @@ class Entrance:
         """
         await self._accounts.load()
         self.check(visitor, now)
-        account = self._accounts.of_key(visitor.fingerprint)
+        account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
         lost = self._places.of_key(visitor.fingerprint) if account is None else None
@@ -110,7 +112,7 @@ class Entrance:
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
-        account = self._accounts.of_key(visitor.fingerprint)
+        account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
         owner = account.name.key if account is not None else None
         nick = owner if owner and not visitor.apart else fold(visitor.nick)
         known = Known(nick, owner, visitor.fingerprint, visitor.address)
@@ -127,13 +129,16 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = self._session(person, reader, listens=listens)
+        session = self._session(person, visitor, reader, listens=listens)
         if not visitor.apart:
             self._places.came(person)
         return session
 
-    def _session(self, person: Person, reader: Reader, *, listens: bool) -> Session:
+    def _session(
+        self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
+    ) -> Session:
         session = Session(person, reader, listens=listens)
+        session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.preferences = self._profiles.preferences(person.account)
         person.sessions.append(session)
         return session
@@ -142,9 +147,10 @@ class Entrance:
         self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
-        lost = listens and self._places.is_lost(person)
+        back = listens and not visitor.account  # a program begins anew, beside whoever is lost
+        lost = back and self._places.is_lost(person)
         place, dead = (self._places.take(person), tuple(person.sessions)) if lost else (None, ())
-        session = self._session(person, reader, listens=listens)
+        session = self._session(person, visitor, reader, listens=listens)
         person.operator = person.operator or visitor.operator
         if place is None:
             if listens:
@@ -189,22 +195,35 @@ class Entrance:
             for session in owner.sessions:
                 session.deliver(Notice(told))
 
-    async def register(self, person: Person, now: float) -> Account:
-        """Make somebody's nick their own.
+    def check_register(self, person: Person) -> None:
+        """Whether somebody may make their nick their own.
 
-        :raises Refused: ``no-key``, ``no-nick``, ``no-change``, and as `Accounts.register`.
+        :raises Refused: ``no-nick``, ``no-change``, ``nick-taken``.
         """
         if person.account is not None:
             raise Refused("no-change", f"You have an account: {person.account}.")
-        if person.fingerprint is None:
-            raise Refused("no-key", "Come with an ssh key, which proves next time that it is you.")
         if person.is_nameless:
             raise Refused("no-nick", "Choose a nick first: /nick NAME.")
-        account = await self._accounts.register(person.name, person.fingerprint, now)
-        person.account = account.name.key
-        if person.sessions:
-            self._here[account.name.key] = person
+        self._accounts.check_unowned(person.name)
+
+    async def register(
+        self, person: Person, fingerprint: str | None, now: float, *, password: str = ""
+    ) -> Account:
+        """Make somebody's nick their own, by a key that is nobody's, a password's hash, or both.
+
+        :raises Refused: as `check_register` and `Accounts.register`.
+        """
+        self.check_register(person)
+        account = await self._accounts.register(person.name, fingerprint, now, password=password)
+        self.proved(person, account)
         return account
+
+    def proved(self, person: Person, account: Account) -> None:
+        """Somebody is the owner of an account, and nobody else who is here is."""
+        person.account = account.name.key
+        if self._people.get(person.name.key) is person:
+            self._here[account.name.key] = person
+            self._places.proved(person)
 
 
 def _other_name(visitor: Visitor, person: Person) -> str:

@@ -38,6 +38,29 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: A password: at least so many characters (NIST SP 800-63B asks for 8), at most so many bytes of
+#: UTF-8, which no phrase that people remember comes near to.
+PASSWORD_LENGTH = 8
+PASSWORD_BYTES = 256
+
+#: Wrong passwords that cost no wait, for who mistypes; after them each doubles it.
+LOGIN_TRIES = 3
+#: The longest wait after wrong passwords: for an address (some hundred guesses a day), and for one
+#: account, where its owner at a new address has to wait behind whoever guesses.
+LOGIN_WAIT_OF_ADDRESS = 15 * 60
+LOGIN_WAIT_OF_ACCOUNT = 60
+#: After so long without a wrong password those before are forgotten.
+LOGIN_FORGOTTEN = 60 * 60
+#: Addresses, and accounts, whose wrong passwords are remembered, and accounts whose owners' good
+#: addresses are; the oldest is forgotten first.  Some 200 bytes each.
+LOGINS_REMEMBERED = 10_000
+#: Addresses from which the owner of an account has come: home, work, a phone's networks.
+KNOWN_ADDRESSES = 8
+
+#: Passwords that wait to be checked or hashed: one takes some 20 ms, so the last waits half a
+#: second.  As many again may wait from addresses that their account's owner is known at.
+CHECKS_WAITING = 20
+
 #: Private messages that wait for the owner of an account who is not here.
 MAIL = 50
 
@@ -174,3 +197,8 @@ class Flood:
 
     burst: int = 10
     a_second: float = 2.0
+
+
+#: New passwords from one address: a class that registers at once, then one in ten seconds.  Each
+#: takes the time of a check, and most are an account that stays.
+NEW_PASSWORDS = Flood(30, 0.1)

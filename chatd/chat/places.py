@@ -73,6 +73,15 @@ class Places:
         self._by_token[person.token] = person
         return person.token
 
+    def proved(self, person: Person) -> None:
+        """Somebody has an account from now on, and comes back by what proves that alone."""
+        self._void(person)
+        self._forget_key(person)
+
+    def _forget_key(self, person: Person) -> None:
+        if person.fingerprint is not None and self._by_key.get(person.fingerprint) is person:
+            del self._by_key[person.fingerprint]
+
     def _void(self, person: Person) -> None:
         if person.token is not None:
             del self._by_token[person.token]
@@ -156,8 +165,7 @@ class Places:
         """Somebody is gone for good."""
         self._places.pop(person, None)
         self._void(person)
-        if person.fingerprint is not None and self._by_key.get(person.fingerprint) is person:
-            del self._by_key[person.fingerprint]
+        self._forget_key(person)
 
     # Coming back ----------------------------------------------------------------------------------
 

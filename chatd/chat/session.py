@@ -102,6 +102,13 @@ class Reader(Protocol):
     def trace(self) -> Trace:
         """What of that which was sent has arrived."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Ask for one line, which is no command; return it, and when it came.
+
+        It is empty when they would rather not say, or when nobody is there to be asked.  What is
+        ``secret`` is not shown while it is typed, where that can be helped.
+        """
+
     def close(self) -> None:
         """Send what is pending and end the connection."""
 
@@ -114,10 +121,22 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
-    ``private`` are the last of the ``told`` private messages that it was sent.
+    ``private`` are the last of the ``told`` private messages that it was sent.  ``address`` and
+    ``fingerprint`` are those with which this one came.
     """
 
-    __slots__ = ("focus", "listens", "person", "preferences", "private", "reader", "send", "told")
+    __slots__ = (
+        "address",
+        "fingerprint",
+        "focus",
+        "listens",
+        "person",
+        "preferences",
+        "private",
+        "reader",
+        "send",
+        "told",
+    )
 
     def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
         self.listens = listens
@@ -128,6 +147,8 @@ class Session:
         self.focus: Room | None = None
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
+        self.address = ""
+        self.fingerprint: str | None = None
 
     # What an audience asks of a listener --------------------------------------------------------
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from chatd.chat.commands.accounts import may_hold_secret
 from chatd.terminal.bindings import BINDINGS, SELECTING, Binding
 from chatd.terminal.choices import Choices
 from chatd.terminal.history import History
@@ -167,16 +168,18 @@ class Editor:
 
     def _enter(self) -> list[Outcome]:
         line = self.text
-        if not self._masked and line.strip():
-            self._history = self._history or History()
-        if not self._masked and self._history is not None:
-            self._history.add(line)
+        if not (self._masked or may_hold_secret(line)):
+            if line.strip():
+                self._history = self._history or History()
+            if self._history is not None:
+                self._history.add(line)
         self._line.set("")
         self._undo = None
         return [Entered(line)]
 
     def _clear(self) -> list[Outcome]:
-        if not self.text:
+        if not self.text or self._masked:
+            self._line.set("")
             return [Interrupted()]
         self._remember()
         self._line.set("")

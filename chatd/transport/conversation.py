@@ -7,9 +7,8 @@ type into has one; it knows no bytes of telnet or ssh, only whole lines in and r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -30,7 +29,8 @@ from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.room import Room
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
-from chatd.transport.host import Host
+from chatd.transport.display import Display, Plain, Question
+from chatd.transport.host import Host, log_guess
 from chatd.transport.outbox import Outbox
 from chatd.transport.parting import Goodbye, keep_place
 
@@ -44,75 +44,6 @@ PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 LINE_COST = 64
 
 
-class Display(Protocol):
-    """What a conversation is shown on."""
-
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """Takes whole lines for the connection and says how many bytes it took."""
-
-    @property
-    def sees_own(self) -> bool:
-        """Whether what one types is on one's own screen already."""
-
-    def style(self, preferences: Preferences) -> TextStyle:
-        """How somebody with these preferences is shown things."""
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-
-    def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
-
-    def refresh(self) -> None:
-        """Something that is shown beside the lines may have changed: the room with the focus."""
-
-    def leave(self) -> None:
-        """Take away what is not a line: it is somebody's own screen again."""
-
-
-class Plain:
-    """Shows things as plain lines, straight into the outbox: nothing is drawn or erased."""
-
-    __slots__ = ("_outbox",)
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """The connection's own."""
-        return self._outbox.send
-
-    @property
-    def sees_own(self) -> bool:
-        """The other end echoes what is typed there."""
-        return True
-
-    def style(self, preferences: Preferences) -> TextStyle:
-        """Text without colours or bells."""
-        return TextStyle(
-            timestamps=preferences.timestamps,
-            timezone=preferences.timezone if preferences.timestamps else "UTC",
-            recalled_timezone=preferences.timezone,
-            joins=preferences.joins,
-        )
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-        self._outbox.stalled(data, taken)
-
-    def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
-        self._outbox.write(data)
-
-    def refresh(self) -> None:
-        """Nothing is shown beside the lines."""
-
-    def leave(self) -> None:
-        """Nothing is on the screen that would have to go."""
-
-
 class Conversation:
     """One person's lines, in the order in which they came, and none of them lost.
 
@@ -123,6 +54,7 @@ class Conversation:
     _log = Logger()
 
     __slots__ = (
+        "_asked",
         "_busy",
         "_closing",
         "_cut_off",
@@ -165,6 +97,7 @@ class Conversation:
         self._last_words = 0  # bytes
         self._warned = False
         self._later: IDelayedCall | None = None
+        self._asked: Question | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
 
     # Reader: what the chat asks of it -------------------------------------------------------------
@@ -237,10 +170,36 @@ class Conversation:
         size, silent = unreached
         return Trace(unreached=max(0, size + pending - self._last_words), owing=silent)
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Take the next line as the answer to a question, also when it is here already."""
+        if self._lines:
+            return self._pop(), self._host.now()
+        if self._closing or self._ending or self.lost:
+            return "", self._host.now()
+        asked = self._asked = Question(question, secret)
+        self._show(asked)
+        return await asked.answer, self._host.now()
+
+    def _show(self, asked: Question) -> None:
+        remark = self.display.ask(asked.text, secret=asked.secret)
+        if remark and self.session is not None:
+            self.session.deliver(Notice(remark))
+        self.display.refresh()
+
+    def _answer(self, text: str) -> bool:
+        """Take a line as the answer, if something is asked."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return False
+        self.display.answered()
+        asked.answer.callback(text)
+        return True
+
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
         self._closing = True
         self._lines.clear()
+        self._forget_question()
         self.display.leave()
         self.outbox.close()
 
@@ -248,6 +207,12 @@ class Conversation:
         """The connection is about to be closed by somebody else; nobody comes back to it."""
         self._closing = True
         self._lines.clear()
+        self._forget_question()
+
+    def _forget_question(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.answer.cancel()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -304,11 +269,14 @@ class Conversation:
         if self.session is not None:
             self.session.send = display.send
             self.session.restyle()
+        if self._asked is not None:
+            self._show(self._asked)
 
     def connection_lost(self) -> None:
         """The connection is gone, and with it this session; its person may come back."""
         self.lost = True
         self._lines.clear()
+        self._forget_question()
         if self._later is not None and self._later.active():
             self._later.cancel()
         if self._goodbye is not None:  # and whoever does not take it is gone
@@ -328,6 +296,7 @@ class Conversation:
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
         self._ending = True
+        self._answer("")
         self._go_on()
 
     def ready(self) -> None:
@@ -343,7 +312,7 @@ class Conversation:
 
     def line(self, text: str) -> None:
         """Take one line of safe text."""
-        if self._closing:
+        if self._closing or self._answer(text):
             return
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
@@ -361,8 +330,18 @@ class Conversation:
         """What the last word before the cursor may become."""
         return complete(self._host.chat, self.session, before) if self.session else NOTHING
 
+    def quit(self) -> None:
+        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too."""
+        if not self._answer(""):
+            self.line("/quit")
+
     def interrupt(self) -> None:
-        """Drop the lines that wait, and say so; with none waiting, say how one leaves."""
+        """Drop the lines that wait, and say so; with none waiting, say how one leaves.
+
+        A question is called off instead.
+        """
+        if self._answer(""):
+            return
         waiting = len(self._lines)
         self._lines.clear()
         self._waiting = 0
@@ -389,9 +368,7 @@ class Conversation:
             if wait:
                 self._wait(wait)
                 return
-            text = self._lines.pop(0)
-            self._waiting -= len(text) + LINE_COST
-            self._receive(text)
+            self._receive(self._pop())
         if self._lines:
             return
         self._warned = False
@@ -413,6 +390,11 @@ class Conversation:
         self._goodbye = None
         self._cut_off = cut_off
         self.close()
+
+    def _pop(self) -> str:
+        text = self._lines.pop(0)
+        self._waiting -= len(text) + LINE_COST
+        return text
 
     def _wait(self, seconds: float) -> None:
         self._later = self._host.clock.callLater(seconds, self._waited)
@@ -456,7 +438,10 @@ class Conversation:
             await waited_for
         except Refused as refused:
             if self.session is not None:
+                log_guess(refused, self.session.address)
                 self.session.deliver(refused.as_event())
+        except CancelledError:
+            return  # gone before they said what they were asked
         except Exception as bug:
             self.broken(bug)
         self._busy = False

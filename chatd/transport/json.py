@@ -18,7 +18,7 @@ from chatd.chat.private import whisper
 from chatd.chat.room import Room
 from chatd.chat.session import Session
 from chatd.chat.welcome import TURNED_AWAY
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Arrival, Host, log_guess
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import json
 from chatd.wire.json import ErrorCode
@@ -47,6 +47,11 @@ _ERRORS = {
     "no-room": ErrorCode.NOT_IN_ROOM,
     "not-in-room": ErrorCode.NOT_IN_ROOM,
     "slow": ErrorCode.TOO_FAST,
+    "too-fast": ErrorCode.TOO_FAST,
+    "busy": ErrorCode.TOO_FAST,
+    "wrong-password": ErrorCode.WRONG_PASSWORD,
+    "no-such-account": ErrorCode.WRONG_PASSWORD,
+    "no-password": ErrorCode.WRONG_PASSWORD,
     "private": ErrorCode.NOT_ALLOWED,
     "muted": ErrorCode.NOT_ALLOWED,
     "banned": ErrorCode.NOT_ALLOWED,
@@ -118,12 +123,16 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
     def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
         """Answer a request that the chat declines."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
+        log_guess(refused, self.arrival.address)
         if self.session is None and refused.code in TURNED_AWAY:
             self.write(turned_away(refused.sentence))
             self.close()
             return
         if self.session is None:
-            self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
+            answer: Fields = {"isConnected": False, "errorCode": int(code)}
+            if self._version == BOT:
+                answer["error"] = refused.sentence
+            self.write(json.encode(answer))
             return
         asked = json.request_from(request.fields) if isinstance(request, json.Object) else None
         self._error(code, refused.sentence, getattr(asked, "id", None))
@@ -140,8 +149,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
             case json.BadRequest(sentence=sentence, code=code, id=given):
                 self._error(code, sentence, given)
-            case json.Username(username=nick, version=version):
-                await self._enter(nick, version)
+            case json.Username():
+                await self._enter(asked)
             case json.DisconnectRequest():
                 self._disconnect()
             case json.Ping(value=value, id=given):
@@ -173,13 +182,17 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
     def _room(self, session: Session, room: str | None) -> Room:
         return self.host.chat.find_room(room, session.person) if room else session.room()
 
-    async def _enter(self, nick: str, version: int) -> None:
+    async def _enter(self, who: json.Username) -> None:
         if self.session is not None:
             self._error(ErrorCode.OUT_OF_TURN, f"You are {self.session.person.nick} already.")
             return
         host, now = self.host, self.host.now()
-        self._version = version
-        visitor = Visitor(nick, self.arrival.address)
+        self._version = version = who.version
+        nick, address, account = who.username, self.arrival.address, ""
+        if who.password is not None:
+            proved = await host.chat.logins.prove(nick, who.password, address, now)
+            account = proved.name.key
+        visitor = Visitor(nick, address, account=account)
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
         if self.over:
             host.chat.leave(session, "", now)

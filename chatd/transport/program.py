@@ -134,6 +134,10 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     def refocused(self) -> None:
         """A program has no prompt."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """A program is asked nothing."""
+        return "", self.host.now()
+
     def close(self) -> None:
         """Send what is pending and end the connection."""
         self.over = True

@@ -73,6 +73,7 @@ class Terminal:
         "_plain",
         "_pressed",
         "_pressing",
+        "_question",
         "_resizing",
         "_screen",
         "_short",
@@ -109,6 +110,7 @@ class Terminal:
         self._lookups = 0
         self._pressed: Sequence[Text | Key | Paste] = ()
         self._pressing: IDelayedCall | None = None
+        self._question = ""
         self._short = (b"", 0)
 
     def _set_up(self, columns: int, rows: int) -> None:
@@ -200,6 +202,8 @@ class Terminal:
 
     def _prompt(self) -> tuple[str, int]:
         """The prompt and its width."""
+        if self._question:
+            return self._question, cells(self._question)
         session = self._conversation.session
         if self._plain or session is None:
             return ("", 0) if self._plain else ("[-] ", 4)
@@ -210,6 +214,17 @@ class Terminal:
         if data:
             self._outbox.write(data)
             self._conversation.check()
+
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Ask in place of the prompt; what is secret is not drawn."""
+        self._question = f"{question}: "
+        self._editor.masked = secret
+        return ""
+
+    def answered(self) -> None:
+        """The prompt is back, and what is typed is drawn again."""
+        self._question = ""
+        self._editor.masked = False
 
     def leave(self) -> None:
         """Take the line being typed off the screen: it is somebody's own terminal again."""
@@ -273,7 +288,7 @@ class Terminal:
                     self._lookups -= 1
                     self._editor.offer(*conversation.complete(before))
             case Ended():
-                conversation.line("/quit")
+                conversation.quit()
             case Interrupted():
                 conversation.interrupt()
             case Redraw():

@@ -82,6 +82,10 @@ class Present(Pipe):
     def refocused(self) -> None:
         """A pipe has no prompt."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """A pipe is asked nothing."""
+        return "", self.call.host.now()
+
     def close(self) -> None:
         """The server ends it."""
         self.finish()
