@@ -276,26 +276,24 @@ class Editor:
 
     # History and search ---------------------------------------------------------------------------
 
-    def _look_at(self, line: str | None) -> None:
+    def _look_at(self, find: Callable[[History], str | None]) -> None:
+        """Have a line of the history in place of this one, if there is one there."""
+        line = None if self._history is None or self._masked else find(self._history)
         if line is not None:
             self._remember()
             self._line.set(line)
 
     def _older(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.back(self.text))
+        self._look_at(lambda history: history.back(self.text))
 
     def _newer(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.on(self.text))
+        self._look_at(lambda history: history.on(self.text))
 
     def _oldest(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.go(0, self.text))
+        self._look_at(lambda history: history.go(0, self.text))
 
     def _newest(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.go(len(self._history), self.text))
+        self._look_at(lambda history: history.go(len(history), self.text))
 
     def _begin_search(self) -> None:
         if not self._masked:
