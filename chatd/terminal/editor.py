@@ -106,7 +106,7 @@ class Editor:
     def masked(self, masked: bool) -> None:
         if masked == self._masked:
             return
-        self._stop_asking()
+        self._search, self._choices, self._pasted, self._last = None, None, (), ""
         self._masked = masked
         draft, self._draft = self._draft, (self.text, self.at) if masked else ("", 0)
         self._line.set(*draft)
@@ -167,9 +167,8 @@ class Editor:
 
     def _enter(self) -> list[Outcome]:
         line = self.text
-        if not self._masked and line.strip():
+        if not self._masked:
             self._history = self._history or History()
-        if not self._masked and self._history is not None:
             self._history.add(line)
         self._line.set("")
         self._undo = None
@@ -392,9 +391,6 @@ class Editor:
             case _:
                 pass
         return []
-
-    def _stop_asking(self) -> None:
-        self._search, self._choices, self._pasted, self._last = None, None, (), ""
 
 
 _ACTIONS: Final[dict[Binding, Callable[[Editor], list[Outcome] | None]]] = {
