@@ -31,6 +31,9 @@ from chatd.chat.limits import Flood
 from chatd.chat.names import RESERVED
 from chatd.chat.preferences import MEANING, Preferences, as_typed
 from chatd.store.memory import MemoryStore
+from chatd.terminal.bindings import BINDINGS
+from chatd.terminal.history import HISTORY_LINES
+from chatd.terminal.paste import BLOCK_LINES, question
 from chatd.transport import tcd
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.conversation import TOO_LONG
@@ -656,6 +659,16 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
     }
+
+
+def test_what_the_document_says_of_the_line_being_typed_is_so() -> None:
+    text = " ".join(TEXT.split())
+    assert f"the lines that one has entered, up to {HISTORY_LINES} of them" in text
+    assert f"up to {limits.LINE_BYTES} bytes and {BLOCK_LINES} lines" in text
+    assert f"``{question(5).strip()}``" in text
+    for name, ctrl, _alt in BINDINGS:
+        if len(name) == 1 and name not in "/":
+            assert f"{'Ctrl' if ctrl else 'Alt'}-{name.upper()}" in text
 
 
 def test_the_preferences_of_the_document_are_those_of_the_code() -> None:
