@@ -148,8 +148,7 @@ class Entrance:
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
         back = listens and not visitor.account  # a program begins anew, beside whoever is lost
-        lost = back and self._places.is_lost(person)
-        place, dead = (self._places.take(person), tuple(person.sessions)) if lost else (None, ())
+        place = self._places.recover(person) if back else None
         session = self._session(person, visitor, reader, listens=listens)
         person.operator = person.operator or visitor.operator
         if place is None:
@@ -157,10 +156,6 @@ class Entrance:
                 for room in person.rooms.values():
                     room.audience.add(session, session.style_in(room))
             return session
-        for each in dead:
-            each.part()
-            each.reader.close()
-        session.deliver(Notice(f"Welcome back, {person.nick}."))
         await self._places.resume(session, place)
         return session
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.chat.accounts import Account
 from chatd.chat.bans import Known
 from chatd.chat.chat import Chat
-from chatd.chat.events import Notice, Refused, Role, RoleGiven
+from chatd.chat.events import Refused, Role, RoleGiven
 from chatd.chat.people import Person
 from chatd.chat.session import Session
 
@@ -64,18 +64,10 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
 
 async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None:
     """Let a connection be one more of an owner who is here, or the one that they lost."""
-    place, dead = None, tuple(owner.sessions)
-    if session.listens and chat.places.is_lost(owner):
-        place = chat.places.take(owner)
-    if place is None:
-        chat.become(session, owner, now)
-        return
-    for each in dead:
-        each.part()
-        each.reader.close()
-    chat.become(session, owner, now, listens=False)
-    session.deliver(Notice(f"Welcome back, {owner.nick}."))
-    await chat.places.resume(session, place)
+    place = chat.places.recover(owner) if session.listens else None
+    chat.become(session, owner, now, listens=place is None)
+    if place is not None:
+        await chat.places.resume(session, place)
 
 
 def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> None:
@@ -104,5 +96,6 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
+    chat.logins.came(account.name.key, session.address)
     chat.logins.came(account.name.key, session.address)
     return account

@@ -13,7 +13,7 @@ from functools import partial
 from operator import itemgetter
 
 from chatd.chat.archive import Archive, that_fit
-from chatd.chat.events import Entry, PersonalEvent, PrivateMessage, Recalled
+from chatd.chat.events import Entry, Notice, PersonalEvent, PrivateMessage, Recalled
 from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.log import Style
 from chatd.chat.people import Person
@@ -177,8 +177,22 @@ class Places:
             return place
         return self._place(sessions[-1])
 
+    def recover(self, person: Person) -> Place | None:
+        """Take the place of somebody who has lost their connection, and close what is dead of it.
+
+        None for who is here by a connection that works.
+        """
+        if not self.is_lost(person):
+            return None
+        place, dead = self.take(person), tuple(person.sessions)
+        for session in dead:
+            session.part()
+            session.reader.close()
+        return place
+
     async def resume(self, session: Session, place: Place) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
+        session.deliver(Notice(f"Welcome back, {session.person.nick}."))
         self._resuming[session] = place
         try:
             await self._resume(session, place)
