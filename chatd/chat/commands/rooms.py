@@ -83,6 +83,8 @@ def _whois(call: Call) -> None:
     ]
     if other.away is not None:
         rows.append(f"away: {other.away or 'no reason given'}")
+    if not other.sessions:
+        rows.append("cut off, and may come back")
     if call.person.operator:
         rows.append(f"address {other.address or 'unknown'}")
     call.list(f"{other.nick}:", rows)
