@@ -620,6 +620,8 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
         "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
+        "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
+        "COMPLETIONS": f"{limits.COMPLETIONS}",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
     }

@@ -63,7 +63,7 @@ def test_terminals_that_have_no_colours_show_none_but_are_drawn_on(terminal: byt
     ann.types("hello"), ann.gets()
     ann.types("\x7f")
     text = ann.gets()
-    assert b"\x1b[J" in text
+    assert b"\x1b[K" in text
     assert b"\x1b[38" not in text
     assert ann.display.lines == [GREETING, "[lobby] hell"]
 

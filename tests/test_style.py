@@ -92,8 +92,8 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
         ["-- lobby, the last one:", "   23:59 ada: hi"],
     ),
     (
-        Recalled("lobby", (Entry("lobby", 17, "ada", Said(LATE, "ada", "hi")),), True),
-        ["-- lobby, the last 1:", "   23:59 #17 ada: hi"],
+        Recalled("lobby", (Entry("lobby", 17, "ada", Said(LATE, "ada", "hi")),), numbered=True),
+        ["-- lobby, the last one:", "   23:59 #17 ada: hi"],
     ),
     (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
     (

@@ -138,6 +138,11 @@ DEAD_SECONDS = 3.0
 #: Names that one answer lists; the rest is counted.
 LISTED = 200
 
+#: People, or rooms, that are looked at for one completion: half a millisecond.  Of more only these
+#: can be completed, the newest of them.  And what one completion offers to go through with Tab.
+COMPLETED_FROM = 5000
+COMPLETIONS = 100
+
 #: The longest pause that slow mode may ask for between two messages: six hours, as on Twitch's
 #: and Discord's scale.
 SLOW_SECONDS = 6 * 60 * 60

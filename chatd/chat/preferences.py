@@ -58,7 +58,7 @@ MEANING = {
     "bell": "ring when somebody mentions me or writes to me alone: on or off",
     "timestamps": "a time before each message: on or off",
     "timezone": "the zone of the times, such as Europe/Vienna",
-    "plain": "no colours: on or off",
+    "plain": "for screen readers, no colours and nothing drawn anew: on or off",
     "joins": "show who comes and goes: on or off",
     "replay": f"messages shown when you come into a room, 0 to {HISTORY_SHOWN_AT_MOST}",
 }

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from chatd.chat import unread
 from chatd.chat.commands import receive
 from chatd.chat.commands.describe import way_back, welcome
+from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
 from chatd.chat.limits import (
@@ -341,6 +342,15 @@ class Conversation:
             self._go_on()
         if self._waiting > PASTE_BYTES and self._reading:
             self._read(False)
+
+    def pause(self, paused: bool) -> None:
+        """Read nothing while keys wait for their turn."""
+        if paused == self._reading:
+            self._read(False) if paused else self._go_on()
+
+    def complete(self, before: str) -> Completion:
+        """What the last word before the cursor may become."""
+        return complete(self._host.chat, self.session, before) if self.session else NOTHING
 
     def interrupt(self) -> None:
         """Drop the lines that wait, and say so; with none waiting, say how one leaves."""

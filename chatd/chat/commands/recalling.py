@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
-from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.people import Person
@@ -82,6 +82,7 @@ COMMANDS = (
         _history,
         more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
         " page:2 shows those before them; with # the number of each.",
+        takes=(Takes.OWN_ROOM, Takes.OWN_ROOM),
     ),
     _SEARCH,
 )

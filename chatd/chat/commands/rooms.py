@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from chatd.chat import moderation, unread
-from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import duration, in_room, roster
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
@@ -117,9 +117,21 @@ def _invite(call: Call) -> None:
 COMMANDS = (
     Command("join", "ROOM", "go into a room, or make one", _join, ("j",)),
     Command(
-        "leave", "[ROOM [REASON]]", "leave a room, this one unless you name one", _leave, ("part",)
+        "leave",
+        "[ROOM [REASON]]",
+        "leave a room, this one unless you name one",
+        _leave,
+        ("part",),
+        takes=(Takes.OWN_ROOM, Takes.TEXT),
     ),
-    Command("focus", "ROOM", "let what you type go to another of your rooms", _focus, ("f",)),
+    Command(
+        "focus",
+        "ROOM",
+        "let what you type go to another of your rooms",
+        _focus,
+        ("f",),
+        takes=(Takes.OWN_ROOM,),
+    ),
     Command("rooms", "", "which rooms there are", _rooms, ("list",)),
     Command("users", "[ROOM]", "who is in a room", _users, ("who", "names")),
     Command("whois", "NICK", "who somebody is", _whois),
@@ -134,5 +146,6 @@ COMMANDS = (
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
         "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
         "history N or off: how many messages it keeps.",
+        takes=(Takes.SETTING, Takes.VALUE),
     ),
 )
