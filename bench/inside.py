@@ -125,7 +125,7 @@ def rendering(members: int, messages: int) -> str:
     for styles in (1, 2, 10, 100):
         hall, sessions = _full_hall(of(min(styles, members)))
         rows.append((f"{styles} styles", _message(hall, sessions[0], "x" * 64, messages)))
-    hall, sessions = _full_hall([TextStyle(bell=True)] * members)
+    hall, sessions = _full_hall([TextStyle(bell="on")] * members)
     rows.append(("one is mentioned", _message(hall, sessions[0], "p1: " + "x" * 60, messages)))
     for ignoring in (1, members // 10):
         hall, sessions = _full_hall([TextStyle()] * members)

@@ -16,7 +16,8 @@ from typing import cast
 from twisted.internet.task import Clock
 
 from bench.figures import median, ratio, shown, table
-from chatd.transport.conversation import Conversation, Plain
+from chatd.transport.conversation import Conversation
+from chatd.transport.display import Plain
 from chatd.transport.outbox import Outbox
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import LineCodec
@@ -71,7 +72,7 @@ _CLOCK = Clock()
 
 
 def _empty(clock: Clock, conversation: Conversation) -> Terminal:
-    return Terminal(conversation, clock, COLUMNS, ROWS, colours=True)
+    return Terminal(conversation, clock, COLUMNS, ROWS, colours=256)
 
 
 def _terminal(line: str = "", back: int = 0) -> Terminal:

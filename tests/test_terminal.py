@@ -15,7 +15,7 @@ from chatd.transport.conversation import Conversation
 from chatd.transport.outbox import StreamOutbox
 from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, KEYS_AT_ONCE, Terminal
 
-from .displays import Display
+from .displays import TIPS, Display
 from .wires import Building, Transport, Wire
 
 COLUMNS, ROWS = 80, 16
@@ -44,7 +44,7 @@ class Sitting:
         outbox = StreamOutbox(self.transport, building.clock, self._ready)
         self.conversation = Conversation(building.host, outbox, self._set_reading)
         self.terminal = Terminal(
-            self.conversation, building.clock, COLUMNS, ROWS, colours=colours, ansi=ansi
+            self.conversation, building.clock, COLUMNS, ROWS, colours=256 * colours, ansi=ansi
         )
         self.display = Display(COLUMNS, ROWS)
         self.conversation.use(self.terminal)
@@ -89,6 +89,7 @@ def sitting(*, flood: Flood | None = None) -> tuple[Sitting, Wire]:
 
 GREETED = [
     "-- You are ada in lobby, alone so far; /help says what you can do.",
+    *TIPS,
     "-- guest1 joined lobby",
     "-- guest1 is now known as bob",
 ]
@@ -99,8 +100,8 @@ GREETED = [
 
 def test_who_comes_in_sees_the_greeting_and_then_a_prompt() -> None:
     ada = Sitting(Building())
-    assert ada.sees() == [GREETED[0], "[lobby]"]
-    assert ada.display.cursor == (8, 1)
+    assert ada.sees() == [*GREETED[: 1 + len(TIPS)], "[lobby]"]
+    assert ada.display.cursor == (8, 1 + len(TIPS))
 
 
 def test_what_is_typed_is_shown_once() -> None:
@@ -115,9 +116,9 @@ def test_what_is_typed_is_shown_once() -> None:
 def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
     ada, _bob = sitting()
     ada.types("x" * 100)
-    assert ada.sees()[3:] == ["[lobby] " + "x" * 72, "x" * 28]
+    assert ada.sees()[len(GREETED) :] == ["[lobby] " + "x" * 72, "x" * 28]
     ada.types("\r")
-    assert ada.sees()[3:] == ["ada: " + "x" * 75, "x" * 25, "[lobby]"]
+    assert ada.sees()[len(GREETED) :] == ["ada: " + "x" * 74, " " * 5 + "x" * 26, "[lobby]"]
 
 
 def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
@@ -140,7 +141,7 @@ def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
 def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
     ada, _bob = sitting()
     ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
-    assert ada.sees()[3:6] == ["-- lobby: 2 here", "   ada", "   bob"]
+    assert ada.sees()[len(GREETED) :][:3] == ["-- lobby: 2 here", "   ada", "   bob"]
     assert ada.sees()[-1] == "[lobby] f"
     assert ada.sees()[-2].startswith("-- ")
 
@@ -157,8 +158,8 @@ def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
     ada, bob = sitting()
     ada.types("/join 日本語の部屋\r"), ada.types("hal")
     bob.sends(b"one\n")
-    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] hal"]
-    assert ada.display.cursor == (18, len(ada.display.lines) - 1)
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] (lobby 1) hal"]
+    assert ada.display.cursor == (28, len(ada.display.lines) - 1)
 
 
 def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
@@ -172,11 +173,11 @@ def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
 
 
 def test_the_style_is_what_the_person_and_the_terminal_want() -> None:
-    preferences = Preferences(theme="mono", bell=False, timestamps=True, timezone="Asia/Tokyo")
+    preferences = Preferences(theme="light", bell="off", timestamps="on", timezone="Asia/Tokyo")
     terminal = Sitting(Building(), colours=True).terminal
     style = terminal.style(preferences)
-    assert (style.theme, style.bell, style.timestamps) == ("mono", False, True)
-    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", True, False)
+    assert (style.theme, style.bell, style.timestamps) == ("light", "off", "HH:MM")
+    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", "fold", False)
     terminal.colours = False
     assert terminal.style(preferences).theme == "plain"
 
@@ -309,11 +310,11 @@ def test_who_pastes_more_than_is_taken_is_told() -> None:
 def test_a_message_comes_while_the_cursor_is_within_a_line_of_several_rows() -> None:
     ada, bob = sitting()
     ada.types("日本語 cafe\u0301 " + "x" * 80), ada.types("\x1b[D" * 82)
-    assert ada.sees()[3:] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
-    assert ada.display.cursor == (8 + 6 + 1 + 3, 3)
+    assert ada.sees()[len(GREETED) :] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED))
     bob.sends(b"one\n")
-    assert ada.sees()[3:] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
-    assert ada.display.cursor == (8 + 6 + 1 + 3, 4)
+    assert ada.sees()[len(GREETED) :] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED) + 1)
     ada.types("!\r")
     assert bob.gets().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
 
@@ -336,7 +337,7 @@ def test_a_paste_of_several_lines_is_asked_about_and_said_as_one() -> None:
     bob.sends(b"hello\n")
     assert ada.sees()[-2:] == ["bob: hello", "Send 2 lines? y/n"]
     ada.types("y")
-    assert ada.sees()[-3:] == ["ada: one", "    two", "[lobby]"]
+    assert ada.sees()[-3:] == ["ada: one", "     two", "[lobby]"]
     assert bob.gets() == b"ada: one\r\n    two\r\n"
 
 

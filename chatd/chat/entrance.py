@@ -14,6 +14,7 @@ from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
 from chatd.chat.places import Places
+from chatd.chat.preferences import Preferences
 from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
@@ -24,7 +25,8 @@ class Visitor:
     """Who is at the door: what they would like to be called, and what is known of them.
 
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
-    listens, say, beside the person on a screen.
+    listens, say, beside the person on a screen.  ``wishes`` are preferences by name that hold from
+    the beginning, whatever was set.
     """
 
     nick: str = ""
@@ -32,6 +34,7 @@ class Visitor:
     fingerprint: str | None = None
     operator: bool = False
     apart: bool = False
+    wishes: tuple[tuple[str, str], ...] = ()
 
 
 class Entrance:
@@ -107,16 +110,22 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = self._session(person, reader, listens=listens)
+        session = self._session(person, visitor, reader, listens=listens)
         if not visitor.apart:
             self._places.came(person)
         return session
 
-    def _session(self, person: Person, reader: Reader, *, listens: bool) -> Session:
+    def _session(
+        self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
+    ) -> Session:
         session = Session(person, reader, listens=listens)
-        session.preferences = self._profiles.preferences(person.account)
+        session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         return session
+
+    def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
+        """What an account remembers, and what its owner wishes now."""
+        return self._profiles.preferences(account).restored(dict(visitor.wishes))
 
     async def _come_again(
         self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
@@ -124,7 +133,7 @@ class Entrance:
         """Somebody who is here already comes by another connection, or comes back by it."""
         lost = listens and self._places.is_lost(person)
         place, dead = (self._places.take(person), tuple(person.sessions)) if lost else (None, ())
-        session = self._session(person, reader, listens=listens)
+        session = self._session(person, visitor, reader, listens=listens)
         person.operator = person.operator or visitor.operator
         if place is None:
             if listens:
@@ -152,7 +161,7 @@ class Entrance:
             if person is None:
                 session = self._come(name, visitor, reader, now, listens=listens)
                 session.person.account = account.name.key
-                session.preferences = self._profiles.preferences(account.name.key)
+                session.preferences = self._preferences(account.name.key, visitor)
                 self._here[account.name.key] = session.person
                 return session, remark or _other_name(visitor, session.person)
             self._nicks.release(name)

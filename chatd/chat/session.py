@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from chatd.chat import elsewhere
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
@@ -114,10 +115,21 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
-    ``private`` are the last of the ``told`` private messages that it was sent.
+    ``private`` are the last of the ``told`` private messages that it was sent; ``elsewhere``
+    is what `chatd.chat.elsewhere` keeps.
     """
 
-    __slots__ = ("focus", "listens", "person", "preferences", "private", "reader", "send", "told")
+    __slots__ = (
+        "elsewhere",
+        "focus",
+        "listens",
+        "person",
+        "preferences",
+        "private",
+        "reader",
+        "send",
+        "told",
+    )
 
     def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
         self.listens = listens
@@ -126,6 +138,7 @@ class Session:
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
+        self.elsewhere: dict[Room, tuple[int, bool]] = {}
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
 
@@ -211,6 +224,8 @@ class Session:
     def focus_on(self, room: Room | None) -> None:
         """Give a room, or none, the focus."""
         before, self.focus = self.focus, room
+        if before is not None and before is not room:
+            elsewhere.left(self, before)
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))

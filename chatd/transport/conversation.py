@@ -7,7 +7,6 @@ type into has one; it knows no bytes of telnet or ssh, only whole lines in and r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -19,7 +18,7 @@ from chatd.chat.commands import receive
 from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
-from chatd.chat.events import Notice, Refused
+from chatd.chat.events import Listing, Notice, Refused
 from chatd.chat.limits import (
     LINE_BYTES,
     PASTE_BYTES,
@@ -30,6 +29,7 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.room import Room
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
+from chatd.transport.display import Display, Plain
 from chatd.transport.host import Host
 from chatd.transport.outbox import Outbox
 from chatd.transport.parting import Goodbye, keep_place
@@ -38,79 +38,19 @@ TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it w
 
 
 GOODBYE = Notice("Goodbye.")
+#: What who comes for the first time, at a terminal, may do next.
+TO_TRY = Listing(
+    "Three things to try:",
+    (
+        "hello, everyone   type it, press Enter, and all who are here read it",
+        "/rooms            which rooms there are; /join ROOM takes you into one",
+        "/dm NICK TEXT     something for one person alone",
+    ),
+)
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
 #: What a line that waits costs beside its characters, in bytes.
 LINE_COST = 64
-
-
-class Display(Protocol):
-    """What a conversation is shown on."""
-
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """Takes whole lines for the connection and says how many bytes it took."""
-
-    @property
-    def sees_own(self) -> bool:
-        """Whether what one types is on one's own screen already."""
-
-    def style(self, preferences: Preferences) -> TextStyle:
-        """How somebody with these preferences is shown things."""
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-
-    def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
-
-    def refresh(self) -> None:
-        """Something that is shown beside the lines may have changed: the room with the focus."""
-
-    def leave(self) -> None:
-        """Take away what is not a line: it is somebody's own screen again."""
-
-
-class Plain:
-    """Shows things as plain lines, straight into the outbox: nothing is drawn or erased."""
-
-    __slots__ = ("_outbox",)
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """The connection's own."""
-        return self._outbox.send
-
-    @property
-    def sees_own(self) -> bool:
-        """The other end echoes what is typed there."""
-        return True
-
-    def style(self, preferences: Preferences) -> TextStyle:
-        """Text without colours or bells."""
-        return TextStyle(
-            timestamps=preferences.timestamps,
-            timezone=preferences.timezone if preferences.timestamps else "UTC",
-            recalled_timezone=preferences.timezone,
-            joins=preferences.joins,
-        )
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-        self._outbox.stalled(data, taken)
-
-    def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
-        self._outbox.write(data)
-
-    def refresh(self) -> None:
-        """Nothing is shown beside the lines."""
-
-    def leave(self) -> None:
-        """Nothing is on the screen that would have to go."""
 
 
 class Conversation:
@@ -283,6 +223,8 @@ class Conversation:
         except Refused as refused:
             told = f"You are {session.person.nick}. {refused.sentence}"
         session.deliver(Notice(told))
+        if lobby is not None and self.display.guides and session.person.account is None:
+            session.deliver(TO_TRY)
         told = way_back(host.chat, session.person)
         if told:
             session.deliver(Notice(told))

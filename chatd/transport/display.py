@@ -1,0 +1,84 @@
+"""Displays: what a conversation is shown on; and the plainest of them, lines and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from chatd.chat.preferences import Preferences
+from chatd.terminal.preferred import plain_style
+from chatd.terminal.style import TextStyle
+from chatd.transport.outbox import Outbox
+
+
+class Display(Protocol):
+    """What a conversation is shown on."""
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """Takes whole lines for the connection and says how many bytes it took."""
+
+    @property
+    def sees_own(self) -> bool:
+        """Whether what one types is on one's own screen already."""
+
+    @property
+    def guides(self) -> bool:
+        """Whether who comes for the first time is told what to try."""
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        """How somebody with these preferences is shown things."""
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+
+    def write(self, data: bytes) -> None:
+        """Show whole lines in any case."""
+
+    def refresh(self) -> None:
+        """Something that is shown beside the lines may have changed: the room with the focus."""
+
+    def leave(self) -> None:
+        """Take away what is not a line: it is somebody's own screen again."""
+
+
+class Plain:
+    """Shows things as plain lines, straight into the outbox: nothing is drawn or erased."""
+
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    @property
+    def send(self) -> Callable[[bytes], int]:
+        """The connection's own."""
+        return self._outbox.send
+
+    @property
+    def sees_own(self) -> bool:
+        """The other end echoes what is typed there."""
+        return True
+
+    @property
+    def guides(self) -> bool:
+        """A program may be reading."""
+        return False
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        """Text without colours or bells."""
+        return plain_style(preferences)
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep what ``send`` did not take."""
+        self._outbox.stalled(data, taken)
+
+    def write(self, data: bytes) -> None:
+        """Show whole lines in any case."""
+        self._outbox.write(data)
+
+    def refresh(self) -> None:
+        """Nothing is shown beside the lines."""
+
+    def leave(self) -> None:
+        """Nothing is on the screen that would have to go."""
