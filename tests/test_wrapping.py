@@ -27,17 +27,22 @@ WORDS = st.lists(
 ).map(lambda words: safe(" ".join(words)))
 
 
+def hanging(line: str, columns: int, hang: int) -> str:
+    """A line that begins with nothing else."""
+    return wrap("", hang, line, columns)
+
+
 def rows_of(wrapped: str) -> list[str]:
     """The rows, without their colours."""
     return SGR.sub("", wrapped).split("\r\n")
 
 
 def test_a_line_that_fits_stays_as_it_is() -> None:
-    assert wrap("ada: hello", 10, 5) == "ada: hello"
+    assert hanging("ada: hello", 10, 5) == "ada: hello"
 
 
 def test_a_line_is_broken_between_words_and_hangs() -> None:
-    assert rows_of(wrap("ada: one two three four", 13, 5)) == [
+    assert rows_of(hanging("ada: one two three four", 13, 5)) == [
         "ada: one two",
         "     three",
         "     four",
@@ -45,36 +50,43 @@ def test_a_line_is_broken_between_words_and_hangs() -> None:
 
 
 def test_an_indent_that_leaves_little_is_a_small_one() -> None:
-    assert rows_of(wrap("adalovelace: one two three", 20, 13)) == [
+    assert rows_of(hanging("adalovelace: one two three", 20, 13)) == [
         "adalovelace: one two",
         "    three",
     ]
 
 
 def test_a_word_that_is_longer_than_a_row_is_broken_where_it_must_be() -> None:
-    assert rows_of(wrap("ada: " + "x" * 20, 12, 2)) == ["ada: xxxxxxx", "  xxxxxxxxxx", "  xxx"]
+    assert rows_of(hanging("ada: " + "x" * 20, 12, 2)) == ["ada: xxxxxxx", "  xxxxxxxxxx", "  xxx"]
 
 
 def test_between_wide_characters_a_row_may_end_but_a_mark_that_closes_begins_none() -> None:
-    assert rows_of(wrap("日本語の、部屋", 8, 2)) == ["日本語", "  の、部", "  屋"]
-    assert rows_of(wrap("日本語「部屋」", 8, 0)) == ["日本語", "「部屋」"]
+    assert rows_of(hanging("日本語の、部屋", 8, 2)) == ["日本語", "  の、部", "  屋"]
+    assert rows_of(hanging("日本語「部屋」", 8, 0)) == ["日本語", "「部屋」"]
 
 
 def test_a_link_is_left_whole() -> None:
     link = "https://example.org/" + "x" * 60
-    rows = rows_of(wrap(f"ada: see {link} there", 40, 5))
+    rows = rows_of(hanging(f"ada: see {link} there", 40, 5))
     assert rows == ["ada: see", f"     {link}", "     there"]
-    assert rows_of(wrap(f"ada: see {link[:30]} there", 40, 5))[0] == f"ada: see {link[:30]}"
+    assert rows_of(hanging(f"ada: see {link[:30]} there", 40, 5))[0] == f"ada: see {link[:30]}"
 
 
 def test_a_colour_goes_on_in_the_next_row_and_not_into_its_margin() -> None:
-    assert wrap("a \x1b[1mone two\x1b[0m three", 8, 2) == (
+    assert hanging("a \x1b[1mone two\x1b[0m three", 8, 2) == (
         "a \x1b[1mone\x1b[0m\r\n  \x1b[1mtwo\x1b[0m\r\n  three"
     )
 
 
 def test_a_line_feed_begins_a_row_of_the_same_block() -> None:
-    assert rows_of(wrap("ada: one\n\ntwo", 40, 5)) == ["ada: one", "     ", "     two"]
+    assert rows_of(hanging("ada: one\n\ntwo", 40, 5)) == ["ada: one", "     ", "     two"]
+
+
+@given(WORDS, st.integers(19, 120), st.sampled_from(["ada: ", "\x1b[1mada\x1b[0m: ", ""]))
+def test_what_a_line_begins_with_makes_no_difference(text: str, columns: int, head: str) -> None:
+    hang = width_of(head)
+    together = wrap("", hang, head + text, columns)
+    assert rows_of(wrap(head, hang, text, columns).rstrip(" ")) == rows_of(together.rstrip(" "))
 
 
 @given(WORDS, st.integers(19, 120), st.integers(0, 30), st.sampled_from(["", "1", "38;5;67"]))
@@ -82,7 +94,7 @@ def test_whatever_is_wrapped_fits_hangs_and_loses_nothing(
     text: str, columns: int, indent: int, around: str
 ) -> None:
     line = emphasise(text, theme("default", 256), around)
-    wrapped = wrap(line, columns, indent)
+    wrapped = hanging(line, columns, indent)
     rows = rows_of(wrapped)
     assert "".join(rows).replace(" ", "") == text.replace(" ", "")
     if len(rows) == 1:

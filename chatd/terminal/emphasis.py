@@ -19,8 +19,8 @@ _MARKED: Final = re.compile(f"{_LINK}|{_CODE}|{_STRONG}")
 
 def emphasise(text: str, theme: Theme, around: str = "") -> str:
     """The text with what is marked in it shown; ``around`` is the colour that all of it has."""
-    if not theme.strong or not ("*" in text or "`" in text or "://" in text):
-        return theme.paint(text, around)
+    if not (theme.strong and ("*" in text or "`" in text or "://" in text)):
+        return theme.paint(text, around) if around else text
     again = f"{RESET}\x1b[{around}m" if around else RESET
 
     def mark(found: re.Match[str]) -> str:

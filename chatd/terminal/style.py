@@ -38,14 +38,20 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.terminal.clusters import cells
 from chatd.terminal.colours import NONE
 from chatd.terminal.emphasis import emphasise
 from chatd.terminal.themes import Theme, theme
 from chatd.terminal.times import QUARTER, clock, date, day_line
-from chatd.terminal.wrapping import width_of, wrap
+from chatd.terminal.wrapping import wrap
 
 #: What the server's own lines begin with; no nick can.
 SERVER = "--"
+_INDENT: Final = len(SERVER) + 1
+
+#: Who comes and goes, and what rings.
+_PASSING: Final = (Joined, Left)
+_SPOKEN: Final = (Said, Acted, Edited)
 
 #: People who come or go in a row within one flush that are shown one by one; more are one line.
 FOLDED: Final = 4
@@ -80,6 +86,10 @@ class TextStyle:
     spoken: bool = False
     recalled_timezone: str = field(default="UTC", compare=False)
     rows: int = field(default=0, compare=False)
+    _theme: Theme = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_theme", theme(self.theme, self.depth))
 
     @property
     def highlights(self) -> bool:
@@ -101,27 +111,33 @@ class TextStyle:
         """The same, for what one said oneself: it never rings."""
         return replace(self, bell="on") if self.bell == "all" else self
 
-    @property
-    def _theme(self) -> Theme:
-        return theme(self.theme, self.depth)
-
     # What happens in a room -----------------------------------------------------------------------
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room, as one line."""
         event = entry.event
-        if self.joins == "off" and isinstance(event, Joined | Left):
+        if self.joins == "off" and isinstance(event, _PASSING):
             return b""
-        lead = ""
-        if self.timestamps:
-            lead = f"{self._time(event.time, self.timezone)} "
-        if self.days:
-            lead = f"{date(event.time, self.timezone)} {lead}"
-        line = self._whole(lead, *self._line(entry.room, event, mentioned))
+        head, hang, body = self._line(entry.room, event, mentioned)
+        if self.timestamps or self.days:
+            lead, width = self._lead(event.time)
+            line = self._whole(lead + head, width + hang, body)
+        else:
+            line = self._whole(head, hang, body)
         rings = self.bell == "all" or (mentioned and self.bell == "on")
-        if rings and isinstance(event, Said | Acted | Edited):
+        if rings and isinstance(event, _SPOKEN):
             line += "\a"
         return f"{line}\r\n".encode()
+
+    def _lead(self, time: float) -> tuple[str, int]:
+        """The date and time before a line, where they are wanted, and its cells."""
+        if not self.timestamps:
+            lead = f"{date(time, self.timezone)} "
+            return lead, len(lead)
+        day = f"{date(time, self.timezone)} " * self.days
+        shown = clock(time, self.timezone, self.timestamps)
+        look = self._theme
+        return f"{day}{look.paint(shown, look.time)} ", len(day) + len(shown) + 1
 
     def render_all(self, entries: Sequence[Entry], since: float | None) -> list[bytes]:
         """What happened in a room, a piece for each event; ``since`` is when something did before.
@@ -152,10 +168,10 @@ class TextStyle:
         """Put one line in the place of many who come or go one after the other."""
         start = 0
         for end in range(1, len(entries) + 1):
-            if end < len(entries) and isinstance(entries[end].event, Joined | Left):
+            if end < len(entries) and isinstance(entries[end].event, _PASSING):
                 continue
             run = entries[start:end]
-            if len(run) and not isinstance(run[0].event, Joined | Left):
+            if len(run) and not isinstance(run[0].event, _PASSING):
                 run = run[1:]
             if len(run) > FOLDED:
                 pieces[end - len(run) : end] = [b""] * len(run)
@@ -167,55 +183,59 @@ class TextStyle:
         came = sum(isinstance(entry.event, Joined) for entry in run)
         last = run[-1]
         told = [f"{came} joined"] * bool(came) + [f"{len(run) - came} left"] * (came < len(run))
-        told[0] = told[0].replace(" ", f" {'person' if told[0].startswith('1 ') else 'people'} ", 1)
-        line = f"{SERVER} {' and '.join(told)} {last.room}"
-        lead = f"{self._time(last.event.time, self.timezone)} " if self.timestamps else ""
-        return (
-            f"{self._whole(lead, '', self._theme.paint(line, self._theme.server), 3)}\r\n".encode()
-        )
+        told[0] = told[0].replace(" ", " person " if told[0].startswith("1 ") else " people ")
+        lead, width = self._lead(last.event.time) if self.timestamps or self.days else ("", 0)
+        line = self._announced(f"{' and '.join(told)} {last.room}")
+        return f"{self._whole(lead, width + _INDENT, line)}\r\n".encode()
 
-    def _line(self, room: str, event: RoomEvent, mentioned: bool = False) -> tuple[str, str, int]:
-        """What an event's line begins with, what follows, and how far further rows are indented.
-
-        That is so much more than what it begins with.
-        """
-        theme = self._theme
-        head = theme.paint(f"[{room}]", theme.server) + " " if self.names_room else ""
+    def _line(self, room: str, event: RoomEvent, mentioned: bool = False) -> tuple[str, int, str]:
+        """What an event's line begins with, how far further rows are indented, and what follows."""
+        look = self._theme
+        head, hang = "", 0
+        if self.names_room:
+            head, hang = f"{look.paint(f'[{room}]', look.server)} ", cells(room) + 3
         match event:
             case Said(nick=nick, text=text):
-                told = " mentions you" * (mentioned and self.spoken)
-                head += f"{theme.nick(nick)}{told}: "
-                return head, self._text(text, mentioned) + self._mark(event), 0
+                told = " mentions you" if mentioned and self.spoken else ""
+                hang += cells(nick) + len(told) + 2
+                head += f"{look.nick(nick)}{told}: "
+                return head, hang, self._text(text, mentioned) + self._mark(event)
             case Acted(nick=nick, text=text):
-                head += f"* {theme.nick(nick)} "
-                return head, self._text(text, mentioned, aloud=True) + self._mark(event), 0
+                body = self._text(text, mentioned, aloud=True) + self._mark(event)
+                return f"{head}* {look.nick(nick)} ", hang + cells(nick) + 3, body
             case Edited(nick=nick, text=text):
-                head += f"* {theme.nick(nick)} corrects: "
-                return head, self._text(text, mentioned, aloud=True), 0
+                body = self._text(text, mentioned, aloud=True)
+                return f"{head}* {look.nick(nick)} corrects: ", hang + cells(nick) + 13, body
             case _:
-                line = f"{SERVER} {announcement(room, event)}"
-                return "", theme.paint(line, theme.server), len(SERVER) + 1
+                return "", _INDENT, self._announced(announcement(room, event))
+
+    def _announced(self, text: str, colour: str | None = None) -> str:
+        """A line of the server's own."""
+        look = self._theme
+        return look.paint(f"{SERVER} {text}".rstrip(), look.server if colour is None else colour)
 
     def _text(self, text: str, mentioned: bool = False, *, aloud: bool = False) -> str:
         """What somebody said, with what is marked in it; ``aloud`` it says whom it mentions."""
-        told = " (mentions you)" * (aloud and mentioned and self.spoken)
-        return emphasise(text, self._theme, self._theme.mention * mentioned) + told
+        if not mentioned:
+            return emphasise(text, self._theme)
+        told = " (mentions you)" if aloud and self.spoken else ""
+        return emphasise(text, self._theme, self._theme.mention) + told
 
     def _mark(self, event: Said | Acted) -> str:
         """What follows a text that is no longer that which was said."""
-        return f" {self._theme.paint('(edited)', self._theme.server)}" * event.edited
+        if not event.edited:
+            return ""
+        return f" {self._theme.paint('(edited)', self._theme.server)}"
 
-    def _whole(self, lead: str, head: str, body: str, indent: int) -> str:
+    def _whole(self, head: str, hang: int, body: str) -> str:
         """A line, wrapped where that is wanted; of several lines as a block.
 
         Nobody's further lines look like somebody's first.
         """
-        line = f"{lead}{head}{body}"
-        if not self.width:
-            return line.replace("\n", "\r\n    ") if "\n" in line else line
-        if len(line) <= self.width and line.isascii() and "\n" not in line:
-            return line
-        return wrap(line, self.width, width_of(lead + head) + indent)
+        if self.width:
+            return wrap(head, hang, body, self.width)
+        line = head + body
+        return line.replace("\n", "\r\n    ") if "\n" in line else line
 
     def _rule(self, text: str) -> str:
         """A line that parts what is above from what is below."""
@@ -227,7 +247,6 @@ class TextStyle:
 
     def render_personal(self, event: PersonalEvent) -> bytes:
         """What is for one person alone, as one line or several."""
-        theme = self._theme
         match event:
             case PrivateMessage():
                 lines = [self._private(event)]
@@ -239,27 +258,26 @@ class TextStyle:
                 lines = [self._server(found(event)), *self._entries(entries, names_room=True)]
             case Listing(heading=heading, rows=rows):
                 lines = [self._server(heading)]
-                lines += [self._whole("", "", f"   {row}", _second_column(row)) for row in rows]
+                lines += [self._whole("   ", _second_column(row), row) for row in rows]
             case Refusal(text=text):
-                lines = [self._server(text, theme.refusal)]
+                lines = [self._server(text, self._theme.refusal)]
             case Notice() | Invited() | Missed() | PutOut():
                 lines = [self._server(notice(event))]
         return "".join(f"{line}\r\n" for line in lines).encode()
 
     def _server(self, text: str, colour: str | None = None) -> str:
-        colour = self._theme.server if colour is None else colour
-        line = self._theme.paint(f"{SERVER} {text}".rstrip(), colour)
-        return self._whole("", "", line, len(SERVER) + 1)
+        """A line of the server's own that is for one person."""
+        return self._whole("", _INDENT, self._announced(text, colour))
 
     def _private(self, event: PrivateMessage) -> str:
-        theme = self._theme
+        look = self._theme
         received = event.end is Recipient.ADDRESSEE
         ends = f"{event.sender} -> you" if received else f"you -> {event.addressee}"
         if self.spoken:
             ends = ends.replace("->", "to")
-        lead = f"{self._time(event.time, self.timezone)} " if self.timestamps else ""
-        head = f"{theme.paint(f'[{ends}]', theme.private)} "
-        line = self._whole(lead, head, self._text(event.text), 0)
+        lead, width = self._lead(event.time) if self.timestamps else ("", 0)
+        head = f"{lead}{look.paint(f'[{ends}]', look.private)} "
+        line = self._whole(head, width + cells(ends) + 3, self._text(event.text))
         return f"{line}\a" if received and self.bell != "off" else line
 
     def _recalled(self, event: Recalled) -> list[str]:
@@ -282,7 +300,7 @@ class TextStyle:
         self, entries: tuple[Entry, ...], *, names_room: bool, numbered: bool = False
     ) -> list[str]:
         """What was said before, a block for each; where there is a screen, under their days."""
-        bare = replace(self, names_room=names_room)
+        bare, look = replace(self, names_room=names_room), self._theme
         blocks = []
         zone = self.recalled_timezone
         under = "" if self.width or not entries else date(entries[-1].event.time, zone)
@@ -293,12 +311,13 @@ class TextStyle:
                 above, under = f"   {self._rule(day_line(time, zone))}\r\n", day
             elif day != under:
                 lead += f"{day} "
-            lead += f"{self._time(time, zone)} {f'#{entry.number} ' * numbered}"
-            blocks.append(above + self._whole(lead, *bare._line(entry.room, entry.event)))
+            shown = f"{clock(time, zone, self.timestamps)} "
+            number = f"#{entry.number} " * numbered
+            head, hang, body = bare._line(entry.room, entry.event)
+            before = f"{lead}{look.paint(shown, look.time)}{number}"
+            hang += len(lead) + len(shown) + len(number)
+            blocks.append(above + self._whole(before + head, hang, body))
         return blocks
-
-    def _time(self, time: float, zone: str) -> str:
-        return self._theme.paint(clock(time, zone, self.timestamps), self._theme.time)
 
 
 def _second_column(row: str) -> int:

@@ -16,6 +16,8 @@ from chatd.terminal.themes import RESET
 
 _PIECE: Final = re.compile(r"\x1b\[[0-9;]*m|\n| +|[^\x1b\n ]+")
 _SGR: Final = re.compile(r"\x1b\[[0-9;]*m")
+#: What is more than words.
+_SPECIAL: Final = re.compile(r"[\x1b\n]|://")
 
 #: No row begins with one of the first, and none ends with one of the second.
 _CLOSING: Final = frozenset(
@@ -30,25 +32,44 @@ def width_of(line: str) -> int:
     return cells(_SGR.sub("", line) if "\x1b" in line else line)
 
 
-def wrap(line: str, columns: int, indent: int) -> str:
-    """Break a line into rows of at most so many cells; a line feed in it begins a new row as well.
+def wrap(head: str, hang: int, body: str, columns: int) -> str:
+    """Break a line into rows of at most so many cells; a line feed begins a new row as well.
 
-    An indent that would leave little is a small one instead.
+    ``hang`` is how far further rows are indented, usually the cells of what the line begins with;
+    an indent that would leave little is a small one instead.
     """
-    if "\n" not in line and _fits(line, columns):
-        return line
-    if indent * 2 > columns:
-        indent = 4
+    room = columns - hang
+    if ((len(body) <= room and body.isascii()) or 2 * len(body) <= room) and "\n" not in body:
+        return head + body
+    indent = hang if hang * 2 <= columns else 4
+    if body.isascii() and not _SPECIAL.search(body):
+        wrapped = _of_words(body, columns - width_of(head), columns - indent, indent)
+        if wrapped is not None:
+            return head + wrapped
     rows = _Rows(columns, indent)
-    for piece in _PIECE.findall(line):
+    for piece in _PIECE.findall(head + body):
         rows.take(piece)
     return rows.finish()
 
 
-def _fits(line: str, columns: int) -> bool:
-    if line.isascii():
-        return len(line) <= columns or len(_SGR.sub("", line)) <= columns
-    return width_of(line) <= columns
+def _of_words(text: str, room: int, columns: int, indent: int) -> str | None:
+    """Break ASCII without colours, links and line feeds, most of what is said, between words.
+
+    Of the first row there is only so much ``room``.  None when a word is longer than a row.
+    """
+    rows, at, end = [], 0, len(text)
+    while end - at > room:
+        space = text.rfind(" ", at, at + room + 1)
+        if space <= at:
+            return None
+        rows.append(text[at:space].rstrip(" "))
+        at = space
+        while at < end and text[at] == " ":
+            at += 1
+        room = columns
+    if at < end:
+        rows.append(text[at:].rstrip(" "))
+    return ("\r\n" + " " * indent).join(rows)
 
 
 class _Rows:
@@ -87,14 +108,15 @@ class _Rows:
         return "".join(self._out)
 
     def _take_word(self, word: str) -> None:
-        width = cells(word)
+        parts = [(word, len(word))] if word.isascii() else _parts(word)
+        width = sum(width for _, width in parts)
         if self._at + self._blanks + width <= self._columns:
             self._put(word, width)
         elif "://" in word:
             self._put_link(word, width)
         else:
-            for part in _parts(word):
-                self._take_part(part, cells(part))
+            for part, width in parts:
+                self._take_part(part, width)
 
     def _take_part(self, part: str, width: int) -> None:
         """A part of a word that is broken only when it is longer than a row."""
@@ -137,17 +159,17 @@ class _Rows:
         self._shown = self._colour
 
 
-def _parts(word: str) -> list[str]:
-    """A word in the parts between which a row may end."""
-    if word.isascii():
-        return [word]
-    parts = [""]
-    wide_before = False
+def _parts(word: str) -> list[tuple[str, int]]:
+    """A word in the parts between which a row may end, and the cells of each."""
+    parts: list[tuple[str, int]] = []
+    part, cells_of_part, wide_before = "", 0, False
     for cluster in clusters(word):
-        wide = measure(cluster).width > 1
-        tied = cluster[0] in _CLOSING or parts[-1][-1:] in _OPENING
-        if (wide or wide_before) and not tied and parts[-1]:
-            parts.append("")
-        parts[-1] += cluster
-        wide_before = wide
-    return parts
+        width = measure(cluster).width
+        tied = cluster[0] in _CLOSING or part[-1:] in _OPENING
+        if part and not tied and (width > 1 or wide_before):
+            parts.append((part, cells_of_part))
+            part, cells_of_part = "", 0
+        part += cluster
+        cells_of_part += width
+        wide_before = width > 1
+    return [*parts, (part, cells_of_part)]
