@@ -12,6 +12,7 @@ from chatd.chat.text import safe
 from chatd.transport.ssh.fields import string, uint32
 
 from . import ssh_peer
+from .displays import TIPS
 from .ssh_guests import GREETED, GREETING, Guest, Hall
 from .ssh_peer import CLOSE, FAILURE, SUCCESS, USER_KEY
 
@@ -373,3 +374,14 @@ def test_a_small_window_loses_nothing() -> None:
         ann.gets()
         ann.peer.send(ssh_peer.ADJUST, uint32(ann.channel) + uint32(100))
     assert ann.sees()[-21:] == [*(f"bob: {n}" for n in range(20)), "[lobby] hal"]
+
+
+def test_a_user_name_says_what_one_wants_shown() -> None:
+    hall = Hall()
+    ann, bob = Guest(hall, b"ann+plain").opens(b"xterm-256color"), Guest(hall, b"bob").opens()
+    bob.gets()
+    bob.types("hi ann\n")
+    lines = [GREETING, *TIPS, "bob mentions you: hi ann\a"]
+    assert ann.gets().decode().replace("\x1b[?2004h", "") == "".join(f"{x}\r\n" for x in lines)
+    cy = Guest(hall, b"cy+light").opens(b"xterm-256color")
+    assert b"\x1b[38;5;24m[lobby]" in cy.gets()
