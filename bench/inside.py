@@ -15,9 +15,11 @@ from bench.machine import rss_kib
 from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.ignoring import ignore
-from chatd.chat.preferences import Preferences
+from chatd.chat.preferences import THEMES, TIMES, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.store.memory import MemoryStore
+from chatd.terminal.colours import ALL, INDEXED
+from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 
 #: Rooms of one member that each person of the room benchmark is in, beside the lobby.
@@ -143,6 +145,48 @@ def rendering(members: int, messages: int) -> str:
     )
 
 
+#: What is said to a room of screens.
+_SAID = {
+    "64 letters": "word and " * 7 + "x",
+    "480 letters": "hello there " * 40,
+    "60 wide": "部屋" * 30,
+}
+_ZONES = ("UTC", "Europe/Vienna", "Asia/Tokyo", "America/New_York")
+
+
+def screens(members: int, messages: int) -> str:
+    """What a message costs in a room full of terminals, by how different those are."""
+    alike = [style_for(Preferences(), 256, 80, 24)]
+    usual = [
+        style_for(Preferences(theme=theme, timezone=zone), depth, columns, 24)
+        for theme in ("default", "light")
+        for zone in _ZONES[:2]
+        for depth in (INDEXED, ALL)
+        for columns in (80, 100, 120, 160, 200)
+    ]
+    widths = [style_for(Preferences(), 256, columns, 24) for columns in range(20, 501)]
+    everything = [
+        style_for(Preferences(theme, timezone=zone, timestamps=TIMES[at % 2]), 256, columns, 24)
+        for at, columns in enumerate(range(20, 501, 8))
+        for theme in THEMES[:3]
+        for zone in _ZONES
+    ]
+    rows = []
+    for name, styles in (
+        ("all alike", alike),
+        ("as usual", usual),
+        ("every width", widths),
+        ("widths, themes, zones, times", everything),
+    ):
+        hall, sessions = _full_hall([styles[at % len(styles)] for at in range(members)])
+        different = len({*styles[:members]})
+        costs = [_message(hall, sessions[0], text, messages) for text in _SAID.values()]
+        rows.append([name, str(different), *(shown(cost, 0) for cost in costs)])
+    return table(
+        [f"one message to {members} screens", "styles", *(f"{x}, µs" for x in _SAID)], rows
+    )
+
+
 def slices(members: int) -> str:
     """How long reading is held up by a message in a very large room."""
     hall, sessions = _full_hall([TextStyle()] * members)
@@ -189,5 +233,10 @@ def rooms(people: int, rounds: int) -> str:
 def inside(members: int, messages: int, many: int, people: int, rounds: int) -> str:
     """All of it; what memory takes first, for what is given back later is used again."""
     return "\n\n".join(
-        (rooms(people, rounds), rendering(members, messages), slices(many)),
+        (
+            rooms(people, rounds),
+            rendering(members, messages),
+            screens(members, messages),
+            slices(many),
+        ),
     )

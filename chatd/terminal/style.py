@@ -7,7 +7,8 @@ share one rendering.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Final
 
 from chatd.chat.events import (
@@ -87,9 +88,14 @@ class TextStyle:
     recalled_timezone: str = field(default="UTC", compare=False)
     rows: int = field(default=0, compare=False)
     _theme: Theme = field(init=False, compare=False, repr=False)
+    _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_theme", theme(self.theme, self.depth))
+        object.__setattr__(self, "_hash", hash(_compared(self)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def highlights(self) -> bool:
@@ -147,7 +153,7 @@ class TextStyle:
         pieces = [self.render(entry) for entry in entries]
         if self.folds and len(entries) > FOLDED:
             self._fold(entries, pieces)
-        if self.width:
+        if self.width and not self.names_room:
             for at, entry in enumerate(entries):
                 time = entry.event.time
                 if since is not None and since // QUARTER != time // QUARTER:
@@ -318,6 +324,10 @@ class TextStyle:
             hang += len(lead) + len(shown) + len(number)
             blocks.append(above + self._whole(before + head, hang, body))
         return blocks
+
+
+#: What makes two styles one.
+_compared = attrgetter(*(each.name for each in fields(TextStyle) if each.compare))
 
 
 def _second_column(row: str) -> int:
