@@ -72,7 +72,7 @@ _CLOCK = Clock()
 
 
 def _empty(clock: Clock, conversation: Conversation) -> Terminal:
-    return Terminal(conversation, clock, COLUMNS, ROWS, colours=True)
+    return Terminal(conversation, clock, COLUMNS, ROWS, colours=256)
 
 
 def _terminal(line: str = "", back: int = 0) -> Terminal:

@@ -7,6 +7,10 @@ import pyte
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
 from chatd.terminal.clusters import measure
+from chatd.transport.greeting import TO_TRY
+
+#: What a guest is told at a terminal.
+TIPS = [f"-- {TO_TRY.heading}", *(f"   {row}" for row in TO_TRY.rows)]
 
 #: What stands in one place of a screen: a character with its marks, and whether it is coloured.
 #: The second half of a wide character is an empty string.

@@ -76,7 +76,7 @@ class Reader:
     def style(self, preferences: Preferences) -> TextStyle:
         return TextStyle(
             theme="plain" if self.sees_own else preferences.theme,
-            bell=preferences.bell and not self.sees_own,
+            bell="off" if self.sees_own else preferences.bell,
             joins=preferences.joins,
         )
 

@@ -866,7 +866,10 @@ class Plain(Reader):
     """A connection that is shown everything without colours; a mention rings, if it is drawn."""
 
     def style(self, preferences: Preferences) -> TextStyle:
-        return TextStyle(bell=not self.sees_own, joins=preferences.joins)
+        return TextStyle(
+            bell="off" if self.sees_own else "on",
+            joins="off" if preferences.joins == "off" else "on",
+        )
 
 
 class Typist(Someone):

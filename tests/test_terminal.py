@@ -15,7 +15,7 @@ from chatd.transport.conversation import Conversation
 from chatd.transport.outbox import StreamOutbox
 from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, KEYS_AT_ONCE, Terminal
 
-from .displays import Display
+from .displays import TIPS, Display
 from .wires import Building, Transport, Wire
 
 COLUMNS, ROWS = 80, 16
@@ -36,7 +36,14 @@ class Sitting:
     """Somebody before a terminal, in the lobby of a building."""
 
     def __init__(
-        self, building: Building, nick: str = "ada", *, colours: bool = False, ansi: bool = True
+        self,
+        building: Building,
+        nick: str = "ada",
+        *,
+        colours: bool = False,
+        ansi: bool = True,
+        plain: bool = False,
+        rows: int = ROWS,
     ) -> None:
         self.building = building
         self.transport = Brimful()
@@ -44,11 +51,18 @@ class Sitting:
         outbox = StreamOutbox(self.transport, building.clock, self._ready)
         self.conversation = Conversation(building.host, outbox, self._set_reading)
         self.terminal = Terminal(
-            self.conversation, building.clock, COLUMNS, ROWS, colours=colours, ansi=ansi
+            self.conversation,
+            building.clock,
+            COLUMNS,
+            rows,
+            colours=256 * colours,
+            ansi=ansi,
+            plain=plain,
         )
-        self.display = Display(COLUMNS, ROWS)
+        self.display = Display(COLUMNS, rows)
         self.conversation.use(self.terminal)
-        self.conversation.begin(Visitor(nick, "192.0.2.1"))
+        wishes = (("plain", "on"),) if plain else ()
+        self.conversation.begin(Visitor(nick, "192.0.2.1", wishes=wishes))
 
     def _ready(self) -> None:
         self.conversation.ready()
@@ -89,6 +103,7 @@ def sitting(*, flood: Flood | None = None) -> tuple[Sitting, Wire]:
 
 GREETED = [
     "-- You are ada in lobby, alone so far; /help says what you can do.",
+    *TIPS,
     "-- guest1 joined lobby",
     "-- guest1 is now known as bob",
 ]
@@ -99,8 +114,8 @@ GREETED = [
 
 def test_who_comes_in_sees_the_greeting_and_then_a_prompt() -> None:
     ada = Sitting(Building())
-    assert ada.sees() == [GREETED[0], "[lobby]"]
-    assert ada.display.cursor == (8, 1)
+    assert ada.sees() == [*GREETED[: 1 + len(TIPS)], "[lobby]"]
+    assert ada.display.cursor == (8, 1 + len(TIPS))
 
 
 def test_what_is_typed_is_shown_once() -> None:
@@ -115,9 +130,9 @@ def test_what_is_typed_is_shown_once() -> None:
 def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
     ada, _bob = sitting()
     ada.types("x" * 100)
-    assert ada.sees()[3:] == ["[lobby] " + "x" * 72, "x" * 28]
+    assert ada.sees()[len(GREETED) :] == ["[lobby] " + "x" * 72, "x" * 28]
     ada.types("\r")
-    assert ada.sees()[3:] == ["ada: " + "x" * 75, "x" * 25, "[lobby]"]
+    assert ada.sees()[len(GREETED) :] == ["ada: " + "x" * 74, " " * 5 + "x" * 26, "[lobby]"]
 
 
 def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
@@ -140,7 +155,7 @@ def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
 def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
     ada, _bob = sitting()
     ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
-    assert ada.sees()[3:6] == ["-- lobby: 2 here", "   ada", "   bob"]
+    assert ada.sees()[len(GREETED) :][:3] == ["-- lobby: 2 here", "   ada", "   bob"]
     assert ada.sees()[-1] == "[lobby] f"
     assert ada.sees()[-2].startswith("-- ")
 
@@ -157,8 +172,8 @@ def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
     ada, bob = sitting()
     ada.types("/join 日本語の部屋\r"), ada.types("hal")
     bob.sends(b"one\n")
-    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] hal"]
-    assert ada.display.cursor == (18, len(ada.display.lines) - 1)
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] (lobby 1) hal"]
+    assert ada.display.cursor == (28, len(ada.display.lines) - 1)
 
 
 def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
@@ -172,11 +187,11 @@ def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
 
 
 def test_the_style_is_what_the_person_and_the_terminal_want() -> None:
-    preferences = Preferences(theme="mono", bell=False, timestamps=True, timezone="Asia/Tokyo")
+    preferences = Preferences(theme="light", bell="off", timestamps="on", timezone="Asia/Tokyo")
     terminal = Sitting(Building(), colours=True).terminal
     style = terminal.style(preferences)
-    assert (style.theme, style.bell, style.timestamps) == ("mono", False, True)
-    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", True, False)
+    assert (style.theme, style.bell, style.timestamps) == ("light", "off", "HH:MM")
+    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", "fold", False)
     terminal.colours = False
     assert terminal.style(preferences).theme == "plain"
 
@@ -309,11 +324,11 @@ def test_who_pastes_more_than_is_taken_is_told() -> None:
 def test_a_message_comes_while_the_cursor_is_within_a_line_of_several_rows() -> None:
     ada, bob = sitting()
     ada.types("日本語 cafe\u0301 " + "x" * 80), ada.types("\x1b[D" * 82)
-    assert ada.sees()[3:] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
-    assert ada.display.cursor == (8 + 6 + 1 + 3, 3)
+    assert ada.sees()[len(GREETED) :] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED))
     bob.sends(b"one\n")
-    assert ada.sees()[3:] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
-    assert ada.display.cursor == (8 + 6 + 1 + 3, 4)
+    assert ada.sees()[len(GREETED) :] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED) + 1)
     ada.types("!\r")
     assert bob.gets().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
 
@@ -336,7 +351,7 @@ def test_a_paste_of_several_lines_is_asked_about_and_said_as_one() -> None:
     bob.sends(b"hello\n")
     assert ada.sees()[-2:] == ["bob: hello", "Send 2 lines? y/n"]
     ada.types("y")
-    assert ada.sees()[-3:] == ["ada: one", "    two", "[lobby]"]
+    assert ada.sees()[-3:] == ["ada: one", "     two", "[lobby]"]
     assert bob.gets() == b"ada: one\r\n    two\r\n"
 
 
@@ -652,3 +667,94 @@ def test_of_many_sizes_in_one_packet_the_last_one_counts() -> None:
     )
     wire.sends(b"".join(sizes))
     assert len(wire.gets()) < 8000
+
+
+# What is unread elsewhere -------------------------------------------------------------------------
+
+
+def test_the_prompt_counts_what_is_unread_in_ones_other_rooms() -> None:
+    ada, bob = sitting()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), bob.sends(b"/focus lobby\n")
+    ada.types("hal"), ada.sees()
+    bob.sends(b"one\n")
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[attic] (lobby 1) hal"]
+    bob.sends(b"hello ada\n"), bob.sends(b"/me waves\n")
+    assert ada.sees()[-1] == "[attic] (lobby 3!) hal"
+    assert ada.display.cursor[0] == len("[attic] (lobby 3!) hal")
+    ada.types("\x15/focus lobby\r")
+    assert ada.sees()[-1] == "[lobby]"
+    bob.sends(b"two\n")
+    assert ada.sees()[-1] == "[lobby]"
+
+
+def test_what_happens_in_the_room_with_the_focus_draws_the_prompt_once() -> None:
+    ada, bob = sitting()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), ada.gets()
+    bob.sends(b"one\n")
+    assert ada.gets().count(b"[attic]") == 1
+
+
+def test_many_rooms_are_told_in_short_and_what_one_says_oneself_is_read() -> None:
+    ada, bob = sitting()
+    for room in ("a", "b", "c", "d", "e"):
+        ada.types(f"/join {room}\r"), bob.sends(b"/join %s\n" % room.encode())
+    bob.sends(b"/bc hello ada\n")
+    assert ada.sees()[-1] == "[e] (lobby 1!, a 1!, b 1!, 2! more)"
+    ada.types("/leave lobby\r"), ada.types("/focus a\r"), ada.types("/focus e\r")
+    assert ada.sees()[-1] == "[e] (b 1!, c 1!, d 1!)"
+    for room in "bcde":
+        ada.types(f"/focus {room}\r")
+    assert ada.sees()[-1] == "[e]"
+    ada.types("/bc hi\r")
+    assert ada.sees()[-1] == "[e]"
+
+
+def test_who_goes_from_a_room_comes_back_to_another_one_and_sees_what_is_new() -> None:
+    ada, bob = sitting()
+    ada.types("/set replay 5\r/join attic\r"), ada.gets()
+    bob.sends(b"one\n"), ada.gets()
+    ada.types("/leave\r")
+    assert ada.sees()[-5:] == [
+        "-- You left attic; lobby has the focus now.",
+        "--- lobby, 1 new ---",
+        "   --- Thursday, 1 January 1970 ---",
+        "   00:00 bob: one",
+        "[lobby]",
+    ]
+
+
+def test_who_comes_by_ssh_as_plain_has_it_plain_before_the_greeting() -> None:
+    ada = Sitting(Building(), plain=True)
+    data = ada.gets()
+    assert b"\x1b" not in data.replace(b"\x1b[?2004h", b"")
+    assert data.endswith(b"something for one person alone\r\n\x1b[?2004h")
+
+
+# Widths -------------------------------------------------------------------------------------------
+
+
+def test_another_width_is_what_everything_is_wrapped_to_from_then_on() -> None:
+    ada, bob = sitting()
+    ada.terminal.resize(40, ROWS)
+    ada.display.screen.resize(ROWS, 40)
+    ada.gets()
+    bob.sends(b"one two three four five six seven eight nine\n")
+    assert ada.sees()[-3:] == [
+        "bob: one two three four five six seven",
+        "     eight nine",
+        "[lobby]",
+    ]
+
+
+def test_a_guests_greeting_with_what_is_repeated_fits_a_screen_of_24_by_80() -> None:
+    building = Building(replay=10)
+    bob = building.enters("bob")
+    for number in range(30):
+        bob.sends(b"message %d %s\n" % (number, b"word " * 20))
+    bob.sends(b"/topic %s\n" % (b"topic " * 30)), bob.gets()
+    ada = Sitting(building, rows=24)
+    lines = ada.sees()
+    assert lines[0].startswith("-- You are ada in lobby, with bob; /help says")
+    assert "-- lobby, the last 6:" in lines
+    assert lines[-3].startswith("   00:00 bob: message 29 word")
+    assert lines[-1] == "[lobby]"

@@ -101,13 +101,14 @@ class Building:
         per_address: PerAddress | None = None,
         proxies: tuple[str, ...] = (),
         motd: tuple[str, ...] = (),
+        replay: int = 0,
         operator: Key | None = None,
     ) -> None:
         self.clock = Clock()
         self.chat = Chat(
             MemoryStore(),
             lambda flush: self.clock.callLater(0, flush),
-            usual=Preferences(replay=0),
+            usual=Preferences(replay=replay),
             hasher=Hasher(),
         )
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()

@@ -15,13 +15,16 @@ from chatd.chat.commands.command import Command, Takes
 from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
 from chatd.chat.moderation import SETTINGS, SHOUTING
 from chatd.chat.people import Person
-from chatd.chat.preferences import MEANING, THEMES
+from chatd.chat.preferences import BELLS, JOINS, MEANING, THEMES, TIMES
 from chatd.chat.room import Room
 from chatd.chat.session import Session
 
 _SWITCH = ("on", "off")
 _VALUES = {
-    **dict.fromkeys(("bell", "timestamps", "plain", "joins", "private", "lasting"), _SWITCH),
+    **dict.fromkeys(("plain", "private", "lasting"), _SWITCH),
+    "bell": BELLS,
+    "joins": JOINS,
+    "timestamps": (*_SWITCH, *TIMES),
     "theme": THEMES,
     "shouting": SHOUTING,
 }

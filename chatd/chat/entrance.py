@@ -15,6 +15,7 @@ from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
 from chatd.chat.places import Places
+from chatd.chat.preferences import Preferences
 from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
@@ -27,7 +28,8 @@ class Visitor:
 
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
     listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
-    have proved already, otherwise than by their key.
+    have proved already, otherwise than by their key.  ``wishes`` are preferences by name that hold
+    from the beginning, whatever was set.
     """
 
     nick: str = ""
@@ -36,6 +38,7 @@ class Visitor:
     operator: bool = False
     apart: bool = False
     account: str = ""
+    wishes: tuple[tuple[str, str], ...] = ()
 
 
 class Entrance:
@@ -139,9 +142,13 @@ class Entrance:
     ) -> Session:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
-        session.preferences = self._profiles.preferences(person.account)
+        session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         return session
+
+    def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
+        """What an account remembers, and what its owner wishes now."""
+        return self._profiles.preferences(account).restored(dict(visitor.wishes))
 
     async def _come_again(
         self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
@@ -173,7 +180,7 @@ class Entrance:
             if person is None:
                 session = self._come(name, visitor, reader, now, listens=listens)
                 session.person.account = account.name.key
-                session.preferences = self._profiles.preferences(account.name.key)
+                session.preferences = self._preferences(account.name.key, visitor)
                 self._here[account.name.key] = session.person
                 return session, remark or _other_name(visitor, session.person)
             self._nicks.release(name)

@@ -259,7 +259,8 @@ class Recalled:
 
     What is ``new`` is what one has not been shown yet; ``earlier`` messages before it are left out.
     Of what is not new this is a ``page``, the newest being the first, and there may be ``more``.
-    It is ``numbered`` when the numbers are wanted.
+    It is ``numbered`` when the numbers are wanted, is to fit a screen when it ``greets``, and
+    when it was ``seen`` it was shown already, among what was said elsewhere.
     """
 
     room: str
@@ -269,6 +270,8 @@ class Recalled:
     page: int = 1
     more: bool = False
     numbered: bool = False
+    greets: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from chatd.chat import elsewhere
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
@@ -121,12 +122,14 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
-    ``private`` are the last of the ``told`` private messages that it was sent.  ``address`` and
-    ``fingerprint`` are those with which this one came.
+    ``private`` are the last of the ``told`` private messages that it was sent; ``elsewhere``
+    is what `chatd.chat.elsewhere` keeps.  ``address`` and ``fingerprint`` are those with which this
+    one came.
     """
 
     __slots__ = (
         "address",
+        "elsewhere",
         "fingerprint",
         "focus",
         "listens",
@@ -145,6 +148,7 @@ class Session:
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
+        self.elsewhere: dict[Room, tuple[int, bool]] = {}
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
         self.address = ""
@@ -232,6 +236,8 @@ class Session:
     def focus_on(self, room: Room | None) -> None:
         """Give a room, or none, the focus."""
         before, self.focus = self.focus, room
+        if before is not None and before is not room:
+            elsewhere.left(self, before)
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))

@@ -13,9 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat import unread
 from chatd.chat.commands import receive
-from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
@@ -26,10 +24,10 @@ from chatd.chat.limits import (
 )
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import DEFAULT, Preferences
-from chatd.chat.room import Room
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.display import Display, Plain, Question
+from chatd.transport.greeting import greet
 from chatd.transport.host import Host, log_guess
 from chatd.transport.outbox import Outbox
 from chatd.transport.parting import Goodbye, keep_place
@@ -38,6 +36,7 @@ TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it w
 
 
 GOODBYE = Notice("Goodbye.")
+#: What who comes for the first time, at a terminal, may do next.
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
 #: What a line that waits costs beside its characters, in bytes.
@@ -241,22 +240,8 @@ class Conversation:
         self.session = session
         if entered is not None:
             entered()
-        if session.focus is not None:  # who has come back is where they were
-            return
-        for text in (*host.motd, *([remark] if remark else [])):
-            session.deliver(Notice(text))
-        lobby: Room | None = None
-        try:
-            lobby = host.chat.join(session, host.chat.lobby.name.shown, now)
-            told = welcome(lobby, session.person)
-        except Refused as refused:
-            told = f"You are {session.person.nick}. {refused.sentence}"
-        session.deliver(Notice(told))
-        told = way_back(host.chat, session.person)
-        if told:
-            session.deliver(Notice(told))
-        if lobby is not None:
-            await unread.show(host.chat, session, lobby)
+        if session.focus is None:  # who has come back is where they were
+            await greet(host, session, remark, guides=self.display.guides)
 
     def _turn_away(self, refused: Refused) -> None:
         """Say why somebody may not come in, and part."""

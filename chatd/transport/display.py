@@ -8,6 +8,7 @@ from typing import Protocol
 from twisted.internet.defer import Deferred
 
 from chatd.chat.preferences import Preferences
+from chatd.terminal.preferred import plain_style
 from chatd.terminal.style import TextStyle
 from chatd.transport.outbox import Outbox
 
@@ -22,6 +23,10 @@ class Display(Protocol):
     @property
     def sees_own(self) -> bool:
         """Whether what one types is on one's own screen already."""
+
+    @property
+    def guides(self) -> bool:
+        """Whether who comes for the first time is told what to try."""
 
     def style(self, preferences: Preferences) -> TextStyle:
         """How somebody with these preferences is shown things."""
@@ -74,14 +79,14 @@ class Plain:
         """The other end echoes what is typed there."""
         return True
 
+    @property
+    def guides(self) -> bool:
+        """A program may be reading."""
+        return False
+
     def style(self, preferences: Preferences) -> TextStyle:
         """Text without colours or bells."""
-        return TextStyle(
-            timestamps=preferences.timestamps,
-            timezone=preferences.timezone if preferences.timestamps else "UTC",
-            recalled_timezone=preferences.timezone,
-            joins=preferences.joins,
-        )
+        return plain_style(preferences)
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take."""

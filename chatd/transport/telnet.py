@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entrance import Visitor
+from chatd.terminal.colours import FEW, kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.display import Plain
 from chatd.transport.host import Arrival, Host
@@ -32,11 +33,6 @@ from chatd.wire.telnet import (
 #: Seconds that a client has to answer what it was offered before it is greeted as it is; what it
 #: answers later still counts.
 SETTLE_SECONDS = 0.4
-
-#: Terminals that show no colours, by the beginning of their names.
-_COLOURLESS = ("dumb", "unknown", "network", "vt", "teletype")
-#: Those whose cursor cannot be moved.
-_DUMB = ("dumb", "unknown", "network", "teletype")
 
 
 def recognises(data: bytes) -> bool | None:
@@ -77,7 +73,7 @@ class TelnetProtocol(Protocol):
         self._lines = LineCodec()
         self._terminal: Terminal | None = None
         self._size = (80, 24)
-        self._colours = True
+        self._colours = FEW
         self._ansi = True
         self._settling: IDelayedCall | None = None
         self.conversation = conversation
@@ -169,8 +165,7 @@ class TelnetProtocol(Protocol):
 
     def _set_kind(self, conversation: Conversation, name: str) -> None:
         """The client has said what its terminal is."""
-        self._colours = not name.startswith(_COLOURLESS)
-        self._ansi = not name.startswith(_DUMB)
+        self._colours, self._ansi = kind(name)
         if self._terminal is not None:
             self._terminal.is_now(colours=self._colours, ansi=self._ansi)
             conversation.use(self._terminal)

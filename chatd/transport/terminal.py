@@ -11,10 +11,12 @@ from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from chatd.chat.elsewhere import in_short
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
 from chatd.chat.text import safe
 from chatd.terminal.clusters import cells
+from chatd.terminal.colours import PAPER
 from chatd.terminal.editor import (
     Block,
     Completing,
@@ -29,9 +31,10 @@ from chatd.terminal.editor import (
 )
 from chatd.terminal.keys import Key, Keys, Paste, Text
 from chatd.terminal.paste import blocks
+from chatd.terminal.preferred import style_for
 from chatd.terminal.screen import Screen
 from chatd.terminal.style import TextStyle
-from chatd.terminal.themes import THEMES
+from chatd.terminal.themes import theme
 from chatd.terminal.typewriter import Typewriter
 from chatd.transport.conversation import PASTE_CUT, TOO_LONG, Conversation
 
@@ -53,7 +56,7 @@ _MARK_PASTES, _MARK_NO_PASTES = b"\x1b[?2004h", b"\x1b[?2004l"
 class Terminal:
     """What is typed stands under what happens, and is drawn anew after each message.
 
-    ``colours`` says whether the terminal shows any, ``ansi`` whether its cursor can be moved.
+    ``colours`` says how many the terminal shows, ``ansi`` whether its cursor can be moved.
     Where it cannot, and for those who want it plain, nothing is ever drawn anew: what is typed
     is shown at its end, and stays.
     """
@@ -78,6 +81,7 @@ class Terminal:
         "_screen",
         "_short",
         "_size",
+        "_told",
         "colours",
     )
 
@@ -88,8 +92,9 @@ class Terminal:
         columns: int,
         rows: int,
         *,
-        colours: bool,
+        colours: int,
         ansi: bool = True,
+        plain: bool = False,
     ) -> None:
         self._outbox = conversation.outbox
         self.colours = colours
@@ -98,7 +103,7 @@ class Terminal:
         self._keys = Keys()
         self._editor = Editor()
         self._ansi = ansi
-        self._plain = False
+        self._plain = plain
         self._screen: Screen | Typewriter
         self._set_up(columns, rows)
         self._escape: IDelayedCall | None = None
@@ -112,6 +117,7 @@ class Terminal:
         self._pressing: IDelayedCall | None = None
         self._question = ""
         self._short = (b"", 0)
+        self._told = ""
 
     def _set_up(self, columns: int, rows: int) -> None:
         """Begin with what this terminal and this person can use; nothing is drawn yet."""
@@ -126,15 +132,13 @@ class Terminal:
 
     def style(self, preferences: Preferences) -> TextStyle:
         """Colours as the terminal and the person have them."""
-        theme = preferences.theme if self.colours and not preferences.plain else "plain"
-        return TextStyle(
-            theme=theme,
-            bell=preferences.bell,
-            timestamps=preferences.timestamps,
-            timezone=preferences.timezone if preferences.timestamps else "UTC",
-            recalled_timezone=preferences.timezone,
-            joins=preferences.joins,
-        )
+        depth = self.colours if self._ansi else PAPER
+        return style_for(preferences, depth, self._screen.columns, self._screen.rows)
+
+    @property
+    def guides(self) -> bool:
+        """A person is reading."""
+        return True
 
     @property
     def sees_own(self) -> bool:
@@ -143,7 +147,7 @@ class Terminal:
 
     def send(self, data: bytes) -> int:
         """Show whole lines above the one being typed; -1 when not all of that was taken."""
-        whole = self._screen.show(data)
+        whole = self._screen.show(data) + self._recount()
         try:
             taken = self._outbox.send(whole)
         except OSError:
@@ -174,17 +178,29 @@ class Terminal:
         data = self._suited()
         if self._size != (self._screen.columns, self._screen.rows):
             data += self._screen.resize(*self._size)
+            if self._conversation.session is not None:
+                self._conversation.session.restyle()
         if self._clear:
             data += self._screen.clear()
             self._clear = False
+        self._put(data + self._draw())
+
+    def _draw(self) -> bytes:
         shown = self._editor.shown()
         prompt, width = self._prompt() if shown.prompted else ("", 0)
-        self._put(data + self._screen.draw(prompt, width, shown.text, shown.at))
+        return self._screen.draw(prompt, width, shown.text, shown.at)
+
+    def _recount(self) -> bytes:
+        """Draw the prompt anew if something was said in another room; on paper it stays."""
+        session = self._conversation.session
+        if session is None or not session.elsewhere or self.sees_own or self._left:
+            return b""
+        return self._draw() if in_short(session) != self._told else b""
 
     def _suited(self) -> bytes:
         """Whether it is to be plain may have changed, and the terminal may not know us yet."""
         session = self._conversation.session
-        plain = session is not None and session.preferences.plain
+        plain = session.preferences.plain if session is not None else self._plain
         data = b""
         if plain != self._plain:
             self._plain = plain
@@ -207,8 +223,9 @@ class Terminal:
         session = self._conversation.session
         if self._plain or session is None:
             return ("", 0) if self._plain else ("[-] ", 4)
-        theme = session.preferences.theme if self.colours else "plain"
-        return _painted(str(session.focus) if session.focus is not None else "-", theme)
+        focus = str(session.focus) if session.focus is not None else "-"
+        self._told = in_short(session)
+        return _painted(focus, self._told, session.preferences.theme, self.colours)
 
     def _put(self, data: bytes) -> None:
         if data:
@@ -321,9 +338,11 @@ class Terminal:
         self._editor.masked = masked
         self.refresh()
 
-    def is_now(self, *, colours: bool, ansi: bool) -> None:
+    def is_now(self, *, colours: int, ansi: bool) -> None:
         """The client has said what its terminal is."""
         self.colours = colours
+        if self._conversation.session is not None:
+            self.refresh()
         if ansi != self._ansi:
             self._ansi = ansi
             data = self._begin_anew()
@@ -345,7 +364,11 @@ class Terminal:
 
 
 @lru_cache(maxsize=1024)
-def _painted(focus: str, theme: str) -> tuple[str, int]:
-    """The prompt for a room in a theme, and its width."""
-    prompt = f"[{focus}]"
-    return THEMES[theme].paint(prompt, THEMES[theme].prompt) + " ", cells(prompt) + 1
+def _painted(focus: str, elsewhere: str, name: str, colours: int) -> tuple[str, int]:
+    """The prompt for a room and what is unread elsewhere, in a theme, and its width."""
+    look, prompt = theme(name, colours), f"[{focus}]"
+    shown = f"{look.paint(prompt, look.prompt)} "
+    if not elsewhere:
+        return shown, cells(prompt) + 1
+    shown += f"{look.paint(elsewhere, look.mention if '!' in elsewhere else look.prompt)} "
+    return shown, cells(prompt) + cells(elsewhere) + 2

@@ -38,6 +38,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.chat.log import Unadorned
 from chatd.wire.json import encode
 
 Fields = dict[str, object]
@@ -102,18 +103,8 @@ def placed(entry: Entry) -> Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class EventStyle:
+class EventStyle(Unadorned):
     """Typed events, for bots and for whatever reads a stream of lines."""
-
-    @property
-    def highlights(self) -> bool:
-        """A program finds for itself whether it is meant."""
-        return False
-
-    @property
-    def aside(self) -> EventStyle:
-        """Every event names its room."""
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room, as one object."""
@@ -125,18 +116,8 @@ class EventStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageStyle:
+class MessageStyle(Unadorned):
     """Everything as a message from somebody: what the first clients understand."""
-
-    @property
-    def highlights(self) -> bool:
-        """A program finds for itself whether it is meant."""
-        return False
-
-    @property
-    def aside(self) -> MessageStyle:
-        """Every message names its room."""
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room, as a message; empty when there are no words for it."""

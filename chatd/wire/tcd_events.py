@@ -29,6 +29,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.chat.log import Unadorned
 from chatd.wire.tcd_answers import chat, error
 from chatd.wire.tcd_requests import ErrorCode
 
@@ -61,7 +62,7 @@ def message(event: RoomEvent) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TcdStyle:
+class TcdStyle(Unadorned):
     """CHATs.  ``ref`` gives the ROOM_REF of a room by its name, or 0.
 
     ``private_ref`` gives the one in which its reader is shown what somebody else says to them
@@ -70,16 +71,6 @@ class TcdStyle:
 
     ref: Callable[[str], int]
     private_ref: Callable[[str], int] = field(compare=False)
-
-    @property
-    def highlights(self) -> bool:
-        """There is nothing to highlight with."""
-        return False
-
-    @property
-    def aside(self) -> TcdStyle:
-        """Every CHAT names its room."""
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room; empty when this protocol has no words for it."""

@@ -15,18 +15,18 @@ from chatd.chat.room import Room
 from chatd.chat.text import cut
 
 
-def _join(call: Call) -> Awaitable[None] | None:
+def _join(call: Call) -> Awaitable[None]:
     room, key = call.split("ROOM [KEY]")
     before, opened = set(call.person.rooms), not call.chat.number_of(room)
     joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-        return None
+        return unread.again(call.chat, call.session, joined)
     call.answer(in_room(joined, call.person, opened=opened))
     return unread.show(call.chat, call.session, joined)
 
 
-def _leave(call: Call) -> None:
+def _leave(call: Call) -> Awaitable[None]:
     first, _, reason = call.words.partition(" ")
     room = call.room(first)
     call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
@@ -35,13 +35,15 @@ def _leave(call: Call) -> None:
         call.answer(f"You left {room}; {focus} has the focus now.")
     else:
         call.answer(f"You left {room} and are in no room now; /join ROOM takes you into one.")
+    return unread.again(call.chat, call.session, focus)
 
 
-def _focus(call: Call) -> None:
+def _focus(call: Call) -> Awaitable[None]:
     room = call.room(need(call, call.words, "ROOM"))
     room.check_membership(call.person)
     call.session.focus_on(room)
     call.answer(f"What you type goes to {room} now.")
+    return unread.again(call.chat, call.session, room)
 
 
 def _rooms(call: Call) -> None:

@@ -73,7 +73,7 @@ class Present(Pipe):
 
     def style(self, preferences: Preferences) -> Style:
         """Plain lines."""
-        return TextStyle(timestamps=True, timezone=preferences.timezone)
+        return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def trace(self) -> Trace:
         """A program that is gone does not come back to its place."""

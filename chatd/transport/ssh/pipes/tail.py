@@ -64,7 +64,7 @@ class Tail(Present):
         """Typed events, or plain lines with their times."""
         if self._json:
             return EventStyle()
-        return TextStyle(timestamps=True, timezone=preferences.timezone)
+        return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def ready(self) -> None:
         """Catch up."""

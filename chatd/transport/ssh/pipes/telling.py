@@ -62,7 +62,7 @@ class Find(Pipe):
         entries, more = await chat.archive.search(rooms, query.search, query.page)
         if self.ended:
             return
-        style = TextStyle(timestamps=True, days=True, names_room=True)
+        style = TextStyle(timestamps="HH:MM", days=True, names_room=True)
         for entry in entries:
             self.call.channel.outbox.write(style.render(entry).replace(b"\r\n", b"\n"))
         if more:
