@@ -228,6 +228,27 @@ def test_a_guest_with_a_key_whose_connection_lives_is_somebody_else() -> None:
     assert come_back(server).nick == "ada2"
 
 
+def test_a_guest_with_a_key_comes_back_although_another_with_it_has_left() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    window = come_back(server)
+    assert window.nick == "ada2"
+    window.types("/quit")
+    assert ada.is_cut_off() is not None
+    bob.types("hello")
+    back = come_back(server)
+    assert back.nick == "ada"
+    assert words(back.sees()) == ["hello"]
+
+
+def test_two_guests_with_one_key_come_back_both() -> None:
+    server = Server()
+    both = [server.enters("ada", fingerprint=ADA) for _ in range(2)]
+    assert all([each.is_cut_off() for each in both])
+    assert {come_back(server).nick for _ in range(2)} == {"ada", "ada2"}
+    assert come_back(server).nick == "ada3"
+
+
 def test_what_waits_for_a_guest_alone_has_a_bound() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")

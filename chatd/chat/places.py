@@ -53,7 +53,7 @@ class Places:
         self._make_token = make_token
         self._places: dict[Person, Place] = {}
         self._by_token: dict[str, Person] = {}
-        self._by_key: dict[str, Person] = {}
+        self._by_key: dict[str, dict[Person, None]] = {}
         self._resuming: dict[Session, Place] = {}
 
     def __len__(self) -> int:
@@ -79,8 +79,11 @@ class Places:
         self._forget_key(person)
 
     def _forget_key(self, person: Person) -> None:
-        if person.fingerprint is not None and self._by_key.get(person.fingerprint) is person:
-            del self._by_key[person.fingerprint]
+        people = self._by_key.get(person.fingerprint or "")
+        if people is not None and person in people:
+            del people[person]
+            if not people:
+                del self._by_key[person.fingerprint or ""]
 
     def _void(self, person: Person) -> None:
         if person.token is not None:
@@ -94,12 +97,12 @@ class Places:
     def came(self, person: Person) -> None:
         """Somebody is here who may come back by their key."""
         if person.fingerprint is not None and person.account is None:
-            self._by_key[person.fingerprint] = person
+            self._by_key.setdefault(person.fingerprint, {})[person] = None
 
     def of_key(self, fingerprint: str | None) -> Person | None:
-        """The guest who came with this key last, and is gone or seems to be."""
-        person = self._by_key.get(fingerprint) if fingerprint is not None else None
-        return person if person is not None and self.is_lost(person) else None
+        """Of the guests who came with this key the last one who is gone or seems to be."""
+        people = self._by_key.get(fingerprint, {}) if fingerprint is not None else {}
+        return next((person for person in reversed(people) if self.is_lost(person)), None)
 
     def is_lost(self, person: Person) -> bool:
         """Whether somebody has a place here, but no connection that works."""
