@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatd.chat.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.returning import end
 from chatd.chat.session import Mark, Trace
 
-from .people import Reader, Server, Someone
+from .people import Reader, Server, Someone, finished
 
 ADA = "SHA256:ada"
 
@@ -220,6 +221,41 @@ def test_a_dead_connection_is_taken_over_at_once() -> None:
     bob.sees()
     assert ada.is_cut_off() is None
     assert bob.sees() == []
+
+
+def runs(server: Server, *, listens: bool) -> Someone:
+    """A program that says it is ada with her login, or (not listening) a pipe with her key."""
+    visitor = Visitor("ada", account="ada") if listens else Visitor("ada", fingerprint=ADA)
+    reader = Reader()
+    entered = finished(server.chat.enter(visitor, reader, server.now, listens=listens))
+    assert isinstance(entered, tuple)
+    return Someone(server, entered[0], reader)
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: bool) -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register")
+    ada.is_cut_off()
+    other = runs(server, listens=listens)
+    assert other.session.person is ada.session.person
+    back = come_back(server)
+    assert back.sees()[0] == "-- Welcome back, ada."
+    assert not other.reader.closed
+    assert other.session in back.session.person.sessions
+
+
+def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    runs(server, listens=False)
+    arrived = ada.session.mark()
+    bob.types("into the void"), ada.sees()
+    ada.reader.traced = Trace(arrived, owing=DEAD_SECONDS)
+    assert words(come_back(server).sees()) == ["into the void"]
+    assert ada.reader.closed
 
 
 def test_a_guest_with_a_key_whose_connection_lives_is_somebody_else() -> None:

@@ -106,9 +106,9 @@ class Places:
 
     def is_lost(self, person: Person) -> bool:
         """Whether somebody has a place here, but no connection that works."""
-        sessions = person.sessions
+        listening = [session for session in person.sessions if session.listens]
         return person in self._places or (
-            bool(sessions) and all(session.reader.trace().is_dead for session in sessions)
+            bool(listening) and all(session.reader.trace().is_dead for session in listening)
         )
 
     def may_keep(self, person: Person) -> bool:
@@ -183,12 +183,12 @@ class Places:
     def recover(self, person: Person) -> Place | None:
         """Take the place of somebody who has lost their connection, and close what is dead of it.
 
-        None for who is here by a connection that works.
+        None for who is here by a connection that works.  A program or a pipe of theirs goes on.
         """
         if not self.is_lost(person):
             return None
-        place, dead = self.take(person), tuple(person.sessions)
-        for session in dead:
+        place = self.take(person)
+        for session in [each for each in person.sessions if each.reader.trace().is_dead]:
             session.part()
             session.reader.close()
         return place
