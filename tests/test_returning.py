@@ -174,6 +174,31 @@ def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: i
     assert words(come_back(server).sees()) == ["one", "two", "six"][3 - shown :]
 
 
+def test_what_was_never_sent_is_not_among_the_bytes_that_have_not_arrived() -> None:
+    server = Server()
+    ada, bob, eve = server.enters("ada", fingerprint=ADA), server.enters("bob"), server.enters("eve")
+    ada.types("/ignore eve")
+    bob.types("one"), ada.sees()
+    server.now += 1
+    eve.types("noise"), ada.sees()
+    ada.reader.traced = Trace(unreached=len(b"bob: one\r\n"))
+    ada.is_cut_off()
+    assert words(come_back(server).sees()) == ["one"]
+
+
+def test_what_was_edited_since_is_not_taken_for_the_bytes_that_have_not_arrived() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for each in ("one", "two", "six"):
+        bob.types(each), ada.sees()
+        server.now += 1
+    ada.reader.traced = Trace(unreached=len(b"bob: two\r\nbob: six\r\n"))
+    ada.is_cut_off()
+    bob.types("/edit six and many more words")
+    shown = words(come_back(server).sees())
+    assert shown[-2:] == ["two", "six and many more words (edited)"]
+
+
 def test_private_messages_that_have_not_arrived_are_shown_again() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")

@@ -13,7 +13,15 @@ from functools import partial
 from operator import itemgetter
 
 from chatd.chat.archive import Archive, that_fit
-from chatd.chat.events import Entry, Notice, PersonalEvent, PrivateMessage, Recalled
+from chatd.chat.events import (
+    Acted,
+    Entry,
+    Notice,
+    PersonalEvent,
+    PrivateMessage,
+    Recalled,
+    Said,
+)
 from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.log import Style
 from chatd.chat.people import Person
@@ -217,15 +225,15 @@ class Places:
 
     async def _go_back(self, place: Place) -> None:
         """Find from how many bytes did not arrive which was the last message that did."""
-        own = place.person.name.key if place.saw_own else None
+        not_sent = {*place.person.ignored, *([place.person.name.key] * place.saw_own)}
         sent: list[tuple[float, int, Callable[[], None]]] = [
             (each.time, size, partial(place.waiting.insert, 0, each))
             for each, size in place.private
         ]
         for room, number in place.read.items():
             for entry in await self._archive.before(room, number + 1, RECALLED):
-                if entry.author != own:
-                    size = len(place.styles[room].render(entry))
+                if entry.author not in not_sent:
+                    size = _size(place.styles[room], entry)
                     unread = partial(place.read.__setitem__, room, entry.number - 1)
                     sent.append((entry.event.time, size, unread))
         for _, size, has_not_arrived in sorted(sent, key=itemgetter(0))[::-1]:
@@ -255,6 +263,12 @@ class Places:
         room.audience.add(session, session.style_in(room))
         del place.read[room]
         return True
+
+
+def _size(style: Style, entry: Entry) -> int:
+    """The bytes that an entry took at least when it was sent; edited, it was another."""
+    is_edited = isinstance(entry.event, Said | Acted) and entry.event.edited
+    return 0 if is_edited else len(style.render(entry))
 
 
 def _typed_by(session: Session, entry: Entry) -> bool:
