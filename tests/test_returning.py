@@ -271,6 +271,19 @@ def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: b
     assert other.session in back.session.person.sessions
 
 
+def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    place = ada.is_cut_off()
+    assert place is not None
+    bob.types("unread")
+    runs(server, listens=False).goes()
+    end(server.chat, place, server.now)
+    again = come_back(server)
+    assert server.chat.profiles.read(again.session.person, server.chat.lobby) == 0
+
+
 def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
