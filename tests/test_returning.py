@@ -347,6 +347,17 @@ def test_a_private_message_to_somebody_with_an_account_waits_as_mail() -> None:
     assert "[bob -> you] psst" in come_back(server).sees()
 
 
+def test_what_somebody_ignored_writes_meanwhile_does_not_wait() -> None:
+    server = Server()
+    ada, eve = server.enters("ada", fingerprint=ADA), server.enters("eve")
+    ada.types("/register"), ada.types("/ignore eve")
+    ada.is_cut_off()
+    eve.sees()
+    eve.types("/dm ada boo")
+    assert eve.sees() == ["[you -> ada] boo", "-- ada is not here now, and will be shown it then."]
+    assert come_back(server).sees() == ["-- Welcome back, ada."]
+
+
 def test_who_was_kicked_meanwhile_is_told() -> None:
     server = Server()
     bob = server.enters("bob")
