@@ -176,7 +176,11 @@ def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: i
 
 def test_what_was_never_sent_is_not_among_the_bytes_that_have_not_arrived() -> None:
     server = Server()
-    ada, bob, eve = server.enters("ada", fingerprint=ADA), server.enters("bob"), server.enters("eve")
+    ada, bob, eve = (
+        server.enters("ada", fingerprint=ADA),
+        server.enters("bob"),
+        server.enters("eve"),
+    )
     ada.types("/ignore eve")
     bob.types("one"), ada.sees()
     server.now += 1
@@ -318,7 +322,7 @@ def test_a_guest_with_a_key_comes_back_although_another_with_it_has_left() -> No
 def test_two_guests_with_one_key_come_back_both() -> None:
     server = Server()
     both = [server.enters("ada", fingerprint=ADA) for _ in range(2)]
-    assert all([each.is_cut_off() for each in both])
+    assert all(each.is_cut_off() for each in both)
     assert {come_back(server).nick for _ in range(2)} == {"ada", "ada2"}
     assert come_back(server).nick == "ada3"
 

@@ -62,7 +62,6 @@ class Places:
         self._places: dict[Person, Place] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
-        self._resuming: dict[Session, Place] = {}
 
     def __len__(self) -> int:
         return len(self._places)
@@ -158,7 +157,7 @@ class Places:
             place.saw_own = session.reader.sees_own
             style = session.reader.style(session.preferences)
             place.private = [(each, len(style.render_personal(each))) for each in session.private]
-        resuming = self._resuming.get(session)
+        resuming = session.resuming
         if resuming is not None:  # lost again before all was shown
             place.read.update(resuming.read)
             place.waiting += resuming.waiting
@@ -204,11 +203,10 @@ class Places:
     async def resume(self, session: Session, place: Place) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
-        self._resuming[session] = place
-        try:
-            await self._resume(session, place)
-        finally:
-            del self._resuming[session]
+        session.resuming = place
+        await self._resume(session, place)
+        if not session.reader.is_gone:
+            session.resuming = None
 
     async def _resume(self, session: Session, place: Place) -> None:
         session.preferences = place.preferences
@@ -220,7 +218,7 @@ class Places:
             place.read.setdefault(room, room.audience.number)
             while room in place.read and not await self._catch_up(session, room, place):
                 pass
-        while place.waiting and session in session.person.sessions:
+        while place.waiting and session in session.person.sessions and not session.reader.is_gone:
             session.deliver(place.waiting.pop(0))
 
     async def _go_back(self, place: Place) -> None:
@@ -250,6 +248,8 @@ class Places:
             last = await self._archive.before(room, until + 1, RECALLED)
             entries = [entry for entry in last if entry.number > at]
         if session not in session.person.sessions or session.person not in room.members:
+            return True
+        if session.reader.is_gone:
             return True
         shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
         if shown:
