@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
+from chatd.transport.outbox import StreamOutbox
 from chatd.transport.ssh.fields import uint32
 from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Receipt, Receipts
 
@@ -149,6 +150,25 @@ def test_of_a_client_that_never_answers_nothing_is_shown_twice(hall: Hall, bob: 
     hall.building.turn()
     bob.types("two\n")
     assert arrives(hall).reads() == ["two"]
+
+
+def test_of_a_client_that_has_not_answered_yet_what_its_machine_has_had_is_known(
+    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    with monkeypatch.context() as lost:
+        lost.setattr(StreamOutbox, "unreached", lambda outbox: (500, 1.0))
+        back = arrives(hall)
+        assert said(back.gets()) == ["one"], "they were sent it"
+        back.peer.hang_up()
+        hall.building.turn()
+    shown = arrives(hall).gets()
+    assert said(shown) == ["one"]
+    assert b"alone" in shown
 
 
 def test_one_question_at_a_time(hall: Hall, bob: Guest) -> None:
