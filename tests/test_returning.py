@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def words(lines: list[str]) -> list[str]:
     return [match[1] for match in said if match]
 
 
-def come_back(server: Server, **reader: bool) -> Someone:
+def come_back(server: Server, **reader: Any) -> Someone:
     """Come with ada's key again."""
     return server.enters("ada", lobby=False, fingerprint=ADA, reader=Reader(**reader))
 
@@ -384,6 +385,26 @@ def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
     # the memory store has no more than it shows
     assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
     assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
+
+
+def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_shown() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for room in "abc":
+        ada.types(f"/join {room}"), bob.types(f"/join {room}")
+    ada.is_cut_off()
+    for room in "abc":
+        bob.types(f"/focus {room}")
+        for number in range(400):
+            server.chat.say(bob.session, f"{room}{number} {'x' * 100}", server.now)
+    bob.types("/dm ada alone")
+    back = come_back(server, room=0)
+    back.drains()
+    shown = back.sees()
+    told = [line for line in shown if line.startswith("-- ")]
+    assert told[1] == "-- a, 400 new:"
+    assert "-- c, 0 new, after 400 more that /history has:" in told
+    assert shown[-1] == "[bob -> you] alone"
 
 
 def test_too_many_places_of_one_address_give_way() -> None:

@@ -8,7 +8,7 @@ is said meanwhile is shown from where the reader stopped, once, when they come b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 
@@ -219,7 +219,7 @@ class Places:
             while room in place.read and not await self._catch_up(session, room, place):
                 pass
         while place.waiting and session in session.person.sessions and not session.reader.is_gone:
-            session.deliver(place.waiting.pop(0))
+            session.show(place.waiting.pop(0))
 
     async def _go_back(self, place: Place) -> None:
         """Find from how many bytes did not arrive which was the last message that did."""
@@ -256,7 +256,9 @@ class Places:
             fitting = that_fit(shown)
             earlier = fitting[0].number - 1 - at if len(entries) == RECALLED else 0
             earlier = max(earlier, len(shown) - len(fitting))
-            session.deliver(Recalled(room.name.shown, fitting, new=True, earlier=earlier))
+            recalled = Recalled(room.name.shown, fitting, new=True, earlier=earlier)
+            if not session.deliver(recalled):  # what several rooms have may be too much
+                session.show(replace(recalled, entries=(), earlier=earlier + len(fitting)))
         place.read[room] = until
         if room.audience.number != until:
             return False

@@ -201,7 +201,14 @@ class Session:
 
         What happened in its rooms before is shown before.
         """
-        if not self.listens or self.reader.is_gone or self.reader.pending > PERSONAL_BYTES:
+        return self.reader.pending <= PERSONAL_BYTES and self.show(event)
+
+    def show(self, event: PersonalEvent) -> bool:
+        """Show something that has a bound of its own, however much waits already.
+
+        False when it cannot be shown at all.
+        """
+        if not self.listens or self.reader.is_gone:
             return False
         self.catch_up()
         self._write(event)
