@@ -237,6 +237,19 @@ def test_bytes_that_have_not_arrived_may_be_of_private_messages(
     assert [w for w in ("one", "two", "hello") if any(row.endswith(w) for row in shown)] == back
 
 
+def test_all_that_waited_for_somebody_waits_again_when_it_has_not_arrived() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    for number in range(MAIL):
+        bob.types(f"/dm ada {number}")
+    back = come_back(server)
+    back.reader.traced = Trace(Mark({}, 0), owing=1.0)
+    back.sees(), back.is_cut_off()
+    shown = come_back(server).sees()
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+
+
 def test_a_dead_connection_is_taken_over_at_once() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
