@@ -41,6 +41,7 @@ class Reader:
         self.kept = b""
         self.full = False
         self.closed = False
+        self.is_gone = False
         self.bugs: list[Exception] = []
         self.sends = 0
         self.traced = ALIVE

@@ -105,8 +105,9 @@ class Building:
         operator: Key | None = None,
     ) -> None:
         self.clock = Clock()
+        self.store = MemoryStore()
         self.chat = Chat(
-            MemoryStore(),
+            self.store,
             lambda flush: self.clock.callLater(0, flush),
             usual=Preferences(replay=replay),
             hasher=Hasher(),

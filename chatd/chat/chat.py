@@ -127,7 +127,8 @@ class Chat:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
         if session in person.sessions:
-            self.profiles.has_read(person, session.mark().read)
+            if session.listens:
+                self.profiles.has_read(person, session.mark().read)
             session.part()
             if not person.sessions and self.places.get(person) is None:
                 self.depart(person, reason, now)
@@ -307,7 +308,8 @@ class Chat:
     def take_out(self, person: Person, room: Room) -> None:
         """Let somebody be in a room no more; what follows from that is `after_leaving`'s."""
         for session in person.sessions:
-            self.profiles.has_read(person, {room: room.audience.sent_to(session)})
+            if session.listens:
+                self.profiles.has_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.left(person)

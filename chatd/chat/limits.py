@@ -163,8 +163,9 @@ PLACE_SECONDS = 120
 PLACES = 1000
 PLACES_PER_ADDRESS = 50
 
-#: Private messages that a connection remembers, should it turn out that they did not arrive.
-PRIVATE_KEPT = 20
+#: Private messages that a connection remembers, should it turn out that they did not arrive: all
+#: that may have waited for somebody, and were shown at once.
+PRIVATE_KEPT = MAIL
 
 #: Rooms of which an account knows how far its owner has read.
 BOOKMARKS = 200

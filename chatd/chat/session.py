@@ -14,6 +14,7 @@ from chatd.chat.people import Person
 from chatd.chat.preferences import DEFAULT, Preferences
 
 if TYPE_CHECKING:
+    from chatd.chat.places import Place
     from chatd.chat.room import Room
 
 
@@ -85,6 +86,10 @@ class Reader(Protocol):
         """Whether the connection takes nothing now."""
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+
+    @property
     def pending(self) -> int:
         """Bytes that wait for the connection."""
 
@@ -124,7 +129,7 @@ class Session:
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
     ``private`` are the last of the ``told`` private messages that it was sent; ``elsewhere``
     is what `chatd.chat.elsewhere` keeps.  ``address`` and ``fingerprint`` are those with which this
-    one came.
+    one came; ``resuming`` is what has still to be shown to who has come back by it.
     """
 
     __slots__ = (
@@ -137,6 +142,7 @@ class Session:
         "preferences",
         "private",
         "reader",
+        "resuming",
         "send",
         "told",
     )
@@ -153,6 +159,7 @@ class Session:
         self.told = 0
         self.address = ""
         self.fingerprint: str | None = None
+        self.resuming: Place | None = None
 
     # What an audience asks of a listener --------------------------------------------------------
 
@@ -193,11 +200,18 @@ class Session:
         return style if room is self.focus else style.aside
 
     def deliver(self, event: PersonalEvent) -> bool:
-        """Show something to this session alone; False when too much waits for it already.
+        """Show something to this session alone; False when it cannot be, or too much waits already.
 
         What happened in its rooms before is shown before.
         """
-        if not self.listens or self.reader.pending > PERSONAL_BYTES:
+        return self.reader.pending <= PERSONAL_BYTES and self.show(event)
+
+    def show(self, event: PersonalEvent) -> bool:
+        """Show something that has a bound of its own, however much waits already.
+
+        False when it cannot be shown at all.
+        """
+        if not self.listens or self.reader.is_gone:
             return False
         self.catch_up()
         self._write(event)
@@ -226,7 +240,10 @@ class Session:
     def mark(self) -> Mark:
         """How far it has been sent what happens."""
         rooms = self.person.rooms.values()
-        return Mark({room: room.audience.sent_to(self) for room in rooms}, self.told)
+        read = {room: room.audience.sent_to(self) for room in rooms}
+        if self.resuming is not None:
+            read.update(self.resuming.read)
+        return Mark(read, self.told)
 
     def restyle(self) -> None:
         """Show every room as the preferences and the focus say now."""

@@ -17,11 +17,7 @@ from chatd.chat.commands import receive
 from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
-from chatd.chat.limits import (
-    LINE_BYTES,
-    PASTE_BYTES,
-    PERSONAL_BYTES,
-)
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
@@ -33,8 +29,6 @@ from chatd.transport.outbox import Outbox
 from chatd.transport.parting import Goodbye, keep_place
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
-
-
 GOODBYE = Notice("Goodbye.")
 #: What who comes for the first time, at a terminal, may do next.
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
@@ -125,6 +119,11 @@ class Conversation:
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.outbox.full or self.lost
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+        return self.lost
 
     @property
     def pending(self) -> int:

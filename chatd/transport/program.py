@@ -108,6 +108,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return self.over or self.outbox.full
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+        return self.over
+
+    @property
     def pending(self) -> int:
         """Bytes that wait for the connection."""
         return self.outbox.pending
