@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat import names
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
 from chatd.store.memory import MemoryStore
 
-from .people import Server, Someone, finished
+from .people import Reader, Server, Someone, finished
 
 ADA, BOB, CY = "SHA256:ada", "SHA256:bob", "SHA256:cy"
 #: Each from elsewhere.
@@ -463,3 +464,20 @@ def test_a_reason_is_cut(server: Server) -> None:
     assert last(bob).endswith(f"({'x' * (REASON_LENGTH - 1)}…).")
     bob.types(f"/away {'x' * (REASON_LENGTH + 1)}")
     assert bob.session.person.away == "x" * (REASON_LENGTH - 1) + "…"
+
+
+def test_who_tails_for_an_owner_that_is_away_is_not_banned_or_muted_as_the_owner(
+    server: Server,
+) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), bob.sees()
+    tail = Visitor("tail", HOME, ADA, apart=True)
+    session, _ = finished(server.chat.enter(tail, Reader(), server.now))  # type: ignore[misc]
+    server.chat.join(session, "attic", server.now)
+    ada.goes(), bob.sees()
+    for command in ("ban", "mute"):
+        bob.types(f"/{command} tail")
+        assert last(bob) == "-- tail is the owner of attic, and remains it."
+    ada = owner(server)
+    ada.types("/op bob")
+    assert last(ada) == "-- bob is a moderator of attic already."
