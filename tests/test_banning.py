@@ -8,6 +8,7 @@ from chatd.chat import names
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
+from chatd.chat.session import Session
 from chatd.store.memory import MemoryStore
 
 from .people import Reader, Server, Someone, finished
@@ -466,13 +467,20 @@ def test_a_reason_is_cut(server: Server) -> None:
     assert bob.session.person.away == "x" * (REASON_LENGTH - 1) + "…"
 
 
+def tails(server: Server, key: str, address: str) -> tuple[Session, Reader]:
+    """Somebody who comes in beside the owner of a key."""
+    reader, visitor = Reader(), Visitor("tail", address, key, apart=True)
+    entered = finished(server.chat.enter(visitor, reader, server.now))
+    assert isinstance(entered, tuple)
+    return entered[0], reader
+
+
 def test_who_tails_for_an_owner_that_is_away_is_not_banned_or_muted_as_the_owner(
     server: Server,
 ) -> None:
     ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
     ada.types("/op bob"), bob.sees()
-    tail = Visitor("tail", HOME, ADA, apart=True)
-    session, _ = finished(server.chat.enter(tail, Reader(), server.now))  # type: ignore[misc]
+    session, _ = tails(server, ADA, HOME)
     server.chat.join(session, "attic", server.now)
     ada.goes(), bob.sees()
     for command in ("ban", "mute"):
@@ -481,3 +489,30 @@ def test_who_tails_for_an_owner_that_is_away_is_not_banned_or_muted_as_the_owner
     ada = owner(server)
     ada.types("/op bob")
     assert last(ada) == "-- bob is a moderator of attic already."
+
+
+def test_a_ban_of_an_account_holds_who_tails_beside_its_owner(server: Server) -> None:
+    ada = owner(server)
+    owner(server, "bob", BOB, CAFE)
+    session, _ = tails(server, BOB, OFFICE)
+    server.chat.join(session, "attic", server.now)
+    ada.types("/ban bob")
+    assert not session.person.rooms
+    with pytest.raises(Refused, match="You are banned from attic"):
+        server.chat.join(session, "attic", server.now)
+    root = server.enters("root", operator=True)
+    again, reader = tails(server, BOB, OFFICE)
+    root.types("/server ban bob")
+    assert reader.closed
+    assert not again.person.sessions
+
+
+def test_who_tails_sees_the_private_rooms_of_the_owner(server: Server) -> None:
+    ada = owner(server)
+    ada.types("/room private on")
+    session, _ = tails(server, ADA, HOME)
+    room = server.chat.find_room("attic", session.person)
+    assert server.chat.join(session, "attic", server.now) is room
+    stranger, _ = tails(server, CY, HOME)
+    with pytest.raises(Refused, match="There is no room attic"):
+        server.chat.find_room("attic", stranger.person)

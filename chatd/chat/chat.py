@@ -246,7 +246,7 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.account in room.keepers or person.account in room.guests
+        return person.proved in room.keepers or person.proved in room.guests
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.

@@ -103,7 +103,9 @@ class Entrance:
         else:
             name, remark = await self._nicks.nearest(asked)
         session = self._come(name, visitor, reader, now, listens=listens)
-        if account is None:
+        if account is not None:
+            session.person.beside = account.name.key
+        else:
             self._warn_owner(asked, session.person)
         return session, remark
 

@@ -171,7 +171,7 @@ class Room:
         """Whether somebody may come in although the room is private or has a key."""
         if person.operator or person.name.key in self.invited:
             return True
-        return person.account in self.keepers or person.account in self.guests
+        return person.proved in self.keepers or person.proved in self.guests
 
     def held_by(self, bans: Bans, person: Person, now: float) -> Ban | None:
         """The ban or the mute that holds somebody, if any.
