@@ -516,3 +516,15 @@ def test_who_tails_sees_the_private_rooms_of_the_owner(server: Server) -> None:
     stranger, _ = tails(server, CY, HOME)
     with pytest.raises(Refused, match="There is no room attic"):
         server.chat.find_room("attic", stranger.person)
+
+
+def test_who_logs_in_to_an_account_that_is_banned_is_put_out(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    bob.types("/password a long secret"), bob.sees()
+    ada.types("/ban bob 2h noise"), bob.goes()
+    guest = member(server, "guest", address=OFFICE)
+    ada.sees()
+    guest.types("/login bob a long secret")
+    assert "attic" not in guest.session.person.rooms
+    assert "-- You were banned from attic for 2 hours by the server (noise)." in guest.sees()
+    assert ada.sees()[-1] == "-- bob was banned from attic for 2 hours by the server (noise)"

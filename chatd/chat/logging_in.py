@@ -6,6 +6,7 @@ from chatd.chat.accounts import Account
 from chatd.chat.bans import Known
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role, RoleGiven
+from chatd.chat.expelling import put_out
 from chatd.chat.people import Person
 from chatd.chat.session import Session
 
@@ -55,6 +56,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
         chat.entrance.proved(guest, account)
         if claimed and guest.name != account.name:
             chat.carry(guest, account.name, now)
+        _take_out_of_banned(chat, guest, now)
         _give_roles(chat, guest, account, now)
         for each in guest.sessions:
             each.preferences = chat.profiles.preferences(account.name.key)
@@ -68,6 +70,14 @@ async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None
     chat.become(session, owner, now, listens=place is None)
     if place is not None:
         await chat.places.resume(session, place)
+
+
+def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
+    """Where an owner is banned they are not in the room, though as a guest they were."""
+    for room in tuple(person.rooms.values()):
+        ban = room.ban_of(person, now)
+        if ban is not None:
+            put_out(chat, person, room, None, ban.reason, now, ban)
 
 
 def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> None:
