@@ -67,6 +67,10 @@ class Lasting:
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]
             self._limit(self._lobby)
+            if not fields["lasting"]:  # it was the lobby then: who closed it means it
+                self._lobby.settings.private = fields["private"]
+                self._lobby.settings.key = fields.get("key", "")
+                self._lobby.guests = dict.fromkeys(fields.get("guests", ()))
             return self._lobby
         if not fields["lasting"]:  # it was the lobby once
             return self._lobby
