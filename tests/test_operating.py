@@ -269,3 +269,11 @@ def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_
         "-- You were banned from lobby for 2 hours by op (spam).",
     ]
     assert back.session.focus is None
+
+
+def test_a_banned_nick_is_not_had_by_what_is_made_a_nick_of(server: Server) -> None:
+    root = server.enters("root", operator=True)
+    root.types("/server ban nick:troll")
+    for asked in ("troll", "troll!", "tr oll"):
+        with pytest.raises(Refused, match="You are banned from this server"):
+            server.enters(asked)

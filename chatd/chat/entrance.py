@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
@@ -116,7 +117,10 @@ class Entrance:
         """
         account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
         owner = account.name.key if account is not None else None
-        nick = owner if owner and not visitor.apart else fold(visitor.nick)
+        near = names.as_nick(visitor.nick)
+        nick = fold(visitor.nick) or (near.key if near is not None else "")
+        if owner is not None and not visitor.apart:
+            nick = owner
         known = Known(nick, owner, visitor.fingerprint, visitor.address)
         self._welcome.check(known, now, operator=visitor.operator)
 
