@@ -145,6 +145,7 @@ class Chat:
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
+        person.sessions_changed()
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))

@@ -145,8 +145,10 @@ class Entrance:
     ) -> Session:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
+        session.operator = visitor.operator
         session.preferences = self._profiles.preferences(person.account)
         person.sessions.append(session)
+        person.sessions_changed()
         return session
 
     async def _come_again(
@@ -156,7 +158,6 @@ class Entrance:
         back = listens and not visitor.account  # a program begins anew, beside whoever is lost
         place = self._places.recover(person) if back else None
         session = self._session(person, visitor, reader, listens=listens)
-        person.operator = person.operator or visitor.operator
         if place is None:
             if listens:
                 for room in person.rooms.values():

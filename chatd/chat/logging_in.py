@@ -21,7 +21,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     account = await chat.logins.prove(nick, password, session.address, now, session.person)
     owner = account.name.key
     known = Known(owner, owner, session.fingerprint, session.address)
-    chat.welcome.check(known, now, operator=session.person.operator)
+    chat.welcome.check(known, now, operator=session.operator)
     if session in session.person.sessions:  # not gone meanwhile
         check_stranger(session.person)
         await _go_on(chat, session, account, now)
@@ -50,7 +50,6 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     if gone:
         return
     if owner is not None:
-        owner.operator = owner.operator or guest.operator
         await _join(chat, session, owner, now)
     else:
         chat.entrance.proved(guest, account)

@@ -92,6 +92,11 @@ class Person:
         """The account that is theirs, or whose owner they are beside."""
         return self.account or self.beside
 
+    def sessions_changed(self) -> None:
+        """Somebody is an operator by those connections that proved it, while they are here."""
+        if self.sessions:
+            self.operator = any(session.operator for session in self.sessions)
+
     @property
     def is_nameless(self) -> bool:
         """Whether the nick is a generated one, which somebody else may be given tomorrow."""

@@ -122,7 +122,8 @@ class Session:
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
     ``private`` are the last of the ``told`` private messages that it was sent.  ``address`` and
-    ``fingerprint`` are those with which this one came.
+    ``fingerprint`` are those with which this one came, and ``operator`` whether
+    it proved to be one.
     """
 
     __slots__ = (
@@ -130,6 +131,7 @@ class Session:
         "fingerprint",
         "focus",
         "listens",
+        "operator",
         "person",
         "preferences",
         "private",
@@ -149,6 +151,7 @@ class Session:
         self.told = 0
         self.address = ""
         self.fingerprint: str | None = None
+        self.operator = False
 
     # What an audience asks of a listener --------------------------------------------------------
 
@@ -240,6 +243,7 @@ class Session:
     def part(self) -> None:
         """Take this connection away from its person: it listens in none of their rooms any more."""
         self.person.sessions.remove(self)
+        self.person.sessions_changed()
         for room in self.person.rooms.values():
             room.audience.catch_up(self)
             room.audience.remove(self)
