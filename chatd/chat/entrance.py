@@ -92,7 +92,7 @@ class Entrance:
         """
         await self._accounts.load()
         self.check(visitor, now)
-        account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
+        account = self._account_of(visitor)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
         lost = self._places.of_key(visitor.fingerprint) if account is None else None
@@ -110,12 +110,20 @@ class Entrance:
             self._warn_owner(asked, session.person)
         return session, remark
 
+    def _account_of(self, visitor: Visitor) -> Account | None:
+        """Whose owner somebody proves to be.
+
+        Else whoever adds the public key of an operator would be one as soon as they come.
+        """
+        named = self._accounts.get(visitor.account)
+        return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
+
     def check(self, visitor: Visitor, now: float) -> None:
         """Ask who may come in at all.
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
-        account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
+        account = self._account_of(visitor)
         owner = account.name.key if account is not None else None
         near = names.as_nick(visitor.nick)
         nick = fold(visitor.nick) or (near.key if near is not None else "")
