@@ -528,3 +528,19 @@ def test_who_logs_in_to_an_account_that_is_banned_is_put_out(server: Server) -> 
     assert "attic" not in guest.session.person.rooms
     assert "-- You were banned from attic for 2 hours by the server (noise)." in guest.sees()
     assert ada.sees()[-1] == "-- bob was banned from attic for 2 hours by the server (noise)"
+
+
+def test_a_mute_of_a_generated_nick_does_not_outlive_a_restart(
+    server: Server, store: MemoryStore
+) -> None:
+    ada = owner(server)
+    guest = member(server, "", address=HOME)
+    assert guest.nick == "guest1"
+    ada.types("/mute guest1"), ada.types("/ban nick:guest2")
+    again = Server(store)
+    stranger = member(again, "", address=CAFE)
+    assert stranger.nick == "guest1"
+    stranger.types("hello")
+    assert not any("muted" in line for line in stranger.sees())
+    assert again.chat.rooms["attic"].bans.named("nick:guest2")
+    assert not finished(store.records("mute"))
