@@ -197,3 +197,16 @@ def test_a_lobby_that_was_closed_is_so_after_a_restart(store: MemoryStore) -> No
     stranger.types("/join lobby open sesame")
     assert stranger.session.focus is again.chat.lobby
     assert ada.session.focus is again.chat.lobby
+
+
+def test_a_guest_who_moderates_a_room_and_registers_does_so_the_next_time(
+    store: MemoryStore,
+) -> None:
+    server = Server(store)
+    ada, bob = server.enters("ada", fingerprint="SHA256:a"), server.enters("bob")
+    ada.types("/register"), ada.types("/join attic"), bob.types("/join attic")
+    ada.types("/op bob"), bob.types("/register a long secret")
+    again = Server(store).enters("guest")
+    again.types("/login bob a long secret"), again.types("/join attic"), again.sees()
+    again.types("/topic mine to say")
+    assert again.sees() == ["-- bob set the topic of attic: mine to say"]

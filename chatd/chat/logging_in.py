@@ -106,5 +106,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
     chat.logins.came(account.name.key, session.address)
-    chat.logins.came(account.name.key, session.address)
+    for room in person.rooms.values():  # a guest may moderate one that lasts
+        if room.members[person].role is Role.MODERATOR:
+            chat.lasting.give_role(room, person, Role.MODERATOR)
     return account
