@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat import names
+from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
+from chatd.chat.session import Session
 from chatd.store.memory import MemoryStore
 
-from .people import Server, Someone, finished
+from .people import Reader, Server, Someone, finished
 
 ADA, BOB, CY = "SHA256:ada", "SHA256:bob", "SHA256:cy"
 #: Each from elsewhere.
@@ -463,3 +465,82 @@ def test_a_reason_is_cut(server: Server) -> None:
     assert last(bob).endswith(f"({'x' * (REASON_LENGTH - 1)}…).")
     bob.types(f"/away {'x' * (REASON_LENGTH + 1)}")
     assert bob.session.person.away == "x" * (REASON_LENGTH - 1) + "…"
+
+
+def tails(server: Server, key: str, address: str) -> tuple[Session, Reader]:
+    """Somebody who comes in beside the owner of a key."""
+    reader, visitor = Reader(), Visitor("tail", address, key, apart=True)
+    entered = finished(server.chat.enter(visitor, reader, server.now))
+    assert isinstance(entered, tuple)
+    return entered[0], reader
+
+
+def test_who_tails_for_an_owner_that_is_away_is_not_banned_or_muted_as_the_owner(
+    server: Server,
+) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), bob.sees()
+    session, _ = tails(server, ADA, HOME)
+    server.chat.join(session, "attic", server.now)
+    ada.goes(), bob.sees()
+    for command in ("ban", "mute"):
+        bob.types(f"/{command} tail")
+        assert last(bob) == "-- tail is the owner of attic, and remains it."
+    ada = owner(server)
+    ada.types("/op bob")
+    assert last(ada) == "-- bob is a moderator of attic already."
+
+
+def test_a_ban_of_an_account_holds_who_tails_beside_its_owner(server: Server) -> None:
+    ada = owner(server)
+    owner(server, "bob", BOB, CAFE)
+    session, _ = tails(server, BOB, OFFICE)
+    server.chat.join(session, "attic", server.now)
+    ada.types("/ban bob")
+    assert not session.person.rooms
+    with pytest.raises(Refused, match="You are banned from attic"):
+        server.chat.join(session, "attic", server.now)
+    root = server.enters("root", operator=True)
+    again, reader = tails(server, BOB, OFFICE)
+    root.types("/server ban bob")
+    assert reader.closed
+    assert not again.person.sessions
+
+
+def test_who_tails_sees_the_private_rooms_of_the_owner(server: Server) -> None:
+    ada = owner(server)
+    ada.types("/room private on")
+    session, _ = tails(server, ADA, HOME)
+    room = server.chat.find_room("attic", session.person)
+    assert server.chat.join(session, "attic", server.now) is room
+    stranger, _ = tails(server, CY, HOME)
+    with pytest.raises(Refused, match="There is no room attic"):
+        server.chat.find_room("attic", stranger.person)
+
+
+def test_who_logs_in_to_an_account_that_is_banned_is_put_out(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    bob.types("/password a long secret"), bob.sees()
+    ada.types("/ban bob 2h noise"), bob.goes()
+    guest = member(server, "guest", address=OFFICE)
+    ada.sees()
+    guest.types("/login bob a long secret")
+    assert "attic" not in guest.session.person.rooms
+    assert "-- You were banned from attic for 2 hours by the server (noise)." in guest.sees()
+    assert ada.sees()[-1] == "-- bob was banned from attic for 2 hours by the server (noise)"
+
+
+def test_a_mute_of_a_generated_nick_does_not_outlive_a_restart(
+    server: Server, store: MemoryStore
+) -> None:
+    ada = owner(server)
+    guest = member(server, "", address=HOME)
+    assert guest.nick == "guest1"
+    ada.types("/mute guest1"), ada.types("/ban nick:guest2")
+    again = Server(store)
+    stranger = member(again, "", address=CAFE)
+    assert stranger.nick == "guest1"
+    stranger.types("hello")
+    assert not any("muted" in line for line in stranger.sees())
+    assert again.chat.rooms["attic"].bans.named("nick:guest2")
+    assert not finished(store.records("mute"))

@@ -236,3 +236,15 @@ def test_of_too_many_who_have_left_a_slow_room_the_first_is_forgotten(
     bob.types("/join attic"), bob.sees(), bob.types("hello again")
     refused = ["-- attic is in slow mode; you may speak in 60 s."]
     assert bob.sees() == (refused if waits else [])
+
+
+def test_who_was_invited_as_a_guest_and_then_with_an_account_is_uninvited_of_both(
+    server: Server,
+) -> None:
+    ada, bob = server.enters("ada"), server.enters("bob", fingerprint="SHA256:bob")
+    for line in ("/join attic", "/room private on", "/invite bob"):
+        ada.types(line)
+    bob.types("/register")
+    ada.types("/invite bob"), ada.types("/uninvite bob"), bob.sees()
+    bob.types("/join attic")
+    assert bob.sees() == ["-- attic is private; its moderators can /invite you."]

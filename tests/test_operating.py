@@ -269,3 +269,34 @@ def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_
         "-- You were banned from lobby for 2 hours by op (spam).",
     ]
     assert back.session.focus is None
+
+
+def test_a_banned_nick_is_not_had_by_what_is_made_a_nick_of(server: Server) -> None:
+    root = server.enters("root", operator=True)
+    root.types("/server ban nick:troll")
+    for asked in ("troll", "troll!", "tr oll"):
+        with pytest.raises(Refused, match="You are banned from this server"):
+            server.enters(asked)
+
+
+def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: Server) -> None:
+    ada = server.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register a long secret")
+    desk = server.enters("desk", fingerprint="SHA256:op", operator=True)
+    desk.types("/login ada a long secret")
+    assert ada.session.person is desk.session.person
+    assert ada.session.person.operator
+    desk.goes(), ada.sees()
+    ada.types("/server stats")
+    assert ada.sees() == ["-- Only an operator of this server may do that."]
+
+
+def test_who_takes_an_operators_lost_place_by_a_password_is_none(server: Server) -> None:
+    desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
+    desk.types("/register a long secret")
+    assert desk.is_cut_off() is not None
+    assert desk.session.person.operator, "nobody bans them meanwhile"
+    phone = server.enters("phone")
+    phone.types("/login ada a long secret")
+    assert phone.nick == "ada"
+    assert not phone.session.person.operator

@@ -553,3 +553,13 @@ def test_who_remembers_lines_can_tell_those_with_a_password() -> None:
         assert may_hold_secret(line)
     for line in ("/registers", "/keys add this", "hello", "/register", "/dm ada /login"):
         assert not may_hold_secret(line)
+
+
+def test_a_right_password_for_a_nick_that_somebody_carries_makes_nobody_wait() -> None:
+    server = Server(checker=Checker(ada=SECRET))
+    server.enters("ada")
+    owner = server.enters("me", address="198.51.100.7")
+    owner.sees()
+    for _ in range(2 * LOGIN_TRIES):
+        owner.types(f"/login ada {SECRET}")
+        assert owner.sees() == ["-- ada is taken, or looks like a nick that is."]

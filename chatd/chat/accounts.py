@@ -31,11 +31,15 @@ _COMMENT_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An ssh key of an account; ``added`` in seconds since the epoch."""
+    """An ssh key of an account; ``added`` in seconds since the epoch.
+
+    ``proved`` says that whoever added it had come with it: a public key anybody can add.
+    """
 
     fingerprint: str
     comment: str
     added: float
+    proved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class Account:
 
     def encoded(self) -> str:
         """The account as it is kept."""
-        keys = [[key.fingerprint, key.comment, key.added] for key in self.keys]
+        keys = [[key.fingerprint, key.comment, key.added, key.proved] for key in self.keys]
         fields = {"nick": self.name.shown, "keys": keys, "created": self.created}
         if self.password:
             fields["password"] = self.password
@@ -116,9 +120,13 @@ class Accounts:
         """The account with this folded nick."""
         return self._by_nick.get(nick)
 
-    def of_key(self, fingerprint: str | None) -> Account | None:
-        """The account that a key proves."""
-        return self._by_key.get(fingerprint) if fingerprint is not None else None
+    def of_key(self, fingerprint: str | None, *, proved: bool = False) -> Account | None:
+        """The account that a key proves; perhaps only one whose owner came with it."""
+        account = self._by_key.get(fingerprint) if fingerprint is not None else None
+        if account is None or not proved:
+            return account
+        [key] = (each for each in account.keys if each.fingerprint == fingerprint)
+        return account if key.proved else None
 
     def owner(self, name: Name) -> Account | None:
         """Whose nick this is, or looks like."""
@@ -179,7 +187,7 @@ class Accounts:
             self._check_free(fingerprint)
         if len(self._by_nick) >= ACCOUNTS:
             raise Refused("too-many", "The server has no place for another account.")
-        keys = (Key(fingerprint, "", now),) if fingerprint is not None else ()
+        keys = (Key(fingerprint, "", now, proved=True),) if fingerprint is not None else ()
         return await self._change(None, Account(name, keys, now, password, outside))
 
     def check_unowned(self, name: Name) -> None:
@@ -206,6 +214,13 @@ class Accounts:
 
         :raises Refused: ``key-taken``, ``too-many``, ``not-kept``.
         """
+        others = tuple(
+            each
+            for each in account.keys
+            if each.proved or not key.proved or each.fingerprint != key.fingerprint
+        )
+        if len(others) < len(account.keys):  # now they have come with it
+            return await self._change(account, replace(account, keys=(*others, key)))
         self._check_free(key.fingerprint)
         if len(account.keys) >= KEYS_PER_ACCOUNT:
             raise Refused("too-many", f"You have {KEYS_PER_ACCOUNT} keys; /keys remove one first.")

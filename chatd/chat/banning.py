@@ -139,7 +139,7 @@ def ban(act: Act, text: str, words: str) -> Ban:
         target = _target_of(act, found)
     else:
         target = found
-        _check_target(act, target, label)
+    _check_target(act, target, label)  # a key may be that of an owner who is not here
     made = _made(act, target, label, words)
     if not room.bans.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.bans.most} bans; /unban somebody first.")
@@ -225,6 +225,7 @@ def mute(act: Act, nick: str, words: str) -> None:
     if room.held_by(room.mutes, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
     target = _target_of(act, other)
+    _check_target(act, target, other.nick)
     made = _made(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.mutes.most} mutes; /unmute somebody first.")

@@ -146,6 +146,7 @@ class Chat:
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
+        person.sessions_changed()
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
@@ -247,7 +248,7 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.account in room.keepers or person.account in room.guests
+        return person.proved in room.keepers or person.proved in room.guests
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
@@ -94,7 +95,7 @@ class Entrance:
         """
         await self._accounts.load()
         self.check(visitor, now)
-        account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
+        account = self._account_of(visitor)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
         lost = self._places.of_key(visitor.fingerprint) if account is None else None
@@ -106,18 +107,31 @@ class Entrance:
         else:
             name, remark = await self._nicks.nearest(asked)
         session = self._come(name, visitor, reader, now, listens=listens)
-        if account is None:
+        if account is not None:
+            session.person.beside = account.name.key
+        else:
             self._warn_owner(asked, session.person)
         return session, remark
+
+    def _account_of(self, visitor: Visitor) -> Account | None:
+        """Whose owner somebody proves to be.
+
+        Else whoever adds the public key of an operator would be one as soon as they come.
+        """
+        named = self._accounts.get(visitor.account)
+        return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
 
     def check(self, visitor: Visitor, now: float) -> None:
         """Ask who may come in at all.
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
-        account = self._accounts.get(visitor.account) or self._accounts.of_key(visitor.fingerprint)
+        account = self._account_of(visitor)
         owner = account.name.key if account is not None else None
-        nick = owner if owner and not visitor.apart else fold(visitor.nick)
+        near = names.as_nick(visitor.nick)
+        nick = fold(visitor.nick) or (near.key if near is not None else "")
+        if owner is not None and not visitor.apart:
+            nick = owner
         known = Known(nick, owner, visitor.fingerprint, visitor.address)
         self._welcome.check(known, now, operator=visitor.operator)
 
@@ -142,8 +156,10 @@ class Entrance:
     ) -> Session:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
+        session.operator = visitor.operator
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
+        person.sessions_changed()
         return session
 
     def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
@@ -157,7 +173,6 @@ class Entrance:
         back = listens and not visitor.account  # a program begins anew, beside whoever is lost
         place = self._places.recover(person) if back else None
         session = self._session(person, visitor, reader, listens=listens)
-        person.operator = person.operator or visitor.operator
         if place is None:
             if listens:
                 for room in person.rooms.values():

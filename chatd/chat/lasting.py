@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from chatd.chat import names
-from chatd.chat.bans import Ban, Bans, Target
+from chatd.chat.bans import Ban, Bans, Kind, Target
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LASTING_ROOMS
-from chatd.chat.people import Person
+from chatd.chat.people import GUEST, Person
 from chatd.chat.records import Records
 from chatd.chat.room import Room
 from chatd.chat.store import Store
@@ -54,8 +54,9 @@ class Lasting:
         for kind, records in ((BAN, bans), (MUTE, mutes)):
             for key, value in records.items():
                 where, _, target = key.partition(" ")
-                if where in known:
-                    _bans(known[where], kind).restore(Ban.decoded(target, value))
+                ban = Ban.decoded(target, value)
+                if where in known and not _was_of_a_guest(ban):
+                    _bans(known[where], kind).restore(ban)
                 else:
                     self._store.put(kind, key, None)
         self._store.retain([room.id for room in known.values()])
@@ -67,6 +68,10 @@ class Lasting:
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]
             self._limit(self._lobby)
+            if not fields["lasting"]:  # it was the lobby then: who closed it means it
+                self._lobby.settings.private = fields["private"]
+                self._lobby.settings.key = fields.get("key", "")
+                self._lobby.guests = dict.fromkeys(fields.get("guests", ()))
             return self._lobby
         if not fields["lasting"]:  # it was the lobby once
             return self._lobby
@@ -146,6 +151,12 @@ class Lasting:
             else:
                 room.keepers[person.account] = role
             self.changed(room)
+
+
+def _was_of_a_guest(ban: Ban) -> bool:
+    """Whether it held somebody who was here by a generated nick, which is another's now."""
+    target = ban.target
+    return ban.is_named and target.kind is Kind.NICK and target.value.startswith(GUEST)
 
 
 def _bans(room: Room, kind: str) -> Bans:

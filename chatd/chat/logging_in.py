@@ -6,6 +6,7 @@ from chatd.chat.accounts import Account
 from chatd.chat.bans import Known
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role, RoleGiven
+from chatd.chat.expelling import put_out
 from chatd.chat.people import Person
 from chatd.chat.session import Session
 
@@ -20,7 +21,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     account = await chat.logins.prove(nick, password, session.address, now, session.person)
     owner = account.name.key
     known = Known(owner, owner, session.fingerprint, session.address)
-    chat.welcome.check(known, now, operator=session.person.operator)
+    chat.welcome.check(known, now, operator=session.operator)
     if session in session.person.sessions:  # not gone meanwhile
         check_stranger(session.person)
         await _go_on(chat, session, account, now)
@@ -49,12 +50,12 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     if gone:
         return
     if owner is not None:
-        owner.operator = owner.operator or guest.operator
         await _join(chat, session, owner, now)
     else:
         chat.entrance.proved(guest, account)
         if claimed and guest.name != account.name:
             chat.carry(guest, account.name, now)
+        _take_out_of_banned(chat, guest, now)
         _give_roles(chat, guest, account, now)
         for each in guest.sessions:
             each.preferences = chat.profiles.preferences(account.name.key)
@@ -68,6 +69,14 @@ async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None
     chat.become(session, owner, now, listens=place is None)
     if place is not None:
         await chat.places.resume(session, place)
+
+
+def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
+    """Where an owner is banned they are not in the room, though as a guest they were."""
+    for room in tuple(person.rooms.values()):
+        ban = room.ban_of(person, now)
+        if ban is not None:
+            put_out(chat, person, room, None, ban.reason, now, ban)
 
 
 def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> None:
@@ -97,5 +106,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
     chat.logins.came(account.name.key, session.address)
-    chat.logins.came(account.name.key, session.address)
+    for room in person.rooms.values():  # a guest may moderate one that lasts
+        if room.members[person].role is Role.MODERATOR:
+            chat.lasting.give_role(room, person, Role.MODERATOR)
     return account

@@ -79,7 +79,11 @@ class Logins:
             raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
         if account is None or not (own or account.outside):
-            account = await self._make(name, now, by)
+            try:
+                account = await self._make(name, now, by)
+            except Refused:
+                self._slowing.take_back(attempt, now)
+                raise
         self._slowing.right(attempt, now)
         return account
 

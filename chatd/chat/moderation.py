@@ -104,6 +104,9 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
     account = fold(nick)
     if room.guests.pop(account, room) is None:
         shown = cut(nick, NICK_LENGTH)
+        here = chat.people.find(nick)
+        if here is not None:  # who was invited as a guest first
+            room.uninvite(here)
     else:
         other = chat.find_person(nick)
         shown = other.nick

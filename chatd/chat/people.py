@@ -22,7 +22,8 @@ GUEST = "guest"
 class Person:
     """Somebody who is here.
 
-    ``account`` is the folded nick of their account.  ``ignored`` holds folded nicks;
+    ``account`` is the folded nick of their account; who is beside the owner of one, as a script
+    is, has that as ``beside``.  ``ignored`` holds folded nicks;
     ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
     lost their connection; ``invited_into`` and
     ``held_in`` are the rooms that know this nick.  Times are seconds since the epoch.
@@ -32,6 +33,7 @@ class Person:
         "account",
         "address",
         "away",
+        "beside",
         "came",
         "fingerprint",
         "held_in",
@@ -61,6 +63,7 @@ class Person:
         self.fingerprint = fingerprint
         self.operator = operator
         self.account: str | None = None
+        self.beside: str | None = None
         self.came = now
         self.last_active = now
         self.away: str | None = None
@@ -82,7 +85,17 @@ class Person:
     @property
     def known(self) -> Known:
         """What bans go by."""
-        return Known(self.name.key, self.account, self.fingerprint, self.address)
+        return Known(self.name.key, self.proved, self.fingerprint, self.address)
+
+    @property
+    def proved(self) -> str | None:
+        """The account that is theirs, or whose owner they are beside."""
+        return self.account or self.beside
+
+    def sessions_changed(self) -> None:
+        """Somebody is an operator by those connections that proved it, while they are here."""
+        if self.sessions:
+            self.operator = any(session.operator for session in self.sessions)
 
     @property
     def is_nameless(self) -> bool:

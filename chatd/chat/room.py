@@ -142,8 +142,8 @@ class Room:
 
         :raises Refused: ``banned``, ``private``, ``key-needed`` or ``wrong-key``.
         """
-        ban = self.held_by(self.bans, person, now)
-        if ban is not None and self.role_of(person) is not Role.OWNER:
+        ban = self.ban_of(person, now)
+        if ban is not None:
             raise Refused("banned", f"You are banned from {self} {ban.rest(now)}.")
         if not self.is_guarded or self.knows(person):
             return
@@ -153,6 +153,11 @@ class Room:
             raise Refused("key-needed", f"{self} needs a key: /join {self} KEY.")
         if key != self.settings.key:
             raise Refused("wrong-key", f"That is not the key of {self}.")
+
+    def ban_of(self, person: Person, now: float) -> Ban | None:
+        """What keeps somebody out of the room, if anything."""
+        ban = self.held_by(self.bans, person, now)
+        return None if self.role_of(person) is Role.OWNER else ban
 
     def is_open_to(self, person: Person, now: float) -> bool:
         """Whether somebody might come in, without a key."""
@@ -171,7 +176,7 @@ class Room:
         """Whether somebody may come in although the room is private or has a key."""
         if person.operator or person.name.key in self.invited:
             return True
-        return person.account in self.keepers or person.account in self.guests
+        return person.proved in self.keepers or person.proved in self.guests
 
     def held_by(self, bans: Bans, person: Person, now: float) -> Ban | None:
         """The ban or the mute that holds somebody, if any.

@@ -127,9 +127,10 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
-    ``private`` are the last of the ``told`` private messages that it was sent; ``elsewhere``
-    is what `chatd.chat.elsewhere` keeps.  ``address`` and ``fingerprint`` are those with which this
-    one came; ``resuming`` is what has still to be shown to who has come back by it.
+    ``private`` are the last of the ``told`` private messages that it was sent; ``elsewhere`` is
+    what `chatd.chat.elsewhere` keeps.  ``address`` and ``fingerprint`` are those with which this
+    one came, ``operator`` whether it proved to be one; ``resuming`` is what has still to be shown
+    to who has come back by it.
     """
 
     __slots__ = (
@@ -138,6 +139,7 @@ class Session:
         "fingerprint",
         "focus",
         "listens",
+        "operator",
         "person",
         "preferences",
         "private",
@@ -160,6 +162,7 @@ class Session:
         self.address = ""
         self.fingerprint: str | None = None
         self.resuming: Place | None = None
+        self.operator = False
 
     # What an audience asks of a listener --------------------------------------------------------
 
@@ -263,6 +266,7 @@ class Session:
     def part(self) -> None:
         """Take this connection away from its person: it listens in none of their rooms any more."""
         self.person.sessions.remove(self)
+        self.person.sessions_changed()
         for room in self.person.rooms.values():
             room.audience.catch_up(self)
             room.audience.remove(self)

@@ -134,9 +134,13 @@ class Slowing:
 
     def right(self, attempt: Attempt, now: float) -> None:
         """An attempt was right."""
+        self.take_back(attempt, now)
+        self.came(attempt.account, attempt.address)
+
+    def take_back(self, attempt: Attempt, now: float) -> None:
+        """An attempt was not wrong, although its account is not to be had."""
         for waits, source in attempt.counted:
             waits.take_back(source, now)
-        self.came(attempt.account, attempt.address)
 
     def came(self, account: str, address: str) -> None:
         """The owner of an account has come from an address; the last few are known."""

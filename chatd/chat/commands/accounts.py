@@ -127,7 +127,7 @@ def _own_key(call: Call) -> Key:
     """
     if call.session.fingerprint is None:
         raise Refused("no-key", "You came without an ssh key.")
-    return Key(call.session.fingerprint, "", call.now)
+    return Key(call.session.fingerprint, "", call.now, proved=True)
 
 
 def _day(time: float) -> str:
