@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from chatd.chat import elsewhere
+from chatd.chat import tally
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
@@ -127,15 +127,14 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
-    ``private`` are the last of the ``told`` private messages that it was sent; ``elsewhere`` is
-    what `chatd.chat.elsewhere` keeps.  ``address`` and ``fingerprint`` are those with which this
+    ``private`` are the last of the ``told`` private messages that it was sent; ``tally`` is
+    what `chatd.chat.tally` keeps.  ``address`` and ``fingerprint`` are those with which this
     one came, ``operator`` whether it proved to be one; ``resuming`` is what has still to be shown
     to who has come back by it.
     """
 
     __slots__ = (
         "address",
-        "elsewhere",
         "fingerprint",
         "focus",
         "listens",
@@ -146,6 +145,7 @@ class Session:
         "reader",
         "resuming",
         "send",
+        "tally",
         "told",
     )
 
@@ -156,7 +156,7 @@ class Session:
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
-        self.elsewhere: dict[Room, tuple[int, bool]] = {}
+        self.tally: dict[Room, tuple[int, bool]] = {}
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
         self.address = ""
@@ -257,7 +257,7 @@ class Session:
         """Give a room, or none, the focus."""
         before, self.focus = self.focus, room
         if before is not None and before is not room:
-            elsewhere.left(self, before)
+            tally.left(self, before)
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))

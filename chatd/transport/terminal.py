@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chatd.chat.elsewhere import in_short
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
+from chatd.chat.tally import in_short
 from chatd.chat.text import safe
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import PAPER
@@ -193,7 +193,7 @@ class Terminal:
     def _recount(self) -> bytes:
         """Draw the prompt anew if something was said in another room; on paper it stays."""
         session = self._conversation.session
-        if session is None or not session.elsewhere or self.sees_own or self._left:
+        if session is None or not session.tally or self.sees_own or self._left:
             return b""
         return self._draw() if in_short(session) != self._told else b""
 
