@@ -14,8 +14,9 @@ from bench.figures import median, shown, table
 from bench.machine import rss_kib
 from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
+from chatd.chat.ignoring import ignore
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 
@@ -45,6 +46,9 @@ class TakesAll:
 
     def write(self, data: bytes) -> None:
         """Take it."""
+
+    def trace(self) -> Trace:
+        return ALIVE
 
     def refocused(self) -> None:
         """There is no prompt."""
@@ -126,7 +130,7 @@ def rendering(members: int, messages: int) -> str:
     for ignoring in (1, members // 10):
         hall, sessions = _full_hall([TextStyle()] * members)
         for session in sessions[1 : 1 + ignoring]:
-            hall.chat.ignore(session.person, sessions[-1].person.nick)
+            ignore(hall.chat, session.person, sessions[-1].person.nick)
         cost = _message(hall, sessions[0], "x" * 64, messages)
         rows.append((f"{ignoring} ignore somebody", cost))
     plain = rows[0][1]

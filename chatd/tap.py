@@ -25,8 +25,9 @@ import twisted
 from chatd.chat import names
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.limits import HISTORY_EVENTS, Flood
+from chatd.chat.limits import HISTORY_EVENTS, HISTORY_SHOWN_AT_MOST, Flood
 from chatd.chat.moderation import SHOUTING
+from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
@@ -56,6 +57,8 @@ _T = TypeVar("_T")
 BACKLOG = 4096
 #: Lines of a message of the day that are shown.
 MOTD_LINES = 20
+#: What tokens are made of: letters and digits that are not taken for one another.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _PORTS = range(65536)
 
 
@@ -147,6 +150,12 @@ class Options(UsageOptions):
             None,
             "365",
             "days for which what was said is kept; memory: the last of it, until a restart; none",
+        ],
+        [
+            "replay",
+            None,
+            "10",
+            "messages of a room that are shown to who comes in, until they /set replay",
         ],
         [
             "durability",
@@ -255,6 +264,12 @@ def _history(text: str) -> float | str:
     return text if text in ("none", "memory") else _positive(text)
 
 
+def _replay(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text[:9]) > HISTORY_SHOWN_AT_MOST:
+        raise ValueError(f"it is a number, 0 to {HISTORY_SHOWN_AT_MOST}, not {text}")
+    return int(text)
+
+
 def _durability(text: str) -> str:
     if text not in ("process", "power"):
         raise ValueError(f"it is process or power, not {text}")
@@ -275,12 +290,19 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "admin": _operators,
     "data": _data_folder,
     "history": _history,
+    "replay": _replay,
     "durability": _durability,
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
     "student-id": safe,
 }
+
+
+def _token() -> str:
+    """A word that nobody can guess (60 bits), short enough to be typed."""
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
+    return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
 
 
 def makeService(options: Options) -> IService:
@@ -303,6 +325,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         lobby=options["lobby"],
         shouting=options["shouting"],
         incarnation=secrets.token_hex(8),
+        make_token=_token,
+        usual=Preferences(replay=options["replay"]),
     )
     host = Host(
         chat,

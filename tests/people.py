@@ -1,13 +1,17 @@
 """People for tests of the chat: connections that only remember what they were sent."""
 
 from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
 
 from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
+from chatd.chat.places import Place
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.returning import drop
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
@@ -37,6 +41,7 @@ class Reader:
         self.closed = False
         self.bugs: list[Exception] = []
         self.sends = 0
+        self.traced = ALIVE
 
     @property
     def pending(self) -> int:
@@ -69,6 +74,9 @@ class Reader:
             bell=preferences.bell and not self.sees_own,
             joins=preferences.joins,
         )
+
+    def trace(self) -> Trace:
+        return self.traced
 
     def refocused(self) -> None:
         """There is no prompt."""
@@ -119,6 +127,10 @@ class Someone:
         self.reader.room = room
         self.session.resume()
 
+    def is_cut_off(self) -> Place | None:
+        """The connection is lost; return the place that is kept."""
+        return drop(self.server.chat, self.session, self.server.now)
+
     def goes(self, reason: str = "") -> None:
         """The connection ends."""
         self.server.chat.leave(self.session, reason, self.server.now)
@@ -127,10 +139,17 @@ class Someone:
 class Server:
     """A chat with a clock that stands still and turns that end when they are told to."""
 
-    def __init__(self, store: Store | None = None, **options: str) -> None:
+    def __init__(self, store: Store | None = None, *, replay: int = 0, **options: Any) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        self.chat = Chat(store or MemoryStore(), self._scheduled.append, **options)
+        tokens = map("token{}".format, count(1))
+        self.chat = Chat(
+            store or MemoryStore(),
+            self._scheduled.append,
+            usual=Preferences(replay=replay),
+            make_token=lambda: next(tokens),
+            **options,
+        )
 
     def end_turn(self) -> None:
         """What the reactor does when everything that came has been read."""

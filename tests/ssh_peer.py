@@ -60,6 +60,9 @@ class Program:
     def ready(self) -> None:
         self.events.append("ready")
 
+    def answered(self) -> None:
+        self.events.append("answered")
+
     def lost(self) -> None:
         self.events.append("lost")
 

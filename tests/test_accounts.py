@@ -82,6 +82,30 @@ def test_one_person_on_two_screens() -> None:
     assert server.enters("x", fingerprint=ADA).nick == "ada"
 
 
+def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.types("/join attic"), ada.sees()
+    guest = server.enters()
+    guest.types("/join cellar"), guest.sees(), bob.sees(), ada.sees()
+    before = guest.session.person
+    server.chat.become(guest.session, ada.session.person, server.now)
+    assert guest.sees() == [], "one's former self leaves unseen"
+    assert bob.sees() == ["-- guest1 left"]
+    assert server.chat.people.find("guest1") is None
+    assert not before.rooms
+    assert "cellar" not in server.chat.rooms
+    guest.types("hello")
+    assert ada.sees()[-1] == "ada: hello"
+    assert bob.sees() == []
+    bob.types("/dm ada psst")
+    assert "[bob -> you] psst" in guest.sees()
+    ada.goes()
+    assert bob.sees() == ["[you -> ada] psst"]
+    guest.goes()
+    assert bob.sees() == ["-- ada left"]
+
+
 @pytest.mark.parametrize(
     ("nick", "fingerprint", "told"),
     [

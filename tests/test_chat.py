@@ -211,7 +211,11 @@ def test_history_is_what_was_said_oldest_first(pair: tuple[Someone, Someone]) ->
         ada.types(text)
     bob.sees()
     bob.types("/history 2")
-    assert bob.sees() == ["-- lobby, the last 2:", "   13:46 ada: two", "   13:46 ada: three"]
+    assert bob.sees() == [
+        "-- lobby, the last 2; page:2 shows earlier ones:",
+        "   13:46 ada: two",
+        "   13:46 ada: three",
+    ]
 
 
 def test_history_of_a_room_one_is_not_in_is_refused(pair: tuple[Someone, Someone]) -> None:
@@ -472,7 +476,8 @@ def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> Non
     ada, bob = pair
     bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
     ada.types("/history 0")
-    assert ada.sees() == ["-- lobby, the last 1:", "   13:46 ada: hello"]
+    told = "-- lobby, the last one; page:2 shows earlier ones:"
+    assert ada.sees() == [told, "   13:46 ada: hello"]
 
 
 def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) -> None:

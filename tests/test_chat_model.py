@@ -534,7 +534,9 @@ class Model:
             if message.nick.lower() not in person.ignored
         ]
         nothing = f"-- Nothing was said in {room.name} yet."
-        heading = f"-- {room.name}, the last {len(rows)}:" if rows else nothing
+        more = "; page:2 shows earlier ones" if len(room.kept) > count else ""
+        last = "one" if len(rows) == 1 else len(rows)
+        heading = f"-- {room.name}, the last {last}{more}:" if rows else nothing
         self.tell(person, heading, *rows)
         return None
 

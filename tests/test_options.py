@@ -386,6 +386,17 @@ def test_history_that_is_no_span_is_refused(text: str) -> None:
     assert refused("--history", text) == f"--history: it is a number above 0, not {text}"
 
 
+def test_replay_is_a_number_of_messages() -> None:
+    assert parsed()["replay"] == 10
+    assert parsed("--replay", "200")["replay"] == 200
+    for wrong in ("201", "-1", "all", ""):
+        assert refused("--replay", wrong) == f"--replay: it is a number, 0 to 200, not {wrong}"
+    server, reactor = served("--replay", "3", store=MemoryStore())
+    server.startService()
+    [door] = doors(reactor)
+    assert door.host.chat.profiles.preferences(None).replay == 3
+
+
 def test_durability_is_one_of_two() -> None:
     assert parsed()["durability"] == "process"
     assert parsed("--durability", "power")["durability"] == "power"
@@ -460,9 +471,10 @@ def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
     gate = GateFactory(door).buildProtocol(transport.getPeer())
     gate.makeConnection(transport)
     reactor.pump([0.5, 0.5])
-    assert transport.value().endswith(
-        b"-- Be kind.\r\n-- You are guest1 in Attic, alone so far; /help says what you can do.\r\n"
-    )
+    motd, greeting, way_back = transport.value().decode("latin-1").splitlines()[-3:]
+    assert motd.endswith("-- Be kind.")
+    assert greeting == "-- You are guest1 in Attic, alone so far; /help says what you can do."
+    assert re.fullmatch(r"-- If you are cut off: /resume [a-z2-9]{4}(-[a-z2-9]{4}){2} .*", way_back)
 
 
 def test_every_start_of_a_server_is_another() -> None:

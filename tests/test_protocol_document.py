@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import ip_network
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +39,7 @@ from chatd.transport.host import Arrival, Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.outbox import StreamOutbox, stream
 from chatd.transport.ssh.channel import SessionChannel
+from chatd.transport.ssh.receipts import Receipts
 from chatd.transport.ssh.shell import Caller, Shell, visitor
 from chatd.transport.ssh.visitor import Visitor
 from chatd.transport.ways import ways_in
@@ -128,6 +130,15 @@ class Door1134:
         return None
 
 
+class UnaskedOutbox(StreamOutbox):
+    """An outbox whose other end is never asked for a sign of life."""
+
+    on_sent: Callable[[], None] | None = None
+
+    def is_idle(self) -> bool:
+        return False
+
+
 @implementer(IHalfCloseableProtocol)
 class SshWithoutPty(Protocol):
     """The shell of somebody who comes by ssh without a terminal; the channel is a pretended one."""
@@ -145,11 +156,12 @@ class SshWithoutPty(Protocol):
         self.environment: dict[str, str] = {}
 
     def connectionMade(self) -> None:
-        self.outbox = StreamOutbox(
+        self.outbox = UnaskedOutbox(
             stream(self.transport), self._host.clock, lambda: self._shell.ready()
         )
         channel = cast(SessionChannel, self)
-        self._shell = Shell(self._host, channel, visitor(self._host, channel))
+        who = visitor(self._host, channel)
+        self._shell = Shell(self._host, channel, who, Receipts(self._host.clock))
 
     def pause(self) -> None:
         """No conversation is so long that its reading would have to stop."""
@@ -213,6 +225,9 @@ class Server:
                 lambda flush: self.clock.callLater(0, flush),
                 lobby=options.get("--lobby", "lobby"),
                 shouting=options.get("--shouting", "allow"),
+                make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
+                if "tokens" in options
+                else None,
             )
             motd = options.get("--motd")
             self._host = Host(
@@ -302,6 +317,7 @@ _EXPECTED = re.compile(r"(?P<who>\w+) (?:(?P<raw><<?)(?: (?P<text>.*))?|(?P<end>
 _SENT = re.compile(r"(?P<who>\w+) (?P<raw>>>?)(?: (?P<text>.*))?")
 _ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
     (r"\((\S+) seconds? pass(?:es)?\)", lambda server, it: server.pass_time(float(it[1]))),
+    (r"\(with tokens\)", lambda server, it: server.options.update(tokens="")),
     (r"\(chatd ((?:--\S+ .+)+)\)", lambda server, it: configure(server, it[1])),
     (
         r"(\w+) connects",

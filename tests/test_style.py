@@ -89,11 +89,11 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
     (PutOut(LATE, "lobby", None, ""), ["-- You were kicked from lobby by the server."]),
     (
         Recalled("lobby", (Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),)),
-        ["-- lobby, the last 1:", "   23:59 ada: hi"],
+        ["-- lobby, the last one:", "   23:59 ada: hi"],
     ),
     (
         Recalled("lobby", (Entry("lobby", 17, "ada", Said(LATE, "ada", "hi")),), True),
-        ["-- lobby, the last 1:", "   23:59 #17 ada: hi"],
+        ["-- lobby, the last one:", "   23:59 #17 ada: hi"],
     ),
     (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
     (
@@ -300,7 +300,7 @@ def test_midnight_is_that_of_ones_own_zone() -> None:
 def test_history_names_its_room_once_also_in_a_room_without_the_focus() -> None:
     style = TextStyle(timestamps=True).aside
     assert shown(style.render_personal(recalled(LATE))) == [
-        "-- lobby, the last 1:",
+        "-- lobby, the last one:",
         "   23:59 ada: hi",
     ]
 

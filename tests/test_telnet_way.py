@@ -400,7 +400,7 @@ def test_text_without_a_line_end_counts_when_the_input_ends() -> None:
 def test_when_the_input_ends_the_connection_does(client: tuple[bytes, bytes]) -> None:
     telnet = comes(client)
     telnet.wire.ends()
-    assert telnet.sees() == [GREETING]
+    assert telnet.sees() == [GREETING, "-- Goodbye."]
     assert telnet.wire.closed
 
 

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from chatd.chat.chat import Chat
 from chatd.chat.limits import Flood
+from chatd.chat.preferences import Preferences
 from chatd.store.memory import MemoryStore
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
@@ -101,7 +102,11 @@ class Building:
         operator: Key | None = None,
     ) -> None:
         self.clock = Clock()
-        self.chat = Chat(MemoryStore(), lambda flush: self.clock.callLater(0, flush))
+        self.chat = Chat(
+            MemoryStore(),
+            lambda flush: self.clock.callLater(0, flush),
+            usual=Preferences(replay=0),
+        )
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
             self.chat, self.clock, self.clock.seconds, motd=motd, flood=flood, operators=operators

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatd.chat.events import Entry, Refused, RoomEvent
-from chatd.chat.limits import FOUND_SHOWN, ROOM_HISTORY
+from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES, ROOM_HISTORY
 from chatd.chat.people import fold
 from chatd.chat.room import Room
 from chatd.chat.search import Search
@@ -23,6 +23,11 @@ class Archive:
         """What was said last in a room, oldest first."""
         rows = await self._store.before(room.id, None, count)
         return tuple(_entry(room, number, event) for number, event in rows)
+
+    async def before(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
+        """What was said last in a room before a number, oldest first."""
+        rows = await self._store.before(room.id, number, count)
+        return tuple(_entry(room, each, event) for each, event in rows)
 
     async def after(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
         """What was said first in a room after a number, oldest first."""
@@ -75,3 +80,13 @@ def read_limit(value: str) -> int:
         f"history takes a number of messages, 1 to {ROOM_HISTORY}, or off, not"
         f" {cut(value, 40) or 'nothing'}.",
     )
+
+
+def that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
+    """The newest of some entries that may wait for a slow connection."""
+    size = 0
+    for count, entry in enumerate(reversed(entries)):
+        size += len(repr(entry.event).encode())
+        if size > PERSONAL_BYTES:
+            return tuple(entries[len(entries) - count :])
+    return tuple(entries)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Protocol
 
-from chatd.chat.events import Entry
+from chatd.chat.events import Entry, KeptEvent
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 from chatd.chat.log import RoomLog, Style
 from chatd.chat.sweep import Sweeps
@@ -61,7 +61,8 @@ class Audience:
 
     A listener is in exactly one of: a style's group, ``_sweeps`` (about to be sent what the groups
     have been sent), ``_late`` (behind, to be served at the next flush) or ``_held`` (behind and
-    full, to be served when its connection has room).
+    full, to be served when its connection has room).  ``number`` is the store's of what happened
+    last.
     """
 
     __slots__ = (
@@ -75,10 +76,12 @@ class Audience:
         "_shared",
         "_special",
         "_sweeps",
+        "number",
     )
 
     def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
         self._room = room
+        self.number = 0
         self._log = RoomLog()
         self._on_news = on_news
         self._shared = 0
@@ -95,6 +98,20 @@ class Audience:
         return any(style.highlights for style in chain(self._groups, self._sweeps.styles())) or any(
             style.highlights for places in (self._late, self._held) for style, _ in places.values()
         )
+
+    def sent_to(self, listener: Listener) -> int:
+        """The store's number of the last event that a listener has been sent."""
+        behind = self._late.get(listener) or self._held.get(listener)
+        if behind is not None:
+            cursor = behind[1]
+        else:
+            cursor = self._sweeps.start if listener in self._sweeps else self._shared
+        if cursor >= self._log.end:
+            return self.number
+        first = max(cursor, self._log.first)
+        entry = self._log.entries(first)[0]
+        before = entry.number - 1 if isinstance(entry.event, KeptEvent) else entry.number
+        return max(0, before - (first - cursor))
 
     # Coming and going ---------------------------------------------------------------------------
 
@@ -193,6 +210,7 @@ class Audience:
         if hidden or marked:
             self._special[log.end] = (hidden, marked)
         log.append(entry)
+        self.number = entry.number
         if not self._awaited:
             self._ask_for_flush()
         elif log.end - self._shared >= FLUSH_EVENTS and not self._sweeps:

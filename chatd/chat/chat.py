@@ -7,7 +7,7 @@ seconds since the epoch and come from whoever calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chatd.chat import names
@@ -31,12 +31,15 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.lasting import Lasting
-from chatd.chat.limits import IGNORED, ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person
+from chatd.chat.places import Places
 from chatd.chat.posting import Acknowledge, Posting
+from chatd.chat.preferences import DEFAULT, Preferences
+from chatd.chat.profiles import Profiles
 from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
@@ -44,7 +47,11 @@ from chatd.chat.text import cut
 
 
 class Chat:
-    """The chat of one server; the arguments are those of `chatd.chat.posting.Posting`."""
+    """The chat of one server.
+
+    The arguments are those of `chatd.chat.posting.Posting`, `chatd.chat.places.Places` and
+    `chatd.chat.profiles.Profiles`.
+    """
 
     def __init__(
         self,
@@ -54,6 +61,8 @@ class Chat:
         lobby: str = "lobby",
         shouting: str = "allow",
         incarnation: str = "0",
+        make_token: Callable[[], str] | None = None,
+        usual: Preferences = DEFAULT,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -66,7 +75,11 @@ class Chat:
         self.mail = Mail(store)
         self._schedule = schedule
         self._nicks = Nicks(self.people, self.accounts, store, incarnation)
-        self.entrance = Entrance(self.people, self.accounts, self._nicks)
+        self.places = Places(self.archive, make_token)
+        self.profiles = Profiles(store, usual)
+        self.entrance = Entrance(
+            self.people, self.accounts, self._nicks, self.places, self.profiles
+        )
         self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
@@ -85,6 +98,7 @@ class Chat:
         """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
         await self.lasting.load()
         await self.mail.load()
+        await self.profiles.load()
         session, remark = await self.entrance.enter(
             visitor, reader, now, exactly=exactly, listens=listens
         )
@@ -100,22 +114,46 @@ class Chat:
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
-        if session not in person.sessions:
+        if session in person.sessions:
+            self.profiles.has_read(person, session.mark().read)
+            session.part()
+            if not person.sessions and self.places.get(person) is None:
+                self.depart(person, reason, now)
+
+    def become(self, session: Session, person: Person, now: float, *, listens: bool = True) -> None:
+        """Let a connection go on as somebody who is here; who it was leaves with their last one.
+
+        Unless it ``listens`` somebody else lets it hear their rooms.
+        """
+        before = session.person
+        if before is person:
             return
-        person.sessions.remove(session)
-        for room in person.rooms.values():
-            room.audience.catch_up(session)
-            room.audience.remove(session)
-        if person.sessions:
-            return
+        session.part()
+        session.focus = None
+        session.person = person
+        session.preferences = self.profiles.preferences(person.account)
+        person.sessions.append(session)
+        if listens and session.listens:
+            for room in person.rooms.values():
+                room.audience.add(session, session.style_in(room))
+        session.focus_on(next(reversed(person.rooms.values()), None))
+        if not before.sessions:
+            self.depart(before, "", now, unseen_by=(session,))
+
+    def depart(
+        self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
+    ) -> None:
+        """Somebody leaves the server; ``unseen_by`` are not shown it."""
         self._posting.announce(
             person,
             lambda room: Left(now, person.nick, room.words_of(person, reason, now), gone=True),
+            but=unseen_by,
         )
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
         self._forget(person)
         person.told_by = None
+        self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
         self._nicks.release(person.name)
@@ -143,7 +181,7 @@ class Chat:
         self._nicks.check_owner(name, person)
         if not await self._nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
-        if not person.sessions:  # gone while we waited
+        if self.people.get(person.name.key) is not person:  # gone while we waited
             self._nicks.release(name)
             return
         old = person.name
@@ -257,6 +295,7 @@ class Chat:
 
     def _take_out(self, person: Person, room: Room) -> None:
         for session in person.sessions:
+            self.profiles.has_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.left(person)
@@ -273,7 +312,7 @@ class Chat:
 
     def _after_leaving(self, room: Room, now: float) -> None:
         """A room with nobody in it is gone; one without an owner has an heir."""
-        if not (room.members or room.permanent or room.settings.lasting):
+        if not (room.members or room.lasts):
             del self.rooms[room.name.key]
             self._store.forget(room.id)
             return
@@ -385,38 +424,7 @@ class Chat:
         return person
 
     def tell(self, person: Person, event: Notice | PutOut | Refusal) -> None:
-        """Show something to every session of one person."""
+        """Show something to every session of one person, or when they are back."""
         for session in person.sessions:
             session.deliver(event)
-
-    def ignore(self, person: Person, nick: str) -> Person:
-        """Show nothing more of one person to another; return whom.
-
-        :raises Refused: ``nobody``, ``yourself`` or ``too-many``.
-        """
-        other = self.find_person(nick)
-        if other is person:
-            raise Refused("yourself", "You cannot ignore yourself.")
-        if len(person.ignored) >= IGNORED and other.name.key not in person.ignored:
-            raise Refused("too-many", f"You ignore {IGNORED} people; /unignore one first.")
-        person.ignored[other.name.key] = None
-        other.ignored_by[person] = None
-        for session in person.sessions:
-            session.restyle()
-        return other
-
-    def unignore(self, person: Person, nick: str) -> str:
-        """Show one person to another again; return the nick.
-
-        :raises Refused: ``nobody`` when they were not ignored.
-        """
-        other = self.people.find(nick)
-        key = other.name.key if other else nick.lower()
-        if key not in person.ignored:
-            raise Refused("nobody", f"You do not ignore {cut(nick, 40)}.")
-        person.ignored.pop(key, None)
-        if other is not None:
-            other.ignored_by.pop(person, None)
-        for session in person.sessions:
-            session.restyle()
-        return other.nick if other else key
+        self.places.leave_word(person, event)

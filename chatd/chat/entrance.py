@@ -13,6 +13,8 @@ from chatd.chat.events import Notice, Refused
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
+from chatd.chat.places import Places
+from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
 
@@ -35,8 +37,17 @@ class Visitor:
 class Entrance:
     """Lets people in; ``_here`` has who of the owners of accounts is here."""
 
-    def __init__(self, people: People, accounts: Accounts, nicks: Nicks) -> None:
+    def __init__(
+        self,
+        people: People,
+        accounts: Accounts,
+        nicks: Nicks,
+        places: Places,
+        profiles: Profiles,
+    ) -> None:
         self._people = people
+        self._places = places
+        self._profiles = profiles
         self._accounts = accounts
         self._nicks = nicks
         self._here: dict[str, Person] = {}
@@ -72,6 +83,9 @@ class Entrance:
         account = self._accounts.of_key(visitor.fingerprint)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
+        lost = self._places.of_key(visitor.fingerprint) if account is None else None
+        if lost is not None and listens and not visitor.apart:
+            return await self._come_again(lost, visitor, reader, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
             name, remark = await self._nicks.exactly(asked), ""
@@ -93,8 +107,35 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
+        session = self._session(person, reader, listens=listens)
+        if not visitor.apart:
+            self._places.came(person)
+        return session
+
+    def _session(self, person: Person, reader: Reader, *, listens: bool) -> Session:
         session = Session(person, reader, listens=listens)
+        session.preferences = self._profiles.preferences(person.account)
         person.sessions.append(session)
+        return session
+
+    async def _come_again(
+        self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
+    ) -> Session:
+        """Somebody who is here already comes by another connection, or comes back by it."""
+        lost = listens and self._places.is_lost(person)
+        place, dead = (self._places.take(person), tuple(person.sessions)) if lost else (None, ())
+        session = self._session(person, reader, listens=listens)
+        person.operator = person.operator or visitor.operator
+        if place is None:
+            if listens:
+                for room in person.rooms.values():
+                    room.audience.add(session, session.style_in(room))
+            return session
+        for each in dead:
+            each.part()
+            each.reader.close()
+        session.deliver(Notice(f"Welcome back, {person.nick}."))
+        await self._places.resume(session, place)
         return session
 
     async def _enter_as(
@@ -111,15 +152,11 @@ class Entrance:
             if person is None:
                 session = self._come(name, visitor, reader, now, listens=listens)
                 session.person.account = account.name.key
+                session.preferences = self._profiles.preferences(account.name.key)
                 self._here[account.name.key] = session.person
                 return session, remark or _other_name(visitor, session.person)
             self._nicks.release(name)
-        session = Session(person, reader, listens=listens)
-        person.sessions.append(session)
-        person.operator = person.operator or visitor.operator
-        if listens:
-            for room in person.rooms.values():
-                room.audience.add(session, session.style_in(room))
+        session = await self._come_again(person, visitor, reader, listens=listens)
         return session, _other_name(visitor, person)
 
     def _warn_owner(self, asked: str, person: Person) -> None:

@@ -233,11 +233,19 @@ class PutOut:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What was said in a room before, oldest first; ``numbered`` when the numbers are wanted."""
+    """What was said in a room before, oldest first; ``numbered`` when the numbers are wanted.
+
+    What is ``new`` is what one has not been shown yet; ``earlier`` messages before it are left out.
+    Of what is not new this is a ``page``, the newest being the first, and there may be ``more``.
+    """
 
     room: str
     entries: tuple[Entry, ...]
     numbered: bool = False
+    new: bool = False
+    earlier: int = 0
+    page: int = 1
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,9 @@ EDIT_SECONDS = 10 * 60
 #: when it is set, takes some milliseconds.
 ROOM_HISTORY = 100_000
 
+#: How far back the pages of /history go, in messages.
+HISTORY_PAGED = 10_000
+
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 FOUND_SHOWN = 20
 SEARCH_PAGES = 1000
@@ -112,6 +115,25 @@ SEARCH_WORDS = 16
 #: Events that the memory store looks through for one search, the newest: some 20 ms, in which the
 #: server does nothing else.
 SEARCHED_EVENTS = 10_000
+
+#: Seconds for which somebody whose connection is lost keeps their place, and places that are kept,
+#: in all and of one address.  A laptop that changes its network needs some ten seconds, a train in
+#: a tunnel a minute.
+PLACE_SECONDS = 120
+PLACES = 1000
+PLACES_PER_ADDRESS = 50
+
+#: Private messages that a connection remembers, should it turn out that they did not arrive.
+PRIVATE_KEPT = 20
+
+#: Rooms of which an account knows how far its owner has read.
+BOOKMARKS = 200
+
+#: Messages of one room that are shown to who comes back; the others are counted.
+RECALLED = 500
+
+#: Seconds after which a connection that owes an answer counts as dead, for who comes by another.
+DEAD_SECONDS = 3.0
 
 #: Names that one answer lists; the rest is counted.
 LISTED = 200

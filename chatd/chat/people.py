@@ -22,7 +22,8 @@ class Person:
     """Somebody who is here.
 
     ``account`` is the folded nick of their account.  ``ignored`` holds folded nicks;
-    ``ignored_by`` who has this person there, so that a rename is followed; ``invited_into`` and
+    ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
+    lost their connection; ``invited_into`` and
     ``muted_in`` are the rooms that know this nick.  Times are seconds since the epoch.
     """
 
@@ -41,6 +42,7 @@ class Person:
         "operator",
         "rooms",
         "sessions",
+        "token",
         "told_by",
     )
 
@@ -67,6 +69,7 @@ class Person:
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
         self.told_by: Person | None = None
+        self.token: str | None = None
         self.invited_into: dict[Room, None] = {}
         self.muted_in: dict[Room, None] = {}
 

@@ -120,6 +120,7 @@ class Posting:
             unseen_by = (session,)
         where.audience.append(entry, unseen_by, mentioned(event, where, self._people))
         if isinstance(event, Joined) and author in where.members:
+            where.members[author].since = number
             for each in author.sessions:
                 if each.listens:
                     where.audience.add(each, each.style_in(where))

@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from chatd.chat.events import Refused
+from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
 from chatd.chat.text import cut
 
 THEMES = ("default", "mono")
@@ -23,6 +24,7 @@ class Preferences:
     timezone: str = "UTC"
     plain: bool = False
     joins: bool = True
+    replay: int = 10
 
     def rows(self) -> tuple[str, ...]:
         """Every preference with its value and what it means, a line each."""
@@ -58,6 +60,7 @@ MEANING = {
     "timezone": "the zone of the times, such as Europe/Vienna",
     "plain": "no colours: on or off",
     "joins": "show who comes and goes: on or off",
+    "replay": f"messages shown when you come into a room, 0 to {HISTORY_SHOWN_AT_MOST}",
 }
 
 
@@ -97,17 +100,26 @@ def _zone(value: str) -> str:
     )
 
 
-_READ: dict[str, Callable[[str], str | bool]] = {
+def _count(value: str) -> int:
+    number = int(value[:9]) if value.isascii() and value.isdigit() else -1
+    if not 0 <= number <= HISTORY_SHOWN_AT_MOST:
+        told = cut(value, 40) or "nothing"
+        raise Refused("bad-setting", f"That is a number, 0 to {HISTORY_SHOWN_AT_MOST}, not {told}.")
+    return number
+
+
+_READ: dict[str, Callable[[str], str | bool | int]] = {
     "theme": _theme,
     "bell": on_or_off,
     "timestamps": on_or_off,
     "timezone": _zone,
     "plain": on_or_off,
     "joins": on_or_off,
+    "replay": _count,
 }
 
 
-def _reader(name: str) -> Callable[[str], str | bool]:
+def _reader(name: str) -> Callable[[str], str | bool | int]:
     read = _READ.get(name)
     if read is None:
         known = ", ".join(_READ)

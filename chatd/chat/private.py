@@ -25,7 +25,8 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     person.last_active = now
     if person.name.key not in other.ignored:
-        if not sum(each.deliver(message) for each in other.sessions):
+        reached = sum(each.deliver(message) for each in other.sessions)
+        if not reached and not chat.places.leave_word(other, message):
             raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
         other.told_by = person
     echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
@@ -37,7 +38,9 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
 
 def _addressee(chat: Chat, nick: str) -> Person | Account:
     """Who carries a nick, or else whose it is."""
-    account = None if chat.people.find(nick) else chat.accounts.get(fold(nick))
-    if account is None:
+    person = chat.people.find(nick)
+    account = chat.accounts.get(person.account or "" if person else fold(nick))
+    if account is None or (person is not None and person.sessions):
         return chat.find_person(nick)
-    return chat.entrance.owner_here(account) or account
+    owner = chat.entrance.owner_here(account)
+    return owner if owner is not None and owner.sessions else account

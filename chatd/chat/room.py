@@ -36,12 +36,16 @@ class Spoken:
 
 @dataclass(slots=True)
 class Member:
-    """What a room knows of one of its members.  Times are seconds since the epoch."""
+    """What a room knows of one of its members.
+
+    Times are seconds since the epoch; ``since`` is the store's number of when they came.
+    """
 
     role: Role
     last_said: float = 0.0
     warned: bool = False
     spoken: Spoken | None = None
+    since: int | None = None
 
 
 @dataclass(slots=True)
@@ -107,6 +111,11 @@ class Room:
 
     def __str__(self) -> str:
         return self.name.shown
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is there when nobody is in it."""
+        return self.permanent or self.settings.lasting
 
     def sessions(self) -> Iterator[Session]:
         """Every session of every member."""
@@ -183,7 +192,7 @@ class Room:
 
     def heir(self) -> Person | None:
         """Who should own a room that has no owner: its first moderator, else who came first."""
-        if self.permanent or self.settings.lasting:
+        if self.lasts:
             return None
         if any(m.role is Role.OWNER for m in self.members.values()):
             return None

@@ -133,7 +133,7 @@ def read_query(text: str, zone: str) -> Query:
     )
     if search == Search():
         raise Refused("bad-search", "Search for a word, for from:NICK, or for since:DAY.")
-    return Query(search, options.get("in", ""), _page(options.get("page", "1")))
+    return Query(search, options.get("in", ""), read_page(options.get("page", "1"), SEARCH_PAGES))
 
 
 def _midnight(day: str, zone: str, later: int = 0) -> float:
@@ -146,12 +146,16 @@ def _midnight(day: str, zone: str, later: int = 0) -> float:
         raise Refused("bad-search", f"A day is written 2030-12-31, not {given}.") from None
 
 
-def _page(text: str) -> int:
-    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= SEARCH_PAGES:
+def read_page(text: str, most: int) -> int:
+    """Read which page somebody wants.
+
+    :raises Refused: ``bad-search``.
+    """
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most:
         return int(text)
     raise Refused(
         "bad-search",
-        f"page: takes a number, 1 to {SEARCH_PAGES}, not {cut(text, 40) or 'nothing'}.",
+        f"page: takes a number, 1 to {most}, not {cut(text, 40) or 'nothing'}.",
     )
 
 

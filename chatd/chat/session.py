@@ -2,17 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from chatd.chat.events import Entry, Missed, PersonalEvent, Refused
-from chatd.chat.limits import PERSONAL_BYTES
+from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
+from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
 from chatd.chat.people import Person
 from chatd.chat.preferences import DEFAULT, Preferences
 
 if TYPE_CHECKING:
     from chatd.chat.room import Room
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a connection has been sent what happens.
+
+    ``read`` has the store's number of the last event in each room, ``told`` how many private
+    messages there were.
+    """
+
+    read: Mapping[Room, int]
+    told: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What of that which was sent has arrived, as far as the connection can tell.
+
+    ``mark`` says how far what has arrived goes (None: all of it did), ``unreached`` how
+    many bytes of the last have not; ``owing`` is for how many seconds the other end has not
+    answered what it should have.
+    """
+
+    mark: Mark | None = None
+    unreached: int = 0
+    owing: float = 0.0
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nobody seems to be at the other end any more."""
+        return self.owing >= DEAD_SECONDS
+
+
+#: A connection of which nothing is known but that it takes what it is sent.
+ALIVE = Trace()
 
 
 class Reader(Protocol):
@@ -63,6 +99,9 @@ class Reader(Protocol):
     def refocused(self) -> None:
         """The focus is on another room, or on none; where there is a prompt, it shows that."""
 
+    def trace(self) -> Trace:
+        """What of that which was sent has arrived."""
+
     def close(self) -> None:
         """Send what is pending and end the connection."""
 
@@ -75,9 +114,10 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
+    ``private`` are the last of the ``told`` private messages that it was sent.
     """
 
-    __slots__ = ("focus", "listens", "person", "preferences", "reader", "send")
+    __slots__ = ("focus", "listens", "person", "preferences", "private", "reader", "send", "told")
 
     def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
         self.listens = listens
@@ -86,6 +126,8 @@ class Session:
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
+        self.private: tuple[PrivateMessage, ...] = ()
+        self.told = 0
 
     # What an audience asks of a listener --------------------------------------------------------
 
@@ -134,6 +176,9 @@ class Session:
             return False
         self.catch_up()
         self._write(event)
+        if isinstance(event, PrivateMessage):
+            self.told += 1
+            self.private = (*self.private, event)[-PRIVATE_KEPT:]
         return True
 
     def _write(self, event: PersonalEvent) -> None:
@@ -153,6 +198,11 @@ class Session:
                 return
             room.audience.resume(self)
 
+    def mark(self) -> Mark:
+        """How far it has been sent what happens."""
+        rooms = self.person.rooms.values()
+        return Mark({room: room.audience.sent_to(self) for room in rooms}, self.told)
+
     def restyle(self) -> None:
         """Show every room as the preferences and the focus say now."""
         for room in self.person.rooms.values():
@@ -165,6 +215,13 @@ class Session:
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))
         self.reader.refocused()
+
+    def part(self) -> None:
+        """Take this connection away from its person: it listens in none of their rooms any more."""
+        self.person.sessions.remove(self)
+        for room in self.person.rooms.values():
+            room.audience.catch_up(self)
+            room.audience.remove(self)
 
     def catch_up(self) -> None:
         """Show now what has happened in every room: what follows belongs after it."""

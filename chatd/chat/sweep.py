@@ -27,6 +27,9 @@ class Sweeps:
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
+    def __contains__(self, listener: object) -> bool:
+        return any(listener in group for _, group in self._waiting)
+
     def styles(self) -> Iterator[Style]:
         """The styles of those who wait."""
         return (style for style, _ in self._waiting)

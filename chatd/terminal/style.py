@@ -115,8 +115,8 @@ class TextStyle:
         match event:
             case PrivateMessage():
                 lines = [self._private(event)]
-            case Recalled(room=room, entries=entries, numbered=numbered):
-                lines = [theme.paint(f"{SERVER} {room}, the last {len(entries)}:", theme.server)]
+            case Recalled(entries=entries, numbered=numbered):
+                lines = [theme.paint(f"{SERVER} {recalled(event)}", theme.server)]
                 lines += self._recalled(entries, names_room=False, numbered=numbered)
             case Found(entries=entries):
                 lines = [theme.paint(f"{SERVER} {found(event)}", theme.server)]
@@ -218,6 +218,18 @@ def notice(event: Notice | Invited | Missed | PutOut) -> str:
             return f"You missed {count} message{'s' * (count != 1)} in {room}: you read too slowly."
         case PutOut(room=room, by=by, reason=reason):
             return f"You were kicked from {room} by {by or 'the server'}{_because(reason)}."
+
+
+def recalled(event: Recalled) -> str:
+    """What a part of what was said in a room begins with."""
+    count = len(event.entries)
+    if not event.new:
+        page = f", page {event.page}" if event.page > 1 else ""
+        more = f"; page:{event.page + 1} shows earlier ones" if event.more else ""
+        which = "the last" if event.page == 1 else "earlier"
+        return f"{event.room}, {which} {'one' if count == 1 else count}{page}{more}:"
+    more = f", after {event.earlier} more that /history has" if event.earlier else ""
+    return f"{event.room}, {count} new{more}:"
 
 
 def found(event: Found) -> str:

@@ -14,21 +14,29 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.chat import unread
 from chatd.chat.commands import receive
-from chatd.chat.commands.describe import welcome
+from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
-from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
+from chatd.chat.limits import (
+    LINE_BYTES,
+    PASTE_BYTES,
+    PERSONAL_BYTES,
+)
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.room import Room
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Host
 from chatd.transport.outbox import Outbox
+from chatd.transport.parting import Goodbye, keep_place
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 
 
+GOODBYE = Notice("Goodbye.")
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
 #: What a line that waits costs beside its characters, in bytes.
@@ -116,9 +124,12 @@ class Conversation:
     __slots__ = (
         "_busy",
         "_closing",
+        "_cut_off",
         "_ending",
         "_going",
+        "_goodbye",
         "_host",
+        "_last_words",
         "_later",
         "_lines",
         "_pace",
@@ -130,6 +141,7 @@ class Conversation:
         "lost",
         "outbox",
         "session",
+        "tracer",
     )
 
     def __init__(self, host: Host, outbox: Outbox, set_reading: Callable[[bool], None]) -> None:
@@ -138,14 +150,18 @@ class Conversation:
         self.display: Display = Plain(outbox)
         self.session: Session | None = None
         self.lost = False
+        self.tracer: Callable[[], Trace] | None = None
         self._set_reading = set_reading
         self._reading = True
         self._lines: list[str] = []  # a deque takes ten times the memory
         self._waiting = 0
         self._busy = True  # until the person is in
         self._closing = False
+        self._cut_off = False
         self._ending = False
         self._going = False
+        self._goodbye: Goodbye | None = None
+        self._last_words = 0  # bytes
         self._warned = False
         self._later: IDelayedCall | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
@@ -210,12 +226,27 @@ class Conversation:
         if not (self._going or self._busy):
             self.display.refresh()
 
+    def trace(self) -> Trace:
+        """What of that which was sent has arrived, by what the way in knows, or the socket."""
+        if self.tracer is not None:
+            return self.tracer()
+        pending, unreached = self.outbox.pending, self.outbox.unreached()
+        if unreached is None:
+            return Trace(unreached=pending) if pending else ALIVE
+        size, silent = unreached
+        return Trace(unreached=max(0, size + pending - self._last_words), owing=silent)
+
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
         self._closing = True
         self._lines.clear()
         self.display.leave()
         self.outbox.close()
+
+    def dismiss(self) -> None:
+        """The connection is about to be closed by somebody else; nobody comes back to it."""
+        self._closing = True
+        self._lines.clear()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -224,25 +255,38 @@ class Conversation:
 
     # Coming and going -----------------------------------------------------------------------------
 
-    def begin(self, visitor: Visitor) -> None:
-        """Let the person in and greet them; lines that come meanwhile wait."""
-        self._do(self._enter(visitor))
+    def begin(self, visitor: Visitor, entered: Callable[[], None] | None = None) -> None:
+        """Let the person in and greet them; lines that come meanwhile wait.
 
-    async def _enter(self, visitor: Visitor) -> None:
+        ``entered`` is called once they are in.
+        """
+        self._do(self._enter(visitor, entered))
+
+    async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
         session, remark = await host.chat.enter(visitor, self, now)
         if self.lost:
-            host.chat.leave(session, "", now)
+            self._lose(session)
             return
         self.session = session
+        if entered is not None:
+            entered()
+        if session.focus is not None:  # who has come back is where they were
+            return
         for text in (*host.motd, *([remark] if remark else [])):
             session.deliver(Notice(text))
+        lobby: Room | None = None
         try:
             lobby = host.chat.join(session, host.chat.lobby.name.shown, now)
             told = welcome(lobby, session.person)
         except Refused as refused:
             told = f"You are {session.person.nick}. {refused.sentence}"
         session.deliver(Notice(told))
+        told = way_back(host.chat, session.person)
+        if told:
+            session.deliver(Notice(told))
+        if lobby is not None:
+            await unread.show(host.chat, session, lobby)
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""
@@ -252,14 +296,24 @@ class Conversation:
             self.session.restyle()
 
     def connection_lost(self) -> None:
-        """The connection is gone, and with it this session."""
+        """The connection is gone, and with it this session; its person may come back."""
         self.lost = True
-        self.outbox.forget()
         self._lines.clear()
         if self._later is not None and self._later.active():
             self._later.cancel()
+        if self._goodbye is not None:  # and whoever does not take it is gone
+            self._goodbye.stop()
+            self._cut_off = True
         if self.session is not None:
-            self._host.chat.leave(self.session, "", self._host.now())
+            self._lose(self.session)
+        self.outbox.forget()
+
+    def _lose(self, session: Session) -> None:
+        """Whose connection we have closed leaves; whoever else loses it may come back."""
+        if self._closing and not self._cut_off:
+            self._host.chat.leave(session, "", self._host.now())
+        else:
+            keep_place(self._host, session)
 
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
@@ -325,7 +379,21 @@ class Conversation:
         if not (self._reading or self.outbox.full or self.lost):
             self._read(True)
         if self._ending and not (self._busy or self._closing or self.lost):
-            self.close()
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        """Nothing more is typed: somebody leaves, or has been cut off."""
+        self._closing = True
+        session = self.session
+        if session is not None and session.deliver(GOODBYE):
+            self._last_words = len(self.style(session.preferences).render_personal(GOODBYE))
+        self._goodbye = Goodbye(self.outbox, self._host.clock, self._said_goodbye)
+        self._goodbye.wait()
+
+    def _said_goodbye(self, cut_off: bool) -> None:
+        self._goodbye = None
+        self._cut_off = cut_off
+        self.close()
 
     def _wait(self, seconds: float) -> None:
         self._later = self._host.clock.callLater(seconds, self._waited)

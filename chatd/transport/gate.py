@@ -312,6 +312,9 @@ class Gate(Protocol):
         """Say one thing and close."""
         self._ended = True
         self._stop_timers()
+        conversation = getattr(self._way, "conversation", None)
+        if isinstance(conversation, Conversation):
+            conversation.dismiss()
         if self.transport is not None:
             if words:
                 self.transport.write(words)

@@ -6,12 +6,15 @@ A port that cannot be opened stops the program; a service that ran on without it
 from __future__ import annotations
 
 from twisted.application.service import Service
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from chatd.transport.outbox import Server
 
 
 class Listening(Service):
@@ -49,6 +52,8 @@ class Listening(Service):
 
     def _opened(self, port: IListeningPort) -> None:
         self._port = port
+        if isinstance(port, tcp.Port):
+            port.transport = Server
         address = port.getHost()
         self._log.info(
             "chatd listening: way={way} host={host} port={port}",

@@ -10,7 +10,10 @@ It knows bytes and transports; it knows nothing of rooms or of what the bytes me
 
 from __future__ import annotations
 
+import fcntl
 import socket
+import struct
+import termios
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -22,6 +25,7 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ITransport,
 )
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 #: Seconds that a reader may leave its bytes lying before its connection is aborted.  Two minutes
@@ -36,6 +40,13 @@ SEND_BUFFER_BYTES = 64 * 1024
 #: Keepalive: seconds of silence before the first probe, between probes, and how many go
 #: unanswered before the peer counts as gone: 2 minutes in all.
 KEEPALIVE = (60, 15, 4)
+
+
+_INT = struct.Struct("i")
+#: Where ``tcpi_last_ack_recv`` is in Linux's ``struct tcp_info``, in milliseconds.
+_LAST_ACK_RECEIVED = 56
+#: The state of a connection that was reset (Linux's TCP_CLOSE).
+_CLOSED = 7
 
 
 class StreamTransport(Protocol):
@@ -77,6 +88,15 @@ class Outbox(Protocol):
     def write(self, data: bytes) -> None:
         """Send at once what can be sent, keep the rest."""
 
+    def unreached(self) -> tuple[int, float] | None:
+        """Bytes sent that have not arrived, and seconds for which the peer has been silent.
+
+        None when nothing is out that the transport knows of.
+        """
+
+    def was_reset(self) -> bool | None:
+        """Whether the peer takes nothing any more; None while something is under way to it."""
+
     def close(self) -> None:
         """Send what is pending, then close; abort when that takes too long."""
 
@@ -85,6 +105,43 @@ class Outbox(Protocol):
 
     def forget(self) -> None:
         """The connection is gone: nothing is waited for any more."""
+
+
+def _state(connection: tcp.Connection) -> int | None:
+    """The state of a connection as the system numbers them; None where it does not tell."""
+    try:
+        info = connection.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
+    except (AttributeError, OSError):
+        return None
+    return info[0] if info else None
+
+
+class Server(tcp.Server):
+    """A TCP connection that somebody opened; it knows what had not arrived when it was lost."""
+
+    unreached: tuple[int, float] | None = None
+
+    def connectionLost(self, reason: Failure) -> None:
+        """Ask the socket while there is one."""
+        self.unreached = unacknowledged(self)
+        super().connectionLost(reason)
+
+
+def unacknowledged(connection: tcp.Connection) -> tuple[int, float] | None:
+    """Bytes that the other machine has not acknowledged, and for how many seconds it has not.
+
+    None when there are none, or where the system does not tell (tcp(7): SIOCOUTQ, TCP_INFO).
+    """
+    try:
+        handle = connection.getHandle()
+        (size,) = _INT.unpack(fcntl.ioctl(handle.fileno(), termios.TIOCOUTQ, _INT.pack(0)))
+        if not size:
+            return None
+        info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK_RECEIVED + 4)
+        (silent,) = _INT.unpack_from(info, _LAST_ACK_RECEIVED)
+    except (AttributeError, OSError, ValueError, struct.error):
+        return None
+    return size, silent / 1000
 
 
 def _nothing() -> None:
@@ -231,6 +288,20 @@ class SocketOutbox:
         self.full = False
         self.pending = 0
 
+    def unreached(self) -> tuple[int, float] | None:
+        """What the peer's machine has not acknowledged."""
+        if isinstance(self._socket, Server) and self._socket.unreached is not None:
+            return self._socket.unreached
+        return unacknowledged(self._socket)
+
+    def was_reset(self) -> bool | None:
+        """Whether the peer has closed its socket altogether."""
+        if not self._socket.connected:
+            return True
+        if _state(self._socket) == _CLOSED:
+            return True
+        return None if self.pending or self.unreached() else False
+
     def close(self) -> None:
         """Send what is pending, then close; a peer that does not take it is aborted."""
         if self._registered:
@@ -307,6 +378,14 @@ class StreamOutbox:
     def stopProducing(self) -> None:
         """The connection is gone."""
         self._patience.stop()
+
+    def unreached(self) -> tuple[int, float] | None:
+        """Nothing is known of what happens behind the transport."""
+        return None
+
+    def was_reset(self) -> bool | None:
+        """The transport will say so itself."""
+        return False
 
     def close(self) -> None:
         """Send what is pending, then close."""

@@ -21,7 +21,7 @@ from chatd.chat.events import Refused
 from chatd.chat.log import Style
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import Outbox, outbox_for, stream
 
@@ -126,6 +126,10 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             self.outbox.write(data)
             if self.outbox.full and self.session is not None:
                 self.session.hold()
+
+    def trace(self) -> Trace:
+        """A program that is gone does not come back to its place."""
+        return ALIVE
 
     def refocused(self) -> None:
         """A program has no prompt."""

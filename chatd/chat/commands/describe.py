@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from itertools import islice
 
+from chatd.chat.chat import Chat
 from chatd.chat.events import Role
-from chatd.chat.limits import LISTED
+from chatd.chat.limits import LISTED, PLACE_SECONDS
 from chatd.chat.people import Person
 from chatd.chat.room import Room
 
 #: Names that one is told when one comes into a room.
 NAMED = 5
+
+#: For how long a place is kept.
+WHILE = f"{PLACE_SECONDS // 60} minutes"
 
 _MARKS = {Role.OPERATOR: "operator", Role.OWNER: "owner", Role.MODERATOR: "moderator"}
 
@@ -28,6 +32,14 @@ def welcome(room: Room, person: Person) -> str:
     """What somebody is told who has come into the server, and with it into a room."""
     told = f"You are {person.nick} in {room}, {company(room, person)}; /help says what you can do."
     return f"{told} {topic(room)}".rstrip()
+
+
+def way_back(chat: Chat, person: Person) -> str:
+    """How somebody who has neither key nor login takes their place back; empty for others."""
+    token = chat.places.token(person)
+    if token is None:
+        return ""
+    return f"If you are cut off: /resume {token} takes you back within {WHILE}."
 
 
 def company(room: Room, person: Person) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.describe import way_back
 from chatd.chat.events import Notice
+from chatd.chat.ignoring import ignore, unignore
 from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.returning import take_back
 from chatd.chat.text import cut
 
 
@@ -24,7 +27,7 @@ def _back(call: Call) -> None:
 
 def _ignore(call: Call) -> None:
     if call.words:
-        other = call.chat.ignore(call.person, call.words)
+        other = ignore(call.chat, call.person, call.words)
         call.answer(
             f"You are shown nothing of {other.nick} any more; /unignore {other.nick} ends it."
         )
@@ -35,7 +38,7 @@ def _ignore(call: Call) -> None:
 
 
 def _unignore(call: Call) -> None:
-    nick = call.chat.unignore(call.person, need(call, call.words, "NICK"))
+    nick = unignore(call.chat, call.person, need(call, call.words, "NICK"))
     call.answer(f"You are shown {nick} again.")
 
 
@@ -49,8 +52,17 @@ def _set(call: Call) -> None:
         call.answer(f"{name} is {session.preferences.value(name)}.")
         return
     session.preferences = session.preferences.changed(name, value.strip())
+    call.chat.profiles.prefer(call.person, session.preferences)
     session.restyle()
     call.answer(f"{name} is {session.preferences.value(name)} now.")
+
+
+async def _resume(call: Call) -> None:
+    chat, token = call.chat, call.words.strip()
+    if token:
+        await take_back(chat, call.session, token, call.now)
+    told = way_back(chat, call.person)
+    call.answer(told or "You need no token: whoever comes as you do now is you.")
 
 
 def _quit(call: Call) -> None:
@@ -66,5 +78,13 @@ COMMANDS = (
     Command("ignore", "[NICK]", "be shown nothing of somebody", _ignore),
     Command("unignore", "NICK", "be shown somebody again", _unignore),
     Command("set", "[NAME VALUE]", "your preferences", _set),
+    Command(
+        "resume",
+        "[TOKEN]",
+        "take your place back after the connection was lost",
+        _resume,
+        more="Without a token you are given one, which proves that the place is yours; a key or a "
+        "login does as well.",
+    ),
     Command("quit", "[WORDS]", "leave; !leave does it too", _quit, ("exit", "bye")),
 )

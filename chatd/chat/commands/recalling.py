@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
+from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
 from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.events import Entry, Found, Recalled
-from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, PERSONAL_BYTES
+from chatd.chat.events import Found, Recalled
+from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.search import EVERYWHERE, read_query
+from chatd.chat.search import EVERYWHERE, read_page, read_query
 
 
 async def _history(call: Call) -> None:
-    count, room, numbered = HISTORY_SHOWN, "", False
+    count, page, room, numbered = HISTORY_SHOWN, 1, "", False
     for word in call.words.split():
         if word.isascii() and word.isdigit():
             count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
         elif word == "#":
             numbered = True
+        elif word.startswith("page:"):
+            page = read_page(word.removeprefix("page:"), HISTORY_PAGED // HISTORY_SHOWN_AT_MOST)
         else:
             room = word
     where = call.room(room)
     where.check_membership(call.person)
-    entries = await call.chat.archive.last(where, count)
-    wanted = [entry for entry in entries if call.session.wants(entry)]
-    if wanted:
-        call.session.deliver(Recalled(where.name.shown, _that_fit(wanted), numbered))
+    last = await call.chat.archive.last(where, count * page + 1)
+    end = max(0, len(last) - count * (page - 1))
+    shown, more = last[max(0, end - count) : end], end > count
+    fitting = that_fit([entry for entry in shown if call.session.wants(entry)])
+    if fitting:
+        recalled = Recalled(where.name.shown, fitting, numbered, page=page, more=more)
+        call.session.deliver(recalled)
+    elif page > 1:
+        call.answer(f"Nothing was said in {where} before that.")
     else:
         call.answer(f"Nothing was said in {where} yet.")
-
-
-def _that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
-    """The newest of some entries that may wait for a slow connection."""
-    size = 0
-    for count, entry in enumerate(reversed(entries)):
-        size += len(repr(entry.event).encode())
-        if size > PERSONAL_BYTES:
-            return tuple(entries[len(entries) - count :])
-    return tuple(entries)
 
 
 async def _search(call: Call) -> None:
@@ -50,7 +48,7 @@ async def _search(call: Call) -> None:
         where.check_entry(call.person)
         rooms = [where]
     entries, more = await call.chat.archive.search(rooms, query.search, query.page)
-    wanted = _that_fit([entry for entry in entries if call.session.wants(entry)])
+    wanted = that_fit([entry for entry in entries if call.session.wants(entry)])
     if wanted or more:
         call.session.deliver(Found(wanted, query.page, more))
     else:
@@ -82,8 +80,8 @@ COMMANDS = (
         "[N] [ROOM]",
         "what was said before",
         _history,
-        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST}; "
-        "with # the number of each.",
+        more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
+        " page:2 shows those before them; with # the number of each.",
     ),
     _SEARCH,
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chatd.chat import moderation
+from collections.abc import Awaitable
+
+from chatd.chat import moderation, unread
 from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.commands.describe import duration, in_room, roster
 from chatd.chat.events import Role
@@ -12,14 +14,15 @@ from chatd.chat.room import Room
 from chatd.chat.text import cut
 
 
-def _join(call: Call) -> None:
+def _join(call: Call) -> Awaitable[None] | None:
     room, before = need(call, call.words.strip(), "ROOM"), set(call.person.rooms)
     opened = not call.chat.number_of(room)
     joined = call.chat.join(call.session, room, call.now)
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-    else:
-        call.answer(in_room(joined, call.person, opened=opened))
+        return None
+    call.answer(in_room(joined, call.person, opened=opened))
+    return unread.show(call.chat, call.session, joined)
 
 
 def _leave(call: Call) -> None:

@@ -98,6 +98,10 @@ class SessionChannel:
             self._status = status
         self.outbox.close()
 
+    def ask(self) -> None:
+        """Ask for a sign of life; whatever is answered, `Program.answered` hears of it."""
+        self._send(CHANNEL_REQUEST, string(b"keepalive@openssh.com") + b"\1")
+
     def pause(self) -> None:
         """Take no more input: the peer's window runs out."""
         self._paused = True
@@ -153,6 +157,11 @@ class SessionChannel:
         elif data:
             self._input.append(data)
             self._deliver()
+
+    def answered(self) -> None:
+        """The peer has had what was sent before we asked."""
+        if self._program is not None:
+            self._program.answered()
 
     def input_ended(self) -> None:
         """The peer will send nothing more."""

@@ -135,6 +135,12 @@ class Connection:
     def _ignored(self, fields: Fields) -> None:
         """Replies; all we ever ask for is a sign of life."""
 
+    def _answer(self, fields: Fields) -> None:
+        """A channel's request was met or not: in any case there is life."""
+        channel = self._channels.get(fields.uint32())
+        if channel is not None:
+            channel.answered()
+
     def _open(self, fields: Fields) -> None:
         kind, remote_id = fields.string(), fields.uint32()
         window, max_packet = fields.uint32(), fields.uint32()
@@ -202,6 +208,6 @@ _MESSAGES: Final[dict[int, Callable[[Connection, Fields], None]]] = {
     96: Connection._eof,
     97: Connection._close,
     98: Connection._request,
-    99: Connection._ignored,
-    100: Connection._ignored,
+    99: Connection._answer,
+    100: Connection._answer,
 }

@@ -14,6 +14,7 @@ from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import pipes
 from chatd.transport.ssh.channel import SessionChannel
 from chatd.transport.ssh.factory import SSHFactory
+from chatd.transport.ssh.receipts import Receipt, Receipts
 from chatd.transport.ssh.visitor import Program, Visitor
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
@@ -45,10 +46,12 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
         assert isinstance(address, Caller)  # ours: see protocol()
         return address.arrival.door.admit(who.key in host.operators)
 
+    receipts = Receipts(host.clock)
+
     def start(channel: SessionChannel, command: str | None) -> Program | None:
         who = visitor(host, channel)
         if command is None:
-            return Shell(host, channel, who)
+            return Shell(host, channel, who, receipts)
         return pipes.pipe(host, channel, who, command)
 
     return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
@@ -70,10 +73,14 @@ def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
 class Shell:
     """One conversation in one channel."""
 
-    def __init__(self, host: Host, channel: SessionChannel, who: entrance.Visitor) -> None:
+    def __init__(
+        self, host: Host, channel: SessionChannel, who: entrance.Visitor, receipts: Receipts
+    ) -> None:
         self._channel = channel
         self._lines = LineCodec()
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
+        self._receipt = Receipt(receipts, host.clock, channel, self._conversation)
+        self._conversation.tracer = self._receipt.trace
         self._terminal = self._make_terminal(host)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
@@ -97,7 +104,7 @@ class Shell:
 
     def _begin(self, who: entrance.Visitor) -> None:
         if not self._conversation.lost:
-            self._conversation.begin(who)
+            self._conversation.begin(who, self._receipt.sent)
 
     def _set_reading(self, reading: bool) -> None:
         if reading:
@@ -138,9 +145,15 @@ class Shell:
     def ready(self) -> None:
         """The outbox has room again."""
         self._conversation.ready()
+        self._receipt.sent()
+
+    def answered(self) -> None:
+        """The client has had what it was sent."""
+        self._receipt.answered()
 
     def lost(self) -> None:
         """The channel is closed or the connection gone."""
+        self._receipt.forget()
         if self._terminal is not None:
             self._terminal.stop()
         self._conversation.connection_lost()

@@ -63,6 +63,9 @@ class Program(Protocol):
     def ready(self) -> None:
         """The outbox has room again."""
 
+    def answered(self) -> None:
+        """The client has answered what `SessionChannel.ask` asked."""
+
     def lost(self) -> None:
         """The channel is closed or the connection gone.  Called once, and nothing after it."""
 

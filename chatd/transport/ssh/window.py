@@ -6,6 +6,7 @@ It knows bytes and windows; it knows nothing of what runs in the channel.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from chatd.transport.ssh.fields import uint32
@@ -46,7 +47,7 @@ class ChannelOutbox:
 
     Nothing leaves before ``open`` is called: the reply to the request that started the program
     goes first.  ``full`` is true while the window is closed, the transport is full or keys are
-    exchanged.
+    exchanged.  ``on_sent`` is called before something of a broadcast is sent.
     """
 
     __slots__ = (
@@ -62,6 +63,7 @@ class ChannelOutbox:
         "_window",
         "closing",
         "full",
+        "on_sent",
         "pending",
     )
 
@@ -86,13 +88,30 @@ class ChannelOutbox:
         self.closing = False
         self.full = False
         self.pending = 0
+        self.on_sent: Callable[[], None] | None = None
+
+    def is_idle(self) -> bool:
+        """Whether what is sent now follows everything that was sent before."""
+        return self._may_send() and not self._rest
+
+    def unreached(self) -> tuple[int, float] | None:
+        """What has not arrived is not known here: see `chatd.transport.ssh.receipts`."""
+        return None
+
+    def was_reset(self) -> bool | None:
+        """The end of the input of a channel says that somebody is done."""
+        return False
 
     def send(self, data: bytes) -> int:
         """Send what may be sent now, in packets, and say how many bytes that was."""
         size = len(data)
         transport = self._transport
         if self.full or not self._opened or size > self._window or size > self._packet:
+            if self.on_sent is not None:
+                self.on_sent()
             return 0 if self._rest else self._send_some(data)
+        if self.on_sent is not None:
+            self.on_sent()
         self._window -= size
         transport.transmit(self._head + size.to_bytes(4, "big") + data)
         if transport.outbox.full or not self._window:
@@ -216,11 +235,10 @@ class ChannelOutbox:
             listener.aborted()
 
     def forget(self) -> None:
-        """The channel is closed: nothing is sent any more."""
+        """The channel is closed: nothing is sent any more.  What was pending can still be asked."""
         self._listener = None
         self.closing = True
         self._opened = False
         self._rest = []
         self._errors = b""
-        self.pending = 0
         self.full = True

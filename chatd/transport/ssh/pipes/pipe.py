@@ -120,6 +120,9 @@ class Pipe:
     def input_ended(self) -> None:
         """Nothing was read from it."""
 
+    def answered(self) -> None:
+        """A pipe asks for no signs of life."""
+
     def ready(self) -> None:
         """There is room in the outbox again."""
 

@@ -8,7 +8,7 @@ from twisted.python.failure import Failure
 
 from chatd.chat.log import Style
 from chatd.chat.preferences import Preferences
-from chatd.chat.session import Session
+from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.pipes.pipe import Call, Pipe
 
@@ -74,6 +74,10 @@ class Present(Pipe):
     def style(self, preferences: Preferences) -> Style:
         """Plain lines."""
         return TextStyle(timestamps=True, timezone=preferences.timezone)
+
+    def trace(self) -> Trace:
+        """A program that is gone does not come back to its place."""
+        return ALIVE
 
     def refocused(self) -> None:
         """A pipe has no prompt."""

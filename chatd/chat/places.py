@@ -1,0 +1,237 @@
+"""Places: who has lost their connection, and may come back to where they were.
+
+A place is kept for `PLACE_SECONDS` for whoever can prove that it is theirs: by an account, by the
+ssh key with which they came, or by the token that they were shown.  Others see nothing of it.  What
+is said meanwhile is shown from where the reader stopped, once, when they come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from operator import itemgetter
+
+from chatd.chat.archive import Archive, that_fit
+from chatd.chat.events import Entry, PersonalEvent, PrivateMessage, Recalled
+from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
+from chatd.chat.log import Style
+from chatd.chat.people import Person
+from chatd.chat.preferences import DEFAULT, Preferences
+from chatd.chat.room import Room
+from chatd.chat.session import Session
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where somebody was, and how far they had read.
+
+    ``read`` has the number of the last event that they were sent in each room; the last
+    ``unreached`` bytes of that, in these ``styles`` and with these ``private`` messages and their
+    sizes, have not arrived.  ``waiting`` is what was for them alone.
+    """
+
+    person: Person
+    read: dict[Room, int]
+    unreached: int = 0
+    styles: dict[Room, Style] = field(default_factory=dict)
+    private: list[tuple[PrivateMessage, int]] = field(default_factory=list)
+    saw_own: bool = False
+    focus: Room | None = None
+    preferences: Preferences = DEFAULT
+    waiting: list[PersonalEvent] = field(default_factory=list)
+
+
+class Places:
+    """The places that are kept.
+
+    ``make_token`` makes a word that nobody can guess; without it guests are shown none.
+    """
+
+    def __init__(self, archive: Archive, make_token: Callable[[], str] | None) -> None:
+        self._archive = archive
+        self._make_token = make_token
+        self._places: dict[Person, Place] = {}
+        self._by_token: dict[str, Person] = {}
+        self._by_key: dict[str, Person] = {}
+        self._resuming: dict[Session, Place] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    # Who may come back ----------------------------------------------------------------------------
+
+    def token(self, person: Person) -> str | None:
+        """A new word with which somebody takes their place back; the one before is void.
+
+        None for who needs none, because a key or a login proves who they are.
+        """
+        if self._make_token is None or person.account is not None or person.fingerprint is not None:
+            return None
+        self._void(person)
+        person.token = self._make_token()
+        self._by_token[person.token] = person
+        return person.token
+
+    def _void(self, person: Person) -> None:
+        if person.token is not None:
+            del self._by_token[person.token]
+            person.token = None
+
+    def holder(self, token: str) -> Person | None:
+        """Who was shown this word, here or not."""
+        return self._by_token.get(token)
+
+    def came(self, person: Person) -> None:
+        """Somebody is here who may come back by their key."""
+        if person.fingerprint is not None and person.account is None:
+            self._by_key[person.fingerprint] = person
+
+    def of_key(self, fingerprint: str | None) -> Person | None:
+        """The guest who came with this key last, and is gone or seems to be."""
+        person = self._by_key.get(fingerprint) if fingerprint is not None else None
+        return person if person is not None and self.is_lost(person) else None
+
+    def is_lost(self, person: Person) -> bool:
+        """Whether somebody has a place here, but no connection that works."""
+        sessions = person.sessions
+        return person in self._places or (
+            bool(sessions) and all(session.reader.trace().is_dead for session in sessions)
+        )
+
+    def may_keep(self, person: Person) -> bool:
+        """Whether somebody could prove later that a place is theirs."""
+        proofs = (person.account, person.fingerprint, person.token)
+        return any(proof is not None for proof in proofs)
+
+    # Keeping a place ------------------------------------------------------------------------------
+
+    def get(self, person: Person) -> Place | None:
+        """The place of somebody who has lost their connection."""
+        return self._places.get(person)
+
+    def keep(self, session: Session) -> list[Place]:
+        """Keep the place of who had this connection; return which have to give way for it."""
+        person = session.person
+        self._places[person] = self._place(session)
+        near = [each for each in self._places.values() if each.person.address == person.address]
+        if len(near) > PLACES_PER_ADDRESS:
+            return near[:1]
+        return list(self._places.values())[:1] if len(self._places) > PLACES else []
+
+    def end(self, person: Person) -> None:
+        """Keep the place of somebody no longer."""
+        del self._places[person]
+
+    def _place(self, session: Session) -> Place:
+        """Where somebody is by one of their connections."""
+        trace, mark = session.reader.trace(), session.mark()
+        place = Place(session.person, dict(mark.read), trace.unreached)
+        if trace.mark is not None:
+            arrived = trace.mark.read
+            place.read = {room: min(at, arrived.get(room, at)) for room, at in mark.read.items()}
+            unseen = min(mark.told - trace.mark.told, len(session.private))
+            place.waiting += session.private[len(session.private) - unseen :]
+        place.focus, place.preferences = session.focus, session.preferences
+        if trace.unreached:
+            place.styles = {room: session.style_in(room) for room in mark.read}
+            place.saw_own = session.reader.sees_own
+            style = session.reader.style(session.preferences)
+            place.private = [(each, len(style.render_personal(each))) for each in session.private]
+        resuming = self._resuming.get(session)
+        if resuming is not None:  # lost again before all was shown
+            place.read.update(resuming.read)
+            place.waiting += resuming.waiting
+        return place
+
+    def leave_word(self, person: Person, event: PersonalEvent) -> bool:
+        """Let something that is for somebody alone wait for them; False when too much does."""
+        place = self._places.get(person)
+        if place is None or len(place.waiting) >= MAIL:
+            return False
+        place.waiting.append(event)
+        return True
+
+    def left(self, person: Person) -> None:
+        """Somebody is gone for good."""
+        self._places.pop(person, None)
+        self._void(person)
+        if person.fingerprint is not None and self._by_key.get(person.fingerprint) is person:
+            del self._by_key[person.fingerprint]
+
+    # Coming back ----------------------------------------------------------------------------------
+
+    def take(self, person: Person) -> Place | None:
+        """Take the place of somebody who comes back, or who is to be had from a dead connection."""
+        place = self._places.pop(person, None)
+        sessions = [session for session in person.sessions if session.listens]
+        if place is not None or not sessions:
+            return place
+        return self._place(sessions[-1])
+
+    async def resume(self, session: Session, place: Place) -> None:
+        """Show what was said since somebody stopped reading, and let them listen from there."""
+        self._resuming[session] = place
+        try:
+            await self._resume(session, place)
+        finally:
+            del self._resuming[session]
+
+    async def _resume(self, session: Session, place: Place) -> None:
+        session.preferences = place.preferences
+        if place.focus is not None and session.person in place.focus.members:
+            session.focus_on(place.focus)
+        if place.unreached:
+            await self._go_back(place)
+        for room in tuple(session.person.rooms.values()):
+            place.read.setdefault(room, room.audience.number)
+            while room in place.read and not await self._catch_up(session, room, place):
+                pass
+        while place.waiting and session in session.person.sessions:
+            session.deliver(place.waiting.pop(0))
+
+    async def _go_back(self, place: Place) -> None:
+        """Find from how many bytes did not arrive which was the last message that did."""
+        own = place.person.name.key if place.saw_own else None
+        sent: list[tuple[float, int, Callable[[], None]]] = [
+            (each.time, size, partial(place.waiting.insert, 0, each))
+            for each, size in place.private
+        ]
+        for room, number in place.read.items():
+            for entry in await self._archive.before(room, number + 1, RECALLED):
+                if entry.author != own:
+                    size = len(place.styles[room].render(entry))
+                    unread = partial(place.read.__setitem__, room, entry.number - 1)
+                    sent.append((entry.event.time, size, unread))
+        for _, size, has_not_arrived in sorted(sent, key=itemgetter(0))[::-1]:
+            if place.unreached <= 0:
+                break
+            has_not_arrived()
+            place.unreached -= size
+
+    async def _catch_up(self, session: Session, room: Room, place: Place) -> bool:
+        """Show what was said in a room since; True once nothing more is to be shown."""
+        at, until = place.read[room], room.audience.number
+        entries: list[Entry] = []
+        if until > at:
+            last = await self._archive.before(room, until + 1, RECALLED)
+            entries = [entry for entry in last if entry.number > at]
+        if session not in session.person.sessions or session.person not in room.members:
+            return True
+        shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
+        if shown:
+            fitting = that_fit(shown)
+            earlier = fitting[0].number - 1 - at if len(entries) == RECALLED else 0
+            earlier = max(earlier, len(shown) - len(fitting))
+            session.deliver(Recalled(room.name.shown, fitting, new=True, earlier=earlier))
+        place.read[room] = until
+        if room.audience.number != until:
+            return False
+        room.audience.add(session, session.style_in(room))
+        del place.read[room]
+        return True
+
+
+def _typed_by(session: Session, entry: Entry) -> bool:
+    """Whether somebody has an entry on their screen because they typed it there."""
+    return session.reader.sees_own and entry.author == session.person.name.key

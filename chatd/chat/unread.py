@@ -1,0 +1,45 @@
+"""Unread: what somebody is shown of a room that they come into: what is new, or the last of it."""
+
+from __future__ import annotations
+
+from chatd.chat.archive import that_fit
+from chatd.chat.chat import Chat
+from chatd.chat.events import Entry, Recalled, TopicSet
+from chatd.chat.room import Room
+from chatd.chat.session import Session
+
+
+def _is_said(entry: Entry) -> bool:
+    """Whether an entry is not a topic; what the topic is has been told."""
+    return not isinstance(entry.event, TopicSet)
+
+
+async def show(chat: Chat, session: Session, room: Room) -> None:
+    """Show as much as somebody has set (``/set replay``) of what was said before they came.
+
+    Whose account knows how far they had read is shown what came after it, and how much that is.
+    """
+    count = session.preferences.replay
+    member = room.members.get(session.person)
+    if not count or member is None:
+        return
+    entries = list(await chat.archive.last(room, count))
+    if member.since is not None:  # what happened later is shown as it happens
+        entries = [entry for entry in entries if entry.number <= member.since]
+    read = chat.profiles.read(session.person, room)
+    earlier = 0
+    if read is not None:
+        if len(entries) == count:
+            earlier = max(0, entries[0].number - 1 - read)
+        entries = [entry for entry in entries if entry.number > read]
+    entries = [each for each in entries if session.wants(each) and _is_said(each)]
+    if entries and room.members.get(session.person) is member:
+        fitting = that_fit(entries)
+        earlier += len(entries) - len(fitting)
+        shown = Recalled(
+            room.name.shown,
+            fitting,
+            new=read is not None,
+            earlier=earlier * (read is not None),
+        )
+        session.deliver(shown)

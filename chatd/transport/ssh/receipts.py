@@ -1,0 +1,130 @@
+"""Receipts: how far a client has come with what it was sent.
+
+TCP says what has reached the other machine, not whether the client there still reads.  So after a
+broadcast the client is asked for a sign of life, in the channel and therefore in order: its answer
+is the receipt for all that went before.  One question at a time is under way on a connection, and
+all together ask no more than ``RECEIPTS_A_SECOND``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from chatd.chat.limits import Flood
+from chatd.chat.pace import Pace
+from chatd.chat.session import ALIVE, Mark, Trace
+
+if TYPE_CHECKING:
+    from chatd.transport.conversation import Conversation
+    from chatd.transport.ssh.channel import SessionChannel
+
+#: Questions a second of the whole server, some 15 us of its time each.
+RECEIPTS_A_SECOND = 500
+
+
+class Receipts:
+    """Who is to be asked, each in their turn."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._pace = Pace(Flood(RECEIPTS_A_SECOND, RECEIPTS_A_SECOND), clock.seconds())
+        self._waiting: dict[Receipt, None] = {}
+        self._call: IDelayedCall | None = None
+
+    def want(self, receipt: Receipt) -> None:
+        """Let a client be asked, at the earliest when what happens now has been sent."""
+        self._waiting[receipt] = None
+        if self._call is None:
+            self._call = self._clock.callLater(0, self._ask)
+
+    def forget(self, receipt: Receipt) -> None:
+        """A client is gone."""
+        self._waiting.pop(receipt, None)
+        if not self._waiting and self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _ask(self) -> None:
+        self._call = None
+        now = self._clock.seconds()
+        while self._waiting:
+            wait = self._pace.wait(now)
+            if wait:
+                self._call = self._clock.callLater(wait, self._ask)
+                return
+            receipt = next(iter(self._waiting))
+            del self._waiting[receipt]
+            receipt.ask(now)
+
+
+class Receipt:
+    """What one client has had; ``_asked`` is how far it was when it was asked last."""
+
+    __slots__ = (
+        "_answers",
+        "_arrived",
+        "_asked",
+        "_asked_at",
+        "_channel",
+        "_clock",
+        "_conversation",
+        "_more",
+        "_receipts",
+    )
+
+    def __init__(
+        self,
+        receipts: Receipts,
+        clock: IReactorTime,
+        channel: SessionChannel,
+        conversation: Conversation,
+    ) -> None:
+        self._receipts = receipts
+        self._clock = clock
+        self._channel = channel
+        self._conversation = conversation
+        self._arrived: Mark | None = None
+        self._asked: Mark | None = None
+        self._asked_at = 0.0
+        self._answers = False
+        self._more = False
+
+    def sent(self) -> None:
+        """Something was sent: it is asked whether it arrived, now or after the last question."""
+        self._channel.outbox.on_sent = None
+        self._more = True
+        if self._asked is None:
+            self._receipts.want(self)
+
+    def ask(self, now: float) -> None:
+        """Ask, unless something waits for the connection: the question would overtake it."""
+        session = self._conversation.session
+        if session is None or not self._channel.outbox.is_idle():
+            return
+        self._more = False
+        self._asked, self._asked_at = session.mark(), now
+        self._channel.outbox.on_sent = self.sent
+        self._channel.ask()
+
+    def answered(self) -> None:
+        """The client has had everything that was sent before it was asked."""
+        if self._asked is None:
+            return
+        self._answers = True
+        self._arrived, self._asked = self._asked, None
+        if self._more:
+            self._receipts.want(self)
+
+    def trace(self) -> Trace:
+        """What has arrived; of a client that never answers nothing is known."""
+        pending = self._channel.outbox.pending
+        if not self._answers or not (self._more or self._asked is not None):
+            return Trace(unreached=pending) if pending else ALIVE
+        owing = self._clock.seconds() - self._asked_at if self._asked is not None else 0.0
+        return Trace(self._arrived, owing=owing)
+
+    def forget(self) -> None:
+        """The connection is gone."""
+        self._receipts.forget(self)
