@@ -47,6 +47,12 @@ class Store(Protocol):
         ``author`` is the account of who did it, nothing when they have none; it is kept with it.
         """
 
+    def listen(self, room: str) -> None:
+        """Somebody here is in the room: the keeper hears of what others post to it from now on."""
+
+    def unlisten(self, room: str) -> None:
+        """Nobody here is in the room any more."""
+
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:

@@ -148,6 +148,12 @@ class MemoryStore:
                 largest.drop()
             self._size += largest.size
 
+    def listen(self, room: str) -> None:
+        """Nobody else posts."""
+
+    def unlisten(self, room: str) -> None:
+        """Nobody else posts."""
+
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:

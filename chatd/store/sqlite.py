@@ -218,6 +218,12 @@ class SqliteStore:
                 break
         self._tidy_at = monotonic() + (0.0 if more else TIDY_SECONDS)
 
+    def listen(self, room: str) -> None:
+        """Nobody else posts."""
+
+    def unlisten(self, room: str) -> None:
+        """Nobody else posts."""
+
     # Reading --------------------------------------------------------------------------------------
 
     async def before(
