@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from chatd.chat.events import (
     Acted,
+    Change,
     Deleted,
     Edited,
     Joined,
@@ -97,6 +98,9 @@ class Heard:
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         self.kept_in.setdefault(room, []).append((message_id, number, event))
+
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        """What it has put itself it is not told."""
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(f"{message_id} was not kept in {room}: {why}")
@@ -273,6 +277,13 @@ class Keeping(RuleBasedStateMachine):
     def read_after(self, room: str, count: int, after: int) -> None:
         rows = [row for row in self.numbered(room) if row[0] > after]
         assert waited(self.store.after(room, after, count)) == rows[:count]
+
+    @rule(room=rooms, above=st.integers(0, 9), below=st.integers(0, 12))
+    def count(self, room: str, above: int, below: int) -> None:
+        between = sum(above < number < below for number, _ in self.numbered(room))
+        changes = sum(isinstance(each[1], Change) for each in self.posted.get(room, []))
+        got = waited(self.store.count(room, above, below))
+        assert between <= got <= between + changes * self.lasts
 
     @rule(
         where=st.lists(rooms, unique=True),

@@ -13,6 +13,7 @@ from contextlib import suppress
 from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.archive import Archive
+from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.entrance import Entrance, Visitor
 from chatd.chat.events import (
     Acted,
@@ -34,6 +35,7 @@ from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
+from chatd.chat.neighbours import Neighbours
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person
 from chatd.chat.places import Places
@@ -63,6 +65,7 @@ class Chat:
         incarnation: str = "0",
         make_token: Callable[[], str] | None = None,
         usual: Preferences = DEFAULT,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -80,7 +83,10 @@ class Chat:
         self.entrance = Entrance(
             self.people, self.accounts, self._nicks, self.places, self.profiles
         )
-        self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
+        self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
+        self._posting = Posting(
+            store, schedule, incarnation, self.rooms, self.people, self.elsewhere
+        )
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -269,25 +275,29 @@ class Chat:
         if room.settings.private:
             room.invite(person)  # who leaves of their own accord may come back
         self._posting.post(room, Left(now, person.nick, reason, gone=False), person)
-        self._after_leaving(room, now)
+        self.settle(room, now)
 
     def put_out(self, person: Person, room: Room, by: Person | None, why: str, now: float) -> None:
         """Kick somebody from a room, in somebody's name or (``by`` is None) in the server's."""
+        if person.server:
+            self.elsewhere.send(person, by, "kick", room.name.key, why, now)
+            return
         self._take_out(person, room)
         room.uninvite(person)
         whose = by.nick if by else None
         self._posting.post(room, Kicked(now, person.nick, whose, why), by or person)
         self.tell(person, PutOut(now, room.name.shown, whose, why))
-        self._after_leaving(room, now)
+        self.settle(room, now)
 
     def _restored(self, name: Name, ident: str) -> Room:
-        return self._open_room(name, ident=ident)
+        return self.rooms.get(name.key) or self._open_room(name, ident=ident)
 
     def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
         self.rooms_made += 1
         made = self.rooms_made
         if not ident:
-            ident = name.key if permanent else f"{name.key}@{self._incarnation}.{made}"
+            same = permanent or self.elsewhere.is_shared  # for every server
+            ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
@@ -308,12 +318,13 @@ class Chat:
     def _remove(self, person: Person, room: Room, now: float) -> None:
         room.left(person)
         del person.rooms[room.name.key]
-        self._after_leaving(room, now)
+        self.settle(room, now)
 
-    def _after_leaving(self, room: Room, now: float) -> None:
-        """A room with nobody in it is gone; one without an owner has an heir."""
+    def settle(self, room: Room, now: float) -> None:
+        """Somebody has left: a room with nobody in it is gone; one without an owner has an heir."""
+        self._posting.heed(room)
         if not (room.members or room.lasts):
-            del self.rooms[room.name.key]
+            self.rooms.pop(room.name.key, None)
             self._store.forget(room.id)
             return
         heir = room.heir()

@@ -48,6 +48,24 @@ class Lasting:
                 known.append(self._restore(key, value).id)
             self._store.retain(known)
 
+    def learn(self, room: Room | None, key: str, value: str | None) -> None:
+        """Another server has changed a record; ``room`` is the one of this name, if any is."""
+        if not self._loaded:
+            return
+        if room is not None:
+            self._count(room, -1)
+        if value is None and room is not None:
+            room.settings.lasting = False
+            room.keepers.clear()
+        elif value is not None and (room is None or room.permanent):
+            self._restore(key, value)
+        elif value is not None and room is not None:
+            fields = json.loads(value)
+            for name in _SETTINGS:
+                setattr(room.settings, name, fields.get(name, 0))
+            room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
+            self._count(room, 1)
+
     def _restore(self, key: str, value: str) -> Room:
         fields = {"history": 0, **json.loads(value)}  # older records have none
         if key == self._lobby.name.key:  # the server's options say the rest

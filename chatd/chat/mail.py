@@ -30,10 +30,16 @@ class Mail:
         if not self._loaded:
             self._loaded = True
             for account, value in records.items():
-                self._waiting[account] = [
-                    PrivateMessage(time, sender, addressee, text, Recipient.ADDRESSEE)
-                    for time, sender, addressee, text in json.loads(value)
-                ]
+                self.learn(account, value)
+
+    def learn(self, account: str, value: str | None) -> None:
+        """Take a record of the store, or one that another server has changed."""
+        self._waiting.pop(account, None)
+        if value is not None:
+            self._waiting[account] = [
+                PrivateMessage(time, sender, addressee, text, Recipient.ADDRESSEE)
+                for time, sender, addressee, text in json.loads(value)
+            ]
 
     def leave(self, account: Account, sender: str, text: str, now: float) -> None:
         """Let a message wait for the owner of an account.

@@ -94,6 +94,9 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         raise Refused("no-change", f"{other.nick} is in {room} already.")
     if room.settings.private:
         room.invite(other)
+        chat.elsewhere.touched(room)
+    if other.server:
+        chat.elsewhere.send(other, person, "invite", now, room.name.shown)
     if person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))

@@ -173,6 +173,11 @@ class MemoryStore:
             return []
         return list(islice((row[:2] for row in shelf.events if row[0] > number), count))
 
+    async def count(self, room: str, above: int, below: int) -> int:
+        """Return how many events are numbered between two numbers."""
+        shelf = self._shelves.get(room)
+        return sum(above < row[0] < below for row in shelf.events) if shelf is not None else 0
+
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:

@@ -236,6 +236,10 @@ class SqliteStore:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
         return await self._read(lambda database: finding.after(database, room, number, count))
 
+    async def count(self, room: str, above: int, below: int) -> int:
+        """Return how many events are numbered between two numbers."""
+        return await self._read(lambda database: finding.count(database, room, above, below))
+
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:

@@ -130,6 +130,14 @@ class Line:
         self._do(here)
         await done
 
+    def wait_for(self, event: asyncio.Event) -> None:
+        """Do nothing more until something has come about."""
+
+        async def wait() -> None:
+            await event.wait()
+
+        self._do(wait)
+
     def listen(self) -> None:
         """Hear the room from now on."""
         self._do(self._listen)
@@ -399,7 +407,10 @@ class Line:
     # How much is kept -----------------------------------------------------------------------------
 
     async def _forget(self) -> None:
-        await self._house.streams.purge(self.spot.stream, self.spot.log)
+        if not self.last:
+            await self._know()
+        # Not what is newer: somebody on another server may have made a room of this name since.
+        await self._house.streams.purge(self.spot.stream, self.spot.log, below=self.last + 1)
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
         self._most = None

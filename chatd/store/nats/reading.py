@@ -68,16 +68,21 @@ async def after(streams: JetStream, spot: Spot, number: int, count: int) -> list
     newest = await streams.last(spot.stream, spot.log) if count else None
     if newest is None or newest.seq <= number:
         return []
-    kept: list[Found] = []
-    start = number + 1
-    while len(kept) < count and start <= newest.seq:
-        size = min(PAGE, count - len(kept) + 16)
-        messages, more = await streams.page(spot.stream, spot.log, start, size)
-        kept += [each for each in _read(messages) if each.kept is not None]
-        if not messages or not more:
-            break
-        start = messages[-1].seq + 1
+    found = await _between(streams, spot, number + 1, newest.seq, count)
+    kept = [each for each in found if each.kept is not None]
     return await _patched(streams, spot, kept[:count])
+
+
+async def count(streams: JetStream, spot: Spot, above: int, below: int) -> int:
+    """How many events are numbered between two numbers; if very many, with what changed them."""
+    newest = await streams.last(spot.stream, spot.log)
+    end = min(below - 1, newest.seq if newest is not None else 0)
+    if end <= above:
+        return 0
+    about = await _from(streams, spot, above + 1) - await _from(streams, spot, end + 1)
+    if about > SEARCHED:
+        return about
+    return sum(each.kept is not None for each in await _between(streams, spot, above + 1, end))
 
 
 async def last_by(
@@ -133,21 +138,26 @@ async def _from(streams: JetStream, spot: Spot, place: int) -> int:
     return len(messages) + more
 
 
-async def _between(streams: JetStream, spot: Spot, start: int, end: int) -> list[Found]:
-    """The messages of a room from one place to another, which is there."""
-    found: list[Message] = []
-    behind = 0
-    while start <= end:
-        messages, more = await streams.page(spot.stream, spot.log, start)
-        found += [message for message in messages if message.seq <= end]
+async def _between(
+    streams: JetStream, spot: Spot, start: int, end: int, enough: int | None = None
+) -> list[Found]:
+    """The messages of a room from one place to another, which is there, or ``enough`` events."""
+    found: list[Found] = []
+    behind = kept = 0
+    while start <= end and (enough is None or kept < enough):
+        size = PAGE if enough is None else min(PAGE, enough + 16)
+        messages, more = await streams.page(spot.stream, spot.log, start, size)
         if messages:
             start = messages[-1].seq + 1
+            came = _read([message for message in messages if message.seq <= end])
+            kept += sum(each.kept is not None for each in came)
+            found += came
         if not more and start <= end:
             behind += 1
             if behind > _BEHIND:
                 break  # it was there when we asked, and has been dropped since
             await asyncio.sleep(0.005 * 2**behind)
-    return _read(found)
+    return found
 
 
 def _read(messages: list[Message]) -> list[Found]:

@@ -20,6 +20,8 @@ from chatd.store.turn import Answer
 #: Seconds after which a record that nobody acknowledged is given up.
 GIVE_UP_SECONDS = 20.0
 _ALL = "$KV.records.*.*"
+#: Kinds of which the last word counts, whoever has it: an account's preferences, and its mail.
+LAST_WINS = frozenset({"profile", "mail"})
 _DROPPED = {"KV-Operation": "DEL"}
 
 #: Told of a record that another server has put, or (None) dropped: kind, key, value.
@@ -96,7 +98,8 @@ class Records:
         known = self._records.get((kind, key))
         if known is None or known[0] < revision:
             self._records[kind, key] = (revision, value)
-            self._tell(partial(self._changed, kind, key, value))
+            if self._ready.is_set():
+                self._tell(partial(self._changed, kind, key, value))
 
     async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
         """Put a record in the place of the one that is known, or drop that, and answer."""
@@ -136,7 +139,8 @@ class Records:
                 there = self._records.get((kind, key), (0, None))[0]
                 if await self._is_ours(subject, message_id) or there == revision:
                     return
-                raise
+                if kind not in LAST_WINS:
+                    raise
             else:
                 known = self._records.get((kind, key), (0, None))
                 if known[0] < place.seq:

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
+from chatd.chat.neighbours import Hear
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper
 from chatd.store.nats import layout, reading
@@ -22,7 +23,7 @@ from chatd.store.nats.claims import Claims
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.layout import Layout, UnfitError
 from chatd.store.nats.line import Line, Post
-from chatd.store.nats.link import AwayError, Link, Loop, Where
+from chatd.store.nats.link import AwayError, Link, Loop, Message, Where
 from chatd.store.nats.records import Records
 from chatd.store.turn import Answer, Turn
 
@@ -32,6 +33,8 @@ Found = TypeVar("Found")
 WAITING = 50_000
 #: Rooms that are remembered although nothing goes on in them here.
 REMEMBERED = 1000
+#: Rooms that are looked after each time that the lease is renewed, should a copy not have come.
+AUDITED = 20
 #: Seconds that the end may take: what was posted is kept by then, or its writer is told.
 END_SECONDS = 10.0
 
@@ -63,6 +66,10 @@ class NatsStore:
         self._waiting = 0
         self._steps: list[Callable[[], None]] = []
         self._lines: dict[str, Line] = {}
+        self._calm = asyncio.Event()
+        self._calm.set()
+        self._hear: Hear = _nobody_hears
+        self._audited = 0
 
     # The two threads ------------------------------------------------------------------------------
 
@@ -93,6 +100,8 @@ class NatsStore:
             self._records = Records(self.streams, self.lease, self.tell, self._recorded)
             await self._claims.renew()
             await self._records.begin()
+            await self.link.hear("all.*", self._said)
+            await self.link.hear(f"ctl.{self.lease}.*", self._said)
         except BaseException as why:
             started.set_exception(why)
         else:
@@ -116,6 +125,8 @@ class NatsStore:
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
+        except AwayError:
+            pass  # what it was for is done again in time
         except Exception as bug:
             self.tell(partial(_raise, bug))
 
@@ -128,6 +139,22 @@ class NatsStore:
     def _tell_now(self) -> None:
         steps, self._steps = self._steps, []
         self._turn.soon(partial(_do_each, steps))
+
+    def renew(self, renewed: Callable[[], None]) -> None:
+        """Say that this server lives, and tell when that has been taken; every few seconds.
+
+        What may not have been heard is looked for by and by.
+        """
+        self._call(lambda: self.spawn(self._renew(renewed)))
+
+    async def _renew(self, renewed: Callable[[], None]) -> None:
+        await self._claims.renew()
+        self.tell(renewed)
+        await self._records.catch_up()
+        listening = [line for line in self._lines.values() if line.listens]
+        for line in listening[self._audited : self._audited + AUDITED]:
+            line.audit()
+        self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
 
     def _stop(self) -> None:
         self._call(self._loop.loop.stop)
@@ -168,6 +195,8 @@ class NatsStore:
                 for each in [each for each in self._lines.values() if each.idle]:
                     del self._lines[each.ident]
             line = self._lines[room] = Line(room, self._layout.room(room), self)
+            if not self._calm.is_set():
+                line.wait_for(self._calm)
         return line
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
@@ -200,14 +229,28 @@ class NatsStore:
 
     def retain(self, rooms: Collection[str]) -> None:
         """Forget every room but these, if no other server is there, which may have others."""
-        self._call(lambda: self.spawn(self._retain(frozenset(rooms))))
+        self._call(self._begin_to_retain, frozenset(rooms))
+
+    def _begin_to_retain(self, rooms: frozenset[str]) -> None:
+        """Let rooms that are to be forgotten, or not known yet, wait until that is done."""
+        self._calm.clear()
+        for line in self._lines.values():
+            if line.ident not in rooms:
+                line.wait_for(self._calm)
+        self.spawn(self._retain(rooms))
 
     async def _retain(self, rooms: frozenset[str]) -> None:
-        if not await self._claims.alone():
-            return
+        try:
+            if await self._claims.alone():
+                await self._forget_all_but(rooms)
+        finally:
+            self._calm.set()
+
+    async def _forget_all_but(self, rooms: frozenset[str]) -> None:
         logs = {self._layout.room(room).log for room in rooms}
-        for line in [each for each in self._lines.values() if each.ident not in rooms]:
-            line.forget()
+        for line in self._lines.values():
+            if line.ident not in rooms:
+                line.forget()
         for stream in self._layout.streams():
             info = await self.streams.info(stream, subjects_filter="room.*.*")
             subjects = (info or {}).get("state", {}).get("subjects") or {}
@@ -236,6 +279,14 @@ class NatsStore:
     async def _after(self, room: str, number: int, count: int) -> list[tuple[int, RoomEvent]]:
         line = await self._settled(room)
         return _rows(await reading.after(self.streams, line.spot, number, count))
+
+    async def count(self, room: str, above: int, below: int) -> int:
+        """Return how many events and changes are numbered between two numbers."""
+        return await self._read(self._count(room, above, below))
+
+    async def _count(self, room: str, above: int, below: int) -> int:
+        line = await self._settled(room)
+        return await reading.count(self.streams, line.spot, above, below)
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None
@@ -299,6 +350,34 @@ class NatsStore:
 
     def _recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
+        if self._keeper is not None:
+            self._keeper.recorded(kind, key, value)
+
+    # The other servers ----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What this server is called among them."""
+        return self.lease
+
+    def hear(self, hear: Hear) -> None:
+        """Let this function hear what the others say; called before `begin`."""
+        self._hear = hear
+
+    def tell_all(self, text: str) -> None:
+        """Say something to every other server."""
+        self._call(self._say, f"all.{self.lease}", text)
+
+    def tell_one(self, server: str, text: str) -> None:
+        """Say something to one of them."""
+        self._call(self._say, f"ctl.{server}.{self.lease}", text)
+
+    def _say(self, subject: str, text: str) -> None:
+        self.spawn(self.link.tell(subject, text.encode()))
+
+    def _said(self, message: Message) -> None:
+        server = message.subject.rpartition(".")[2]
+        self.tell(partial(self._hear, server, message.data.decode()))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
@@ -328,6 +407,10 @@ class NatsStore:
 
 def _rows(found: Sequence[reading.Found]) -> list[tuple[int, RoomEvent]]:
     return [(each.number, each.written.event) for each in found]
+
+
+def _nobody_hears(server: str, text: str) -> None:
+    """There is no chat yet."""
 
 
 def _raise(error: Exception) -> None:

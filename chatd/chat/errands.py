@@ -1,0 +1,42 @@
+"""Errands: what another server asks to be done to somebody who is here.
+
+It is asked in the name of somebody there; whether they may was looked at there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chatd.chat.events import Invited, Refusal, Refused
+from chatd.chat.people import Person
+from chatd.chat.private import receive
+
+if TYPE_CHECKING:
+    from chatd.chat.chat import Chat
+
+WHISPER, KICK, INVITE, REFUSE = "whisper", "kick", "invite", "refuse"
+
+
+def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequence[Any]) -> None:
+    """Do an errand; one that is not known here is of a newer server, and left."""
+    if errand == WHISPER and by is not None:
+        now, text = values
+        try:
+            receive(chat, by, person, text, now)
+        except Refused as refused:
+            chat.elsewhere.send(by, person, REFUSE, refused.code, refused.sentence)
+    elif errand == KICK:
+        key, why, now = values
+        room = chat.rooms.get(key)
+        if room is not None and person in room.members:
+            chat.put_out(person, room, by, why, now)
+    elif errand == INVITE and by is not None:
+        now, shown = values
+        if by.name.key not in person.ignored:
+            for session in person.sessions:
+                session.deliver(Invited(now, by.nick, shown))
+    elif errand == REFUSE:
+        code, sentence = values
+        for session in person.sessions:
+            session.deliver(Refusal(code, sentence))
