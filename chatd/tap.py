@@ -6,13 +6,14 @@ The only place that chooses a store and opens the ways in.
 from __future__ import annotations
 
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import serverFromString
@@ -32,6 +33,7 @@ from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, data_folder
+from chatd.store.nats import where
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
@@ -39,6 +41,7 @@ from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.keeping import Keeping
+from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
 from chatd.transport.ssh import (
     AuthorizedKeysError,
@@ -49,6 +52,9 @@ from chatd.transport.ssh import (
 from chatd.transport.tcd import Desk
 from chatd.transport.turn import ReactorTurn
 from chatd.transport.ways import AUTO, NAMES, ways_in
+
+if TYPE_CHECKING:
+    from chatd.store.nats.store import NatsStore
 
 _T = TypeVar("_T")
 
@@ -177,6 +183,12 @@ class Options(UsageOptions):
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
         ],
+        ["cluster", None, None, "NATS servers that make this server one with others: URL[,URL...]"],
+        ["cluster-name", None, None, "what this server is called there [default: the host's name]"],
+        ["cluster-login", None, None, "file with USER:PASSWORD for the NATS servers"],
+        ["cluster-creds", None, None, "file of credentials for the NATS servers"],
+        ["cluster-ca", None, None, "certificates that those of the NATS servers are signed by"],
+        ["cluster-cert", None, None, "certificate and key of this server, for the NATS servers"],
         ["student-id", None, "0", "the StudentID that the tcd way in answers HELO with"],
     ]
 
@@ -226,6 +238,12 @@ class Options(UsageOptions):
         self["endpoints"] = [
             (way, _checked(option, partial(_server, text))) for option, way, text in listen
         ]
+        if self["cluster"] and not isinstance(self["history"], float):
+            raise UsageError("--history: a cluster keeps what was said, for a number of days")
+        if not self["cluster"] and any(self[option] for option in _OF_CLUSTER):
+            raise UsageError("--cluster-…: there is no --cluster that it could be for")
+        proof = partial(where.tls, self["cluster-ca"], self["cluster-cert"])
+        self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
 
 
@@ -295,8 +313,15 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
+    "cluster": where.read_servers,
+    "cluster-login": where.read_login,
+    "cluster-creds": where.readable,
+    "cluster-ca": where.readable,
+    "cluster-cert": where.readable,
     "student-id": safe,
 }
+#: Options that say how the servers of ``--cluster`` are reached.
+_OF_CLUSTER = ("cluster-name", "cluster-login", "cluster-creds", "cluster-ca", "cluster-cert")
 
 
 def _token() -> str:
@@ -318,7 +343,10 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     core: IReactorCore = reactor
     names.prepare()
     server = MultiService()
-    store = store or _store(options, reactor, server)
+    cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
+    if cluster is not None:
+        Keeping(partial(_begin, cluster)).setServiceParent(server)
+    store = store or cluster or _store(options, reactor, server)
     chat = Chat(
         store,
         lambda flush: clock.callLater(0, flush),
@@ -327,6 +355,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         incarnation=secrets.token_hex(8),
         make_token=_token,
         usual=Preferences(replay=options["replay"]),
+        neighbours=cluster,
     )
     host = Host(
         chat,
@@ -341,12 +370,38 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
     ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
+    if cluster is not None:
+        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
     Farewell(chat, store, core).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
         factory = GateFactory(Door(host, admission, ways, declared, proxies))
         Listening(way, endpoint, factory).setServiceParent(server)
     return server
+
+
+def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
+    """The store of a cluster; only here is it known that it needs a library of its own."""
+    try:
+        from chatd.store.nats.store import NatsStore
+    except ImportError as why:
+        raise SystemExit(f"--cluster needs pip install 'chatd[cluster]' ({why}).") from None
+
+    user, password = options["cluster-login"] or (None, None)
+    tls, creds = options["cluster-tls"], options["cluster-creds"]
+    reached = where.Where(options["cluster"], user, password, creds, tls)
+    name = options["cluster-name"] or socket.gethostname()
+    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
+
+
+def _begin(store: NatsStore) -> None:
+    """Let a store begin; a server that cannot keep anything ends."""
+    from chatd.store.nats.store import UnfitError
+
+    try:
+        store.begin()
+    except UnfitError as why:
+        raise SystemExit(f"chatd cannot use the cluster: {why}.") from None
 
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:

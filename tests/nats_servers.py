@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from chatd.store.nats.link import Where
+from chatd.store.nats.where import Where
 
 from .served import PATIENCE
 

@@ -11,8 +11,9 @@ import pytest
 from chatd.chat.events import Deleted, Edited, Joined, RoomEvent, Said
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.layout import NODES
-from chatd.store.nats.link import Hear, Where
+from chatd.store.nats.link import Hear
 from chatd.store.nats.store import NatsStore
+from chatd.store.nats.where import Where
 
 from .nats_servers import Nats
 from .turns import TestTurn, waited

@@ -40,8 +40,8 @@ from chatd.chat.search import Search, begins_with, folded
 from chatd.chat.store import Store
 from chatd.store.apart import Apart
 from chatd.store.memory import EVENT_BYTES, MemoryStore
-from chatd.store.nats.link import Where
 from chatd.store.nats.store import NatsStore
+from chatd.store.nats.where import Where
 from chatd.store.sqlite import SqliteStore
 
 from .nats_servers import Nats

@@ -46,6 +46,7 @@ class Elsewhere:
 
     ``schedule`` runs a function at the end of the turn; ``open_room`` makes a room of a name and
     the name that the store knows it by.  ``happens`` shows something to those who are here.
+    ``renewed_at`` is when the cluster answered last, in seconds since the epoch.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Elsewhere:
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
         self._now = 0.0
+        self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
         if neighbours is not None:
             neighbours.hear(self._heard)

@@ -7,16 +7,17 @@ end of its own, and whoever asks asks again.  It must not know streams or rooms.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+
+from chatd.store.nats.where import Where
 
 #: Seconds until a request counts as unanswered.
 ANSWER_SECONDS = 3.0
@@ -32,20 +33,6 @@ _NOTHING: Mapping[str, str] = {}
 
 class AwayError(Exception):
     """The cluster does not answer now; the argument is a reason, for whoever runs it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """How the cluster is reached: its servers, and as whom.
-
-    ``creds`` is a file with a user's credentials.
-    """
-
-    servers: tuple[str, ...]
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    creds: str | None = None
-    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +69,15 @@ class Link:
         self._name = name
         self._on_return = on_return
         self._client = Client()
+        self.trouble = "no server of the cluster answers"
         self._batches: dict[str, tuple[list[Message], asyncio.Future[Message]]] = {}
         self._inbox = ""
         self._asked = 0
 
-    async def connect(self, *, patient: bool = True) -> None:
-        """Connect; a ``patient`` one goes on trying.
+    async def connect(self, seconds: float) -> None:
+        """Connect, and stay connected.
 
-        :raises AwayError: when that cannot be, unless it is patient.
+        :raises AwayError: when that cannot be in so many seconds.
         """
         where = self._where
         options: dict[str, Any] = {
@@ -99,23 +87,28 @@ class Link:
             "tls": where.tls,
         }
         try:
-            await self._client.connect(
+            connecting = self._client.connect(
                 list(where.servers),
                 name=self._name,
                 no_echo=True,
-                allow_reconnect=patient,
+                allow_reconnect=True,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type] # it only sleeps so long
                 ping_interval=PING_SECONDS,
                 pending_size=PENDING_BYTES,
-                error_cb=_say_nothing,
+                error_cb=self._failed,
                 reconnected_cb=self._returned,
                 **{name: value for name, value in options.items() if value is not None},
             )
-        except _AWAY as why:
-            raise AwayError(str(why) or type(why).__name__) from None
+            await asyncio.wait_for(connecting, seconds)
+        except _AWAY:
+            raise AwayError(self.trouble) from None
         self._inbox = self._client.new_inbox()
         await self._client.subscribe(f"{self._inbox}.*", cb=self._part_of_batch)
+
+    async def _failed(self, error: Exception) -> None:
+        """What goes wrong is seen where somebody waits for an answer; the last is remembered."""
+        self.trouble = str(error) or type(error).__name__
 
     async def _returned(self) -> None:
         self._on_return()
@@ -218,10 +211,6 @@ class Link:
 
 def _message(came: Msg) -> Message:
     return Message(came.subject, came.data, came.headers or _NOTHING, came.reply)
-
-
-async def _say_nothing(error: Exception) -> None:
-    """What goes wrong is seen where somebody waits for an answer."""
 
 
 class Loop:

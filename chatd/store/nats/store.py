@@ -23,8 +23,9 @@ from chatd.store.nats.claims import Claims
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.layout import Layout, UnfitError
 from chatd.store.nats.line import Line, Post
-from chatd.store.nats.link import AwayError, Link, Loop, Message, Where
+from chatd.store.nats.link import AwayError, Link, Loop, Message
 from chatd.store.nats.records import Records
+from chatd.store.nats.where import Where
 from chatd.store.turn import Answer, Turn
 
 Found = TypeVar("Found")
@@ -33,6 +34,8 @@ Found = TypeVar("Found")
 WAITING = 50_000
 #: Rooms that are remembered although nothing goes on in them here.
 REMEMBERED = 1000
+#: Seconds that the beginning may take: a cluster that starts at the same time needs some.
+CONNECT_SECONDS = 30.0
 #: Rooms that are looked after each time that the lease is renewed, should a copy not have come.
 AUDITED = 20
 #: Seconds that the end may take: what was posted is kept by then, or its writer is told.
@@ -74,9 +77,9 @@ class NatsStore:
     # The two threads ------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Start the thread that is connected to the cluster; it tries until it is.
+        """Start the thread that is connected to the cluster; wait until it is.
 
-        :raises UnfitError: when the cluster cannot be used.
+        :raises UnfitError: when the cluster cannot be used, or does not answer.
         """
         self._loop = Loop()
         self._thread = threading.Thread(target=self._loop.run, name="chatd cluster", daemon=True)
@@ -92,7 +95,7 @@ class NatsStore:
     async def _begin(self, started: Future[None]) -> None:
         try:
             self.link = Link(self._where, self._name, self._returned)
-            await self.link.connect()
+            await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
             self._layout = await self._prepare()
@@ -102,16 +105,21 @@ class NatsStore:
             await self._records.begin()
             await self.link.hear("all.*", self._said)
             await self.link.hear(f"ctl.{self.lease}.*", self._said)
+        except AwayError as why:
+            started.set_exception(UnfitError(str(why)))
         except BaseException as why:
             started.set_exception(why)
         else:
             started.set_result(None)
 
     async def _prepare(self) -> Layout:
+        until = self._loop.loop.time() + CONNECT_SECONDS
         while True:
             try:
                 return await layout.prepare(self.streams, **cast(Any, self._made))
             except AwayError:
+                if self._loop.loop.time() > until:
+                    raise
                 await asyncio.sleep(0.2)
 
     def _call(self, step: Callable[..., object], *values: object) -> None:
