@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import count
 from pathlib import Path
 
@@ -123,7 +123,7 @@ class Nats:
         return Where(addresses, f"u{next(self._accounts)}", "p")
 
 
-def running(folder: Path, servers: int = 1) -> Iterator[Nats]:
+def running(folder: Path, servers: int = 1) -> Generator[Nats, None, None]:
     """Run servers for a while."""
     nats = Nats(folder, servers)
     try:

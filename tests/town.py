@@ -96,6 +96,7 @@ class Town:
             server.now += seconds
             if not branch.cut_off:
                 server.chat.elsewhere.beat(server.now)
+                server.chat.elsewhere.look(server.now)
         self.settle()
 
     def settle(self) -> None:

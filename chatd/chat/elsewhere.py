@@ -101,11 +101,15 @@ class Elsewhere:
         """Say that this server is here, and what was not told yet; be called every few seconds."""
         if self._neighbours is None:
             return
-        if not self._now:
+        if not self._told:
             self._neighbours.tell_all(json.dumps({"hello": 1}))
         self._now = now
         everyone = [person for person in self._chat.people.everyone() if not person.server]
         self._tell(self._news_of({*everyone, *self._sent}), [])
+
+    def look(self, now: float) -> None:
+        """See which servers are silent for too long."""
+        self._now = now or self._now
         for name, server in tuple(self._servers.items()):
             if now - server.heard > SILENT_SECONDS:
                 self._gone(name)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.events import Invited, Refusal, Refused
+from chatd.chat.events import Invited, Refused
 from chatd.chat.people import Person
 from chatd.chat.private import receive
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
-WHISPER, KICK, INVITE, REFUSE = "whisper", "kick", "invite", "refuse"
+WHISPER, KICK, INVITE, UNREAD = "whisper", "kick", "invite", "unread"
 
 
 def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequence[Any]) -> None:
@@ -24,8 +24,8 @@ def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequ
         now, text = values
         try:
             receive(chat, by, person, text, now)
-        except Refused as refused:
-            chat.elsewhere.send(by, person, REFUSE, refused.code, refused.sentence)
+        except Refused:
+            chat.elsewhere.send(by, person, UNREAD)
     elif errand == KICK:
         key, why, now = values
         room = chat.rooms.get(key)
@@ -36,7 +36,7 @@ def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequ
         if by.name.key not in person.ignored:
             for session in person.sessions:
                 session.deliver(Invited(now, by.nick, shown))
-    elif errand == REFUSE:
-        code, sentence = values
+    elif errand == UNREAD and by is not None:
+        refused = Refused("not-reading", f"{by.nick} is not reading now; try again later.")
         for session in person.sessions:
-            session.deliver(Refusal(code, sentence))
+            session.deliver(refused.as_event())

@@ -21,8 +21,10 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
 from chatd.transport.admission import Admission
 
-#: Seconds between two renewals, and without one until everybody is let go of.
+#: Seconds between two renewals, and without one until everybody is let go of; how often that, and
+#: whether another server is silent, is looked at.
 RENEW_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 FENCE_SECONDS = 25.0
 
 #: What people are told then, and who comes meanwhile.
@@ -55,7 +57,7 @@ class Lease(Service):
         self._clock = clock
         self._now = now
         self._admission = admission
-        self._renewed_at = 0.0
+        self._renewed_at = self._renew_at = 0.0
         self._beats = LoopingCall(self._beat)
         self._beats.clock = clock
 
@@ -63,7 +65,7 @@ class Lease(Service):
         """Begin to renew."""
         super().startService()
         self._renewed_at = self._clock.seconds()
-        self._beats.start(RENEW_SECONDS)
+        self._beats.start(LOOK_SECONDS)
 
     def stopService(self) -> None:
         """Say that this server ends."""
@@ -73,10 +75,14 @@ class Lease(Service):
         self._chat.elsewhere.bye()
 
     def _beat(self) -> None:
-        if self._clock.seconds() - self._renewed_at > FENCE_SECONDS:
+        now = self._clock.seconds()
+        if now - self._renewed_at > FENCE_SECONDS:
             self._let_go()
-        self._leased.renew(self._renewed)
-        self._chat.elsewhere.beat(self._now())
+        self._chat.elsewhere.look(self._now())
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW_SECONDS
+            self._leased.renew(self._renewed)
+            self._chat.elsewhere.beat(self._now())
 
     def _renewed(self) -> None:
         self._renewed_at = self._clock.seconds()
