@@ -6,6 +6,7 @@ The only place that chooses a store and opens the ways in.
 from __future__ import annotations
 
 import secrets
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from functools import partial
 from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from twisted.application.service import IService, MultiService
 from twisted.cred.checkers import ICredentialsChecker
@@ -38,6 +39,7 @@ from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, data_folder, give
+from chatd.store.nats import where
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
@@ -46,6 +48,7 @@ from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.invited import GuestFile
 from chatd.transport.keeping import Keeping
+from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.ssh import (
@@ -57,6 +60,9 @@ from chatd.transport.ssh import (
 from chatd.transport.tcd import Desk
 from chatd.transport.turn import ReactorTurn
 from chatd.transport.ways import AUTO, NAMES, ways_in
+
+if TYPE_CHECKING:
+    from chatd.store.nats.store import NatsStore
 
 _T = TypeVar("_T")
 
@@ -207,6 +213,12 @@ class Options(UsageOptions, AuthOptionMixin):
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
         ],
+        ["cluster", None, None, "NATS servers that make this server one with others: URL[,URL...]"],
+        ["cluster-name", None, None, "what this server is called there [default: the host's name]"],
+        ["cluster-login", None, None, "file with USER:PASSWORD for the NATS servers"],
+        ["cluster-creds", None, None, "file of credentials for the NATS servers"],
+        ["cluster-ca", None, None, "certificates that those of the NATS servers are signed by"],
+        ["cluster-cert", None, None, "certificate and key of this server, for the NATS servers"],
         ["student-id", None, "0", "the StudentID that the tcd way in answers HELO with"],
     ]
 
@@ -270,6 +282,12 @@ class Options(UsageOptions, AuthOptionMixin):
         self["endpoints"] = [
             (way, _checked(option, partial(_server, text))) for option, way, text in listen
         ]
+        if self["cluster"] and not isinstance(self["history"], float):
+            raise UsageError("--history: a cluster keeps what was said, for a number of days")
+        if not self["cluster"] and any(self[option] for option in _OF_CLUSTER):
+            raise UsageError("--cluster-…: there is no --cluster that it could be for")
+        proof = partial(where.tls, self["cluster-ca"], self["cluster-cert"])
+        self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
 
 
@@ -344,8 +362,15 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
+    "cluster": where.read_servers,
+    "cluster-login": where.read_login,
+    "cluster-creds": where.readable,
+    "cluster-ca": where.readable,
+    "cluster-cert": where.readable,
     "student-id": safe,
 }
+#: Options that say how the servers of ``--cluster`` are reached.
+_OF_CLUSTER = ("cluster-name", "cluster-login", "cluster-creds", "cluster-ca", "cluster-cert")
 
 
 def _token() -> str:
@@ -367,7 +392,10 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     core: IReactorCore = reactor
     names.prepare()
     server = MultiService()
-    store = store or _store(options, reactor, server)
+    cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
+    if cluster is not None:
+        Keeping(partial(_begin_cluster, cluster)).setServiceParent(server)
+    store = store or cluster or _store(options, reactor, server)
     thread = PasswordThread(reactor)
     thread.setServiceParent(server)
     chat = Chat(
@@ -380,6 +408,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         usual=Preferences(replay=options["replay"]),
         hasher=Argon2(thread),
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
+        neighbours=cluster,
     )
     if options["allow"] is not None:
         chat.welcome.invited = options["allow"]
@@ -397,6 +426,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
     ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
+    if cluster is not None:
+        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
     Farewell(chat, store, core).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
@@ -409,6 +440,30 @@ def _begin(chat: Chat) -> None:
     """Read what the store has before anybody can have come in."""
     loading = Deferred.fromCoroutine(chat.load(time.time()))
     loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
+
+
+def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
+    """The store of a cluster; only here is it known that it needs a library of its own."""
+    try:
+        from chatd.store.nats.store import NatsStore
+    except ImportError as why:
+        raise SystemExit(f"--cluster needs pip install 'chatd[cluster]' ({why}).") from None
+
+    user, password = options["cluster-login"] or (None, None)
+    tls, creds = options["cluster-tls"], options["cluster-creds"]
+    reached = where.Where(options["cluster"], user, password, creds, tls)
+    name = options["cluster-name"] or socket.gethostname()
+    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
+
+
+def _begin_cluster(store: NatsStore) -> None:
+    """Let a store begin; a server that cannot keep anything ends."""
+    from chatd.store.nats.store import UnfitError
+
+    try:
+        store.begin()
+    except UnfitError as why:
+        raise SystemExit(f"chatd cannot use the cluster: {why}.") from None
 
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
