@@ -49,7 +49,8 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    if not reached and not chat.places.leave_word(other, message):
+    waits = chat.places.leave_word(other, message)  # beside a program of theirs, too
+    if not (reached or waits):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.told_by = person
 
