@@ -289,6 +289,17 @@ def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: b
     assert other.session in back.session.person.sessions
 
 
+def test_what_a_program_was_told_alone_waits_for_its_owner_who_was_cut_off() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register")
+    ada.is_cut_off()
+    program = runs(server, listens=True)
+    bob.types("/dm ada alone")
+    assert program.sees() == ["[bob -> you] alone"]
+    assert come_back(server).sees()[1:] == ["[bob -> you] alone"]
+
+
 def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")

@@ -28,7 +28,8 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
     person.last_active = now
     if person.name.key not in other.ignored:
         reached = sum(each.deliver(message) for each in other.sessions)
-        if not reached and not chat.places.leave_word(other, message):
+        waits = chat.places.leave_word(other, message)  # beside a program of theirs, too
+        if not (reached or waits):
             raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
         other.told_by = person
     echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
