@@ -307,7 +307,7 @@ def test_a_message_comes_while_a_line_of_two_rows_is_edited_in_its_middle(
     tia.stands_at(8 + 6 + 1 + 3, -1)
     tia.types("!")
     tia.presses("Enter")
-    tia.shows("tia: 日本語 caf!e\u0301 " + "x" * 62, "x" * 8 + " end", "[lobby]")
+    tia.shows("tia: 日本語 caf!e\u0301", "     " + "x" * 70 + " end", "[lobby]")
 
 
 def test_the_window_changes_while_a_line_is_edited_in_its_middle(
