@@ -224,8 +224,7 @@ class Session:
     def focus_on(self, room: Room | None) -> None:
         """Give a room, or none, the focus."""
         before, self.focus = self.focus, room
-        if before is not None and before is not room:
-            elsewhere.left(self, before)
+        elsewhere.refocused(self, before)
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))
