@@ -351,7 +351,7 @@ def test_five_lines_that_are_pasted_are_asked_about_and_go_as_one(
     says_by_netcat(start, tmp_path, "hello")
     tia.shows("guest1: hello", "-- guest1 left", "Send 5 lines? y/n")
     tia.types("y")
-    tia.shows("tia: one", "      two", "    日本", "    five", "[lobby]")
+    tia.shows("tia: one", "       two", "     日本", "     five", "[lobby]")
 
 
 def test_what_was_said_is_found_with_ctrl_r(tia: Screen) -> None:
@@ -389,12 +389,12 @@ def test_plain_draws_nothing_anew(start: Starter, tia: Screen, tmp_path: Path) -
     tia.shows("-- plain is on now.", "hal")
     says_by_netcat(start, tmp_path, "hello")
     tia.types("f")
-    tia.shows("hal", "-- guest1 joined lobby", "guest1: hello", "-- guest1 left", "f")
+    tia.shows("hal", "guest1: hello", "f")
     tia.presses("BSpace")
     tia.types("ves")
     tia.presses("BSpace", "Enter")
     tia.says("/reply hello")
-    tia.shows("-- guest1 left", "ve", "/reply hello", "-- Nobody has written to you alone yet.")
+    tia.shows("guest1: hello", "ve", "/reply hello", "-- Nobody has written to you alone yet.")
 
 
 # Coming and going by ssh --------------------------------------------------------------------------
