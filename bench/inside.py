@@ -21,6 +21,7 @@ from chatd.store.memory import MemoryStore
 from chatd.terminal.colours import ALL, INDEXED
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
+from chatd.transport.passwords import Argon2, PasswordThread
 
 #: Rooms of one member that each person of the room benchmark is in, beside the lobby.
 ROOMS_EACH = 49
@@ -29,7 +30,7 @@ ROOMS_EACH = 49
 class TakesAll:
     """A reader with a connection that takes everything at once."""
 
-    sees_own = each_room = needs_all = full = False
+    sees_own = each_room = needs_all = full = is_gone = False
     pending = 0
 
     def __init__(self, style: TextStyle) -> None:
@@ -55,6 +56,10 @@ class TakesAll:
     def refocused(self) -> None:
         """There is no prompt."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Nobody is there to be asked."""
+        return "", 0.0
+
     def close(self) -> None:
         """Nothing has to be closed."""
 
@@ -68,7 +73,8 @@ class Hall:
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] = []
-        self.chat = Chat(MemoryStore(0), self._steps.append)
+        hasher = Argon2(PasswordThread(None))
+        self.chat = Chat(MemoryStore(0), self._steps.append, hasher=hasher)
 
     def enters(self, nick: str, style: TextStyle) -> Session:
         """Somebody comes into the lobby."""

@@ -10,13 +10,19 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from twisted.application.service import IService, MultiService
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import AuthOptionMixin, InvalidAuthType, makeChecker
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorCore, IReactorTime, IStreamServerEndpoint
+from twisted.logger import Logger
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
@@ -31,15 +37,17 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
 from chatd.store.apart import Apart
-from chatd.store.files import DATABASE, data_folder
+from chatd.store.files import DATABASE, data_folder, give
 from chatd.store.sqlite import SqliteStore, StoreError
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.descriptors import raise_descriptor_limit
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
+from chatd.transport.invited import GuestFile
 from chatd.transport.keeping import Keeping
 from chatd.transport.listening import Listening
+from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.ssh import (
     AuthorizedKeysError,
     HostKeyError,
@@ -124,8 +132,29 @@ def _flood(text: str) -> Flood | None:
     return Flood(_at_least_one(burst), _positive(a_second))
 
 
-class Options(UsageOptions):
+def _checker(text: str) -> ICredentialsChecker:
+    """The checker of ``twisted.cred`` that a description means."""
+    kind, _, words = text.partition(":")
+    if kind == "file":
+        with open(words, "rb"):  # Twisted would take a file that is missing
+            pass
+    if kind == "unix" and find_spec("crypt") is None:
+        raise ValueError("Twisted needs the module crypt for that, which Python has up to 3.12")
+    try:
+        checker: ICredentialsChecker = makeChecker(text)
+    except InvalidAuthType:
+        raise ValueError(f"there is no kind {kind}; --help-auth lists them") from None
+    except Exception as why:  # somebody else's plugin
+        raise ValueError(" ".join(str(why).split())) from None
+    if IUsernamePassword not in checker.credentialInterfaces:
+        raise ValueError(f"{kind} does not check passwords")
+    return checker
+
+
+class Options(UsageOptions, AuthOptionMixin):
     """What ``twistd chatd`` can be told."""
+
+    supportedInterfaces = (IUsernamePassword,)
 
     synopsis = "[options]"
     longdesc = (
@@ -138,6 +167,7 @@ class Options(UsageOptions):
         ["motd", None, None, "file whose lines greet everyone"],
         ["shouting", None, "allow", "what becomes of lines in capitals: allow, warn or kick"],
         ["admin", None, None, "file of ssh keys (as authorized_keys) of operators"],
+        ["allow", None, None, "file of ssh keys and accounts of those who alone may come in"],
         [
             "data",
             None,
@@ -188,6 +218,8 @@ class Options(UsageOptions):
         super().__init__()
         self["listen"] = []
         self["proxy-from"] = []
+        self["auth"] = []
+        self.authOutput = sys.stdout
 
     def opt_listen(self, text: str) -> None:
         """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd, json or line (repeatable)"""
@@ -205,6 +237,18 @@ class Options(UsageOptions):
             self["proxy-from"].append(ip_network(text))
         except ValueError as why:
             raise UsageError(f"--proxy-from: {why}") from None
+
+    def opt_auth(self, text: str) -> None:
+        """KIND[:WORDS], such as file:/etc/chat.users: whose passwords /login takes (repeatable)"""
+        self["auth"].append(_checked("auth", partial(_checker, text)))
+
+    def opt_help_auth(self) -> None:
+        """Say which kinds --auth knows."""
+        super().opt_help_auth()
+
+    def opt_help_auth_type(self, kind: str) -> None:
+        """KIND: say what words it takes after --auth KIND:"""
+        super().opt_help_auth_type(kind)
 
     def opt_version(self) -> None:
         """Say which chatd this is, and on which Twisted."""
@@ -280,6 +324,10 @@ def _operators(path: str | None) -> frozenset[bytes]:
     return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
 
 
+def _allow(path: str | None) -> GuestFile | None:
+    return GuestFile(Path(path)) if path else None
+
+
 #: How each option is read.  Twisted's own coercion would not say which option is wrong, and leaves
 #: defaults unread.
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -288,6 +336,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "motd": _motd,
     "shouting": _shouting,
     "admin": _operators,
+    "allow": _allow,
     "data": _data_folder,
     "history": _history,
     "replay": _replay,
@@ -319,6 +368,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     names.prepare()
     server = MultiService()
     store = store or _store(options, reactor, server)
+    thread = PasswordThread(reactor)
+    thread.setServiceParent(server)
     chat = Chat(
         store,
         lambda flush: clock.callLater(0, flush),
@@ -327,7 +378,12 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         incarnation=secrets.token_hex(8),
         make_token=_token,
         usual=Preferences(replay=options["replay"]),
+        hasher=Argon2(thread),
+        checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
     )
+    if options["allow"] is not None:
+        chat.welcome.invited = options["allow"]
+    Keeping(lambda: _begin(chat)).setServiceParent(server)
     host = Host(
         chat,
         clock,
@@ -349,6 +405,12 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     return server
 
 
+def _begin(chat: Chat) -> None:
+    """Read what the store has before anybody can have come in."""
+    loading = Deferred.fromCoroutine(chat.load(time.time()))
+    loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
+
+
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     """The store that the options choose, begun and ended with the server."""
     history, turn = options["history"], ReactorTurn(reactor)
@@ -360,9 +422,11 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         power=options["durability"] == "power",
     )
 
+    become: Any = options.parent or {}  # what twistd itself was told
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-    except StoreError as why:
+        give(options["data"], become.get("uid"), become.get("gid"))
+    except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     Keeping(store.begin).setServiceParent(server)
     if isinstance(history, float):

@@ -369,7 +369,7 @@ def test_a_mistake_gets_one_sentence_and_nobody_else_sees_it(
 
 
 def test_help_fits_a_screen_and_every_command_is_in_one_group(server: Server) -> None:
-    ada = server.enters("ada")
+    ada = server.enters("ada", operator=True)
     ada.types("/join attic"), ada.sees(), ada.types("/help")
     lines = ada.sees()
     assert len(lines) < 23

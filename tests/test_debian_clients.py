@@ -172,9 +172,10 @@ def test_what_netcat_writes_is_not_sent_back(start: Starter, tmux: Tmux, tmp_pat
     ended = run([*start.nc(), "-N"], tmp_path, b"/nick ned\nhello\nbye\n")
     ada.shows("ned: hello", "ned: bye", "-- ned left", "[lobby]")
     assert ended.returncode == 0
-    greeting, _, renamed = ended.stdout.decode().splitlines()
+    greeting, _, renamed, goodbye = ended.stdout.decode().splitlines()
     assert greeting.startswith("-- You are guest1 in lobby")
     assert renamed == "-- You are now known as ned."
+    assert goodbye == "-- Goodbye."
 
 
 # The line being typed -----------------------------------------------------------------------------

@@ -165,7 +165,10 @@ class Everyone(RuleBasedStateMachine):
         client = Program(self.port, nick, bot=kind == "bot")
         if self.model.person(nick) is not None:
             client.sends(client.hello(), cut)
-            assert client.reads() == [as_object({"isConnected": False, "errorCode": 1})]
+            why = f"{nick} is taken, or looks like a nick that is."
+            more = {"error": why} if kind == "bot" else {}
+            refused: dict[str, object] = {"isConnected": False, "errorCode": 1, **more}
+            assert client.reads() == [as_object(refused)]
             client.nick = self.model.variant(nick)
         client.sends(client.hello(), cut)
         person = self.enters(kind, client, client.nick)

@@ -68,7 +68,9 @@ nicks = st.sampled_from(["ada", "bob"])
 kinds = st.sampled_from(["account", "ban"])
 holders = st.sampled_from(["one", "other"])
 times = st.sampled_from([1.0, 2.0, 3.0])
-texts = st.one_of(st.text(max_size=5), st.sampled_from(["an apple", "An Apple pie", "pie, apple"]))
+texts = st.one_of(
+    st.text(max_size=5), st.sampled_from(["an apple", "An Apple pie", "pie, apple", "616461 1"])
+)
 accounts = st.sampled_from(["", "ada", "cy"])
 events = st.one_of(
     st.builds(Said, times, nicks, texts),
@@ -79,11 +81,23 @@ events = st.one_of(
 searches = st.builds(
     Search,
     phrases=st.lists(
-        st.sampled_from(["apple", "an ap", "pie", "x", "a", "an", "app", "¶616461"]), max_size=2
+        st.sampled_from(["apple", "an ap", "pie", "x", "a", "an", "app", "616461"]), max_size=2
     ).map(tuple),
     author=st.one_of(st.none(), nicks),
     since=st.one_of(st.none(), times),
     until=st.one_of(st.none(), times),
+)
+
+
+#: What is looked for in everything now and then; the phrase of a nick in hexadecimal is a word.
+PANEL = (
+    *(
+        Search((word,))
+        for word in ("apple", "app", "ap", "an", "a", "an ap", "616461", "1", "an a")
+    ),
+    *(Search(("apple", "an"), author) for author in ("ada", "bob", "cy")),
+    *(Search(author=author, since=since) for author in ("ada", "bob") for since in (None, 2.0)),
+    *(Search(words, until=2.0) for words in ((), ("pie",))),
 )
 
 
@@ -278,6 +292,15 @@ class Keeping(RuleBasedStateMachine):
         ]
         got = waited(self.store.search(where, search, skip, count))
         assert got == found[skip : skip + count]
+
+    @rule(where=st.sampled_from([("attic",), ("lobby",), ("attic", "lobby")]))
+    def search_for_much(self, where: tuple[str, ...]) -> None:
+        for search in PANEL:
+            assert waited(self.store.search(where, search, 0, 99)) == [
+                (room, number, event)
+                for room, number, event in reversed(self.in_order)
+                if room in where and self.is_found(event, search)
+            ]
 
     def is_found(self, event: RoomEvent, search: Search) -> bool:
         text = event.topic if isinstance(event, TopicSet) else getattr(event, "text", "")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chatd.chat import preferences
 from chatd.chat.events import (
     Acted,
+    Announced,
     Deleted,
     Edited,
     Entry,
@@ -59,10 +60,19 @@ ROOM_EVENTS: list[tuple[RoomEvent, str]] = [
     (Renamed(LATE, "ada", "grace"), "-- ada is now known as grace"),
     (Kicked(LATE, "ada", "bob", ""), "-- ada was kicked from lobby by bob"),
     (Kicked(LATE, "ada", None, "caps"), "-- ada was kicked from lobby by the server (caps)"),
+    (
+        Kicked(LATE, "ada", "bob", "caps", True, LATE + 7200),
+        "-- ada was banned from lobby for 2 hours by bob (caps)",
+    ),
+    (Kicked(LATE, "ada", "bob", "", True), "-- ada was banned from lobby for good by bob"),
     (RoleGiven(LATE, "ada", Role.OWNER, None), "-- ada is the owner of lobby now"),
     (RoleGiven(LATE, "ada", Role.MODERATOR, "bob"), "-- ada is a moderator of lobby now, by bob"),
     (RoleGiven(LATE, "ada", Role.MEMBER, "bob"), "-- ada is a member of lobby now, by bob"),
     (Muted(LATE, "ada", "bob", True), "-- ada is muted in lobby, by bob"),
+    (
+        Muted(LATE, "ada", "bob", True, LATE + 60, "caps"),
+        "-- ada is muted in lobby for 1 minute, by bob (caps)",
+    ),
     (Muted(LATE, "ada", "bob", False), "-- ada may speak again in lobby, by bob"),
     (RoomSet(LATE, "ada", "slow", "5"), "-- ada set slow of lobby to 5"),
     (Said(LATE, "ada", "hello", True), "ada: hello (edited)"),
@@ -88,6 +98,16 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
     (Missed("lobby", 2), ["-- You missed 2 messages in lobby: you read too slowly."]),
     (PutOut(LATE, "lobby", "ada", "caps"), ["-- You were kicked from lobby by ada (caps)."]),
     (PutOut(LATE, "lobby", None, ""), ["-- You were kicked from lobby by the server."]),
+    (PutOut(LATE, None, "ada", "caps"), ["-- You were kicked from this server by ada (caps)."]),
+    (
+        PutOut(LATE, "lobby", "ada", "", True),
+        ["-- You were banned from lobby for good by ada."],
+    ),
+    (
+        PutOut(LATE, None, "ada", "caps", True, LATE + 86400),
+        ["-- You were banned from this server for 1 day by ada (caps)."],
+    ),
+    (Announced(LATE, "ada", "supper is ready"), ["-- ada tells everyone: supper is ready"]),
     (
         Recalled("lobby", (Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),)),
         ["-- lobby, the last one:", "   23:59 ada: hi"],

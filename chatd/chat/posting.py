@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
-from chatd.chat import elsewhere
+from chatd.chat import tally
 from chatd.chat.audience import Audience
 from chatd.chat.events import Acted, Edited, Entry, Joined, Refused, RoomEvent, Said
 from chatd.chat.mentions import mentioned
@@ -121,11 +121,11 @@ class Posting:
             unseen_by = (session,)
         meant = mentioned(event, where, self._people)
         for each in meant:
-            elsewhere.mentioned(each, where)
+            tally.mentioned(each, where)
         where.audience.append(entry, unseen_by, meant, _rung(event, author))
         for each in author.sessions:
-            if each.elsewhere:
-                elsewhere.said_oneself(each, where, number)
+            if each.tally:
+                tally.said_oneself(each, where, number)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
             for each in author.sessions:

@@ -16,7 +16,9 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
     """
     person, other = session.person, _addressee(chat, nick)
     if isinstance(other, Account):
-        chat.mail.leave(other, person.nick, text, now)
+        owner = chat.entrance.owner_here(other)  # who has lost their connection
+        if owner is None or person.name.key not in owner.ignored:
+            chat.mail.leave(other, person.nick, text, now)
         echo = PrivateMessage(now, person.nick, other.name.shown, text, Recipient.SENDER)
         for each in person.sessions:
             each.deliver(echo)

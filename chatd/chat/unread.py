@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat import elsewhere
+from chatd.chat import tally
 from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
 from chatd.chat.events import Entry, Recalled, TopicSet
@@ -48,7 +48,7 @@ async def again(chat: Chat, session: Session, room: Room | None) -> None:
     """
     if room is None:
         return
-    read = elsewhere.take_up(session, room)
+    read = tally.take_up(session, room)
     unread = room.audience.number - read
     count = min(unread, session.preferences.replay)
     if count <= 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from chatd.chat.commands.accounts import may_hold_secret
 from chatd.terminal.bindings import BINDINGS, SELECTING, Binding
 from chatd.terminal.choices import Choices
 from chatd.terminal.history import History
@@ -106,7 +107,7 @@ class Editor:
     def masked(self, masked: bool) -> None:
         if masked == self._masked:
             return
-        self._stop_asking()
+        self._search, self._choices, self._pasted, self._last = None, None, (), ""
         self._masked = masked
         draft, self._draft = self._draft, (self.text, self.at) if masked else ("", 0)
         self._line.set(*draft)
@@ -167,16 +168,16 @@ class Editor:
 
     def _enter(self) -> list[Outcome]:
         line = self.text
-        if not self._masked and line.strip():
+        if not (self._masked or may_hold_secret(line)):
             self._history = self._history or History()
-        if not self._masked and self._history is not None:
             self._history.add(line)
         self._line.set("")
         self._undo = None
         return [Entered(line)]
 
     def _clear(self) -> list[Outcome]:
-        if not self.text:
+        if not self.text or self._masked:
+            self._line.set("")
             return [Interrupted()]
         self._remember()
         self._line.set("")
@@ -276,26 +277,24 @@ class Editor:
 
     # History and search ---------------------------------------------------------------------------
 
-    def _look_at(self, line: str | None) -> None:
+    def _look_at(self, find: Callable[[History], str | None]) -> None:
+        """Have a line of the history in place of this one, if there is one there."""
+        line = None if self._history is None or self._masked else find(self._history)
         if line is not None:
             self._remember()
             self._line.set(line)
 
     def _older(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.back(self.text))
+        self._look_at(lambda history: history.back(self.text))
 
     def _newer(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.on(self.text))
+        self._look_at(lambda history: history.on(self.text))
 
     def _oldest(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.go(0, self.text))
+        self._look_at(lambda history: history.go(0, self.text))
 
     def _newest(self) -> None:
-        if self._history is not None and not self._masked:
-            self._look_at(self._history.go(len(self._history), self.text))
+        self._look_at(lambda history: history.go(len(history), self.text))
 
     def _begin_search(self) -> None:
         if not self._masked:
@@ -394,9 +393,6 @@ class Editor:
             case _:
                 pass
         return []
-
-    def _stop_asking(self) -> None:
-        self._search, self._choices, self._pasted, self._last = None, None, (), ""
 
 
 _ACTIONS: Final[dict[Binding, Callable[[Editor], list[Outcome] | None]]] = {

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Final
 
+from chatd.chat.durations import term
 from chatd.chat.events import (
     Acted,
+    Announced,
     Deleted,
     Edited,
     Entry,
@@ -267,7 +269,7 @@ class TextStyle:
                 lines += [self._whole("   ", _second_column(row), row) for row in rows]
             case Refusal(text=text):
                 lines = [self._server(text, self._theme.refusal)]
-            case Notice() | Invited() | Missed() | PutOut():
+            case Notice() | Invited() | Missed() | PutOut() | Announced():
                 lines = [self._server(notice(event))]
         return "".join(f"{line}\r\n" for line in lines).encode()
 
@@ -360,18 +362,29 @@ def announcement(room: str, event: RoomEvent) -> str:
             if not topic:
                 return f"{nick} took the topic of {room} away"
             return f"{nick} set the topic of {room}: {topic}"
-        case Kicked(nick=nick, by=by, reason=reason):
-            return f"{nick} was kicked from {room} by {by or 'the server'}{_because(reason)}"
+        case Kicked(nick=nick):
+            return f"{nick} was {_put_out(room, event)}"
         case RoleGiven(nick=nick, role=role, by=by):
             name = f"the {role.value}" if role is Role.OWNER else f"a {role.value}"
             return f"{nick} is {name} of {room} now{f', by {by}' * bool(by)}"
-        case Muted(nick=nick, by=by, muted=muted):
-            return f"{nick} {'is muted' if muted else 'may speak again'} in {room}, by {by}"
+        case Muted(nick=nick, by=by, muted=False):
+            return f"{nick} may speak again in {room}, by {by}"
+        case Muted(time=time, nick=nick, by=by, until=until, reason=reason):
+            how_long = f" {term(time, until)}" if until is not None else ""
+            return f"{nick} is muted in {room}{how_long}, by {by}{_because(reason)}"
         case RoomSet(nick=nick, name=name, value=value):
             return f"{nick} set {name} of {room} to {value}"
 
 
-def notice(event: Notice | Invited | Missed | PutOut) -> str:
+def _put_out(where: str, event: Kicked | PutOut) -> str:
+    """How somebody was put out of a room, or of the server."""
+    done = f"banned from {where} {term(event.time, event.until)}"
+    if not event.banned:
+        done = f"kicked from {where}"
+    return f"{done} by {event.by or 'the server'}{_because(event.reason)}"
+
+
+def notice(event: Notice | Invited | Missed | PutOut | Announced) -> str:
     """What is for one person alone, as a sentence."""
     match event:
         case Notice(text=text):
@@ -380,8 +393,10 @@ def notice(event: Notice | Invited | Missed | PutOut) -> str:
             return f"{by} invites you into {room}; /join {room} takes you there."
         case Missed(room=room, count=count):
             return f"You missed {count} message{'s' * (count != 1)} in {room}: you read too slowly."
-        case PutOut(room=room, by=by, reason=reason):
-            return f"You were kicked from {room} by {by or 'the server'}{_because(reason)}."
+        case PutOut(room=where):
+            return f"You were {_put_out(where or 'this server', event)}."
+        case Announced(by=by, text=text):
+            return f"{by} tells everyone: {text}"
 
 
 def recalled(event: Recalled) -> str:

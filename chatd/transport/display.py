@@ -1,9 +1,11 @@
-"""Displays: what a conversation is shown on; and the plainest of them, lines and nothing else."""
+"""Display: what a conversation is shown on: plain lines here, or what a terminal draws."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
+
+from twisted.internet.defer import Deferred
 
 from chatd.chat.preferences import Preferences
 from chatd.terminal.preferred import plain_style
@@ -38,8 +40,25 @@ class Display(Protocol):
     def refresh(self) -> None:
         """Something that is shown beside the lines may have changed: the room with the focus."""
 
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Show what is asked beside what will be typed; return a sentence when that cannot be."""
+
+    def answered(self) -> None:
+        """What was asked is answered, or need not be."""
+
     def leave(self) -> None:
         """Take away what is not a line: it is somebody's own screen again."""
+
+
+class Question:
+    """What somebody is asked, until they have answered."""
+
+    __slots__ = ("answer", "secret", "text")
+
+    def __init__(self, text: str, secret: bool) -> None:
+        self.text = text
+        self.secret = secret
+        self.answer: Deferred[str] = Deferred()
 
 
 class Plain:
@@ -79,6 +98,14 @@ class Plain:
 
     def refresh(self) -> None:
         """Nothing is shown beside the lines."""
+
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Nothing can be hidden here."""
+        visible = "What you type will be seen; an" if secret else "An"
+        return f"{question}? {visible} empty line calls it off."
+
+    def answered(self) -> None:
+        """Nothing was hidden."""
 
     def leave(self) -> None:
         """Nothing is on the screen that would have to go."""

@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chatd.chat.elsewhere import in_short
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
+from chatd.chat.tally import in_short
 from chatd.chat.text import safe
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import PAPER
@@ -76,6 +76,7 @@ class Terminal:
         "_plain",
         "_pressed",
         "_pressing",
+        "_question",
         "_resizing",
         "_screen",
         "_short",
@@ -114,6 +115,7 @@ class Terminal:
         self._lookups = 0
         self._pressed: Sequence[Text | Key | Paste] = ()
         self._pressing: IDelayedCall | None = None
+        self._question = ""
         self._short = (b"", 0)
         self._told = ""
 
@@ -195,7 +197,7 @@ class Terminal:
     def _recount(self) -> bytes:
         """Draw the prompt anew if something was said in another room; on paper it stays."""
         session = self._conversation.session
-        if session is None or not session.elsewhere or self.sees_own or self._left:
+        if session is None or not session.tally or self.sees_own or self._left:
             return b""
         return self._draw() if in_short(session) != self._told else b""
 
@@ -220,6 +222,8 @@ class Terminal:
 
     def _prompt(self) -> tuple[str, int]:
         """The prompt and its width."""
+        if self._question:
+            return self._question, cells(self._question)
         session = self._conversation.session
         if self._plain or session is None:
             return ("", 0) if self._plain else ("[-] ", 4)
@@ -231,6 +235,17 @@ class Terminal:
         if data:
             self._outbox.write(data)
             self._conversation.check()
+
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Ask in place of the prompt; what is secret is not drawn."""
+        self._question = f"{question}: "
+        self._editor.masked = secret
+        return ""
+
+    def answered(self) -> None:
+        """The prompt is back, and what is typed is drawn again."""
+        self._question = ""
+        self._editor.masked = False
 
     def leave(self) -> None:
         """Take the line being typed off the screen: it is somebody's own terminal again."""
@@ -294,7 +309,7 @@ class Terminal:
                     self._lookups -= 1
                     self._editor.offer(*conversation.complete(before))
             case Ended():
-                conversation.line("/quit")
+                conversation.quit()
             case Interrupted():
                 conversation.interrupt()
             case Redraw():

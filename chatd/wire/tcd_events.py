@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from chatd.chat.events import (
     Acted,
+    Announced,
     Deleted,
     Edited,
     Entry,
@@ -54,8 +55,8 @@ def message(event: RoomEvent) -> str:
             return f"{nick} is now known as {new}."
         case TopicSet(topic=topic):
             return f"The topic is: {topic}" if topic else "There is no topic any more."
-        case Kicked(nick=nick, by=by):
-            return f"{nick} was kicked by {by or 'the server'}."
+        case Kicked(nick=nick, by=by, banned=banned):
+            return f"{nick} was {'banned' if banned else 'kicked'} by {by or 'the server'}."
         case _:
             return ""
 
@@ -81,8 +82,14 @@ class TcdStyle(Unadorned):
         match event:
             case PrivateMessage(sender=sender, text=text, end=Recipient.ADDRESSEE):
                 return chat(self.private_ref(sender), sender, f"(private) {text}")
-            case PutOut(room=room, by=by):
-                return chat(self.ref(room), by or "server", "You were kicked from this chatroom.")
+            case PutOut(room=None, banned=banned):
+                done = "banned" if banned else "kicked"
+                return error(ErrorCode.NOT_ALLOWED, f"You were {done} from this server.")
+            case PutOut(room=str(room), by=by, banned=banned):
+                text = f"You were {'banned' if banned else 'kicked'} from this chatroom."
+                return chat(self.ref(room), by or "server", text)
+            case Announced(by=by, text=text):
+                return chat(self.private_ref(by), by, f"(to everyone) {text}")
             case Refusal(text=text):
                 return error(ErrorCode.REFUSED, text)
             case Missed(room=room, count=count):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Iterable
 from difflib import get_close_matches
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, talking
+from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, serving, talking
 from chatd.chat.commands.command import Call, Command, Takes
 from chatd.chat.events import Refused
 from chatd.chat.session import Session
@@ -119,6 +119,7 @@ _TABLES = (
     ("yourself", oneself.COMMANDS),
     ("yourself", accounts.COMMANDS),
     ("moderation", moderating.COMMANDS),
+    ("server", serving.COMMANDS),
 )
 #: Those whose group is not that of the others in their table.
 _GROUP_OF = {

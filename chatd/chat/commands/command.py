@@ -62,6 +62,16 @@ class Call:
         """Give several lines to who asked."""
         self.session.deliver(Listing(heading, tuple(rows)))
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Ask who uses it for a line more; return it, and when it came.
+
+        :raises Refused: ``cancelled``.
+        """
+        line, now = await self.session.reader.ask(question, secret=secret)
+        if not line.strip():
+            raise Refused("cancelled", "You said nothing, so nothing has changed.")
+        return line, now
+
     def room(self, words: str) -> Room:
         """The room that words name, or the one with the focus.
 

@@ -42,10 +42,11 @@ async def _search(call: Call) -> None:
     words = need(call, call.words, _SEARCH.arguments)
     query = read_query(words, call.session.preferences.timezone)
     if query.room == EVERYWHERE:
-        rooms = readable(call.chat, call.person)
+        rooms = readable(call.chat, call.person, call.now)
     else:
         where = call.room(query.room)
-        where.check_entry(call.person)
+        if call.person not in where.members:
+            where.check_entry(call.person, call.now)
         rooms = [where]
     entries, more = await call.chat.archive.search(rooms, query.search, query.page)
     wanted = that_fit([entry for entry in entries if call.session.wants(entry)])
@@ -55,13 +56,17 @@ async def _search(call: Call) -> None:
         call.answer("Nothing was found." if query.page == 1 else "Nothing more was found.")
 
 
-def readable(chat: Chat, person: Person) -> list[Room]:
+def readable(chat: Chat, person: Person, now: float) -> list[Room]:
     """Every room in which somebody may read what was said."""
     return [
         room
         for room in chat.rooms.values()
-        if person in room.members or person.operator or not room.settings.private
+        if person in room.members or person.operator or _is_public(room, person, now)
     ]
+
+
+def _is_public(room: Room, person: Person, now: float) -> bool:
+    return not room.is_guarded and room.is_open_to(person, now)
 
 
 _SEARCH = Command(

@@ -6,7 +6,8 @@ from collections.abc import Awaitable
 
 from chatd.chat import moderation, unread
 from chatd.chat.commands.command import Call, Command, Takes, need
-from chatd.chat.commands.describe import duration, in_room, roster
+from chatd.chat.commands.describe import in_room, roster
+from chatd.chat.durations import duration
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -15,9 +16,9 @@ from chatd.chat.text import cut
 
 
 def _join(call: Call) -> Awaitable[None]:
-    room, before = need(call, call.words.strip(), "ROOM"), set(call.person.rooms)
-    opened = not call.chat.number_of(room)
-    joined = call.chat.join(call.session, room, call.now)
+    room, key = call.split("ROOM [KEY]")
+    before, opened = set(call.person.rooms), not call.chat.number_of(room)
+    joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
         return unread.again(call.chat, call.session, joined)
@@ -56,14 +57,14 @@ def _rooms(call: Call) -> None:
 
 def _row(room: Room) -> str:
     people = f"{len(room.members)} {'person' if len(room.members) == 1 else 'people'}"
-    marks = ", private" * room.settings.private
+    marks = ", private" * room.settings.private + ", needs a key" * bool(room.settings.key)
     topic = f" — {room.settings.topic}" * bool(room.settings.topic)
     return f"{room}: {people}{marks}{topic}"
 
 
 def _users(call: Call) -> None:
     room = call.room(call.words)
-    call.list(f"{room}: {len(room.members)} here", roster(room))
+    call.list(f"{room}: {len(room.members)} here", roster(room, call.now))
 
 
 def _standing(person: Person) -> str:
@@ -84,6 +85,8 @@ def _whois(call: Call) -> None:
     ]
     if other.away is not None:
         rows.append(f"away: {other.away or 'no reason given'}")
+    if not other.sessions:
+        rows.append("cut off, and may come back")
     if call.person.operator:
         rows.append(f"address {other.address or 'unknown'}")
     call.list(f"{other.nick}:", rows)
@@ -101,10 +104,13 @@ def _room(call: Call) -> None:
     room = call.session.room()
     name, _, value = call.words.partition(" ")
     if not name:
-        rows = [f"{each} {moderation.setting(room, each)}".rstrip() for each in moderation.SETTINGS]
+        rows = [
+            f"{each} {moderation.setting_for(call.person, room, each)}".rstrip()
+            for each in moderation.SETTINGS
+        ]
         call.list(f"Settings of {room}:", rows)
     elif not value.strip() and name in moderation.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {moderation.setting(room, name)}")
+        call.answer(f"{room}: {name} {moderation.setting_for(call.person, room, name)}")
     else:
         moderation.set_room(call.chat, call.person, room, name, value.strip(), call.now)
 
@@ -116,8 +122,15 @@ def _invite(call: Call) -> None:
     call.answer(f"{other.nick} is invited into {where}.")
 
 
+def _uninvite(call: Call) -> None:
+    nick, room = call.split("NICK [ROOM]")
+    where = call.room(room)
+    whose = moderation.uninvite(call.chat, call.person, where, nick, call.now)
+    call.answer(f"{whose} is not invited into {where} any more.")
+
+
 COMMANDS = (
-    Command("join", "ROOM", "go into a room, or make one", _join, ("j",)),
+    Command("join", "ROOM [KEY]", "go into a room, or make one", _join, ("j",)),
     Command(
         "leave",
         "[ROOM [REASON]]",
@@ -140,14 +153,22 @@ COMMANDS = (
     Command("topic", "[TEXT]", "what this room is about; its moderators may say it", _topic),
     Command("invite", "NICK [ROOM]", "ask somebody into a room", _invite),
     Command(
+        "uninvite",
+        "NICK [ROOM]",
+        "take an invitation back",
+        _uninvite,
+        least=Role.MODERATOR,
+    ),
+    Command(
         "room",
         "[NAME [VALUE]]",
-        "settings of this room: private, topic, slow, shouting, lasting, history",
+        "settings of this room: private, topic, slow, shouting, lasting, history, key",
         _room,
         least=Role.MODERATOR,
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
         "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
-        "history N or off: how many messages it keeps.",
+        "history N or off: how many messages it keeps; key WORDS, without which nobody comes in"
+        " who is not invited, or off.",
         takes=(Takes.SETTING, Takes.VALUE),
     ),
 )

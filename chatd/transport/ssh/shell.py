@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IAddress, IProtocol
 from zope.interface import implementer
 
 from chatd.chat import entrance
+from chatd.chat.events import Refused
 from chatd.chat.preferences import wishes
 from chatd.terminal.colours import kind
 from chatd.transport.conversation import TOO_LONG, Conversation
@@ -44,7 +45,13 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
 
     def admit(who: Visitor, address: IAddress) -> str | None:
         assert isinstance(address, Caller)  # ours: see protocol()
-        return address.arrival.door.admit(who.key in host.operators)
+        refusal = address.arrival.door.admit(who.key in host.operators)
+        if refusal is None:
+            try:
+                host.chat.entrance.check(_known(host, who, address), host.now())
+            except Refused as refused:
+                refusal = refused.sentence
+        return refusal
 
     receipts = Receipts(host.clock)
 
@@ -65,7 +72,10 @@ def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
 
 def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
     """Who came by a channel, as the chat knows people."""
-    who, peer = channel.visitor, channel.peer
+    return _known(host, channel.visitor, channel.peer)
+
+
+def _known(host: Host, who: Visitor, peer: IAddress) -> entrance.Visitor:
     address = peer.arrival.address if isinstance(peer, Caller) else ""
     nick, wished = wishes(who.user)
     operator = who.key in host.operators

@@ -46,7 +46,7 @@ class Tail(Present):
         """Show what was said, if that was asked for, then what is."""
         host = self.call.host
         room = host.chat.find_room(self._room, session.person)
-        room.check_entry(session.person)
+        room.check_entry(session.person, host.now())
         self.wait_for(self._follow(session, room))
 
     async def _follow(self, session: Session, room: Room) -> None:
