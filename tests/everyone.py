@@ -231,7 +231,8 @@ class Drawn:
         last = rows.pop()
         self.prompt = f"{last} " if last else ""
         assert screen.cursor.x == len(self.prompt)
-        return _without_tips(rows)
+        # The further lines of a message hang under its first, four cells in or more.
+        return [re.sub("^ {5,}", "    ", row) for row in _without_tips(rows)]
 
 
 def _without_tips(rows: list[str]) -> list[str]:
