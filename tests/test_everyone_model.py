@@ -7,6 +7,7 @@ docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` asks for more of them, for a lo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from hypothesis import settings
@@ -390,7 +391,8 @@ class Everyone(RuleBasedStateMachine):
             client = person.client
             assert not client.closed
             if client.prompt is not None:
-                assert client.prompt == f"[{person.focus.name if person.focus else '-'}] "
+                focus = re.escape(person.focus.name) if person.focus else "-"
+                assert re.fullmatch(rf"\[{focus}\] (\(.*[0-9]!?\) )?", client.prompt)
 
     def who_is_in_no_room_sees_nothing_but_what_they_ask_for(self) -> None:
         assert self.clerk.reads() == []

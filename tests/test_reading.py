@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from chatd.chat.events import Entry, Joined, Left, Recalled, RoomEvent, Said
 from chatd.chat.log import RoomLog
 from chatd.chat.preferences import Preferences, wishes
+from chatd.chat.session import Session
+from chatd.chat.tally import counts
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle
 
@@ -234,6 +236,33 @@ def test_who_comes_back_to_a_room_is_shown_what_was_said_there_meanwhile() -> No
         "-- What you type goes to lobby now.",
         "-- What you type goes to attic now.",
     ]
+
+
+def test_who_is_in_a_room_has_read_it_whatever_took_them_there() -> None:
+    server = Server(replay=5)
+    ada, bob = watching(server, "ada"), watching(server, "bob")
+    bob.types("/join attic"), ada.types("/join attic"), bob.types("/focus lobby")
+    bob.types("while you were away"), ada.sees()
+    bob.types("/focus attic"), bob.types("/kick ada")
+    bob.types("/focus lobby"), bob.types("now you are here")
+    assert ada.sees()[-1] == "bob: now you are here"
+    for line in ("/focus lobby", "/join lobby"):
+        ada.types(line)
+        assert len(ada.sees()) == 1
+    assert counts(ada.session) == []
+
+
+def test_rooms_that_one_is_in_by_another_connection_are_counted_as_well() -> None:
+    server = Server()
+    ada, bob = watching(server, "ada"), watching(server, "bob")
+    ada.types("/join attic"), bob.types("/join attic")
+    other = Watcher(sees_own=False)
+    session = Session(ada.session.person, other)
+    ada.session.person.sessions.append(session)
+    session.focus_on(server.chat.lobby)
+    bob.types("hello ada"), bob.sees()
+    assert counts(session) == [("attic", 1, True)]
+    assert counts(ada.session) == []
 
 
 def test_over_a_plain_connection_nothing_is_shown_twice() -> None:

@@ -758,3 +758,14 @@ def test_a_guests_greeting_with_what_is_repeated_fits_a_screen_of_24_by_80() -> 
     assert "-- lobby, the last 6:" in lines
     assert lines[-3].startswith("   00:00 bob: message 29 word")
     assert lines[-1] == "[lobby]"
+
+
+def test_on_paper_the_prompt_counts_without_a_sequence_in_any_theme() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.types("/set theme mono\r/join attic\r"), bob.sends(b"ada: hello\n"), ada.types("x")
+    building.turn()
+    ada.types("y")
+    data = ada.gets()
+    assert b"(lobby 1!) xy" in data
+    assert b"\x1b" not in data

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import NamedTuple
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands import COMMANDS
+from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.commands.command import Command, Takes
 from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
 from chatd.chat.moderation import SETTINGS, SHOUTING
@@ -92,7 +92,7 @@ def _argument(chat: Chat, session: Session, takes: Takes, word: str, last: str) 
         case Takes.OWN_ROOM:
             return [str(room) for room in person.rooms.values()]
         case Takes.COMMAND:
-            return _names(session)
+            return [*_names(session), *GROUPS]
         case Takes.PREFERENCE:
             return MEANING
         case Takes.SETTING:

@@ -256,8 +256,7 @@ class Session:
     def focus_on(self, room: Room | None) -> None:
         """Give a room, or none, the focus."""
         before, self.focus = self.focus, room
-        if before is not None and before is not room:
-            tally.left(self, before)
+        tally.refocused(self, before)
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))

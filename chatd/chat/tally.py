@@ -16,9 +16,16 @@ if TYPE_CHECKING:
 TOLD = 3
 
 
-def left(session: Session, room: Room) -> None:
-    """The focus leaves a room: what happens there from now on has not been read."""
-    session.tally[room] = (room.audience.number, False)
+def refocused(session: Session, before: Room | None) -> None:
+    """The focus has left a room, or was nowhere: what happens elsewhere from now on is not read."""
+    focus = session.focus
+    if before is focus and focus is not None:
+        session.tally.pop(focus, None)
+    elif before is not None:
+        session.tally[before] = (before.audience.number, False)
+    for room in session.person.rooms.values():
+        if room is not focus:
+            session.tally.setdefault(room, (room.audience.number, False))
 
 
 def mentioned(session: Session, room: Room) -> None:
@@ -30,9 +37,9 @@ def mentioned(session: Session, room: Room) -> None:
 
 def said_oneself(session: Session, room: Room, number: int) -> None:
     """What one said oneself is read, unless there is something unread before it."""
-    before, is_meant = session.tally.get(room, (0, False))
-    if before == number - 1:
-        session.tally[room] = (number, is_meant)
+    before = session.tally.get(room)
+    if before is not None and before[0] == number - 1:
+        session.tally[room] = (number, before[1])
 
 
 def take_up(session: Session, room: Room) -> int:

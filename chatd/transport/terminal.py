@@ -132,8 +132,12 @@ class Terminal:
 
     def style(self, preferences: Preferences) -> TextStyle:
         """Colours as the terminal and the person have them."""
-        depth = self.colours if self._ansi else PAPER
-        return style_for(preferences, depth, self._screen.columns, self._screen.rows)
+        return style_for(preferences, self._depth, self._screen.columns, self._screen.rows)
+
+    @property
+    def _depth(self) -> int:
+        """The colours that there are, and whether there is so much as bold."""
+        return self.colours if self._ansi else PAPER
 
     @property
     def guides(self) -> bool:
@@ -225,7 +229,7 @@ class Terminal:
             return ("", 0) if self._plain else ("[-] ", 4)
         focus = str(session.focus) if session.focus is not None else "-"
         self._told = in_short(session)
-        return _painted(focus, self._told, session.preferences.theme, self.colours)
+        return _painted(focus, self._told, session.preferences.theme, self._depth)
 
     def _put(self, data: bytes) -> None:
         if data:
