@@ -463,7 +463,14 @@ def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
     words = ("--cluster", "nats://127.0.0.1:1", "--cluster-name", "ada", "--data", str(tmp_path))
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Keeping, Lease, Farewell, Listening]
+    assert [type(service) for service in services] == [
+        Keeping,
+        PasswordThread,
+        Keeping,
+        Lease,
+        Farewell,
+        Listening,
+    ]
     assert not (tmp_path / "chatd.db").exists()
 
 
