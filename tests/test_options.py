@@ -26,7 +26,8 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
-from chatd.tap import BACKLOG, MOTD_LINES, Options, make_server
+from chatd.tap import Options, make_server
+from chatd.tap.options import BACKLOG, MOTD_LINES
 from chatd.transport.admission import PerAddress
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
@@ -523,9 +524,9 @@ def test_a_kind_of_passwords_that_cannot_be_is_refused(spec: str, told: str) -> 
 def test_passwords_of_the_machine_need_a_module_that_python_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chatd.tap.find_spec", lambda name: None)
+    monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: None)
     assert refused("--auth", "unix").startswith("--auth: Twisted needs the module crypt for that")
-    monkeypatch.setattr("chatd.tap.find_spec", lambda name: name)
+    monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: name)
     assert len(parsed("--auth", "unix")["auth"]) == 1
 
 

@@ -28,11 +28,10 @@ from chatd.chat.events import (
     RoleGiven,
     RoomEvent,
     Said,
-    TopicSet,
 )
 from chatd.chat.expelling import put_out
 from chatd.chat.lasting import Lasting
-from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
@@ -420,19 +419,6 @@ class Chat:
         own = (session,) if session.reader.sees_own else ()
         self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
         return len(heard) - 1
-
-    def set_topic(self, person: Person, room: Room, text: str, now: float) -> None:
-        """Say what a room is about; nothing takes the topic away.
-
-        :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
-        """
-        room.check_membership(person)
-        room.check_role(person, Role.MODERATOR)
-        room.check_not_muted(person, now)
-        room.settings.topic = cut(text, TOPIC_LENGTH)
-        self.lasting.changed(room)
-        self.audit.note(now, person, "topic", room.settings.topic, room=room)
-        self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
     # People ---------------------------------------------------------------------------------------
 

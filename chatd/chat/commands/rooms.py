@@ -106,7 +106,7 @@ def _whois(call: Call) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        call.chat.set_topic(call.person, room, call.words, call.now)
+        moderation.set_topic(call.chat, call.person, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
