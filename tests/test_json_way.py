@@ -325,3 +325,12 @@ def test_who_is_banned_or_disconnected_is_told_in_typed_events_or_in_messages(
     assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
     assert first.wire.closed
     assert bot.wire.closed
+
+
+def test_programs_are_told_of_each_of_many_who_come_at_once(building: Building) -> None:
+    bot, netcat = Program(building, "bot", version=2), building.enters("ada")
+    bot.gets()
+    for number in range(9):
+        Program(building).sends({"username": f"p{number}"})
+    assert [event.get("nick") for event in bot.gets()] == [f"p{number}" for number in range(9)]
+    assert netcat.gets() == b"-- 9 people joined lobby\r\n"

@@ -102,6 +102,7 @@ class Building:
         proxies: tuple[str, ...] = (),
         motd: tuple[str, ...] = (),
         replay: int = 0,
+        joins: str = "fold",
         operator: Key | None = None,
     ) -> None:
         self.clock = Clock()
@@ -109,7 +110,7 @@ class Building:
         self.chat = Chat(
             self.store,
             lambda flush: self.clock.callLater(0, flush),
-            usual=Preferences(replay=replay),
+            usual=Preferences(replay=replay, joins=joins),
             hasher=Hasher(),
         )
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()

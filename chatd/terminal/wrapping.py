@@ -9,6 +9,7 @@ breaks itself is still one link when it is copied or clicked.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from chatd.terminal.clusters import cells, clusters, measure
@@ -108,7 +109,7 @@ class _Rows:
         return "".join(self._out)
 
     def _take_word(self, word: str) -> None:
-        parts = [(word, len(word))] if word.isascii() else _parts(word)
+        parts = ((word, len(word)),) if word.isascii() else _parts(word)
         width = sum(width for _, width in parts)
         if self._at + self._blanks + width <= self._columns:
             self._put(word, width)
@@ -159,7 +160,8 @@ class _Rows:
         self._shown = self._colour
 
 
-def _parts(word: str) -> list[tuple[str, int]]:
+@lru_cache(maxsize=128)  # the same message is wrapped for every width there is
+def _parts(word: str) -> tuple[tuple[str, int], ...]:
     """A word in the parts between which a row may end, and the cells of each."""
     parts: list[tuple[str, int]] = []
     part, cells_of_part, wide_before = "", 0, False
@@ -172,4 +174,4 @@ def _parts(word: str) -> list[tuple[str, int]]:
         part += cluster
         cells_of_part += width
         wide_before = width > 1
-    return [*parts, (part, cells_of_part)]
+    return (*parts, (part, cells_of_part))
