@@ -6,11 +6,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from chatd.store.nats.where import Where
 
+from .cluster_rounds import play
 from .nats_servers import Nats
 from .served import PATIENCE, Served
 
@@ -79,3 +81,7 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     bob.says("/nick ada")
     bob.sees("You are now known as ada.")
     bob.goes()
+
+
+def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> None:
+    assert play(three_nats, Random(), 1)

@@ -161,7 +161,7 @@ def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
     one.store.release("ada", "x")
     in_time(lambda: bool(waited(other.store.claim("ada", "y"))))
     assert not waited(one.store.claim("ada", "x"))
-    waited(one.store._read(one.store.streams.purge(NODES, f"$KV.nodes.{other.store.lease}")))
+    waited(one.store._read(one.store.streams.purge, NODES, f"$KV.nodes.{other.store.lease}"))
     assert waited(one.store.claim("ada", "x"))
     # What the other believes to have, it cannot give back.
     other.store.release("ada", "y")

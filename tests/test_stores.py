@@ -65,6 +65,8 @@ STORES: dict[str, Callable[[Path, TestTurn], Store]] = {
     ),
 }
 
+#: A room that is in no model.
+MARK = "mark"
 ROOMS = ["attic", "lobby"]
 rooms = st.sampled_from(ROOMS)
 nicks = st.sampled_from(["ada", "bob"])
@@ -133,7 +135,7 @@ class Keeping(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.store = type(self).make(Path(self.folder.name), self.turn)
         self.store.open(self.keeper)
-        self.before = 0
+        self.marks = self.before = 0
         #: What a room has now: message id, number, event, account.
         self.held: dict[str, list[tuple[str, int, KeptEvent, str]]] = {}
         self.most: dict[str, int] = {}
@@ -147,10 +149,16 @@ class Keeping(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def settle(self) -> None:
-        """Wait until the store has done all that it was told to: who looks waits for that."""
+        """Wait until the store has done all that it was told to.
+
+        Who looks into a room waits for what was posted there; what is posted to another afterwards
+        comes back when all before it is done.
+        """
         for room in ROOMS:
             waited(self.store.before(room, None, 0))
-        self.turn.run()
+        self.marks += 1
+        self.store.post(MARK, f"mark {self.marks}", Joined(1.0, "ada"))
+        self.turn.run_until(lambda: len(self.keeper.kept_in.get(MARK, [])) == self.marks)
 
     @rule()
     def close_and_open_again(self) -> None:
@@ -261,7 +269,7 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(keep=st.lists(rooms, unique=True))
     def retain(self, keep: list[str]) -> None:
-        self.store.retain(keep)
+        self.store.retain([*keep, MARK])
         self.settle()
         for room in set(ROOMS) - set(keep):
             self.gone(room)
@@ -505,3 +513,20 @@ def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
     assert isinstance(found, list)
     assert len(found) == SEARCHED_EVENTS
     assert {event.time for _, _, event in found} == {2.0, 3.0}
+
+
+@pytest.mark.parametrize("name", STORES)
+def test_a_bound_that_comes_again_counts_what_came_meanwhile(name: str, tmp_path: Path) -> None:
+    turn = TestTurn()
+    store = STORES[name](tmp_path, turn)
+    store.open(Heard())
+    for most in (1, None):
+        store.limit("lobby", most)
+        waited(store.before("lobby", None, 0))
+    for number in range(2):
+        store.post("lobby", str(number), Said(1.0, "ada", str(number)))
+        waited(store.before("lobby", None, 0))
+    store.limit("lobby", 1)
+    waited(store.before("lobby", None, 0))
+    assert [event for _, event in waited(store.before("lobby", None, 9))] == [Said(1.0, "ada", "1")]
+    waited(store.close())

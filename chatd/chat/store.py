@@ -14,12 +14,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from chatd.chat.events import KeptEvent, RoomEvent
+from chatd.chat.events import KeptEvent, Refused, RoomEvent
 from chatd.chat.search import Search
 
 
 class NotKeptError(Exception):
     """A record could not be kept; the argument is the reason, for people."""
+
+
+def away() -> Refused:
+    """What somebody is told who wants to read what cannot be read for a while."""
+    return Refused("away", "The cluster does not answer now; try again in a moment.")
 
 
 class Keeper(Protocol):

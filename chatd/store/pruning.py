@@ -56,6 +56,8 @@ class Pruning:
             if ident in self._counts:
                 self._counts[ident] += by
             self._grown[room] = ident
+        else:
+            self._counts.pop(ident, None)  # nobody counts on: another bound counts anew
 
     def lost(self, ident: int, count: int = 1) -> None:
         """A room has that many events less."""

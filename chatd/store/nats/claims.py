@@ -10,7 +10,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from chatd.store.nats.jetstream import ElsewhereError, JetStream
+from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
 from chatd.store.nats.link import AwayError, Message
 
@@ -63,8 +63,6 @@ class Claims:
         while True:
             try:
                 place = await self._streams.publish(subject, data, expected=expected)
-            except AwayError:
-                await asyncio.sleep(0.1)
             except ElsewhereError:
                 there = await self._there(subject)
                 if there is None:
@@ -74,6 +72,8 @@ class Claims:
                 if lease is not None and lease != self._lease and await self._lives(lease):
                     return False
                 expected = there.seq
+            except (AwayError, DeclinedError):
+                await asyncio.sleep(0.1)
             else:
                 self._claims[nick] = _Claim(holder, place.seq)
                 return True
@@ -82,14 +82,14 @@ class Claims:
         while True:
             try:
                 return await self._streams.last(NICKS, subject)
-            except AwayError:
+            except (AwayError, DeclinedError):
                 await asyncio.sleep(0.1)
 
     async def _lives(self, lease: str) -> bool:
         while True:
             try:
                 return await self._streams.last(NODES, f"$KV.nodes.{lease}") is not None
-            except AwayError:
+            except (AwayError, DeclinedError):
                 await asyncio.sleep(0.1)
 
     async def alone(self) -> bool:
@@ -113,7 +113,7 @@ class Claims:
                     break
                 except ElsewhereError:
                     break  # it was not ours any more, or is given back already
-                except AwayError:
+                except (AwayError, DeclinedError):
                     await asyncio.sleep(0.1)
         if not self._turns[nick].locked():
             self._turns.pop(nick, None)

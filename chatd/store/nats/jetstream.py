@@ -21,8 +21,12 @@ _PAGE_BYTES = 4 * 1024 * 1024
 #: stream that are not there, and a stream that is there otherwise.
 _ELSEWHERE = (10071, 10164)
 _NO_MESSAGE, _NO_STREAM, _STREAM_EXISTS = 10037, 10059, 10058
-#: What passes when there is a leader again, or room.
-_PASSING = (10008, 10023, 10074, 10077)
+#: What is said of a message that is to be deleted and is gone.
+_GONE = (10043, 10057)
+#: What passes when there is a leader again, or room, or when a message of the same id is done with.
+_PASSING = (10008, 10023, 10039, 10074, 10077, 10158)
+#: A message that is larger than the stream takes.
+TOO_LARGE = 10054
 
 
 class DeclinedError(Exception):
@@ -130,7 +134,7 @@ class JetStream:
         try:
             await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
         except DeclinedError as why:
-            if why.code not in (_NO_MESSAGE, 10057):  # 10057: it cannot be deleted, being gone
+            if why.code not in (_NO_MESSAGE, *_GONE):
                 raise
 
     async def make(self, config: Mapping[str, object]) -> None:

@@ -23,8 +23,8 @@ from functools import partial
 from typing import Any, Protocol
 
 from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, RoomEvent, Said
-from chatd.store.nats import reading
-from chatd.store.nats.jetstream import DeclinedError, JetStream, Place
+from chatd.store.nats.bound import Bound
+from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, JetStream, Place
 from chatd.store.nats.layout import Spot
 from chatd.store.nats.link import AwayError, Message
 from chatd.store.nats.messages import Written, read, write
@@ -99,14 +99,12 @@ class Line:
         self._wanted = 0
         self._repairing = False
         self._held: deque[tuple[int, str, RoomEvent]] = deque(maxlen=HELD)
-        self._most: int | None = None
-        self._numbers: deque[int] = deque()
-        self._trimming = False
+        self._bound = Bound(spot)
 
     @property
     def idle(self) -> bool:
         """Whether it need not be remembered."""
-        return not (self._busy or self._jobs or self._end or self._most is not None)
+        return not (self._busy or self._jobs or self._end or self._bound.most is not None)
 
     @property
     def listens(self) -> bool:
@@ -152,7 +150,7 @@ class Line:
 
     def limit(self, most: int | None) -> None:
         """Keep only so many events from now on, or as many as of the others."""
-        self._do(partial(self._limit, most))
+        self._do(lambda: self._bound.limit(self._house.streams, most))
 
     def audit(self) -> None:
         """See whether something was not heard."""
@@ -165,26 +163,33 @@ class Line:
             self._house.spawn(self._work())
 
     async def _work(self) -> None:
-        try:
-            while self._jobs:
-                first = self._jobs[0]
-                if not isinstance(first, Post):
-                    self._jobs.popleft()
-                    await self._persist(first)
-                elif isinstance(first.event, KeptEvent):
-                    await self._keep(self._run_of_posts())
-                else:
-                    self._jobs.popleft()
-                    await self._pass(first)
-        finally:
-            self._busy = False
+        while self._jobs:
+            try:
+                await self._work_on(self._jobs[0])
+            except Exception as bug:  # it costs the jobs that follow nothing
+                self._house.tell(partial(_raise, bug))
+        self._busy = False
+
+    async def _work_on(self, first: Post | Job) -> None:
+        if isinstance(first, Post) and isinstance(first.event, KeptEvent):
+            await self._keep(self._run_of_posts())
+            return
+        self._jobs.popleft()
+        if isinstance(first, Post):
+            await self._pass(first)
+        else:
+            await self._persist(first)
 
     async def _persist(self, job: Job) -> None:
         """Do something until it is done, however long nobody answers."""
-        pause = _PAUSE
+        pause, begun = _PAUSE, asyncio.get_running_loop().time()
         while True:
             try:
                 return await job()
+            except DeclinedError:  # servers that come and go decline much for a while
+                if asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS:
+                    raise
+                await asyncio.sleep(_LONGEST)
             except AwayError:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST)
@@ -228,8 +233,9 @@ class Line:
             )
         except AwayError:
             pass
-        except DeclinedError as why:
-            self._refuse(post, f"the cluster does not take it ({why}).")
+        except DeclinedError as why:  # while servers come and go they decline much for a while
+            if why.code == TOO_LARGE:
+                self._refuse(post, "it is too large.")
 
     def _refuse(self, post: Post, why: str) -> None:
         del self._posted[post.message_id]
@@ -388,7 +394,7 @@ class Line:
             messages, _ = await self._house.streams.page(
                 self.spot.stream, self.spot.log, self.last + 1
             )
-        except AwayError:
+        except (AwayError, DeclinedError):
             await asyncio.sleep(_LONGEST)
             return True
         for message in messages:
@@ -398,9 +404,10 @@ class Line:
     def _happens(self, message_id: str, number: int, event: RoomEvent) -> None:
         if isinstance(event, KeptEvent):
             self.number = max(self.number, number)
-            self._grew(number)
-        elif isinstance(event, Deleted) and event.number in self._numbers:
-            self._numbers.remove(event.number)
+            if self._bound.grew(number):
+                self._do(self._trim)
+        elif isinstance(event, Deleted):
+            self._bound.lost(event.number)
         told = partial(self._house.kept, self.ident, message_id, self.number, event)
         self._house.tell(told)
 
@@ -413,32 +420,14 @@ class Line:
         await self._house.streams.purge(self.spot.stream, self.spot.log, below=self.last + 1)
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
-        self._most = None
-        self._numbers.clear()
-
-    async def _limit(self, most: int | None) -> None:
-        if self._most is not None:
-            await self._trim()
-        if most is not None:
-            newest = await reading.last(self._house.streams, self.spot, None, most)
-            self._numbers = deque(each.number for each in newest)
-        self._most = most
-        await self._trim()
-
-    def _grew(self, number: int) -> None:
-        if self._most is not None:
-            self._numbers.append(number)
-            if len(self._numbers) > self._most and not self._trimming:
-                self._trimming = True
-                self._do(self._trim)
+        self._bound = Bound(self.spot)
 
     async def _trim(self) -> None:
-        """Drop what is more than the room keeps."""
-        self._trimming = False
-        if self._most is not None and len(self._numbers) >= self._most:
-            while len(self._numbers) > self._most:
-                self._numbers.popleft()
-            await self._house.streams.purge(self.spot.stream, self.spot.log, below=self._numbers[0])
+        await self._bound.trim(self._house.streams)
+
+
+def _raise(bug: Exception) -> None:
+    raise bug
 
 
 def _number_at(message: Message) -> int:

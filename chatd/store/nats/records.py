@@ -111,13 +111,12 @@ class Records:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     await self._ready.wait()
                     await self._put(kind, key, value, message_id)
-            except (TimeoutError, DeclinedError) as error:
-                why = "the cluster does not answer."
-                if isinstance(error, ElsewhereError):
-                    why = "somebody else changed it at the same moment; try again."
-                elif isinstance(error, DeclinedError):
-                    why = f"the cluster does not take it ({error})."
-                self._tell(partial(answer.fail, NotKeptError(why)))
+            except TimeoutError:
+                why = NotKeptError("the cluster does not answer.")
+                self._tell(partial(answer.fail, why))
+            except ElsewhereError:
+                why = NotKeptError("somebody else changed it at the same moment; try again.")
+                self._tell(partial(answer.fail, why))
             else:
                 self._tell(partial(answer.give, None))
         if not turn.locked():
@@ -141,6 +140,8 @@ class Records:
                     return
                 if kind not in LAST_WINS:
                     raise
+            except DeclinedError:
+                await asyncio.sleep(0.1)
             else:
                 known = self._records.get((kind, key), (0, None))
                 if known[0] < place.seq:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -20,13 +19,14 @@ from chatd.chat.search import Search
 from chatd.chat.store import Keeper
 from chatd.store.nats import layout, reading
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.crossing import Crossing
+from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import Layout, UnfitError
 from chatd.store.nats.line import Line, Post
-from chatd.store.nats.link import AwayError, Link, Loop, Message
+from chatd.store.nats.link import AwayError, Link, Message
 from chatd.store.nats.records import Records
 from chatd.store.nats.where import Where
-from chatd.store.turn import Answer, Turn
+from chatd.store.turn import Turn
 
 Found = TypeVar("Found")
 
@@ -42,7 +42,7 @@ AUDITED = 20
 END_SECONDS = 10.0
 
 
-class NatsStore:
+class NatsStore(Crossing):
     """`chatd.chat.store.Store` on a cluster.
 
     `begin` comes before everything else, and after a process has forked.  ``name`` is what the
@@ -60,14 +60,13 @@ class NatsStore:
         replicas: int | None = None,
         days: float | None = None,
     ) -> None:
-        self._turn = turn
+        super().__init__(turn)
         self._keeper: Keeper | None = None
         self._where = where
         self._name = name
         self._made = {"shards": shards, "replicas": replicas, "days": days}
         self.lease = secrets.token_hex(8)
         self._waiting = 0
-        self._steps: list[Callable[[], None]] = []
         self._lines: dict[str, Line] = {}
         self._calm = asyncio.Event()
         self._calm.set()
@@ -81,9 +80,7 @@ class NatsStore:
 
         :raises UnfitError: when the cluster cannot be used, or does not answer.
         """
-        self._loop = Loop()
-        self._thread = threading.Thread(target=self._loop.run, name="chatd cluster", daemon=True)
-        self._thread.start()
+        self._start()
         started: Future[None] = Future()
         self._call(self._loop.spawn, self._begin(started))
         try:
@@ -122,32 +119,6 @@ class NatsStore:
                     raise
                 await asyncio.sleep(0.2)
 
-    def _call(self, step: Callable[..., object], *values: object) -> None:
-        """Run something in the thread of the connection."""
-        self._loop.loop.call_soon_threadsafe(step, *values)
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on beside, in the thread of the connection."""
-        self._loop.spawn(self._watched(work))
-
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except AwayError:
-            pass  # what it was for is done again in time
-        except Exception as bug:
-            self.tell(partial(_raise, bug))
-
-    def tell(self, step: Callable[[], None]) -> None:
-        """Run something in the chat's thread; from that of the connection, in order."""
-        self._steps.append(step)
-        if len(self._steps) == 1:
-            self._loop.loop.call_soon(self._tell_now)
-
-    def _tell_now(self) -> None:
-        steps, self._steps = self._steps, []
-        self._turn.soon(partial(_do_each, steps))
-
     def renew(self, renewed: Callable[[], None]) -> None:
         """Say that this server lives, and tell when that has been taken; every few seconds.
 
@@ -163,10 +134,6 @@ class NatsStore:
         for line in listening[self._audited : self._audited + AUDITED]:
             line.audit()
         self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
-
-    def _stop(self) -> None:
-        self._call(self._loop.loop.stop)
-        self._thread.join()
 
     def _returned(self) -> None:
         """The connection is there again: something may not have been heard."""
@@ -272,7 +239,7 @@ class NatsStore:
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self._read(self._before(room, number, count))
+        return await self._read(self._before, room, number, count)
 
     async def _before(
         self, room: str, number: int | None, count: int
@@ -282,7 +249,7 @@ class NatsStore:
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        return await self._read(self._after(room, number, count))
+        return await self._read(self._after, room, number, count)
 
     async def _after(self, room: str, number: int, count: int) -> list[tuple[int, RoomEvent]]:
         line = await self._settled(room)
@@ -290,7 +257,7 @@ class NatsStore:
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events and changes are numbered between two numbers."""
-        return await self._read(self._count(room, above, below))
+        return await self._read(self._count, room, above, below)
 
     async def _count(self, room: str, above: int, below: int) -> int:
         line = await self._settled(room)
@@ -300,7 +267,7 @@ class NatsStore:
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
         """Return the last message of somebody in a room, if it is among the newest there."""
-        return await self._read(self._last_by(room, nick, account))
+        return await self._read(self._last_by, room, nick, account)
 
     async def _last_by(
         self, room: str, nick: str, account: str | None
@@ -312,7 +279,7 @@ class NatsStore:
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found among the newest of some rooms, what was kept last first."""
-        return await self._read(self._search(rooms, search, skip, count))
+        return await self._read(self._search, rooms, search, skip, count)
 
     async def _search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
@@ -327,20 +294,6 @@ class NatsStore:
             await line.settled()
         return line
 
-    async def _read(self, work: Coroutine[Any, Any, Found]) -> Found:
-        """Look something up, in the thread of the connection."""
-        answer = self._turn.answer()
-        self._call(self._loop.spawn, self._answer(work, answer))
-        return cast(Found, await answer)
-
-    async def _answer(self, work: Coroutine[Any, Any, object], answer: Answer) -> None:
-        try:
-            found = await work
-        except Exception as error:  # whoever waits is to hear of it
-            self.tell(partial(answer.fail, error))
-        else:
-            self.tell(partial(answer.give, found))
-
     # Records --------------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
@@ -354,7 +307,7 @@ class NatsStore:
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""
-        return await self._read(self._records.of_kind(kind))
+        return await self._read(self._records.of_kind, kind)
 
     def _recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
@@ -391,7 +344,7 @@ class NatsStore:
 
     async def claim(self, nick: str, holder: str) -> bool:
         """Take a nick for a holder; False when another holds it, here or on another server."""
-        return await self._read(self._claims.claim(nick, holder))
+        return await self._read(self._claims.claim, nick, holder)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
@@ -399,7 +352,7 @@ class NatsStore:
 
     async def close(self) -> None:
         """Keep what was posted, then end; every nick is free at once."""
-        await self._read(self._close())
+        await self._read(self._close)
         self._stop()
 
     async def _close(self) -> None:
@@ -408,7 +361,7 @@ class NatsStore:
                 for line in list(self._lines.values()):
                     await line.settled()
                 await self._claims.end()
-        except (TimeoutError, AwayError):
+        except (TimeoutError, AwayError, DeclinedError):
             pass
         await self.link.close()
 
@@ -419,22 +372,6 @@ def _rows(found: Sequence[reading.Found]) -> list[tuple[int, RoomEvent]]:
 
 def _nobody_hears(server: str, text: str) -> None:
     """There is no chat yet."""
-
-
-def _raise(error: Exception) -> None:
-    raise error
-
-
-def _do_each(steps: list[Callable[[], None]]) -> None:
-    """Do all of it; a bug in one step costs the others nothing, and is raised after them."""
-    bugs = []
-    for step in steps:
-        try:
-            step()
-        except Exception as bug:
-            bugs.append(bug)
-    if bugs:
-        raise bugs[0]
 
 
 __all__ = ["NatsStore", "UnfitError", "Where"]

@@ -1,0 +1,49 @@
+"""Bound: how much one room keeps, when that is less than the others do."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from chatd.store.nats import reading
+from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.layout import Spot
+
+
+class Bound:
+    """The last ``most`` numbers of a room; None: there is no bound but that of the stream."""
+
+    def __init__(self, spot: Spot) -> None:
+        self._spot = spot
+        self.most: int | None = None
+        self._numbers: deque[int] = deque()
+        self._due = False
+
+    async def limit(self, streams: JetStream, most: int | None) -> None:
+        """Keep only so many from now on."""
+        await self.trim(streams)
+        if most is not None:
+            newest = await reading.last(streams, self._spot, None, most)
+            self._numbers = deque(each.number for each in newest)
+        self.most = most
+        await self.trim(streams)
+
+    def grew(self, number: int) -> bool:
+        """The room has another event; say whether it is to be trimmed, once."""
+        if self.most is None:
+            return False
+        self._numbers.append(number)
+        due, self._due = not self._due, self._due or len(self._numbers) > self.most
+        return due and self._due
+
+    def lost(self, number: int) -> None:
+        """An event of the room was taken away."""
+        if number in self._numbers:
+            self._numbers.remove(number)
+
+    async def trim(self, streams: JetStream) -> None:
+        """Drop what is more than the room keeps."""
+        self._due = False
+        if self.most is not None and len(self._numbers) >= self.most:
+            while len(self._numbers) > self.most:
+                self._numbers.popleft()
+            await streams.purge(self._spot.stream, self._spot.log, below=self._numbers[0])
