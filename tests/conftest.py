@@ -12,6 +12,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from .clients import find
+from .nats_servers import Nats, running
 from .served import Served
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
@@ -118,6 +119,18 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """
     with Served(Path(tmp_path_factory.mktemp("served"))) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """Return a NATS server; whoever uses it takes an account of their own."""
+    yield from running(Path(tmp_path_factory.mktemp("nats")))
+
+
+@pytest.fixture(scope="session")
+def three_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
+    """Return a cluster of three NATS servers."""
+    yield from running(Path(tmp_path_factory.mktemp("nats3")), servers=3)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

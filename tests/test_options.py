@@ -26,11 +26,13 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
-from chatd.tap import BACKLOG, MOTD_LINES, Options, make_server
+from chatd.tap import Options, make_server
+from chatd.tap.options import BACKLOG, MOTD_LINES
 from chatd.transport.admission import PerAddress
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
 from chatd.transport.keeping import Keeping
+from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
 from chatd.transport.passwords import PasswordThread
 from chatd.transport.ssh.hostkey import FILE_NAME
@@ -430,6 +432,49 @@ def test_durability_is_one_of_two() -> None:
     assert refused("--durability", "x") == "--durability: it is process or power, not x"
 
 
+def test_a_cluster_is_named_by_its_servers(tmp_path: Path) -> None:
+    assert parsed()["cluster"] == ()
+    servers = ("nats://192.0.2.1", "tls://example.net:4222")
+    login = tmp_path / "login"
+    login.write_text("ada:pass:word\n")
+    options = parsed("--cluster", ",".join(servers), "--cluster-login", str(login))
+    assert options["cluster"] == servers
+    assert options["cluster-login"] == ("ada", "pass:word")
+    assert options["cluster-tls"] is None
+    assert refused("--cluster", "192.0.2.1") == (
+        "--cluster: a NATS server is nats://HOST[:PORT] or tls://…, not 192.0.2.1"
+    )
+    login.write_text("nobody")
+    there = ("--cluster", servers[0])
+    assert refused(*there, "--cluster-login", str(login)).endswith("login has no USER:PASSWORD")
+    for option in ("--cluster-login", "--cluster-creds", "--cluster-ca", "--cluster-cert"):
+        why = refused(*there, option, str(tmp_path / "none"))
+        assert why.startswith(f"{option}: No such file or directory: ")
+    assert refused(*there, "--cluster-cert", str(login)).startswith("--cluster-cert: ")
+    assert refused("--cluster-name", "ada") == (
+        "--cluster-…: there is no --cluster that it could be for"
+    )
+    for history in ("memory", "none"):
+        assert refused(*there, "--history", history) == (
+            "--history: a cluster keeps what was said, for a number of days"
+        )
+
+
+def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
+    words = ("--cluster", "nats://127.0.0.1:1", "--cluster-name", "ada", "--data", str(tmp_path))
+    server, _ = served(*words)
+    services: list[Service] = list(server)
+    assert [type(service) for service in services] == [
+        Keeping,
+        PasswordThread,
+        Keeping,
+        Lease,
+        Farewell,
+        Listening,
+    ]
+    assert not (tmp_path / "chatd.db").exists()
+
+
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
@@ -479,9 +524,9 @@ def test_a_kind_of_passwords_that_cannot_be_is_refused(spec: str, told: str) -> 
 def test_passwords_of_the_machine_need_a_module_that_python_had(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chatd.tap.find_spec", lambda name: None)
+    monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: None)
     assert refused("--auth", "unix").startswith("--auth: Twisted needs the module crypt for that")
-    monkeypatch.setattr("chatd.tap.find_spec", lambda name: name)
+    monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: name)
     assert len(parsed("--auth", "unix")["auth"]) == 1
 
 

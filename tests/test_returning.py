@@ -13,6 +13,7 @@ from chatd.chat.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.returning import end
 from chatd.chat.session import Mark, Trace
+from chatd.store.memory import MemoryStore
 
 from .people import Reader, Server, Someone, finished
 
@@ -289,6 +290,17 @@ def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: b
     assert other.session in back.session.person.sessions
 
 
+def test_what_a_program_was_told_alone_waits_for_its_owner_who_was_cut_off() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register")
+    ada.is_cut_off()
+    program = runs(server, listens=True)
+    bob.types("/dm ada alone")
+    assert program.sees() == ["[bob -> you] alone"]
+    assert come_back(server).sees()[1:] == ["[bob -> you] alone"]
+
+
 def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
@@ -389,13 +401,12 @@ def test_who_was_kicked_meanwhile_is_told() -> None:
 
 
 def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
-    server = Server()
+    server = Server(MemoryStore(2 * RECALLED))
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.is_cut_off()
     for number in range(RECALLED + 7):
         server.chat.say(bob.session, str(number), server.now)
     shown = come_back(server).sees()
-    # the memory store has no more than it shows
     assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
     assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
 

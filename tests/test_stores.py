@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 from chatd.chat.events import (
     Acted,
+    Change,
     Deleted,
     Edited,
     Joined,
@@ -39,8 +40,11 @@ from chatd.chat.search import Search, begins_with, folded
 from chatd.chat.store import Store
 from chatd.store.apart import Apart
 from chatd.store.memory import EVENT_BYTES, MemoryStore
+from chatd.store.nats.store import NatsStore
+from chatd.store.nats.where import Where
 from chatd.store.sqlite import SqliteStore
 
+from .nats_servers import Nats
 from .people import finished
 from .turns import TestTurn, waited
 
@@ -60,10 +64,9 @@ STORES: dict[str, Callable[[Path, TestTurn], Store]] = {
         HISTORY_EVENTS, turn, begun(SqliteStore(folder / "chatd.db", turn, lambda: 0.0))
     ),
 }
-#: A room that is in no model: what is posted there comes back when all before it is done.
-MARK = "mark"
 
-rooms = st.sampled_from(["attic", "lobby"])
+ROOMS = ["attic", "lobby"]
+rooms = st.sampled_from(ROOMS)
 nicks = st.sampled_from(["ada", "bob"])
 kinds = st.sampled_from(["account", "ban"])
 holders = st.sampled_from(["one", "other"])
@@ -110,6 +113,9 @@ class Heard:
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         self.kept_in.setdefault(room, []).append((message_id, number, event))
 
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        """What it has put itself it is not told."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(f"{message_id} was not kept in {room}: {why}")
 
@@ -127,7 +133,7 @@ class Keeping(RuleBasedStateMachine):
         self.folder = TemporaryDirectory()
         self.store = type(self).make(Path(self.folder.name), self.turn)
         self.store.open(self.keeper)
-        self.marks = self.before = 0
+        self.before = 0
         #: What a room has now: message id, number, event, account.
         self.held: dict[str, list[tuple[str, int, KeptEvent, str]]] = {}
         self.most: dict[str, int] = {}
@@ -141,10 +147,10 @@ class Keeping(RuleBasedStateMachine):
         self.folder.cleanup()
 
     def settle(self) -> None:
-        """Wait until the store has done all that it was told to."""
-        self.marks += 1
-        self.store.post(MARK, f"mark {self.marks}", Joined(1.0, "ada"))
-        self.turn.run_until(lambda: len(self.keeper.kept_in.get(MARK, [])) == self.marks)
+        """Wait until the store has done all that it was told to: who looks waits for that."""
+        for room in ROOMS:
+            waited(self.store.before(room, None, 0))
+        self.turn.run()
 
     @rule()
     def close_and_open_again(self) -> None:
@@ -214,6 +220,14 @@ class Keeping(RuleBasedStateMachine):
             self.store.post(room, *kept[-1])
             self.settle()
 
+    @rule(room=rooms)
+    def listen(self, room: str) -> None:
+        self.store.listen(room)
+
+    @rule(room=rooms)
+    def unlisten(self, room: str) -> None:
+        self.store.unlisten(room)
+
     @rule(nick=nicks, holder=holders)
     def claim(self, nick: str, holder: str) -> None:
         got = waited(self.store.claim(nick, holder))
@@ -247,9 +261,9 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(keep=st.lists(rooms, unique=True))
     def retain(self, keep: list[str]) -> None:
-        self.store.retain([*keep, MARK])
+        self.store.retain(keep)
         self.settle()
-        for room in {"attic", "lobby"} - set(keep):
+        for room in set(ROOMS) - set(keep):
             self.gone(room)
 
     @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
@@ -277,6 +291,13 @@ class Keeping(RuleBasedStateMachine):
     def read_after(self, room: str, count: int, after: int) -> None:
         rows = [row for row in self.numbered(room) if row[0] > after]
         assert waited(self.store.after(room, after, count)) == rows[:count]
+
+    @rule(room=rooms, above=st.integers(0, 9), below=st.integers(0, 12))
+    def count(self, room: str, above: int, below: int) -> None:
+        between = sum(above < number < below for number, _ in self.numbered(room))
+        changes = sum(isinstance(each[1], Change) for each in self.posted.get(room, []))
+        got = waited(self.store.count(room, above, below))
+        assert between <= got <= between + changes * self.lasts
 
     @rule(
         where=st.lists(rooms, unique=True),
@@ -336,6 +357,33 @@ def test_a_store_keeps_what_it_is_given(name: str) -> None:
         lasts = name == "sqlite"
 
     run_state_machine_as_test(Chosen, settings=settings(max_examples=60, stateful_step_count=40))
+
+
+def on(nats: Nats) -> type[Keeping]:
+    """The model for a cluster: each folder stands for an account there."""
+    accounts: dict[Path, Where] = {}
+
+    def make(folder: Path, turn: TestTurn) -> Store:
+        store = NatsStore(accounts.setdefault(folder, nats.account()), turn, shards=2)
+        store.begin()
+        return store
+
+    class Chosen(Keeping):
+        pass
+
+    Chosen.make = staticmethod(make)
+    Chosen.lasts = True
+    return Chosen
+
+
+def test_a_cluster_of_one_keeps_what_it_is_given(nats: Nats) -> None:
+    chosen = settings(max_examples=60, stateful_step_count=40)
+    run_state_machine_as_test(on(nats), settings=chosen)
+
+
+def test_a_cluster_of_three_keeps_what_it_is_given(three_nats: Nats) -> None:
+    chosen = settings(max_examples=8, stateful_step_count=30)
+    run_state_machine_as_test(on(three_nats), settings=chosen)
 
 
 def filled(events: int, text: str = "x") -> tuple[MemoryStore, Heard]:

@@ -150,6 +150,14 @@ class Accounts:
         for key in account.keys:
             self._by_key.pop(key.fingerprint, None)
 
+    def learn(self, key: str, value: str | None) -> None:
+        """Another server has changed an account."""
+        before = self._by_nick.get(key)
+        if before is not None:
+            self._take_out(before)
+        if value is not None:
+            self._put(_decoded(key, value))
+
     async def _change(self, before: Account | None, after: Account) -> Account:
         """Put an account in the place of another, or of none, once the store has kept it."""
         if before is not None:

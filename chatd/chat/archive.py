@@ -35,6 +35,10 @@ class Archive:
         rows = await self._store.after(room.id, number, count)
         return tuple(_entry(room, number, event) for number, event in rows)
 
+    async def count(self, room: Room, above: int, below: int) -> int:
+        """How much was said in a room between two numbers."""
+        return await self._store.count(room.id, above, below)
+
     async def find(self, room: Room, number: int) -> Entry | None:
         """What was said in a room under a number, if that is kept."""
         entries = await self.after(room, number - 1, 1)

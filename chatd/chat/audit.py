@@ -56,6 +56,13 @@ class Audit:
             self._last = self._deeds[-1][0]
         self._prune()
 
+    def learn(self, key: str, value: str | None) -> None:
+        """Take what was done on another server."""
+        number = int(key)
+        if value is not None and number > self._last:
+            self._deeds.append((number, Deed(**json.loads(value))))
+            self._last = number
+
     def note(
         self,
         now: float,

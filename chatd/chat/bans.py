@@ -229,6 +229,20 @@ class Bans:
         if self.keep is not None:
             self.keep(target, None)
 
+    def learn(self, target: str, value: str | None) -> None:
+        """Let a ban be as another server has kept it; None when it holds no longer."""
+        keep, self.keep = self.keep, None
+        read = read_target(target)
+        if value is not None:
+            self.restore(Ban.decoded(target, value))
+        elif read is not None:
+            self.drop(read)
+        self.keep = keep
+
+    def encoded(self) -> dict[str, str]:
+        """All of them as they are kept, by their targets."""
+        return {str(ban.target): ban.encoded() for ban in self}
+
     def expire(self, now: float) -> None:
         """Forget what is over."""
         for ban in self:

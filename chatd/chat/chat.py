@@ -14,6 +14,7 @@ from chatd.chat import names
 from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
+from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.entrance import Entrance, Visitor
 from chatd.chat.events import (
     Acted,
@@ -27,14 +28,14 @@ from chatd.chat.events import (
     RoleGiven,
     RoomEvent,
     Said,
-    TopicSet,
 )
 from chatd.chat.expelling import put_out
 from chatd.chat.lasting import Lasting
-from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
+from chatd.chat.neighbours import Neighbours
 from chatd.chat.nicks import Nicks
 from chatd.chat.passwords import Checker, Hasher
 from chatd.chat.people import People, Person
@@ -68,6 +69,7 @@ class Chat:
         usual: Preferences = DEFAULT,
         hasher: Hasher,
         checker: Checker | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
@@ -89,7 +91,10 @@ class Chat:
         self.entrance = Entrance(
             self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
-        self._posting = Posting(store, schedule, incarnation, self.rooms, self.people)
+        self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
+        self._posting = Posting(
+            store, schedule, incarnation, self.rooms, self.people, self.elsewhere
+        )
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -294,13 +299,14 @@ class Chat:
         self.after_leaving(room, now)
 
     def _restored(self, name: Name, ident: str) -> Room:
-        return self._open_room(name, ident=ident)
+        return self.rooms.get(name.key) or self._open_room(name, ident=ident)
 
     def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
         self.rooms_made += 1
         made = self.rooms_made
         if not ident:
-            ident = name.key if permanent else f"{name.key}@{self._incarnation}.{made}"
+            same = permanent or self.elsewhere.is_shared  # for every server
+            ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self._posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
@@ -326,9 +332,10 @@ class Chat:
         self.after_leaving(room, now)
 
     def after_leaving(self, room: Room, now: float) -> None:
-        """A room with nobody in it is gone; one without an owner has an heir."""
+        """Somebody has left: a room with nobody in it is gone; one without an owner has an heir."""
+        self._posting.heed(room)
         if not (room.members or room.lasts):
-            del self.rooms[room.name.key]
+            self.rooms.pop(room.name.key, None)
             self._store.forget(room.id)
             return
         heir = room.heir()
@@ -412,19 +419,6 @@ class Chat:
         own = (session,) if session.reader.sees_own else ()
         self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
         return len(heard) - 1
-
-    def set_topic(self, person: Person, room: Room, text: str, now: float) -> None:
-        """Say what a room is about; nothing takes the topic away.
-
-        :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
-        """
-        room.check_membership(person)
-        room.check_role(person, Role.MODERATOR)
-        room.check_not_muted(person, now)
-        room.settings.topic = cut(text, TOPIC_LENGTH)
-        self.lasting.changed(room)
-        self.audit.note(now, person, "topic", room.settings.topic, room=room)
-        self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
     # People ---------------------------------------------------------------------------------------
 

@@ -23,6 +23,10 @@ def put_out(
     ban: Ban | None = None,
 ) -> None:
     """Kick or ban somebody from a room, in somebody's name or (``by`` is None) in the server's."""
+    if person.server:
+        kept = (str(ban.target), ban.encoded()) if ban is not None else None
+        chat.elsewhere.send(person, by, "kick", room.name.key, why, now, kept)
+        return
     chat.take_out(person, room)
     if room.uninvite(person):
         chat.lasting.changed(room)

@@ -40,7 +40,8 @@ class Lasting:
         self._lobby = lobby
         self._open_room = open_room
         self._owned: dict[str, int] = {}
-        self.load = Records(store, KIND, BAN, MUTE, take=self._restore_all).load
+        self._records = Records(store, KIND, BAN, MUTE, take=self._restore_all)
+        self.load = self._records.load
         self._keep_bans(lobby)
 
     def _restore_all(
@@ -60,6 +61,28 @@ class Lasting:
                 else:
                     self._store.put(kind, key, None)
         self._store.retain([room.id for room in known.values()])
+
+    def learn(self, room: Room | None, key: str, value: str | None) -> None:
+        """Another server has changed a record; ``room`` is the one of this name, if any is."""
+        if not self._records.loaded:
+            return
+        if room is not None:
+            self._count(room, -1)
+        if value is None and room is not None:
+            room.settings.lasting = False
+            room.keepers.clear()
+        elif value is not None and (room is None or room.permanent):
+            self._restore(key, value)
+        elif value is not None and room is not None:
+            fields = json.loads(value)
+            for name in _SETTINGS:
+                setattr(room.settings, name, fields.get(name, 0))
+            room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
+            self._count(room, 1)
+
+    def learn_ban(self, kind: str, room: Room, target: str, value: str | None) -> None:
+        """Another server has changed a ban or a mute of a room."""
+        _bans(room, kind).learn(target, value)
 
     def _restore(self, key: str, value: str) -> Room:
         fields = {"history": 0, **json.loads(value)}  # older records have none

@@ -176,6 +176,11 @@ RECALLED = 500
 #: Seconds after which a connection that owes an answer counts as dead, for who comes by another.
 DEAD_SECONDS = 3.0
 
+#: Seconds for which nothing is heard of another server of a cluster until it counts as gone, which
+#: is as long as its lease lasts; people of whom one message between servers tells, some 300 KB.
+SILENT_SECONDS = 30.0
+TOLD_AT_ONCE = 500
+
 #: Names that one answer lists; the rest is counted.
 LISTED = 200
 

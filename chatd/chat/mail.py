@@ -26,6 +26,12 @@ class Mail:
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for account, value in records.items():
+            self.learn(account, value)
+
+    def learn(self, account: str, value: str | None) -> None:
+        """Take a record of the store, or one that another server has changed."""
+        self._waiting.pop(account, None)
+        if value is not None:
             self._waiting[account] = [
                 PrivateMessage(time, sender, addressee, text, Recipient.ADDRESSEE)
                 for time, sender, addressee, text in json.loads(value)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from chatd.chat.archive import read_limit
 from chatd.chat.chat import Chat
-from chatd.chat.events import Invited, Refused, Role, RoleGiven, RoomSet
+from chatd.chat.events import Invited, Refused, Role, RoleGiven, RoomSet, TopicSet
 from chatd.chat.expelling import put_out
-from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS
+from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.people import Person, fold
 from chatd.chat.preferences import as_typed, on_or_off
 from chatd.chat.room import Room, outranks
@@ -88,6 +88,9 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         room.invite(other)
         chat.lasting.changed(room)
         chat.audit.note(now, person, "invite", other.nick, room=room)
+        chat.elsewhere.touched(room)
+    if other.server:
+        chat.elsewhere.send(other, person, "invite", now, room.name.shown)
     if person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))
@@ -117,6 +120,20 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
     return shown
 
 
+def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> None:
+    """Say what a room is about; nothing takes the topic away.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
+    """
+    room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    room.check_not_muted(person, now)
+    room.settings.topic = cut(text, TOPIC_LENGTH)
+    chat.lasting.changed(room)
+    chat.audit.note(now, person, "topic", room.settings.topic, room=room)
+    chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
+
+
 def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now: float) -> None:
     """Change one setting of a room.
 
@@ -127,7 +144,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
     room.check_role(person, Role.MODERATOR)
     settings = room.settings
     if name == "topic":
-        chat.set_topic(person, room, value, now)
+        set_topic(chat, person, room, value, now)
         return
     if name == "private":
         settings.private = on_or_off(value)

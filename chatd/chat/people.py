@@ -26,7 +26,8 @@ class Person:
     is, has that as ``beside``.  ``ignored`` holds folded nicks;
     ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
     lost their connection; ``invited_into`` and
-    ``held_in`` are the rooms that know this nick.  Times are seconds since the epoch.
+    ``held_in`` are the rooms that know this nick.  ``server`` is the one of a cluster on which they
+    are, empty for this one.  Times are seconds since the epoch.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Person:
         "name",
         "operator",
         "rooms",
+        "server",
         "sessions",
         "token",
         "told_by",
@@ -68,6 +70,7 @@ class Person:
         self.last_active = now
         self.away: str | None = None
         self.rooms: dict[str, Room] = {}
+        self.server = ""
         self.sessions: list[Session] = []
         # Empty, a dict takes less than a third of a set, and most people ignore nobody.
         self.ignored: dict[str, None] = {}

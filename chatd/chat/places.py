@@ -244,9 +244,12 @@ class Places:
         """Show what was said in a room since; True once nothing more is to be shown."""
         at, until = place.read[room], room.audience.number
         entries: list[Entry] = []
+        earlier = 0
         if until > at:
             last = await self._archive.before(room, until + 1, RECALLED)
             entries = [entry for entry in last if entry.number > at]
+            if len(entries) == RECALLED:
+                earlier = await self._archive.count(room, at, entries[0].number)
         if session not in session.person.sessions or session.person not in room.members:
             return True
         if session.reader.is_gone:
@@ -254,8 +257,7 @@ class Places:
         shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
         if shown:
             fitting = that_fit(shown)
-            earlier = fitting[0].number - 1 - at if len(entries) == RECALLED else 0
-            earlier = max(earlier, len(shown) - len(fitting))
+            earlier += len(shown) - len(fitting)
             recalled = Recalled(room.name.shown, fitting, new=True, earlier=earlier)
             if not session.deliver(recalled):  # what several rooms have may be too much
                 session.show(replace(recalled, entries=(), earlier=earlier + len(fitting)))

@@ -6,21 +6,26 @@ then has it happened.  The rooms that have news flush once, at the end of the re
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
 from chatd.chat import tally
 from chatd.chat.audience import Audience
-from chatd.chat.events import Acted, Edited, Entry, Joined, Refused, RoomEvent, Said
+from chatd.chat.elsewhere import Elsewhere
+from chatd.chat.events import Acted, Deleted, Edited, Entry, Joined, Refused, RoomEvent, Said
 from chatd.chat.mentions import mentioned
-from chatd.chat.people import People, Person
+from chatd.chat.people import People, Person, fold
 from chatd.chat.room import Room, Spoken
 from chatd.chat.session import Session
 from chatd.chat.store import Store
 
 #: Told what became of a post: its number in the room, or why it was not kept.
 Acknowledge = Callable[[int | Refused], None]
+
+#: Events of other servers that are remembered, as one may come in several rooms.
+SHOWN = 64
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class Posting:
         incarnation: str,
         rooms: Mapping[str, Room],
         people: People,
+        elsewhere: Elsewhere,
     ) -> None:
         self._store = store
         self._schedule = schedule
@@ -60,6 +66,10 @@ class Posting:
         self._people = people
         self._posts = 0
         self._posted: dict[str, _Posted] = {}
+        self._elsewhere = elsewhere
+        elsewhere.happens = self.happens_here
+        self._heeded: dict[str, Room] = {}
+        self._shown: OrderedDict[RoomEvent, list[Room]] = OrderedDict()
         self._news: list[Audience] = []
         store.open(self)
 
@@ -81,7 +91,23 @@ class Posting:
         message_id = f"{self._incarnation}.{self._posts}"
         spoken = _spoken(room, event, author)
         self._posted[message_id] = _Posted(room, author, session, unseen_by, acknowledge, spoken)
+        if isinstance(event, Joined):
+            self.heed(room)
+        if not isinstance(event, Said | Acted | Edited | Deleted):
+            other = self._people.find(event.nick)
+            self._elsewhere.touched(room, author, *(() if other is None else (other,)))
         self._store.post(room.id, message_id, event, author.account or "")
+
+    def heed(self, room: Room) -> None:
+        """Hear what other servers post to a room in which somebody is here, and to no other."""
+        if not self._elsewhere.is_shared or room.is_heard == (room.id in self._heeded):
+            return
+        if room.id in self._heeded:
+            del self._heeded[room.id]
+            self._store.unlisten(room.id)
+        else:
+            self._heeded[room.id] = room
+            self._store.listen(room.id)
 
     def announce(
         self,
@@ -104,6 +130,9 @@ class Posting:
         """The store has given an event its place: it happens now."""
         posted = self._posted.pop(message_id, None)
         if posted is None:
+            where_else = self._heeded.get(room)
+            if where_else is not None:
+                self.happens_here(where_else, event, number)
             return
         where = posted.room
         if self._rooms.get(where.name.key) is where:
@@ -112,6 +141,30 @@ class Posting:
                 posted.spoken.number = number
         if posted.acknowledge is not None:
             posted.acknowledge(number)
+
+    def happens_here(self, where: Room, event: RoomEvent, number: int | None = None) -> None:
+        """Show what somebody did on another server, in several rooms perhaps, to each once."""
+        author = fold(getattr(event, "by", None) or event.nick)
+        at = where.audience.number if number is None else number
+        rooms = self._shown.setdefault(event, [])
+        if len(self._shown) > SHOWN:
+            self._shown.popitem(last=False)
+        unseen_by = [
+            session
+            for session in (where.sessions() if rooms else ())
+            if not session.reader.each_room
+            and any(session.person in room.members for room in rooms)
+        ]
+        rooms.append(where)
+        where.audience.append(
+            Entry(where.name.shown, at, author, event),
+            unseen_by,
+            mentioned(event, where, self._people),
+        )
+        if isinstance(event, Deleted):
+            for member in where.members.values():
+                if member.spoken is not None and member.spoken.number == event.number:
+                    member.spoken.gone = True
 
     def _happens(self, where: Room, posted: _Posted, number: int, event: RoomEvent) -> None:
         author, session = posted.author, posted.session
@@ -131,6 +184,10 @@ class Posting:
             for each in author.sessions:
                 if each.listens:
                     where.audience.add(each, each.style_in(where))
+
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        """Another server has changed a record."""
+        self._elsewhere.recorded(kind, key, value)
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """The store could not keep an event: its writer is told."""

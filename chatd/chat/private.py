@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chatd.chat.accounts import Account
-from chatd.chat.chat import Chat
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
 from chatd.chat.people import Person, fold
 from chatd.chat.session import Session
+
+if TYPE_CHECKING:
+    from chatd.chat.chat import Chat
 
 
 def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> None:
@@ -24,13 +28,11 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
             each.deliver(echo)
         session.deliver(Notice(f"{other.name} is not here now, and will be shown it then."))
         return
-    message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     person.last_active = now
-    if person.name.key not in other.ignored:
-        reached = sum(each.deliver(message) for each in other.sessions)
-        if not reached and not chat.places.leave_word(other, message):
-            raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
-        other.told_by = person
+    if other.server:
+        chat.elsewhere.send(other, person, "whisper", now, text)
+    else:
+        receive(chat, person, other, text, now)
     echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
     for each in person.sessions:
         each.deliver(echo)
@@ -38,11 +40,26 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
         session.deliver(Notice(f"{other.nick} is away: {other.away or 'no reason given'}"))
 
 
+def receive(chat: Chat, person: Person, other: Person, text: str, now: float) -> None:
+    """Show somebody here what another says to them alone, unless they ignore them.
+
+    :raises Refused: ``not-reading``.
+    """
+    if person.name.key in other.ignored:
+        return
+    message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
+    reached = sum(each.deliver(message) for each in other.sessions)
+    waits = chat.places.leave_word(other, message)  # beside a program of theirs, too
+    if not (reached or waits):
+        raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
+    other.told_by = person
+
+
 def _addressee(chat: Chat, nick: str) -> Person | Account:
     """Who carries a nick, or else whose it is."""
     person = chat.people.find(nick)
     account = chat.accounts.get(person.account or "" if person else fold(nick))
-    if account is None or (person is not None and person.sessions):
+    if account is None or (person is not None and (person.sessions or person.server)):
         return chat.find_person(nick)
     owner = chat.entrance.owner_here(account)
     return owner if owner is not None and owner.sessions else account

@@ -48,9 +48,16 @@ class Profiles:
         if not self._loaded:
             self._loaded = True
             for account, value in records.items():
-                profile = self._profiles[account] = _Profile()
-                record = json.loads(value)
-                profile.chosen, profile.read = record["chosen"], record["read"]
+                self.learn(account, value)
+
+    def learn(self, account: str, value: str | None) -> None:
+        """Take a record of the store, or one that another server has changed."""
+        if value is None:
+            self._profiles.pop(account, None)
+            return
+        profile = self._profiles[account] = _Profile()
+        record = json.loads(value)
+        profile.chosen, profile.read = record["chosen"], record["read"]
 
     def preferences(self, account: str | None) -> Preferences:
         """How the owner of an account, or a guest, is shown things to begin with."""

@@ -8,19 +8,22 @@ from chatd.chat.store import Store
 
 
 class Records:
-    """The records of some kinds; ``take`` is given those of each kind, by their keys."""
+    """The records of some kinds; ``take`` is given those of each kind, by their keys.
+
+    ``loaded`` says that it was.
+    """
 
     def __init__(self, store: Store, *kinds: str, take: Callable[..., None]) -> None:
         self._store = store
         self._kinds = kinds
         self._take = take
-        self._loaded = False
+        self.loaded = False
 
     async def load(self) -> None:
         """Read what the store has, unless that is done."""
-        if self._loaded:
+        if self.loaded:
             return
         records = [await self._store.records(kind) for kind in self._kinds]
-        if not self._loaded:  # who else waited may have been first
-            self._loaded = True
+        if not self.loaded:  # who else waited may have been first
+            self.loaded = True
             self._take(*records)

@@ -318,6 +318,15 @@ class Room:
         """Somebody is a member now."""
         self.members[person] = Member(role, self.spoke.pop(person.name.key, 0.0))
 
+    def came_from_elsewhere(self, person: Person, role: str | None) -> None:
+        """Somebody on another server is a member now, with a role if they have one."""
+        self.members[person] = Member(Role(role) if role else Role.MEMBER)
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether anybody on this server is in it."""
+        return any(not person.server for person in self.members)
+
     def words_of(self, person: Person, words: str, now: float) -> str:
         """The words with which somebody leaves, if they might have said them here."""
         try:

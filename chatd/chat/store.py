@@ -28,6 +28,9 @@ class Keeper(Protocol):
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The event has its place in the room's order."""
 
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        """Another server has kept a record, or (None) dropped it."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """An event that is to be kept could not be; the reason can be shown to its writer."""
 
@@ -47,6 +50,12 @@ class Store(Protocol):
         ``author`` is the account of who did it, nothing when they have none; it is kept with it.
         """
 
+    def listen(self, room: str) -> None:
+        """Somebody here is in the room: the keeper hears of what others post to it from now on."""
+
+    def unlisten(self, room: str) -> None:
+        """Nobody here is in the room any more."""
+
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
@@ -54,6 +63,12 @@ class Store(Protocol):
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
+
+    async def count(self, room: str, above: int, below: int) -> int:
+        """Return how many events are numbered between two numbers.
+
+        Where changes are kept with them there may be as many more.
+        """
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None

@@ -31,7 +31,7 @@ async def show(chat: Chat, session: Session, room: Room) -> None:
     earlier = 0
     if read is not None:
         if len(entries) == count:
-            earlier = max(0, entries[0].number - 1 - read)
+            earlier = await chat.archive.count(room, read, entries[0].number)
         entries = [entry for entry in entries if entry.number > read]
     entries = [each for each in entries if session.wants(each) and _is_said(each)]
     if entries and room.members.get(session.person) is member:

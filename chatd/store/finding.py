@@ -37,6 +37,16 @@ def after(database: sqlite3.Connection, room: str, number: int, count: int) -> l
     return [event_from(row) for row in database.execute(query, (room, number, count))]
 
 
+def count(database: sqlite3.Connection, room: str, above: int, below: int) -> int:
+    """How many events are numbered between two numbers."""
+    query = (
+        "SELECT count(*) FROM event WHERE room = (SELECT id FROM room WHERE name = ?)"
+        " AND number > ? AND number < ?"
+    )
+    (found,) = database.execute(query, (room, above, below)).fetchone()
+    return int(found)
+
+
 def last_by(
     database: sqlite3.Connection, room: str, author: str, account: str | None
 ) -> Row | None:

@@ -148,6 +148,12 @@ class MemoryStore:
                 largest.drop()
             self._size += largest.size
 
+    def listen(self, room: str) -> None:
+        """Nobody else posts."""
+
+    def unlisten(self, room: str) -> None:
+        """Nobody else posts."""
+
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
@@ -166,6 +172,11 @@ class MemoryStore:
         if shelf is None:
             return []
         return list(islice((row[:2] for row in shelf.events if row[0] > number), count))
+
+    async def count(self, room: str, above: int, below: int) -> int:
+        """Return how many events are numbered between two numbers."""
+        shelf = self._shelves.get(room)
+        return sum(above < row[0] < below for row in shelf.events) if shelf is not None else 0
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None

@@ -218,6 +218,12 @@ class SqliteStore:
                 break
         self._tidy_at = monotonic() + (0.0 if more else TIDY_SECONDS)
 
+    def listen(self, room: str) -> None:
+        """Nobody else posts."""
+
+    def unlisten(self, room: str) -> None:
+        """Nobody else posts."""
+
     # Reading --------------------------------------------------------------------------------------
 
     async def before(
@@ -229,6 +235,10 @@ class SqliteStore:
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
         return await self._read(lambda database: finding.after(database, room, number, count))
+
+    async def count(self, room: str, above: int, below: int) -> int:
+        """Return how many events are numbered between two numbers."""
+        return await self._read(lambda database: finding.count(database, room, above, below))
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None

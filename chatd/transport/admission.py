@@ -33,6 +33,7 @@ class PerAddress:
 class Admission:
     """Counts connections.  Times are seconds on any clock that does not go back.
 
+    Nobody is let in while there is a sentence in ``closed`` that says why.
     ``reserve`` connections beyond ``most`` are for operators: who comes then has to prove that
     they are one.
     """
@@ -42,6 +43,7 @@ class Admission:
         self.reserve = reserve
         self.per_address = per_address
         self.here = 0
+        self.closed = ""
         self._counts: dict[str, int] = {}
         self._paces: OrderedDict[str, Pace] = OrderedDict()
 
@@ -50,6 +52,8 @@ class Admission:
 
         An empty address, that of a Unix socket, has no limit of its own.
         """
+        if self.closed:
+            return self.closed
         if self.here >= self.most + self.reserve:
             return FULL
         place, limit = prefix(address), self.per_address

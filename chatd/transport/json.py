@@ -13,6 +13,7 @@ from chatd.chat import names
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
+from chatd.chat.moderation import set_topic
 from chatd.chat.preferences import Preferences
 from chatd.chat.private import whisper
 from chatd.chat.room import Room
@@ -176,7 +177,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case json.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                self.host.chat.set_topic(session.person, where, topic, self.host.now())
+                set_topic(self.host.chat, session.person, where, topic, self.host.now())
                 self._answer(given, room=where.name.shown)
 
     def _room(self, session: Session, room: str | None) -> Room:

@@ -67,6 +67,17 @@ def _users(call: Call) -> None:
     call.list(f"{room}: {len(room.members)} here", roster(room, call.now))
 
 
+def _status(call: Call) -> None:
+    everyone, elsewhere = call.chat.people.everyone(), call.chat.elsewhere
+    here = sum(not person.server for person in everyone)
+    rows = [f"{len(everyone)} people in all, {here} of them on this server"]
+    if elsewhere.is_shared:
+        others = elsewhere.servers
+        rows.append(f"{others} other server{'s' * (others != 1)}")
+        rows.append(f"the cluster answered {duration(call.now - elsewhere.renewed_at)} ago")
+    call.list("Status:", rows)
+
+
 def _standing(person: Person) -> str:
     if person.operator:
         return "operator of this server"
@@ -85,7 +96,7 @@ def _whois(call: Call) -> None:
     ]
     if other.away is not None:
         rows.append(f"away: {other.away or 'no reason given'}")
-    if not other.sessions:
+    if not (other.sessions or other.server):
         rows.append("cut off, and may come back")
     if call.person.operator:
         rows.append(f"address {other.address or 'unknown'}")
@@ -95,7 +106,7 @@ def _whois(call: Call) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        call.chat.set_topic(call.person, room, call.words, call.now)
+        moderation.set_topic(call.chat, call.person, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -149,6 +160,7 @@ COMMANDS = (
     ),
     Command("rooms", "", "which rooms there are", _rooms, ("list",)),
     Command("users", "[ROOM]", "who is in a room", _users, ("who", "names")),
+    Command("status", "", "how many people and servers there are", _status),
     Command("whois", "NICK", "who somebody is", _whois),
     Command("topic", "[TEXT]", "what this room is about; its moderators may say it", _topic),
     Command("invite", "NICK [ROOM]", "ask somebody into a room", _invite),

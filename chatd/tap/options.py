@@ -1,62 +1,44 @@
-"""The command line of ``twistd chatd``: its options, and the service that they make.
-
-The only place that chooses a store and opens the ways in.
-"""
+"""The options of ``twistd chatd``: what each is, and how it is read."""
 
 from __future__ import annotations
 
-import secrets
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from twisted.application.service import IService, MultiService
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.strcred import AuthOptionMixin, InvalidAuthType, makeChecker
-from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorCore, IReactorTime, IStreamServerEndpoint
-from twisted.logger import Logger
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 import chatd
 import twisted
 from chatd.chat import names
-from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.limits import HISTORY_EVENTS, HISTORY_SHOWN_AT_MOST, Flood
+from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Flood
 from chatd.chat.moderation import SHOUTING
-from chatd.chat.preferences import Preferences
-from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
-from chatd.store.apart import Apart
-from chatd.store.files import DATABASE, data_folder, give
-from chatd.store.sqlite import SqliteStore, StoreError
-from chatd.transport.admission import Admission, PerAddress
-from chatd.transport.descriptors import raise_descriptor_limit
-from chatd.transport.farewell import Farewell
-from chatd.transport.gate import Door, GateFactory
-from chatd.transport.host import Host
+from chatd.store.files import data_folder
+from chatd.store.nats import where
+from chatd.transport.admission import PerAddress
 from chatd.transport.invited import GuestFile
-from chatd.transport.keeping import Keeping
-from chatd.transport.listening import Listening
-from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.ssh import (
     AuthorizedKeysError,
     HostKeyError,
     load_or_make,
     read_authorized_keys,
 )
-from chatd.transport.tcd import Desk
-from chatd.transport.turn import ReactorTurn
-from chatd.transport.ways import AUTO, NAMES, ways_in
+from chatd.transport.ways import AUTO, NAMES
+
+if TYPE_CHECKING:
+    pass
 
 _T = TypeVar("_T")
 
@@ -65,8 +47,6 @@ _T = TypeVar("_T")
 BACKLOG = 4096
 #: Lines of a message of the day that are shown.
 MOTD_LINES = 20
-#: What tokens are made of: letters and digits that are not taken for one another.
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _PORTS = range(65536)
 
 
@@ -207,6 +187,12 @@ class Options(UsageOptions, AuthOptionMixin):
             "10/2",
             "lines of one person at once, and then a second: BURST/A-SECOND, or none",
         ],
+        ["cluster", None, None, "NATS servers that make this server one with others: URL[,URL...]"],
+        ["cluster-name", None, None, "what this server is called there [default: the host's name]"],
+        ["cluster-login", None, None, "file with USER:PASSWORD for the NATS servers"],
+        ["cluster-creds", None, None, "file of credentials for the NATS servers"],
+        ["cluster-ca", None, None, "certificates that those of the NATS servers are signed by"],
+        ["cluster-cert", None, None, "certificate and key of this server, for the NATS servers"],
         ["student-id", None, "0", "the StudentID that the tcd way in answers HELO with"],
     ]
 
@@ -270,6 +256,12 @@ class Options(UsageOptions, AuthOptionMixin):
         self["endpoints"] = [
             (way, _checked(option, partial(_server, text))) for option, way, text in listen
         ]
+        if self["cluster"] and not isinstance(self["history"], float):
+            raise UsageError("--history: a cluster keeps what was said, for a number of days")
+        if not self["cluster"] and any(self[option] for option in _OF_CLUSTER):
+            raise UsageError("--cluster-…: there is no --cluster that it could be for")
+        proof = partial(where.tls, self["cluster-ca"], self["cluster-cert"])
+        self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
 
 
@@ -344,91 +336,12 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
+    "cluster": where.read_servers,
+    "cluster-login": where.read_login,
+    "cluster-creds": where.readable,
+    "cluster-ca": where.readable,
+    "cluster-cert": where.readable,
     "student-id": safe,
 }
-
-
-def _token() -> str:
-    """A word that nobody can guess (60 bits), short enough to be typed."""
-    letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
-    return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
-
-
-def makeService(options: Options) -> IService:
-    """The server that these options describe."""
-    from twisted.internet import reactor
-
-    return make_server(options, reactor)
-
-
-def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
-    """The server that these options describe, on a reactor, with another store if there is one."""
-    clock: IReactorTime = IReactorTime(reactor)
-    core: IReactorCore = reactor
-    names.prepare()
-    server = MultiService()
-    store = store or _store(options, reactor, server)
-    thread = PasswordThread(reactor)
-    thread.setServiceParent(server)
-    chat = Chat(
-        store,
-        lambda flush: clock.callLater(0, flush),
-        lobby=options["lobby"],
-        shouting=options["shouting"],
-        incarnation=secrets.token_hex(8),
-        make_token=_token,
-        usual=Preferences(replay=options["replay"]),
-        hasher=Argon2(thread),
-        checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
-    )
-    if options["allow"] is not None:
-        chat.welcome.invited = options["allow"]
-    Keeping(lambda: _begin(chat)).setServiceParent(server)
-    host = Host(
-        chat,
-        clock,
-        time.time,
-        motd=options["motd"],
-        flood=options["flood"],
-        operators=options["admin"],
-    )
-    admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(options["max-connections"] + admission.reserve)
-    desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
-    ways = ways_in(host, options["host-key"], desk)
-    proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
-    Farewell(chat, store, core).setServiceParent(server)
-    for way, endpoint in options["endpoints"]:
-        declared = None if way == AUTO else way
-        factory = GateFactory(Door(host, admission, ways, declared, proxies))
-        Listening(way, endpoint, factory).setServiceParent(server)
-    return server
-
-
-def _begin(chat: Chat) -> None:
-    """Read what the store has before anybody can have come in."""
-    loading = Deferred.fromCoroutine(chat.load(time.time()))
-    loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
-
-
-def _store(options: Options, reactor: Any, server: MultiService) -> Store:
-    """The store that the options choose, begun and ended with the server."""
-    history, turn = options["history"], ReactorTurn(reactor)
-    store = SqliteStore(
-        options["data"] / DATABASE,
-        turn,
-        time.time,
-        days=history if isinstance(history, float) else None,
-        power=options["durability"] == "power",
-    )
-
-    become: Any = options.parent or {}  # what twistd itself was told
-    try:
-        store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-        give(options["data"], become.get("uid"), become.get("gid"))
-    except (StoreError, OSError) as why:
-        raise SystemExit(f"chatd cannot keep what is said: {why}") from None
-    Keeping(store.begin).setServiceParent(server)
-    if isinstance(history, float):
-        return store
-    return Apart(HISTORY_EVENTS if history == "memory" else 0, turn, store)
+#: Options that say how the servers of ``--cluster`` are reached.
+_OF_CLUSTER = ("cluster-name", "cluster-login", "cluster-creds", "cluster-ca", "cluster-cert")

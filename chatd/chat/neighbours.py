@@ -1,0 +1,29 @@
+"""What the chat asks of whoever connects it with the other servers of its cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+#: Told what another server says: its name, and the text.
+Hear = Callable[[str, str], None]
+
+
+class Neighbours(Protocol):
+    """The way to the other servers; called, and calling back, in the thread of the chat.
+
+    What one server tells arrives in its order, or not at all.
+    """
+
+    @property
+    def name(self) -> str:
+        """What this server is called among them; another name each time it starts."""
+
+    def hear(self, hear: Hear) -> None:
+        """Let this function hear what the others say."""
+
+    def tell_all(self, text: str) -> None:
+        """Say something to every other server."""
+
+    def tell_one(self, server: str, text: str) -> None:
+        """Say something to one of them."""

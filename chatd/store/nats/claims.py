@@ -1,0 +1,126 @@
+"""Claims on nicks in the cluster: each is one message, and holds while its server lives.
+
+A server lives while it renews its lease.  A claim whose server does not is anybody's: it is
+replaced by its revision, so that only one of several who want it gets it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+from chatd.store.nats.jetstream import ElsewhereError, JetStream
+from chatd.store.nats.layout import NICKS, NODES, word
+from chatd.store.nats.link import AwayError, Message
+
+_GIVEN_BACK = {"KV-Operation": "DEL"}
+#: Seconds after which somebody who wants a nick is told that they cannot have it now.
+GIVE_UP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    holder: str
+    revision: int
+
+
+class Claims:
+    """The nicks that are claimed here, and the way to claim others."""
+
+    def __init__(self, streams: JetStream, lease: str) -> None:
+        self._streams = streams
+        self._lease = lease
+        self._claims: dict[str, _Claim] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+
+    async def renew(self) -> None:
+        """Say that this server lives.
+
+        :raises AwayError: when nobody answers.
+        """
+        await self._streams.publish(f"$KV.nodes.{self._lease}", b"{}")
+
+    async def end(self) -> None:
+        """Give back everything at once: this server is gone."""
+        await self._streams.purge(NODES, f"$KV.nodes.{self._lease}")
+
+    async def claim(self, nick: str, holder: str) -> bool:
+        """Take a nick for a holder; False when another holds it, or nobody answers."""
+        async with self._turns.setdefault(nick, asyncio.Lock()):
+            known = self._claims.get(nick)
+            if known is not None:
+                return known.holder == holder
+            try:
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    return await self._claim(nick, holder)
+            except TimeoutError:
+                return False
+
+    async def _claim(self, nick: str, holder: str) -> bool:
+        subject, expected = f"$KV.nicks.{word(nick)}", 0
+        data = json.dumps({"lease": self._lease, "holder": holder}).encode()
+        while True:
+            try:
+                place = await self._streams.publish(subject, data, expected=expected)
+            except AwayError:
+                await asyncio.sleep(0.1)
+            except ElsewhereError:
+                there = await self._there(subject)
+                if there is None:
+                    expected = 0
+                    continue
+                lease = _lease(there)
+                if lease is not None and lease != self._lease and await self._lives(lease):
+                    return False
+                expected = there.seq
+            else:
+                self._claims[nick] = _Claim(holder, place.seq)
+                return True
+
+    async def _there(self, subject: str) -> Message | None:
+        while True:
+            try:
+                return await self._streams.last(NICKS, subject)
+            except AwayError:
+                await asyncio.sleep(0.1)
+
+    async def _lives(self, lease: str) -> bool:
+        while True:
+            try:
+                return await self._streams.last(NODES, f"$KV.nodes.{lease}") is not None
+            except AwayError:
+                await asyncio.sleep(0.1)
+
+    async def alone(self) -> bool:
+        """Whether no other server lives."""
+        messages, _ = await self._streams.page(NODES, "$KV.nodes.*", 1)
+        return all(message.subject.endswith(f".{self._lease}") for message in messages)
+
+    async def release(self, nick: str, holder: str) -> None:
+        """Give a nick back, if this holder has it."""
+        async with self._turns.setdefault(nick, asyncio.Lock()):
+            known = self._claims.get(nick)
+            if known is None or known.holder != holder:
+                return
+            del self._claims[nick]
+            subject = f"$KV.nicks.{word(nick)}"
+            while True:
+                try:
+                    await self._streams.publish(
+                        subject, b"", expected=known.revision, headers=_GIVEN_BACK
+                    )
+                    break
+                except ElsewhereError:
+                    break  # it was not ours any more, or is given back already
+                except AwayError:
+                    await asyncio.sleep(0.1)
+        if not self._turns[nick].locked():
+            self._turns.pop(nick, None)
+
+
+def _lease(message: Message) -> str | None:
+    """Whose claim a message is; None when it was given back."""
+    if "KV-Operation" in message.headers:
+        return None
+    return str(json.loads(message.data)["lease"])

@@ -1,0 +1,174 @@
+"""JetStream by its own requests: streams, what is in them, and what they refuse.
+
+Every method is one request (`chatd.store.nats.link`), or a page of answers.  A page is read from
+any replica, which may be behind the leader; whoever knows what has to be there asks again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatd.store.nats.link import AwayError, Link, Message
+
+#: Messages, and bytes, of one page.
+PAGE = 500
+_PAGE_BYTES = 4 * 1024 * 1024
+#: What JetStream calls a message that came at another place than was expected, a message and a
+#: stream that are not there, and a stream that is there otherwise.
+_ELSEWHERE = (10071, 10164)
+_NO_MESSAGE, _NO_STREAM, _STREAM_EXISTS = 10037, 10059, 10058
+#: What passes when there is a leader again, or room.
+_PASSING = (10008, 10023, 10074, 10077)
+
+
+class DeclinedError(Exception):
+    """JetStream does not do that; the code is its own."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class ElsewhereError(DeclinedError):
+    """Somebody else has written there since."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message lies; ``again`` when it was there already, by its id."""
+
+    seq: int
+    again: bool
+
+
+class JetStream:
+    """The streams of a cluster, by way of one connection."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+
+    async def publish(
+        self,
+        subject: str,
+        data: bytes,
+        *,
+        message_id: str = "",
+        expected: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Place:
+        """Put a message into the stream of its subject.
+
+        With ``expected`` the last message of the subject has to be that one (0: none).
+
+        :raises ElsewhereError: when it is another.
+        :raises DeclinedError: when it is not taken for another reason.
+        :raises AwayError: when nobody answers; it may be there or not.
+        """
+        head = dict(headers or {})
+        if message_id:
+            head["Nats-Msg-Id"] = message_id
+        if expected is not None:
+            head["Nats-Expected-Last-Subject-Sequence"] = str(expected)
+        answer = _answer(await self.link.ask(subject, data, head or None))
+        return Place(int(answer["seq"]), bool(answer.get("duplicate")))
+
+    async def last(self, stream: str, subject: str) -> Message | None:
+        """The last message of a subject, as the leader has it."""
+        return await self._from_leader(stream, {"last_by_subj": subject})
+
+    async def get(self, stream: str, seq: int) -> Message | None:
+        """One message, as the leader has it."""
+        return await self._from_leader(stream, {"seq": seq})
+
+    async def _from_leader(self, stream: str, which: dict[str, object]) -> Message | None:
+        try:
+            answer = await self._ask(f"STREAM.MSG.GET.{stream}", which)
+        except DeclinedError as why:
+            if why.code == _NO_MESSAGE:
+                return None
+            raise
+        found = answer["message"]
+        headers = _headers(base64.b64decode(found.get("hdrs", "")))
+        headers["Nats-Sequence"] = str(found["seq"])
+        return Message(found["subject"], base64.b64decode(found.get("data", "")), headers)
+
+    async def page(
+        self, stream: str, subject: str, seq: int, count: int = PAGE
+    ) -> tuple[list[Message], int]:
+        """The first messages of a subject from a place on, and how many more there are.
+
+        Fewer than ``count`` may come although there are more.
+        """
+        asked = {
+            "seq": max(1, seq),
+            "next_by_subj": subject,
+            "batch": count,
+            "max_bytes": _PAGE_BYTES,
+        }
+        messages, end = await self.link.ask_for_many(
+            f"$JS.API.DIRECT.GET.{stream}", json.dumps(asked).encode()
+        )
+        if end.status == "404":
+            return [], 0
+        if end.status != "204":
+            raise AwayError(end.headers.get("Description", end.status))
+        return messages, max(0, int(messages[-1].headers.get("Nats-Num-Pending", 0)))
+
+    async def purge(self, stream: str, subject: str, *, below: int | None = None) -> None:
+        """Drop the messages of a subject, or those ``below`` a place."""
+        which: dict[str, object] = {"filter": subject}
+        if below is not None:
+            which["seq"] = below
+        await self._ask(f"STREAM.PURGE.{stream}", which)
+
+    async def erase(self, stream: str, seq: int) -> None:
+        """Drop one message; that it is gone already is as good."""
+        try:
+            await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
+        except DeclinedError as why:
+            if why.code not in (_NO_MESSAGE, 10057):  # 10057: it cannot be deleted, being gone
+                raise
+
+    async def make(self, config: Mapping[str, object]) -> None:
+        """Make a stream unless there is one of this name."""
+        try:
+            await self._ask(f"STREAM.CREATE.{config['name']}", config)
+        except DeclinedError as why:
+            if why.code != _STREAM_EXISTS:
+                raise
+
+    async def info(self, stream: str, **asked: object) -> dict[str, Any] | None:
+        """What JetStream says of a stream; None when there is none."""
+        try:
+            return await self._ask(f"STREAM.INFO.{stream}", asked)
+        except DeclinedError as why:
+            if why.code == _NO_STREAM:
+                return None
+            raise
+
+    async def _ask(self, what: str, data: Mapping[str, object]) -> dict[str, Any]:
+        return _answer(await self.link.ask(f"$JS.API.{what}", json.dumps(data).encode()))
+
+
+def _answer(message: Message) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(message.data)
+    error = answer.get("error")
+    if error is None:
+        return answer
+    code, why = error.get("err_code", 0), error.get("description", "")
+    if code in _PASSING or error.get("code") == 503:
+        raise AwayError(why)
+    if code in _ELSEWHERE:
+        raise ElsewhereError(code, why)
+    raise DeclinedError(code, why)
+
+
+def _headers(raw: bytes) -> dict[str, str]:
+    """The headers of a stored message: a line of version, then a name and a value each."""
+    lines = raw.decode("utf-8", "replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if ":" in line)
+    return {name: value.strip() for name, _, value in pairs}

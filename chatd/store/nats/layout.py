@@ -1,0 +1,169 @@
+"""Which streams there are, and what lies where in them.
+
+====================  =========================================================================
+``ROOM_<k>``          the rooms whose token falls on k: ``room.<k>.<token>``, in its order what
+                      was said and what changed it; ``over.<k>.<token>.<number>``, the text that an
+                      edit has put in the place of that of a message
+``KV_records``        accounts, rooms and so on: ``$KV.records.<kind>.<key>``, one message each
+``KV_nicks``          who claims a nick: ``$KV.nicks.<nick>``
+``KV_nodes``          which servers are alive: ``$KV.nodes.<lease>``, gone when not renewed in time
+====================  =========================================================================
+
+What comes into a room is told again under ``live.<k>.<token>.m``, a record under ``live.r.…``.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+
+from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.link import AwayError
+
+#: Streams that the rooms are spread over; fixed when the cluster is made.
+SHARDS = 16
+#: Copies of everything, where there are that many servers.
+REPLICAS = 3
+#: Seconds in which a message that comes again is known by its id.
+AGAIN_SECONDS = 120
+#: Seconds after which a server that has not renewed its lease is gone.
+LEASE_SECONDS = 30
+#: What one room keeps at most, and for how many days anything is kept unless told otherwise.
+ROOM_EVENTS = 100_000
+
+RECORDS, NICKS, NODES = "KV_records", "KV_nicks", "KV_nodes"
+_SECOND = 1_000_000_000
+_LEAST = (2, 11)
+
+
+class UnfitError(Exception):
+    """The cluster cannot be used; the argument is a sentence without its beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a room lies."""
+
+    shards: int
+
+    def room(self, ident: str) -> Spot:
+        """The place of a room by its id."""
+        digest = hashlib.sha256(ident.encode("utf-8", "surrogatepass")).digest()
+        token = base64.b32hexencode(digest[:20]).decode().lower()
+        return Spot(int.from_bytes(digest[20:24], "big") % self.shards, token)
+
+    def streams(self) -> list[str]:
+        """The streams of all rooms."""
+        return [f"ROOM_{shard}" for shard in range(self.shards)]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a room lies, and what is told of it where."""
+
+    shard: int
+    token: str
+
+    @property
+    def stream(self) -> str:
+        """The stream that has it."""
+        return f"ROOM_{self.shard}"
+
+    @property
+    def log(self) -> str:
+        """What was said, and changed."""
+        return f"room.{self.shard}.{self.token}"
+
+    def over(self, number: int | str = "*") -> str:
+        """The new text of a message, or of any."""
+        return f"over.{self.shard}.{self.token}.{number}"
+
+    def live(self, what: str = "*") -> str:
+        """Where it is told: ``m`` what is kept, ``e`` what is not."""
+        return f"live.{self.shard}.{self.token}.{what}"
+
+
+def word(text: str) -> str:
+    """Any text as one word of a subject; `unword` reads it."""
+    raw = text.encode("utf-8", "surrogatepass")
+    return "k" + base64.b32hexencode(raw).decode().rstrip("=").lower()
+
+
+def unword(subject_word: str) -> str:
+    """The text of a `word`."""
+    raw = subject_word[1:].upper()
+    return base64.b32hexdecode(raw + "=" * (-len(raw) % 8)).decode("utf-8", "surrogatepass")
+
+
+async def check(streams: JetStream) -> None:
+    """Look whether the server is new enough.
+
+    :raises UnfitError: when it is not, or has no JetStream.
+    """
+    version = str(streams.link.server.get("version", "0"))
+    numbers = tuple(int(each) for each in version.split("-")[0].split(".")[:2] if each.isdigit())
+    if numbers < _LEAST:
+        raise UnfitError(f"NATS {version} is too old; it takes 2.11 or newer")
+    if not streams.link.server.get("jetstream"):
+        raise UnfitError("the NATS server has no JetStream; its configuration needs jetstream {}")
+
+
+async def prepare(
+    streams: JetStream,
+    *,
+    shards: int = SHARDS,
+    replicas: int | None = None,
+    days: float | None = None,
+) -> Layout:
+    """Make the streams that are not there yet, and return how they are laid out."""
+    info = await streams.info(RECORDS)
+    if info is None:
+        copies = replicas or (REPLICAS if streams.link.server.get("cluster") else 1)
+        usual = {"num_replicas": copies, "storage": "file", "allow_direct": True}
+        await _make(streams, usual, shards, days)
+        info = await streams.info(RECORDS)
+        if info is None:
+            raise AwayError("the streams are not there yet")
+    found = int(info["config"].get("metadata", {}).get("shards", shards))
+    return Layout(found)
+
+
+async def _make(
+    streams: JetStream, usual: dict[str, object], shards: int, days: float | None
+) -> None:
+    """Make every stream; the records come last, for they say that the others are there."""
+    age = round(days * 86400 * _SECOND) if days is not None else 0
+    for shard in range(shards):
+        await streams.make(
+            {
+                **usual,
+                "name": f"ROOM_{shard}",
+                "subjects": [f"room.{shard}.*", f"over.{shard}.*.*"],
+                "max_msgs_per_subject": ROOM_EVENTS,
+                "max_age": age,
+                "duplicate_window": AGAIN_SECONDS * _SECOND,
+                "allow_rollup_hdrs": True,
+                "republish": {
+                    "src": f"room.{shard}.*",
+                    "dest": f"live.{shard}.{{{{wildcard(1)}}}}.m",
+                },
+            }
+        )
+    one_each = {**usual, "max_msgs_per_subject": 1, "allow_rollup_hdrs": True}
+    lease = {"max_age": LEASE_SECONDS * _SECOND, "duplicate_window": LEASE_SECONDS * _SECOND}
+    await streams.make({**one_each, "name": NODES, "subjects": ["$KV.nodes.*"], **lease})
+    await streams.make({**one_each, "name": NICKS, "subjects": ["$KV.nicks.*"]})
+    await streams.make(
+        {
+            **one_each,
+            "name": RECORDS,
+            "subjects": ["$KV.records.*.*"],
+            "metadata": {"shards": json.dumps(shards)},
+            "republish": {
+                "src": "$KV.records.*.*",
+                "dest": "live.r.{{wildcard(1)}}.{{wildcard(2)}}",
+            },
+        }
+    )

@@ -1,0 +1,200 @@
+"""How a room is read: what was said last, next, and what is looked for.
+
+A stream is read forward only.  Where the last so many messages of a room begin is found by asking,
+for some places, how many come after.  What was deleted is erased; what was edited is patched here,
+with what lies over it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from chatd.chat.events import Acted, KeptEvent, Said
+from chatd.chat.people import fold
+from chatd.chat.search import Search
+from chatd.store.nats.jetstream import PAGE, JetStream
+from chatd.store.nats.layout import Spot
+from chatd.store.nats.link import Message
+from chatd.store.nats.messages import Written, read
+
+#: Events that one search, or a look for somebody's last message, goes through, the newest: each
+#: costs some 30 µs of this process, and is sent over the network.
+SEARCHED = 2000
+#: How often a page is read anew when a replica does not have yet what has to be there.
+_BEHIND = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message of a room: its place, what it says, and when the stream took it."""
+
+    number: int
+    written: Written
+    taken: tuple[str, str]
+
+    @property
+    def kept(self) -> KeptEvent | None:
+        """What it says, unless it changed something else."""
+        return self.written.event if isinstance(self.written.event, KeptEvent) else None
+
+
+async def last(streams: JetStream, spot: Spot, below: int | None, count: int) -> list[Found]:
+    """The last ``count`` kept events below a number, oldest first.
+
+    :raises AwayError: when nobody answers in time.
+    """
+    newest = await streams.last(spot.stream, spot.log) if count else None
+    if newest is None:
+        return []
+    end = newest.seq if below is None else min(newest.seq, below - 1)
+    wanted = count
+    while True:
+        start = await _start(streams, spot, end, wanted)
+        found = await _between(streams, spot, start, end)
+        kept = [each for each in found if each.kept is not None]
+        if len(kept) >= count or start <= 1:
+            return await _patched(streams, spot, kept[len(kept) - min(count, len(kept)) :])
+        wanted = 2 * wanted + 16
+
+
+async def after(streams: JetStream, spot: Spot, number: int, count: int) -> list[Found]:
+    """The first ``count`` kept events above a number, oldest first.
+
+    :raises AwayError: when nobody answers in time.
+    """
+    newest = await streams.last(spot.stream, spot.log) if count else None
+    if newest is None or newest.seq <= number:
+        return []
+    found = await _between(streams, spot, number + 1, newest.seq, count)
+    kept = [each for each in found if each.kept is not None]
+    return await _patched(streams, spot, kept[:count])
+
+
+async def count(streams: JetStream, spot: Spot, above: int, below: int) -> int:
+    """How many events are numbered between two numbers; if very many, with what changed them."""
+    newest = await streams.last(spot.stream, spot.log)
+    end = min(below - 1, newest.seq if newest is not None else 0)
+    if end <= above:
+        return 0
+    about = await _from(streams, spot, above + 1) - await _from(streams, spot, end + 1)
+    if about > SEARCHED:
+        return about
+    return sum(each.kept is not None for each in await _between(streams, spot, above + 1, end))
+
+
+async def last_by(
+    streams: JetStream, spot: Spot, nick: str, account: str | None
+) -> tuple[int, KeptEvent] | None:
+    """The last message of somebody among the newest of a room."""
+    for count in (100, SEARCHED):
+        for each in reversed(await last(streams, spot, None, count)):
+            event = each.kept
+            is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
+            if event is not None and is_theirs and account in (None, each.written.account):
+                return each.number, event
+    return None
+
+
+async def search(
+    streams: JetStream, spots: Sequence[tuple[str, Spot]], search: Search, skip: int, count: int
+) -> list[tuple[str, int, KeptEvent]]:
+    """What is found in the newest of some rooms, what was kept last first."""
+    found: list[tuple[tuple[str, str], str, int, KeptEvent]] = []
+    share = max(1, SEARCHED // len(spots)) if spots else 0
+    for room, spot in spots[:SEARCHED]:
+        for each in await last(streams, spot, None, share):
+            if each.kept is not None and search.finds(each.kept):
+                found.append((each.taken, room, each.number, each.kept))
+    found.sort(key=lambda row: (row[0], row[2]), reverse=True)
+    return [row[1:] for row in found[skip : skip + count]]
+
+
+# Where to begin -----------------------------------------------------------------------------------
+
+
+async def _start(streams: JetStream, spot: Spot, end: int, wanted: int) -> int:
+    """A place from which at least so many messages of a room come up to another, and few more."""
+    beyond = await _from(streams, spot, end + 1)
+    low, high = 1, end
+    in_all = await _from(streams, spot, low) - beyond
+    if in_all <= 2 * wanted + PAGE // 4:
+        return low
+    at = max(low, round(end - 1.5 * wanted * (end - low) / in_all))
+    while high - low > wanted:
+        there = await _from(streams, spot, at) - beyond
+        if wanted <= there <= 2 * wanted + PAGE // 4:
+            return at
+        low, high = (at, high) if there > wanted else (low, at)
+        at = (low + high) // 2
+    return low
+
+
+async def _from(streams: JetStream, spot: Spot, place: int) -> int:
+    """How many messages of a room there are from a place on."""
+    messages, more = await streams.page(spot.stream, spot.log, place, 1)
+    return len(messages) + more
+
+
+async def _between(
+    streams: JetStream, spot: Spot, start: int, end: int, enough: int | None = None
+) -> list[Found]:
+    """The messages of a room from one place to another, which is there, or ``enough`` events."""
+    found: list[Found] = []
+    behind = kept = 0
+    while start <= end and (enough is None or kept < enough):
+        size = PAGE if enough is None else min(PAGE, enough + 16)
+        messages, more = await streams.page(spot.stream, spot.log, start, size)
+        if messages:
+            start = messages[-1].seq + 1
+            came = _read([message for message in messages if message.seq <= end])
+            kept += sum(each.kept is not None for each in came)
+            found += came
+        if not more and start <= end:
+            behind += 1
+            if behind > _BEHIND:
+                break  # it was there when we asked, and has been dropped since
+            await asyncio.sleep(0.005 * 2**behind)
+    return found
+
+
+def _read(messages: list[Message]) -> list[Found]:
+    found = []
+    for message in messages:
+        written = read(message.data)
+        if written is not None:
+            found.append(Found(message.seq, written, _taken(message)))
+    return found
+
+
+def _taken(message: Message) -> tuple[str, str]:
+    """When a stream took a message, as something to sort by."""
+    second, _, fraction = message.headers.get("Nats-Time-Stamp", "").rstrip("Z").partition(".")
+    return second, fraction.ljust(9, "0")
+
+
+# What was edited ----------------------------------------------------------------------------------
+
+
+async def _patched(streams: JetStream, spot: Spot, found: list[Found]) -> list[Found]:
+    """Put into what was said what has been put in its place since."""
+    if not found:
+        return found
+    texts: dict[int, str] = {}
+    start, more = found[0].number, 1
+    while more:
+        messages, more = await streams.page(spot.stream, spot.over(), start)
+        for message in messages:
+            texts[int(message.subject.rpartition(".")[2])] = json.loads(message.data)["text"]
+            start = message.seq + 1
+    return [_with(each, texts[each.number]) if each.number in texts else each for each in found]
+
+
+def _with(found: Found, text: str) -> Found:
+    event = found.written.event
+    if not isinstance(event, Said | Acted):
+        return found
+    edited = replace(found.written, event=replace(event, text=text, edited=True))
+    return replace(found, written=edited)

@@ -1,0 +1,153 @@
+"""The records of the cluster: all of them in memory, each change by the revision that was seen.
+
+Whoever changes a record changes what they have seen, or nothing: the stream takes a record only in
+the place of the one that this server knows.  What others change is heard, in the stream's order and
+without gaps, and told to the chat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from chatd.chat.store import NotKeptError
+from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
+from chatd.store.nats.layout import RECORDS, unword, word
+from chatd.store.nats.link import AwayError, Message
+from chatd.store.turn import Answer
+
+#: Seconds after which a record that nobody acknowledged is given up.
+GIVE_UP_SECONDS = 20.0
+_ALL = "$KV.records.*.*"
+#: Kinds of which the last word counts, whoever has it: an account's preferences, and its mail.
+LAST_WINS = frozenset({"profile", "mail"})
+_DROPPED = {"KV-Operation": "DEL"}
+
+#: Told of a record that another server has put, or (None) dropped: kind, key, value.
+Changed = Callable[[str, str, str | None], None]
+
+
+class Records:
+    """Every record, by kind and key; what was dropped is None there."""
+
+    def __init__(
+        self,
+        streams: JetStream,
+        lease: str,
+        tell: Callable[[Callable[[], None]], None],
+        changed: Changed,
+    ) -> None:
+        self._streams = streams
+        self._lease = lease
+        self._tell = tell
+        self._changed = changed
+        self._records: dict[tuple[str, str], tuple[int, str | None]] = {}
+        self._turns: dict[tuple[str, str], asyncio.Lock] = {}
+        self._last = 0
+        self._own = 0
+        self._reading = asyncio.Lock()
+        self._ready = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Read what there is, and hear what comes."""
+        await self._streams.link.hear("live.r.*.*", self._heard)
+        await self.catch_up()
+        self._ready.set()
+
+    async def of_kind(self, kind: str) -> dict[str, str]:
+        """Every record of a kind, by its key."""
+        await self._ready.wait()
+        return {
+            key: value
+            for (of, key), (_, value) in self._records.items()
+            if of == kind and value is not None
+        }
+
+    async def catch_up(self) -> None:
+        """Read what was not heard.
+
+        :raises AwayError: when nobody answers.
+        """
+        async with self._reading:
+            more = 1
+            while more:
+                messages, more = await self._streams.page(RECORDS, _ALL, self._last + 1)
+                for message in messages:
+                    self._take(message)
+
+    def _heard(self, message: Message) -> None:
+        if self._ready.is_set() and message.seq == self._last + 1:
+            self._take(message)
+
+    @property
+    def behind(self) -> int:
+        """The place up to which everything is known."""
+        return self._last
+
+    def _take(self, message: Message) -> None:
+        """The next message of the stream."""
+        if message.seq <= self._last:
+            return
+        self._last = message.seq
+        kind, key = map(unword, message.subject.split(".")[-2:])
+        value = None if "KV-Operation" in message.headers else message.data.decode()
+        self._learn(kind, key, message.seq, value)
+
+    def _learn(self, kind: str, key: str, revision: int, value: str | None) -> None:
+        known = self._records.get((kind, key))
+        if known is None or known[0] < revision:
+            self._records[kind, key] = (revision, value)
+            if self._ready.is_set():
+                self._tell(partial(self._changed, kind, key, value))
+
+    async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
+        """Put a record in the place of the one that is known, or drop that, and answer."""
+        turn = self._turns.setdefault((kind, key), asyncio.Lock())
+        async with turn:
+            self._own += 1
+            message_id = f"{self._lease}.{self._own}"
+            try:
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    await self._ready.wait()
+                    await self._put(kind, key, value, message_id)
+            except (TimeoutError, DeclinedError) as error:
+                why = "the cluster does not answer."
+                if isinstance(error, ElsewhereError):
+                    why = "somebody else changed it at the same moment; try again."
+                elif isinstance(error, DeclinedError):
+                    why = f"the cluster does not take it ({error})."
+                self._tell(partial(answer.fail, NotKeptError(why)))
+            else:
+                self._tell(partial(answer.give, None))
+        if not turn.locked():
+            self._turns.pop((kind, key), None)
+
+    async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
+        subject = f"$KV.records.{word(kind)}.{word(key)}"
+        data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
+        while True:
+            revision = self._records.get((kind, key), (0, None))[0]
+            try:
+                place = await self._streams.publish(
+                    subject, data, message_id=message_id, expected=revision, headers=headers
+                )
+            except AwayError:
+                await asyncio.sleep(0.1)
+            except ElsewhereError:
+                await self.catch_up()
+                there = self._records.get((kind, key), (0, None))[0]
+                if await self._is_ours(subject, message_id) or there == revision:
+                    return
+                if kind not in LAST_WINS:
+                    raise
+            else:
+                known = self._records.get((kind, key), (0, None))
+                if known[0] < place.seq:
+                    self._records[kind, key] = (place.seq, value)
+                return
+
+    async def _is_ours(self, subject: str, message_id: str) -> bool:
+        """Whether what is there is what was published, and only its acknowledgement was lost."""
+        message = await self._streams.last(RECORDS, subject)
+        return message is not None and message.headers.get("Nats-Msg-Id") == message_id

@@ -1,0 +1,109 @@
+"""Lease: this server says that it lives, and lets go of everybody when the cluster cannot hear it.
+
+The others give away the nicks of a server that they have not heard of for 30 s.  So one that could
+not renew its lease for 25 s must have nobody any more by then: its people come again by another
+server, or by this one when it is back.  That holds when the cluster is away, and when this process
+stood still.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from chatd.chat import returning
+from chatd.chat.chat import Chat
+from chatd.chat.events import Notice
+from chatd.transport.admission import Admission
+
+#: Seconds between two renewals, and without one until everybody is let go of; how often that, and
+#: whether another server is silent, is looked at.
+RENEW_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+FENCE_SECONDS = 25.0
+
+#: What people are told then, and who comes meanwhile.
+LOST = "This server has lost touch with the others; connect again."
+AWAY = "This server has lost touch with the others; try again in a moment."
+
+
+class Leased(Protocol):
+    """What keeps the lease."""
+
+    def renew(self, renewed: Callable[[], None]) -> None:
+        """Renew it, and say when that is done."""
+
+
+class Lease(Service):
+    """Renews the lease while the service runs; ``now`` is the time of day."""
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        chat: Chat,
+        leased: Leased,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        admission: Admission,
+    ) -> None:
+        self._chat = chat
+        self._leased = leased
+        self._clock = clock
+        self._now = now
+        self._admission = admission
+        self._renewed_at = self._renew_at = 0.0
+        self._beats = LoopingCall(self._beat)
+        self._beats.clock = clock
+
+    def startService(self) -> None:
+        """Begin to renew."""
+        super().startService()
+        self._renewed_at = self._clock.seconds()
+        self._beats.start(LOOK_SECONDS)
+
+    def stopService(self) -> None:
+        """Say that this server ends."""
+        super().stopService()
+        if self._beats.running:
+            self._beats.stop()
+        self._chat.elsewhere.bye()
+
+    def _beat(self) -> None:
+        now = self._clock.seconds()
+        if now - self._renewed_at > FENCE_SECONDS:
+            self._let_go()
+        self._chat.elsewhere.look(self._now())
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW_SECONDS
+            self._leased.renew(self._renewed)
+            self._chat.elsewhere.beat(self._now())
+
+    def _renewed(self) -> None:
+        self._renewed_at = self._clock.seconds()
+        self._chat.elsewhere.renewed_at = self._now()
+        if self._admission.closed:
+            self._admission.closed = ""
+            self._log.info("cluster: in touch again")
+
+    def _let_go(self) -> None:
+        """Part with everybody; nobody comes in until the lease is renewed."""
+        if self._admission.closed:
+            return
+        self._admission.closed = AWAY
+        people = [person for person in self._chat.people.everyone() if not person.server]
+        self._log.error("cluster: out of touch, {count} people let go of", count=len(people))
+        now = self._now()
+        for person in people:
+            for session in tuple(person.sessions):
+                session.deliver(Notice(LOST))
+                self._chat.leave(session, "", now)
+                session.reader.close()
+            place = self._chat.places.get(person)
+            if place is not None:
+                returning.end(self._chat, place, now)

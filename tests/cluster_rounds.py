@@ -1,0 +1,150 @@
+"""Kill NATS servers at random moments while two servers post: ``python -m tests.cluster_rounds``.
+
+What must hold after every kill: what was acknowledged is in its room once; both servers, who
+listen, were told the same in the same order, which is that of the room; and it goes on.  A round
+kills one, two or all three servers of a cluster with SIGKILL and starts them again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random, SystemRandom
+from tempfile import TemporaryDirectory
+
+from .nats_nodes import Node, said
+from .nats_servers import Nats, running
+from .served import PATIENCE
+from .turns import TestTurn, waited
+
+ROOMS = ("lobby", "attic", "cellar", "garden")
+#: Posts of each server that may wait to be acknowledged.
+WINDOW = 64
+
+
+class Round:
+    """Two servers that post to every room while NATS servers die."""
+
+    def __init__(self, nats: Nats, random: Random) -> None:
+        self.nats = nats
+        self.random = random
+        self.turn = TestTurn()
+        where = nats.account()
+        self.nodes = [Node(where, self.turn), Node(where, self.turn)]
+        self.posted = 0
+        self.unanswered: Counter[int] = Counter()
+        for node in self.nodes:
+            for room in ROOMS:
+                node.store.listen(room)
+                waited(node.store.before(room, None, 0))
+
+    def posts(self, seconds: float) -> None:
+        """Let both post as fast as they are acknowledged."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            for number, node in enumerate(self.nodes):
+                if self.waiting(number) < WINDOW:
+                    self.posted += 1
+                    room = self.random.choice(ROOMS)
+                    node.store.post(room, f"{number}.{self.posted}", said(str(self.posted)))
+                    self.unanswered[number] += 1
+            self.turn.run()
+            time.sleep(0.0005)
+
+    def waiting(self, number: int) -> int:
+        """How much that a server has posted is not acknowledged yet."""
+        node = self.nodes[number]
+        own = sum(row[1].startswith(f"{number}.") for row in node.heard)
+        return self.unanswered[number] - own - len(node.refused)
+
+    def kill(self) -> int:
+        """Kill some servers and start them again after a while; return how many."""
+        dead = self.random.sample(range(3), self.random.choice((1, 1, 1, 2, 3)))
+        for number in dead:
+            self.nats.servers[number].kill()
+        self.posts(self.random.uniform(0.2, 1.5))
+        for number in dead:
+            self.nats.servers[number].start(self.nats.routes[number])
+        return len(dead)
+
+    def settles(self) -> None:
+        """Wait until everything is acknowledged and heard."""
+        until = time.monotonic() + 2 * PATIENCE
+        while (
+            any(self.waiting(number) for number in range(2))
+            or len({len(node.heard) for node in self.nodes}) > 1
+        ):
+            self.turn.run()
+            for node in self.nodes:
+                for line in node.store._lines.values():
+                    node.store._call(line.audit)
+            time.sleep(0.05)
+            assert time.monotonic() < until, [
+                (self.waiting(number), len(node.heard), node.refused)
+                for number, node in enumerate(self.nodes)
+            ]
+
+    def check(self) -> None:
+        """Compare what was told with what is there.
+
+        :raises AssertionError: when something was lost, came twice or in another order.
+        """
+        for room in ROOMS:
+            one, other = ([row for row in node.heard if row[0] == room] for node in self.nodes)
+            assert one == other, f"the servers were told {room} otherwise"
+            kept = [row[2] for row in one]
+            assert kept == sorted(set(kept)), f"{room} was told out of order, or twice"
+            there = waited(self.nodes[0].store.before(room, None, len(one) + 10))
+            assert [number for number, _ in there] == kept, f"{room} lost something"
+        assert not any(node.refused for node in self.nodes), "something was refused"
+
+    def ends(self) -> None:
+        for node in self.nodes:
+            waited(node.store.close())
+
+
+def play(nats: Nats, random: Random, kills: int) -> int:
+    """Kill so many times while two servers post, and check; return how much was posted."""
+    cluster = Round(nats, random)
+    try:
+        for _ in range(kills):
+            cluster.posts(random.uniform(0.1, 0.6))
+            cluster.kill()
+            cluster.posts(0.3)
+            cluster.settles()
+            cluster.check()
+    finally:
+        cluster.ends()
+    return cluster.posted
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run rounds until one fails or all are done."""
+    parser = argparse.ArgumentParser(description="Kill NATS servers while people talk.")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
+    asked = parser.parse_args(words)
+    print(f"seed {asked.seed}")
+    random = Random(asked.seed)
+    with TemporaryDirectory() as folder:
+        servers = running(Path(folder), servers=3)
+        nats = next(servers)
+        try:
+            for number in range(asked.rounds):
+                begun = time.monotonic()
+                posted = play(nats, random, 1)
+                seconds = time.monotonic() - begun
+                print(
+                    f"round {number + 1}: {posted} posted, all there, {seconds:.0f} s", flush=True
+                )
+        finally:
+            servers.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""A store on a cluster, for tests: what its keeper was told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatd.chat.events import RoomEvent, Said
+from chatd.store.nats.store import NatsStore
+from chatd.store.nats.where import Where
+
+from .turns import TestTurn, waited
+
+Row = tuple[str, str, int, RoomEvent]
+
+
+class Node:
+    """A store and what its keeper was told."""
+
+    def __init__(self, where: Where, turn: TestTurn) -> None:
+        self.turn = turn
+        self.heard: list[Row] = []
+        self.refused: list[str] = []
+        self.told: list[tuple[str, str, str | None]] = []
+        self.said: list[tuple[str, str]] = []
+        self.store = NatsStore(where, turn, shards=2)
+        self.store.open(self)
+        self.store.hear(lambda server, text: self.said.append((server, text)))
+        self.store.begin()
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        self.heard.append((room, message_id, number, event))
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        self.refused.append(why)
+
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        self.told.append((kind, key, value))
+
+    def until(self, done: Callable[[], bool]) -> None:
+        self.turn.run_until(done)
+
+    def settle(self) -> None:
+        waited(self.store.before("lobby", None, 0))
+        self.turn.run()
+
+
+def said(text: str) -> Said:
+    return Said(1.0, "ada", text)

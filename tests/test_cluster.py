@@ -1,0 +1,81 @@
+"""Two real servers and one NATS server: people on one and on the other are together."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from chatd.store.nats.where import Where
+
+from .nats_servers import Nats
+from .served import PATIENCE, Served
+
+
+def options(folder: Path, where: Where) -> list[str]:
+    """What a server is told of its cluster."""
+    login = folder / "login"
+    login.write_text(f"{where.user}:{where.password}\n")
+    return ["--cluster", ",".join(where.servers), "--cluster-login", str(login)]
+
+
+class Caller:
+    """Somebody with a netcat."""
+
+    def __init__(self, server: Served, nick: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", server.port("line")), PATIENCE)
+        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\r\n")
+        self.sees("-- You are ")
+        self.says(f"/nick {nick}")
+        self.sees(f"-- You are now known as {nick}.")
+
+    def says(self, text: str) -> None:
+        self._socket.sendall(f"{text}\n".encode())
+
+    def sees(self, text: str) -> str:
+        """Read until a line has this in it, and return that."""
+        for line in self._lines:
+            if text in line:
+                return line.rstrip("\r\n")
+        raise AssertionError(f"nothing said {text}")
+
+    def goes(self) -> None:
+        self.says("/quit")
+        self.sees("-- Goodbye.")
+        self._lines.close()
+        self._socket.close()
+
+
+@pytest.fixture
+def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
+    told = options(tmp_path, nats.account())
+    with ExitStack() as stack:
+        folders = [tmp_path / "one", tmp_path / "other"]
+        for folder in folders:
+            folder.mkdir()
+        one, other = (stack.enter_context(Served(folder, ["line"], told)) for folder in folders)
+        yield one, other
+
+
+def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Served]) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("bob")
+    ada.says("hello")
+    assert bob.sees("hello") == "ada: hello"
+    bob.says("/dm ada psst")
+    assert ada.sees("psst") == "[bob -> you] psst"
+    bob.says("/nick ada")
+    assert bob.sees("taken") == "-- ada is taken, or looks like a nick that is."
+    bob.says("/status")
+    assert bob.sees("in all") == "   2 people in all, 1 of them on this server"
+    ada.goes()
+    bob.sees("ada left")
+    bob.says("/history")
+    bob.sees("ada: hello")
+    bob.says("/nick ada")
+    bob.sees("You are now known as ada.")
+    bob.goes()

@@ -1,0 +1,235 @@
+"""People on several servers that are one."""
+
+from __future__ import annotations
+
+import pytest
+
+from .town import Town
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def test_what_one_says_is_heard_on_the_other_server(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("hello")
+    bob.types("hi there")
+    assert ada.sees() == ["bob: hi there"]
+    assert bob.sees() == ["ada: hello"]
+
+
+def test_who_comes_and_goes_on_the_other_server_is_shown_and_counted(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    town.settle()
+    ada.sees()
+    bob = there.enters("bob")
+    town.settle()
+    assert ada.sees() == ["-- bob joined lobby"]
+    ada.types("/users")
+    assert ada.sees() == ["-- lobby: 2 here", "   ada", "   bob"]
+    ada.types("/rooms")
+    assert ada.sees() == ["-- 1 room:", "   lobby: 2 people"]
+    bob.goes("bye")
+    town.settle()
+    assert ada.sees() == ["-- bob left (bye)"]
+    ada.types("/users")
+    assert ada.sees() == ["-- lobby: 1 here", "   ada"]
+
+
+def test_a_nick_is_had_once_in_all(town: Town) -> None:
+    here, there = town.servers
+    assert here.enters("ada").nick == "ada"
+    assert there.enters("ada").nick == "ada2"
+    town.settle()
+    assert there.enters("аdа").nick != "аdа"  # Cyrillic, and looks like ada
+
+
+def test_a_room_of_the_other_server_is_one_room(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    ada.types("/topic old things")
+    town.settle()
+    bob.types("/rooms")
+    town.settle()
+    assert bob.sees()[-1] == "   attic: 1 person — old things"
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- You are in attic, with ada. Topic: old things"
+    town.settle()
+    bob.sees()
+    ada.types("look at this")
+    assert bob.sees() == ["ada: look at this"]
+    bob.types("/topic mine")
+    assert bob.sees() == ["-- Only a moderator of attic may do that."]
+
+
+def test_a_room_is_gone_when_the_last_of_all_leaves(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    town.settle()
+    bob.types("/join attic")
+    town.settle()
+    ada.types("/leave attic")
+    town.settle()
+    assert "attic" in here.chat.rooms
+    bob.sees()
+    bob.types("/topic mine now")
+    assert bob.sees() == ["-- bob set the topic of attic: mine now"]
+    bob.types("/leave attic")
+    town.settle()
+    assert "attic" not in here.chat.rooms
+    assert "attic" not in there.chat.rooms
+
+
+def test_private_messages_cross_over_and_are_answered(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/dm bob psst")
+    town.settle()
+    assert ada.sees() == ["[you -> bob] psst"]
+    assert bob.sees() == ["[ada -> you] psst"]
+    bob.types("/reply what")
+    town.settle()
+    assert ada.sees() == ["[bob -> you] what"]
+    bob.types("/ignore ada")
+    ada.types("/dm bob psst")
+    bob.sees()
+    town.settle()
+    assert bob.sees() == []
+
+
+def test_a_moderator_kicks_mutes_and_promotes_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    town.settle()
+    bob.types("/join attic")
+    town.settle()
+    ada.types("/mute bob")
+    town.settle()
+    bob.sees(), ada.sees()
+    bob.types("hm")
+    assert bob.sees() == ["-- You are muted in attic; nobody was shown that."]
+    ada.types("/unmute bob")
+    ada.types("/op bob")
+    town.settle()
+    bob.sees(), ada.sees()
+    bob.types("/topic mine too")
+    town.settle()
+    assert ada.sees() == ["-- bob set the topic of attic: mine too"]
+    ada.types("/deop bob")
+    ada.types("/kick bob enough")
+    town.settle()
+    assert bob.sees()[-1] == "-- You were kicked from attic by ada (enough)."
+    assert ada.sees()[-1] == "-- bob was kicked from attic by ada (enough)"
+    assert list(here.chat.rooms["attic"].members) == [ada.session.person]
+
+
+def test_an_invitation_opens_a_private_room_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    ada.types("/room private on")
+    town.settle()
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- attic is private; its moderators can /invite you."
+    ada.types("/invite bob")
+    town.settle()
+    assert bob.sees() == ["-- ada invites you into attic; /join attic takes you there."]
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- You are in attic, with ada."
+
+
+def test_a_rename_is_followed(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/nick grace")
+    town.settle()
+    assert bob.sees() == ["-- ada is now known as grace"]
+    bob.types("/users")
+    assert bob.sees() == ["-- lobby: 2 here", "   bob", "   grace"]
+
+
+def test_a_server_that_comes_later_knows_who_is_there(town: Town) -> None:
+    here, _ = town.servers
+    ada = here.enters("ada")
+    ada.types("/join attic")
+    ada.types("/room private on")
+    town.settle()
+    third = town.add()
+    cy = third.enters("cy")
+    cy.types("/users")
+    town.settle()
+    assert cy.sees()[-1] == "   cy"
+    assert {person.nick for person in third.chat.people.everyone()} == {"ada", "cy"}
+    cy.types("/join attic")
+    assert cy.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+def test_what_was_not_heard_is_asked_for(town: Town) -> None:
+    here, there = town.servers
+    town.branches[0].cut_off = True
+    here.enters("ada")
+    town.settle()
+    town.branches[0].cut_off = False
+    here.enters("cy")
+    town.beat(5)
+    assert {person.nick for person in there.chat.people.everyone()} == {"ada", "cy"}
+
+
+def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    bob.types("/join attic")
+    town.settle()
+    ada.types("/join attic")
+    town.settle()
+    ada.sees()
+    town.branches[1].cut_off = True
+    for _ in range(7):
+        town.beat(5)
+    assert ada.sees() == ["-- bob left", "-- ada is the owner of attic now"]
+    assert list(here.chat.rooms["attic"].members) == [ada.session.person]
+    assert here.chat.elsewhere.servers == 0
+    ada.types("/topic mine now")
+    assert ada.sees()[-1] == "-- ada set the topic of attic: mine now"
+
+
+def test_an_edit_is_shown_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.types("helo")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/edit hello")
+    assert bob.sees() == ["* ada corrects: hello"]
+
+
+def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    for one in (ada, bob):
+        one.types("/join attic")
+        town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/bc hello")
+    town.settle()
+    assert bob.sees() == ["[lobby] ada: hello"]
+    ada.types("/nick grace")
+    town.settle()
+    assert bob.sees() == ["-- ada is now known as grace"]
+    ada.goes("bye")
+    town.settle()
+    assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]

@@ -1,0 +1,134 @@
+"""A server of a cluster that nobody hears lets go of its people, and is itself again later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.task import Clock
+
+from chatd.transport.admission import Admission
+from chatd.transport.lease import AWAY, FENCE_SECONDS, LOOK_SECONDS, LOST, RENEW_SECONDS, Lease
+
+from .conftest import LoggedFailures
+from .people import Reader, Someone
+from .town import Town
+
+
+class Far:
+    """A cluster that answers or does not."""
+
+    def __init__(self) -> None:
+        self.answers = True
+        self.asked = 0
+
+    def renew(self, renewed: Callable[[], None]) -> None:
+        self.asked += 1
+        if self.answers:
+            renewed()
+
+
+class Leased:
+    """A server of two, with a lease."""
+
+    def __init__(self) -> None:
+        self.town = Town()
+        self.server = self.town.servers[0]
+        self.clock = Clock()
+        self.far = Far()
+        self.admission = Admission(10, None)
+        self.lease = Lease(
+            self.server.chat, self.far, self.clock, lambda: self.server.now, self.admission
+        )
+        self.lease.startService()
+
+    def passes(self, seconds: float) -> None:
+        for _ in range(int(seconds / LOOK_SECONDS)):
+            self.server.now += LOOK_SECONDS
+            self.clock.advance(LOOK_SECONDS)
+            other = self.town.servers[1]
+            other.now += LOOK_SECONDS
+            other.chat.elsewhere.beat(other.now)
+            self.town.settle()
+
+
+def closed(someone: Someone) -> bool:
+    assert isinstance(someone.reader, Reader)
+    return someone.reader.closed
+
+
+def test_the_lease_is_renewed_every_five_seconds() -> None:
+    leased = Leased()
+    leased.passes(60)
+    assert leased.far.asked == 13
+    ada = leased.server.enters("ada")
+    ada.types("/status")
+    assert ada.sees() == [
+        "-- Status:",
+        "   1 people in all, 1 of them on this server",
+        "   1 other server",
+        "   the cluster answered 0 s ago",
+    ]
+
+
+def test_who_is_here_is_let_go_of_before_others_may_have_their_nick() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    bob = leased.town.servers[1].enters("bob")
+    leased.town.settle()
+    bob.sees()
+    leased.far.answers = False
+    leased.passes(FENCE_SECONDS)
+    assert not closed(ada)
+    ada.sees()
+    leased.passes(LOOK_SECONDS)
+    assert closed(ada)
+    assert ada.sees() == [f"-- {LOST}"]
+    assert leased.admission.enter("192.0.2.1", 0.0) == AWAY
+    assert bob.sees() == ["-- ada left"]
+    assert leased.server.chat.people.get("ada") is None
+
+
+def test_it_takes_people_again_when_it_is_heard_again() -> None:
+    leased = Leased()
+    leased.far.answers = False
+    leased.passes(60)
+    leased.far.answers = True
+    leased.passes(RENEW_SECONDS)
+    assert leased.admission.enter("192.0.2.1", 0.0) is None
+
+
+def test_a_process_that_stood_still_has_nobody_when_it_goes_on() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    ada.sees()
+    leased.clock.advance(100)
+    assert closed(ada)
+    assert leased.admission.closed == ""  # the cluster answers
+
+
+def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    leased.server.chat.places.token(ada.session.person)
+    assert ada.is_cut_off() is not None
+    leased.far.answers = False
+    leased.passes(60)
+    assert leased.server.chat.people.everyone() == []
+
+
+def test_a_server_that_ends_takes_its_people_along_at_once() -> None:
+    leased = Leased()
+    leased.server.enters("ada")
+    bob = leased.town.servers[1].enters("bob")
+    leased.town.settle()
+    bob.sees()
+    leased.lease.stopService()
+    leased.town.settle()
+    assert bob.sees() == ["-- ada left"]
+
+
+def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailures) -> None:
+    leased = Leased()
+    leased.far.answers = False
+    leased.passes(60)
+    assert logged_failures.flush() == []

@@ -1,0 +1,247 @@
+"""Several stores on one cluster: one order, what was not heard, who claims what."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from functools import partial
+
+import pytest
+
+from chatd.chat.events import Deleted, Edited, Joined, Said
+from chatd.chat.store import NotKeptError
+from chatd.store.nats.layout import NODES
+from chatd.store.nats.link import Hear
+from chatd.store.nats.store import NatsStore
+
+from .nats_nodes import Node, said
+from .nats_servers import Nats
+from .turns import TestTurn, waited
+
+
+@pytest.fixture
+def nodes(nats: Nats) -> Iterator[Callable[[], Node]]:
+    where, turn, made = nats.account(), TestTurn(), []
+
+    def make() -> Node:
+        made.append(Node(where, turn))
+        return made[-1]
+
+    yield make
+    for node in made:
+        waited(node.store.close())
+
+
+def in_time(so: Callable[[], bool]) -> None:
+    """Ask the cluster until something is so; every question is a round trip."""
+    assert any(so() for _ in range(2000))
+
+
+def has(store: NatsStore, accounts: dict[str, str]) -> bool:
+    return bool(waited(store.records("account")) == accounts)
+
+
+def test_all_who_listen_hear_all_in_one_order(nodes: Callable[[], Node]) -> None:
+    one, other, third = nodes(), nodes(), nodes()
+    for node in (one, other, third):
+        node.store.listen("lobby")
+        node.settle()
+    for number in range(100):
+        one.store.post("lobby", f"one.{number}", said(f"one {number}"))
+        other.store.post("lobby", f"other.{number}", said(f"other {number}"))
+    one.until(lambda: all(len(node.heard) == 200 for node in (one, other, third)))
+    assert one.heard == other.heard == third.heard
+    numbers = [row[2] for row in one.heard]
+    assert numbers == sorted(set(numbers))
+    assert [row[1] for row in one.heard if row[1].startswith("one")] == [
+        f"one.{number}" for number in range(100)
+    ]
+
+
+def test_who_does_not_listen_hears_only_what_they_post(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    one.store.post("lobby", "1", said("here"))
+    one.settle()
+    other.store.post("lobby", "2", said("there"))
+    other.settle()
+    assert [row[1] for row in one.heard] == ["1"]
+    assert [row[1] for row in other.heard] == ["2"]
+    other.store.listen("lobby")
+    other.settle()
+    one.store.post("lobby", "3", said("here again"))
+    other.until(lambda: [row[1] for row in other.heard] == ["2", "3"])
+    other.store.unlisten("lobby")
+    other.settle()
+    one.store.post("lobby", "4", said("nobody there"))
+    one.settle()
+    other.settle()
+    assert [row[1] for row in other.heard] == ["2", "3"]
+
+
+def test_what_is_not_kept_comes_after_what_was_before_it(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    other.store.listen("lobby")
+    other.settle()
+    for number in range(20):
+        one.store.post("lobby", f"s{number}", said(str(number)))
+        one.store.post("lobby", f"j{number}", Joined(1.0, "ada"))
+    other.until(lambda: len(other.heard) == 40)
+    one.settle()
+    assert other.heard == one.heard
+
+
+class Deaf:
+    """Lets a store hear nothing of its rooms for a while."""
+
+    def __init__(self, node: Node) -> None:
+        self.deaf = True
+        self._really = node.store.link.hear
+        node.store.link.hear = self._hear  # type: ignore[method-assign]
+
+    async def _hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
+        return await self._really(subject, lambda told: None if self.deaf else hear(told))
+
+
+def test_a_copy_that_did_not_come_is_read_before_the_next(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    ears = Deaf(other)
+    other.store.listen("lobby")
+    other.settle()
+    for number in range(5):
+        one.store.post("lobby", f"{number}", said(str(number)))
+    one.settle()
+    other.settle()
+    assert other.heard == []
+    ears.deaf = False
+    one.store.post("lobby", "5", said("5"))
+    other.until(lambda: len(other.heard) == 6)
+    one.settle()
+    assert other.heard == one.heard
+
+
+def test_a_copy_that_did_not_come_is_looked_for_in_time(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    Deaf(other)
+    other.store.listen("lobby")
+    other.settle()
+    one.store.post("lobby", "1", said("here"))
+    one.settle()
+    renewed: list[bool] = []
+    other.store.renew(lambda: renewed.append(True))
+    other.until(lambda: other.heard == one.heard)
+    assert renewed
+
+
+def test_an_edit_and_a_deletion_are_seen_by_all(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    one.store.post("lobby", "1", said("helo"))
+    one.store.post("lobby", "2", said("oops"))
+    one.settle()
+    first, second = (row[2] for row in one.heard)
+    other.store.listen("lobby")
+    other.settle()
+    one.store.post("lobby", "3", Edited(2.0, "ada", first, "hello"))
+    one.store.post("lobby", "4", Deleted(2.0, "ada", "ada", second))
+    other.until(lambda: len(other.heard) == 2)
+    assert waited(other.store.before("lobby", None, 9)) == [
+        (first, Said(1.0, "ada", "hello", edited=True))
+    ]
+    # What is in no room of this name is not touched.
+    other.store.post("attic", "5", Deleted(2.0, "ada", "ada", first))
+    waited(other.store.before("attic", None, 0))
+    assert len(waited(one.store.before("lobby", None, 9))) == 1
+
+
+def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    assert waited(one.store.claim("ada", "x"))
+    assert not waited(other.store.claim("ada", "y"))
+    one.store.release("ada", "x")
+    in_time(lambda: bool(waited(other.store.claim("ada", "y"))))
+    assert not waited(one.store.claim("ada", "x"))
+    waited(one.store._read(one.store.streams.purge(NODES, f"$KV.nodes.{other.store.lease}")))
+    assert waited(one.store.claim("ada", "x"))
+    # What the other believes to have, it cannot give back.
+    other.store.release("ada", "y")
+    other.settle()
+    third = nodes()
+    assert not waited(third.store.claim("ada", "z"))
+
+
+def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    waited(one.store.put("account", "ada", "1"))
+    other.until(lambda: other.told == [("account", "ada", "1")])
+    outcomes = [one.store.put("account", "ada", "2"), other.store.put("account", "ada", "3")]
+    kept = []
+    for value, outcome in zip(("2", "3"), outcomes, strict=True):
+        with suppress(NotKeptError):
+            waited(outcome)
+            kept.append(value)
+    [value] = kept
+    for store in (one.store, other.store):
+        in_time(partial(has, store, {"ada": value}))
+    waited(one.store.put("account", "ada", None))
+    other.until(lambda: other.told[-1] == ("account", "ada", None))
+    assert waited(nodes().store.records("account")) == {}
+    waited(other.store.put("account", "ada", "4"))
+    assert waited(other.store.records("account")) == {"ada": "4"}
+
+
+def test_the_last_word_counts_in_what_is_nobodys_agreement(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    outcomes = [one.store.put("profile", "ada", "1"), other.store.put("profile", "ada", "2")]
+    for outcome in outcomes:
+        waited(outcome)
+
+
+def test_servers_hear_each_other_and_not_themselves(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    one.store.tell_all("hello")
+    one.store.tell_one(other.store.name, "psst")
+    other.until(lambda: len(other.said) == 2)
+    assert other.said == [(one.store.name, "hello"), (one.store.name, "psst")]
+    assert one.said == []
+
+
+def test_rooms_of_others_are_not_forgotten_while_they_live(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    one.store.post("lobby", "1", said("here"))
+    one.settle()
+    other.store.retain([])
+    other.settle()
+    assert len(waited(other.store.before("lobby", None, 9))) == 1
+
+
+def test_a_room_that_is_gone_takes_nothing_along_that_was_said_since(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    one.store.post("lobby", "1", said("old"))
+    one.settle()
+    other.store.post("lobby", "2", said("new"))
+    other.settle()
+    one.store.forget("lobby")
+    one.settle()
+    assert [event for _, event in waited(other.store.before("lobby", None, 9))] == [said("new")]
+
+
+def test_a_history_of_thousands_is_read_from_anywhere(nodes: Callable[[], Node]) -> None:
+    one = nodes()
+    for number in range(3000):
+        one.store.post("lobby", f"l{number}", said(str(number)))
+        if number % 3 == 0:
+            one.store.post("attic", f"a{number}", said(str(number)))
+    waited(one.store.before("attic", None, 0))
+    rows = waited(one.store.before("lobby", None, 20))
+    assert [event.text for _, event in rows] == [str(n) for n in range(2980, 3000)]
+    older = waited(one.store.before("lobby", rows[0][0], 700))
+    assert [event.text for _, event in older] == [str(n) for n in range(2280, 2980)]
+    later = waited(one.store.after("lobby", older[0][0], 700))
+    assert [event.text for _, event in later] == [str(n) for n in range(2281, 2981)]
+    assert waited(one.store.count("lobby", older[0][0], rows[0][0])) == 699
+    assert waited(one.store.count("lobby", 0, rows[0][0])) == 2980

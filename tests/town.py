@@ -1,0 +1,124 @@
+"""Several chats that are one, for tests: what a cluster does, in memory, a turn at a time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any
+
+from chatd.chat.events import RoomEvent
+from chatd.chat.neighbours import Hear
+from chatd.chat.store import Keeper
+from chatd.store.memory import MemoryStore
+
+from .people import Server
+
+
+class Branch(MemoryStore):
+    """The store of one server of a town: the town's own, by which the others hear of things."""
+
+    def __init__(self, town: Town, name: str) -> None:
+        super().__init__()
+        self.town = town
+        self.name = name
+        self.keeper: Keeper | None = None
+        self.listening: set[str] = set()
+        self.hears: Hear | None = None
+        self.cut_off = False
+
+    def open(self, keeper: Keeper) -> None:
+        self.keeper = keeper
+
+    def listen(self, room: str) -> None:
+        self.listening.add(room)
+
+    def unlisten(self, room: str) -> None:
+        self.listening.discard(room)
+
+    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
+        self.town.poster = self
+        self.town.store.post(room, message_id, event, author)
+
+    def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
+        for branch in self.town.branches:
+            if branch is not self and branch.keeper is not None:
+                branch.keeper.recorded(kind, key, value)
+        return self.town.store.put(kind, key, value)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("before", "after", "search", "last_by", "claim", "release", "records"):
+            return getattr(self.town.store, name)
+        return super().__getattribute__(name)
+
+    def forget(self, room: str) -> None:
+        self.town.store.forget(room)
+
+    # The way to the others
+
+    def hear(self, hear: Hear) -> None:
+        self.hears = hear
+
+    def tell_all(self, text: str) -> None:
+        for branch in self.town.branches:
+            if branch is not self:
+                self.tell_one(branch.name, text)
+
+    def tell_one(self, server: str, text: str) -> None:
+        if not self.cut_off:
+            self.town.letters.append((self.name, server, text))
+
+
+class Town:
+    """A cluster of so many servers; `settle` lets what they tell each other arrive."""
+
+    def __init__(self, servers: int = 2) -> None:
+        self.store = MemoryStore()
+        self.store.open(self)
+        self.poster: Branch | None = None
+        self.letters: deque[tuple[str, str, str]] = deque()
+        self.branches = [Branch(self, f"s{number}") for number in range(servers)]
+        self.servers = [
+            Server(branch, incarnation=branch.name, neighbours=branch) for branch in self.branches
+        ]
+        self.beat()
+
+    def add(self) -> Server:
+        """Start one more server."""
+        branch = Branch(self, f"s{len(self.branches)}")
+        self.branches.append(branch)
+        self.servers.append(Server(branch, incarnation=branch.name, neighbours=branch))
+        self.beat()
+        return self.servers[-1]
+
+    def beat(self, seconds: float = 0.0) -> None:
+        """Let time pass; each server says that it is there."""
+        for server, branch in zip(self.servers, self.branches, strict=True):
+            server.now += seconds
+            if not branch.cut_off:
+                server.chat.elsewhere.beat(server.now)
+                server.chat.elsewhere.look(server.now)
+        self.settle()
+
+    def settle(self) -> None:
+        """Let everything arrive that is told."""
+        for server in self.servers:
+            server.end_turn()
+        while self.letters:
+            sender, addressee, text = self.letters.popleft()
+            [branch] = [branch for branch in self.branches if branch.name == addressee]
+            if branch.hears is not None and not branch.cut_off:
+                branch.hears(sender, text)
+            for each in self.servers:
+                each.end_turn()
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        for branch in self.branches:
+            heard = branch is self.poster or room in branch.listening
+            if heard and branch.keeper is not None and not branch.cut_off:
+                branch.keeper.kept(room, message_id, number, event)
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        raise AssertionError(why)
+
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        raise AssertionError("a store in memory has no other servers")
