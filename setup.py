@@ -66,6 +66,8 @@ setup(
         "wcwidth>=0.3.0",
         "precis-i18n>=1.1",
         "confusable-homoglyphs>=3.3",
+        # 23.1 brought its types and the exceptions that are caught.
+        "argon2-cffi>=23.1",
     ],
     extras_require={
         # Several servers as one, on NATS: docs/cluster.rst.

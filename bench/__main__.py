@@ -18,6 +18,7 @@ from bench.inside import inside
 from bench.kept import kept
 from bench.rooms import rooms, slow, slow_ratios
 from bench.setting import Setting
+from bench.typing import typing
 
 _Benchmark = Callable[[argparse.Namespace, Setting], str]
 
@@ -64,6 +65,10 @@ def _ssh(given: argparse.Namespace, setting: Setting) -> str:
 
 def _inside(given: argparse.Namespace, setting: Setting) -> str:
     return inside(given.members, given.messages, given.many, given.people, given.rounds)
+
+
+def _typing(given: argparse.Namespace, setting: Setting) -> str:
+    return typing(given.idle, given.keys)
 
 
 def _kept(given: argparse.Namespace, setting: Setting) -> str:
@@ -120,6 +125,12 @@ _COMMANDS = {
         people=(2000, 3),
         rounds=(10, 2),
     ),
+    "typing": _Command(
+        _typing,
+        "what it costs to draw the line that somebody types, without sockets",
+        idle=(1000, 20),
+        keys=(2000, 5),
+    ),
     "kept": _Command(
         _kept,
         "what it costs to keep what is said, and a large store",
@@ -141,6 +152,7 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "readers": {"type": int, "help": "how many listen, with those who never read"},
     "sessions": {"type": int, "nargs": "+", "help": "how many sessions listen"},
     "idle": {"type": int, "help": "idle sessions, and logins"},
+    "keys": {"type": int, "help": "how often each key is pressed for one figure"},
     "messages": {"type": int, "help": "how many are said for one figure"},
     "many": {"type": int, "help": "members of a very large room"},
     "people": {"type": int, "help": "people who fill rooms of their own"},

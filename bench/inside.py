@@ -15,10 +15,13 @@ from bench.machine import rss_kib
 from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.ignoring import ignore
-from chatd.chat.preferences import Preferences
+from chatd.chat.preferences import THEMES, TIMES, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.store.memory import MemoryStore
+from chatd.terminal.colours import ALL, INDEXED
+from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
+from chatd.transport.passwords import Argon2, PasswordThread
 
 #: Rooms of one member that each person of the room benchmark is in, beside the lobby.
 ROOMS_EACH = 49
@@ -27,7 +30,7 @@ ROOMS_EACH = 49
 class TakesAll:
     """A reader with a connection that takes everything at once."""
 
-    sees_own = each_room = needs_all = full = False
+    sees_own = each_room = needs_all = full = is_gone = False
     pending = 0
 
     def __init__(self, style: TextStyle) -> None:
@@ -53,6 +56,10 @@ class TakesAll:
     def refocused(self) -> None:
         """There is no prompt."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Nobody is there to be asked."""
+        return "", 0.0
+
     def close(self) -> None:
         """Nothing has to be closed."""
 
@@ -66,7 +73,8 @@ class Hall:
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] = []
-        self.chat = Chat(MemoryStore(0), self._steps.append)
+        hasher = Argon2(PasswordThread(None))
+        self.chat = Chat(MemoryStore(0), self._steps.append, hasher=hasher)
 
     def enters(self, nick: str, style: TextStyle) -> Session:
         """Somebody comes into the lobby."""
@@ -125,7 +133,7 @@ def rendering(members: int, messages: int) -> str:
     for styles in (1, 2, 10, 100):
         hall, sessions = _full_hall(of(min(styles, members)))
         rows.append((f"{styles} styles", _message(hall, sessions[0], "x" * 64, messages)))
-    hall, sessions = _full_hall([TextStyle(bell=True)] * members)
+    hall, sessions = _full_hall([TextStyle(bell="on")] * members)
     rows.append(("one is mentioned", _message(hall, sessions[0], "p1: " + "x" * 60, messages)))
     for ignoring in (1, members // 10):
         hall, sessions = _full_hall([TextStyle()] * members)
@@ -140,6 +148,48 @@ def rendering(members: int, messages: int) -> str:
             [name, shown(cost, 1), shown(cost - plain, 1), shown(cost / members, 3)]
             for name, cost in rows
         ],
+    )
+
+
+#: What is said to a room of screens.
+_SAID = {
+    "64 letters": "word and " * 7 + "x",
+    "480 letters": "hello there " * 40,
+    "60 wide": "部屋" * 30,
+}
+_ZONES = ("UTC", "Europe/Vienna", "Asia/Tokyo", "America/New_York")
+
+
+def screens(members: int, messages: int) -> str:
+    """What a message costs in a room full of terminals, by how different those are."""
+    alike = [style_for(Preferences(), 256, 80, 24)]
+    usual = [
+        style_for(Preferences(theme=theme, timezone=zone), depth, columns, 24)
+        for theme in ("default", "light")
+        for zone in _ZONES[:2]
+        for depth in (INDEXED, ALL)
+        for columns in (80, 100, 120, 160, 200)
+    ]
+    widths = [style_for(Preferences(), 256, columns, 24) for columns in range(20, 501)]
+    everything = [
+        style_for(Preferences(theme, timezone=zone, timestamps=TIMES[at % 2]), 256, columns, 24)
+        for at, columns in enumerate(range(20, 501, 8))
+        for theme in THEMES[:3]
+        for zone in _ZONES
+    ]
+    rows = []
+    for name, styles in (
+        ("all alike", alike),
+        ("as usual", usual),
+        ("every width", widths),
+        ("widths, themes, zones, times", everything),
+    ):
+        hall, sessions = _full_hall([styles[at % len(styles)] for at in range(members)])
+        different = len({*styles[:members]})
+        costs = [_message(hall, sessions[0], text, messages) for text in _SAID.values()]
+        rows.append([name, str(different), *(shown(cost, 0) for cost in costs)])
+    return table(
+        [f"one message to {members} screens", "styles", *(f"{x}, µs" for x in _SAID)], rows
     )
 
 
@@ -189,5 +239,10 @@ def rooms(people: int, rounds: int) -> str:
 def inside(members: int, messages: int, many: int, people: int, rounds: int) -> str:
     """All of it; what memory takes first, for what is given back later is used again."""
     return "\n\n".join(
-        (rooms(people, rounds), rendering(members, messages), slices(many)),
+        (
+            rooms(people, rounds),
+            rendering(members, messages),
+            screens(members, messages),
+            slices(many),
+        ),
     )

@@ -138,6 +138,9 @@ class _Counts:
         """A benchmark in which something is lost ends."""
         raise RuntimeError(f"{message_id} was not kept: {why}")
 
+    def recorded(self, kind: str, key: str, value: str | None) -> None:
+        """There are no other servers."""
+
 
 class Large:
     """A store of many messages, and questions to it.

@@ -1,9 +1,16 @@
 """A terminal that shows what was sent to it, cell by cell, and what it should show."""
 
 import unicodedata
+from collections.abc import Callable
 
 import pyte
-from wcwidth import wcwidth
+from wcwidth import iter_graphemes, wcswidth, wcwidth
+
+from chatd.terminal.clusters import measure
+from chatd.transport.greeting import TO_TRY
+
+#: What a guest is told at a terminal.
+TIPS = [f"-- {TO_TRY.heading}", *(f"   {row}" for row in TO_TRY.rows)]
 
 #: What stands in one place of a screen: a character with its marks, and whether it is coloured.
 #: The second half of a wide character is an empty string.
@@ -11,24 +18,68 @@ Cell = tuple[str, bool]
 
 BLANK: Cell = (" ", False)
 
+#: What is in a cell of a character about which terminals do not agree; it equals every other one.
+ANYTHING: Cell = ("?", False)
 
-class _AtTheEdge(pyte.Screen):
-    """Pyte, but at its right edge as xterm and all that follow it.
 
-    A wide character that does not fit goes to the next row, and a mark stays with the character
-    it belongs to.
+def _joined(text: str) -> list[tuple[str, int]]:
+    """Clusters, as a terminal of today shows them."""
+    return [(cluster, max(0, wcswidth(cluster))) for cluster in iter_graphemes(text)]
+
+
+def _apart(text: str) -> list[tuple[str, int]]:
+    """Code points, as a terminal shows them that joins nothing."""
+    return [(char, max(0, wcwidth(char))) for char in text]
+
+
+def _narrow(text: str) -> list[tuple[str, int]]:
+    """Clusters, by a terminal that thinks all emoji and what it does not know narrow."""
+    return [
+        (cluster, width if measure(cluster).sure else min(1, width))
+        for cluster, width in _joined(text)
+    ]
+
+
+#: What terminals think of the same characters.
+OPINIONS: dict[str, Callable[[str], list[tuple[str, int]]]] = {
+    "joined": _joined,
+    "apart": _apart,
+    "narrow": _narrow,
+}
+
+
+class _Screen(pyte.Screen):
+    """Pyte's screen, but with characters as xterm and all that follow it treat them.
+
+    A wide character that does not fit goes to the next row, a mark stays with the character
+    it belongs to, and of a wide character that is overwritten in part nothing is left.
     """
 
+    def __init__(self, columns: int, rows: int, opinion: str) -> None:
+        self._opinion = OPINIONS[opinion]
+        super().__init__(columns, rows)
+
     def draw(self, data: str) -> None:
-        for char in data:
-            width = wcwidth(char)
-            if width == 2 and self.cursor.x == self.columns - 1:
+        for shown, width in self._opinion(data):
+            if width and self.cursor.x + width > self.columns:
                 self.carriage_return()
                 self.linefeed()
             if width:
-                super().draw(char)
+                self._put(shown, width)
             elif self.cursor.x:
-                self._mark(char)
+                self._mark(shown)
+
+    def _put(self, shown: str, width: int) -> None:
+        row = self.buffer[self.cursor.y]
+        at, end = self.cursor.x, self.cursor.x + width
+        if not row[at].data:
+            row[at - 1] = row[at - 1]._replace(data=" ")
+        if end < self.columns and not row[end].data:
+            row[end] = row[end]._replace(data=" ")
+        row[at] = self.cursor.attrs._replace(data=unicodedata.normalize("NFC", shown))
+        for second in range(at + 1, end):
+            row[second] = self.cursor.attrs._replace(data="")
+        self.cursor.x = end
 
     def _mark(self, char: str) -> None:
         """Put a mark on the character before the cursor."""
@@ -41,13 +92,50 @@ class _AtTheEdge(pyte.Screen):
 class Display:
     """What somebody has before their eyes."""
 
-    def __init__(self, columns: int, rows: int) -> None:
-        self.screen = _AtTheEdge(columns, rows)
+    def __init__(self, columns: int, rows: int, opinion: str = "joined") -> None:
+        self.screen = _Screen(columns, rows, opinion)
         self._stream = pyte.ByteStream(self.screen)
 
     def takes(self, data: bytes) -> None:
         """Show what was sent."""
         self._stream.feed(data)
+
+    def reflows(self, columns: int, rows: int) -> list[int]:
+        """Be of another size, and break the rows into as many as there must be for it.
+
+        The cursor stays with its character; when it would be below the screen, that scrolls.
+        Return where each row begins now.
+        """
+        starts = []
+        broken: list[list[Cell]] = []
+        at = x = 0
+        for y, row in enumerate(self.cells):
+            while row and row[-1] == BLANK:
+                row.pop()
+            if y == self.screen.cursor.y:
+                before = self.screen.cursor.x
+                row += [BLANK] * (before - len(row))
+                place = _broken(row[:before], columns)
+                at, x = len(broken) + len(place) - 1, len(place[-1])
+                width = 2 if before + 1 < len(row) and not row[before + 1][0] else 1
+                if before < len(row) and x + width > columns:
+                    at, x = at + 1, 0
+                x = min(x, columns - 1)
+            starts.append(len(broken))
+            broken += _broken(row, columns)
+        gone = max(0, at - rows + 1)
+        cells = {cell: self._cell(cell) for row in broken for cell in row}
+        self.screen.reset()
+        self.screen.resize(rows, columns)
+        for y, row in enumerate(broken[gone : gone + rows]):
+            for column, cell in enumerate(row):
+                self.screen.buffer[y][column] = cells[cell]
+        self.screen.cursor.y, self.screen.cursor.x = at - gone, x
+        return [start - gone for start in starts]
+
+    def _cell(self, cell: Cell) -> pyte.screens.Char:
+        char, coloured = cell
+        return pyte.screens.Char(char, fg="brown" if coloured else "default")
 
     @property
     def cells(self) -> list[list[Cell]]:
@@ -74,22 +162,49 @@ class Display:
         return rows
 
 
-def wrapped(text: str, columns: int, *, coloured: bool = False) -> list[list[Cell]]:
-    """The rows that a text takes: wide characters take two cells, marks none."""
+def _broken(row: list[Cell], columns: int) -> list[list[Cell]]:
+    """A row in pieces that fit; both halves of a wide character are in one."""
+    pieces: list[list[Cell]] = [[]]
+    for at, cell in enumerate(row):
+        width = 2 if at + 1 < len(row) and not row[at + 1][0] else 1
+        if cell[0] and len(pieces[-1]) + width > columns:
+            pieces.append([])
+        pieces[-1].append(cell)
+    return pieces
+
+
+def wrapped(text: str, columns: int, *, prompt: str | None = None) -> list[list[Cell]]:
+    """The rows that a text takes: wide characters take two cells, marks none.
+
+    With a ``prompt`` it is a line being typed: the characters about which terminals do not agree
+    are kept where they fit for all of them, and what is seen of them may be anything.
+    """
     rows: list[list[Cell]] = [[]]
-    for char in text:
-        width = wcwidth(char)
+    line = prompt is not None
+    for cluster in [*iter_graphemes(prompt or ""), *iter_graphemes(text)]:
+        width = measure(cluster).width if line else max(0, wcswidth(cluster))
+        unsure = line and not measure(cluster).sure
+        widest = measure(cluster).widest if line else width
         if not width:
-            if not rows[-1]:
-                continue  # nothing is there that it could stand on
-            at = -1 if rows[-1][-1][0] else -2
-            marked = unicodedata.normalize("NFC", rows[-1][at][0] + char)
-            rows[-1][at] = (marked, rows[-1][at][1])
+            if rows[-1] and not line:
+                at = -1 if rows[-1][-1][0] else -2
+                marked = unicodedata.normalize("NFC", rows[-1][at][0] + cluster)
+                rows[-1][at] = (marked, rows[-1][at][1])
             continue
-        if len(rows[-1]) + width > columns:
+        if len(rows[-1]) + widest > columns:
             rows.append([])
-        rows[-1] += [(char, coloured), ("", coloured)][:width]
+        shown = unicodedata.normalize("NFC", cluster)
+        rows[-1] += [ANYTHING] * width if unsure else [(shown, False), *[("", False)] * (width - 1)]
     return rows
+
+
+def same(cells: list[list[Cell]], expected: list[list[Cell]]) -> bool:
+    """Whether every cell is what it should be."""
+    return len(cells) == len(expected) and all(
+        len(one) == len(other)
+        and all(a == b or b is ANYTHING for a, b in zip(one, other, strict=True))
+        for one, other in zip(cells, expected, strict=True)
+    )
 
 
 def padded(row: list[Cell], columns: int) -> list[Cell]:

@@ -102,7 +102,7 @@ class OnePort(ssh_peer.Server):
     """A building with the one port, under the host key that the ssh of these tests knows."""
 
     def __init__(self) -> None:
-        self.building = Building()
+        self.building = Building(joins="on")  # each is compared
         self.clock: Clock = self.building.clock
         host = self.building.host
         door = Door(host, self.building.admission, ways_in(host, ssh_peer.HOST_KEY))

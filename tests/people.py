@@ -16,6 +16,8 @@ from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 
+from .passwords import Checker, Hasher
+
 
 def finished(awaitable: Awaitable[object]) -> object:
     """Run something asynchronous that has nothing to wait for, and return its result."""
@@ -39,9 +41,13 @@ class Reader:
         self.kept = b""
         self.full = False
         self.closed = False
+        self.is_gone = False
         self.bugs: list[Exception] = []
         self.sends = 0
         self.traced = ALIVE
+        self.asked: list[str] = []
+        self.answers: list[str] = []
+        self.now = 1_000_000.0
 
     @property
     def pending(self) -> int:
@@ -71,7 +77,7 @@ class Reader:
     def style(self, preferences: Preferences) -> TextStyle:
         return TextStyle(
             theme="plain" if self.sees_own else preferences.theme,
-            bell=preferences.bell and not self.sees_own,
+            bell="off" if self.sees_own else preferences.bell,
             joins=preferences.joins,
         )
 
@@ -80,6 +86,10 @@ class Reader:
 
     def refocused(self) -> None:
         """There is no prompt."""
+
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        self.asked.append(f"{question}, secretly" if secret else question)
+        return (self.answers.pop(0) if self.answers else ""), self.now
 
     def close(self) -> None:
         self.closed = True
@@ -139,7 +149,14 @@ class Someone:
 class Server:
     """A chat with a clock that stands still and turns that end when they are told to."""
 
-    def __init__(self, store: Store | None = None, *, replay: int = 0, **options: Any) -> None:
+    def __init__(
+        self,
+        store: Store | None = None,
+        checker: Checker | None = None,
+        *,
+        replay: int = 0,
+        **options: Any,
+    ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
         tokens = map("token{}".format, count(1))
@@ -148,6 +165,8 @@ class Server:
             self._scheduled.append,
             usual=Preferences(replay=replay),
             make_token=lambda: next(tokens),
+            hasher=Hasher(),
+            checker=checker,
             **options,
         )
 
@@ -171,10 +190,11 @@ class Server:
         reader: Reader | None = None,
         operator: bool = False,
         fingerprint: str | None = None,
+        address: str = "192.0.2.1",
     ) -> Someone:
         """Let somebody in, into the lobby unless told otherwise."""
         reader = reader or Reader()
-        visitor = Visitor(nick, "192.0.2.1", fingerprint, operator)
+        visitor = Visitor(nick, address, fingerprint, operator)
         entered = finished(self.chat.enter(visitor, reader, self.now))
         assert isinstance(entered, tuple)
         session, _remark = entered

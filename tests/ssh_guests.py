@@ -12,12 +12,14 @@ from chatd.transport.ssh.fields import Fields, string, uint32
 from chatd.transport.ways import ways_in
 
 from . import ssh_peer
-from .displays import Display
+from .displays import TIPS, Display
 from .ssh_peer import CLOSE, DATA, EOF, EXTENDED, REQUEST, SUCCESS, Peer
 from .wires import Building
 
 COLUMNS, ROWS = 80, 24
 GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."
+#: What is on the screen of a terminal.
+GREETED = [GREETING, *TIPS]
 
 
 class Hall(ssh_peer.Server):

@@ -109,7 +109,7 @@ def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
 @pytest.mark.parametrize(
     ("nick", "fingerprint", "told"),
     [
-        ("ada", None, "-- Come with an ssh key, which proves next time that it is you."),
+        ("ada", None, "-- You said nothing, so nothing has changed."),
         ("", ADA, "-- Choose a nick first: /nick NAME."),
     ],
 )
@@ -305,3 +305,30 @@ def test_who_only_speaks_is_shown_nothing() -> None:
 def test_a_line_of_a_public_key_has_the_fingerprint_that_ssh_has() -> None:
     line = USER_KEY.public().toString("openssh").decode()
     assert read_key(line, 0.0).fingerprint == fingerprint(USER_KEY.public().blob())
+
+
+def test_nobody_is_an_operator_by_adding_the_public_key_of_one() -> None:
+    server = Server()
+    mallory = server.enters("mallory")
+    mallory.types("/register a long secret"), mallory.types(f"/keys add {PUBLIC}")
+    key = read_key(PUBLIC, 0.0).fingerprint
+    root = server.enters("root", fingerprint=key, operator=True)
+    assert root.nick == "root"
+    assert root.session.person.operator
+    assert not mallory.session.person.operator
+
+
+def test_an_operators_key_proves_an_account_once_its_owner_has_come_with_it() -> None:
+    store = MemoryStore()
+    server = Server(store)
+    ada = server.enters("ada")
+    ada.types("/register a long secret"), ada.types(f"/keys add {PUBLIC}")
+    key = read_key(PUBLIC, 0.0).fingerprint
+    root = server.enters("root", fingerprint=key, operator=True)
+    root.types("/login ada a long secret"), root.types("/keys add this")
+    assert root.sees()[-1] == f"-- {key} is a key of ada now."
+    root.types("/keys add this")
+    assert root.sees()[-1] == "-- That key is one of ada already."
+    again = Server(store).enters("root", fingerprint=key, operator=True)
+    assert again.nick == "ada"
+    assert again.session.person.operator

@@ -565,6 +565,7 @@ def test_an_account_is_forgotten_with_all_that_hangs_on_it(admin: Admin) -> None
         ("account", "ada", {"nick": "Ada", "keys": [], "created": NOON}),
         ("account", "bob", {"nick": "bob", "keys": [], "created": NOON}),
         ("mail", "ada", [[NOON, "bob", "Ada", "zyzzyva"]]),
+        ("profile", "ada", {"chosen": {"timezone": "Africa/Zyzzyva"}, "read": {}}),
         ("mail", "bob", [[NOON, "Ada", "bob", "zyzzyva"], [NOON, "cy", "bob", "an apple"]]),
         ("mail", "cy", [[NOON, "Ada", "cy", "zyzzyva"]]),
         room_of("attic", "zyzzyva", ada="owner", bob="moderator", cy="moderator"),

@@ -103,7 +103,7 @@ def broken_rule(each: Import) -> str | None:
     if each.at_module_level and each.imported.startswith("twisted.internet.reactor"):
         return "the reactor is never imported at module level"
     if lower == "store" and upper not in ("store", "tap", "admin"):
-        return "only chatd/tap.py and chatd/admin know which store it is"
+        return "only chatd/tap and chatd/admin know which store it is"
     if lower and upper is None:
         return "chatd itself imports none of its rooms"
     if upper and lower and upper != lower and FLOOR_OF[upper] >= FLOOR_OF[lower]:
@@ -132,12 +132,12 @@ def test_every_module_stands_in_a_room(name: str) -> None:
     [
         ("chatd.chat.room", "chatd.wire.line.Line", "imports run down only"),
         ("chatd.chat.room", "twisted.internet.defer", "only tap, transport, clients know"),
-        ("chatd.chat.room", "chatd.store.memory", "only chatd/tap.py and"),
+        ("chatd.chat.room", "chatd.store.memory", "only chatd/tap and"),
         ("chatd.chat.room", "chatd.tap", "imports run down only"),
         ("chatd.wire.line", "zope.interface.implementer", "only tap, transport, clients know"),
         ("chatd.wire.line", "chatd.terminal.keys", "imports run down only"),
         ("chatd.store.sqlite", "chatd.transport.gate", "imports run down only"),
-        ("chatd.transport.gate", "chatd.store.memory.MemoryStore", "only chatd/tap.py and"),
+        ("chatd.transport.gate", "chatd.store.memory.MemoryStore", "only chatd/tap and"),
         ("chatd.transport.gate", "chatd.tap", "imports run down only"),
         ("chatd.transport.ssh.channel", "chatd.transport.line", "no way in knows another"),
         ("chatd.transport.gate", "twisted.internet.reactor", "the reactor is never"),

@@ -84,6 +84,13 @@ def test_what_things_cost_inside_is_told() -> None:
         assert f"\n{row}" in printed
 
 
+def test_what_typing_costs_is_told() -> None:
+    printed = bench("typing")
+    assert rows(printed, "bytes each").keys() == {"a terminal", "plain lines"}
+    assert rows(printed, "more µs")["Chinese, cursor within it"]
+    assert rows(printed, "within it").keys() >= {"English", "Chinese", "emoji"}
+
+
 def test_what_keeping_costs_is_told() -> None:
     printed = bench("kept", "--load", "2,5")
     assert rows(printed, "/ chatd off").keys() == {"chatd off", "chatd on", "chatd power"}

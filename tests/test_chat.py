@@ -2,6 +2,7 @@
 
 import pytest
 
+from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.limits import INVITED, TOPIC_LENGTH
 
 from .people import Reader, Server, Someone
@@ -342,9 +343,12 @@ def test_an_operator_moderates_every_room(server: Server) -> None:
         ("/", "-- There is no command /; /help lists them."),
         ("/help nothing", "-- There is no command /nothing; /help lists them."),
         ("/set colour red", "-- There is no preference colour; there are theme, bell, timestamps,"),
-        ("/set bell loud", "-- That is on or off, not loud."),
+        ("/set bell loud", "-- That is on, off or all, not loud."),
         ("/set timezone Mars/Base", "-- There is no time zone Mars/Base; try one like"),
-        ("/set theme pink", "-- There is no theme pink; there are default, mono."),
+        (
+            "/set theme pink",
+            "-- There is no theme pink; there are default, light, solarized, mono, plain.",
+        ),
         ("/whois nobody", "-- There is nobody called nobody; /users says who is here."),
         ("/kick bob", "-- Only a moderator of lobby may do that."),
         ("/ignore ada", "-- You cannot ignore yourself."),
@@ -364,12 +368,29 @@ def test_a_mistake_gets_one_sentence_and_nobody_else_sees_it(
     assert bob.sees() == []
 
 
+def test_help_fits_a_screen_and_every_command_is_in_one_group(server: Server) -> None:
+    ada = server.enters("ada", operator=True)
+    ada.types("/join attic"), ada.sees(), ada.types("/help")
+    lines = ada.sees()
+    assert len(lines) < 23
+    assert all(len(line) < 80 for line in lines)
+    listed = [word for line in lines[1:] for word in line.split()[1:]]
+    assert sorted(listed) == sorted(f"/{command.name}" for command in COMMANDS)
+    for group in GROUPS:
+        ada.types(f"/help {group}")
+        assert 1 < len(ada.sees()) < 23
+    ada.types("/help rooms"), ada.types("/help /rooms")
+    assert [line for line in ada.sees() if line.startswith("--")] == ["-- Rooms:", "-- /rooms"]
+
+
 def test_help_shows_what_one_may_do_here(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/help")
     assert not any("/kick" in line for line in ada.sees())
     ada.types("/join attic"), ada.sees(), ada.types("/help")
-    assert any("/kick NICK [REASON]" in line for line in ada.sees())
+    assert any("/kick" in line for line in ada.sees())
+    ada.types("/help moderation")
+    assert any(line.startswith("   /kick NICK [REASON]") for line in ada.sees())
     ada.types("/help dm")
     assert ada.sees() == [
         "-- /dm NICK TEXT",

@@ -6,6 +6,7 @@ from the chat in being slow: everybody has a queue of their own.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -28,13 +29,33 @@ ROLES = ("member", "moderator", "owner", "operator")
 LOOKS = str.maketrans("1I", "ll")
 NICKS = ("ada", "bob", "cy", "Ada", "lola", "1ola", "Iola", "guest2", "server", "no nick")
 ROOMS = ("attic", "lobby", "#Attic", "cellar", "attic", "a:b")
-RULES = (("private", "on"), ("slow", "5"), ("shouting", "kick"), ("topic", "tea"))
-OTHER_RULES = (("private", "off"), ("slow", "0"), ("shouting", "warn"))
+RULES = (
+    ("private", "on"),
+    ("slow", "5"),
+    ("shouting", "kick"),
+    ("topic", "tea"),
+    ("key", "sesame"),
+)
+OTHER_RULES = (("private", "off"), ("slow", "0"), ("shouting", "warn"), ("key", "off"))
+ADDRESSES = ("192.0.2.1", "198.51.100.2", "203.0.113.3")
+#: Of the keys with which somebody may come.
+SSH_KEYS = (None, None, "SHA256:one", "SHA256:two")
 #: The most people at a time: more would meet each other too seldom.
 CROWD = 5
 
 
 # The model -------------------------------------------------------------------------------------
+
+#: By what somebody is banned or muted, and what that is.
+Held = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Term:
+    """Under which nick somebody was banned or muted, and until when."""
+
+    label: str
+    until: float
 
 
 @dataclass(eq=False)
@@ -57,19 +78,28 @@ class Message:
 class ModelRoom:
     """A room: who is in it as what, in the order in which they came, and its rules.
 
-    ``invited`` and ``muted`` are nicks; they follow those persons who are ``known`` to the room.
+    ``invited`` are nicks; they follow those persons who are ``guests``.  What goes by nick in
+    ``bans`` and ``mutes`` follows those and whom it ``follows``.
     """
 
     name: str
     members: dict[ModelPerson, str] = field(default_factory=dict)
     invited: set[str] = field(default_factory=set)
-    muted: set[str] = field(default_factory=set)
-    known: set[ModelPerson] = field(default_factory=set)
+    guests: set[ModelPerson] = field(default_factory=set)
+    bans: dict[Held, Term] = field(default_factory=dict)
+    mutes: dict[Held, Term] = field(default_factory=dict)
+    follows: set[ModelPerson] = field(default_factory=set)
     warned: set[ModelPerson] = field(default_factory=set)
     last_said: dict[ModelPerson, float] = field(default_factory=dict)
     spoke: dict[str, float] = field(default_factory=dict)
     settings: dict[str, str] = field(
-        default_factory=lambda: {"private": "off", "slow": "0", "shouting": "allow", "topic": ""}
+        default_factory=lambda: {
+            "private": "off",
+            "slow": "0",
+            "shouting": "allow",
+            "topic": "",
+            "key": "",
+        }
     )
     kept: list[Message] = field(default_factory=list)
     numbers: int = 0
@@ -99,6 +129,25 @@ class ModelRoom:
     def may(self, person: ModelPerson, least: str) -> bool:
         return ROLES.index(self.role(person)) >= ROLES.index(least)
 
+    @property
+    def is_guarded(self) -> bool:
+        return self.settings["private"] == "on" or bool(self.settings["key"])
+
+    def is_held(self, terms: dict[Held, Term], person: ModelPerson, now: float) -> bool:
+        """Whether somebody is banned or muted; an address holds nobody but plain members."""
+        return not person.operator and any(
+            now < term.until and held in person.known
+            for held, term in terms.items()
+            if held[0] != "address" or self.role(person) == "member"
+        )
+
+    def uninvite(self, person: ModelPerson) -> bool:
+        """Take an invitation back; say if there was one."""
+        self.guests.discard(person)
+        had = person.key in self.invited
+        self.invited.discard(person.key)
+        return had
+
 
 @dataclass(eq=False)
 class ModelPerson:
@@ -111,6 +160,8 @@ class ModelPerson:
     nick: str
     operator: bool
     sees_own: bool
+    address: str
+    ssh_key: str | None
     rooms: list[ModelRoom] = field(default_factory=list)
     focus: ModelRoom | None = None
     ignored: set[str] = field(default_factory=set)
@@ -124,6 +175,13 @@ class ModelPerson:
     @property
     def key(self) -> str:
         return self.nick.lower()
+
+    @property
+    def known(self) -> tuple[Held, ...]:
+        """By what they may be held, the surest first."""
+        sure = ("key", self.ssh_key) if self.ssh_key else ("address", self.address)
+        address = ("address", self.address)
+        return (sure, *([address] if address != sure else []), ("nick", self.key))
 
     @property
     def is_guest(self) -> bool:
@@ -201,15 +259,17 @@ class Model:
         looks = {nick.lower(), *_looks(nick)}
         return not any(looks & {each.key, *_looks(each.nick)} for each in self.people if each != by)
 
-    def enter(self, asked: str, *, operator: bool, sees_own: bool) -> ModelPerson:
+    def enter(
+        self, asked: str, *, operator: bool, sees_own: bool, address: str, ssh_key: str | None
+    ) -> ModelPerson:
         wanted = {"server": "", "no nick": "nonick"}.get(asked, asked)
         first, stem, number = (wanted, wanted, 2) if wanted else ("guest1", "guest", 2)
         nick = first
         while not self.is_free(nick):
             nick, number = f"{stem}{number}", number + 1
-        person = ModelPerson(nick, operator, sees_own)
+        person = ModelPerson(nick, operator, sees_own, address, ssh_key)
         self.people.append(person)
-        if self.is_open(self.lobby, person):
+        if not self.refuses(self.lobby, person):
             self.go_in(person, self.lobby, "member")
         return person
 
@@ -228,9 +288,11 @@ class Model:
         self.people.remove(person)
         person.gone = True
         for room in self.rooms.values():
-            if person in room.known:
+            if person in room.guests | room.follows:
                 room.invited.discard(person.key)
-                room.muted -= {person.key} if person.is_guest else set()
+                for terms in (room.bans, room.mutes):
+                    if person.is_guest:
+                        terms.pop(("nick", person.key), None)
         for other in self.people:
             other.ignored_by.discard(person)
             if person.is_guest and other in person.ignored_by:
@@ -271,10 +333,12 @@ class Model:
             for other in person.ignored_by:
                 other.ignored = other.ignored - {old_key} | {person.key}
             for room in self.rooms.values():
-                for keys in (room.invited, room.muted):
-                    if person in room.known and old_key in keys:
-                        keys ^= {old_key}
-                        keys |= {person.key}
+                if person in room.guests | room.follows:
+                    if old_key in room.invited:
+                        room.invited ^= {old_key}
+                        room.invited |= {person.key}
+                    for terms in (room.bans, room.mutes):
+                        follow(terms, ("nick", old_key), ("nick", person.key))
         self.everywhere(person, f"-- {old} is now known as {nick}", unseen_by={person})
         self.tell(person, f"-- You are now known as {nick}.")
         return None
@@ -319,10 +383,18 @@ class Model:
         )
         return room if room and known else "no-such-room"
 
-    def is_open(self, room: ModelRoom, person: ModelPerson) -> bool:
-        return room.settings["private"] == "off" or person.operator or person.key in room.invited
+    def refuses(self, room: ModelRoom, person: ModelPerson, key: str = "") -> str | None:
+        if room.is_held(room.bans, person, self.now):
+            return "banned"
+        if not room.is_guarded or person.operator or person.key in room.invited:
+            return None
+        if not room.settings["key"]:
+            return "private"
+        if key != room.settings["key"]:
+            return "wrong-key" if key else "key-needed"
+        return None
 
-    def join(self, person: ModelPerson, text: str) -> str | None:
+    def join(self, person: ModelPerson, text: str, key: str = "") -> str | None:
         if ":" in text:
             return "bad-room"
         name = text.lstrip("#")
@@ -333,8 +405,10 @@ class Model:
             return None
         if room is None:
             room, role = self.rooms.setdefault(name.lower(), ModelRoom(name)), "owner"
-        elif not self.is_open(room, person):
-            return "private"
+        else:
+            refusal = self.refuses(room, person, key)
+            if refusal:
+                return refusal
         company = [other.nick for other in room.members]
         self.go_in(person, room, role)
         topic = room.settings["topic"]
@@ -382,9 +456,9 @@ class Model:
         if person not in room.members:
             return "not-in-room"
         self.go_out(person, room)
-        if room.settings["private"] == "on":  # one may come back
+        if room.is_guarded:  # one may come back
             room.invited.add(person.key)
-            room.known.add(person)
+            room.guests.add(person)
         left = f"-- {person.nick} left {room.name}"
         self.happens(Happening(room, person.key, left, coming_or_going=True))
         self.has_left(room)
@@ -407,7 +481,7 @@ class Model:
     # Speaking
 
     def may_speak(self, person: ModelPerson, room: ModelRoom) -> str | None:
-        if person.key in room.muted:
+        if room.is_held(room.mutes, person, self.now):
             return "muted"
         since = self.now - room.last_said.get(person, -1e9)
         if since < float(room.settings["slow"]) and not room.may(person, "moderator"):
@@ -543,12 +617,19 @@ class Model:
     # Moderating
 
     def put_out(
-        self, person: ModelPerson, room: ModelRoom, author: ModelPerson, by: str, because: str
+        self,
+        person: ModelPerson,
+        room: ModelRoom,
+        author: ModelPerson,
+        by: str,
+        because: str,
+        banned: str = "",
     ) -> None:
         self.go_out(person, room)
-        room.invited.discard(person.key)
-        self.announce(room, author, f"{person.nick} was kicked from {room.name} by {by}{because}")
-        self.tell(person, f"-- You were kicked from {room.name} by {by}{because}.")
+        room.uninvite(person)
+        how = f"banned from {room.name} {banned}" if banned else f"kicked from {room.name}"
+        self.announce(room, author, f"{person.nick} was {how} by {by}{because}")
+        self.tell(person, f"-- You were {how} by {by}{because}.")
         self.has_left(room)
 
     def target(
@@ -578,17 +659,119 @@ class Model:
         self.put_out(other, room, person, person.nick, _because(reason))
         return None
 
-    def mute(self, person: ModelPerson, nick: str, muted: bool) -> str | None:
+    def holding(self, room: ModelRoom, person: ModelPerson, other: ModelPerson) -> Held:
+        """By what somebody is held, so that nobody is held with them who may not be."""
+        for held in (other.known[0], other.known[-1]):
+            if held[0] == "address" and room.role(other) != "member":
+                continue
+            if not any(
+                held in each.known and (each is person or room.role(each) != "member")
+                for each in self.people
+                if each is not other
+            ):
+                return held
+        return other.known[-1]
+
+    def expire(self, terms: dict[Held, Term]) -> None:
+        for held in [held for held, term in terms.items() if term.until <= self.now]:
+            del terms[held]
+
+    def hold(
+        self,
+        terms: dict[Held, Term],
+        room: ModelRoom,
+        person: ModelPerson,
+        other: ModelPerson,
+        seconds: int,
+    ) -> Held:
+        held = self.holding(room, person, other)
+        self.expire(terms)
+        terms[held] = Term(other.nick, self.now + seconds if seconds else float("inf"))
+        if held[0] == "nick":
+            room.follows.add(other)
+        return held
+
+    def ban(self, person: ModelPerson, nick: str, seconds: int) -> str | None:
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is None:
+            return "nobody"
+        if other is person:
+            return "yourself"
+        role = room.role(other)
+        if role == "owner" or (role != "member" and room.may(other, room.role(person))):
+            return "outranked"
+        held = self.hold(room.bans, room, person, other, seconds)
+        how_long = f"for {seconds} s" if seconds else "for good"
+        out = [each for each in room.members if each is other or held in each.known]
+        for each in out:
+            self.put_out(each, room, person, person.nick, "", how_long)
+        hidden = f"{held[1]}" if person.operator else "their address"
+        what = {"key": f"the key {held[1]}", "nick": f"the nick {held[1]} alone"}
+        told = what.get(held[0], hidden)
+        self.tell(person, f"-- The ban of {other.nick} covers {told}, {how_long}.")
+        return None
+
+    def ended(self, terms: dict[Held, Term], nick: str) -> list[Held]:
+        """What ends that was for somebody of that name, or else holds who has it now."""
+        self.expire(terms)
+        named = [held for held, term in terms.items() if term.label.lower() == nick.lower()]
+        other = self.person(nick)
+        return named or [held for held in terms if other and held in other.known]
+
+    def unban(self, person: ModelPerson, nick: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        ended = self.ended(room.bans, nick)
+        if not ended:
+            return "no-change"
+        label = room.bans[ended[0]].label
+        for held in ended:
+            del room.bans[held]
+        self.tell(person, f"-- {label} may come into {room.name} again.")
+        return None
+
+    def mute(self, person: ModelPerson, nick: str, seconds: int) -> str | None:
         found = self.target(person, nick, "moderator")
         if isinstance(found, str):
             return found
         room, other = found
-        if (other.key in room.muted) == muted:
+        if room.is_held(room.mutes, other, self.now):
             return "no-change"
-        room.muted ^= {other.key}
-        room.known |= {other} if muted else set()
-        now = "is muted" if muted else "may speak again"
-        self.announce(room, person, f"{other.nick} {now} in {room.name}, by {person.nick}")
+        self.hold(room.mutes, room, person, other, seconds)
+        how_long = f" for {seconds} s" if seconds else ""
+        line = f"{other.nick} is muted in {room.name}{how_long}, by {person.nick}"
+        self.announce(room, person, line)
+        return None
+
+    def unmute(self, person: ModelPerson, nick: str) -> str | None:
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is not None and other in room.members:
+            found = self.target(person, nick, "moderator")
+            if isinstance(found, str):
+                return found
+            self.expire(room.mutes)
+            ended, label = [held for held in room.mutes if held in other.known], other.nick
+        else:
+            ended = self.ended(room.mutes, nick)
+            label = room.mutes[ended[0]].label if ended else ""
+            if not ended and other is None:
+                return "nobody"
+        if not ended:
+            return "no-change"
+        for held in ended:
+            del room.mutes[held]
+        self.announce(room, person, f"{label} may speak again in {room.name}, by {person.nick}")
         return None
 
     def give_role(self, person: ModelPerson, nick: str, role: str) -> str | None:
@@ -610,19 +793,32 @@ class Model:
             return room
         if person not in room.members:
             return "not-in-room"
-        if room.settings["private"] == "on" and not room.may(person, "moderator"):
+        if room.is_guarded and not room.may(person, "moderator"):
             return "not-moderator"
         if other is None:
             return "nobody"
         if other in room.members:
             return "no-change"
-        if room.settings["private"] == "on":
+        if room.is_guarded:
             room.invited.add(other.key)
-            room.known.add(other)
+            room.guests.add(other)
         if person.key not in other.ignored:
             into = f"{room.name}; /join {room.name} takes you there."
             self.tell(other, f"-- {person.nick} invites you into {into}")
         self.tell(person, f"-- {other.nick} is invited into {room.name}.")
+        return None
+
+    def uninvite(self, person: ModelPerson, nick: str) -> str | None:
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is None:
+            return "nobody"
+        if not room.uninvite(other):
+            return "no-change"
+        self.tell(person, f"-- {other.nick} is not invited into {room.name} any more.")
         return None
 
     def set_room(self, person: ModelPerson, name: str, value: str) -> str | None:
@@ -631,13 +827,23 @@ class Model:
             return "no-room"
         if not room.may(person, "moderator"):
             return "not-moderator"
-        room.settings[name] = value
-        line = f"{person.nick} set {name} of {room.name} to {value}"
+        if name == "topic" and room.is_held(room.mutes, person, self.now):
+            return "muted"
+        room.settings[name] = "" if (name, value) == ("key", "off") else value
+        shown = "on" if (name, value) == ("key", "sesame") else value
+        line = f"{person.nick} set {name} of {room.name} to {shown}"
         if name == "topic":
             line = f"{person.nick} set the topic of {room.name}: {value}"
             room.keep(self.now, person, "-- ", line, False)
         self.announce(room, person, line)
         return None
+
+
+def follow(terms: dict[Held, Term], old: Held, new: Held) -> None:
+    """Let a term go over to another nick, where the longer one holds."""
+    term = terms.pop(old, None)
+    if term is not None and (new not in terms or terms[new].until < term.until):
+        terms[new] = term
 
 
 def _looks(nick: str) -> set[str]:
@@ -660,7 +866,10 @@ class Plain(Reader):
     """A connection that is shown everything without colours; a mention rings, if it is drawn."""
 
     def style(self, preferences: Preferences) -> TextStyle:
-        return TextStyle(bell=not self.sees_own, joins=preferences.joins)
+        return TextStyle(
+            bell="off" if self.sees_own else "on",
+            joins="off" if preferences.joins == "off" else "on",
+        )
 
 
 class Typist(Someone):
@@ -708,6 +917,8 @@ nicks = st.sampled_from(NICKS)
 #: Somebody who is here, or a nick that perhaps nobody has.
 whoever = st.one_of(someone, st.sampled_from(["bob", "Ada", "Iola", "guest2"]))
 rooms = st.sampled_from(ROOMS)
+#: For how many seconds somebody is banned or muted; 0: for good.
+terms = st.sampled_from([0, 0, 3, 10])
 
 
 class Chatting(RuleBasedStateMachine):
@@ -721,12 +932,17 @@ class Chatting(RuleBasedStateMachine):
         self.pairs: list[tuple[Typist, ModelPerson]] = []
         self.texts = 0
 
-    @initialize(moderated=st.booleans(), rules=st.sets(st.sampled_from(RULES)))
+    @initialize(
+        moderated=st.booleans(),
+        rules=st.sets(st.sampled_from(RULES)),
+        addresses=st.tuples(*[st.sampled_from(ADDRESSES)] * 3),
+    )
     def three_are_here_and_one_has_opened_a_room(
-        self, moderated: bool, rules: set[tuple[str, str]]
+        self, moderated: bool, rules: set[tuple[str, str]], addresses: tuple[str, ...]
     ) -> None:
-        for nick, sees_own in (("ada", True), ("bob", False), ("cy", True)):
-            self.enter(nick, False, sees_own)
+        people = (("ada", True), ("bob", False), ("cy", True))
+        for (nick, sees_own), address in zip(people, addresses, strict=True):
+            self.enter(nick, False, sees_own, address, None)
         for who in range(3):
             self.join(who, "attic")
         if moderated:
@@ -756,11 +972,28 @@ class Chatting(RuleBasedStateMachine):
     # Coming and going
 
     @precondition(lambda self: len(self.pairs) < CROWD)
-    @rule(nick=st.one_of(st.just(""), nicks), operator=st.booleans(), sees_own=st.booleans())
-    def enter(self, nick: str, operator: bool, sees_own: bool) -> None:
-        person = self.model.enter(nick, operator=operator, sees_own=sees_own)
+    @rule(
+        nick=st.one_of(st.just(""), nicks),
+        operator=st.booleans(),
+        sees_own=st.booleans(),
+        address=st.sampled_from(ADDRESSES),
+        ssh_key=st.sampled_from(SSH_KEYS),
+    )
+    def enter(
+        self, nick: str, operator: bool, sees_own: bool, address: str, ssh_key: str | None
+    ) -> None:
+        person = self.model.enter(
+            nick, operator=operator, sees_own=sees_own, address=address, ssh_key=ssh_key
+        )
         reader = Plain(sees_own=sees_own)
-        entered = self.server.enters(nick, lobby=False, operator=operator, reader=reader)
+        entered = self.server.enters(
+            nick,
+            lobby=False,
+            operator=operator,
+            reader=reader,
+            address=address,
+            fingerprint=ssh_key,
+        )
         self.pairs.append((Typist(self.server, entered.session, reader), person))
         with suppress(Refused):
             self.server.chat.join(entered.session, "lobby", self.server.now)
@@ -788,9 +1021,9 @@ class Chatting(RuleBasedStateMachine):
 
     # Rooms
 
-    @rule(who=someone, room=rooms)
-    def join(self, who: int, room: str) -> None:
-        self.does(who, f"/join {room}", self.model.join(self.person(who), room))
+    @rule(who=someone, room=rooms, key=st.sampled_from(["", "sesame", "barley"]))
+    def join(self, who: int, room: str, key: str = "") -> None:
+        self.does(who, f"/join {room} {key}", self.model.join(self.person(who), room, key))
 
     @rule(who=someone, room=st.one_of(st.just(""), rooms))
     def leave(self, who: int, room: str) -> None:
@@ -872,10 +1105,27 @@ class Chatting(RuleBasedStateMachine):
         nick = self.nick(whom)
         self.does(who, f"/kick {nick} {reason}", self.model.kick(self.person(who), nick, reason))
 
-    @rule(who=someone, whom=whoever, muted=st.booleans())
-    def mute(self, who: int, whom: int | str, muted: bool) -> None:
-        command, nick = "/mute" if muted else "/unmute", self.nick(whom)
-        self.does(who, f"{command} {nick}", self.model.mute(self.person(who), nick, muted))
+    @rule(who=someone, whom=whoever, seconds=terms)
+    def mute(self, who: int, whom: int | str, seconds: int) -> None:
+        nick = self.nick(whom)
+        words = f"/mute {nick} {seconds}s" if seconds else f"/mute {nick}"
+        self.does(who, words, self.model.mute(self.person(who), nick, seconds))
+
+    @rule(who=someone, whom=whoever)
+    def unmute(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/unmute {nick}", self.model.unmute(self.person(who), nick))
+
+    @rule(who=someone, whom=whoever, seconds=terms)
+    def ban(self, who: int, whom: int | str, seconds: int) -> None:
+        nick = self.nick(whom)
+        words = f"/ban {nick} {seconds}s" if seconds else f"/ban {nick}"
+        self.does(who, words, self.model.ban(self.person(who), nick, seconds))
+
+    @rule(who=someone, whom=whoever)
+    def unban(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/unban {nick}", self.model.unban(self.person(who), nick))
 
     @rule(who=someone, whom=whoever, up=st.booleans())
     def give_role(self, who: int, whom: int | str, up: bool) -> None:
@@ -887,6 +1137,11 @@ class Chatting(RuleBasedStateMachine):
     def invite(self, who: int, whom: int | str, room: str) -> None:
         nick = self.nick(whom)
         self.does(who, f"/invite {nick} {room}", self.model.invite(self.person(who), nick, room))
+
+    @rule(who=someone, whom=whoever)
+    def uninvite(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/uninvite {nick}", self.model.uninvite(self.person(who), nick))
 
     @rule(who=someone, whom=someone)
     def take_along(self, who: int, whom: int) -> None:
@@ -952,7 +1207,16 @@ class Chatting(RuleBasedStateMachine):
             assert [
                 (person.nick, member.role.value) for person, member in room.members.items()
             ] == [(person.nick, role) for person, role in model.members.items()]
-            assert set(room.muted) == model.muted
+            for bans, held in ((room.bans, model.bans), (room.mutes, model.mutes)):
+                assert {
+                    (ban.target.kind.value, ban.target.value, ban.label, ban.until or math.inf)
+                    for ban in bans
+                    if ban.holds(self.server.now)
+                } == {
+                    (*held, term.label, term.until)
+                    for held, term in held.items()
+                    if self.model.now < term.until
+                }
             assert set(room.invited) == model.invited
             for person in room.members:
                 assert person.rooms[key] is room

@@ -172,9 +172,10 @@ def test_what_netcat_writes_is_not_sent_back(start: Starter, tmux: Tmux, tmp_pat
     ended = run([*start.nc(), "-N"], tmp_path, b"/nick ned\nhello\nbye\n")
     ada.shows("ned: hello", "ned: bye", "-- ned left", "[lobby]")
     assert ended.returncode == 0
-    greeting, _, renamed = ended.stdout.decode().splitlines()
+    greeting, _, renamed, goodbye = ended.stdout.decode().splitlines()
     assert greeting.startswith("-- You are guest1 in lobby")
     assert renamed == "-- You are now known as ned."
+    assert goodbye == "-- Goodbye."
 
 
 # The line being typed -----------------------------------------------------------------------------
@@ -263,6 +264,138 @@ def test_the_line_fits_the_window_however_its_size_changes(
     says_by_netcat(start, tmp_path, "hello")
     tia.shows("-- guest1 joined lobby", "guest1: hello", "-- guest1 left", "[lobby] " + "x" * 100)
     assert sum("[lobby]" in row for row in tia.rows()) == 1
+
+
+def test_a_message_on_a_new_screen_leaves_no_copy_of_the_line(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    tia.types("x" * 100)
+    tia.shows("[lobby] " + "x" * 72, "x" * 28)
+    tia.presses("C-l", "C-a")
+    tia.stands_at(8, -1)
+    says_by_netcat(start, tmp_path, "hello")
+    tia.shows("guest1: hello", "-- guest1 left", "[lobby] " + "x" * 72, "x" * 28)
+    tia.resizes(40, 24)
+    tia.shows("-- guest1 left", "[lobby] " + "x" * 32, "x" * 40, "x" * 28)
+    assert sum("[lobby]" in row for row in tia.rows()) == 2  # one went with the old screen
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+
+
+def edits_a_long_line(tia: Screen) -> None:
+    """Type a line of two rows with all kinds of letters, and go back into its middle."""
+    for line in ("so that", "tmux keeps", "the rows here", "on the screen"):
+        tia.says(line)
+        tia.shows(f"tia: {line}", "[lobby]")
+    tia.types("日本語 cafe\u0301 " + "x" * 70 + " end")
+    tia.shows("[lobby] 日本語 cafe\u0301 " + "x" * 60, "x" * 10 + " end")
+    tia.presses(*["M-b"] * 2, "Left", "Left")  # between f and é
+    tia.stands_at(8 + 6 + 1 + 3, -1)
+
+
+def test_a_message_comes_while_a_line_of_two_rows_is_edited_in_its_middle(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    edits_a_long_line(tia)
+    says_by_netcat(start, tmp_path, "hello 日本語")
+    tia.shows(
+        "guest1: hello 日本語",
+        "-- guest1 left",
+        "[lobby] 日本語 cafe\u0301 " + "x" * 60,
+        "x" * 10 + " end",
+    )
+    tia.stands_at(8 + 6 + 1 + 3, -1)
+    tia.types("!")
+    tia.presses("Enter")
+    tia.shows("tia: 日本語 caf!e\u0301", "     " + "x" * 70 + " end", "[lobby]")
+
+
+def test_the_window_changes_while_a_line_is_edited_in_its_middle(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    edits_a_long_line(tia)
+    tia.resizes(30, 24)
+    narrow = ("[lobby] 日本語 cafe\u0301 " + "x" * 10, "x" * 30, "x" * 30, " end")
+    tia.shows("tia: on the screen", *narrow)
+    tia.stands_at(8 + 6 + 1 + 3, -3)
+    says_by_netcat(start, tmp_path, "hello")
+    tia.shows("guest1: hello", "-- guest1 left", *narrow)
+    tia.resizes(100, 24)
+    tia.shows("-- guest1 left", "[lobby] 日本語 cafe\u0301 " + "x" * 70 + " end")
+    tia.stands_at(8 + 6 + 1 + 3, 0)
+    assert sum("[lobby]" in row for row in tia.rows()) == 1
+    tia.says("")
+    tia.shows("tia: 日本語 cafe\u0301 " + "x" * 70 + " end", "[lobby]")
+
+
+def test_what_stands_behind_a_joined_emoji_is_where_it_belongs(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    tia.pastes(f"a{FAMILY}b \u263a\ufe0f c")  # tmux types no joiners
+    tia.stands_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
+    says_by_netcat(start, tmp_path, "hello")
+    tia.shows_somewhere("guest1 left")
+    tia.stands_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
+    tia.presses("C-a", "Right", "Right")
+    tia.stands_at(8 + 1 + 2, 0)
+    tia.presses("BSpace", "C-k")
+    tia.stands_at(8 + 1, 0)
+    tia.shows("[lobby] a")
+
+
+def test_five_lines_that_are_pasted_are_asked_about_and_go_as_one(
+    start: Starter, tia: Screen, tmp_path: Path
+) -> None:
+    tia.pastes("one\n  two\n日本\n\nfive\n")
+    tia.shows("Send 5 lines? y/n")
+    says_by_netcat(start, tmp_path, "hello")
+    tia.shows("guest1: hello", "-- guest1 left", "Send 5 lines? y/n")
+    tia.types("y")
+    tia.shows("tia: one", "       two", "     日本", "     five", "[lobby]")
+
+
+def test_what_was_said_is_found_with_ctrl_r(tia: Screen) -> None:
+    for line in ("make tea", "something else"):
+        tia.says(line)
+        tia.shows(f"tia: {line}", "[lobby]")
+    tia.presses("C-r")
+    tia.types("tea")
+    tia.shows("(search: tea) make tea")
+    tia.presses("C-e")
+    tia.says(" now")
+    tia.shows("tia: make tea now", "[lobby]")
+
+
+def test_tab_goes_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> None:
+    for nick in ("bob", "bella"):
+        one = tmux.open(nick, start.ssh(nick))
+        one.shows_somewhere(f"-- You are {nick} in lobby")
+    one.says("hello")
+    tia.shows("bella: hello", "[lobby]")
+    tia.types("b")
+    tia.presses("Tab")
+    tia.shows("[lobby] bella:")
+    tia.presses("Tab")
+    tia.shows("[lobby] bob:")
+    tia.presses("BTab")
+    tia.says("hi")
+    tia.shows("tia: bella: hi", "[lobby]")
+
+
+def test_plain_draws_nothing_anew(start: Starter, tia: Screen, tmp_path: Path) -> None:
+    tia.says("/set plain on")
+    tia.shows("-- plain is on now.")
+    tia.types("hal")
+    tia.shows("-- plain is on now.", "hal")
+    says_by_netcat(start, tmp_path, "hello")
+    tia.types("f")
+    tia.shows("hal", "guest1: hello", "f")
+    tia.presses("BSpace")
+    tia.types("ves")
+    tia.presses("BSpace", "Enter")
+    tia.says("/reply hello")
+    tia.shows("guest1: hello", "ve", "/reply hello", "-- Nobody has written to you alone yet.")
 
 
 # Coming and going by ssh --------------------------------------------------------------------------

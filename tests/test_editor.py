@@ -6,11 +6,32 @@ from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text import safe
-from chatd.terminal.editor import Editor, Ended, Entered, Full, Interrupted, Outcome, Redraw
+from chatd.terminal.bindings import BINDINGS
+from chatd.terminal.clusters import edge
+from chatd.terminal.editor import (
+    Block,
+    Completing,
+    Editor,
+    Ended,
+    Entered,
+    Full,
+    Interrupted,
+    Outcome,
+    PasteCut,
+    Redraw,
+)
+from chatd.terminal.history import HISTORY_CHARACTERS, HISTORY_LINES
 from chatd.terminal.keys import Key, Keys, Paste, Text
+from chatd.terminal.paste import BLOCK_LINES, blocks
+from chatd.terminal.search import SEARCHED
+from chatd.terminal.undo import UNDO_CHARACTERS, UNDO_STEPS
 
 ENTER = Key("enter")
 BACKSPACE = Key("backspace")
+TAB, BACK_TAB = Key("tab"), Key("tab", shift=True)
+LEFT, RIGHT, UP, DOWN = Key("left"), Key("right"), Key("up"), Key("down")
+ESCAPE = Key("escape")
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
 def ctrl(letter: str) -> Key:
@@ -18,12 +39,33 @@ def ctrl(letter: str) -> Key:
     return Key(letter, ctrl=True)
 
 
-def editor(text: str = "") -> Editor:
-    """An editor with something typed in it."""
+def alt(name: str) -> Key:
+    """A key with Alt held."""
+    return Key(name, alt=True)
+
+
+def editor(text: str = "", *, said: tuple[str, ...] = ()) -> Editor:
+    """An editor with something typed in it, after other lines; ``|`` is where the cursor goes."""
     made = Editor()
-    if text:
-        assert made.press(Text(text)) == []
+    for line in said:
+        assert made.press(Text(line)) == []
+        made.press(ENTER)
+    before, bar, after = text.partition("|")
+    if before + after:
+        assert made.press(Text(before + after)) == []
+    while bar and made.text[made.at :] != after:
+        made.press(LEFT)
     return made
+
+
+def seen(line: Editor) -> str:
+    """The line with a bar where the cursor is."""
+    return f"{line.text[: line.at]}|{line.text[line.at :]}"
+
+
+def presses(line: Editor, *keys: Key | Text | Paste) -> list[Outcome]:
+    """Press keys; return what came of it."""
+    return [outcome for key in keys for outcome in line.press(key)]
 
 
 def test_what_is_typed_stands_in_the_order_of_the_keys() -> None:
@@ -140,19 +182,454 @@ def test_ctrl_l_asks_for_a_new_screen_and_leaves_the_line() -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        *(Key(name) for name in ("up", "down", "left", "right", "home", "end", "f1", "escape")),
-        Key("tab"),
-        Key("b", alt=True),
-        Key("u"),
-        Key("d", alt=True),
-        Key("z", ctrl=True),
-        Key("delete"),
+        *(Key(name) for name in ("f1", "escape", "insert", "pageup", "pagedown", "u")),
+        Key("left", shift=True),
+        Key("home", shift=True),
+        Key("b", alt=True, ctrl=True),
+        Key("q", ctrl=True),
+        Key("v", ctrl=True),
+        Key("x", alt=True),
     ],
 )
 def test_a_key_that_means_nothing_does_nothing(key: Key) -> None:
-    line = editor("hello")
+    line = editor("hel|lo")
     assert line.press(key) == []
-    assert line.text == "hello"
+    assert seen(line) == "hel|lo"
+
+
+# The cursor ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "after"),
+    [
+        ("hello|", (ctrl("a"), Key("home"), Key("home", ctrl=True)), "|hello"),
+        ("hel|lo", (ctrl("e"), Key("end"), Key("end", ctrl=True)), "hello|"),
+        ("hel|lo", (ctrl("b"), LEFT), "he|llo"),
+        ("|hello", (ctrl("b"), LEFT), "|hello"),
+        ("hel|lo", (ctrl("f"), RIGHT), "hell|o"),
+        ("hello|", (ctrl("f"), RIGHT), "hello|"),
+        (f"a{FAMILY}|b", (LEFT,), f"a|{FAMILY}b"),
+        (f"a|{FAMILY}b", (RIGHT,), f"a{FAMILY}|b"),
+        ("cafe\u0301|", (LEFT,), "caf|e\u0301"),
+        ("日本|語", (LEFT,), "日|本語"),
+        ("one two|", (alt("b"), Key("left", ctrl=True), alt("left")), "one |two"),
+        ("one |two", (alt("b"),), "|one two"),
+        ("one, two|", (alt("b"),), "one, |two"),
+        ("|one", (alt("b"),), "|one"),
+        ("日本、語|", (alt("b"),), "日本、|語"),
+        ("|one two", (alt("f"), alt("F"), Key("right", ctrl=True), alt("right")), "one| two"),
+        ("one| two", (alt("f"),), "one two|"),
+        ("one|, two", (alt("f"),), "one, two|"),
+        ("one|", (alt("f"),), "one|"),
+        ("o|ne_2 x", (alt("f"),), "one_2| x"),
+        ("|cafe\u0301 x", (alt("f"),), "cafe\u0301| x"),
+    ],
+)
+def test_keys_that_move_the_cursor(before: str, keys: tuple[Key, ...], after: str) -> None:
+    for key in keys:
+        line = editor(before)
+        assert line.press(key) == []
+        assert seen(line) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "after"),
+    [
+        ("hel|lo", (BACKSPACE, ctrl("h")), "he|lo"),
+        ("|hello", (BACKSPACE,), "|hello"),
+        ("hel|lo", (Key("delete"), ctrl("d")), "hel|o"),
+        ("hello|", (Key("delete"), ctrl("d")), "hello|"),
+        (f"a{FAMILY}|b", (BACKSPACE,), "a|b"),
+        (f"a|{FAMILY}b", (Key("delete"),), "a|b"),
+        ("hel|lo", (ctrl("k"),), "hel|"),
+        ("hel|lo", (ctrl("u"),), "|lo"),
+        ("one two| three", (ctrl("w"),), "one | three"),
+        ("one a/b|", (ctrl("w"),), "one |"),
+        ("one a/b|", (alt("backspace"),), "one a/|"),
+        ("一\u3000二|", (ctrl("w"),), "一\u3000|"),
+        ("|one two", (alt("d"), Key("delete", ctrl=True)), "| two"),
+        ("one| two", (alt("d"),), "one|"),
+        ("ab|c", (ctrl("t"),), "acb|"),
+        ("abc|", (ctrl("t"),), "acb|"),
+        ("|abc", (ctrl("t"),), "|abc"),
+        ("a|", (ctrl("t"),), "a|"),
+        (f"x|{FAMILY}", (ctrl("t"),), f"{FAMILY}x|"),
+    ],
+)
+def test_keys_that_change_the_line_where_the_cursor_is(
+    before: str, keys: tuple[Key, ...], after: str
+) -> None:
+    for key in keys:
+        line = editor(before)
+        assert line.press(key) == []
+        assert seen(line) == after
+
+
+def test_what_is_typed_goes_in_where_the_cursor_is() -> None:
+    line = editor("heo|")
+    presses(line, LEFT, Text("ll"))
+    assert seen(line) == "hell|o"
+
+
+def test_a_mark_typed_within_a_line_joins_the_letter_before_it() -> None:
+    line = editor("cafe| x")
+    line.press(Text("\u0301"))
+    assert seen(line) == "cafe\u0301| x"
+    line.press(LEFT)
+    assert seen(line) == "caf|e\u0301 x"
+
+
+def test_a_letter_before_a_mark_takes_the_mark_and_the_cursor_is_behind_both() -> None:
+    line = editor("|\u0301x")
+    line.press(Text("e"))
+    assert seen(line) == "e\u0301|x"
+
+
+def test_marks_that_meet_where_something_was_taken_out_are_no_pile() -> None:
+    line = editor("e" + "\u0301" * 8 + "|")
+    for _ in range(500):
+        line.press(Text("\u0301"))
+    assert line.text == "e" + "\u0301" * 8
+
+
+def test_enter_takes_the_whole_line_wherever_the_cursor_is() -> None:
+    assert editor("hel|lo").press(ENTER) == [Entered("hello")]
+
+
+# Yank and undo ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "keys", "after"),
+    [
+        ("one two|", (ctrl("w"), ctrl("y"), ctrl("y")), "one twotwo|"),
+        ("one two|", (ctrl("w"), ctrl("w"), ctrl("y")), "one two|"),
+        ("|one two", (alt("d"), alt("d"), ctrl("y")), "one two|"),
+        ("one| two", (ctrl("u"), ctrl("k"), ctrl("y")), "one two|"),
+        ("one two|", (ctrl("w"), LEFT, ctrl("k"), ctrl("a"), ctrl("y")), " |one"),
+        ("one two|", (ctrl("u"), ctrl("y"), ctrl("y")), "one twoone two|"),
+        ("one|", (BACKSPACE, ctrl("y")), "on|"),
+        ("|one", (ctrl("u"), ctrl("y")), "|one"),
+    ],
+)
+def test_what_was_taken_out_can_be_put_in_again(
+    before: str, keys: tuple[Key, ...], after: str
+) -> None:
+    line = editor(before)
+    assert presses(line, *keys) == []
+    assert seen(line) == after
+
+
+def test_what_was_taken_out_of_one_line_can_be_put_into_the_next() -> None:
+    line = editor("one two|")
+    presses(line, ctrl("w"), ENTER, ctrl("y"))
+    assert seen(line) == "two|"
+
+
+def test_putting_in_more_than_fits_says_so() -> None:
+    line = editor("x" * LINE_BYTES)
+    assert presses(line, ctrl("u"), ctrl("y"), ctrl("y")) == [Full()]
+
+
+@pytest.mark.parametrize("key", [ctrl("_"), ctrl("/"), ctrl("z")])
+def test_undo_goes_back_word_by_word_and_change_by_change(key: Key) -> None:
+    line = editor()
+    for char in "one two":
+        line.press(Text(char))
+    presses(line, ctrl("a"), ctrl("k"))
+    steps = []
+    for _ in range(4):
+        line.press(key)
+        steps.append(seen(line))
+    assert steps == ["|one two", "one|", "|", "|"]
+
+
+def test_undo_brings_a_line_back_that_ctrl_c_cleared() -> None:
+    line = editor("hel|lo")
+    presses(line, ctrl("c"), ctrl("_"))
+    assert seen(line) == "hel|lo"
+
+
+def test_a_line_that_was_entered_is_not_undone() -> None:
+    line = editor("hello")
+    presses(line, ENTER, ctrl("_"))
+    assert line.text == ""
+
+
+def test_undo_has_a_bound() -> None:
+    line = editor()
+    for number in range(3 * UNDO_STEPS):
+        presses(line, Text(f"{number}"), ctrl("t"))
+    for _ in range(10 * UNDO_STEPS):
+        line.press(ctrl("_"))
+    assert len(line.text) > 100
+    line = editor()
+    for _ in range(2 * UNDO_CHARACTERS // LINE_BYTES):
+        presses(line, Text("x" * LINE_BYTES), ctrl("u"))
+    presses(line, *[ctrl("_")] * 20)
+    assert len(line.text) in (0, LINE_BYTES)
+
+
+# History ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("up", "down"), [(UP, DOWN), (ctrl("p"), ctrl("n"))])
+def test_up_and_down_go_through_what_was_entered_and_back(up: Key, down: Key) -> None:
+    line = editor("new", said=("one", "two"))
+    gone_through = []
+    for key in (up, up, up, down, down, down):
+        assert line.press(key) == []
+        gone_through.append(seen(line))
+    assert gone_through == ["two|", "one|", "one|", "two|", "new|", "new|"]
+
+
+def test_the_oldest_and_the_newest() -> None:
+    line = editor("new", said=("one", "two", "three"))
+    line.press(alt("<"))
+    assert line.text == "one"
+    line.press(alt(">"))
+    assert line.text == "new"
+
+
+def test_a_line_of_the_history_that_was_changed_and_entered_is_a_new_one() -> None:
+    line = editor(said=("one", "two"))
+    assert presses(line, UP, UP, Text("!"), ENTER) == [Entered("one!")]
+    presses(line, UP, UP, UP)
+    assert line.text == "one"
+
+
+def test_without_a_history_up_does_nothing() -> None:
+    line = editor("hel|lo")
+    assert presses(line, UP, DOWN, alt("<"), alt(">")) == []
+    assert seen(line) == "hel|lo"
+
+
+def test_blank_lines_and_the_same_line_again_are_not_kept() -> None:
+    line = editor(said=("one", "two", "two", "  ", "two"))
+    presses(line, UP, UP)
+    assert line.text == "one"
+
+
+@pytest.mark.parametrize(("over", "oldest"), [(0, "0"), (1, "1")])
+def test_the_history_holds_exactly_its_bound(over: int, oldest: str) -> None:
+    line = editor(said=tuple(f"{number}" for number in range(HISTORY_LINES + over)))
+    line.press(alt("<"))
+    assert line.text == oldest
+
+
+@pytest.mark.parametrize(("over", "oldest"), [(0, "a"), (1, "b")])
+def test_the_history_holds_exactly_its_bound_of_characters(over: int, oldest: str) -> None:
+    half = HISTORY_CHARACTERS // 2
+    line = editor(said=("a" * half, "b" * (half // 2), "c" * (half - half // 2 + over)))
+    line.press(alt("<"))
+    assert line.text[0] == oldest
+
+
+# Search -------------------------------------------------------------------------------------------
+
+
+def looking(*keys: Key | Text | Paste) -> Editor:
+    """An editor that looks for something among a few lines."""
+    line = editor("half", said=("deploy the attic", "make tea", "Deploy the cellar", "bye"))
+    assert presses(line, ctrl("r"), *keys) == []
+    return line
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"),
+    [
+        ((), "(search: ) |"),
+        ((Text("dep"),), "(search: dep) |Deploy the cellar"),
+        ((Text("THE"),), "(search: THE) Deploy |the cellar"),
+        ((Text("dep"), ctrl("r")), "(search: dep) |deploy the attic"),
+        ((Text("dep"), ctrl("r"), ctrl("r")), "(nothing: dep) |deploy the attic"),
+        ((Text("dep"), ctrl("r"), ctrl("s")), "(search: dep) |Deploy the cellar"),
+        ((Text("d"), Text("eploy the a")), "(search: deploy the a) |deploy the attic"),
+        ((Text("teax"),), "(nothing: teax) |"),
+        ((Text("tea"), Text("x")), "(nothing: teax) |make tea"),
+        ((Text("tea"), Text("x"), BACKSPACE), "(search: tea) make |tea"),
+        ((Text("x"), BACKSPACE), "(search: ) |"),
+        ((Paste("tea\nmilk", False),), "(search: tea) make |tea"),
+        ((ctrl("r"), ctrl("s")), "(search: ) |"),
+        ((Text("a\u202eb"),), "(nothing: ab) |"),
+    ],
+)
+def test_a_search_shows_what_it_finds(keys: tuple[Key | Text | Paste, ...], shown: str) -> None:
+    text, at, prompted = looking(*keys).shown()
+    assert f"{text[:at]}|{text[at:]}" == shown
+    assert not prompted
+
+
+@pytest.mark.parametrize("key", [ESCAPE, ctrl("g"), ctrl("c")])
+def test_a_search_that_is_given_up_leaves_the_line(key: Key) -> None:
+    line = looking(Text("dep"), key)
+    assert seen(line) == "half|"
+    assert line.shown() == ("half", 4, True)
+
+
+def test_enter_in_a_search_enters_what_it_found() -> None:
+    assert looking(Text("tea")).press(ENTER) == [Entered("make tea")]
+    assert looking(Text("nowhere")).press(ENTER) == [Entered("half")]
+
+
+@pytest.mark.parametrize(
+    ("key", "after"),
+    [(LEFT, "make| tea"), (ctrl("e"), "make tea|"), (ctrl("k"), "make |"), (UP, "bye|")],
+)
+def test_any_other_key_takes_what_was_found_and_does_what_it_does(key: Key, after: str) -> None:
+    assert seen(looking(Text("tea"), key)) == after
+
+
+def test_a_search_is_undone() -> None:
+    line = looking(Text("tea"), ctrl("e"), ctrl("_"))
+    assert line.text == "half"
+
+
+def test_a_new_screen_goes_on_with_the_search() -> None:
+    line = looking(Text("tea"))
+    assert line.press(ctrl("l")) == [Redraw()]
+    assert line.shown().text == "(search: tea) make tea"
+
+
+def test_what_is_looked_for_has_a_bound() -> None:
+    line = looking(*[Text("x" * 60)] * 10)
+    assert line.shown().text == f"(nothing: {'x' * SEARCHED}) "
+
+
+# Completion ---------------------------------------------------------------------------------------
+
+
+def test_tab_asks_what_the_word_before_the_cursor_may_become() -> None:
+    assert editor("hi bo| there").press(TAB) == [Completing("hi bo")]
+
+
+def completing(before: str, *choices: str) -> Editor:
+    """An editor in which Tab was pressed once, and what there is was offered."""
+    line = editor(before)
+    assert line.press(TAB) != []
+    line.offer(line.text[: line.at].rfind(" ") + 1, choices)
+    return line
+
+
+def test_what_can_only_be_one_thing_is_that() -> None:
+    line = completing("hi bo| there", "bob ")
+    assert seen(line) == "hi bob| there"
+    assert line.press(TAB) == [Completing("hi bob")]
+
+
+def test_tab_goes_through_the_choices_and_shift_tab_back() -> None:
+    line = completing("b", "bob: ", "ben: ")
+    gone_through = [seen(line)]
+    for key in (TAB, TAB, TAB, BACK_TAB, BACK_TAB, BACK_TAB):
+        assert line.press(key) == []
+        gone_through.append(line.text)
+    assert gone_through == ["bob: |", "ben: ", "b", "bob: ", "b", "ben: ", "bob: "]
+
+
+def test_typing_on_takes_the_choice() -> None:
+    line = completing("b", "bob: ", "ben: ")
+    presses(line, TAB, Text("hello"))
+    assert seen(line) == "ben: hello|"
+    assert line.press(TAB) == [Completing("ben: hello")]
+
+
+@pytest.mark.parametrize("key", [LEFT, BACKSPACE, ENTER, ctrl("a"), Paste("x", False)])
+def test_any_other_key_ends_it(key: Key | Paste) -> None:
+    line = completing("b", "bob: ", "ben: ")
+    line.press(key)
+    assert line.press(TAB) != []
+
+
+def test_escape_and_undo_bring_back_what_was_typed() -> None:
+    line = completing("hi b| there", "bob ", "ben ")
+    presses(line, TAB, ESCAPE)
+    assert seen(line) == "hi b| there"
+    line = completing("hi b| there", "bob ", "ben ")
+    presses(line, TAB, ctrl("_"))
+    assert seen(line) == "hi b| there"
+
+
+def test_with_nothing_to_offer_nothing_happens() -> None:
+    line = completing("x")
+    assert seen(line) == "x|"
+    assert line.press(BACK_TAB) == []
+
+
+def test_a_choice_for_which_there_is_no_room_harms_nothing() -> None:
+    line = completing("x" * (LINE_BYTES - 2) + " b", "bartholomew ", "bob ")
+    assert len(line.text) == LINE_BYTES
+    line.press(ESCAPE)
+    assert line.text == "x" * (LINE_BYTES - 2) + " b"
+
+
+# Secrets ------------------------------------------------------------------------------------------
+
+
+def test_a_secret_is_not_shown_and_is_entered() -> None:
+    line = editor("half| a line")
+    line.masked = True
+    presses(line, Text("sec"), Text("rex"), BACKSPACE, Text("t"))
+    assert line.shown() == ("", 0, True)
+    assert line.press(ENTER) == [Entered("secret")]
+    line.masked = False
+    assert seen(line) == "half| a line"
+
+
+def test_a_secret_goes_into_neither_history_undo_nor_yank() -> None:
+    line = editor(said=("one",))
+    line.masked = True
+    presses(line, Text("secret"), ctrl("w"), Text("secret"), ctrl("u"), Text("secret"), ENTER)
+    presses(line, Text("secret"))
+    line.masked = False
+    for key in (UP, UP, ctrl("y"), ctrl("_"), ctrl("_"), ctrl("_"), ctrl("r"), Text("sec")):
+        line.press(key)
+        assert "secret" not in line.text + line.shown().text
+    presses(line, ESCAPE, alt("<"))
+    assert line.text == "one"
+
+
+def test_while_a_secret_is_typed_nothing_is_looked_up() -> None:
+    line = editor("half", said=("one",))
+    line.masked = True
+    assert presses(line, Text("sec"), TAB, UP, ctrl("r"), Text("ret"), ctrl("_"), DOWN) == []
+    assert line.press(Paste("\n12\n34\n", False)) == []
+    assert line.press(ENTER) == [Entered("secret12 34")]
+
+
+def test_what_was_asked_when_a_secret_begins_is_asked_no_more() -> None:
+    line = editor("half")
+    line.press(Paste("one\ntwo", False))
+    line.masked = True
+    line.masked = False
+    assert line.shown() == ("half", 4, True)
+
+
+# Where the cursor cannot be shown -----------------------------------------------------------------
+
+
+def test_a_cursor_that_stays_at_the_end_does() -> None:
+    line = editor("one two")
+    line.stays_at_end = True
+    for key in (LEFT, ctrl("a"), alt("b"), Key("delete"), ctrl("d"), ctrl("k"), Text("!")):
+        assert line.press(key) == []
+    assert seen(line) == "one two!|"
+    presses(line, BACKSPACE, ctrl("w"), UP)
+    assert seen(line) == "one |"
+
+
+def test_a_cursor_that_has_to_go_to_the_end_does_so_before_the_next_key() -> None:
+    line = editor("he|llo")
+    line.stays_at_end = True
+    line.press(Text("!"))
+    assert seen(line) == "hello!|"
+
+
+def test_every_key_that_is_bound_does_something_that_an_editor_can_do() -> None:
+    for (name, with_ctrl, with_alt), action in BINDINGS.items():
+        line = editor("one| two", said=("before",))
+        line.press(Key(name, ctrl=with_ctrl, alt=with_alt))
+        assert hasattr(line, f"_{action}")
 
 
 # The bound --------------------------------------------------------------------------------------
@@ -213,24 +690,74 @@ def test_a_paste_of_one_line_is_only_put_in() -> None:
     assert line.text == "say hello"
 
 
-@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_a_paste_of_several_lines_enters_all_but_the_last(end: str) -> None:
-    line = editor("say ")
-    pasted = Paste(end.join(("one", "two", "", "three")), False)
-    assert line.press(pasted) == [Entered("say one"), Entered("two"), Entered("")]
-    assert line.text == "three"
+def test_a_paste_of_several_lines_is_asked_about_once_and_sent_as_it_is() -> None:
+    line = editor("say | now")
+    assert line.press(Paste("one\ntwo\n\n  three", False)) == []
+    assert line.shown() == ("Send 4 lines? y/n ", 18, False)
+    assert line.press(Text("y")) == [Block(("say one", "two", "", "  three now"))]
+    assert seen(line) == "|"
 
 
-def test_a_paste_that_ends_with_a_line_end_leaves_an_empty_line() -> None:
+@pytest.mark.parametrize("key", [Text("n"), Text("N"), ESCAPE, ctrl("c"), ctrl("g")])
+def test_who_says_no_has_the_line_as_it_was(key: Text | Key) -> None:
+    line = editor("say | now")
+    assert presses(line, Paste("one\ntwo", False), key) == []
+    assert seen(line) == "say | now"
+    assert line.shown() == ("say  now", 4, True)
+
+
+def test_until_it_is_answered_other_keys_do_nothing() -> None:
+    line = editor("half")
+    others = (Text("x"), ENTER, BACKSPACE, TAB, UP, ctrl("d"), ctrl("r"), Paste("a\nb\nc", False))
+    assert presses(line, Paste("one\ntwo", False), *others) == []
+    assert line.shown().text == "Send 2 lines? y/n "
+    assert line.press(ctrl("l")) == [Redraw()]
+    assert line.press(Text("Yes")) == [Block(("halfone", "two"))]
+    assert line.text == "es"
+
+
+def test_a_paste_of_one_line_with_an_end_is_put_in_and_not_sent() -> None:
     line = editor()
-    assert line.press(Paste("one\n", False)) == [Entered("one")]
-    assert line.text == ""
+    assert line.press(Paste("one\n", False)) == []
+    assert seen(line) == "one|"
 
 
-def test_a_line_of_a_paste_that_is_too_long_is_cut_and_the_next_is_whole() -> None:
-    line = editor()
-    outcomes = line.press(Paste("x" * (LINE_BYTES + 1) + "\nnext\n", False))
-    assert outcomes == [Full(), Entered("x" * LINE_BYTES), Entered("next")]
+def test_behind_a_command_line_ends_become_blanks() -> None:
+    line = editor("/topic ")
+    assert line.press(Paste("one\ntwo\n", False)) == []
+    assert line.text == "/topic one two"
+
+
+def test_a_paste_that_was_too_long_says_so_at_once() -> None:
+    assert editor().press(Paste("one\ntwo", True)) == [PasteCut()]
+    assert editor().press(Paste("one", True)) == [PasteCut()]
+
+
+def test_a_pasted_line_that_does_not_fit_is_cut() -> None:
+    assert editor().press(Paste("x" * (LINE_BYTES + 1), False)) == [Full()]
+
+
+def test_a_block_holds_as_much_as_a_message_and_the_rest_goes_into_the_next() -> None:
+    assert blocks(["one", "", "two"]) == ["one\n\ntwo"]
+    many = [f"{number}" for number in range(BLOCK_LINES + 1)]
+    assert blocks(many[:-1]) == ["\n".join(many[:-1])]
+    assert blocks(many) == ["\n".join(many[:-1]), many[-1]]
+    half = "x" * (LINE_BYTES // 2 - 1)
+    assert blocks([half, half]) == [f"{half}\n{half}"]
+    assert blocks([half, half + "x"]) == [half, half + "x"]
+
+
+@pytest.mark.parametrize("character", ["x", "é", "日", "\U0001f600"])
+def test_a_line_of_a_block_that_is_longer_than_a_line_is_in_pieces(character: str) -> None:
+    pasted = character * (3 * LINE_BYTES // len(character.encode()))
+    found = blocks(["one", pasted, "two"])
+    assert all(len(block.encode()) <= LINE_BYTES for block in found)
+    assert "".join(found).replace("\n", "") == f"one{pasted}two"
+
+
+def test_what_is_pasted_is_no_command() -> None:
+    assert blocks(["/quit", "/quit"]) == ["//quit\n/quit"]
+    assert blocks([" ", ""]) == []
 
 
 def test_a_paste_is_made_safe() -> None:
@@ -241,48 +768,109 @@ def test_a_paste_is_made_safe() -> None:
 
 # Whatever is pressed ----------------------------------------------------------------------------
 
+TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
+SPICED = st.lists(
+    st.sampled_from(["a ", "日", "e\u0301", FAMILY, "\u0301", "\u200d", "\U0001f1e6", "\u1112"]),
+    min_size=1,
+).map("".join)
 KEYS = st.one_of(
-    st.builds(Text, st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1)),
+    st.builds(Text, st.one_of(TEXTS, SPICED)),
     st.builds(Paste, st.text(), st.booleans()),
     st.builds(
         Key,
-        st.sampled_from(["enter", "backspace", *"abcdhluwz"]),
+        st.sampled_from([*dict.fromkeys(name for name, _, _ in BINDINGS), "tab", "s", "f1", "é"]),
+        shift=st.booleans(),
         alt=st.booleans(),
         ctrl=st.booleans(),
     ),
 )
 
 
-@given(st.lists(KEYS))
+@given(st.lists(KEYS, max_size=40), st.booleans())
 def test_whatever_is_pressed_a_line_is_safe_whole_and_within_its_bound(
-    keys: list[Text | Key | Paste],
+    keys: list[Text | Key | Paste], stays_at_end: bool
 ) -> None:
     line = Editor()
-    outcomes: list[Outcome] = []
+    line.stays_at_end = stays_at_end
     for key in keys:
-        outcomes += line.press(key)
+        for outcome in line.press(key):
+            match outcome:
+                case Entered(text=text):
+                    assert text == safe(text)
+                    assert len(text.encode()) <= LINE_BYTES
+                case Block(lines=lines):
+                    assert all(text == safe(text) for text in lines)
+                case Completing(before=before):
+                    line.offer(before.rfind(" ") + 1, ("bob: ", "日本 ", "ben: "))
+                case _:
+                    pass
         assert len(line.text.encode()) <= LINE_BYTES
-        assert "\n" not in line.text
-        assert "\r" not in line.text
-    for outcome in outcomes:
-        if isinstance(outcome, Entered):
-            assert len(outcome.text.encode()) <= LINE_BYTES
-            assert "\n" not in outcome.text
+        assert line.text == safe(line.text)
+        assert edge(line.text, line.at) == line.at
+        assert line.at == len(line.text) or not stays_at_end
+        shown = line.shown()
+        assert shown.text == safe(shown.text)
+        assert 0 <= shown.at <= len(shown.text)
+
+
+SIMPLE = st.one_of(
+    st.sampled_from("ab /").map(Text),
+    st.sampled_from([LEFT, RIGHT, BACKSPACE, Key("delete"), ctrl("a"), ctrl("e"), ctrl("k")]),
+    st.sampled_from([ctrl("u"), ctrl("y"), ctrl("w"), ctrl("d")]),
+)
+
+
+@given(st.lists(SIMPLE))
+def test_a_line_is_what_two_piles_of_letters_would_be(keys: list[Text | Key]) -> None:
+    line = Editor()
+    before, after, yank, killed = "", "", "", False
+    for key in keys:
+        line.press(key)
+        was, killed = killed, False
+        match key:
+            case Text(text=text):
+                before += text
+            case Key(name="left"):
+                before, after = before[:-1], before[-1:] + after
+            case Key(name="right"):
+                before, after = before + after[:1], after[1:]
+            case Key(name="a"):
+                before, after = "", before + after
+            case Key(name="e"):
+                before, after = before + after, ""
+            case Key(name="backspace"):
+                before = before[:-1]
+            case Key(name="delete" | "d"):
+                after = after[1:]
+            case Key(name="k"):
+                yank, killed = (yank + after if was else after) if after else yank, True
+                after = ""
+            case Key(name="y"):
+                before += yank
+            case Key(name="u" | "w" as name):
+                blank = before.rstrip(" ")
+                start = 0 if name == "u" else blank.rfind(" ") + 1
+                taken, before = before[start:], before[:start]
+                yank, killed = (taken + (yank if was else "")) if taken else yank, True
+            case _:
+                raise AssertionError(key)
+        assert seen(line) == f"{before}|{after}"
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
 def test_backspaces_end_at_an_empty_line(text: str) -> None:
-    line = editor(text)
-    for _ in safe(text):
+    line = editor()
+    line.press(Text(text or "x"))
+    for _ in safe(text or "x"):
         line.press(BACKSPACE)
     assert line.text == ""
 
 
 def test_bytes_of_a_keyboard_come_out_as_lines() -> None:
     line, keys = Editor(), Keys()
-    typed = "helo\x7flo wörld\r\x1b[200~two\rthree\x1b[201~!\r".encode()
+    typed = "helo\x7flo wörld\r\x1b[200~two\rthree\x1b[201~y!\x1b[D\x1bOD?\r".encode()
     outcomes: list[Outcome] = []
     for at in range(len(typed)):
         for key in keys.receive_data(typed[at : at + 1]):
             outcomes += line.press(key)
-    assert outcomes == [Entered("hello wörld"), Entered("two"), Entered("three!")]
+    assert outcomes == [Entered("hello wörld"), Block(("two", "three")), Entered("?!")]

@@ -7,12 +7,14 @@ docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` asks for more of them, for a lo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from .displays import TIPS
 from .everyone import (
     Act,
     Assignment,
@@ -149,7 +151,7 @@ class Everyone(RuleBasedStateMachine):
         lobby = self.model.go_in(person, "lobby")
         others = company([other.nick for other in lobby.members if other is not person])
         told = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
-        self.model.answer(person, [told])
+        self.model.answer(person, [told, *(TIPS if person.words.drawn else [])])
 
     def come_by_tcd(self, nick: str, room: str, cut: int) -> None:
         client = Assignment(self.port, nick, self.ref_of)
@@ -165,7 +167,10 @@ class Everyone(RuleBasedStateMachine):
         client = Program(self.port, nick, bot=kind == "bot")
         if self.model.person(nick) is not None:
             client.sends(client.hello(), cut)
-            assert client.reads() == [as_object({"isConnected": False, "errorCode": 1})]
+            why = f"{nick} is taken, or looks like a nick that is."
+            more = {"error": why} if kind == "bot" else {}
+            refused: dict[str, object] = {"isConnected": False, "errorCode": 1, **more}
+            assert client.reads() == [as_object(refused)]
             client.nick = self.model.variant(nick)
         client.sends(client.hello(), cut)
         person = self.enters(kind, client, client.nick)
@@ -387,7 +392,8 @@ class Everyone(RuleBasedStateMachine):
             client = person.client
             assert not client.closed
             if client.prompt is not None:
-                assert client.prompt == f"[{person.focus.name if person.focus else '-'}] "
+                focus = f"[{person.focus.name if person.focus else '-'}] "
+                assert re.fullmatch(re.escape(focus) + r"(\([^()]+\) )?", client.prompt)
 
     def who_is_in_no_room_sees_nothing_but_what_they_ask_for(self) -> None:
         assert self.clerk.reads() == []

@@ -379,7 +379,9 @@ def test_text_without_an_end_keeps_nothing_and_is_said_once() -> None:
     ("fields", "request_"),
     [
         ({"username": "ada"}, Username("ada", 1)),
-        ({"username": " ada ", "version": 2, "password": []}, Username("ada", 2)),
+        ({"username": " ada ", "version": 2, "passwords": []}, Username("ada", 2)),
+        ({"username": "ada", "password": "a\nb"}, Username("ada", 1, "a b")),
+        ({"username": "ada", "password": None}, Username("ada", 1)),
         ({"message": "hi", "sender": "ada", "dm": None}, Say("hi", "ada", None)),
         ({"message": "hi"}, Say("hi", None, None)),
         ({"disconnect": True, "sender": "ada"}, DisconnectRequest("ada")),

@@ -207,6 +207,48 @@ def test_a_bot_is_told_when_the_lobby_is_private(building: Building) -> None:
     ]
 
 
+def test_a_program_proves_its_account_by_a_password(building: Building) -> None:
+    person = building.enters("bot")
+    person.sends(b"/register correct horse\n"), person.gets(), person.goes()
+    bot = Program(building)
+    told = {"isConnected": False, "errorCode": 16}
+    wrong = {"username": "bot", "version": 2, "password": "correct house"}
+    assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
+    assert bot.asks({"username": "bot", "password": "x"}) == [told]
+    nobody = {"username": "ada", "version": 2, "password": "x"}
+    assert bot.asks(nobody) == [told | {"error": "There is no account ada; /register makes one."}]
+    assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
+    right = wrong | {"password": "correct horse"}
+    assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
+    found = building.chat.people.find("bot")
+    assert found is not None
+    assert found.account == "bot"
+    also = Program(building)
+    assert also.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
+    assert len(found.sessions) == 2
+
+
+def test_a_program_does_not_take_the_place_of_an_owner_who_has_lost_their_connection(
+    building: Building,
+) -> None:
+    ada = building.enters("ada")
+    ada.sends(b"/register correct horse\n/join attic\n"), ada.gets(), ada.goes()
+    bot = Program(building)
+    right = {"username": "ada", "version": 2, "password": "correct horse"}
+    assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
+    back = building.connects()
+    back.waits(), back.sends(b"/login ada correct horse\n")
+    assert b"-- Welcome back, ada.\r\n" in back.gets()
+
+
+def test_a_program_that_guesses_is_slowed(building: Building) -> None:
+    person = building.connects("203.0.113.1")
+    person.waits(), person.sends(b"/nick bot\n/register correct horse\n"), person.gets()
+    bot = Program(building)
+    wrong = {"username": "bot", "version": 2, "password": "x"}
+    assert [answer["errorCode"] for answer in bot.asks(*[wrong] * 5)] == [16, 16, 16, 14, 14]
+
+
 def test_a_version_that_is_none_is_refused_as_a_name_would_be(building: Building) -> None:
     bot = Program(building)
     assert bot.asks({"username": "bot", "version": 3}) == [{"isConnected": False, "errorCode": 7}]
@@ -229,3 +271,66 @@ def test_a_bot_that_missed_something_is_told_and_disconnected(
     else:
         assert told[-1]["message"] == str(LOG_EVENTS + 199)
     bob.sends(b"one more\n"), building.turn()
+
+
+def test_a_room_with_a_key_is_joined_with_it(building: Building) -> None:
+    owner, bot = building.enters("owner"), Program(building, "bot", version=2)
+    owner.sends(b"/join attic\n/room key open sesame\n"), owner.gets()
+    assert bot.asks({"join": "attic", "id": 1}) == [
+        {"error": "attic needs a key: /join attic KEY.", "errorCode": 13, "id": 1}
+    ]
+    assert bot.asks({"join": "attic", "key": "barley"}) == [
+        {"error": "That is not the key of attic.", "errorCode": 13}
+    ]
+    assert bot.asks({"join": "attic", "key": 7})[0]["errorCode"] == 7
+    assert bot.asks({"join": "attic", "key": "open sesame"}) == [
+        {"ok": True, "room": "attic", "topic": ""}
+    ]
+
+
+def test_who_is_banned_or_disconnected_is_told_in_typed_events_or_in_messages(
+    building: Building,
+) -> None:
+    root = building.enters("root")
+    person = building.chat.people.find("root")
+    assert person is not None
+    person.operator = True
+    first, bot = Program(building, "ada"), Program(building, "bot", version=2)
+    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.gets()
+    time = bot.gets()
+    events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
+    assert events == [
+        {"event": "announced", "by": "root", "message": "tea"},
+        {
+            "event": "muted",
+            "nick": "bot",
+            "by": "root",
+            "muted": True,
+            "reason": "caps",
+            "room": "lobby",
+        },
+        {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
+    ]
+    assert all("until" in each for each in time[1:])
+    assert [each["message"] for each in first.gets()] == [
+        "User has connected",
+        "tea",
+        "bot was banned",
+    ]
+    root.sends(b"/server kick ada\n/server ban bot\n")
+    assert first.gets() == [
+        {"message": "You were kicked from this server.", "sender": "root", "dm": None}
+    ]
+    [told] = bot.gets()
+    assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
+    assert first.wire.closed
+    assert bot.wire.closed
+
+
+def test_programs_are_told_of_each_of_many_who_come_at_once(building: Building) -> None:
+    bot, netcat = Program(building, "bot", version=2), building.enters("ada")
+    bot.gets()
+    for number in range(9):
+        Program(building).sends({"username": f"p{number}"})
+    assert [event.get("nick") for event in bot.gets()] == [f"p{number}" for number in range(9)]
+    assert netcat.gets() == b"-- 9 people joined lobby\r\n"

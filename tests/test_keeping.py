@@ -13,7 +13,9 @@ from chatd.chat.events import Joined, RoomEvent, Said
 from chatd.chat.search import Search
 from chatd.chat.store import NotKeptError
 from chatd.store import finding, pruning, schema, sqlite, tables
+from chatd.store.files import give
 from chatd.store.sqlite import SqliteStore, StoreError
+from chatd.transport.keeping import Keeping
 
 from .callers import Netcat
 from .kill_rounds import rounds
@@ -407,3 +409,34 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
         assert database.execute("PRAGMA user_version").fetchone() == (1,)
         tables = database.execute("SELECT sql FROM sqlite_schema").fetchall()
         assert tables == [("CREATE TABLE record (id INTEGER)",)]
+
+
+# Whose the files are ------------------------------------------------------------------------------
+
+
+def test_the_files_belong_to_who_the_server_will_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key", "mine.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "chatd.link").symlink_to("/etc/passwd")
+    given: dict[str, tuple[int, int]] = {}
+
+    def chown(path: Path, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        given[path.name] = (uid, gid)
+
+    monkeypatch.setattr("os.chown", chown)
+    give(tmp_path, None, None)
+    assert given == {}
+    give(tmp_path, 1234, None)
+    made = {"chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key"}
+    assert given == dict.fromkeys({tmp_path.name, *made}, (1234, -1))
+
+
+def test_a_store_that_cannot_begin_ends_the_server_with_one_sentence(tmp_path: Path) -> None:
+    def fails() -> None:
+        raise OSError("unable to open database file")
+
+    with pytest.raises(SystemExit) as ended:
+        Keeping(fails).startService()
+    assert ended.value.code == "chatd cannot keep what is said: unable to open database file"

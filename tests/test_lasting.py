@@ -79,13 +79,14 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
     ada.types("/join attic"), ada.types("/room")
-    assert [row.strip() for row in ada.sees()[-6:]] == [
+    assert [row.strip() for row in ada.sees()[-7:]] == [
         "private on",
         "topic Old books",
         "slow 5",
         "shouting allow",
         "lasting on",
         "history 30",
+        "key off",
     ]
     ada.types("/deop bob"), ada.sees()
     for each in (ada, bob, stranger):
@@ -181,3 +182,31 @@ def test_rooms_of_a_server_that_was_killed_are_forgotten_unless_they_last(
 
 def test_both_stores_have_the_same_interface() -> None:
     assert {name for name in dir(MemoryStore) if name[0] != "_"} <= set(dir(SqliteStore))
+
+
+def test_a_lobby_that_was_closed_is_so_after_a_restart(store: MemoryStore) -> None:
+    server = Server(store)
+    root, ada = server.enters("root", operator=True), server.enters("ada", fingerprint="SHA256:a")
+    ada.types("/register"), ada.types("/leave")
+    for line in ("/room private on", "/room key open sesame", "/invite ada"):
+        root.types(line)
+    again = Server(store)
+    stranger, ada = again.enters("bob", lobby=False), again.enters(fingerprint="SHA256:a")
+    stranger.types("/join lobby")
+    assert stranger.sees() == ["-- lobby needs a key: /join lobby KEY."]
+    stranger.types("/join lobby open sesame")
+    assert stranger.session.focus is again.chat.lobby
+    assert ada.session.focus is again.chat.lobby
+
+
+def test_a_guest_who_moderates_a_room_and_registers_does_so_the_next_time(
+    store: MemoryStore,
+) -> None:
+    server = Server(store)
+    ada, bob = server.enters("ada", fingerprint="SHA256:a"), server.enters("bob")
+    ada.types("/register"), ada.types("/join attic"), bob.types("/join attic")
+    ada.types("/op bob"), bob.types("/register a long secret")
+    again = Server(store).enters("guest")
+    again.types("/login bob a long secret"), again.types("/join attic"), again.sees()
+    again.types("/topic mine to say")
+    assert again.sees() == ["-- bob set the topic of attic: mine to say"]

@@ -181,6 +181,16 @@ def test_everyone_is_told_and_their_connections_are_closed() -> None:
     assert stopped.called
 
 
+def test_how_far_somebody_had_read_who_was_cut_off_is_kept() -> None:
+    server, clock = Server(), Clock()
+    ada, bob = server.enters("ada", fingerprint="SHA256:ada"), server.enters("bob")
+    ada.types("/register"), bob.types("read"), ada.sees()
+    assert ada.is_cut_off() is not None
+    bob.types("unread")
+    Farewell(server.chat, MemoryStore(), clock).stopService()
+    assert server.chat.profiles.read(ada.session.person, server.chat.lobby) == 1
+
+
 def test_with_nobody_there_nothing_waits() -> None:
     clock = Clock()
     assert Farewell(Server().chat, MemoryStore(), clock).stopService().called

@@ -9,20 +9,14 @@ from hypothesis import strategies as st
 
 from chatd.chat.events import Entry, PersonalEvent, Said
 from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
-from chatd.chat.log import RoomLog
+from chatd.chat.log import RoomLog, Unadorned
 
 
-class Counting:
+class Counting(Unadorned):
     """A style that counts how often it renders what."""
-
-    highlights = False
 
     def __init__(self) -> None:
         self.rendered: Counter[int] = Counter()
-
-    @property
-    def aside(self) -> Counting:
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         self.rendered[entry.number] += 1

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.application.service import MultiService, Service
 from twisted.conch.ssh.keys import Key
+from twisted.cred.checkers import FilePasswordDB, InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.endpoints import (
     TCP4ServerEndpoint,
     TCP6ServerEndpoint,
@@ -20,16 +21,20 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 import chatd
+from chatd.chat.bans import Known
+from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
-from chatd.tap import BACKLOG, MOTD_LINES, Options, make_server
+from chatd.tap import Options, make_server
+from chatd.tap.options import BACKLOG, MOTD_LINES
 from chatd.transport.admission import PerAddress
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
 from chatd.transport.keeping import Keeping
 from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
+from chatd.transport.passwords import PasswordThread
 from chatd.transport.ssh.hostkey import FILE_NAME
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
@@ -73,11 +78,13 @@ def test_nothing_has_to_be_said(home: Path) -> None:
     assert options["motd"] == ()
     assert options["shouting"] == "allow"
     assert options["admin"] == frozenset()
+    assert options["allow"] is None
     assert options["data"] == home / ".local" / "state" / "chatd"
     assert options["max-connections"] == 10_000
     assert options["per-address"] == PerAddress(100, 120)
     assert options["flood"] == Flood(10, 2)
     assert options["proxy-from"] == []
+    assert options["auth"] == []
 
 
 def test_every_option_is_tested_here() -> None:
@@ -228,6 +235,27 @@ def test_a_file_of_keys_that_is_missing_or_bad_is_refused_with_its_line(tmp_path
     assert refused("--admin", str(keys)).startswith(f"--admin: {keys} cannot be read: ")
     keys.write_text("# us\nssh-ed25519 nonsense\n")
     assert refused("--admin", str(keys)) == f"--admin: {keys}, line 2: the key is not whole."
+
+
+def test_who_alone_may_come_in_is_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "allow"
+    assert refused("--allow", str(path)).startswith(f"--allow: {path} cannot be read: ")
+    path.write_text("account: no nick\n")
+    assert refused("--allow", str(path)).startswith(f"--allow: {path}, line 1: A nick has letters")
+    path.write_text("account: Ada\n")
+    assert parsed("--allow", str(path))["allow"]().accounts == {"ada"}
+    server, reactor = served("--allow", str(path), store=MemoryStore())
+    server.startService()
+    welcome = doors(reactor)[0].host.chat.welcome
+    with pytest.raises(Refused, match="for invited people only"):
+        welcome.check(Known("bob"), 0.0)
+    welcome.check(Known("bob", "ada"), 0.0)
+
+
+def test_what_is_kept_is_read_before_anybody_comes() -> None:
+    server, reactor = served("--port", "1", store=MemoryStore())
+    server.startService()
+    assert doors(reactor)[0].host.chat.opened is not None
 
 
 # Limits -------------------------------------------------------------------------------------------
@@ -436,14 +464,27 @@ def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
     words = ("--cluster", "nats://127.0.0.1:1", "--cluster-name", "ada", "--data", str(tmp_path))
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Keeping, Lease, Farewell, Listening]
+    assert [type(service) for service in services] == [
+        Keeping,
+        PasswordThread,
+        Keeping,
+        Lease,
+        Farewell,
+        Listening,
+    ]
     assert not (tmp_path / "chatd.db").exists()
 
 
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Keeping, Farewell, Listening]
+    assert [type(service) for service in services] == [
+        Keeping,
+        PasswordThread,
+        Keeping,
+        Farewell,
+        Listening,
+    ]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
     with pytest.raises(SystemExit, match="chatd cannot keep what is said: another chatd is using"):
         served("--history", "30", "--data", str(tmp_path / "here"))
@@ -452,6 +493,58 @@ def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [("extra",), ("--nosuch",), ("--port",)])
 def test_a_word_that_means_nothing_is_refused(words: tuple[str, ...]) -> None:
     assert refused(*words)
+
+
+# Passwords from elsewhere -------------------------------------------------------------------------
+
+
+def test_passwords_may_be_those_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("ada:secret\n")
+    [checker, other] = parsed("--auth", f"file:{file}", "--auth", "memory:bob:x")["auth"]
+    assert isinstance(checker, FilePasswordDB)
+    assert isinstance(other, InMemoryUsernamePasswordDatabaseDontUse)
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("nonsense", "--auth: there is no kind nonsense; --help-auth lists them"),
+        ("file:/nowhere/users", "--auth: No such file or directory: /nowhere/users"),
+        ("file", "--auth: No such file or directory: "),
+        ("file:/", "--auth: Is a directory: /"),
+        ("anonymous", "--auth: anonymous does not check passwords"),
+        ("memory:ada", "--auth: argstring must be in format U:P:..."),
+    ],
+)
+def test_a_kind_of_passwords_that_cannot_be_is_refused(spec: str, told: str) -> None:
+    assert refused("--auth", spec) == told
+
+
+def test_passwords_of_the_machine_need_a_module_that_python_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: None)
+    assert refused("--auth", "unix").startswith("--auth: Twisted needs the module crypt for that")
+    monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: name)
+    assert len(parsed("--auth", "unix")["auth"]) == 1
+
+
+def test_the_kinds_of_passwords_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, told in (("--help-auth",), "file"), (("--help-auth-type", "file"), "username:pass"):
+        with pytest.raises(SystemExit) as ended:
+            parsed(*words)
+        assert ended.value.code in (0, None)
+        assert told in capsys.readouterr().out
+    assert refused("--help-auth-type", "x") == "Invalid auth type: x"
+
+
+@pytest.mark.parametrize(("words", "checks"), [((), False), (("--auth", "memory:ada:x"), True)])
+def test_the_checkers_that_are_named_are_asked(words: tuple[str, ...], checks: bool) -> None:
+    server, reactor = served(*words, store=MemoryStore())
+    server.startService()
+    [door] = doors(reactor)
+    assert (door.host.chat.logins._checker is not None) is checks
 
 
 # The server ---------------------------------------------------------------------------------------
@@ -481,7 +574,9 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
         "--port", "1", "--listen", "ssh=2", "--listen", "line=3", store=MemoryStore()
     )
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Farewell] + [Listening] * 3
+    assert [type(service) for service in services] == [PasswordThread, Keeping, Farewell] + [
+        Listening
+    ] * 3
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1

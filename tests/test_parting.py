@@ -6,6 +6,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from twisted.internet import tcp
@@ -129,6 +130,26 @@ def test_what_it_does_not_take_is_counted(ends: tuple[socket.socket, socket.sock
     after = outbox.unreached()
     assert after is not None, "it is known still"
     assert after[0] > 0
+
+
+@pytest.mark.parametrize(
+    ("sent_again", "probes", "silent"), [(0, 0, 0), (2, 0, 0), (3, 0, 9), (0, 3, 9)]
+)
+def test_what_is_on_its_way_after_a_long_silence_is_no_sign_of_death(
+    ends: tuple[socket.socket, socket.socket], sent_again: int, probes: int, silent: float
+) -> None:
+    near, _ = ends
+    fill(near)
+
+    class Handle:
+        fileno = near.fileno
+
+        def getsockopt(self, *_: int) -> bytes:
+            return bytes((1, 0, sent_again, probes)).ljust(56, b"\0") + struct.pack("i", 9000)
+
+    unreached = unacknowledged(Connection(cast(socket.socket, Handle())))
+    assert unreached is not None
+    assert unreached[1] == silent
 
 
 def test_who_ends_their_half_still_reads(ends: tuple[socket.socket, socket.socket]) -> None:

@@ -31,6 +31,9 @@ from chatd.chat.limits import Flood
 from chatd.chat.names import RESERVED
 from chatd.chat.preferences import MEANING, Preferences, as_typed
 from chatd.store.memory import MemoryStore
+from chatd.terminal.bindings import BINDINGS
+from chatd.terminal.history import HISTORY_LINES
+from chatd.terminal.paste import BLOCK_LINES, question
 from chatd.transport import tcd
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.conversation import TOO_LONG
@@ -45,6 +48,7 @@ from chatd.transport.ssh.visitor import Visitor
 from chatd.transport.ways import ways_in
 
 from .keys import HOST_KEY
+from .passwords import Hasher
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "protocol.rst"
 TEXT = DOCUMENT.read_text(encoding="utf-8")
@@ -143,12 +147,14 @@ class UnaskedOutbox(StreamOutbox):
 class SshWithoutPty(Protocol):
     """The shell of somebody who comes by ssh without a terminal; the channel is a pretended one."""
 
-    def __init__(self, host: Host, name: str, *, operator: bool, address: str) -> None:
+    def __init__(
+        self, host: Host, name: str, *, operator: bool, address: str, key: str = "7xYz"
+    ) -> None:
         self._host = host
         self.visitor = Visitor(
             user=name,
             key=OPERATORS_KEY if operator else b"another key",
-            fingerprint="SHA256:0pQr" if operator else "SHA256:7xYz",
+            fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
             client="OpenSSH_9.9",
         )
         self.peer = Caller(Arrival(address, Door1134()))
@@ -228,6 +234,7 @@ class Server:
                 make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
                 if "tokens" in options
                 else None,
+                hasher=Hasher(),
             )
             motd = options.get("--motd")
             self._host = Host(
@@ -253,11 +260,11 @@ class Server:
         self.connections[who] = connection
         protocol.makeConnection(connection.transport)
 
-    def by_line(self, who: str) -> None:
+    def by_line(self, who: str, address: str = "192.0.2.1") -> None:
         """Somebody connects to a port for plain lines."""
-        self.connect(who, LineProtocol(self.host, Arrival("192.0.2.1", Door1134())))
+        self.connect(who, LineProtocol(self.host, Arrival(address, Door1134())))
 
-    def arrive(self, who: str) -> None:
+    def arrive(self, who: str, address: str = "192.0.2.1") -> None:
         """Somebody connects to the port that serves every way in."""
         networks = (
             (ip_network(self.options["--proxy-from"]),) if "--proxy-from" in self.options else ()
@@ -268,7 +275,7 @@ class Server:
             self.ways,
             proxies=networks,
         )
-        gate = GateFactory(door).buildProtocol(IPv4Address("TCP", "192.0.2.1", 4321))
+        gate = GateFactory(door).buildProtocol(IPv4Address("TCP", address, 4321))
         self.connect(who, gate)
 
     def by_program(self, who: str, way: str) -> None:
@@ -277,9 +284,13 @@ class Server:
         protocol = self.ways[way].protocol(self.host, arrival, None)
         self.connect(who, cast(Protocol, protocol), b"\n")
 
-    def by_ssh(self, who: str, name: str, operator: bool) -> None:
+    def by_ssh(self, who: str, name: str, operator: bool, own: bool) -> None:
         """Somebody comes by ssh, without a pty."""
-        self.connect(who, SshWithoutPty(self.host, name, operator=operator, address="198.51.100.7"))
+        key = who if own else "7xYz"
+        protocol = SshWithoutPty(
+            self.host, name, operator=operator, address="198.51.100.7", key=key
+        )
+        self.connect(who, protocol)
 
     def of(self, who: str) -> Connection:
         """Somebody's connection, which they have still."""
@@ -324,10 +335,19 @@ _ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
         lambda server, it: server.by_line(it[1]),
     ),
     (r"(\w+) connects by (tcd|json)", lambda server, it: server.by_program(it[1], it[2])),
-    (r"(\w+) connects to the one port", lambda server, it: server.arrive(it[1])),
     (
-        r"(\w+) connects by ssh as (.+?)(, with an operator's key)?",
-        lambda server, it: server.by_ssh(it[1], it[2], it[3] is not None),
+        r"(\w+) connects from ([\d.]+)",
+        lambda server, it: server.by_line(it[1], it[2]),
+    ),
+    (
+        r"(\w+) connects to the one port(?: from ([\d.]+))?",
+        lambda server, it: server.arrive(it[1], it[2] or "192.0.2.1"),
+    ),
+    (
+        r"(\w+) connects by ssh as (.+?)(, with an operator's key|, with another key)?",
+        lambda server, it: server.by_ssh(
+            it[1], it[2], it[3] == ", with an operator's key", it[3] == ", with another key"
+        ),
     ),
     (r"(\w+) sends no more", lambda server, it: end_input(server.of(it[1]))),
     (r"(\w+) is cut off", lambda server, it: server.of(it[1]).lose()),
@@ -598,7 +618,7 @@ def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() ->
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
-    flood = Flood()
+    flood, new = Flood(), limits.NEW_PASSWORDS
     assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
         "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
         "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",
@@ -610,7 +630,14 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOMS": f"{limits.ROOMS}",
         "IGNORED": f"{limits.IGNORED}",
         "INVITED": f"{limits.INVITED}",
+        "BANS": f"{limits.BANS}",
         "MUTED": f"{limits.MUTED}",
+        "SERVER_BANS": f"{limits.SERVER_BANS}",
+        "BAN_SECONDS": f"{limits.BAN_SECONDS // 86400} days",
+        "KEY_LENGTH": f"{limits.KEY_LENGTH} characters",
+        "AUDITED": f"{limits.AUDITED}",
+        "AUDIT_SHOWN": f"{limits.AUDIT_SHOWN}",
+        "AUDIT_SHOWN_AT_MOST": f"{limits.AUDIT_SHOWN_AT_MOST}",
         "MARKS_PER_CHARACTER": f"{limits.MARKS_PER_CHARACTER}",
         "PERSONAL_BYTES": f"{limits.PERSONAL_BYTES} bytes",
         "LOG_EVENTS": f"{limits.LOG_EVENTS}",
@@ -620,9 +647,28 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
         "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
+        "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
+        "COMPLETIONS": f"{limits.COMPLETIONS}",
+        "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
+        "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
+        "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
+        "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
+        "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
+        "CHECKS_WAITING": f"{limits.CHECKS_WAITING}",
+        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.a_second:g} seconds",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
         "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
     }
+
+
+def test_what_the_document_says_of_the_line_being_typed_is_so() -> None:
+    text = " ".join(TEXT.split())
+    assert f"the lines that one has entered, up to {HISTORY_LINES} of them" in text
+    assert f"up to {limits.LINE_BYTES} bytes and {BLOCK_LINES} lines" in text
+    assert f"``{question(5).strip()}``" in text
+    for name, ctrl, _alt in BINDINGS:
+        if len(name) == 1 and name not in "/":
+            assert f"{'Ctrl' if ctrl else 'Alt'}-{name.upper()}" in text
 
 
 def test_the_preferences_of_the_document_are_those_of_the_code() -> None:

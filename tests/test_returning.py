@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatd.chat.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.returning import end
 from chatd.chat.session import Mark, Trace
+from chatd.store.memory import MemoryStore
 
-from .people import Reader, Server, Someone
+from .people import Reader, Server, Someone, finished
 
 ADA = "SHA256:ada"
 
@@ -24,7 +27,7 @@ def words(lines: list[str]) -> list[str]:
     return [match[1] for match in said if match]
 
 
-def come_back(server: Server, **reader: bool) -> Someone:
+def come_back(server: Server, **reader: Any) -> Someone:
     """Come with ada's key again."""
     return server.enters("ada", lobby=False, fingerprint=ADA, reader=Reader(**reader))
 
@@ -173,6 +176,35 @@ def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: i
     assert words(come_back(server).sees()) == ["one", "two", "six"][3 - shown :]
 
 
+def test_what_was_never_sent_is_not_among_the_bytes_that_have_not_arrived() -> None:
+    server = Server()
+    ada, bob, eve = (
+        server.enters("ada", fingerprint=ADA),
+        server.enters("bob"),
+        server.enters("eve"),
+    )
+    ada.types("/ignore eve")
+    bob.types("one"), ada.sees()
+    server.now += 1
+    eve.types("noise"), ada.sees()
+    ada.reader.traced = Trace(unreached=len(b"bob: one\r\n"))
+    ada.is_cut_off()
+    assert words(come_back(server).sees()) == ["one"]
+
+
+def test_what_was_edited_since_is_not_taken_for_the_bytes_that_have_not_arrived() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for each in ("one", "two", "six"):
+        bob.types(each), ada.sees()
+        server.now += 1
+    ada.reader.traced = Trace(unreached=len(b"bob: two\r\nbob: six\r\n"))
+    ada.is_cut_off()
+    bob.types("/edit six and many more words")
+    shown = words(come_back(server).sees())
+    assert shown[-2:] == ["two", "six and many more words (edited)"]
+
+
 def test_private_messages_that_have_not_arrived_are_shown_again() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
@@ -206,6 +238,19 @@ def test_bytes_that_have_not_arrived_may_be_of_private_messages(
     assert [w for w in ("one", "two", "hello") if any(row.endswith(w) for row in shown)] == back
 
 
+def test_all_that_waited_for_somebody_waits_again_when_it_has_not_arrived() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    for number in range(MAIL):
+        bob.types(f"/dm ada {number}")
+    back = come_back(server)
+    back.reader.traced = Trace(Mark({}, 0), owing=1.0)
+    back.sees(), back.is_cut_off()
+    shown = come_back(server).sees()
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+
+
 def test_a_dead_connection_is_taken_over_at_once() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
@@ -222,10 +267,90 @@ def test_a_dead_connection_is_taken_over_at_once() -> None:
     assert bob.sees() == []
 
 
+def runs(server: Server, *, listens: bool) -> Someone:
+    """A program that says it is ada with her login, or (not listening) a pipe with her key."""
+    visitor = Visitor("ada", account="ada") if listens else Visitor("ada", fingerprint=ADA)
+    reader = Reader()
+    entered = finished(server.chat.enter(visitor, reader, server.now, listens=listens))
+    assert isinstance(entered, tuple)
+    return Someone(server, entered[0], reader)
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: bool) -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register")
+    ada.is_cut_off()
+    other = runs(server, listens=listens)
+    assert other.session.person is ada.session.person
+    back = come_back(server)
+    assert back.sees()[0] == "-- Welcome back, ada."
+    assert not other.reader.closed
+    assert other.session in back.session.person.sessions
+
+
+def test_what_a_program_was_told_alone_waits_for_its_owner_who_was_cut_off() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register")
+    ada.is_cut_off()
+    program = runs(server, listens=True)
+    bob.types("/dm ada alone")
+    assert program.sees() == ["[bob -> you] alone"]
+    assert come_back(server).sees()[1:] == ["[bob -> you] alone"]
+
+
+def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    place = ada.is_cut_off()
+    assert place is not None
+    bob.types("unread")
+    runs(server, listens=False).goes()
+    end(server.chat, place, server.now)
+    again = come_back(server)
+    assert server.chat.profiles.read(again.session.person, server.chat.lobby) == 0
+
+
+def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    runs(server, listens=False)
+    arrived = ada.session.mark()
+    bob.types("into the void"), ada.sees()
+    ada.reader.traced = Trace(arrived, owing=DEAD_SECONDS)
+    assert words(come_back(server).sees()) == ["into the void"]
+    assert ada.reader.closed
+
+
 def test_a_guest_with_a_key_whose_connection_lives_is_somebody_else() -> None:
     server = Server()
     server.enters("ada", fingerprint=ADA)
     assert come_back(server).nick == "ada2"
+
+
+def test_a_guest_with_a_key_comes_back_although_another_with_it_has_left() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    window = come_back(server)
+    assert window.nick == "ada2"
+    window.types("/quit")
+    assert ada.is_cut_off() is not None
+    bob.types("hello")
+    back = come_back(server)
+    assert back.nick == "ada"
+    assert words(back.sees()) == ["hello"]
+
+
+def test_two_guests_with_one_key_come_back_both() -> None:
+    server = Server()
+    both = [server.enters("ada", fingerprint=ADA) for _ in range(2)]
+    assert all(each.is_cut_off() for each in both)
+    assert {come_back(server).nick for _ in range(2)} == {"ada", "ada2"}
+    assert come_back(server).nick == "ada3"
 
 
 def test_what_waits_for_a_guest_alone_has_a_bound() -> None:
@@ -252,6 +377,17 @@ def test_a_private_message_to_somebody_with_an_account_waits_as_mail() -> None:
     assert "[bob -> you] psst" in come_back(server).sees()
 
 
+def test_what_somebody_ignored_writes_meanwhile_does_not_wait() -> None:
+    server = Server()
+    ada, eve = server.enters("ada", fingerprint=ADA), server.enters("eve")
+    ada.types("/register"), ada.types("/ignore eve")
+    ada.is_cut_off()
+    eve.sees()
+    eve.types("/dm ada boo")
+    assert eve.sees() == ["[you -> ada] boo", "-- ada is not here now, and will be shown it then."]
+    assert come_back(server).sees() == ["-- Welcome back, ada."]
+
+
 def test_who_was_kicked_meanwhile_is_told() -> None:
     server = Server()
     bob = server.enters("bob")
@@ -265,15 +401,34 @@ def test_who_was_kicked_meanwhile_is_told() -> None:
 
 
 def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
-    server = Server()
+    server = Server(MemoryStore(2 * RECALLED))
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.is_cut_off()
     for number in range(RECALLED + 7):
         server.chat.say(bob.session, str(number), server.now)
     shown = come_back(server).sees()
-    # the memory store has no more than it shows
     assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
     assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
+
+
+def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_shown() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for room in "abc":
+        ada.types(f"/join {room}"), bob.types(f"/join {room}")
+    ada.is_cut_off()
+    for room in "abc":
+        bob.types(f"/focus {room}")
+        for number in range(400):
+            server.chat.say(bob.session, f"{room}{number} {'x' * 100}", server.now)
+    bob.types("/dm ada alone")
+    back = come_back(server, room=0)
+    back.drains()
+    shown = back.sees()
+    told = [line for line in shown if line.startswith("-- ")]
+    assert told[1] == "-- a, 400 new:"
+    assert "-- c, 0 new, after 400 more that /history has:" in told
+    assert shown[-1] == "[bob -> you] alone"
 
 
 def test_too_many_places_of_one_address_give_way() -> None:

@@ -1,35 +1,52 @@
 """The screen: what a terminal shows of the bytes that it makes, cell by cell."""
 
 import pytest
-import wcwidth
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from chatd.terminal.bindings import BINDINGS
+from chatd.terminal.clusters import cells, clusters, end_after, measure, start_before
+from chatd.terminal.editor import Completing, Editor
+from chatd.terminal.keys import Key, Paste, Text
+from chatd.terminal.rows import lay_out, place_of
 from chatd.terminal.screen import Screen
 
-from .displays import BLANK, Cell, Display, padded, wrapped
+from .displays import BLANK, OPINIONS, Cell, Display, padded, same, wrapped
 
 PROMPT = "[lobby] "
 
 #: Prompts as people get them: plain, in colours, wide, and longer than half of a narrow screen.
 PROMPTS = ("[-] ", PROMPT, "[日本語の部屋] ", "[é] ", "[a-room-with-quite-a-long-name] ", "")
 
+#: One character each, and terminals think differently of them.
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+HEART = "\u2764\ufe0f"
+FLAG = "\U0001f1e6\U0001f1f9"
+THUMB = "\U0001f44d\U0001f3fd"
+
 
 class Typing:
     """Somebody's terminal with a line being typed on it, and a model of what it should show.
 
-    In the model rows are only ever added at the end.  ``_at`` is the row of the screen in which the
-    line being typed begins.
+    In the model rows are only ever added at the end.  ``_first`` is the row of the screen in which
+    the line being typed begins; ``_top`` is its first row that is shown.
     """
 
-    def __init__(self, columns: int = 40, rows: int = 10, *, coloured: bool = False) -> None:
-        self.display = Display(columns, rows)
+    def __init__(
+        self,
+        columns: int = 40,
+        rows: int = 10,
+        *,
+        coloured: bool = False,
+        opinion: str = "joined",
+    ) -> None:
+        self.display = Display(columns, rows, opinion)
         self.screen = Screen(columns, rows)
         self.columns, self.rows = columns, rows
-        self.prompt, self.text = PROMPT, ""
+        self.prompt, self.text, self.at = PROMPT, "", 0
         self._coloured = coloured
         self._above: list[list[Cell]] = []
-        self._at = 0
+        self._first = self._top = 0
         self.draws()
 
     # What happens ---------------------------------------------------------------------------------
@@ -39,31 +56,47 @@ class Typing:
         prompt = self.prompt
         if self._coloured:
             prompt = f"\x1b[38;5;66m{prompt.rstrip()}\x1b[0m" + " " * prompt.endswith(" ")
-        drawn = self.screen.draw(prompt, wcwidth.wcswidth(self.prompt), self.text)
+        drawn = self.screen.draw(prompt, cells(self.prompt), self.text, self.at)
         self.display.takes(drawn)
         self._settles()
 
     def types(self, text: str) -> None:
         """Type, a key at a time."""
         for char in text:
-            self.text += char
-            self.draws()
+            self.inserts(char)
 
     def inserts(self, text: str) -> None:
         """Type, all at once."""
-        self.text += text
+        self.text = self.text[: self.at] + text + self.text[self.at :]
+        self.at = end_after(self.text, self.at + len(text) - 1) if text else self.at
         self.draws()
 
     def takes_away(self, count: int) -> None:
         """Press backspace so often."""
         for _ in range(count):
-            clusters = list(wcwidth.iter_graphemes(self.text))
-            self.text = "".join(clusters[:-1])
+            start = start_before(self.text, self.at)
+            self.text, self.at = self.text[:start] + self.text[self.at :], start
+            if start:
+                self.at = end_after(self.text, start - 1)
             self.draws()
+
+    def goes(self, steps: int) -> None:
+        """Press left or right so often."""
+        for _ in range(abs(steps)):
+            if steps < 0:
+                self.at = start_before(self.text, self.at)
+            elif self.at < len(self.text):
+                self.at = end_after(self.text, self.at)
+            self.draws()
+
+    def jumps(self, percent: int) -> None:
+        """Have the cursor somewhere else."""
+        self.at = start_before(self.text, len(self.text) * percent // 100)
+        self.draws()
 
     def enters(self) -> None:
         """Press Enter: the line goes."""
-        self.text = ""
+        self.text, self.at = "", 0
         self.draws()
 
     def focuses(self, prompt: str) -> None:
@@ -78,7 +111,7 @@ class Typing:
         for message in messages:
             for row in wrapped(message, self.columns):
                 self._above.append(row)
-                self._at = min(self._at + 1, self.rows - 1)
+                self._first = min(self._first + 1, self.rows - 1)
         self._settles()
 
     def grows(self, columns: int, rows: int) -> None:
@@ -88,39 +121,67 @@ class Typing:
         self.display.takes(self.screen.resize(self.columns, self.rows))
         self._settles()
 
+    def reflows(self, columns: int, rows: int) -> None:
+        """Have a window of another size, of a terminal that breaks its rows anew."""
+        places = self.display.reflows(columns, rows)
+        self._first = max(0, places[self._first])
+        self._above = [_bare(row) for row in self.display.cells[: self._first]]
+        self.columns, self.rows = columns, rows
+        self.display.takes(self.screen.resize(columns, rows))
+        self._settles()
+
     def clears(self) -> None:
         """Have a new screen."""
         self.display.takes(self.screen.clear())
-        self._above, self._at = [], 0
+        self._above, self._first = [], 0
         self._settles()
 
     # What should be seen --------------------------------------------------------------------------
 
-    def _line(self) -> list[list[Cell]]:
-        """The rows of the line being typed that are shown."""
+    def _line(self) -> tuple[list[list[Cell]], int, int]:
+        """The rows of the line being typed that are shown, and the cursor's place in them."""
         prompt = self.prompt
-        if wcwidth.wcswidth(prompt) * 2 > self.columns:
+        if cells(prompt) * 2 > self.columns:
             prompt = "> "
-        shown = wrapped(prompt + self.text, self.columns)
+        shown = wrapped(self.text, self.columns, prompt=prompt)
         if self._coloured and prompt == self.prompt:
-            for at in range(wcwidth.wcswidth(prompt.rstrip())):
+            for at in range(cells(prompt.rstrip())):
                 shown[0][at] = (shown[0][at][0], True)
         if len(shown[-1]) >= self.columns:
             shown.append([])
-        return shown[-max(1, self.rows - 1) :]
+        y, x = self._place(prompt)
+        fit = max(1, self.rows - 1)
+        self._top = max(min(self._top, y, max(0, len(shown) - fit)), y - fit + 1)
+        return shown[self._top : self._top + fit], y - self._top, x
+
+    def _place(self, prompt: str) -> tuple[int, int]:
+        """Where the cursor is: behind what is before it, or where the next character went."""
+        before = wrapped(self.text[: self.at], self.columns, prompt=prompt)
+        y, x = len(before) - 1, len(before[-1])
+        following = clusters(self.text[self.at :])[:1]
+        if x >= self.columns or (following and x + measure(following[0]).widest > self.columns):
+            return y + 1, 0
+        return y, x
 
     def _settles(self) -> None:
         """The screen scrolls when the line does not fit under what is above."""
-        self._at = min(self._at, self.rows - len(self._line()))
+        self._first = min(self._first, self.rows - len(self._line()[0]))
 
     def check(self) -> None:
         """Compare every cell of the screen, and the cursor."""
-        line = self._line()
-        above = self._above[len(self._above) - self._at :] if self._at else []
+        line, y, x = self._line()
+        above = self._above[len(self._above) - self._first :] if self._first else []
         expected = [padded(row, self.columns) for row in above + line]
         expected += [[BLANK] * self.columns] * (self.rows - len(expected))
-        assert self.display.cells == expected
-        assert self.display.cursor == (len(line[-1]), self._at + len(line) - 1)
+        assert same(self.display.cells, expected), [self.display.lines, expected]
+        assert self.display.cursor == (x, self._first + y)
+
+
+def _bare(row: list[Cell]) -> list[Cell]:
+    """A row without the blanks behind what stands in it."""
+    while row and row[-1] == BLANK:
+        row = row[:-1]
+    return row
 
 
 # One thing at a time ------------------------------------------------------------------------------
@@ -135,15 +196,15 @@ def test_a_message_stands_above_the_line_being_typed() -> None:
 
 def test_typing_at_the_end_sends_nothing_but_the_key() -> None:
     screen = Screen(80, 24)
-    screen.draw(PROMPT, 8, "")
-    assert screen.draw(PROMPT, 8, "h") == b"h"
-    assert screen.draw(PROMPT, 8, "hello") == b"ello"
+    screen.draw(PROMPT, 8, "", len(""))
+    assert screen.draw(PROMPT, 8, "h", len("h")) == b"h"
+    assert screen.draw(PROMPT, 8, "hello", len("hello")) == b"ello"
 
 
 def test_drawing_the_same_again_sends_nothing() -> None:
     screen = Screen(80, 24)
-    screen.draw(PROMPT, 8, "hello")
-    assert screen.draw(PROMPT, 8, "hello") == b""
+    screen.draw(PROMPT, 8, "hello", len("hello"))
+    assert screen.draw(PROMPT, 8, "hello", len("hello")) == b""
 
 
 @pytest.mark.parametrize("length", range(28, 38))
@@ -237,7 +298,7 @@ def test_a_line_of_one_row_that_fits_survives_another_size(columns: int, rows: i
 def reflowed(line: str, before: int, columns: int) -> list[str]:
     """What a terminal that reflows shows of a line drawn in another width, once told of its own."""
     screen = Screen(before, 50)
-    drawn = screen.draw(PROMPT, 8, line)
+    drawn = screen.draw(PROMPT, 8, line, len(line))
     display = Display(columns, 50)
     display.takes(b"bob: one\r\n" + drawn)  # it breaks rows of ours that have become too long
     display.takes(screen.resize(columns, 50))
@@ -267,7 +328,12 @@ def test_a_terminal_that_reflows_wide_characters_keeps_what_is_above_the_line() 
 
 def test_a_window_that_became_lower_shows_the_end_of_the_line() -> None:
     screen = Screen(20, 10)
-    screen.draw(PROMPT, 8, "x" * 12 + "a" * 20 + "b" * 20 + "c" * 20 + "d" * 5)
+    screen.draw(
+        PROMPT,
+        8,
+        "x" * 12 + "a" * 20 + "b" * 20 + "c" * 20 + "d" * 5,
+        len("x" * 12 + "a" * 20 + "b" * 20 + "c" * 20 + "d" * 5),
+    )
     lower = Display(20, 3)
     lower.takes(screen.resize(20, 3))
     assert lower.lines == ["c" * 20, "d" * 5]
@@ -280,97 +346,184 @@ def test_a_prompt_that_was_too_long_comes_back_in_a_wider_window() -> None:
     assert ada.display.lines == ["[lobbyist] hello"]
 
 
-# Terminals that move no cursor --------------------------------------------------------------------
+# The cursor anywhere ------------------------------------------------------------------------------
 
 
-class Printer:
-    """A terminal that knows no sequences: nothing but CR, LF and characters."""
-
-    def __init__(self, columns: int, rows: int) -> None:
-        self.display = Display(columns, rows)
-        self.screen = Screen(columns, rows, ansi=False)
-
-    def takes(self, data: bytes) -> None:
-        """Show what was sent, in which no sequence may be."""
-        assert b"\x1b" not in data
-        self.display.takes(data)
-
-    def types(self, text: str) -> None:
-        """Have the line be this."""
-        self.takes(self.screen.draw(PROMPT, 8, text))
-
-    def hears(self, message: str) -> None:
-        """Be shown a line."""
-        self.takes(self.screen.show(message.encode() + b"\r\n"))
+def test_moving_the_cursor_sends_no_more_than_the_move() -> None:
+    screen = Screen(80, 24)
+    screen.draw(PROMPT, 8, "hello", 5)
+    assert screen.draw(PROMPT, 8, "hello", 4) == b"\b"
+    assert screen.draw(PROMPT, 8, "hello", 0) == b"\r\x1b[8C"
+    assert screen.draw(PROMPT, 8, "hello", 5) == b"\r\x1b[13C"
 
 
-def test_a_dumb_terminal_shows_a_message_above_the_line() -> None:
-    ada = Printer(40, 10)
-    ada.types(""), ada.types("he"), ada.types("hello")
-    ada.hears("one")
-    assert ada.display.lines == ["one", "[lobby] hello"]
-    ada.types("hel"), ada.hears("two"), ada.types("hel日"), ada.hears("three"), ada.types("")
-    assert ada.display.lines == ["one", "two", "three", "[lobby]"]
-    assert ada.display.cursor == (8, 3)
+def test_typing_within_a_line_draws_what_is_behind_the_cursor_and_no_more() -> None:
+    screen = Screen(80, 24)
+    screen.draw(PROMPT, 8, "hello", 2)
+    assert screen.draw(PROMPT, 8, "heXllo", 3) == b"\r\x1b[10CXllo\r\x1b[11C"
+    assert screen.draw(PROMPT, 8, "hello", 2) == b"\r\x1b[10Cllo\x1b[K\r\x1b[10C"
 
 
-def test_a_dumb_terminal_is_left_at_the_start_of_an_empty_row() -> None:
-    ada = Printer(40, 10)
-    ada.types("hello"), ada.takes(ada.screen.leave())
-    assert ada.display.lines == []
-    assert ada.display.cursor == (0, 0)
+def test_a_message_leaves_the_cursor_within_the_line() -> None:
+    screen = Screen(80, 24)
+    screen.draw(PROMPT, 8, "hello", 2)
+    assert screen.show(b"hi\r\n") == b"\r\x1b[Khi\r\n[lobby] hello\r\x1b[10C"
 
 
-def test_a_dumb_terminal_in_another_size_and_a_new_screen_show_the_line() -> None:
-    ada = Printer(40, 10)
-    ada.hears("one"), ada.types("hello"), ada.takes(ada.screen.resize(60, 10))
-    assert ada.display.lines == ["one", "[lobby] hello"]
-    ada.takes(ada.screen.clear())
-    assert ada.display.lines[-1] == "[lobby] hello"
+@pytest.mark.parametrize("opinion", OPINIONS)
+@pytest.mark.parametrize("character", ["x", "日", "e\u0301", FAMILY, HEART, FLAG, THUMB, "क्षि"])
+def test_the_cursor_goes_through_a_line_of_several_rows(character: str, opinion: str) -> None:
+    ada = Typing(20, 8, opinion=opinion)
+    ada.hears("bob: one")
+    for _ in range(30):
+        ada.inserts(character), ada.check()
+    for _ in range(31):
+        ada.goes(-1), ada.check()
+    for _ in range(31):
+        ada.goes(1), ada.check()
 
 
-def test_a_dumb_terminal_shows_a_line_of_several_rows_only_once() -> None:
-    ada = Printer(20, 10)
-    ada.types("x" * 12 + "y" * 5)
-    ada.hears("one"), ada.hears("two")
-    assert "".join(ada.display.lines).count("y" * 5) == 1
-    assert "".join(ada.display.lines).count("x" * 12) <= 1
+@pytest.mark.parametrize("opinion", OPINIONS)
+@pytest.mark.parametrize("character", ["日", FAMILY, HEART, FLAG, THUMB])
+def test_characters_come_and_go_within_a_line_that_wraps(character: str, opinion: str) -> None:
+    ada = Typing(20, 8, opinion=opinion)
+    ada.hears("bob: one"), ada.inserts("abc日本語 def " * 3), ada.jumps(40), ada.check()
+    for _ in range(20):
+        ada.inserts(character), ada.check()
+        ada.hears("bob: two"), ada.check()
+    for _ in range(25):
+        ada.takes_away(1), ada.check()
+
+
+def test_a_line_higher_than_the_screen_shows_where_the_cursor_is() -> None:
+    ada = Typing(20, 5)
+    ada.inserts("x" * 300), ada.check()
+    ada.goes(-300), ada.check()
+    assert ada.display.lines[0] == "[lobby] " + "x" * 12
+    ada.inserts("y"), ada.check()
+    ada.hears("bob: one"), ada.check()
+    ada.goes(301), ada.check()
+
+
+def test_no_cluster_is_drawn_where_a_terminal_might_break_it_over_two_rows() -> None:
+    rows = lay_out(8, "x" * 9 + FAMILY, 20)
+    assert [row.text for row in rows] == ["x" * 9, FAMILY]
+    assert place_of(rows, 9) == (1, 0)
+
+
+# A terminal of either opinion ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opinion", OPINIONS)
+def test_what_stands_behind_a_family_is_where_it_belongs(opinion: str) -> None:
+    ada = Typing(40, 5, opinion=opinion)
+    ada.inserts(f"a {FAMILY} b"), ada.check()
+    assert ada.display.screen.buffer[0][8 + 5].data == "b"
 
 
 # Whatever happens ---------------------------------------------------------------------------------
 
-CHARACTERS = st.one_of(
+SURE = st.one_of(
     st.sampled_from("abc xyz ~#"),
     st.sampled_from("日本語한字ア，"),
     st.sampled_from(["e\u0301", "o\u0308", "q\u0323\u0307", "日\u3099", "\u0301"]),
 )
-WORDS = st.lists(CHARACTERS, max_size=60).map("".join)
+UNSURE = st.sampled_from([FAMILY, HEART, FLAG, THUMB, "क्षि", "\u231a", "\ue000", "\u200d"])
+WORDS = st.lists(SURE, max_size=60).map("".join)
+TYPED = st.lists(st.one_of(SURE, SURE, UNSURE), max_size=60).map("".join)
 
-STEPS = st.lists(
-    st.one_of(
-        st.tuples(st.just("types"), WORDS),
-        st.tuples(st.just("inserts"), WORDS),
-        st.tuples(st.just("inserts"), st.integers(1, 500).map("x".__mul__)),
-        st.tuples(st.just("takes_away"), st.integers(1, 30)),
-        st.tuples(st.just("hears"), WORDS),
-        st.tuples(st.just("hears"), WORDS, WORDS),
-        st.tuples(st.just("focuses"), st.sampled_from(PROMPTS)),
-        st.tuples(st.just("enters")),
-        st.tuples(st.just("grows"), st.integers(0, 30), st.integers(0, 3)),
-        st.tuples(st.just("clears")),
-    ),
-    max_size=12,
+CHANGES = (
+    st.tuples(st.just("types"), WORDS),
+    st.tuples(st.just("inserts"), TYPED),
+    st.tuples(st.just("inserts"), st.integers(1, 500).map("x".__mul__)),
+    st.tuples(st.just("takes_away"), st.integers(1, 30)),
+    st.tuples(st.just("goes"), st.integers(-30, 30)),
+    st.tuples(st.just("jumps"), st.integers(0, 100)),
+    st.tuples(st.just("hears"), WORDS),
+    st.tuples(st.just("hears"), WORDS, WORDS),
+    st.tuples(st.just("focuses"), st.sampled_from(PROMPTS)),
+    st.tuples(st.just("enters")),
+    st.tuples(st.just("clears")),
 )
+GROWTH = st.tuples(st.just("grows"), st.integers(0, 30), st.integers(0, 3))
+REFLOW = st.tuples(st.just("reflows"), st.integers(20, 100), st.integers(3, 14))
 
 
-@given(st.integers(20, 100), st.integers(2, 12), st.booleans(), STEPS)
-@example(20, 2, False, [("inserts", "x" * 12), ("hears", "one"), ("takes_away", 1)])
-@example(21, 5, True, [("types", "x" * 12 + "日"), ("hears", "日" * 30), ("takes_away", 3)])
-def test_whatever_happens_every_cell_of_the_screen_is_what_it_should_be(
-    columns: int, rows: int, coloured: bool, steps: list[tuple[str, ...]]
-) -> None:
-    ada = Typing(columns, rows, coloured=coloured)
+def plays(ada: Typing, steps: list[tuple[str, ...]]) -> None:
+    """Do one thing after the other, and look after each."""
     ada.check()
     for what, *how in steps:
         getattr(ada, what)(*how)
         ada.check()
+
+
+@given(
+    st.integers(20, 100),
+    st.integers(2, 12),
+    st.booleans(),
+    st.sampled_from(sorted(OPINIONS)),
+    st.lists(st.one_of(*CHANGES, GROWTH), max_size=12),
+)
+@example(20, 2, False, "joined", [("inserts", "x" * 12), ("hears", "one"), ("takes_away", 1)])
+@example(
+    21, 5, True, "apart", [("types", "x" * 12 + "日"), ("hears", "日" * 30), ("takes_away", 3)]
+)
+def test_whatever_happens_every_cell_of_the_screen_is_what_it_should_be(
+    columns: int, rows: int, coloured: bool, opinion: str, steps: list[tuple[str, ...]]
+) -> None:
+    plays(Typing(columns, rows, coloured=coloured, opinion=opinion), steps)
+
+
+SURE_CHANGES = [each for each in CHANGES if each is not CHANGES[1]]
+
+
+@given(
+    st.integers(20, 100),
+    st.integers(3, 12),
+    st.lists(st.one_of(*SURE_CHANGES, REFLOW), max_size=12),
+)
+def test_a_window_that_reflows_keeps_what_is_above_and_leaves_nothing_behind(
+    columns: int, rows: int, steps: list[tuple[str, ...]]
+) -> None:
+    plays(Typing(columns, rows), steps)
+
+
+class Editing(Typing):
+    """Somebody who presses keys, on a terminal that is looked at."""
+
+    def __init__(self, columns: int, rows: int, *, opinion: str = "joined") -> None:
+        self.editor = Editor()
+        super().__init__(columns, rows, opinion=opinion)
+
+    def presses(self, *keys: Text | Key | Paste) -> None:
+        """Press keys, and be offered something for each Tab."""
+        for key in keys:
+            for outcome in self.editor.press(key):
+                if isinstance(outcome, Completing):
+                    self.editor.offer(outcome.before.rfind(" ") + 1, ("bob: ", "日本: "))
+        self.text, self.at, prompted = self.editor.shown()
+        self.prompt = PROMPT if prompted else ""
+        self.draws()
+
+
+KEYS = st.one_of(
+    TYPED.filter(bool).map(Text),
+    WORDS.filter(bool).map(Text),
+    st.lists(WORDS, max_size=3).map(lambda lines: Paste("\n".join(lines), False)),
+    st.sampled_from([Key(name, ctrl=ctrl, alt=alt) for name, ctrl, alt in BINDINGS]),
+    st.sampled_from([Key("left"), Key("right"), Key("tab"), Key("enter"), Text("y"), Text(" ")]),
+)
+PRESSES = st.lists(KEYS, max_size=10).map(lambda keys: ("presses", *keys))
+HEARS = st.tuples(st.just("hears"), WORDS)
+
+
+@given(
+    st.integers(20, 60),
+    st.integers(2, 8),
+    st.sampled_from(sorted(OPINIONS)),
+    st.lists(st.one_of(PRESSES, PRESSES, HEARS, GROWTH), max_size=12),
+)
+def test_whatever_is_pressed_every_cell_of_the_screen_is_what_it_should_be(
+    columns: int, rows: int, opinion: str, steps: list[tuple[str, ...]]
+) -> None:
+    plays(Editing(columns, rows, opinion=opinion), steps)

@@ -13,6 +13,7 @@ from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.session import Session
 from chatd.store.memory import MemoryStore
 
+from .passwords import Hasher
 from .people import Reader, Server, Someone
 
 
@@ -51,7 +52,7 @@ class SlowServer(Server):
         self.store = SlowStore()
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        self.chat = Chat(self.store, self._scheduled.append)
+        self.chat = Chat(self.store, self._scheduled.append, hasher=Hasher())
 
 
 def begun(awaitable: Awaitable[Any]) -> Generator[Any, None, Any]:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from chatd.chat.bans import Ban, Kind, Target
 from chatd.chat.limits import Flood
 from chatd.transport.ssh.fields import string, uint32
 
@@ -248,3 +249,18 @@ def test_a_client_that_goes_while_it_speaks_leaves_nothing_behind() -> None:
     ann.peer.send(97, ann.channel.to_bytes(4, "big")), ann.gets()
     hall.clock.advance(60)
     assert len(hall.building.chat.people) == 0
+
+
+@pytest.mark.parametrize(
+    "command", [b"who", b"rooms", b"search snow", b"tail lobby", b"say lobby x"]
+)
+def test_who_is_banned_since_they_connected_is_told_nothing(command: bytes) -> None:
+    hall = Hall()
+    ann = Guest(hall)
+    host = hall.building.host
+    target = Target(Kind.NICK, "ann")
+    host.chat.welcome.bans.put(Ban(target, "ann", "root", host.now(), None, ""))
+    ann.runs(command)
+    assert ann.gets() == b""
+    assert ann.errors == b"chatd: You are banned from this server for good.\n"
+    assert ann.status == 1

@@ -8,9 +8,11 @@ from typing import cast
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
+from chatd.transport.outbox import StreamOutbox
 from chatd.transport.ssh.fields import uint32
 from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Receipt, Receipts
 
@@ -109,6 +111,36 @@ def test_a_stopped_client_whose_connection_stands_is_taken_over(hall: Hall, bob:
     assert bob.gets() == b""
 
 
+@pytest.mark.parametrize("registers", [True, False])
+def test_what_the_store_was_asked_for_when_the_connection_was_lost_again_is_not_missed(
+    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch, registers: bool
+) -> None:
+    ann = arrives(hall)
+    if registers:
+        ann.types("/register\r")
+    ann.reads()
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    reading: Deferred[None] = Deferred()
+
+    async def before(*asked: object) -> object:
+        await reading
+        monkeypatch.undo()
+        return await hall.building.store.before(*asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hall.building.store, "before", before)
+    back = arrives(hall)
+    assert back.reads() == []
+    back.peer.hang_up()
+    hall.building.turn()
+    reading.callback(None)
+    hall.building.turn()
+    shown = arrives(hall).gets()
+    assert said(shown) == ["one"]
+    assert shown.count(b"alone") == 1
+
+
 def test_of_a_client_that_never_answers_nothing_is_shown_twice(hall: Hall, bob: Guest) -> None:
     ann = arrives(hall)
     ann.gets()
@@ -118,6 +150,25 @@ def test_of_a_client_that_never_answers_nothing_is_shown_twice(hall: Hall, bob: 
     hall.building.turn()
     bob.types("two\n")
     assert arrives(hall).reads() == ["two"]
+
+
+def test_of_a_client_that_has_not_answered_yet_what_its_machine_has_had_is_known(
+    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    with monkeypatch.context() as lost:
+        lost.setattr(StreamOutbox, "unreached", lambda outbox: (500, 1.0))
+        back = arrives(hall)
+        assert said(back.gets()) == ["one"], "they were sent it"
+        back.peer.hang_up()
+        hall.building.turn()
+    shown = arrives(hall).gets()
+    assert said(shown) == ["one"]
+    assert b"alone" in shown
 
 
 def test_one_question_at_a_time(hall: Hall, bob: Guest) -> None:

@@ -3,6 +3,8 @@
 The clients come through the gate, in memory.
 """
 
+import re
+
 import pytest
 
 from chatd.chat.limits import LINE_BYTES, Flood
@@ -10,7 +12,8 @@ from chatd.chat.text import safe
 from chatd.transport.ssh.fields import string, uint32
 
 from . import ssh_peer
-from .ssh_guests import GREETING, Guest, Hall
+from .displays import TIPS
+from .ssh_guests import GREETED, GREETING, Guest, Hall
 from .ssh_peer import CLOSE, FAILURE, SUCCESS, USER_KEY
 
 # On a terminal ------------------------------------------------------------------------------------
@@ -18,8 +21,8 @@ from .ssh_peer import CLOSE, FAILURE, SUCCESS, USER_KEY
 
 def test_who_comes_with_a_terminal_is_called_by_their_user_name_and_has_a_prompt() -> None:
     ann = Guest(Hall()).opens(b"xterm")
-    assert ann.sees() == [GREETING, "[lobby]"]
-    assert ann.display.cursor == (8, 1)
+    assert ann.sees() == [*GREETED, "[lobby]"]
+    assert ann.display.cursor == (8, len(GREETED))
 
 
 def test_the_shell_is_confirmed_before_anything_is_written() -> None:
@@ -45,16 +48,28 @@ def test_a_window_that_changes_draws_the_line_anew() -> None:
     ann.types("x" * 60), ann.gets()
     ann.asks(b"window-change", uint32(100) + uint32(30) + 2 * uint32(0))
     ann.display.screen.resize(30, 100)
-    assert ann.sees() == [GREETING, "[lobby] " + "x" * 60]
+    assert ann.sees() == [*GREETED, "[lobby] " + "x" * 60]
     ann.types("y" * 30)
-    assert ann.sees() == [GREETING, "[lobby] " + "x" * 60 + "y" * 30]
+    assert ann.sees() == [*GREETED, "[lobby] " + "x" * 60 + "y" * 30]
     ann.asks(b"window-change", uint32(100) + uint32(30) + 2 * uint32(0))
     assert ann.gets() == b""
 
 
-@pytest.mark.parametrize("terminal", [b"xterm-256color", b"screen", b"tmux", b"linux"])
-def test_terminals_show_colours(terminal: bytes) -> None:
-    assert b"\x1b[38;5;" in Guest(Hall()).opens(terminal).gets()
+@pytest.mark.parametrize(
+    ("terminal", "environment", "colour"),
+    [
+        (b"xterm-256color", (), b"\x1b[38;5;67m"),
+        (b"tmux-256color", (), b"\x1b[38;5;67m"),
+        (b"screen", (), b"\x1b[36m"),
+        (b"linux", (), b"\x1b[36m"),
+        (b"xterm-kitty", (), b"\x1b[38;2;95;140;175m"),
+        (b"xterm-256color", ((b"COLORTERM", b"truecolor"),), b"\x1b[38;2;95;140;175m"),
+    ],
+)
+def test_terminals_show_as_many_colours_as_they_say(
+    terminal: bytes, environment: tuple[tuple[bytes, bytes], ...], colour: bytes
+) -> None:
+    assert colour + b"[lobby]" in Guest(Hall()).opens(terminal, environment=environment).gets()
 
 
 @pytest.mark.parametrize("terminal", [b"vt100", b"vt220", b"VT102", b"unknown"])
@@ -63,9 +78,9 @@ def test_terminals_that_have_no_colours_show_none_but_are_drawn_on(terminal: byt
     ann.types("hello"), ann.gets()
     ann.types("\x7f")
     text = ann.gets()
-    assert b"\x1b[J" in text
-    assert b"\x1b[38" not in text
-    assert ann.display.lines == [GREETING, "[lobby] hell"]
+    assert b"\x1b[K" in text
+    assert not re.search(rb"\x1b\[[0-9;]*m", text)
+    assert ann.display.lines == [*GREETED, "[lobby] hell"]
 
 
 @pytest.mark.parametrize("terminal", [b"dumb", b""])
@@ -81,15 +96,15 @@ def test_a_dumb_terminal_is_sent_no_sequence(terminal: bytes) -> None:
 
 def test_no_color_is_respected() -> None:
     ann = Guest(Hall()).opens(b"xterm", environment=((b"NO_COLOR", b"1"),))
-    assert b"\x1b[38" not in ann.gets()
+    assert not re.search(rb"\x1b\[[0-9;]*m", ann.gets())
     ann.types("hi\r")
-    assert b"\x1b[38" not in ann.gets()
-    assert ann.display.lines == [GREETING, "ann: hi", "[lobby]"]
+    assert not re.search(rb"\x1b\[[0-9;]*m", ann.gets())
+    assert ann.display.lines == [*GREETED, "ann: hi", "[lobby]"]
 
 
 def test_an_empty_no_color_means_nothing() -> None:
     ann = Guest(Hall()).opens(b"xterm", environment=((b"NO_COLOR", b""),))
-    assert b"\x1b[38" in ann.gets()
+    assert b"\x1b[36m" in ann.gets()
 
 
 @pytest.mark.parametrize("key", ["\x04", "/quit\r"])
@@ -97,8 +112,8 @@ def test_who_leaves_has_their_own_screen_again_and_a_status_of_0(key: str) -> No
     ann = Guest(Hall()).opens(b"xterm")
     ann.gets()
     ann.types(key)
-    assert ann.sees() == [GREETING, "-- Goodbye."]
-    assert ann.display.cursor == (0, 2)
+    assert ann.sees() == [*GREETED, "-- Goodbye."]
+    assert ann.display.cursor == (0, len(GREETED) + 1)
     assert ann.closed
     assert ann.status == 0
 
@@ -108,7 +123,7 @@ def test_an_interrupt_that_is_no_key_clears_the_line(kind: bytes) -> None:
     ann = Guest(Hall()).opens(b"xterm")
     ann.types("hal")
     ann.asks(kind, string(b"INT") if kind == b"signal" else uint32(500))
-    assert ann.sees() == [GREETING, "[lobby]"]
+    assert ann.sees() == [*GREETED, "[lobby]"]
 
 
 # Without a terminal -------------------------------------------------------------------------------
@@ -359,3 +374,14 @@ def test_a_small_window_loses_nothing() -> None:
         ann.gets()
         ann.peer.send(ssh_peer.ADJUST, uint32(ann.channel) + uint32(100))
     assert ann.sees()[-21:] == [*(f"bob: {n}" for n in range(20)), "[lobby] hal"]
+
+
+def test_a_user_name_says_what_one_wants_shown() -> None:
+    hall = Hall()
+    ann, bob = Guest(hall, b"ann+plain").opens(b"xterm-256color"), Guest(hall, b"bob").opens()
+    bob.gets()
+    bob.types("hi ann\n")
+    lines = [GREETING, *TIPS, "bob mentions you: hi ann\a"]
+    assert ann.gets().decode().replace("\x1b[?2004h", "") == "".join(f"{x}\r\n" for x in lines)
+    cy = Guest(hall, b"cy+light").opens(b"xterm-256color")
+    assert b"\x1b[38;5;24m[lobby]" in cy.gets()

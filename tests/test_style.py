@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from chatd.chat import preferences
 from chatd.chat.events import (
     Acted,
+    Announced,
     Deleted,
     Edited,
     Entry,
@@ -39,8 +40,9 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.text import safe
+from chatd.terminal.colours import ALL, FEW, INDEXED, NONE, PAPER
 from chatd.terminal.style import TextStyle
-from chatd.terminal.themes import THEMES
+from chatd.terminal.themes import NAMES, theme
 
 #: 15 January 2026, 23:59:30 UTC.
 LATE = 1768521570.0
@@ -58,10 +60,19 @@ ROOM_EVENTS: list[tuple[RoomEvent, str]] = [
     (Renamed(LATE, "ada", "grace"), "-- ada is now known as grace"),
     (Kicked(LATE, "ada", "bob", ""), "-- ada was kicked from lobby by bob"),
     (Kicked(LATE, "ada", None, "caps"), "-- ada was kicked from lobby by the server (caps)"),
+    (
+        Kicked(LATE, "ada", "bob", "caps", True, LATE + 7200),
+        "-- ada was banned from lobby for 2 hours by bob (caps)",
+    ),
+    (Kicked(LATE, "ada", "bob", "", True), "-- ada was banned from lobby for good by bob"),
     (RoleGiven(LATE, "ada", Role.OWNER, None), "-- ada is the owner of lobby now"),
     (RoleGiven(LATE, "ada", Role.MODERATOR, "bob"), "-- ada is a moderator of lobby now, by bob"),
     (RoleGiven(LATE, "ada", Role.MEMBER, "bob"), "-- ada is a member of lobby now, by bob"),
     (Muted(LATE, "ada", "bob", True), "-- ada is muted in lobby, by bob"),
+    (
+        Muted(LATE, "ada", "bob", True, LATE + 60, "caps"),
+        "-- ada is muted in lobby for 1 minute, by bob (caps)",
+    ),
     (Muted(LATE, "ada", "bob", False), "-- ada may speak again in lobby, by bob"),
     (RoomSet(LATE, "ada", "slow", "5"), "-- ada set slow of lobby to 5"),
     (Said(LATE, "ada", "hello", True), "ada: hello (edited)"),
@@ -87,12 +98,22 @@ PERSONAL_EVENTS: list[tuple[PersonalEvent, list[str]]] = [
     (Missed("lobby", 2), ["-- You missed 2 messages in lobby: you read too slowly."]),
     (PutOut(LATE, "lobby", "ada", "caps"), ["-- You were kicked from lobby by ada (caps)."]),
     (PutOut(LATE, "lobby", None, ""), ["-- You were kicked from lobby by the server."]),
+    (PutOut(LATE, None, "ada", "caps"), ["-- You were kicked from this server by ada (caps)."]),
+    (
+        PutOut(LATE, "lobby", "ada", "", True),
+        ["-- You were banned from lobby for good by ada."],
+    ),
+    (
+        PutOut(LATE, None, "ada", "caps", True, LATE + 86400),
+        ["-- You were banned from this server for 1 day by ada (caps)."],
+    ),
+    (Announced(LATE, "ada", "supper is ready"), ["-- ada tells everyone: supper is ready"]),
     (
         Recalled("lobby", (Entry("lobby", 1, "ada", Said(LATE, "ada", "hi")),)),
         ["-- lobby, the last one:", "   23:59 ada: hi"],
     ),
     (
-        Recalled("lobby", (Entry("lobby", 17, "ada", Said(LATE, "ada", "hi")),), True),
+        Recalled("lobby", (Entry("lobby", 17, "ada", Said(LATE, "ada", "hi")),), numbered=True),
         ["-- lobby, the last one:", "   23:59 #17 ada: hi"],
     ),
     (Recalled("lobby", ()), ["-- lobby, the last 0:"]),
@@ -109,10 +130,10 @@ SGR = re.compile(r"\x1b\[[0-9;]*m")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 STYLES = [
-    TextStyle(theme=theme, bell=bell, timestamps=timestamps, names_room=names_room)
-    for theme in THEMES
-    for bell in (False, True)
-    for timestamps in (False, True)
+    TextStyle(theme=name, depth=256, bell=bell, timestamps=timestamps, names_room=names_room)
+    for name in NAMES
+    for bell in ("off", "on")
+    for timestamps in ("", "HH:MM")
     for names_room in (False, True)
 ]
 
@@ -148,7 +169,7 @@ def test_every_event_is_tried_here() -> None:
 def test_every_event_of_a_room_is_one_line(style: TextStyle, mentioned: bool) -> None:
     for event, words in ROOM_EVENTS:
         [line] = shown(style.render(entry(event), mentioned))
-        rings = mentioned and style.bell and isinstance(event, Said | Acted | Edited)
+        rings = mentioned and style.bell == "on" and isinstance(event, Said | Acted | Edited)
         tag = "[lobby] " if style.names_room and isinstance(event, Said | Acted | Edited) else ""
         time = "23:59 " if style.timestamps else ""
         assert line == f"{time}{tag}{words}" + "\a" * rings
@@ -161,7 +182,7 @@ def test_every_event_of_ones_own_is_as_many_lines_as_it_has(style: TextStyle) ->
         if isinstance(event, PrivateMessage):
             received = event.end is Recipient.ADDRESSEE
             time = "23:59 " if style.timestamps else ""
-            assert lines == [f"{time}{words[0]}" + "\a" * (style.bell and received)]
+            assert lines == [f"{time}{words[0]}" + "\a" * (style.bell == "on" and received)]
         else:
             assert lines == words
 
@@ -182,9 +203,9 @@ def test_plain_is_without_a_single_sequence() -> None:
         assert style.render(entry(event), mentioned=True) == f"{words}\r\n".encode()
 
 
-@pytest.mark.parametrize("theme", [name for name in THEMES if name != "plain"])
-def test_in_colours_nicks_times_refusals_and_mentions_look_otherwise(theme: str) -> None:
-    style = TextStyle(theme=theme, timestamps=True)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "plain"])
+def test_in_colours_nicks_times_refusals_and_mentions_look_otherwise(name: str) -> None:
+    style = TextStyle(theme=name, depth=256, timestamps="HH:MM")
     said = style.render(entry(Said(LATE, "ada", "hi")))
     assert len(SGR.findall(said.decode())) == 4
     mention = style.render(entry(Said(LATE, "ada", "hi")), mentioned=True)
@@ -194,16 +215,23 @@ def test_in_colours_nicks_times_refusals_and_mentions_look_otherwise(theme: str)
     assert SGR.search(style.render_personal(private).decode())
 
 
-def test_a_nick_has_one_colour_however_it_is_spelled_and_others_have_others() -> None:
-    theme = THEMES["default"]
-    colours = {theme.nick(f"nick{n}").partition("m")[0] for n in range(200)}
-    assert len(colours) == len(theme.nicks)
-    assert theme.nick("Ada").replace("Ada", "ada") == theme.nick("ada")
+@pytest.mark.parametrize("depth", [FEW, INDEXED, ALL])
+def test_a_nick_has_one_colour_however_it_is_spelled_and_others_have_others(depth: int) -> None:
+    look = theme("default", depth)
+    colours = {look.nick(f"nick{n}").partition("m")[0] for n in range(200)}
+    assert len(colours) == len(look.nicks)
+    assert look.nick("Ada").replace("Ada", "ada") == look.nick("ada")
+    assert look.nick("ＺＯË").partition("m")[0] == look.nick("zoë").partition("m")[0]
 
 
-def test_people_can_choose_every_theme_but_plain_which_is_a_preference_of_its_own() -> None:
-    assert {*preferences.THEMES, "plain"} == set(THEMES)
-    assert {theme.name: theme for theme in THEMES.values()} == THEMES
+def test_people_can_choose_every_theme() -> None:
+    assert preferences.THEMES == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_without_colours_every_theme_but_mono_is_plain_and_on_paper_that_too(name: str) -> None:
+    assert theme(name, NONE) == theme("mono" if name == "mono" else "plain", ALL)
+    assert theme(name, PAPER) == theme("plain", ALL)
 
 
 # Styles are values --------------------------------------------------------------------------------
@@ -227,7 +255,7 @@ def test_the_zone_of_what_was_said_before_makes_no_other_style_of_what_is_said_n
 
 def test_whether_a_mention_looks_otherwise_depends_on_theme_and_bell() -> None:
     assert not TextStyle().highlights
-    assert TextStyle(bell=True).highlights
+    assert TextStyle(bell="on").highlights
     assert TextStyle(theme="mono").highlights
 
 
@@ -239,7 +267,7 @@ def test_a_room_without_the_focus_is_named() -> None:
 
 
 def test_who_does_not_want_to_see_joins_sees_none_but_everything_else() -> None:
-    style = TextStyle(joins=False, timestamps=True)
+    style = TextStyle(joins="off", timestamps="HH:MM")
     for event, _ in ROOM_EVENTS:
         rendered = style.render(entry(event))
         assert (rendered == b"") == isinstance(event, Joined | Left)
@@ -258,20 +286,20 @@ def test_who_does_not_want_to_see_joins_sees_none_but_everything_else() -> None:
     ],
 )
 def test_times_are_those_of_ones_own_zone(zone: str, time: str) -> None:
-    style = TextStyle(timestamps=True, timezone=zone)
+    style = TextStyle(timestamps="HH:MM", timezone=zone)
     assert style.render(entry(Said(LATE, "ada", "hi"))) == f"{time} ada: hi\r\n".encode()
     private = PrivateMessage(LATE, "ada", "bob", "psst", Recipient.SENDER)
     assert style.render_personal(private) == f"{time} [you -> bob] psst\r\n".encode()
 
 
 def test_a_zone_keeps_its_summer_time() -> None:
-    style = TextStyle(timestamps=True, timezone="Europe/Vienna")
+    style = TextStyle(timestamps="HH:MM", timezone="Europe/Vienna")
     july = LATE + 181 * 24 * 3600
     assert style.render(entry(Said(july, "ada", "hi"))).startswith(b"01:59 ")
 
 
 def test_a_time_is_shown_at_its_minute_and_not_before_the_next() -> None:
-    style = TextStyle(timestamps=True)
+    style = TextStyle(timestamps="HH:MM")
     times = [LATE - 30, LATE + 29.9, LATE + 30]
     rendered = [style.render(entry(Said(time, "ada", "")))[:5] for time in times]
     assert rendered == [b"23:59", b"23:59", b"00:00"]
@@ -298,7 +326,7 @@ def test_midnight_is_that_of_ones_own_zone() -> None:
 
 
 def test_history_names_its_room_once_also_in_a_room_without_the_focus() -> None:
-    style = TextStyle(timestamps=True).aside
+    style = TextStyle(timestamps="HH:MM").aside
     assert shown(style.render_personal(recalled(LATE))) == [
         "-- lobby, the last one:",
         "   23:59 ada: hi",

@@ -303,3 +303,31 @@ def test_who_goes_leaves_nothing_behind(building: Building) -> None:
     assert len(building.chat.people) == 0
     assert list(building.chat.rooms) == ["lobby"]
     assert building.clock.getDelayedCalls() == []
+
+
+def test_a_room_with_a_key_and_bans_have_words_of_their_own() -> None:
+    building = Building()
+    root, ada = building.enters("root"), Client(building, "ada")
+    person = building.chat.people.find("root")
+    assert person is not None
+    person.operator = True
+    root.sends(b"/join hall\n/join attic\n/room key sesame\n")
+    assert ada.joins("attic") == (
+        "ERROR_CODE: 11\n"
+        "ERROR_DESCRIPTION: That room needs a key, which this protocol cannot give.\n"
+    )
+    ada.joins("hall")
+    root.sends(b"/server say tea\n/focus hall\n/ban ada 1h spam\n")
+    ref = ada.refs["hall"][0]
+    assert ada.gets() == (
+        f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: (to everyone) tea\n\n"
+        f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: You were banned from this chatroom.\n\n"
+    )
+    assert ada.joins("hall") == (
+        "ERROR_CODE: 11\nERROR_DESCRIPTION: You are banned from hall for another 1 hour (spam).\n"
+    )
+    assert not ada.wire.closed
+    root.sends(b"/server kick ada\n")
+    told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server.\n"
+    assert ada.gets() == told
+    assert ada.wire.closed

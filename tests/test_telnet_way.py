@@ -8,7 +8,7 @@ from chatd.transport.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS
 from chatd.wire.telnet import PROBE
 
-from .displays import Display
+from .displays import TIPS, Display
 from .wires import Building, Wire
 
 IAC, DONT, DO, WONT, WILL, SB, SE, IP, EOF, AYT = 255, 254, 253, 252, 251, 250, 240, 244, 236, 246
@@ -20,6 +20,8 @@ BINARY, ECHO, SGA, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, ENVIRON, STATUS = (
 COMMANDS = re.compile(rb"\xff(?:[\xfb-\xfe].|\xfa.*?\xff\xf0|[\xec-\xf9])", re.DOTALL)
 
 GREETING = "-- You are guest1 in lobby, alone so far; /help says what you can do."
+#: What is on the screen of a terminal.
+GREETED = [GREETING, *TIPS]
 
 
 def says(verb: int, *options: int) -> bytes:
@@ -133,12 +135,12 @@ def test_a_telnet_is_greeted_as_soon_as_it_has_answered_and_has_a_prompt(
     client: tuple[bytes, bytes],
 ) -> None:
     telnet = comes(client)
-    assert telnet.sees() == [GREETING, "[lobby]"]
-    assert telnet.display.cursor == (8, 1)
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+    assert telnet.display.cursor == (8, len(GREETED))
     telnet.sends(b"h", b"i")
     assert telnet.gets() == b"hi"
     telnet.sends(b"\r\0")
-    assert telnet.sees() == [GREETING, "guest1: hi", "[lobby]"]
+    assert telnet.sees() == [*GREETED, "guest1: hi", "[lobby]"]
     telnet.settles()
     assert telnet.gets() == b""
 
@@ -152,16 +154,16 @@ def test_a_telnet_that_waits_to_be_spoken_to_is_found_on_the_one_port(
     building.clock.advance(SILENCE_SECONDS)
     assert telnet.gets() == COMMANDS.sub(b"", PROBE)
     telnet.sends(says(WILL, TTYPE), *client)
-    assert telnet.sees() == [GREETING, "[lobby]"]
+    assert telnet.sees() == [*GREETED, "[lobby]"]
     assert telnet.commands.count(bytes((IAC, DO, TTYPE))) == 1
     telnet.sends(b"hi\r\n")
-    assert telnet.sees() == [GREETING, "guest1: hi", "[lobby]"]
+    assert telnet.sees() == [*GREETED, "guest1: hi", "[lobby]"]
 
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 def test_a_telnet_that_speaks_first_is_found_on_the_one_port(client: tuple[bytes, bytes]) -> None:
     telnet = comes(client, Building())
-    assert telnet.sees() == [GREETING, "[lobby]"]
+    assert telnet.sees() == [*GREETED, "[lobby]"]
     assert PROBE[3:] not in telnet.text
 
 
@@ -175,37 +177,40 @@ def test_however_a_conversation_is_cut_it_is_the_same(
     for cut in range(1, len(sent) + 1):
         telnet = comes((sent[:cut], sent[cut:]), Building(declared))
         seen.append((telnet.sees(), telnet.display.cursor))
-    assert seen == [([GREETING, "guest1: hallo 本", "guest1: bye", "[lobby]"], (8, 3))] * len(sent)
+    screen = [*GREETED, "guest1: hallo 本", "guest1: bye", "[lobby]"]
+    assert seen == [(screen, (8, len(screen) - 1))] * len(sent)
 
 
 def test_a_conversation_byte_by_byte_is_the_same() -> None:
     sent = b"".join(INETUTILS) + "hállo\r\0".encode()
     telnet = Telnet(Building("telnet").connects())
     telnet.sends(*(sent[at : at + 1] for at in range(len(sent))))
-    assert telnet.sees() == [GREETING, "guest1: hállo", "[lobby]"]
+    assert telnet.sees() == [*GREETED, "guest1: hállo", "[lobby]"]
 
 
 def test_a_telnet_that_gives_no_name_is_greeted_once_it_has_had_its_time() -> None:
     telnet = comes((says(WONT, TTYPE) + LETS_US_ECHO, b""))
     assert telnet.gets() == b""
     telnet.settles()
-    assert telnet.sees() == [GREETING, "[lobby]"]
+    assert telnet.sees() == [*GREETED, "[lobby]"]
 
 
 def test_a_name_without_colours_takes_them_away() -> None:
     assert b"\x1b[38;5;" in (colourful := comes(INETUTILS)).gets() + colourful.text
     telnet = comes((INETUTILS[0], name(b"VT100")))
-    assert telnet.sees() == [GREETING, "[lobby]"]
+    assert telnet.sees() == [*GREETED, "[lobby]"]
     assert b"\x1b[38;5;" not in telnet.text
 
 
 def test_a_name_that_comes_late_still_counts() -> None:
     telnet = comes((INETUTILS[0], b""))
     telnet.settles()
-    assert b"\x1b[38;5;" in telnet.gets()
+    assert b"\x1b[36m[lobby]" in telnet.gets()
+    telnet.sends(name(b"xterm-256color"))
+    assert b"\x1b[38;5;67m[lobby]" in telnet.gets()
     telnet.sends(name(b"vt220"))
     telnet.sends(b"hi\r\0")
-    assert b"\x1b[38;5;" not in telnet.gets()
+    assert not re.search(rb"\x1b\[[0-9;]*m", telnet.gets())
 
 
 @pytest.mark.parametrize("terminal", [b"dumb", b"DUMB", b"unknown", b"network"])
@@ -233,7 +238,7 @@ def test_a_window_that_changes_while_one_types_draws_the_line_anew() -> None:
     telnet.gets()
     telnet.display.screen.resize(24, 100)
     telnet.sends(window(100, 24) + b"y" * 50)
-    assert telnet.sees() == [GREETING, "[lobby] " + "x" * 40 + "y" * 50]
+    assert telnet.sees() == [*GREETED, "[lobby] " + "x" * 40 + "y" * 50]
     telnet.sends(window(100, 24))
     assert telnet.gets() == b""
 
@@ -242,7 +247,7 @@ def test_a_window_of_255_columns_is_one() -> None:
     telnet = Telnet(Building("telnet").connects(), 255, 24)
     telnet.sends(INETUTILS[0].replace(window(80, 24), window(255, 24)), INETUTILS[1])
     telnet.sends(b"x" * 250)
-    assert telnet.sees()[1:] == ["[lobby] " + "x" * 247, "xxx"]
+    assert telnet.sees()[len(GREETED) :] == ["[lobby] " + "x" * 247, "xxx"]
 
 
 # Clients that do not ------------------------------------------------------------------------------
@@ -329,7 +334,7 @@ def test_who_takes_their_lines_back_has_no_prompt_any_more() -> None:
     telnet = comes(INETUTILS, building)
     telnet.gets()
     telnet.sends(says(DONT, ECHO) + says(DONT, SGA))
-    assert telnet.sees() == [GREETING]
+    assert telnet.sees() == GREETED
     bob = netcat(building)
     telnet.gets()
     telnet.sends(b"hello\r\n"), bob.sends(b"hi\n")
@@ -352,9 +357,9 @@ def test_who_takes_their_lines_back_while_they_type_loses_nothing() -> None:
 def test_ctrl_c_that_comes_as_a_command_clears_the_line() -> None:
     telnet = comes(INETUTILS)
     telnet.sends(b"hal", bytes((IAC, IP)))
-    assert telnet.sees() == [GREETING, "[lobby]"]
+    assert telnet.sees() == [*GREETED, "[lobby]"]
     telnet.sends(bytes((IAC, IP)))
-    assert telnet.sees() == [GREETING, "-- /quit or Ctrl-D leaves.", "[lobby]"]
+    assert telnet.sees() == [*GREETED, "-- /quit or Ctrl-D leaves.", "[lobby]"]
 
 
 def test_ctrl_c_before_a_client_has_answered_gets_a_greeting() -> None:
@@ -400,7 +405,8 @@ def test_text_without_a_line_end_counts_when_the_input_ends() -> None:
 def test_when_the_input_ends_the_connection_does(client: tuple[bytes, bytes]) -> None:
     telnet = comes(client)
     telnet.wire.ends()
-    assert telnet.sees() == [GREETING, "-- Goodbye."]
+    greeted = GREETED if client[0] else [GREETING]
+    assert telnet.sees() == [*greeted, "-- Goodbye."]
     assert telnet.wire.closed
 
 

@@ -1,16 +1,21 @@
 """A display that chatd draws itself, and the keys that come from it, joined to a conversation."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice
-from chatd.chat.limits import LINE_BYTES, PERSONAL_BYTES, Flood
+from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Flood
 from chatd.chat.preferences import Preferences
+from chatd.chat.text import safe
 from chatd.transport.conversation import Conversation
 from chatd.transport.outbox import StreamOutbox
-from chatd.transport.terminal import ESCAPE_SECONDS, Terminal
+from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, KEYS_AT_ONCE, Terminal
 
-from .displays import Display
+from .displays import TIPS, Display
 from .wires import Building, Transport, Wire
 
 COLUMNS, ROWS = 80, 16
@@ -31,7 +36,14 @@ class Sitting:
     """Somebody before a terminal, in the lobby of a building."""
 
     def __init__(
-        self, building: Building, nick: str = "ada", *, colours: bool = False, ansi: bool = True
+        self,
+        building: Building,
+        nick: str = "ada",
+        *,
+        colours: bool = False,
+        ansi: bool = True,
+        plain: bool = False,
+        rows: int = ROWS,
     ) -> None:
         self.building = building
         self.transport = Brimful()
@@ -39,11 +51,18 @@ class Sitting:
         outbox = StreamOutbox(self.transport, building.clock, self._ready)
         self.conversation = Conversation(building.host, outbox, self._set_reading)
         self.terminal = Terminal(
-            self.conversation, building.clock, COLUMNS, ROWS, colours=colours, ansi=ansi
+            self.conversation,
+            building.clock,
+            COLUMNS,
+            rows,
+            colours=256 * colours,
+            ansi=ansi,
+            plain=plain,
         )
-        self.display = Display(COLUMNS, ROWS)
+        self.display = Display(COLUMNS, rows)
         self.conversation.use(self.terminal)
-        self.conversation.begin(Visitor(nick, "192.0.2.1"))
+        wishes = (("plain", "on"),) if plain else ()
+        self.conversation.begin(Visitor(nick, "192.0.2.1", wishes=wishes))
 
     def _ready(self) -> None:
         self.conversation.ready()
@@ -84,6 +103,7 @@ def sitting(*, flood: Flood | None = None) -> tuple[Sitting, Wire]:
 
 GREETED = [
     "-- You are ada in lobby, alone so far; /help says what you can do.",
+    *TIPS,
     "-- guest1 joined lobby",
     "-- guest1 is now known as bob",
 ]
@@ -94,8 +114,8 @@ GREETED = [
 
 def test_who_comes_in_sees_the_greeting_and_then_a_prompt() -> None:
     ada = Sitting(Building())
-    assert ada.sees() == [GREETED[0], "[lobby]"]
-    assert ada.display.cursor == (8, 1)
+    assert ada.sees() == [*GREETED[: 1 + len(TIPS)], "[lobby]"]
+    assert ada.display.cursor == (8, 1 + len(TIPS))
 
 
 def test_what_is_typed_is_shown_once() -> None:
@@ -110,9 +130,9 @@ def test_what_is_typed_is_shown_once() -> None:
 def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
     ada, _bob = sitting()
     ada.types("x" * 100)
-    assert ada.sees()[3:] == ["[lobby] " + "x" * 72, "x" * 28]
+    assert ada.sees()[len(GREETED) :] == ["[lobby] " + "x" * 72, "x" * 28]
     ada.types("\r")
-    assert ada.sees()[3:] == ["ada: " + "x" * 75, "x" * 25, "[lobby]"]
+    assert ada.sees()[len(GREETED) :] == ["ada: " + "x" * 74, " " * 5 + "x" * 26, "[lobby]"]
 
 
 def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
@@ -129,13 +149,13 @@ def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
     ada, bob = sitting()
     ada.types("hal"), ada.gets()
     bob.sends(b"one\ntwo\nthree\n")
-    assert ada.gets() == b"\r\x1b[Jbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
+    assert ada.gets() == b"\r\x1b[Kbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
 
 
 def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
     ada, _bob = sitting()
     ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
-    assert ada.sees()[3:6] == ["-- lobby: 2 here", "   ada", "   bob"]
+    assert ada.sees()[len(GREETED) :][:3] == ["-- lobby: 2 here", "   ada", "   bob"]
     assert ada.sees()[-1] == "[lobby] f"
     assert ada.sees()[-2].startswith("-- ")
 
@@ -152,8 +172,8 @@ def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
     ada, bob = sitting()
     ada.types("/join 日本語の部屋\r"), ada.types("hal")
     bob.sends(b"one\n")
-    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] hal"]
-    assert ada.display.cursor == (18, len(ada.display.lines) - 1)
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] (lobby 1) hal"]
+    assert ada.display.cursor == (28, len(ada.display.lines) - 1)
 
 
 def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
@@ -163,16 +183,15 @@ def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
     assert b"\x1b[38;5;" in ada.gets()
     ada.types("/set plain on\r"), ada.gets()
     ada.types("hi\r")
-    assert b"\x1b[38;5;" not in ada.gets()
-    assert ada.sees()[-2:] == ["ada: hi", "[lobby]"]
+    assert ada.gets() == b"hi\r\n"
 
 
 def test_the_style_is_what_the_person_and_the_terminal_want() -> None:
-    preferences = Preferences(theme="mono", bell=False, timestamps=True, timezone="Asia/Tokyo")
+    preferences = Preferences(theme="light", bell="off", timestamps="on", timezone="Asia/Tokyo")
     terminal = Sitting(Building(), colours=True).terminal
     style = terminal.style(preferences)
-    assert (style.theme, style.bell, style.timestamps) == ("mono", False, True)
-    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", True, False)
+    assert (style.theme, style.bell, style.timestamps) == ("light", "off", "HH:MM")
+    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", "fold", False)
     terminal.colours = False
     assert terminal.style(preferences).theme == "plain"
 
@@ -191,7 +210,7 @@ def test_another_size_draws_the_line_anew_and_the_same_one_nothing() -> None:
     ada.terminal.resize(COLUMNS, ROWS)
     assert ada.gets() == b""
     ada.terminal.resize(30, 10)
-    assert ada.gets() == b"\r\x1b[J[lobby] hal"
+    assert ada.gets() == b"\r\x1b[K\x1b[C\x1b[J\r[lobby] hal"
 
 
 # Keys ---------------------------------------------------------------------------------------------
@@ -263,10 +282,9 @@ def test_being_closed_by_the_server_leaves_no_half_typed_line() -> None:
     assert ada.sees() == [*GREETED, "-- The server is stopping. Goodbye."]
 
 
-@pytest.mark.parametrize("typed", ["one\rtwo\rthree", "\x1b[200~one\ntwo\nthree\x1b[201~"])
-def test_several_lines_at_once_are_several_lines(typed: str) -> None:
+def test_several_lines_at_once_are_several_lines() -> None:
     ada, bob = sitting()
-    ada.types(typed)
+    ada.types("one\rtwo\rthree")
     assert bob.gets() == b"ada: one\r\nada: two\r\n"
     assert ada.sees()[-3:] == ["ada: one", "ada: two", "[lobby] three"]
 
@@ -298,6 +316,253 @@ def test_who_pastes_more_than_is_taken_is_told() -> None:
     ada, _bob = sitting()
     ada.types("\x1b[200~" + "line\n" * 20_000 + "\x1b[201~")
     assert any("paste" in line for line in ada.sees())
+
+
+# Whoever edits ------------------------------------------------------------------------------------
+
+
+def test_a_message_comes_while_the_cursor_is_within_a_line_of_several_rows() -> None:
+    ada, bob = sitting()
+    ada.types("日本語 cafe\u0301 " + "x" * 80), ada.types("\x1b[D" * 82)
+    assert ada.sees()[len(GREETED) :] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED))
+    bob.sends(b"one\n")
+    assert ada.sees()[len(GREETED) :] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED) + 1)
+    ada.types("!\r")
+    assert bob.gets().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
+
+
+def test_what_was_said_comes_back_with_up_and_is_found_again() -> None:
+    ada, _bob = sitting()
+    ada.types("make tea\rhello\r"), ada.types("\x1b[A\x1b[A")
+    assert ada.sees()[-1] == "[lobby] make tea"
+    ada.types("\x03\x12te")
+    assert ada.sees()[-1] == "(search: te) make tea"
+    assert ada.display.cursor[0] == len("(search: te) make ")
+    ada.types("\r")
+    assert ada.sees()[-2:] == ["ada: make tea", "[lobby]"]
+
+
+def test_a_paste_of_several_lines_is_asked_about_and_said_as_one() -> None:
+    ada, bob = sitting()
+    ada.types("\x1b[200~one\ntwo\n\x1b[201~")
+    assert ada.sees()[-1] == "Send 2 lines? y/n"
+    bob.sends(b"hello\n")
+    assert ada.sees()[-2:] == ["bob: hello", "Send 2 lines? y/n"]
+    ada.types("y")
+    assert ada.sees()[-3:] == ["ada: one", "     two", "[lobby]"]
+    assert bob.gets() == b"ada: one\r\n    two\r\n"
+
+
+def test_a_paste_that_is_not_sent_is_gone() -> None:
+    ada, bob = sitting()
+    ada.types("half\x1b[200~one\n/quit\n\x1b[201~n")
+    assert ada.sees()[-1] == "[lobby] half"
+    assert bob.gets() == b""
+
+
+def test_a_paste_runs_no_command() -> None:
+    ada, bob = sitting()
+    ada.types("\x1b[200~/quit\n/quit\x1b[201~y")
+    assert bob.gets() == b"ada: /quit\r\n    /quit\r\n"
+    assert not ada.transport.disconnecting
+
+
+def test_tab_completes_nicks_and_commands() -> None:
+    ada, bob = sitting()
+    ada.building.enters("bella")
+    bob.sends(b"hello\n"), ada.gets()
+    ada.types("b\t")
+    assert ada.sees()[-1] == "[lobby] bob:"
+    ada.types("\t")
+    assert ada.sees()[-1] == "[lobby] bella:"
+    ada.types("\x1b[Zyes\x15/whoi\tbe\t")
+    assert ada.sees()[-1] == "[lobby] /whois bella"
+    ada.types("\r")
+    assert "-- bella:" in ada.sees()
+
+
+def test_only_so_many_completions_are_looked_up_at_once() -> None:
+    ada, _bob = sitting()
+    ada.types("b\t " * (COMPLETIONS_AT_ONCE + 3))
+    assert ada.sees()[-1].count("bob") == COMPLETIONS_AT_ONCE
+    ada.types("b\t")
+    assert ada.sees()[-1].count("bob") == COMPLETIONS_AT_ONCE + 1
+
+
+def test_a_secret_is_entered_and_shown_nowhere() -> None:
+    ada, bob = sitting()
+    ada.types("half"), ada.gets()
+    ada.terminal.masked = True
+    assert ada.sees()[-1] == "[lobby]"
+    ada.types("secret\x1b[D")
+    assert ada.gets() == b""
+    assert ada.terminal.typed == ""
+    bob.sends(b"hello\n")
+    assert b"secret" not in ada.gets()
+    ada.types("\x15"), ada.gets()
+    ada.terminal.masked = False
+    assert ada.sees()[-1] == "[lobby] half"
+    assert not ada.terminal.masked
+
+
+def test_keys_that_are_too_many_for_one_turn_wait_and_nothing_is_read_meanwhile() -> None:
+    ada, bob = sitting()
+    ada.types("ab" + "\x02\x06" * KEYS_AT_ONCE + "c\r")
+    assert not ada.reading
+    bob.sends(b"hello\n"), ada.types("d\r")
+    assert not ada.reading
+    for _ in range(4):
+        ada.building.turn()
+    assert ada.reading
+    assert bob.gets() == b"ada: abc\r\nada: d\r\n"
+    assert ada.sees()[-4:] == ["bob: hello", "ada: abc", "ada: d", "[lobby]"]
+
+
+def test_who_goes_while_keys_wait_leaves_no_timer() -> None:
+    ada, bob = sitting()
+    ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.goes()
+    ada.building.clock.advance(1)
+    assert ada.building.clock.getDelayedCalls() == []
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_what_was_pressed_after_leaving_does_nothing() -> None:
+    ada, bob = sitting()
+    ada.types("/quit\r" + "\x02" * 2 * KEYS_AT_ONCE + "hello\r")
+    ada.building.clock.advance(1)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_pastes_are_marked_while_one_is_here_and_no_longer() -> None:
+    ada = Sitting(Building())
+    assert ada.gets().count(b"\x1b[?2004h") == 1
+    ada.types("hello\r"), ada.building.clock.advance(1)
+    assert b"2004" not in ada.gets()
+    ada.types("/quit\r")
+    assert ada.gets().endswith(b"\x1b[?2004l")
+
+
+def test_a_terminal_that_turns_out_to_be_dumb_is_told_to_mark_no_pastes() -> None:
+    ada, bob = sitting()
+    ada.terminal.is_now(colours=False, ansi=False)
+    assert ada.gets().endswith(b"\x1b[?2004l")
+    ada.types("hal"), bob.sends(b"one\n"), ada.types("/quit\r")
+    assert b"\x1b" not in ada.gets()
+
+
+# Plain --------------------------------------------------------------------------------------------
+
+
+def plain(*, ansi: bool = True) -> tuple[Sitting, Wire]:
+    """Ada, who wants it plain, and Bob."""
+    ada, bob = sitting()
+    if not ansi:
+        ada.terminal.is_now(colours=False, ansi=False)
+    ada.types("/set plain on\r"), ada.gets()
+    return ada, bob
+
+
+def test_plain_says_what_is_typed_and_what_happens_and_draws_nothing_anew() -> None:
+    ada, bob = plain()
+    for key in "hal":
+        ada.types(key)
+        assert ada.gets() == key.encode()
+    bob.sends(b"one\n")
+    assert ada.gets() == b"\r\nbob: one\r\n"
+    bob.sends(b"two\n"), bob.sends(b"three\n")
+    assert ada.gets() == b"bob: two\r\nbob: three\r\n"
+    ada.types("x"), ada.gets()
+    ada.types("\x7f")
+    assert ada.gets() == b"\b \b"
+    ada.types("f"), ada.types("\r")
+    assert ada.gets() == b"f\r\n"
+    assert bob.gets() == b"ada: half\r\n"
+    ada.types("/users\r")
+    assert ada.gets() == b"/users\r\n-- lobby: 2 here\r\n   ada\r\n   bob\r\n"
+
+
+def test_plain_brings_back_what_was_said_on_a_row_of_its_own() -> None:
+    ada, _bob = plain()
+    ada.types("one\r"), ada.types("hal"), ada.gets()
+    ada.types("\x1b[A")
+    assert ada.gets() == b"\r\none"
+    ada.types("\x1b[D\x01")
+    assert ada.gets() == b""
+
+
+def test_plain_asks_about_pastes_too() -> None:
+    ada, bob = plain()
+    ada.types("\x1b[200~one\ntwo\x1b[201~")
+    assert ada.gets() == b"Send 2 lines? y/n "
+    ada.types("y")
+    ada.gets()
+    assert bob.gets() == b"ada: one\r\n    two\r\n"
+
+
+@pytest.mark.parametrize("ansi", [True, False])
+def test_plain_sends_no_sequence_until_it_ends(ansi: bool) -> None:
+    ada, bob = plain(ansi=ansi)
+    ada.types("hal\x12hello\x07\x1b[A\x15\x0c"), bob.sends(b"one\n")
+    ada.types("日本\x7f\r"), ada.terminal.resize(40, 10), ada.types("/join attic\r")
+    assert b"\x1b" not in ada.gets()
+    ada.types("/set plain off\r")
+    assert (b"\x1b[K" in ada.gets()) == ansi
+
+
+def test_plain_leaves_no_half_typed_line_before_the_last_words() -> None:
+    ada, _bob = plain()
+    ada.types("hal"), ada.gets()
+    assert ada.conversation.session is not None
+    ada.conversation.session.deliver(Notice("Goodbye."))
+    ada.conversation.close()
+    assert ada.gets() == b"\r\n-- Goodbye.\r\n\x1b[?2004l"
+
+
+def test_a_dumb_terminal_has_the_prompt_and_the_line_again_under_a_message() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.gets(), ada.types("hal"), bob.sends(b"one\n")
+    assert ada.gets() == b"hal\r\nbob: one\r\n[lobby] hal"
+    ada.types("f"), ada.gets()
+    ada.types("\r")
+    assert ada.gets() == b"\r\n[lobby] "
+    assert bob.gets() == b"ada: half\r\n"
+
+
+# Whatever is typed --------------------------------------------------------------------------------
+
+HOSTILE = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["\x1b[200~", "\x1b[201~", "\x1b]0;x\x07", "\x1b[2J", "\u009b1m", "\x9b31m"]
+        ),
+        st.sampled_from(["\u202e", "\u2066", "\u2028", "\u0301" * 500, "\u200d", "日", "a", " "]),
+        st.sampled_from(
+            ["\r", "\t", "\x1b[Z", "\x12", "\x1b[A", "\x01", "\x7f", "\x0b", "\x19", "y"]
+        ),
+        st.text(max_size=8),
+    ),
+    max_size=30,
+)
+
+#: All that is ever sent beside text: where the cursor goes, what is erased, how pastes are marked.
+OURS = re.compile(r"\r\n|\r|\x08|\x1b\[(?:\d+[ABC]|[HJK]|2J|\?2004[hl])")
+
+
+@given(HOSTILE, st.booleans())
+def test_whatever_is_typed_nothing_of_it_reaches_a_screen_raw(typed: list[str], ansi: bool) -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=ansi), building.enters("bob")
+    for text in typed:
+        ada.types(text)
+        bob.sends(b"hello\n")
+        shown = OURS.sub("", ada.gets().decode())
+        assert "\u0301" * (MARKS_PER_CHARACTER + 1) not in shown
+        assert shown == safe(shown)
+    assert "\x1b" not in bob.gets().decode()
 
 
 # ESC ----------------------------------------------------------------------------------------------
@@ -402,3 +667,105 @@ def test_of_many_sizes_in_one_packet_the_last_one_counts() -> None:
     )
     wire.sends(b"".join(sizes))
     assert len(wire.gets()) < 8000
+
+
+# What is unread elsewhere -------------------------------------------------------------------------
+
+
+def test_the_prompt_counts_what_is_unread_in_ones_other_rooms() -> None:
+    ada, bob = sitting()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), bob.sends(b"/focus lobby\n")
+    ada.types("hal"), ada.sees()
+    bob.sends(b"one\n")
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[attic] (lobby 1) hal"]
+    bob.sends(b"hello ada\n"), bob.sends(b"/me waves\n")
+    assert ada.sees()[-1] == "[attic] (lobby 3!) hal"
+    assert ada.display.cursor[0] == len("[attic] (lobby 3!) hal")
+    ada.types("\x15/focus lobby\r")
+    assert ada.sees()[-1] == "[lobby]"
+    bob.sends(b"two\n")
+    assert ada.sees()[-1] == "[lobby]"
+
+
+def test_what_happens_in_the_room_with_the_focus_draws_the_prompt_once() -> None:
+    ada, bob = sitting()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), ada.gets()
+    bob.sends(b"one\n")
+    assert ada.gets().count(b"[attic]") == 1
+
+
+def test_many_rooms_are_told_in_short_and_what_one_says_oneself_is_read() -> None:
+    ada, bob = sitting()
+    for room in ("a", "b", "c", "d", "e"):
+        ada.types(f"/join {room}\r"), bob.sends(b"/join %s\n" % room.encode())
+    bob.sends(b"/bc hello ada\n")
+    assert ada.sees()[-1] == "[e] (lobby 1!, a 1!, b 1!, 2! more)"
+    ada.types("/leave lobby\r"), ada.types("/focus a\r"), ada.types("/focus e\r")
+    assert ada.sees()[-1] == "[e] (b 1!, c 1!, d 1!)"
+    for room in "bcde":
+        ada.types(f"/focus {room}\r")
+    assert ada.sees()[-1] == "[e]"
+    ada.types("/bc hi\r")
+    assert ada.sees()[-1] == "[e]"
+
+
+def test_who_goes_from_a_room_comes_back_to_another_one_and_sees_what_is_new() -> None:
+    ada, bob = sitting()
+    ada.types("/set replay 5\r/join attic\r"), ada.gets()
+    bob.sends(b"one\n"), ada.gets()
+    ada.types("/leave\r")
+    assert ada.sees()[-5:] == [
+        "-- You left attic; lobby has the focus now.",
+        "--- lobby, 1 new ---",
+        "   --- Thursday, 1 January 1970 ---",
+        "   00:00 bob: one",
+        "[lobby]",
+    ]
+
+
+def test_who_comes_by_ssh_as_plain_has_it_plain_before_the_greeting() -> None:
+    ada = Sitting(Building(), plain=True)
+    data = ada.gets()
+    assert b"\x1b" not in data.replace(b"\x1b[?2004h", b"")
+    assert data.endswith(b"something for one person alone\r\n\x1b[?2004h")
+
+
+# Widths -------------------------------------------------------------------------------------------
+
+
+def test_another_width_is_what_everything_is_wrapped_to_from_then_on() -> None:
+    ada, bob = sitting()
+    ada.terminal.resize(40, ROWS)
+    ada.display.screen.resize(ROWS, 40)
+    ada.gets()
+    bob.sends(b"one two three four five six seven eight nine\n")
+    assert ada.sees()[-3:] == [
+        "bob: one two three four five six seven",
+        "     eight nine",
+        "[lobby]",
+    ]
+
+
+def test_a_guests_greeting_with_what_is_repeated_fits_a_screen_of_24_by_80() -> None:
+    building = Building(replay=10)
+    bob = building.enters("bob")
+    for number in range(30):
+        bob.sends(b"message %d %s\n" % (number, b"word " * 20))
+    bob.sends(b"/topic %s\n" % (b"topic " * 30)), bob.gets()
+    ada = Sitting(building, rows=24)
+    lines = ada.sees()
+    assert lines[0].startswith("-- You are ada in lobby, with bob; /help says")
+    assert "-- lobby, the last 6:" in lines
+    assert lines[-3].startswith("   00:00 bob: message 29 word")
+    assert lines[-1] == "[lobby]"
+
+
+def test_on_paper_the_prompt_counts_without_a_sequence_in_any_theme() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.types("/set theme mono\r/join attic\r"), bob.sends(b"ada: hello\n"), ada.types("x")
+    building.turn()
+    ada.types("y")
+    data = ada.gets()
+    assert b"(lobby 1!) xy" in data
+    assert b"\x1b" not in data

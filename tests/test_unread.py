@@ -110,14 +110,14 @@ def test_preferences_and_bookmarks_outlive_the_server() -> None:
     bob.types("two")
     again = Server(store, replay=5)
     ada = registered(again)
-    assert not ada.session.preferences.joins
+    assert ada.session.preferences.joins == "off"
     assert ada.session.preferences.timezone == "Europe/Vienna"
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: two"]
     records = finished(store.records(KIND))
     assert isinstance(records, dict)
     chosen = json.loads(records["ada"])["chosen"]
-    assert chosen == {"joins": False, "timezone": "Europe/Vienna"}
+    assert chosen == {"joins": "off", "timezone": "Europe/Vienna"}
 
 
 def test_a_preference_that_there_is_no_more_is_passed_over() -> None:
@@ -126,7 +126,7 @@ def test_a_preference_that_there_is_no_more_is_passed_over() -> None:
     registered(server)
     store.put(KIND, "ada", json.dumps({"chosen": {"colour": "red", "bell": False}, "read": {}}))
     ada = registered(Server(store))
-    assert not ada.session.preferences.bell
+    assert ada.session.preferences.bell == "off"
 
 
 def test_guests_are_forgotten() -> None:

@@ -94,6 +94,17 @@ class Screen:
         """Press keys, in tmux's names: ``Enter``, ``BSpace``, ``C-u``."""
         self._tmux.run("send-keys", "-t", self.name, *keys)
 
+    def pastes(self, text: str) -> None:
+        """Paste a text, marked as pasted if the program has asked for that."""
+        self._tmux.run("set-buffer", "--", text, ";", "paste-buffer", "-p", "-t", self.name)
+
+    def cursor(self) -> tuple[int, int]:
+        """Return the column of the cursor, and its row counted from the last that is not empty."""
+        row = self._tmux.run("display-message", "-p", "-t", self.name, "#{cursor_x} #{cursor_y}")
+        x, y = map(int, row.split())
+        shown = self._tmux.run("capture-pane", "-p", "-t", self.name).rstrip("\n").split("\n")
+        return x, y - len(shown) + 1
+
     def says(self, line: str) -> None:
         """Type a line and press Enter."""
         self.types(line)
@@ -110,6 +121,10 @@ class Screen:
     def shows_somewhere(self, text: str) -> None:
         """Wait until a row holds this."""
         self._wait(lambda rows: any(text in row for row in rows), f"show {text!r}")
+
+    def stands_at(self, x: int, y: int) -> None:
+        """Wait until the cursor is there: see `cursor`."""
+        self._wait(lambda _rows: self.cursor() == (x, y), f"have its cursor at {x}, {y}")
 
     def status(self) -> int:
         """Wait until the program has ended; return its exit status."""

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 from twisted.conch.ssh.keys import Key
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -18,6 +18,7 @@ from chatd.transport.host import Host
 from chatd.transport.ways import ways_in
 
 from .keys import HOST_KEY
+from .passwords import Hasher
 
 
 class Transport(StringTransport):
@@ -50,7 +51,8 @@ class Wire:
 
     def __init__(self, building: "Building", address: str) -> None:
         self.building = building
-        self.transport = Transport(peerAddress=IPv4Address("TCP", address, 4321))
+        kind = IPv6Address if ":" in address else IPv4Address
+        self.transport = Transport(peerAddress=kind("TCP", address, 4321))
         gate = building.factory.buildProtocol(self.transport.getPeer())
         assert isinstance(gate, Gate)
         self.gate = gate
@@ -99,13 +101,17 @@ class Building:
         per_address: PerAddress | None = None,
         proxies: tuple[str, ...] = (),
         motd: tuple[str, ...] = (),
+        replay: int = 0,
+        joins: str = "fold",
         operator: Key | None = None,
     ) -> None:
         self.clock = Clock()
+        self.store = MemoryStore()
         self.chat = Chat(
-            MemoryStore(),
+            self.store,
             lambda flush: self.clock.callLater(0, flush),
-            usual=Preferences(replay=0),
+            usual=Preferences(replay=replay, joins=joins),
+            hasher=Hasher(),
         )
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(

@@ -115,7 +115,7 @@ def lines(read: Iterator[Entry], zone: str, *, json: bool) -> Iterator[bytes]:
 
     :raises StoreError: for an event that cannot be shown, such as one of no possible time.
     """
-    style = EventStyle() if json else TextStyle(days=True, timestamps=True, timezone=zone)
+    style = EventStyle() if json else TextStyle(days=True, timestamps="HH:MM", timezone=zone)
     for entry in read:
         try:
             line = style.render(entry)

@@ -9,7 +9,7 @@ import json
 import sqlite3
 
 from chatd.admin import forgotten
-from chatd.chat import accounts, lasting, mail
+from chatd.chat import accounts, lasting, mail, profiles
 from chatd.chat.events import Role
 from chatd.chat.people import fold
 from chatd.store.pruning import drop
@@ -43,7 +43,7 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
     try:
         _forget_mail(database, nick)
         _forget_in_rooms(database, nick)
-        for kind in (accounts.KIND, mail.KIND):
+        for kind in (accounts.KIND, mail.KIND, profiles.KIND):
             _put(database, kind, nick, None)
         _note(database, nick)
         query = f"SELECT id, room, author, text FROM event WHERE {_THEIRS}"

@@ -1,4 +1,7 @@
-"""Accounts: who is the same person tomorrow, by which ssh keys, and which nick is theirs.
+"""Accounts: who is the same person tomorrow, by which proofs, and which nick is theirs.
+
+A proof is an ssh key, a password, or the word of a checker outside, which knows people by the same
+names.
 
 All of them are in memory, and every change is kept by the store before it is told.  Somebody who is
 here is a `chatd.chat.people.Person`; an account is there although nobody is.
@@ -10,12 +13,14 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chatd.chat import names
 from chatd.chat.events import Refused
 from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
 from chatd.chat.names import Name
+from chatd.chat.records import Records
 from chatd.chat.store import NotKeptError, Store
 from chatd.chat.text import cut, safe
 
@@ -26,31 +31,57 @@ _COMMENT_LENGTH = 60
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An ssh key of an account; ``added`` in seconds since the epoch."""
+    """An ssh key of an account; ``added`` in seconds since the epoch.
+
+    ``proved`` says that whoever added it had come with it: a public key anybody can add.
+    """
 
     fingerprint: str
     comment: str
     added: float
+    proved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A nick that belongs to somebody; ``created`` in seconds since the epoch."""
+    """A nick that belongs to somebody; ``created`` in seconds since the epoch.
+
+    ``password`` is what `chatd.chat.passwords.Hasher` made of one, or empty; ``outside`` says that
+    a checker's word counts.
+    """
 
     name: Name
     keys: tuple[Key, ...]
     created: float
+    password: str = ""
+    outside: bool = False
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password that proves it."""
+        return bool(self.password) or self.outside
 
     def encoded(self) -> str:
         """The account as it is kept."""
-        keys = [[key.fingerprint, key.comment, key.added] for key in self.keys]
-        return json.dumps({"nick": self.name.shown, "keys": keys, "created": self.created})
+        keys = [[key.fingerprint, key.comment, key.added, key.proved] for key in self.keys]
+        fields = {"nick": self.name.shown, "keys": keys, "created": self.created}
+        if self.password:
+            fields["password"] = self.password
+        if self.outside:
+            fields["outside"] = True
+        return json.dumps(fields)
 
 
 def _decoded(key: str, value: str) -> Account:
     fields = json.loads(value)
     keys = tuple(Key(*each) for each in fields["keys"])
-    return Account(Name(fields["nick"], key), keys, fields["created"])
+    return Account(
+        Name(fields["nick"], key),
+        keys,
+        fields["created"],
+        fields.get("password", ""),
+        fields.get("outside", False),
+    )
 
 
 def read_key(text: str, now: float) -> Key:
@@ -76,28 +107,26 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._loaded = False
+        self.load = Records(store, KIND, take=self._restore).load
         self._by_nick: dict[str, Account] = {}
         self._by_look: dict[str, Account] = {}
         self._by_key: dict[str, Account] = {}
 
-    async def load(self) -> None:
-        """Read what the store has, unless that is done."""
-        if self._loaded:
-            return
-        records = await self._store.records(KIND)
-        if not self._loaded:
-            self._loaded = True
-            for key, value in records.items():
-                self._put(_decoded(key, value))
+    def _restore(self, records: Mapping[str, str]) -> None:
+        for key, value in records.items():
+            self._put(_decoded(key, value))
 
     def get(self, nick: str) -> Account | None:
         """The account with this folded nick."""
         return self._by_nick.get(nick)
 
-    def of_key(self, fingerprint: str | None) -> Account | None:
-        """The account that a key proves."""
-        return self._by_key.get(fingerprint) if fingerprint is not None else None
+    def of_key(self, fingerprint: str | None, *, proved: bool = False) -> Account | None:
+        """The account that a key proves; perhaps only one whose owner came with it."""
+        account = self._by_key.get(fingerprint) if fingerprint is not None else None
+        if account is None or not proved:
+            return account
+        [key] = (each for each in account.keys if each.fingerprint == fingerprint)
+        return account if key.proved else None
 
     def owner(self, name: Name) -> Account | None:
         """Whose nick this is, or looks like."""
@@ -148,23 +177,58 @@ class Accounts:
         if owner is not None:
             raise Refused("key-taken", f"That key is one of {owner.name} already.")
 
-    async def register(self, name: Name, fingerprint: str, now: float) -> Account:
-        """Make a nick somebody's own, by the key with which they came.
+    async def register(
+        self,
+        name: Name,
+        fingerprint: str | None,
+        now: float,
+        *,
+        password: str = "",
+        outside: bool = False,
+    ) -> Account:
+        """Make a nick somebody's own, by the key with which they came or by another proof.
 
         :raises Refused: ``nick-taken``, ``key-taken``, ``too-many``, ``not-kept``.
         """
-        if self.owner(name) is not None:
-            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
-        self._check_free(fingerprint)
+        self.check_unowned(name)
+        if fingerprint is not None:
+            self._check_free(fingerprint)
         if len(self._by_nick) >= ACCOUNTS:
             raise Refused("too-many", "The server has no place for another account.")
-        return await self._change(None, Account(name, (Key(fingerprint, "", now),), now))
+        keys = (Key(fingerprint, "", now, proved=True),) if fingerprint is not None else ()
+        return await self._change(None, Account(name, keys, now, password, outside))
+
+    def check_unowned(self, name: Name) -> None:
+        """Whether a nick is nobody's own yet.
+
+        :raises Refused: ``nick-taken``.
+        """
+        if self.owner(name) is not None:
+            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
+
+    async def set_password(self, account: Account, password: str) -> Account:
+        """Let a password, of which this is kept, prove an account; an empty one takes it away.
+
+        :raises Refused: ``no-change``, ``last-proof``, ``not-kept``.
+        """
+        if not password and not account.password:
+            raise Refused("no-change", "You have no password here.")
+        if not password and not (account.keys or account.outside):
+            raise Refused("last-proof", "You have no key: without a password nothing proves you.")
+        return await self._change(account, replace(account, password=password))
 
     async def add_key(self, account: Account, key: Key) -> Account:
         """Let another key prove an account.
 
         :raises Refused: ``key-taken``, ``too-many``, ``not-kept``.
         """
+        others = tuple(
+            each
+            for each in account.keys
+            if each.proved or not key.proved or each.fingerprint != key.fingerprint
+        )
+        if len(others) < len(account.keys):  # now they have come with it
+            return await self._change(account, replace(account, keys=(*others, key)))
         self._check_free(key.fingerprint)
         if len(account.keys) >= KEYS_PER_ACCOUNT:
             raise Refused("too-many", f"You have {KEYS_PER_ACCOUNT} keys; /keys remove one first.")
@@ -177,7 +241,7 @@ class Accounts:
         """
         if not 1 <= number <= len(account.keys):
             raise Refused("no-such-key", f"There is no key {number}; /keys lists them.")
-        if len(account.keys) == 1:
+        if len(account.keys) == 1 and not account.has_password:
             raise Refused("last-key", "That is your only key: without it you could not come back.")
         keys = account.keys[: number - 1] + account.keys[number:]
         return await self._change(account, replace(account, keys=keys))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from chatd.chat.events import Entry, Refused, RoomEvent
+from chatd.chat.events import Acted, Entry, Refused, RoomEvent, Said, TopicSet
 from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES, ROOM_HISTORY
 from chatd.chat.people import fold
 from chatd.chat.room import Room
 from chatd.chat.search import Search
 from chatd.chat.store import Store
-from chatd.chat.text import cut
+from chatd.chat.text import cut, safe
 
 
 class Archive:
@@ -67,7 +68,32 @@ class Archive:
 
 
 def _entry(room: Room, number: int, event: RoomEvent) -> Entry:
+    event = _safe(event)
     return Entry(room.name.shown, number, fold(event.nick), event)
+
+
+def _safe(event: RoomEvent) -> RoomEvent:
+    """What was kept, made safe as it would be today: an older server may have let more through."""
+    if not isinstance(event, Said | Acted | TopicSet):
+        return event
+    text = event.topic if isinstance(event, TopicSet) else event.text
+    kept = "\n".join(map(safe, text.split("\n"))) if "\n" in text else safe(text)
+    nick = safe(event.nick)
+    if kept == text and nick == event.nick:
+        return event
+    if isinstance(event, TopicSet):
+        return replace(event, nick=nick, topic=kept)
+    return replace(event, nick=nick, text=kept)
+
+
+def that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
+    """The newest of some entries that may wait for a slow connection."""
+    size = 0
+    for count, entry in enumerate(reversed(entries)):
+        size += len(repr(entry.event).encode())
+        if size > PERSONAL_BYTES:
+            return tuple(entries[len(entries) - count :])
+    return tuple(entries)
 
 
 def read_limit(value: str) -> int:
@@ -84,13 +110,3 @@ def read_limit(value: str) -> int:
         f"history takes a number of messages, 1 to {ROOM_HISTORY}, or off, not"
         f" {cut(value, 40) or 'nothing'}.",
     )
-
-
-def that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
-    """The newest of some entries that may wait for a slow connection."""
-    size = 0
-    for count, entry in enumerate(reversed(entries)):
-        size += len(repr(entry.event).encode())
-        if size > PERSONAL_BYTES:
-            return tuple(entries[len(entries) - count :])
-    return tuple(entries)

@@ -52,8 +52,9 @@ class Listener(Protocol):
 #: Listeners of one style, and what sends to each.
 Group = dict[Listener, Callable[[bytes], int]]
 
-#: Who an event is hidden from, and who is mentioned in it, when it is the same for everyone.
-_NOBODY: tuple[frozenset[Listener], frozenset[Listener]] = (frozenset(), frozenset())
+#: Who an event is hidden from, who is mentioned in it, and who said it and is to hear no bell.
+_Special = tuple[frozenset[Listener], frozenset[Listener], frozenset[Listener]]
+_NOBODY: _Special = (frozenset(), frozenset(), frozenset())
 
 
 class Audience:
@@ -90,7 +91,7 @@ class Audience:
         self._sweeps = Sweeps()
         self._late: dict[Listener, tuple[Style, int]] = {}
         self._held: dict[Listener, tuple[Style, int]] = {}
-        self._special: dict[int, tuple[frozenset[Listener], frozenset[Listener]]] = {}
+        self._special: dict[int, _Special] = {}
 
     @property
     def highlights(self) -> bool:
@@ -196,19 +197,20 @@ class Audience:
         entry: Entry,
         unseen_by: Iterable[Listener] = (),
         mentions: Iterable[Listener] = (),
+        quiet: Iterable[Listener] = (),
     ) -> None:
         """Take an event; it is sent at the next flush.
 
         ``unseen_by`` are not shown it (they typed it, or see it elsewhere); ``mentions`` are shown
-        that they are meant.
+        that they are meant, ``quiet`` are shown it as what they said themselves.
         """
         log = self._log
         if log.is_large:
             self.flush(wholly=True)  # nobody who is up to date may lose what is to be forgotten
             log.forget(log.first + max(1, len(log) // 8))
-        hidden, marked = frozenset(unseen_by), frozenset(mentions)
-        if hidden or marked:
-            self._special[log.end] = (hidden, marked)
+        special = frozenset(unseen_by), frozenset(mentions), frozenset(quiet)
+        if any(special):
+            self._special[log.end] = special
         log.append(entry)
         self.number = entry.number
         if not self._awaited:
@@ -280,8 +282,8 @@ class Audience:
         """
         if not self._special:
             return []
-        hidden, marked = self._special.get(start, _NOBODY)
-        if end - start == 1 and not marked:  # one message, which its writer has seen
+        hidden, marked, quiet = self._special.get(start, _NOBODY)
+        if end - start == 1 and not (marked or quiet):  # one message, which its writer has seen
             return [
                 (listener, style)
                 for listener in hidden
@@ -364,7 +366,7 @@ class Audience:
     def _hidden_from(self, listener: Listener, start: int, end: int) -> int:
         """How many events are hidden from a listener: what they said themselves is not missed."""
         special = self._special.items()
-        return sum(start <= at < end and listener in hidden for at, (hidden, _) in special)
+        return sum(start <= at < end and listener in hidden for at, (hidden, *_) in special)
 
     def _send(self, listener: Listener, data: bytes) -> bool:
         try:
@@ -393,15 +395,17 @@ class Audience:
         size = 0
         for entry in self._log.entries(cursor):
             position, cursor = cursor, cursor + 1
-            hidden, marked = self._special.get(position, _NOBODY)
-            if listener not in hidden and listener.wants(entry):
-                if listener in marked:
-                    pieces.append(style.render(entry, True))
-                else:
-                    pieces.append(self._log.piece(style, position))
-                size += len(pieces[-1])
-                if size > CHUNK_BYTES // 2:
-                    break
+            hidden, marked, quiet = self._special.get(position, _NOBODY)
+            if listener in hidden or not listener.wants(entry):
+                pieces.append(self._log.turn(style, position))
+            elif listener in marked:
+                pieces += self._log.turn(style, position), style.render(entry, True)
+            else:
+                shown = style.quiet if listener in quiet else style
+                pieces.append(self._log.piece(shown, position))
+            size += len(pieces[-1])
+            if size > CHUNK_BYTES // 2:
+                break
         return b"".join(pieces), cursor
 
     def _forget(self) -> None:

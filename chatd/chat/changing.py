@@ -56,6 +56,7 @@ async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> 
     for member in room.members.values():
         if member.spoken is not None and member.spoken.number == entry.number:
             member.spoken.gone = True
+    chat.audit.note(now, person, "delete", entry.event.nick, room=room)
     chat.post(room, Deleted(now, entry.event.nick, person.nick, entry.number), person)
 
 

@@ -11,32 +11,33 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from chatd.chat import names
-from chatd.chat.accounts import Account, Accounts
+from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
+from chatd.chat.audit import Audit
 from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.entrance import Entrance, Visitor
 from chatd.chat.events import (
     Acted,
     Joined,
-    Kicked,
     Left,
     Notice,
-    PutOut,
-    Refusal,
+    PersonalEvent,
     Refused,
     Renamed,
     Role,
     RoleGiven,
     RoomEvent,
     Said,
-    TopicSet,
 )
+from chatd.chat.expelling import put_out
 from chatd.chat.lasting import Lasting
-from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON, TOPIC_LENGTH
+from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
+from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.nicks import Nicks
+from chatd.chat.passwords import Checker, Hasher
 from chatd.chat.people import People, Person
 from chatd.chat.places import Places
 from chatd.chat.posting import Acknowledge, Posting
@@ -46,6 +47,7 @@ from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
 from chatd.chat.text import cut
+from chatd.chat.welcome import Welcome
 
 
 class Chat:
@@ -65,6 +67,8 @@ class Chat:
         incarnation: str = "0",
         make_token: Callable[[], str] | None = None,
         usual: Preferences = DEFAULT,
+        hasher: Hasher,
+        checker: Checker | None = None,
         neighbours: Neighbours | None = None,
     ) -> None:
         self.people = People()
@@ -77,11 +81,15 @@ class Chat:
         self.accounts = Accounts(store)
         self.mail = Mail(store)
         self._schedule = schedule
-        self._nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self.nicks = Nicks(self.people, self.accounts, store, incarnation)
+        self.logins = Logins(self.people, self.accounts, hasher, checker)
         self.places = Places(self.archive, make_token)
         self.profiles = Profiles(store, usual)
+        self.welcome = Welcome(store)
+        self.audit = Audit(store)
+        self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self._nicks, self.places, self.profiles
+            self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
         self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
         self._posting = Posting(
@@ -102,26 +110,30 @@ class Chat:
         listens: bool = True,
     ) -> tuple[Session, str]:
         """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
-        await self.lasting.load()
-        await self.mail.load()
-        await self.profiles.load()
+        await self.load(now)
         session, remark = await self.entrance.enter(
             visitor, reader, now, exactly=exactly, listens=listens
         )
         account = session.person.account
-        if account is not None and listens:  # after the greeting
-            self._schedule(lambda: self.mail.deliver(account, session))
+        if account is not None:
+            self.logins.came(account, visitor.address)
+            if listens:  # after the greeting
+                self._schedule(lambda: self.mail.deliver(account, session))
         return session, remark
 
-    async def register(self, person: Person, now: float) -> Account:
-        """Make somebody's nick their own: see `chatd.chat.entrance.Entrance.register`."""
-        return await self.entrance.register(person, now)
+    async def load(self, now: float) -> None:
+        """Read what the store has, unless that is done."""
+        kept = (self.accounts, self.lasting, self.mail, self.profiles, self.welcome, self.audit)
+        for part in kept:
+            await part.load()
+        self.opened = now if self.opened is None else self.opened
 
     def leave(self, session: Session, reason: str, now: float) -> None:
         """One connection of somebody ends; with the last one they leave the server."""
         person = session.person
         if session in person.sessions:
-            self.profiles.has_read(person, session.mark().read)
+            if session.listens:
+                self.profiles.has_read(person, session.mark().read)
             session.part()
             if not person.sessions and self.places.get(person) is None:
                 self.depart(person, reason, now)
@@ -139,6 +151,7 @@ class Chat:
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
+        person.sessions_changed()
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
@@ -162,11 +175,11 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
-        self._nicks.release(person.name)
+        self.nicks.release(person.name)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
-        for room in {**person.invited_into, **person.muted_in}:
+        for room in {**person.invited_into, **person.held_in}:
             room.departed(person)
         if person.is_nameless:
             for other in person.ignored_by:
@@ -179,23 +192,29 @@ class Chat:
     async def rename(self, person: Person, text: str, now: float) -> None:
         """Give somebody another nick; who shares a room with them sees it, once.
 
-        :raises Refused: ``bad-nick`` or ``nick-taken``.
+        :raises Refused: ``bad-nick``, ``nick-taken`` or ``banned``.
         """
         name = names.nick(text)
         if name == person.name:
             raise Refused("nick-taken", f"You are {name} already.")
-        self._nicks.check_owner(name, person)
-        if not await self._nicks.claim(name, person):
+        self.nicks.check_owner(name, person)
+        if not person.operator:
+            self.welcome.check_nick(name.key, now)
+        if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if self.people.get(person.name.key) is not person:  # gone while we waited
-            self._nicks.release(name)
+            self.nicks.release(name)
             return
+        self.carry(person, name, now)
+
+    def carry(self, person: Person, name: Name, now: float) -> None:
+        """Let somebody carry a nick from now on that was claimed for them."""
         old = person.name
         self.people.remove(person)
         person.name = name
         self.people.add(person)
         if old.key != name.key:
-            self._nicks.release(old)
+            self.nicks.release(old)
             self._carry_over(person, old.key)
         renamed = Renamed(now, old.shown, name.shown)
         self._posting.announce(person, lambda room: renamed, but=person.sessions)
@@ -203,7 +222,7 @@ class Chat:
 
     def _carry_over(self, person: Person, old: str) -> None:
         """Let what goes by folded nick follow somebody to another one."""
-        for room in {**person.invited_into, **person.muted_in}:
+        for room in {**person.invited_into, **person.held_in}:
             room.renamed(old, person.name.key)
         if person.ignored_by:
             self._posting.flush(wholly=True)  # what was done under the old nick is judged by it
@@ -234,12 +253,12 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.account in room.keepers
+        return person.proved in room.keepers or person.proved in room.guests
 
-    def join(self, session: Session, text: str, now: float) -> Room:
+    def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.
 
-        :raises Refused: ``bad-room``, ``private``, ``too-many-rooms``.
+        :raises Refused: ``bad-room``, ``too-many-rooms``, and as `Room.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
@@ -256,7 +275,7 @@ class Chat:
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
                 self.lasting.begin(room, person)
         else:
-            room.check_entry(person)
+            room.check_entry(person, now, key)
             role = room.keepers.get(person.account or "", Role.MEMBER)
         room.came(person, role)
         person.rooms[name.key] = room
@@ -271,23 +290,13 @@ class Chat:
         """
         room.check_membership(person)
         reason = room.words_of(person, reason, now)
-        self._take_out(person, room)
-        if room.settings.private:
-            room.invite(person)  # who leaves of their own accord may come back
+        self.take_out(person, room)
+        if room.is_guarded:  # who leaves of their own accord may come back
+            if room.uninvite(person):
+                self.lasting.changed(room)
+            room.invite_for_now(person)
         self._posting.post(room, Left(now, person.nick, reason, gone=False), person)
-        self.settle(room, now)
-
-    def put_out(self, person: Person, room: Room, by: Person | None, why: str, now: float) -> None:
-        """Kick somebody from a room, in somebody's name or (``by`` is None) in the server's."""
-        if person.server:
-            self.elsewhere.send(person, by, "kick", room.name.key, why, now)
-            return
-        self._take_out(person, room)
-        room.uninvite(person)
-        whose = by.nick if by else None
-        self._posting.post(room, Kicked(now, person.nick, whose, why), by or person)
-        self.tell(person, PutOut(now, room.name.shown, whose, why))
-        self.settle(room, now)
+        self.after_leaving(room, now)
 
     def _restored(self, name: Name, ident: str) -> Room:
         return self.rooms.get(name.key) or self._open_room(name, ident=ident)
@@ -303,9 +312,11 @@ class Chat:
         self.rooms[name.key] = room
         return room
 
-    def _take_out(self, person: Person, room: Room) -> None:
+    def take_out(self, person: Person, room: Room) -> None:
+        """Let somebody be in a room no more; what follows from that is `after_leaving`'s."""
         for session in person.sessions:
-            self.profiles.has_read(person, {room: room.audience.sent_to(session)})
+            if session.listens:
+                self.profiles.has_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.left(person)
@@ -318,9 +329,9 @@ class Chat:
     def _remove(self, person: Person, room: Room, now: float) -> None:
         room.left(person)
         del person.rooms[room.name.key]
-        self.settle(room, now)
+        self.after_leaving(room, now)
 
-    def settle(self, room: Room, now: float) -> None:
+    def after_leaving(self, room: Room, now: float) -> None:
         """Somebody has left: a room with nobody in it is gone; one without an owner has an heir."""
         self._posting.heed(room)
         if not (room.members or room.lasts):
@@ -369,10 +380,10 @@ class Chat:
     ) -> None:
         """Say something into a room without being in it, as a script does.
 
-        :raises Refused: ``private``, ``muted``, ``slow`` or ``shouting``.
+        :raises Refused: as `Room.check_speech_from_outside`, or ``shouting``.
         """
         person = session.person
-        room.check_speech_from_outside(person)
+        room.check_speech_from_outside(person, now)
         if room.is_too_loud(text):
             raise Refused("shouting", f"That was not delivered: {room} does not like capitals.")
         person.last_active = now
@@ -383,7 +394,7 @@ class Chat:
         """Somebody shouted where that is not liked: they are kicked, or refused (``shouting``)."""
         kicks = room.settings.shouting == "kick" and room.role_of(person) is Role.MEMBER
         if member.warned and kicks:
-            self.put_out(person, room, None, "shouting", now)
+            put_out(self, person, room, None, "shouting", now)
             return
         member.warned = True
         more = "; the next time you are kicked" if kicks else ""
@@ -409,17 +420,6 @@ class Chat:
         self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
         return len(heard) - 1
 
-    def set_topic(self, person: Person, room: Room, text: str, now: float) -> None:
-        """Say what a room is about; nothing takes the topic away.
-
-        :raises Refused: ``not-in-room``, ``not-moderator``.
-        """
-        room.check_membership(person)
-        room.check_role(person, Role.MODERATOR)
-        room.settings.topic = cut(text, TOPIC_LENGTH)
-        self.lasting.changed(room)
-        self._posting.post(room, TopicSet(now, person.nick, room.settings.topic), person)
-
     # People ---------------------------------------------------------------------------------------
 
     def find_person(self, nick: str) -> Person:
@@ -434,7 +434,7 @@ class Chat:
             )
         return person
 
-    def tell(self, person: Person, event: Notice | PutOut | Refusal) -> None:
+    def tell(self, person: Person, event: PersonalEvent) -> None:
         """Show something to every session of one person, or when they are back."""
         for session in person.sessions:
             session.deliver(event)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import accounts, errands, lasting, mail, profiles
+from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
 from chatd.chat.events import Left, RoomEvent
 from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
 from chatd.chat.names import Name
@@ -313,7 +313,7 @@ class Elsewhere:
             return
         for room in tuple(person.rooms.values()):
             self._leaves(person, room)
-        for room in {**person.invited_into, **person.muted_in} if departs else ():
+        for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
         self._numbers.pop(person, None)
         if self._chat.people.get(person.name.key) is person:
@@ -331,7 +331,7 @@ class Elsewhere:
                 self.happens(room, left)
             self._lose(server, number)
             for room in rooms if self._is_first() else ():
-                self._chat.settle(room, self._now)
+                self._chat.after_leaving(room, self._now)
 
     def _is_first(self) -> bool:
         """Whether it is for this server to do what one of those that are left has to do."""
@@ -347,6 +347,14 @@ class Elsewhere:
             chat.mail.learn(key, value)
         elif kind == profiles.KIND:
             chat.profiles.learn(key, value)
+        elif kind == welcome.KIND:
+            chat.welcome.bans.learn(key, value)
+        elif kind == audit.KIND:
+            chat.audit.learn(key, value)
+        elif kind in (lasting.BAN, lasting.MUTE):
+            where, _, target = key.partition(" ")
+            if where in chat.rooms:
+                chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
         elif kind == lasting.KIND:
             room = chat.rooms.get(key)
             chat.lasting.learn(room, key, value)

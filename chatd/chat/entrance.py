@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
+from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
 from chatd.chat.places import Places
+from chatd.chat.preferences import Preferences
 from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
+from chatd.chat.welcome import Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Visitor:
     """Who is at the door: what they would like to be called, and what is known of them.
 
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
-    listens, say, beside the person on a screen.
+    listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
+    have proved already, otherwise than by their key.  ``wishes`` are preferences by name that hold
+    from the beginning, whatever was set.
     """
 
     nick: str = ""
@@ -32,10 +38,15 @@ class Visitor:
     fingerprint: str | None = None
     operator: bool = False
     apart: bool = False
+    account: str = ""
+    wishes: tuple[tuple[str, str], ...] = ()
 
 
 class Entrance:
-    """Lets people in; ``_here`` has who of the owners of accounts is here."""
+    """Lets people in; ``_here`` has who of the owners of accounts is here.
+
+    Who may come in at all, `Welcome` is asked, once it is known what they prove.
+    """
 
     def __init__(
         self,
@@ -44,12 +55,14 @@ class Entrance:
         nicks: Nicks,
         places: Places,
         profiles: Profiles,
+        welcome: Welcome,
     ) -> None:
         self._people = people
         self._places = places
         self._profiles = profiles
         self._accounts = accounts
         self._nicks = nicks
+        self._welcome = welcome
         self._here: dict[str, Person] = {}
 
     def owner_here(self, account: Account) -> Person | None:
@@ -77,10 +90,12 @@ class Entrance:
         the key of an account says who somebody is, whatever they ask for.  Who does not ``listens``
         is shown nothing.
 
-        :raises Refused: ``bad-nick`` or ``nick-taken``, only with ``exactly``.
+        :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
+            ``nick-taken``.
         """
         await self._accounts.load()
-        account = self._accounts.of_key(visitor.fingerprint)
+        self.check(visitor, now)
+        account = self._account_of(visitor)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
         lost = self._places.of_key(visitor.fingerprint) if account is None else None
@@ -92,9 +107,33 @@ class Entrance:
         else:
             name, remark = await self._nicks.nearest(asked)
         session = self._come(name, visitor, reader, now, listens=listens)
-        if account is None:
+        if account is not None:
+            session.person.beside = account.name.key
+        else:
             self._warn_owner(asked, session.person)
         return session, remark
+
+    def _account_of(self, visitor: Visitor) -> Account | None:
+        """Whose owner somebody proves to be.
+
+        Else whoever adds the public key of an operator would be one as soon as they come.
+        """
+        named = self._accounts.get(visitor.account)
+        return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
+
+    def check(self, visitor: Visitor, now: float) -> None:
+        """Ask who may come in at all.
+
+        :raises Refused: ``banned`` or ``not-invited``.
+        """
+        account = self._account_of(visitor)
+        owner = account.name.key if account is not None else None
+        near = names.as_nick(visitor.nick)
+        nick = fold(visitor.nick) or (near.key if near is not None else "")
+        if owner is not None and not visitor.apart:
+            nick = owner
+        known = Known(nick, owner, visitor.fingerprint, visitor.address)
+        self._welcome.check(known, now, operator=visitor.operator)
 
     def _come(
         self, name: Name, visitor: Visitor, reader: Reader, now: float, *, listens: bool
@@ -107,34 +146,38 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = self._session(person, reader, listens=listens)
+        session = self._session(person, visitor, reader, listens=listens)
         if not visitor.apart:
             self._places.came(person)
         return session
 
-    def _session(self, person: Person, reader: Reader, *, listens: bool) -> Session:
+    def _session(
+        self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
+    ) -> Session:
         session = Session(person, reader, listens=listens)
-        session.preferences = self._profiles.preferences(person.account)
+        session.address, session.fingerprint = visitor.address, visitor.fingerprint
+        session.operator = visitor.operator
+        session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
+        person.sessions_changed()
         return session
+
+    def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
+        """What an account remembers, and what its owner wishes now."""
+        return self._profiles.preferences(account).restored(dict(visitor.wishes))
 
     async def _come_again(
         self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
-        lost = listens and self._places.is_lost(person)
-        place, dead = (self._places.take(person), tuple(person.sessions)) if lost else (None, ())
-        session = self._session(person, reader, listens=listens)
-        person.operator = person.operator or visitor.operator
+        back = listens and not visitor.account  # a program begins anew, beside whoever is lost
+        place = self._places.recover(person) if back else None
+        session = self._session(person, visitor, reader, listens=listens)
         if place is None:
             if listens:
                 for room in person.rooms.values():
                     room.audience.add(session, session.style_in(room))
             return session
-        for each in dead:
-            each.part()
-            each.reader.close()
-        session.deliver(Notice(f"Welcome back, {person.nick}."))
         await self._places.resume(session, place)
         return session
 
@@ -152,7 +195,7 @@ class Entrance:
             if person is None:
                 session = self._come(name, visitor, reader, now, listens=listens)
                 session.person.account = account.name.key
-                session.preferences = self._profiles.preferences(account.name.key)
+                session.preferences = self._preferences(account.name.key, visitor)
                 self._here[account.name.key] = session.person
                 return session, remark or _other_name(visitor, session.person)
             self._nicks.release(name)
@@ -169,22 +212,35 @@ class Entrance:
             for session in owner.sessions:
                 session.deliver(Notice(told))
 
-    async def register(self, person: Person, now: float) -> Account:
-        """Make somebody's nick their own.
+    def check_register(self, person: Person) -> None:
+        """Whether somebody may make their nick their own.
 
-        :raises Refused: ``no-key``, ``no-nick``, ``no-change``, and as `Accounts.register`.
+        :raises Refused: ``no-nick``, ``no-change``, ``nick-taken``.
         """
         if person.account is not None:
             raise Refused("no-change", f"You have an account: {person.account}.")
-        if person.fingerprint is None:
-            raise Refused("no-key", "Come with an ssh key, which proves next time that it is you.")
         if person.is_nameless:
             raise Refused("no-nick", "Choose a nick first: /nick NAME.")
-        account = await self._accounts.register(person.name, person.fingerprint, now)
-        person.account = account.name.key
-        if person.sessions:
-            self._here[account.name.key] = person
+        self._accounts.check_unowned(person.name)
+
+    async def register(
+        self, person: Person, fingerprint: str | None, now: float, *, password: str = ""
+    ) -> Account:
+        """Make somebody's nick their own, by a key that is nobody's, a password's hash, or both.
+
+        :raises Refused: as `check_register` and `Accounts.register`.
+        """
+        self.check_register(person)
+        account = await self._accounts.register(person.name, fingerprint, now, password=password)
+        self.proved(person, account)
         return account
+
+    def proved(self, person: Person, account: Account) -> None:
+        """Somebody is the owner of an account, and nobody else who is here is."""
+        person.account = account.name.key
+        if self._people.get(person.name.key) is person:
+            self._here[account.name.key] = person
+            self._places.proved(person)
 
 
 def _other_name(visitor: Visitor, person: Person) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from chatd.chat.bans import Ban
 from chatd.chat.events import Invited, Refused
+from chatd.chat.expelling import put_out
 from chatd.chat.people import Person
 from chatd.chat.private import receive
 
@@ -27,10 +29,10 @@ def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequ
         except Refused:
             chat.elsewhere.send(by, person, UNREAD)
     elif errand == KICK:
-        key, why, now = values
+        key, why, now, ban = values
         room = chat.rooms.get(key)
         if room is not None and person in room.members:
-            chat.put_out(person, room, by, why, now)
+            put_out(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
     elif errand == INVITE and by is not None:
         now, shown = values
         if by.name.key not in person.ignored:

@@ -88,12 +88,17 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Kicked:
-    """Somebody was put out of the room, by a moderator or by the server (``by`` is None)."""
+    """Somebody was put out of the room, by a moderator or by the server (``by`` is None).
+
+    Who was ``banned`` may not come back before ``until``, or ever.
+    """
 
     time: float
     nick: str
     by: str | None
     reason: str
+    banned: bool = False
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,14 @@ class RoleGiven:
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """Somebody may no longer speak in the room, or may again."""
+    """Somebody may no longer speak in the room, before ``until`` or ever, or may again."""
 
     time: float
     nick: str
     by: str
     muted: bool
+    until: float | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,29 +230,48 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class PutOut:
-    """One was kicked from a room oneself; ``by`` is None when the server did it."""
+    """One was kicked oneself, from a room or (None) from the server.
+
+    ``by`` is None when the server did it.  Who was ``banned`` may not come back before ``until``,
+    or ever.
+    """
 
     time: float
-    room: str
+    room: str | None
     by: str | None
     reason: str
+    banned: bool = False
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An operator tells everyone something."""
+
+    time: float
+    by: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What was said in a room before, oldest first; ``numbered`` when the numbers are wanted.
+    """What was said in a room before, oldest first.
 
     What is ``new`` is what one has not been shown yet; ``earlier`` messages before it are left out.
     Of what is not new this is a ``page``, the newest being the first, and there may be ``more``.
+    It is ``numbered`` when the numbers are wanted, is to fit a screen when it ``greets``, and
+    when it was ``seen`` it was shown already, among what was said elsewhere.
     """
 
     room: str
     entries: tuple[Entry, ...]
-    numbered: bool = False
     new: bool = False
     earlier: int = 0
     page: int = 1
     more: bool = False
+    numbered: bool = False
+    greets: bool = False
+    seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +284,16 @@ class Found:
 
 
 PersonalEvent = (
-    Notice | Refusal | Listing | PrivateMessage | Invited | Missed | PutOut | Recalled | Found
+    Notice
+    | Refusal
+    | Listing
+    | PrivateMessage
+    | Invited
+    | Missed
+    | PutOut
+    | Announced
+    | Recalled
+    | Found
 )
 
 

@@ -1,24 +1,30 @@
 """Rooms that last: who owns them, who looks after them and their settings outlive a restart.
 
 A room that somebody with an account opens lasts; so does the lobby.  Each is one record of the
-store, kept anew whenever something of it changes.
+store, kept anew whenever something of it changes, and each of its bans and mutes is one more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from chatd.chat import names
+from chatd.chat.bans import Ban, Bans, Kind, Target
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LASTING_ROOMS
-from chatd.chat.people import Person
+from chatd.chat.people import GUEST, Person
+from chatd.chat.records import Records
 from chatd.chat.room import Room
 from chatd.chat.store import Store
 
-#: What the records of rooms are called in the store.
+#: What the records of rooms, of their bans and of their mutes are called in the store.  A ban's key
+#: is that of its room, a blank, and whom it covers.
 KIND = "room"
-_SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history")
+BAN = "ban"
+MUTE = "mute"
+_SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history", "key")
 
 
 class Lasting:
@@ -33,24 +39,32 @@ class Lasting:
         self._store = store
         self._lobby = lobby
         self._open_room = open_room
-        self._loaded = False
         self._owned: dict[str, int] = {}
+        self._records = Records(store, KIND, BAN, MUTE, take=self._restore_all)
+        self.load = self._records.load
+        self._keep_bans(lobby)
 
-    async def load(self) -> None:
-        """Open every room that the store has, unless that is done."""
-        if self._loaded:
-            return
-        records = await self._store.records(KIND)
-        if not self._loaded:
-            self._loaded = True
-            known = [self._lobby.id]
+    def _restore_all(
+        self, rooms: Mapping[str, str], bans: Mapping[str, str], mutes: Mapping[str, str]
+    ) -> None:
+        """Open every room that the store has."""
+        known = {self._lobby.name.key: self._lobby}
+        for key, value in rooms.items():
+            room = self._restore(key, value)
+            known[room.name.key] = room
+        for kind, records in ((BAN, bans), (MUTE, mutes)):
             for key, value in records.items():
-                known.append(self._restore(key, value).id)
-            self._store.retain(known)
+                where, _, target = key.partition(" ")
+                ban = Ban.decoded(target, value)
+                if where in known and not _was_of_a_guest(ban):
+                    _bans(known[where], kind).restore(ban)
+                else:
+                    self._store.put(kind, key, None)
+        self._store.retain([room.id for room in known.values()])
 
     def learn(self, room: Room | None, key: str, value: str | None) -> None:
         """Another server has changed a record; ``room`` is the one of this name, if any is."""
-        if not self._loaded:
+        if not self._records.loaded:
             return
         if room is not None:
             self._count(room, -1)
@@ -66,6 +80,10 @@ class Lasting:
             room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
             self._count(room, 1)
 
+    def learn_ban(self, kind: str, room: Room, target: str, value: str | None) -> None:
+        """Another server has changed a ban or a mute of a room."""
+        _bans(room, kind).learn(target, value)
+
     def _restore(self, key: str, value: str) -> Room:
         fields = {"history": 0, **json.loads(value)}  # older records have none
         if key == self._lobby.name.key:  # the server's options say the rest
@@ -73,15 +91,21 @@ class Lasting:
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]
             self._limit(self._lobby)
+            if not fields["lasting"]:  # it was the lobby then: who closed it means it
+                self._lobby.settings.private = fields["private"]
+                self._lobby.settings.key = fields.get("key", "")
+                self._lobby.guests = dict.fromkeys(fields.get("guests", ()))
             return self._lobby
         if not fields["lasting"]:  # it was the lobby once
             return self._lobby
         room = self._open_room(names.Name(fields["name"], key), fields["id"])
         for name in _SETTINGS:
-            setattr(room.settings, name, fields[name])
+            setattr(room.settings, name, fields.get(name, getattr(room.settings, name)))
         room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
+        room.guests = dict.fromkeys(fields.get("guests", ()))
         self._count(room, 1)
         self._limit(room)
+        self._keep_bans(room)
         return room
 
     def _limit(self, room: Room) -> None:
@@ -93,12 +117,24 @@ class Lasting:
             if role is Role.OWNER:
                 self._owned[account] = self._owned.get(account, 0) + change
 
+    def _keep_bans(self, room: Room) -> None:
+        """Keep the bans and the mutes of a room from now on."""
+        for kind in (BAN, MUTE):
+            bans = _bans(room, kind)
+            bans.keep = partial(self._keep, kind, room)
+            for ban in bans:
+                bans.keep(ban.target, ban)
+
+    def _keep(self, kind: str, room: Room, target: Target, ban: Ban | None) -> None:
+        value = ban.encoded() if ban is not None else None
+        self._store.put(kind, f"{room.name.key} {target}", value)
+
     def changed(self, room: Room) -> None:
         """Something of a room is otherwise: keep it, if it is one that lasts."""
         if room.settings.lasting or room.permanent:
             fields = {name: getattr(room.settings, name) for name in _SETTINGS}
-            keepers = {account: role.value for account, role in room.keepers.items()}
-            record = {"name": room.name.shown, "id": room.id, "keepers": keepers, **fields}
+            fields["keepers"] = {account: role.value for account, role in room.keepers.items()}
+            record = {"name": room.name.shown, "id": room.id, "guests": [*room.guests], **fields}
             self._store.put(KIND, room.name.key, json.dumps(record))
 
     def begin(self, room: Room, person: Person) -> None:
@@ -115,6 +151,7 @@ class Lasting:
         room.keepers[account] = Role.OWNER
         self._count(room, 1)
         self.changed(room)
+        self._keep_bans(room)
 
     def end(self, room: Room) -> None:
         """Let a room last no longer than somebody is in it."""
@@ -123,6 +160,11 @@ class Lasting:
             room.settings.lasting = False
             room.keepers.clear()
             self._store.put(KIND, room.name.key, None)
+            for kind in (BAN, MUTE):
+                bans = _bans(room, kind)
+                bans.keep = None
+                for ban in bans:
+                    self._keep(kind, room, ban.target, None)
 
     def give_role(self, room: Room, person: Person, role: Role) -> None:
         """Remember the role of somebody with an account."""
@@ -132,3 +174,13 @@ class Lasting:
             else:
                 room.keepers[person.account] = role
             self.changed(room)
+
+
+def _was_of_a_guest(ban: Ban) -> bool:
+    """Whether it held somebody who was here by a generated nick, which is another's now."""
+    target = ban.target
+    return ban.is_named and target.kind is Kind.NICK and target.value.startswith(GUEST)
+
+
+def _bans(room: Room, kind: str) -> Bans:
+    return room.bans if kind == BAN else room.mutes

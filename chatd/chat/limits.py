@@ -38,25 +38,65 @@ ROOMS = 200_000
 ACCOUNTS = 100_000
 KEYS_PER_ACCOUNT = 20
 
+#: A password: at least so many characters (NIST SP 800-63B asks for 8), at most so many bytes of
+#: UTF-8, which no phrase that people remember comes near to.
+PASSWORD_LENGTH = 8
+PASSWORD_BYTES = 256
+
+#: Wrong passwords that cost no wait, for who mistypes; after them each doubles it.
+LOGIN_TRIES = 3
+#: The longest wait after wrong passwords: for an address (some hundred guesses a day), and for one
+#: account, where its owner at a new address has to wait behind whoever guesses.
+LOGIN_WAIT_OF_ADDRESS = 15 * 60
+LOGIN_WAIT_OF_ACCOUNT = 60
+#: After so long without a wrong password those before are forgotten.
+LOGIN_FORGOTTEN = 60 * 60
+#: Addresses, and accounts, whose wrong passwords are remembered, and accounts whose owners' good
+#: addresses are; the oldest is forgotten first.  Some 200 bytes each.
+LOGINS_REMEMBERED = 10_000
+#: Addresses from which the owner of an account has come: home, work, a phone's networks.
+KNOWN_ADDRESSES = 8
+
+#: Passwords that wait to be checked or hashed: one takes some 20 ms, so the last waits half a
+#: second.  As many again may wait from addresses that their account's owner is known at.
+CHECKS_WAITING = 20
+
 #: Private messages that wait for the owner of an account who is not here.
 MAIL = 50
 
 #: Rooms of one account that last although nobody is in them.
 LASTING_ROOMS = 20
 
-#: People that one person ignores, and invitations that one room remembers; IRC gives 15 to 60.
+#: People that one person ignores, and invitations that one room remembers, of those that last as
+#: many again; IRC gives 15 to 60.
 IGNORED = 100
 INVITED = 200
 
-#: Private rooms that one person is invited into, and rooms that one person is mute in.
+#: Private rooms that one person is invited into, and rooms that hold somebody by their nick alone.
 INVITATIONS = 100
-MUTED_IN = 1000
+HELD_IN = 1000
 
 #: People of whom a room in slow mode remembers when they spoke although they have left.
 SPOKE = 1000
 
-#: People that a room keeps mute although they have left.
+#: Bans and mutes that a room has; IRC networks give 50 to 200.  Those of the whole server: a list
+#: of open proxies has some thousands.
+BANS = 200
 MUTED = 200
+SERVER_BANS = 10_000
+
+#: The longest that a ban or a mute holds unless it is for good: ten years.
+BAN_SECONDS = 3650 * 86400
+
+#: The words that open a room which is kept locked.
+KEY_LENGTH = 64
+
+#: Things that moderators and operators did, the last of which are remembered, some 300 bytes each.
+AUDITED = 10_000
+
+#: What /audit shows unless told otherwise, and at most.
+AUDIT_SHOWN = 20
+AUDIT_SHOWN_AT_MOST = 200
 
 #: Combining marks on one character; Unicode's own stream-safe format (UAX 15) allows 30, living
 #: scripts need at most about 5.
@@ -96,6 +136,9 @@ MESSAGE_IDS = 10_000
 HISTORY_SHOWN = 20
 HISTORY_SHOWN_AT_MOST = 200
 
+#: How far back the pages of /history go, in messages.
+HISTORY_PAGED = 10_000
+
 #: How long one may /edit or /delete what one said last.  Discord and Matrix set no end to it, but
 #: on a terminal what was read cannot be taken back.
 EDIT_SECONDS = 10 * 60
@@ -103,9 +146,6 @@ EDIT_SECONDS = 10 * 60
 #: Messages that a room may keep at most if it has a bound of its own: to count them, which is done
 #: when it is set, takes some milliseconds.
 ROOM_HISTORY = 100_000
-
-#: How far back the pages of /history go, in messages.
-HISTORY_PAGED = 10_000
 
 #: Results on a page of /search, pages that may be asked for, and words of one search.
 FOUND_SHOWN = 20
@@ -123,8 +163,9 @@ PLACE_SECONDS = 120
 PLACES = 1000
 PLACES_PER_ADDRESS = 50
 
-#: Private messages that a connection remembers, should it turn out that they did not arrive.
-PRIVATE_KEPT = 20
+#: Private messages that a connection remembers, should it turn out that they did not arrive: all
+#: that may have waited for somebody, and were shown at once.
+PRIVATE_KEPT = MAIL
 
 #: Rooms of which an account knows how far its owner has read.
 BOOKMARKS = 200
@@ -143,6 +184,11 @@ TOLD_AT_ONCE = 500
 #: Names that one answer lists; the rest is counted.
 LISTED = 200
 
+#: People, or rooms, that are looked at for one completion: half a millisecond.  Of more only these
+#: can be completed, the newest of them.  And what one completion offers to go through with Tab.
+COMPLETED_FROM = 5000
+COMPLETIONS = 100
+
 #: The longest pause that slow mode may ask for between two messages: six hours, as on Twitch's
 #: and Discord's scale.
 SLOW_SECONDS = 6 * 60 * 60
@@ -157,3 +203,8 @@ class Flood:
 
     burst: int = 10
     a_second: float = 2.0
+
+
+#: New passwords from one address: a class that registers at once, then one in ten seconds.  Each
+#: takes the time of a check, and most are an account that stays.
+NEW_PASSWORDS = Flood(30, 0.1)

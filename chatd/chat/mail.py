@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from chatd.chat.accounts import Account
 from chatd.chat.events import PrivateMessage, Recipient, Refused
 from chatd.chat.limits import MAIL
+from chatd.chat.records import Records
 from chatd.chat.session import Session
 from chatd.chat.store import Store
 
@@ -19,18 +21,12 @@ class Mail:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._loaded = False
+        self.load = Records(store, KIND, take=self._restore).load
         self._waiting: dict[str, list[PrivateMessage]] = {}
 
-    async def load(self) -> None:
-        """Read what the store has, unless that is done."""
-        if self._loaded:
-            return
-        records = await self._store.records(KIND)
-        if not self._loaded:
-            self._loaded = True
-            for account, value in records.items():
-                self.learn(account, value)
+    def _restore(self, records: Mapping[str, str]) -> None:
+        for account, value in records.items():
+            self.learn(account, value)
 
     def learn(self, account: str, value: str | None) -> None:
         """Take a record of the store, or one that another server has changed."""

@@ -1,21 +1,23 @@
-"""What moderators, owners and operators do: kick, mute, roles, invitations, settings of a room.
+"""What moderators, owners and operators do in a room: kick, roles, invitations, settings.
 
-Whoever acts must outrank whom they act upon; an operator is above everyone, in every room.
+Whoever acts must outrank whom they act upon; an operator is above everyone, in every room.  Bans
+and mutes are in `chatd.chat.banning`.
 """
 
 from __future__ import annotations
 
 from chatd.chat.archive import read_limit
 from chatd.chat.chat import Chat
-from chatd.chat.events import Invited, Muted, Refused, Role, RoleGiven, RoomSet
-from chatd.chat.limits import REASON_LENGTH, SLOW_SECONDS
-from chatd.chat.people import Person
+from chatd.chat.events import Invited, Refused, Role, RoleGiven, RoomSet, TopicSet
+from chatd.chat.expelling import put_out
+from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
+from chatd.chat.people import Person, fold
 from chatd.chat.preferences import as_typed, on_or_off
 from chatd.chat.room import Room, outranks
 from chatd.chat.text import cut
 
 SHOUTING = ("allow", "warn", "kick")
-SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history")
+SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 
 def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
@@ -23,25 +25,9 @@ def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: fl
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
     """
-    other = _target(chat, person, room, nick, Role.MODERATOR)
-    chat.put_out(other, room, person, cut(reason, REASON_LENGTH), now)
-
-
-def mute(
-    chat: Chat, person: Person, room: Room, nick: str, now: float, *, muted: bool = True
-) -> None:
-    """Let somebody speak no more in a room, or again.
-
-    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
-    """
-    other = _target(chat, person, room, nick, Role.MODERATOR)
-    if (other.name.key in room.muted) == muted:
-        raise Refused("no-change", f"{other.nick} is {'' if muted else 'not '}muted in {room}.")
-    if muted:
-        room.mute(other)
-    else:
-        del room.muted[other.name.key]
-    chat.post(room, Muted(now, other.nick, person.nick, muted), person)
+    other = target_in(chat, person, room, nick, Role.MODERATOR)
+    chat.audit.note(now, person, "kick", other.nick, room=room, reason=reason)
+    put_out(chat, other, room, person, cut(reason, REASON_LENGTH), now)
 
 
 def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
@@ -49,7 +35,7 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
 
     :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
     """
-    other = _target(chat, person, room, nick, Role.OWNER)
+    other = target_in(chat, person, room, nick, Role.OWNER)
     member = room.members[other]
     if member.role is Role.OWNER:
         raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
@@ -57,11 +43,17 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     member.role = role
     chat.lasting.give_role(room, other, role)
+    command = "op" if role is Role.MODERATOR else "deop"
+    chat.audit.note(now, person, command, other.nick, room=room)
     chat.post(room, RoleGiven(now, other.nick, role, person.nick), person)
 
 
-def _target(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
-    """Whom somebody acts upon, once it is clear that they may."""
+def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
+    """Whom in a room somebody acts upon, once it is clear that they may.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
+        ``outranked``.
+    """
     room.check_membership(person)
     room.check_role(person, least)
     other = chat.find_person(nick)
@@ -83,17 +75,19 @@ def a(role: Role) -> str:
 def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Person:
     """Let somebody into a room, and tell them; return whom.
 
-    :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a private room
-        ``not-moderator`` as well.
+    :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
+        key ``not-moderator`` as well.
     """
     room.check_membership(person)
-    if room.settings.private:
+    if room.is_guarded:
         room.check_role(person, Role.MODERATOR)
     other = chat.find_person(nick)
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
-    if room.settings.private:
+    if room.is_guarded:
         room.invite(other)
+        chat.lasting.changed(room)
+        chat.audit.note(now, person, "invite", other.nick, room=room)
         chat.elsewhere.touched(room)
     if other.server:
         chat.elsewhere.send(other, person, "invite", now, room.name.shown)
@@ -101,6 +95,43 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))
     return other
+
+
+def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> str:
+    """Take an invitation back, also that of an account whose owner is not here; return whose.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
+    """
+    room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    account = fold(nick)
+    if room.guests.pop(account, room) is None:
+        shown = cut(nick, NICK_LENGTH)
+        here = chat.people.find(nick)
+        if here is not None:  # who was invited as a guest first
+            room.uninvite(here)
+    else:
+        other = chat.find_person(nick)
+        shown = other.nick
+        if not room.uninvite(other):
+            raise Refused("no-change", f"{shown} is not invited into {room}.")
+    chat.lasting.changed(room)
+    chat.audit.note(now, person, "uninvite", shown, room=room)
+    return shown
+
+
+def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> None:
+    """Say what a room is about; nothing takes the topic away.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
+    """
+    room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    room.check_not_muted(person, now)
+    room.settings.topic = cut(text, TOPIC_LENGTH)
+    chat.lasting.changed(room)
+    chat.audit.note(now, person, "topic", room.settings.topic, room=room)
+    chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
 
 def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now: float) -> None:
@@ -113,7 +144,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
     room.check_role(person, Role.MODERATOR)
     settings = room.settings
     if name == "topic":
-        chat.set_topic(person, room, value, now)
+        set_topic(chat, person, room, value, now)
         return
     if name == "private":
         settings.private = on_or_off(value)
@@ -128,12 +159,16 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         chat.archive.limit(room)
     elif name == "lasting":
         _set_lasting(chat, person, room, on_or_off(value))
+    elif name == "key":
+        settings.key = _key(value)
     else:
         raise Refused(
             "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
         )
     chat.lasting.changed(room)
-    chat.post(room, RoomSet(now, person.nick, name, setting(room, name)), person)
+    shown = setting(room, name)
+    chat.audit.note(now, person, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, person.nick, name, shown), person)
 
 
 def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
@@ -151,11 +186,27 @@ def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
 
 
 def setting(room: Room, name: str) -> str:
-    """A setting of a room as a person would type it."""
+    """A setting of a room as a person would type it; of a key only whether there is one."""
     value = getattr(room.settings, name)
     if name == "history":
         return str(value or "off")
+    if name == "key":
+        value = bool(value)
     return f"{value:g}" if isinstance(value, float) else as_typed(value)
+
+
+def setting_for(person: Person, room: Room, name: str) -> str:
+    """A setting of a room as somebody may see it: its moderators see the key."""
+    if name == "key" and room.settings.key and room.role_of(person) is not Role.MEMBER:
+        return room.settings.key
+    return setting(room, name)
+
+
+def _key(value: str) -> str:
+    key = " ".join(value.split())
+    if len(key) > KEY_LENGTH or not key:
+        raise Refused("bad-setting", f"A key has 1 to {KEY_LENGTH} characters; off takes it away.")
+    return "" if key.lower() == "off" else key
 
 
 def _seconds(value: str) -> float:

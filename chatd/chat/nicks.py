@@ -13,6 +13,8 @@ from chatd.chat.names import Name
 from chatd.chat.people import People, Person
 from chatd.chat.store import Store
 
+_BY_KEY = "its owner has an ssh key."
+
 
 class Nicks:
     """The nicks of the people who are here; ``holder`` is this server, to the store."""
@@ -43,7 +45,8 @@ class Nicks:
         owner = self._accounts.owner(name)
         if owner is not None and (by is None or by.account != owner.name.key):
             like = "" if owner.name.key == name.key else " looks like a nick that"
-            raise Refused("nick-taken", f"{name}{like} is registered; its owner has an ssh key.")
+            proof = f"/login {owner.name} if it is yours." if owner.has_password else _BY_KEY
+            raise Refused("nick-taken", f"{name}{like} is registered; {proof}")
 
     async def nearest(self, asked: str) -> tuple[Name, str]:
         """Take the nick that is asked for or one near it, and say in a sentence why it is another.
@@ -62,8 +65,13 @@ class Nicks:
                 name = await self._free_variant(near)
             return name, f"{refused.sentence} You are {name}."
         name = await self._free_variant(wanted)
-        taken = "registered" if self._accounts.owner(wanted) else "taken"
-        return name, "" if name == wanted else f"{wanted} is {taken}; you are {name}."
+        if name == wanted:
+            return name, ""
+        owner = self._accounts.owner(wanted)
+        if owner is None:
+            return name, f"{wanted} is taken; you are {name}."
+        proof = f" /login {owner.name} if it is yours." if owner.has_password else ""
+        return name, f"{wanted} is registered; you are {name}.{proof}"
 
     async def _guest(self) -> Name:
         while True:

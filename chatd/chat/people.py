@@ -7,6 +7,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from chatd.chat import names
+from chatd.chat.bans import Known
 from chatd.chat.events import Refused
 from chatd.chat.names import Name
 
@@ -21,24 +22,26 @@ GUEST = "guest"
 class Person:
     """Somebody who is here.
 
-    ``account`` is the folded nick of their account.  ``ignored`` holds folded nicks;
+    ``account`` is the folded nick of their account; who is beside the owner of one, as a script
+    is, has that as ``beside``.  ``ignored`` holds folded nicks;
     ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
     lost their connection; ``invited_into`` and
-    ``muted_in`` are the rooms that know this nick.  ``server`` is the one of a cluster on which
-    they are, empty for this one.  Times are seconds since the epoch.
+    ``held_in`` are the rooms that know this nick.  ``server`` is the one of a cluster on which they
+    are, empty for this one.  Times are seconds since the epoch.
     """
 
     __slots__ = (
         "account",
         "address",
         "away",
+        "beside",
         "came",
         "fingerprint",
+        "held_in",
         "ignored",
         "ignored_by",
         "invited_into",
         "last_active",
-        "muted_in",
         "name",
         "operator",
         "rooms",
@@ -62,6 +65,7 @@ class Person:
         self.fingerprint = fingerprint
         self.operator = operator
         self.account: str | None = None
+        self.beside: str | None = None
         self.came = now
         self.last_active = now
         self.away: str | None = None
@@ -74,12 +78,27 @@ class Person:
         self.told_by: Person | None = None
         self.token: str | None = None
         self.invited_into: dict[Room, None] = {}
-        self.muted_in: dict[Room, None] = {}
+        self.held_in: dict[Room, None] = {}
 
     @property
     def nick(self) -> str:
         """The nick as it is shown."""
         return self.name.shown
+
+    @property
+    def known(self) -> Known:
+        """What bans go by."""
+        return Known(self.name.key, self.proved, self.fingerprint, self.address)
+
+    @property
+    def proved(self) -> str | None:
+        """The account that is theirs, or whose owner they are beside."""
+        return self.account or self.beside
+
+    def sessions_changed(self) -> None:
+        """Somebody is an operator by those connections that proved it, while they are here."""
+        if self.sessions:
+            self.operator = any(session.operator for session in self.sessions)
 
     @property
     def is_nameless(self) -> bool:

@@ -8,12 +8,20 @@ is said meanwhile is shown from where the reader stopped, once, when they come b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 
 from chatd.chat.archive import Archive, that_fit
-from chatd.chat.events import Entry, PersonalEvent, PrivateMessage, Recalled
+from chatd.chat.events import (
+    Acted,
+    Entry,
+    Notice,
+    PersonalEvent,
+    PrivateMessage,
+    Recalled,
+    Said,
+)
 from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.log import Style
 from chatd.chat.people import Person
@@ -53,8 +61,7 @@ class Places:
         self._make_token = make_token
         self._places: dict[Person, Place] = {}
         self._by_token: dict[str, Person] = {}
-        self._by_key: dict[str, Person] = {}
-        self._resuming: dict[Session, Place] = {}
+        self._by_key: dict[str, dict[Person, None]] = {}
 
     def __len__(self) -> int:
         return len(self._places)
@@ -73,6 +80,18 @@ class Places:
         self._by_token[person.token] = person
         return person.token
 
+    def proved(self, person: Person) -> None:
+        """Somebody has an account from now on, and comes back by what proves that alone."""
+        self._void(person)
+        self._forget_key(person)
+
+    def _forget_key(self, person: Person) -> None:
+        people = self._by_key.get(person.fingerprint or "")
+        if people is not None and person in people:
+            del people[person]
+            if not people:
+                del self._by_key[person.fingerprint or ""]
+
     def _void(self, person: Person) -> None:
         if person.token is not None:
             del self._by_token[person.token]
@@ -85,18 +104,18 @@ class Places:
     def came(self, person: Person) -> None:
         """Somebody is here who may come back by their key."""
         if person.fingerprint is not None and person.account is None:
-            self._by_key[person.fingerprint] = person
+            self._by_key.setdefault(person.fingerprint, {})[person] = None
 
     def of_key(self, fingerprint: str | None) -> Person | None:
-        """The guest who came with this key last, and is gone or seems to be."""
-        person = self._by_key.get(fingerprint) if fingerprint is not None else None
-        return person if person is not None and self.is_lost(person) else None
+        """Of the guests who came with this key the last one who is gone or seems to be."""
+        people = self._by_key.get(fingerprint, {}) if fingerprint is not None else {}
+        return next((person for person in reversed(people) if self.is_lost(person)), None)
 
     def is_lost(self, person: Person) -> bool:
         """Whether somebody has a place here, but no connection that works."""
-        sessions = person.sessions
+        listening = [session for session in person.sessions if session.listens]
         return person in self._places or (
-            bool(sessions) and all(session.reader.trace().is_dead for session in sessions)
+            bool(listening) and all(session.reader.trace().is_dead for session in listening)
         )
 
     def may_keep(self, person: Person) -> bool:
@@ -138,7 +157,7 @@ class Places:
             place.saw_own = session.reader.sees_own
             style = session.reader.style(session.preferences)
             place.private = [(each, len(style.render_personal(each))) for each in session.private]
-        resuming = self._resuming.get(session)
+        resuming = session.resuming
         if resuming is not None:  # lost again before all was shown
             place.read.update(resuming.read)
             place.waiting += resuming.waiting
@@ -156,8 +175,7 @@ class Places:
         """Somebody is gone for good."""
         self._places.pop(person, None)
         self._void(person)
-        if person.fingerprint is not None and self._by_key.get(person.fingerprint) is person:
-            del self._by_key[person.fingerprint]
+        self._forget_key(person)
 
     # Coming back ----------------------------------------------------------------------------------
 
@@ -169,13 +187,26 @@ class Places:
             return place
         return self._place(sessions[-1])
 
+    def recover(self, person: Person) -> Place | None:
+        """Take the place of somebody who has lost their connection, and close what is dead of it.
+
+        None for who is here by a connection that works.  A program or a pipe of theirs goes on.
+        """
+        if not self.is_lost(person):
+            return None
+        place = self.take(person)
+        for session in [each for each in person.sessions if each.reader.trace().is_dead]:
+            session.part()
+            session.reader.close()
+        return place
+
     async def resume(self, session: Session, place: Place) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
-        self._resuming[session] = place
-        try:
-            await self._resume(session, place)
-        finally:
-            del self._resuming[session]
+        session.deliver(Notice(f"Welcome back, {session.person.nick}."))
+        session.resuming = place
+        await self._resume(session, place)
+        if not session.reader.is_gone:
+            session.resuming = None
 
     async def _resume(self, session: Session, place: Place) -> None:
         session.preferences = place.preferences
@@ -187,20 +218,20 @@ class Places:
             place.read.setdefault(room, room.audience.number)
             while room in place.read and not await self._catch_up(session, room, place):
                 pass
-        while place.waiting and session in session.person.sessions:
-            session.deliver(place.waiting.pop(0))
+        while place.waiting and session in session.person.sessions and not session.reader.is_gone:
+            session.show(place.waiting.pop(0))
 
     async def _go_back(self, place: Place) -> None:
         """Find from how many bytes did not arrive which was the last message that did."""
-        own = place.person.name.key if place.saw_own else None
+        not_sent = {*place.person.ignored, *([place.person.name.key] * place.saw_own)}
         sent: list[tuple[float, int, Callable[[], None]]] = [
             (each.time, size, partial(place.waiting.insert, 0, each))
             for each, size in place.private
         ]
         for room, number in place.read.items():
             for entry in await self._archive.before(room, number + 1, RECALLED):
-                if entry.author != own:
-                    size = len(place.styles[room].render(entry))
+                if entry.author not in not_sent:
+                    size = _size(place.styles[room], entry)
                     unread = partial(place.read.__setitem__, room, entry.number - 1)
                     sent.append((entry.event.time, size, unread))
         for _, size, has_not_arrived in sorted(sent, key=itemgetter(0))[::-1]:
@@ -221,17 +252,27 @@ class Places:
                 earlier = await self._archive.count(room, at, entries[0].number)
         if session not in session.person.sessions or session.person not in room.members:
             return True
+        if session.reader.is_gone:
+            return True
         shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
         if shown:
             fitting = that_fit(shown)
             earlier += len(shown) - len(fitting)
-            session.deliver(Recalled(room.name.shown, fitting, new=True, earlier=earlier))
+            recalled = Recalled(room.name.shown, fitting, new=True, earlier=earlier)
+            if not session.deliver(recalled):  # what several rooms have may be too much
+                session.show(replace(recalled, entries=(), earlier=earlier + len(fitting)))
         place.read[room] = until
         if room.audience.number != until:
             return False
         room.audience.add(session, session.style_in(room))
         del place.read[room]
         return True
+
+
+def _size(style: Style, entry: Entry) -> int:
+    """The bytes that an entry took at least when it was sent; edited, it was another."""
+    is_edited = isinstance(entry.event, Said | Acted) and entry.event.edited
+    return 0 if is_edited else len(style.render(entry))
 
 
 def _typed_by(session: Session, entry: Entry) -> bool:

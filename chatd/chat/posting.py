@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
+from chatd.chat import tally
 from chatd.chat.audience import Audience
 from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.events import Acted, Deleted, Edited, Entry, Joined, Refused, RoomEvent, Said
@@ -171,7 +172,13 @@ class Posting:
         unseen_by = posted.unseen_by
         if session is not None and session.reader.sees_own:
             unseen_by = (session,)
-        where.audience.append(entry, unseen_by, mentioned(event, where, self._people))
+        meant = mentioned(event, where, self._people)
+        for each in meant:
+            tally.mentioned(each, where)
+        where.audience.append(entry, unseen_by, meant, _rung(event, author))
+        for each in author.sessions:
+            if each.tally:
+                tally.said_oneself(each, where, number)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
             for each in author.sessions:
@@ -207,6 +214,13 @@ class Posting:
         news, self._news = self._news, []
         for audience in news:
             audience.flush(wholly=wholly)
+
+
+def _rung(event: RoomEvent, author: Person) -> list[Session]:
+    """The sessions of who said something that ring for every message: for this one they do not."""
+    if not isinstance(event, Said | Acted | Edited):
+        return []
+    return [session for session in author.sessions if session.preferences.bell == "all"]
 
 
 def _spoken(room: Room, event: RoomEvent, author: Person) -> Spoken | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,11 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
 from chatd.chat.text import cut
 
-THEMES = ("default", "mono")
+THEMES = ("default", "light", "solarized", "mono", "plain")
+#: What the times before messages may look like; hh is 1 to 12, with am or pm.
+TIMES = ("HH:MM", "HH:MM:SS", "hh:MM", "hh:MM:SS")
+BELLS = ("on", "off", "all")
+JOINS = ("on", "off", "fold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +24,11 @@ class Preferences:
     """How one person wants to be shown what happens."""
 
     theme: str = "default"
-    bell: bool = True
-    timestamps: bool = False
+    bell: str = "on"
+    timestamps: str = "off"
     timezone: str = "UTC"
     plain: bool = False
-    joins: bool = True
+    joins: str = "fold"
     replay: int = 10
 
     def rows(self) -> tuple[str, ...]:
@@ -49,19 +54,28 @@ class Preferences:
         change: dict[str, Any] = {name: _reader(name)(value)}
         return replace(self, **change)
 
+    def restored(self, kept: Mapping[str, object]) -> Preferences:
+        """Return these with those that were kept; what there is no longer is left out."""
+        restored = self
+        for name, value in kept.items():
+            with suppress(Refused):
+                restored = restored.changed(name, as_typed(value))
+        return restored
+
 
 #: Who has set nothing shares this one.
 DEFAULT = Preferences()
 
-MEANING = {
-    "theme": f"colours: {' or '.join(THEMES)}",
-    "bell": "ring when somebody mentions me or writes to me alone: on or off",
-    "timestamps": "a time before each message: on or off",
-    "timezone": "the zone of the times, such as Europe/Vienna",
-    "plain": "no colours: on or off",
-    "joins": "show who comes and goes: on or off",
-    "replay": f"messages shown when you come into a room, 0 to {HISTORY_SHOWN_AT_MOST}",
-}
+
+def wishes(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Part what somebody logs in with into a nick and preferences: ``ada+plain``, ``ada+light``.
+
+    What follows a ``+`` is a theme, or ``plain``; no nick has one.
+    """
+    nick, *words = name.split("+")
+    if not all(word in THEMES for word in words):
+        return name, ()
+    return nick, tuple(("plain", "on") if word == "plain" else ("theme", word) for word in words)
 
 
 def as_typed(value: object) -> str:
@@ -80,6 +94,26 @@ def on_or_off(value: str) -> bool:
     if value.lower() not in switch:
         raise Refused("bad-setting", f"That is on or off, not {cut(value, 40) or 'nothing'}.")
     return switch[value.lower()]
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    """Read a word; what is said for on and off may be said in other words."""
+    names = {choice.lower(): choice for choice in choices}
+    names |= {"yes": "on", "show": "on", "no": "off", "hide": "off"}
+
+    def read(value: str) -> str:
+        if value in choices:
+            return value
+        if value.lower() not in names:
+            told = cut(value, 40) or "nothing"
+            raise Refused("bad-setting", f"That is {_listed(choices)}, not {told}.")
+        return names[value.lower()]
+
+    return read
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
 
 
 def _theme(value: str) -> str:
@@ -108,13 +142,24 @@ def _count(value: str) -> int:
     return number
 
 
+MEANING = {
+    "theme": f"colours: {_listed(THEMES)}",
+    "bell": "ring when somebody mentions me or writes to me alone: on, off or all"
+    " (for every message)",
+    "timestamps": f"a time before each message: on, off, {_listed(TIMES)}",
+    "timezone": "the zone of the times, such as Europe/Vienna",
+    "plain": "for screen readers, no colours and nothing drawn anew: on or off",
+    "joins": "show who comes and goes: on, off or fold (many at once in one line)",
+    "replay": f"messages shown when you come into a room, 0 to {HISTORY_SHOWN_AT_MOST}",
+}
+
 _READ: dict[str, Callable[[str], str | bool | int]] = {
     "theme": _theme,
-    "bell": on_or_off,
-    "timestamps": on_or_off,
+    "bell": _one_of(*BELLS),
+    "timestamps": _one_of("on", "off", *TIMES),
     "timezone": _zone,
     "plain": on_or_off,
-    "joins": on_or_off,
+    "joins": _one_of(*JOINS),
     "replay": _count,
 }
 

@@ -20,7 +20,9 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
     """
     person, other = session.person, _addressee(chat, nick)
     if isinstance(other, Account):
-        chat.mail.leave(other, person.nick, text, now)
+        owner = chat.entrance.owner_here(other)  # who has lost their connection
+        if owner is None or person.name.key not in owner.ignored:
+            chat.mail.leave(other, person.nick, text, now)
         echo = PrivateMessage(now, person.nick, other.name.shown, text, Recipient.SENDER)
         for each in person.sessions:
             each.deliver(echo)
@@ -47,7 +49,8 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    if not reached and not chat.places.leave_word(other, message):
+    waits = chat.places.leave_word(other, message)  # beside a program of theirs, too
+    if not (reached or waits):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.told_by = person
 

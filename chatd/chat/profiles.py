@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from typing import Any
 
 from chatd.chat.limits import BOOKMARKS
@@ -56,15 +56,13 @@ class Profiles:
             self._profiles.pop(account, None)
             return
         profile = self._profiles[account] = _Profile()
-        known = {field.name for field in fields(Preferences)}
         record = json.loads(value)
-        profile.chosen = {k: v for k, v in record["chosen"].items() if k in known}
-        profile.read = record["read"]
+        profile.chosen, profile.read = record["chosen"], record["read"]
 
     def preferences(self, account: str | None) -> Preferences:
         """How the owner of an account, or a guest, is shown things to begin with."""
         profile = self._profiles.get(account) if account is not None else None
-        return replace(self._usual, **profile.chosen) if profile is not None else self._usual
+        return self._usual.restored(profile.chosen) if profile is not None else self._usual
 
     def prefer(self, person: Person, preferences: Preferences) -> None:
         """Somebody has set something: the next time it is so from the beginning."""

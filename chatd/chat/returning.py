@@ -57,5 +57,4 @@ async def take_back(chat: Chat, session: Session, token: str, now: float) -> Non
         old.part()
         old.reader.close()
     chat.become(session, person, now, listens=False)
-    session.deliver(Notice(f"Welcome back, {person.nick}."))
     await chat.places.resume(session, place)

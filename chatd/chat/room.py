@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from math import ceil
 
 from chatd.chat.audience import Audience
+from chatd.chat.bans import Ban, Bans, Kind, Target
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import INVITATIONS, INVITED, MUTED, MUTED_IN, SPOKE
+from chatd.chat.limits import BANS, HELD_IN, INVITATIONS, INVITED, MUTED, SPOKE
 from chatd.chat.names import Name
 from chatd.chat.people import Person
 from chatd.chat.session import Session
@@ -44,8 +45,8 @@ class Member:
     role: Role
     last_said: float = 0.0
     warned: bool = False
-    spoken: Spoken | None = None
     since: int | None = None
+    spoken: Spoken | None = None
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Settings:
     shouting: str = "allow"
     lasting: bool = False
     history: int = 0
+    key: str = ""
 
 
 class Room:
@@ -68,19 +70,21 @@ class Room:
 
     ``id`` is what the store knows it by: a room that is made anew under an old name is another.
     ``number`` rises in the order in which rooms are made.  Members keep the order in which they
-    came.  Invitations and mutes go by folded nick and follow their person to another one.  An
-    invitation ends when its person leaves the server, for a stranger may carry the nick tomorrow;
-    a mute stays with a nick that somebody chose.  ``keepers`` are the accounts of those who own and
-    moderate a room that lasts, here or not.
+    came.  Invitations (``invited``) go by folded nick, follow their person to another one and end
+    when they leave the server, for a stranger may carry the nick tomorrow; those of accounts
+    (``guests``) last.  So do ``bans`` and ``mutes``, by whatever is known of somebody.  ``keepers``
+    are the accounts of those who own and moderate a room that lasts, here or not.
     """
 
     __slots__ = (
         "audience",
+        "bans",
+        "guests",
         "id",
         "invited",
         "keepers",
         "members",
-        "muted",
+        "mutes",
         "name",
         "number",
         "permanent",
@@ -106,7 +110,9 @@ class Room:
         self.audience = Audience(name.shown, on_news)
         self.keepers: dict[str, Role] = {}
         self.invited: dict[str, None] = {}
-        self.muted: dict[str, None] = {}
+        self.guests: dict[str, None] = {}
+        self.bans = Bans(BANS)
+        self.mutes = Bans(MUTED)
         self.spoke: dict[str, float] = {}
 
     def __str__(self) -> str:
@@ -127,18 +133,60 @@ class Room:
         if person.operator:
             return Role.OPERATOR
         member = self.members.get(person)
-        return member.role if member else Role.MEMBER
+        return member.role if member else self.keepers.get(person.account or "", Role.MEMBER)
 
     # Rules ----------------------------------------------------------------------------------------
 
-    def check_entry(self, person: Person) -> None:
+    def check_entry(self, person: Person, now: float, key: str = "") -> None:
         """Let somebody in.
 
-        :raises Refused: ``private``.
+        :raises Refused: ``banned``, ``private``, ``key-needed`` or ``wrong-key``.
         """
-        known = person.operator or person.name.key in self.invited or person.account in self.keepers
-        if self.settings.private and not known:
+        ban = self.ban_of(person, now)
+        if ban is not None:
+            raise Refused("banned", f"You are banned from {self} {ban.rest(now)}.")
+        if not self.is_guarded or self.knows(person):
+            return
+        if not self.settings.key:
             raise Refused("private", f"{self} is private; its moderators can /invite you.")
+        if not key:
+            raise Refused("key-needed", f"{self} needs a key: /join {self} KEY.")
+        if key != self.settings.key:
+            raise Refused("wrong-key", f"That is not the key of {self}.")
+
+    def ban_of(self, person: Person, now: float) -> Ban | None:
+        """What keeps somebody out of the room, if anything."""
+        ban = self.held_by(self.bans, person, now)
+        return None if self.role_of(person) is Role.OWNER else ban
+
+    def is_open_to(self, person: Person, now: float) -> bool:
+        """Whether somebody might come in, without a key."""
+        try:
+            self.check_entry(person, now)
+        except Refused:
+            return False
+        return True
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether not everybody may come in."""
+        return self.settings.private or bool(self.settings.key)
+
+    def knows(self, person: Person) -> bool:
+        """Whether somebody may come in although the room is private or has a key."""
+        if person.operator or person.name.key in self.invited:
+            return True
+        return person.proved in self.keepers or person.proved in self.guests
+
+    def held_by(self, bans: Bans, person: Person, now: float) -> Ban | None:
+        """The ban or the mute that holds somebody, if any.
+
+        One of an address holds nobody who looks after the room: they may share it with others.
+        """
+        if not len(bans) or person.operator:
+            return None
+        by_address = self.role_of(person) is Role.MEMBER
+        return bans.covering(person.known, now, by_address=by_address)
 
     def check_membership(self, person: Person) -> Member:
         """Whoever acts in a room is in it.
@@ -159,28 +207,37 @@ class Room:
             who = "a moderator" if least is Role.MODERATOR else "the owner"
             raise Refused(f"not-{least.value}", f"Only {who} of {self} may do that.")
 
+    def check_not_muted(self, person: Person, now: float) -> None:
+        """Somebody is about to be shown to others in their own words.
+
+        :raises Refused: ``muted``.
+        """
+        mute = self.held_by(self.mutes, person, now)
+        if mute is not None:
+            told = mute.rest(now)
+            how = "" if told == "for good" else f" {told}"
+            raise Refused("muted", f"You are muted in {self}{how}; nobody was shown that.")
+
     def check_speech(self, person: Person, now: float) -> Member:
         """Somebody is about to speak.
 
         :raises Refused: ``not-in-room``, ``muted`` or ``slow``.
         """
         member = self.check_membership(person)
-        if person.name.key in self.muted:
-            raise Refused("muted", f"You are muted in {self}; nobody was shown that.")
+        self.check_not_muted(person, now)
         if self.settings.slow and not outranks(self.role_of(person), Role.MEMBER):
             wait = member.last_said + self.settings.slow - now
             if wait > 0:
                 raise Refused("slow", f"{self} is in slow mode; you may speak in {ceil(wait)} s.")
         return member
 
-    def check_speech_from_outside(self, person: Person) -> None:
+    def check_speech_from_outside(self, person: Person, now: float) -> None:
         """Somebody who is not here is about to speak into the room.
 
-        :raises Refused: ``private``, ``muted`` or ``slow``.
+        :raises Refused: as `check_entry`, ``muted`` or ``slow``.
         """
-        self.check_entry(person)
-        if person.name.key in self.muted:
-            raise Refused("muted", f"You are muted in {self}; nobody was shown that.")
+        self.check_entry(person, now)
+        self.check_not_muted(person, now)
         if self.settings.slow:
             raise Refused("slow", f"{self} is in slow mode; only who is in it may speak.")
 
@@ -200,41 +257,54 @@ class Room:
         return next(moderators, None) or next(iter(self.members), None)
 
     def invite(self, person: Person) -> None:
-        """Let somebody into a private room; with too many, the first invitation lapses."""
+        """Let somebody into a guarded room: who has an account until that is taken back."""
+        if person.account is None:
+            self.invite_for_now(person)
+            return
+        self.guests[person.account] = None
+        if len(self.guests) > INVITED:
+            del self.guests[next(iter(self.guests))]
+
+    def invite_for_now(self, person: Person) -> None:
+        """Let somebody in until they leave the server; with too many, the first one lapses."""
         self.invited[person.name.key] = None
         if len(self.invited) > INVITED:
             del self.invited[next(iter(self.invited))]
         person.invited_into[self] = None
         if len(person.invited_into) > INVITATIONS:
             first = next(iter(person.invited_into))
-            first.uninvite(person)
+            first.invited.pop(person.name.key, None)
+            del person.invited_into[first]
 
-    def uninvite(self, person: Person) -> None:
-        """Take an invitation back."""
-        self.invited.pop(person.name.key, None)
+    def uninvite(self, person: Person) -> bool:
+        """Take what invitations somebody has back; say if there was one."""
         person.invited_into.pop(self, None)
+        had = [
+            self.invited.pop(person.name.key, self),
+            self.guests.pop(person.account, self) if person.account else self,
+        ]
+        return None in had
 
-    def mute(self, person: Person) -> None:
-        """Let somebody speak no more; with too many mute, the first of them may speak again."""
-        self.muted[person.name.key] = None
-        if len(self.muted) > MUTED:
-            del self.muted[next(iter(self.muted))]
-        person.muted_in[self] = None
-        if len(person.muted_in) > MUTED_IN:
-            del person.muted_in[next(iter(person.muted_in))]
+    def holds_by_nick(self, person: Person) -> None:
+        """A ban or a mute goes by somebody's nick, and is to follow them to another one."""
+        person.held_in[self] = None
+        if len(person.held_in) > HELD_IN:
+            del person.held_in[next(iter(person.held_in))]
 
     def renamed(self, old: str, new: str) -> None:
-        """Let an invitation and a mute follow their person to another nick."""
-        for names in (self.invited, self.muted):
-            if old in names:
-                del names[old]
-                names[new] = None
+        """Let what goes by nick follow its person to another one."""
+        if old in self.invited:
+            del self.invited[old]
+            self.invited[new] = None
+        self.bans.renamed(old, new)
+        self.mutes.renamed(old, new)
 
     def departed(self, person: Person) -> None:
         """Somebody has left the server: forget what was for them and not for their nick."""
         self.invited.pop(person.name.key, None)
         if person.is_nameless:
-            self.muted.pop(person.name.key, None)
+            for bans in (self.bans, self.mutes):
+                bans.drop(Target(Kind.NICK, person.name.key))
 
     def left(self, person: Person) -> None:
         """Somebody is a member no longer; slow mode does not begin anew when they return."""

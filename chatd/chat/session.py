@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from chatd.chat import tally
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
@@ -13,6 +14,7 @@ from chatd.chat.people import Person
 from chatd.chat.preferences import DEFAULT, Preferences
 
 if TYPE_CHECKING:
+    from chatd.chat.places import Place
     from chatd.chat.room import Room
 
 
@@ -84,6 +86,10 @@ class Reader(Protocol):
         """Whether the connection takes nothing now."""
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+
+    @property
     def pending(self) -> int:
         """Bytes that wait for the connection."""
 
@@ -102,6 +108,13 @@ class Reader(Protocol):
     def trace(self) -> Trace:
         """What of that which was sent has arrived."""
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Ask for one line, which is no command; return it, and when it came.
+
+        It is empty when they would rather not say, or when nobody is there to be asked.  What is
+        ``secret`` is not shown while it is typed, where that can be helped.
+        """
+
     def close(self) -> None:
         """Send what is pending and end the connection."""
 
@@ -114,10 +127,27 @@ class Session:
 
     It is in the audience of each of its person's rooms; one of them may have the focus, which is
     where plain lines go and which is shown without its name.  One that does not listen speaks only.
-    ``private`` are the last of the ``told`` private messages that it was sent.
+    ``private`` are the last of the ``told`` private messages that it was sent; ``tally`` is
+    what `chatd.chat.tally` keeps.  ``address`` and ``fingerprint`` are those with which this
+    one came, ``operator`` whether it proved to be one; ``resuming`` is what has still to be shown
+    to who has come back by it.
     """
 
-    __slots__ = ("focus", "listens", "person", "preferences", "private", "reader", "send", "told")
+    __slots__ = (
+        "address",
+        "fingerprint",
+        "focus",
+        "listens",
+        "operator",
+        "person",
+        "preferences",
+        "private",
+        "reader",
+        "resuming",
+        "send",
+        "tally",
+        "told",
+    )
 
     def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
         self.listens = listens
@@ -126,8 +156,13 @@ class Session:
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
+        self.tally: dict[Room, tuple[int, bool]] = {}
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
+        self.address = ""
+        self.fingerprint: str | None = None
+        self.resuming: Place | None = None
+        self.operator = False
 
     # What an audience asks of a listener --------------------------------------------------------
 
@@ -168,11 +203,18 @@ class Session:
         return style if room is self.focus else style.aside
 
     def deliver(self, event: PersonalEvent) -> bool:
-        """Show something to this session alone; False when too much waits for it already.
+        """Show something to this session alone; False when it cannot be, or too much waits already.
 
         What happened in its rooms before is shown before.
         """
-        if not self.listens or self.reader.pending > PERSONAL_BYTES:
+        return self.reader.pending <= PERSONAL_BYTES and self.show(event)
+
+    def show(self, event: PersonalEvent) -> bool:
+        """Show something that has a bound of its own, however much waits already.
+
+        False when it cannot be shown at all.
+        """
+        if not self.listens or self.reader.is_gone:
             return False
         self.catch_up()
         self._write(event)
@@ -201,7 +243,10 @@ class Session:
     def mark(self) -> Mark:
         """How far it has been sent what happens."""
         rooms = self.person.rooms.values()
-        return Mark({room: room.audience.sent_to(self) for room in rooms}, self.told)
+        read = {room: room.audience.sent_to(self) for room in rooms}
+        if self.resuming is not None:
+            read.update(self.resuming.read)
+        return Mark(read, self.told)
 
     def restyle(self) -> None:
         """Show every room as the preferences and the focus say now."""
@@ -211,6 +256,7 @@ class Session:
     def focus_on(self, room: Room | None) -> None:
         """Give a room, or none, the focus."""
         before, self.focus = self.focus, room
+        tally.refocused(self, before)
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))
@@ -219,6 +265,7 @@ class Session:
     def part(self) -> None:
         """Take this connection away from its person: it listens in none of their rooms any more."""
         self.person.sessions.remove(self)
+        self.person.sessions_changed()
         for room in self.person.rooms.values():
             room.audience.catch_up(self)
             room.audience.remove(self)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Role
-from chatd.chat.people import Person
 from chatd.chat.room import Room
 
 if TYPE_CHECKING:
@@ -27,7 +25,8 @@ def shared(room: Room) -> dict[str, Any]:
             if member.role is not Role.MEMBER
         },
         "keepers": {account: role.value for account, role in room.keepers.items()},
-        "muted": list(room.muted),
+        "bans": room.bans.encoded(),
+        "mutes": room.mutes.encoded(),
         "invited": list(room.invited),
     }
 
@@ -41,25 +40,21 @@ def apply(chat: Chat, room: Room, state: dict[str, Any]) -> None:
     if room.settings.history != history:
         chat.archive.limit(room)
     room.keepers = {account: Role(role) for account, role in state["keepers"].items()}
-    _follow(chat, room.muted, state["muted"], lambda person: person.muted_in, room)
-    _follow(chat, room.invited, state["invited"], lambda person: person.invited_into, room)
+    for bans, there in ((room.bans, state["bans"]), (room.mutes, state["mutes"])):
+        for target in {**bans.encoded(), **there}:
+            bans.learn(target, there.get(target))
+    _invite(chat, state["invited"], room)
     for person, member in room.members.items():
         member.role = Role(state["roles"].get(person.name.key, Role.MEMBER.value))
 
 
-def _follow(
-    chat: Chat,
-    here: dict[str, None],
-    there: list[str],
-    of: Callable[[Person], dict[Room, None]],
-    room: Room,
-) -> None:
-    """Let the nicks that a room knows be those that another server says."""
-    for key in here.keys() ^ set(there):
+def _invite(chat: Chat, there: list[str], room: Room) -> None:
+    """Let the nicks that are invited into a room be those that another server says."""
+    for key in room.invited.keys() ^ set(there):
         person = chat.people.get(key)
         if person is not None:
-            of(person).pop(room, None)
-            if key not in here:
-                of(person)[room] = None
-    here.clear()
-    here.update(dict.fromkeys(there))
+            person.invited_into.pop(room, None)
+            if key not in room.invited:
+                person.invited_into[room] = None
+    room.invited.clear()
+    room.invited.update(dict.fromkeys(there))

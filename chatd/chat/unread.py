@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatd.chat import tally
 from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
 from chatd.chat.events import Entry, Recalled, TopicSet
@@ -36,10 +37,26 @@ async def show(chat: Chat, session: Session, room: Room) -> None:
     if entries and room.members.get(session.person) is member:
         fitting = that_fit(entries)
         earlier += len(entries) - len(fitting)
-        shown = Recalled(
-            room.name.shown,
-            fitting,
-            new=read is not None,
-            earlier=earlier * (read is not None),
+        new = read is not None
+        session.deliver(Recalled(room.name.shown, fitting, new, earlier * new, greets=True))
+
+
+async def again(chat: Chat, session: Session, room: Room | None) -> None:
+    """Show who has come back to a room of theirs what was said there meanwhile, once more.
+
+    It stood among what was said elsewhere.
+    """
+    if room is None:
+        return
+    read = tally.take_up(session, room)
+    unread = room.audience.number - read
+    count = min(unread, session.preferences.replay)
+    if count <= 0:
+        return
+    entries = await chat.archive.last(room, count)
+    fitting = that_fit([each for each in entries if each.number > read and session.wants(each)])
+    if fitting and session.focus is room:
+        earlier = max(0, fitting[0].number - 1 - read)
+        session.deliver(
+            Recalled(room.name.shown, fitting, new=True, earlier=earlier, greets=True, seen=True)
         )
-        session.deliver(shown)

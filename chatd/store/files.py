@@ -21,6 +21,8 @@ from chatd.store.sqlite import StoreError, connect
 
 #: What the database is called in the data folder.
 DATABASE = "chatd.db"
+#: What the names of the files begin with that a server makes there.
+_MADE = ("chatd.", "ssh_host_")
 #: Pages that are copied in one step (4 MiB): between two of them the command can be interrupted.
 COPIED_PAGES = 1024
 #: Seconds that a reader waits for another process to be done with the file.
@@ -36,6 +38,20 @@ def data_folder() -> Path:
         return Path(given)
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "chatd"
+
+
+def give(folder: Path, uid: int | None, gid: int | None) -> None:
+    """Let a data folder, and what a server has made in it, belong to who the server will be.
+
+    :raises OSError: when that may not be done.
+    """
+    if uid is None and gid is None:
+        return
+    whose = (-1 if uid is None else uid, -1 if gid is None else gid)
+    os.chown(folder, *whose)
+    for path in folder.iterdir():
+        if path.is_file() and not path.is_symlink() and path.name.startswith(_MADE):
+            os.chown(path, *whose, follow_symlinks=False)
 
 
 @contextmanager

@@ -1,9 +1,24 @@
-"""Themes: which colours and marks a terminal shows things in."""
+"""Themes: which colours and marks a terminal shows things in.
+
+A theme for a dark terminal has at least 4.5:1 of contrast with black, one for a light terminal with
+white (WCAG 2.2, 1.4.3).  The nicks of ``default`` have 3:1 with white too, so that who has a light
+terminal and has set nothing can read them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 from zlib import crc32
+
+from chatd.chat.people import fold
+from chatd.terminal.colours import ALL, FEW, INDEXED, PAPER, Colour
+
+#: What ends whatever was begun.
+RESET: Final = "\x1b[0m"
+#: Nicks whose colour is remembered.
+_PAINTED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +36,181 @@ class Theme:
     mention: str = ""
     time: str = ""
     prompt: str = ""
+    rule: str = ""
+    strong: str = ""
+    code: str = ""
+    link: str = ""
 
     def paint(self, text: str, colour: str) -> str:
         """The text in a colour."""
-        return f"\x1b[{colour}m{text}\x1b[0m" if colour else text
+        return f"\x1b[{colour}m{text}{RESET}" if colour else text
 
     def nick(self, nick: str) -> str:
         """A nick in its colour."""
-        if not self.nicks:
-            return nick
-        return self.paint(nick, self.nicks[crc32(nick.lower().encode()) % len(self.nicks)])
+        return _nick(nick, self.nicks) if self.nicks else nick
 
 
-# Colours of the 256 that stand out from black and from white.
-_READABLE = (31, 33, 61, 64, 66, 68, 97, 98, 125, 130, 132, 136, 160, 161, 166, 172)
+@lru_cache(maxsize=_PAINTED)
+def _nick(nick: str, colours: tuple[str, ...]) -> str:
+    key = fold(nick) or nick.lower()
+    return f"\x1b[{colours[crc32(key.encode()) % len(colours)]}m{nick}{RESET}"
 
-THEMES = {
-    theme.name: theme
-    for theme in (
-        Theme("plain"),
-        Theme(
-            "default",
-            nicks=tuple(f"38;5;{colour}" for colour in _READABLE),
-            server="38;5;244",
-            refusal="38;5;166",
-            private="38;5;133",
-            mention="1",
-            time="38;5;244",
-            prompt="38;5;66",
-        ),
-        Theme("mono", nicks=("1",), server="2", refusal="1", private="4", mention="7", time="2"),
-    )
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """The colours of a theme, before it is known how many a terminal shows.
+
+    The nicks have as many as there are to choose from: in 16 few of them can be read.  ``grey`` is
+    for what stands back; ``None`` in 16, where there is no grey that can be read everywhere.
+    """
+
+    few: tuple[int, ...]
+    indexed: tuple[int, ...]
+    rgb: tuple[tuple[int, int, int], ...]
+    grey: Colour
+    refusal: Colour
+    private: Colour
+    mention: Colour
+    prompt: Colour
+    code: Colour
+
+    def theme(self, name: str, depth: int) -> Theme:
+        """The theme for a terminal that shows so many colours."""
+        nicks: tuple[str, ...] = tuple(f"38;5;{index}" for index in self.indexed)
+        if depth >= ALL:
+            nicks = tuple(f"38;2;{red};{green};{blue}" for red, green, blue in self.rgb)
+        elif depth < INDEXED:
+            nicks = tuple(map(str, self.few))
+        grey = self.grey.sgr(depth) if depth >= INDEXED else ""
+        return Theme(
+            name,
+            nicks=nicks,
+            server=grey,
+            refusal=self.refusal.sgr(depth),
+            private=self.private.sgr(depth),
+            mention=f"1;{self.mention.sgr(depth)}",
+            time=grey,
+            prompt=self.prompt.sgr(depth),
+            rule=self.mention.sgr(depth),
+            strong="1",
+            code=self.code.sgr(depth),
+            link="4",
+        )
+
+
+#: Sixteen hues as light as each other: 6.0:1 with black, 3.5:1 with white.
+_ON_DARK: Final = (
+    (219, 99, 99),
+    (210, 109, 65),
+    (185, 124, 44),
+    (160, 136, 38),
+    (124, 146, 34),
+    (57, 156, 37),
+    (37, 156, 96),
+    (36, 153, 138),
+    (40, 149, 171),
+    (54, 143, 208),
+    (99, 134, 218),
+    (133, 125, 224),
+    (160, 115, 222),
+    (189, 99, 219),
+    (215, 86, 194),
+    (217, 95, 146),
+)
+#: And 6.2:1 with white.
+_ON_LIGHT: Final = (
+    (191, 27, 27),
+    (165, 66, 24),
+    (137, 86, 20),
+    (115, 96, 16),
+    (87, 105, 15),
+    (32, 112, 16),
+    (16, 112, 64),
+    (16, 109, 97),
+    (18, 106, 124),
+    (23, 102, 158),
+    (31, 87, 216),
+    (84, 71, 229),
+    (124, 50, 226),
+    (156, 28, 198),
+    (175, 25, 150),
+    (186, 27, 93),
+)
+
+# Solarized's accents (Ethan Schoonover, MIT): its own terminals show the 16 as these.
+_YELLOW: Final = Colour(33, 136, (181, 137, 0))
+_ORANGE: Final = Colour(91, 166, (203, 75, 22))
+_RED: Final = Colour(31, 167, (220, 50, 47))
+_MAGENTA: Final = Colour(35, 168, (211, 54, 130))
+_VIOLET: Final = Colour(95, 104, (108, 113, 196))
+_BLUE: Final = Colour(34, 32, (38, 139, 210))
+_CYAN: Final = Colour(36, 37, (42, 161, 152))
+_GREEN: Final = Colour(32, 100, (133, 153, 0))
+_ACCENTS: Final = (_YELLOW, _ORANGE, _RED, _MAGENTA, _VIOLET, _BLUE, _CYAN, _GREEN)
+
+PALETTES: Final = {
+    "default": Palette(
+        few=(32, 36, 91, 92, 93, 95, 96),
+        indexed=(167, 136, 100, 64, 29, 30, 31, 32, 68, 104, 98, 134, 169, 168, 166, 99),
+        rgb=_ON_DARK,
+        grey=Colour(37, 245, (138, 138, 138)),
+        refusal=Colour(91, 166, (215, 95, 0)),
+        private=Colour(95, 133, (190, 105, 190)),
+        mention=Colour(93, 136, (190, 130, 20)),
+        prompt=Colour(36, 67, (95, 140, 175)),
+        code=Colour(32, 30, (36, 153, 138)),
+    ),
+    "light": Palette(
+        few=(31, 34, 35, 94),
+        indexed=(124, 130, 94, 58, 22, 23, 24, 25, 26, 62, 98, 128, 126, 125, 28, 161),
+        rgb=_ON_LIGHT,
+        grey=Colour(30, 242, (100, 100, 100)),
+        refusal=Colour(31, 160, (200, 30, 20)),
+        private=Colour(35, 127, (150, 20, 150)),
+        mention=Colour(34, 26, (20, 80, 200)),
+        prompt=Colour(34, 24, (10, 95, 135)),
+        code=Colour(35, 23, (10, 100, 95)),
+    ),
+    "solarized": Palette(
+        few=tuple(colour.few for colour in _ACCENTS),
+        indexed=tuple(colour.indexed for colour in _ACCENTS),
+        rgb=tuple(colour.rgb for colour in _ACCENTS),
+        grey=Colour(37, 245, (131, 148, 150)),
+        refusal=_RED,
+        private=_MAGENTA,
+        mention=_YELLOW,
+        prompt=_BLUE,
+        code=_CYAN,
+    ),
 }
+
+_MONO: Final = Theme(
+    "mono",
+    nicks=("1",),
+    server="2",
+    refusal="1",
+    private="4",
+    mention="7",
+    time="2",
+    rule="1",
+    strong="1",
+    link="4",
+)
+_PLAIN: Final = Theme("plain")
+
+
+@lru_cache(maxsize=64)
+def theme(name: str, depth: int) -> Theme:
+    """The theme of a name, for a terminal that shows so many colours.
+
+    Where there are none only ``mono`` is not plain, for it has none.
+    """
+    if name == _MONO.name and depth > PAPER:
+        return _MONO
+    if depth < FEW or name not in PALETTES:
+        return _PLAIN
+    return PALETTES[name].theme(name, depth)
+
+
+#: Every theme that a terminal with colours may show.
+NAMES: Final = (*PALETTES, _MONO.name, _PLAIN.name)

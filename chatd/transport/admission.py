@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from chatd.chat.addresses import prefix
 from chatd.chat.limits import Flood
 from chatd.chat.pace import Pace
 
@@ -90,16 +90,3 @@ class Admission:
     def is_full(self) -> bool:
         """Whether only operators may stay."""
         return self.here > self.most
-
-
-def prefix(address: str) -> str:
-    """What an address counts as: itself, or its /64."""
-    try:
-        parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        if parsed.ipv4_mapped is not None:
-            return str(parsed.ipv4_mapped)
-        return parsed.exploded[:19]
-    return str(parsed)

@@ -7,109 +7,34 @@ type into has one; it knows no bytes of telnet or ssh, only whole lines in and r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat import unread
 from chatd.chat.commands import receive
-from chatd.chat.commands.describe import way_back, welcome
+from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
-from chatd.chat.limits import (
-    LINE_BYTES,
-    PASTE_BYTES,
-    PERSONAL_BYTES,
-)
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.pace import Pace
-from chatd.chat.preferences import Preferences
-from chatd.chat.room import Room
+from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
-from chatd.transport.host import Host
+from chatd.transport.display import Display, Plain, Question
+from chatd.transport.greeting import greet
+from chatd.transport.host import Host, log_guess
 from chatd.transport.outbox import Outbox
 from chatd.transport.parting import Goodbye, keep_place
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
-
-
 GOODBYE = Notice("Goodbye.")
+#: What who comes for the first time, at a terminal, may do next.
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
 #: What a line that waits costs beside its characters, in bytes.
 LINE_COST = 64
-
-
-class Display(Protocol):
-    """What a conversation is shown on."""
-
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """Takes whole lines for the connection and says how many bytes it took."""
-
-    @property
-    def sees_own(self) -> bool:
-        """Whether what one types is on one's own screen already."""
-
-    def style(self, preferences: Preferences) -> TextStyle:
-        """How somebody with these preferences is shown things."""
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-
-    def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
-
-    def refresh(self) -> None:
-        """Something that is shown beside the lines may have changed: the room with the focus."""
-
-    def leave(self) -> None:
-        """Take away what is not a line: it is somebody's own screen again."""
-
-
-class Plain:
-    """Shows things as plain lines, straight into the outbox: nothing is drawn or erased."""
-
-    __slots__ = ("_outbox",)
-
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
-
-    @property
-    def send(self) -> Callable[[bytes], int]:
-        """The connection's own."""
-        return self._outbox.send
-
-    @property
-    def sees_own(self) -> bool:
-        """The other end echoes what is typed there."""
-        return True
-
-    def style(self, preferences: Preferences) -> TextStyle:
-        """Text without colours or bells."""
-        return TextStyle(
-            timestamps=preferences.timestamps,
-            timezone=preferences.timezone if preferences.timestamps else "UTC",
-            recalled_timezone=preferences.timezone,
-            joins=preferences.joins,
-        )
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take."""
-        self._outbox.stalled(data, taken)
-
-    def write(self, data: bytes) -> None:
-        """Show whole lines in any case."""
-        self._outbox.write(data)
-
-    def refresh(self) -> None:
-        """Nothing is shown beside the lines."""
-
-    def leave(self) -> None:
-        """Nothing is on the screen that would have to go."""
 
 
 class Conversation:
@@ -122,6 +47,7 @@ class Conversation:
     _log = Logger()
 
     __slots__ = (
+        "_asked",
         "_busy",
         "_closing",
         "_cut_off",
@@ -164,6 +90,7 @@ class Conversation:
         self._last_words = 0  # bytes
         self._warned = False
         self._later: IDelayedCall | None = None
+        self._asked: Question | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
 
     # Reader: what the chat asks of it -------------------------------------------------------------
@@ -192,6 +119,11 @@ class Conversation:
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.outbox.full or self.lost
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+        return self.lost
 
     @property
     def pending(self) -> int:
@@ -236,10 +168,36 @@ class Conversation:
         size, silent = unreached
         return Trace(unreached=max(0, size + pending - self._last_words), owing=silent)
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Take the next line as the answer to a question, also when it is here already."""
+        if self._lines:
+            return self._pop(), self._host.now()
+        if self._closing or self._ending or self.lost:
+            return "", self._host.now()
+        asked = self._asked = Question(question, secret)
+        self._show(asked)
+        return await asked.answer, self._host.now()
+
+    def _show(self, asked: Question) -> None:
+        remark = self.display.ask(asked.text, secret=asked.secret)
+        if remark and self.session is not None:
+            self.session.deliver(Notice(remark))
+        self.display.refresh()
+
+    def _answer(self, text: str) -> bool:
+        """Take a line as the answer, if something is asked."""
+        asked, self._asked = self._asked, None
+        if asked is None:
+            return False
+        self.display.answered()
+        asked.answer.callback(text)
+        return True
+
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
         self._closing = True
         self._lines.clear()
+        self._forget_question()
         self.display.leave()
         self.outbox.close()
 
@@ -247,6 +205,12 @@ class Conversation:
         """The connection is about to be closed by somebody else; nobody comes back to it."""
         self._closing = True
         self._lines.clear()
+        self._forget_question()
+
+    def _forget_question(self) -> None:
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.answer.cancel()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -264,29 +228,24 @@ class Conversation:
 
     async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
-        session, remark = await host.chat.enter(visitor, self, now)
+        try:
+            session, remark = await host.chat.enter(visitor, self, now)
+        except Refused as refused:
+            self._turn_away(refused)
+            return
         if self.lost:
             self._lose(session)
             return
         self.session = session
         if entered is not None:
             entered()
-        if session.focus is not None:  # who has come back is where they were
-            return
-        for text in (*host.motd, *([remark] if remark else [])):
-            session.deliver(Notice(text))
-        lobby: Room | None = None
-        try:
-            lobby = host.chat.join(session, host.chat.lobby.name.shown, now)
-            told = welcome(lobby, session.person)
-        except Refused as refused:
-            told = f"You are {session.person.nick}. {refused.sentence}"
-        session.deliver(Notice(told))
-        told = way_back(host.chat, session.person)
-        if told:
-            session.deliver(Notice(told))
-        if lobby is not None:
-            await unread.show(host.chat, session, lobby)
+        if session.focus is None:  # who has come back is where they were
+            await greet(host, session, remark, guides=self.display.guides)
+
+    def _turn_away(self, refused: Refused) -> None:
+        """Say why somebody may not come in, and part."""
+        self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
+        self.close()
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""
@@ -294,11 +253,14 @@ class Conversation:
         if self.session is not None:
             self.session.send = display.send
             self.session.restyle()
+        if self._asked is not None:
+            self._show(self._asked)
 
     def connection_lost(self) -> None:
         """The connection is gone, and with it this session; its person may come back."""
         self.lost = True
         self._lines.clear()
+        self._forget_question()
         if self._later is not None and self._later.active():
             self._later.cancel()
         if self._goodbye is not None:  # and whoever does not take it is gone
@@ -318,6 +280,7 @@ class Conversation:
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
         self._ending = True
+        self._answer("")
         self._go_on()
 
     def ready(self) -> None:
@@ -333,7 +296,7 @@ class Conversation:
 
     def line(self, text: str) -> None:
         """Take one line of safe text."""
-        if self._closing:
+        if self._closing or self._answer(text):
             return
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
@@ -342,8 +305,27 @@ class Conversation:
         if self._waiting > PASTE_BYTES and self._reading:
             self._read(False)
 
+    def pause(self, paused: bool) -> None:
+        """Read nothing while keys wait for their turn."""
+        if paused == self._reading:
+            self._read(False) if paused else self._go_on()
+
+    def complete(self, before: str) -> Completion:
+        """What the last word before the cursor may become."""
+        return complete(self._host.chat, self.session, before) if self.session else NOTHING
+
+    def quit(self) -> None:
+        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too."""
+        if not self._answer(""):
+            self.line("/quit")
+
     def interrupt(self) -> None:
-        """Drop the lines that wait, and say so; with none waiting, say how one leaves."""
+        """Drop the lines that wait, and say so; with none waiting, say how one leaves.
+
+        A question is called off instead.
+        """
+        if self._answer(""):
+            return
         waiting = len(self._lines)
         self._lines.clear()
         self._waiting = 0
@@ -370,9 +352,7 @@ class Conversation:
             if wait:
                 self._wait(wait)
                 return
-            text = self._lines.pop(0)
-            self._waiting -= len(text) + LINE_COST
-            self._receive(text)
+            self._receive(self._pop())
         if self._lines:
             return
         self._warned = False
@@ -394,6 +374,11 @@ class Conversation:
         self._goodbye = None
         self._cut_off = cut_off
         self.close()
+
+    def _pop(self) -> str:
+        text = self._lines.pop(0)
+        self._waiting -= len(text) + LINE_COST
+        return text
 
     def _wait(self, seconds: float) -> None:
         self._later = self._host.clock.callLater(seconds, self._waited)
@@ -437,7 +422,10 @@ class Conversation:
             await waited_for
         except Refused as refused:
             if self.session is not None:
+                log_guess(refused, self.session.address)
                 self.session.deliver(refused.as_event())
+        except CancelledError:
+            return  # gone before they said what they were asked
         except Exception as bug:
             self.broken(bug)
         self._busy = False

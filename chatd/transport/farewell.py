@@ -34,6 +34,9 @@ class Farewell(Service):
             for session in tuple(person.sessions):
                 session.deliver(Notice("The server is stopping. Goodbye."))
                 session.reader.close()
+            place = self._chat.places.get(person)
+            if place is not None:  # nobody comes back to it any more
+                self._chat.profiles.has_read(person, place.read)
         if everyone:
             said: Deferred[None] = Deferred()
             self._clock.callLater(LAST_WORDS_SECONDS, said.callback, None)

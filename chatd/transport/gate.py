@@ -19,6 +19,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.chat.events import Refused
 from chatd.transport.admission import FULL, Admission
 from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host
@@ -98,6 +99,10 @@ class Way(Interface):
         """What somebody is told when the server is full."""
 
     @property
+    def turned_away(self) -> Callable[[str], bytes]:
+        """What somebody is told who may not come in at all, given the sentence."""
+
+    @property
     def recognises(self) -> Callable[[bytes], bool | None]:
         """Whether the first bytes of a connection are its own; None: more of them are needed."""
 
@@ -155,6 +160,7 @@ class Gate(Protocol):
         self._door = door
         self._address = address
         self._admitted = False
+        self._banned = ""
         self._way: IProtocol | None = None
         self._proxy: ProxyCodec | None = None
         self._data = b""
@@ -187,11 +193,20 @@ class Gate(Protocol):
             self._close(f"{refusal}\r\n".encode())
             return
         self._admitted = True
+        self._ask_for_bans()
         declared = self._door.declared
         if declared is not None:
             self._hand_over(declared)
         else:
             self._timer = clock.callLater(SILENCE_SECONDS, self._silent)
+
+    def _ask_for_bans(self) -> None:
+        """Whether the address is banned; its way in says so, once it is known which that is."""
+        host = self._door.host
+        try:
+            host.chat.welcome.check_address(self._address, host.now())
+        except Refused as refused:
+            self._banned = refused.sentence
 
     def _silent(self) -> None:
         """Nobody spoke first: it is a person, with a netcat or with a telnet."""
@@ -273,6 +288,10 @@ class Gate(Protocol):
         if self._door.admission.is_full() and not way.proves_identity and not conversation:
             self._close(way.full_answer)
             return
+        if self._banned and not way.proves_identity and not conversation:
+            self._log.info("{address} refused: {reason}", address=self._address, reason="banned")
+            self._close(way.turned_away(self._banned))
+            return
         if conversation is None:
             self._log.info("{address} comes in by {way}", address=self._address, way=name)
         with self._log.failuresHandled("handing over to {way}", way=name) as handing_over:
@@ -303,10 +322,10 @@ class Gate(Protocol):
         self._hand_over(name, conversation)
 
     def admit(self, operator: bool) -> str | None:
-        """When the server is full only operators may stay."""
-        if self._door.admission.is_full() and not operator:
-            return FULL
-        return None
+        """When the server is full, or their address is banned, only operators may stay."""
+        if operator:
+            return None
+        return FULL if self._door.admission.is_full() else self._banned or None
 
     def _close(self, words: bytes) -> None:
         """Say one thing and close."""

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
+from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 
 if TYPE_CHECKING:
     from chatd.transport.conversation import Conversation
+
+_log = Logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,12 @@ class Host:
     motd: tuple[str, ...] = ()
     flood: Flood | None = field(default_factory=Flood)
     operators: frozenset[bytes] = frozenset()
+
+
+def log_guess(refused: Refused, address: str) -> None:
+    """Log where a wrong password came from, for whoever keeps such addresses out."""
+    if refused.code == "wrong-password":
+        _log.info("{address} gave a wrong password", address=address or "somebody here")
 
 
 class Doorkeeper(Protocol):

@@ -13,11 +13,13 @@ from chatd.chat import names
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
+from chatd.chat.moderation import set_topic
 from chatd.chat.preferences import Preferences
 from chatd.chat.private import whisper
 from chatd.chat.room import Room
 from chatd.chat.session import Session
-from chatd.transport.host import Arrival, Host
+from chatd.chat.welcome import TURNED_AWAY
+from chatd.transport.host import Arrival, Host, log_guess
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import json
 from chatd.wire.json import ErrorCode
@@ -29,6 +31,13 @@ BOT = 2
 #: What one is told when the server is full.
 FULL_ANSWER = json.encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
 
+
+def turned_away(sentence: str) -> bytes:
+    """What one is told who may not come in at all, and why."""
+    code = int(ErrorCode.NOT_ALLOWED)
+    return json.encode({"isConnected": False, "errorCode": code, "error": sentence})
+
+
 #: What the chat declines, by its code word.
 _ERRORS = {
     "bad-nick": ErrorCode.NOT_A_NAME,
@@ -39,8 +48,17 @@ _ERRORS = {
     "no-room": ErrorCode.NOT_IN_ROOM,
     "not-in-room": ErrorCode.NOT_IN_ROOM,
     "slow": ErrorCode.TOO_FAST,
+    "too-fast": ErrorCode.TOO_FAST,
+    "busy": ErrorCode.TOO_FAST,
+    "wrong-password": ErrorCode.WRONG_PASSWORD,
+    "no-such-account": ErrorCode.WRONG_PASSWORD,
+    "no-password": ErrorCode.WRONG_PASSWORD,
     "private": ErrorCode.NOT_ALLOWED,
     "muted": ErrorCode.NOT_ALLOWED,
+    "banned": ErrorCode.NOT_ALLOWED,
+    "key-needed": ErrorCode.NOT_ALLOWED,
+    "wrong-key": ErrorCode.NOT_ALLOWED,
+    "not-invited": ErrorCode.NOT_ALLOWED,
     "not-moderator": ErrorCode.NOT_ALLOWED,
 }
 
@@ -106,8 +124,16 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
     def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
         """Answer a request that the chat declines."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
+        log_guess(refused, self.arrival.address)
+        if self.session is None and refused.code in TURNED_AWAY:
+            self.write(turned_away(refused.sentence))
+            self.close()
+            return
         if self.session is None:
-            self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
+            answer: Fields = {"isConnected": False, "errorCode": int(code)}
+            if self._version == BOT:
+                answer["error"] = refused.sentence
+            self.write(json.encode(answer))
             return
         asked = json.request_from(request.fields) if isinstance(request, json.Object) else None
         self._error(code, refused.sentence, getattr(asked, "id", None))
@@ -124,8 +150,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self.write(json.encode({"isConnected": False, "errorCode": int(code)}))
             case json.BadRequest(sentence=sentence, code=code, id=given):
                 self._error(code, sentence, given)
-            case json.Username(username=nick, version=version):
-                await self._enter(nick, version)
+            case json.Username():
+                await self._enter(asked)
             case json.DisconnectRequest():
                 self._disconnect()
             case json.Ping(value=value, id=given):
@@ -136,8 +162,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self._say(session, text, sender, dm, None, None)
             case json.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
                 self._say(session, text, sender, dm, room, given)
-            case json.Join(room=room, id=given):
-                joined = self.host.chat.join(session, room, self.host.now())
+            case json.Join(room=room, key=key, id=given):
+                joined = self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
             case json.Leave(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
@@ -147,23 +173,27 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 await self._history(session, asked)
             case json.Users(room=room, id=given):
                 where = self.host.chat.find_room(room, session.person)
-                count, users = len(where.members), _users(where)
+                count, users = len(where.members), _users(where, self.host.now())
                 self._answer(given, room=where.name.shown, count=count, users=users)
             case json.Topic(room=room, topic=topic, id=given):
                 where = self._room(session, room)
-                self.host.chat.set_topic(session.person, where, topic, self.host.now())
+                set_topic(self.host.chat, session.person, where, topic, self.host.now())
                 self._answer(given, room=where.name.shown)
 
     def _room(self, session: Session, room: str | None) -> Room:
         return self.host.chat.find_room(room, session.person) if room else session.room()
 
-    async def _enter(self, nick: str, version: int) -> None:
+    async def _enter(self, who: json.Username) -> None:
         if self.session is not None:
             self._error(ErrorCode.OUT_OF_TURN, f"You are {self.session.person.nick} already.")
             return
         host, now = self.host, self.host.now()
-        self._version = version
-        visitor = Visitor(nick, self.arrival.address)
+        self._version = version = who.version
+        nick, address, account = who.username, self.arrival.address, ""
+        if who.password is not None:
+            proved = await host.chat.logins.prove(nick, who.password, address, now)
+            account = proved.name.key
+        visitor = Visitor(nick, address, account=account)
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
         if self.over:
             host.chat.leave(session, "", now)
@@ -227,14 +257,14 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self._answer(asked.id, room=where.name.shown, events=wanted)
 
 
-def _users(room: Room) -> list[Fields]:
+def _users(room: Room, now: float) -> list[Fields]:
     """The first people of a room, with what others may know of them."""
     return [
         {
             "nick": person.nick,
             "role": room.role_of(person).value,
             "away": person.away,
-            "muted": person.name.key in room.muted,
+            "muted": room.held_by(room.mutes, person, now) is not None,
         }
         for person in list(room.members)[:LISTED]
     ]

@@ -45,6 +45,11 @@ KEEPALIVE = (60, 15, 4)
 _INT = struct.Struct("i")
 #: Where ``tcpi_last_ack_recv`` is in Linux's ``struct tcp_info``, in milliseconds.
 _LAST_ACK_RECEIVED = 56
+#: Where the bytes ``tcpi_retransmits`` and ``tcpi_probes`` are: what was sent again in vain.
+_SENT_AGAIN = slice(2, 4)
+#: How often that is until a peer counts as silent: what was sent a moment ago is only on its way,
+#: however long nothing was to be answered before.  It takes from 1.4 s on.
+_IN_VAIN = 3
 #: The state of a connection that was reset (Linux's TCP_CLOSE).
 _CLOSED = 7
 
@@ -139,6 +144,8 @@ def unacknowledged(connection: tcp.Connection) -> tuple[int, float] | None:
             return None
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK_RECEIVED + 4)
         (silent,) = _INT.unpack_from(info, _LAST_ACK_RECEIVED)
+        if max(info[_SENT_AGAIN]) < _IN_VAIN:
+            silent = 0
     except (AttributeError, OSError, ValueError, struct.error):
         return None
     return size, silent / 1000

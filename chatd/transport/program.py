@@ -108,6 +108,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return self.over or self.outbox.full
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+        return self.over
+
+    @property
     def pending(self) -> int:
         """Bytes that wait for the connection."""
         return self.outbox.pending
@@ -133,6 +138,10 @@ class ProgramProtocol(Protocol, Generic[_Request]):
 
     def refocused(self) -> None:
         """A program has no prompt."""
+
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """A program is asked nothing."""
+        return "", self.host.now()
 
     def close(self) -> None:
         """Send what is pending and end the connection."""

@@ -21,6 +21,7 @@ from chatd.chat.people import fold
 from chatd.chat.preferences import Preferences
 from chatd.chat.room import Room
 from chatd.chat.session import Session
+from chatd.chat.welcome import TURNED_AWAY
 from chatd.transport.host import Arrival, Host
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import tcd
@@ -32,6 +33,12 @@ PLACES = 2 * ROOMS_PER_PERSON + 1
 #: What one is told when the server is full.
 FULL_ANSWER = tcd.error(tcd.ErrorCode.SERVER_FULL, tcd.ErrorCode.SERVER_FULL.sentence)
 
+
+def turned_away(sentence: str) -> bytes:
+    """What one is told who may not come in at all, and why."""
+    return tcd.error(tcd.ErrorCode.NOT_ALLOWED, sentence)
+
+
 #: What the chat declines, by its code word.
 _ERRORS = {
     "bad-nick": tcd.ErrorCode.BAD_NAME,
@@ -42,8 +49,15 @@ _ERRORS = {
     "wrong-join-id": tcd.ErrorCode.WRONG_JOIN_ID,
     "private": tcd.ErrorCode.NOT_ALLOWED,
     "muted": tcd.ErrorCode.NOT_ALLOWED,
+    "banned": tcd.ErrorCode.NOT_ALLOWED,
+    "key-needed": tcd.ErrorCode.NOT_ALLOWED,
+    "not-invited": tcd.ErrorCode.NOT_ALLOWED,
     "slow": tcd.ErrorCode.TOO_FAST,
 }
+
+
+#: What is said otherwise here than to people, who may be able to do something about it.
+_SENTENCES = {"key-needed": "That room needs a key, which this protocol cannot give."}
 
 
 @dataclass(slots=True)
@@ -119,7 +133,9 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
     def refuse(self, request: tcd.Request | tcd.Bad, refused: Refused) -> None:
         """Answer a request that the chat declines."""
         code = _ERRORS.get(refused.code, tcd.ErrorCode.REFUSED)
-        self.write(tcd.error(code, refused.sentence))
+        self.write(tcd.error(code, _SENTENCES.get(refused.code, refused.sentence)))
+        if self.session is None and refused.code in TURNED_AWAY:
+            self.close()
 
     async def serve(self, request: tcd.Request | tcd.Bad) -> None:
         """Do what a request asks for."""

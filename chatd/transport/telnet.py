@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entrance import Visitor
-from chatd.transport.conversation import TOO_LONG, Conversation, Plain
+from chatd.terminal.colours import FEW, kind
+from chatd.transport.conversation import TOO_LONG, Conversation
+from chatd.transport.display import Plain
 from chatd.transport.host import Arrival, Host
-from chatd.transport.outbox import outbox_for, stream
+from chatd.transport.outbox import Outbox, outbox_for, stream
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
 from chatd.wire.telnet import (
@@ -30,15 +34,30 @@ from chatd.wire.telnet import (
 #: answers later still counts.
 SETTLE_SECONDS = 0.4
 
-#: Terminals that show no colours, by the beginning of their names.
-_COLOURLESS = ("dumb", "unknown", "network", "vt", "teletype")
-#: Those whose cursor cannot be moved.
-_DUMB = ("dumb", "unknown", "network", "teletype")
-
 
 def recognises(data: bytes) -> bool | None:
     """A telnet that speaks first begins with a command."""
     return is_telnet(data)
+
+
+class Lines(Plain):
+    """Plain lines of a telnet, which can be asked not to show what is typed."""
+
+    __slots__ = ("_hide",)
+
+    def __init__(self, outbox: Outbox, hide: Callable[[bool], None]) -> None:
+        super().__init__(outbox)
+        self._hide = hide
+
+    def ask(self, question: str, *, secret: bool) -> str:
+        """Ask on a line of its own."""
+        if secret:
+            self._hide(True)
+        return f"{question}? An empty line calls it off."
+
+    def answered(self) -> None:
+        """What is typed is shown again."""
+        self._hide(False)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -54,7 +73,7 @@ class TelnetProtocol(Protocol):
         self._lines = LineCodec()
         self._terminal: Terminal | None = None
         self._size = (80, 24)
-        self._colours = True
+        self._colours = FEW
         self._ansi = True
         self._settling: IDelayedCall | None = None
         self.conversation = conversation
@@ -67,6 +86,7 @@ class TelnetProtocol(Protocol):
             outbox = outbox_for(transport, self._host.clock, self._ready)
             self.conversation = Conversation(self._host, outbox, self._set_reading)
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
+        self.conversation.use(Lines(self.conversation.outbox, self._hide))
         self._codec.offer(self._arrival.probed)
         self._reply()
 
@@ -98,6 +118,14 @@ class TelnetProtocol(Protocol):
         if replies and self.conversation is not None:
             self.conversation.outbox.write(replies)
             self.conversation.check()
+
+    def _hide(self, hide: bool) -> None:
+        """Let the client show what is typed no more, or again."""
+        if hide:
+            self._codec.hide_typing()
+        elif self._codec.show_typing() and self.conversation is not None:
+            self.conversation.outbox.write(b"\r\n")  # Enter was not shown either
+        self._reply()
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came: commands of the protocol are answered, the rest is what was typed."""
@@ -133,12 +161,11 @@ class TelnetProtocol(Protocol):
                     terminal.interrupt()
             case EndOfFile():
                 self._settled()
-                conversation.line("/quit")
+                conversation.quit()
 
     def _set_kind(self, conversation: Conversation, name: str) -> None:
         """The client has said what its terminal is."""
-        self._colours = not name.startswith(_COLOURLESS)
-        self._ansi = not name.startswith(_DUMB)
+        self._colours, self._ansi = kind(name)
         if self._terminal is not None:
             self._terminal.is_now(colours=self._colours, ansi=self._ansi)
             conversation.use(self._terminal)
@@ -163,7 +190,7 @@ class TelnetProtocol(Protocol):
             half_typed = self._terminal.typed
             self._terminal.leave()
             self._terminal = None
-            conversation.use(Plain(conversation.outbox))
+            conversation.use(Lines(conversation.outbox, self._hide))
             self._take_lines(conversation, half_typed.encode())
 
     def _take_lines(self, conversation: Conversation, data: bytes) -> None:

@@ -25,12 +25,17 @@ AUTO = "auto"
 NAMES = (AUTO, "ssh", "telnet", "tcd", "json", "line")
 
 
+def _in_a_line(sentence: str) -> bytes:
+    return f"{sentence}\r\n".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class _Way:
     recognises: Callable[[bytes], bool | None]
     protocol: Callable[[Host, Arrival, Conversation | None], IProtocol]
     proves_identity: bool = False
     full_answer: bytes = f"{FULL}\r\n".encode()
+    turned_away: Callable[[str], bytes] = _in_a_line
 
 
 def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[str, Way]:
@@ -48,11 +53,13 @@ def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[
             is_tcd,
             lambda host, arrival, _: tcd.TcdProtocol(host, arrival, shared),
             full_answer=tcd.FULL_ANSWER,
+            turned_away=tcd.turned_away,
         ),
         "json": _Way(
             is_json,
             lambda host, arrival, _: json.JsonProtocol(host, arrival),
             full_answer=json.FULL_ANSWER,
+            turned_away=json.turned_away,
         ),
         "line": _Way(line.recognises, lambda host, arrival, _: line.LineProtocol(host, arrival)),
     }

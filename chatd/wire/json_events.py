@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from chatd.chat.events import (
     Acted,
+    Announced,
     Deleted,
     Edited,
     Entry,
@@ -37,6 +38,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.chat.log import Unadorned
 from chatd.wire.json import encode
 
 Fields = dict[str, object]
@@ -65,12 +67,16 @@ def described(event: RoomEvent) -> Fields:
             return {"event": "left", "nick": nick, "reason": reason, "gone": gone}
         case Renamed(nick=nick, new=new):
             return {"event": "renamed", "nick": nick, "new": new}
-        case Kicked(nick=nick, by=by, reason=reason):
-            return {"event": "kicked", "nick": nick, "by": by, "reason": reason}
+        case Kicked(nick=nick, by=by, reason=reason, banned=banned, until=until):
+            fields = _until(until) if banned else {}
+            return {"event": "kicked", "nick": nick, "by": by, "reason": reason, **fields}
         case RoleGiven(nick=nick, role=role, by=by):
             return {"event": "role", "nick": nick, "role": role.value, "by": by}
-        case Muted(nick=nick, by=by, muted=muted):
-            return {"event": "muted", "nick": nick, "by": by, "muted": muted}
+        case Muted(nick=nick, by=by, muted=muted, until=until, reason=reason):
+            fields = {"reason": reason} if reason else {}
+            if until is not None:
+                fields["until"] = timestamp(until)
+            return {"event": "muted", "nick": nick, "by": by, "muted": muted, **fields}
         case RoomSet(nick=nick, name=name, value=value):
             return {"event": "setting", "nick": nick, "name": name, "value": value}
 
@@ -79,6 +85,11 @@ def _message(event: Said | Acted) -> Fields:
     name = "said" if isinstance(event, Said) else "acted"
     fields: Fields = {"event": name, "sender": event.nick, "message": event.text}
     return {**fields, "edited": True} if event.edited else fields
+
+
+def _until(until: float | None) -> Fields:
+    """What is said of a ban: until when it holds, or null, which is for good."""
+    return {"banned": True, "until": timestamp(until) if until is not None else None}
 
 
 def placed(entry: Entry) -> Fields:
@@ -92,18 +103,8 @@ def placed(entry: Entry) -> Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class EventStyle:
+class EventStyle(Unadorned):
     """Typed events, for bots and for whatever reads a stream of lines."""
-
-    @property
-    def highlights(self) -> bool:
-        """A program finds for itself whether it is meant."""
-        return False
-
-    @property
-    def aside(self) -> EventStyle:
-        """Every event names its room."""
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room, as one object."""
@@ -115,18 +116,8 @@ class EventStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageStyle:
+class MessageStyle(Unadorned):
     """Everything as a message from somebody: what the first clients understand."""
-
-    @property
-    def highlights(self) -> bool:
-        """A program finds for itself whether it is meant."""
-        return False
-
-    @property
-    def aside(self) -> MessageStyle:
-        """Every message names its room."""
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room, as a message; empty when there are no words for it."""
@@ -157,9 +148,12 @@ class MessageStyle:
                         "time": timestamp(event.time),
                     }
                 )
-            case PutOut(room=room, by=by):
-                text = f"You were kicked from {room}."
+            case PutOut(room=room, by=by, banned=banned):
+                done = "banned" if banned else "kicked"
+                text = f"You were {done} from {room or 'this server'}."
                 return encode({"message": text, "sender": by or "server", "dm": None})
+            case Announced(by=by, text=text):
+                return encode({"message": text, "sender": by, "dm": None})
             case Missed(room=room, count=count):
                 text = f"You missed {count} messages in {room}."
                 return encode({"message": text, "sender": "server", "dm": None})
@@ -188,8 +182,8 @@ def spoken(event: RoomEvent) -> str:
             return f"{nick} is now known as {new}"
         case TopicSet(topic=topic):
             return f"The topic is: {topic}" if topic else "There is no topic any more"
-        case Kicked(nick=nick):
-            return f"{nick} was kicked"
+        case Kicked(nick=nick, banned=banned):
+            return f"{nick} was {'banned' if banned else 'kicked'}"
         case _:
             return ""
 
@@ -216,14 +210,17 @@ def personal(event: PersonalEvent) -> Fields:
             return {"event": "invited", "by": by, "room": room, "time": timestamp(time)}
         case Missed(room=room, count=count):
             return {"event": "missed", "room": room, "count": count}
-        case PutOut(time=time, room=room, by=by, reason=reason):
+        case PutOut(time=time, room=room, by=by, reason=reason, banned=banned, until=until):
             return {
                 "event": "put out",
                 "room": room,
                 "by": by,
                 "reason": reason,
                 "time": timestamp(time),
+                **(_until(until) if banned else {}),
             }
+        case Announced(time=time, by=by, text=text):
+            return {"event": "announced", "by": by, "message": text, "time": timestamp(time)}
         case Found(entries=entries, page=page, more=more):
             events = [placed(each) for each in entries]
             return {"event": "found", "events": events, "page": page, "more": more}

@@ -8,7 +8,7 @@ are one line: a line break in them becomes a blank.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -61,14 +61,17 @@ class ErrorCode(IntEnum):
     TOO_FAST = 14
     #: Anything else that the chat declines; the sentence says what.
     REFUSED = 15
+    #: That is not the password of that account.
+    WRONG_PASSWORD = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Username:
-    """Who comes in; ``version`` is 1 unless it was named."""
+    """Who comes in; ``version`` is 1 unless it was named, ``password`` proves an account."""
 
     username: str
     version: int
+    password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +92,11 @@ class DisconnectRequest:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Go into a room."""
+    """Go into a room; with its key, where it has one."""
 
     room: str
     id: Id
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +235,7 @@ def _username(fields: Fields, _: Id) -> Username:
     version = fields.get("version", VERSIONS[0])
     if not isinstance(version, int) or isinstance(version, bool) or version not in VERSIONS:
         raise _WrongValueError("“version” has to be 1 or 2.")
-    return Username(_line(fields, "username"), version)
+    return Username(_line(fields, "username"), version, _line_or_none(fields, "password"))
 
 
 def _disconnect(fields: Fields, _: Id) -> DisconnectRequest:
@@ -275,7 +279,9 @@ _READERS: Final[dict[str, Callable[[Fields, Id], Request]]] = {
     "username": _username,
     "disconnect": _disconnect,
     "message": _message,
-    "join": lambda fields, given: Join(_line(fields, "join"), given),
+    "join": lambda fields, given: Join(
+        _line(fields, "join"), given, " ".join((_line_or_none(fields, "key") or "").split())
+    ),
     "leave": lambda fields, given: Leave(_line(fields, "leave"), given),
     "history": _history,
     "users": lambda fields, given: Users(_line(fields, "users"), given),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from chatd.chat.events import (
     Acted,
+    Announced,
     Deleted,
     Edited,
     Entry,
@@ -28,6 +29,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.chat.log import Unadorned
 from chatd.wire.tcd_answers import chat, error
 from chatd.wire.tcd_requests import ErrorCode
 
@@ -53,14 +55,14 @@ def message(event: RoomEvent) -> str:
             return f"{nick} is now known as {new}."
         case TopicSet(topic=topic):
             return f"The topic is: {topic}" if topic else "There is no topic any more."
-        case Kicked(nick=nick, by=by):
-            return f"{nick} was kicked by {by or 'the server'}."
+        case Kicked(nick=nick, by=by, banned=banned):
+            return f"{nick} was {'banned' if banned else 'kicked'} by {by or 'the server'}."
         case _:
             return ""
 
 
 @dataclass(frozen=True, slots=True)
-class TcdStyle:
+class TcdStyle(Unadorned):
     """CHATs.  ``ref`` gives the ROOM_REF of a room by its name, or 0.
 
     ``private_ref`` gives the one in which its reader is shown what somebody else says to them
@@ -69,16 +71,6 @@ class TcdStyle:
 
     ref: Callable[[str], int]
     private_ref: Callable[[str], int] = field(compare=False)
-
-    @property
-    def highlights(self) -> bool:
-        """There is nothing to highlight with."""
-        return False
-
-    @property
-    def aside(self) -> TcdStyle:
-        """Every CHAT names its room."""
-        return self
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room; empty when this protocol has no words for it."""
@@ -90,8 +82,14 @@ class TcdStyle:
         match event:
             case PrivateMessage(sender=sender, text=text, end=Recipient.ADDRESSEE):
                 return chat(self.private_ref(sender), sender, f"(private) {text}")
-            case PutOut(room=room, by=by):
-                return chat(self.ref(room), by or "server", "You were kicked from this chatroom.")
+            case PutOut(room=None, banned=banned):
+                done = "banned" if banned else "kicked"
+                return error(ErrorCode.NOT_ALLOWED, f"You were {done} from this server.")
+            case PutOut(room=str(room), by=by, banned=banned):
+                text = f"You were {'banned' if banned else 'kicked'} from this chatroom."
+                return chat(self.ref(room), by or "server", text)
+            case Announced(by=by, text=text):
+                return chat(self.private_ref(by), by, f"(to everyone) {text}")
             case Refusal(text=text):
                 return error(ErrorCode.REFUSED, text)
             case Missed(room=room, count=count):

@@ -146,6 +146,7 @@ class TelnetCodec:
 
     __slots__ = (
         "_frames",
+        "_hiding",
         "_last_name",
         "_name_asked",
         "_names_left",
@@ -165,6 +166,7 @@ class TelnetCodec:
         self._ours = Side(WILL, WONT, bits(ECHO, SGA, BINARY))
         self._theirs = Side(DO, DONT, bits(TTYPE, NAWS, SGA, BINARY))
         self._offered = False
+        self._hiding = False
         self._names_left = NAMES
         self._name_asked = False
         self._last_name = b""
@@ -190,6 +192,23 @@ class TelnetCodec:
         self._replies += self._theirs.ask(NAWS)
         self._replies += self._ours.ask(ECHO) + self._ours.ask(SGA) + self._theirs.ask(SGA)
         self._replies += self._ours.ask(BINARY) + self._theirs.ask(BINARY)
+
+    def hide_typing(self) -> None:
+        """Ask a client that keeps its lines not to show what is typed: we would echo it, and don't.
+
+        One that refused to leave the echo to us, but sends each key, is left alone.
+        """
+        if not self._ours.on & bits(SGA):
+            self._hiding = True
+            self._replies += self._ours.ask(ECHO)
+
+    def show_typing(self) -> bool:
+        """Let the client show what is typed again; return whether it was hidden."""
+        hidden = self._hiding and bool(self._ours.on & bits(ECHO))
+        self._hiding = False
+        if not self.character_mode:
+            self._replies += self._ours.withdraw(ECHO)
+        return hidden
 
     def data_to_send(self) -> bytes:
         """Return, once, what the protocol has to say."""
@@ -251,7 +270,7 @@ class TelnetCodec:
         before, asked = self.character_mode, self._ours.asked
         self._replies += self._ours.hear(agreed, option)
         answered = option == SGA or (option == ECHO and asked & bits(ECHO))
-        if answered and not (self._ours.on | self._ours.asked) & bits(SGA):
+        if answered and not (self._hiding or (self._ours.on | self._ours.asked) & bits(SGA)):
             self._replies += self._ours.withdraw(ECHO)
         if self.character_mode != before:
             self._values.append(CharacterMode(self.character_mode))

@@ -6,12 +6,12 @@ is /quit, anything else is said in the room with the focus.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from difflib import get_close_matches
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, talking
-from chatd.chat.commands.command import Call, Command
+from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, serving, talking
+from chatd.chat.commands.command import Call, Command, Takes
 from chatd.chat.events import Refused
 from chatd.chat.session import Session
 from chatd.chat.text import cut
@@ -55,33 +55,83 @@ def _find(name: str) -> Command:
 
 
 def _help(call: Call) -> None:
-    name = call.words.removeprefix("/")
-    if name:
-        command = _find(name)
-        rows = [command.help, *([command.more] if command.more else [])]
-        if command.aliases:
-            rows.append("also: " + ", ".join(f"/{alias}" for alias in command.aliases))
-        call.list(command.usage, rows)
-        return
+    name = call.words.lower()
     usable = [command for command in COMMANDS if command.is_for(call.session)]
-    width = max(len(command.usage) for command in usable)
-    call.list(
-        "Type to talk; a line that begins with / is a command:",
-        [f"{command.usage:{width}}  {command.help}" for command in usable],
+    if not name:
+        call.list(
+            "Type to talk; what begins with / is a command. /help NAME says more of:",
+            [f"{group:{_GROUP_WIDTH}}  {_names(commands)}" for group, commands in grouped(usable)],
+        )
+    elif name in (*GROUPS, "all"):
+        shown = [each for each in usable if name in (group_of(each), "all")]
+        width = max((len(command.usage) for command in shown), default=0)
+        rows = [f"{command.usage:{width}}  {command.help}" for command in shown]
+        call.list(f"{name.capitalize()}:", rows)
+    else:
+        _help_with(call, _find(call.words.removeprefix("/")))
+
+
+def _help_with(call: Call, command: Command) -> None:
+    rows = [command.help, *([command.more] if command.more else [])]
+    if command.aliases:
+        rows.append("also: " + ", ".join(f"/{alias}" for alias in command.aliases))
+    call.list(command.usage, rows)
+
+
+def grouped(commands: Iterable[Command]) -> list[tuple[str, list[Command]]]:
+    """Some commands by their groups; a group without any is left out."""
+    groups: dict[str, list[Command]] = {group: [] for group in GROUPS}
+    for command in commands:
+        groups[group_of(command)].append(command)
+    return [(group, those) for group, those in groups.items() if those]
+
+
+def group_of(command: Command) -> str:
+    """The group that a command is shown in."""
+    return _GROUP_OF.get(command.name) or next(
+        group for group, commands in _TABLES if command in commands
     )
 
 
-_HELP = Command("help", "[COMMAND]", "these commands, or one in full", _help, ("h", "?"))
+def _names(commands: list[Command]) -> str:
+    return " ".join(f"/{command.name}" for command in commands)
 
-#: Every command, in the order of /help.
+
+_HELP = Command(
+    "help",
+    "[GROUP|COMMAND]",
+    "the commands of a group, or one in full",
+    _help,
+    ("h", "?"),
+    more="/help all lists every command; where a group has the name of a command, /help /rooms is "
+    "the command.",
+    takes=(Takes.COMMAND,),
+)
+
+#: What /help shows the commands in.
+GROUPS = ("talking", "rooms", "people", "yourself", "moderation", "server")
+_GROUP_WIDTH = max(map(len, GROUPS))
+
+_TABLES = (
+    ("talking", talking.COMMANDS),
+    ("talking", recalling.COMMANDS),
+    ("rooms", rooms.COMMANDS),
+    ("yourself", oneself.COMMANDS),
+    ("yourself", accounts.COMMANDS),
+    ("moderation", moderating.COMMANDS),
+    ("server", serving.COMMANDS),
+)
+#: Those whose group is not that of the others in their table.
+_GROUP_OF = {
+    **dict.fromkeys(("users", "whois", "ignore", "unignore"), "people"),
+    **dict.fromkeys(("help", "resume", "quit"), "server"),
+    "room": "moderation",
+}
+
+#: Every command, in the order of /help all.
 COMMANDS: tuple[Command, ...] = (
     _HELP,
-    *talking.COMMANDS,
-    *recalling.COMMANDS,
-    *rooms.COMMANDS,
-    *oneself.COMMANDS,
-    *accounts.COMMANDS,
-    *moderating.COMMANDS,
+    *(command for _, commands in _TABLES for command in commands),
 )
 
 _BY_NAME = {name: command for command in COMMANDS for name in (command.name, *command.aliases)}

@@ -4,12 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Listing, Notice, Refused, Role
 from chatd.chat.people import Person
 from chatd.chat.room import Room, outranks
 from chatd.chat.session import Session
+
+
+class Takes(Enum):
+    """What one argument of a command is, for completion."""
+
+    NICK = auto()
+    IGNORED = auto()
+    ROOM = auto()
+    OWN_ROOM = auto()
+    COMMAND = auto()
+    PREFERENCE = auto()
+    SETTING = auto()
+    VALUE = auto()  # of the preference or setting before it
+    TEXT = auto()
+    OTHER = auto()
+
+
+#: What the words of a usage stand for; those that are not here are completed to nothing.
+_WORDS = {
+    "NICK": Takes.NICK,
+    "ROOM": Takes.ROOM,
+    "COMMAND": Takes.COMMAND,
+    "TEXT": Takes.TEXT,
+    "WORDS": Takes.TEXT,
+    "REASON": Takes.TEXT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +62,16 @@ class Call:
         """Give several lines to who asked."""
         self.session.deliver(Listing(heading, tuple(rows)))
 
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """Ask who uses it for a line more; return it, and when it came.
+
+        :raises Refused: ``cancelled``.
+        """
+        line, now = await self.session.reader.ask(question, secret=secret)
+        if not line.strip():
+            raise Refused("cancelled", "You said nothing, so nothing has changed.")
+        return line, now
+
     def room(self, words: str) -> Room:
         """The room that words name, or the one with the focus.
 
@@ -58,7 +95,7 @@ class Command:
     """What a person can do with a line that begins with ``/``.
 
     ``least`` is the role in the room with the focus that the command is offered to; what it does
-    checks for itself.
+    checks for itself.  ``takes`` says what each argument is where the usage does not.
     """
 
     name: str
@@ -68,6 +105,17 @@ class Command:
     aliases: tuple[str, ...] = ()
     least: Role = Role.MEMBER
     more: str = ""
+    takes: tuple[Takes, ...] | None = None
+
+    def argument(self, number: int) -> Takes:
+        """What the argument with this number is, from 0; a text at the end goes on for ever."""
+        takes = self.takes
+        if takes is None:
+            words = self.arguments.replace("[", "").replace("]", "").split()
+            takes = tuple(_WORDS.get(word, Takes.OTHER) for word in words)
+        if number < len(takes):
+            return takes[number]
+        return Takes.TEXT if takes and takes[-1] is Takes.TEXT else Takes.OTHER
 
     @property
     def usage(self) -> str:

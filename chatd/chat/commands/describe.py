@@ -56,25 +56,18 @@ def topic(room: Room) -> str:
     return f"Topic: {room.settings.topic}" if room.settings.topic else ""
 
 
-def roster(room: Room) -> list[str]:
+def roster(room: Room, now: float) -> list[str]:
     """The people in a room, a line each, with their marks."""
     rows = []
     for person in list(room.members)[:LISTED]:
         marks = [_MARKS[role] for role in [room.role_of(person)] if role in _MARKS]
-        if person.name.key in room.muted:
+        if room.held_by(room.mutes, person, now) is not None:
             marks.append("muted")
         if person.away is not None:
             marks.append(f"away: {person.away}" if person.away else "away")
+        if not (person.sessions or person.server):
+            marks.append("cut off")
         rows.append(f"{person.nick} ({', '.join(marks)})" if marks else person.nick)
     if len(room.members) > LISTED:
         rows.append(f"… and {len(room.members) - LISTED} more")
     return rows
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it, in its largest whole unit."""
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' * (count != 1)}"
-    return f"{max(0, int(seconds))} s"

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from chatd.chat import moderation
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from chatd.chat import banning, moderation
+from chatd.chat.audit import Deed
+from chatd.chat.banning import Act
+from chatd.chat.bans import Ban, Bans, Kind
 from chatd.chat.commands.command import Call, Command
-from chatd.chat.events import Role
+from chatd.chat.durations import term
+from chatd.chat.events import Refused, Role
+from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
+from chatd.chat.people import Person
+
+_BAN = "TARGET [TIME] [REASON]"
+_TARGETS = (
+    "TARGET is a nick, account:NICK, SHA256:… of a key, an address, or a network such as "
+    "192.0.2.0/24; TIME is such as 30m, 2h, 7d or 1w, and without one it is for good."
+)
 
 
 def _kick(call: Call) -> None:
@@ -12,14 +27,72 @@ def _kick(call: Call) -> None:
     moderation.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
 
 
+def _act(call: Call) -> Act:
+    return Act(call.chat, call.person, call.session.room(), call.now)
+
+
+def _ban(call: Call) -> None:
+    target, words = call.split(_BAN)
+    made = banning.ban(_act(call), target, words)
+    how_long = term(call.now, made.until)
+    call.answer(f"The ban of {made.label} covers {covers(made, call.person)}, {how_long}.")
+
+
+def covers(made: Ban, person: Person) -> str:
+    """What a ban covers, as far as somebody may know: addresses are for operators."""
+    match made.target.kind:
+        case Kind.ACCOUNT:
+            return f"the account {made.target.value}"
+        case Kind.KEY:
+            return f"the key {made.target.value}"
+        case Kind.NICK:
+            return f"the nick {made.target.value} alone"
+        case Kind.ADDRESS:
+            hidden = made.is_named and not person.operator
+            return "their address" if hidden else made.target.value
+
+
+def _unban(call: Call) -> None:
+    target, _ = call.split("TARGET")
+    room = call.session.room()
+    ended = banning.unban(_act(call), target)
+    call.answer(f"{ended[0].label} may come into {room} again.")
+
+
+def rows(bans: Bans, call: Call) -> list[str]:
+    """Bans or mutes, a line each, those that are over left out."""
+    bans.expire(call.now)
+    shown = list(bans)[:LISTED]
+    lines = [
+        f"{made.label} ({covers(made, call.person)}), by {made.by}, {made.rest(call.now)}"
+        if made.is_named
+        else f"{made.label}, by {made.by}, {made.rest(call.now)}"
+        for made in shown
+    ]
+    if len(bans) > LISTED:
+        lines.append(f"… and {len(bans) - LISTED} more")
+    return lines
+
+
+def _bans(call: Call) -> None:
+    room = call.room(call.words)
+    room.check_membership(call.person)
+    room.check_role(call.person, Role.MODERATOR)
+    banned, muted = rows(room.bans, call), rows(room.mutes, call)
+    if banned or not muted:
+        call.list(f"Banned from {room}:" if banned else f"Nobody is banned from {room}.", banned)
+    if muted:
+        call.list(f"Muted in {room}:", muted)
+
+
 def _mute(call: Call) -> None:
-    nick, _ = call.split("NICK")
-    moderation.mute(call.chat, call.person, call.session.room(), nick, call.now)
+    nick, words = call.split("NICK [TIME] [REASON]")
+    banning.mute(_act(call), nick, words)
 
 
 def _unmute(call: Call) -> None:
     nick, _ = call.split("NICK")
-    moderation.mute(call.chat, call.person, call.session.room(), nick, call.now, muted=False)
+    banning.unmute(_act(call), nick)
 
 
 def _op(call: Call) -> None:
@@ -34,10 +107,66 @@ def _deop(call: Call) -> None:
     moderation.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
 
 
+def _audit(call: Call) -> None:
+    count, name = AUDIT_SHOWN, ""
+    for word in call.words.split():
+        if word.isascii() and word.isdigit():
+            count = max(1, min(int(word[:9]), AUDIT_SHOWN_AT_MOST))
+        else:
+            name = word
+    if call.person.operator and not name:
+        room = None
+    else:
+        room = call.room(name)
+        if not call.person.operator:
+            room.check_membership(call.person)
+        room.check_role(call.person, Role.MODERATOR)
+    deeds = call.chat.audit.last(count, room)
+    where = room if room is not None else "this server"
+    if not deeds:
+        raise Refused("nothing", f"Nobody has looked after {where} yet.")
+    call.list(
+        f"What was done in {where}, the last {len(deeds)}:", [_row(each, call) for each in deeds]
+    )
+
+
+def _row(deed: Deed, call: Call) -> str:
+    zone = ZoneInfo(call.session.preferences.timezone)
+    time = datetime.fromtimestamp(deed.time, zone).strftime("%Y-%m-%d %H:%M")
+    who = (
+        deed.nick if deed.account in (None, deed.nick.lower()) else f"{deed.nick} ({deed.account})"
+    )
+    where = f"[{deed.room}] " if deed.room else ""
+    row = f"{time} {where}{who}: {deed.what} {deed.whom}".rstrip()
+    if deed.covered and call.person.operator:
+        row += f", {deed.covered}"
+    return f"{row} ({deed.reason})" if deed.reason else row
+
+
 COMMANDS = (
     Command("kick", "NICK [REASON]", "put somebody out of this room", _kick, least=Role.MODERATOR),
-    Command("mute", "NICK", "let somebody speak no more in this room", _mute, least=Role.MODERATOR),
+    Command(
+        "ban", _BAN, "keep somebody out of this room", _ban, least=Role.MODERATOR, more=_TARGETS
+    ),
+    Command("unban", "TARGET", "let somebody come in again", _unban, least=Role.MODERATOR),
+    Command("bans", "[ROOM]", "who is banned or muted here", _bans, least=Role.MODERATOR),
+    Command(
+        "mute",
+        "NICK [TIME] [REASON]",
+        "let somebody speak no more in this room",
+        _mute,
+        least=Role.MODERATOR,
+    ),
     Command("unmute", "NICK", "let somebody speak again", _unmute, least=Role.MODERATOR),
     Command("op", "NICK", "make somebody a moderator of this room", _op, least=Role.OWNER),
     Command("deop", "NICK", "make a moderator a member again", _deop, least=Role.OWNER),
+    Command(
+        "audit",
+        "[N] [ROOM]",
+        "what was done by those who look after this room",
+        _audit,
+        least=Role.MODERATOR,
+        more=f"{AUDIT_SHOWN} entries unless you say how many, at most {AUDIT_SHOWN_AT_MOST}; "
+        "operators see those of all rooms and of the server.",
+    ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import way_back
 from chatd.chat.events import Notice
 from chatd.chat.ignoring import ignore, unignore
@@ -76,8 +76,14 @@ COMMANDS = (
     Command("away", "[REASON]", "tell who writes to you that you are away", _away),
     Command("back", "", "be here again", _back),
     Command("ignore", "[NICK]", "be shown nothing of somebody", _ignore),
-    Command("unignore", "NICK", "be shown somebody again", _unignore),
-    Command("set", "[NAME VALUE]", "your preferences", _set),
+    Command("unignore", "NICK", "be shown somebody again", _unignore, takes=(Takes.IGNORED,)),
+    Command(
+        "set",
+        "[NAME VALUE]",
+        "your preferences",
+        _set,
+        takes=(Takes.PREFERENCE, Takes.VALUE),
+    ),
     Command(
         "resume",
         "[TOKEN]",

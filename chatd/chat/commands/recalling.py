@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.archive import that_fit
 from chatd.chat.chat import Chat
-from chatd.chat.commands.command import Call, Command, need
+from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.people import Person
@@ -17,10 +17,10 @@ async def _history(call: Call) -> None:
     for word in call.words.split():
         if word.isascii() and word.isdigit():
             count = max(1, min(int(word[:9]), HISTORY_SHOWN_AT_MOST))
-        elif word == "#":
-            numbered = True
         elif word.startswith("page:"):
             page = read_page(word.removeprefix("page:"), HISTORY_PAGED // HISTORY_SHOWN_AT_MOST)
+        elif word == "#":
+            numbered = True
         else:
             room = word
     where = call.room(room)
@@ -30,7 +30,7 @@ async def _history(call: Call) -> None:
     shown, more = last[max(0, end - count) : end], end > count
     fitting = that_fit([entry for entry in shown if call.session.wants(entry)])
     if fitting:
-        recalled = Recalled(where.name.shown, fitting, numbered, page=page, more=more)
+        recalled = Recalled(where.name.shown, fitting, page=page, more=more, numbered=numbered)
         call.session.deliver(recalled)
     elif page > 1:
         call.answer(f"Nothing was said in {where} before that.")
@@ -42,10 +42,11 @@ async def _search(call: Call) -> None:
     words = need(call, call.words, _SEARCH.arguments)
     query = read_query(words, call.session.preferences.timezone)
     if query.room == EVERYWHERE:
-        rooms = readable(call.chat, call.person)
+        rooms = readable(call.chat, call.person, call.now)
     else:
         where = call.room(query.room)
-        where.check_entry(call.person)
+        if call.person not in where.members:
+            where.check_entry(call.person, call.now)
         rooms = [where]
     entries, more = await call.chat.archive.search(rooms, query.search, query.page)
     wanted = that_fit([entry for entry in entries if call.session.wants(entry)])
@@ -55,13 +56,17 @@ async def _search(call: Call) -> None:
         call.answer("Nothing was found." if query.page == 1 else "Nothing more was found.")
 
 
-def readable(chat: Chat, person: Person) -> list[Room]:
+def readable(chat: Chat, person: Person, now: float) -> list[Room]:
     """Every room in which somebody may read what was said."""
     return [
         room
         for room in chat.rooms.values()
-        if person in room.members or person.operator or not room.settings.private
+        if person in room.members or person.operator or _is_public(room, person, now)
     ]
+
+
+def _is_public(room: Room, person: Person, now: float) -> bool:
+    return not room.is_guarded and room.is_open_to(person, now)
 
 
 _SEARCH = Command(
@@ -82,6 +87,7 @@ COMMANDS = (
         _history,
         more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
         " page:2 shows those before them; with # the number of each.",
+        takes=(Takes.OWN_ROOM, Takes.OWN_ROOM),
     ),
     _SEARCH,
 )

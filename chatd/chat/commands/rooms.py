@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from chatd.chat import moderation, unread
-from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.commands.describe import duration, in_room, roster
+from chatd.chat.commands.command import Call, Command, Takes, need
+from chatd.chat.commands.describe import in_room, roster
+from chatd.chat.durations import duration
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -14,18 +15,18 @@ from chatd.chat.room import Room
 from chatd.chat.text import cut
 
 
-def _join(call: Call) -> Awaitable[None] | None:
-    room, before = need(call, call.words.strip(), "ROOM"), set(call.person.rooms)
-    opened = not call.chat.number_of(room)
-    joined = call.chat.join(call.session, room, call.now)
+def _join(call: Call) -> Awaitable[None]:
+    room, key = call.split("ROOM [KEY]")
+    before, opened = set(call.person.rooms), not call.chat.number_of(room)
+    joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-        return None
+        return unread.again(call.chat, call.session, joined)
     call.answer(in_room(joined, call.person, opened=opened))
     return unread.show(call.chat, call.session, joined)
 
 
-def _leave(call: Call) -> None:
+def _leave(call: Call) -> Awaitable[None]:
     first, _, reason = call.words.partition(" ")
     room = call.room(first)
     call.chat.part(call.person, room, cut(reason.strip(), REASON_LENGTH), call.now)
@@ -34,13 +35,15 @@ def _leave(call: Call) -> None:
         call.answer(f"You left {room}; {focus} has the focus now.")
     else:
         call.answer(f"You left {room} and are in no room now; /join ROOM takes you into one.")
+    return unread.again(call.chat, call.session, focus)
 
 
-def _focus(call: Call) -> None:
+def _focus(call: Call) -> Awaitable[None]:
     room = call.room(need(call, call.words, "ROOM"))
     room.check_membership(call.person)
     call.session.focus_on(room)
     call.answer(f"What you type goes to {room} now.")
+    return unread.again(call.chat, call.session, room)
 
 
 def _rooms(call: Call) -> None:
@@ -54,14 +57,14 @@ def _rooms(call: Call) -> None:
 
 def _row(room: Room) -> str:
     people = f"{len(room.members)} {'person' if len(room.members) == 1 else 'people'}"
-    marks = ", private" * room.settings.private
+    marks = ", private" * room.settings.private + ", needs a key" * bool(room.settings.key)
     topic = f" — {room.settings.topic}" * bool(room.settings.topic)
     return f"{room}: {people}{marks}{topic}"
 
 
 def _users(call: Call) -> None:
     room = call.room(call.words)
-    call.list(f"{room}: {len(room.members)} here", roster(room))
+    call.list(f"{room}: {len(room.members)} here", roster(room, call.now))
 
 
 def _status(call: Call) -> None:
@@ -93,6 +96,8 @@ def _whois(call: Call) -> None:
     ]
     if other.away is not None:
         rows.append(f"away: {other.away or 'no reason given'}")
+    if not (other.sessions or other.server):
+        rows.append("cut off, and may come back")
     if call.person.operator:
         rows.append(f"address {other.address or 'unknown'}")
     call.list(f"{other.nick}:", rows)
@@ -101,7 +106,7 @@ def _whois(call: Call) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        call.chat.set_topic(call.person, room, call.words, call.now)
+        moderation.set_topic(call.chat, call.person, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -110,10 +115,13 @@ def _room(call: Call) -> None:
     room = call.session.room()
     name, _, value = call.words.partition(" ")
     if not name:
-        rows = [f"{each} {moderation.setting(room, each)}".rstrip() for each in moderation.SETTINGS]
+        rows = [
+            f"{each} {moderation.setting_for(call.person, room, each)}".rstrip()
+            for each in moderation.SETTINGS
+        ]
         call.list(f"Settings of {room}:", rows)
     elif not value.strip() and name in moderation.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {moderation.setting(room, name)}")
+        call.answer(f"{room}: {name} {moderation.setting_for(call.person, room, name)}")
     else:
         moderation.set_room(call.chat, call.person, room, name, value.strip(), call.now)
 
@@ -125,12 +133,31 @@ def _invite(call: Call) -> None:
     call.answer(f"{other.nick} is invited into {where}.")
 
 
+def _uninvite(call: Call) -> None:
+    nick, room = call.split("NICK [ROOM]")
+    where = call.room(room)
+    whose = moderation.uninvite(call.chat, call.person, where, nick, call.now)
+    call.answer(f"{whose} is not invited into {where} any more.")
+
+
 COMMANDS = (
-    Command("join", "ROOM", "go into a room, or make one", _join, ("j",)),
+    Command("join", "ROOM [KEY]", "go into a room, or make one", _join, ("j",)),
     Command(
-        "leave", "[ROOM [REASON]]", "leave a room, this one unless you name one", _leave, ("part",)
+        "leave",
+        "[ROOM [REASON]]",
+        "leave a room, this one unless you name one",
+        _leave,
+        ("part",),
+        takes=(Takes.OWN_ROOM, Takes.TEXT),
     ),
-    Command("focus", "ROOM", "let what you type go to another of your rooms", _focus, ("f",)),
+    Command(
+        "focus",
+        "ROOM",
+        "let what you type go to another of your rooms",
+        _focus,
+        ("f",),
+        takes=(Takes.OWN_ROOM,),
+    ),
     Command("rooms", "", "which rooms there are", _rooms, ("list",)),
     Command("users", "[ROOM]", "who is in a room", _users, ("who", "names")),
     Command("status", "", "how many people and servers there are", _status),
@@ -138,13 +165,22 @@ COMMANDS = (
     Command("topic", "[TEXT]", "what this room is about; its moderators may say it", _topic),
     Command("invite", "NICK [ROOM]", "ask somebody into a room", _invite),
     Command(
+        "uninvite",
+        "NICK [ROOM]",
+        "take an invitation back",
+        _uninvite,
+        least=Role.MODERATOR,
+    ),
+    Command(
         "room",
         "[NAME [VALUE]]",
-        "settings of this room: private, topic, slow, shouting, lasting, history",
+        "settings of this room: private, topic, slow, shouting, lasting, history, key",
         _room,
         least=Role.MODERATOR,
         more="private on or off; topic TEXT; slow SECONDS between two messages of one person "
         "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
-        "history N or off: how many messages it keeps.",
+        "history N or off: how many messages it keeps; key WORDS, without which nobody comes in"
+        " who is not invited, or off.",
+        takes=(Takes.SETTING, Takes.VALUE),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.changing import delete, delete_other, edit
 from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.commands.describe import duration
+from chatd.chat.durations import duration
 from chatd.chat.events import Refused
 from chatd.chat.limits import EDIT_SECONDS
 from chatd.chat.private import whisper

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from chatd.clients.prompt.screen import Drawn, Plain
 from chatd.clients.prompt.talk import Talk
 from chatd.terminal.screen import Screen
+from chatd.terminal.typewriter import Typewriter
 
 #: Seconds to reach the server.
 REACH_SECONDS = 15
@@ -95,9 +96,9 @@ class Program:
         self._drawn: Drawn | None = None
         self._shown: Drawn | Plain
         if os.isatty(_STDIN) and os.isatty(_STDOUT):
-            ansi = os.environ.get("TERM", "dumb") != "dumb"
             greeting = f"You are {name} at {host} port {port}; help lists the commands."
-            screen = Screen(*_size(), ansi=ansi)
+            dumb = os.environ.get("TERM", "dumb") == "dumb"
+            screen = Typewriter(*_size(), repeats=True) if dumb else Screen(*_size())
             self._shown = self._drawn = Drawn(self._end, reactor, screen, greeting)
         else:
             self._shown = Plain(self._end)

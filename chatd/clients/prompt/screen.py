@@ -21,6 +21,8 @@ from zope.interface import implementer
 
 from chatd.clients.prompt.talk import Talk
 from chatd.terminal.editor import (
+    Block,
+    Completing,
     Editor,
     Ended,
     Entered,
@@ -32,6 +34,7 @@ from chatd.terminal.editor import (
 )
 from chatd.terminal.keys import Keys, Pressed
 from chatd.terminal.screen import Screen
+from chatd.terminal.typewriter import Typewriter
 from chatd.wire.line import CutLine, LineCodec
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
@@ -153,12 +156,17 @@ class Drawn(_Shown):
     end_of_row = "\r\n"
 
     def __init__(
-        self, done: Callable[[int], None], clock: IReactorTime, screen: Screen, greeting: str
+        self,
+        done: Callable[[int], None],
+        clock: IReactorTime,
+        screen: Screen | Typewriter,
+        greeting: str,
     ) -> None:
         super().__init__(done)
         self._clock = clock
         self._keys = Keys()
         self._editor = Editor()
+        self._editor.stays_at_end = isinstance(screen, Typewriter)
         self._screen = screen
         self._escape: IDelayedCall | None = None
         self._left = False
@@ -209,13 +217,21 @@ class Drawn(_Shown):
 
     def _refresh(self) -> None:
         if not self._left:
-            self.write(self._screen.draw(PROMPT, len(PROMPT), self._editor.text))
+            shown = self._editor.shown()
+            prompt = PROMPT if shown.prompted else ""
+            self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.at))
 
     def _come_of(self, outcome: Outcome) -> None:
         match outcome:
             case Entered(text=text):
+                self.write(self._screen.entered(PROMPT + text))
                 self._refresh()
                 self.talk.line(text)
+            case Block(lines=lines):
+                for line in lines:
+                    self.talk.line(line)
+            case Completing():
+                pass
             case Ended():
                 self.talk.part()
             case Interrupted():

@@ -108,7 +108,8 @@ def describe(fields: Fields) -> str:
         case "renamed":
             return f"-- {nick} is now {text_of(fields, 'new')}"
         case "kicked":
-            return f"-- {nick} was kicked{f' by {by}' if by else ''}{why}"
+            done = "banned" if fields.get("banned") is True else "kicked"
+            return f"-- {nick} was {done}{f' by {by}' if by else ''}{why}"
         case "role":
             return f"-- {by or 'The server'} made {nick} {text_of(fields, 'role')}"
         case "muted":

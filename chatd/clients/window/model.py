@@ -203,7 +203,9 @@ class Model:
                 missed = number_of(fields, "count")
                 self.rooms.tell(f"-- You missed {missed} messages.", room=room)
             case "put out":
-                self._put_out(room, text_of(fields, "by"), text_of(fields, "reason"))
+                self._put_out(room, fields)
+            case "announced":
+                self.rooms.tell(f"-- {text_of(fields, 'by')} to all: {text_of(fields, 'message')}")
             case _ if room and "seq" in fields:
                 return self._happened(room, fields)
         return []
@@ -218,9 +220,11 @@ class Model:
             self.standing.entered(self.nick)
         return []
 
-    def _put_out(self, room: str, by: str, reason: str) -> None:
+    def _put_out(self, room: str, fields: Fields) -> None:
         self.rooms.close(room)
-        kicked = f"You were kicked from {room}{f' by {by}' if by else ''}"
+        by, reason = text_of(fields, "by"), text_of(fields, "reason")
+        done = "banned" if fields.get("banned") is True else "kicked"
+        kicked = f"You were {done} from {room or 'this server'}{f' by {by}' if by else ''}"
         self.rooms.tell(f"!! {kicked}{f': {reason}' if reason else '.'}", Kind.ERROR)
 
     def _declined(self, asked: Asked | None, sentence: str) -> None:

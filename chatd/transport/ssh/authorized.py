@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
 from pathlib import Path
 
 from chatd.transport.ssh.fields import Fields, MalformedError
@@ -30,24 +31,36 @@ def read_authorized_keys(path: Path) -> dict[bytes, str]:
 
     Raises ``AuthorizedKeysError`` for a file or a line that cannot be understood.
     """
-    try:
-        text = path.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise AuthorizedKeysError(f"{path} cannot be read: {error.strerror}.") from error
     keys: dict[bytes, str] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
+    for number, line in lines_of(path):
         try:
-            blob, comment = _read_line(line)
+            blob, comment = read_line(line)
         except ValueError as error:
             raise AuthorizedKeysError(f"{path}, line {number}: {error}.") from None
         keys.setdefault(blob, comment)
     return keys
 
 
-def _read_line(line: str) -> tuple[bytes, str]:
+def lines_of(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that say something, with their numbers.
+
+    Raises ``AuthorizedKeysError`` for a file that cannot be read.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise AuthorizedKeysError(f"{path} cannot be read: {error.strerror}.") from error
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.strip()
+        if line and not line.startswith("#"):
+            yield number, line
+
+
+def read_line(line: str) -> tuple[bytes, str]:
+    """The blob and the comment of the key of one line.
+
+    Raises ``ValueError`` with the reason, for one that cannot be understood.
+    """
     kind, rest = _word(line)
     if kind not in _TYPES:
         options, rest = _split_options(line)

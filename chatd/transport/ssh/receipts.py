@@ -118,10 +118,13 @@ class Receipt:
             self._receipts.want(self)
 
     def trace(self) -> Trace:
-        """What has arrived; of a client that never answers nothing is known."""
-        pending = self._channel.outbox.pending
-        if not self._answers or not (self._more or self._asked is not None):
-            return Trace(unreached=pending) if pending else ALIVE
+        """What has arrived; of a client that never answers only what its machine has had."""
+        outbox = self._channel.outbox
+        if not self._answers:
+            size, silent = outbox.unreached() or (0, 0.0)
+            return Trace(unreached=outbox.pending + size, owing=silent)
+        if not (self._more or self._asked is not None):
+            return Trace(unreached=outbox.pending) if outbox.pending else ALIVE
         owing = self._clock.seconds() - self._asked_at if self._asked is not None else 0.0
         return Trace(self._arrived, owing=owing)
 

@@ -9,6 +9,9 @@ from twisted.internet.interfaces import IAddress, IProtocol
 from zope.interface import implementer
 
 from chatd.chat import entrance
+from chatd.chat.events import Refused
+from chatd.chat.preferences import wishes
+from chatd.terminal.colours import kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import pipes
@@ -19,8 +22,6 @@ from chatd.transport.ssh.visitor import Program, Visitor
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
 
-#: Terminals that show no colours, by the beginning of their names.
-_COLOURLESS = ("dumb", "vt", "unknown")
 _SSH = b"SSH-"
 
 
@@ -44,7 +45,13 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
 
     def admit(who: Visitor, address: IAddress) -> str | None:
         assert isinstance(address, Caller)  # ours: see protocol()
-        return address.arrival.door.admit(who.key in host.operators)
+        refusal = address.arrival.door.admit(who.key in host.operators)
+        if refusal is None:
+            try:
+                host.chat.entrance.check(_known(host, who, address), host.now())
+            except Refused as refused:
+                refusal = refused.sentence
+        return refusal
 
     receipts = Receipts(host.clock)
 
@@ -65,9 +72,14 @@ def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
 
 def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
     """Who came by a channel, as the chat knows people."""
-    who, peer = channel.visitor, channel.peer
+    return _known(host, channel.visitor, channel.peer)
+
+
+def _known(host: Host, who: Visitor, peer: IAddress) -> entrance.Visitor:
     address = peer.arrival.address if isinstance(peer, Caller) else ""
-    return entrance.Visitor(who.user, address, who.fingerprint, who.key in host.operators)
+    nick, wished = wishes(who.user)
+    operator = who.key in host.operators
+    return entrance.Visitor(nick, address, who.fingerprint, operator, wishes=wished)
 
 
 class Shell:
@@ -81,25 +93,25 @@ class Shell:
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
         self._receipt = Receipt(receipts, host.clock, channel, self._conversation)
         self._conversation.tracer = self._receipt.trace
-        self._terminal = self._make_terminal(host)
+        self._terminal = self._make_terminal(host, who)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
         # The channel confirms the shell first: plink and paramiko insist on it.
         host.clock.callLater(0, self._begin, who)
 
-    def _make_terminal(self, host: Host) -> Terminal | None:
+    def _make_terminal(self, host: Host, who: entrance.Visitor) -> Terminal | None:
         asked = self._channel.terminal
         if asked is None:
             return None
-        name = asked.name.lower()
-        colours = not name.startswith(_COLOURLESS) and not self._channel.environment.get("NO_COLOR")
+        colours, ansi = kind(asked.name, self._channel.environment)
         return Terminal(
             self._conversation,
             host.clock,
             asked.columns,
             asked.rows,
             colours=colours,
-            ansi=name != "dumb",
+            ansi=ansi,
+            plain=("plain", "on") in who.wishes,
         )
 
     def _begin(self, who: entrance.Visitor) -> None:

@@ -95,8 +95,11 @@ class ChannelOutbox:
         return self._may_send() and not self._rest
 
     def unreached(self) -> tuple[int, float] | None:
-        """What has not arrived is not known here: see `chatd.transport.ssh.receipts`."""
-        return None
+        """What the peer's machine has not acknowledged, of all channels and enciphered.
+
+        What their client has had is known better by `chatd.transport.ssh.receipts`.
+        """
+        return self._transport.outbox.unreached()
 
     def was_reset(self) -> bool | None:
         """The end of the input of a channel says that somebody is done."""

@@ -49,6 +49,7 @@ def pipe(host: Host, channel: SessionChannel, who: entrance.Visitor, command: st
         words = rest.split()
     kind = COMMANDS[name][0] if name in COMMANDS else Unknown
     program = kind(Call(host, channel, who, tuple(words), rest.strip()))
+    program.attempt(program.check_welcome)
     program.attempt(program.begin)
     return program
 

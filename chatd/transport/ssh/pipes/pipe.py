@@ -85,6 +85,13 @@ class Pipe:
             lambda failure: self.attempt(failure.raiseException)
         )
 
+    def check_welcome(self) -> None:
+        """They were let in when they connected, and may be banned since.
+
+        :raises Refused: ``banned`` or ``not-invited``.
+        """
+        self.call.host.chat.entrance.check(self.call.who, self.call.host.now())
+
     def begin(self) -> None:
         """Start."""
 

@@ -55,6 +55,11 @@ class Present(Pipe):
         return self.call.channel.outbox.full
 
     @property
+    def is_gone(self) -> bool:
+        """Whether the connection is lost, and nothing that is shown now is seen."""
+        return self.ended
+
+    @property
     def pending(self) -> int:
         """Bytes that wait for the channel."""
         return self.call.channel.outbox.pending
@@ -73,7 +78,7 @@ class Present(Pipe):
 
     def style(self, preferences: Preferences) -> Style:
         """Plain lines."""
-        return TextStyle(timestamps=True, timezone=preferences.timezone)
+        return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def trace(self) -> Trace:
         """A program that is gone does not come back to its place."""
@@ -81,6 +86,10 @@ class Present(Pipe):
 
     def refocused(self) -> None:
         """A pipe has no prompt."""
+
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        """A pipe is asked nothing."""
+        return "", self.call.host.now()
 
     def close(self) -> None:
         """The server ends it."""

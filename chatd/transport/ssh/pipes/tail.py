@@ -46,7 +46,7 @@ class Tail(Present):
         """Show what was said, if that was asked for, then what is."""
         host = self.call.host
         room = host.chat.find_room(self._room, session.person)
-        room.check_entry(session.person)
+        room.check_entry(session.person, host.now())
         self.wait_for(self._follow(session, room))
 
     async def _follow(self, session: Session, room: Room) -> None:
@@ -64,7 +64,7 @@ class Tail(Present):
         """Typed events, or plain lines with their times."""
         if self._json:
             return EventStyle()
-        return TextStyle(timestamps=True, timezone=preferences.timezone)
+        return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def ready(self) -> None:
         """Catch up."""

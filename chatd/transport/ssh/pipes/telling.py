@@ -53,15 +53,16 @@ class Find(Pipe):
 
     async def _look(self) -> None:
         query = read_query(safe(self.call.rest), "UTC")
-        chat, nobody = self.call.host.chat, _nobody(self.call)
+        chat, nobody, now = self.call.host.chat, _nobody(self.call), self.call.host.now()
         if query.room in ("", EVERYWHERE):
-            rooms = readable(chat, nobody)
+            rooms = readable(chat, nobody, now)
         else:
             rooms = [chat.find_room(query.room, nobody)]
+            rooms[0].check_entry(nobody, now)
         entries, more = await chat.archive.search(rooms, query.search, query.page)
         if self.ended:
             return
-        style = TextStyle(timestamps=True, days=True, names_room=True)
+        style = TextStyle(timestamps="HH:MM", days=True, names_room=True)
         for entry in entries:
             self.call.channel.outbox.write(style.render(entry).replace(b"\r\n", b"\n"))
         if more:
@@ -71,8 +72,14 @@ class Find(Pipe):
 
 
 def _nobody(call: Call) -> Person:
-    """Somebody who is in no room, with the rights of who asks."""
-    return Person(Name("", ""), 0.0, operator=call.who.operator)
+    """Somebody who is in no room, with the rights of who asks, and held by what holds them."""
+    who = call.who
+    nobody = Person(
+        Name("", ""), 0.0, address=who.address, fingerprint=who.fingerprint, operator=who.operator
+    )
+    account = call.host.chat.accounts.of_key(who.fingerprint)
+    nobody.account = account.name.key if account is not None else None
+    return nobody
 
 
 def _visible_rooms(call: Call) -> list[Room]:

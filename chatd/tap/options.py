@@ -1,60 +1,44 @@
-"""The command line of ``twistd chatd``: its options, and the service that they make.
-
-The only place that chooses a store and opens the ways in.
-"""
+"""The options of ``twistd chatd``: what each is, and how it is read."""
 
 from __future__ import annotations
 
-import secrets
-import socket
 import sys
-import time
 from collections.abc import Callable
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from twisted.application.service import IService, MultiService
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.strcred import AuthOptionMixin, InvalidAuthType, makeChecker
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IReactorCore, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IStreamServerEndpoint
 from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 import chatd
 import twisted
 from chatd.chat import names
-from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.limits import HISTORY_EVENTS, HISTORY_SHOWN_AT_MOST, Flood
+from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Flood
 from chatd.chat.moderation import SHOUTING
-from chatd.chat.preferences import Preferences
-from chatd.chat.store import Store
 from chatd.chat.text import decode, safe
-from chatd.store.apart import Apart
-from chatd.store.files import DATABASE, data_folder
+from chatd.store.files import data_folder
 from chatd.store.nats import where
-from chatd.store.sqlite import SqliteStore, StoreError
-from chatd.transport.admission import Admission, PerAddress
-from chatd.transport.descriptors import raise_descriptor_limit
-from chatd.transport.farewell import Farewell
-from chatd.transport.gate import Door, GateFactory
-from chatd.transport.host import Host
-from chatd.transport.keeping import Keeping
-from chatd.transport.lease import Lease
-from chatd.transport.listening import Listening
+from chatd.transport.admission import PerAddress
+from chatd.transport.invited import GuestFile
 from chatd.transport.ssh import (
     AuthorizedKeysError,
     HostKeyError,
     load_or_make,
     read_authorized_keys,
 )
-from chatd.transport.tcd import Desk
-from chatd.transport.turn import ReactorTurn
-from chatd.transport.ways import AUTO, NAMES, ways_in
+from chatd.transport.ways import AUTO, NAMES
 
 if TYPE_CHECKING:
-    from chatd.store.nats.store import NatsStore
+    pass
 
 _T = TypeVar("_T")
 
@@ -63,8 +47,6 @@ _T = TypeVar("_T")
 BACKLOG = 4096
 #: Lines of a message of the day that are shown.
 MOTD_LINES = 20
-#: What tokens are made of: letters and digits that are not taken for one another.
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 _PORTS = range(65536)
 
 
@@ -130,8 +112,29 @@ def _flood(text: str) -> Flood | None:
     return Flood(_at_least_one(burst), _positive(a_second))
 
 
-class Options(UsageOptions):
+def _checker(text: str) -> ICredentialsChecker:
+    """The checker of ``twisted.cred`` that a description means."""
+    kind, _, words = text.partition(":")
+    if kind == "file":
+        with open(words, "rb"):  # Twisted would take a file that is missing
+            pass
+    if kind == "unix" and find_spec("crypt") is None:
+        raise ValueError("Twisted needs the module crypt for that, which Python has up to 3.12")
+    try:
+        checker: ICredentialsChecker = makeChecker(text)
+    except InvalidAuthType:
+        raise ValueError(f"there is no kind {kind}; --help-auth lists them") from None
+    except Exception as why:  # somebody else's plugin
+        raise ValueError(" ".join(str(why).split())) from None
+    if IUsernamePassword not in checker.credentialInterfaces:
+        raise ValueError(f"{kind} does not check passwords")
+    return checker
+
+
+class Options(UsageOptions, AuthOptionMixin):
     """What ``twistd chatd`` can be told."""
+
+    supportedInterfaces = (IUsernamePassword,)
 
     synopsis = "[options]"
     longdesc = (
@@ -144,6 +147,7 @@ class Options(UsageOptions):
         ["motd", None, None, "file whose lines greet everyone"],
         ["shouting", None, "allow", "what becomes of lines in capitals: allow, warn or kick"],
         ["admin", None, None, "file of ssh keys (as authorized_keys) of operators"],
+        ["allow", None, None, "file of ssh keys and accounts of those who alone may come in"],
         [
             "data",
             None,
@@ -200,6 +204,8 @@ class Options(UsageOptions):
         super().__init__()
         self["listen"] = []
         self["proxy-from"] = []
+        self["auth"] = []
+        self.authOutput = sys.stdout
 
     def opt_listen(self, text: str) -> None:
         """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd, json or line (repeatable)"""
@@ -217,6 +223,18 @@ class Options(UsageOptions):
             self["proxy-from"].append(ip_network(text))
         except ValueError as why:
             raise UsageError(f"--proxy-from: {why}") from None
+
+    def opt_auth(self, text: str) -> None:
+        """KIND[:WORDS], such as file:/etc/chat.users: whose passwords /login takes (repeatable)"""
+        self["auth"].append(_checked("auth", partial(_checker, text)))
+
+    def opt_help_auth(self) -> None:
+        """Say which kinds --auth knows."""
+        super().opt_help_auth()
+
+    def opt_help_auth_type(self, kind: str) -> None:
+        """KIND: say what words it takes after --auth KIND:"""
+        super().opt_help_auth_type(kind)
 
     def opt_version(self) -> None:
         """Say which chatd this is, and on which Twisted."""
@@ -298,6 +316,10 @@ def _operators(path: str | None) -> frozenset[bytes]:
     return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
 
 
+def _allow(path: str | None) -> GuestFile | None:
+    return GuestFile(Path(path)) if path else None
+
+
 #: How each option is read.  Twisted's own coercion would not say which option is wrong, and leaves
 #: defaults unread.
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -306,6 +328,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "motd": _motd,
     "shouting": _shouting,
     "admin": _operators,
+    "allow": _allow,
     "data": _data_folder,
     "history": _history,
     "replay": _replay,
@@ -322,104 +345,3 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 #: Options that say how the servers of ``--cluster`` are reached.
 _OF_CLUSTER = ("cluster-name", "cluster-login", "cluster-creds", "cluster-ca", "cluster-cert")
-
-
-def _token() -> str:
-    """A word that nobody can guess (60 bits), short enough to be typed."""
-    letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
-    return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
-
-
-def makeService(options: Options) -> IService:
-    """The server that these options describe."""
-    from twisted.internet import reactor
-
-    return make_server(options, reactor)
-
-
-def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
-    """The server that these options describe, on a reactor, with another store if there is one."""
-    clock: IReactorTime = IReactorTime(reactor)
-    core: IReactorCore = reactor
-    names.prepare()
-    server = MultiService()
-    cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
-    if cluster is not None:
-        Keeping(partial(_begin, cluster)).setServiceParent(server)
-    store = store or cluster or _store(options, reactor, server)
-    chat = Chat(
-        store,
-        lambda flush: clock.callLater(0, flush),
-        lobby=options["lobby"],
-        shouting=options["shouting"],
-        incarnation=secrets.token_hex(8),
-        make_token=_token,
-        usual=Preferences(replay=options["replay"]),
-        neighbours=cluster,
-    )
-    host = Host(
-        chat,
-        clock,
-        time.time,
-        motd=options["motd"],
-        flood=options["flood"],
-        operators=options["admin"],
-    )
-    admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(options["max-connections"] + admission.reserve)
-    desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
-    ways = ways_in(host, options["host-key"], desk)
-    proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
-    if cluster is not None:
-        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
-    Farewell(chat, store, core).setServiceParent(server)
-    for way, endpoint in options["endpoints"]:
-        declared = None if way == AUTO else way
-        factory = GateFactory(Door(host, admission, ways, declared, proxies))
-        Listening(way, endpoint, factory).setServiceParent(server)
-    return server
-
-
-def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
-    """The store of a cluster; only here is it known that it needs a library of its own."""
-    try:
-        from chatd.store.nats.store import NatsStore
-    except ImportError as why:
-        raise SystemExit(f"--cluster needs pip install 'chatd[cluster]' ({why}).") from None
-
-    user, password = options["cluster-login"] or (None, None)
-    tls, creds = options["cluster-tls"], options["cluster-creds"]
-    reached = where.Where(options["cluster"], user, password, creds, tls)
-    name = options["cluster-name"] or socket.gethostname()
-    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
-
-
-def _begin(store: NatsStore) -> None:
-    """Let a store begin; a server that cannot keep anything ends."""
-    from chatd.store.nats.store import UnfitError
-
-    try:
-        store.begin()
-    except UnfitError as why:
-        raise SystemExit(f"chatd cannot use the cluster: {why}.") from None
-
-
-def _store(options: Options, reactor: Any, server: MultiService) -> Store:
-    """The store that the options choose, begun and ended with the server."""
-    history, turn = options["history"], ReactorTurn(reactor)
-    store = SqliteStore(
-        options["data"] / DATABASE,
-        turn,
-        time.time,
-        days=history if isinstance(history, float) else None,
-        power=options["durability"] == "power",
-    )
-
-    try:
-        store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-    except StoreError as why:
-        raise SystemExit(f"chatd cannot keep what is said: {why}") from None
-    Keeping(store.begin).setServiceParent(server)
-    if isinstance(history, float):
-        return store
-    return Apart(HISTORY_EVENTS if history == "memory" else 0, turn, store)

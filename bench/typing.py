@@ -1,0 +1,175 @@
+"""What a terminal costs on which somebody types: memory, messages above the line, keys.
+
+Without sockets, in this process; beside each stands what plain lines cost for the same.  It knows
+`chatd.transport.terminal` and how to count time and memory.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from typing import cast
+
+from twisted.internet.task import Clock
+
+from bench.figures import median, ratio, shown, table
+from chatd.transport.conversation import Conversation
+from chatd.transport.display import Plain
+from chatd.transport.outbox import Outbox
+from chatd.transport.terminal import Terminal
+from chatd.wire.line import LineCodec
+
+COLUMNS, ROWS = 80, 24
+
+#: Lines of 80 cells, as they are half typed.
+LINES = {
+    "English": ("the quick brown fox jumps over the lazy dog " * 2)[:80],
+    "Chinese": "天地玄黃宇宙洪荒日月盈昃辰宿列張" * 2 + "寒來暑往秋收冬藏",
+    "accents of their own": "cafe\u0301 nai\u0308f " * 8,
+    "emoji": "ok \U0001f44d\U0001f3fd \U0001f468\u200d\U0001f469\u200d\U0001f467 " * 8,
+}
+
+#: A message of the usual length.
+_MESSAGE = b"bob: " + b"x" * 59 + b"\r\n"
+
+
+class _TakesAll:
+    """An outbox that takes everything, and a conversation around it in which nobody is."""
+
+    full = lost = False
+    pending = 0
+    session = None
+
+    @property
+    def outbox(self) -> Outbox:
+        """Itself."""
+        return cast(Outbox, self)
+
+    def send(self, data: bytes) -> int:
+        """Take it."""
+        return len(data)
+
+    def write(self, data: bytes) -> None:
+        """Take it."""
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Never called."""
+
+    def check(self) -> None:
+        """Nothing is ever full."""
+
+    def pause(self, paused: bool) -> None:
+        """There is nothing to be read."""
+
+    def line(self, text: str) -> None:
+        """Nothing becomes of it."""
+
+
+_CLOCK = Clock()
+
+
+def _empty(clock: Clock, conversation: Conversation) -> Terminal:
+    return Terminal(conversation, clock, COLUMNS, ROWS, colours=256)
+
+
+def _terminal(line: str = "", back: int = 0) -> Terminal:
+    """A terminal with something half typed, and the cursor so many characters before its end."""
+    made = _empty(_CLOCK, cast(Conversation, _TakesAll()))
+    made.refresh()
+    made.receive(line.encode())
+    made.receive(b"\x02" * back)
+    return made
+
+
+def _each(step: Callable[[], object], times: int) -> float:
+    """The CPU time of one step, in µs."""
+    spans = []
+    for _ in range(5):
+        began = time.process_time()
+        for _ in range(times):
+            step()
+        spans.append((time.process_time() - began) / times * 1e6)
+    return median(spans)
+
+
+def memory(idle: int) -> str:
+    """What so many terminals take on which a line was said and nothing is typed now."""
+    conversations = [cast(Conversation, _TakesAll()) for _ in range(idle)]
+    makes: dict[str, Callable[[Conversation], object]] = {
+        "a terminal": partial(_empty, _CLOCK),
+        "plain lines": lambda each: (Plain(each.outbox), LineCodec()),
+    }
+    rows = []
+    for name, make in makes.items():
+        gc.collect()
+        tracemalloc.start()
+        kept = [make(each) for each in conversations]
+        for each in kept:
+            if isinstance(each, Terminal):
+                each.refresh()
+                each.receive(b"hello\r")
+        gc.collect()
+        size, _peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        rows.append((name, size / idle))
+    plain = rows[-1][1]
+    return table(
+        [f"{idle} where nothing is typed", "bytes each", "/ plain lines"],
+        [[name, shown(size, 0), shown(ratio(size, plain))] for name, size in rows],
+    )
+
+
+def messages(times: int) -> str:
+    """What it costs to show a message above a line that is half typed."""
+    outbox = _TakesAll()
+    rows = [("plain lines", _each(partial(outbox.send, _MESSAGE), times))]
+    for name, line in (("nothing", ""), *LINES.items()):
+        for back in (0, 40) if line else (0,):
+            where = ", cursor within it" if back else ""
+            terminal = _terminal(line, back)
+            rows.append((name + where, _each(partial(terminal.send, _MESSAGE), times)))
+    plain = rows[0][1]
+    return table(
+        ["a message above", "µs", "more µs", "/ plain lines"],
+        [
+            [name, shown(cost, 3), shown(cost - plain, 3), shown(ratio(cost, plain))]
+            for name, cost in rows
+        ],
+    )
+
+
+def keys(times: int) -> str:
+    """What a key costs: one that types and one that takes away, and two that move."""
+    codec, outbox = LineCodec(), _TakesAll()
+
+    def plain_keys() -> None:
+        for key in (b"x", b"\n"):
+            codec.receive_data(key)
+            outbox.write(key)
+
+    plain = _each(plain_keys, times) / 2
+    rows = [["plain lines", shown(plain), "-", "-", "1.00"]]
+    for name, line in LINES.items():
+        costs = []
+        for back, pressed in ((0, b"x\x7f"), (20, b"x\x7f"), (20, b"\x02\x06")):
+            terminal = _terminal(line, back)
+            one, other = pressed[:1], pressed[1:]
+
+            def press(
+                terminal: Terminal = terminal, one: bytes = one, other: bytes = other
+            ) -> None:
+                terminal.receive(one)
+                terminal.receive(other)
+
+            costs.append(_each(press, times) / 2)
+        rows.append([name, *map(shown, costs), shown(ratio(max(costs), plain))])
+    headings = ["a key in a line of 80 cells, µs", "at its end", "within it", "moving", "/ plain"]
+    return table(headings, rows)
+
+
+def typing(idle: int, times: int) -> str:
+    """All of it."""
+    return "\n\n".join((memory(idle), messages(times), keys(times)))

@@ -1,0 +1,172 @@
+"""What operators do with the whole server; they are above everyone, and nobody bans one."""
+
+from __future__ import annotations
+
+from chatd.chat import expelling, names
+from chatd.chat.banning import covered, find, targets_of
+from chatd.chat.bans import Ban, Kind, Target
+from chatd.chat.chat import Chat
+from chatd.chat.durations import duration, split_duration, term
+from chatd.chat.events import Announced, Notice, PutOut, Refused
+from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.people import Person
+from chatd.chat.returning import end
+from chatd.chat.room import Room
+from chatd.chat.text import cut
+
+
+def check_operator(person: Person) -> None:
+    """Whether somebody may do what only operators may.
+
+    :raises Refused: ``not-operator``.
+    """
+    if not person.operator:
+        raise Refused("not-operator", "Only an operator of this server may do that.")
+
+
+def _check_other(person: Person, other: Person) -> None:
+    if other is person:
+        raise Refused("yourself", "You cannot do that to yourself.")
+    if other.operator:
+        raise Refused("outranked", f"{other.nick} is an operator of this server.")
+
+
+def _disconnect(chat: Chat, other: Person, told: PutOut, reason: str, now: float) -> None:
+    """Let somebody leave, on all their connections, and tell them why."""
+    sessions = tuple(other.sessions)
+    for session in sessions:
+        chat.leave(session, reason, now)
+    place = chat.places.get(other)
+    if place is not None:
+        end(chat, place, now)
+    for session in sessions:
+        session.deliver(told)
+        session.reader.close()
+
+
+def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Person:
+    """Disconnect somebody; return whom.
+
+    :raises Refused: ``nobody``, ``yourself``, ``outranked``.
+    """
+    other = chat.find_person(nick)
+    _check_other(person, other)
+    why = cut(reason, REASON_LENGTH)
+    chat.audit.note(now, person, "server kick", other.nick, reason=why)
+    _disconnect(chat, other, PutOut(now, None, person.nick, why), why, now)
+    return other
+
+
+def _target_of(chat: Chat, named: Person) -> Target:
+    """What covers somebody, and no operator who is here."""
+    *surer, last = targets_of(named)
+    return next(
+        (target for target in surer if not any(other.operator for other in covered(chat, target))),
+        last,
+    )
+
+
+def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
+    """Keep somebody out of the server; return what does, and how many were disconnected.
+
+    An address is let be of operators too: their key opens all the same.
+
+    :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
+        ``too-many``.
+    """
+    found, label = find(chat, text)
+    if isinstance(found, Person):
+        _check_other(person, found)
+        target = _target_of(chat, found)
+    else:
+        target = found
+        if target.kind is not Kind.ADDRESS:
+            for other in covered(chat, target):
+                _check_other(person, other)
+    seconds, reason = split_duration(words)
+    until = now + seconds if seconds is not None else None
+    made = Ban(target, label, person.nick, now, until, cut(reason, REASON_LENGTH))
+    bans = chat.welcome.bans
+    if not bans.has_room_for(target, now):
+        raise Refused(
+            "too-many", f"This server has {bans.most} bans; /server unban somebody first."
+        )
+    bans.put(made)
+    known = str(target) if made.is_named else ""
+    whom = f"{label} {term(now, until)}"
+    chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
+    out = [other for other in covered(chat, target) if not other.operator]
+    told = PutOut(now, None, person.nick, made.reason, True, until)
+    for other in out:
+        _disconnect(chat, other, told, made.reason, now)
+    return made, len(out)
+
+
+def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
+    """Let somebody come into the server again; return what held them.
+
+    :raises Refused: ``bad-target`` or ``no-change``.
+    """
+    bans = chat.welcome.bans
+    bans.expire(now)
+    ended = bans.named(text)
+    if not ended:
+        raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
+    for each in ended:
+        bans.drop(each.target)
+    chat.audit.note(now, person, "server unban", ended[0].label)
+    return ended
+
+
+def announce(chat: Chat, person: Person, text: str, now: float) -> None:
+    """Tell everyone something."""
+    chat.audit.note(now, person, "server say", reason=text)
+    for other in chat.people.everyone():
+        chat.tell(other, Announced(now, person.nick, text))
+
+
+def statistics(chat: Chat, now: float) -> list[str]:
+    """How many people, connections and rooms there are, and for how long there have been any."""
+    people = chat.people.everyone()
+    connections = sum(len(person.sessions) for person in people)
+    own = sum(person.account is not None for person in people)
+    lasting = sum(room.settings.lasting for room in chat.rooms.values())
+    since = chat.opened if chat.opened is not None else now
+    return [
+        f"people {len(people)}, {own} of them with an account",
+        f"connections {connections}",
+        f"rooms {len(chat.rooms)}, {lasting} of them lasting",
+        f"bans {len(chat.welcome.bans)}",
+        f"open for {duration(now - since)}",
+    ]
+
+
+async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) -> None:
+    """Give somebody another nick.
+
+    :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
+        ``banned``.
+    """
+    other = chat.find_person(nick)
+    _check_other(person, other)
+    name = names.nick(new)
+    if name == other.name:
+        raise Refused("no-change", f"{name} is called that already.")
+    old = other.nick
+    await chat.rename(other, new, now)
+    chat.audit.note(now, person, "server rename", f"{old} {name}")
+    chat.tell(other, Notice(f"{person.nick} gave you that nick."))
+
+
+def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:
+    """Take everybody out of a room and let it be gone for good; return how many that were.
+
+    :raises Refused: ``no-change`` for the lobby.
+    """
+    if room.permanent:
+        raise Refused("no-change", f"{room} is the lobby, and stays.")
+    count = len(room.members)
+    why = cut(reason, REASON_LENGTH) or "the room is closed"
+    chat.audit.note(now, person, "server close", room.name.shown, room=room, reason=reason)
+    expelling.close(chat, room, person, why, now)
+    return count

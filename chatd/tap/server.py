@@ -1,0 +1,161 @@
+"""The server that the options describe: only here a store is chosen, and are the ways in opened."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import sys
+import time
+from functools import partial
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING, Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.logger import Logger
+
+from chatd.chat import names
+from chatd.chat.chat import Chat
+from chatd.chat.limits import HISTORY_EVENTS
+from chatd.chat.preferences import Preferences
+from chatd.chat.store import Store
+from chatd.store.apart import Apart
+from chatd.store.files import DATABASE, give
+from chatd.store.nats import where
+from chatd.store.sqlite import SqliteStore, StoreError
+from chatd.tap.options import Options
+from chatd.transport.admission import Admission
+from chatd.transport.descriptors import raise_descriptor_limit
+from chatd.transport.farewell import Farewell
+from chatd.transport.gate import Door, GateFactory
+from chatd.transport.host import Host
+from chatd.transport.keeping import Keeping
+from chatd.transport.lease import Lease
+from chatd.transport.listening import Listening
+from chatd.transport.passwords import Argon2, Checkers, PasswordThread
+from chatd.transport.tcd import Desk
+from chatd.transport.turn import ReactorTurn
+from chatd.transport.ways import AUTO, ways_in
+
+if TYPE_CHECKING:
+    from chatd.store.nats.store import NatsStore
+
+#: What tokens are made of: letters and digits that are not taken for one another.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def _token() -> str:
+    """A word that nobody can guess (60 bits), short enough to be typed."""
+    letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
+    return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
+
+
+def makeService(options: Options) -> IService:
+    """The server that these options describe."""
+    from twisted.internet import reactor
+
+    return make_server(options, reactor)
+
+
+def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
+    """The server that these options describe, on a reactor, with another store if there is one."""
+    clock: IReactorTime = IReactorTime(reactor)
+    core: IReactorCore = reactor
+    names.prepare()
+    server = MultiService()
+    cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
+    if cluster is not None:
+        Keeping(partial(_begin_cluster, cluster)).setServiceParent(server)
+    store = store or cluster or _store(options, reactor, server)
+    thread = PasswordThread(reactor)
+    thread.setServiceParent(server)
+    chat = Chat(
+        store,
+        lambda flush: clock.callLater(0, flush),
+        lobby=options["lobby"],
+        shouting=options["shouting"],
+        incarnation=secrets.token_hex(8),
+        make_token=_token,
+        usual=Preferences(replay=options["replay"]),
+        hasher=Argon2(thread),
+        checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
+        neighbours=cluster,
+    )
+    if options["allow"] is not None:
+        chat.welcome.invited = options["allow"]
+    Keeping(lambda: _begin(chat)).setServiceParent(server)
+    host = Host(
+        chat,
+        clock,
+        time.time,
+        motd=options["motd"],
+        flood=options["flood"],
+        operators=options["admin"],
+    )
+    admission = Admission(options["max-connections"], options["per-address"])
+    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
+    ways = ways_in(host, options["host-key"], desk)
+    proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
+    if cluster is not None:
+        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
+    Farewell(chat, store, core).setServiceParent(server)
+    for way, endpoint in options["endpoints"]:
+        declared = None if way == AUTO else way
+        factory = GateFactory(Door(host, admission, ways, declared, proxies))
+        Listening(way, endpoint, factory).setServiceParent(server)
+    return server
+
+
+def _begin(chat: Chat) -> None:
+    """Read what the store has before anybody can have come in."""
+    loading = Deferred.fromCoroutine(chat.load(time.time()))
+    loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
+
+
+def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
+    """The store of a cluster; only here is it known that it needs a library of its own."""
+    try:
+        from chatd.store.nats.store import NatsStore
+    except ImportError as why:
+        raise SystemExit(f"--cluster needs pip install 'chatd[cluster]' ({why}).") from None
+
+    user, password = options["cluster-login"] or (None, None)
+    tls, creds = options["cluster-tls"], options["cluster-creds"]
+    reached = where.Where(options["cluster"], user, password, creds, tls)
+    name = options["cluster-name"] or socket.gethostname()
+    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
+
+
+def _begin_cluster(store: NatsStore) -> None:
+    """Let a store begin; a server that cannot keep anything ends."""
+    from chatd.store.nats.store import UnfitError
+
+    try:
+        store.begin()
+    except UnfitError as why:
+        raise SystemExit(f"chatd cannot use the cluster: {why}.") from None
+
+
+def _store(options: Options, reactor: Any, server: MultiService) -> Store:
+    """The store that the options choose, begun and ended with the server."""
+    history, turn = options["history"], ReactorTurn(reactor)
+    store = SqliteStore(
+        options["data"] / DATABASE,
+        turn,
+        time.time,
+        days=history if isinstance(history, float) else None,
+        power=options["durability"] == "power",
+    )
+
+    become: Any = options.parent or {}  # what twistd itself was told
+    try:
+        store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
+        give(options["data"], become.get("uid"), become.get("gid"))
+    except (StoreError, OSError) as why:
+        raise SystemExit(f"chatd cannot keep what is said: {why}") from None
+    Keeping(store.begin).setServiceParent(server)
+    if isinstance(history, float):
+        return store
+    return Apart(HISTORY_EVENTS if history == "memory" else 0, turn, store)

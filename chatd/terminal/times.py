@@ -1,0 +1,56 @@
+"""Times and days as somebody reads them, in their zone; each is worked out once for all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cache, lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+#: What times may look like; the names are those of `chatd.chat.preferences.TIMES`.
+FORMATS: Final = {
+    "": "%H:%M",
+    "HH:MM": "%H:%M",
+    "HH:MM:SS": "%H:%M:%S",
+    "hh:MM": "%I:%M",
+    "hh:MM:SS": "%I:%M:%S",
+}
+
+_MINUTE: Final = 60
+#: Seconds that no zone's midnight lies within: offsets are multiples of it.
+QUARTER: Final = 15 * _MINUTE
+
+
+def clock(time: float, zone: str, form: str) -> str:
+    """The time of day, in one of the `FORMATS`.  Times are seconds since the epoch."""
+    step = 1 if form.endswith("SS") else _MINUTE
+    return _clock(int(time // step) * step, zone, form)
+
+
+@lru_cache(maxsize=512)
+def _clock(time: int, zone: str, form: str) -> str:
+    local = datetime.fromtimestamp(time, _zone(zone))
+    half = (" am", " pm")[local.hour >= 12] if form.startswith("h") else ""
+    return local.strftime(FORMATS[form]) + half
+
+
+def date(time: float, zone: str) -> str:
+    """The day, as 2030-12-31."""
+    return _date(int(time // QUARTER), zone)
+
+
+@lru_cache(maxsize=512)
+def _date(quarter: int, zone: str) -> str:
+    return datetime.fromtimestamp(quarter * QUARTER, _zone(zone)).strftime("%Y-%m-%d")
+
+
+def day_line(time: float, zone: str) -> str:
+    """The day in words, as Tuesday, 31 December 2030."""
+    local = datetime.fromtimestamp(time, _zone(zone))
+    return f"{local:%A}, {local.day} {local:%B %Y}"
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    """A zone, read once: there are some 600, and a flush must not depend on reading files."""
+    return ZoneInfo(name)

@@ -1,0 +1,149 @@
+"""Passwords: hashed and checked in one thread beside the reactor's, and by Twisted's checkers.
+
+Here Deferreds end: the chat waits for coroutines (`chatd.chat.passwords`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from twisted.application.service import Service
+from twisted.cred.checkers import (
+    ANONYMOUS,
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import LoginFailed
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+
+from chatd.chat.passwords import NotCheckedError
+
+_T = TypeVar("_T")
+
+#: What argon2id takes for one password: OWASP's first recommendation but one, 19 MiB and two passes
+#: in one lane, some 20 ms.  RFC 9106's profile for little memory (64 MiB, four lanes) takes five
+#: times as long on four processors, which a chat has better uses for.
+MEMORY_KIB = 19 * 1024
+PASSES = 2
+LANES = 1
+
+#: Seconds that a checker which answers later has for that.
+CHECKER_SECONDS = 30.0
+
+
+class PasswordThread(Service):
+    """Does one thing after the other in a thread of its own, so that memory is taken once."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(0, 1, "passwords")
+
+    def startService(self) -> None:
+        """Let the thread begin; not before: a server may become a daemon first."""
+        super().startService()
+        self._pool.start()
+
+    def stopService(self) -> None:
+        """Let what waits end."""
+        super().stopService()
+        self._pool.stop()
+
+    async def run(self, work: Callable[..., _T], *words: object) -> _T:
+        """Wait for something that is done in the thread."""
+        return await deferToThreadPool(self._reactor, self._pool, work, *words)
+
+
+class Argon2:
+    """`chatd.chat.passwords.Hasher` by argon2id; what is kept names its parameters."""
+
+    _log = Logger()
+
+    def __init__(self, thread: PasswordThread) -> None:
+        self._thread = thread
+        self._hasher = PasswordHasher(PASSES, MEMORY_KIB, LANES, type=Type.ID)
+
+    async def hash(self, password: str) -> str:
+        """What to keep of a prepared password."""
+        return await self._thread.run(self._hasher.hash, password)
+
+    async def matches(self, kept: str, password: str) -> bool:
+        """Whether that was kept of this password.
+
+        :raises NotCheckedError: when what was kept cannot be read.
+        """
+        try:
+            return await self._thread.run(self._hasher.verify, kept, password)
+        except VerifyMismatchError:
+            return False
+        except (VerificationError, InvalidHashError):
+            self._log.failure("what was kept of a password cannot be read")
+            raise NotCheckedError from None
+
+
+class Checkers:
+    """`chatd.chat.passwords.Checker` by checkers of ``twisted.cred``, asked in their order.
+
+    Twisted's own read files and compute, and know no reactor: they are asked in the thread.
+    Others, which may have to wait for a network, are asked where Twisted would ask them.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, checkers: Sequence[ICredentialsChecker], thread: PasswordThread, clock: IReactorTime
+    ) -> None:
+        self._checkers = checkers
+        self._thread = thread
+        self._clock = clock
+
+    async def check(self, nick: str, password: str) -> bool:
+        """Whether one of them knows somebody by this folded nick and password.
+
+        :raises NotCheckedError: when none does, and one failed.
+        """
+        failed = False
+        for checker in self._checkers:
+            try:
+                if await self._ask(checker, _credentials(checker, nick, password)):
+                    return True
+            except LoginFailed:
+                continue
+            except Exception:
+                self._log.failure("{checker} failed to check a password", checker=_name(checker))
+                failed = True
+        if failed:
+            raise NotCheckedError
+        return False
+
+    async def _ask(self, checker: ICredentialsChecker, credentials: UsernamePassword) -> bool:
+        answer: Deferred[Any]
+        if type(checker).__module__.startswith("twisted."):
+            [answer] = await self._thread.run(lambda: [_asked(checker, credentials)])
+        else:
+            answer = _asked(checker, credentials)
+            answer.addTimeout(CHECKER_SECONDS, self._clock)
+        return (await answer) not in (ANONYMOUS, None)
+
+
+def _asked(checker: ICredentialsChecker, credentials: UsernamePassword) -> Deferred[Any]:
+    return maybeDeferred(checker.requestAvatarId, credentials)
+
+
+def _credentials(checker: ICredentialsChecker, nick: str, password: str) -> UsernamePassword:
+    """Bytes, as checkers want them; ``memory:`` has made text of what it knows."""
+    if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
+        words: tuple[Any, Any] = nick, password
+        return UsernamePassword(*words)
+    return UsernamePassword(nick.encode(), password.encode())
+
+
+def _name(checker: object) -> str:
+    return f"{type(checker).__module__}.{type(checker).__qualname__}"
