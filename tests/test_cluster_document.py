@@ -1,0 +1,148 @@
+"""The NATS configuration of docs/cluster.rst: a server that proves by its certificate who it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import textwrap
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.x509.oid import NameOID
+
+from chatd.chat.events import Edited, Joined
+from chatd.store.nats import where
+from chatd.store.nats.layout import UnfitError
+from chatd.store.nats.store import NatsStore
+
+from .nats_nodes import Node, said
+from .nats_servers import binary
+from .served import PATIENCE
+from .turns import TestTurn, waited
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "cluster.rst"
+
+
+def block(first: str, last: str) -> str:
+    """The part of a configuration in the document from one line to another."""
+    found = re.search(rf"^ +{re.escape(first)}.*?^ +{re.escape(last)}$", TEXT, re.S | re.M)
+    assert found is not None
+    return textwrap.dedent(found[0])
+
+
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+
+
+class Authority:
+    """A certificate authority that writes certificates into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._key = generate_private_key(SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
+        self.write("ca", self.certificate("authority", self._key.public_key(), ca=True))
+
+    def certificate(self, name: str, key: object, *, ca: bool = False) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = x509.CertificateBuilder(
+            issuer_name=self._name,
+            subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
+            public_key=key,  # type: ignore[arg-type] # any kind will do
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now - timedelta(days=1),
+            not_valid_after=now + timedelta(days=1),
+        )
+        address = x509.IPAddress(ip_address("127.0.0.1"))
+        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
+        builder = builder.add_extension(x509.SubjectAlternativeName([address]), False)
+        return builder.sign(self._key, hashes.SHA256())
+
+    def write(self, name: str, certificate: x509.Certificate, key: bytes = b"") -> None:
+        pem = certificate.public_bytes(serialization.Encoding.PEM)
+        (self.folder / f"{name}.pem").write_bytes(pem + key)
+
+    def proves(self, name: str) -> None:
+        """Write a certificate and its key, in one file."""
+        key = generate_private_key(SECP256R1())
+        pem = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        self.write(name, self.certificate(name, key.public_key()), pem)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    authority = Authority(tmp_path)
+    for name in ("server", "chat1", "chat2", "stranger"):
+        authority.proves(name)
+    users = block("CHATD = {", "system_account: SYS")
+    (tmp_path / "users.conf").write_text(users)
+    tls = block("tls {", "}").replace("server.key", "server.pem")
+    configuration = tmp_path / "nats.conf"
+    configuration.write_text(
+        f'listen: "127.0.0.1:-1"\nports_file_dir: "{tmp_path}"\n'
+        f'jetstream {{store_dir: "{tmp_path}/js"}}\n'
+        f"{tls.replace('/etc/nats', str(tmp_path))}\n"
+        f'include "users.conf"\n'
+    )
+    process = subprocess.Popen([binary(), "-c", str(configuration), "-l", str(tmp_path / "log")])
+    try:
+        until = time.monotonic() + PATIENCE
+        while not (ports := [*tmp_path.glob("*.ports")]) or not ports[0].read_text():
+            assert process.poll() is None, (tmp_path / "log").read_text()[-2000:]
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        [found] = json.loads(ports[0].read_text())["nats"]
+        yield f"tls://127.0.0.1:{found.rpartition(':')[2]}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def reached(address: str, folder: Path, name: str) -> where.Where:
+    proof = where.tls(str(folder / "ca.pem"), str(folder / f"{name}.pem"))
+    return where.Where((address,), tls=proof)
+
+
+def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:
+    turn = TestTurn()
+    one, other = (Node(reached(address, tmp_path, name), turn) for name in ("chat1", "chat2"))
+    other.store.listen("lobby")
+    other.settle()
+    one.store.post("lobby", "1", said("hello"))
+    one.settle()
+    [(_, _, number, _)] = one.heard
+    one.store.post("lobby", "2", Edited(1.0, "ada", number, "hi"))
+    one.store.post("lobby", "3", Joined(1.0, "bob"))
+    other.until(lambda: len(other.heard) == 3)
+    assert len(waited(other.store.before("lobby", None, 9))) == 1
+    assert waited(one.store.claim("ada", "x"))
+    assert not waited(other.store.claim("ada", "y"))
+    waited(one.store.put("account", "ada", "1"))
+    other.until(lambda: other.told == [("account", "ada", "1")])
+    one.store.tell_all("hello")
+    one.store.tell_one(other.store.name, "psst")
+    other.until(lambda: len(other.said) == 2)
+    one.store.forget("lobby")
+    one.settle()
+    for node in (one, other):
+        waited(node.store.close())
+
+
+def test_a_stranger_is_turned_away(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 0.5)
+    store = NatsStore(reached(address, tmp_path, "stranger"), TestTurn())
+    with pytest.raises(UnfitError, match="Authorization Violation"):
+        store.begin()
