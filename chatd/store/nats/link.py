@@ -70,6 +70,7 @@ class Link:
         self._on_return = on_return
         self._client = Client()
         self.trouble = "no server of the cluster answers"
+        self._declined = False
         self._batches: dict[str, tuple[list[Message], asyncio.Future[Message]]] = {}
         self._inbox = ""
         self._asked = 0
@@ -107,8 +108,13 @@ class Link:
         await self._client.subscribe(f"{self._inbox}.*", cb=self._part_of_batch)
 
     async def _failed(self, error: Exception) -> None:
-        """What goes wrong is seen where somebody waits for an answer; the last is remembered."""
-        self.trouble = str(error) or type(error).__name__
+        """What goes wrong is seen where somebody waits for an answer; the last is remembered.
+
+        A server that turns us away says why, and then hangs up: the first of the two counts.
+        """
+        if not isinstance(error, OSError | errors.UnexpectedEOF) or not self._declined:
+            self.trouble = str(error) or type(error).__name__
+        self._declined = self._declined or isinstance(error, errors.Error)
 
     async def _returned(self) -> None:
         self._on_return()
