@@ -20,7 +20,7 @@ from chatd.transport.ssh.fields import Fields, string, uint32
 from chatd.transport.ways import ways_in
 
 from . import ssh_peer
-from .displays import Display
+from .displays import TIPS, Display
 from .ssh_peer import CLOSE, DATA, EXTENDED, REQUEST, SUCCESS, Peer
 from .wires import Building
 
@@ -102,7 +102,7 @@ class OnePort(ssh_peer.Server):
     """A building with the one port, under the host key that the ssh of these tests knows."""
 
     def __init__(self) -> None:
-        self.building = Building(joins="on")  # each is compared
+        self.building = Building(joins="on")  # what is told of each is compared
         self.clock: Clock = self.building.clock
         host = self.building.host
         door = Door(host, self.building.admission, ways_in(host, ssh_peer.HOST_KEY))
@@ -231,7 +231,17 @@ class Drawn:
         last = rows.pop()
         self.prompt = f"{last} " if last else ""
         assert screen.cursor.x == len(self.prompt)
+        # The further lines of a message hang under its first, four cells in or more.
+        return [re.sub("^ {5,}", "    ", row) for row in _without_tips(rows)]
+
+
+def _without_tips(rows: list[str]) -> list[str]:
+    """The rows but for what somebody is told to try who has come to a screen."""
+    if TIPS[0] not in rows:
         return rows
+    first = rows.index(TIPS[0])
+    assert rows[first : first + len(TIPS)] == TIPS
+    return rows[:first] + rows[first + len(TIPS) :]
 
 
 class Telnet(Wired):

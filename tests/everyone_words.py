@@ -119,12 +119,6 @@ class DrawnWords(Words):
     sees_own = False
     drawn = True
 
-    def happened(self, event: Happening, to: Person) -> list[str]:
-        first, *more = super().happened(event, to)
-        aside = f"[{event.room.name}] " if to.focus is not event.room else ""
-        hang = len(aside) + len(event.nick) + {"said": 2, "acted": 3}.get(event.what, 0)
-        return [first, *(" " * hang + each.removeprefix("    ") for each in more)]
-
 
 class TailWords(Words):
     """``tail``: the time before what happens."""

@@ -186,11 +186,14 @@ class Channel:
 
 
 #: Imports each module named on its command line in a process of its own (a fork costs less than
-#: an interpreter) and prints what that brought along.
+#: an interpreter), as many at once as there are cores, and prints what that brought along.
 IMPORT_EACH = """
-import importlib, json, os, sys, traceback
+import fcntl, importlib, json, os, sys, tempfile, traceback
 before = set(sys.modules)
-for name in sys.argv[1:]:
+lock, names = tempfile.TemporaryFile(), sys.argv[1:]
+for started, name in enumerate(names):
+    if started >= (os.cpu_count() or 1):
+        os.wait()
     if os.fork() == 0:
         try:
             importlib.import_module(name)
@@ -198,9 +201,14 @@ for name in sys.argv[1:]:
         except BaseException:
             error = traceback.format_exc()
         brought = sorted(set(sys.modules) - before)
+        fcntl.lockf(lock, fcntl.LOCK_EX)
         print(json.dumps({"name": name, "error": error, "brought": brought}), flush=True)
         os._exit(0)
-    os.wait()
+while True:
+    try:
+        os.wait()
+    except ChildProcessError:
+        break
 """
 
 

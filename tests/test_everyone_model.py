@@ -14,7 +14,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from .displays import TIPS
 from .everyone import (
     Act,
     Assignment,
@@ -151,7 +150,7 @@ class Everyone(RuleBasedStateMachine):
         lobby = self.model.go_in(person, "lobby")
         others = company([other.nick for other in lobby.members if other is not person])
         told = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
-        self.model.answer(person, [told, *(TIPS if person.words.drawn else [])])
+        self.model.answer(person, [told])
 
     def come_by_tcd(self, nick: str, room: str, cut: int) -> None:
         client = Assignment(self.port, nick, self.ref_of)
@@ -392,8 +391,8 @@ class Everyone(RuleBasedStateMachine):
             client = person.client
             assert not client.closed
             if client.prompt is not None:
-                focus = f"[{person.focus.name if person.focus else '-'}] "
-                assert re.fullmatch(re.escape(focus) + r"(\([^()]+\) )?", client.prompt)
+                focus = re.escape(person.focus.name) if person.focus else "-"
+                assert re.fullmatch(rf"\[{focus}\] (\(.*[0-9]!?\) )?", client.prompt)
 
     def who_is_in_no_room_sees_nothing_but_what_they_ask_for(self) -> None:
         assert self.clerk.reads() == []

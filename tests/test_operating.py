@@ -150,6 +150,20 @@ def test_no_operator_is_banned_or_disconnected(server: Server, op: Someone) -> N
     assert server.enters("third", operator=True, address=CAFE).nick == "third"
 
 
+def test_a_second_screen_from_an_address_that_is_banned_is_disconnected_too(
+    server: Server, op: Someone
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address=HOME)
+    bob.types("/register")
+    second = server.enters("bob", fingerprint=BOB, address=CAFE, lobby=False)
+    op.sees(), second.sees(), bob.sees()
+    op.types(f"/server ban {CAFE} 1h noise")
+    assert "1" in last(op)
+    assert second.reader.closed
+    assert not bob.reader.closed
+    assert bob.session.person.sessions == [bob.session]
+
+
 def test_somebody_is_disconnected_on_all_screens(server: Server, op: Someone) -> None:
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/register")

@@ -431,6 +431,39 @@ def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_sh
     assert shown[-1] == "[bob -> you] alone"
 
 
+@pytest.mark.parametrize(("kept", "gone"), [(0, "5 messages that were"), (4, "1 message that was")])
+def test_what_the_store_has_no_more_is_counted(kept: int, gone: str) -> None:
+    server = Server(MemoryStore(kept))
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    bob.types("before"), ada.sees()
+    ada.is_cut_off()
+    for number in range(5):
+        bob.types(str(number))
+    shown = come_back(server).sees()
+    are = "is" if kept else "are"
+    assert shown[1] == f"-- lobby: {gone} said meanwhile {are} not kept any more."
+    assert words(shown) == [str(number) for number in range(5 - kept, 5)]
+
+
+def test_who_comes_back_while_nothing_can_be_read_keeps_the_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    bob.types("hello")
+
+    async def fails(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as ill:
+        ill.setattr(server.chat.archive, "before", fails)
+        with pytest.raises(OSError, match="gone"):
+            come_back(server)
+    assert ada.session.person.sessions == []
+    assert words(come_back(server).sees()) == ["hello"]
+
+
 def test_too_many_places_of_one_address_give_way() -> None:
     server = Server()
     bob = server.enters("bob")

@@ -83,7 +83,7 @@ class Chat:
         self._schedule = schedule
         self.nicks = Nicks(self.people, self.accounts, store, incarnation)
         self.logins = Logins(self.people, self.accounts, hasher, checker)
-        self.places = Places(self.archive, make_token)
+        self.places = Places(self.archive, make_token, is_dense=neighbours is None)
         self.profiles = Profiles(store, usual)
         self.welcome = Welcome(store)
         self.audit = Audit(store)

@@ -178,7 +178,11 @@ class Entrance:
                 for room in person.rooms.values():
                     room.audience.add(session, session.style_in(room))
             return session
-        await self._places.resume(session, place)
+        try:
+            await self._places.resume(session, place)
+        except BaseException:  # nobody would know of this connection
+            self._places.give_up(session, place)
+            raise
         return session
 
     async def _enter_as(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat import expelling, names
 from chatd.chat.banning import covered, find, targets_of
-from chatd.chat.bans import Ban, Kind, Target
+from chatd.chat.bans import Ban, Kind, Known, Target
 from chatd.chat.chat import Chat
 from chatd.chat.durations import duration, split_duration, term
 from chatd.chat.events import Announced, Notice, PutOut, Refused
@@ -99,7 +99,17 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     told = PutOut(now, None, person.nick, made.reason, True, until)
     for other in out:
         _disconnect(chat, other, told, made.reason, now)
-    return made, len(out)
+    screens = [
+        session
+        for other in chat.people.everyone()
+        for session in other.sessions
+        if not other.operator and target.covers(Known(address=session.address))
+    ]
+    for session in screens:  # of people whose other connection is from somewhere else
+        chat.leave(session, made.reason, now)
+        session.deliver(told)
+        session.reader.close()
+    return made, len(out) + len(screens)
 
 
 def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:

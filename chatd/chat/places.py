@@ -53,12 +53,16 @@ class Place:
 class Places:
     """The places that are kept.
 
-    ``make_token`` makes a word that nobody can guess; without it guests are shown none.
+    ``make_token`` makes a word that nobody can guess; without it guests are shown none.  Where the
+    store's numbers are ``is_dense`` every number of a room is that of a message.
     """
 
-    def __init__(self, archive: Archive, make_token: Callable[[], str] | None) -> None:
+    def __init__(
+        self, archive: Archive, make_token: Callable[[], str] | None, *, is_dense: bool = True
+    ) -> None:
         self._archive = archive
         self._make_token = make_token
+        self._is_dense = is_dense
         self._places: dict[Person, Place] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
@@ -200,6 +204,12 @@ class Places:
             session.reader.close()
         return place
 
+    def give_up(self, session: Session, place: Place) -> None:
+        """Nothing could be read for who has come back: they are lost again, with their place."""
+        if session in session.person.sessions:
+            session.part()
+        self._places.setdefault(session.person, place)
+
     async def resume(self, session: Session, place: Place) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
@@ -244,17 +254,23 @@ class Places:
         """Show what was said in a room since; True once nothing more is to be shown."""
         at, until = place.read[room], room.audience.number
         entries: list[Entry] = []
-        earlier = 0
+        earlier = gone = 0
         if until > at:
             last = await self._archive.before(room, until + 1, RECALLED)
             entries = [entry for entry in last if entry.number > at]
             if len(entries) == RECALLED:
                 earlier = await self._archive.count(room, at, entries[0].number)
+            elif self._is_dense:
+                gone = (last[0].number if last else until + 1) - 1 - at
         if session not in session.person.sessions or session.person not in room.members:
             return True
         if session.reader.is_gone:
             return True
         shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
+        if gone > 0:
+            are = "is" if gone == 1 else "are"
+            said = f"{gone} message{'s' * (gone != 1)} that {'was' if gone == 1 else 'were'} said"
+            session.show(Notice(f"{room}: {said} meanwhile {are} not kept any more."))
         if shown:
             fitting = that_fit(shown)
             earlier += len(shown) - len(fitting)
