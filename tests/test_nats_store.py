@@ -10,7 +10,7 @@ import pytest
 
 from chatd.chat.events import Deleted, Edited, Joined, Said
 from chatd.chat.store import NotKeptError
-from chatd.store.nats.layout import NODES
+from chatd.store.nats.layout import NODES, RECORDS
 from chatd.store.nats.link import Hear
 from chatd.store.nats.store import NatsStore
 
@@ -176,6 +176,8 @@ def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
     one, other = nodes(), nodes()
     waited(one.store.put("account", "ada", "1"))
     other.until(lambda: other.told == [("account", "ada", "1")])
+    waited(one.store.records("account"))
+    assert one.told == []
     outcomes = [one.store.put("account", "ada", "2"), other.store.put("account", "ada", "3")]
     kept = []
     for value, outcome in zip(("2", "3"), outcomes, strict=True):
@@ -245,3 +247,25 @@ def test_a_history_of_thousands_is_read_from_anywhere(nodes: Callable[[], Node])
     assert [event.text for _, event in later] == [str(n) for n in range(2281, 2981)]
     assert waited(one.store.count("lobby", older[0][0], rows[0][0])) == 699
     assert waited(one.store.count("lobby", 0, rows[0][0])) == 2980
+
+
+def test_what_was_dropped_long_ago_can_be_put_again(nodes: Callable[[], Node]) -> None:
+    one = nodes()
+    for value in ("1", None):
+        waited(one.store.put("account", "ada", value))
+    waited(one.store._read(one.store.streams.purge, RECORDS, "$KV.records.*.*"))
+    waited(one.store.put("account", "ada", "2"))
+    assert waited(nodes().store.records("account")) == {"ada": "2"}
+
+
+def test_who_did_not_hear_of_a_change_cannot_undo_it(nodes: Callable[[], Node]) -> None:
+    one, other = nodes(), nodes()
+    waited(one.store.put("account", "ada", "1"))
+    in_time(partial(has, other.store, {"ada": "1"}))
+    other.store._records._heard = lambda message: None  # type: ignore[method-assign]
+    other.store._records._ready.clear()  # it hears nothing
+    waited(one.store.put("account", "ada", "2"))
+    other.store._call(other.store._records._ready.set)
+    with pytest.raises(NotKeptError):
+        waited(other.store.put("account", "ada", "3"))
+    assert waited(other.store.records("account")) == {"ada": "2"}

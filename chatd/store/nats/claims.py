@@ -14,7 +14,7 @@ from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
 from chatd.store.nats.link import AwayError, Message
 
-_GIVEN_BACK = {"KV-Operation": "DEL"}
+_GIVEN_BACK = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
 #: Seconds after which somebody who wants a nick is told that they cannot have it now.
 GIVE_UP_SECONDS = 10.0
 

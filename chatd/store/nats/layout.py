@@ -151,7 +151,12 @@ async def _make(
                 },
             }
         )
-    one_each = {**usual, "max_msgs_per_subject": 1, "allow_rollup_hdrs": True}
+    one_each = {
+        **usual,
+        "max_msgs_per_subject": 1,
+        "allow_rollup_hdrs": True,
+        "allow_msg_ttl": True,
+    }
     lease = {"max_age": LEASE_SECONDS * _SECOND, "duplicate_window": LEASE_SECONDS * _SECOND}
     await streams.make({**one_each, "name": NODES, "subjects": ["$KV.nodes.*"], **lease})
     await streams.make({**one_each, "name": NICKS, "subjects": ["$KV.nicks.*"]})

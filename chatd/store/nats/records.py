@@ -22,7 +22,8 @@ GIVE_UP_SECONDS = 20.0
 _ALL = "$KV.records.*.*"
 #: Kinds of which the last word counts, whoever has it: an account's preferences, and its mail.
 LAST_WINS = frozenset({"profile", "mail"})
-_DROPPED = {"KV-Operation": "DEL"}
+#: What is dropped is remembered for a day, so that everyone can hear of it.
+_DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 
 #: Told of a record that another server has put, or (None) dropped: kind, key, value.
 Changed = Callable[[str, str, str | None], None]
@@ -92,13 +93,16 @@ class Records:
         self._last = message.seq
         kind, key = map(unword, message.subject.split(".")[-2:])
         value = None if "KV-Operation" in message.headers else message.data.decode()
-        self._learn(kind, key, message.seq, value)
+        own = message.headers.get("Nats-Msg-Id", "").startswith(f"{self._lease}.")
+        self._learn(kind, key, message.seq, value, own=own)
 
-    def _learn(self, kind: str, key: str, revision: int, value: str | None) -> None:
+    def _learn(
+        self, kind: str, key: str, revision: int, value: str | None, *, own: bool = False
+    ) -> None:
         known = self._records.get((kind, key))
         if known is None or known[0] < revision:
             self._records[kind, key] = (revision, value)
-            if self._ready.is_set():
+            if self._ready.is_set() and not own:
                 self._tell(partial(self._changed, kind, key, value))
 
     async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
@@ -126,29 +130,41 @@ class Records:
         subject = f"$KV.records.{word(kind)}.{word(key)}"
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
-            revision = self._records.get((kind, key), (0, None))[0]
+            known = self._records.get((kind, key), (0, None))
             try:
                 place = await self._streams.publish(
-                    subject, data, message_id=message_id, expected=revision, headers=headers
+                    subject, data, message_id=message_id, expected=known[0], headers=headers
                 )
-            except AwayError:
-                await asyncio.sleep(0.1)
             except ElsewhereError:
-                await self.catch_up()
-                there = self._records.get((kind, key), (0, None))[0]
-                if await self._is_ours(subject, message_id) or there == revision:
+                if await self._is_ours(subject, message_id, kind, key):
                     return
-                if kind not in LAST_WINS:
+                there = self._records.get((kind, key), (0, None))
+                if there[1] != known[1] and kind not in LAST_WINS:
                     raise
-            except DeclinedError:
+            except (AwayError, DeclinedError):
                 await asyncio.sleep(0.1)
             else:
-                known = self._records.get((kind, key), (0, None))
-                if known[0] < place.seq:
+                if self._records.get((kind, key), (0, None))[0] < place.seq:
                     self._records[kind, key] = (place.seq, value)
                 return
 
-    async def _is_ours(self, subject: str, message_id: str) -> bool:
-        """Whether what is there is what was published, and only its acknowledgement was lost."""
-        message = await self._streams.last(RECORDS, subject)
-        return message is not None and message.headers.get("Nats-Msg-Id") == message_id
+    async def _is_ours(self, subject: str, message_id: str, kind: str, key: str) -> bool:
+        """Whether what is there is what was published, and only its acknowledgement was lost.
+
+        What is there is known from now on: that of another server, or nothing.
+        """
+        while True:
+            try:
+                message = await self._streams.last(RECORDS, subject)
+                break
+            except (AwayError, DeclinedError):
+                await asyncio.sleep(0.1)
+        if message is None:  # it was dropped so long ago that even that is forgotten
+            self._records.pop((kind, key), None)
+            return False
+        value = None if "KV-Operation" in message.headers else message.data.decode()
+        if message.headers.get("Nats-Msg-Id") == message_id:
+            self._records[kind, key] = (message.seq, value)
+            return True
+        self._learn(kind, key, message.seq, value)
+        return False
