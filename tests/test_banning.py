@@ -544,3 +544,15 @@ def test_a_mute_of_a_generated_nick_does_not_outlive_a_restart(
     assert not any("muted" in line for line in stranger.sees())
     assert again.chat.rooms["attic"].bans.named("nick:guest2")
     assert not finished(store.records("mute"))
+
+
+def test_an_operator_mutes_an_owner_too() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register"), ada.types("/join attic")
+    root = server.enters("root", operator=True)
+    root.types("/join attic"), ada.sees(), root.sees()
+    root.types("/mute ada 5m")
+    assert root.sees() == ["-- ada is muted in attic for 5 minutes, by root"]
+    ada.types("hello")
+    assert ada.sees()[-1].startswith("-- You are muted in attic for another 5 minutes")

@@ -225,7 +225,8 @@ def mute(act: Act, nick: str, words: str) -> None:
     if room.held_by(room.mutes, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
     target = _target_of(act, other)
-    _check_target(act, target, other.nick)
+    if not act.person.operator:  # who may mute an owner, too
+        _check_target(act, target, other.nick)
     made = _made(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.mutes.most} mutes; /unmute somebody first.")
