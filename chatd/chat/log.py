@@ -6,6 +6,7 @@ members: `chatd.chat.audience` has their cursors.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, Self
 
@@ -54,7 +55,7 @@ class Style(Protocol):
         """What is for one person alone."""
 
 
-class Unadorned:
+class Unadorned(ABC):
     """What the styles of programs have in common: each event stands for itself."""
 
     __slots__ = ()
@@ -79,9 +80,9 @@ class Unadorned:
         """Each event is told."""
         return False
 
+    @abstractmethod
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room."""
-        raise NotImplementedError
 
     def render_all(self, entries: Sequence[Entry], since: float | None) -> list[bytes]:
         """Each event by itself."""

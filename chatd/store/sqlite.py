@@ -23,6 +23,7 @@ from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.store import finding, schema
 from chatd.store.claims import Claims
+from chatd.store.steps import do_each, raises
 from chatd.store.tables import Forget, Job, Limit, Look, Post, Put, Retain, Tables
 from chatd.store.thread import Worker
 from chatd.store.turn import Turn
@@ -77,7 +78,7 @@ class SqliteStore:
         self._writer: Worker[Job] = Worker(
             "chatd writes", self._write, idle=self._tidy, idle_seconds=TIDY_SECONDS
         )
-        self._reader: Worker[Callable[[], None]] = Worker("chatd reads", _do_each)
+        self._reader: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
 
     def prepare(self, tell: Callable[[str], object] | None = None) -> None:
         """Take the file for this process, and bring its tables up to date.
@@ -143,7 +144,7 @@ class SqliteStore:
             told = self._not_kept(jobs, error)
         else:
             self._tables.remember([job for job in jobs if isinstance(job, Post)])
-        self._turn.soon(partial(_do_each, told))
+        self._turn.soon(partial(do_each, told))
         for job in jobs:
             if isinstance(job, Look):
                 self._reader.do(job.look)
@@ -199,7 +200,7 @@ class SqliteStore:
             partial(job.answer.fail, NotKeptError(why)) for job in jobs if isinstance(job, Put)
         ]
         if not isinstance(error, sqlite3.OperationalError):  # that would be the machine's trouble
-            self._turn.soon(partial(_raise, error))
+            self._turn.soon(partial(raises, error))
         return told
 
     def _tidy(self) -> None:
@@ -309,22 +310,6 @@ class SqliteStore:
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
-
-
-def _raise(error: Exception) -> None:
-    raise error
-
-
-def _do_each(steps: list[Callable[[], None]]) -> None:
-    """Do all of it; a bug in one step costs the others nothing, and is raised after them."""
-    bugs = []
-    for step in steps:
-        try:
-            step()
-        except Exception as bug:
-            bugs.append(bug)
-    if bugs:
-        raise bugs[0]
 
 
 def _locked(path: Path) -> int:

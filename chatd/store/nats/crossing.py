@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from chatd.chat.store import away
 from chatd.store.nats.jetstream import DeclinedError
 from chatd.store.nats.link import AwayError, Loop
+from chatd.store.steps import do_each, raises
 from chatd.store.turn import Answer, Turn
 
 Found = TypeVar("Found")
@@ -52,7 +53,7 @@ class Crossing:
         except (AwayError, DeclinedError):
             pass  # what it was for is done again in time
         except Exception as bug:
-            self.tell(partial(_raise, bug))
+            self.tell(partial(raises, bug))
 
     def tell(self, step: Callable[[], None]) -> None:
         """Run something in the chat's thread; from that of the connection, in order."""
@@ -62,7 +63,7 @@ class Crossing:
 
     def _tell_now(self) -> None:
         steps, self._steps = self._steps, []
-        self._turn.soon(partial(_do_each, steps))
+        self._turn.soon(partial(do_each, steps))
 
     async def _read(self, work: Callable[..., Awaitable[Found]], *values: object) -> Found:
         """Look something up, in the thread of the connection.
@@ -87,19 +88,3 @@ class Crossing:
                 self.tell(partial(answer.give, found))
                 return
         self.tell(partial(answer.fail, away()))
-
-
-def _raise(error: Exception) -> None:
-    raise error
-
-
-def _do_each(steps: list[Callable[[], None]]) -> None:
-    """Do all of it; a bug in one step costs the others nothing, and is raised after them."""
-    bugs = []
-    for step in steps:
-        try:
-            step()
-        except Exception as bug:
-            bugs.append(bug)
-    if bugs:
-        raise bugs[0]
