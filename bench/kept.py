@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -109,6 +109,10 @@ class _Turn:
     def answer(self) -> _Answer:
         """Something new to wait for."""
         return _Answer(self)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that may wait."""
+        _waited(work)
 
     def step(self) -> None:
         """Wait for something to do, and do it."""

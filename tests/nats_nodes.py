@@ -24,7 +24,7 @@ class Node:
         self.said: list[tuple[str, str]] = []
         self.store = NatsStore(where, turn, shards=2)
         self.store.open(self)
-        self.store.hear(lambda server, text: self.said.append((server, text)))
+        self.store.hear(lambda server, text: self.said.append((server, text)), self.answer)
         self.store.begin()
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
@@ -35,6 +35,9 @@ class Node:
 
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         self.told.append((kind, key, value))
+
+    async def answer(self, server: str, text: str) -> str:
+        return f"{text}, {server}? {len(await self.store.before('lobby', None, 9))}"
 
     def until(self, done: Callable[[], bool]) -> None:
         self.turn.run_until(done)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from chatd.chat.events import Deleted, Edited, Joined, Said
+from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.layout import NODES, RECORDS
 from chatd.store.nats.link import Hear
@@ -216,6 +216,30 @@ def test_servers_hear_each_other_and_not_themselves(nodes: Callable[[], Node]) -
     assert set(hellos) == {(one.store.name, "hello")}
     assert last == (one.store.name, "psst")
     assert one.said == []
+
+
+def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    other.store.post("lobby", "1", said("hello"))
+    answer = waited(one.store.ask(other.store.name, "how many"))
+    assert answer == f"how many, {one.store.name}? 1"
+    with pytest.raises(Refused):
+        waited(one.store.ask("nobody", "how many"))
+
+
+def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Callable[[], Node]) -> None:
+    one, other, third = nodes(), nodes(), nodes()
+    assert waited(one.store.claim("ada", "x"))
+    one.store.give("ada", other.store.name)
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
+    assert not waited(one.store.claim("ada", "x"))
+    assert waited(other.store.claim("ada", "y"))
+    one.store.release("ada", "x")
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
 
 
 def test_rooms_of_others_are_not_forgotten_while_they_live(nodes: Callable[[], Node]) -> None:

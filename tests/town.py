@@ -7,11 +7,11 @@ from collections.abc import Awaitable
 from typing import Any
 
 from chatd.chat.events import RoomEvent
-from chatd.chat.neighbours import Hear
-from chatd.chat.store import Keeper
+from chatd.chat.neighbours import Asked, Hear
+from chatd.chat.store import Keeper, away
 from chatd.store.memory import MemoryStore
 
-from .people import Server
+from .people import Server, finished
 
 
 class Branch(MemoryStore):
@@ -24,6 +24,7 @@ class Branch(MemoryStore):
         self.keeper: Keeper | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
+        self.asked: Asked | None = None
         self.cut_off = False
 
     def open(self, keeper: Keeper) -> None:
@@ -55,8 +56,8 @@ class Branch(MemoryStore):
 
     # The way to the others
 
-    def hear(self, hear: Hear) -> None:
-        self.hears = hear
+    def hear(self, hear: Hear, asked: Asked) -> None:
+        self.hears, self.asked = hear, asked
 
     def tell_all(self, text: str) -> None:
         for branch in self.town.branches:
@@ -66,6 +67,16 @@ class Branch(MemoryStore):
     def tell_one(self, server: str, text: str) -> None:
         if not self.cut_off:
             self.town.letters.append((self.name, server, text))
+
+    async def ask(self, server: str, text: str) -> str:
+        [branch] = [each for each in self.town.branches if each.name == server]
+        if self.cut_off or branch.cut_off or branch.asked is None:
+            raise away()
+        return await branch.asked(self.name, text)
+
+    def give(self, nick: str, server: str) -> None:
+        self.town.store.release(nick, self.name)
+        finished(self.town.store.claim(nick, server))
 
 
 class Town:

@@ -73,7 +73,7 @@ class Elsewhere:
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
         if neighbours is not None:
-            neighbours.hear(self._heard)
+            neighbours.hear(self._heard, self._asked)
 
     @property
     def is_shared(self) -> bool:
@@ -232,6 +232,10 @@ class Elsewhere:
             elif said["n"] > server.told:
                 server.told = None
                 self._ask(name)
+
+    async def _asked(self, name: str, text: str) -> str:
+        """Another server asks something; what is not understood here it hears nothing of."""
+        return json.dumps({})
 
     def _ask(self, server: str) -> None:
         assert self._neighbours is not None

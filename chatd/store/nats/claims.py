@@ -97,6 +97,23 @@ class Claims:
         messages, _ = await self._streams.page(NODES, "$KV.nodes.*", 1)
         return all(message.subject.endswith(f".{self._lease}") for message in messages)
 
+    async def give(self, nick: str, server: str) -> None:
+        """Let a claim be another server's, which takes it before anybody else can."""
+        async with self._turns.setdefault(nick, asyncio.Lock()):
+            known = self._claims.pop(nick, None)
+            if known is None:
+                return
+            data = json.dumps({"lease": server, "holder": ""}).encode()
+            subject = f"$KV.nicks.{word(nick)}"
+            while True:
+                try:
+                    await self._streams.publish(subject, data, expected=known.revision)
+                    break
+                except ElsewhereError:
+                    break  # the other server has it already
+                except (AwayError, DeclinedError):
+                    await asyncio.sleep(0.1)
+
     async def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
         async with self._turns.setdefault(nick, asyncio.Lock()):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -20,7 +20,7 @@ from chatd.store.turn import Answer, Turn
 Found = TypeVar("Found")
 
 #: Seconds between the attempts to read something.  An election takes up to 12.
-READ_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0, 0.0)
+READ_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
 
 
 class Crossing:
@@ -65,18 +65,25 @@ class Crossing:
         steps, self._steps = self._steps, []
         self._turn.soon(partial(do_each, steps))
 
-    async def _read(self, work: Callable[..., Awaitable[Found]], *values: object) -> Found:
-        """Look something up, in the thread of the connection.
+    async def _read(
+        self,
+        work: Callable[..., Awaitable[Found]],
+        *values: object,
+        pauses: Sequence[float] = READ_PAUSES,
+    ) -> Found:
+        """Look something up, in the thread of the connection; again after each of the pauses.
 
         :raises Refused: ``away``.
         """
         answer = self._turn.answer()
-        self._call(self._loop.spawn, self._answer(partial(work, *values), answer))
+        self._call(self._loop.spawn, self._answer(partial(work, *values), answer, pauses))
         return cast(Found, await answer)
 
-    async def _answer(self, work: Callable[[], Awaitable[object]], answer: Answer) -> None:
+    async def _answer(
+        self, work: Callable[[], Awaitable[object]], answer: Answer, pauses: Sequence[float]
+    ) -> None:
         """Try for a while; whoever waits is to hear of it when it comes to nothing."""
-        for pause in READ_PAUSES:
+        for pause in (*pauses, 0.0):
             try:
                 found = await work()
             except (AwayError, DeclinedError):

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.neighbours import Hear
+from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper
 from chatd.store.nats import layout, reading
@@ -71,6 +71,7 @@ class NatsStore(Crossing):
         self._calm = asyncio.Event()
         self._calm.set()
         self._hear: Hear = _nobody_hears
+        self._asked: Asked = _nobody_answers
         self._audited = 0
 
     # The two threads ------------------------------------------------------------------------------
@@ -321,9 +322,9 @@ class NatsStore(Crossing):
         """What this server is called among them."""
         return self.lease
 
-    def hear(self, hear: Hear) -> None:
-        """Let this function hear what the others say; called before `begin`."""
-        self._hear = hear
+    def hear(self, hear: Hear, asked: Asked) -> None:
+        """Let these functions hear what the others say, and answer; called before `begin`."""
+        self._hear, self._asked = hear, asked
 
     def tell_all(self, text: str) -> None:
         """Say something to every other server."""
@@ -336,9 +337,33 @@ class NatsStore(Crossing):
     def _say(self, subject: str, text: str) -> None:
         self.spawn(self.link.tell(subject, text.encode()))
 
+    async def ask(self, server: str, text: str) -> str:
+        """Ask one of them, and return the answer.
+
+        :raises Refused: ``away`` when there is none.
+        """
+        return await self._read(self._ask, server, text, pauses=())
+
+    async def _ask(self, server: str, text: str) -> str:
+        subject = f"ctl.{server}.{self.lease}"
+        return (await self.link.ask(subject, text.encode())).data.decode()
+
     def _said(self, message: Message) -> None:
-        server = message.subject.rpartition(".")[2]
-        self.tell(partial(self._hear, server, message.data.decode()))
+        server, text = message.subject.rpartition(".")[2], message.data.decode()
+        if message.reply:
+            answer = self._answer_to(message.reply, server, text)
+            self.tell(partial(self._turn.begin, answer))
+        else:
+            self.tell(partial(self._hear, server, text))
+
+    async def _answer_to(self, reply: str, server: str, text: str) -> None:
+        """Answer what another server asks, in the chat's thread."""
+        answer = await self._asked(server, text)
+        self._call(self._say, reply, answer)
+
+    def give(self, nick: str, server: str) -> None:
+        """Let the claim on a nick be another server's."""
+        self._call(lambda: self.spawn(self._claims.give(nick, server)))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
@@ -372,6 +397,11 @@ def _rows(found: Sequence[reading.Found]) -> list[tuple[int, RoomEvent]]:
 
 def _nobody_hears(server: str, text: str) -> None:
     """There is no chat yet."""
+
+
+async def _nobody_answers(server: str, text: str) -> str:
+    """There is no chat yet."""
+    return ""
 
 
 __all__ = ["NatsStore", "UnfitError", "Where"]
