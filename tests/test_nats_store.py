@@ -172,6 +172,19 @@ def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
     assert not waited(third.store.claim("ada", "z"))
 
 
+def test_the_owner_of_a_nick_takes_it_from_a_server_that_lives(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other, third = nodes(), nodes(), nodes()
+    assert waited(one.store.claim("ada", "x"))
+    assert waited(other.store.claim("ada", "y", owner=True))
+    one.store.release("ada", "x")  # it is another's by now
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
+    assert not waited(other.store.claim("ada", "z"))
+    assert waited(other.store.claim("ada", "z", owner=True))
+
+
 def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
     nodes: Callable[[], Node],
 ) -> None:

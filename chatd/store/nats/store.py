@@ -342,9 +342,12 @@ class NatsStore(Crossing):
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it, here or on another server."""
-        return await self._read(self._claims.claim, nick, holder)
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it, here or on another server.
+
+        Its ``owner`` takes it from either.
+        """
+        return await self._read(self._claims.claim, nick, holder, owner)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
