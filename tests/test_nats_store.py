@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
@@ -277,3 +278,11 @@ def test_who_did_not_hear_of_a_change_cannot_undo_it(nodes: Callable[[], Node]) 
     with pytest.raises(NotKeptError):
         waited(other.store.put("account", "ada", "3"))
     assert waited(other.store.records("account")) == {"ada": "2"}
+
+
+def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nats) -> None:
+    where = three_nats.account()
+    with ThreadPoolExecutor() as threads:
+        made = [threads.submit(Node, where, TestTurn()) for _ in range(3)]
+    for each in made:
+        waited(each.result().store.close())
