@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from .people import Someone
 from .town import Town
 
 
@@ -233,3 +234,92 @@ def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
     ada.goes("bye")
     town.settle()
     assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
+
+
+def nicks(someone: Someone) -> list[str]:
+    """Who is in the lobby, as somebody there sees it."""
+    someone.sees()
+    someone.types("/users")
+    return sorted(line.strip() for line in someone.sees()[1:])
+
+
+def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> None:
+    town = Town(3)
+    dead, there, third = town.servers
+    ada = dead.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register")
+    ada.types("/join attic")
+    town.settle()
+    bob, cy = there.enters("bob"), third.enters("cy")
+    for one in (bob, cy):
+        one.types("/join attic")
+        town.settle()
+    town.branches[0].cut_off = True
+    bob.sees(), cy.sees()
+    again = there.enters("", fingerprint="SHA256:ada")
+    town.settle()
+    assert again.nick == "ada"
+    for one in (bob, cy):
+        assert "-- ada left" in one.sees()
+        one.types("/focus lobby")
+        assert nicks(one) == ["ada", "bob", "cy"]
+    assert list(third.chat.rooms["attic"].members) == [
+        third.chat.people.get("bob"),
+        cy.session.person,
+    ]
+    for _ in range(7):
+        town.beat(5)
+    assert nicks(bob) == nicks(cy) == ["ada", "bob", "cy"]
+
+
+def test_a_stranger_has_to_wait_for_the_nick_of_a_dead_server(town: Town) -> None:
+    dead, there = town.servers
+    dead.enters("ada")
+    town.settle()
+    town.branches[0].cut_off = True
+    assert there.enters("ada").nick == "ada2"
+
+
+def arrives(town: Town, *, but: str, at: str) -> None:
+    """Let everything arrive, but what one server tells another: that comes later."""
+    for server in town.servers:
+        server.end_turn()
+    late = [letter for letter in town.letters if letter[:2] == (but, at)]
+    for letter in late:
+        town.letters.remove(letter)
+    town.settle()
+    town.letters.extend(late)
+
+
+def test_who_takes_a_nick_is_there_although_others_hear_late_who_gave_it_back() -> None:
+    town = Town(3)
+    one, other, third = town.servers
+    ada, bob, cy = one.enters("ada"), other.enters("bob"), third.enters("cy")
+    town.settle()
+    ada.types("/nick grace")
+    arrives(town, but="s0", at="s2")
+    bob.types("/nick ada")
+    arrives(town, but="s0", at="s2")
+    town.settle()
+    assert nicks(cy) == ["ada", "cy", "grace"]
+    cy.types("/dm ada psst")
+    assert cy.sees() == ["[you -> ada] psst"]
+
+
+def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
+    town = Town(3)
+    one, other, third = town.servers
+    cy = third.enters("cy")
+    ada = one.enters("ada")
+    arrives(town, but="s0", at="s2")
+    ada.goes()
+    late = list(town.letters)
+    town.letters.clear()
+    arrives(town, but="s0", at="s2")
+    other.enters("ada")
+    town.letters.extendleft(reversed(late))
+    arrives(town, but="s0", at="s2")
+    town.settle()
+    assert nicks(cy) == ["ada", "cy"]
+    cy.types("/dm ada psst")
+    assert cy.sees() == ["[you -> ada] psst"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
@@ -172,6 +173,19 @@ def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
     assert not waited(third.store.claim("ada", "z"))
 
 
+def test_the_owner_of_a_nick_takes_it_from_a_server_that_lives(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other, third = nodes(), nodes(), nodes()
+    assert waited(one.store.claim("ada", "x"))
+    assert waited(other.store.claim("ada", "y", owner=True))
+    one.store.release("ada", "x")  # it is another's by now
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
+    assert not waited(other.store.claim("ada", "z"))
+    assert waited(other.store.claim("ada", "z", owner=True))
+
+
 def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
     nodes: Callable[[], Node],
 ) -> None:
@@ -301,3 +315,11 @@ def test_who_did_not_hear_of_a_change_cannot_undo_it(nodes: Callable[[], Node]) 
     with pytest.raises(NotKeptError):
         waited(other.store.put("account", "ada", "3"))
     assert waited(other.store.records("account")) == {"ada": "2"}
+
+
+def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nats) -> None:
+    where = three_nats.account()
+    with ThreadPoolExecutor() as threads:
+        made = [threads.submit(Node, where, TestTurn()) for _ in range(3)]
+    for each in made:
+        waited(each.result().store.close())

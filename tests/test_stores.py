@@ -242,6 +242,11 @@ class Keeping(RuleBasedStateMachine):
         assert got == (self.holder.setdefault(nick, holder) == holder)
 
     @rule(nick=nicks, holder=holders)
+    def claim_own(self, nick: str, holder: str) -> None:
+        assert waited(self.store.claim(nick, holder, owner=True))
+        self.holder[nick] = holder
+
+    @rule(nick=nicks, holder=holders)
     def release(self, nick: str, holder: str) -> None:
         self.store.release(nick, holder)
         if self.holder.get(nick) == holder:

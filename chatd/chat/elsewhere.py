@@ -69,6 +69,8 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self._displaced: dict[str, str] = {}
+        chat.people.displaced = self._displace
         self._now = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
@@ -283,8 +285,10 @@ class Elsewhere:
             people.remove(person)
             for other in person.ignored_by:
                 other.ignored[called.key] = None
+            self._is_free(person.name.key)
         person.name = called
-        if people.get(called.key) is None:
+        there = people.get(called.key)
+        if there is None or there.server:
             people.add(person)
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
@@ -322,6 +326,23 @@ class Elsewhere:
         self._numbers.pop(person, None)
         if self._chat.people.get(person.name.key) is person:
             self._chat.people.remove(person)
+            self._is_free(person.name.key)
+
+    def _displace(self, person: Person, by: Person) -> None:
+        """Somebody has taken a nick from who is called so on another server, which may be dead."""
+        self._displaced[person.name.key] = person.server
+        left = Left(self._now, person.nick, "", gone=True)
+        for room in tuple(person.rooms.values()):
+            self.happens(room, left)
+            self._leaves(person, room)
+            if not by.server:
+                self._chat.after_leaving(room, self._now)
+
+    def _is_free(self, key: str) -> None:
+        """A nick is free: who was displaced may have it after all, as servers talk at once."""
+        server = self._displaced.pop(key, "")
+        if server in self._servers:
+            self._ask(server)
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""

@@ -91,8 +91,11 @@ class Store(Protocol):
         Of all that is found the first ``skip`` are left out, and ``count`` returned.
         """
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it."""
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it.
+
+        Who has proved to be the ``owner`` of the nick takes it from whoever holds it.
+        """
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""

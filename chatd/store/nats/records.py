@@ -61,10 +61,8 @@ class Records:
         self._ready = asyncio.Event()
 
     async def begin(self) -> None:
-        """Read what there is, and hear what comes."""
+        """Hear what comes; what there is has to be read then."""
         await self._streams.link.hear("live.r.*.*", self._heard)
-        await self.catch_up()
-        self._ready.set()
 
     async def of_kind(self, kind: str) -> dict[str, str]:
         """Every record of a kind, by its key."""
@@ -87,6 +85,7 @@ class Records:
                     messages, more = await self._streams.page(RECORDS, _ALL, self._last + 1)
                     for message in messages:
                         self._take(message)
+        self._ready.set()
 
     def _heard(self, message: Message) -> None:
         is_next = message.seq == self._last + 1

@@ -23,7 +23,7 @@ from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.house import Post
 from chatd.store.nats.jetstream import DeclinedError, JetStream
-from chatd.store.nats.layout import Layout, UnfitError
+from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
 from chatd.store.nats.link import AwayError, Link, Message
@@ -114,12 +114,14 @@ class NatsStore(Crossing):
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
-            self._layout = await self._prepare()
+            prepare = partial(layout.prepare, self.streams, **cast(Any, self._made))
+            self._layout = await self._patiently(prepare)
             self._library = Library(self.streams, self._line)
             self._claims = Claims(self.streams, self.lease)
             self._records = Records(self.streams, self.lease, self, self._recorded)
-            await self._claims.renew()
+            await self._patiently(self._claims.renew)
             await self._records.begin()
+            await self._patiently(self._records.catch_up)
             await self.link.hear("all.*", self._said)
             await self.link.hear(f"ctl.{self.lease}.*", self._said)
             await self.link.round_trip()  # from now on the others are heard
@@ -130,11 +132,12 @@ class NatsStore(Crossing):
         else:
             started.set_result(None)
 
-    async def _prepare(self) -> Layout:
+    async def _patiently(self, work: Callable[[], Awaitable[Found]]) -> Found:
+        """Do what a cluster that begins may not answer yet: streams are led a moment later."""
         until = self._loop.loop.time() + CONNECT_SECONDS
         while True:
             try:
-                return await layout.prepare(self.streams, **cast(Any, self._made))
+                return await work()
             except AwayError:
                 if self._loop.loop.time() > until:
                     raise
@@ -383,9 +386,12 @@ class NatsStore(Crossing):
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it, here or on another server."""
-        return await self._read(self._claims.claim, nick, holder)
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it, here or on another server.
+
+        Its ``owner`` takes it from either.
+        """
+        return await self._read(self._claims.claim, nick, holder, owner)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
