@@ -30,7 +30,7 @@ ROOMS_EACH = 49
 class TakesAll:
     """A reader with a connection that takes everything at once."""
 
-    sees_own = each_room = needs_all = full = is_gone = False
+    sees_own = each_room = needs_all = comes_back = full = is_gone = False
     pending = 0
 
     def __init__(self, style: TextStyle) -> None:

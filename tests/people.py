@@ -36,6 +36,7 @@ class Reader:
         self.sees_own = sees_own
         self.each_room = False
         self.needs_all = False
+        self.comes_back = True
         self.room = room
         self.received = b""
         self.kept = b""
@@ -159,7 +160,7 @@ class Server:
     ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        tokens = map("token{}".format, count(1))
+        tokens = map(f"{options.get('incarnation', '')}token{{}}".format, count(1))
         self.chat = Chat(
             store or MemoryStore(),
             self._scheduled.append,

@@ -260,13 +260,10 @@ def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> N
     town.settle()
     assert again.nick == "ada"
     for one in (bob, cy):
-        assert "-- ada left" in one.sees()
         one.types("/focus lobby")
         assert nicks(one) == ["ada", "bob", "cy"]
-    assert list(third.chat.rooms["attic"].members) == [
-        third.chat.people.get("bob"),
-        cy.session.person,
-    ]
+    assert third.chat.people.get("ada") in third.chat.rooms["attic"].members
+    bob.sees(), cy.sees()
     for _ in range(7):
         town.beat(5)
     assert nicks(bob) == nicks(cy) == ["ada", "bob", "cy"]

@@ -116,17 +116,6 @@ def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
     assert leased.server.chat.people.everyone() == []
 
 
-def test_a_server_that_ends_takes_its_people_along_at_once() -> None:
-    leased = Leased()
-    leased.server.enters("ada")
-    bob = leased.town.servers[1].enters("bob")
-    leased.town.settle()
-    bob.sees()
-    leased.lease.stopService()
-    leased.town.settle()
-    assert bob.sees() == ["-- ada left"]
-
-
 def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailures) -> None:
     leased = Leased()
     leased.far.answers = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chatd.chat import names
+from chatd.chat import errands, names
 from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
@@ -34,6 +34,7 @@ from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
+from chatd.chat.moving import Moving
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.nicks import Nicks
@@ -95,6 +96,9 @@ class Chat:
         self._posting = Posting(
             store, schedule, incarnation, self.rooms, self.people, self.elsewhere
         )
+        self.moving = Moving(self, self._posting.heed)
+        if neighbours is not None:
+            self.entrance.fetch = self.moving.fetch
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -340,8 +344,17 @@ class Chat:
             return
         heir = room.heir()
         if heir is not None:
-            room.members[heir].role = Role.OWNER
-            self._posting.post(room, RoleGiven(now, heir.nick, Role.OWNER, None), heir)
+            self.give_role(heir, room, Role.OWNER, None, now)
+
+    def give_role(
+        self, person: Person, room: Room, role: Role, by: Person | None, now: float
+    ) -> None:
+        """Let somebody do more or less in a room, in somebody's name or in the server's."""
+        room.members[person].role = role
+        if person.server:
+            self.elsewhere.send(person, by, errands.ROLE, room.name.key, role.value)
+        given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
+        self._posting.post(room, given, by or person)
 
     def post(self, room: Room, event: RoomEvent, author: Person) -> None:
         """Let something happen in a room, once the store has given it its place."""

@@ -10,13 +10,15 @@ on it.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
-from chatd.chat.events import Left, RoomEvent
-from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
+from chatd.chat.directory import Directory
+from chatd.chat.events import Left, Role, RoomEvent
+from chatd.chat.limits import MOVED, SILENT_SECONDS, TOLD_AT_ONCE
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
@@ -69,7 +71,10 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
-        self._displaced: dict[str, str] = {}
+        self._origins: dict[Person, tuple[str, int]] = {}
+        self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._hidden: dict[str, Person] = {}
+        self._directory = Directory()
         chat.people.displaced = self._displace
         self._now = 0.0
         self.renewed_at = 0.0
@@ -86,6 +91,11 @@ class Elsewhere:
     def servers(self) -> int:
         """How many others there are."""
         return len(self._servers)
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return list(self._servers)
 
     # Telling --------------------------------------------------------------------------------------
 
@@ -141,8 +151,8 @@ class Elsewhere:
         """What the others do not know yet of some people."""
         news = []
         for person in people:
-            if self._chat.people.get(person.name.key) is person:
-                state = self._state(person)
+            if self._is_here(person):
+                state = self.state(person)
                 if self._sent.get(person) != state:
                     self._sent[person] = state
                     news.append({**state, "active": person.last_active})
@@ -150,10 +160,13 @@ class Elsewhere:
                 del self._sent[person]
                 number = self._numbers.pop(person)
                 del self._local[number]
-                news.append({"number": number, "gone": True})
+                self._origins.pop(person, None)
+                self._uncover(person)
+                news.append({"number": number, "gone": True, "moved": number in self._moved})
         return news
 
-    def _state(self, person: Person) -> State:
+    def state(self, person: Person) -> State:
+        """Somebody who is here, as the others are told of them."""
         return {
             "number": self._number(person),
             "nick": person.name.shown,
@@ -163,7 +176,11 @@ class Elsewhere:
             "away": person.away,
             "came": person.came,
             "print": person.fingerprint,
-            "rooms": {key: [room.name.shown, room.id] for key, room in person.rooms.items()},
+            "from": self._origins.get(person),
+            "rooms": {
+                key: [room.name.shown, room.id, room.members[person].role.value]
+                for key, room in person.rooms.items()
+            },
         }
 
     def _number(self, person: Person) -> int:
@@ -237,7 +254,16 @@ class Elsewhere:
 
     async def _asked(self, name: str, text: str) -> str:
         """Another server asks something; what is not understood here it hears nothing of."""
-        return json.dumps({})
+        return json.dumps(await self._chat.moving.asked(name, json.loads(text)))
+
+    async def ask(self, server: str, said: State) -> State:
+        """Ask another server, and return its answer.
+
+        :raises Refused: ``away``.
+        """
+        assert self._neighbours is not None
+        answer: State = json.loads(await self._neighbours.ask(server, json.dumps(said)))
+        return answer
 
     def _ask(self, server: str) -> None:
         assert self._neighbours is not None
@@ -256,7 +282,7 @@ class Elsewhere:
             self._learn_room(state)
         for state in said["people"]:
             if state.get("gone"):
-                self._lose(server, state["number"])
+                self._lose(server, state["number"], departs=not state.get("moved"))
             else:
                 self._learn_person(server, name, state)
         for state in said["rooms"]:
@@ -265,46 +291,73 @@ class Elsewhere:
                 self._drop(room)
 
     def _learn_room(self, state: State) -> None:
-        room = self._room(state["key"], state["name"], state["id"])
+        room = self.room(state["key"], state["name"], state["id"])
         apply(self._chat, room, state)
         self._rooms[room.name.key] = shared(room)
 
-    def _room(self, key: str, shown: str, ident: str) -> Room:
+    def room(self, key: str, shown: str, ident: str) -> Room:
+        """A room that another server tells of."""
         return self._chat.rooms.get(key) or self._open_room(Name(shown, key), ident)
 
     def _learn_person(self, server: _Server, name: str, state: State) -> None:
         person = server.people.get(state["number"])
         called = Name(state["nick"], state["key"])
-        people = self._chat.people
         if person is None:
-            person = Person(called, state["came"])
+            person = self._moved_from(state, name) or Person(called, state["came"])
             person.server = name
             server.people[state["number"]] = person
             self._numbers[person] = state["number"]
-        elif person.name != called and people.get(person.name.key) is person:
-            people.remove(person)
+        if person.name != called:
+            self._uncover(person)
             for other in person.ignored_by:
                 other.ignored[called.key] = None
-            self._is_free(person.name.key)
         person.name = called
-        there = people.get(called.key)
-        if there is None or there.server:
-            people.add(person)
+        holder = self._chat.people.get(called.key)
+        if holder is None:
+            self._chat.people.add(person)
+        elif holder is not person:  # who is not known yet to have let go of it
+            self._hidden[called.key] = person
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.last_active = state["active"]
+        self._directory.learn(person)
         for key in person.rooms.keys() - state["rooms"].keys():
-            self._leaves(person, person.rooms[key])
-        for key, (shown, ident) in state["rooms"].items():
-            if key not in person.rooms:
-                self._comes(person, self._room(key, shown, ident))
+            self.takes_out(person, person.rooms[key])
+        for key, (shown, ident, role) in state["rooms"].items():
+            self.puts_in(person, self.room(key, shown, ident), role)
 
-    def _comes(self, person: Person, room: Room) -> None:
-        known = self._rooms.get(room.name.key, {}).get("roles", {})
-        room.came_from_elsewhere(person, known.get(person.name.key))
-        person.rooms[room.name.key] = room
+    def _moved_from(self, state: State, name: str) -> Person | None:
+        """Who somebody was at the server where they were before, if that is remembered here."""
+        assert self._neighbours is not None
+        server, number = state.get("from") or ("", 0)
+        if server == self._neighbours.name:
+            person = self._local.get(number)
+            if person is not None and self._chat.people.get(person.name.key) is person:
+                self._chat.moving.lives_elsewhere(person, name)
+            return None
+        return self._release(server, number)
 
-    def _leaves(self, person: Person, room: Room) -> None:
+    def _uncover(self, person: Person) -> None:
+        """Somebody lets go of their nick: who has it, and was heard of before, carries it."""
+        people, key = self._chat.people, person.name.key
+        if self._hidden.get(key) is person:
+            del self._hidden[key]
+        if people.get(key) is person:
+            people.remove(person)
+        other = self._hidden.pop(key, None) if people.get(key) is None else None
+        if other is not None:
+            people.add(other)
+            self._ask(other.server)  # they may have been taken out of their rooms here
+
+    def puts_in(self, person: Person, room: Room, role: str) -> None:
+        """Somebody elsewhere, or who comes from there, is in a room, where they may do so much."""
+        if person not in room.members:
+            room.came(person, Role.MEMBER)
+            person.rooms[room.name.key] = room
+        room.members[person].role = Role(role)
+
+    def takes_out(self, person: Person, room: Room) -> None:
+        """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
@@ -319,30 +372,23 @@ class Elsewhere:
         person = server.people.pop(number, None)
         if person is None:
             return
+        self._directory.forget(person)
         for room in tuple(person.rooms.values()):
-            self._leaves(person, room)
+            self.takes_out(person, room)
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
         self._numbers.pop(person, None)
-        if self._chat.people.get(person.name.key) is person:
-            self._chat.people.remove(person)
-            self._is_free(person.name.key)
+        self._uncover(person)
 
     def _displace(self, person: Person, by: Person) -> None:
         """Somebody has taken a nick from who is called so on another server, which may be dead."""
-        self._displaced[person.name.key] = person.server
         left = Left(self._now, person.nick, "", gone=True)
         for room in tuple(person.rooms.values()):
             self.happens(room, left)
-            self._leaves(person, room)
+            self.takes_out(person, room)
             if not by.server:
                 self._chat.after_leaving(room, self._now)
-
-    def _is_free(self, key: str) -> None:
-        """A nick is free: who was displaced may have it after all, as servers talk at once."""
-        server = self._displaced.pop(key, "")
-        if server in self._servers:
-            self._ask(server)
+        self._hidden[person.name.key] = person
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""
@@ -386,6 +432,53 @@ class Elsewhere:
             if room is not None and not (room.members or room.lasts):
                 self._drop(room)
 
+    # Who moves from server to server --------------------------------------------------------------
+
+    def where(self, account: str, fingerprint: str) -> list[str]:
+        """The server on which somebody is who has an account or a key; of others, all servers."""
+        if not (account or fingerprint):
+            return list(self._servers)
+        person = self._directory.find(account, fingerprint)
+        return [person.server] if person is not None else []
+
+    def find(self, account: str, fingerprint: str) -> tuple[int, float]:
+        """The number of somebody elsewhere, and when their server was heard last; else zeros."""
+        person = self._directory.find(account, fingerprint)
+        server = self._servers.get(person.server) if person is not None else None
+        if person is None or server is None:
+            return 0, 0.0
+        return self._numbers[person], server.heard
+
+    def _release(self, name: str, number: int) -> Person | None:
+        server = self._servers.get(name)
+        return server.people.pop(number, None) if server is not None else None
+
+    def release(self, name: str, number: int) -> Person | None:
+        """Let somebody who is on another server be of this one, in their rooms as they are."""
+        person = self._release(name, number)
+        if person is not None:
+            self._directory.forget(person)
+            self._numbers.pop(person, None)
+            self._uncover(person)
+        return person
+
+    def came_from(self, person: Person, server: str, number: int) -> None:
+        """Somebody is here now who had a number at another server: the others are to know."""
+        self._origins[person] = (server, number)
+        for room in person.rooms.values():
+            self._rooms.pop(room.name.key, None)
+            self.touched(room, person)
+        self.touched(None, person)
+
+    def went_to(self, person: Person, server: str) -> None:
+        """Somebody is at another server now: what is still asked of them here is to go there."""
+        assert self._neighbours is not None
+        self._moved[self._number(person)] = (server, person.name.key)
+        if len(self._moved) > MOVED:
+            self._moved.popitem(last=False)
+        self.touched(None, person)
+        self._neighbours.give(person.name.key, server)
+
     # Errands --------------------------------------------------------------------------------------
 
     def send(self, person: Person, by: Person | None, errand: str, *values: object) -> None:
@@ -403,11 +496,20 @@ class Elsewhere:
         self._neighbours.tell_one(person.server, json.dumps(text))
 
     def _errand(self, name: str, said: State) -> None:
-        server = self._servers.get(name)
+        server = self._servers.get(said.get("sender", name))
         person = self._local.get(said["to"])
+        if "key" in said:
+            person = self._chat.people.get(said["key"])
         by = server.people.get(said["by"]) if server is not None else None
-        if person is not None and self._chat.people.get(person.name.key) is person:
+        if person is not None and self._is_here(person):
             errands.run(self._chat, person, by, said["errand"], said["with"])
+        elif said["to"] in self._moved and "key" not in said:
+            assert self._neighbours is not None
+            there, key = self._moved[said["to"]]
+            self._neighbours.tell_one(there, json.dumps({**said, "sender": name, "key": key}))
+
+    def _is_here(self, person: Person) -> bool:
+        return self._chat.people.get(person.name.key) is person and not person.server
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:

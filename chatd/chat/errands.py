@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.bans import Ban
-from chatd.chat.events import Invited, Refused
+from chatd.chat.events import Invited, Refused, Role
 from chatd.chat.expelling import put_out
 from chatd.chat.people import Person
 from chatd.chat.private import receive
@@ -17,7 +17,7 @@ from chatd.chat.private import receive
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
-WHISPER, KICK, INVITE, UNREAD = "whisper", "kick", "invite", "unread"
+WHISPER, KICK, INVITE, UNREAD, ROLE = "whisper", "kick", "invite", "unread", "role"
 
 
 def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequence[Any]) -> None:
@@ -38,6 +38,12 @@ def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequ
         if by.name.key not in person.ignored:
             for session in person.sessions:
                 session.deliver(Invited(now, by.nick, shown))
+    elif errand == ROLE:
+        key, role = values
+        room = chat.rooms.get(key)
+        if room is not None and person in room.members:
+            room.members[person].role = Role(role)
+            chat.elsewhere.touched(None, person)
     elif errand == UNREAD and by is not None:
         refused = Refused("not-reading", f"{by.nick} is not reading now; try again later.")
         for session in person.sessions:

@@ -185,6 +185,12 @@ class Posting:
                 if each.listens:
                     where.audience.add(each, each.style_in(where))
 
+    def listening(self, room: str, number: int) -> None:
+        """A room is heard, and this is the number of what happened there last."""
+        where = self._heeded.get(room)
+        if where is not None:
+            where.audience.number = max(where.audience.number, number)
+
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
         self._elsewhere.recorded(kind, key, value)

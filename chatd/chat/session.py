@@ -82,6 +82,10 @@ class Reader(Protocol):
         """Whether it makes no sense to go on after something was missed: a program starts anew."""
 
     @property
+    def comes_back(self) -> bool:
+        """Whether who loses this connection may come back to their place; a program begins anew."""
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
 

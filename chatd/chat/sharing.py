@@ -1,4 +1,7 @@
-"""What the servers of a cluster have in common of a room: its settings, and who may do what."""
+"""What the servers of a cluster have in common of a room: its settings, and whom it knows.
+
+What somebody may do in a room they are in, the server where they are tells with them.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,6 @@ def shared(room: Room) -> dict[str, Any]:
         "name": room.name.shown,
         "id": room.id,
         "settings": asdict(room.settings),
-        "roles": {
-            person.name.key: member.role.value
-            for person, member in room.members.items()
-            if member.role is not Role.MEMBER
-        },
         "keepers": {account: role.value for account, role in room.keepers.items()},
         "bans": room.bans.encoded(),
         "mutes": room.mutes.encoded(),
@@ -44,8 +42,6 @@ def apply(chat: Chat, room: Room, state: dict[str, Any]) -> None:
         for target in {**bans.encoded(), **there}:
             bans.learn(target, there.get(target))
     _invite(chat, state["invited"], room)
-    for person, member in room.members.items():
-        member.role = Role(state["roles"].get(person.name.key, Role.MEMBER.value))
 
 
 def _invite(chat: Chat, there: list[str], room: Room) -> None:

@@ -33,6 +33,7 @@ from chatd.transport.host import Host
 from chatd.transport.keeping import Keeping
 from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
+from chatd.transport.parting import await_return
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.tcd import Desk
 from chatd.transport.turn import ReactorTurn
@@ -93,6 +94,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         flood=options["flood"],
         operators=options["admin"],
     )
+    chat.places.awaits = partial(await_return, host)
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
     desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
@@ -100,7 +102,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     if cluster is not None:
         Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
-    Farewell(chat, store, core).setServiceParent(server)
+    Farewell(chat, store, clock, time.time).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
         factory = GateFactory(Door(host, admission, ways, declared, proxies))

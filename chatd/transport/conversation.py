@@ -116,6 +116,11 @@ class Conversation:
         return False
 
     @property
+    def comes_back(self) -> bool:
+        """People do."""
+        return True
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.outbox.full or self.lost

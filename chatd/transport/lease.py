@@ -68,11 +68,10 @@ class Lease(Service):
         self._beats.start(LOOK_SECONDS)
 
     def stopService(self) -> None:
-        """Say that this server ends."""
+        """Renew no more; that this server ends is said by who says farewell."""
         super().stopService()
         if self._beats.running:
             self._beats.stop()
-        self._chat.elsewhere.bye()
 
     def _beat(self) -> None:
         now = self._clock.seconds()

@@ -103,6 +103,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return False
 
     @property
+    def comes_back(self) -> bool:
+        """A program begins anew."""
+        return False
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.over or self.outbox.full

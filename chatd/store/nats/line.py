@@ -63,6 +63,9 @@ class House(Protocol):
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """An event has its place; in the chat's thread."""
 
+    def listening(self, room: str, number: int) -> None:
+        """A room is heard from now on, and so far it is; in the chat's thread."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """An event could not be kept; in the chat's thread."""
 
@@ -307,6 +310,7 @@ class Line:
             self._end = await hear(self.spot.live(), self._heard)
             await self._persist(self._know)
             await self._reach(self._wanted)
+            self._house.tell(partial(self._house.listening, self.ident, self.number))
 
     async def _unlisten(self) -> None:
         if self._end is not None:

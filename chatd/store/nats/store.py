@@ -183,6 +183,11 @@ class NatsStore(Crossing):
         if self._keeper is not None:
             self._keeper.kept(room, message_id, number, event)
 
+    def listening(self, room: str, number: int) -> None:
+        """A room is heard from now on."""
+        if self._keeper is not None:
+            self._keeper.listening(room, number)
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """An event could not be kept."""
         if self._keeper is not None:

@@ -18,6 +18,7 @@ class Present(Pipe):
 
     sees_own = True
     each_room = False
+    comes_back = False
     #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
     listens = True
     needs_all = False
