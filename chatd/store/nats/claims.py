@@ -102,8 +102,9 @@ class Claims:
 
     async def alone(self) -> bool:
         """Whether no other server lives."""
-        messages, _ = await self._streams.page(NODES, "$KV.nodes.*", 1)
-        return all(message.subject.endswith(f".{self._lease}") for message in messages)
+        info = await self._streams.info(NODES, subjects_filter="$KV.nodes.*")
+        alive = (info or {}).get("state", {}).get("subjects") or {}
+        return all(subject.endswith(f".{self._lease}") for subject in alive)
 
     async def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
