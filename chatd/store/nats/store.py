@@ -225,22 +225,26 @@ class NatsStore(Crossing):
 
     async def _retain(self, rooms: frozenset[str]) -> None:
         try:
+            logs = {self._layout.room(room).log for room in rooms}
+            left = [await self._left(stream, logs) for stream in self._layout.streams()]
+            # Whoever has said something by then that is not to be forgotten is there by now.
             if await self._claims.alone():
-                await self._forget_all_but(rooms)
+                for line in self._lines.values():
+                    if line.ident not in rooms:
+                        line.forget()
+                for stream, subjects, last in left:
+                    for subject in subjects:
+                        await self.streams.purge(stream, subject, below=last + 1)
         finally:
             self._calm.set()
 
-    async def _forget_all_but(self, rooms: frozenset[str]) -> None:
-        logs = {self._layout.room(room).log for room in rooms}
-        for line in self._lines.values():
-            if line.ident not in rooms:
-                line.forget()
-        for stream in self._layout.streams():
-            info = await self.streams.info(stream, subjects_filter="room.*.*")
-            subjects = (info or {}).get("state", {}).get("subjects") or {}
-            for subject in subjects.keys() - logs:
-                await self.streams.purge(stream, subject)
-                await self.streams.purge(stream, f"{subject.replace('room', 'over', 1)}.*")
+    async def _left(self, stream: str, logs: set[str]) -> tuple[str, list[str], int]:
+        """What there is of other rooms in a stream, and up to which place."""
+        info = await self.streams.info(stream, subjects_filter="room.*.*")
+        state = (info or {}).get("state", {})
+        rooms = (state.get("subjects") or {}).keys() - logs
+        overs = [f"{room.replace('room', 'over', 1)}.*" for room in rooms]
+        return stream, [*rooms, *overs], int(state.get("last_seq", 0))
 
     # Reading --------------------------------------------------------------------------------------
 
