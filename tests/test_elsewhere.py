@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from .people import Someone
@@ -187,6 +189,38 @@ def test_what_was_not_heard_is_asked_for(town: Town) -> None:
     here.enters("cy")
     town.beat(5)
     assert {person.nick for person in there.chat.people.everyone()} == {"ada", "cy"}
+
+
+class Losing(deque[tuple[str, str, str]]):
+    """Letters, of which one gets lost."""
+
+    lost = 0
+
+    def append(self, letter: tuple[str, str, str]) -> None:
+        self.lost -= 1
+        if self.lost != 0:
+            super().append(letter)
+
+
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    monkeypatch.setattr("chatd.chat.elsewhere.TOLD_AT_ONCE", 1)
+    here, there = town.servers
+    for nick in ("ada", "bob", "cy"):
+        here.enters(nick)
+    town.settle()
+    town.branches[0].cut_off = True
+    here.enters("dee")
+    town.settle()
+    town.branches[0].cut_off = False
+    town.letters = Losing()
+    town.letters.lost = lost
+    for _ in range(4):
+        town.beat(5)
+    nicks = {person.nick for person in there.chat.people.everyone()}
+    assert nicks == {"ada", "bob", "cy", "dee"}
 
 
 def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
 from chatd.chat.directory import Directory
 from chatd.chat.events import Left, Role, RoomEvent
-from chatd.chat.limits import MOVED, SILENT_SECONDS, TOLD_AT_ONCE
+from chatd.chat.limits import ASKED_AGAIN_SECONDS, MOVED, SILENT_SECONDS, TOLD_AT_ONCE
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
@@ -35,11 +35,14 @@ State = dict[str, Any]
 class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
-    ``told`` is None until it has told everything; ``heard`` is in seconds since the epoch.
+    ``told`` is None until it has told everything; ``part`` is how many parts of that came,
+    ``asked`` when it was asked for that.  Times are in seconds since the epoch.
     """
 
     heard: float
+    asked: float = 0.0
     told: int | None = None
+    part: int = 0
     people: dict[int, Person] = field(default_factory=dict)
 
 
@@ -215,6 +218,7 @@ class Elsewhere:
         for start in range(0, chunks, TOLD_AT_ONCE):
             text = {
                 "n": self._told,
+                "part": start // TOLD_AT_ONCE,
                 "first": not start,
                 "last": start + TOLD_AT_ONCE >= chunks,
                 "people": people[start : start + TOLD_AT_ONCE],
@@ -244,13 +248,20 @@ class Elsewhere:
         server.heard = self._now
         if "first" in said:
             self._learn_everything(server, name, said)
-        elif "n" in said and server.told is not None:
-            if said["n"] == server.told + 1:
-                server.told = said["n"]
-                self._learn(server, name, said)
-            elif said["n"] > server.told:
-                server.told = None
-                self._ask(name)
+        elif "n" in said:
+            self._learn_next(server, name, said)
+
+    def _learn_next(self, server: _Server, name: str, said: State) -> None:
+        """Learn what a server says after what it has said, or ask it for everything."""
+        if server.told is None:
+            if self._now - server.asked >= ASKED_AGAIN_SECONDS:
+                self._ask(name)  # not all of the answer came, or nothing
+        elif said["n"] == server.told + 1:
+            server.told = said["n"]
+            self._learn(server, name, said)
+        elif said["n"] > server.told:
+            server.told = None
+            self._ask(name)
 
     async def _asked(self, name: str, text: str) -> str:
         """Another server asks something; what is not understood here it hears nothing of."""
@@ -267,12 +278,18 @@ class Elsewhere:
 
     def _ask(self, server: str) -> None:
         assert self._neighbours is not None
+        if server in self._servers:
+            self._servers[server].asked = self._now
         self._neighbours.tell_one(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
         if said["first"]:
             for number in tuple(server.people):
                 self._lose(server, number, departs=False)
+            server.told, server.part = None, 0
+        if said.get("part", server.part) != server.part:
+            return  # one before it did not come: everything will be asked for again
+        server.part += 1
         self._learn(server, name, said)
         if said["last"]:
             server.told = said["n"]

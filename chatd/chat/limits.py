@@ -181,8 +181,10 @@ RECALLED = 500
 DEAD_SECONDS = 3.0
 
 #: Seconds for which nothing is heard of another server of a cluster until it counts as gone, which
-#: is as long as its lease lasts; people of whom one message between servers tells, some 300 KB.
+#: is as long as its lease lasts; and until it is asked again for what did not come whole; people of
+#: whom one message between servers tells, some 300 KB.
 SILENT_SECONDS = 30.0
+ASKED_AGAIN_SECONDS = 10.0
 TOLD_AT_ONCE = 500
 
 #: People who have gone to another server of whom it is remembered to which: what others still ask

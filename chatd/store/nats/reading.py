@@ -23,6 +23,8 @@ from chatd.store.nats.messages import Written, read
 #: Events that one search, or a look for somebody's last message, goes through, the newest: each
 #: costs some 30 µs of this process, and is sent over the network.
 SEARCHED = 2000
+#: Messages that are looked through for the last number of a room.
+_TAIL = 160
 #: How often a page is read anew when a replica does not have yet what has to be there.
 _BEHIND = 8
 
@@ -39,6 +41,27 @@ class Found:
     def kept(self) -> KeptEvent | None:
         """What it says, unless it changed something else."""
         return self.written.event if isinstance(self.written.event, KeptEvent) else None
+
+
+async def ends(streams: JetStream, spot: Spot) -> tuple[int, int]:
+    """The last place of a room, and the number of the last event that is kept there.
+
+    :raises AwayError: when nobody answers in time.
+    """
+    newest = await streams.last(spot.stream, spot.log)
+    if newest is None:
+        return 0, 0
+    start = newest.seq - _TAIL
+    messages, _ = await streams.page(spot.stream, spot.log, start, _TAIL)
+    return newest.seq, max(_number_at(message) for message in [*messages, newest])
+
+
+def _number_at(message: Message) -> int:
+    """The last number of a room at one of its messages."""
+    written = read(message.data)
+    if written is None:
+        return 0
+    return message.seq if isinstance(written.event, KeptEvent) else written.after
 
 
 async def last(streams: JetStream, spot: Spot, below: int | None, count: int) -> list[Found]:
