@@ -64,8 +64,11 @@ def test_the_lease_is_renewed_every_five_seconds() -> None:
     ada.types("/status")
     assert ada.sees() == [
         "-- Status:",
-        "   1 people in all, 1 of them on this server",
+        "   this is chat0, open for 0 s",
+        "   1 person in all, 1 of them on this server",
+        "   1 room",
         "   1 other server",
+        "   chat1: 0 people, heard 0 s ago",
         "   the cluster answered 0 s ago",
     ]
 

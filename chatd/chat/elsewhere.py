@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
 from chatd.chat.events import Left, RoomEvent
-from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
+from chatd.chat.limits import CALLED_LENGTH, SILENT_SECONDS, TOLD_AT_ONCE
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
@@ -33,10 +33,12 @@ State = dict[str, Any]
 class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
-    ``told`` is None until it has told everything; ``heard`` is in seconds since the epoch.
+    ``told`` is None until it has told everything; ``heard`` is in seconds since the epoch;
+    ``called`` is what who runs it calls it, if it has said so.
     """
 
     heard: float
+    called: str = ""
     told: int | None = None
     people: dict[int, Person] = field(default_factory=dict)
 
@@ -81,9 +83,20 @@ class Elsewhere:
         return self._neighbours is not None
 
     @property
+    def called(self) -> str:
+        """What who runs this server calls it; empty when there are no others."""
+        return self._neighbours.called if self._neighbours is not None else ""
+
+    @property
     def servers(self) -> int:
         """How many others there are."""
         return len(self._servers)
+
+    def others(self) -> list[tuple[str, int, float]]:
+        """What each of the others is called, how many are there, and when it was heard of last."""
+        return [
+            (server.called, len(server.people), server.heard) for server in self._servers.values()
+        ]
 
     # Telling --------------------------------------------------------------------------------------
 
@@ -196,6 +209,7 @@ class Elsewhere:
         for start in range(0, chunks, TOLD_AT_ONCE):
             text = {
                 "n": self._told,
+                "called": self.called,
                 "first": not start,
                 "last": start + TOLD_AT_ONCE >= chunks,
                 "people": people[start : start + TOLD_AT_ONCE],
@@ -238,6 +252,7 @@ class Elsewhere:
         self._neighbours.tell_one(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
+        server.called = str(said.get("called", ""))[:CALLED_LENGTH]
         if said["first"]:
             for number in tuple(server.people):
                 self._lose(server, number, departs=False)

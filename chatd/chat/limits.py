@@ -180,6 +180,8 @@ DEAD_SECONDS = 3.0
 #: is as long as its lease lasts; people of whom one message between servers tells, some 300 KB.
 SILENT_SECONDS = 30.0
 TOLD_AT_ONCE = 500
+#: What a server is called among those of a cluster: the name of a host (RFC 1035: 253).
+CALLED_LENGTH = 253
 
 #: Names that one answer lists; the rest is counted.
 LISTED = 200

@@ -17,7 +17,11 @@ class Neighbours(Protocol):
 
     @property
     def name(self) -> str:
-        """What this server is called among them; another name each time it starts."""
+        """What this server is known by among them; another name each time it starts."""
+
+    @property
+    def called(self) -> str:
+        """What who runs this server calls it, for people; safe to show."""
 
     def hear(self, hear: Hear) -> None:
         """Let this function hear what the others say."""

@@ -20,6 +20,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.limits import HISTORY_EVENTS
 from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
+from chatd.chat.text import safe
 from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, give
 from chatd.store.nats import where
@@ -124,8 +125,8 @@ def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
     reached = where.Where(options["cluster"], user, password, creds, tls)
-    name = options["cluster-name"] or socket.gethostname()
-    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
+    called = safe(options["cluster-name"] or socket.gethostname())
+    return NatsStore(reached, turn, called=called, days=options["history"])
 
 
 def _begin_cluster(store: NatsStore) -> None:

@@ -45,9 +45,9 @@ END_SECONDS = 10.0
 class NatsStore(Crossing):
     """`chatd.chat.store.Store` on a cluster.
 
-    `begin` comes before everything else, and after a process has forked.  ``name`` is what the
-    connection is called in the eyes of who runs the cluster; ``shards`` and ``replicas`` and
-    ``days`` hold when the streams are made, by the first server of all.
+    `begin` comes before everything else, and after a process has forked.  ``called`` is what who
+    runs the cluster calls this server; ``shards`` and ``replicas`` and ``days`` hold when the
+    streams are made, by the first server of all.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class NatsStore(Crossing):
         where: Where,
         turn: Turn,
         *,
-        name: str = "chatd",
+        called: str = "",
         shards: int = layout.SHARDS,
         replicas: int | None = None,
         days: float | None = None,
@@ -63,7 +63,7 @@ class NatsStore(Crossing):
         super().__init__(turn)
         self._keeper: Keeper | None = None
         self._where = where
-        self._name = name
+        self.called = called
         self._made = {"shards": shards, "replicas": replicas, "days": days}
         self.lease = secrets.token_hex(8)
         self._waiting = 0
@@ -91,7 +91,7 @@ class NatsStore(Crossing):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Link(self._where, self._name, self._returned)
+            self.link = Link(self._where, f"chatd {self.called}".rstrip(), self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
@@ -318,7 +318,7 @@ class NatsStore(Crossing):
 
     @property
     def name(self) -> str:
-        """What this server is called among them."""
+        """What this server is known by among them."""
         return self.lease
 
     def hear(self, hear: Hear) -> None:
