@@ -37,6 +37,7 @@ from chatd.transport.listening import Listening
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.tcd import Desk
 from chatd.transport.turn import ReactorTurn
+from chatd.transport.watching import Watching
 from chatd.transport.ways import AUTO, ways_in
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     if cluster is not None:
         Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
+    Watching(chat, clock, time.time).setServiceParent(server)
     Farewell(chat, store, core).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
