@@ -88,6 +88,11 @@ class Elsewhere:
         return self._neighbours.called if self._neighbours is not None else ""
 
     @property
+    def copies(self) -> tuple[int, int]:
+        """As `chatd.chat.neighbours.Neighbours.copies`."""
+        return self._neighbours.copies if self._neighbours is not None else (0, 0)
+
+    @property
     def servers(self) -> int:
         """How many others there are."""
         return len(self._servers)

@@ -23,6 +23,10 @@ class Neighbours(Protocol):
     def called(self) -> str:
         """What who runs this server calls it, for people; safe to show."""
 
+    @property
+    def copies(self) -> tuple[int, int]:
+        """How many machines keep what is said, 0 while that is not known, and how many are away."""
+
     def hear(self, hear: Hear) -> None:
         """Let this function hear what the others say."""
 

@@ -5,6 +5,7 @@ It asks the chat for what that knows, and nobody else for anything.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from chatd.chat.durations import duration
@@ -13,6 +14,7 @@ from chatd.chat.text import safe
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
+    from chatd.chat.people import Person
     from chatd.chat.session import Session
 
 #: Seconds after which a server counts as silent that says every five of them that it is there.
@@ -25,15 +27,17 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     is_open, people = f"open for {duration(now - since)}", _counted(len(everyone), "person")
     seen = sum(chat.may_see(session.person, room) for room in chat.rooms.values())
+    waiting = _waiting(session.person)
     if not chat.elsewhere.is_shared:
-        return [is_open, people, _counted(seen, "room")]
+        return [is_open, people, _counted(seen, "room"), *waiting]
     here = sum(not person.server for person in everyone)
     return [
         f"this is {_called(chat.elsewhere.called)}, {is_open}",
         f"{people} in all, {here} of them on this server",
         _counted(seen, "room"),
         *_others(chat, now),
-        _cluster(chat, now),
+        *_cluster(chat, now),
+        *waiting,
     ]
 
 
@@ -51,8 +55,27 @@ def _others(chat: Chat, now: float) -> list[str]:
     return rows
 
 
-def _cluster(chat: Chat, now: float) -> str:
-    return f"the cluster answered {duration(now - chat.elsewhere.renewed_at)} ago"
+def _cluster(chat: Chat, now: float) -> list[str]:
+    """Whether the cluster answers, and how many machines it is."""
+    ago = duration(now - chat.elsewhere.renewed_at)
+    rows = [f"the cluster answered {ago} ago"]
+    if chat.waiting.away:
+        rows = [f"the cluster does not answer; it did {ago} ago"]
+    there, gone = chat.elsewhere.copies
+    if there:
+        out = f", {gone} of them out of reach" * bool(gone)
+        rows.append(f"what is said is kept on {_counted(there, 'machine')}{out}")
+    return rows
+
+
+def _waiting(person: Person) -> list[str]:
+    """In which rooms something waits that somebody said."""
+    waits = [session.waits for session in person.sessions if session.waits is not None]
+    rooms = Counter(str(room) for each in waits for room, _ in each.lines.values())
+    return [
+        f"{_counted(count, 'line')} of yours wait{'s' * (count == 1)} in {room}"
+        for room, count in rooms.items()
+    ]
 
 
 def _called(name: str) -> str:

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from chatd.chat.session import Session
 
 #: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
-#: noticed.  And after which it is said in words, where it cannot be shown and taken away again.
+#: noticed.  And after which it is said in words, where it cannot be shown and taken away again;
+#: by then everybody knows if it is not one room alone.
 LATE_SECONDS = 0.3
-LONG_SECONDS = 3.0
+LONG_SECONDS = 6.0
 
 #: What people are told in words: of their own line, of everything, and when that is over.
 WAITS = "Your line waits: {} does not answer."
@@ -48,9 +49,10 @@ class Waits:
 
 
 class Waiting:
-    """All that waits.  ``keeper`` is what does not answer then, in words.
+    """All that waits, ``count`` lines; ``keeper`` is what does not answer then, in words.
 
     There is no bound but that of the store, which refuses what waits for too long, or is too much.
+    ``away`` is whether everybody knows that nothing is kept.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Waiting:
         self._keeper = keeper
         self._untold: dict[Session, Waits] = {}
         self._changed: dict[Session, Waits] = {}
+        self.count = 0
         self.away = False
 
     def begin(
@@ -71,6 +74,7 @@ class Waiting:
         if waits is None:
             waits = session.waits = self._untold[session] = Waits(now)
         waits.lines[message_id] = (room, event)
+        self.count += 1
         self._change(session, waits)
 
     def end(self, session: Session, message_id: str, *, kept: bool) -> None:
@@ -78,6 +82,7 @@ class Waiting:
         waits = session.waits
         if waits is None or waits.lines.pop(message_id, None) is None:
             return
+        self.count -= 1
         waits.refused = waits.refused or not kept
         if not waits.lines:
             session.waits = None

@@ -70,6 +70,7 @@ class NatsStore(Crossing):
         self._lines: dict[str, Line] = {}
         self._calm = asyncio.Event()
         self._calm.set()
+        self.copies = (0, 0)
         self._hear: Hear = _nobody_hears
         self._audited = 0
 
@@ -119,6 +120,16 @@ class NatsStore(Crossing):
                     raise
                 await asyncio.sleep(0.2)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection to the cluster; also asked in the chat's thread."""
+        return self.link.is_up
+
+    @property
+    def answers(self) -> int:
+        """How often the cluster has kept something; also asked in the chat's thread."""
+        return self.streams.kept
+
     def renew(self, renewed: Callable[[], None]) -> None:
         """Say that this server lives, and tell when that has been taken; every few seconds.
 
@@ -134,6 +145,7 @@ class NatsStore(Crossing):
         for line in listening[self._audited : self._audited + AUDITED]:
             line.audit()
         self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
+        self.copies = await layout.copies(self.streams)
 
     def _returned(self) -> None:
         """The connection is there again: something may not have been heard."""
