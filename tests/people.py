@@ -88,6 +88,13 @@ class Reader:
     def refocused(self) -> None:
         """There is no prompt."""
 
+    @property
+    def is_told(self) -> bool:
+        return self.sees_own
+
+    def shows_waiting(self) -> None:
+        """What waits is not shown."""
+
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         self.asked.append(f"{question}, secretly" if secret else question)
         return (self.answers.pop(0) if self.answers else ""), self.now

@@ -36,6 +36,7 @@ from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
 from chatd.transport.passwords import PasswordThread
 from chatd.transport.ssh.hostkey import FILE_NAME
+from chatd.transport.watching import Watching
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 
@@ -469,6 +470,7 @@ def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
         PasswordThread,
         Keeping,
         Lease,
+        Watching,
         Farewell,
         Listening,
     ]
@@ -482,6 +484,7 @@ def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
         Keeping,
         PasswordThread,
         Keeping,
+        Watching,
         Farewell,
         Listening,
     ]
@@ -574,9 +577,12 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
         "--port", "1", "--listen", "ssh=2", "--listen", "line=3", store=MemoryStore()
     )
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [PasswordThread, Keeping, Farewell] + [
-        Listening
-    ] * 3
+    assert [type(service) for service in services] == [
+        PasswordThread,
+        Keeping,
+        Watching,
+        Farewell,
+    ] + [Listening] * 3
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1

@@ -21,6 +21,8 @@ class Branch(MemoryStore):
         super().__init__()
         self.town = town
         self.name = name
+        self.called = f"chat{name[1:]}"
+        self.copies = (0, 0)
         self.keeper: Keeper | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None

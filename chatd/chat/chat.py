@@ -48,6 +48,7 @@ from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
 from chatd.chat.text import cut
+from chatd.chat.waiting import Waiting
 from chatd.chat.welcome import Welcome
 
 
@@ -93,12 +94,15 @@ class Chat:
             self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
         self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
+        keeper = "the disk" if neighbours is None else "the cluster"
+        self.waiting = Waiting(self.people, schedule, keeper)
         self._posting = Posting(
-            store, schedule, incarnation, self.rooms, self.people, self.elsewhere
+            store, schedule, incarnation, self.rooms, self.people, self.elsewhere, self.waiting
         )
         self.moving = Moving(self, self._posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
+        self.look = self._posting.look
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -430,7 +434,8 @@ class Chat:
         for room in person.rooms.values():
             room.members[person].last_said = now
         own = (session,) if session.reader.sees_own else ()
-        self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
+        said = Said(now, person.nick, text)
+        self._posting.announce(person, lambda room: said, but=own, session=session)
         return len(heard) - 1
 
     # People ---------------------------------------------------------------------------------------

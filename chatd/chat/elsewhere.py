@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING, Any
 from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
 from chatd.chat.directory import Directory
 from chatd.chat.events import Left, Role, RoomEvent
-from chatd.chat.limits import ASKED_AGAIN_SECONDS, MOVED, SILENT_SECONDS, TOLD_AT_ONCE
+from chatd.chat.limits import (
+    ASKED_AGAIN_SECONDS,
+    CALLED_LENGTH,
+    MOVED,
+    SILENT_SECONDS,
+    TOLD_AT_ONCE,
+)
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
@@ -36,11 +42,13 @@ class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
     ``told`` is None until it has told everything; ``part`` is how many parts of that came,
-    ``asked`` when it was asked for that.  Times are in seconds since the epoch.
+    ``asked`` when it was asked for that.  ``called`` is what who runs it calls it, if it has said
+    so.  Times are in seconds since the epoch.
     """
 
     heard: float
     asked: float = 0.0
+    called: str = ""
     told: int | None = None
     part: int = 0
     people: dict[int, Person] = field(default_factory=dict)
@@ -91,6 +99,16 @@ class Elsewhere:
         return self._neighbours is not None
 
     @property
+    def called(self) -> str:
+        """What who runs this server calls it; empty when there are no others."""
+        return self._neighbours.called if self._neighbours is not None else ""
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """As `chatd.chat.neighbours.Neighbours.copies`."""
+        return self._neighbours.copies if self._neighbours is not None else (0, 0)
+
+    @property
     def servers(self) -> int:
         """How many others there are."""
         return len(self._servers)
@@ -99,6 +117,12 @@ class Elsewhere:
     def names(self) -> list[str]:
         """What they are called."""
         return list(self._servers)
+
+    def others(self) -> list[tuple[str, int, float]]:
+        """What each of the others is called, how many are there, and when it was heard of last."""
+        return [
+            (server.called, len(server.people), server.heard) for server in self._servers.values()
+        ]
 
     # Telling --------------------------------------------------------------------------------------
 
@@ -219,6 +243,7 @@ class Elsewhere:
             text = {
                 "n": self._told,
                 "part": start // TOLD_AT_ONCE,
+                "called": self.called,
                 "first": not start,
                 "last": start + TOLD_AT_ONCE >= chunks,
                 "people": people[start : start + TOLD_AT_ONCE],
@@ -283,6 +308,7 @@ class Elsewhere:
         self._neighbours.tell_one(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
+        server.called = str(said.get("called", ""))[:CALLED_LENGTH]
         if said["first"]:
             for number in tuple(server.people):
                 self._lose(server, number, departs=False)

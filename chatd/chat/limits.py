@@ -186,6 +186,8 @@ DEAD_SECONDS = 3.0
 SILENT_SECONDS = 30.0
 ASKED_AGAIN_SECONDS = 10.0
 TOLD_AT_ONCE = 500
+#: What a server is called among those of a cluster: the name of a host (RFC 1035: 253).
+CALLED_LENGTH = 253
 
 #: People who have gone to another server of whom it is remembered to which: what others still ask
 #: of them here was sent before they knew, some milliseconds ago.

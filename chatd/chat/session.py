@@ -16,6 +16,7 @@ from chatd.chat.preferences import DEFAULT, Preferences
 if TYPE_CHECKING:
     from chatd.chat.places import Place
     from chatd.chat.room import Room
+    from chatd.chat.waiting import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,13 @@ class Reader(Protocol):
     def refocused(self) -> None:
         """The focus is on another room, or on none; where there is a prompt, it shows that."""
 
+    @property
+    def is_told(self) -> bool:
+        """Whether one is told in words that what one said waits: people to whom it is not shown."""
+
+    def shows_waiting(self) -> None:
+        """`Session.waits` is otherwise; where what waits is shown, show it as it is now."""
+
     def trace(self) -> Trace:
         """What of that which was sent has arrived."""
 
@@ -134,7 +142,7 @@ class Session:
     ``private`` are the last of the ``told`` private messages that it was sent; ``tally`` is
     what `chatd.chat.tally` keeps.  ``address`` and ``fingerprint`` are those with which this
     one came, ``operator`` whether it proved to be one; ``resuming`` is what has still to be shown
-    to who has come back by it.
+    to who has come back by it, ``waits`` what it said that is not kept after a moment.
     """
 
     __slots__ = (
@@ -151,6 +159,7 @@ class Session:
         "send",
         "tally",
         "told",
+        "waits",
     )
 
     def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
@@ -167,6 +176,7 @@ class Session:
         self.fingerprint: str | None = None
         self.resuming: Place | None = None
         self.operator = False
+        self.waits: Waits | None = None
 
     # What an audience asks of a listener --------------------------------------------------------
 

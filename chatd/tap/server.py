@@ -20,6 +20,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.limits import HISTORY_EVENTS
 from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
+from chatd.chat.text import safe
 from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, give
 from chatd.store.nats import where
@@ -37,6 +38,7 @@ from chatd.transport.parting import await_return
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.tcd import Desk
 from chatd.transport.turn import ReactorTurn
+from chatd.transport.watching import Watching
 from chatd.transport.ways import AUTO, ways_in
 
 if TYPE_CHECKING:
@@ -102,6 +104,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     if cluster is not None:
         Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
+    Watching(chat, clock, time.time).setServiceParent(server)
     Farewell(chat, store, clock, time.time).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
@@ -126,8 +129,8 @@ def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
     reached = where.Where(options["cluster"], user, password, creds, tls)
-    name = options["cluster-name"] or socket.gethostname()
-    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
+    called = safe(options["cluster-name"] or socket.gethostname())
+    return NatsStore(reached, turn, called=called, days=options["history"])
 
 
 def _begin_cluster(store: NatsStore) -> None:

@@ -163,6 +163,15 @@ class Conversation:
         if not (self._going or self._busy):
             self.display.refresh()
 
+    @property
+    def is_told(self) -> bool:
+        """Whether what waits is not shown: where what one types is not taken away again."""
+        return self.display.sees_own
+
+    def shows_waiting(self) -> None:
+        """What waits is drawn with the prompt."""
+        self.display.refresh()
+
     def trace(self) -> Trace:
         """What of that which was sent has arrived, by what the way in knows, or the socket."""
         if self.tracer is not None:

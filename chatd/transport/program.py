@@ -144,6 +144,14 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     def refocused(self) -> None:
         """A program has no prompt."""
 
+    @property
+    def is_told(self) -> bool:
+        """A program is answered, or asks nothing."""
+        return False
+
+    def shows_waiting(self) -> None:
+        """A program is shown what is kept."""
+
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """A program is asked nothing."""
         return "", self.host.now()

@@ -60,9 +60,9 @@ END_SECONDS = 10.0
 class NatsStore(Crossing):
     """`chatd.chat.store.Store` on a cluster.
 
-    `begin` comes before everything else, and after a process has forked.  ``name`` is what the
-    connection is called in the eyes of who runs the cluster; ``shards`` and ``replicas`` and
-    ``days`` hold when the streams are made, by the first server of all.
+    `begin` comes before everything else, and after a process has forked.  ``called`` is what who
+    runs the cluster calls this server; ``shards`` and ``replicas`` and ``days`` hold when the
+    streams are made, by the first server of all.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class NatsStore(Crossing):
         where: Where,
         turn: Turn,
         *,
-        name: str = "chatd",
+        called: str = "",
         shards: int = layout.SHARDS,
         replicas: int | None = None,
         days: float | None = None,
@@ -78,7 +78,7 @@ class NatsStore(Crossing):
         super().__init__(turn)
         self._keeper: Keeper | None = None
         self._where = where
-        self._name = name
+        self.called = called
         self._made = {"shards": shards, "replicas": replicas, "days": days}
         self.lease = secrets.token_hex(8)
         self._waiting = Flow(WAITING, WAITING_BYTES)
@@ -88,6 +88,7 @@ class NatsStore(Crossing):
         self._lines: dict[str, Line] = {}
         self._calm = asyncio.Event()
         self._calm.set()
+        self.copies = (0, 0)
         self._hear: Hear = _nobody_hears
         self._asked: Asked = _nobody_answers
         self._audited = 0
@@ -110,7 +111,7 @@ class NatsStore(Crossing):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Link(self._where, self._name, self._returned)
+            self.link = Link(self._where, f"chatd {self.called}".rstrip(), self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
@@ -143,6 +144,16 @@ class NatsStore(Crossing):
                     raise
                 await asyncio.sleep(0.2)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection to the cluster; also asked in the chat's thread."""
+        return self.link.is_up
+
+    @property
+    def answers(self) -> int:
+        """How often the cluster has kept something; also asked in the chat's thread."""
+        return self.streams.kept
+
     def renew(self, renewed: Callable[[], None]) -> None:
         """Say that this server lives, and tell when that has been taken; every few seconds.
 
@@ -158,6 +169,7 @@ class NatsStore(Crossing):
         for line in listening[self._audited : self._audited + AUDITED]:
             line.audit()
         self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
+        self.copies = await layout.copies(self.streams)
 
     def _returned(self) -> None:
         """Something may not have been heard."""
@@ -335,7 +347,7 @@ class NatsStore(Crossing):
 
     @property
     def name(self) -> str:
-        """What this server is called among them."""
+        """What this server is known by among them."""
         return self.lease
 
     def hear(self, hear: Hear, asked: Asked) -> None:

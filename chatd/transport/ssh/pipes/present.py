@@ -88,6 +88,14 @@ class Present(Pipe):
     def refocused(self) -> None:
         """A pipe has no prompt."""
 
+    @property
+    def is_told(self) -> bool:
+        """A program is answered, or asks nothing."""
+        return False
+
+    def shows_waiting(self) -> None:
+        """A program is shown what is kept."""
+
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """A pipe is asked nothing."""
         return "", self.call.host.now()
