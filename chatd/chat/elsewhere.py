@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
-from chatd.chat.events import Left, RoomEvent
+from chatd.chat import errands, learning
+from chatd.chat.events import Left, Refused, RoomEvent
 from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
@@ -163,6 +163,8 @@ class Elsewhere:
             "away": person.away,
             "came": person.came,
             "print": person.fingerprint,
+            "address": person.address,
+            "beside": person.beside,
             "rooms": {key: [room.name.shown, room.id] for key, room in person.rooms.items()},
         }
 
@@ -237,6 +239,9 @@ class Elsewhere:
 
     async def _asked(self, name: str, text: str) -> str:
         """Another server asks something; what is not understood here it hears nothing of."""
+        said: State = json.loads(text)
+        if "errand" in said:
+            return json.dumps(await self._answer(name, said))
         return json.dumps({})
 
     def _ask(self, server: str) -> None:
@@ -262,7 +267,7 @@ class Elsewhere:
         for state in said["rooms"]:
             room = self._chat.rooms[state["key"]]
             if not (room.members or room.lasts):  # whoever was in it is gone meanwhile
-                self._drop(room)
+                self.drop(room)
 
     def _learn_room(self, state: State) -> None:
         room = self._room(state["key"], state["name"], state["id"])
@@ -292,6 +297,7 @@ class Elsewhere:
             people.add(person)
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
+        person.address, person.beside = state.get("address", ""), state.get("beside")
         person.last_active = state["active"]
         for key in person.rooms.keys() - state["rooms"].keys():
             self._leaves(person, person.rooms[key])
@@ -308,9 +314,10 @@ class Elsewhere:
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
-            self._drop(room)
+            self.drop(room)
 
-    def _drop(self, room: Room) -> None:
+    def drop(self, room: Room) -> None:
+        """A room is gone, with the last who was in it."""
         del self._chat.rooms[room.name.key]
         self._rooms.pop(room.name.key, None)
 
@@ -364,27 +371,8 @@ class Elsewhere:
         return all(self._neighbours.name < name for name in self._servers)
 
     def recorded(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has changed a record: what is remembered of it here is otherwise."""
-        chat = self._chat
-        if kind == accounts.KIND:
-            chat.accounts.learn(key, value)
-        elif kind == mail.KIND:
-            chat.mail.learn(key, value)
-        elif kind == profiles.KIND:
-            chat.profiles.learn(key, value)
-        elif kind == welcome.KIND:
-            chat.welcome.bans.learn(key, value)
-        elif kind == audit.KIND:
-            chat.audit.learn(key, value)
-        elif kind in (lasting.BAN, lasting.MUTE):
-            where, _, target = key.partition(" ")
-            if where in chat.rooms:
-                chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
-        elif kind == lasting.KIND:
-            room = chat.rooms.get(key)
-            chat.lasting.learn(room, key, value)
-            if room is not None and not (room.members or room.lasts):
-                self._drop(room)
+        """Another server has changed a record."""
+        learning.learn(self._chat, kind, key, value, self._now)
 
     # Errands --------------------------------------------------------------------------------------
 
@@ -402,10 +390,55 @@ class Elsewhere:
             self._tell_touched()  # they have to know there who that is
         self._neighbours.tell_one(person.server, json.dumps(text))
 
-    def _errand(self, name: str, said: State) -> None:
+    def send_all(self, by: Person, errand: str, *values: object) -> None:
+        """Let every other server do something to everybody there, in somebody's name."""
+        if self._neighbours is not None:
+            self.touched(None, by)
+            self._tell_touched()
+            text = {"errand": errand, "to": None, "by": self._number(by), "with": values}
+            self._neighbours.tell_all(json.dumps(text))
+
+    async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
+        """Let the server of somebody do something there, and return what it answers.
+
+        :raises Refused: as it says, or ``away``.
+        """
+        assert self._neighbours is not None
+        self.touched(None, by)
+        self._tell_touched()
+        text = {
+            "errand": errand,
+            "to": self._numbers[person],
+            "by": self._number(by),
+            "with": values,
+        }
+        answer: State = json.loads(await self._neighbours.ask(person.server, json.dumps(text)))
+        if answer.get("gone"):
+            raise Refused("nobody", f"{person.nick} is gone.")
+        if "refused" in answer:
+            raise Refused(*answer["refused"])
+        return answer
+
+    async def _answer(self, name: str, said: State) -> State:
+        person, by = self._local.get(said["to"]), self._person_of(name, said["by"])
+        if person is None or self._chat.people.get(person.name.key) is not person:
+            return {"gone": True}
+        try:
+            return await errands.answer(self._chat, person, by, said["errand"], said["with"])
+        except Refused as refused:
+            return {"refused": [refused.code, refused.sentence]}
+
+    def _person_of(self, name: str, number: int | None) -> Person | None:
+        """Somebody by their number at another server."""
         server = self._servers.get(name)
+        return server.people.get(number) if server is not None and number is not None else None
+
+    def _errand(self, name: str, said: State) -> None:
+        by = self._person_of(name, said["by"])
+        if said["to"] is None:
+            errands.run_for_all(self._chat, by, said["errand"], said["with"])
+            return
         person = self._local.get(said["to"])
-        by = server.people.get(said["by"]) if server is not None else None
         if person is not None and self._chat.people.get(person.name.key) is person:
             errands.run(self._chat, person, by, said["errand"], said["with"])
 
