@@ -21,7 +21,7 @@ from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.sharing import apply, shared
+from chatd.chat.sharing import FRESH, apply, difference, merged, shared
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -33,11 +33,13 @@ State = dict[str, Any]
 class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
-    ``told`` is None until it has told everything; ``heard`` is in seconds since the epoch.
+    ``told`` is None until it has told everything, which it did once when it ``was_known``;
+    ``heard`` is in seconds since the epoch.
     """
 
     heard: float
     told: int | None = None
+    was_known: bool = False
     people: dict[int, Person] = field(default_factory=dict)
 
 
@@ -185,9 +187,10 @@ class Elsewhere:
                 self._rooms.pop(key, None)
                 continue
             state = shared(room)
-            if self._rooms.get(key) != state:
+            news = difference(self._rooms.get(key, FRESH), state)
+            if news:
                 self._rooms[key] = state
-                states.append(state)
+                states.append({**_named(room), **news})
         return states
 
     def _tell_everything(self, server: str) -> None:
@@ -195,7 +198,7 @@ class Elsewhere:
         assert self._neighbours is not None
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
-        rooms = [shared(room) for room in mine]
+        rooms = [{**_named(room), **difference(FRESH, shared(room))} for room in mine]
         chunks = max(len(people), len(rooms), 1)
         for start in range(0, chunks, TOLD_AT_ONCE):
             text = {
@@ -252,9 +255,14 @@ class Elsewhere:
         if said["first"]:
             for number in tuple(server.people):
                 self._lose(server, number, departs=False)
+        if server.was_known:  # something that is not told may have been taken away unheard
+            for state in said["rooms"]:
+                room = self._chat.rooms.get(state["key"])
+                if room is not None:
+                    state.update(difference(shared(room), merged(FRESH, state)))
         self._learn(server, name, said)
         if said["last"]:
-            server.told = said["n"]
+            server.told, server.was_known = said["n"], True
 
     def _learn(self, server: _Server, name: str, said: State) -> None:
         for state in said["rooms"]:
@@ -272,7 +280,7 @@ class Elsewhere:
     def _learn_room(self, state: State) -> None:
         room = self._room(state["key"], state["name"], state["id"])
         apply(self._chat, room, state)
-        self._rooms[room.name.key] = shared(room)
+        self._rooms[room.name.key] = merged(self._rooms.get(room.name.key, FRESH), state)
 
     def _room(self, key: str, shown: str, ident: str) -> Room:
         return self._chat.rooms.get(key) or self._open_room(Name(shown, key), ident)
@@ -441,6 +449,11 @@ class Elsewhere:
         person = self._local.get(said["to"])
         if person is not None and self._chat.people.get(person.name.key) is person:
             errands.run(self._chat, person, by, said["errand"], said["with"])
+
+
+def _named(room: Room) -> State:
+    """What a room is called, by people and by the store."""
+    return {"key": room.name.key, "name": room.name.shown, "id": room.id}
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:
