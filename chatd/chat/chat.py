@@ -232,6 +232,7 @@ class Chat:
         """Let what goes by folded nick follow somebody to another one."""
         for room in {**person.invited_into, **person.held_in}:
             room.renamed(old, person.name.key)
+            self.elsewhere.touched(room)
         if person.ignored_by:
             self._posting.flush(wholly=True)  # what was done under the old nick is judged by it
         for other in person.ignored_by:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
+from chatd.chat import errands, learning
 from chatd.chat.directory import Directory
-from chatd.chat.events import Left, Role, RoomEvent
+from chatd.chat.events import Left, Refused, Role, RoomEvent
 from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
@@ -29,7 +29,7 @@ from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.sharing import apply, shared
+from chatd.chat.sharing import FRESH, apply, difference, merged, role_of, shared
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -41,9 +41,9 @@ State = dict[str, Any]
 class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
-    ``told`` is None until it has told everything; ``part`` is how many parts of that came,
-    ``asked`` when it was asked for that.  ``called`` is what who runs it calls it, if it has said
-    so.  Times are in seconds since the epoch.
+    ``told`` is None until it has told everything, which it did once when it ``was_known``; ``part``
+    is how many parts of that came, ``asked`` when it was asked for that.  ``called`` is what who
+    runs it calls it, if it has said so.  Times are in seconds since the epoch.
     """
 
     heard: float
@@ -51,6 +51,7 @@ class _Server:
     called: str = ""
     told: int | None = None
     part: int = 0
+    was_known: bool = False
     people: dict[int, Person] = field(default_factory=dict)
 
 
@@ -208,6 +209,8 @@ class Elsewhere:
                 key: [room.name.shown, room.id, room.members[person].role.value]
                 for key, room in person.rooms.items()
             },
+            "address": person.address,
+            "beside": person.beside,
         }
 
     def _number(self, person: Person) -> int:
@@ -227,9 +230,10 @@ class Elsewhere:
                 self._rooms.pop(key, None)
                 continue
             state = shared(room)
-            if self._rooms.get(key) != state:
+            news = difference(self._rooms.get(key, FRESH), state)
+            if news:
                 self._rooms[key] = state
-                states.append(state)
+                states.append({**_named(room), **news})
         return states
 
     def _tell_everything(self, server: str) -> None:
@@ -237,7 +241,7 @@ class Elsewhere:
         assert self._neighbours is not None
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
-        rooms = [shared(room) for room in mine]
+        rooms = [{**_named(room), **difference(FRESH, shared(room))} for room in mine]
         chunks = max(len(people), len(rooms), 1)
         for start in range(0, chunks, TOLD_AT_ONCE):
             text = {
@@ -290,9 +294,12 @@ class Elsewhere:
 
     async def _asked(self, name: str, text: str) -> str:
         """Another server asks something; what is not understood here it hears nothing of."""
-        return json.dumps(await self._chat.moving.asked(name, json.loads(text)))
+        said: State = json.loads(text)
+        if "errand" in said:
+            return json.dumps(await self._answer(name, said))
+        return json.dumps(await self._chat.moving.asked(name, said))
 
-    async def ask(self, server: str, said: State) -> State:
+    async def ask_server(self, server: str, said: State) -> State:
         """Ask another server, and return its answer.
 
         :raises Refused: ``away``.
@@ -316,9 +323,14 @@ class Elsewhere:
         if said.get("part", server.part) != server.part:
             return  # one before it did not come: everything will be asked for again
         server.part += 1
+        if server.was_known:  # something that is not told may have been taken away unheard
+            for state in said["rooms"]:
+                room = self._chat.rooms.get(state["key"])
+                if room is not None:
+                    state.update(difference(shared(room), merged(FRESH, state)))
         self._learn(server, name, said)
         if said["last"]:
-            server.told = said["n"]
+            server.told, server.was_known = said["n"], True
 
     def _learn(self, server: _Server, name: str, said: State) -> None:
         for state in said["rooms"]:
@@ -331,12 +343,12 @@ class Elsewhere:
         for state in said["rooms"]:
             room = self._chat.rooms[state["key"]]
             if not (room.members or room.lasts):  # whoever was in it is gone meanwhile
-                self._drop(room)
+                self.drop(room)
 
     def _learn_room(self, state: State) -> None:
         room = self.room(state["key"], state["name"], state["id"])
         apply(self._chat, room, state)
-        self._rooms[room.name.key] = shared(room)
+        self._rooms[room.name.key] = merged(self._rooms.get(room.name.key, FRESH), state)
 
     def room(self, key: str, shown: str, ident: str) -> Room:
         """A room that another server tells of."""
@@ -362,6 +374,7 @@ class Elsewhere:
             self._hidden[called.key] = person
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
+        person.address, person.beside = state.get("address", ""), state.get("beside")
         person.last_active = state["active"]
         self._directory.learn(person)
         for key in person.rooms.keys() - state["rooms"].keys():
@@ -397,16 +410,17 @@ class Elsewhere:
         if person not in room.members:
             room.came(person, Role.MEMBER)
             person.rooms[room.name.key] = room
-        room.members[person].role = Role(role)
+        room.members[person].role = role_of(role)
 
     def takes_out(self, person: Person, room: Room) -> None:
         """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
-            self._drop(room)
+            self.drop(room)
 
-    def _drop(self, room: Room) -> None:
+    def drop(self, room: Room) -> None:
+        """A room is gone, with the last who was in it."""
         del self._chat.rooms[room.name.key]
         self._rooms.pop(room.name.key, None)
 
@@ -453,27 +467,8 @@ class Elsewhere:
         return all(self._neighbours.name < name for name in self._servers)
 
     def recorded(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has changed a record: what is remembered of it here is otherwise."""
-        chat = self._chat
-        if kind == accounts.KIND:
-            chat.accounts.learn(key, value)
-        elif kind == mail.KIND:
-            chat.mail.learn(key, value)
-        elif kind == profiles.KIND:
-            chat.profiles.learn(key, value)
-        elif kind == welcome.KIND:
-            chat.welcome.bans.learn(key, value)
-        elif kind == audit.KIND:
-            chat.audit.learn(key, value)
-        elif kind in (lasting.BAN, lasting.MUTE):
-            where, _, target = key.partition(" ")
-            if where in chat.rooms:
-                chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
-        elif kind == lasting.KIND:
-            room = chat.rooms.get(key)
-            chat.lasting.learn(room, key, value)
-            if room is not None and not (room.members or room.lasts):
-                self._drop(room)
+        """Another server has changed a record."""
+        learning.learn(self._chat, kind, key, value, self._now)
 
     # Who moves from server to server --------------------------------------------------------------
 
@@ -538,12 +533,57 @@ class Elsewhere:
             self._tell_touched()  # they have to know there who that is
         self._neighbours.tell_one(person.server, json.dumps(text))
 
+    def send_all(self, by: Person, errand: str, *values: object) -> None:
+        """Let every other server do something to everybody there, in somebody's name."""
+        if self._neighbours is not None:
+            self.touched(None, by)
+            self._tell_touched()
+            text = {"errand": errand, "to": None, "by": self._number(by), "with": values}
+            self._neighbours.tell_all(json.dumps(text))
+
+    async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
+        """Let the server of somebody do something there, and return what it answers.
+
+        :raises Refused: as it says, or ``away``.
+        """
+        assert self._neighbours is not None
+        self.touched(None, by)
+        self._tell_touched()
+        text = {
+            "errand": errand,
+            "to": self._numbers[person],
+            "by": self._number(by),
+            "with": values,
+        }
+        answer: State = json.loads(await self._neighbours.ask(person.server, json.dumps(text)))
+        if answer.get("gone"):
+            raise Refused("nobody", f"{person.nick} is gone.")
+        if "refused" in answer:
+            raise Refused(*answer["refused"])
+        return answer
+
+    async def _answer(self, name: str, said: State) -> State:
+        person, by = self._local.get(said["to"]), self._person_of(name, said["by"])
+        if person is None or not self._is_here(person):
+            return {"gone": True}
+        try:
+            return await errands.answer(self._chat, person, by, said["errand"], said["with"])
+        except Refused as refused:
+            return {"refused": [refused.code, refused.sentence]}
+
+    def _person_of(self, name: str, number: int | None) -> Person | None:
+        """Somebody by their number at another server."""
+        server = self._servers.get(name)
+        return server.people.get(number) if server is not None and number is not None else None
+
     def _errand(self, name: str, said: State) -> None:
-        server = self._servers.get(said.get("sender", name))
+        by = self._person_of(said.get("sender", name), said["by"])
+        if said["to"] is None:
+            errands.run_for_all(self._chat, by, said["errand"], said["with"])
+            return
         person = self._local.get(said["to"])
-        if "key" in said:
+        if "key" in said:  # it was sent to where they had been before
             person = self._chat.people.get(said["key"])
-        by = server.people.get(said["by"]) if server is not None else None
         if person is not None and self._is_here(person):
             errands.run(self._chat, person, by, said["errand"], said["with"])
         elif said["to"] in self._moved and "key" not in said:
@@ -553,6 +593,11 @@ class Elsewhere:
 
     def _is_here(self, person: Person) -> bool:
         return self._chat.people.get(person.name.key) is person and not person.server
+
+
+def _named(room: Room) -> State:
+    """What a room is called, by people and by the store."""
+    return {"key": room.name.key, "name": room.name.shown, "id": room.id}
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:

@@ -115,6 +115,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
         if not room.uninvite(other):
             raise Refused("no-change", f"{shown} is not invited into {room}.")
     chat.lasting.changed(room)
+    chat.elsewhere.touched(room)
     chat.audit.note(now, person, "uninvite", shown, room=room)
     return shown
 

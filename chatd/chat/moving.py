@@ -69,7 +69,7 @@ class Moving:
         """
         for server in self._chat.elsewhere.where(proof.account, proof.fingerprint):
             try:
-                answer = await self._chat.elsewhere.ask(server, {"fetch": asdict(proof)})
+                answer = await self._chat.elsewhere.ask_server(server, {"fetch": asdict(proof)})
             except Refused:  # it is gone, though nobody has missed it yet
                 await self._adopt(server, proof)
                 continue
@@ -100,6 +100,7 @@ class Moving:
             person = Person(name, state["came"])
         person.name, person.account = name, state["account"]
         person.away, person.fingerprint = state["away"], state["print"]
+        person.address = state["address"]
         rooms = self._into_rooms(person, state["rooms"])
         place = _place(person, state["place"], rooms)
         await self._settle(person, state, place, server)
@@ -114,7 +115,7 @@ class Moving:
         person = elsewhere.release(server, number)
         if person is None:
             return
-        state = {"number": number, "address": "", "token": None, "ignored": [], "held": []}
+        state: State = {"number": number, "token": None, "ignored": [], "held": []}
         place = Place(person, {})
         await self._settle(person, state, place, server)
         for room in tuple(person.rooms.values()):
@@ -135,7 +136,6 @@ class Moving:
         """Somebody who was elsewhere is here now, and has a place to which they may come."""
         chat = self._chat
         person.server = ""
-        person.address = state["address"]
         if not chat.people.is_free(person.name):  # servers that were out of touch, perhaps
             person.name, _ = await chat.nicks.nearest(person.nick)
         chat.people.add(person)
@@ -211,7 +211,9 @@ class Moving:
                 return False
             if place.unreached:
                 await places.go_back(place)
-            answer = await self._chat.elsewhere.ask(server, {"keep": self._state(person, place)})
+            answer = await self._chat.elsewhere.ask_server(
+                server, {"keep": self._state(person, place)}
+            )
         except Refused:
             return False
         if answer.get("kept"):
@@ -230,7 +232,6 @@ class Moving:
         """Somebody and their place, as another server is told of them."""
         return {
             **self._chat.elsewhere.state(person),
-            "address": person.address,
             "token": person.token,
             "ignored": list(person.ignored),
             "held": [room.name.key for room in person.held_in],

@@ -162,6 +162,7 @@ class Posting:
     def happens_here(self, where: Room, event: RoomEvent, number: int | None = None) -> None:
         """Show what somebody did on another server, in several rooms perhaps, to each once."""
         author = fold(getattr(event, "by", None) or event.nick)
+        self._speaks(where, event, author)
         at = where.audience.number if number is None else number
         rooms = self._shown.setdefault(event, [])
         if len(self._shown) > SHOWN:
@@ -173,15 +174,22 @@ class Posting:
             and any(session.person in room.members for room in rooms)
         ]
         rooms.append(where)
-        where.audience.append(
-            Entry(where.name.shown, at, author, event),
-            unseen_by,
-            mentioned(event, where, self._people),
-        )
+        meant = mentioned(event, where, self._people)
+        for each in meant:
+            tally.mentioned(each, where)
+        where.audience.append(Entry(where.name.shown, at, author, event), unseen_by, meant)
         if isinstance(event, Deleted):
             for member in where.members.values():
                 if member.spoken is not None and member.spoken.number == event.number:
                     member.spoken.gone = True
+
+    def _speaks(self, where: Room, event: RoomEvent, author: str) -> None:
+        """Somebody elsewhere has spoken: slow mode knows it, and who asks how idle they are."""
+        person = self._people.get(author) if isinstance(event, Said | Acted | Edited) else None
+        if person is not None and person.server:
+            person.last_active = max(person.last_active, event.time)
+            if person in where.members:
+                where.members[person].last_said = event.time
 
     def _happens(self, where: Room, posted: _Posted, number: int, event: RoomEvent) -> None:
         author, session = posted.author, posted.session
