@@ -25,7 +25,9 @@ from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, give
 from chatd.store.nats import where
 from chatd.store.sqlite import SqliteStore, StoreError
+from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import Options
+from chatd.tap.processes import make_processes
 from chatd.transport.admission import Admission
 from chatd.transport.descriptors import raise_descriptor_limit
 from chatd.transport.farewell import Farewell
@@ -55,9 +57,11 @@ def _token() -> str:
 
 
 def makeService(options: Options) -> IService:
-    """The server that these options describe."""
+    """The server that these options describe, or the processes that are it together."""
     from twisted.internet import reactor
 
+    if options["processes"].starts_others:
+        return make_processes(options, reactor)
     return make_server(options, reactor)
 
 
@@ -67,6 +71,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     core: IReactorCore = reactor
     names.prepare()
     server = MultiService()
+    if options["processes"].was_started:
+        Lifeline().setServiceParent(server)
     cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
     if cluster is not None:
         Keeping(partial(_begin_cluster, cluster)).setServiceParent(server)
@@ -110,6 +116,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         declared = None if way == AUTO else way
         factory = GateFactory(Door(host, admission, ways, declared, proxies))
         Listening(way, endpoint, factory).setServiceParent(server)
+    if options["processes"].was_started:
+        Ready(options["processes"]).setServiceParent(server)
     return server
 
 
