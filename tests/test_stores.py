@@ -380,7 +380,8 @@ def on(nats: Nats) -> type[Keeping]:
     accounts: dict[Path, Where] = {}
 
     def make(folder: Path, turn: TestTurn) -> Store:
-        store = NatsStore(accounts.setdefault(folder, nats.account()), turn, shards=2)
+        where = accounts.setdefault(folder, nats.account())
+        store = NatsStore(where, turn, shards=2, tail=3)  # most reads go beyond that
         store.begin()
         return store
 

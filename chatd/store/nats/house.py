@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from chatd.chat.events import RoomEvent
 from chatd.store.nats.jetstream import JetStream, Place
+from chatd.store.nats.tail import Tails
 
 Step = Callable[[], None]
 
@@ -19,6 +20,10 @@ class House(Protocol):
     @property
     def streams(self) -> JetStream:
         """The streams."""
+
+    @property
+    def tails(self) -> Tails:
+        """What is remembered of all rooms."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on beside."""

@@ -49,9 +49,10 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a room lies."""
+    """Where a room lies, and for how many seconds (None: ever) it keeps what is there."""
 
     shards: int
+    age: float | None = None
 
     def room(self, ident: str) -> Spot:
         """The place of a room by its id."""
@@ -132,7 +133,9 @@ async def prepare(
         if info is None:
             raise AwayError("the streams are not there yet")
     found = int(info["config"].get("metadata", {}).get("shards", shards))
-    return Layout(found)
+    rooms = await streams.info("ROOM_0")
+    age = rooms["config"].get("max_age", 0) if rooms is not None else 0
+    return Layout(found, age / _SECOND or None)
 
 
 async def _make(

@@ -1,4 +1,7 @@
-"""Library: what the chat looks up in rooms, once what was posted there before is kept."""
+"""Library: what the chat looks up in rooms, once what was posted there before is kept.
+
+What is remembered of a room that is heard here (`chatd.store.nats.tail`) is not read again.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from chatd.chat.search import Search
 from chatd.store.nats import reading
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.line import Line
+from chatd.store.nats.tail import Tails
 
 
 class Library:
@@ -19,25 +23,53 @@ class Library:
     :raises AwayError: each method, when nobody answers in time.
     """
 
-    def __init__(self, streams: JetStream, line: Callable[[str], Line]) -> None:
+    def __init__(self, streams: JetStream, line: Callable[[str], Line], tails: Tails) -> None:
         self._streams = streams
         self._line = line
+        self._tails = tails
 
     async def before(
         self, room: str, number: int | None, count: int
     ) -> list[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
         line = await self._settled(room)
-        return _rows(await reading.last(self._streams, line.spot, number, count))
+        if count == 0:
+            return []
+        found = line.tail.before(number, count)
+        if found is None and number is None and line.listens:
+            found = await self._newest(line, count)
+        if found is None:
+            found = await reading.last(self._streams, line.spot, number, count)
+        return _rows(found)
+
+    async def _newest(self, line: Line, count: int) -> list[reading.Found] | None:
+        """The newest of a room, which are remembered from now on; None while that is being done."""
+        begun = line.tail.begins(line.last)
+        if begun is None:
+            return None
+        wanted = max(count, self._tails.events)
+        try:
+            found = await reading.last(self._streams, line.spot, None, wanted)
+        except BaseException:
+            line.tail.forget()
+            raise
+        line.tail.fill(begun, found, whole=len(found) < wanted)
+        return found[len(found) - min(count, len(found)) :]
 
     async def after(self, room: str, number: int, count: int) -> list[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
         line = await self._settled(room)
-        return _rows(await reading.after(self._streams, line.spot, number, count))
+        found = line.tail.after(number, count)
+        if found is None:
+            found = await reading.after(self._streams, line.spot, number, count)
+        return _rows(found)
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events and changes are numbered between two numbers."""
         line = await self._settled(room)
+        found = line.tail.after(above, self._tails.events)
+        if found is not None:
+            return sum(each.number < below for each in found)
         return await reading.count(self._streams, line.spot, above, below)
 
     async def last_by(
@@ -45,6 +77,9 @@ class Library:
     ) -> tuple[int, KeptEvent] | None:
         """Return the last message of somebody in a room, if it is among the newest there."""
         line = await self._settled(room)
+        theirs = reading.newest_by(line.tail.newest(), nick, account)
+        if theirs is not None:
+            return theirs
         return await reading.last_by(self._streams, line.spot, nick, account)
 
     async def search(

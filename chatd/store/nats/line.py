@@ -28,6 +28,7 @@ from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError
 from chatd.store.nats.layout import Spot
 from chatd.store.nats.link import AwayError, Message
 from chatd.store.nats.messages import Written, read, write
+from chatd.store.nats.tail import Tail
 from chatd.store.steps import raises
 
 #: Messages that are under way at once; what comes meanwhile goes with the next ones.
@@ -67,6 +68,7 @@ class Line:
         self._audit_due = False
         self._held: deque[tuple[int, str, RoomEvent]] = deque(maxlen=HELD)
         self._bound = Bound(spot)
+        self.tail = Tail(house.tails)
 
     @property
     def idle(self) -> bool:
@@ -117,7 +119,7 @@ class Line:
 
     def limit(self, most: int | None) -> None:
         """Keep only so many events from now on, or as many as of the others."""
-        self._do(lambda: self._bound.limit(self._house.streams, most))
+        self._do(partial(self._limit, most))
 
     def audit(self) -> None:
         """See whether something was not heard."""
@@ -221,6 +223,8 @@ class Line:
     def _refuse(self, post: Post, why: str) -> None:
         del self._posted[post.message_id]
         self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
+        if isinstance(post.event, Change):
+            self.tail.forget()  # it may be there in part
 
     async def _hand_back(self, posts: list[Post]) -> None:
         """Let what has its place happen; what listens has heard it meanwhile, or hears it now."""
@@ -286,6 +290,7 @@ class Line:
     async def _unlisten(self) -> None:
         if self._end is not None:
             end, self._end = self._end, None
+            self.tail.forget()
             await end()
             self._known = False
 
@@ -300,8 +305,10 @@ class Line:
         if message.subject.endswith(".e"):
             self._heard_passing(message)
             return
-        is_gap = int(message.headers.get("Nats-Last-Sequence", 0)) > self.last
-        if is_gap or self._house.is_full or not self._known:
+        previous = int(message.headers.get("Nats-Last-Sequence", 0))
+        if previous < self.last < message.seq:
+            self.tail.forget()  # what was the last is there no longer
+        if previous > self.last or self._house.is_full or not self._known:
             self._want(message.seq)
         else:
             self._take(message)
@@ -327,11 +334,12 @@ class Line:
         if message.seq <= self.last:
             return
         self.last = message.seq
-        written = read(message.data)
-        if written is not None:
+        found = reading.found_in(message)
+        if found is not None:
             message_id = message.headers.get("Nats-Msg-Id", "")
             self._posted.pop(message_id, None)
-            self._happens(message_id, message.seq, written.event)
+            self._happens(message_id, message.seq, found.written.event)
+            self.tail.take(found, self._bound.most)
         self._release()
 
     def _release(self) -> None:
@@ -365,6 +373,7 @@ class Line:
                     behind = 0 if await self._read_on() else behind + 1
                 if behind > _BEHIND:  # it has been dropped since
                     self.last = self._wanted
+                    self.tail.forget()
                     self._release()
                 elif behind:
                     await asyncio.sleep(0.005 * 2**behind)
@@ -404,7 +413,12 @@ class Line:
         await self._house.streams.purge(self.spot.stream, self.spot.log, below=self.last + 1)
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
+        self.tail.forget()
         self._bound = Bound(self.spot)
+
+    async def _limit(self, most: int | None) -> None:
+        await self._bound.limit(self._house.streams, most)
+        self.tail.forget()
 
     async def _trim(self) -> None:
         await self._bound.trim(self._house.streams)

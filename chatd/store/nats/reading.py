@@ -113,11 +113,21 @@ async def last_by(
 ) -> tuple[int, KeptEvent] | None:
     """The last message of somebody among the newest of a room."""
     for count in (100, SEARCHED):
-        for each in reversed(await last(streams, spot, None, count)):
-            event = each.kept
-            is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
-            if event is not None and is_theirs and account in (None, each.written.account):
-                return each.number, event
+        theirs = newest_by(await last(streams, spot, None, count), nick, account)
+        if theirs is not None:
+            return theirs
+    return None
+
+
+def newest_by(
+    found: Sequence[Found], nick: str, account: str | None
+) -> tuple[int, KeptEvent] | None:
+    """The last message of somebody among some."""
+    for each in reversed(found):
+        event = each.kept
+        is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
+        if event is not None and is_theirs and account in (None, each.written.account):
+            return each.number, event
     return None
 
 
@@ -184,12 +194,13 @@ async def _between(
 
 
 def _read(messages: list[Message]) -> list[Found]:
-    found = []
-    for message in messages:
-        written = read(message.data)
-        if written is not None:
-            found.append(Found(message.seq, written, _taken(message)))
-    return found
+    return [each for each in map(found_in, messages) if each is not None]
+
+
+def found_in(message: Message) -> Found | None:
+    """What a message of a room says; None when it is of a kind that is not known here."""
+    written = read(message.data)
+    return Found(message.seq, written, _taken(message)) if written is not None else None
 
 
 def _taken(message: Message) -> tuple[str, str]:
@@ -212,12 +223,13 @@ async def _patched(streams: JetStream, spot: Spot, found: list[Found]) -> list[F
         for message in messages:
             texts[int(message.subject.rpartition(".")[2])] = json.loads(message.data)["text"]
             start = message.seq + 1
-    return [_with(each, texts[each.number]) if each.number in texts else each for each in found]
+    return [edited(each, texts[each.number]) if each.number in texts else each for each in found]
 
 
-def _with(found: Found, text: str) -> Found:
+def edited(found: Found, text: str) -> Found:
+    """A message with another text in the place of its own."""
     event = found.written.event
     if not isinstance(event, Said | Acted):
         return found
-    edited = replace(found.written, event=replace(event, text=text, edited=True))
-    return replace(found, written=edited)
+    written = replace(found.written, event=replace(event, text=text, edited=True))
+    return replace(found, written=written)

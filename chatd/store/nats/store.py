@@ -28,6 +28,7 @@ from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
 from chatd.store.nats.link import AwayError, Link, Message
 from chatd.store.nats.records import Records
+from chatd.store.nats.tail import EVENTS, Tails
 from chatd.store.nats.where import Where
 from chatd.store.turn import Answer, Turn
 
@@ -62,7 +63,8 @@ class NatsStore(Crossing):
 
     `begin` comes before everything else, and after a process has forked.  ``called`` is what who
     runs the cluster calls this server; ``shards`` and ``replicas`` and ``days`` hold when the
-    streams are made, by the first server of all.
+    streams are made, by the first server of all.  Of each room that is heard the newest ``tail``
+    events are remembered here.
     """
 
     def __init__(
@@ -74,12 +76,14 @@ class NatsStore(Crossing):
         shards: int = layout.SHARDS,
         replicas: int | None = None,
         days: float | None = None,
+        tail: int = EVENTS,
     ) -> None:
         super().__init__(turn)
         self._keeper: Keeper | None = None
         self._where = where
         self.called = called
         self._made = {"shards": shards, "replicas": replicas, "days": days}
+        self._tail = tail
         self.lease = secrets.token_hex(8)
         self._waiting = Flow(WAITING, WAITING_BYTES)
         self._passing = Flow(WAITING)
@@ -117,7 +121,8 @@ class NatsStore(Crossing):
             await layout.check(self.streams)
             prepare = partial(layout.prepare, self.streams, **cast(Any, self._made))
             self._layout = await self._patiently(prepare)
-            self._library = Library(self.streams, self._line)
+            self.tails = Tails(self._layout.age, self._tail)
+            self._library = Library(self.streams, self._line, self.tails)
             self._claims = Claims(self.streams, self.lease)
             self._records = Records(self.streams, self.lease, self, self._recorded)
             await self._patiently(self._claims.renew)
@@ -173,6 +178,7 @@ class NatsStore(Crossing):
 
     def _returned(self) -> None:
         """Something may not have been heard."""
+        self.tails.forget()
         for line in self._lines.values():
             line.audit()
         self.spawn(self._records.catch_up())
