@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
 from chatd.chat.events import Left, RoomEvent
+from chatd.chat.lending import Lines
 from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
@@ -72,6 +73,8 @@ class Elsewhere:
         self._now = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
+        self.lines: Lines | None = None
+        self._owners = chat.entrance.owners_elsewhere
         if neighbours is not None:
             neighbours.hear(self._heard, self._asked)
 
@@ -79,6 +82,11 @@ class Elsewhere:
     def is_shared(self) -> bool:
         """Whether there may be other servers."""
         return self._neighbours is not None
+
+    @property
+    def name(self) -> str:
+        """What this server is called among the others."""
+        return self._neighbours.name if self._neighbours is not None else ""
 
     @property
     def servers(self) -> int:
@@ -217,6 +225,10 @@ class Elsewhere:
         if "errand" in said:
             self._errand(name, said)
             return
+        if "line" in said:
+            if self.lines is not None:
+                self.lines.heard(name, said)
+            return
         server = self._servers.get(name)
         if server is None:
             server = self._servers[name] = _Server(self._now)
@@ -235,6 +247,9 @@ class Elsewhere:
 
     async def _asked(self, name: str, text: str) -> str:
         """Another server asks something; what is not understood here it hears nothing of."""
+        said: State = json.loads(text)
+        if self.lines is not None and ("open" in said or "roll" in said):
+            return json.dumps(self.lines.asked(name, said))
         return json.dumps({})
 
     def _ask(self, server: str) -> None:
@@ -286,7 +301,8 @@ class Elsewhere:
         person.name = called
         if people.get(called.key) is None:
             people.add(person)
-        person.account, person.operator = state["account"], state["operator"]
+        self._owners.proved(person, state["account"])
+        person.operator = state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.last_active = state["active"]
         for key in person.rooms.keys() - state["rooms"].keys():
@@ -320,11 +336,14 @@ class Elsewhere:
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
         self._numbers.pop(person, None)
+        self._owners.lost(person)
         if self._chat.people.get(person.name.key) is person:
             self._chat.people.remove(person)
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""
+        if self.lines is not None:
+            self.lines.gone(name)
         server = self._servers.pop(name, None)
         if server is None:
             return
@@ -364,6 +383,31 @@ class Elsewhere:
             chat.lasting.learn(room, key, value)
             if room is not None and not (room.members or room.lasts):
                 self._drop(room)
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def tell(self, server: str, said: State) -> None:
+        """Say something to one other server that `lines` of it hears."""
+        assert self._neighbours is not None
+        self._neighbours.tell_one(server, json.dumps(said, ensure_ascii=False))
+
+    async def ask(self, server: str, said: State) -> State:
+        """Ask one other server something that `lines` of it answers.
+
+        :raises Refused: as `Neighbours.ask`.
+        """
+        assert self._neighbours is not None
+        answer: State = json.loads(await self._neighbours.ask(server, json.dumps(said)))
+        return answer
+
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account is on this server."""
+        return self._chat.entrance.is_here(account)
+
+    def hang_up(self, sentence: str) -> None:
+        """This server lets go of everybody: its lines are no part of that."""
+        if self.lines is not None:
+            self.lines.hang_up(sentence)
 
     # Errands --------------------------------------------------------------------------------------
 

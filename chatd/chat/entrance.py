@@ -12,8 +12,10 @@ from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
+from chatd.chat.lending import Lend, Lent
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
+from chatd.chat.owners import Owners
 from chatd.chat.people import People, Person, fold
 from chatd.chat.places import Places
 from chatd.chat.preferences import Preferences
@@ -30,7 +32,8 @@ class Visitor:
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
     listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
     have proved already, otherwise than by their key.  ``wishes`` are preferences by name that hold
-    from the beginning, whatever was set.
+    from the beginning, whatever was set.  ``lend`` lends their line to the server where they are,
+    if it can be lent.
     """
 
     nick: str = ""
@@ -40,6 +43,7 @@ class Visitor:
     apart: bool = False
     account: str = ""
     wishes: tuple[tuple[str, str], ...] = ()
+    lend: Lend | None = None
 
 
 class Entrance:
@@ -64,10 +68,24 @@ class Entrance:
         self._nicks = nicks
         self._welcome = welcome
         self._here: dict[str, Person] = {}
+        self.owners_elsewhere = Owners()
 
     def owner_here(self, account: Account) -> Person | None:
         """The owner of an account, if they are here, under whichever nick."""
         return self._here.get(account.name.key)
+
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account, by its folded nick, is here."""
+        return account in self._here
+
+    async def lend(self, account: Account, lend: Lend | None) -> None:
+        """Lend a line to the server where the owner of an account is, if they are elsewhere.
+
+        :raises Lent: when it was.
+        """
+        owner = self.owners_elsewhere.get(account.name.key)
+        if owner is not None and lend is not None and await lend(owner.server, account.name.key):
+            raise Lent
 
     def left(self, person: Person) -> None:
         """Somebody is here no longer."""
@@ -92,6 +110,7 @@ class Entrance:
 
         :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
             ``nick-taken``.
+        :raises Lent: when the server where they are runs their connection.
         """
         await self._accounts.load()
         self.check(visitor, now)
@@ -157,6 +176,7 @@ class Entrance:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
+        session.lend = visitor.lend
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         person.sessions_changed()
@@ -191,6 +211,7 @@ class Entrance:
         """Let the owner of an account in; who is here already is one person on two screens."""
         person = self._here.get(account.name.key)
         if person is None:
+            await self.lend(account, visitor.lend)
             if not await self._nicks.claim_own(account.name):
                 name, remark = await self._nicks.nearest(account.name.shown)
             else:

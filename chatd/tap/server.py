@@ -32,6 +32,7 @@ from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.keeping import Keeping
 from chatd.transport.lease import Lease
+from chatd.transport.lending.exchange import Exchange
 from chatd.transport.listening import Listening
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.tcd import Desk
@@ -92,6 +93,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
+        exchange=Exchange(chat.elsewhere, clock) if cluster is not None else None,
     )
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)

@@ -14,6 +14,9 @@ from chatd.chat.store import Store
 #: Seconds for last words to leave.
 LAST_WORDS_SECONDS = 0.2
 
+#: What people are told.
+STOPPING = "The server is stopping. Goodbye."
+
 
 class Farewell(Service):
     """Says goodbye as the service stops."""
@@ -29,10 +32,11 @@ class Farewell(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._chat.elsewhere.hang_up(STOPPING)
         everyone = self._chat.people.everyone()
         for person in everyone:
             for session in tuple(person.sessions):
-                session.deliver(Notice("The server is stopping. Goodbye."))
+                session.deliver(Notice(STOPPING))
                 session.reader.close()
             place = self._chat.places.get(person)
             if place is not None:  # nobody comes back to it any more

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from chatd.chat.events import Change, KeptEvent, RoomEvent
+from chatd.chat.events import Change, KeptEvent, Refused, RoomEvent
 from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper
@@ -23,7 +23,7 @@ from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import Layout, UnfitError
 from chatd.store.nats.line import Line, Post
-from chatd.store.nats.link import AwayError, Link, Message
+from chatd.store.nats.link import AwayError, Link, Message, NobodyError
 from chatd.store.nats.records import Records
 from chatd.store.nats.where import Where
 from chatd.store.turn import Turn
@@ -340,13 +340,16 @@ class NatsStore(Crossing):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none.
+        :raises Refused: ``away`` when there is none; ``gone`` when there is no such server.
         """
         return await self._read(self._ask, server, text, pauses=())
 
     async def _ask(self, server: str, text: str) -> str:
         subject = f"ctl.{server}.{self.lease}"
-        return (await self.link.ask(subject, text.encode())).data.decode()
+        try:
+            return (await self.link.ask(subject, text.encode())).data.decode()
+        except NobodyError:
+            raise Refused("gone", "That server is gone.") from None
 
     def _said(self, message: Message) -> None:
         server, text = message.subject.rpartition(".")[2], message.data.decode()
