@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chatd.chat import errands, learning
 from chatd.chat.directory import Directory
 from chatd.chat.events import Left, Refused, Role, RoomEvent
+from chatd.chat.lending import Lines
 from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
@@ -91,6 +92,7 @@ class Elsewhere:
         self._now = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
+        self.lines: Lines | None = None
         if neighbours is not None:
             neighbours.hear(self._heard, self._asked)
 
@@ -108,6 +110,10 @@ class Elsewhere:
     def copies(self) -> tuple[int, int]:
         """As `chatd.chat.neighbours.Neighbours.copies`."""
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
+
+    def name(self) -> str:
+        """What this server is called among the others."""
+        return self._neighbours.name if self._neighbours is not None else ""
 
     @property
     def servers(self) -> int:
@@ -269,6 +275,10 @@ class Elsewhere:
         if "errand" in said:
             self._errand(name, said)
             return
+        if "line" in said:
+            if self.lines is not None:
+                self.lines.heard(name, said)
+            return
         server = self._servers.get(name)
         if server is None:
             server = self._servers[name] = _Server(self._now)
@@ -297,6 +307,8 @@ class Elsewhere:
         said: State = json.loads(text)
         if "errand" in said:
             return json.dumps(await self._answer(name, said))
+        if self.lines is not None and ("open" in said or "roll" in said):
+            return json.dumps(self.lines.asked(name, said))
         return json.dumps(await self._chat.moving.asked(name, said))
 
     async def ask_server(self, server: str, said: State) -> State:
@@ -449,6 +461,8 @@ class Elsewhere:
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""
+        if self.lines is not None:
+            self.lines.gone(name)
         server = self._servers.pop(name, None)
         if server is None:
             return
@@ -516,6 +530,22 @@ class Elsewhere:
             self._moved.popitem(last=False)
         self.touched(None, person)
         self._neighbours.give(person.name.key, server)
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def tell(self, server: str, said: State) -> None:
+        """Say something to one other server that `lines` of it hears."""
+        assert self._neighbours is not None
+        self._neighbours.tell_one(server, json.dumps(said, ensure_ascii=False))
+
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account is on this server."""
+        return self._chat.entrance.is_here(account)
+
+    def hang_up(self, sentence: str) -> None:
+        """This server lets go of everybody: its lines are no part of that."""
+        if self.lines is not None:
+            self.lines.hang_up(sentence)
 
     # Errands --------------------------------------------------------------------------------------
 

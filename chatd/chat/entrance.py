@@ -13,6 +13,7 @@ from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
+from chatd.chat.lending import Lend, Lent
 from chatd.chat.moving import Proof
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
@@ -32,7 +33,8 @@ class Visitor:
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
     listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
     have proved already, otherwise than by their key.  ``wishes`` are preferences by name that hold
-    from the beginning, whatever was set.
+    from the beginning, whatever was set.  ``lend`` lends their line to the server where they are,
+    if it can be lent.
     """
 
     nick: str = ""
@@ -42,6 +44,7 @@ class Visitor:
     apart: bool = False
     account: str = ""
     wishes: tuple[tuple[str, str], ...] = ()
+    lend: Lend | None = None
 
 
 class Entrance:
@@ -78,6 +81,18 @@ class Entrance:
             self._here[person.account] = person
         self._places.came(person)
 
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account, by its folded nick, is here."""
+        return account in self._here
+
+    async def lend(self, account: Account, lend: Lend | None, server: str) -> None:
+        """Lend a line to the server where the owner of an account is, if they are elsewhere.
+
+        :raises Lent: when it was.
+        """
+        if server and lend is not None and await lend(server, account.name.key):
+            raise Lent
+
     def left(self, person: Person) -> None:
         """Somebody is here no longer."""
         if person.account is not None:
@@ -101,6 +116,7 @@ class Entrance:
 
         :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
             ``nick-taken``.
+        :raises Lent: when the server where they are runs their connection.
         """
         await self._accounts.load()
         self.check(visitor, now)
@@ -175,6 +191,7 @@ class Entrance:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
+        session.lend = visitor.lend
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         person.sessions_changed()
@@ -210,6 +227,7 @@ class Entrance:
         person, stays_at = self._here.get(account.name.key), ""
         if person is None:
             stays_at = await self.fetch(Proof(account=account.name.key))
+            await self.lend(account, visitor.lend, stays_at)
             person = self._here.get(account.name.key)
         if person is None:
             if stays_at or not await self._nicks.claim_own(account.name):

@@ -17,6 +17,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
 
     :raises Refused: ``no-change``, ``banned``, ``not-invited`` and as
         `chatd.chat.logins.Logins.prove`.
+    :raises Lent: when the server where the owner is runs the connection.
     """
     check_stranger(session.person)
     account = await chat.logins.prove(nick, password, session.address, now, session.person)
@@ -44,6 +45,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
         stays_at = await chat.entrance.fetch(Proof(account=account.name.key))
+        await chat.entrance.lend(account, session.lend, stays_at)
     if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
     owner = chat.entrance.owner_here(account)  # who may have come while we waited

@@ -41,7 +41,7 @@ class Neighbours(Protocol):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none: at once when there is no such server.
+        :raises Refused: ``away`` when there is none; at once ``gone`` when there is no such server.
         """
 
     def give(self, nick: str, server: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chatd.chat import tally
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
+from chatd.chat.lending import Lend
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
 from chatd.chat.people import Person
@@ -142,13 +143,15 @@ class Session:
     ``private`` are the last of the ``told`` private messages that it was sent; ``tally`` is
     what `chatd.chat.tally` keeps.  ``address`` and ``fingerprint`` are those with which this
     one came, ``operator`` whether it proved to be one; ``resuming`` is what has still to be shown
-    to who has come back by it, ``waits`` what it said that is not kept after a moment.
+    to who has come back by it, ``waits`` what it said that is not kept after a moment; ``lend``
+    lends its line, where that can be.
     """
 
     __slots__ = (
         "address",
         "fingerprint",
         "focus",
+        "lend",
         "listens",
         "operator",
         "person",
@@ -175,6 +178,7 @@ class Session:
         self.address = ""
         self.fingerprint: str | None = None
         self.resuming: Place | None = None
+        self.lend: Lend | None = None
         self.operator = False
         self.waits: Waits | None = None
 

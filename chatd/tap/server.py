@@ -35,6 +35,7 @@ from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.keeping import Keeping
 from chatd.transport.lease import Lease
+from chatd.transport.lending.exchange import Exchange
 from chatd.transport.listening import Listening
 from chatd.transport.parting import await_return
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
@@ -101,6 +102,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
+        exchange=Exchange(chat.elsewhere, clock) if cluster is not None else None,
     )
     chat.places.awaits = partial(await_return, host)
     admission = Admission(options["max-connections"], options["per-address"])

@@ -28,7 +28,8 @@ MOVING_SECONDS = 20.0
 #: Places that are on their way at once: fewer than are kept of one address.
 AT_ONCE = 32
 
-GOODBYE = Notice("The server is stopping. Goodbye.")
+#: What people are told.
+STOPPING = "The server is stopping. Goodbye."
 MOVED = Notice("This server is stopping. Connect again, and you are where you were.")
 
 
@@ -53,9 +54,10 @@ class Farewell(Service):
     async def _stop(self) -> None:
         everyone = [each for each in self._chat.people.everyone() if not each.server]
         await self._move(everyone)
+        self._chat.elsewhere.hang_up(STOPPING)
         for person in everyone:
             for session in tuple(person.sessions):
-                session.deliver(GOODBYE)
+                session.deliver(Notice(STOPPING))
                 session.reader.close()
             place = self._chat.places.get(person)
             if place is not None:  # nobody comes back to it any more

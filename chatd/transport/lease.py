@@ -144,6 +144,7 @@ class Lease(Service):
         if self._admission.closed:
             return
         self._admission.closed = AWAY
+        self._chat.elsewhere.hang_up(LOST)
         people = [person for person in self._chat.people.everyone() if not person.server]
         self._log.error("cluster: out of touch, {count} people let go of", count=len(people))
         now = self._now()

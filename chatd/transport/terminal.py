@@ -6,7 +6,7 @@ Telnet in character mode and ssh with a pty both have one.  It joins the I/O-fre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -280,9 +280,35 @@ class Terminal:
             ends = _MARK_NO_PASTES if self._marks_pastes else b""
             self._put(self._screen.leave() + waits + ends)
 
+    def described(self) -> Mapping[str, object]:
+        """Its size and its kind."""
+        columns, rows = self._size
+        return {"columns": columns, "rows": rows, "colours": self.colours, "ansi": self._ansi}
+
+    def hand_over(self) -> str:
+        """Press what waits to be pressed, and leave."""
+        while self._pressed:
+            self._press_some()
+        typed, self._keys, self._editor = self.typed, Keys(), Editor()
+        for call in (self._escape, self._pressing):
+            if call is not None and call.active():
+                call.cancel()
+        self._pressing = None
+        self.leave()
+        return typed
+
+    def come_back(self) -> None:
+        """Draw from the next row on, as nobody knows what is on the screen."""
+        self._left = self._marks_pastes = False
+        self._set_up(*self._size)
+        self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
+
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size now, in cells; of many in one turn the last one counts."""
         self._size = (columns, rows)
+        if self._conversation.lent is not None:
+            self._conversation.lent.resized(columns, rows)
+            return
         if self._resizing is None or not self._resizing.active():
             self._resizing = self._clock.callLater(0, self.refresh)
 
@@ -290,6 +316,9 @@ class Terminal:
 
     def receive(self, data: bytes) -> None:
         """Take what the keyboard sent."""
+        if self._conversation.lent is not None:
+            self._conversation.lent.data_received(data)
+            return
         if self._escape is not None and self._escape.active():
             self._escape.cancel()
         self._escape = None

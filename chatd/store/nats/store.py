@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from chatd.chat.events import Change, KeptEvent, RoomEvent
+from chatd.chat.events import Change, KeptEvent, Refused, RoomEvent
 from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
@@ -26,7 +26,7 @@ from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
-from chatd.store.nats.link import AwayError, Link, Message
+from chatd.store.nats.link import AwayError, Link, Message, NobodyError
 from chatd.store.nats.records import Records
 from chatd.store.nats.tail import EVENTS, Tails
 from chatd.store.nats.where import Where
@@ -383,13 +383,16 @@ class NatsStore(Crossing):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none.
+        :raises Refused: ``away`` when there is none; ``gone`` when there is no such server.
         """
         return await self._read(self._ask, server, text, pauses=())
 
     async def _ask(self, server: str, text: str) -> str:
         subject = f"ctl.{server}.{self.lease}"
-        return (await self.link.ask(subject, text.encode())).data.decode()
+        try:
+            return (await self.link.ask(subject, text.encode())).data.decode()
+        except NobodyError:
+            raise Refused("gone", "That server is gone.") from None
 
     def _said(self, message: Message) -> None:
         """Another server says or asks something; it says or asks again what is not taken in."""
