@@ -31,6 +31,9 @@ class Node:
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         self.heard.append((room, message_id, number, event))
 
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         self.refused.append(why)
 

@@ -118,6 +118,9 @@ class Heard:
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """What it has put itself it is not told."""
 
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(f"{message_id} was not kept in {room}: {why}")
 

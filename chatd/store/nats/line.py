@@ -285,6 +285,7 @@ class Line:
             self._end = await hear(self.spot.live(), self._heard)
             await self._persist(self._know)
             await self._reach(self._wanted)
+            self._house.tell(partial(self._house.listening, self.ident, self.number))
 
     async def _unlisten(self) -> None:
         if self._end is not None:

@@ -42,6 +42,10 @@ class AwayError(Exception):
     """The cluster does not answer now; the argument is a reason, for whoever runs it."""
 
 
+class NobodyError(AwayError):
+    """Nobody listens where something was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What came: the headers' names are as NATS writes them."""
@@ -175,13 +179,15 @@ class Link:
     ) -> Message:
         """Ask, and return the answer.
 
-        :raises AwayError: when there is none in time.
+        :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
         """
         if not self._client.is_connected:  # it would be sent later, when nobody waits for it
             await asyncio.sleep(RETRY_SECONDS)
             raise AwayError("no server of the cluster is there")
         try:
             return _message(await self._client.request(subject, data, seconds, headers=headers))
+        except errors.NoRespondersError as why:
+            raise NobodyError(str(why)) from None
         except _AWAY as why:
             raise AwayError(str(why) or type(why).__name__) from None
 

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from chatd.chat.events import Change, KeptEvent, RoomEvent
+from chatd.chat.events import Change, KeptEvent, Refused, RoomEvent
 from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
@@ -26,7 +26,7 @@ from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
-from chatd.store.nats.link import AwayError, Link, Message
+from chatd.store.nats.link import AwayError, Link, Message, NobodyError
 from chatd.store.nats.records import Records
 from chatd.store.nats.tail import EVENTS, Tails
 from chatd.store.nats.where import Where
@@ -61,10 +61,10 @@ END_SECONDS = 10.0
 class NatsStore(Crossing):
     """`chatd.chat.store.Store` on a cluster.
 
-    `begin` comes before everything else, and after a process has forked.  ``name`` is what the
-    connection is called in the eyes of who runs the cluster; ``shards`` and ``replicas`` and
-    ``days`` hold when the streams are made, by the first server of all.  Of each room that is heard
-    the newest ``tail`` events are remembered here.
+    `begin` comes before everything else, and after a process has forked.  ``called`` is what who
+    runs the cluster calls this server; ``shards`` and ``replicas`` and ``days`` hold when the
+    streams are made, by the first server of all.  Of each room that is heard the newest ``tail``
+    events are remembered here.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class NatsStore(Crossing):
         where: Where,
         turn: Turn,
         *,
-        name: str = "chatd",
+        called: str = "",
         shards: int = layout.SHARDS,
         replicas: int | None = None,
         days: float | None = None,
@@ -81,7 +81,7 @@ class NatsStore(Crossing):
         super().__init__(turn)
         self._keeper: Keeper | None = None
         self._where = where
-        self._name = name
+        self.called = called
         self._made = {"shards": shards, "replicas": replicas, "days": days}
         self._tail = tail
         self.lease = secrets.token_hex(8)
@@ -92,6 +92,7 @@ class NatsStore(Crossing):
         self._lines: dict[str, Line] = {}
         self._calm = asyncio.Event()
         self._calm.set()
+        self.copies = (0, 0)
         self._hear: Hear = _nobody_hears
         self._asked: Asked = _nobody_answers
         self._audited = 0
@@ -114,7 +115,7 @@ class NatsStore(Crossing):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Link(self._where, self._name, self._returned)
+            self.link = Link(self._where, f"chatd {self.called}".rstrip(), self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
@@ -148,6 +149,16 @@ class NatsStore(Crossing):
                     raise
                 await asyncio.sleep(0.2)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection to the cluster; also asked in the chat's thread."""
+        return self.link.is_up
+
+    @property
+    def answers(self) -> int:
+        """How often the cluster has kept something; also asked in the chat's thread."""
+        return self.streams.kept
+
     def renew(self, renewed: Callable[[], None]) -> None:
         """Say that this server lives, and tell when that has been taken; every few seconds.
 
@@ -163,6 +174,7 @@ class NatsStore(Crossing):
         for line in listening[self._audited : self._audited + AUDITED]:
             line.audit()
         self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
+        self.copies = await layout.copies(self.streams)
 
     def _returned(self) -> None:
         """Something may not have been heard."""
@@ -216,6 +228,11 @@ class NatsStore(Crossing):
         if self._keeper is not None:
             self._keeper.kept(room, message_id, number, event)
 
+    def listening(self, room: str, number: int) -> None:
+        """A room is heard from now on."""
+        if self._keeper is not None:
+            self._keeper.listening(room, number)
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """An event could not be kept."""
         if self._keeper is not None:
@@ -253,22 +270,26 @@ class NatsStore(Crossing):
 
     async def _retain(self, rooms: frozenset[str]) -> None:
         try:
+            logs = {self._layout.room(room).log for room in rooms}
+            left = [await self._left(stream, logs) for stream in self._layout.streams()]
+            # Whoever has said something by then that is not to be forgotten is there by now.
             if await self._claims.alone():
-                await self._forget_all_but(rooms)
+                for line in self._lines.values():
+                    if line.ident not in rooms:
+                        line.forget()
+                for stream, subjects, last in left:
+                    for subject in subjects:
+                        await self.streams.purge(stream, subject, below=last + 1)
         finally:
             self._calm.set()
 
-    async def _forget_all_but(self, rooms: frozenset[str]) -> None:
-        logs = {self._layout.room(room).log for room in rooms}
-        for line in self._lines.values():
-            if line.ident not in rooms:
-                line.forget()
-        for stream in self._layout.streams():
-            info = await self.streams.info(stream, subjects_filter="room.*.*")
-            subjects = (info or {}).get("state", {}).get("subjects") or {}
-            for subject in subjects.keys() - logs:
-                await self.streams.purge(stream, subject)
-                await self.streams.purge(stream, f"{subject.replace('room', 'over', 1)}.*")
+    async def _left(self, stream: str, logs: set[str]) -> tuple[str, list[str], int]:
+        """What there is of other rooms in a stream, and up to which place."""
+        info = await self.streams.info(stream, subjects_filter="room.*.*")
+        state = (info or {}).get("state", {})
+        rooms = (state.get("subjects") or {}).keys() - logs
+        overs = [f"{room.replace('room', 'over', 1)}.*" for room in rooms]
+        return stream, [*rooms, *overs], int(state.get("last_seq", 0))
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -332,7 +353,7 @@ class NatsStore(Crossing):
 
     @property
     def name(self) -> str:
-        """What this server is called among them."""
+        """What this server is known by among them."""
         return self.lease
 
     def hear(self, hear: Hear, asked: Asked) -> None:
@@ -362,13 +383,16 @@ class NatsStore(Crossing):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none.
+        :raises Refused: ``away`` when there is none; ``gone`` when there is no such server.
         """
         return await self._read(self._ask, server, text, pauses=())
 
     async def _ask(self, server: str, text: str) -> str:
         subject = f"ctl.{server}.{self.lease}"
-        return (await self.link.ask(subject, text.encode())).data.decode()
+        try:
+            return (await self.link.ask(subject, text.encode())).data.decode()
+        except NobodyError:
+            raise Refused("gone", "That server is gone.") from None
 
     def _said(self, message: Message) -> None:
         """Another server says or asks something; it says or asks again what is not taken in."""
