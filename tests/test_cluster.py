@@ -54,6 +54,34 @@ class Caller:
         self._socket.close()
 
 
+def test_people_of_a_server_that_stops_are_where_they_were_at_another(
+    nats: Nats, tmp_path: Path
+) -> None:
+    told = options(tmp_path, nats.account())
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    with Served(folders[1], ["line"], told) as other:
+        bob = Caller(other, "bob")
+        with Served(folders[0], ["line"], told) as one:
+            ada = Caller(one, "ada")
+            bob.sees("now known as ada")
+            ada.says("/join attic")
+            ada.says("/resume")
+            token = ada.sees("If you are cut off").split()[7]
+        ada.sees("Connect again, and you are where you were.")
+        bob.says("meanwhile")
+        back = Caller(other, "somebody")
+        back.says(f"/resume {token}")
+        assert back.sees("Welcome back") == "-- Welcome back, ada."
+        assert back.sees("meanwhile").endswith("bob: meanwhile")
+        back.says("/bc here again")
+        assert bob.sees("ada") == "ada: here again", "nobody has seen her go"
+        back.goes()
+        assert bob.sees("ada") == "-- ada left"
+        bob.goes()
+
+
 @pytest.fixture
 def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
     told = options(tmp_path, nats.account())

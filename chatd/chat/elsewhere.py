@@ -111,6 +111,7 @@ class Elsewhere:
         """As `chatd.chat.neighbours.Neighbours.copies`."""
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
 
+    @property
     def name(self) -> str:
         """What this server is called among the others."""
         return self._neighbours.name if self._neighbours is not None else ""
