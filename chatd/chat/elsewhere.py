@@ -34,13 +34,15 @@ class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
     ``told`` is None until it has told everything, which it did once when it ``was_known``;
-    ``heard`` is in seconds since the epoch.
+    ``heard`` is in seconds since the epoch.  While it tells everything ``unsaid`` are those of whom
+    it has said nothing yet.
     """
 
     heard: float
     told: int | None = None
     was_known: bool = False
     people: dict[int, Person] = field(default_factory=dict)
+    unsaid: dict[int, None] = field(default_factory=dict)
 
 
 class Elsewhere:
@@ -71,6 +73,7 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self._outgrown: list[tuple[Person, str]] = []
         self._displaced: dict[str, str] = {}
         chat.people.displaced = self._displace
         self._now = 0.0
@@ -83,6 +86,11 @@ class Elsewhere:
     def is_shared(self) -> bool:
         """Whether there may be other servers."""
         return self._neighbours is not None
+
+    def owner(self, account: str) -> Person | None:
+        """The owner of an account, if they are on another server."""
+        people = (each for server in self._servers.values() for each in server.people.values())
+        return next((person for person in people if person.account == account), None)
 
     @property
     def servers(self) -> int:
@@ -114,9 +122,18 @@ class Elsewhere:
     def look(self, now: float) -> None:
         """See which servers are silent for too long."""
         self._now = now or self._now
+        self._forget_outgrown()
         for name, server in tuple(self._servers.items()):
             if now - server.heard > SILENT_SECONDS:
                 self._gone(name)
+
+    def _forget_outgrown(self) -> None:
+        """What was done under a nick that somebody ignored carried before has arrived by now."""
+        outgrown, self._outgrown = self._outgrown, []
+        for other, key in outgrown:
+            person = self._chat.people.get(key)
+            if person is None or other not in person.ignored_by:
+                other.ignored.pop(key, None)
 
     def bye(self) -> None:
         """This server ends."""
@@ -167,6 +184,7 @@ class Elsewhere:
             "print": person.fingerprint,
             "address": person.address,
             "beside": person.beside,
+            "lost": person.is_cut_off,
             "rooms": {key: [room.name.shown, room.id] for key, room in person.rooms.items()},
         }
 
@@ -253,13 +271,17 @@ class Elsewhere:
 
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
         if said["first"]:
-            for number in tuple(server.people):
-                self._lose(server, number, departs=False)
+            server.unsaid = dict.fromkeys(server.people)
+        for state in said["people"]:
+            server.unsaid.pop(state["number"], None)
         if server.was_known:  # something that is not told may have been taken away unheard
             for state in said["rooms"]:
                 room = self._chat.rooms.get(state["key"])
                 if room is not None:
                     state.update(difference(shared(room), merged(FRESH, state)))
+        if said["last"]:  # they have left unheard
+            for number in server.unsaid:
+                self._lose(server, number)
         self._learn(server, name, said)
         if said["last"]:
             server.told, server.was_known = said["n"], True
@@ -298,6 +320,7 @@ class Elsewhere:
             people.remove(person)
             for other in person.ignored_by:
                 other.ignored[called.key] = None
+                self._outgrown.append((other, person.name.key))
             self._is_free(person.name.key)
         person.name = called
         there = people.get(called.key)
@@ -306,6 +329,7 @@ class Elsewhere:
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address, person.beside = state.get("address", ""), state.get("beside")
+        person.lost = state.get("lost", False)
         person.last_active = state["active"]
         for key in person.rooms.keys() - state["rooms"].keys():
             self._leaves(person, person.rooms[key])
@@ -338,6 +362,8 @@ class Elsewhere:
             self._leaves(person, room)
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
+        for other in person.ignored_by if departs and person.is_nameless else ():
+            other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
         if self._chat.people.get(person.name.key) is person:
             self._chat.people.remove(person)
