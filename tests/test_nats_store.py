@@ -256,13 +256,49 @@ def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Callable[[], N
     assert not waited(third.store.claim("ada", "z"))
 
 
-def test_rooms_of_others_are_not_forgotten_while_they_live(nodes: Callable[[], Node]) -> None:
+def renews(node: Node) -> None:
+    """Let a server say once more that it lives."""
+    renewed: list[bool] = []
+    node.store.renew(lambda: renewed.append(True))
+    node.until(lambda: bool(renewed))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_rooms_of_others_are_not_forgotten_while_they_live(
+    nodes: Callable[[], Node], again: bool
+) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("here"))
     one.settle()
+    if again:
+        renews(one)
     other.store.retain([])
     other.settle()
     assert len(waited(other.store.before("lobby", None, 9))) == 1
+
+
+def test_what_a_server_says_that_starts_at_the_same_moment_is_not_forgotten(
+    nodes: Callable[[], Node],
+) -> None:
+    one = nodes()
+    one.store.post("attic", "1", said("left by the dead"))
+    one.settle()
+    really, later = one.store.streams.purge, []
+
+    async def purge(stream: str, subject: str, *, below: int | None = None) -> None:
+        later.append((stream, subject, below))
+
+    one.store.streams.purge = purge  # type: ignore[method-assign]
+    one.store.retain([])
+    one.settle()
+    other = nodes()
+    other.store.post("attic", "2", said("new"))
+    other.settle()
+    assert later
+    one.store.streams.purge = really  # type: ignore[method-assign]
+    for stream, subject, below in later:
+        waited(one.store._read(partial(really, below=below), stream, subject))
+    assert [event for _, event in waited(other.store.before("attic", None, 9))] == [said("new")]
 
 
 def test_a_room_that_is_gone_takes_nothing_along_that_was_said_since(

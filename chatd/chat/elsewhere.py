@@ -10,18 +10,27 @@ on it.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat import errands, learning
-from chatd.chat.events import Left, Refused, RoomEvent
-from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
+from chatd.chat.directory import Directory
+from chatd.chat.events import Left, Refused, Role, RoomEvent
+from chatd.chat.lending import Lines
+from chatd.chat.limits import (
+    ASKED_AGAIN_SECONDS,
+    CALLED_LENGTH,
+    MOVED,
+    SILENT_SECONDS,
+    TOLD_AT_ONCE,
+)
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.sharing import FRESH, apply, difference, merged, shared
+from chatd.chat.sharing import FRESH, apply, difference, merged, role_of, shared
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -33,13 +42,17 @@ State = dict[str, Any]
 class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
-    ``told`` is None until it has told everything, which it did once when it ``was_known``;
-    ``heard`` is in seconds since the epoch.  While it tells everything ``unsaid`` are those of whom
-    it has said nothing yet.
+    ``told`` is None until it has told everything, which it did once when it ``was_known``; ``part``
+    is how many parts of that came, ``asked`` when it was asked for that, and ``unsaid`` of whom it
+    has said nothing yet.  ``called`` is what who runs it calls it, if it has said so.  Times are in
+    seconds since the epoch.
     """
 
     heard: float
+    asked: float = 0.0
+    called: str = ""
     told: int | None = None
+    part: int = 0
     was_known: bool = False
     people: dict[int, Person] = field(default_factory=dict)
     unsaid: dict[int, None] = field(default_factory=dict)
@@ -74,11 +87,15 @@ class Elsewhere:
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
         self._outgrown: list[tuple[Person, str]] = []
-        self._displaced: dict[str, str] = {}
+        self._origins: dict[Person, tuple[str, int]] = {}
+        self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._hidden: dict[str, Person] = {}
+        self._directory = Directory()
         chat.people.displaced = self._displace
         self._now = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
+        self.lines: Lines | None = None
         if neighbours is not None:
             neighbours.hear(self._heard, self._asked)
 
@@ -89,13 +106,37 @@ class Elsewhere:
 
     def owner(self, account: str) -> Person | None:
         """The owner of an account, if they are on another server."""
-        people = (each for server in self._servers.values() for each in server.people.values())
-        return next((person for person in people if person.account == account), None)
+        return self._directory.find(account, "")
+
+    @property
+    def called(self) -> str:
+        """What who runs this server calls it; empty when there are no others."""
+        return self._neighbours.called if self._neighbours is not None else ""
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """As `chatd.chat.neighbours.Neighbours.copies`."""
+        return self._neighbours.copies if self._neighbours is not None else (0, 0)
+
+    def name(self) -> str:
+        """What this server is called among the others."""
+        return self._neighbours.name if self._neighbours is not None else ""
 
     @property
     def servers(self) -> int:
         """How many others there are."""
         return len(self._servers)
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return list(self._servers)
+
+    def others(self) -> list[tuple[str, int, float]]:
+        """What each of the others is called, how many are there, and when it was heard of last."""
+        return [
+            (server.called, len(server.people), server.heard) for server in self._servers.values()
+        ]
 
     # Telling --------------------------------------------------------------------------------------
 
@@ -160,8 +201,8 @@ class Elsewhere:
         """What the others do not know yet of some people."""
         news = []
         for person in people:
-            if self._chat.people.get(person.name.key) is person:
-                state = self._state(person)
+            if self._is_here(person):
+                state = self.state(person)
                 if self._sent.get(person) != state:
                     self._sent[person] = state
                     news.append({**state, "active": person.last_active})
@@ -169,10 +210,13 @@ class Elsewhere:
                 del self._sent[person]
                 number = self._numbers.pop(person)
                 del self._local[number]
-                news.append({"number": number, "gone": True})
+                self._origins.pop(person, None)
+                self._uncover(person)
+                news.append({"number": number, "gone": True, "moved": number in self._moved})
         return news
 
-    def _state(self, person: Person) -> State:
+    def state(self, person: Person) -> State:
+        """Somebody who is here, as the others are told of them."""
         return {
             "number": self._number(person),
             "nick": person.name.shown,
@@ -182,10 +226,14 @@ class Elsewhere:
             "away": person.away,
             "came": person.came,
             "print": person.fingerprint,
+            "from": self._origins.get(person),
+            "rooms": {
+                key: [room.name.shown, room.id, room.members[person].role.value]
+                for key, room in person.rooms.items()
+            },
             "address": person.address,
             "beside": person.beside,
             "lost": person.is_cut_off,
-            "rooms": {key: [room.name.shown, room.id] for key, room in person.rooms.items()},
         }
 
     def _number(self, person: Person) -> int:
@@ -221,6 +269,8 @@ class Elsewhere:
         for start in range(0, chunks, TOLD_AT_ONCE):
             text = {
                 "n": self._told,
+                "part": start // TOLD_AT_ONCE,
+                "called": self.called,
                 "first": not start,
                 "last": start + TOLD_AT_ONCE >= chunks,
                 "people": people[start : start + TOLD_AT_ONCE],
@@ -242,6 +292,10 @@ class Elsewhere:
         if "errand" in said:
             self._errand(name, said)
             return
+        if "line" in said:
+            if self.lines is not None:
+                self.lines.heard(name, said)
+            return
         server = self._servers.get(name)
         if server is None:
             server = self._servers[name] = _Server(self._now)
@@ -250,28 +304,53 @@ class Elsewhere:
         server.heard = self._now
         if "first" in said:
             self._learn_everything(server, name, said)
-        elif "n" in said and server.told is not None:
-            if said["n"] == server.told + 1:
-                server.told = said["n"]
-                self._learn(server, name, said)
-            elif said["n"] > server.told:
-                server.told = None
-                self._ask(name)
+        elif "n" in said:
+            self._learn_next(server, name, said)
+
+    def _learn_next(self, server: _Server, name: str, said: State) -> None:
+        """Learn what a server says after what it has said, or ask it for everything."""
+        if server.told is None:
+            if self._now - server.asked >= ASKED_AGAIN_SECONDS:
+                self._ask(name)  # not all of the answer came, or nothing
+        elif said["n"] == server.told + 1:
+            server.told = said["n"]
+            self._learn(server, name, said)
+        elif said["n"] > server.told:
+            server.told = None
+            self._ask(name)
 
     async def _asked(self, name: str, text: str) -> str:
         """Another server asks something; what is not understood here it hears nothing of."""
         said: State = json.loads(text)
         if "errand" in said:
             return json.dumps(await self._answer(name, said))
-        return json.dumps({})
+        if self.lines is not None and ("open" in said or "roll" in said):
+            return json.dumps(self.lines.asked(name, said))
+        return json.dumps(await self._chat.moving.asked(name, said))
+
+    async def ask_server(self, server: str, said: State) -> State:
+        """Ask another server, and return its answer.
+
+        :raises Refused: ``away``.
+        """
+        assert self._neighbours is not None
+        answer: State = json.loads(await self._neighbours.ask(server, json.dumps(said)))
+        return answer
 
     def _ask(self, server: str) -> None:
         assert self._neighbours is not None
+        if server in self._servers:
+            self._servers[server].asked = self._now
         self._neighbours.tell_one(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
+        server.called = str(said.get("called", ""))[:CALLED_LENGTH]
         if said["first"]:
+            server.told, server.part = None, 0
             server.unsaid = dict.fromkeys(server.people)
+        if said.get("part", server.part) != server.part:
+            return  # one before it did not come: everything will be asked for again
+        server.part += 1
         for state in said["people"]:
             server.unsaid.pop(state["number"], None)
         if server.was_known:  # something that is not told may have been taken away unheard
@@ -291,7 +370,7 @@ class Elsewhere:
             self._learn_room(state)
         for state in said["people"]:
             if state.get("gone"):
-                self._lose(server, state["number"])
+                self._lose(server, state["number"], departs=not state.get("moved"))
             else:
                 self._learn_person(server, name, state)
         for state in said["rooms"]:
@@ -300,49 +379,76 @@ class Elsewhere:
                 self.drop(room)
 
     def _learn_room(self, state: State) -> None:
-        room = self._room(state["key"], state["name"], state["id"])
+        room = self.room(state["key"], state["name"], state["id"])
         apply(self._chat, room, state)
         self._rooms[room.name.key] = merged(self._rooms.get(room.name.key, FRESH), state)
 
-    def _room(self, key: str, shown: str, ident: str) -> Room:
+    def room(self, key: str, shown: str, ident: str) -> Room:
+        """A room that another server tells of."""
         return self._chat.rooms.get(key) or self._open_room(Name(shown, key), ident)
 
     def _learn_person(self, server: _Server, name: str, state: State) -> None:
         person = server.people.get(state["number"])
         called = Name(state["nick"], state["key"])
-        people = self._chat.people
         if person is None:
-            person = Person(called, state["came"])
+            person = self._moved_from(state, name) or Person(called, state["came"])
             person.server = name
             server.people[state["number"]] = person
             self._numbers[person] = state["number"]
-        elif person.name != called and people.get(person.name.key) is person:
-            people.remove(person)
+        if person.name != called:
+            self._uncover(person)
             for other in person.ignored_by:
                 other.ignored[called.key] = None
                 self._outgrown.append((other, person.name.key))
-            self._is_free(person.name.key)
         person.name = called
-        there = people.get(called.key)
-        if there is None or there.server:
-            people.add(person)
+        holder = self._chat.people.get(called.key)
+        if holder is None:
+            self._chat.people.add(person)
+        elif holder is not person:  # who is not known yet to have let go of it
+            self._hidden[called.key] = person
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address, person.beside = state.get("address", ""), state.get("beside")
         person.lost = state.get("lost", False)
         person.last_active = state["active"]
+        self._directory.learn(person)
         for key in person.rooms.keys() - state["rooms"].keys():
-            self._leaves(person, person.rooms[key])
-        for key, (shown, ident) in state["rooms"].items():
-            if key not in person.rooms:
-                self._comes(person, self._room(key, shown, ident))
+            self.takes_out(person, person.rooms[key])
+        for key, (shown, ident, role) in state["rooms"].items():
+            self.puts_in(person, self.room(key, shown, ident), role)
 
-    def _comes(self, person: Person, room: Room) -> None:
-        known = self._rooms.get(room.name.key, {}).get("roles", {})
-        room.came_from_elsewhere(person, known.get(person.name.key))
-        person.rooms[room.name.key] = room
+    def _moved_from(self, state: State, name: str) -> Person | None:
+        """Who somebody was at the server where they were before, if that is remembered here."""
+        assert self._neighbours is not None
+        server, number = state.get("from") or ("", 0)
+        if server == self._neighbours.name:
+            person = self._local.get(number)
+            if person is not None and self._chat.people.get(person.name.key) is person:
+                self._chat.moving.lives_elsewhere(person, name)
+            return None
+        return self._release(server, number)
 
-    def _leaves(self, person: Person, room: Room) -> None:
+    def _uncover(self, person: Person) -> None:
+        """Somebody lets go of their nick: who has it, and was heard of before, carries it."""
+        people, key = self._chat.people, person.name.key
+        if self._hidden.get(key) is person:
+            del self._hidden[key]
+        if people.get(key) is person:
+            people.remove(person)
+        other = self._hidden.pop(key, None) if people.get(key) is None else None
+        if other is not None:
+            people.add(other)
+            self._ask(other.server)  # they may have been taken out of their rooms here
+
+    def puts_in(self, person: Person, room: Room, role: str) -> None:
+        """Somebody elsewhere, or who comes from there, is in a room, where they may do so much."""
+        if person not in room.members:
+            room.came(person, Role.MEMBER)
+            person.rooms[room.name.key] = room
+        room.members[person].role = role_of(role)
+
+    def takes_out(self, person: Person, room: Room) -> None:
+        """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
@@ -358,35 +464,30 @@ class Elsewhere:
         person = server.people.pop(number, None)
         if person is None:
             return
+        self._directory.forget(person)
         for room in tuple(person.rooms.values()):
-            self._leaves(person, room)
+            self.takes_out(person, room)
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
         for other in person.ignored_by if departs and person.is_nameless else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
-        if self._chat.people.get(person.name.key) is person:
-            self._chat.people.remove(person)
-            self._is_free(person.name.key)
+        self._uncover(person)
 
     def _displace(self, person: Person, by: Person) -> None:
         """Somebody has taken a nick from who is called so on another server, which may be dead."""
-        self._displaced[person.name.key] = person.server
         left = Left(self._now, person.nick, "", gone=True)
         for room in tuple(person.rooms.values()):
             self.happens(room, left)
-            self._leaves(person, room)
+            self.takes_out(person, room)
             if not by.server:
                 self._chat.after_leaving(room, self._now)
-
-    def _is_free(self, key: str) -> None:
-        """A nick is free: who was displaced may have it after all, as servers talk at once."""
-        server = self._displaced.pop(key, "")
-        if server in self._servers:
-            self._ask(server)
+        self._hidden[person.name.key] = person
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""
+        if self.lines is not None:
+            self.lines.gone(name)
         server = self._servers.pop(name, None)
         if server is None:
             return
@@ -407,6 +508,69 @@ class Elsewhere:
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
         learning.learn(self._chat, kind, key, value, self._now)
+
+    # Who moves from server to server --------------------------------------------------------------
+
+    def where(self, account: str, fingerprint: str) -> list[str]:
+        """The server on which somebody is who has an account or a key; of others, all servers."""
+        if not (account or fingerprint):
+            return list(self._servers)
+        person = self._directory.find(account, fingerprint)
+        return [person.server] if person is not None else []
+
+    def find(self, account: str, fingerprint: str) -> tuple[int, float]:
+        """The number of somebody elsewhere, and when their server was heard last; else zeros."""
+        person = self._directory.find(account, fingerprint)
+        server = self._servers.get(person.server) if person is not None else None
+        if person is None or server is None:
+            return 0, 0.0
+        return self._numbers[person], server.heard
+
+    def _release(self, name: str, number: int) -> Person | None:
+        server = self._servers.get(name)
+        return server.people.pop(number, None) if server is not None else None
+
+    def release(self, name: str, number: int) -> Person | None:
+        """Let somebody who is on another server be of this one, in their rooms as they are."""
+        person = self._release(name, number)
+        if person is not None:
+            self._directory.forget(person)
+            self._numbers.pop(person, None)
+            self._uncover(person)
+        return person
+
+    def came_from(self, person: Person, server: str, number: int) -> None:
+        """Somebody is here now who had a number at another server: the others are to know."""
+        self._origins[person] = (server, number)
+        for room in person.rooms.values():
+            self._rooms.pop(room.name.key, None)
+            self.touched(room, person)
+        self.touched(None, person)
+
+    def went_to(self, person: Person, server: str) -> None:
+        """Somebody is at another server now: what is still asked of them here is to go there."""
+        assert self._neighbours is not None
+        self._moved[self._number(person)] = (server, person.name.key)
+        if len(self._moved) > MOVED:
+            self._moved.popitem(last=False)
+        self.touched(None, person)
+        self._neighbours.give(person.name.key, server)
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def tell(self, server: str, said: State) -> None:
+        """Say something to one other server that `lines` of it hears."""
+        assert self._neighbours is not None
+        self._neighbours.tell_one(server, json.dumps(said, ensure_ascii=False))
+
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account is on this server."""
+        return self._chat.entrance.is_here(account)
+
+    def hang_up(self, sentence: str) -> None:
+        """This server lets go of everybody: its lines are no part of that."""
+        if self.lines is not None:
+            self.lines.hang_up(sentence)
 
     # Errands --------------------------------------------------------------------------------------
 
@@ -455,7 +619,7 @@ class Elsewhere:
 
     async def _answer(self, name: str, said: State) -> State:
         person, by = self._local.get(said["to"]), self._person_of(name, said["by"])
-        if person is None or self._chat.people.get(person.name.key) is not person:
+        if person is None or not self._is_here(person):
             return {"gone": True}
         try:
             return await errands.answer(self._chat, person, by, said["errand"], said["with"])
@@ -468,13 +632,22 @@ class Elsewhere:
         return server.people.get(number) if server is not None and number is not None else None
 
     def _errand(self, name: str, said: State) -> None:
-        by = self._person_of(name, said["by"])
+        by = self._person_of(said.get("sender", name), said["by"])
         if said["to"] is None:
             errands.run_for_all(self._chat, by, said["errand"], said["with"])
             return
         person = self._local.get(said["to"])
-        if person is not None and self._chat.people.get(person.name.key) is person:
+        if "key" in said:  # it was sent to where they had been before
+            person = self._chat.people.get(said["key"])
+        if person is not None and self._is_here(person):
             errands.run(self._chat, person, by, said["errand"], said["with"])
+        elif said["to"] in self._moved and "key" not in said:
+            assert self._neighbours is not None
+            there, key = self._moved[said["to"]]
+            self._neighbours.tell_one(there, json.dumps({**said, "sender": name, "key": key}))
+
+    def _is_here(self, person: Person) -> bool:
+        return self._chat.people.get(person.name.key) is person and not person.server
 
 
 def _named(room: Room) -> State:

@@ -15,13 +15,14 @@ from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.expelling import clear, disconnect, put_out
 from chatd.chat.people import Person
 from chatd.chat.private import leave_word, receive
+from chatd.chat.sharing import role_of
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 #: What is done to somebody.
 WHISPER, KICK, INVITE, REFUSED, NOTICE = "whisper", "kick", "invite", "refused", "notice"
-DISCONNECT = "disconnect"
+DISCONNECT, ROLE = "disconnect", "role"
 #: What is done to everybody who is here.
 ANNOUNCE, CLOSE = "announce", "close"
 #: What is asked of somebody and answered.
@@ -104,6 +105,13 @@ def _kick(
         put_out(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
 
 
+def _role(chat: Chat, person: Person, by: Person | None, key: str, role: str, *_: Any) -> None:
+    room = chat.rooms.get(key)
+    if room is not None and person in room.members:
+        room.members[person].role = role_of(role)
+        chat.elsewhere.touched(None, person)
+
+
 def _invite(chat: Chat, person: Person, by: Person, now: float, shown: str, *_: Any) -> None:
     if by.name.key not in person.ignored:
         for session in person.sessions:
@@ -124,7 +132,7 @@ def _disconnect(chat: Chat, person: Person, by: Person, why: str, now: float, *_
     disconnect(chat, person, PutOut(now, None, by.nick, why))
 
 
-_IN_ANY: dict[str, Callable[..., None]] = {KICK: _kick}
+_IN_ANY: dict[str, Callable[..., None]] = {KICK: _kick, ROLE: _role}
 _IN_A_NAME: dict[str, Callable[..., None]] = {
     WHISPER: _whisper,
     INVITE: _invite,

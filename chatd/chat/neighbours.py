@@ -19,7 +19,15 @@ class Neighbours(Protocol):
 
     @property
     def name(self) -> str:
-        """What this server is called among them; another name each time it starts."""
+        """What this server is known by among them; another name each time it starts."""
+
+    @property
+    def called(self) -> str:
+        """What who runs this server calls it, for people; safe to show."""
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """How many machines keep what is said, 0 while that is not known, and how many are away."""
 
     def hear(self, hear: Hear, asked: Asked) -> None:
         """Let these functions hear what the others say, and answer what they ask."""
@@ -33,7 +41,7 @@ class Neighbours(Protocol):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none: at once when there is no such server.
+        :raises Refused: ``away`` when there is none; at once ``gone`` when there is no such server.
         """
 
     def give(self, nick: str, server: str) -> None:

@@ -113,6 +113,10 @@ class Nicks:
         finally:
             self._wanted -= looks
 
+    async def take_over(self, name: Name) -> bool:
+        """Take the nick of somebody who was at another server of the cluster, and is here now."""
+        return await self._store.claim(name.key, self._holder, owner=True)
+
     def release(self, name: Name) -> None:
         """Give a nick back."""
         self._store.release(name.key, self._holder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatd.chat.events import Notice, Refused
+from chatd.chat.moving import Proof
 from chatd.chat.places import Place
 from chatd.chat.session import Session
 
@@ -51,6 +52,8 @@ async def take_back(chat: Chat, session: Session, token: str, now: float) -> Non
 
     :raises Refused: ``no-place`` or ``no-change``.
     """
+    if chat.places.holder(token) is None:
+        await chat.entrance.fetch(Proof(token=token))
     person = chat.places.holder(token)
     if person is None:
         raise Refused("no-place", "There is no place with that token any more.")

@@ -1,6 +1,7 @@
-"""What the servers of a cluster have in common of a room: its settings, and who may do what.
+"""What the servers of a cluster have in common of a room: its settings, and whom it knows.
 
-It is told in parts, each a table: what is set by its name, a ban by whom it covers.  Only what is
+What somebody may do in a room they are in, the server where they are tells with them.  The rest
+is told in parts, each a table: what is set by its name, a ban by whom it covers.  Only what is
 otherwise than before is told, so that what two servers change at once holds on both.
 """
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 #: The parts of a room that are shared; each is a table, in which None means that something is gone.
 Parts = dict[str, dict[str, Any]]
-_PARTS = ("settings", "roles", "keepers", "bans", "mutes", "invited", "guests")
+_PARTS = ("settings", "keepers", "bans", "mutes", "invited", "guests")
 
 #: A room of which nothing is known yet.
 FRESH: Parts = {**{key: {} for key in _PARTS}, "settings": asdict(Settings())}
@@ -29,11 +30,6 @@ def shared(room: Room) -> Parts:
     """What the others are to know of a room."""
     return {
         "settings": asdict(room.settings),
-        "roles": {
-            person.name.key: member.role.value
-            for person, member in room.members.items()
-            if member.role is not Role.MEMBER
-        },
         "keepers": {account: role.value for account, role in room.keepers.items()},
         "bans": room.bans.encoded(),
         "mutes": room.mutes.encoded(),
@@ -79,10 +75,6 @@ def apply(chat: Chat, room: Room, news: Parts) -> None:
         room.guests.pop(account, None)
         if is_invited:
             room.guests[account] = None
-    for key, role in news.get("roles", {}).items():
-        person = chat.people.get(key)
-        if person is not None and person in room.members:
-            room.members[person].role = role_of(role)
 
 
 def role_of(value: str | None) -> Role:

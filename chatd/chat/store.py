@@ -33,6 +33,9 @@ class Keeper(Protocol):
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The event has its place in the room's order."""
 
+    def listening(self, room: str, number: int) -> None:
+        """What others post to a room from now on is told, all that comes after this number."""
+
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has kept a record, or (None) dropped it."""
 

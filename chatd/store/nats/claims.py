@@ -102,8 +102,9 @@ class Claims:
 
     async def alone(self) -> bool:
         """Whether no other server lives."""
-        messages, _ = await self._streams.page(NODES, "$KV.nodes.*", 1)
-        return all(message.subject.endswith(f".{self._lease}") for message in messages)
+        info = await self._streams.info(NODES, subjects_filter="$KV.nodes.*")
+        alive = (info or {}).get("state", {}).get("subjects") or {}
+        return all(subject.endswith(f".{self._lease}") for subject in alive)
 
     async def give(self, nick: str, server: str) -> None:
         """Let a claim be another server's, which takes it before anybody else can."""
