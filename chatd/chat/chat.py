@@ -88,7 +88,7 @@ class Chat:
         self.places = Places(self.archive, make_token, is_dense=neighbours is None)
         self.profiles = Profiles(store, usual)
         self.welcome = Welcome(store)
-        self.audit = Audit(store)
+        self.audit = Audit(store, incarnation if neighbours is not None else "")
         self.opened: float | None = None
         self.entrance = Entrance(
             self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
@@ -123,6 +123,7 @@ class Chat:
             visitor, reader, now, exactly=exactly, listens=listens
         )
         account = session.person.account
+        self.elsewhere.touched(None, session.person)
         if account is not None:
             self.logins.came(account, visitor.address)
             if listens:  # after the greeting

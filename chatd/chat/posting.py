@@ -203,7 +203,7 @@ class Posting:
         where.audience.append(entry, unseen_by, meant, _rung(event, author))
         for each in author.sessions:
             if each.tally:
-                tally.said_oneself(each, where, number)
+                tally.said_oneself(each, where)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
             for each in author.sessions:
