@@ -10,7 +10,8 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
-from bench import machine, servers
+from bench import machine, nats, servers
+from bench.cluster import cluster
 from bench.dialects import WAYS
 from bench.fanout import fan_out
 from bench.idle import Presence
@@ -73,6 +74,12 @@ def _typing(given: argparse.Namespace, setting: Setting) -> str:
 
 def _kept(given: argparse.Namespace, setting: Setting) -> str:
     return kept(setting, given.members, given.load, given.stored, given.asked)
+
+
+def _cluster(given: argparse.Namespace, setting: Setting) -> str:
+    if lacks := nats.missing():
+        raise SystemExit(f"cluster: {lacks}")
+    return cluster(setting, given.members, given.load)
 
 
 class _Command:
@@ -138,6 +145,12 @@ _COMMANDS = {
         load=_LOADS,
         stored=(1_000_000, 2000),
         asked=(100, 2),
+    ),
+    "cluster": _Command(
+        _cluster,
+        "many servers that are one: what a message costs in chatd and in NATS",
+        members=(1000, 10),
+        load=_LOADS,
     ),
 }
 

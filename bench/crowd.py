@@ -14,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import cycle
 
 from bench.dialects import Dialect
 from bench.ssh import SshClient
@@ -164,26 +165,28 @@ class Crowd:
         *,
         stay: bool = True,
         small: bool = False,
+        ports: Sequence[int] = (),
     ) -> list[Member]:
         """Bring in one member for each of the rooms named.
 
         With ``stay=False`` each leaves as soon as it is welcome.  ``small`` gives them small
-        receive buffers.
+        receive buffers.  They come in by ``ports`` in turn, where the server has several.
         """
+        at = cycle(ports or [self._port])
         came: list[Member] = []
         waiting = deque(rooms)
         until = time.monotonic() + _PATIENCE
         while len(came) < len(rooms):
             while waiting and len(rooms) - len(waiting) - len(came) < self.dialect.at_once:
-                member = self._connect(waiting.popleft(), small)
+                member = self._connect(waiting.popleft(), small, next(at))
                 self._lead_in(member, stay, came.append)
             self._read_on(until)
         return came
 
-    def _connect(self, room: str, small: bool) -> Member:
+    def _connect(self, room: str, small: bool, port: int) -> Member:
         """Connect somebody who is to sit in a room."""
         self._named += 1
-        member = Member(self.dialect, f"u{self._named:05}", room, self._port, small)
+        member = Member(self.dialect, f"u{self._named:05}", room, port, small)
         fd = member.socket.fileno()
         self._members[fd] = member
         self._receive[fd] = member.socket.recv_into

@@ -138,6 +138,9 @@ class _Counts:
         """One more."""
         self.count += 1
 
+    def listening(self, room: str, number: int) -> None:
+        """There are no other servers."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """A benchmark in which something is lost ends."""
         raise RuntimeError(f"{message_id} was not kept: {why}")

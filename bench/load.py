@@ -43,6 +43,8 @@ class Span:
     core_busy: float
     latencies: Sequence[float]
     rss_kib: int
+    #: CPU time of the other processes that take part, in their order.
+    beside: Sequence[float] = ()
 
     @property
     def rate(self) -> float:
@@ -93,13 +95,20 @@ class Load:
     Of the deliveries only line ends are counted, but the witnesses, a few members, read everything:
     a message is acknowledged when all witnesses of its room have it, and latencies are theirs.
     That is the same for servers that send people their own words and for those that do not.
-    ``audience`` is how many people are in each room.
+    ``audience`` is how many people are in each room, ``beside`` the processes that take part
+    besides the server's.
     """
 
     def __init__(
-        self, crowd: Crowd, server: Running, audience: int, witnesses: Sequence[Member], a_room: int
+        self,
+        crowd: Crowd,
+        server: Running,
+        audience: int,
+        witnesses: Sequence[Member],
+        a_room: int,
+        beside: Sequence[int] = (),
     ) -> None:
-        self._crowd, self._server = crowd, server
+        self._crowd, self._server, self._beside = crowd, server, beside
         dialect = crowd.dialect
         self._a_message = (audience if dialect.echoes else audience - 1) * dialect.line_ends
         self._line_ends = dialect.line_ends
@@ -114,13 +123,18 @@ class Load:
 
     @classmethod
     def of_one_room(
-        cls, crowd: Crowd, server: Running, members: Sequence[Member], senders: int
+        cls,
+        crowd: Crowd,
+        server: Running,
+        members: Sequence[Member],
+        senders: int,
+        beside: Sequence[int] = (),
     ) -> Self:
         """A load in one room, whose first members are the senders."""
         listeners = members[senders:]
         some = sorted({0, len(listeners) // 3, 2 * len(listeners) // 3, len(listeners) - 1})
         witnesses = [listeners[at] for at in some]
-        return cls(crowd, server, len(members), witnesses, len(witnesses))
+        return cls(crowd, server, len(members), witnesses, len(witnesses), beside)
 
     def heard(self, numbers: Sequence[int]) -> None:
         """A witness has these messages now."""
@@ -170,7 +184,10 @@ class Load:
         self._crowd.settle()
         self._may = [window] * senders
         self._latencies = []
-        return _Counters.now(self._server, len(self._sent), self._crowd.line_ends)
+        return self._count(len(self._sent))
+
+    def _count(self, messages: int) -> _Counters:
+        return _Counters.now(self._server, self._beside, messages, self._crowd.line_ends)
 
     def _end(self, start: _Counters) -> Span:
         """Read what is still on its way, and measure."""
@@ -179,7 +196,7 @@ class Load:
         waited = 0.0
         while self._crowd.line_ends < goal and not waited:
             waited = 0.0 if self._crowd.read(_SILENCE) else _SILENCE
-        end = _Counters.now(self._server, messages, self._crowd.line_ends)
+        end = self._count(messages)
         return Span(
             messages=messages,
             deliveries=(end.line_ends - start.line_ends) // self._line_ends,
@@ -190,6 +207,7 @@ class Load:
             core_busy=end.core_busy - start.core_busy,
             latencies=tuple(self._latencies),
             rss_kib=machine.rss_kib(self._server.pid),
+            beside=[b - a for a, b in zip(start.beside, end.beside, strict=True)],
         )
 
 
@@ -199,16 +217,18 @@ class _Counters:
 
     wall: float
     server_cpu: float
+    beside: Sequence[float]
     load_cpu: float
     core_busy: float
     messages: int
     line_ends: int
 
     @classmethod
-    def now(cls, server: Running, messages: int, line_ends: int) -> Self:
+    def now(cls, server: Running, beside: Sequence[int], messages: int, line_ends: int) -> Self:
         return cls(
             time.perf_counter(),
             machine.cpu_seconds(server.pid),
+            [machine.cpu_seconds(pid) for pid in beside],
             time.process_time(),
             machine.core_seconds(server.core),
             messages,

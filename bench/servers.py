@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -126,11 +125,9 @@ class Running:
         """Wait until the server lets somebody connect."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            if machine.listens(self.port):
                 return
-            except OSError:
-                time.sleep(0.01)
+            time.sleep(0.01)
         raise RuntimeError(f"{self.peer.name} does not listen:\n{self.log}")
 
     def _stop(self) -> None:

@@ -21,6 +21,8 @@ class Branch(MemoryStore):
         super().__init__()
         self.town = town
         self.name = name
+        self.called = f"chat{name[1:]}"
+        self.copies = (0, 0)
         self.keeper: Keeper | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
@@ -32,6 +34,10 @@ class Branch(MemoryStore):
 
     def listen(self, room: str) -> None:
         self.listening.add(room)
+        if self.keeper is not None:
+            newest = finished(self.town.store.before(room, None, 1))
+            assert isinstance(newest, list)
+            self.keeper.listening(room, newest[0][0] if newest else 0)
 
     def unlisten(self, room: str) -> None:
         self.listening.discard(room)
@@ -127,6 +133,9 @@ class Town:
             heard = branch is self.poster or room in branch.listening
             if heard and branch.keeper is not None and not branch.cut_off:
                 branch.keeper.kept(room, message_id, number, event)
+
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(why)

@@ -6,6 +6,7 @@ brings none is a guest under a nick that is nobody's own.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from chatd.chat import names
@@ -13,9 +14,9 @@ from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
 from chatd.chat.lending import Lend, Lent
+from chatd.chat.moving import Proof
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
-from chatd.chat.owners import Owners
 from chatd.chat.people import People, Person, fold
 from chatd.chat.places import Places
 from chatd.chat.preferences import Preferences
@@ -68,7 +69,7 @@ class Entrance:
         self._nicks = nicks
         self._welcome = welcome
         self._here: dict[str, Person] = {}
-        self.owners_elsewhere = Owners()
+        self.fetch: Callable[[Proof], Awaitable[str]] = _nobody_comes
 
     def owner_here(self, account: Account) -> Person | None:
         """The owner of an account, if they are here, under whichever nick."""
@@ -78,14 +79,23 @@ class Entrance:
         """Whether the owner of an account, by its folded nick, is here."""
         return account in self._here
 
-    async def lend(self, account: Account, lend: Lend | None) -> None:
-        """Lend a line to the server where the owner of an account is, if they are elsewhere.
+    async def find(self, account: Account, lend: Lend | None) -> str:
+        """Let the owner of an account be here if they have lost their connection elsewhere.
 
-        :raises Lent: when it was.
+        Who has one there that works stays at that server, which is returned; see `Moving.fetch`.
+
+        :raises Lent: when that server runs this connection as well.
         """
-        owner = self.owners_elsewhere.get(account.name.key)
-        if owner is not None and lend is not None and await lend(owner.server, account.name.key):
+        server = await self.fetch(Proof(account=account.name.key))
+        if server and lend is not None and await lend(server, account.name.key):
             raise Lent
+        return server
+
+    def moved_in(self, person: Person) -> None:
+        """Somebody is here who was at another server."""
+        if person.account is not None:
+            self._here[person.account] = person
+        self._places.came(person)
 
     def left(self, person: Person) -> None:
         """Somebody is here no longer."""
@@ -117,9 +127,10 @@ class Entrance:
         account = self._account_of(visitor)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
-        lost = self._places.of_key(visitor.fingerprint) if account is None else None
-        if lost is not None and listens and not visitor.apart:
-            return await self._come_again(lost, visitor, reader, listens=True), ""
+        if account is None and listens and not visitor.apart:
+            lost = await self._lost_by_key(visitor.fingerprint)
+            if lost is not None:
+                return await self._come_again(lost, visitor, reader, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
             name, remark = await self._nicks.exactly(asked), ""
@@ -131,6 +142,14 @@ class Entrance:
         else:
             self._warn_owner(asked, session.person)
         return session, remark
+
+    async def _lost_by_key(self, fingerprint: str | None) -> Person | None:
+        """The guest who came with a key and has lost their connection, here or elsewhere."""
+        lost = self._places.of_key(fingerprint)
+        if lost is None and fingerprint is not None:
+            await self.fetch(Proof(fingerprint=fingerprint))
+            lost = self._places.of_key(fingerprint)
+        return lost
 
     def _account_of(self, visitor: Visitor) -> Account | None:
         """Whose owner somebody proves to be.
@@ -209,10 +228,12 @@ class Entrance:
         self, account: Account, visitor: Visitor, reader: Reader, now: float, *, listens: bool
     ) -> tuple[Session, str]:
         """Let the owner of an account in; who is here already is one person on two screens."""
-        person = self._here.get(account.name.key)
+        person, stays_at = self._here.get(account.name.key), ""
         if person is None:
-            await self.lend(account, visitor.lend)
-            if not await self._nicks.claim_own(account.name):
+            stays_at = await self.find(account, visitor.lend)
+            person = self._here.get(account.name.key)
+        if person is None:
+            if stays_at or not await self._nicks.claim_own(account.name):
                 name, remark = await self._nicks.nearest(account.name.shown)
             else:
                 name, remark = account.name, ""
@@ -273,3 +294,8 @@ def _other_name(visitor: Visitor, person: Person) -> str:
     if not visitor.nick or fold(visitor.nick) in ("", person.name.key):
         return ""
     return f"Your key is that of {person.account}; you are {person.nick}."
+
+
+async def _nobody_comes(proof: Proof) -> str:
+    """There are no other servers."""
+    return ""

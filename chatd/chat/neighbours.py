@@ -19,7 +19,15 @@ class Neighbours(Protocol):
 
     @property
     def name(self) -> str:
-        """What this server is called among them; another name each time it starts."""
+        """What this server is known by among them; another name each time it starts."""
+
+    @property
+    def called(self) -> str:
+        """What who runs this server calls it, for people; safe to show."""
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """How many machines keep what is said, 0 while that is not known, and how many are away."""
 
     def hear(self, hear: Hear, asked: Asked) -> None:
         """Let these functions hear what the others say, and answer what they ask."""

@@ -120,6 +120,11 @@ class Conversation:
         return False
 
     @property
+    def comes_back(self) -> bool:
+        """People do."""
+        return True
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.outbox.full or self.lost
@@ -161,6 +166,15 @@ class Conversation:
         """The prompt names another room; after a line of one's own it is drawn anyway."""
         if not (self._going or self._busy):
             self.display.refresh()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether what waits is not shown: where what one types is not taken away again."""
+        return self.display.sees_own
+
+    def shows_waiting(self) -> None:
+        """What waits is drawn with the prompt."""
+        self.display.refresh()
 
     def trace(self) -> Trace:
         """What of that which was sent has arrived, by what the way in knows, or the socket."""

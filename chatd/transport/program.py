@@ -108,6 +108,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return False
 
     @property
+    def comes_back(self) -> bool:
+        """A program begins anew."""
+        return False
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.over or self.outbox.full
@@ -143,6 +148,14 @@ class ProgramProtocol(Protocol, Generic[_Request]):
 
     def refocused(self) -> None:
         """A program has no prompt."""
+
+    @property
+    def is_told(self) -> bool:
+        """A program is answered, or asks nothing."""
+        return False
+
+    def shows_waiting(self) -> None:
+        """A program is shown what is kept."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """A program is asked nothing."""

@@ -50,10 +50,11 @@ class Place:
 
 
 class JetStream:
-    """The streams of a cluster, by way of one connection."""
+    """The streams of a cluster, by way of one connection; ``kept`` counts what they have taken."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.kept = 0
 
     async def publish(
         self,
@@ -78,6 +79,7 @@ class JetStream:
         if expected is not None:
             head["Nats-Expected-Last-Subject-Sequence"] = str(expected)
         answer = _answer(await self.link.ask(subject, data, head or None))
+        self.kept += 1
         return Place(int(answer["seq"]), bool(answer.get("duplicate")))
 
     async def last(self, stream: str, subject: str) -> Message | None:

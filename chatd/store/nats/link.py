@@ -26,6 +26,13 @@ RETRY_SECONDS = 0.25
 PING_SECONDS = 5
 #: Bytes that wait for a connection that takes nothing; a request beyond them fails at once.
 PENDING_BYTES = 8 * 1024 * 1024
+#: Messages, and bytes, that were read for one subscription and not looked at yet.  They are looked
+#: at without waiting, so that there are no more than came in one piece; this is beyond that.
+UNREAD = (4096, 8 * 1024 * 1024)
+#: The same of pages, several of which may come in one piece.
+_UNREAD_PAGES = (16_384, 64 * 1024 * 1024)
+#: Seconds after which something is looked for that was dropped because of that.
+MISSED_SECONDS = 0.1
 #: What nats-py raises when a server is away or says nothing.
 _AWAY = (errors.Error, OSError, asyncio.TimeoutError)
 _NOTHING: Mapping[str, str] = {}
@@ -65,7 +72,8 @@ Hear = Callable[[Message], None]
 class Link:
     """A connection, used in the thread of its loop alone.
 
-    ``on_return`` is called whenever a connection was lost and is there again.
+    ``on_return`` is called whenever something may not have been heard: a connection was lost and is
+    there again, or too much came at once.
     """
 
     def __init__(self, where: Where, name: str, on_return: Callable[[], None]) -> None:
@@ -78,6 +86,7 @@ class Link:
         self._batches: dict[str, tuple[list[Message], asyncio.Future[Message]]] = {}
         self._inbox = ""
         self._asked = 0
+        self._missed = False
 
     async def connect(self, seconds: float) -> None:
         """Connect, and stay connected.
@@ -109,16 +118,32 @@ class Link:
         except _AWAY:
             raise AwayError(self.trouble) from None
         self._inbox = self._client.new_inbox()
-        await self._client.subscribe(f"{self._inbox}.*", cb=self._part_of_batch)
+        await self._subscribe(f"{self._inbox}.*", self._part_of_batch, _UNREAD_PAGES)
 
     async def _failed(self, error: Exception) -> None:
         """What goes wrong is seen where somebody waits for an answer; the last is remembered.
 
         A server that turns us away says why, and then hangs up: the first of the two counts.
         """
+        if isinstance(error, errors.SlowConsumerError):
+            self._misses(error)
+            return
         if not isinstance(error, OSError | errors.UnexpectedEOF) or not self._declined:
             self.trouble = str(error) or type(error).__name__
         self._declined = self._declined or isinstance(error, errors.Error)
+
+    def _misses(self, dropped: errors.SlowConsumerError) -> None:
+        """Something was dropped, as too much came at once."""
+        if (batch := self._batches.get(dropped.subject)) is not None:
+            if not batch[1].done():
+                batch[1].set_exception(dropped)
+        elif not self._missed:
+            self._missed = True
+            asyncio.get_running_loop().call_later(MISSED_SECONDS, self._look_for_missed)
+
+    def _look_for_missed(self) -> None:
+        self._missed = False
+        self._on_return()
 
     async def _returned(self) -> None:
         self._on_return()
@@ -200,13 +225,21 @@ class Link:
         async def came(message: Msg) -> None:
             hear(_message(message))
 
-        subscription: Subscription = await self._client.subscribe(subject, cb=came)
+        subscription = await self._subscribe(subject, came, UNREAD)
 
         async def end() -> None:
             with suppress(*_AWAY):
                 await subscription.unsubscribe()
 
         return end
+
+    async def _subscribe(
+        self, subject: str, came: Callable[[Msg], Awaitable[None]], unread: tuple[int, int]
+    ) -> Subscription:
+        messages, size = unread
+        return await self._client.subscribe(
+            subject, cb=came, pending_msgs_limit=messages, pending_bytes_limit=size
+        )
 
     async def round_trip(self) -> None:
         """Wait until everything has come that the server had sent us up to now."""

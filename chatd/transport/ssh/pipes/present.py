@@ -24,6 +24,7 @@ class Present(Pipe):
 
     sees_own = True
     each_room = False
+    comes_back = False
     #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
     listens = True
     needs_all = False
@@ -122,6 +123,14 @@ class Present(Pipe):
 
     def refocused(self) -> None:
         """A pipe has no prompt."""
+
+    @property
+    def is_told(self) -> bool:
+        """A program is answered, or asks nothing."""
+        return False
+
+    def shows_waiting(self) -> None:
+        """A program is shown what is kept."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """A pipe is asked nothing."""
