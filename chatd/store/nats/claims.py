@@ -10,6 +10,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from chatd.chat.store import away
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
 from chatd.store.nats.link import AwayError, Message
@@ -46,7 +47,10 @@ class Claims:
         await self._streams.purge(NODES, f"$KV.nodes.{self._lease}")
 
     async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it, or nobody answers."""
+        """Take a nick for a holder; False when another holds it.
+
+        :raises Refused: ``away``, when nobody answers.
+        """
         async with self._turns.setdefault(nick, asyncio.Lock()):
             known = self._claims.get(nick)
             if known is not None:
@@ -55,7 +59,7 @@ class Claims:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     return await self._claim(nick, holder)
             except TimeoutError:
-                return False
+                raise away() from None
 
     async def _claim(self, nick: str, holder: str) -> bool:
         subject, expected = f"$KV.nicks.{word(nick)}", 0
