@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,6 +11,7 @@ from random import Random
 
 import pytest
 
+from chatd.chat.waiting import AWAY, BACK
 from chatd.store.nats.where import Where
 
 from .cluster_rounds import play
@@ -111,6 +113,33 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     bob.sees("ada: hello")
     bob.says("/nick ada")
     bob.sees("You are now known as ada.")
+    bob.goes()
+
+
+def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
+    nats: Nats, pair: tuple[Served, Served]
+) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("bob")
+    process = nats.servers[0].process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        ada.says("hello")
+        ada.sees(AWAY)  # for as long as a request is waited for; after that it is posted again
+        ada.says("/status")
+        ada.sees("the cluster does not answer")
+        ada.sees("   1 line of yours waits in lobby")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    ada.sees(BACK)
+    ada.says("after")
+    assert bob.sees("ada: ") == "ada: hello"
+    assert bob.sees("ada: ") == "ada: after"
+    bob.says("/history")
+    assert bob.sees("the last") == "-- lobby, the last 2:"
+    ada.goes()
     bob.goes()
 
 
