@@ -12,6 +12,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
+from chatd.chat.store import away
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
 from chatd.store.nats.link import AwayError, Message
@@ -52,7 +53,7 @@ class Claims:
     async def claim(self, nick: str, holder: str, owner: bool = False) -> bool:
         """Take a nick for a holder, or for its owner; False when another holds it.
 
-        It is False as well when nobody answers.
+        :raises Refused: ``away``, when nobody answers.
         """
         async with self._turns.of(nick):
             known = self._claims.get(nick)
@@ -62,7 +63,7 @@ class Claims:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     return await self._claim(nick, holder, owner)
             except TimeoutError:
-                return False
+                raise away() from None
 
     async def _claim(self, nick: str, holder: str, owner: bool) -> bool:
         subject, expected = f"$KV.nicks.{word(nick)}", 0

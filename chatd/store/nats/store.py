@@ -386,7 +386,7 @@ class NatsStore(Crossing):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none; ``gone`` when there is no such server.
+        :raises Refused: ``away`` when there is none.
         """
         return await self._read(self._ask, server, text, pauses=())
 
