@@ -72,13 +72,15 @@ Hear = Callable[[Message], None]
 class Link:
     """A connection, used in the thread of its loop alone.
 
-    ``on_return`` is called whenever something may not have been heard: a connection was lost and is
+    ``called`` is what this server is called, and ``word`` stands for it in subjects.  ``on_return``
+    is called whenever something may not have been heard: a connection was lost and is
     there again, or too much came at once.
     """
 
-    def __init__(self, where: Where, name: str, on_return: Callable[[], None]) -> None:
+    def __init__(self, where: Where, called: str, word: str, on_return: Callable[[], None]) -> None:
         self._where = where
-        self._name = name
+        self._name = f"chatd {called}".rstrip()
+        self._word = word
         self._on_return = on_return
         self._client = Client()
         self.trouble = "no server of the cluster answers"
@@ -104,6 +106,7 @@ class Link:
             connecting = self._client.connect(
                 list(where.servers),
                 name=self._name,
+                inbox_prefix=f"_INBOX.{self._word}",
                 no_echo=True,
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
@@ -117,6 +120,7 @@ class Link:
             await asyncio.wait_for(connecting, seconds)
         except _AWAY:
             raise AwayError(self.trouble) from None
+        self.trouble = ""
         self._inbox = self._client.new_inbox()
         await self._subscribe(f"{self._inbox}.*", self._part_of_batch, _UNREAD_PAGES)
 
