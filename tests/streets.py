@@ -81,4 +81,4 @@ class Street(Town):
         for _ in range(4):
             data += wire.gets()
             self.settle()
-        return (data + wire.gets()).decode().split("\r\n")[:-1]
+        return (data + wire.gets()).decode().splitlines()

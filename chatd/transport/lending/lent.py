@@ -16,7 +16,7 @@ from chatd.transport.outbox import Outbox
 
 #: What people are told whose server is gone, or whose line broke.
 GONE = "The server that you were on is gone; you go on here."
-BROKEN = "The way to the server that you were on broke; what you typed last may be lost."
+BROKEN = "The way to your server broke; what you typed last may be lost."
 
 
 def nothing(*_: object) -> None:
@@ -123,15 +123,22 @@ class Lent:
             case "error", [str(text)]:
                 self._lender.write_error(text.encode())
             case "finish", [int(status)]:
+                self._over()
                 self._lender.finish(status)
             case "hide", [bool(hidden)]:
                 self._typed.hidden = hidden
             case "abort", []:
+                self._over()
                 self._lender.outbox.abort()
             case "gone", []:
                 self._line.fail(dead=True)
             case _:
                 pass
+
+    def _over(self) -> None:
+        """Nothing more is passed on."""
+        self._line.say(LOST, 0)
+        self._line.end()
 
     def roomy(self) -> None:
         """All that was typed is on its way."""
@@ -148,7 +155,6 @@ class Lent:
 
     def hang_up(self, sentence: str) -> None:
         """This server lets go of everybody."""
-        self._line.say(LOST, 0)
-        self._line.end()
+        self._over()
         self._lender.outbox.write(f"\r\n-- {sentence}\r\n".encode())
         self._lender.finish(0)
