@@ -6,7 +6,7 @@ Telnet in character mode and ssh with a pty both have one.  It joins the I/O-fre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -262,12 +262,14 @@ class Terminal:
         """Ask in place of the prompt; what is secret is not drawn."""
         self._question = f"{question}: "
         self._editor.masked = secret
+        self._conversation.hide(secret)
         return ""
 
     def answered(self) -> None:
         """The prompt is back, and what is typed is drawn again."""
         self._question = ""
         self._editor.masked = False
+        self._conversation.hide(False)
 
     def leave(self) -> None:
         """Take the line being typed off the screen: it is somebody's own terminal again.
@@ -297,11 +299,12 @@ class Terminal:
         self.leave()
         return typed
 
-    def come_back(self) -> None:
+    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
         """Draw from the next row on, as nobody knows what is on the screen."""
         self._left = self._marks_pastes = False
         self._set_up(*self._size)
         self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
+        self.receive(typed)
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size now, in cells; of many in one turn the last one counts."""
