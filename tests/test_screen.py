@@ -67,7 +67,9 @@ class Typing:
 
     def _marks(self) -> tuple[str, ...]:
         """What waits, as rows above the prompt."""
-        return pending(self.waiting, theme("plain", NONE), self.columns, self.rows)
+        return pending(
+            len(self.waiting), self.waiting, theme("plain", NONE), self.columns, self.rows
+        )
 
     def types(self, text: str) -> None:
         """Type, a key at a time."""
@@ -489,7 +491,7 @@ def test_what_waits_never_takes_a_second_row_whatever_a_terminal_thinks_of_it(
     columns: int, rows: int, texts: list[str], opinion: str
 ) -> None:
     lines = [("a-room", Said(0.0, "ada", text)) for text in texts]
-    marks = pending(lines, theme("plain", NONE), columns, rows)
+    marks = pending(len(lines), lines, theme("plain", NONE), columns, rows)
     assert len(marks) == min(len(texts), ROWS, rows // 4)
     for mark in marks:
         display = Display(columns, 3, opinion)
