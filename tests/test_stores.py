@@ -372,7 +372,9 @@ def on(nats: Nats) -> type[Keeping]:
     accounts: dict[Path, Where] = {}
 
     def make(folder: Path, turn: TestTurn) -> Store:
-        store = NatsStore(accounts.setdefault(folder, nats.account()), turn, shards=2)
+        if folder not in accounts:
+            accounts[folder] = nats.account()
+        store = NatsStore(accounts[folder], turn, shards=2)
         store.begin()
         return store
 

@@ -10,9 +10,10 @@ import asyncio
 import json
 from dataclasses import dataclass
 
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 
 _GIVEN_BACK = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
 #: Seconds after which somebody who wants a nick is told that they cannot have it now.

@@ -23,11 +23,14 @@ from functools import partial
 from typing import Any, Protocol
 
 from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, RoomEvent, Said
+from chatd.store.nats.asked import Asked
 from chatd.store.nats.bound import Bound
-from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, JetStream, Place
+from chatd.store.nats.client import Message
+from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, JetStream, Place, place_of
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 from chatd.store.nats.messages import Written, read, write
+from chatd.store.steps import raises
 
 #: Messages that are under way at once; what comes meanwhile goes with the next ones.
 UNDER_WAY = 64
@@ -119,14 +122,13 @@ class Line:
 
     async def settled(self) -> None:
         """Wait until all that was posted before is done with."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done = asyncio.Event()
 
         async def here() -> None:
-            if not done.done():
-                done.set_result(None)
+            done.set()
 
         self._do(here)
-        await done
+        await done.wait()
 
     def wait_for(self, event: asyncio.Event) -> None:
         """Do nothing more until something has come about."""
@@ -167,7 +169,7 @@ class Line:
             try:
                 await self._work_on(self._jobs[0])
             except Exception as bug:  # it costs the jobs that follow nothing
-                self._house.tell(partial(_raise, bug))
+                self._house.tell(partial(raises, bug))
         self._busy = False
 
     async def _work_on(self, first: Post | Job) -> None:
@@ -212,34 +214,50 @@ class Line:
         await self._persist(self._know)
         for post in posts:
             self._posted[post.message_id] = post
-        await asyncio.gather(*(self._try(post) for post in posts))
-        for post in posts:
-            while post.place is None and post.message_id in self._posted:
-                await asyncio.sleep(min(_PAUSE * 2**post.tries, _LONGEST))
-                await self._try(post)
+        waiting = posts
+        while waiting:
+            under_way = [(post, await self._publish(post)) for post in waiting]
+            for post, asked in under_way:
+                await self._place(post, asked)
+            waiting = [post for post in waiting if self._waits(post)]
+            if waiting:
+                await asyncio.sleep(min(_PAUSE * 2 ** waiting[0].tries, _LONGEST))
         await self._hand_back(posts)
 
-    async def _try(self, post: Post) -> None:
-        """Publish a post, unless it is too late for that."""
-        now = asyncio.get_running_loop().time()
-        if now - post.since > GIVE_UP_SECONDS:
+    async def _publish(self, post: Post) -> Asked | None:
+        """Publish a post, unless it is too late for that; None when nothing is under way."""
+        if asyncio.get_running_loop().time() - post.since > GIVE_UP_SECONDS:
             self._refuse(post, "the cluster did not answer in time.")
-            return
+            return None
         post.tries += 1
         data = write(Written(post.event, post.account, self.number))
+        head = {"Nats-Msg-Id": post.message_id}
         try:
-            post.place = await self._house.streams.publish(
-                self.spot.log, data, message_id=post.message_id
-            )
+            return await self._house.streams.link.begin(self.spot.log, data, head)
+        except AwayError:
+            return None
+
+    async def _place(self, post: Post, asked: Asked | None) -> None:
+        """Learn what became of a post; where it lies only if it was not heard meanwhile."""
+        if asked is None:
+            return
+        try:
+            answer = await self._house.streams.link.answer(asked)
+            if self._waits(post):
+                post.place = place_of(answer)
         except AwayError:
             pass
         except DeclinedError as why:  # while servers come and go they decline much for a while
             if why.code == TOO_LARGE:
                 self._refuse(post, "it is too large.")
 
+    def _waits(self, post: Post) -> bool:
+        """Whether it has been neither acknowledged, heard nor refused."""
+        return post.place is None and post.message_id in self._posted
+
     def _refuse(self, post: Post, why: str) -> None:
-        del self._posted[post.message_id]
-        self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
+        if self._posted.pop(post.message_id, None) is not None:  # it may have been heard meanwhile
+            self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
 
     async def _hand_back(self, posts: list[Post]) -> None:
         """Let what has its place happen; what listens has heard it meanwhile, or hears it now."""
@@ -346,10 +364,10 @@ class Line:
         if message.seq <= self.last:
             return
         self.last = message.seq
-        written = read(message.data)
+        message_id = message.headers.get("Nats-Msg-Id", "")
+        posted = self._posted.pop(message_id, None)
+        written = posted or read(message.data)  # one's own need not be read
         if written is not None:
-            message_id = message.headers.get("Nats-Msg-Id", "")
-            self._posted.pop(message_id, None)
             self._happens(message_id, message.seq, written.event)
         self._release()
 
@@ -405,7 +423,7 @@ class Line:
         if isinstance(event, KeptEvent):
             self.number = max(self.number, number)
             if self._bound.grew(number):
-                self._do(self._trim)
+                self._do(lambda: self._bound.trim(self._house.streams))
         elif isinstance(event, Deleted):
             self._bound.lost(event.number)
         told = partial(self._house.kept, self.ident, message_id, self.number, event)
@@ -421,13 +439,6 @@ class Line:
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
         self._bound = Bound(self.spot)
-
-    async def _trim(self) -> None:
-        await self._bound.trim(self._house.streams)
-
-
-def _raise(bug: Exception) -> None:
-    raise bug
 
 
 def _number_at(message: Message) -> int:

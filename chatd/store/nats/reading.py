@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from chatd.chat.events import Acted, KeptEvent, Said
 from chatd.chat.people import fold
 from chatd.chat.search import Search
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import PAGE, JetStream
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import Message
 from chatd.store.nats.messages import Written, read
 
 #: Events that one search, or a look for somebody's last message, goes through, the newest: each

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from functools import partial
 
 from chatd.chat.store import NotKeptError
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 from chatd.store.turn import Answer
 
 #: Seconds after which a record that nobody acknowledged is given up.

@@ -19,11 +19,12 @@ from chatd.chat.search import Search
 from chatd.chat.store import Keeper
 from chatd.store.nats import layout, reading
 from chatd.store.nats.claims import Claims
+from chatd.store.nats.client import Message
 from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.line import Line, Post
-from chatd.store.nats.link import AwayError, Link, Message
+from chatd.store.nats.link import AwayError, Link
 from chatd.store.nats.records import Records
 from chatd.store.nats.where import Where
 from chatd.store.turn import Turn
