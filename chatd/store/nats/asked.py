@@ -28,7 +28,8 @@ class Asked:
 class Questions:
     """Those that are open, in the order in which they were asked and are given up.
 
-    Each has the same ``seconds``, so that they end in this order.  That there is one clock for all, and no task for any, is what makes a question cheap.
+    Each has the same ``seconds``, so that they end in this order.  That there is one clock for all,
+    and no task for any, is what makes a question cheap.
     """
 
     def __init__(self, inbox: str, seconds: float = ANSWER_SECONDS) -> None:
