@@ -30,7 +30,7 @@ ROOMS_EACH = 49
 class TakesAll:
     """A reader with a connection that takes everything at once."""
 
-    sees_own = each_room = needs_all = full = is_gone = False
+    sees_own = each_room = needs_all = comes_back = full = is_gone = is_told = False
     pending = 0
 
     def __init__(self, style: TextStyle) -> None:
@@ -55,6 +55,9 @@ class TakesAll:
 
     def refocused(self) -> None:
         """There is no prompt."""
+
+    def shows_waiting(self) -> None:
+        """Nothing waits in memory."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """Nobody is there to be asked."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -110,6 +110,10 @@ class _Turn:
         """Something new to wait for."""
         return _Answer(self)
 
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that may wait."""
+        _waited(work)
+
     def step(self) -> None:
         """Wait for something to do, and do it."""
         self._steps.get()()
@@ -133,6 +137,9 @@ class _Counts:
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """One more."""
         self.count += 1
+
+    def listening(self, room: str, number: int) -> None:
+        """There are no other servers."""
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """A benchmark in which something is lost ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from chatd.chat.events import RoomEvent, Said
 from chatd.store.nats.store import NatsStore
@@ -16,25 +17,31 @@ Row = tuple[str, str, int, RoomEvent]
 class Node:
     """A store and what its keeper was told."""
 
-    def __init__(self, where: Where, turn: TestTurn) -> None:
+    def __init__(self, where: Where, turn: TestTurn, **options: Any) -> None:
         self.turn = turn
         self.heard: list[Row] = []
         self.refused: list[str] = []
         self.told: list[tuple[str, str, str | None]] = []
         self.said: list[tuple[str, str]] = []
-        self.store = NatsStore(where, turn, shards=2)
+        self.store = NatsStore(where, turn, shards=2, **options)
         self.store.open(self)
-        self.store.hear(lambda server, text: self.said.append((server, text)))
+        self.store.hear(lambda server, text: self.said.append((server, text)), self.answer)
         self.store.begin()
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         self.heard.append((room, message_id, number, event))
+
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         self.refused.append(why)
 
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         self.told.append((kind, key, value))
+
+    async def answer(self, server: str, text: str) -> str:
+        return f"{text}, {server}? {len(await self.store.before('lobby', None, 9))}"
 
     def until(self, done: Callable[[], bool]) -> None:
         self.turn.run_until(done)

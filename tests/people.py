@@ -36,6 +36,7 @@ class Reader:
         self.sees_own = sees_own
         self.each_room = False
         self.needs_all = False
+        self.comes_back = True
         self.room = room
         self.received = b""
         self.kept = b""
@@ -86,6 +87,13 @@ class Reader:
 
     def refocused(self) -> None:
         """There is no prompt."""
+
+    @property
+    def is_told(self) -> bool:
+        return self.sees_own
+
+    def shows_waiting(self) -> None:
+        """What waits is not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         self.asked.append(f"{question}, secretly" if secret else question)
@@ -159,7 +167,7 @@ class Server:
     ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        tokens = map("token{}".format, count(1))
+        tokens = map(f"{options.get('incarnation', '')}token{{}}".format, count(1))
         self.chat = Chat(
             store or MemoryStore(),
             self._scheduled.append,

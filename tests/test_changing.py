@@ -234,7 +234,11 @@ class Refusing(MemoryStore):
 def test_what_was_not_kept_cannot_be_changed() -> None:
     ada = Server(Refusing()).enters("ada")
     ada.sees(), ada.types("one"), ada.types("/edit two"), ada.types("/delete")
-    assert ada.sees() == ["-- That was not delivered: the disk is full.", NOTHING, NOTHING]
+    assert ada.sees() == [
+        "-- That was not delivered: the disk is full. You said: one",
+        NOTHING,
+        NOTHING,
+    ]
 
 
 def test_programs_are_told_which_message_it_was() -> None:

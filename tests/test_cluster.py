@@ -47,6 +47,9 @@ class Caller:
     def goes(self) -> None:
         self.says("/quit")
         self.sees("-- Goodbye.")
+        self.close()
+
+    def close(self) -> None:
         self._lines.close()
         self._socket.close()
 

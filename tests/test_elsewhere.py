@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections import deque
+
 import pytest
 
+from chatd.chat.limits import CALLED_LENGTH
+
+from .people import Someone
 from .town import Town
 
 
@@ -188,6 +194,93 @@ def test_what_was_not_heard_is_asked_for(town: Town) -> None:
     assert {person.nick for person in there.chat.people.everyone()} == {"ada", "cy"}
 
 
+class Losing(deque[tuple[str, str, str]]):
+    """Letters, of which one gets lost."""
+
+    lost = 0
+
+    def append(self, letter: tuple[str, str, str]) -> None:
+        self.lost -= 1
+        if self.lost != 0:
+            super().append(letter)
+
+
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    monkeypatch.setattr("chatd.chat.elsewhere.TOLD_AT_ONCE", 1)
+    here, there = town.servers
+    for nick in ("ada", "bob", "cy"):
+        here.enters(nick)
+    town.settle()
+    town.branches[0].cut_off = True
+    here.enters("dee")
+    town.settle()
+    town.branches[0].cut_off = False
+    town.letters = Losing()
+    town.letters.lost = lost
+    for _ in range(4):
+        town.beat(5)
+    nicks = {person.nick for person in there.chat.people.everyone()}
+    assert nicks == {"ada", "bob", "cy", "dee"}
+
+
+def test_status_says_where_one_is_and_which_servers_are_silent(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    there.enters("bob"), there.enters("zoe")
+    town.settle()
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees() == [
+        "-- Status:",
+        "   this is chat0, open for 0 s",
+        "   3 people in all, 1 of them on this server",
+        "   1 room",
+        "   1 other server",
+        "   chat1: 2 people, heard 0 s ago",
+        "   the cluster answered 11 days ago",
+    ]
+    town.branches[1].cut_off = True
+    town.beat(10)
+    ada.types("/status")
+    assert "   chat1: 2 people, heard 10 s ago" in ada.sees()
+    town.beat(1)
+    ada.types("/status")
+    assert "   chat1: 2 people, out of reach, heard 11 s ago" in ada.sees()
+
+
+def test_a_server_that_does_not_say_what_it_is_called_is_understood(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    there.enters("bob")
+    text = json.dumps({"n": 1, "first": True, "last": True, "people": [], "rooms": []})
+    hears = town.branches[0].hears
+    assert hears is not None
+    hears("older", text)
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees()[4:6] == [
+        "   2 other servers",
+        "   a server that has not said what it is called: 0 people, heard 0 s ago",
+    ]
+
+
+def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> None:
+    hears, ada = town.branches[0].hears, town.servers[0].enters("ada")
+    assert hears is not None
+    for name, called in (("long", "y" * (CALLED_LENGTH + 1)), ("bad", "z\x1b[2J")):
+        everything = {"n": 1, "first": True, "last": True, "people": [], "rooms": []}
+        hears(name, json.dumps({**everything, "called": called}))
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees()[-3:-1] == [
+        f"   {'y' * CALLED_LENGTH}: 0 people, heard 0 s ago",
+        "   z[2J: 0 people, heard 0 s ago",
+    ]
+
+
 def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob")
@@ -233,3 +326,89 @@ def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
     ada.goes("bye")
     town.settle()
     assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
+
+
+def nicks(someone: Someone) -> list[str]:
+    """Who is in the lobby, as somebody there sees it."""
+    someone.sees()
+    someone.types("/users")
+    return sorted(line.strip() for line in someone.sees()[1:])
+
+
+def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> None:
+    town = Town(3)
+    dead, there, third = town.servers
+    ada = dead.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register")
+    ada.types("/join attic")
+    town.settle()
+    bob, cy = there.enters("bob"), third.enters("cy")
+    for one in (bob, cy):
+        one.types("/join attic")
+        town.settle()
+    town.branches[0].cut_off = True
+    bob.sees(), cy.sees()
+    again = there.enters("", fingerprint="SHA256:ada")
+    town.settle()
+    assert again.nick == "ada"
+    for one in (bob, cy):
+        one.types("/focus lobby")
+        assert nicks(one) == ["ada", "bob", "cy"]
+    assert third.chat.people.get("ada") in third.chat.rooms["attic"].members
+    bob.sees(), cy.sees()
+    for _ in range(7):
+        town.beat(5)
+    assert nicks(bob) == nicks(cy) == ["ada", "bob", "cy"]
+
+
+def test_a_stranger_has_to_wait_for_the_nick_of_a_dead_server(town: Town) -> None:
+    dead, there = town.servers
+    dead.enters("ada")
+    town.settle()
+    town.branches[0].cut_off = True
+    assert there.enters("ada").nick == "ada2"
+
+
+def arrives(town: Town, *, but: str, at: str) -> None:
+    """Let everything arrive, but what one server tells another: that comes later."""
+    for server in town.servers:
+        server.end_turn()
+    late = [letter for letter in town.letters if letter[:2] == (but, at)]
+    for letter in late:
+        town.letters.remove(letter)
+    town.settle()
+    town.letters.extend(late)
+
+
+def test_who_takes_a_nick_is_there_although_others_hear_late_who_gave_it_back() -> None:
+    town = Town(3)
+    one, other, third = town.servers
+    ada, bob, cy = one.enters("ada"), other.enters("bob"), third.enters("cy")
+    town.settle()
+    ada.types("/nick grace")
+    arrives(town, but="s0", at="s2")
+    bob.types("/nick ada")
+    arrives(town, but="s0", at="s2")
+    town.settle()
+    assert nicks(cy) == ["ada", "cy", "grace"]
+    cy.types("/dm ada psst")
+    assert cy.sees() == ["[you -> ada] psst"]
+
+
+def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
+    town = Town(3)
+    one, other, third = town.servers
+    cy = third.enters("cy")
+    ada = one.enters("ada")
+    arrives(town, but="s0", at="s2")
+    ada.goes()
+    late = list(town.letters)
+    town.letters.clear()
+    arrives(town, but="s0", at="s2")
+    other.enters("ada")
+    town.letters.extendleft(reversed(late))
+    arrives(town, but="s0", at="s2")
+    town.settle()
+    assert nicks(cy) == ["ada", "cy"]
+    cy.types("/dm ada psst")
+    assert cy.sees() == ["[you -> ada] psst"]

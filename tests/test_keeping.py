@@ -110,6 +110,9 @@ class Full(Heard):
         super().__init__()
         self.refused: list[tuple[str, str]] = []
 
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         self.refused.append((message_id, why))
 

@@ -6,8 +6,19 @@ from collections.abc import Callable
 
 from twisted.internet.task import Clock
 
+from chatd.chat.waiting import AWAY as AWAY_NOW
+from chatd.chat.waiting import BACK
 from chatd.transport.admission import Admission
-from chatd.transport.lease import AWAY, FENCE_SECONDS, LOOK_SECONDS, LOST, RENEW_SECONDS, Lease
+from chatd.transport.lease import (
+    AWAY,
+    BLIP_SECONDS,
+    FENCE_SECONDS,
+    LOOK_SECONDS,
+    LOST,
+    RENEW_SECONDS,
+    UNANSWERED_SECONDS,
+    Lease,
+)
 
 from .conftest import LoggedFailures
 from .people import Reader, Someone
@@ -18,12 +29,15 @@ class Far:
     """A cluster that answers or does not."""
 
     def __init__(self) -> None:
-        self.answers = True
+        self.answering = True
+        self.is_up = True
+        self.answers = 0
         self.asked = 0
 
     def renew(self, renewed: Callable[[], None]) -> None:
         self.asked += 1
-        if self.answers:
+        if self.answering and self.is_up:
+            self.answers += 1
             renewed()
 
 
@@ -64,8 +78,11 @@ def test_the_lease_is_renewed_every_five_seconds() -> None:
     ada.types("/status")
     assert ada.sees() == [
         "-- Status:",
-        "   1 people in all, 1 of them on this server",
+        "   this is chat0, open for 0 s",
+        "   1 person in all, 1 of them on this server",
+        "   1 room",
         "   1 other server",
+        "   chat1: 0 people, heard 0 s ago",
         "   the cluster answered 0 s ago",
     ]
 
@@ -76,9 +93,10 @@ def test_who_is_here_is_let_go_of_before_others_may_have_their_nick() -> None:
     bob = leased.town.servers[1].enters("bob")
     leased.town.settle()
     bob.sees()
-    leased.far.answers = False
+    leased.far.answering = False
     leased.passes(FENCE_SECONDS)
     assert not closed(ada)
+    assert f"-- {AWAY_NOW}" in ada.sees()
     ada.sees()
     leased.passes(LOOK_SECONDS)
     assert closed(ada)
@@ -88,11 +106,73 @@ def test_who_is_here_is_let_go_of_before_others_may_have_their_nick() -> None:
     assert leased.server.chat.people.get("ada") is None
 
 
+def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_does() -> None:
+    leased = Leased()
+    leased.passes(1)
+    ada = leased.server.enters("ada")
+    ada.sees()
+    leased.far.answering = False
+    leased.passes(3)
+    assert ada.sees() == []  # nothing was asked that it has not answered
+    leased.passes(2 + UNANSWERED_SECONDS)
+    assert ada.sees() == [f"-- {AWAY_NOW}"]
+    leased.passes(5)
+    assert ada.sees() == []
+    leased.far.answering = True
+    leased.passes(2)  # it is asked every second now
+    assert ada.sees() == [f"-- {BACK}"]
+    leased.passes(60)
+    assert ada.sees() == []
+
+
+def test_people_are_told_soon_when_the_connection_is_lost_but_not_of_a_blip() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    ada.sees()
+    leased.far.is_up = False
+    leased.passes(BLIP_SECONDS)
+    leased.far.is_up = True
+    leased.passes(20)
+    assert ada.sees() == []
+    leased.far.is_up = False
+    leased.passes(BLIP_SECONDS + LOOK_SECONDS)
+    assert ada.sees() == [f"-- {AWAY_NOW}"]
+    leased.far.is_up, leased.far.answering = True, False
+    leased.passes(5)
+    assert ada.sees() == []  # a connection alone keeps nothing
+    leased.far.answering = True
+    leased.passes(2)
+    assert ada.sees() == [f"-- {BACK}"]
+
+
+def test_a_process_that_stood_still_for_a_while_says_nothing_of_the_cluster() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    ada.sees()
+    leased.far.is_up = False
+    leased.passes(LOOK_SECONDS)
+    leased.clock.advance(10)
+    leased.far.is_up = True
+    leased.passes(5)
+    assert ada.sees() == []
+
+
+def test_a_cluster_that_keeps_what_is_said_answers_though_it_does_not_renew_the_lease() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    ada.sees()
+    leased.far.answering = False
+    for _ in range(15):
+        leased.far.answers += 1
+        leased.passes(1)
+    assert ada.sees() == []
+
+
 def test_it_takes_people_again_when_it_is_heard_again() -> None:
     leased = Leased()
-    leased.far.answers = False
+    leased.far.answering = False
     leased.passes(60)
-    leased.far.answers = True
+    leased.far.answering = True
     leased.passes(RENEW_SECONDS)
     assert leased.admission.enter("192.0.2.1", 0.0) is None
 
@@ -111,24 +191,13 @@ def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
     ada = leased.server.enters("ada")
     leased.server.chat.places.token(ada.session.person)
     assert ada.is_cut_off() is not None
-    leased.far.answers = False
+    leased.far.answering = False
     leased.passes(60)
     assert leased.server.chat.people.everyone() == []
 
 
-def test_a_server_that_ends_takes_its_people_along_at_once() -> None:
-    leased = Leased()
-    leased.server.enters("ada")
-    bob = leased.town.servers[1].enters("bob")
-    leased.town.settle()
-    bob.sees()
-    leased.lease.stopService()
-    leased.town.settle()
-    assert bob.sees() == ["-- ada left"]
-
-
 def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailures) -> None:
     leased = Leased()
-    leased.far.answers = False
+    leased.far.answering = False
     leased.passes(60)
     assert logged_failures.flush() == []

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from chatd.chat.events import Deleted, Edited, Joined, Said
+from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
@@ -173,6 +173,19 @@ def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
     assert not waited(third.store.claim("ada", "z"))
 
 
+def test_the_owner_of_a_nick_takes_it_from_a_server_that_lives(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other, third = nodes(), nodes(), nodes()
+    assert waited(one.store.claim("ada", "x"))
+    assert waited(other.store.claim("ada", "y", owner=True))
+    one.store.release("ada", "x")  # it is another's by now
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
+    assert not waited(other.store.claim("ada", "z"))
+    assert waited(other.store.claim("ada", "z", owner=True))
+
+
 def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
     nodes: Callable[[], Node],
 ) -> None:
@@ -219,13 +232,73 @@ def test_servers_hear_each_other_and_not_themselves(nodes: Callable[[], Node]) -
     assert one.said == []
 
 
-def test_rooms_of_others_are_not_forgotten_while_they_live(nodes: Callable[[], Node]) -> None:
+def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    other.store.post("lobby", "1", said("hello"))
+    answer = waited(one.store.ask(other.store.name, "how many"))
+    assert answer == f"how many, {one.store.name}? 1"
+    with pytest.raises(Refused):
+        waited(one.store.ask("nobody", "how many"))
+
+
+def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Callable[[], Node]) -> None:
+    one, other, third = nodes(), nodes(), nodes()
+    assert waited(one.store.claim("ada", "x"))
+    one.store.give("ada", other.store.name)
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
+    assert not waited(one.store.claim("ada", "x"))
+    assert waited(other.store.claim("ada", "y"))
+    one.store.release("ada", "x")
+    one.settle()
+    assert not waited(third.store.claim("ada", "z"))
+
+
+def renews(node: Node) -> None:
+    """Let a server say once more that it lives."""
+    renewed: list[bool] = []
+    node.store.renew(lambda: renewed.append(True))
+    node.until(lambda: bool(renewed))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_rooms_of_others_are_not_forgotten_while_they_live(
+    nodes: Callable[[], Node], again: bool
+) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("here"))
     one.settle()
+    if again:
+        renews(one)
     other.store.retain([])
     other.settle()
     assert len(waited(other.store.before("lobby", None, 9))) == 1
+
+
+def test_what_a_server_says_that_starts_at_the_same_moment_is_not_forgotten(
+    nodes: Callable[[], Node],
+) -> None:
+    one = nodes()
+    one.store.post("attic", "1", said("left by the dead"))
+    one.settle()
+    really, later = one.store.streams.purge, []
+
+    async def purge(stream: str, subject: str, *, below: int | None = None) -> None:
+        later.append((stream, subject, below))
+
+    one.store.streams.purge = purge  # type: ignore[method-assign]
+    one.store.retain([])
+    one.settle()
+    other = nodes()
+    other.store.post("attic", "2", said("new"))
+    other.settle()
+    assert later
+    one.store.streams.purge = really  # type: ignore[method-assign]
+    for stream, subject, below in later:
+        waited(one.store._read(partial(really, below=below), stream, subject))
+    assert [event for _, event in waited(other.store.before("attic", None, 9))] == [said("new")]
 
 
 def test_a_room_that_is_gone_takes_nothing_along_that_was_said_since(

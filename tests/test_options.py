@@ -1,6 +1,7 @@
 """The command line: every option, good and bad, and the server that comes of it."""
 
 import re
+import socket
 import stat
 from ipaddress import ip_network
 from pathlib import Path
@@ -27,7 +28,9 @@ from chatd.chat.limits import Flood
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.tap import Options, make_server
+from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import BACKLOG, MOTD_LINES
+from chatd.tap.part import FIRST_SOCKET, PROCESSES_AT_MOST, Part
 from chatd.transport.admission import PerAddress
 from chatd.transport.farewell import Farewell
 from chatd.transport.gate import Door, GateFactory
@@ -36,6 +39,7 @@ from chatd.transport.lease import Lease
 from chatd.transport.listening import Listening
 from chatd.transport.passwords import PasswordThread
 from chatd.transport.ssh.hostkey import FILE_NAME
+from chatd.transport.watching import Watching
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 
@@ -469,10 +473,72 @@ def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
         PasswordThread,
         Keeping,
         Lease,
+        Watching,
         Farewell,
         Listening,
     ]
     assert not (tmp_path / "chatd.db").exists()
+
+
+CLUSTER = ("--cluster", "nats://127.0.0.1:1")
+
+
+def test_processes_are_a_number_of_which_one_is_no_more_than_usual() -> None:
+    assert parsed()["processes"] == parsed("--processes", "1")["processes"] == Part(0, 1)
+    several = parsed(*CLUSTER, "--processes", str(PROCESSES_AT_MOST))
+    assert several["processes"] == Part(0, PROCESSES_AT_MOST)
+    assert several["max-connections"] == 10_000
+    assert several.words == [*CLUSTER, "--processes", str(PROCESSES_AT_MOST)]
+    assert refused("--processes", "2") == (
+        "--processes: only with a --cluster are several processes one server"
+    )
+    for wrong in ("0", "-1", "x", "", "1.5", str(PROCESSES_AT_MOST + 1), "1/2", "/"):
+        assert refused(*CLUSTER, "--processes", wrong) == (
+            f"--processes: it is a number, 1 to {PROCESSES_AT_MOST}, not {wrong}"
+        )
+
+
+@pytest.mark.parametrize("endpoint", ["unix:/run/chatd", "systemd:domain=INET:index=0"])
+def test_processes_share_ports_of_tcp_alone(endpoint: str) -> None:
+    parsed(*CLUSTER, "--processes", "2", "--port", "tcp6:1134:interface=\\:\\:")
+    for option, text in ("--port", endpoint), ("--listen", f"ssh={endpoint}"):
+        assert refused(*CLUSTER, "--processes", "2", option, text).startswith(
+            f"{option}: processes share ports of tcp and tcp6 alone, not {endpoint}"
+        )
+
+
+def test_processes_need_a_system_that_shares_connections_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chatd.tap.part.sys.platform", "darwin")
+    assert refused(*CLUSTER, "--processes", "2") == (
+        "--processes: only Linux shares the connections of a port out to several processes"
+    )
+    assert parsed("--processes", "1")["processes"] == Part(0, 1)
+
+
+def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("chatd.tap.part._is_socket", lambda descriptor: descriptor == FIRST_SOCKET)
+    words = (*CLUSTER, "--data", str(tmp_path), "--processes", "3", "--processes=2/3")
+    options = parsed(*words, "--cluster-name", "chat1", "--max-connections", "100")
+    assert options["processes"] == Part(2, 3)
+    assert options["cluster-name"] == "chat1/2"
+    assert options["max-connections"] == 34
+    assert parsed(*words)["cluster-name"] == f"{socket.gethostname()}/2"
+    server, _ = served(*words)
+    services: list[Service] = list(server)
+    assert [type(service) for service in services] == [
+        Lifeline,
+        Keeping,
+        PasswordThread,
+        Keeping,
+        Lease,
+        Farewell,
+        Listening,
+        Ready,
+    ]
 
 
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
@@ -482,6 +548,7 @@ def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
         Keeping,
         PasswordThread,
         Keeping,
+        Watching,
         Farewell,
         Listening,
     ]
@@ -574,9 +641,12 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
         "--port", "1", "--listen", "ssh=2", "--listen", "line=3", store=MemoryStore()
     )
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [PasswordThread, Keeping, Farewell] + [
-        Listening
-    ] * 3
+    assert [type(service) for service in services] == [
+        PasswordThread,
+        Keeping,
+        Watching,
+        Farewell,
+    ] + [Listening] * 3
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]
     assert len({id(door.admission) for door in doors(reactor)}) == 1

@@ -40,9 +40,9 @@ class SlowStore(MemoryStore):
         for each in waiting:
             super().post(*each)
 
-    async def claim(self, nick: str, holder: str) -> bool:
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
         await Later()
-        return await super().claim(nick, holder)
+        return await super().claim(nick, holder, owner=owner)
 
 
 class SlowServer(Server):

@@ -118,6 +118,9 @@ class Heard:
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """What it has put itself it is not told."""
 
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
+
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(f"{message_id} was not kept in {room}: {why}")
 
@@ -240,6 +243,11 @@ class Keeping(RuleBasedStateMachine):
     def claim(self, nick: str, holder: str) -> None:
         got = waited(self.store.claim(nick, holder))
         assert got == (self.holder.setdefault(nick, holder) == holder)
+
+    @rule(nick=nicks, holder=holders)
+    def claim_own(self, nick: str, holder: str) -> None:
+        assert waited(self.store.claim(nick, holder, owner=True))
+        self.holder[nick] = holder
 
     @rule(nick=nicks, holder=holders)
     def release(self, nick: str, holder: str) -> None:
@@ -374,7 +382,7 @@ def on(nats: Nats) -> type[Keeping]:
     def make(folder: Path, turn: TestTurn) -> Store:
         if folder not in accounts:
             accounts[folder] = nats.account()
-        store = NatsStore(accounts[folder], turn, shards=2)
+        store = NatsStore(accounts[folder], turn, shards=2, tail=3)  # most reads go beyond that
         store.begin()
         return store
 

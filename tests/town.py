@@ -7,11 +7,11 @@ from collections.abc import Awaitable
 from typing import Any
 
 from chatd.chat.events import RoomEvent
-from chatd.chat.neighbours import Hear
-from chatd.chat.store import Keeper
+from chatd.chat.neighbours import Asked, Hear
+from chatd.chat.store import Keeper, away
 from chatd.store.memory import MemoryStore
 
-from .people import Server
+from .people import Server, finished
 
 
 class Branch(MemoryStore):
@@ -21,9 +21,12 @@ class Branch(MemoryStore):
         super().__init__()
         self.town = town
         self.name = name
+        self.called = f"chat{name[1:]}"
+        self.copies = (0, 0)
         self.keeper: Keeper | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
+        self.asked: Asked | None = None
         self.cut_off = False
 
     def open(self, keeper: Keeper) -> None:
@@ -31,6 +34,10 @@ class Branch(MemoryStore):
 
     def listen(self, room: str) -> None:
         self.listening.add(room)
+        if self.keeper is not None:
+            newest = finished(self.town.store.before(room, None, 1))
+            assert isinstance(newest, list)
+            self.keeper.listening(room, newest[0][0] if newest else 0)
 
     def unlisten(self, room: str) -> None:
         self.listening.discard(room)
@@ -55,8 +62,8 @@ class Branch(MemoryStore):
 
     # The way to the others
 
-    def hear(self, hear: Hear) -> None:
-        self.hears = hear
+    def hear(self, hear: Hear, asked: Asked) -> None:
+        self.hears, self.asked = hear, asked
 
     def tell_all(self, text: str) -> None:
         for branch in self.town.branches:
@@ -66,6 +73,16 @@ class Branch(MemoryStore):
     def tell_one(self, server: str, text: str) -> None:
         if not self.cut_off:
             self.town.letters.append((self.name, server, text))
+
+    async def ask(self, server: str, text: str) -> str:
+        [branch] = [each for each in self.town.branches if each.name == server]
+        if self.cut_off or branch.cut_off or branch.asked is None:
+            raise away()
+        return await branch.asked(self.name, text)
+
+    def give(self, nick: str, server: str) -> None:
+        self.town.store.release(nick, self.name)
+        finished(self.town.store.claim(nick, server))
 
 
 class Town:
@@ -116,6 +133,9 @@ class Town:
             heard = branch is self.poster or room in branch.listening
             if heard and branch.keeper is not None and not branch.cut_off:
                 branch.keeper.kept(room, message_id, number, event)
+
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(why)

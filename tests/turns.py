@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -47,6 +47,9 @@ class TestTurn:
 
     def answer(self) -> TestAnswer:
         return TestAnswer(self)
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        waited(work)
 
     def run_until(self, done: Callable[[], bool]) -> None:
         """Run steps until something is so."""

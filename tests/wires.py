@@ -104,9 +104,10 @@ class Building:
         replay: int = 0,
         joins: str = "fold",
         operator: Key | None = None,
+        store: MemoryStore | None = None,
     ) -> None:
         self.clock = Clock()
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.chat = Chat(
             self.store,
             lambda flush: self.clock.callLater(0, flush),

@@ -147,6 +147,7 @@ def ban(act: Act, text: str, words: str) -> Ban:
     room.bans.put(made)
     _note(act, "ban", made)
     _forget(act, target)
+    act.chat.elsewhere.touched(room)
     for other in out:
         if target.kind is Kind.NICK:
             room.holds_by_nick(other)
@@ -200,6 +201,7 @@ def unban(act: Act, text: str) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from {act.room}.")
     for each in ended:
         act.room.bans.drop(each.target)
+    act.chat.elsewhere.touched(act.room)
     act.chat.audit.note(act.now, act.person, "unban", ended[0].label, room=act.room)
     return ended
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chatd.chat import names
+from chatd.chat import errands, names
 from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
@@ -34,6 +34,7 @@ from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
+from chatd.chat.moving import Moving
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.nicks import Nicks
@@ -47,6 +48,7 @@ from chatd.chat.room import Member, Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
 from chatd.chat.text import cut
+from chatd.chat.waiting import Waiting
 from chatd.chat.welcome import Welcome
 
 
@@ -92,9 +94,15 @@ class Chat:
             self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
         self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
+        keeper = "the disk" if neighbours is None else "the cluster"
+        self.waiting = Waiting(self.people, schedule, keeper)
         self._posting = Posting(
-            store, schedule, incarnation, self.rooms, self.people, self.elsewhere
+            store, schedule, incarnation, self.rooms, self.people, self.elsewhere, self.waiting
         )
+        self.moving = Moving(self, self._posting.heed)
+        if neighbours is not None:
+            self.entrance.fetch = self.moving.fetch
+        self.look = self._posting.look
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -224,6 +232,7 @@ class Chat:
         """Let what goes by folded nick follow somebody to another one."""
         for room in {**person.invited_into, **person.held_in}:
             room.renamed(old, person.name.key)
+            self.elsewhere.touched(room)
         if person.ignored_by:
             self._posting.flush(wholly=True)  # what was done under the old nick is judged by it
         for other in person.ignored_by:
@@ -340,8 +349,17 @@ class Chat:
             return
         heir = room.heir()
         if heir is not None:
-            room.members[heir].role = Role.OWNER
-            self._posting.post(room, RoleGiven(now, heir.nick, Role.OWNER, None), heir)
+            self.give_role(heir, room, Role.OWNER, None, now)
+
+    def give_role(
+        self, person: Person, room: Room, role: Role, by: Person | None, now: float
+    ) -> None:
+        """Let somebody do more or less in a room, in somebody's name or in the server's."""
+        room.members[person].role = role
+        if person.server:
+            self.elsewhere.send(person, by, errands.ROLE, room.name.key, role.value)
+        given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
+        self._posting.post(room, given, by or person)
 
     def post(self, room: Room, event: RoomEvent, author: Person) -> None:
         """Let something happen in a room, once the store has given it its place."""
@@ -417,7 +435,8 @@ class Chat:
         for room in person.rooms.values():
             room.members[person].last_said = now
         own = (session,) if session.reader.sees_own else ()
-        self._posting.announce(person, lambda room: Said(now, person.nick, text), but=own)
+        said = Said(now, person.nick, text)
+        self._posting.announce(person, lambda room: said, but=own, session=session)
         return len(heard) - 1
 
     # People ---------------------------------------------------------------------------------------

@@ -10,18 +10,27 @@ on it.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import accounts, audit, errands, lasting, mail, profiles, welcome
-from chatd.chat.events import Left, RoomEvent
-from chatd.chat.limits import SILENT_SECONDS, TOLD_AT_ONCE
+from chatd.chat import errands, learning
+from chatd.chat.directory import Directory
+from chatd.chat.events import Left, Refused, Role, RoomEvent
+from chatd.chat.lending import Lines
+from chatd.chat.limits import (
+    ASKED_AGAIN_SECONDS,
+    CALLED_LENGTH,
+    MOVED,
+    SILENT_SECONDS,
+    TOLD_AT_ONCE,
+)
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.sharing import apply, shared
+from chatd.chat.sharing import FRESH, apply, difference, merged, role_of, shared
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -33,11 +42,17 @@ State = dict[str, Any]
 class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
-    ``told`` is None until it has told everything; ``heard`` is in seconds since the epoch.
+    ``told`` is None until it has told everything, which it did once when it ``was_known``; ``part``
+    is how many parts of that came, ``asked`` when it was asked for that.  ``called`` is what who
+    runs it calls it, if it has said so.  Times are in seconds since the epoch.
     """
 
     heard: float
+    asked: float = 0.0
+    called: str = ""
     told: int | None = None
+    part: int = 0
+    was_known: bool = False
     people: dict[int, Person] = field(default_factory=dict)
 
 
@@ -69,11 +84,17 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self._origins: dict[Person, tuple[str, int]] = {}
+        self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
+        self._hidden: dict[str, Person] = {}
+        self._directory = Directory()
+        chat.people.displaced = self._displace
         self._now = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
+        self.lines: Lines | None = None
         if neighbours is not None:
-            neighbours.hear(self._heard)
+            neighbours.hear(self._heard, self._asked)
 
     @property
     def is_shared(self) -> bool:
@@ -81,9 +102,34 @@ class Elsewhere:
         return self._neighbours is not None
 
     @property
+    def called(self) -> str:
+        """What who runs this server calls it; empty when there are no others."""
+        return self._neighbours.called if self._neighbours is not None else ""
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """As `chatd.chat.neighbours.Neighbours.copies`."""
+        return self._neighbours.copies if self._neighbours is not None else (0, 0)
+
+    def name(self) -> str:
+        """What this server is called among the others."""
+        return self._neighbours.name if self._neighbours is not None else ""
+
+    @property
     def servers(self) -> int:
         """How many others there are."""
         return len(self._servers)
+
+    @property
+    def names(self) -> list[str]:
+        """What they are called."""
+        return list(self._servers)
+
+    def others(self) -> list[tuple[str, int, float]]:
+        """What each of the others is called, how many are there, and when it was heard of last."""
+        return [
+            (server.called, len(server.people), server.heard) for server in self._servers.values()
+        ]
 
     # Telling --------------------------------------------------------------------------------------
 
@@ -139,8 +185,8 @@ class Elsewhere:
         """What the others do not know yet of some people."""
         news = []
         for person in people:
-            if self._chat.people.get(person.name.key) is person:
-                state = self._state(person)
+            if self._is_here(person):
+                state = self.state(person)
                 if self._sent.get(person) != state:
                     self._sent[person] = state
                     news.append({**state, "active": person.last_active})
@@ -148,10 +194,13 @@ class Elsewhere:
                 del self._sent[person]
                 number = self._numbers.pop(person)
                 del self._local[number]
-                news.append({"number": number, "gone": True})
+                self._origins.pop(person, None)
+                self._uncover(person)
+                news.append({"number": number, "gone": True, "moved": number in self._moved})
         return news
 
-    def _state(self, person: Person) -> State:
+    def state(self, person: Person) -> State:
+        """Somebody who is here, as the others are told of them."""
         return {
             "number": self._number(person),
             "nick": person.name.shown,
@@ -161,7 +210,13 @@ class Elsewhere:
             "away": person.away,
             "came": person.came,
             "print": person.fingerprint,
-            "rooms": {key: [room.name.shown, room.id] for key, room in person.rooms.items()},
+            "from": self._origins.get(person),
+            "rooms": {
+                key: [room.name.shown, room.id, room.members[person].role.value]
+                for key, room in person.rooms.items()
+            },
+            "address": person.address,
+            "beside": person.beside,
         }
 
     def _number(self, person: Person) -> int:
@@ -181,9 +236,10 @@ class Elsewhere:
                 self._rooms.pop(key, None)
                 continue
             state = shared(room)
-            if self._rooms.get(key) != state:
+            news = difference(self._rooms.get(key, FRESH), state)
+            if news:
                 self._rooms[key] = state
-                states.append(state)
+                states.append({**_named(room), **news})
         return states
 
     def _tell_everything(self, server: str) -> None:
@@ -191,11 +247,13 @@ class Elsewhere:
         assert self._neighbours is not None
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
-        rooms = [shared(room) for room in mine]
+        rooms = [{**_named(room), **difference(FRESH, shared(room))} for room in mine]
         chunks = max(len(people), len(rooms), 1)
         for start in range(0, chunks, TOLD_AT_ONCE):
             text = {
                 "n": self._told,
+                "part": start // TOLD_AT_ONCE,
+                "called": self.called,
                 "first": not start,
                 "last": start + TOLD_AT_ONCE >= chunks,
                 "people": people[start : start + TOLD_AT_ONCE],
@@ -217,6 +275,10 @@ class Elsewhere:
         if "errand" in said:
             self._errand(name, said)
             return
+        if "line" in said:
+            if self.lines is not None:
+                self.lines.heard(name, said)
+            return
         server = self._servers.get(name)
         if server is None:
             server = self._servers[name] = _Server(self._now)
@@ -225,84 +287,152 @@ class Elsewhere:
         server.heard = self._now
         if "first" in said:
             self._learn_everything(server, name, said)
-        elif "n" in said and server.told is not None:
-            if said["n"] == server.told + 1:
-                server.told = said["n"]
-                self._learn(server, name, said)
-            elif said["n"] > server.told:
-                server.told = None
-                self._ask(name)
+        elif "n" in said:
+            self._learn_next(server, name, said)
+
+    def _learn_next(self, server: _Server, name: str, said: State) -> None:
+        """Learn what a server says after what it has said, or ask it for everything."""
+        if server.told is None:
+            if self._now - server.asked >= ASKED_AGAIN_SECONDS:
+                self._ask(name)  # not all of the answer came, or nothing
+        elif said["n"] == server.told + 1:
+            server.told = said["n"]
+            self._learn(server, name, said)
+        elif said["n"] > server.told:
+            server.told = None
+            self._ask(name)
+
+    async def _asked(self, name: str, text: str) -> str:
+        """Another server asks something; what is not understood here it hears nothing of."""
+        said: State = json.loads(text)
+        if "errand" in said:
+            return json.dumps(await self._answer(name, said))
+        if self.lines is not None and ("open" in said or "roll" in said):
+            return json.dumps(self.lines.asked(name, said))
+        return json.dumps(await self._chat.moving.asked(name, said))
+
+    async def ask_server(self, server: str, said: State) -> State:
+        """Ask another server, and return its answer.
+
+        :raises Refused: ``away``.
+        """
+        assert self._neighbours is not None
+        answer: State = json.loads(await self._neighbours.ask(server, json.dumps(said)))
+        return answer
 
     def _ask(self, server: str) -> None:
         assert self._neighbours is not None
+        if server in self._servers:
+            self._servers[server].asked = self._now
         self._neighbours.tell_one(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
+        server.called = str(said.get("called", ""))[:CALLED_LENGTH]
         if said["first"]:
             for number in tuple(server.people):
                 self._lose(server, number, departs=False)
+            server.told, server.part = None, 0
+        if said.get("part", server.part) != server.part:
+            return  # one before it did not come: everything will be asked for again
+        server.part += 1
+        if server.was_known:  # something that is not told may have been taken away unheard
+            for state in said["rooms"]:
+                room = self._chat.rooms.get(state["key"])
+                if room is not None:
+                    state.update(difference(shared(room), merged(FRESH, state)))
         self._learn(server, name, said)
         if said["last"]:
-            server.told = said["n"]
+            server.told, server.was_known = said["n"], True
 
     def _learn(self, server: _Server, name: str, said: State) -> None:
         for state in said["rooms"]:
             self._learn_room(state)
         for state in said["people"]:
             if state.get("gone"):
-                self._lose(server, state["number"])
+                self._lose(server, state["number"], departs=not state.get("moved"))
             else:
                 self._learn_person(server, name, state)
         for state in said["rooms"]:
             room = self._chat.rooms[state["key"]]
             if not (room.members or room.lasts):  # whoever was in it is gone meanwhile
-                self._drop(room)
+                self.drop(room)
 
     def _learn_room(self, state: State) -> None:
-        room = self._room(state["key"], state["name"], state["id"])
+        room = self.room(state["key"], state["name"], state["id"])
         apply(self._chat, room, state)
-        self._rooms[room.name.key] = shared(room)
+        self._rooms[room.name.key] = merged(self._rooms.get(room.name.key, FRESH), state)
 
-    def _room(self, key: str, shown: str, ident: str) -> Room:
+    def room(self, key: str, shown: str, ident: str) -> Room:
+        """A room that another server tells of."""
         return self._chat.rooms.get(key) or self._open_room(Name(shown, key), ident)
 
     def _learn_person(self, server: _Server, name: str, state: State) -> None:
         person = server.people.get(state["number"])
         called = Name(state["nick"], state["key"])
-        people = self._chat.people
         if person is None:
-            person = Person(called, state["came"])
+            person = self._moved_from(state, name) or Person(called, state["came"])
             person.server = name
             server.people[state["number"]] = person
             self._numbers[person] = state["number"]
-        elif person.name != called and people.get(person.name.key) is person:
-            people.remove(person)
+        if person.name != called:
+            self._uncover(person)
             for other in person.ignored_by:
                 other.ignored[called.key] = None
         person.name = called
-        if people.get(called.key) is None:
-            people.add(person)
+        holder = self._chat.people.get(called.key)
+        if holder is None:
+            self._chat.people.add(person)
+        elif holder is not person:  # who is not known yet to have let go of it
+            self._hidden[called.key] = person
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
+        person.address, person.beside = state.get("address", ""), state.get("beside")
         person.last_active = state["active"]
+        self._directory.learn(person)
         for key in person.rooms.keys() - state["rooms"].keys():
-            self._leaves(person, person.rooms[key])
-        for key, (shown, ident) in state["rooms"].items():
-            if key not in person.rooms:
-                self._comes(person, self._room(key, shown, ident))
+            self.takes_out(person, person.rooms[key])
+        for key, (shown, ident, role) in state["rooms"].items():
+            self.puts_in(person, self.room(key, shown, ident), role)
 
-    def _comes(self, person: Person, room: Room) -> None:
-        known = self._rooms.get(room.name.key, {}).get("roles", {})
-        room.came_from_elsewhere(person, known.get(person.name.key))
-        person.rooms[room.name.key] = room
+    def _moved_from(self, state: State, name: str) -> Person | None:
+        """Who somebody was at the server where they were before, if that is remembered here."""
+        assert self._neighbours is not None
+        server, number = state.get("from") or ("", 0)
+        if server == self._neighbours.name:
+            person = self._local.get(number)
+            if person is not None and self._chat.people.get(person.name.key) is person:
+                self._chat.moving.lives_elsewhere(person, name)
+            return None
+        return self._release(server, number)
 
-    def _leaves(self, person: Person, room: Room) -> None:
+    def _uncover(self, person: Person) -> None:
+        """Somebody lets go of their nick: who has it, and was heard of before, carries it."""
+        people, key = self._chat.people, person.name.key
+        if self._hidden.get(key) is person:
+            del self._hidden[key]
+        if people.get(key) is person:
+            people.remove(person)
+        other = self._hidden.pop(key, None) if people.get(key) is None else None
+        if other is not None:
+            people.add(other)
+            self._ask(other.server)  # they may have been taken out of their rooms here
+
+    def puts_in(self, person: Person, room: Room, role: str) -> None:
+        """Somebody elsewhere, or who comes from there, is in a room, where they may do so much."""
+        if person not in room.members:
+            room.came(person, Role.MEMBER)
+            person.rooms[room.name.key] = room
+        room.members[person].role = role_of(role)
+
+    def takes_out(self, person: Person, room: Room) -> None:
+        """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
-            self._drop(room)
+            self.drop(room)
 
-    def _drop(self, room: Room) -> None:
+    def drop(self, room: Room) -> None:
+        """A room is gone, with the last who was in it."""
         del self._chat.rooms[room.name.key]
         self._rooms.pop(room.name.key, None)
 
@@ -311,16 +441,28 @@ class Elsewhere:
         person = server.people.pop(number, None)
         if person is None:
             return
+        self._directory.forget(person)
         for room in tuple(person.rooms.values()):
-            self._leaves(person, room)
+            self.takes_out(person, room)
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
         self._numbers.pop(person, None)
-        if self._chat.people.get(person.name.key) is person:
-            self._chat.people.remove(person)
+        self._uncover(person)
+
+    def _displace(self, person: Person, by: Person) -> None:
+        """Somebody has taken a nick from who is called so on another server, which may be dead."""
+        left = Left(self._now, person.nick, "", gone=True)
+        for room in tuple(person.rooms.values()):
+            self.happens(room, left)
+            self.takes_out(person, room)
+            if not by.server:
+                self._chat.after_leaving(room, self._now)
+        self._hidden[person.name.key] = person
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""
+        if self.lines is not None:
+            self.lines.gone(name)
         server = self._servers.pop(name, None)
         if server is None:
             return
@@ -339,27 +481,71 @@ class Elsewhere:
         return all(self._neighbours.name < name for name in self._servers)
 
     def recorded(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has changed a record: what is remembered of it here is otherwise."""
-        chat = self._chat
-        if kind == accounts.KIND:
-            chat.accounts.learn(key, value)
-        elif kind == mail.KIND:
-            chat.mail.learn(key, value)
-        elif kind == profiles.KIND:
-            chat.profiles.learn(key, value)
-        elif kind == welcome.KIND:
-            chat.welcome.bans.learn(key, value)
-        elif kind == audit.KIND:
-            chat.audit.learn(key, value)
-        elif kind in (lasting.BAN, lasting.MUTE):
-            where, _, target = key.partition(" ")
-            if where in chat.rooms:
-                chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
-        elif kind == lasting.KIND:
-            room = chat.rooms.get(key)
-            chat.lasting.learn(room, key, value)
-            if room is not None and not (room.members or room.lasts):
-                self._drop(room)
+        """Another server has changed a record."""
+        learning.learn(self._chat, kind, key, value, self._now)
+
+    # Who moves from server to server --------------------------------------------------------------
+
+    def where(self, account: str, fingerprint: str) -> list[str]:
+        """The server on which somebody is who has an account or a key; of others, all servers."""
+        if not (account or fingerprint):
+            return list(self._servers)
+        person = self._directory.find(account, fingerprint)
+        return [person.server] if person is not None else []
+
+    def find(self, account: str, fingerprint: str) -> tuple[int, float]:
+        """The number of somebody elsewhere, and when their server was heard last; else zeros."""
+        person = self._directory.find(account, fingerprint)
+        server = self._servers.get(person.server) if person is not None else None
+        if person is None or server is None:
+            return 0, 0.0
+        return self._numbers[person], server.heard
+
+    def _release(self, name: str, number: int) -> Person | None:
+        server = self._servers.get(name)
+        return server.people.pop(number, None) if server is not None else None
+
+    def release(self, name: str, number: int) -> Person | None:
+        """Let somebody who is on another server be of this one, in their rooms as they are."""
+        person = self._release(name, number)
+        if person is not None:
+            self._directory.forget(person)
+            self._numbers.pop(person, None)
+            self._uncover(person)
+        return person
+
+    def came_from(self, person: Person, server: str, number: int) -> None:
+        """Somebody is here now who had a number at another server: the others are to know."""
+        self._origins[person] = (server, number)
+        for room in person.rooms.values():
+            self._rooms.pop(room.name.key, None)
+            self.touched(room, person)
+        self.touched(None, person)
+
+    def went_to(self, person: Person, server: str) -> None:
+        """Somebody is at another server now: what is still asked of them here is to go there."""
+        assert self._neighbours is not None
+        self._moved[self._number(person)] = (server, person.name.key)
+        if len(self._moved) > MOVED:
+            self._moved.popitem(last=False)
+        self.touched(None, person)
+        self._neighbours.give(person.name.key, server)
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def tell(self, server: str, said: State) -> None:
+        """Say something to one other server that `lines` of it hears."""
+        assert self._neighbours is not None
+        self._neighbours.tell_one(server, json.dumps(said, ensure_ascii=False))
+
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account is on this server."""
+        return self._chat.entrance.is_here(account)
+
+    def hang_up(self, sentence: str) -> None:
+        """This server lets go of everybody: its lines are no part of that."""
+        if self.lines is not None:
+            self.lines.hang_up(sentence)
 
     # Errands --------------------------------------------------------------------------------------
 
@@ -377,12 +563,71 @@ class Elsewhere:
             self._tell_touched()  # they have to know there who that is
         self._neighbours.tell_one(person.server, json.dumps(text))
 
-    def _errand(self, name: str, said: State) -> None:
+    def send_all(self, by: Person, errand: str, *values: object) -> None:
+        """Let every other server do something to everybody there, in somebody's name."""
+        if self._neighbours is not None:
+            self.touched(None, by)
+            self._tell_touched()
+            text = {"errand": errand, "to": None, "by": self._number(by), "with": values}
+            self._neighbours.tell_all(json.dumps(text))
+
+    async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
+        """Let the server of somebody do something there, and return what it answers.
+
+        :raises Refused: as it says, or ``away``.
+        """
+        assert self._neighbours is not None
+        self.touched(None, by)
+        self._tell_touched()
+        text = {
+            "errand": errand,
+            "to": self._numbers[person],
+            "by": self._number(by),
+            "with": values,
+        }
+        answer: State = json.loads(await self._neighbours.ask(person.server, json.dumps(text)))
+        if answer.get("gone"):
+            raise Refused("nobody", f"{person.nick} is gone.")
+        if "refused" in answer:
+            raise Refused(*answer["refused"])
+        return answer
+
+    async def _answer(self, name: str, said: State) -> State:
+        person, by = self._local.get(said["to"]), self._person_of(name, said["by"])
+        if person is None or not self._is_here(person):
+            return {"gone": True}
+        try:
+            return await errands.answer(self._chat, person, by, said["errand"], said["with"])
+        except Refused as refused:
+            return {"refused": [refused.code, refused.sentence]}
+
+    def _person_of(self, name: str, number: int | None) -> Person | None:
+        """Somebody by their number at another server."""
         server = self._servers.get(name)
+        return server.people.get(number) if server is not None and number is not None else None
+
+    def _errand(self, name: str, said: State) -> None:
+        by = self._person_of(said.get("sender", name), said["by"])
+        if said["to"] is None:
+            errands.run_for_all(self._chat, by, said["errand"], said["with"])
+            return
         person = self._local.get(said["to"])
-        by = server.people.get(said["by"]) if server is not None else None
-        if person is not None and self._chat.people.get(person.name.key) is person:
+        if "key" in said:  # it was sent to where they had been before
+            person = self._chat.people.get(said["key"])
+        if person is not None and self._is_here(person):
             errands.run(self._chat, person, by, said["errand"], said["with"])
+        elif said["to"] in self._moved and "key" not in said:
+            assert self._neighbours is not None
+            there, key = self._moved[said["to"]]
+            self._neighbours.tell_one(there, json.dumps({**said, "sender": name, "key": key}))
+
+    def _is_here(self, person: Person) -> bool:
+        return self._chat.people.get(person.name.key) is person and not person.server
+
+
+def _named(room: Room) -> State:
+    """What a room is called, by people and by the store."""
+    return {"key": room.name.key, "name": room.name.shown, "id": room.id}
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:

@@ -6,12 +6,15 @@ brings none is a guest under a nick that is nobody's own.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
+from chatd.chat.lending import Lend, Lent
+from chatd.chat.moving import Proof
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
@@ -30,7 +33,8 @@ class Visitor:
     Who comes ``apart`` is somebody of their own although their key proves an account: a script that
     listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
     have proved already, otherwise than by their key.  ``wishes`` are preferences by name that hold
-    from the beginning, whatever was set.
+    from the beginning, whatever was set.  ``lend`` lends their line to the server where they are,
+    if it can be lent.
     """
 
     nick: str = ""
@@ -40,6 +44,7 @@ class Visitor:
     apart: bool = False
     account: str = ""
     wishes: tuple[tuple[str, str], ...] = ()
+    lend: Lend | None = None
 
 
 class Entrance:
@@ -64,10 +69,29 @@ class Entrance:
         self._nicks = nicks
         self._welcome = welcome
         self._here: dict[str, Person] = {}
+        self.fetch: Callable[[Proof], Awaitable[str]] = _nobody_comes
 
     def owner_here(self, account: Account) -> Person | None:
         """The owner of an account, if they are here, under whichever nick."""
         return self._here.get(account.name.key)
+
+    def moved_in(self, person: Person) -> None:
+        """Somebody is here who was at another server."""
+        if person.account is not None:
+            self._here[person.account] = person
+        self._places.came(person)
+
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account, by its folded nick, is here."""
+        return account in self._here
+
+    async def lend(self, account: Account, lend: Lend | None, server: str) -> None:
+        """Lend a line to the server where the owner of an account is, if they are elsewhere.
+
+        :raises Lent: when it was.
+        """
+        if server and lend is not None and await lend(server, account.name.key):
+            raise Lent
 
     def left(self, person: Person) -> None:
         """Somebody is here no longer."""
@@ -92,15 +116,17 @@ class Entrance:
 
         :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
             ``nick-taken``.
+        :raises Lent: when the server where they are runs their connection.
         """
         await self._accounts.load()
         self.check(visitor, now)
         account = self._account_of(visitor)
         if account is not None and not visitor.apart:
             return await self._enter_as(account, visitor, reader, now, listens=listens)
-        lost = self._places.of_key(visitor.fingerprint) if account is None else None
-        if lost is not None and listens and not visitor.apart:
-            return await self._come_again(lost, visitor, reader, listens=True), ""
+        if account is None and listens and not visitor.apart:
+            lost = await self._lost_by_key(visitor.fingerprint)
+            if lost is not None:
+                return await self._come_again(lost, visitor, reader, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
             name, remark = await self._nicks.exactly(asked), ""
@@ -112,6 +138,14 @@ class Entrance:
         else:
             self._warn_owner(asked, session.person)
         return session, remark
+
+    async def _lost_by_key(self, fingerprint: str | None) -> Person | None:
+        """The guest who came with a key and has lost their connection, here or elsewhere."""
+        lost = self._places.of_key(fingerprint)
+        if lost is None and fingerprint is not None:
+            await self.fetch(Proof(fingerprint=fingerprint))
+            lost = self._places.of_key(fingerprint)
+        return lost
 
     def _account_of(self, visitor: Visitor) -> Account | None:
         """Whose owner somebody proves to be.
@@ -157,6 +191,7 @@ class Entrance:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
+        session.lend = visitor.lend
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         person.sessions_changed()
@@ -189,9 +224,13 @@ class Entrance:
         self, account: Account, visitor: Visitor, reader: Reader, now: float, *, listens: bool
     ) -> tuple[Session, str]:
         """Let the owner of an account in; who is here already is one person on two screens."""
-        person = self._here.get(account.name.key)
+        person, stays_at = self._here.get(account.name.key), ""
         if person is None:
-            if not await self._nicks.claim_own(account.name):
+            stays_at = await self.fetch(Proof(account=account.name.key))
+            await self.lend(account, visitor.lend, stays_at)
+            person = self._here.get(account.name.key)
+        if person is None:
+            if stays_at or not await self._nicks.claim_own(account.name):
                 name, remark = await self._nicks.nearest(account.name.shown)
             else:
                 name, remark = account.name, ""
@@ -252,3 +291,8 @@ def _other_name(visitor: Visitor, person: Person) -> str:
     if not visitor.nick or fold(visitor.nick) in ("", person.name.key):
         return ""
     return f"Your key is that of {person.account}; you are {person.nick}."
+
+
+async def _nobody_comes(proof: Proof) -> str:
+    """There are no other servers."""
+    return ""

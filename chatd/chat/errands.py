@@ -1,44 +1,142 @@
-"""Errands: what another server asks to be done to somebody who is here.
+"""Errands: what another server asks to be done here, to somebody or to everybody.
 
-It is asked in the name of somebody there; whether they may was looked at there.
+It is asked in the name of somebody there; whether they may was looked at there.  An errand that is
+not known here is of a newer server, and left, and so are values that are more than is known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chatd.chat.accounts import Account
 from chatd.chat.bans import Ban
-from chatd.chat.events import Invited, Refused
-from chatd.chat.expelling import put_out
+from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
+from chatd.chat.expelling import clear, disconnect, put_out
 from chatd.chat.people import Person
-from chatd.chat.private import receive
+from chatd.chat.private import leave_word, receive
+from chatd.chat.sharing import role_of
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
-WHISPER, KICK, INVITE, UNREAD = "whisper", "kick", "invite", "unread"
+#: What is done to somebody.
+WHISPER, KICK, INVITE, REFUSED, NOTICE = "whisper", "kick", "invite", "refused", "notice"
+DISCONNECT, ROLE = "disconnect", "role"
+#: What is done to everybody who is here.
+ANNOUNCE, CLOSE = "announce", "close"
+#: What is asked of somebody and answered.
+RENAME, SEEN = "rename", "seen"
 
 
-def run(chat: Chat, person: Person, by: Person | None, errand: str, values: Sequence[Any]) -> None:
-    """Do an errand; one that is not known here is of a newer server, and left."""
-    if errand == WHISPER and by is not None:
-        now, text = values
-        try:
-            receive(chat, by, person, text, now)
-        except Refused:
-            chat.elsewhere.send(by, person, UNREAD)
-    elif errand == KICK:
-        key, why, now, ban = values
+def run(chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]) -> None:
+    """Do an errand to somebody who is here."""
+    if errand in _IN_A_NAME and by is not None:
+        _IN_A_NAME[errand](chat, person, by, *values)
+    elif errand in _IN_ANY:
+        _IN_ANY[errand](chat, person, by, *values)
+
+
+def run_for_all(chat: Chat, by: Person | None, errand: str, values: list[Any]) -> None:
+    """Do an errand to everybody who is here."""
+    if errand == ANNOUNCE and by is not None:
+        now, text, *_ = values
+        announce(chat, Announced(now, by.nick, text))
+    elif errand == CLOSE and by is not None:
+        key, why, now, *_ = values
         room = chat.rooms.get(key)
-        if room is not None and person in room.members:
-            put_out(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
-    elif errand == INVITE and by is not None:
-        now, shown = values
-        if by.name.key not in person.ignored:
-            for session in person.sessions:
-                session.deliver(Invited(now, by.nick, shown))
-    elif errand == UNREAD and by is not None:
-        refused = Refused("not-reading", f"{by.nick} is not reading now; try again later.")
+        if room is not None and not room.permanent:
+            clear(chat, room, by, why, now)
+
+
+async def answer(
+    chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]
+) -> dict[str, Any]:
+    """Do an errand to somebody who is here, and say what came of it.
+
+    :raises Refused: when it cannot be done.
+    """
+    if errand == RENAME and by is not None:
+        new, now, *_ = values
+        await chat.rename(person, new, now)
+        chat.tell(person, Notice(f"{by.nick} gave you that nick."))
+    elif errand == SEEN:
+        return {"active": person.last_active}
+    return {}
+
+
+def announce(chat: Chat, announced: Announced) -> None:
+    """Tell everyone who is here something."""
+    for person in chat.people.everyone():
+        chat.tell(person, announced)
+
+
+def _whisper(chat: Chat, person: Person, by: Person, now: float, text: str, *_: Any) -> None:
+    account = chat.accounts.get(person.account or "")
+    try:
+        if account is not None and not person.sessions:
+            _leave_word(chat, person, by, account, text, now)
+        else:
+            receive(chat, by, person, text, now)
+    except Refused as refused:
+        chat.elsewhere.send(by, person, REFUSED, refused.code, refused.sentence)
+
+
+def _leave_word(
+    chat: Chat, person: Person, by: Person, account: Account, text: str, now: float
+) -> None:
+    """Who has lost their connection is shown it when they come, by whichever server."""
+    told = leave_word(chat, by, account, text, now)
+    chat.elsewhere.send(by, person, NOTICE, told)
+
+
+def _kick(
+    chat: Chat,
+    person: Person,
+    by: Person | None,
+    key: str,
+    why: str,
+    now: float,
+    ban: tuple[str, str] | None,
+    *_: Any,
+) -> None:
+    room = chat.rooms.get(key)
+    if room is not None and person in room.members:
+        put_out(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
+
+
+def _role(chat: Chat, person: Person, by: Person | None, key: str, role: str, *_: Any) -> None:
+    room = chat.rooms.get(key)
+    if room is not None and person in room.members:
+        room.members[person].role = role_of(role)
+        chat.elsewhere.touched(None, person)
+
+
+def _invite(chat: Chat, person: Person, by: Person, now: float, shown: str, *_: Any) -> None:
+    if by.name.key not in person.ignored:
         for session in person.sessions:
-            session.deliver(refused.as_event())
+            session.deliver(Invited(now, by.nick, shown))
+
+
+def _refused(chat: Chat, person: Person, by: Person, code: str, sentence: str, *_: Any) -> None:
+    for session in person.sessions:
+        session.deliver(Refused(code, sentence).as_event())
+
+
+def _notice(chat: Chat, person: Person, by: Person, text: str, *_: Any) -> None:
+    for session in person.sessions:
+        session.deliver(Notice(text))
+
+
+def _disconnect(chat: Chat, person: Person, by: Person, why: str, now: float, *_: Any) -> None:
+    disconnect(chat, person, PutOut(now, None, by.nick, why))
+
+
+_IN_ANY: dict[str, Callable[..., None]] = {KICK: _kick, ROLE: _role}
+_IN_A_NAME: dict[str, Callable[..., None]] = {
+    WHISPER: _whisper,
+    INVITE: _invite,
+    REFUSED: _refused,
+    NOTICE: _notice,
+    DISCONNECT: _disconnect,
+}

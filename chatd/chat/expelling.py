@@ -1,12 +1,13 @@
-"""Expelling: taking somebody out of a room, or everybody, who has not asked for it."""
+"""Expelling: taking somebody who has not asked for it out of a room, or out of the server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.bans import Ban
+from chatd.chat.bans import Ban, Known
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.people import Person
+from chatd.chat.returning import end
 from chatd.chat.room import Room
 
 if TYPE_CHECKING:
@@ -38,8 +39,51 @@ def put_out(
 
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
+    chat.elsewhere.send_all(by, "close", room.name.key, why, now)
+    chat.lasting.end(room)
+    clear(chat, room, by, why, now)
+
+
+def clear(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
+    """Take everybody out of a room that is closed; those elsewhere their own servers tell of it."""
     for person in tuple(room.members):
         chat.take_out(person, room)
         chat.tell(person, PutOut(now, room.name.shown, by.nick, why))
-    chat.lasting.end(room)
+    chat.elsewhere.touched(room)
     chat.after_leaving(room, now)
+
+
+def disconnect(chat: Chat, person: Person, told: PutOut) -> None:
+    """Let somebody who is here leave, on all their connections, and tell them why."""
+    sessions = tuple(person.sessions)
+    for session in sessions:
+        chat.leave(session, told.reason, told.time)
+    place = chat.places.get(person)
+    if place is not None:
+        end(chat, place, told.time)
+    for session in sessions:
+        session.deliver(told)
+        session.reader.close()
+
+
+def hold_out(chat: Chat, ban: Ban, now: float) -> int:
+    """Disconnect whom a ban from the server covers here; return how many.
+
+    Operators may stay, although an address is theirs as well.
+    """
+    told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
+    here = [each for each in chat.people.everyone() if not (each.operator or each.server)]
+    out = [person for person in here if ban.target.covers(person.known)]
+    for person in out:
+        disconnect(chat, person, told)
+    screens = [
+        session
+        for person in here
+        for session in person.sessions
+        if ban.target.covers(Known(address=session.address))
+    ]
+    for session in screens:  # of people whose other connection is from somewhere else
+        chat.leave(session, ban.reason, now)
+        session.deliver(told)
+        session.reader.close()
+    return len(out) + len(screens)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 from chatd.chat import names
 from chatd.chat.bans import Ban, Bans, Kind, Target
@@ -30,7 +31,8 @@ _SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history", "key"
 class Lasting:
     """The rooms of a chat that last, and how many each account has.
 
-    ``open_room`` makes a room of a name and the name that the store knows it by.
+    ``open_room`` makes a room of a name and the name that the store knows it by.  ``_others`` has
+    the records as they were when another server changed them, or as they were read.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class Lasting:
         self._lobby = lobby
         self._open_room = open_room
         self._owned: dict[str, int] = {}
+        self._owners: dict[str, tuple[str, ...]] = {}
+        self._others: dict[str, str] = {}
         self._records = Records(store, KIND, BAN, MUTE, take=self._restore_all)
         self.load = self._records.load
         self._keep_bans(lobby)
@@ -66,23 +70,42 @@ class Lasting:
         """Another server has changed a record; ``room`` is the one of this name, if any is."""
         if not self._records.loaded:
             return
-        if room is not None:
-            self._count(room, -1)
-        if value is None and room is not None:
-            room.settings.lasting = False
-            room.keepers.clear()
-        elif value is not None and (room is None or room.permanent):
+        if value is None:
+            self._others.pop(key, None)
+            if room is not None:
+                self._lasts_no_longer(room)
+        elif room is None or room.permanent:
             self._restore(key, value)
-        elif value is not None and room is not None:
-            fields = json.loads(value)
-            for name in _SETTINGS:
-                setattr(room.settings, name, fields.get(name, 0))
-            room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
-            self._count(room, 1)
+        else:
+            before = json.loads(self._others.get(key, "{}"))
+            self._others[key] = value
+            self._change(room, before, json.loads(value))
+
+    def _change(self, room: Room, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Change of a room what another server has; what was changed here meanwhile remains."""
+        for name in _SETTINGS:
+            if name in after and before.get(name) != after[name]:
+                setattr(room.settings, name, after[name])
+        if before.get("history", 0) != after.get("history", 0):
+            self._store.limit(room.id, room.settings.history or None)
+        then, now = before.get("keepers", {}), after.get("keepers", {})
+        for account in then.keys() - now.keys():
+            room.keepers.pop(account, None)
+        room.keepers |= {each: Role(role) for each, role in now.items() if then.get(each) != role}
+        were, are = before.get("guests", []), after.get("guests", [])
+        for account in set(were) - set(are):
+            room.guests.pop(account, None)
+        room.guests |= dict.fromkeys(each for each in are if each not in were)
+        self._count(room)
+        self._hook(room)
 
     def learn_ban(self, kind: str, room: Room, target: str, value: str | None) -> None:
-        """Another server has changed a ban or a mute of a room."""
-        _bans(room, kind).learn(target, value)
+        """Another server has changed a ban or a mute of a room.
+
+        That of a room that lasts no longer is kept no longer, and holds all the same.
+        """
+        if value is not None or room.lasts:
+            _bans(room, kind).learn(target, value)
 
     def _restore(self, key: str, value: str) -> Room:
         fields = {"history": 0, **json.loads(value)}  # older records have none
@@ -103,7 +126,8 @@ class Lasting:
             setattr(room.settings, name, fields.get(name, getattr(room.settings, name)))
         room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
         room.guests = dict.fromkeys(fields.get("guests", ()))
-        self._count(room, 1)
+        self._others[key] = value
+        self._count(room)
         self._limit(room)
         self._keep_bans(room)
         return room
@@ -112,18 +136,38 @@ class Lasting:
         if room.settings.history:
             self._store.limit(room.id, room.settings.history)
 
-    def _count(self, room: Room, change: int) -> None:
-        for account, role in room.keepers.items():
-            if role is Role.OWNER:
-                self._owned[account] = self._owned.get(account, 0) + change
+    def _count(self, room: Room) -> None:
+        """See who owns a room that lasts, and who does no more."""
+        key = room.name.key
+        owners: tuple[str, ...] = ()
+        if room.settings.lasting:
+            owners = tuple(each for each, role in room.keepers.items() if role is Role.OWNER)
+        for account in self._owners.pop(key, ()):
+            self._owned[account] -= 1
+            if not self._owned[account]:
+                del self._owned[account]
+        for account in owners:
+            self._owned[account] = self._owned.get(account, 0) + 1
+        if owners:
+            self._owners[key] = owners
 
     def _keep_bans(self, room: Room) -> None:
-        """Keep the bans and the mutes of a room from now on."""
+        """Keep the bans and the mutes of a room from now on, and those that there are."""
+        self._hook(room)
         for kind in (BAN, MUTE):
-            bans = _bans(room, kind)
-            bans.keep = partial(self._keep, kind, room)
-            for ban in bans:
-                bans.keep(ban.target, ban)
+            for ban in _bans(room, kind):
+                self._keep(kind, room, ban.target, ban)
+
+    def _hook(self, room: Room) -> None:
+        for kind in (BAN, MUTE):
+            _bans(room, kind).keep = partial(self._keep, kind, room)
+
+    def _lasts_no_longer(self, room: Room) -> None:
+        room.settings.lasting = False
+        room.keepers.clear()
+        self._count(room)
+        for kind in (BAN, MUTE):
+            _bans(room, kind).keep = None
 
     def _keep(self, kind: str, room: Room, target: Target, ban: Ban | None) -> None:
         value = ban.encoded() if ban is not None else None
@@ -149,21 +193,18 @@ class Lasting:
             raise Refused("too-many", f"You have {LASTING_ROOMS} rooms that last; end one first.")
         room.settings.lasting = True
         room.keepers[account] = Role.OWNER
-        self._count(room, 1)
+        self._count(room)
         self.changed(room)
         self._keep_bans(room)
 
     def end(self, room: Room) -> None:
         """Let a room last no longer than somebody is in it."""
         if room.settings.lasting:
-            self._count(room, -1)
-            room.settings.lasting = False
-            room.keepers.clear()
+            self._lasts_no_longer(room)
+            self._others.pop(room.name.key, None)
             self._store.put(KIND, room.name.key, None)
             for kind in (BAN, MUTE):
-                bans = _bans(room, kind)
-                bans.keep = None
-                for ban in bans:
+                for ban in _bans(room, kind):
                     self._keep(kind, room, ban.target, None)
 
     def give_role(self, room: Room, person: Person, role: Role) -> None:

@@ -163,6 +163,10 @@ PLACE_SECONDS = 120
 PLACES = 1000
 PLACES_PER_ADDRESS = 50
 
+#: Places that are kept when a server takes those of one that ends: as many as people that one may
+#: have had.
+PLACES_TAKEN = 20_000
+
 #: Private messages that a connection remembers, should it turn out that they did not arrive: all
 #: that may have waited for somebody, and were shown at once.
 PRIVATE_KEPT = MAIL
@@ -177,9 +181,17 @@ RECALLED = 500
 DEAD_SECONDS = 3.0
 
 #: Seconds for which nothing is heard of another server of a cluster until it counts as gone, which
-#: is as long as its lease lasts; people of whom one message between servers tells, some 300 KB.
+#: is as long as its lease lasts; and until it is asked again for what did not come whole; people of
+#: whom one message between servers tells, some 300 KB.
 SILENT_SECONDS = 30.0
+ASKED_AGAIN_SECONDS = 10.0
 TOLD_AT_ONCE = 500
+#: What a server is called among those of a cluster: the name of a host (RFC 1035: 253).
+CALLED_LENGTH = 253
+
+#: People who have gone to another server of whom it is remembered to which: what others still ask
+#: of them here was sent before they knew, some milliseconds ago.
+MOVED = 1000
 
 #: Names that one answer lists; the rest is counted.
 LISTED = 200

@@ -5,8 +5,9 @@ from __future__ import annotations
 from chatd.chat.accounts import Account
 from chatd.chat.bans import Known
 from chatd.chat.chat import Chat
-from chatd.chat.events import Refused, Role, RoleGiven
+from chatd.chat.events import Refused, Role
 from chatd.chat.expelling import put_out
+from chatd.chat.moving import Proof
 from chatd.chat.people import Person
 from chatd.chat.session import Session
 
@@ -16,6 +17,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
 
     :raises Refused: ``no-change``, ``banned``, ``not-invited`` and as
         `chatd.chat.logins.Logins.prove`.
+    :raises Lent: when the server where the owner is runs the connection.
     """
     check_stranger(session.person)
     account = await chat.logins.prove(nick, password, session.address, now, session.person)
@@ -40,8 +42,11 @@ def check_stranger(person: Person) -> None:
 async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> None:
     """Let a connection go on as an owner: as who is here, or as who it was, under that nick."""
     guest = session.person
-    claimed = False
+    claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
+        stays_at = await chat.entrance.fetch(Proof(account=account.name.key))
+        await chat.entrance.lend(account, session.lend, stays_at)
+    if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
     owner = chat.entrance.owner_here(account)  # who may have come while we waited
     gone = session not in guest.sessions
@@ -85,8 +90,7 @@ def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> Non
         role = room.keepers.get(account.name.key, Role.MEMBER)
         member = room.members[person]
         if role is not Role.MEMBER and member.role is not role:
-            member.role = role
-            chat.post(room, RoleGiven(now, person.nick, role, None), person)
+            chat.give_role(person, room, role, None, now)
 
 
 async def register(chat: Chat, session: Session, password: str, now: float) -> Account:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatd.chat.archive import read_limit
 from chatd.chat.chat import Chat
-from chatd.chat.events import Invited, Refused, Role, RoleGiven, RoomSet, TopicSet
+from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
 from chatd.chat.expelling import put_out
 from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.people import Person, fold
@@ -41,11 +41,10 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
         raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
     if member.role is role:
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
-    member.role = role
     chat.lasting.give_role(room, other, role)
     command = "op" if role is Role.MODERATOR else "deop"
     chat.audit.note(now, person, command, other.nick, room=room)
-    chat.post(room, RoleGiven(now, other.nick, role, person.nick), person)
+    chat.give_role(other, room, role, person, now)
 
 
 def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
@@ -116,6 +115,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
         if not room.uninvite(other):
             raise Refused("no-change", f"{shown} is not invited into {room}.")
     chat.lasting.changed(room)
+    chat.elsewhere.touched(room)
     chat.audit.note(now, person, "uninvite", shown, room=room)
     return shown
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 #: Told what another server says: its name, and the text.
 Hear = Callable[[str, str], None]
+#: Asked something by another server, by its name; what it returns is the answer.
+Asked = Callable[[str, str], Awaitable[str]]
 
 
 class Neighbours(Protocol):
@@ -17,13 +19,30 @@ class Neighbours(Protocol):
 
     @property
     def name(self) -> str:
-        """What this server is called among them; another name each time it starts."""
+        """What this server is known by among them; another name each time it starts."""
 
-    def hear(self, hear: Hear) -> None:
-        """Let this function hear what the others say."""
+    @property
+    def called(self) -> str:
+        """What who runs this server calls it, for people; safe to show."""
+
+    @property
+    def copies(self) -> tuple[int, int]:
+        """How many machines keep what is said, 0 while that is not known, and how many are away."""
+
+    def hear(self, hear: Hear, asked: Asked) -> None:
+        """Let these functions hear what the others say, and answer what they ask."""
 
     def tell_all(self, text: str) -> None:
         """Say something to every other server."""
 
     def tell_one(self, server: str, text: str) -> None:
         """Say something to one of them."""
+
+    async def ask(self, server: str, text: str) -> str:
+        """Ask one of them, and return the answer.
+
+        :raises Refused: ``away`` when there is none; at once ``gone`` when there is no such server.
+        """
+
+    def give(self, nick: str, server: str) -> None:
+        """Let the claim on a nick that is claimed here be another server's."""

@@ -93,11 +93,14 @@ class Nicks:
         owner = self._accounts.owner(name)
         if owner is not None and (by is None or by.account != owner.name.key):
             return False
-        return await self.claim_own(name, by)
+        return await self._claim(name, by, owner=owner is not None and owner.name.key == name.key)
 
     async def claim_own(self, name: Name, by: Person | None = None) -> bool:
-        """Take a nick for its owner, or one that is nobody's."""
-        if not self._people.is_free(name, by):
+        """Take a nick for its owner, from another server if need be, which may be dead."""
+        return await self._claim(name, by, owner=True)
+
+    async def _claim(self, name: Name, by: Person | None, *, owner: bool) -> bool:
+        if not self._people.is_free(name, by, owner=owner):
             return False
         if by is not None and by.name.key == name.key:
             return True
@@ -106,9 +109,13 @@ class Nicks:
             return False
         self._wanted |= looks
         try:
-            return await self._store.claim(name.key, self._holder)
+            return await self._store.claim(name.key, self._holder, owner=owner)
         finally:
             self._wanted -= looks
+
+    async def take_over(self, name: Name) -> bool:
+        """Take the nick of somebody who was at another server of the cluster, and is here now."""
+        return await self._store.claim(name.key, self._holder, owner=True)
 
     def release(self, name: Name) -> None:
         """Give a nick back."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from chatd.chat import expelling, names
+from chatd.chat import errands, expelling, names
 from chatd.chat.banning import covered, find, targets_of
-from chatd.chat.bans import Ban, Kind, Known, Target
+from chatd.chat.bans import Ban, Kind, Target
 from chatd.chat.chat import Chat
 from chatd.chat.durations import duration, split_duration, term
-from chatd.chat.events import Announced, Notice, PutOut, Refused
+from chatd.chat.events import Announced, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.people import Person
-from chatd.chat.returning import end
 from chatd.chat.room import Room
 from chatd.chat.text import cut
 
@@ -31,19 +30,6 @@ def _check_other(person: Person, other: Person) -> None:
         raise Refused("outranked", f"{other.nick} is an operator of this server.")
 
 
-def _disconnect(chat: Chat, other: Person, told: PutOut, reason: str, now: float) -> None:
-    """Let somebody leave, on all their connections, and tell them why."""
-    sessions = tuple(other.sessions)
-    for session in sessions:
-        chat.leave(session, reason, now)
-    place = chat.places.get(other)
-    if place is not None:
-        end(chat, place, now)
-    for session in sessions:
-        session.deliver(told)
-        session.reader.close()
-
-
 def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Person:
     """Disconnect somebody; return whom.
 
@@ -53,7 +39,10 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     _check_other(person, other)
     why = cut(reason, REASON_LENGTH)
     chat.audit.note(now, person, "server kick", other.nick, reason=why)
-    _disconnect(chat, other, PutOut(now, None, person.nick, why), why, now)
+    if other.server:
+        chat.elsewhere.send(other, person, errands.DISCONNECT, why, now)
+    else:
+        expelling.disconnect(chat, other, PutOut(now, None, person.nick, why))
     return other
 
 
@@ -69,7 +58,8 @@ def _target_of(chat: Chat, named: Person) -> Target:
 def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
     """Keep somebody out of the server; return what does, and how many were disconnected.
 
-    An address is let be of operators too: their key opens all the same.
+    An address is let be of operators too: their key opens all the same.  Other servers of a cluster
+    disconnect their own people when they learn of the ban.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
         ``too-many``.
@@ -95,21 +85,8 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     known = str(target) if made.is_named else ""
     whom = f"{label} {term(now, until)}"
     chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
-    out = [other for other in covered(chat, target) if not other.operator]
-    told = PutOut(now, None, person.nick, made.reason, True, until)
-    for other in out:
-        _disconnect(chat, other, told, made.reason, now)
-    screens = [
-        session
-        for other in chat.people.everyone()
-        for session in other.sessions
-        if not other.operator and target.covers(Known(address=session.address))
-    ]
-    for session in screens:  # of people whose other connection is from somewhere else
-        chat.leave(session, made.reason, now)
-        session.deliver(told)
-        session.reader.close()
-    return made, len(out) + len(screens)
+    elsewhere = sum(other.server != "" for other in covered(chat, target) if not other.operator)
+    return made, expelling.hold_out(chat, made, now) + elsewhere
 
 
 def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
@@ -131,8 +108,8 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
     chat.audit.note(now, person, "server say", reason=text)
-    for other in chat.people.everyone():
-        chat.tell(other, Announced(now, person.nick, text))
+    chat.elsewhere.send_all(person, errands.ANNOUNCE, now, text)
+    errands.announce(chat, Announced(now, person.nick, text))
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
@@ -155,7 +132,7 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
     """Give somebody another nick.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
-        ``banned``.
+        ``banned``, ``away``.
     """
     other = chat.find_person(nick)
     _check_other(person, other)
@@ -163,9 +140,11 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    await chat.rename(other, new, now)
+    if other.server:
+        await chat.elsewhere.ask(other, person, errands.RENAME, new, now)
+    else:
+        await errands.answer(chat, other, person, errands.RENAME, [new, now])
     chat.audit.note(now, person, "server rename", f"{old} {name}")
-    chat.tell(other, Notice(f"{person.nick} gave you that nick."))
 
 
 def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
@@ -107,9 +108,13 @@ class Person:
 
 
 class People:
-    """Everyone who is here, by nick, and which nicks are free."""
+    """Everyone who is here, by nick, and which nicks are free.
+
+    ``displaced`` is told who of those on other servers has lost their nick, and to whom.
+    """
 
     def __init__(self) -> None:
+        self.displaced: Callable[[Person, Person], None] = _nobody_minds
         self._by_key: dict[str, Person] = {}
         self._looks: dict[str, Person] = {}
         self._guests = 0
@@ -131,14 +136,21 @@ class People:
         """Who carries the nick with this key."""
         return self._by_key.get(key)
 
-    def is_free(self, name: Name, by: Person | None = None) -> bool:
-        """Whether somebody (who may have it already) can have a nick: not taken, no look-alike."""
-        return self._by_key.get(name.key) in (None, by) and all(
-            self._looks.get(look) in (None, by) for look in names.skeletons(name)
-        )
+    def is_free(self, name: Name, by: Person | None = None, *, owner: bool = False) -> bool:
+        """Whether somebody (who may have it already) can have a nick: not taken, no look-alike.
+
+        Its ``owner`` can have it although somebody on another server is called so.
+        """
+        there = self._by_key.get(name.key)
+        may = (None, by, there) if owner and there is not None and there.server else (None, by)
+        return there in may and all(self._looks.get(look) in may for look in names.skeletons(name))
 
     def add(self, person: Person) -> None:
-        """Somebody is here, under their nick."""
+        """Somebody is here, under their nick; who was called so on another server is displaced."""
+        there = self._by_key.get(person.name.key)
+        if there is not None and there is not person:
+            self.remove(there)
+            self.displaced(there, person)
         self._by_key[person.name.key] = person
         for look in names.skeletons(person.name):
             self._looks[look] = person
@@ -172,6 +184,10 @@ class People:
             name = Name(f"{GUEST}{number}", f"{GUEST}{number}")
             if self.is_free(name):
                 return name
+
+
+def _nobody_minds(person: Person, by: Person) -> None:
+    """There are no other servers."""
 
 
 @lru_cache(maxsize=4096)

@@ -53,6 +53,8 @@ class Place:
 class Places:
     """The places that are kept.
 
+    ``awaits`` is told of a place that is kept although nobody has just lost their connection: it is
+    for that to `chatd.chat.returning.end` it in time.
     ``make_token`` makes a word that nobody can guess; without it guests are shown none.  Where the
     store's numbers are ``is_dense`` every number of a room is that of a message.
     """
@@ -66,6 +68,7 @@ class Places:
         self._places: dict[Person, Place] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
+        self.awaits: Callable[[Place], object] = _nobody_waits
 
     def __len__(self) -> int:
         return len(self._places)
@@ -122,6 +125,11 @@ class Places:
             bool(listening) and all(session.reader.trace().is_dead for session in listening)
         )
 
+    def is_lost_wholly(self, person: Person) -> bool:
+        """Whether somebody has a place here, and no connection at all that works."""
+        dead = all(session.reader.trace().is_dead for session in person.sessions)
+        return dead and self.is_lost(person)
+
     def may_keep(self, person: Person) -> bool:
         """Whether somebody could prove later that a place is theirs."""
         proofs = (person.account, person.fingerprint, person.token)
@@ -141,6 +149,16 @@ class Places:
         if len(near) > PLACES_PER_ADDRESS:
             return near[:1]
         return list(self._places.values())[:1] if len(self._places) > PLACES else []
+
+    def restore(self, place: Place, token: str | None) -> None:
+        """Keep a place that was kept elsewhere, and the word that proves it."""
+        person = place.person
+        self._places[person] = place
+        self.awaits(place)
+        if token is not None:
+            self._void(person)
+            person.token = token
+            self._by_token[token] = person
 
     def end(self, person: Person) -> None:
         """Keep the place of somebody no longer."""
@@ -185,7 +203,13 @@ class Places:
 
     def take(self, person: Person) -> Place | None:
         """Take the place of somebody who comes back, or who is to be had from a dead connection."""
-        place = self._places.pop(person, None)
+        place = self.peek(person)
+        self._places.pop(person, None)
+        return place
+
+    def peek(self, person: Person) -> Place | None:
+        """The place of somebody, kept or to be had from a connection of theirs."""
+        place = self._places.get(person)
         sessions = [session for session in person.sessions if session.listens]
         if place is not None or not sessions:
             return place
@@ -208,7 +232,8 @@ class Places:
         """Nothing could be read for who has come back: they are lost again, with their place."""
         if session in session.person.sessions:
             session.part()
-        self._places.setdefault(session.person, place)
+        if self._places.setdefault(session.person, place) is place:
+            self.awaits(place)
 
     async def resume(self, session: Session, place: Place) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
@@ -223,7 +248,7 @@ class Places:
         if place.focus is not None and session.person in place.focus.members:
             session.focus_on(place.focus)
         if place.unreached:
-            await self._go_back(place)
+            await self.go_back(place)
         for room in tuple(session.person.rooms.values()):
             place.read.setdefault(room, room.audience.number)
             while room in place.read and not await self._catch_up(session, room, place):
@@ -231,7 +256,7 @@ class Places:
         while place.waiting and session in session.person.sessions and not session.reader.is_gone:
             session.show(place.waiting.pop(0))
 
-    async def _go_back(self, place: Place) -> None:
+    async def go_back(self, place: Place) -> None:
         """Find from how many bytes did not arrive which was the last message that did."""
         not_sent = {*place.person.ignored, *([place.person.name.key] * place.saw_own)}
         sent: list[tuple[float, int, Callable[[], None]]] = [
@@ -249,6 +274,7 @@ class Places:
                 break
             has_not_arrived()
             place.unreached -= size
+        place.unreached = 0
 
     async def _catch_up(self, session: Session, room: Room, place: Place) -> bool:
         """Show what was said in a room since; True once nothing more is to be shown."""
@@ -294,3 +320,7 @@ def _size(style: Style, entry: Entry) -> int:
 def _typed_by(session: Session, entry: Entry) -> bool:
     """Whether somebody has an entry on their screen because they typed it there."""
     return session.reader.sees_own and entry.author == session.person.name.key
+
+
+def _nobody_waits(place: Place) -> None:
+    """There is no clock yet."""

@@ -20,6 +20,7 @@ from chatd.chat.people import People, Person, fold
 from chatd.chat.room import Room, Spoken
 from chatd.chat.session import Session
 from chatd.chat.store import Store
+from chatd.chat.waiting import LATE_SECONDS, Waiting, refusal
 
 #: Told what became of a post: its number in the room, or why it was not kept.
 Acknowledge = Callable[[int | Refused], None]
@@ -36,11 +37,17 @@ class _Posted:
     """
 
     room: Room
+    event: RoomEvent
     author: Person
     session: Session | None
     unseen_by: Iterable[Session]
     acknowledge: Acknowledge | None
     spoken: Spoken | None
+
+    @property
+    def is_a_line(self) -> bool:
+        """Whether a person said it, who is not answered as programs are."""
+        return self.acknowledge is None and isinstance(self.event, Said | Acted)
 
 
 class Posting:
@@ -58,6 +65,7 @@ class Posting:
         rooms: Mapping[str, Room],
         people: People,
         elsewhere: Elsewhere,
+        waiting: Waiting,
     ) -> None:
         self._store = store
         self._schedule = schedule
@@ -66,6 +74,9 @@ class Posting:
         self._people = people
         self._posts = 0
         self._posted: dict[str, _Posted] = {}
+        self._late: dict[str, _Posted] = {}
+        self._waiting = waiting
+        self._refused: RoomEvent | None = None
         self._elsewhere = elsewhere
         elsewhere.happens = self.happens_here
         self._heeded: dict[str, Room] = {}
@@ -90,7 +101,9 @@ class Posting:
         self._posts += 1
         message_id = f"{self._incarnation}.{self._posts}"
         spoken = _spoken(room, event, author)
-        self._posted[message_id] = _Posted(room, author, session, unseen_by, acknowledge, spoken)
+        self._posted[message_id] = _Posted(
+            room, event, author, session, unseen_by, acknowledge, spoken
+        )
         if isinstance(event, Joined):
             self.heed(room)
         if not isinstance(event, Said | Acted | Edited | Deleted):
@@ -114,21 +127,25 @@ class Posting:
         person: Person,
         event_in: Callable[[Room], RoomEvent],
         but: Iterable[Session] = (),
+        session: Session | None = None,
     ) -> None:
         """Let something happen in all rooms of a person, shown to each person once.
 
-        The rooms come in the order in which they were made.
+        The rooms come in the order in which they were made.  ``session`` said it itself.
         """
         several = len(person.rooms) > 1
         seen: set[Session] = set(but)
         for room in sorted(person.rooms.values(), key=attrgetter("number")):
             here = set(room.sessions()) if several else set()
-            self.post(room, event_in(room), person, unseen_by=seen & here if several else but)
+            unseen_by = seen & here if several else but
+            self.post(room, event_in(room), person, session, unseen_by=unseen_by)
             seen.update(session for session in here if not session.reader.each_room)
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The store has given an event its place: it happens now."""
         posted = self._posted.pop(message_id, None)
+        if posted is None and self._late:
+            posted = self._no_longer_late(message_id, kept=True)
         if posted is None:
             where_else = self._heeded.get(room)
             if where_else is not None:
@@ -145,6 +162,7 @@ class Posting:
     def happens_here(self, where: Room, event: RoomEvent, number: int | None = None) -> None:
         """Show what somebody did on another server, in several rooms perhaps, to each once."""
         author = fold(getattr(event, "by", None) or event.nick)
+        self._speaks(where, event, author)
         at = where.audience.number if number is None else number
         rooms = self._shown.setdefault(event, [])
         if len(self._shown) > SHOWN:
@@ -156,22 +174,29 @@ class Posting:
             and any(session.person in room.members for room in rooms)
         ]
         rooms.append(where)
-        where.audience.append(
-            Entry(where.name.shown, at, author, event),
-            unseen_by,
-            mentioned(event, where, self._people),
-        )
+        meant = mentioned(event, where, self._people)
+        for each in meant:
+            tally.mentioned(each, where)
+        where.audience.append(Entry(where.name.shown, at, author, event), unseen_by, meant)
         if isinstance(event, Deleted):
             for member in where.members.values():
                 if member.spoken is not None and member.spoken.number == event.number:
                     member.spoken.gone = True
+
+    def _speaks(self, where: Room, event: RoomEvent, author: str) -> None:
+        """Somebody elsewhere has spoken: slow mode knows it, and who asks how idle they are."""
+        person = self._people.get(author) if isinstance(event, Said | Acted | Edited) else None
+        if person is not None and person.server:
+            person.last_active = max(person.last_active, event.time)
+            if person in where.members:
+                where.members[person].last_said = event.time
 
     def _happens(self, where: Room, posted: _Posted, number: int, event: RoomEvent) -> None:
         author, session = posted.author, posted.session
         entry = Entry(where.name.shown, number, author.name.key, event)
         unseen_by = posted.unseen_by
         if session is not None and session.reader.sees_own:
-            unseen_by = (session,)
+            unseen_by = (session, *unseen_by)
         meant = mentioned(event, where, self._people)
         for each in meant:
             tally.mentioned(each, where)
@@ -185,6 +210,12 @@ class Posting:
                 if each.listens:
                     where.audience.add(each, each.style_in(where))
 
+    def listening(self, room: str, number: int) -> None:
+        """A room is heard, and this is the number of what happened there last."""
+        where = self._heeded.get(room)
+        if where is not None:
+            where.audience.number = max(where.audience.number, number)
+
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
         self._elsewhere.recorded(kind, key, value)
@@ -193,15 +224,39 @@ class Posting:
         """The store could not keep an event: its writer is told."""
         posted = self._posted.pop(message_id, None)
         if posted is None:
+            posted = self._no_longer_late(message_id, kept=False)
+        if posted is None:
             return
         if posted.spoken is not None:
             posted.spoken.gone = True
-        refused = Refused("not-kept", f"That was not delivered: {why}")
         if posted.acknowledge is not None:
-            posted.acknowledge(refused)
-            return
-        for session in posted.author.sessions:
-            session.deliver(refused.as_event())
+            posted.acknowledge(Refused("not-kept", f"That was not delivered: {why}"))
+        elif posted.event is not self._refused:  # in another of the rooms where it was said
+            self._refused = posted.event
+            for session in posted.author.sessions:
+                session.deliver(refusal(posted.event, why).as_event())
+
+    def look(self, now: float) -> None:
+        """See what the store keeps waiting for longer than a moment; be called again and again.
+
+        ``now`` is in seconds since the epoch.
+        """
+        late = []
+        for message_id, posted in self._posted.items():
+            if 0 <= now - posted.event.time < LATE_SECONDS:
+                break
+            late.append(message_id)
+        for message_id in late:
+            posted = self._late[message_id] = self._posted.pop(message_id)
+            if posted.is_a_line and posted.session is not None:
+                self._waiting.begin(posted.session, message_id, posted.room, posted.event, now)
+        self._waiting.look(now)
+
+    def _no_longer_late(self, message_id: str, *, kept: bool) -> _Posted | None:
+        posted = self._late.pop(message_id, None)
+        if posted is not None and posted.session is not None:
+            self._waiting.end(posted.session, message_id, kept=kept)
+        return posted
 
     def has_news(self, audience: Audience) -> None:
         """A room has something to send at the end of the turn."""

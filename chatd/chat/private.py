@@ -20,13 +20,11 @@ def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> N
     """
     person, other = session.person, _addressee(chat, nick)
     if isinstance(other, Account):
-        owner = chat.entrance.owner_here(other)  # who has lost their connection
-        if owner is None or person.name.key not in owner.ignored:
-            chat.mail.leave(other, person.nick, text, now)
+        told = leave_word(chat, person, other, text, now)
         echo = PrivateMessage(now, person.nick, other.name.shown, text, Recipient.SENDER)
         for each in person.sessions:
             each.deliver(echo)
-        session.deliver(Notice(f"{other.name} is not here now, and will be shown it then."))
+        session.deliver(Notice(told))
         return
     person.last_active = now
     if other.server:
@@ -53,6 +51,17 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
     if not (reached or waits):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.told_by = person
+
+
+def leave_word(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
+    """Let what somebody says to the owner of an account wait; return what they are told of that.
+
+    :raises Refused: ``not-reading``.
+    """
+    owner = chat.entrance.owner_here(account)  # who has lost their connection
+    if owner is None or person.name.key not in owner.ignored:
+        chat.mail.leave(account, person.nick, text, now)
+    return f"{account.name} is not here now, and will be shown it then."
 
 
 def _addressee(chat: Chat, nick: str) -> Person | Account:

@@ -6,10 +6,15 @@ The places themselves are in `chatd.chat.places`; who comes back by a key is let
 
 from __future__ import annotations
 
-from chatd.chat.chat import Chat
+from typing import TYPE_CHECKING
+
 from chatd.chat.events import Notice, Refused
+from chatd.chat.moving import Proof
 from chatd.chat.places import Place
 from chatd.chat.session import Session
+
+if TYPE_CHECKING:
+    from chatd.chat.chat import Chat
 
 
 def drop(chat: Chat, session: Session, now: float) -> Place | None:
@@ -46,6 +51,8 @@ async def take_back(chat: Chat, session: Session, token: str, now: float) -> Non
 
     :raises Refused: ``no-place`` or ``no-change``.
     """
+    if chat.places.holder(token) is None:
+        await chat.entrance.fetch(Proof(token=token))
     person = chat.places.holder(token)
     if person is None:
         raise Refused("no-place", "There is no place with that token any more.")

@@ -318,10 +318,6 @@ class Room:
         """Somebody is a member now."""
         self.members[person] = Member(role, self.spoke.pop(person.name.key, 0.0))
 
-    def came_from_elsewhere(self, person: Person, role: str | None) -> None:
-        """Somebody on another server is a member now, with a role if they have one."""
-        self.members[person] = Member(Role(role) if role else Role.MEMBER)
-
     @property
     def is_heard(self) -> bool:
         """Whether anybody on this server is in it."""

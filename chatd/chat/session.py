@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from chatd.chat import tally
 from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused
+from chatd.chat.lending import Lend
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.log import Style
 from chatd.chat.people import Person
@@ -16,6 +17,7 @@ from chatd.chat.preferences import DEFAULT, Preferences
 if TYPE_CHECKING:
     from chatd.chat.places import Place
     from chatd.chat.room import Room
+    from chatd.chat.waiting import Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Reader(Protocol):
         """Whether it makes no sense to go on after something was missed: a program starts anew."""
 
     @property
+    def comes_back(self) -> bool:
+        """Whether who loses this connection may come back to their place; a program begins anew."""
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
 
@@ -104,6 +110,13 @@ class Reader(Protocol):
 
     def refocused(self) -> None:
         """The focus is on another room, or on none; where there is a prompt, it shows that."""
+
+    @property
+    def is_told(self) -> bool:
+        """Whether one is told in words that what one said waits: people to whom it is not shown."""
+
+    def shows_waiting(self) -> None:
+        """`Session.waits` is otherwise; where what waits is shown, show it as it is now."""
 
     def trace(self) -> Trace:
         """What of that which was sent has arrived."""
@@ -130,13 +143,15 @@ class Session:
     ``private`` are the last of the ``told`` private messages that it was sent; ``tally`` is
     what `chatd.chat.tally` keeps.  ``address`` and ``fingerprint`` are those with which this
     one came, ``operator`` whether it proved to be one; ``resuming`` is what has still to be shown
-    to who has come back by it.
+    to who has come back by it, ``waits`` what it said that is not kept after a moment; ``lend``
+    lends its line, where that can be.
     """
 
     __slots__ = (
         "address",
         "fingerprint",
         "focus",
+        "lend",
         "listens",
         "operator",
         "person",
@@ -147,6 +162,7 @@ class Session:
         "send",
         "tally",
         "told",
+        "waits",
     )
 
     def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
@@ -162,7 +178,9 @@ class Session:
         self.address = ""
         self.fingerprint: str | None = None
         self.resuming: Place | None = None
+        self.lend: Lend | None = None
         self.operator = False
+        self.waits: Waits | None = None
 
     # What an audience asks of a listener --------------------------------------------------------
 

@@ -1,60 +1,111 @@
-"""What the servers of a cluster have in common of a room: its settings, and who may do what."""
+"""What the servers of a cluster have in common of a room: its settings, and whom it knows.
+
+What somebody may do in a room they are in, the server where they are tells with them.  The rest
+is told in parts, each a table: what is set by its name, a ban by whom it covers.  Only what is
+otherwise than before is told, so that what two servers change at once holds on both.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from chatd.chat.bans import Bans, Kind, read_target
 from chatd.chat.events import Role
-from chatd.chat.room import Room
+from chatd.chat.people import Person
+from chatd.chat.room import Room, Settings
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
+#: The parts of a room that are shared; each is a table, in which None means that something is gone.
+Parts = dict[str, dict[str, Any]]
+_PARTS = ("settings", "keepers", "bans", "mutes", "invited", "guests")
 
-def shared(room: Room) -> dict[str, Any]:
-    """A room as the others are told of it."""
+#: A room of which nothing is known yet.
+FRESH: Parts = {**{key: {} for key in _PARTS}, "settings": asdict(Settings())}
+
+
+def shared(room: Room) -> Parts:
+    """What the others are to know of a room."""
     return {
-        "key": room.name.key,
-        "name": room.name.shown,
-        "id": room.id,
         "settings": asdict(room.settings),
-        "roles": {
-            person.name.key: member.role.value
-            for person, member in room.members.items()
-            if member.role is not Role.MEMBER
-        },
         "keepers": {account: role.value for account, role in room.keepers.items()},
         "bans": room.bans.encoded(),
         "mutes": room.mutes.encoded(),
-        "invited": list(room.invited),
+        "invited": dict.fromkeys(room.invited, True),
+        "guests": dict.fromkeys(room.guests, True),
     }
 
 
-def apply(chat: Chat, room: Room, state: dict[str, Any]) -> None:
-    """Let a room be as another server says."""
+def difference(before: Parts, after: Parts) -> Parts:
+    """What is otherwise than it was."""
+    news = {}
+    for part in _PARTS:
+        old, new = before.get(part, {}), after.get(part, {})
+        changed = {key: new.get(key) for key in {**old, **new} if old.get(key) != new.get(key)}
+        if changed:
+            news[part] = changed
+    return news
+
+
+def merged(before: Parts, news: Parts) -> Parts:
+    """What was known, and what is otherwise now."""
+    after = {}
+    for part in _PARTS:
+        table = {**before.get(part, {}), **news.get(part, {})}
+        after[part] = {key: value for key, value in table.items() if value is not None}
+    return after
+
+
+def apply(chat: Chat, room: Room, news: Parts) -> None:
+    """Let a room be as another server says; what is not known here is passed over."""
+    _set(chat, room, news.get("settings", {}))
+    for account, role in news.get("keepers", {}).items():
+        if role is None:
+            room.keepers.pop(account, None)
+        else:
+            room.keepers[account] = role_of(role)
+    for part, bans in (("bans", room.bans), ("mutes", room.mutes)):
+        for target, value in news.get(part, {}).items():
+            _hold(chat, room, bans, target, value)
+    for key, is_invited in news.get("invited", {}).items():
+        _invite(room, key, chat.people.get(key), is_invited=bool(is_invited))
+    for account, is_invited in news.get("guests", {}).items():
+        room.guests.pop(account, None)
+        if is_invited:
+            room.guests[account] = None
+
+
+def role_of(value: str | None) -> Role:
+    """A role by its name; one of a newer server is none here."""
+    return next((role for role in Role if role.value == value), Role.MEMBER)
+
+
+def _set(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
     history = room.settings.history
-    for name, value in state["settings"].items():
-        if name in room.settings.__slots__:
+    for name, value in settings.items():
+        if name in room.settings.__slots__ and value is not None:
             setattr(room.settings, name, value)
     if room.settings.history != history:
         chat.archive.limit(room)
-    room.keepers = {account: Role(role) for account, role in state["keepers"].items()}
-    for bans, there in ((room.bans, state["bans"]), (room.mutes, state["mutes"])):
-        for target in {**bans.encoded(), **there}:
-            bans.learn(target, there.get(target))
-    _invite(chat, state["invited"], room)
-    for person, member in room.members.items():
-        member.role = Role(state["roles"].get(person.name.key, Role.MEMBER.value))
 
 
-def _invite(chat: Chat, there: list[str], room: Room) -> None:
-    """Let the nicks that are invited into a room be those that another server says."""
-    for key in room.invited.keys() ^ set(there):
-        person = chat.people.get(key)
+def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) -> None:
+    """Let a ban hold or not; one of a nick alone follows who carries it to another."""
+    bans.learn(target, value)
+    read = read_target(target)
+    person = chat.people.get(read.value) if read is not None and read.kind is Kind.NICK else None
+    if value is not None and person is not None:
+        room.holds_by_nick(person)
+
+
+def _invite(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:
+    """Let a nick be invited into a room or not."""
+    room.invited.pop(key, None)
+    if person is not None:
+        person.invited_into.pop(room, None)
+    if is_invited:
+        room.invited[key] = None
         if person is not None:
-            person.invited_into.pop(room, None)
-            if key not in room.invited:
-                person.invited_into[room] = None
-    room.invited.clear()
-    room.invited.update(dict.fromkeys(there))
+            person.invited_into[room] = None

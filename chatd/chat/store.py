@@ -33,6 +33,9 @@ class Keeper(Protocol):
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The event has its place in the room's order."""
 
+    def listening(self, room: str, number: int) -> None:
+        """What others post to a room from now on is told, all that comes after this number."""
+
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has kept a record, or (None) dropped it."""
 
@@ -91,8 +94,11 @@ class Store(Protocol):
         Of all that is found the first ``skip`` are left out, and ``count`` returned.
         """
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it."""
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it.
+
+        Who has proved to be the ``owner`` of the nick takes it from whoever holds it.
+        """
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""

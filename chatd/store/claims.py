@@ -9,8 +9,10 @@ class Claims:
     def __init__(self) -> None:
         self._holders: dict[str, str] = {}
 
-    def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it."""
+    def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it, unless for its ``owner``."""
+        if owner:
+            self._holders[nick] = holder
         return self._holders.setdefault(nick, holder) == holder
 
     def release(self, nick: str, holder: str) -> None:

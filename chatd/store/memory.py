@@ -202,9 +202,9 @@ class MemoryStore:
         found = (row[1:] for row in islice(newest, SEARCHED_EVENTS) if search.finds(row[3]))
         return list(islice(found, skip, skip + count))
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it."""
-        return self._claims.claim(nick, holder)
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it, unless for its ``owner``."""
+        return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""

@@ -292,9 +292,9 @@ class SqliteStore:
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
-    async def claim(self, nick: str, holder: str) -> bool:
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
         """Take a nick for a holder; one process has the file, so its memory is enough."""
-        return self._claims.claim(nick, holder)
+        return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""

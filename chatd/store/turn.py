@@ -6,7 +6,7 @@ the chat.  It must not know Twisted: whoever makes it hands in a `Turn`.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 
@@ -28,3 +28,6 @@ class Turn(Protocol):
 
     def answer(self) -> Answer:
         """Something new to wait for."""
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on in the chat's thread that may wait for answers; from that thread."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_network
@@ -27,8 +28,10 @@ from chatd.chat.moderation import SHOUTING
 from chatd.chat.text import decode, safe
 from chatd.store.files import data_folder
 from chatd.store.nats import where
+from chatd.tap.part import FIRST_SOCKET, Part, folder, read_part
 from chatd.transport.admission import PerAddress
 from chatd.transport.invited import GuestFile
+from chatd.transport.shared import Adopting, check_shared
 from chatd.transport.ssh import (
     AuthorizedKeysError,
     HostKeyError,
@@ -193,6 +196,13 @@ class Options(UsageOptions, AuthOptionMixin):
         ["cluster-creds", None, None, "file of credentials for the NATS servers"],
         ["cluster-ca", None, None, "certificates that those of the NATS servers are signed by"],
         ["cluster-cert", None, None, "certificate and key of this server, for the NATS servers"],
+        [
+            "processes",
+            None,
+            "1",
+            "processes that share the ports and are one server, for the cores of this machine; "
+            "needs --cluster",
+        ],
         ["student-id", None, "0", "the StudentID that the tcd way in answers HELO with"],
     ]
 
@@ -206,6 +216,14 @@ class Options(UsageOptions, AuthOptionMixin):
         self["proxy-from"] = []
         self["auth"] = []
         self.authOutput = sys.stdout
+        self.words: list[str] = []
+        self.folder: str | None = None
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Read the words, and remember them and where they were typed for other processes."""
+        self.words = list(sys.argv[1:] if options is None else options)
+        self.folder = folder()
+        super().parseOptions(options)
 
     def opt_listen(self, text: str) -> None:
         """WAY=ENDPOINT, such as ssh=tcp:22: auto, ssh, telnet, tcd, json or line (repeatable)"""
@@ -253,13 +271,20 @@ class Options(UsageOptions, AuthOptionMixin):
         if port is not None or not listen:
             listen.insert(0, ("port", AUTO, _endpoint("1134") if port is None else port))
         self["listen"] = [(way, text) for _, way, text in listen]
+        part: Part = self["processes"]
         self["endpoints"] = [
-            (way, _checked(option, partial(_server, text))) for option, way, text in listen
+            (way, _checked(option, partial(_server, text, part, place)))
+            for place, (option, way, text) in enumerate(listen)
         ]
         if self["cluster"] and not isinstance(self["history"], float):
             raise UsageError("--history: a cluster keeps what was said, for a number of days")
         if not self["cluster"] and any(self[option] for option in _OF_CLUSTER):
             raise UsageError("--cluster-…: there is no --cluster that it could be for")
+        if part.of > 1 and not self["cluster"]:
+            raise UsageError("--processes: only with a --cluster are several processes one server")
+        if part.was_started:
+            self["cluster-name"] = part.named(self["cluster-name"] or socket.gethostname())
+            self["max-connections"] = part.portion(self["max-connections"])
         proof = partial(where.tls, self["cluster-ca"], self["cluster-cert"])
         self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
@@ -275,12 +300,18 @@ def _checked(option: str, read: Callable[[], _T]) -> _T:
         raise UsageError(f"--{option}: {why}") from None
 
 
-def _server(description: str) -> IStreamServerEndpoint:
-    """The endpoint of a description; Twisted's parsers fail in many ways."""
+def _server(description: str, part: Part, place: int) -> IStreamServerEndpoint:
+    """The endpoint of a description; Twisted's parsers fail in many ways.
+
+    One of several processes takes the socket that it was given for it.
+    """
     from twisted.internet import reactor
 
+    if part.of > 1:
+        check_shared(description)
+    opens: Any = Adopting(reactor, FIRST_SOCKET + place) if part.was_started else reactor
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
+        endpoint: IStreamServerEndpoint = serverFromString(opens, description)
     except Exception as why:
         raise ValueError(f"{description} is no endpoint: {why}") from None
     return endpoint
@@ -341,6 +372,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "cluster-creds": where.readable,
     "cluster-ca": where.readable,
     "cluster-cert": where.readable,
+    "processes": read_part,
     "student-id": safe,
 }
 #: Options that say how the servers of ``--cluster`` are reached.

@@ -20,11 +20,14 @@ from chatd.chat.chat import Chat
 from chatd.chat.limits import HISTORY_EVENTS
 from chatd.chat.preferences import Preferences
 from chatd.chat.store import Store
+from chatd.chat.text import safe
 from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, give
 from chatd.store.nats import where
 from chatd.store.sqlite import SqliteStore, StoreError
+from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import Options
+from chatd.tap.processes import make_processes
 from chatd.transport.admission import Admission
 from chatd.transport.descriptors import raise_descriptor_limit
 from chatd.transport.farewell import Farewell
@@ -32,10 +35,13 @@ from chatd.transport.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.keeping import Keeping
 from chatd.transport.lease import Lease
+from chatd.transport.lending.exchange import Exchange
 from chatd.transport.listening import Listening
+from chatd.transport.parting import await_return
 from chatd.transport.passwords import Argon2, Checkers, PasswordThread
 from chatd.transport.tcd import Desk
 from chatd.transport.turn import ReactorTurn
+from chatd.transport.watching import Watching
 from chatd.transport.ways import AUTO, ways_in
 
 if TYPE_CHECKING:
@@ -52,9 +58,11 @@ def _token() -> str:
 
 
 def makeService(options: Options) -> IService:
-    """The server that these options describe."""
+    """The server that these options describe, or the processes that are it together."""
     from twisted.internet import reactor
 
+    if options["processes"].starts_others:
+        return make_processes(options, reactor)
     return make_server(options, reactor)
 
 
@@ -64,6 +72,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     core: IReactorCore = reactor
     names.prepare()
     server = MultiService()
+    if options["processes"].was_started:
+        Lifeline().setServiceParent(server)
     cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
     if cluster is not None:
         Keeping(partial(_begin_cluster, cluster)).setServiceParent(server)
@@ -92,7 +102,9 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
+        exchange=Exchange(chat.elsewhere, clock) if cluster is not None else None,
     )
+    chat.places.awaits = partial(await_return, host)
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
     desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
@@ -100,11 +112,14 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     if cluster is not None:
         Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
-    Farewell(chat, store, core).setServiceParent(server)
+    Watching(chat, clock, time.time).setServiceParent(server)
+    Farewell(chat, store, clock, time.time).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
         factory = GateFactory(Door(host, admission, ways, declared, proxies))
         Listening(way, endpoint, factory).setServiceParent(server)
+    if options["processes"].was_started:
+        Ready(options["processes"]).setServiceParent(server)
     return server
 
 
@@ -124,8 +139,8 @@ def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
     reached = where.Where(options["cluster"], user, password, creds, tls)
-    name = options["cluster-name"] or socket.gethostname()
-    return NatsStore(reached, turn, name=f"chatd {name}", days=options["history"])
+    called = safe(options["cluster-name"] or socket.gethostname())
+    return NatsStore(reached, turn, called=called, days=options["history"])
 
 
 def _begin_cluster(store: NatsStore) -> None:

@@ -22,10 +22,12 @@ class Screen:
     """Draws and erases one half-typed line.  Widths and heights are in character cells.
 
     ``_rows`` are those that are shown; of a line higher than the screen, the ones around the
-    cursor.  The cursor stands in column ``_x`` of row ``_y`` of them.
+    cursor.  The cursor stands in column ``_x`` of row ``_y`` of them.  ``_above`` are the rows
+    between what happens and the prompt, each of less than a row's width.
     """
 
     __slots__ = (
+        "_above",
         "_at",
         "_erase",
         "_left",
@@ -44,6 +46,7 @@ class Screen:
     def __init__(self, columns: int, rows: int) -> None:
         self.columns = columns
         self.rows = rows
+        self._above: tuple[str, ...] = ()
         self._prompt = ""
         self._left = 0
         self._shown_prompt = ""
@@ -59,12 +62,15 @@ class Screen:
         """Whole lines that end with CR LF, above the line being typed."""
         return self._erase + data + self._redraw
 
-    def draw(self, prompt: str, left: int, text: str, at: int) -> bytes:
+    def draw(
+        self, prompt: str, left: int, text: str, at: int, above: tuple[str, ...] = ()
+    ) -> bytes:
         """Draw a prompt of ``left`` cells (it may hold colours) and a line in place of the last.
 
-        The cursor stands before the character ``at`` of the line.
+        The cursor stands before the character ``at`` of the line.  The rows ``above`` the prompt
+        may hold colours too.
         """
-        same_prompt = prompt == self._prompt and bool(self._rows)
+        same_prompt = prompt == self._prompt and above == self._above and bool(self._rows)
         if same_prompt:
             if at == self._at and text == self._text:
                 return b""
@@ -73,6 +79,7 @@ class Screen:
                 return typed
         erase, before, top, y, x = self._erase, self._rows, self._top, self._y, self._x
         self._prompt, self._left, self._text, self._at = prompt, left, text, at
+        self._above = above
         self._lay_out()
         if not same_prompt or top != self._top:
             return erase + self._redraw
@@ -86,10 +93,10 @@ class Screen:
         """The terminal has another size: draw the line anew in it.
 
         Terminals that reflow have broken our rows into as many as fit the new width, and have taken
-        the cursor along.
+        the cursor along.  What was above the prompt is not, as it is cut to the width it had.
         """
         above = self._rows_above(columns)
-        self.columns, self.rows = columns, rows
+        self.columns, self.rows, self._above = columns, rows, ()
         if not self._rows:
             return b""
         self._lay_out()
@@ -97,7 +104,8 @@ class Screen:
 
     def _rows_above(self, columns: int) -> int:
         """How many rows of ours are above the cursor's now, in a terminal of another width."""
-        above = 0
+        stripped = map(wcwidth.strip_sequences, self._above)
+        above = sum(1 + reflowed(row, columns, followed=False) for row in stripped)
         for index, row in enumerate(self._rows[: self._y + 1]):
             text = (wcwidth.strip_sequences(self._shown_prompt) if row.left else "") + row.text
             if index < self._y:
@@ -115,6 +123,7 @@ class Screen:
         """Erase the line being typed, for good."""
         erase = self._erase if self._rows else b""
         self._rows, self._y, self._x, self._redraw = [], 0, 0, b""
+        self._above = ()
         self._erase = _erasing(0, alone=True)
         return erase
 
@@ -127,15 +136,17 @@ class Screen:
             self._shown_prompt, left = "> ", 2
         rows = lay_out(left, self._text, self.columns)
         y, self._x = place_of(rows, self._at)
-        fit = max(1, self.rows - 1)
+        fit = max(1, self.rows - 1 - len(self._above))
         top = min(self._top, y, max(0, len(rows) - fit))
         self._top = max(top, y - fit + 1)
         self._y = y - self._top
         self._rows = rows[self._top : self._top + fit]
         drawn = "\r\n".join([row.drawn for row in self._rows])
         prompt = "" if self._top else self._shown_prompt
-        self._redraw = (prompt + drawn + self._to_cursor(len(self._rows) - 1)).encode()
-        self._erase = _erasing(self._y, alone=len(self._rows) == 1)
+        above = "".join([f"{row}\r\n" for row in self._above])
+        self._redraw = (above + prompt + drawn + self._to_cursor(len(self._rows) - 1)).encode()
+        taken = len(self._above) + len(self._rows)
+        self._erase = _erasing(len(self._above) + self._y, alone=taken == 1)
 
     def _to_cursor(self, y: int) -> str:
         """From the end of a row to the cursor's place, which may be that."""

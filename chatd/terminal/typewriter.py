@@ -34,8 +34,10 @@ class Typewriter:
         shown = self._new_row() + data
         return shown + self._write(self._done) if self._repeats else shown
 
-    def draw(self, prompt: str, left: int, text: str, at: int) -> bytes:
-        """Write what is new of the line."""
+    def draw(
+        self, prompt: str, left: int, text: str, at: int, above: tuple[str, ...] = ()
+    ) -> bytes:
+        """Write what is new of the line; nothing can be ``above`` it that is taken away again."""
         wanted = prompt + text
         done, self._done = self._done, wanted
         if wanted.startswith(done):

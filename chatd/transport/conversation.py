@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,21 +16,26 @@ from chatd.chat.commands import receive
 from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, Refused
+from chatd.chat.lending import Lent
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
-from chatd.chat.pace import Pace
 from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
-from chatd.transport.display import Display, Plain, Question
+from chatd.transport.asking import Asking
+from chatd.transport.display import Display, Plain
 from chatd.transport.greeting import greet
 from chatd.transport.host import Host, log_guess
+from chatd.transport.lending.handover import Handover
+from chatd.transport.lending.lent import Lent as LentLine
+from chatd.transport.lending.lent import nothing
 from chatd.transport.outbox import Outbox
+from chatd.transport.pacing import Pacing
 from chatd.transport.parting import Goodbye, keep_place
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 GOODBYE = Notice("Goodbye.")
-#: What who comes for the first time, at a terminal, may do next.
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
+
 
 #: What a line that waits costs beside its characters, in bytes.
 LINE_COST = 64
@@ -47,22 +51,22 @@ class Conversation:
     _log = Logger()
 
     __slots__ = (
-        "_asked",
+        "_asking",
         "_busy",
         "_closing",
         "_cut_off",
         "_ending",
         "_going",
         "_goodbye",
+        "_handover",
         "_host",
         "_last_words",
-        "_later",
         "_lines",
-        "_pace",
+        "_pacing",
         "_reading",
         "_set_reading",
         "_waiting",
-        "_warned",
+        "ask_client",
         "display",
         "lost",
         "outbox",
@@ -88,10 +92,10 @@ class Conversation:
         self._going = False
         self._goodbye: Goodbye | None = None
         self._last_words = 0  # bytes
-        self._warned = False
-        self._later: IDelayedCall | None = None
-        self._asked: Question | None = None
-        self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
+        self._asking = Asking()
+        self._handover: Handover | None = None
+        self.ask_client: Callable[[], None] = nothing
+        self._pacing = Pacing(host, self._go_on, self._deliver)
 
     # Reader: what the chat asks of it -------------------------------------------------------------
 
@@ -114,6 +118,11 @@ class Conversation:
     def needs_all(self) -> bool:
         """People are told that they missed something, and go on."""
         return False
+
+    @property
+    def comes_back(self) -> bool:
+        """People do."""
+        return True
 
     @property
     def full(self) -> bool:
@@ -151,12 +160,21 @@ class Conversation:
         if self.outbox.full and self.session is not None:
             self.session.hold()
         if self._reading and self.outbox.pending > PERSONAL_BYTES:
-            self._read(False)
+            self.set_reading(False)
 
     def refocused(self) -> None:
         """The prompt names another room; after a line of one's own it is drawn anyway."""
         if not (self._going or self._busy):
             self.display.refresh()
+
+    @property
+    def is_told(self) -> bool:
+        """Whether what waits is not shown: where what one types is not taken away again."""
+        return self.display.sees_own
+
+    def shows_waiting(self) -> None:
+        """What waits is drawn with the prompt."""
+        self.display.refresh()
 
     def trace(self) -> Trace:
         """What of that which was sent has arrived, by what the way in knows, or the socket."""
@@ -174,30 +192,23 @@ class Conversation:
             return self._pop(), self._host.now()
         if self._closing or self._ending or self.lost:
             return "", self._host.now()
-        asked = self._asked = Question(question, secret)
-        self._show(asked)
-        return await asked.answer, self._host.now()
+        answer = self._asking.ask(question, secret)
+        self._show_question()
+        return await answer, self._host.now()
 
-    def _show(self, asked: Question) -> None:
-        remark = self.display.ask(asked.text, secret=asked.secret)
-        if remark and self.session is not None:
-            self.session.deliver(Notice(remark))
+    def _show_question(self) -> None:
+        remark = self._asking.show(self.display)
+        if remark:
+            self._deliver(Notice(remark))
         self.display.refresh()
 
-    def _answer(self, text: str) -> bool:
-        """Take a line as the answer, if something is asked."""
-        asked, self._asked = self._asked, None
-        if asked is None:
-            return False
-        self.display.answered()
-        asked.answer.callback(text)
-        return True
+    def _deliver(self, notice: Notice) -> None:
+        if self.session is not None:
+            self.session.deliver(notice)
 
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
-        self._closing = True
-        self._lines.clear()
-        self._forget_question()
+        self.dismiss()
         self.display.leave()
         self.outbox.close()
 
@@ -205,12 +216,7 @@ class Conversation:
         """The connection is about to be closed by somebody else; nobody comes back to it."""
         self._closing = True
         self._lines.clear()
-        self._forget_question()
-
-    def _forget_question(self) -> None:
-        asked, self._asked = self._asked, None
-        if asked is not None:
-            asked.answer.cancel()
+        self._asking.forget()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -224,6 +230,10 @@ class Conversation:
 
         ``entered`` is called once they are in.
         """
+        host = self._host
+        if host.exchange is not None:
+            self._handover = Handover(host, host.exchange, self, visitor, entered)
+            visitor = self._handover.visitor
         self._do(self._enter(visitor, entered))
 
     async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
@@ -253,16 +263,17 @@ class Conversation:
         if self.session is not None:
             self.session.send = display.send
             self.session.restyle()
-        if self._asked is not None:
-            self._show(self._asked)
+        if self._asking.waits:
+            self._show_question()
 
     def connection_lost(self) -> None:
         """The connection is gone, and with it this session; its person may come back."""
         self.lost = True
+        if self.lent is not None:
+            self.lent.lost()
         self._lines.clear()
-        self._forget_question()
-        if self._later is not None and self._later.active():
-            self._later.cancel()
+        self._asking.forget()
+        self._pacing.stop()
         if self._goodbye is not None:  # and whoever does not take it is gone
             self._goodbye.stop()
             self._cut_off = True
@@ -280,35 +291,67 @@ class Conversation:
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
         self._ending = True
-        self._answer("")
+        if self.lent is not None:
+            self.lent.input_ended()
+        self._asking.answer("", self.display)
         self._go_on()
 
     def ready(self) -> None:
         """The connection has room again."""
         if self.lost:
             return
+        if self.lent is not None:
+            self.lent.ready()
         if self.session is not None:
             self.session.resume()
         self.display.refresh()
         self._go_on()
 
+    # On another server ----------------------------------------------------------------------------
+
+    @property
+    def lent(self) -> LentLine | None:
+        """What this goes on as while another server runs it."""
+        return self._handover.lent if self._handover is not None else None
+
+    def let_go(self) -> tuple[list[str], str]:
+        """Leave, as another server runs this; return the lines that wait and what is half typed."""
+        typed = self.display.hand_over()
+        lines, self._lines, self._waiting = self._lines, [], 0
+        self._pacing.stop()
+        session, self.session = self.session, None
+        if session is not None:
+            self._host.chat.leave(session, "", self._host.now())
+        self.set_reading(True)
+        return lines, typed
+
+    def come_back(self, why: str) -> None:
+        """Show things here again, for who is about to come in once more; lines wait until then."""
+        self._busy = True
+        self.display.come_back()
+        self.display.write(self.style(DEFAULT).render_personal(Notice(why)))
+        self.set_reading(True)
+
     # Lines ----------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
         """Take one line of safe text."""
-        if self._closing or self._answer(text):
+        if self.lent is not None:
+            self.lent.data_received(f"{text}\n".encode())
+            return
+        if self._closing or self._asking.answer(text, self.display):
             return
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:
             self._go_on()
         if self._waiting > PASTE_BYTES and self._reading:
-            self._read(False)
+            self.set_reading(False)
 
     def pause(self, paused: bool) -> None:
         """Read nothing while keys wait for their turn."""
         if paused == self._reading:
-            self._read(False) if paused else self._go_on()
+            self.set_reading(False) if paused else self._go_on()
 
     def complete(self, before: str) -> Completion:
         """What the last word before the cursor may become."""
@@ -316,7 +359,7 @@ class Conversation:
 
     def quit(self) -> None:
         """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too."""
-        if not self._answer(""):
+        if not self._asking.answer("", self.display):
             self.line("/quit")
 
     def interrupt(self) -> None:
@@ -324,18 +367,18 @@ class Conversation:
 
         A question is called off instead.
         """
-        if self._answer(""):
+        if self._asking.answer("", self.display):
             return
         waiting = len(self._lines)
         self._lines.clear()
         self._waiting = 0
-        if self.session is not None:
-            lines = f"{waiting} line{'s' * (waiting != 1)}"
-            told = f"Dropped {lines} that waited." if waiting else "/quit or Ctrl-D leaves."
-            self.session.deliver(Notice(told))
+        lines = f"{waiting} line{'s' * (waiting != 1)}"
+        told = f"Dropped {lines} that waited." if waiting else "/quit or Ctrl-D leaves."
+        self._deliver(Notice(told))
         self._go_on()
 
-    def _read(self, reading: bool) -> None:
+    def set_reading(self, reading: bool) -> None:
+        """Let the client send, or not."""
         self._reading = reading
         self._set_reading(reading)
 
@@ -347,17 +390,15 @@ class Conversation:
             self._going = False
 
     def _do_lines(self) -> None:
-        while self._lines and not (self._busy or self._later or self.outbox.full or self.lost):
-            wait = self._pace.wait(self._host.clock.seconds()) if self._pace else 0.0
-            if wait:
-                self._wait(wait)
+        while self._lines and not (self._busy or self.outbox.full or self.lost):
+            if self._pacing.holds():
                 return
             self._receive(self._pop())
         if self._lines:
             return
-        self._warned = False
+        self._pacing.calm()
         if not (self._reading or self.outbox.full or self.lost):
-            self._read(True)
+            self.set_reading(True)
         if self._ending and not (self._busy or self._closing or self.lost):
             self._say_goodbye()
 
@@ -379,22 +420,6 @@ class Conversation:
         text = self._lines.pop(0)
         self._waiting -= len(text) + LINE_COST
         return text
-
-    def _wait(self, seconds: float) -> None:
-        self._later = self._host.clock.callLater(seconds, self._waited)
-        flood = self._host.flood
-        if flood is not None and not self._warned and self.session is not None:
-            self._warned = True
-            self.session.deliver(
-                Notice(
-                    f"You write fast: your lines go out at {flood.a_second:g} a second now, "
-                    "and none is lost."
-                )
-            )
-
-    def _waited(self) -> None:
-        self._later = None
-        self._go_on()
 
     def _receive(self, text: str) -> None:
         session = self.session
@@ -424,8 +449,8 @@ class Conversation:
             if self.session is not None:
                 log_guess(refused, self.session.address)
                 self.session.deliver(refused.as_event())
-        except CancelledError:
-            return  # gone before they said what they were asked
+        except (CancelledError, Lent):
+            return  # gone before they said what they were asked, or run elsewhere
         except Exception as bug:
             self.broken(bug)
         self._busy = False

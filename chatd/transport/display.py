@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
-
-from twisted.internet.defer import Deferred
 
 from chatd.chat.preferences import Preferences
 from chatd.terminal.preferred import plain_style
@@ -49,16 +47,14 @@ class Display(Protocol):
     def leave(self) -> None:
         """Take away what is not a line: it is somebody's own screen again."""
 
+    def described(self) -> Mapping[str, object] | None:
+        """What another server has to know that is to draw it; None: nothing is drawn."""
 
-class Question:
-    """What somebody is asked, until they have answered."""
+    def hand_over(self) -> str:
+        """Leave, as another server draws here from now on; return what is typed and not entered."""
 
-    __slots__ = ("answer", "secret", "text")
-
-    def __init__(self, text: str, secret: bool) -> None:
-        self.text = text
-        self.secret = secret
-        self.answer: Deferred[str] = Deferred()
+    def come_back(self) -> None:
+        """Nobody else draws here any more."""
 
 
 class Plain:
@@ -109,3 +105,13 @@ class Plain:
 
     def leave(self) -> None:
         """Nothing is on the screen that would have to go."""
+
+    def described(self) -> None:
+        """Nothing is drawn."""
+
+    def hand_over(self) -> str:
+        """Whatever is half typed is with the codec, and stays there."""
+        return ""
+
+    def come_back(self) -> None:
+        """Nothing was drawn."""

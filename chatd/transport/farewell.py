@@ -1,27 +1,50 @@
-"""Farewell: when the server stops, everyone is told, their connections and the store are closed."""
+"""Farewell: when the server stops, everyone is told, their connections and the store are closed.
+
+Where there are other servers, the places of those who could come back go to them: people connect
+again, are where they were, and nobody has seen them leave.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import cycle
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import AlreadyCalled, AlreadyCancelled
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
+from chatd.chat.people import Person
+from chatd.chat.returning import drop
 from chatd.chat.store import Store
 
-#: Seconds for last words to leave.
+#: Seconds for last words to leave, and for places to go to the other servers.
 LAST_WORDS_SECONDS = 0.2
+MOVING_SECONDS = 20.0
+#: Places that are on their way at once: fewer than are kept of one address.
+AT_ONCE = 32
+
+#: What people are told.
+STOPPING = "The server is stopping. Goodbye."
+MOVED = Notice("This server is stopping. Connect again, and you are where you were.")
 
 
 class Farewell(Service):
-    """Says goodbye as the service stops."""
+    """Says goodbye as the service stops; ``now`` is the time of day."""
 
-    def __init__(self, chat: Chat, store: Store, clock: Any) -> None:
+    _log = Logger()
+
+    def __init__(
+        self, chat: Chat, store: Store, clock: IReactorTime, now: Callable[[], float]
+    ) -> None:
         self._chat = chat
         self._store = store
         self._clock = clock
+        self._now = now
 
     def stopService(self) -> Deferred[None]:
         """Tell everyone, close their connections, wait a moment, and close the store."""
@@ -29,10 +52,12 @@ class Farewell(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        everyone = self._chat.people.everyone()
+        everyone = [each for each in self._chat.people.everyone() if not each.server]
+        await self._move(everyone)
+        self._chat.elsewhere.hang_up(STOPPING)
         for person in everyone:
             for session in tuple(person.sessions):
-                session.deliver(Notice("The server is stopping. Goodbye."))
+                session.deliver(Notice(STOPPING))
                 session.reader.close()
             place = self._chat.places.get(person)
             if place is not None:  # nobody comes back to it any more
@@ -41,4 +66,40 @@ class Farewell(Service):
             said: Deferred[None] = Deferred()
             self._clock.callLater(LAST_WORDS_SECONDS, said.callback, None)
             await said
+        self._chat.elsewhere.bye()
         await self._store.close()
+
+    # To the other servers -------------------------------------------------------------------------
+
+    async def _move(self, everyone: Sequence[Person]) -> None:
+        """Let everybody who could come back do so at another server, if there is one."""
+        servers = self._chat.elsewhere.names
+        if not servers:
+            return
+        pairs = zip(everyone, cycle(servers), strict=False)
+        movers = [Deferred.fromCoroutine(self._move_some(pairs)) for _ in range(AT_ONCE)]
+        moving = gatherResults(movers, consumeErrors=True)
+        late = self._clock.callLater(MOVING_SECONDS, moving.cancel)
+        try:
+            await moving
+        except Exception as why:  # the others leave as they would without other servers
+            self._log.error("people could not be moved: {why}", why=why)
+        with suppress(AlreadyCalled, AlreadyCancelled):
+            late.cancel()
+
+    async def _move_some(self, pairs: Iterator[tuple[Person, str]]) -> None:
+        for person, server in pairs:
+            await self._move_one(person, server)
+
+    async def _move_one(self, person: Person, server: str) -> None:
+        """Let one person do so: their place is there before they can be."""
+        sessions = tuple(person.sessions)
+        comes_back = all(session.reader.comes_back for session in sessions)
+        if not (comes_back and self._chat.places.may_keep(person)):
+            return
+        for session in sessions:
+            session.deliver(MOVED)
+            drop(self._chat, session, self._now())
+        await self._chat.moving.send_away(person, server)
+        for session in sessions:
+            session.reader.close()

@@ -15,6 +15,7 @@ from chatd.chat.limits import Flood
 
 if TYPE_CHECKING:
     from chatd.transport.conversation import Conversation
+    from chatd.transport.lending.exchange import Exchange
 
 _log = Logger()
 
@@ -25,6 +26,7 @@ class Host:
 
     ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``flood`` is None
     when nobody is slowed down.  ``operators`` are the blobs of the ssh keys of operators.
+    ``exchange`` has the lines to the other servers of a cluster; without it no line is lent.
     """
 
     chat: Chat
@@ -33,6 +35,7 @@ class Host:
     motd: tuple[str, ...] = ()
     flood: Flood | None = field(default_factory=Flood)
     operators: frozenset[bytes] = frozenset()
+    exchange: Exchange | None = None
 
 
 def log_guess(refused: Refused, address: str) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 from chatd.chat import names
 from chatd.chat.entrance import Visitor
@@ -19,7 +21,12 @@ from chatd.chat.private import whisper
 from chatd.chat.room import Room
 from chatd.chat.session import Session
 from chatd.chat.welcome import TURNED_AWAY
+from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host, log_guess
+from chatd.transport.lending.borrowed import Borrowed
+from chatd.transport.lending.exchange import Exchange
+from chatd.transport.lending.lent import Lender, Lent
+from chatd.transport.lending.line import Line, State
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import json
 from chatd.wire.json import ErrorCode
@@ -27,6 +34,9 @@ from chatd.wire.json_events import EventStyle, Fields, MessageStyle, placed
 
 #: The version in which events are typed and requests have answers.
 BOT = 2
+
+#: The program that a connection is at another server.
+PROGRAM = "json"
 
 #: What one is told when the server is full.
 FULL_ANSWER = json.encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
@@ -63,13 +73,44 @@ _ERRORS = {
 }
 
 
-class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
-    """One connection of either version; which one, its first object tells."""
+class _NoDoor:
+    """The door of who came in at another server; that server keeps it."""
 
-    def __init__(self, host: Host, arrival: Arrival) -> None:
+    def reached(self) -> tuple[str, int]:
+        """Nobody knows here."""
+        return "", 0
+
+    def become(self, name: str, conversation: Conversation, data: bytes) -> None:
+        """A program's connection becomes nothing else."""
+
+    def admit(self, operator: bool) -> str | None:
+        """They are in already."""
+        return None
+
+
+def offer(host: Host) -> None:
+    """Let other servers lend their lines to this way in."""
+
+    def borrow(line: Line, who: Visitor, how: State) -> None:
+        here = replace(host, exchange=None)  # what is borrowed is not lent on
+        arrival = Arrival(who.address, _NoDoor())
+        JsonProtocol(here, arrival, who.account).run_borrowed(Borrowed(line))
+
+    if host.exchange is not None:
+        host.exchange.programs[PROGRAM] = borrow
+
+
+class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
+    """One connection of either version; which one, its first object tells.
+
+    ``proved`` is the account of who comes by another server and has proved it there.
+    """
+
+    def __init__(self, host: Host, arrival: Arrival, proved: str = "") -> None:
         super().__init__(host, arrival)
         self._codec = json.JsonCodec()
         self._version = 1
+        self._proved = proved
 
     def read(self, data: bytes) -> list[json.Object | json.BadObject]:
         """The objects that these bytes complete."""
@@ -189,11 +230,13 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             return
         host, now = self.host, self.host.now()
         self._version = version = who.version
-        nick, address, account = who.username, self.arrival.address, ""
+        nick, address, account = who.username, self.arrival.address, self._proved
         if who.password is not None:
             proved = await host.chat.logins.prove(nick, who.password, address, now)
             account = proved.name.key
         visitor = Visitor(nick, address, account=account)
+        if host.exchange is not None:
+            visitor = replace(visitor, lend=partial(self._lend, host.exchange, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
         if self.over:
             host.chat.leave(session, "", now)
@@ -206,6 +249,36 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         if version == BOT:
             entered["room"] = session.focus.name.shown if session.focus else None
         self.write(json.encode(entered))
+
+    async def _lend(
+        self, exchange: Exchange, visitor: Visitor, who: json.Username, server: str, account: str
+    ) -> bool:
+        """Let a server run this for the owner of an account, whose program begins anew there."""
+        line = await exchange.open(server, visitor, PROGRAM, {})
+        if line is None:
+            return False
+        lender = Lender(
+            self.outbox,
+            self.set_reading,
+            lambda why: self.outbox.close(),
+            lambda status: self.outbox.close(),
+        )
+        lent = Lent(line, lender)
+        if self.over:
+            lent.lost()
+            return True
+        self.pass_on(lent)
+        first = {"username": who.username, "version": who.version}
+        unread = [json.Object(first), *self._requests]
+        self._requests.clear()
+        for request in unread:
+            if isinstance(request, json.Object):
+                lent.data_received(json.encode(request.fields))
+            else:
+                self._error(ErrorCode.BROKEN, request.sentence)
+        lent.data_received(self._codec.unfinished)
+        self.set_reading(True)
+        return True
 
     def _disconnect(self) -> None:
         if self.session is not None:

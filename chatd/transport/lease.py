@@ -3,7 +3,7 @@
 The others give away the nicks of a server that they have not heard of for 30 s.  So one that could
 not renew its lease for 25 s must have nobody any more by then: its people come again by another
 server, or by this one when it is back.  That holds when the cluster is away, and when this process
-stood still.
+stood still.  Long before that people are told that what they say waits.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ from chatd.transport.admission import Admission
 RENEW_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 FENCE_SECONDS = 25.0
+#: Seconds without a connection, and with one but without an answer, until people are told: what is
+#: over sooner they need not know.  A request is given three seconds as well.
+BLIP_SECONDS = 2.0
+UNANSWERED_SECONDS = 3.0
 
 #: What people are told then, and who comes meanwhile.
 LOST = "This server has lost touch with the others; connect again."
@@ -34,6 +38,14 @@ AWAY = "This server has lost touch with the others; try again in a moment."
 
 class Leased(Protocol):
     """What keeps the lease."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection to the cluster."""
+
+    @property
+    def answers(self) -> int:
+        """How often the cluster has said up to now that it has kept something."""
 
     def renew(self, renewed: Callable[[], None]) -> None:
         """Renew it, and say when that is done."""
@@ -58,6 +70,10 @@ class Lease(Service):
         self._now = now
         self._admission = admission
         self._renewed_at = self._renew_at = 0.0
+        self._answers = 0
+        self._felt_at = 0.0
+        self._owed_since: float | None = None
+        self._down_since: float | None = None
         self._beats = LoopingCall(self._beat)
         self._beats.clock = clock
 
@@ -68,23 +84,55 @@ class Lease(Service):
         self._beats.start(LOOK_SECONDS)
 
     def stopService(self) -> None:
-        """Say that this server ends."""
+        """Renew no more; that this server ends is said by who says farewell."""
         super().stopService()
         if self._beats.running:
             self._beats.stop()
-        self._chat.elsewhere.bye()
 
     def _beat(self) -> None:
         now = self._clock.seconds()
         if now - self._renewed_at > FENCE_SECONDS:
             self._let_go()
         self._chat.elsewhere.look(self._now())
+        self._feel(now)
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
-            self._leased.renew(self._renewed)
+            self._renew(now)
             self._chat.elsewhere.beat(self._now())
+        elif self._owed_since is not None or self._chat.waiting.count:
+            self._renew(now)
+
+    def _renew(self, now: float) -> None:
+        if self._owed_since is None:
+            self._owed_since = now
+        self._leased.renew(self._renewed)
+
+    def _feel(self, now: float) -> None:
+        """See whether the cluster answers, and let people know when it is otherwise than before.
+
+        One that keeps what is said does, also when it does not renew the lease.
+        """
+        stood_still = now - self._felt_at > 2 * LOOK_SECONDS
+        self._felt_at = now
+        if stood_still:  # what came meanwhile is read only now
+            self._owed_since = self._down_since = None
+        answers, self._answers = self._answers, self._leased.answers
+        if answers != self._answers:
+            self._owed_since = None
+        if self._leased.is_up:
+            self._down_since = None
+        elif self._down_since is None:
+            self._down_since = now
+            self._owed_since = now if self._owed_since is None else self._owed_since
+        if _longer(self._down_since, now, BLIP_SECONDS) or _longer(
+            self._owed_since, now, UNANSWERED_SECONDS
+        ):
+            self._chat.waiting.lost_touch()
+        elif self._owed_since is None:
+            self._chat.waiting.in_touch()
 
     def _renewed(self) -> None:
+        self._owed_since = None
         self._renewed_at = self._clock.seconds()
         self._chat.elsewhere.renewed_at = self._now()
         if self._admission.closed:
@@ -96,6 +144,7 @@ class Lease(Service):
         if self._admission.closed:
             return
         self._admission.closed = AWAY
+        self._chat.elsewhere.hang_up(LOST)
         people = [person for person in self._chat.people.everyone() if not person.server]
         self._log.error("cluster: out of touch, {count} people let go of", count=len(people))
         now = self._now()
@@ -107,3 +156,7 @@ class Lease(Service):
             place = self._chat.places.get(person)
             if place is not None:
                 returning.end(self._chat, place, now)
+
+
+def _longer(since: float | None, now: float, seconds: float) -> bool:
+    return since is not None and now - since >= seconds

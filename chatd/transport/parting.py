@@ -7,6 +7,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import PLACE_SECONDS
+from chatd.chat.places import Place
 from chatd.chat.returning import drop, end
 from chatd.chat.session import Session
 from chatd.transport.host import Host
@@ -21,7 +22,12 @@ def keep_place(host: Host, session: Session) -> None:
     """Keep the place of somebody whose connection is lost, if they could prove it is theirs."""
     place = drop(host.chat, session, host.now())
     if place is not None:
-        host.clock.callLater(PLACE_SECONDS, lambda: end(host.chat, place, host.now()))
+        await_return(host, place)
+
+
+def await_return(host: Host, place: Place) -> None:
+    """Let a place end in time, unless somebody comes back to it."""
+    host.clock.callLater(PLACE_SECONDS, lambda: end(host.chat, place, host.now()))
 
 
 class Goodbye:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
@@ -18,11 +18,14 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
+from chatd.chat.lending import Lent as LentAway
 from chatd.chat.log import Style
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.transport.host import Arrival, Host
+from chatd.transport.lending.borrowed import Borrowed
+from chatd.transport.lending.lent import Lent
 from chatd.transport.outbox import Outbox, outbox_for, stream
 
 #: Seconds of silence after which something that is complete but for its end counts.
@@ -42,6 +45,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     """
 
     _log = Logger()
+    outbox: Outbox
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
         self.host = host
@@ -54,6 +58,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         self._ending = False
         self._silence: IDelayedCall | None = None
         self._later: IDelayedCall | None = None
+        self.lent: Lent | None = None
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
 
     # What each way in says for itself -------------------------------------------------------------
@@ -103,6 +108,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return False
 
     @property
+    def comes_back(self) -> bool:
+        """A program begins anew."""
+        return False
+
+    @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
         return self.over or self.outbox.full
@@ -139,6 +149,14 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     def refocused(self) -> None:
         """A program has no prompt."""
 
+    @property
+    def is_told(self) -> bool:
+        """A program is answered, or asks nothing."""
+        return False
+
+    def shows_waiting(self) -> None:
+        """A program is shown what is kept."""
+
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """A program is asked nothing."""
         return "", self.host.now()
@@ -159,9 +177,34 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     def connectionMade(self) -> None:
         """Somebody is there; they speak first."""
         assert self.transport is not None  # Twisted's promise
-        self.outbox: Outbox = outbox_for(self.transport, self.host.clock, self._ready)
+        self.outbox = outbox_for(self.transport, self.host.clock, self._ready)
+
+    def set_reading(self, reading: bool) -> None:
+        """Let the program send, or not."""
+        transport = stream(self.transport)
+        if reading:
+            transport.resumeProducing()
+        else:
+            transport.pauseProducing()
+
+    def run_borrowed(self, channel: Borrowed) -> None:
+        """Run on a line that another server lends."""
+        self.outbox = channel.outbox
+        channel.pass_to(_Borrowing(self, channel))
+
+    def pass_on(self, lent: Lent) -> None:
+        """Only pass on from now on, as another server runs this."""
+        self.lent = lent
+        lent.begin()
+
+    def ready(self) -> None:
+        """The connection takes something again."""
+        self._ready()
 
     def _ready(self) -> None:
+        if self.lent is not None:
+            self.lent.ready()
+            return
         if self.session is not None:
             self.session.resume()
         self._go_on()
@@ -170,11 +213,14 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         """Bytes came: take the requests that they complete."""
         if self.over:
             return
+        if self.lent is not None:
+            self.lent.data_received(data)
+            return
         self._requests += self.read(data)
         self._go_on()
         if len(self._requests) > REQUESTS and not self._paused:
             self._paused = True
-            stream(self.transport).pauseProducing()
+            self.set_reading(False)
         self._await_silence()
 
     def _await_silence(self) -> None:
@@ -190,6 +236,9 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     def readConnectionLost(self) -> None:
         """Nothing more will come: do what waits, then part."""
         _stop(self._silence)
+        if self.lent is not None:
+            self.lent.input_ended()
+            return
         self._ending = True
         self._finish()
 
@@ -202,6 +251,8 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         self._requests.clear()
         _stop(self._silence)
         _stop(self._later)
+        if self.lent is not None:
+            self.lent.lost()
         self.outbox.forget()
         self.gone()
         if self.session is not None:
@@ -215,6 +266,8 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             Deferred.fromCoroutine(self._work()).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
+        if failure.check(LentAway):  # nothing is done here any more
+            return
         self._log.failure("a request failed", failure=failure)
         self.outbox.abort()
 
@@ -235,7 +288,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             return
         if self._paused:
             self._paused = False
-            stream(self.transport).resumeProducing()
+            self.set_reading(True)
             self._await_silence()
         if self._ending and not self.outbox.full:
             self.close()
@@ -243,6 +296,48 @@ class ProgramProtocol(Protocol, Generic[_Request]):
     def _waited(self) -> None:
         self._later = None
         self._go_on()
+
+
+class _Borrowing:
+    """What runs in a borrowed channel: a program's connection, as its protocol knows it."""
+
+    def __init__(self, protocol: ProgramProtocol[Any], channel: Borrowed) -> None:
+        self._protocol = protocol
+        self._channel = channel
+        protocol.transport = self  # type: ignore[assignment]  # of which it wants no more than this
+
+    def pauseProducing(self) -> None:
+        """Nothing more is read."""
+        self._channel.pause()
+
+    def resumeProducing(self) -> None:
+        """It is read again."""
+        self._channel.resume()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the program."""
+        self._protocol.dataReceived(data)
+
+    def resized(self, columns: int, rows: int) -> None:
+        """A program has no screen."""
+
+    def interrupted(self) -> None:
+        """Nor keys."""
+
+    def input_ended(self) -> None:
+        """The program sends nothing more."""
+        self._protocol.readConnectionLost()
+
+    def ready(self) -> None:
+        """The outbox has room again."""
+        self._protocol.ready()
+
+    def answered(self) -> None:
+        """It is asked for no sign of life."""
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self._protocol.connectionLost()
 
 
 def _stop(call: IDelayedCall | None) -> None:

@@ -6,7 +6,7 @@ Telnet in character mode and ssh with a pty both have one.  It joins the I/O-fre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,6 +15,7 @@ from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
 from chatd.chat.tally import in_short
 from chatd.chat.text import safe
+from chatd.chat.waiting import waiting_lines
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import PAPER
 from chatd.terminal.editor import (
@@ -31,6 +32,7 @@ from chatd.terminal.editor import (
 )
 from chatd.terminal.keys import Key, Keys, Paste, Text
 from chatd.terminal.paste import blocks
+from chatd.terminal.pending import pending
 from chatd.terminal.preferred import style_for
 from chatd.terminal.screen import Screen
 from chatd.terminal.style import TextStyle
@@ -71,6 +73,7 @@ class Terminal:
         "_keys",
         "_left",
         "_lookups",
+        "_marks",
         "_marks_pastes",
         "_outbox",
         "_plain",
@@ -111,6 +114,7 @@ class Terminal:
         self._size = (columns, rows)
         self._clear = False
         self._left = False
+        self._marks: tuple[str, ...] = ()
         self._marks_pastes = False
         self._lookups = 0
         self._pressed: Sequence[Text | Key | Paste] = ()
@@ -192,14 +196,32 @@ class Terminal:
     def _draw(self) -> bytes:
         shown = self._editor.shown()
         prompt, width = self._prompt() if shown.prompted else ("", 0)
-        return self._screen.draw(prompt, width, shown.text, shown.at)
+        self._marks = self._pending()
+        return self._screen.draw(prompt, width, shown.text, shown.at, self._marks)
+
+    def _pending(self) -> tuple[str, ...]:
+        """What one said that is not kept yet; on paper it stands."""
+        session = self._conversation.session
+        if session is None or session.waits is None or self.sees_own:
+            return ()
+        lines = [
+            ("" if room is session.focus else str(room), event)
+            for room, event in waiting_lines(session)
+        ]
+        look = theme(session.preferences.theme, self._depth)
+        return pending(lines, look, self._screen.columns, self._screen.rows)
 
     def _recount(self) -> bytes:
-        """Draw the prompt anew if something was said in another room; on paper it stays."""
+        """Draw the prompt anew if something was said in another room, or is kept now.
+
+        On paper it stays.
+        """
         session = self._conversation.session
-        if session is None or not session.tally or self.sees_own or self._left:
+        if session is None or self.sees_own or self._left:
             return b""
-        return self._draw() if in_short(session) != self._told else b""
+        if self._marks or (session.tally and in_short(session) != self._told):
+            return self._draw()
+        return b""
 
     def _suited(self) -> bytes:
         """Whether it is to be plain may have changed, and the terminal may not know us yet."""
@@ -248,14 +270,45 @@ class Terminal:
         self._editor.masked = False
 
     def leave(self) -> None:
-        """Take the line being typed off the screen: it is somebody's own terminal again."""
+        """Take the line being typed off the screen: it is somebody's own terminal again.
+
+        What waits stays there: nobody will show what becomes of it.
+        """
         if not self._left:
             self._left = True
-            self._put(self._screen.leave() + (_MARK_NO_PASTES if self._marks_pastes else b""))
+            waits = "".join([f"{row}\r\n" for row in self._marks]).encode()
+            ends = _MARK_NO_PASTES if self._marks_pastes else b""
+            self._put(self._screen.leave() + waits + ends)
+
+    def described(self) -> Mapping[str, object]:
+        """Its size and its kind."""
+        columns, rows = self._size
+        return {"columns": columns, "rows": rows, "colours": self.colours, "ansi": self._ansi}
+
+    def hand_over(self) -> str:
+        """Press what waits to be pressed, and leave."""
+        while self._pressed:
+            self._press_some()
+        typed, self._keys, self._editor = self.typed, Keys(), Editor()
+        for call in (self._escape, self._pressing):
+            if call is not None and call.active():
+                call.cancel()
+        self._pressing = None
+        self.leave()
+        return typed
+
+    def come_back(self) -> None:
+        """Draw from the next row on, as nobody knows what is on the screen."""
+        self._left = self._marks_pastes = False
+        self._set_up(*self._size)
+        self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size now, in cells; of many in one turn the last one counts."""
         self._size = (columns, rows)
+        if self._conversation.lent is not None:
+            self._conversation.lent.resized(columns, rows)
+            return
         if self._resizing is None or not self._resizing.active():
             self._resizing = self._clock.callLater(0, self.refresh)
 
@@ -263,6 +316,9 @@ class Terminal:
 
     def receive(self, data: bytes) -> None:
         """Take what the keyboard sent."""
+        if self._conversation.lent is not None:
+            self._conversation.lent.data_received(data)
+            return
         if self._escape is not None and self._escape.active():
             self._escape.cancel()
         self._escape = None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
 
 
 class DeferredAnswer:
@@ -30,6 +31,8 @@ class DeferredAnswer:
 class ReactorTurn:
     """`chatd.store.turn.Turn` of a reactor."""
 
+    _log = Logger()
+
     def __init__(self, reactor: IReactorFromThreads) -> None:
         self._reactor = reactor
 
@@ -40,3 +43,8 @@ class ReactorTurn:
     def answer(self) -> DeferredAnswer:
         """Something new to wait for."""
         return DeferredAnswer()
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let something go on; a bug in it is logged."""
+        going_on = Deferred.fromCoroutine(work)
+        going_on.addErrback(lambda failure: self._log.failure("answering failed", failure=failure))

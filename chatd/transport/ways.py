@@ -42,6 +42,7 @@ def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[
     """Every way in, by its name."""
     ssh = shell.factory(host, host_key)
     shared = desk or tcd.Desk()
+    json.offer(host)
     return {
         "ssh": _Way(
             shell.recognises,

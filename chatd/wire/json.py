@@ -145,6 +145,11 @@ class JsonCodec:
         self._before = 0
 
     @property
+    def unfinished(self) -> bytes:
+        """What came of an object that has not ended."""
+        return bytes(self._held)
+
+    @property
     def held(self) -> int:
         """The bytes of an unfinished object."""
         return len(self._held)

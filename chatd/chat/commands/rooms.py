@@ -11,6 +11,7 @@ from chatd.chat.durations import duration
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.people import Person
+from chatd.chat.reach import status
 from chatd.chat.room import Room
 from chatd.chat.text import cut
 
@@ -68,14 +69,7 @@ def _users(call: Call) -> None:
 
 
 def _status(call: Call) -> None:
-    everyone, elsewhere = call.chat.people.everyone(), call.chat.elsewhere
-    here = sum(not person.server for person in everyone)
-    rows = [f"{len(everyone)} people in all, {here} of them on this server"]
-    if elsewhere.is_shared:
-        others = elsewhere.servers
-        rows.append(f"{others} other server{'s' * (others != 1)}")
-        rows.append(f"the cluster answered {duration(call.now - elsewhere.renewed_at)} ago")
-    call.list("Status:", rows)
+    call.list("Status:", status(call.chat, call.session, call.now))
 
 
 def _standing(person: Person) -> str:
@@ -160,7 +154,7 @@ COMMANDS = (
     ),
     Command("rooms", "", "which rooms there are", _rooms, ("list",)),
     Command("users", "[ROOM]", "who is in a room", _users, ("who", "names")),
-    Command("status", "", "how many people and servers there are", _status),
+    Command("status", "", "where you are, who else is there, and what is out of reach", _status),
     Command("whois", "NICK", "who somebody is", _whois),
     Command("topic", "[TEXT]", "what this room is about; its moderators may say it", _topic),
     Command("invite", "NICK [ROOM]", "ask somebody into a room", _invite),

@@ -1,7 +1,8 @@
 """Claims on nicks in the cluster: each is one message, and holds while its server lives.
 
 A server lives while it renews its lease.  A claim whose server does not is anybody's: it is
-replaced by its revision, so that only one of several who want it gets it.
+replaced by its revision, so that only one of several who want it gets it.  So is one that the owner
+of the nick wants back.
 """
 
 from __future__ import annotations
@@ -46,19 +47,22 @@ class Claims:
         """Give back everything at once: this server is gone."""
         await self._streams.purge(NODES, f"$KV.nodes.{self._lease}")
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it, or nobody answers."""
+    async def claim(self, nick: str, holder: str, owner: bool = False) -> bool:
+        """Take a nick for a holder, or for its owner; False when another holds it.
+
+        It is False as well when nobody answers.
+        """
         async with self._turns.setdefault(nick, asyncio.Lock()):
             known = self._claims.get(nick)
-            if known is not None:
+            if known is not None and (known.holder == holder or not owner):
                 return known.holder == holder
             try:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
-                    return await self._claim(nick, holder)
+                    return await self._claim(nick, holder, owner)
             except TimeoutError:
                 return False
 
-    async def _claim(self, nick: str, holder: str) -> bool:
+    async def _claim(self, nick: str, holder: str, owner: bool) -> bool:
         subject, expected = f"$KV.nicks.{word(nick)}", 0
         data = json.dumps({"lease": self._lease, "holder": holder}).encode()
         while True:
@@ -69,8 +73,7 @@ class Claims:
                 if there is None:
                     expected = 0
                     continue
-                lease = _lease(there)
-                if lease is not None and lease != self._lease and await self._lives(lease):
+                if not owner and await self._is_held(there):
                     return False
                 expected = there.seq
             except (AwayError, DeclinedError):
@@ -86,6 +89,11 @@ class Claims:
             except (AwayError, DeclinedError):
                 await asyncio.sleep(0.1)
 
+    async def _is_held(self, claim: Message) -> bool:
+        """Whether a claim is that of another server, which lives."""
+        lease = _lease(claim)
+        return lease is not None and lease != self._lease and await self._lives(lease)
+
     async def _lives(self, lease: str) -> bool:
         while True:
             try:
@@ -95,8 +103,26 @@ class Claims:
 
     async def alone(self) -> bool:
         """Whether no other server lives."""
-        messages, _ = await self._streams.page(NODES, "$KV.nodes.*", 1)
-        return all(message.subject.endswith(f".{self._lease}") for message in messages)
+        info = await self._streams.info(NODES, subjects_filter="$KV.nodes.*")
+        alive = (info or {}).get("state", {}).get("subjects") or {}
+        return all(subject.endswith(f".{self._lease}") for subject in alive)
+
+    async def give(self, nick: str, server: str) -> None:
+        """Let a claim be another server's, which takes it before anybody else can."""
+        async with self._turns.setdefault(nick, asyncio.Lock()):
+            known = self._claims.pop(nick, None)
+            if known is None:
+                return
+            data = json.dumps({"lease": server, "holder": ""}).encode()
+            subject = f"$KV.nicks.{word(nick)}"
+            while True:
+                try:
+                    await self._streams.publish(subject, data, expected=known.revision)
+                    break
+                except ElsewhereError:
+                    break  # the other server has it already
+                except (AwayError, DeclinedError):
+                    await asyncio.sleep(0.1)
 
     async def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""

@@ -27,6 +27,7 @@ class Message:
     subject: str
     data: bytes
     headers: Mapping[str, str]
+    reply: str = ""
 
     @property
     def seq(self) -> int:
@@ -71,7 +72,8 @@ class DirectClient(Client):
         if hear is None:
             return
         try:
-            hear(Message(subject.decode(), data, read_headers(headers) if headers else _NOTHING))
+            head = read_headers(headers) if headers else _NOTHING
+            hear(Message(subject.decode(), data, head, reply.decode()))
         except Exception as bug:
             await self._error_cb(bug)
 

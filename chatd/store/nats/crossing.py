@@ -1,17 +1,21 @@
 """Crossing: between the chat's thread and that of the connection, in both directions and in order.
 
-Whoever waits for something in the chat's thread waits for a `chatd.store.turn.Answer`.
+Whoever waits for something in the chat's thread waits for a `chatd.store.turn.Answer`.  While more
+is on its way to the chat than that can do, nothing is taken in that can be read or asked for later.
+What has to come, acknowledgements and answers, has its bound in what may be asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.store import away
+from chatd.store.nats.flow import Flow
 from chatd.store.nats.jetstream import DeclinedError
 from chatd.store.nats.link import AwayError, Loop
 from chatd.store.steps import do_each, raises
@@ -20,7 +24,17 @@ from chatd.store.turn import Answer, Turn
 Found = TypeVar("Found")
 
 #: Seconds between the attempts to read something.  An election takes up to 12.
-READ_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0, 0.0)
+READ_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
+#: Steps for the chat's thread, and their bytes as far as they have many, from which on nothing is
+#: taken in: a second of what a busy thread can do.
+STEPS = 10_000
+STEP_BYTES = 32 * 1024 * 1024
+#: Pages that are read at once to catch up, so that what comes beyond the steps is bounded as well.
+PASSAGES = 16
+#: Questions that may be under way; each costs 2 KB or so, and somebody asks one at a time.
+READS = 10_000
+#: Seconds until somebody who waits for the chat's thread looks again.
+_LOOK_SECONDS = 0.02
 
 
 class Crossing:
@@ -29,6 +43,10 @@ class Crossing:
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
         self._steps: list[Callable[[], None]] = []
+        self._size = 0
+        self._out = Flow(STEPS, STEP_BYTES)
+        self._reads = 0
+        self._passages = asyncio.Semaphore(PASSAGES)
 
     def _start(self) -> None:
         self._loop = Loop()
@@ -55,28 +73,69 @@ class Crossing:
         except Exception as bug:
             self.tell(partial(raises, bug))
 
-    def tell(self, step: Callable[[], None]) -> None:
+    def tell(self, step: Callable[[], None], size: int = 0) -> None:
         """Run something in the chat's thread; from that of the connection, in order."""
+        self._out.begins(size)
         self._steps.append(step)
+        self._size += size
         if len(self._steps) == 1:
             self._loop.loop.call_soon(self._tell_now)
 
     def _tell_now(self) -> None:
         steps, self._steps = self._steps, []
-        self._turn.soon(partial(do_each, steps))
+        size, self._size = self._size, 0
+        self._turn.soon(partial(self._do, steps, size))
 
-    async def _read(self, work: Callable[..., Awaitable[Found]], *values: object) -> Found:
-        """Look something up, in the thread of the connection.
+    def _do(self, steps: list[Callable[[], None]], size: int) -> None:
+        """Do what came; in the chat's thread."""
+        try:
+            do_each(steps)
+        finally:
+            self._out.ends(len(steps), size)
 
-        :raises Refused: ``away``.
+    @property
+    def is_full(self) -> bool:
+        """Whether the chat has so much to do that nothing more is to be taken in for it."""
+        return self._out.is_full
+
+    @asynccontextmanager
+    async def passage(self) -> AsyncIterator[None]:
+        """Wait until a page may be taken in for the chat; hold it until that is done."""
+        async with self._passages:
+            while self.is_full:
+                await asyncio.sleep(_LOOK_SECONDS)
+            yield
+
+    async def _read(
+        self,
+        work: Callable[..., Awaitable[Found]],
+        *values: object,
+        pauses: Sequence[float] = READ_PAUSES,
+    ) -> Found:
+        """Look something up, in the thread of the connection; again after each of the pauses.
+
+        :raises Refused: ``away``, at once while too much else is looked up.
         """
+        if self._reads >= READS:
+            raise away()
+        self._reads += 1
+        try:
+            return await self._look_up(partial(work, *values), pauses)
+        finally:
+            self._reads -= 1
+
+    async def _look_up(
+        self, work: Callable[[], Awaitable[Found]], pauses: Sequence[float]
+    ) -> Found:
         answer = self._turn.answer()
-        self._call(self._loop.spawn, self._answer(partial(work, *values), answer))
+        self._call(self._loop.spawn, self._answer(work, answer, pauses))
         return cast(Found, await answer)
 
-    async def _answer(self, work: Callable[[], Awaitable[object]], answer: Answer) -> None:
+    async def _answer(
+        self, work: Callable[[], Awaitable[object]], answer: Answer, pauses: Sequence[float]
+    ) -> None:
         """Try for a while; whoever waits is to hear of it when it comes to nothing."""
-        for pause in READ_PAUSES:
+        for pause in (*pauses, 0.0):
             try:
                 found = await work()
             except (AwayError, DeclinedError):

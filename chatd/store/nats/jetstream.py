@@ -51,10 +51,11 @@ class Place:
 
 
 class JetStream:
-    """The streams of a cluster, by way of one connection."""
+    """The streams of a cluster, by way of one connection; ``kept`` counts what they have taken."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.kept = 0
 
     async def publish(
         self,
@@ -78,7 +79,9 @@ class JetStream:
             head["Nats-Msg-Id"] = message_id
         if expected is not None:
             head["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        return place_of(await self.link.ask(subject, data, head or None))
+        place = place_of(await self.link.ask(subject, data, head or None))
+        self.kept += 1
+        return place
 
     async def last(self, stream: str, subject: str) -> Message | None:
         """The last message of a subject, as the leader has it."""

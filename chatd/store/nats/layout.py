@@ -17,7 +17,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.link import AwayError
@@ -33,6 +35,9 @@ LEASE_SECONDS = 30
 #: What one room keeps at most, and for how many days anything is kept unless told otherwise.
 ROOM_EVENTS = 100_000
 
+#: Seconds after which a copy counts as out of reach: the leader hears of each every second.
+SILENT_SECONDS = 5
+
 RECORDS, NICKS, NODES = "KV_records", "KV_nicks", "KV_nodes"
 _SECOND = 1_000_000_000
 _LEAST = (2, 11)
@@ -44,9 +49,10 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a room lies."""
+    """Where a room lies, and for how many seconds (None: ever) it keeps what is there."""
 
     shards: int
+    age: float | None = None
 
     def room(self, ident: str) -> Spot:
         """The place of a room by its id."""
@@ -127,7 +133,9 @@ async def prepare(
         if info is None:
             raise AwayError("the streams are not there yet")
     found = int(info["config"].get("metadata", {}).get("shards", shards))
-    return Layout(found)
+    rooms = await streams.info("ROOM_0")
+    age = rooms["config"].get("max_age", 0) if rooms is not None else 0
+    return Layout(found, age / _SECOND or None)
 
 
 async def _make(
@@ -172,3 +180,19 @@ async def _make(
             },
         }
     )
+
+
+async def copies(streams: JetStream) -> tuple[int, int]:
+    """How many NATS servers keep what is said, and how many of them are out of reach.
+
+    :raises AwayError: when nobody answers.
+    """
+    cluster = ((await streams.info(NODES)) or {}).get("cluster") or {}
+    others = cluster.get("replicas") or []
+    return len(others) + 1, sum(map(_is_out_of_reach, others))
+
+
+def _is_out_of_reach(replica: Mapping[str, Any]) -> bool:
+    """Whether the leader has not heard of another for some seconds; it says that in nanoseconds."""
+    silent = replica.get("active", 0) > SILENT_SECONDS * 1e9
+    return silent or bool(replica.get("offline")) or not replica.get("current", True)

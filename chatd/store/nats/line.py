@@ -17,19 +17,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Protocol
 
 from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, RoomEvent, Said
+from chatd.store.nats import reading
 from chatd.store.nats.asked import Asked
 from chatd.store.nats.bound import Bound
 from chatd.store.nats.client import Message
-from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, JetStream, Place, place_of
+from chatd.store.nats.house import House, Post
+from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, place_of
 from chatd.store.nats.layout import Spot
 from chatd.store.nats.link import AwayError
 from chatd.store.nats.messages import Written, read, write
+from chatd.store.nats.tail import Tail
 from chatd.store.steps import raises
 
 #: Messages that are under way at once; what comes meanwhile goes with the next ones.
@@ -43,43 +44,8 @@ HELD = 1000
 _PAUSE, _LONGEST = 0.05, 1.0
 #: How often a gap is read anew before what was there counts as dropped.
 _BEHIND = 8
-#: Messages that are looked through for the last number of a room.
-_TAIL = 16
 
-Step = Callable[[], None]
 Job = Callable[[], Awaitable[None]]
-
-
-class House(Protocol):
-    """What a room needs of its store."""
-
-    @property
-    def streams(self) -> JetStream:
-        """The streams."""
-
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on beside."""
-
-    def tell(self, step: Step) -> None:
-        """Run something in the chat's thread, in the order of the calls."""
-
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """An event has its place; in the chat's thread."""
-
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
-        """An event could not be kept; in the chat's thread."""
-
-
-@dataclass(slots=True, eq=False)
-class Post:
-    """What somebody here does; ``since`` in seconds of the loop's clock."""
-
-    message_id: str
-    event: RoomEvent
-    account: str
-    since: float
-    tries: int = 0
-    place: Place | None = field(default=None)
 
 
 class Line:
@@ -101,8 +67,10 @@ class Line:
         self.number = 0
         self._wanted = 0
         self._repairing = False
+        self._audit_due = False
         self._held: deque[tuple[int, str, RoomEvent]] = deque(maxlen=HELD)
         self._bound = Bound(spot)
+        self.tail = Tail(house.tails)
 
     @property
     def idle(self) -> bool:
@@ -140,11 +108,11 @@ class Line:
 
     def listen(self) -> None:
         """Hear the room from now on."""
-        self._do(self._listen)
+        self._do_instead(self._unlisten, self._listen)
 
     def unlisten(self) -> None:
         """Hear it no more."""
-        self._do(self._unlisten)
+        self._do_instead(self._listen, self._unlisten)
 
     def forget(self) -> None:
         """The room is gone for good."""
@@ -152,11 +120,20 @@ class Line:
 
     def limit(self, most: int | None) -> None:
         """Keep only so many events from now on, or as many as of the others."""
-        self._do(lambda: self._bound.limit(self._house.streams, most))
+        self._do(partial(self._limit, most))
 
     def audit(self) -> None:
         """See whether something was not heard."""
-        self._do(self._audit)
+        if self.listens and not self._audit_due:
+            self._audit_due = True
+            self._do(self._audit)
+
+    def _do_instead(self, other: Job, job: Job) -> None:
+        """Do a job, and not the other before it: however often, one of them waits."""
+        if self._jobs and self._jobs[-1] == other:
+            self._jobs[-1] = job
+        elif not self._jobs or self._jobs[-1] != job:
+            self._do(job)
 
     def _do(self, job: Post | Job) -> None:
         self._jobs.append(job)
@@ -173,14 +150,19 @@ class Line:
         self._busy = False
 
     async def _work_on(self, first: Post | Job) -> None:
-        if isinstance(first, Post) and isinstance(first.event, KeptEvent):
-            await self._keep(self._run_of_posts())
-            return
-        self._jobs.popleft()
-        if isinstance(first, Post):
-            await self._pass(first)
-        else:
+        if not isinstance(first, Post):
+            self._jobs.popleft()
             await self._persist(first)
+            return
+        posts = self._run_of_posts() or [first]
+        try:
+            if isinstance(first.event, KeptEvent):
+                await self._keep(posts)
+            else:
+                self._jobs.popleft()
+                await self._pass(first)
+        finally:
+            self._house.done(posts)
 
     async def _persist(self, job: Job) -> None:
         """Do something until it is done, however long nobody answers."""
@@ -245,6 +227,7 @@ class Line:
             answer = await self._house.streams.link.answer(asked)
             if self._waits(post):
                 post.place = place_of(answer)
+            self._house.streams.kept += 1
         except AwayError:
             pass
         except DeclinedError as why:  # while servers come and go they decline much for a while
@@ -256,8 +239,11 @@ class Line:
         return post.place is None and post.message_id in self._posted
 
     def _refuse(self, post: Post, why: str) -> None:
-        if self._posted.pop(post.message_id, None) is not None:  # it may have been heard meanwhile
-            self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
+        if self._posted.pop(post.message_id, None) is None:
+            return  # it was heard meanwhile
+        self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
+        if isinstance(post.event, Change):
+            self.tail.forget()  # it may be there in part
 
     async def _hand_back(self, posts: list[Post]) -> None:
         """Let what has its place happen; what listens has heard it meanwhile, or hears it now."""
@@ -307,15 +293,8 @@ class Line:
         """Learn how far the room is."""
         if self._known:
             return
-        newest = await self._house.streams.last(self.spot.stream, self.spot.log)
-        if newest is not None:
-            start = max(1, newest.seq - 10 * _TAIL)
-            messages, _ = await self._house.streams.page(
-                self.spot.stream, self.spot.log, start, 10 * _TAIL
-            )
-            for message in [*messages, newest]:
-                self.number = max(self.number, _number_at(message))
-            self.last = newest.seq
+        last, number = await reading.ends(self._house.streams, self.spot)
+        self.last, self.number = last or self.last, max(self.number, number)
         self._known = True
 
     async def _listen(self) -> None:
@@ -325,14 +304,17 @@ class Line:
             self._end = await hear(self.spot.live(), self._heard)
             await self._persist(self._know)
             await self._reach(self._wanted)
+            self._house.tell(partial(self._house.listening, self.ident, self.number))
 
     async def _unlisten(self) -> None:
         if self._end is not None:
             end, self._end = self._end, None
+            self.tail.forget()
             await end()
             self._known = False
 
     async def _audit(self) -> None:
+        self._audit_due = False
         if self.listens:
             newest = await self._house.streams.last(self.spot.stream, self.spot.log)
             await self._reach(newest.seq if newest is not None else 0)
@@ -342,22 +324,29 @@ class Line:
         if message.subject.endswith(".e"):
             self._heard_passing(message)
             return
-        if not self._known or int(message.headers.get("Nats-Last-Sequence", 0)) > self.last:
-            self._wanted = max(self._wanted, message.seq)
-            if self._known:
-                self._house.spawn(self._repair())
+        previous = int(message.headers.get("Nats-Last-Sequence", 0))
+        if previous < self.last < message.seq:
+            self.tail.forget()  # what was the last is there no longer
+        if previous > self.last or self._house.is_full or not self._known:
+            self._want(message.seq)
         else:
             self._take(message)
+
+    def _want(self, place: int) -> None:
+        """Let everything up to a place be read, when it can be."""
+        self._wanted = max(self._wanted, place)
+        if self._known and not self._repairing:
+            self._house.spawn(self._repair())
 
     def _heard_passing(self, message: Message) -> None:
         written = read(message.data)
         if written is None or not self._known:
             return
         self._held.append((written.after, written.message_id, written.event))
-        if written.after > self.last:
-            self._wanted = max(self._wanted, written.after)
-            self._house.spawn(self._repair())
-        self._release()
+        if written.after > self.last or self._house.is_full:
+            self._want(written.after)
+        else:
+            self._release()
 
     def _take(self, message: Message) -> None:
         """The next message of the room."""
@@ -365,10 +354,12 @@ class Line:
             return
         self.last = message.seq
         message_id = message.headers.get("Nats-Msg-Id", "")
-        posted = self._posted.pop(message_id, None)
-        written = posted or read(message.data)  # one's own need not be read
+        post = self._posted.pop(message_id, None)
+        # One's own need not be read again.
+        written = read(message.data) if post is None else Written(post.event, post.account)
         if written is not None:
             self._happens(message_id, message.seq, written.event)
+            self.tail.take(reading.found_in(message, written), self._bound.most)
         self._release()
 
     def _release(self) -> None:
@@ -395,10 +386,14 @@ class Line:
         self._repairing = True
         try:
             behind = 0
+            async with self._house.passage():
+                self._release()
             while self.last < self._wanted:
-                behind = 0 if await self._read_on() else behind + 1
+                async with self._house.passage():
+                    behind = 0 if await self._read_on() else behind + 1
                 if behind > _BEHIND:  # it has been dropped since
                     self.last = self._wanted
+                    self.tail.forget()
                     self._release()
                 elif behind:
                     await asyncio.sleep(0.005 * 2**behind)
@@ -438,12 +433,9 @@ class Line:
         await self._house.streams.purge(self.spot.stream, self.spot.log, below=self.last + 1)
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
+        self.tail.forget()
         self._bound = Bound(self.spot)
 
-
-def _number_at(message: Message) -> int:
-    """The last number of a room at one of its messages."""
-    written = read(message.data)
-    if written is None:
-        return 0
-    return message.seq if isinstance(written.event, KeptEvent) else written.after
+    async def _limit(self, most: int | None) -> None:
+        await self._bound.limit(self._house.streams, most)
+        self.tail.forget()

@@ -30,10 +30,15 @@ class AwayError(Exception):
     """The cluster does not answer now; the argument is a reason, for whoever runs it."""
 
 
+class NobodyError(AwayError):
+    """Nobody listens where something was asked."""
+
+
 class Link:
     """A connection, used in the thread of its loop alone.
 
-    ``on_return`` is called whenever a connection was lost and is there again.
+    ``on_return`` is called whenever a connection was lost and is there again: something may not
+    have been heard.  What comes is looked at in the moment in which it is read; none of it waits.
     """
 
     def __init__(self, where: Where, name: str, on_return: Callable[[], None]) -> None:
@@ -105,7 +110,7 @@ class Link:
     ) -> Message:
         """Ask, and return the answer.
 
-        :raises AwayError: when there is none in time.
+        :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
         """
         await self._up()
         return await self.answer(await self.begin(subject, data, headers))
@@ -150,11 +155,11 @@ class Link:
     async def answer(self, asked: Asked) -> Message:
         """What is answered to a question.
 
-        :raises AwayError: when nothing is in time.
+        :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
         """
         message = await self._end(asked)
         if message.status == _NOBODY:
-            raise AwayError("nobody answers")
+            raise NobodyError("nobody answers")
         return message
 
     async def _end(self, asked: Asked) -> Message:

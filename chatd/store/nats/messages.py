@@ -1,19 +1,15 @@
 """Events as the messages of a stream: JSON, one object each.
 
-A server reads what newer ones write as far as it knows it: unknown fields are passed over, and so
-are events of an unknown kind.
+A server reads what newer ones write as far as it knows it: `chatd.chat.rows`.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
-from typing import Any, get_args
+from dataclasses import dataclass
 
-from chatd.chat.events import Role, RoomEvent
-
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(RoomEvent)}
-_FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _KINDS.values()}
+from chatd.chat.events import RoomEvent
+from chatd.chat.rows import event_of, row
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +28,18 @@ class Written:
 
 def write(written: Written) -> bytes:
     """Make a message of an event."""
-    event = written.event
-    row: dict[str, object] = {"is": type(event).__name__, "by": written.account}
+    made = {**row(written.event), "by": written.account}
     if written.after:
-        row["after"] = written.after
+        made["after"] = written.after
     if written.message_id:
-        row["id"] = written.message_id
-    for name in _FIELDS[type(event)]:
-        value = getattr(event, name)
-        row[f".{name}"] = value.value if isinstance(value, Role) else value
-    return json.dumps(row).encode()
+        made["id"] = written.message_id
+    return json.dumps(made).encode()
 
 
 def read(data: bytes) -> Written | None:
     """Read a message; None when it is of a kind that is not known here."""
-    row = json.loads(data)
-    kind = _KINDS.get(row["is"])
-    if kind is None:
+    made = json.loads(data)
+    event = event_of(made)
+    if event is None:
         return None
-    values = {name: row[f".{name}"] for name in _FIELDS[kind] if f".{name}" in row}
-    if "role" in values:
-        values["role"] = Role(values["role"])
-    return Written(kind(**values), row.get("by", ""), row.get("after", 0), row.get("id", ""))
+    return Written(event, made.get("by", ""), made.get("after", 0), made.get("id", ""))

@@ -23,6 +23,8 @@ from chatd.store.nats.messages import Written, read
 #: Events that one search, or a look for somebody's last message, goes through, the newest: each
 #: costs some 30 µs of this process, and is sent over the network.
 SEARCHED = 2000
+#: Messages that are looked through for the last number of a room.
+_TAIL = 160
 #: How often a page is read anew when a replica does not have yet what has to be there.
 _BEHIND = 8
 
@@ -39,6 +41,27 @@ class Found:
     def kept(self) -> KeptEvent | None:
         """What it says, unless it changed something else."""
         return self.written.event if isinstance(self.written.event, KeptEvent) else None
+
+
+async def ends(streams: JetStream, spot: Spot) -> tuple[int, int]:
+    """The last place of a room, and the number of the last event that is kept there.
+
+    :raises AwayError: when nobody answers in time.
+    """
+    newest = await streams.last(spot.stream, spot.log)
+    if newest is None:
+        return 0, 0
+    start = newest.seq - _TAIL
+    messages, _ = await streams.page(spot.stream, spot.log, start, _TAIL)
+    return newest.seq, max(_number_at(message) for message in [*messages, newest])
+
+
+def _number_at(message: Message) -> int:
+    """The last number of a room at one of its messages."""
+    written = read(message.data)
+    if written is None:
+        return 0
+    return message.seq if isinstance(written.event, KeptEvent) else written.after
 
 
 async def last(streams: JetStream, spot: Spot, below: int | None, count: int) -> list[Found]:
@@ -90,11 +113,21 @@ async def last_by(
 ) -> tuple[int, KeptEvent] | None:
     """The last message of somebody among the newest of a room."""
     for count in (100, SEARCHED):
-        for each in reversed(await last(streams, spot, None, count)):
-            event = each.kept
-            is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
-            if event is not None and is_theirs and account in (None, each.written.account):
-                return each.number, event
+        theirs = newest_by(await last(streams, spot, None, count), nick, account)
+        if theirs is not None:
+            return theirs
+    return None
+
+
+def newest_by(
+    found: Sequence[Found], nick: str, account: str | None
+) -> tuple[int, KeptEvent] | None:
+    """The last message of somebody among some."""
+    for each in reversed(found):
+        event = each.kept
+        is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
+        if event is not None and is_theirs and account in (None, each.written.account):
+            return each.number, event
     return None
 
 
@@ -161,12 +194,13 @@ async def _between(
 
 
 def _read(messages: list[Message]) -> list[Found]:
-    found = []
-    for message in messages:
-        written = read(message.data)
-        if written is not None:
-            found.append(Found(message.seq, written, _taken(message)))
-    return found
+    pairs = ((message, read(message.data)) for message in messages)
+    return [found_in(message, written) for message, written in pairs if written is not None]
+
+
+def found_in(message: Message, written: Written) -> Found:
+    """A message of a room that says what was written."""
+    return Found(message.seq, written, _taken(message))
 
 
 def _taken(message: Message) -> tuple[str, str]:
@@ -189,12 +223,13 @@ async def _patched(streams: JetStream, spot: Spot, found: list[Found]) -> list[F
         for message in messages:
             texts[int(message.subject.rpartition(".")[2])] = json.loads(message.data)["text"]
             start = message.seq + 1
-    return [_with(each, texts[each.number]) if each.number in texts else each for each in found]
+    return [edited(each, texts[each.number]) if each.number in texts else each for each in found]
 
 
-def _with(found: Found, text: str) -> Found:
+def edited(found: Found, text: str) -> Found:
+    """A message with another text in the place of its own."""
     event = found.written.event
     if not isinstance(event, Said | Acted):
         return found
-    edited = replace(found.written, event=replace(event, text=text, edited=True))
-    return replace(found, written=edited)
+    written = replace(found.written, event=replace(event, text=text, edited=True))
+    return replace(found, written=written)

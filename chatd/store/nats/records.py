@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Protocol
 
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Message
@@ -30,19 +32,27 @@ _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 Changed = Callable[[str, str, str | None], None]
 
 
+class House(Protocol):
+    """What the records need of their store."""
+
+    def tell(self, step: Callable[[], None]) -> None:
+        """Run something in the chat's thread, in the order of the calls."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the chat has so much to do that nothing more is to be taken in for it."""
+
+    def passage(self) -> AbstractAsyncContextManager[None]:
+        """Wait until a page may be taken in for the chat; hold it until that is done."""
+
+
 class Records:
     """Every record, by kind and key; what was dropped is None there."""
 
-    def __init__(
-        self,
-        streams: JetStream,
-        lease: str,
-        tell: Callable[[Callable[[], None]], None],
-        changed: Changed,
-    ) -> None:
+    def __init__(self, streams: JetStream, lease: str, house: House, changed: Changed) -> None:
         self._streams = streams
         self._lease = lease
-        self._tell = tell
+        self._house = house
         self._changed = changed
         self._records: dict[tuple[str, str], tuple[int, str | None]] = {}
         self._turns: dict[tuple[str, str], asyncio.Lock] = {}
@@ -72,13 +82,15 @@ class Records:
         async with self._reading:
             more = 1
             while more:
-                messages, more = await self._streams.page(RECORDS, _ALL, self._last + 1)
-                for message in messages:
-                    self._take(message)
+                async with self._house.passage():
+                    messages, more = await self._streams.page(RECORDS, _ALL, self._last + 1)
+                    for message in messages:
+                        self._take(message)
         self._ready.set()
 
     def _heard(self, message: Message) -> None:
-        if self._ready.is_set() and message.seq == self._last + 1:
+        is_next = message.seq == self._last + 1
+        if self._ready.is_set() and is_next and not self._house.is_full:
             self._take(message)
 
     @property
@@ -103,7 +115,7 @@ class Records:
         if known is None or known[0] < revision:
             self._records[kind, key] = (revision, value)
             if self._ready.is_set() and not own:
-                self._tell(partial(self._changed, kind, key, value))
+                self._house.tell(partial(self._changed, kind, key, value))
 
     async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
         """Put a record in the place of the one that is known, or drop that, and answer."""
@@ -117,12 +129,12 @@ class Records:
                     await self._put(kind, key, value, message_id)
             except TimeoutError:
                 why = NotKeptError("the cluster does not answer.")
-                self._tell(partial(answer.fail, why))
+                self._house.tell(partial(answer.fail, why))
             except ElsewhereError:
                 why = NotKeptError("somebody else changed it at the same moment; try again.")
-                self._tell(partial(answer.fail, why))
+                self._house.tell(partial(answer.fail, why))
             else:
-                self._tell(partial(answer.give, None))
+                self._house.tell(partial(answer.give, None))
         if not turn.locked():
             self._turns.pop((kind, key), None)
 

@@ -1,7 +1,7 @@
 """The store of a cluster, as the chat sees it: `chatd.chat.store.Store` on NATS.
 
 The chat's thread hands jobs to the thread of the connection, and is handed what came of them; each
-way is bounded.
+way is bounded (`chatd.store.nats.crossing`).
 """
 
 from __future__ import annotations
@@ -13,26 +13,42 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.neighbours import Hear
+from chatd.chat.events import Change, KeptEvent, Refused, RoomEvent
+from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.search import Search
-from chatd.chat.store import Keeper
-from chatd.store.nats import layout, reading
+from chatd.chat.store import Keeper, NotKeptError
+from chatd.store.nats import layout
 from chatd.store.nats.claims import Claims
 from chatd.store.nats.client import Message
 from chatd.store.nats.crossing import Crossing
+from chatd.store.nats.flow import Flow
+from chatd.store.nats.house import Post
 from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
-from chatd.store.nats.line import Line, Post
-from chatd.store.nats.link import AwayError, Link
+from chatd.store.nats.library import Library
+from chatd.store.nats.line import Line
+from chatd.store.nats.link import AwayError, Link, NobodyError
 from chatd.store.nats.records import Records
+from chatd.store.nats.tail import EVENTS, Tails
 from chatd.store.nats.where import Where
-from chatd.store.turn import Turn
+from chatd.store.turn import Answer, Turn
 
 Found = TypeVar("Found")
 
-#: Posts that may wait for the cluster; more are refused.
+#: Posts, and their bytes, that may wait for the cluster; more are refused.  What is not kept has
+#: as much again, as nobody says it again who is told that it was refused.
 WAITING = 50_000
+WAITING_BYTES = 64 * 1024 * 1024
+#: What a post costs beside its text.
+_POST_BYTES = 500
+#: Records that may be about to be kept; more are refused.
+PUTS = 10_000
+#: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
+#: noticed by their numbers.  Everything of the largest server goes at once.
+TOLD = 10_000
+TOLD_BYTES = 128 * 1024 * 1024
+#: Why something is refused that the bounds above have no place for.
+BUSY = "the server cannot keep up; try again later."
 #: Rooms that are remembered although nothing goes on in them here.
 REMEMBERED = 1000
 #: Seconds that the beginning may take: a cluster that starts at the same time needs some.
@@ -46,9 +62,10 @@ END_SECONDS = 10.0
 class NatsStore(Crossing):
     """`chatd.chat.store.Store` on a cluster.
 
-    `begin` comes before everything else, and after a process has forked.  ``name`` is what the
-    connection is called in the eyes of who runs the cluster; ``shards`` and ``replicas`` and
-    ``days`` hold when the streams are made, by the first server of all.
+    `begin` comes before everything else, and after a process has forked.  ``called`` is what who
+    runs the cluster calls this server; ``shards`` and ``replicas`` and ``days`` hold when the
+    streams are made, by the first server of all.  Of each room that is heard the newest ``tail``
+    events are remembered here.
     """
 
     def __init__(
@@ -56,22 +73,29 @@ class NatsStore(Crossing):
         where: Where,
         turn: Turn,
         *,
-        name: str = "chatd",
+        called: str = "",
         shards: int = layout.SHARDS,
         replicas: int | None = None,
         days: float | None = None,
+        tail: int = EVENTS,
     ) -> None:
         super().__init__(turn)
         self._keeper: Keeper | None = None
         self._where = where
-        self._name = name
+        self.called = called
         self._made = {"shards": shards, "replicas": replicas, "days": days}
+        self._tail = tail
         self.lease = secrets.token_hex(8)
-        self._waiting = 0
+        self._waiting = Flow(WAITING, WAITING_BYTES)
+        self._passing = Flow(WAITING)
+        self._puts = Flow(PUTS)
+        self._told = Flow(TOLD, TOLD_BYTES)
         self._lines: dict[str, Line] = {}
         self._calm = asyncio.Event()
         self._calm.set()
+        self.copies = (0, 0)
         self._hear: Hear = _nobody_hears
+        self._asked: Asked = _nobody_answers
         self._audited = 0
 
     # The two threads ------------------------------------------------------------------------------
@@ -92,19 +116,22 @@ class NatsStore(Crossing):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Link(self._where, self._name, self._returned)
+            self.link = Link(self._where, f"chatd {self.called}".rstrip(), self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
             prepare = partial(layout.prepare, self.streams, **cast(Any, self._made))
             self._layout = await self._patiently(prepare)
+            self.tails = Tails(self._layout.age, self._tail)
+            self._library = Library(self.streams, self._line, self.tails)
             self._claims = Claims(self.streams, self.lease)
-            self._records = Records(self.streams, self.lease, self.tell, self._recorded)
+            self._records = Records(self.streams, self.lease, self, self._recorded)
             await self._patiently(self._claims.renew)
             await self._records.begin()
             await self._patiently(self._records.catch_up)
             await self.link.hear("all.*", self._said)
             await self.link.hear(f"ctl.{self.lease}.*", self._said)
+            await self.link.round_trip()  # from now on the others are heard
         except AwayError as why:
             started.set_exception(UnfitError(str(why)))
         except BaseException as why:
@@ -123,6 +150,16 @@ class NatsStore(Crossing):
                     raise
                 await asyncio.sleep(0.2)
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there is a connection to the cluster; also asked in the chat's thread."""
+        return self.link.is_up
+
+    @property
+    def answers(self) -> int:
+        """How often the cluster has kept something; also asked in the chat's thread."""
+        return self.streams.kept
+
     def renew(self, renewed: Callable[[], None]) -> None:
         """Say that this server lives, and tell when that has been taken; every few seconds.
 
@@ -138,9 +175,11 @@ class NatsStore(Crossing):
         for line in listening[self._audited : self._audited + AUDITED]:
             line.audit()
         self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
+        self.copies = await layout.copies(self.streams)
 
     def _returned(self) -> None:
-        """The connection is there again: something may not have been heard."""
+        """Something may not have been heard."""
+        self.tails.forget()
         for line in self._lines.values():
             line.audit()
         self.spawn(self._records.catch_up())
@@ -156,16 +195,23 @@ class NatsStore(Crossing):
         keeper = self._keeper
         if keeper is None:
             raise RuntimeError("the store is not open")
-        if self._waiting >= WAITING and isinstance(event, KeptEvent | Change):
-            why = "the server cannot keep up; try again later."
-            self._turn.soon(partial(keeper.not_kept, room, message_id, why))
+        flow = self._flow(event)
+        if flow.is_full:
+            self._turn.soon(partial(keeper.not_kept, room, message_id, BUSY))
             return
-        self._waiting += 1
+        flow.begins(_size(event))
         self._call(self._post, room, message_id, event, author)
 
+    def _flow(self, event: RoomEvent) -> Flow:
+        return self._waiting if isinstance(event, KeptEvent | Change) else self._passing
+
     def _post(self, room: str, message_id: str, event: RoomEvent, author: str) -> None:
-        self._waiting -= 1
         self._line(room).post(Post(message_id, event, author, self._loop.loop.time()))
+
+    def done(self, posts: Sequence[Post]) -> None:
+        """Some posts wait for nothing more."""
+        for post in posts:
+            self._flow(post.event).ends(1, _size(post.event))
 
     def _line(self, room: str) -> Line:
         line = self._lines.get(room)
@@ -182,6 +228,11 @@ class NatsStore(Crossing):
         """An event has its place."""
         if self._keeper is not None:
             self._keeper.kept(room, message_id, number, event)
+
+    def listening(self, room: str, number: int) -> None:
+        """A room is heard from now on."""
+        if self._keeper is not None:
+            self._keeper.listening(room, number)
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """An event could not be kept."""
@@ -220,22 +271,26 @@ class NatsStore(Crossing):
 
     async def _retain(self, rooms: frozenset[str]) -> None:
         try:
+            logs = {self._layout.room(room).log for room in rooms}
+            left = [await self._left(stream, logs) for stream in self._layout.streams()]
+            # Whoever has said something by then that is not to be forgotten is there by now.
             if await self._claims.alone():
-                await self._forget_all_but(rooms)
+                for line in self._lines.values():
+                    if line.ident not in rooms:
+                        line.forget()
+                for stream, subjects, last in left:
+                    for subject in subjects:
+                        await self.streams.purge(stream, subject, below=last + 1)
         finally:
             self._calm.set()
 
-    async def _forget_all_but(self, rooms: frozenset[str]) -> None:
-        logs = {self._layout.room(room).log for room in rooms}
-        for line in self._lines.values():
-            if line.ident not in rooms:
-                line.forget()
-        for stream in self._layout.streams():
-            info = await self.streams.info(stream, subjects_filter="room.*.*")
-            subjects = (info or {}).get("state", {}).get("subjects") or {}
-            for subject in subjects.keys() - logs:
-                await self.streams.purge(stream, subject)
-                await self.streams.purge(stream, f"{subject.replace('room', 'over', 1)}.*")
+    async def _left(self, stream: str, logs: set[str]) -> tuple[str, list[str], int]:
+        """What there is of other rooms in a stream, and up to which place."""
+        info = await self.streams.info(stream, subjects_filter="room.*.*")
+        state = (info or {}).get("state", {})
+        rooms = (state.get("subjects") or {}).keys() - logs
+        overs = [f"{room.replace('room', 'over', 1)}.*" for room in rooms]
+        return stream, [*rooms, *overs], int(state.get("last_seq", 0))
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -243,60 +298,27 @@ class NatsStore(Crossing):
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self._read(self._before, room, number, count)
-
-    async def _before(
-        self, room: str, number: int | None, count: int
-    ) -> list[tuple[int, RoomEvent]]:
-        line = await self._settled(room)
-        return _rows(await reading.last(self.streams, line.spot, number, count))
+        return await self._read(self._library.before, room, number, count)
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        return await self._read(self._after, room, number, count)
-
-    async def _after(self, room: str, number: int, count: int) -> list[tuple[int, RoomEvent]]:
-        line = await self._settled(room)
-        return _rows(await reading.after(self.streams, line.spot, number, count))
+        return await self._read(self._library.after, room, number, count)
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events and changes are numbered between two numbers."""
-        return await self._read(self._count, room, above, below)
-
-    async def _count(self, room: str, above: int, below: int) -> int:
-        line = await self._settled(room)
-        return await reading.count(self.streams, line.spot, above, below)
+        return await self._read(self._library.count, room, above, below)
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
         """Return the last message of somebody in a room, if it is among the newest there."""
-        return await self._read(self._last_by, room, nick, account)
-
-    async def _last_by(
-        self, room: str, nick: str, account: str | None
-    ) -> tuple[int, KeptEvent] | None:
-        line = await self._settled(room)
-        return await reading.last_by(self.streams, line.spot, nick, account)
+        return await self._read(self._library.last_by, room, nick, account)
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found among the newest of some rooms, what was kept last first."""
-        return await self._read(self._search, rooms, search, skip, count)
-
-    async def _search(
-        self, rooms: Sequence[str], search: Search, skip: int, count: int
-    ) -> list[tuple[str, int, KeptEvent]]:
-        spots = [(room, (await self._settled(room)).spot) for room in rooms]
-        return await reading.search(self.streams, spots, search, skip, count)
-
-    async def _settled(self, room: str) -> Line:
-        """A room, once what was posted to it before is kept."""
-        line = self._line(room)
-        if not line.idle:
-            await line.settled()
-        return line
+        return await self._read(self._library.search, rooms, search, skip, count)
 
     # Records --------------------------------------------------------------------------------------
 
@@ -306,8 +328,18 @@ class NatsStore(Crossing):
         :raises NotKeptError: to who waits, when it is not kept.
         """
         answer = self._turn.answer()
-        self._call(lambda: self.spawn(self._records.put(kind, key, value, answer)))
+        if self._puts.is_full:
+            self._turn.soon(partial(answer.fail, NotKeptError(BUSY)))
+        else:
+            self._puts.begins()
+            self._call(lambda: self.spawn(self._put(kind, key, value, answer)))
         return answer
+
+    async def _put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
+        try:
+            await self._records.put(kind, key, value, answer)
+        finally:
+            self._puts.ends()
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""
@@ -322,33 +354,75 @@ class NatsStore(Crossing):
 
     @property
     def name(self) -> str:
-        """What this server is called among them."""
+        """What this server is known by among them."""
         return self.lease
 
-    def hear(self, hear: Hear) -> None:
-        """Let this function hear what the others say; called before `begin`."""
-        self._hear = hear
+    def hear(self, hear: Hear, asked: Asked) -> None:
+        """Let these functions hear what the others say, and answer; called before `begin`."""
+        self._hear, self._asked = hear, asked
 
     def tell_all(self, text: str) -> None:
         """Say something to every other server."""
-        self._call(self._say, f"all.{self.lease}", text)
+        self._tell_others(f"all.{self.lease}", text)
 
     def tell_one(self, server: str, text: str) -> None:
         """Say something to one of them."""
-        self._call(self._say, f"ctl.{server}.{self.lease}", text)
+        self._tell_others(f"ctl.{server}.{self.lease}", text)
 
-    def _say(self, subject: str, text: str) -> None:
-        self.spawn(self.link.tell(subject, text.encode()))
+    def _tell_others(self, subject: str, text: str) -> None:
+        data = text.encode()
+        if not self._told.is_full:
+            self._told.begins(len(data))
+            self._call(lambda: self.spawn(self._say(subject, data)))
+
+    async def _say(self, subject: str, data: bytes) -> None:
+        try:
+            await self.link.tell(subject, data)
+        finally:
+            self._told.ends(1, len(data))
+
+    async def ask(self, server: str, text: str) -> str:
+        """Ask one of them, and return the answer.
+
+        :raises Refused: ``away`` when there is none; ``gone`` when there is no such server.
+        """
+        return await self._read(self._ask, server, text, pauses=())
+
+    async def _ask(self, server: str, text: str) -> str:
+        subject = f"ctl.{server}.{self.lease}"
+        try:
+            return (await self.link.ask(subject, text.encode())).data.decode()
+        except NobodyError:
+            raise Refused("gone", "That server is gone.") from None
 
     def _said(self, message: Message) -> None:
-        server = message.subject.rpartition(".")[2]
-        self.tell(partial(self._hear, server, message.data.decode()))
+        """Another server says or asks something; it says or asks again what is not taken in."""
+        if self.is_full:
+            return
+        server, text = message.subject.rpartition(".")[2], message.data.decode()
+        if message.reply:
+            answer = partial(self._answer_to, message.reply, server, text)
+            self.tell(lambda: self._turn.begin(answer()), len(message.data))
+        else:
+            self.tell(partial(self._hear, server, text), len(message.data))
+
+    async def _answer_to(self, reply: str, server: str, text: str) -> None:
+        """Answer what another server asks, in the chat's thread."""
+        answer = await self._asked(server, text)
+        self._tell_others(reply, answer)
+
+    def give(self, nick: str, server: str) -> None:
+        """Let the claim on a nick be another server's."""
+        self._call(lambda: self.spawn(self._claims.give(nick, server)))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
-    async def claim(self, nick: str, holder: str) -> bool:
-        """Take a nick for a holder; False when another holds it, here or on another server."""
-        return await self._read(self._claims.claim, nick, holder)
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        """Take a nick for a holder; False when another holds it, here or on another server.
+
+        Its ``owner`` takes it from either.
+        """
+        return await self._read(self._claims.claim, nick, holder, owner)
 
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
@@ -356,7 +430,7 @@ class NatsStore(Crossing):
 
     async def close(self) -> None:
         """Keep what was posted, then end; every nick is free at once."""
-        await self._read(self._close)
+        await self._look_up(self._close, ())
         self._stop()
 
     async def _close(self) -> None:
@@ -370,12 +444,17 @@ class NatsStore(Crossing):
         await self.link.close()
 
 
-def _rows(found: Sequence[reading.Found]) -> list[tuple[int, RoomEvent]]:
-    return [(each.number, each.written.event) for each in found]
+def _size(event: RoomEvent) -> int:
+    return _POST_BYTES + len(getattr(event, "text", ""))
 
 
 def _nobody_hears(server: str, text: str) -> None:
     """There is no chat yet."""
+
+
+async def _nobody_answers(server: str, text: str) -> str:
+    """There is no chat yet."""
+    return ""
 
 
 __all__ = ["NatsStore", "UnfitError", "Where"]

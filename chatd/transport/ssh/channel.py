@@ -111,6 +111,10 @@ class SessionChannel:
         self._paused = False
         self._deliver()
 
+    def pass_to(self, program: Program) -> None:
+        """Let another program run here from now on."""
+        self._program = program
+
     # For the outbox
 
     def writable(self) -> None:

@@ -18,7 +18,7 @@ from chatd.chat.session import ALIVE, Mark, Trace
 
 if TYPE_CHECKING:
     from chatd.transport.conversation import Conversation
-    from chatd.transport.ssh.channel import SessionChannel
+    from chatd.transport.ssh.visitor import Channel
 
 #: Questions a second of the whole server, some 15 us of its time each.
 RECEIPTS_A_SECOND = 500
@@ -78,7 +78,7 @@ class Receipt:
         self,
         receipts: Receipts,
         clock: IReactorTime,
-        channel: SessionChannel,
+        channel: Channel,
         conversation: Conversation,
     ) -> None:
         self._receipts = receipts
@@ -90,6 +90,11 @@ class Receipt:
         self._asked_at = 0.0
         self._answers = False
         self._more = False
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the client owes an answer."""
+        return self._asked is not None
 
     def sent(self) -> None:
         """Something was sent: it is asked whether it arrived, now or after the last question."""

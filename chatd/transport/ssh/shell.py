@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IAddress, IProtocol
 from zope.interface import implementer
 
 from chatd.chat import entrance
-from chatd.chat.events import Refused
+from chatd.chat.events import Notice, Refused
 from chatd.chat.preferences import wishes
-from chatd.terminal.colours import kind
+from chatd.terminal.colours import Kind, kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
+from chatd.transport.lending.borrowed import Borrowed
+from chatd.transport.lending.handover import SHELL
+from chatd.transport.lending.line import Line, State
 from chatd.transport.ssh import pipes
 from chatd.transport.ssh.channel import SessionChannel
 from chatd.transport.ssh.factory import SSHFactory
 from chatd.transport.ssh.receipts import Receipt, Receipts
-from chatd.transport.ssh.visitor import Program, Visitor
+from chatd.transport.ssh.visitor import Channel, Program, Visitor, measure
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
 
@@ -58,9 +62,17 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
     def start(channel: SessionChannel, command: str | None) -> Program | None:
         who = visitor(host, channel)
         if command is None:
-            return Shell(host, channel, who, receipts)
+            asked = channel.terminal
+            can = kind(asked.name, channel.environment) if asked is not None else None
+            return Shell(host, channel, who, receipts, can)
         return pipes.pipe(host, channel, who, command)
 
+    def borrow(line: Line, who: entrance.Visitor, how: State) -> None:
+        run_borrowed(host, line, who, how, receipts)
+
+    if host.exchange is not None:
+        host.exchange.programs[SHELL] = borrow
+        host.exchange.programs[pipes.PIPE] = partial(pipes.borrow, host)
     return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
 
 
@@ -82,41 +94,81 @@ def _known(host: Host, who: Visitor, peer: IAddress) -> entrance.Visitor:
     return entrance.Visitor(nick, address, who.fingerprint, operator, wishes=wished)
 
 
+def run_borrowed(
+    host: Host, line: Line, who: entrance.Visitor, how: State, receipts: Receipts
+) -> None:
+    """Run a shell on a line that another server lends."""
+    drawn, can = how["screen"], None
+    channel = Borrowed(line)
+    if drawn is not None:
+        can = Kind(drawn["colours"], drawn["ansi"])
+        channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
+    here = replace(host, exchange=None)  # what is borrowed is not lent on
+    shell = Shell(here, channel, who, receipts, can, greets=how["greets"])
+    channel.on_line = shell.take_line
+    channel.pass_to(shell)
+
+
 class Shell:
-    """One conversation in one channel."""
+    """One conversation in one channel, on a terminal that ``can`` so much, or on none.
+
+    Who has logged in meanwhile is not greeted once more.
+    """
 
     def __init__(
-        self, host: Host, channel: SessionChannel, who: entrance.Visitor, receipts: Receipts
+        self,
+        host: Host,
+        channel: Channel,
+        who: entrance.Visitor,
+        receipts: Receipts,
+        can: Kind | None = None,
+        *,
+        greets: bool = True,
     ) -> None:
         self._channel = channel
         self._lines = LineCodec()
+        self._greets = greets
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
         self._receipt = Receipt(receipts, host.clock, channel, self._conversation)
         self._conversation.tracer = self._receipt.trace
-        self._terminal = self._make_terminal(host, who)
+        self._conversation.ask_client = channel.ask
+        self._terminal = self._make_terminal(host, who, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
         # The channel confirms the shell first: plink and paramiko insist on it.
         host.clock.callLater(0, self._begin, who)
 
-    def _make_terminal(self, host: Host, who: entrance.Visitor) -> Terminal | None:
+    def _make_terminal(
+        self, host: Host, who: entrance.Visitor, can: Kind | None
+    ) -> Terminal | None:
         asked = self._channel.terminal
-        if asked is None:
+        if asked is None or can is None:
             return None
-        colours, ansi = kind(asked.name, self._channel.environment)
         return Terminal(
             self._conversation,
             host.clock,
             asked.columns,
             asked.rows,
-            colours=colours,
-            ansi=ansi,
+            colours=can.depth,
+            ansi=can.ansi,
             plain=("plain", "on") in who.wishes,
         )
 
     def _begin(self, who: entrance.Visitor) -> None:
         if not self._conversation.lost:
-            self._conversation.begin(who, self._receipt.sent)
+            self._conversation.begin(who, self._entered)
+
+    def _entered(self) -> None:
+        """They are in; who has said at another server who they are is where they were."""
+        session = self._conversation.session
+        if session is not None and not self._greets:
+            session.deliver(Notice(f"You are logged in as {session.person.nick}."))
+            session.focus_on(next(reversed(session.person.rooms.values()), None))
+        self._receipt.sent()
+
+    def take_line(self, text: str) -> None:
+        """They had typed a whole line already before this ran."""
+        self._conversation.line(text)
 
     def _set_reading(self, reading: bool) -> None:
         if reading:
@@ -161,7 +213,11 @@ class Shell:
 
     def answered(self) -> None:
         """The client has had what it was sent."""
-        self._receipt.answered()
+        lent = self._conversation.lent
+        if lent is not None and not self._receipt.is_asked:
+            lent.answered()
+        else:
+            self._receipt.answered()
 
     def lost(self) -> None:
         """The channel is closed or the connection gone."""

@@ -5,8 +5,11 @@ It knows values and interfaces only.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from chatd.transport.outbox import Outbox
 
 #: Bytes of a user name that are kept.  Names of the chat are shorter; this one is only a wish.
 MAX_USER = 256
@@ -68,6 +71,49 @@ class Program(Protocol):
 
     def lost(self) -> None:
         """The channel is closed or the connection gone.  Called once, and nothing after it."""
+
+
+class ChannelOutbox(Outbox, Protocol):
+    """What a program writes to; ``on_sent`` is called before something of a broadcast is sent."""
+
+    on_sent: Callable[[], None] | None
+
+    def is_idle(self) -> bool:
+        """Whether what is sent now follows everything that was sent before."""
+
+
+class Channel(Protocol):
+    """What a program has of the channel that it runs in, whether that is here or lent to us."""
+
+    @property
+    def outbox(self) -> ChannelOutbox:
+        """What it writes to."""
+
+    @property
+    def terminal(self) -> Terminal | None:
+        """The screen at the other end, if there is one."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables of the client's environment."""
+
+    def write_error(self, data: bytes) -> None:
+        """Write to standard error, which is bounded."""
+
+    def finish(self, status: int) -> None:
+        """Send what is pending and the exit status, then close."""
+
+    def ask(self) -> None:
+        """Ask for a sign of life; `Program.answered` hears of it."""
+
+    def pause(self) -> None:
+        """Take no more input."""
+
+    def resume(self) -> None:
+        """Take input again."""
+
+    def pass_to(self, program: Program) -> None:
+        """Let another program run here from now on."""
 
 
 def measure(name: bytes, columns: int, rows: int) -> Terminal:

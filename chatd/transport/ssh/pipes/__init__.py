@@ -8,14 +8,19 @@ and an exit status.
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 from chatd.chat import entrance
 from chatd.transport.host import Host
-from chatd.transport.ssh.channel import SessionChannel
-from chatd.transport.ssh.pipes.pipe import Call, Misused, Pipe
+from chatd.transport.lending.borrowed import Borrowed
+from chatd.transport.lending.line import Line, State
+from chatd.transport.ssh.pipes.pipe import PIPE, Call, Misused, Pipe
 from chatd.transport.ssh.pipes.say import Say
 from chatd.transport.ssh.pipes.tail import Tail
 from chatd.transport.ssh.pipes.telling import Find, Rooms, Who
+from chatd.transport.ssh.visitor import Channel, measure
+
+__all__ = ["COMMANDS", "PIPE", "borrow", "pipe"]
 
 
 class Help(Pipe):
@@ -40,7 +45,16 @@ COMMANDS: dict[str, tuple[type[Pipe], str, str]] = {
 }
 
 
-def pipe(host: Host, channel: SessionChannel, who: entrance.Visitor, command: str) -> Pipe:
+def borrow(host: Host, line: Line, who: entrance.Visitor, how: State) -> None:
+    """Run a command on a line that another server lends."""
+    channel = Borrowed(line)
+    if how["terminal"]:
+        channel.terminal = measure(b"", 0, 0)
+    here = replace(host, exchange=None)  # what is borrowed is not lent on
+    channel.pass_to(pipe(here, channel, who, how["command"]))
+
+
+def pipe(host: Host, channel: Channel, who: entrance.Visitor, command: str) -> Pipe:
     """What runs for the words of a command."""
     name, _, rest = command.strip().partition(" ")
     try:
@@ -48,7 +62,7 @@ def pipe(host: Host, channel: SessionChannel, who: entrance.Visitor, command: st
     except ValueError:  # it's an apostrophe
         words = rest.split()
     kind = COMMANDS[name][0] if name in COMMANDS else Unknown
-    program = kind(Call(host, channel, who, tuple(words), rest.strip()))
+    program = kind(Call(host, channel, who, tuple(words), rest.strip(), command))
     program.attempt(program.check_welcome)
     program.attempt(program.begin)
     return program

@@ -12,12 +12,16 @@ from twisted.python.failure import Failure
 
 from chatd.chat import entrance
 from chatd.chat.events import Refused
+from chatd.chat.lending import Lent
 from chatd.transport.host import Host
-from chatd.transport.ssh.channel import SessionChannel
+from chatd.transport.ssh.visitor import Channel
 
 #: Exit statuses: done; refused by the chat; a command that does not exist or was misused (EX_USAGE
 #: of BSD's sysexits); a bug of ours (EX_SOFTWARE); ended by SIGINT, as a shell reports it.
 OK, REFUSED, USAGE, SOFTWARE, INTERRUPTED = 0, 1, 64, 70, 130
+
+#: The program that a command is at another server.
+PIPE = "pipe"
 
 
 class Misused(Exception):  # noqa: N818 - a no, not an error
@@ -26,13 +30,14 @@ class Misused(Exception):  # noqa: N818 - a no, not an error
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a command: its words, and what follows its name as it was sent."""
+    """One use of a command: its words, what follows its name as it was sent, and all of it."""
 
     host: Host
-    channel: SessionChannel
+    channel: Channel
     who: entrance.Visitor
     words: tuple[str, ...]
     rest: str = ""
+    command: str = ""
 
     def put(self, lines: list[str]) -> None:
         """Write lines to standard output."""
@@ -81,9 +86,11 @@ class Pipe:
 
     def wait_for(self, step: Coroutine[Any, Any, None]) -> None:
         """Do a step that waits for something; what is refused ends the command."""
-        Deferred.fromCoroutine(step).addErrback(
-            lambda failure: self.attempt(failure.raiseException)
-        )
+        Deferred.fromCoroutine(step).addErrback(self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(Lent):
+            self.attempt(failure.raiseException)
 
     def check_welcome(self) -> None:
         """They were let in when they connected, and may be banned since.

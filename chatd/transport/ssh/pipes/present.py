@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from twisted.python.failure import Failure
 
@@ -10,7 +11,12 @@ from chatd.chat.log import Style
 from chatd.chat.preferences import Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
-from chatd.transport.ssh.pipes.pipe import Call, Pipe
+from chatd.transport.lending.exchange import Exchange
+from chatd.transport.lending.lent import Lender, Lent
+from chatd.transport.ssh.pipes.pipe import PIPE, REFUSED, Call, Pipe
+
+#: What somebody is told whose command ran at a server that is gone.
+CUT_OFF = "the server that you are on is gone; what it did not finish may not have been done."
 
 
 class Present(Pipe):
@@ -18,6 +24,7 @@ class Present(Pipe):
 
     sees_own = True
     each_room = False
+    comes_back = False
     #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
     listens = True
     needs_all = False
@@ -32,12 +39,42 @@ class Present(Pipe):
 
     async def _enter(self) -> None:
         host, who = self.call.host, replace(self.call.who, apart=self.listens)
+        if host.exchange is not None:
+            who = replace(who, lend=partial(self._lend, host.exchange))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
         self.session = session
         if self.ended:
             self.leave()
         else:
             self.entered(session)
+
+    async def _lend(self, exchange: Exchange, server: str, account: str) -> bool:
+        """Let a server run this command for the owner of an account, who is there."""
+        call, channel = self.call, self.call.channel
+        how = {"command": call.command, "terminal": channel.terminal is not None}
+        line = await exchange.open(server, replace(call.who, account=account), PIPE, how)
+        if line is None:
+            return False
+        lender = Lender(
+            channel.outbox,
+            lambda reading: channel.resume() if reading else channel.pause(),
+            lambda why: call.fail(CUT_OFF, REFUSED),
+            channel.finish,
+            write_error=channel.write_error,
+        )
+        lent = Lent(line, lender)
+        if self.ended:
+            lent.lost()
+            return True
+        self.ended = True
+        channel.pass_to(lent)
+        lent.begin()
+        self.pass_on(lent)
+        channel.resume()
+        return True
+
+    def pass_on(self, lent: Lent) -> None:
+        """Give what was read already to who goes on with it."""
 
     def entered(self, session: Session) -> None:
         """Somebody is here now."""
@@ -86,6 +123,14 @@ class Present(Pipe):
 
     def refocused(self) -> None:
         """A pipe has no prompt."""
+
+    @property
+    def is_told(self) -> bool:
+        """A program is answered, or asks nothing."""
+        return False
+
+    def shows_waiting(self) -> None:
+        """A program is shown what is kept."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """A pipe is asked nothing."""

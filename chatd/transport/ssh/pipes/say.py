@@ -11,6 +11,7 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.pace import Pace
 from chatd.chat.session import Session
+from chatd.transport.lending.lent import Lent
 from chatd.transport.ssh.pipes.pipe import INTERRUPTED, REFUSED, Call, Misused
 from chatd.transport.ssh.pipes.present import Present
 from chatd.wire.line import CutLine, LineCodec
@@ -47,6 +48,16 @@ class Say(Present):
         if self._no_more:
             self._take(self._codec.receive_data(f"{self._text}\n".encode()))
         self.enter()
+
+    def pass_on(self, lent: Lent) -> None:
+        """Pass on the lines that wait; those of the command are read there."""
+        if self._text:
+            return
+        read = "".join(f"{line}\n" for line in self._lines).encode() + self._codec.unfinished
+        if read:
+            lent.data_received(read)
+        if self._no_more:
+            lent.input_ended()
 
     def entered(self, session: Session) -> None:
         """Go on with what waits, if there is such a room."""

@@ -1,0 +1,37 @@
+"""Learning: what another server of a cluster has put into a record or taken from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatd.chat import accounts, audit, lasting, mail, profiles, welcome
+from chatd.chat.bans import Ban
+from chatd.chat.expelling import hold_out
+
+if TYPE_CHECKING:
+    from chatd.chat.chat import Chat
+
+
+def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> None:
+    """Let what is remembered here of a record be otherwise; None when there is none any more."""
+    if kind == accounts.KIND:
+        chat.accounts.learn(key, value)
+    elif kind == mail.KIND:
+        chat.mail.learn(key, value)
+    elif kind == profiles.KIND:
+        chat.profiles.learn(key, value)
+    elif kind == welcome.KIND:
+        chat.welcome.bans.learn(key, value)
+        if value is not None:
+            hold_out(chat, Ban.decoded(key, value), now)
+    elif kind == audit.KIND:
+        chat.audit.learn(key, value)
+    elif kind in (lasting.BAN, lasting.MUTE):
+        where, _, target = key.partition(" ")
+        if where in chat.rooms:
+            chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
+    elif kind == lasting.KIND:
+        room = chat.rooms.get(key)
+        chat.lasting.learn(room, key, value)
+        if room is not None and not (room.members or room.lasts):
+            chat.elsewhere.drop(room)

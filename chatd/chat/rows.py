@@ -1,0 +1,43 @@
+"""Events as rows: values that JSON knows, for whoever writes events down or sends them somewhere.
+
+A row is read as far as it is known: fields of a newer version are passed over, and so are events of
+a kind that there is not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import Enum
+from typing import Any, get_args
+
+from chatd.chat.events import PersonalEvent, Recipient, Role, RoomEvent
+
+Row = dict[str, Any]
+
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind for kind in (*get_args(RoomEvent), *get_args(PersonalEvent))
+}
+_FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _KINDS.values()}
+#: Fields whose value is one of several, by their names.
+_CHOICES: dict[str, type[Enum]] = {"role": Role, "end": Recipient}
+
+
+def row(event: RoomEvent | PersonalEvent) -> Row:
+    """Make a row of an event whose fields are plain values: of everything but lists of others."""
+    made: Row = {"is": type(event).__name__}
+    for name in _FIELDS[type(event)]:
+        value = getattr(event, name)
+        made[f".{name}"] = value.value if isinstance(value, Enum) else value
+    return made
+
+
+def event_of(made: Mapping[str, Any]) -> Any:
+    """Read a row; None when it is of a kind that is not known here."""
+    kind = _KINDS.get(made["is"])
+    if kind is None:
+        return None
+    values = {name: made[f".{name}"] for name in _FIELDS[kind] if f".{name}" in made}
+    for name in _CHOICES.keys() & values.keys():
+        values[name] = _CHOICES[name](values[name])
+    return kind(**values)

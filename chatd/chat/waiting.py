@@ -1,0 +1,161 @@
+"""Waiting: what was said and is not kept yet, for longer than a moment, and who is told so.
+
+What is kept at once never comes here.  There is no clock: whoever looks says what time it is, by
+the clock that events have their times from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
+from chatd.chat.people import People
+from chatd.chat.text import cut
+
+if TYPE_CHECKING:
+    from chatd.chat.room import Room
+    from chatd.chat.session import Session
+
+#: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
+#: noticed.  And after which it is said in words, where it cannot be shown and taken away again;
+#: by then everybody knows if it is not one room alone.
+LATE_SECONDS = 0.3
+LONG_SECONDS = 6.0
+
+#: What people are told in words: of their own line, of everything, and when that is over.
+WAITS = "Your line waits: {} does not answer."
+KEPT = "What waited of yours is delivered now."
+AWAY = "The cluster does not answer: what you say waits until it does."
+BACK = "The cluster answers again; what waits is delivered now."
+
+#: Characters of a line that could not be kept by which its writer knows which one that is.
+QUOTED = 60
+
+
+@dataclass(slots=True, eq=False)
+class Waits:
+    """What one session said that waits, by message id, oldest first; it is never empty.
+
+    ``since`` is when it was seen; ``told`` whether that was said in words, and ``refused`` whether
+    anything of it could not be kept in the end.
+    """
+
+    since: float
+    lines: dict[str, tuple[Room, RoomEvent]] = field(default_factory=dict)
+    told: bool = False
+    refused: bool = False
+
+
+class Waiting:
+    """All that waits, ``count`` lines; ``keeper`` is what does not answer then, in words.
+
+    There is no bound but that of the store, which refuses what waits for too long, or is too much.
+    ``away`` is whether everybody knows that nothing is kept.
+    """
+
+    def __init__(
+        self, people: People, schedule: Callable[[Callable[[], None]], object], keeper: str
+    ) -> None:
+        self._people = people
+        self._schedule = schedule
+        self._keeper = keeper
+        self._untold: dict[Session, Waits] = {}
+        self._changed: dict[Session, Waits] = {}
+        self.count = 0
+        self.away = False
+
+    def begin(
+        self, session: Session, message_id: str, room: Room, event: RoomEvent, now: float
+    ) -> None:
+        """Something that was said waits for longer than a moment."""
+        waits = session.waits
+        if waits is None:
+            waits = session.waits = self._untold[session] = Waits(now)
+        waits.lines[message_id] = (room, event)
+        self.count += 1
+        self._change(session, waits)
+
+    def end(self, session: Session, message_id: str, *, kept: bool) -> None:
+        """It is kept, or could not be."""
+        waits = session.waits
+        if waits is None or waits.lines.pop(message_id, None) is None:
+            return
+        self.count -= 1
+        waits.refused = waits.refused or not kept
+        if not waits.lines:
+            session.waits = None
+            self._untold.pop(session, None)
+        self._change(session, waits)
+
+    def look(self, now: float) -> None:
+        """Say in words what has waited for long, to those who are told so."""
+        for session, waits in tuple(self._untold.items()):
+            if 0 <= now - waits.since < LONG_SECONDS:
+                return
+            del self._untold[session]
+            if session.reader.is_told and not self.away:
+                waits.told = session.deliver(Notice(WAITS.format(self._keeper)))
+
+    def _change(self, session: Session, waits: Waits) -> None:
+        if not self._changed:
+            self._schedule(self._show)
+        self._changed[session] = waits
+
+    def _show(self) -> None:
+        """Let what is shown as waiting be as it is now, once a turn."""
+        changed, self._changed = self._changed, {}
+        for session, waits in changed.items():
+            session.reader.shows_waiting()
+            if waits.told and not (waits.lines or waits.refused or self.away):
+                session.deliver(Notice(KEPT))
+
+    # The cluster ----------------------------------------------------------------------------------
+
+    def lost_touch(self) -> None:
+        """Nothing is kept any more: everybody here is told, once."""
+        if not self.away:
+            self.away = True
+            self._tell(Notice(AWAY))
+
+    def in_touch(self) -> None:
+        """It is again."""
+        if self.away:
+            self.away = False
+            self._tell(Notice(BACK))
+
+    def _tell(self, notice: Notice) -> None:
+        for person in self._people.everyone():
+            for session in person.sessions:
+                session.deliver(notice)
+
+
+def refusal(event: RoomEvent, why: str) -> Refused:
+    """What somebody is told whose line could not be kept, with its beginning."""
+    typed = ""
+    match event:
+        case Said(text=text):
+            typed = text
+        case Acted(text=text):
+            typed = f"/me {text}"
+        case Edited(text=text):
+            typed = f"/edit {text}"
+        case TopicSet(topic=topic):
+            typed = f"/topic {topic}"
+        case _:
+            pass
+    quoted = f" You said: {cut(typed.partition(chr(10))[0], QUOTED)}" * bool(typed)
+    return Refused("not-kept", f"That was not delivered: {why}{quoted}")
+
+
+def waiting_lines(session: Session) -> list[tuple[Room, RoomEvent]]:
+    """What one session said that waits, oldest first; what it said in several rooms once."""
+    waits = session.waits
+    if waits is None:
+        return []
+    shown: dict[int, tuple[Room, RoomEvent]] = {}
+    for room, event in waits.lines.values():
+        if id(event) not in shown or room is session.focus:
+            shown[id(event)] = (room, event)
+    return list(shown.values())

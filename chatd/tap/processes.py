@@ -1,0 +1,264 @@
+"""Processes: several servers of a cluster on one machine that are one service.
+
+The process that was started opens the ports, starts the others with the same command line, logs
+what they log, starts again who dies and ends with them.  It serves nobody and must not know what
+a server is.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessDone, ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import ProcessProtocol
+from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
+
+from chatd.store.files import give
+from chatd.tap.lifeline import READY, STOP_SECONDS
+from chatd.tap.options import Options
+from chatd.tap.part import FIRST_SOCKET, Part, folder
+from chatd.tap.relayed import Relayed
+from chatd.transport.shared import SharedPorts
+
+#: Seconds until a process that ended is started again: at first, and at most, as they double each
+#: time that it ends before it has run for so long.
+PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+CALM_SECONDS = 60.0
+
+
+def make_processes(options: Options, reactor: Any) -> Processes:
+    """The processes that the options ask for.
+
+    :raises SystemExit: with a sentence, when their data folder cannot be theirs.
+    """
+    become: Any = options.parent or {}  # what twistd itself was told
+    try:
+        give(options["data"], become.get("uid"), become.get("gid"))
+    except OSError as why:
+        raise SystemExit(f"chatd cannot keep what is said: {why}") from None
+    count = options["processes"].of
+    ports = SharedPorts(options["listen"], count)
+    return Processes(reactor, command(options), options.folder, count, ports)
+
+
+def command(options: Options) -> list[str]:
+    """What starts a process with the same options: a ``twist`` that logs to who started it."""
+    told: Any = options.parent or {}
+    reactor = told.get("reactorName", told.get("reactor"))
+    chosen = [f"--reactor={reactor}"] if reactor else []
+    twist = [sys.executable, "-P", "-m", "twisted", "--log-format=json", "--log-level=debug"]
+    return [*twist, *chosen, "chatd", *options.words]
+
+
+def fail() -> None:
+    """Let this process end with status 1; twistd knows no other way once it runs."""
+    atexit.register(os._exit, 1)
+
+
+def _how(reason: Failure) -> str:
+    """How a process ended."""
+    signal = getattr(reason.value, "signal", None)
+    return f"signal {signal}" if signal else f"status {getattr(reason.value, 'exitCode', 0)}"
+
+
+class Child(ProcessProtocol):
+    """One process, from its start to its end."""
+
+    def __init__(self, number: int, since: float, ended: Callable[[Child, Failure], None]) -> None:
+        self.number = number
+        self.since = since
+        self.ready = False
+        self._ended = ended
+        self._out = Relayed()
+        self._err = Relayed(LogLevel.error)
+
+    def outReceived(self, data: bytes) -> None:
+        """It logged something."""
+        self._log(self._out.receive_data(data))
+
+    def errReceived(self, data: bytes) -> None:
+        """It said something while it could not log."""
+        self._log(self._err.receive_data(data))
+
+    def _log(self, events: list[LogEvent]) -> None:
+        for event in events:
+            if event.get("log_format") == READY:
+                self.ready = True
+            namespace, level = event.get("log_namespace", "chatd"), event.get("log_level")
+            system = event.get("log_system") or f"{namespace}#{getattr(level, 'name', '')}"
+            event["log_system"] = f"{self.number} {system}"
+            event.setdefault("log_time", time.time())
+            globalLogPublisher(event)
+
+    def processEnded(self, reason: Failure) -> None:  # noqa: N802 - Twisted calls this
+        """It is gone, and has said all that it had to say."""
+        self._log(self._out.end() + self._err.end())
+        self._ended(self, reason)
+
+    def stop(self) -> None:
+        """Let it stop: its standard input closes (`chatd.tap.lifeline`)."""
+        if self.transport is not None:
+            self.transport.closeStdin()
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.transport is not None:
+            with suppress(ProcessExitedAlready):
+                self.transport.signalProcess("KILL")
+
+
+class Processes(Service):
+    """Keeps ``count`` processes running while the service does; all end when it does.
+
+    ``words`` start one, in the folder ``where``.  ``failed`` is called when it comes to nothing.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        words: Sequence[str],
+        where: str | None,
+        count: int,
+        ports: SharedPorts,
+        failed: Callable[[], None] = fail,
+    ) -> None:
+        self._reactor = reactor
+        self._words = list(words)
+        self._folder = where
+        self._count = count
+        self._ports = ports
+        self._failed = failed
+        self._opened = False
+        self._children: dict[int, Child] = {}
+        self._proven: set[int] = set()
+        self._pauses: dict[int, float] = {}
+        self._waiting: dict[int, IDelayedCall] = {}
+        self._ending = False
+        self._ended: Deferred[None] | None = None
+
+    # Starting -------------------------------------------------------------------------------------
+
+    def privilegedStartService(self) -> None:
+        """Open the ports; whoever may open ports below 1024 is still who they are here.
+
+        :raises SystemExit: with a sentence, when one cannot be opened.
+        """
+        super().privilegedStartService()
+        self._open()
+
+    def startService(self) -> None:
+        """Start every process."""
+        super().startService()
+        if not self._opened:
+            self._open()
+        for number in range(1, self._count + 1):
+            self._start(number)
+
+    def _open(self) -> None:
+        self._ports.open()
+        self._opened = True
+
+    def _start(self, number: int) -> None:
+        self._waiting.pop(number, None)
+        child = Child(number, self._reactor.seconds(), self._has_ended)
+        self._children[number] = child
+        descriptors: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
+        descriptors |= dict(enumerate(self._ports.of(number), FIRST_SOCKET))
+        words = [*self._words, Part(number, self._count).words]
+        path = None if self._folder == folder() else self._folder
+        self._reactor.spawnProcess(
+            child, words[0], words, env=None, path=path, childFDs=descriptors
+        )
+
+    # When one ends --------------------------------------------------------------------------------
+
+    def _has_ended(self, child: Child, reason: Failure) -> None:
+        del self._children[child.number]
+        if child.ready:
+            self._proven.add(child.number)
+        self._ports.rest(child.number)
+        if self._ended is not None:
+            self._end_if_alone()
+        elif self._ending:
+            pass
+        elif child.ready and reason.check(ProcessDone):  # a client was allowed to stop it
+            self._log.info("process {number} was told to stop, and so all do", number=child.number)
+            self._end_all()
+        elif self._can_never_start(child):
+            self._log.critical(
+                "process {number} cannot start, and so all end ({how})",
+                number=child.number,
+                how=_how(reason),
+            )
+            self._failed()
+            self._end_all()
+        else:
+            self._start_again(child, reason)
+
+    def _can_never_start(self, child: Child) -> bool:
+        """Whether nothing says that a process of this number would start another time."""
+        others_serve = any(other.ready for other in self._children.values())
+        return not child.ready and not (child.number in self._proven and others_serve)
+
+    def _start_again(self, child: Child, reason: Failure) -> None:
+        number, lived = child.number, self._reactor.seconds() - child.since
+        pause = PAUSE_SECONDS
+        if number in self._pauses and lived < CALM_SECONDS:
+            pause = min(2 * self._pauses[number], LONGEST_PAUSE_SECONDS)
+        self._pauses[number] = pause
+        self._log.error(
+            "process {number} ended, another starts in {pause} s ({how})",
+            number=number,
+            pause=pause,
+            how=_how(reason),
+        )
+        self._waiting[number] = self._reactor.callLater(pause, self._start, number)
+
+    # Stopping -------------------------------------------------------------------------------------
+
+    def _end_all(self) -> None:
+        self._ending = True
+        self._reactor.stop()
+
+    def stopService(self) -> Deferred[None]:
+        """Let all stop, and wait until they have; who takes too long is killed."""
+        super().stopService()
+        for waiting in self._waiting.values():
+            waiting.cancel()
+        self._waiting.clear()
+        ended = self._ended = Deferred()
+        deadline = self._reactor.callLater(STOP_SECONDS, self._kill)
+        ended.addCallback(lambda _: self._close(deadline))
+        for child in self._children.values():
+            child.stop()
+        self._end_if_alone()
+        return ended
+
+    def _kill(self) -> None:
+        for child in self._children.values():
+            self._log.error("process {number} does not stop: killed", number=child.number)
+            child.kill()
+
+    def _end_if_alone(self) -> None:
+        if not self._children and self._ended is not None:
+            self._ended.callback(None)
+
+    def _close(self, deadline: IDelayedCall) -> None:
+        if deadline.active():
+            deadline.cancel()
+        self._ports.close()
+        self._opened = False
+        self._ended = None

@@ -1,0 +1,91 @@
+"""Handover: a conversation goes on where its person is, and comes back when that server is gone.
+
+It knows conversations and lines; what is typed meanwhile only passes here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chatd.chat.entrance import Visitor
+from chatd.transport.host import Host
+from chatd.transport.lending.lent import Lender, Lent
+from chatd.transport.lending.line import LOST
+
+if TYPE_CHECKING:
+    from chatd.transport.conversation import Conversation
+    from chatd.transport.lending.exchange import Exchange
+
+#: Seconds until somebody whose server is gone comes in here: one that ends says so before the last
+#: of it is done.
+BACK_SECONDS = 1.0
+
+#: The program that a conversation is at the other server.
+SHELL = "shell"
+
+
+class Handover:
+    """Lends one conversation's line for a visitor; ``lent`` is what it goes on as meanwhile."""
+
+    __slots__ = ("_conversation", "_entered", "_exchange", "_host", "_visitor", "lent")
+
+    def __init__(
+        self,
+        host: Host,
+        exchange: Exchange,
+        conversation: Conversation,
+        visitor: Visitor,
+        entered: Callable[[], None] | None,
+    ) -> None:
+        self._host = host
+        self._exchange = exchange
+        self._conversation = conversation
+        self._visitor = visitor
+        self._entered = entered
+        self.lent: Lent | None = None
+
+    @property
+    def visitor(self) -> Visitor:
+        """The visitor, who may be lent."""
+        return replace(self._visitor, lend=self.lend)
+
+    async def lend(self, server: str, account: str) -> bool:
+        """Let a server run the conversation for the owner of an account, if it does."""
+        conversation = self._conversation
+        visitor = replace(self._visitor, account=account)
+        how = {"screen": conversation.display.described(), "greets": conversation.session is None}
+        line = await self._exchange.open(server, visitor, SHELL, how)
+        if line is None:
+            return False
+        if conversation.lost:
+            line.say(LOST, 0)
+            line.end()
+            return True
+        self._visitor = visitor
+        lines, typed = conversation.let_go()
+        lender = Lender(
+            conversation.outbox,
+            conversation.set_reading,
+            self._come_back,
+            lambda status: conversation.outbox.close(),
+            conversation.ask_client,
+        )
+        self.lent = Lent(line, lender)
+        self.lent.begin()
+        for text in lines:
+            self.lent.waited(text)
+        if typed:
+            self.lent.data_received(typed.encode())
+        return True
+
+    def _come_back(self, why: str) -> None:
+        """The other server is gone: go on here, in a moment."""
+        self.lent = None
+        self._conversation.come_back(why)
+        self._host.clock.callLater(BACK_SECONDS, self._begin)
+
+    def _begin(self) -> None:
+        if not self._conversation.lost:
+            self._conversation.begin(self._visitor, self._entered)

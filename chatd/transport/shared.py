@@ -1,0 +1,168 @@
+"""Shared ports: one socket for each of several processes, all at one port (Linux's SO_REUSEPORT).
+
+The kernel gives a connection to one of the sockets that listen.  All are opened together, before
+there are processes, and stay with who opened them: the port is that of the service, also while a
+process is started again, and whoever starts it need not be root for that.
+
+It knows sockets, and what Twisted's endpoints ask of a reactor; nothing of processes.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from twisted.internet.abstract import isIPv6Address
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+#: Kinds of endpoints whose connections the kernel shares out: of a Unix socket, or one that systemd
+#: opened, there is only one, and whoever is awake first takes everybody.
+KINDS = ("tcp", "tcp6")
+
+
+def check_shared(description: str) -> None:
+    """See that the port of an endpoint can be shared.
+
+    :raises ValueError: with a sentence, when it cannot.
+    """
+    if description.partition(":")[0] not in KINDS:
+        raise ValueError(f"processes share ports of tcp and tcp6 alone, not {description}")
+
+
+class SharedPorts:
+    """The ports of ``count`` processes, numbered from 1, for the ways in with their endpoints."""
+
+    _log = Logger()
+
+    def __init__(self, ways: Sequence[tuple[str, str]], count: int) -> None:
+        self._ways = ways
+        self._count = count
+        self._ports: list[list[socket.socket]] = []
+
+    def open(self) -> None:
+        """Open a socket for each process at each port; all of them listen.
+
+        :raises SystemExit: with a sentence, when somebody else has one, or it may not be opened.
+        """
+        for way, description in self._ways:
+            try:
+                sockets = open_shared(description, self._count)
+            except CannotListenError as why:
+                self.close()
+                raise SystemExit(f"chatd cannot listen: {why}") from None
+            self._ports.append(sockets)
+            host, port = sockets[0].getsockname()[:2]
+            self._log.info(
+                "chatd listening: way={way} host={host} port={port}", way=way, host=host, port=port
+            )
+
+    def of(self, number: int) -> list[int]:
+        """The descriptors of a process, in the order of the ways."""
+        return [sockets[number - 1].fileno() for sockets in self._ports]
+
+    def rest(self, number: int) -> None:
+        """Let the other processes take who comes, until the sockets of this one listen again.
+
+        Who waits in them, and nobody has accepted, is disconnected.  They keep their place.
+        """
+        for sockets in self._ports:
+            with suppress(OSError):  # it does not listen
+                sockets[number - 1].shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close every socket."""
+        for sockets in self._ports:
+            for shared in sockets:
+                shared.close()
+        self._ports = []
+
+
+def open_shared(description: str, count: int) -> list[socket.socket]:
+    """Open so many sockets at the port of an endpoint, which nobody else may have; all listen.
+
+    :raises CannotListenError: when somebody has it, or it may not be opened.
+    """
+    opening = _Opening(count)
+    failures: list[Failure] = []
+    serverFromString(opening, description).listen(Factory()).addErrback(failures.append)
+    for failure in failures:
+        failure.raiseException()
+    return opening.sockets
+
+
+class _Opening:
+    """Stands in for the reactor of an endpoint: opens several sockets where that would open one."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self.sockets: list[socket.socket] = []
+
+    def listenTCP(  # noqa: N802 - Twisted calls this
+        self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
+    ) -> None:
+        """Open the sockets.
+
+        :raises CannotListenError: as a reactor would.
+        """
+        try:
+            self.sockets = _opened(port, backlog, interface, self._count)
+        except OSError as why:
+            raise CannotListenError(interface, port, why) from None
+
+
+def _opened(port: int, backlog: int, interface: str, count: int) -> list[socket.socket]:
+    family = socket.AF_INET
+    address: tuple[Any, ...] = (interface, port)
+    if isIPv6Address(interface):  # which may name a link
+        [(family, _, _, _, address), *_] = socket.getaddrinfo(
+            interface, port, socket.AF_INET6, socket.SOCK_STREAM
+        )
+    with _socket(family) as first, ExitStack() as opened:
+        first.bind(address)  # not shared yet: fails where anybody listens, another chatd too
+        _share(first)
+        sockets = [opened.enter_context(_socket(family)) for _ in range(count)]
+        for shared in sockets:
+            _share(shared)
+            shared.bind(first.getsockname())  # with the number, if the kernel chose it
+        for shared in sockets:
+            shared.listen(backlog)
+        opened.pop_all()
+    return sockets
+
+
+def _socket(family: socket.AddressFamily) -> socket.socket:
+    """A socket such as Twisted makes."""
+    made = socket.socket(family, socket.SOCK_STREAM)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return made
+
+
+def _share(one: socket.socket) -> None:
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
+class Adopting:
+    """Stands in for the reactor of an endpoint: takes a socket that another process has opened."""
+
+    def __init__(self, reactor: Any, descriptor: int) -> None:
+        self._reactor = reactor
+        self._descriptor = descriptor
+
+    def listenTCP(  # noqa: N802 - Twisted calls this
+        self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        """Let the socket listen, which it does not when it has had another owner, and take it."""
+        with socket.socket(fileno=self._descriptor) as inherited:
+            inherited.listen(backlog)
+            adopted: IListeningPort = self._reactor.adoptStreamPort(
+                inherited.fileno(), inherited.family, factory
+            )
+        return adopted
