@@ -78,6 +78,11 @@ class Branch(MemoryStore):
         [branch] = [each for each in self.town.branches if each.name == server]
         if self.cut_off or branch.cut_off or branch.asked is None:
             raise away()
+        before = [each for each in self.town.letters if each[:2] == (self.name, server)]
+        for letter in before:  # what was told before is heard before
+            self.town.letters.remove(letter)
+            if branch.hears is not None:
+                branch.hears(self.name, letter[2])
         return await branch.asked(self.name, text)
 
     def give(self, nick: str, server: str) -> None:

@@ -284,6 +284,7 @@ class Chat:
             role = Role.OWNER
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
                 self.lasting.begin(room, person)
+            self.elsewhere.touched(room)
         else:
             room.check_entry(person, now, key)
             role = room.keepers.get(person.account or "", Role.MEMBER)
@@ -305,6 +306,7 @@ class Chat:
             if room.uninvite(person):
                 self.lasting.changed(room)
             room.invite_for_now(person)
+            self.elsewhere.touched(room)
         self._posting.post(room, Left(now, person.nick, reason, gone=False), person)
         self.after_leaving(room, now)
 
@@ -346,6 +348,7 @@ class Chat:
         self._posting.heed(room)
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
+            self.elsewhere.touched(room)
             self._store.forget(room.id)
             return
         heir = room.heir()

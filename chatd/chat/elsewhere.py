@@ -24,11 +24,11 @@ from chatd.chat.limits import (
     CALLED_LENGTH,
     MOVED,
     SILENT_SECONDS,
-    TOLD_AT_ONCE,
 )
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
+from chatd.chat.portions import message, portions
 from chatd.chat.room import Room
 from chatd.chat.sharing import FRESH, apply, difference, merged, role_of, shared
 
@@ -190,12 +190,9 @@ class Elsewhere:
 
     def _tell(self, people: list[State], rooms: list[State]) -> None:
         assert self._neighbours is not None
-        chunks = range(0, max(len(people), 1), TOLD_AT_ONCE)
-        for start in chunks:
+        for portion in portions(people, rooms):
             self._told += 1
-            text = {"n": self._told, "people": people[start : start + TOLD_AT_ONCE], "rooms": rooms}
-            self._neighbours.tell_all(json.dumps(text))
-            rooms = []
+            self._neighbours.tell_all(message({"n": self._told}, portion))
 
     def _news_of(self, people: Iterable[Person]) -> list[State]:
         """What the others do not know yet of some people."""
@@ -265,18 +262,16 @@ class Elsewhere:
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
         rooms = [{**_named(room), **difference(FRESH, shared(room))} for room in mine]
-        chunks = max(len(people), len(rooms), 1)
-        for start in range(0, chunks, TOLD_AT_ONCE):
-            text = {
+        told = list(portions(people, rooms))
+        for part, portion in enumerate(told):
+            head = {
                 "n": self._told,
-                "part": start // TOLD_AT_ONCE,
+                "part": part,
                 "called": self.called,
-                "first": not start,
-                "last": start + TOLD_AT_ONCE >= chunks,
-                "people": people[start : start + TOLD_AT_ONCE],
-                "rooms": rooms[start : start + TOLD_AT_ONCE],
+                "first": not part,
+                "last": part == len(told) - 1,
             }
-            self._neighbours.tell_one(server, json.dumps(text))
+            self._neighbours.tell_one(server, message(head, portion))
 
     # Hearing --------------------------------------------------------------------------------------
 
@@ -611,20 +606,32 @@ class Elsewhere:
             "with": values,
         }
         answer: State = json.loads(await self._neighbours.ask(person.server, json.dumps(text)))
-        if answer.get("gone"):
-            raise Refused("nobody", f"{person.nick} is gone.")
+        if "moved" in answer:
+            there, text["key"] = answer["moved"]
+            answer = json.loads(await self._neighbours.ask(there, json.dumps(text)))
         if "refused" in answer:
             raise Refused(*answer["refused"])
+        if not answer.get("done"):
+            raise Refused("nobody", f"{person.nick} is gone.")
         return answer
 
     async def _answer(self, name: str, said: State) -> State:
-        person, by = self._local.get(said["to"]), self._person_of(name, said["by"])
-        if person is None or not self._is_here(person):
-            return {"gone": True}
+        by = self._person_of(name, said["by"])
+        person = self._addressee(said)
+        if person is None:
+            return {"moved": self._moved[said["to"]]} if said["to"] in self._moved else {}
         try:
-            return await errands.answer(self._chat, person, by, said["errand"], said["with"])
+            answer = await errands.answer(self._chat, person, by, said["errand"], said["with"])
         except Refused as refused:
             return {"refused": [refused.code, refused.sentence]}
+        return {"done": True, **answer}
+
+    def _addressee(self, said: State) -> Person | None:
+        """Somebody who is here, by their number, or by the nick of who has come from elsewhere."""
+        person = self._local.get(said["to"])
+        if "key" in said:
+            person = self._chat.people.get(said["key"])
+        return person if person is not None and self._is_here(person) else None
 
     def _person_of(self, name: str, number: int | None) -> Person | None:
         """Somebody by their number at another server."""
@@ -636,10 +643,8 @@ class Elsewhere:
         if said["to"] is None:
             errands.run_for_all(self._chat, by, said["errand"], said["with"])
             return
-        person = self._local.get(said["to"])
-        if "key" in said:  # it was sent to where they had been before
-            person = self._chat.people.get(said["key"])
-        if person is not None and self._is_here(person):
+        person = self._addressee(said)
+        if person is not None:
             errands.run(self._chat, person, by, said["errand"], said["with"])
         elif said["to"] in self._moved and "key" not in said:
             assert self._neighbours is not None
