@@ -377,6 +377,22 @@ def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
     assert bob.sees() == ["-- bot left"]
 
 
+def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> None:
+    ada, cy = with_account(town), town.servers[2].enters("cy")
+    town.servers[1].chat.moving.closed = True
+    town.settle()
+    clock = Clock()
+    stops(town, clock)
+    assert ada.sees()[-1] == f"-- {MOVED_AWAY.text}"
+    assert cy.session.person.rooms
+    assert len(town.servers[2].chat.places) == 1
+    town.servers[2].chat.moving.closed = True
+    server = town.servers[2]
+    Farewell(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
+    assert closed(cy)
+
+
 def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
     ada = with_account(town)
     for branch in town.branches[1:]:

@@ -118,10 +118,6 @@ class Elsewhere:
         """As `chatd.chat.neighbours.Neighbours.copies`."""
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
 
-    def name(self) -> str:
-        """What this server is called among the others."""
-        return self._neighbours.name if self._neighbours is not None else ""
-
     @property
     def servers(self) -> int:
         """How many others there are."""
@@ -323,10 +319,20 @@ class Elsewhere:
             return json.dumps(self.lines.asked(name, said))
         return json.dumps(await self._chat.moving.asked(name, said))
 
+    def tell_server(self, server: str, said: State) -> None:
+        """Say something to another server that its `lines` hear."""
+        assert self._neighbours is not None
+        self._neighbours.tell_one(server, json.dumps(said))
+
+    def hang_up(self, sentence: str) -> None:
+        """This server lets go of everybody: lines to other servers, too."""
+        if self.lines is not None:
+            self.lines.hang_up(sentence)
+
     async def ask_server(self, server: str, said: State) -> State:
         """Ask another server, and return its answer.
 
-        :raises Refused: ``away``.
+        :raises Refused: ``away``, ``gone``.
         """
         assert self._neighbours is not None
         answer: State = json.loads(await self._neighbours.ask(server, json.dumps(said)))
@@ -550,22 +556,6 @@ class Elsewhere:
             self._moved.popitem(last=False)
         self.touched(None, person)
         self._neighbours.give(person.name.key, server)
-
-    # Lines ----------------------------------------------------------------------------------------
-
-    def tell(self, server: str, said: State) -> None:
-        """Say something to one other server that `lines` of it hears."""
-        assert self._neighbours is not None
-        self._neighbours.tell_one(server, json.dumps(said, ensure_ascii=False))
-
-    def is_here(self, account: str) -> bool:
-        """Whether the owner of an account is on this server."""
-        return self._chat.entrance.is_here(account)
-
-    def hang_up(self, sentence: str) -> None:
-        """This server lets go of everybody: its lines are no part of that."""
-        if self.lines is not None:
-            self.lines.hang_up(sentence)
 
     # Errands --------------------------------------------------------------------------------------
 
