@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from chatd.chat import errands, learning
 from chatd.chat.directory import Directory
 from chatd.chat.events import Left, Refused, Role, RoomEvent
+from chatd.chat.heirs import Heirs
 from chatd.chat.lending import Lines
 from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
@@ -87,6 +88,7 @@ class Elsewhere:
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
         self._outgrown: list[tuple[Person, str]] = []
+        self._heirs = Heirs()
         self._origins: dict[Person, tuple[str, int]] = {}
         self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._hidden: dict[str, Person] = {}
@@ -160,6 +162,10 @@ class Elsewhere:
         """See which servers are silent for too long."""
         self._now = now or self._now
         self._forget_outgrown()
+        own = self._neighbours.name if self._neighbours is not None else ""
+        for room in self._heirs.look(own):
+            if self._chat.rooms.get(room.name.key) is room:
+                self._chat.after_leaving(room, self._now)
         for name, server in tuple(self._servers.items()):
             if now - server.heard > SILENT_SECONDS:
                 self._gone(name)
@@ -450,6 +456,7 @@ class Elsewhere:
 
     def takes_out(self, person: Person, room: Room) -> None:
         """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
+        self._heirs.left(person, room)
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
