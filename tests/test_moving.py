@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from chatd.chat.entrance import Visitor
 from chatd.chat.limits import MOVED
 from chatd.chat.moving import ELSEWHERE
 from chatd.chat.places import Place
@@ -94,7 +95,8 @@ def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town:
     ada.is_cut_off()
     back = comes_by(town, 1)
     assert town.servers[2].enters("ada").nick == "ada2"
-    back.sees()
+    town.settle()
+    assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
     for one in (bob, cy):
         one.types("/dm ada psst")
         town.settle()
@@ -324,6 +326,19 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(tow
     back = comes_by(town, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
+
+
+def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    ada.is_cut_off()
+    bob.types("meanwhile")
+    reader = Reader()
+    entered = finished(
+        town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
+    )
+    assert isinstance(entered, tuple)
+    assert "-- Welcome back, ada." in Someone(town.servers[1], entered[0], reader).sees()
 
 
 # A server that ends -------------------------------------------------------------------------------

@@ -199,8 +199,11 @@ def test_what_a_server_does_not_answer_is_said_not_to_be_delivered(town: Town) -
     ada, bob = both(town)
     town.branches[1].cut_off = True
     ada.types("/dm bob psst")
+    assert ada.sees() == ["-- The server of bob is gone; try again soon."]
+    town.branches[1].cut_off, town.branches[0].cut_off = False, True
+    ada.types("/dm bob psst")
     assert ada.sees() == ["-- The cluster does not answer now; try again in a moment."]
-    town.branches[1].cut_off = False
+    town.branches[0].cut_off = False
     ada.types("/dm bob psst")
     assert ada.sees() == ["[you -> bob] psst"]
     assert bob.sees() == ["[ada -> you] psst"]

@@ -101,6 +101,7 @@ class Chat:
         self.moving = Moving(self, self._posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
+            self.entrance.tell_elsewhere = self.elsewhere.tell_owner
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 

@@ -588,6 +588,12 @@ class Elsewhere:
             text = {"errand": errand, "to": None, "by": self._number(by), "with": values}
             self._neighbours.tell_all(json.dumps(text))
 
+    def tell_owner(self, account: str, text: str) -> None:
+        """Say something to the owner of an account, if they are on another server."""
+        owner = self.owner(account)
+        if owner is not None:
+            self.send(owner, None, errands.NOTICE, text)
+
     async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
         """Let the server of somebody do something there, and return what it answers.
 
@@ -602,10 +608,15 @@ class Elsewhere:
             "by": self._number(by),
             "with": values,
         }
-        answer: State = json.loads(await self._neighbours.ask(person.server, json.dumps(text)))
-        if "moved" in answer:
-            there, text["key"] = answer["moved"]
-            answer = json.loads(await self._neighbours.ask(there, json.dumps(text)))
+        try:
+            answer = await self.ask_server(person.server, text)
+            if "moved" in answer:
+                there, text["key"] = answer["moved"]
+                answer = await self.ask_server(there, text)
+        except Refused as refused:
+            if refused.code != "gone":
+                raise
+            raise Refused("away", f"The server of {person.nick} is gone; try again soon.") from None
         if "refused" in answer:
             raise Refused(*answer["refused"])
         if not answer.get("done"):

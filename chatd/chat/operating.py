@@ -121,7 +121,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     return [
         f"people {len(people)}, {own} of them with an account",
-        f"connections {connections}",
+        f"connections {connections}{' on this server' * chat.elsewhere.is_shared}",
         f"rooms {len(chat.rooms)}, {lasting} of them lasting",
         f"bans {len(chat.welcome.bans)}",
         f"open for {duration(now - since)}",

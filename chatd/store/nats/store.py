@@ -19,6 +19,7 @@ from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.store.nats import layout
 from chatd.store.nats.claims import Claims
+from chatd.store.nats.client import Message
 from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.house import Post
@@ -26,7 +27,7 @@ from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
-from chatd.store.nats.link import AwayError, Link, Message, NobodyError
+from chatd.store.nats.link import AwayError, Link, NobodyError
 from chatd.store.nats.records import Records
 from chatd.store.nats.sweep import Sweep
 from chatd.store.nats.tail import EVENTS, Tails
