@@ -101,7 +101,7 @@ class Chat:
         self.moving = Moving(self, self._posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
-            self.entrance.tell_elsewhere = self.elsewhere.tell_owner
+            self.entrance.tell_elsewhere = self.elsewhere.asking.tell_owner
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -362,7 +362,7 @@ class Chat:
         """Let somebody do more or less in a room, in somebody's name or in the server's."""
         room.members[person].role = role
         if person.server:
-            self.elsewhere.send(person, by, errands.ROLE, room.name.key, role.value)
+            self.elsewhere.asking.send(person, by, errands.ROLE, room.name.key, role.value)
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self._posting.post(room, given, by or person)
 

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import errands, learning
+from chatd.chat import learning
+from chatd.chat.asking import Asking
 from chatd.chat.directory import Directory
-from chatd.chat.events import Left, Refused, Role, RoomEvent
+from chatd.chat.events import Left, Role, RoomEvent
 from chatd.chat.heirs import Heirs
 from chatd.chat.lending import Lines
 from chatd.chat.limits import (
@@ -87,6 +88,7 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self.asking = Asking(chat, self, neighbours)
         self._outgrown: list[tuple[Person, str]] = []
         self._heirs = Heirs()
         self._origins: dict[Person, tuple[str, int]] = {}
@@ -287,7 +289,7 @@ class Elsewhere:
         if "hello" in said or "again" in said:
             self._tell_everything(name)
         if "errand" in said:
-            self._errand(name, said)
+            self.asking.heard(name, said)
             return
         if "line" in said:
             if self.lines is not None:
@@ -320,7 +322,7 @@ class Elsewhere:
         """Another server asks something; what is not understood here it hears nothing of."""
         said: State = json.loads(text)
         if "errand" in said:
-            return json.dumps(await self._answer(name, said))
+            return json.dumps(await self.asking.answer(name, said))
         if self.lines is not None and ("open" in said or "roll" in said):
             return json.dumps(self.lines.asked(name, said))
         return json.dumps(await self._chat.moving.asked(name, said))
@@ -564,100 +566,31 @@ class Elsewhere:
         self.touched(None, person)
         self._neighbours.give(person.name.key, server)
 
-    # Errands --------------------------------------------------------------------------------------
+    # By which numbers servers know people ---------------------------------------------------------
 
-    def send(self, person: Person, by: Person | None, errand: str, *values: object) -> None:
-        """Let the server of somebody do something there, in somebody's name."""
-        assert self._neighbours is not None
-        text = {
-            "errand": errand,
-            "to": self._numbers[person],
-            "by": self._number(by) if by is not None else None,
-            "with": values,
-        }
-        if by is not None:
-            self.touched(None, by)
-            self._tell_touched()  # they have to know there who that is
-        self._neighbours.tell_one(person.server, json.dumps(text))
+    def number_of(self, person: Person) -> int:
+        """The number of somebody elsewhere, at their server."""
+        return self._numbers[person]
 
-    def send_all(self, by: Person, errand: str, *values: object) -> None:
-        """Let every other server do something to everybody there, in somebody's name."""
-        if self._neighbours is not None:
-            self.touched(None, by)
-            self._tell_touched()
-            text = {"errand": errand, "to": None, "by": self._number(by), "with": values}
-            self._neighbours.tell_all(json.dumps(text))
-
-    def tell_owner(self, account: str, text: str) -> None:
-        """Say something to the owner of an account, if they are on another server."""
-        owner = self.owner(account)
-        if owner is not None:
-            self.send(owner, None, errands.NOTICE, text)
-
-    async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
-        """Let the server of somebody do something there, and return what it answers.
-
-        :raises Refused: as it says, or ``away``.
-        """
-        assert self._neighbours is not None
-        self.touched(None, by)
+    def introduce(self, person: Person) -> int:
+        """Let the others know of somebody who is here, as they are now, and by which number."""
+        self.touched(None, person)
         self._tell_touched()
-        text = {
-            "errand": errand,
-            "to": self._numbers[person],
-            "by": self._number(by),
-            "with": values,
-        }
-        try:
-            answer = await self.ask_server(person.server, text)
-            if "moved" in answer:
-                there, text["key"] = answer["moved"]
-                answer = await self.ask_server(there, text)
-        except Refused as refused:
-            if refused.code != "gone":
-                raise
-            raise Refused("away", f"The server of {person.nick} is gone; try again soon.") from None
-        if "refused" in answer:
-            raise Refused(*answer["refused"])
-        if not answer.get("done"):
-            raise Refused("nobody", f"{person.nick} is gone.")
-        return answer
+        return self._number(person)
 
-    async def _answer(self, name: str, said: State) -> State:
-        by = self._person_of(name, said["by"])
-        person = self._addressee(said)
-        if person is None:
-            return {"moved": self._moved[said["to"]]} if said["to"] in self._moved else {}
-        try:
-            answer = await errands.answer(self._chat, person, by, said["errand"], said["with"])
-        except Refused as refused:
-            return {"refused": [refused.code, refused.sentence]}
-        return {"done": True, **answer}
-
-    def _addressee(self, said: State) -> Person | None:
-        """Somebody who is here, by their number, or by the nick of who has come from elsewhere."""
-        person = self._local.get(said["to"])
-        if "key" in said:
-            person = self._chat.people.get(said["key"])
-        return person if person is not None and self._is_here(person) else None
-
-    def _person_of(self, name: str, number: int | None) -> Person | None:
+    def person_of(self, name: str, number: int | None) -> Person | None:
         """Somebody by their number at another server."""
         server = self._servers.get(name)
         return server.people.get(number) if server is not None and number is not None else None
 
-    def _errand(self, name: str, said: State) -> None:
-        by = self._person_of(said.get("sender", name), said["by"])
-        if said["to"] is None:
-            errands.run_for_all(self._chat, by, said["errand"], said["with"])
-            return
-        person = self._addressee(said)
-        if person is not None:
-            errands.run(self._chat, person, by, said["errand"], said["with"])
-        elif said["to"] in self._moved and "key" not in said:
-            assert self._neighbours is not None
-            there, key = self._moved[said["to"]]
-            self._neighbours.tell_one(there, json.dumps({**said, "sender": name, "key": key}))
+    def here(self, number: int) -> Person | None:
+        """Somebody who is here, by their number."""
+        person = self._local.get(number)
+        return person if person is not None and self._is_here(person) else None
+
+    def gone_to(self, number: int) -> tuple[str, str] | None:
+        """To which server somebody who was here has gone, and their folded nick."""
+        return self._moved.get(number)
 
     def _is_here(self, person: Person) -> bool:
         return self._chat.people.get(person.name.key) is person and not person.server

@@ -41,7 +41,7 @@ def whisper(
 async def _whisper_elsewhere(
     chat: Chat, session: Session, other: Person, text: str, now: float
 ) -> None:
-    answer = await chat.elsewhere.ask(other, session.person, "whisper", now, text)
+    answer = await chat.elsewhere.asking.ask(other, session.person, "whisper", now, text)
     _echo(session, other.nick, text, now)
     if "waits" in answer:
         session.deliver(Notice(answer["waits"]))
