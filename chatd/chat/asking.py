@@ -7,7 +7,7 @@ for there.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatd.chat import errands
 from chatd.chat.events import Refused
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from chatd.chat.neighbours import Neighbours
 
 State = dict[str, Any]
+
+
+class _No(NamedTuple):
+    """What another server has refused."""
+
+    code: str
+    sentence: str
 
 
 class Asking:
@@ -79,7 +86,8 @@ class Asking:
                 raise
             raise Refused("away", f"The server of {person.nick} is gone; try again soon.") from None
         if "refused" in answer:
-            raise Refused(*answer["refused"])
+            no = _No(*answer["refused"][:2])
+            raise Refused(no.code, no.sentence)
         if not answer.get("done"):
             raise Refused("nobody", f"{person.nick} is gone.")
         return answer
