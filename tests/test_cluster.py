@@ -124,6 +124,33 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     bob.goes()
 
 
+def test_a_room_is_looked_after_from_another_server(pair: tuple[Served, Served]) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("known as bob")
+    ada.says("/join attic")
+    ada.sees("You opened attic")
+    ada.says("/whois bob")
+    assert ada.sees("here for").startswith("   here for ")
+    bob.says("/join attic")
+    ada.sees("bob joined attic")
+    ada.says("/kick bob out")
+    bob.sees("You were kicked from attic by ada (out).")
+    ada.says("/ban bob")
+    ada.sees("The ban of bob covers the nick bob alone, for good.")
+    bob.says("/dm ada let me in")
+    bob.sees("[you -> ada] let me in")
+    ada.sees("[bob -> you] let me in")
+    bob.says("/join attic")
+    bob.sees("You are banned from attic for good.")
+    ada.says("/unban bob")
+    ada.says("/reply come")
+    bob.sees("[ada -> you] come")
+    bob.says("/join attic")
+    bob.sees("You are in attic, with ada.")
+    ada.goes(), bob.goes()
+
+
 def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
     nats: Nats, pair: tuple[Served, Served]
 ) -> None:
