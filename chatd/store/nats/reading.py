@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from chatd.chat.events import Acted, KeptEvent, Said
 from chatd.chat.people import fold
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import PAGE, JetStream
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import Message
 from chatd.store.nats.messages import Written, read
 
 #: Events that are counted one by one; more are counted with what changed them.
@@ -166,13 +166,13 @@ async def _between(streams: JetStream, spot: Spot, start: int, end: int) -> list
 
 
 def _read(messages: list[Message]) -> list[Found]:
-    return [each for each in map(found_in, messages) if each is not None]
+    pairs = ((message, read(message.data)) for message in messages)
+    return [found_in(message, written) for message, written in pairs if written is not None]
 
 
-def found_in(message: Message) -> Found | None:
-    """What a message of a room says; None when it is of a kind that is not known here."""
-    written = read(message.data)
-    return Found(message.seq, written, taken(message)) if written is not None else None
+def found_in(message: Message, written: Written) -> Found:
+    """A message of a room that says what was written."""
+    return Found(message.seq, written, taken(message))
 
 
 def taken(message: Message) -> tuple[str, str]:

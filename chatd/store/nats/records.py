@@ -14,9 +14,10 @@ from functools import partial
 from typing import Protocol
 
 from chatd.chat.store import NotKeptError
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 from chatd.store.nats.turns import Turns
 from chatd.store.turn import Answer
 

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 
 from chatd.chat.search import Search
 from chatd.store.nats import reading
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import Message
+from chatd.store.nats.messages import read
 from chatd.store.nats.reading import Found
 
 #: Messages that one search goes through, the newest: each costs some 20 µs of this process, and is
@@ -111,10 +112,13 @@ class Searching:
         is_plain = text is None and b"\\u" not in message.data  # nearly always that is all
         if is_plain and self._word not in message.data.lower():
             return None
-        each = reading.found_in(message)
-        if each is not None and text is not None:
+        written = read(message.data)
+        if written is None:
+            return None
+        each = reading.found_in(message, written)
+        if text is not None:
             each = reading.edited(each, text)
-        return each if each is not None and each.kept is not None and self._finds(each) else None
+        return each if each.kept is not None and self._finds(each) else None
 
 
 class _Room:

@@ -13,9 +13,10 @@ from functools import partial
 
 from chatd.chat.events import Refused
 from chatd.chat.neighbours import Asked, Hear
+from chatd.store.nats.client import Message
 from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.flow import Flow
-from chatd.store.nats.link import Link, Message, NobodyError
+from chatd.store.nats.link import Link, NobodyError
 from chatd.store.turn import Turn
 
 #: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
