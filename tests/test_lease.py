@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from twisted.internet.task import Clock
 
+from chatd.chat.events import Refused
 from chatd.chat.waiting import AWAY as AWAY_NOW
 from chatd.chat.waiting import BACK
 from chatd.transport.admission import Admission
@@ -123,6 +125,33 @@ def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_
     assert ada.sees() == [f"-- {BACK}"]
     leased.passes(60)
     assert ada.sees() == []
+
+
+def test_who_comes_or_wants_another_nick_meanwhile_is_told_at_once() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    leased.far.is_up = False
+    leased.passes(BLIP_SECONDS + LOOK_SECONDS)
+    ada.sees()
+    ada.types("/nick zoe")
+    assert ada.sees() == ["-- The cluster does not answer now; try again in a moment."]
+    with pytest.raises(Refused, match="does not answer now"):
+        leased.server.enters("bob")
+
+
+def test_status_says_that_the_cluster_does_not_answer_and_what_waits() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    leased.passes(1)
+    leased.far.is_up = False
+    leased.passes(BLIP_SECONDS + LOOK_SECONDS)
+    leased.town.branches[0].copies = (3, 2)
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees()[-2:] == [
+        "   the cluster does not answer; it did 4 s ago",
+        "   what is said is kept on 3 machines, 2 of them out of reach",
+    ]
 
 
 def test_people_are_told_soon_when_the_connection_is_lost_but_not_of_a_blip() -> None:

@@ -308,7 +308,7 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(tow
     town.letters.clear()
     assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s3"))
     town.beat(5)
-    assert people(bob) == ["ada", "bob"]
+    assert people(bob) == ["ada (cut off)", "bob"]
     back = comes_by(town, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]

@@ -309,6 +309,19 @@ def test_ctrl_c_and_ctrl_l_leave_what_waits_where_it_is(standing: Standing) -> N
     assert standing.ada.sees() == ["… ada: hello", "[lobby]"]
 
 
+def test_status_says_in_which_rooms_lines_of_ones_own_wait(standing: Standing) -> None:
+    standing.ada.types("/join attic\r"), standing.ada.sees()
+    standing.stops()
+    standing.ada.types("one\rtwo\r/bc three\r")
+    standing.a_moment_passes()
+    standing.ada.types("/status\r")
+    rows = standing.ada.sees()
+    assert rows[rows.index("   2 rooms") + 1 :][:2] == [
+        "   3 lines of yours wait in attic",
+        "   1 line of yours waits in lobby",
+    ]
+
+
 def test_a_screen_of_three_rows_has_none_for_what_waits() -> None:
     standing = Standing()
     standing.ada.terminal.resize(80, 3), standing.ada.sees()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from chatd.chat.limits import AUDITED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -40,28 +40,41 @@ class Deed:
     reason: str = ""
 
 
-class Audit:
-    """The last deeds, oldest first: a record of the store each, so that one costs one."""
+#: What is known here of a deed; a newer server may write down more.
+_FIELDS = frozenset(each.name for each in fields(Deed))
 
-    def __init__(self, store: Store) -> None:
+
+class Audit:
+    """The last deeds, oldest first: a record of the store each, so that one costs one.
+
+    ``holder`` is this server where others share the store: what two write down at once has two
+    records then.
+    """
+
+    def __init__(self, store: Store, holder: str = "") -> None:
         self._store = store
-        self._deeds: deque[tuple[int, Deed]] = deque()
+        self._holder = holder
+        self._deeds: OrderedDict[str, Deed] = OrderedDict()
         self._last = 0
         self.load = Records(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for key in sorted(records):
-            self._deeds.append((int(key), Deed(**json.loads(records[key]))))
-        if self._deeds:
-            self._last = self._deeds[-1][0]
+            self._take(key, records[key])
         self._prune()
 
     def learn(self, key: str, value: str | None) -> None:
-        """Take what was done on another server."""
-        number = int(key)
-        if value is not None and number > self._last:
-            self._deeds.append((number, Deed(**json.loads(value))))
-            self._last = number
+        """Take what was done on another server, which lets go of what is too much itself."""
+        self._deeds.pop(key, None)
+        if value is not None:
+            self._take(key, value)
+            if len(self._deeds) > AUDITED:
+                self._deeds.popitem(last=False)
+
+    def _take(self, key: str, value: str) -> None:
+        fields = {name: each for name, each in json.loads(value).items() if name in _FIELDS}
+        self._deeds[key] = Deed(**fields)
+        self._last = max(self._last, int(key.partition(".")[0]))
 
     def note(
         self,
@@ -83,14 +96,15 @@ class Audit:
         reason = cut(reason, REASON_LENGTH)
         deed = Deed(now, person.nick, person.account, what, whom, covered, where, ident, reason)
         self._last += 1
-        self._deeds.append((self._last, deed))
-        self._store.put(KIND, _key(self._last), json.dumps(asdict(deed)))
+        key = f"{self._last:0{_DIGITS}}{'.' * bool(self._holder)}{self._holder}"
+        self._deeds[key] = deed
+        self._store.put(KIND, key, json.dumps(asdict(deed)))
         self._prune()
 
     def _prune(self) -> None:
         while len(self._deeds) > AUDITED:
-            number, _ = self._deeds.popleft()
-            self._store.put(KIND, _key(number), None)
+            key, _ = self._deeds.popitem(last=False)
+            self._store.put(KIND, key, None)
 
     def last(self, count: int, room: Room | None = None) -> list[Deed]:
         """The last deeds in a room, or all that there are, oldest first."""
@@ -103,8 +117,4 @@ class Audit:
         return found[::-1]
 
     def _newest(self) -> Iterator[Deed]:
-        return (deed for _, deed in reversed(self._deeds))
-
-
-def _key(number: int) -> str:
-    return f"{number:0{_DIGITS}}"
+        return reversed(self._deeds.values())

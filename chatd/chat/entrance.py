@@ -75,23 +75,27 @@ class Entrance:
         """The owner of an account, if they are here, under whichever nick."""
         return self._here.get(account.name.key)
 
+    def is_here(self, account: str) -> bool:
+        """Whether the owner of an account, by its folded nick, is here."""
+        return account in self._here
+
+    async def find(self, account: Account, lend: Lend | None) -> str:
+        """Let the owner of an account be here if they have lost their connection elsewhere.
+
+        Who has one there that works stays at that server, which is returned; see `Moving.fetch`.
+
+        :raises Lent: when that server runs this connection as well.
+        """
+        server = await self.fetch(Proof(account=account.name.key))
+        if server and lend is not None and await lend(server, account.name.key):
+            raise Lent
+        return server
+
     def moved_in(self, person: Person) -> None:
         """Somebody is here who was at another server."""
         if person.account is not None:
             self._here[person.account] = person
         self._places.came(person)
-
-    def is_here(self, account: str) -> bool:
-        """Whether the owner of an account, by its folded nick, is here."""
-        return account in self._here
-
-    async def lend(self, account: Account, lend: Lend | None, server: str) -> None:
-        """Lend a line to the server where the owner of an account is, if they are elsewhere.
-
-        :raises Lent: when it was.
-        """
-        if server and lend is not None and await lend(server, account.name.key):
-            raise Lent
 
     def left(self, person: Person) -> None:
         """Somebody is here no longer."""
@@ -226,8 +230,7 @@ class Entrance:
         """Let the owner of an account in; who is here already is one person on two screens."""
         person, stays_at = self._here.get(account.name.key), ""
         if person is None:
-            stays_at = await self.fetch(Proof(account=account.name.key))
-            await self.lend(account, visitor.lend, stays_at)
+            stays_at = await self.find(account, visitor.lend)
             person = self._here.get(account.name.key)
         if person is None:
             if stays_at or not await self._nicks.claim_own(account.name):

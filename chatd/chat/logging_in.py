@@ -7,7 +7,6 @@ from chatd.chat.bans import Known
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
 from chatd.chat.expelling import put_out
-from chatd.chat.moving import Proof
 from chatd.chat.people import Person
 from chatd.chat.session import Session
 
@@ -44,8 +43,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     guest = session.person
     claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
-        stays_at = await chat.entrance.fetch(Proof(account=account.name.key))
-        await chat.entrance.lend(account, session.lend, stays_at)
+        stays_at = await chat.entrance.find(account, session.lend)
     if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
     owner = chat.entrance.owner_here(account)  # who may have come while we waited

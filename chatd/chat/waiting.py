@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
 from chatd.chat.people import People
+from chatd.chat.store import away
 from chatd.chat.text import cut
 
 if TYPE_CHECKING:
@@ -49,22 +50,27 @@ class Waits:
 
 
 class Waiting:
-    """All that waits, ``count`` lines; ``keeper`` is what does not answer then, in words.
+    """All that waits, ``count`` lines; ``find_late`` begins what is to be begun.
 
     There is no bound but that of the store, which refuses what waits for too long, or is too much.
     ``away`` is whether everybody knows that nothing is kept.
     """
 
     def __init__(
-        self, people: People, schedule: Callable[[Callable[[], None]], object], keeper: str
+        self,
+        people: People,
+        schedule: Callable[[Callable[[], None]], object],
+        *,
+        is_shared: bool,
     ) -> None:
         self._people = people
         self._schedule = schedule
-        self._keeper = keeper
+        self._waits = Notice(WAITS.format("the cluster" if is_shared else "the disk"))
         self._untold: dict[Session, Waits] = {}
         self._changed: dict[Session, Waits] = {}
         self.count = 0
         self.away = False
+        self.find_late: Callable[[float], None] = _nothing_is_late
 
     def begin(
         self, session: Session, message_id: str, room: Room, event: RoomEvent, now: float
@@ -90,13 +96,17 @@ class Waiting:
         self._change(session, waits)
 
     def look(self, now: float) -> None:
-        """Say in words what has waited for long, to those who are told so."""
+        """See what waits for longer than a moment; be called several times a second.
+
+        What has waited for long is said in words, to those who are told so.
+        """
+        self.find_late(now)
         for session, waits in tuple(self._untold.items()):
             if 0 <= now - waits.since < LONG_SECONDS:
                 return
             del self._untold[session]
             if session.reader.is_told and not self.away:
-                waits.told = session.deliver(Notice(WAITS.format(self._keeper)))
+                waits.told = session.deliver(self._waits)
 
     def _change(self, session: Session, waits: Waits) -> None:
         if not self._changed:
@@ -112,6 +122,14 @@ class Waiting:
                 session.deliver(Notice(KEPT))
 
     # The cluster ----------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Whether the cluster can be asked who is who.
+
+        :raises Refused: ``away``.
+        """
+        if self.away:
+            raise away()
 
     def lost_touch(self) -> None:
         """Nothing is kept any more: everybody here is told, once."""
@@ -129,6 +147,10 @@ class Waiting:
         for person in self._people.everyone():
             for session in person.sessions:
                 session.deliver(notice)
+
+
+def _nothing_is_late(now: float) -> None:
+    """Nothing is posted yet."""
 
 
 def refusal(event: RoomEvent, why: str) -> Refused:

@@ -28,8 +28,7 @@ MOVING_SECONDS = 20.0
 #: Places that are on their way at once: fewer than are kept of one address.
 AT_ONCE = 32
 
-#: What people are told.
-STOPPING = "The server is stopping. Goodbye."
+GOODBYE = Notice("The server is stopping. Goodbye.")
 MOVED = Notice("This server is stopping. Connect again, and you are where you were.")
 
 
@@ -53,11 +52,11 @@ class Farewell(Service):
 
     async def _stop(self) -> None:
         everyone = [each for each in self._chat.people.everyone() if not each.server]
+        self._chat.elsewhere.hang_up(MOVED.text)
         await self._move(everyone)
-        self._chat.elsewhere.hang_up(STOPPING)
         for person in everyone:
             for session in tuple(person.sessions):
-                session.deliver(Notice(STOPPING))
+                session.deliver(GOODBYE)
                 session.reader.close()
             place = self._chat.places.get(person)
             if place is not None:  # nobody comes back to it any more

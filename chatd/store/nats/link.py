@@ -58,8 +58,8 @@ class Link:
         options: dict[str, Any] = {
             "user": where.user,
             "password": where.password,
-            "user_credentials": where.creds,
             "tls": where.tls,
+            **self._credentials(),
         }
         try:
             connecting = self._client.connect(
@@ -81,6 +81,17 @@ class Link:
             raise AwayError(self.trouble) from None
         self._questions = Questions(self._client.new_inbox())
         await self._client.hear(self._questions.subject, self._questions.answered)
+
+    def _credentials(self) -> dict[str, Any]:
+        """What signs for every connection: nats-py itself needs a library for that."""
+        creds = self._where.creds
+        if creds is None:
+            return {}
+        signing = {"user": creds.user, "signature_cb": creds.sign}  # not asked without a user
+        if creds.has_token:
+            return {**signing, "user_jwt_cb": creds.token}
+        self._client._public_nkey = creds.user
+        return signing
 
     async def _failed(self, error: Exception) -> None:
         """What goes wrong is seen where somebody waits for an answer; the last is remembered.

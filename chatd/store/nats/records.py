@@ -18,6 +18,7 @@ from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import RECORDS, unword, word
 from chatd.store.nats.link import AwayError
+from chatd.store.nats.turns import Turns
 from chatd.store.turn import Answer
 
 #: Seconds after which a record that nobody acknowledged is given up.
@@ -55,7 +56,7 @@ class Records:
         self._house = house
         self._changed = changed
         self._records: dict[tuple[str, str], tuple[int, str | None]] = {}
-        self._turns: dict[tuple[str, str], asyncio.Lock] = {}
+        self._turns = Turns()
         self._last = 0
         self._own = 0
         self._reading = asyncio.Lock()
@@ -119,8 +120,7 @@ class Records:
 
     async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
         """Put a record in the place of the one that is known, or drop that, and answer."""
-        turn = self._turns.setdefault((kind, key), asyncio.Lock())
-        async with turn:
+        async with self._turns.of((kind, key)):
             self._own += 1
             message_id = f"{self._lease}.{self._own}"
             try:
@@ -135,8 +135,6 @@ class Records:
                 self._house.tell(partial(answer.fail, why))
             else:
                 self._house.tell(partial(answer.give, None))
-        if not turn.locked():
-            self._turns.pop((kind, key), None)
 
     async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
         subject = f"$KV.records.{word(kind)}.{word(key)}"

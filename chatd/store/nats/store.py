@@ -29,6 +29,7 @@ from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
 from chatd.store.nats.link import AwayError, Link, NobodyError
 from chatd.store.nats.records import Records
+from chatd.store.nats.sweep import Sweep
 from chatd.store.nats.tail import EVENTS, Tails
 from chatd.store.nats.where import Where
 from chatd.store.turn import Answer, Turn
@@ -125,6 +126,7 @@ class NatsStore(Crossing):
             self.tails = Tails(self._layout.age, self._tail)
             self._library = Library(self.streams, self._line, self.tails)
             self._claims = Claims(self.streams, self.lease)
+            self._sweep = Sweep(self.streams, self._claims, self.tails.forget)
             self._records = Records(self.streams, self.lease, self, self._recorded)
             await self._patiently(self._claims.renew)
             await self._records.begin()
@@ -170,6 +172,7 @@ class NatsStore(Crossing):
     async def _renew(self, renewed: Callable[[], None]) -> None:
         await self._claims.renew()
         self.tell(renewed)
+        await self._sweep.look()
         await self._records.catch_up()
         listening = [line for line in self._lines.values() if line.listens]
         for line in listening[self._audited : self._audited + AUDITED]:
@@ -384,7 +387,7 @@ class NatsStore(Crossing):
     async def ask(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
-        :raises Refused: ``away`` when there is none; ``gone`` when there is no such server.
+        :raises Refused: ``away`` when there is none.
         """
         return await self._read(self._ask, server, text, pauses=())
 

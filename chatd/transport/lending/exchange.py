@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from chatd.chat.elsewhere import Elsewhere
+from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.transport.lending.line import LOST, Line, State
@@ -34,12 +34,17 @@ Begin = Callable[[Line, Visitor, State], None]
 
 
 class Exchange:
-    """The lines to the other servers; ``programs`` are what runs on one that is borrowed."""
+    """The lines to the other servers; ``programs`` are what runs on one that is borrowed.
+
+    ``name`` is one that no other exchange has: its lines are called by it.
+    """
 
     _log = Logger()
 
-    def __init__(self, elsewhere: Elsewhere, clock: IReactorTime) -> None:
-        self._elsewhere = elsewhere
+    def __init__(self, chat: Chat, clock: IReactorTime, name: str) -> None:
+        self._chat = chat
+        self._elsewhere = chat.elsewhere
+        self._name = name
         self._clock = clock
         self._lines: dict[str, Line] = {}
         self._settled: set[Line] = set()
@@ -50,7 +55,7 @@ class Exchange:
         self._look: IDelayedCall | None = None
         self._acknowledging: IDelayedCall | None = None
         self.programs: dict[str, Begin] = {}
-        elsewhere.lines = self
+        chat.elsewhere.lines = self
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -59,7 +64,7 @@ class Exchange:
 
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Line | None:
         """Ask a server to run a program for somebody who is there; None: it does not."""
-        line = self._add(f"{self._elsewhere.name}.{next(self._numbers)}", server)
+        line = self._add(f"{self._name}.{next(self._numbers)}", server)
         asked = {"open": line.name, "who": _written(visitor), "program": program, "how": how}
         try:
             answer = await self._elsewhere.ask_server(server, asked)
@@ -78,7 +83,7 @@ class Exchange:
         visitor = _read(said["who"])
         begin = self.programs.get(said["program"])
         lines = sum(line.server == server for line in self._borrowed)
-        present = self._elsewhere.is_here(visitor.account)
+        present = self._chat.entrance.is_here(visitor.account)
         if begin is None or lines >= LINES or not present:
             return {}
         line = self._add(said["open"], server)
@@ -103,7 +108,7 @@ class Exchange:
 
     def tell(self, line: Line, said: State) -> None:
         """Say something to the server at the other end of a line."""
-        self._elsewhere.tell(line.server, said)
+        self._elsewhere.tell_server(line.server, said)
 
     def heard(self, server: str, said: State) -> None:
         """Hand a message to its line."""
