@@ -72,6 +72,7 @@ def test_people_of_a_server_that_stops_are_where_they_were_at_another(
             ada.says("/resume")
             token = ada.sees("If you are cut off").split()[7]
         ada.sees("Connect again, and you are where you were.")
+        ada.close()
         bob.says("meanwhile")
         back = Caller(other, "somebody")
         back.says(f"/resume {token}")

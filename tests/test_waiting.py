@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.events import RoomEvent
 from chatd.chat.waiting import KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
-from chatd.store.memory import MemoryStore
 from chatd.terminal.pending import ROWS
 from chatd.transport.watching import LOOK_SECONDS, Watching
 
 from .displays import TIPS
+from .holding import Holding
 from .test_terminal import Sitting
 from .wires import Building
 
 IT_WAITS = f"-- {WAITS.format('the disk')}"
-
-
-class Holding(MemoryStore):
-    """A store that may stand still: what it is given then is kept, or is not, when it is told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stands = False
-        self.held: list[tuple[str, str, RoomEvent, str]] = []
-
-    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        if self.stands:
-            self.held.append((room, message_id, event, author))
-        else:
-            super().post(room, message_id, event, author)
-
-    def keep(self, count: int | None = None) -> None:
-        """Keep so many of those that are held, or all."""
-        count = len(self.held) if count is None else count
-        kept, self.held = self.held[:count], self.held[count:]
-        for each in kept:
-            super().post(*each)
-
-    def refuse(self) -> None:
-        """Keep nothing of what is held."""
-        held, self.held = self.held, []
-        assert self._keeper is not None
-        for room, message_id, _, _ in held:
-            self._keeper.not_kept(room, message_id, "the disk is full.")
 
 
 class Standing:

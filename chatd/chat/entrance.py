@@ -209,7 +209,7 @@ class Entrance:
         self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
-        back = listens and not visitor.account  # a program begins anew, beside whoever is lost
+        back = listens and reader.comes_back  # a program begins anew, beside whoever is lost
         place = self._places.recover(person) if back else None
         session = self._session(person, visitor, reader, listens=listens)
         if place is None:

@@ -247,12 +247,12 @@ class Posting:
         for message_id in late:
             posted = self._late[message_id] = self._posted.pop(message_id)
             if posted.is_a_line and posted.session is not None:
-                self._waiting.begin(posted.session, message_id, posted.room, posted.event, now)
+                self._waiting.begin(posted.session, posted.room, posted.event, now)
 
     def _no_longer_late(self, message_id: str, *, kept: bool) -> _Posted | None:
         posted = self._late.pop(message_id, None)
         if posted is not None and posted.session is not None:
-            self._waiting.end(posted.session, message_id, kept=kept)
+            self._waiting.end(posted.session, posted.room, posted.event, kept=kept)
         return posted
 
     def has_news(self, audience: Audience) -> None:

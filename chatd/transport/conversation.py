@@ -49,6 +49,9 @@ class Conversation:
     """
 
     _log = Logger()
+    # People are shown once what happens in several rooms, go on when they missed something, and
+    # come back.
+    each_room, needs_all, comes_back = False, False, True
 
     __slots__ = (
         "_asking",
@@ -68,6 +71,7 @@ class Conversation:
         "_waiting",
         "ask_client",
         "display",
+        "hide",
         "lost",
         "outbox",
         "session",
@@ -86,15 +90,13 @@ class Conversation:
         self._lines: list[str] = []  # a deque takes ten times the memory
         self._waiting = 0
         self._busy = True  # until the person is in
-        self._closing = False
-        self._cut_off = False
-        self._ending = False
-        self._going = False
+        self._closing = self._cut_off = self._ending = self._going = False
         self._goodbye: Goodbye | None = None
         self._last_words = 0  # bytes
         self._asking = Asking()
         self._handover: Handover | None = None
         self.ask_client: Callable[[], None] = nothing
+        self.hide: Callable[[bool], None] = nothing
         self._pacing = Pacing(host, self._go_on, self._deliver)
 
     # Reader: what the chat asks of it -------------------------------------------------------------
@@ -108,21 +110,6 @@ class Conversation:
     def sees_own(self) -> bool:
         """Whether one sees on one's own screen already what one sends."""
         return self.display.sees_own
-
-    @property
-    def each_room(self) -> bool:
-        """People are shown once what happens in several rooms."""
-        return False
-
-    @property
-    def needs_all(self) -> bool:
-        """People are told that they missed something, and go on."""
-        return False
-
-    @property
-    def comes_back(self) -> bool:
-        """People do."""
-        return True
 
     @property
     def full(self) -> bool:
@@ -231,10 +218,15 @@ class Conversation:
         ``entered`` is called once they are in.
         """
         host = self._host
-        if host.exchange is not None:
+        if host.exchange is None:
+            self._do(self._enter(visitor, entered))
+        else:
             self._handover = Handover(host, host.exchange, self, visitor, entered)
-            visitor = self._handover.visitor
-        self._do(self._enter(visitor, entered))
+            self.begin_again(self._handover)
+
+    def begin_again(self, handover: Handover) -> None:
+        """Let the person in whose line may be lent, or was."""
+        self._do(self._enter(handover.visitor, handover.returned))
 
     async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
@@ -325,10 +317,10 @@ class Conversation:
         self.set_reading(True)
         return lines, typed
 
-    def come_back(self, why: str) -> None:
+    def come_back(self, why: str, typed: bytes) -> None:
         """Show things here again, for who is about to come in once more; lines wait until then."""
         self._busy = True
-        self.display.come_back()
+        self.display.come_back(typed, self.line)
         self.display.write(self.style(DEFAULT).render_personal(Notice(why)))
         self.set_reading(True)
 
@@ -372,9 +364,8 @@ class Conversation:
         waiting = len(self._lines)
         self._lines.clear()
         self._waiting = 0
-        lines = f"{waiting} line{'s' * (waiting != 1)}"
-        told = f"Dropped {lines} that waited." if waiting else "/quit or Ctrl-D leaves."
-        self._deliver(Notice(told))
+        dropped = f"Dropped {waiting} line{'s' * (waiting != 1)} that waited."
+        self._deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
         self._go_on()
 
     def set_reading(self, reading: bool) -> None:

@@ -260,7 +260,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         lender = Lender(
             self.outbox,
             self.set_reading,
-            lambda why: self.outbox.close(),
+            lambda why, typed: self.outbox.close(),
             lambda status: self.outbox.close(),
         )
         lent = Lent(line, lender)

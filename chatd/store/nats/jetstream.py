@@ -110,12 +110,17 @@ class JetStream:
 
         Fewer than ``count`` may come although there are more.
         """
-        asked = {
-            "seq": max(1, seq),
-            "next_by_subj": subject,
-            "batch": count,
-            "max_bytes": _PAGE_BYTES,
-        }
+        return await self._page(stream, subject, {"seq": max(1, seq)}, count)
+
+    async def first(self, stream: str, subject: str, when: str) -> Message | None:
+        """The first message of a subject that the stream took then (RFC 3339) or later."""
+        messages, _ = await self._page(stream, subject, {"start_time": when}, 1)
+        return messages[0] if messages else None
+
+    async def _page(
+        self, stream: str, subject: str, start: Mapping[str, object], count: int
+    ) -> tuple[list[Message], int]:
+        asked = {**start, "next_by_subj": subject, "batch": count, "max_bytes": _PAGE_BYTES}
         messages, end = await self.link.ask_for_many(
             f"$JS.API.DIRECT.GET.{stream}", json.dumps(asked).encode()
         )

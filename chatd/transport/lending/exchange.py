@@ -152,7 +152,7 @@ class Exchange:
             if refused.code == "gone":
                 self._missed[server] = self._missed.get(server, 0) + 1
                 if self._missed[server] >= LOOKS:
-                    self.gone(server)
+                    self._lose(server, dead=True)
             return
         self._missed.pop(server, None)
         for name in answer.get("unknown", ()):
@@ -180,10 +180,13 @@ class Exchange:
             line.fail()
 
     def gone(self, server: str) -> None:
-        """A server is gone, and every line to it."""
+        """A server is gone, as far as can be told, and every line to it."""
+        self._lose(server, dead=False)
+
+    def _lose(self, server: str, *, dead: bool) -> None:
         self._missed.pop(server, None)
         for line in [line for line in self._lines.values() if line.server == server]:
-            line.fail()
+            line.fail(dead=dead)
 
     def hang_up(self, sentence: str) -> None:
         """Let go of every line."""
