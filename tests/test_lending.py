@@ -27,7 +27,6 @@ def ann(street: Street, password: str = "") -> Guest:
     street.says(guest, "/register\r")
     if password:
         street.says(guest, f"/password {password}\r")
-    street.beat()
     return guest
 
 
@@ -322,3 +321,24 @@ def test_one_server_has_only_so_many_lines_of_another(
     more = street.guest(1)
     assert lines(street) == [1, 1]
     assert "ann2" in " ".join(street.sees(more))
+
+
+def test_who_sends_and_does_not_read_is_not_read_either(street: Street) -> None:
+    ann(street, "swordfish")
+    guest = street.wire(1)
+    logs_in(street, guest)
+    guest.transport.fills()
+    bob = street.wire(0)
+    bob.sends(b"".join(b"%d %s\n" % (number, b"x" * 3000) for number in range(60)))
+    street.gets(bob)
+    for _ in range(100):
+        guest.sends(b"y" * 3999 + b"\n")
+        street.settle()
+        if guest.transport.paused:
+            break
+    assert guest.transport.paused
+    guest.transport.drains()
+    assert guest.transport.paused  # what was sent before waits still
+    heard = street.gets(bob)
+    assert len(heard) > 10
+    assert not guest.transport.paused
