@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,6 +12,7 @@ from random import Random
 import asyncssh
 import pytest
 
+from chatd.chat.waiting import AWAY, BACK
 from chatd.store.nats.where import Where
 from chatd.transport.lending.lent import GONE
 
@@ -57,6 +59,35 @@ class Caller:
         self._socket.close()
 
 
+def test_people_of_a_server_that_stops_are_where_they_were_at_another(
+    nats: Nats, tmp_path: Path
+) -> None:
+    told = options(tmp_path, nats.account())
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    with Served(folders[1], ["line"], told) as other:
+        bob = Caller(other, "bob")
+        with Served(folders[0], ["line"], told) as one:
+            ada = Caller(one, "ada")
+            bob.sees("now known as ada")
+            ada.says("/join attic")
+            ada.says("/resume")
+            token = ada.sees("If you are cut off").split()[7]
+        ada.sees("Connect again, and you are where you were.")
+        ada.close()
+        bob.says("meanwhile")
+        back = Caller(other, "somebody")
+        back.says(f"/resume {token}")
+        assert back.sees("Welcome back") == "-- Welcome back, ada."
+        assert back.sees("meanwhile").endswith("bob: meanwhile")
+        back.says("/bc here again")
+        assert bob.sees("ada") == "ada: here again", "nobody has seen her go"
+        back.goes()
+        assert bob.sees("ada") == "-- ada left"
+        bob.goes()
+
+
 @pytest.fixture
 def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
     told = options(tmp_path, nats.account())
@@ -86,6 +117,33 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     bob.sees("ada: hello")
     bob.says("/nick ada")
     bob.sees("You are now known as ada.")
+    bob.goes()
+
+
+def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
+    nats: Nats, pair: tuple[Served, Served]
+) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("bob")
+    process = nats.servers[0].process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        ada.says("hello")
+        ada.sees(AWAY)  # for as long as a request is waited for; after that it is posted again
+        ada.says("/status")
+        ada.sees("the cluster does not answer")
+        ada.sees("   1 line of yours waits in lobby")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    ada.sees(BACK)
+    ada.says("after")
+    assert bob.sees("ada: ") == "ada: hello"
+    assert bob.sees("ada: ") == "ada: after"
+    bob.says("/history")
+    assert bob.sees("the last") == "-- lobby, the last 2:"
+    ada.goes()
     bob.goes()
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from twisted.internet.task import Clock
 
+from chatd.chat.events import Refused
 from chatd.chat.waiting import AWAY as AWAY_NOW
 from chatd.chat.waiting import BACK
 from chatd.transport.admission import Admission
 from chatd.transport.lease import (
     AWAY,
     BLIP_SECONDS,
+    ELECTION_SECONDS,
     FENCE_SECONDS,
     LOOK_SECONDS,
     LOST,
@@ -112,9 +115,11 @@ def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_
     ada = leased.server.enters("ada")
     ada.sees()
     leased.far.answering = False
-    leased.passes(3)
+    leased.passes(4)
     assert ada.sees() == []  # nothing was asked that it has not answered
-    leased.passes(2 + UNANSWERED_SECONDS)
+    leased.passes(1)
+    leased.server.chat.waiting.count = 1  # as if somebody's line waited
+    leased.passes(UNANSWERED_SECONDS)
     assert ada.sees() == [f"-- {AWAY_NOW}"]
     leased.passes(5)
     assert ada.sees() == []
@@ -123,6 +128,45 @@ def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_
     assert ada.sees() == [f"-- {BACK}"]
     leased.passes(60)
     assert ada.sees() == []
+
+
+def test_who_comes_or_wants_another_nick_meanwhile_is_told_at_once() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    leased.far.is_up = False
+    leased.passes(BLIP_SECONDS + LOOK_SECONDS)
+    ada.sees()
+    ada.types("/nick zoe")
+    assert ada.sees() == ["-- The cluster does not answer now; try again in a moment."]
+    with pytest.raises(Refused, match="does not answer now"):
+        leased.server.enters("bob")
+
+
+def test_status_says_that_the_cluster_does_not_answer_and_what_waits() -> None:
+    leased = Leased()
+    ada = leased.server.enters("ada")
+    leased.passes(1)
+    leased.far.is_up = False
+    leased.passes(BLIP_SECONDS + LOOK_SECONDS)
+    leased.town.branches[0].copies = (3, 2)
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees()[-2:] == [
+        "   the cluster does not answer; it did 4 s ago",
+        "   what is said is kept on 3 machines, 2 of them out of reach",
+    ]
+
+
+def test_while_nothing_waits_people_are_told_when_no_election_takes_so_long() -> None:
+    leased = Leased()
+    leased.passes(1)
+    ada = leased.server.enters("ada")
+    leased.far.answering = False
+    ada.sees()
+    leased.passes(3 + ELECTION_SECONDS)
+    assert ada.sees() == []
+    leased.passes(1)
+    assert ada.sees() == [f"-- {AWAY_NOW}"]
 
 
 def test_people_are_told_soon_when_the_connection_is_lost_but_not_of_a_blip() -> None:

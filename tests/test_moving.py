@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from chatd.chat.entrance import Visitor
 from chatd.chat.limits import MOVED
 from chatd.chat.moving import ELSEWHERE
 from chatd.chat.places import Place
@@ -308,10 +309,23 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(tow
     town.letters.clear()
     assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s3"))
     town.beat(5)
-    assert people(bob) == ["ada", "bob"]
+    assert people(bob) == ["ada (cut off)", "bob"]
     back = comes_by(town, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
+
+
+def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    ada.is_cut_off()
+    bob.types("meanwhile")
+    reader = Reader()
+    entered = finished(
+        town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
+    )
+    assert isinstance(entered, tuple)
+    assert "-- Welcome back, ada." in Someone(town.servers[1], entered[0], reader).sees()
 
 
 # A server that ends -------------------------------------------------------------------------------
@@ -363,6 +377,22 @@ def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
     clock.advance(LAST_WORDS_SECONDS)
     town.settle()
     assert bob.sees() == ["-- bot left"]
+
+
+def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> None:
+    ada, cy = with_account(town), town.servers[2].enters("cy")
+    town.servers[1].chat.moving.closed = True
+    town.settle()
+    clock = Clock()
+    stops(town, clock)
+    assert ada.sees()[-1] == f"-- {MOVED_AWAY.text}"
+    assert cy.session.person.rooms
+    assert len(town.servers[2].chat.places) == 1
+    town.servers[2].chat.moving.closed = True
+    server = town.servers[2]
+    Farewell(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
+    assert closed(cy)
 
 
 def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:

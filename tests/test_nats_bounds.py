@@ -93,19 +93,6 @@ def test_what_a_chat_did_not_take_in_comes_although_nothing_follows(nodes: Nodes
     other.until(lambda: other.heard == one.heard)
 
 
-def test_what_came_all_at_once_is_read_from_the_room(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chatd.store.nats.link.UNREAD", (3, 10_000))
-    one, other = nodes(), nodes()
-    other.store.listen("lobby")
-    other.settle()
-    with standing_still(other):
-        talks(one, 20)
-    lines = [row for row in one.heard if row[1].startswith("s")]
-    other.until(lambda: [row for row in other.heard if row[1].startswith("s")] == lines)
-
-
 def test_records_that_a_chat_did_not_take_in_are_read_in_time(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     for number in range(3 * BOUND):

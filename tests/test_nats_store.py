@@ -12,8 +12,8 @@ import pytest
 
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
+from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
-from chatd.store.nats.link import Hear
 from chatd.store.nats.store import NatsStore
 
 from .nats_nodes import Node, said

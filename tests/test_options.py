@@ -451,6 +451,8 @@ def test_a_cluster_is_named_by_its_servers(tmp_path: Path) -> None:
     login.write_text("nobody")
     there = ("--cluster", servers[0])
     assert refused(*there, "--cluster-login", str(login)).endswith("login has no USER:PASSWORD")
+    creds = refused(*there, "--cluster-creds", str(login))
+    assert creds == f"--cluster-creds: {login} has no seed of NATS, or a damaged one"
     for option in ("--cluster-login", "--cluster-creds", "--cluster-ca", "--cluster-cert"):
         why = refused(*there, option, str(tmp_path / "none"))
         assert why.startswith(f"{option}: No such file or directory: ")

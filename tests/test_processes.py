@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.store.nats.where import Where
 from chatd.tap import processes
 from chatd.tap.lifeline import READY, STOP_SECONDS
 from chatd.tap.options import Options
@@ -44,6 +46,7 @@ from chatd.transport.shared import SharedPorts
 from .nats_servers import Nats, NatsServer
 from .served import PATIENCE, Served, killed
 from .test_cluster import Caller, options
+from .test_cluster_document import TEXT
 
 
 @pytest.fixture
@@ -385,8 +388,8 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
 class Two(Served):
     """A service of two processes, as it is started by hand; it counts who comes."""
 
-    def __init__(self, folder: Path, nats: Nats) -> None:
-        super().__init__(folder, ["line"], [*options(folder, nats.account()), "--processes", "2"])
+    def __init__(self, folder: Path, where: Where) -> None:
+        super().__init__(folder, ["line"], [*options(folder, where), "--processes", "2"])
         self._came = 0
 
     def pid_of(self, number: int, other_than: int = 0) -> int:
@@ -439,7 +442,7 @@ def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
     nats: Nats, tmp_path: Path
 ) -> None:
     with ExitStack() as stack:
-        with Two(tmp_path, nats) as server:
+        with Two(tmp_path, nats.account()) as server:
             first, second = server.pid_of(1), server.pid_of(2)
             ada, bob = server.caller_on(1, "ada"), server.caller_on(2, "bob")
             ada.says("hello")
@@ -462,11 +465,24 @@ def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
             caller.close()
 
 
-def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(
-    nats: Nats, tmp_path: Path
-) -> None:
-    server = Two(tmp_path, nats)
+class Documented(NatsServer):
+    """The NATS server of docs/cluster.rst that stands beside several processes."""
+
+    def configuration(self, own_route: int) -> str:
+        _, _, text = TEXT.partition("The cores of one machine\n====")
+        found = re.search(r"^ +listen: .*?^ +authorization \{.*?\}$", text, re.S | re.M)
+        assert found is not None
+        here = found[0].replace(":4222", ":-1").replace("/var/lib/nats", f"{self.folder}/js")
+        return f'{here}\nports_file_dir: "{self.folder}"\n'
+
+
+def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(tmp_path: Path) -> None:
+    beside = Documented(tmp_path)
     with ExitStack() as stack:
+        stack.callback(beside.kill)
+        beside.start()
+        where = Where((f"nats://127.0.0.1:{beside.port}",), "chatd", "secret")
+        server = Two(tmp_path, where)
         with killed(server):
             watched = Watched(stack, server.pid_of(1), server.pid_of(2))
             ada, _ = server.caller("ada")

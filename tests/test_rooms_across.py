@@ -300,3 +300,13 @@ def test_rooms_of_another_server_are_listed_with_people_and_topic(town: Town) ->
         "   lobby: 3 people",
         "   attic: 1 person — old things",
     ]
+
+
+def test_an_owner_who_takes_another_nick_is_above_the_others_still(town: Town) -> None:
+    ada, bob = in_attic(town)
+    ada.types("/op bob")
+    ada.types("/nick grace")
+    town.settle()
+    bob.sees()
+    bob.types("/kick grace")
+    assert bob.sees() == ["-- grace is the owner of attic; that is not yours to do."]

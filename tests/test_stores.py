@@ -380,8 +380,9 @@ def on(nats: Nats) -> type[Keeping]:
     accounts: dict[Path, Where] = {}
 
     def make(folder: Path, turn: TestTurn) -> Store:
-        where = accounts.setdefault(folder, nats.account())
-        store = NatsStore(where, turn, shards=2, tail=3)  # most reads go beyond that
+        if folder not in accounts:
+            accounts[folder] = nats.account()
+        store = NatsStore(accounts[folder], turn, shards=2, tail=3)  # most reads go beyond that
         store.begin()
         return store
 

@@ -4,46 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.events import RoomEvent
 from chatd.chat.waiting import KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
-from chatd.store.memory import MemoryStore
 from chatd.terminal.pending import ROWS
 from chatd.transport.watching import LOOK_SECONDS, Watching
 
 from .displays import TIPS
+from .holding import Holding
 from .test_terminal import Sitting
 from .wires import Building
 
 IT_WAITS = f"-- {WAITS.format('the disk')}"
-
-
-class Holding(MemoryStore):
-    """A store that may stand still: what it is given then is kept, or is not, when it is told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stands = False
-        self.held: list[tuple[str, str, RoomEvent, str]] = []
-
-    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        if self.stands:
-            self.held.append((room, message_id, event, author))
-        else:
-            super().post(room, message_id, event, author)
-
-    def keep(self, count: int | None = None) -> None:
-        """Keep so many of those that are held, or all."""
-        count = len(self.held) if count is None else count
-        kept, self.held = self.held[:count], self.held[count:]
-        for each in kept:
-            super().post(*each)
-
-    def refuse(self) -> None:
-        """Keep nothing of what is held."""
-        held, self.held = self.held, []
-        assert self._keeper is not None
-        for room, message_id, _, _ in held:
-            self._keeper.not_kept(room, message_id, "the disk is full.")
 
 
 class Standing:
@@ -307,6 +277,19 @@ def test_ctrl_c_and_ctrl_l_leave_what_waits_where_it_is(standing: Standing) -> N
     assert sees(standing) == ["… ada: hello", "[lobby]"]
     standing.ada.types("\x0c")
     assert standing.ada.sees() == ["… ada: hello", "[lobby]"]
+
+
+def test_status_says_in_which_rooms_lines_of_ones_own_wait(standing: Standing) -> None:
+    standing.ada.types("/join attic\r"), standing.ada.sees()
+    standing.stops()
+    standing.ada.types("one\rtwo\r/bc three\r")
+    standing.a_moment_passes()
+    standing.ada.types("/status\r")
+    rows = standing.ada.sees()
+    assert rows[rows.index("   2 rooms") + 1 :][:2] == [
+        "   3 lines of yours wait in attic",
+        "   1 line of yours waits in lobby",
+    ]
 
 
 def test_a_screen_of_three_rows_has_none_for_what_waits() -> None:

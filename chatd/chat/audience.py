@@ -63,7 +63,7 @@ class Audience:
     A listener is in exactly one of: a style's group, ``_sweeps`` (about to be sent what the groups
     have been sent), ``_late`` (behind, to be served at the next flush) or ``_held`` (behind and
     full, to be served when its connection has room).  ``number`` is the store's of what happened
-    last.
+    last, ``count`` how much that has a number has happened since the room was opened here.
     """
 
     __slots__ = (
@@ -77,12 +77,14 @@ class Audience:
         "_shared",
         "_special",
         "_sweeps",
+        "count",
         "number",
     )
 
     def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
         self._room = room
         self.number = 0
+        self.count = 0
         self._log = RoomLog()
         self._on_news = on_news
         self._shared = 0
@@ -212,6 +214,7 @@ class Audience:
         if any(special):
             self._special[log.end] = special
         log.append(entry)
+        self.count += entry.number > self.number
         self.number = entry.number
         if not self._awaited:
             self._ask_for_flush()

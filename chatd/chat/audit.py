@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 from chatd.chat.limits import AUDITED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -40,28 +40,49 @@ class Deed:
     reason: str = ""
 
 
-class Audit:
-    """The last deeds, oldest first: a record of the store each, so that one costs one."""
+#: What is known here of a deed; a newer server may write down more.
+_FIELDS = frozenset(each.name for each in fields(Deed))
 
-    def __init__(self, store: Store) -> None:
+
+class Audit:
+    """The last deeds, oldest first: a record of the store each, so that one costs one.
+
+    Each has a number above those that were known when it was done, and with ``server``, the name of
+    one of several, that beside it: what two do at once has a place of its own each.
+    """
+
+    def __init__(self, store: Store, server: str = "") -> None:
         self._store = store
-        self._deeds: deque[tuple[int, Deed]] = deque()
+        self._server = server
+        self._deeds: deque[tuple[str, Deed]] = deque()
         self._last = 0
         self.load = Records(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for key in sorted(records):
-            self._deeds.append((int(key), Deed(**json.loads(records[key]))))
-        if self._deeds:
-            self._last = self._deeds[-1][0]
+            self._deeds.append((key, _deed(records[key])))
+            self._last = _number(key)
         self._prune()
 
     def learn(self, key: str, value: str | None) -> None:
-        """Take what was done on another server."""
-        number = int(key)
-        if value is not None and number > self._last:
-            self._deeds.append((number, Deed(**json.loads(value))))
-            self._last = number
+        """Take what was done on another server, or is to be remembered no longer."""
+        self._last = max(self._last, _number(key))
+        place = self._place(key)
+        if place < len(self._deeds) and self._deeds[place][0] == key:
+            del self._deeds[place]
+        if value is not None:
+            self._deeds.insert(place, (key, _deed(value)))
+        while len(self._deeds) > AUDITED:  # who has written it down drops the record
+            self._deeds.popleft()
+
+    def _place(self, key: str) -> int:
+        """Where a deed belongs: nearly always at the end, or, to be dropped, at the beginning."""
+        if self._deeds and self._deeds[0][0] == key:
+            return 0
+        place = len(self._deeds)
+        while place and self._deeds[place - 1][0] >= key:
+            place -= 1
+        return place
 
     def note(
         self,
@@ -83,14 +104,15 @@ class Audit:
         reason = cut(reason, REASON_LENGTH)
         deed = Deed(now, person.nick, person.account, what, whom, covered, where, ident, reason)
         self._last += 1
-        self._deeds.append((self._last, deed))
-        self._store.put(KIND, _key(self._last), json.dumps(asdict(deed)))
+        key = f"{self._last:0{_DIGITS}}{self._server and '.'}{self._server}"
+        self._deeds.append((key, deed))
+        self._store.put(KIND, key, json.dumps(asdict(deed)))
         self._prune()
 
     def _prune(self) -> None:
         while len(self._deeds) > AUDITED:
-            number, _ = self._deeds.popleft()
-            self._store.put(KIND, _key(number), None)
+            key, _ = self._deeds.popleft()
+            self._store.put(KIND, key, None)
 
     def last(self, count: int, room: Room | None = None) -> list[Deed]:
         """The last deeds in a room, or all that there are, oldest first."""
@@ -106,5 +128,9 @@ class Audit:
         return (deed for _, deed in reversed(self._deeds))
 
 
-def _key(number: int) -> str:
-    return f"{number:0{_DIGITS}}"
+def _number(key: str) -> int:
+    return int(key.partition(".")[0])
+
+
+def _deed(value: str) -> Deed:
+    return Deed(**{name: each for name, each in json.loads(value).items() if name in _FIELDS})

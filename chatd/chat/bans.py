@@ -171,7 +171,8 @@ class Ban:
         read = read_target(target)
         if read is None:
             raise ValueError(f"not a target: {target}")
-        return cls(read, **json.loads(value))
+        found = json.loads(value)  # a newer server may write down more
+        return cls(read, **{name: found[name] for name in cls.__slots__ if name != "target"})
 
 
 #: Told of every change: the target, and the ban of it that there is now, if any.

@@ -88,21 +88,19 @@ class Chat:
         self.places = Places(self.archive, make_token, is_dense=neighbours is None)
         self.profiles = Profiles(store, usual)
         self.welcome = Welcome(store)
-        self.audit = Audit(store)
+        self.audit = Audit(store, incarnation if neighbours is not None else "")
         self.opened: float | None = None
         self.entrance = Entrance(
             self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
         self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
-        keeper = "the disk" if neighbours is None else "the cluster"
-        self.waiting = Waiting(self.people, schedule, keeper)
+        self.waiting = Waiting(self.people, schedule, is_shared=neighbours is not None)
         self._posting = Posting(
             store, schedule, incarnation, self.rooms, self.people, self.elsewhere, self.waiting
         )
         self.moving = Moving(self, self._posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
-        self.look = self._posting.look
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -117,12 +115,14 @@ class Chat:
         exactly: bool = False,
         listens: bool = True,
     ) -> tuple[Session, str]:
-        """Let somebody in: see `chatd.chat.entrance.Entrance.enter`."""
+        """Let somebody in: see `chatd.chat.entrance.Entrance.enter`; ``away`` as well."""
+        self.waiting.check()
         await self.load(now)
         session, remark = await self.entrance.enter(
             visitor, reader, now, exactly=exactly, listens=listens
         )
         account = session.person.account
+        self.elsewhere.touched(None, session.person)
         if account is not None:
             self.logins.came(account, visitor.address)
             if listens:  # after the greeting
@@ -200,7 +200,7 @@ class Chat:
     async def rename(self, person: Person, text: str, now: float) -> None:
         """Give somebody another nick; who shares a room with them sees it, once.
 
-        :raises Refused: ``bad-nick``, ``nick-taken`` or ``banned``.
+        :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
         name = names.nick(text)
         if name == person.name:
@@ -208,6 +208,7 @@ class Chat:
         self.nicks.check_owner(name, person)
         if not person.operator:
             self.welcome.check_nick(name.key, now)
+        self.waiting.check()
         if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if self.people.get(person.name.key) is not person:  # gone while we waited

@@ -43,8 +43,9 @@ class _Server:
     """Another server: its people by their numbers there, and the number of what it said last.
 
     ``told`` is None until it has told everything, which it did once when it ``was_known``; ``part``
-    is how many parts of that came, ``asked`` when it was asked for that.  ``called`` is what who
-    runs it calls it, if it has said so.  Times are in seconds since the epoch.
+    is how many parts of that came, ``asked`` when it was asked for that, and ``unsaid`` of whom it
+    has said nothing yet.  ``called`` is what who runs it calls it, if it has said so.  Times are in
+    seconds since the epoch.
     """
 
     heard: float
@@ -54,6 +55,7 @@ class _Server:
     part: int = 0
     was_known: bool = False
     people: dict[int, Person] = field(default_factory=dict)
+    unsaid: dict[int, None] = field(default_factory=dict)
 
 
 class Elsewhere:
@@ -84,6 +86,7 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self._outgrown: list[tuple[Person, str]] = []
         self._origins: dict[Person, tuple[str, int]] = {}
         self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._hidden: dict[str, Person] = {}
@@ -100,6 +103,10 @@ class Elsewhere:
     def is_shared(self) -> bool:
         """Whether there may be other servers."""
         return self._neighbours is not None
+
+    def owner(self, account: str) -> Person | None:
+        """The owner of an account, if they are on another server."""
+        return self._directory.find(account, "")
 
     @property
     def called(self) -> str:
@@ -152,9 +159,18 @@ class Elsewhere:
     def look(self, now: float) -> None:
         """See which servers are silent for too long."""
         self._now = now or self._now
+        self._forget_outgrown()
         for name, server in tuple(self._servers.items()):
             if now - server.heard > SILENT_SECONDS:
                 self._gone(name)
+
+    def _forget_outgrown(self) -> None:
+        """What was done under a nick that somebody ignored carried before has arrived by now."""
+        outgrown, self._outgrown = self._outgrown, []
+        for other, key in outgrown:
+            person = self._chat.people.get(key)
+            if person is None or other not in person.ignored_by:
+                other.ignored.pop(key, None)
 
     def bye(self) -> None:
         """This server ends."""
@@ -213,6 +229,7 @@ class Elsewhere:
             },
             "address": person.address,
             "beside": person.beside,
+            "lost": person.is_cut_off,
         }
 
     def _number(self, person: Person) -> int:
@@ -335,17 +352,21 @@ class Elsewhere:
     def _learn_everything(self, server: _Server, name: str, said: State) -> None:
         server.called = str(said.get("called", ""))[:CALLED_LENGTH]
         if said["first"]:
-            for number in tuple(server.people):
-                self._lose(server, number, departs=False)
             server.told, server.part = None, 0
+            server.unsaid = dict.fromkeys(server.people)
         if said.get("part", server.part) != server.part:
             return  # one before it did not come: everything will be asked for again
         server.part += 1
+        for state in said["people"]:
+            server.unsaid.pop(state["number"], None)
         if server.was_known:  # something that is not told may have been taken away unheard
             for state in said["rooms"]:
                 room = self._chat.rooms.get(state["key"])
                 if room is not None:
                     state.update(difference(shared(room), merged(FRESH, state)))
+        if said["last"]:  # they have left unheard
+            for number in server.unsaid:
+                self._lose(server, number)
         self._learn(server, name, said)
         if said["last"]:
             server.told, server.was_known = said["n"], True
@@ -384,6 +405,7 @@ class Elsewhere:
             self._uncover(person)
             for other in person.ignored_by:
                 other.ignored[called.key] = None
+                self._outgrown.append((other, person.name.key))
         person.name = called
         holder = self._chat.people.get(called.key)
         if holder is None:
@@ -393,6 +415,7 @@ class Elsewhere:
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address, person.beside = state.get("address", ""), state.get("beside")
+        person.lost = state.get("lost", False)
         person.last_active = state["active"]
         self._directory.learn(person)
         for key in person.rooms.keys() - state["rooms"].keys():
@@ -452,6 +475,8 @@ class Elsewhere:
             self.takes_out(person, room)
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
+        for other in person.ignored_by if departs and person.is_nameless else ():
+            other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
         self._uncover(person)
 

@@ -18,6 +18,7 @@ def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> Non
         chat.accounts.learn(key, value)
     elif kind == mail.KIND:
         chat.mail.learn(key, value)
+        _deliver(chat, key)
     elif kind == profiles.KIND:
         chat.profiles.learn(key, value)
     elif kind == welcome.KIND:
@@ -35,3 +36,11 @@ def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> Non
         chat.lasting.learn(room, key, value)
         if room is not None and not (room.members or room.lasts):
             chat.elsewhere.drop(room)
+
+
+def _deliver(chat: Chat, account: str) -> None:
+    """Somebody elsewhere has left something for who is here, but was not known to be there."""
+    found = chat.accounts.get(account)
+    owner = chat.entrance.owner_here(found) if found is not None else None
+    for session in owner.sessions if owner is not None else ():
+        chat.mail.deliver(account, session)

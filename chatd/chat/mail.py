@@ -34,7 +34,7 @@ class Mail:
         if value is not None:
             self._waiting[account] = [
                 PrivateMessage(time, sender, addressee, text, Recipient.ADDRESSEE)
-                for time, sender, addressee, text in json.loads(value)
+                for time, sender, addressee, text, *_ in json.loads(value)
             ]
 
     def leave(self, account: Account, sender: str, text: str, now: float) -> None:
@@ -51,12 +51,12 @@ class Mail:
 
     def deliver(self, account: str, session: Session) -> None:
         """Show what waits for an account, once; what a connection does not take waits on."""
-        waiting = self._waiting.get(account)
-        if not waiting:
-            return
+        waiting = self._waiting.get(account, [])
+        count = len(waiting)
         while waiting and session.deliver(waiting[0]):
             del waiting[0]
-        self._keep(account)
+        if len(waiting) < count:
+            self._keep(account)
 
     def _keep(self, account: str) -> None:
         rows = [

@@ -52,12 +52,14 @@ class Proof:
 class Moving:
     """Lets people come here from other servers, and go there.
 
-    ``heed`` hears a room from now on if anybody here is in it, and else no more.
+    ``heed`` hears a room from now on if anybody here is in it, and else no more.  When this server
+    is ``closed`` it takes nobody.
     """
 
     def __init__(self, chat: Chat, heed: Callable[[Room], None]) -> None:
         self._chat = chat
         self._heed = heed
+        self.closed = False
 
     # Coming here ----------------------------------------------------------------------------------
 
@@ -87,7 +89,7 @@ class Moving:
             if person is None:
                 return {}
             return await self._hand_over(person, server, bool(said["fetch"]["token"]))
-        if "keep" in said and len(self._chat.places) < PLACES_TAKEN:
+        if "keep" in said and not self.closed and len(self._chat.places) < PLACES_TAKEN:
             await self._arrive(server, said["keep"])
             return {"kept": True}
         return {}

@@ -28,7 +28,8 @@ class Person:
     ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
     lost their connection; ``invited_into`` and
     ``held_in`` are the rooms that know this nick.  ``server`` is the one of a cluster on which they
-    are, empty for this one.  Times are seconds since the epoch.
+    are, empty for this one, and ``lost`` whether they have lost their connection to it.  Times are
+    seconds since the epoch.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Person:
         "ignored_by",
         "invited_into",
         "last_active",
+        "lost",
         "name",
         "operator",
         "rooms",
@@ -72,6 +74,7 @@ class Person:
         self.away: str | None = None
         self.rooms: dict[str, Room] = {}
         self.server = ""
+        self.lost = False
         self.sessions: list[Session] = []
         # Empty, a dict takes less than a third of a set, and most people ignore nobody.
         self.ignored: dict[str, None] = {}
@@ -100,6 +103,11 @@ class Person:
         """Somebody is an operator by those connections that proved it, while they are here."""
         if self.sessions:
             self.operator = any(session.operator for session in self.sessions)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether they have lost their connection, and may come back."""
+        return self.lost if self.server else not self.sessions
 
     @property
     def is_nameless(self) -> bool:

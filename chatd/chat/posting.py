@@ -76,6 +76,7 @@ class Posting:
         self._posted: dict[str, _Posted] = {}
         self._late: dict[str, _Posted] = {}
         self._waiting = waiting
+        waiting.find_late = self._find_late
         self._refused: RoomEvent | None = None
         self._elsewhere = elsewhere
         elsewhere.happens = self.happens_here
@@ -203,7 +204,7 @@ class Posting:
         where.audience.append(entry, unseen_by, meant, _rung(event, author))
         for each in author.sessions:
             if each.tally:
-                tally.said_oneself(each, where, number)
+                tally.said_oneself(each, where)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
             for each in author.sessions:
@@ -236,11 +237,8 @@ class Posting:
             for session in posted.author.sessions:
                 session.deliver(refusal(posted.event, why).as_event())
 
-    def look(self, now: float) -> None:
-        """See what the store keeps waiting for longer than a moment; be called again and again.
-
-        ``now`` is in seconds since the epoch.
-        """
+    def _find_late(self, now: float) -> None:
+        """Set apart what was posted more than a moment ago; of that, lines of people are shown."""
         late = []
         for message_id, posted in self._posted.items():
             if 0 <= now - posted.event.time < LATE_SECONDS:
@@ -249,13 +247,12 @@ class Posting:
         for message_id in late:
             posted = self._late[message_id] = self._posted.pop(message_id)
             if posted.is_a_line and posted.session is not None:
-                self._waiting.begin(posted.session, message_id, posted.room, posted.event, now)
-        self._waiting.look(now)
+                self._waiting.begin(posted.session, posted.room, posted.event, now)
 
     def _no_longer_late(self, message_id: str, *, kept: bool) -> _Posted | None:
         posted = self._late.pop(message_id, None)
         if posted is not None and posted.session is not None:
-            self._waiting.end(posted.session, message_id, kept=kept)
+            self._waiting.end(posted.session, posted.room, posted.event, kept=kept)
         return posted
 
     def has_news(self, audience: Audience) -> None:

@@ -71,4 +71,6 @@ def _addressee(chat: Chat, nick: str) -> Person | Account:
     if account is None or (person is not None and (person.sessions or person.server)):
         return chat.find_person(nick)
     owner = chat.entrance.owner_here(account)
-    return owner if owner is not None and owner.sessions else account
+    if owner is not None and owner.sessions:
+        return owner
+    return chat.elsewhere.owner(account.name.key) or account

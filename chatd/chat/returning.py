@@ -31,6 +31,7 @@ def drop(chat: Chat, session: Session, now: float) -> Place | None:
         return None
     gives_way = places.keep(session)
     session.part()
+    chat.elsewhere.touched(None, person)
     for place in gives_way:
         end(chat, place, now)
     return places.get(person)

@@ -172,7 +172,7 @@ class Session:
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
-        self.tally: dict[Room, tuple[int, bool]] = {}
+        self.tally: dict[Room, tally.Place] = {}
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
         self.address = ""

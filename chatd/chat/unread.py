@@ -48,15 +48,14 @@ async def again(chat: Chat, session: Session, room: Room | None) -> None:
     """
     if room is None:
         return
-    read = tally.take_up(session, room)
-    unread = room.audience.number - read
+    read, unread = tally.take_up(session, room)
     count = min(unread, session.preferences.replay)
     if count <= 0:
         return
     entries = await chat.archive.last(room, count)
     fitting = that_fit([each for each in entries if each.number > read and session.wants(each)])
     if fitting and session.focus is room:
-        earlier = max(0, fitting[0].number - 1 - read)
+        earlier = max(0, unread - sum(each.number >= fitting[0].number for each in entries))
         session.deliver(
             Recalled(room.name.shown, fitting, new=True, earlier=earlier, greets=True, seen=True)
         )

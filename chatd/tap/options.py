@@ -27,7 +27,7 @@ from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Flood
 from chatd.chat.moderation import SHOUTING
 from chatd.chat.text import decode, safe
 from chatd.store.files import data_folder
-from chatd.store.nats import where
+from chatd.store.nats import creds, where
 from chatd.tap.part import FIRST_SOCKET, Part, folder, read_part
 from chatd.transport.admission import PerAddress
 from chatd.transport.invited import GuestFile
@@ -369,7 +369,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "flood": _flood,
     "cluster": where.read_servers,
     "cluster-login": where.read_login,
-    "cluster-creds": where.readable,
+    "cluster-creds": creds.read_creds,
     "cluster-ca": where.readable,
     "cluster-cert": where.readable,
     "processes": read_part,

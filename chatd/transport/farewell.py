@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from itertools import cycle
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
@@ -51,6 +50,7 @@ class Farewell(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
+        self._chat.moving.closed = True
         everyone = [each for each in self._chat.people.everyone() if not each.server]
         self._chat.elsewhere.hang_up(MOVED.text)
         await self._move(everyone)
@@ -75,8 +75,8 @@ class Farewell(Service):
         servers = self._chat.elsewhere.names
         if not servers:
             return
-        pairs = zip(everyone, cycle(servers), strict=False)
-        movers = [Deferred.fromCoroutine(self._move_some(pairs)) for _ in range(AT_ONCE)]
+        waiting, takers = iter(everyone), Takers(servers)
+        movers = [Deferred.fromCoroutine(self._move_some(waiting, takers)) for _ in range(AT_ONCE)]
         moving = gatherResults(movers, consumeErrors=True)
         late = self._clock.callLater(MOVING_SECONDS, moving.cancel)
         try:
@@ -86,19 +86,44 @@ class Farewell(Service):
         with suppress(AlreadyCalled, AlreadyCancelled):
             late.cancel()
 
-    async def _move_some(self, pairs: Iterator[tuple[Person, str]]) -> None:
-        for person, server in pairs:
-            await self._move_one(person, server)
+    async def _move_some(self, waiting: Iterator[Person], takers: Takers) -> None:
+        for person in waiting:
+            await self._move_one(person, takers)
 
-    async def _move_one(self, person: Person, server: str) -> None:
+    async def _move_one(self, person: Person, takers: Takers) -> None:
         """Let one person do so: their place is there before they can be."""
         sessions = tuple(person.sessions)
         comes_back = all(session.reader.comes_back for session in sessions)
         if not (comes_back and self._chat.places.may_keep(person)):
             return
         for session in sessions:
-            session.deliver(MOVED)
             drop(self._chat, session, self._now())
-        await self._chat.moving.send_away(person, server)
+        told = GOODBYE
+        while (server := takers.next()) is not None:
+            if await self._chat.moving.send_away(person, server):
+                told = MOVED
+                break
+            takers.without(server)
         for session in sessions:
+            session.deliver(told)
             session.reader.close()
+
+
+class Takers:
+    """The servers that take people, one after the other."""
+
+    def __init__(self, servers: Sequence[str]) -> None:
+        self._servers = list(servers)
+
+    def next(self) -> str | None:
+        """The server whose turn it is; None when there is none any more."""
+        if not self._servers:
+            return None
+        server = self._servers.pop(0)
+        self._servers.append(server)
+        return server
+
+    def without(self, server: str) -> None:
+        """A server takes nobody: it ends as well, or cannot be reached."""
+        if server in self._servers:
+            self._servers.remove(server)

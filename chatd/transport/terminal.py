@@ -15,7 +15,7 @@ from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
 from chatd.chat.tally import in_short
 from chatd.chat.text import safe
-from chatd.chat.waiting import waiting_lines
+from chatd.chat.waiting import newest
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import PAPER
 from chatd.terminal.editor import (
@@ -32,7 +32,7 @@ from chatd.terminal.editor import (
 )
 from chatd.terminal.keys import Key, Keys, Paste, Text
 from chatd.terminal.paste import blocks
-from chatd.terminal.pending import pending
+from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.preferred import style_for
 from chatd.terminal.screen import Screen
 from chatd.terminal.style import TextStyle
@@ -204,12 +204,10 @@ class Terminal:
         session = self._conversation.session
         if session is None or session.waits is None or self.sees_own:
             return ()
-        lines = [
-            ("" if room is session.focus else str(room), event)
-            for room, event in waiting_lines(session)
-        ]
+        count, lines = newest(session, ROWS)
+        named = [("" if room is session.focus else str(room), event) for room, event in lines]
         look = theme(session.preferences.theme, self._depth)
-        return pending(lines, look, self._screen.columns, self._screen.rows)
+        return pending(count, named, look, self._screen.columns, self._screen.rows)
 
     def _recount(self) -> bytes:
         """Draw the prompt anew if something was said in another room, or is kept now.

@@ -65,7 +65,7 @@ def roster(room: Room, now: float) -> list[str]:
             marks.append("muted")
         if person.away is not None:
             marks.append(f"away: {person.away}" if person.away else "away")
-        if not (person.sessions or person.server):
+        if person.is_cut_off:
             marks.append("cut off")
         rows.append(f"{person.nick} ({', '.join(marks)})" if marks else person.nick)
     if len(room.members) > LISTED:

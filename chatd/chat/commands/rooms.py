@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import suppress
 
-from chatd.chat import moderation, unread
+from chatd.chat import errands, moderation, unread
 from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import in_room, roster
 from chatd.chat.durations import duration
-from chatd.chat.events import Role
+from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.people import Person
 from chatd.chat.reach import status
@@ -78,8 +79,23 @@ def _standing(person: Person) -> str:
     return "guest" if person.account is None else f"owner of the nick {person.account}"
 
 
-def _whois(call: Call) -> None:
+def _whois(call: Call) -> Awaitable[None] | None:
     other = call.chat.find_person(need(call, call.words, "NICK"))
+    if other.server:
+        return _whois_elsewhere(call, other)
+    _tell_of(call, other)
+    return None
+
+
+async def _whois_elsewhere(call: Call, other: Person) -> None:
+    """Ask their server how long they are idle; when it does not answer, tell what is known here."""
+    with suppress(Refused):
+        answer = await call.chat.elsewhere.ask(other, call.person, errands.SEEN)
+        other.last_active = answer.get("active", other.last_active)
+    _tell_of(call, other)
+
+
+def _tell_of(call: Call, other: Person) -> None:
     shared = [str(room) for room in other.rooms.values() if room.name.key in call.person.rooms]
     rows = [
         _standing(other),
@@ -90,7 +106,7 @@ def _whois(call: Call) -> None:
     ]
     if other.away is not None:
         rows.append(f"away: {other.away or 'no reason given'}")
-    if not (other.sessions or other.server):
+    if other.is_cut_off:
         rows.append("cut off, and may come back")
     if call.person.operator:
         rows.append(f"address {other.address or 'unknown'}")

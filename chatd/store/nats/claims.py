@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
+from chatd.chat.store import away
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
+from chatd.store.nats.turns import Turns
 
+_NODE = "$KV.nodes."
 _GIVEN_BACK = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
 #: Seconds after which somebody who wants a nick is told that they cannot have it now.
 GIVE_UP_SECONDS = 10.0
@@ -31,27 +36,27 @@ class Claims:
 
     def __init__(self, streams: JetStream, lease: str) -> None:
         self._streams = streams
-        self._lease = lease
+        self.lease = lease
         self._claims: dict[str, _Claim] = {}
-        self._turns: dict[str, asyncio.Lock] = {}
+        self._turns = Turns()
 
     async def renew(self) -> None:
         """Say that this server lives.
 
         :raises AwayError: when nobody answers.
         """
-        await self._streams.publish(f"$KV.nodes.{self._lease}", b"{}")
+        await self._streams.publish(f"{_NODE}{self.lease}", b"{}")
 
     async def end(self) -> None:
         """Give back everything at once: this server is gone."""
-        await self._streams.purge(NODES, f"$KV.nodes.{self._lease}")
+        await self._streams.purge(NODES, f"{_NODE}{self.lease}")
 
     async def claim(self, nick: str, holder: str, owner: bool = False) -> bool:
         """Take a nick for a holder, or for its owner; False when another holds it.
 
-        It is False as well when nobody answers.
+        :raises Refused: ``away``, when nobody answers.
         """
-        async with self._turns.setdefault(nick, asyncio.Lock()):
+        async with self._turns.of(nick):
             known = self._claims.get(nick)
             if known is not None and (known.holder == holder or not owner):
                 return known.holder == holder
@@ -59,11 +64,11 @@ class Claims:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     return await self._claim(nick, holder, owner)
             except TimeoutError:
-                return False
+                raise away() from None
 
     async def _claim(self, nick: str, holder: str, owner: bool) -> bool:
         subject, expected = f"$KV.nicks.{word(nick)}", 0
-        data = json.dumps({"lease": self._lease, "holder": holder}).encode()
+        data = json.dumps({"lease": self.lease, "holder": holder}).encode()
         while True:
             try:
                 place = await self._streams.publish(subject, data, expected=expected)
@@ -91,24 +96,45 @@ class Claims:
     async def _is_held(self, claim: Message) -> bool:
         """Whether a claim is that of another server, which lives."""
         lease = _lease(claim)
-        return lease is not None and lease != self._lease and await self._lives(lease)
+        return lease is not None and lease != self.lease and await self._lives(lease)
 
     async def _lives(self, lease: str) -> bool:
         while True:
             try:
-                return await self._streams.last(NODES, f"$KV.nodes.{lease}") is not None
+                return await self._streams.last(NODES, f"{_NODE}{lease}") is not None
             except (AwayError, DeclinedError):
                 await asyncio.sleep(0.1)
 
+    async def living(self) -> frozenset[str]:
+        """The leases of all servers that live.
+
+        :raises AwayError: when nobody answers.
+        """
+        info = await self._streams.info(NODES, subjects_filter=f"{_NODE}>")
+        subjects = (info or {}).get("state", {}).get("subjects") or {}
+        return frozenset(subject.removeprefix(_NODE) for subject in subjects)
+
     async def alone(self) -> bool:
         """Whether no other server lives."""
-        info = await self._streams.info(NODES, subjects_filter="$KV.nodes.*")
-        alive = (info or {}).get("state", {}).get("subjects") or {}
-        return all(subject.endswith(f".{self._lease}") for subject in alive)
+        return await self.living() <= {self.lease}
+
+    async def drop_if_dead(self, claim: Message, living: frozenset[str]) -> bool:
+        """Drop a claim, if it is of a server that does not live; say whether it was.
+
+        ``living`` may be older than the claim.  Who takes the nick at this moment has it.
+
+        :raises AwayError: when nobody answers.
+        """
+        lease = _lease(claim)
+        if lease is None or lease in living or await self._lives(lease):
+            return False
+        with suppress(ElsewhereError):
+            await self._streams.publish(claim.subject, b"", expected=claim.seq, headers=_GIVEN_BACK)
+        return True
 
     async def give(self, nick: str, server: str) -> None:
         """Let a claim be another server's, which takes it before anybody else can."""
-        async with self._turns.setdefault(nick, asyncio.Lock()):
+        async with self._turns.of(nick):
             known = self._claims.pop(nick, None)
             if known is None:
                 return
@@ -125,7 +151,7 @@ class Claims:
 
     async def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
-        async with self._turns.setdefault(nick, asyncio.Lock()):
+        async with self._turns.of(nick):
             known = self._claims.get(nick)
             if known is None or known.holder != holder:
                 return
@@ -141,8 +167,6 @@ class Claims:
                     break  # it was not ours any more, or is given back already
                 except (AwayError, DeclinedError):
                     await asyncio.sleep(0.1)
-        if not self._turns[nick].locked():
-            self._turns.pop(nick, None)
 
 
 def _lease(message: Message) -> str | None:

@@ -14,16 +14,19 @@ from functools import partial
 from typing import Protocol
 
 from chatd.chat.store import NotKeptError
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
+from chatd.store.nats.turns import Turns
 from chatd.store.turn import Answer
 
 #: Seconds after which a record that nobody acknowledged is given up.
 GIVE_UP_SECONDS = 20.0
 _ALL = "$KV.records.*.*"
-#: Kinds of which the last word counts, whoever has it: an account's preferences, and its mail.
-LAST_WINS = frozenset({"profile", "mail"})
+#: Kinds of which the last word counts, whoever has it: an account's preferences, its mail, and what
+#: is written down once and dropped by whoever finds it old.
+LAST_WINS = frozenset({"profile", "mail", "audit"})
 #: What is dropped is remembered for a day, so that everyone can hear of it.
 _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 
@@ -54,7 +57,7 @@ class Records:
         self._house = house
         self._changed = changed
         self._records: dict[tuple[str, str], tuple[int, str | None]] = {}
-        self._turns: dict[tuple[str, str], asyncio.Lock] = {}
+        self._turns = Turns()
         self._last = 0
         self._own = 0
         self._reading = asyncio.Lock()
@@ -118,8 +121,7 @@ class Records:
 
     async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
         """Put a record in the place of the one that is known, or drop that, and answer."""
-        turn = self._turns.setdefault((kind, key), asyncio.Lock())
-        async with turn:
+        async with self._turns.of((kind, key)):
             self._own += 1
             message_id = f"{self._lease}.{self._own}"
             try:
@@ -134,8 +136,6 @@ class Records:
                 self._house.tell(partial(answer.fail, why))
             else:
                 self._house.tell(partial(answer.give, None))
-        if not turn.locked():
-            self._turns.pop((kind, key), None)
 
     async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
         subject = f"$KV.records.{word(kind)}.{word(key)}"

@@ -19,6 +19,7 @@ from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.store.nats import layout
 from chatd.store.nats.claims import Claims
+from chatd.store.nats.client import Message
 from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.house import Post
@@ -26,8 +27,9 @@ from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
-from chatd.store.nats.link import AwayError, Link, Message, NobodyError
+from chatd.store.nats.link import AwayError, Link, NobodyError
 from chatd.store.nats.records import Records
+from chatd.store.nats.sweep import Sweep
 from chatd.store.nats.tail import EVENTS, Tails
 from chatd.store.nats.where import Where
 from chatd.store.turn import Answer, Turn
@@ -124,6 +126,7 @@ class NatsStore(Crossing):
             self.tails = Tails(self._layout.age, self._tail)
             self._library = Library(self.streams, self._line, self.tails)
             self._claims = Claims(self.streams, self.lease)
+            self._sweep = Sweep(self.streams, self._claims, self.tails.forget)
             self._records = Records(self.streams, self.lease, self, self._recorded)
             await self._patiently(self._claims.renew)
             await self._records.begin()
@@ -169,6 +172,7 @@ class NatsStore(Crossing):
     async def _renew(self, renewed: Callable[[], None]) -> None:
         await self._claims.renew()
         self.tell(renewed)
+        await self._sweep.look()
         await self._records.catch_up()
         listening = [line for line in self._lines.values() if line.listens]
         for line in listening[self._audited : self._audited + AUDITED]:

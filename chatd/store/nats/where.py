@@ -6,21 +6,22 @@ It needs no library of NATS, so that options can be read where there is none.
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from chatd.store.nats.creds import Creds
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """How the cluster is reached: its servers, and as whom.
-
-    ``creds`` is a file with a user's credentials.
-    """
+    """How the cluster is reached: its servers, and as whom."""
 
     servers: tuple[str, ...]
     user: str | None = None
     password: str | None = field(default=None, repr=False)
-    creds: str | None = None
+    creds: Creds | None = None
     tls: ssl.SSLContext | None = None
 
 
@@ -68,7 +69,38 @@ def tls(ca: str | None, cert: str | None) -> ssl.SSLContext | None:
     """
     if ca is None and cert is None:
         return None
-    context = ssl.create_default_context(cafile=ca)
-    if cert is not None:
-        context.load_cert_chain(cert)
-    return context
+    return _Renewed(ca, cert)
+
+
+class _Renewed(ssl.SSLContext):
+    """Certificates that are read again for a connection when their files are newer ones."""
+
+    def __new__(cls, ca: str | None, cert: str | None) -> _Renewed:
+        """Make one that asks the other side for its certificate and for its name."""
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, ca: str | None, cert: str | None) -> None:
+        self._files = [path for path in (ca, cert) if path is not None]
+        self._ca, self._cert = ca, cert
+        self._load()
+
+    def _load(self) -> None:
+        self._versions: list[tuple[int, int]] = []
+        if self._ca is None:
+            self.load_default_certs()
+        else:
+            self.load_verify_locations(self._ca)
+        if self._cert is not None:
+            self.load_cert_chain(self._cert)
+        self._versions = self._found()
+
+    def _found(self) -> list[tuple[int, int]]:
+        files = [Path(path).stat() for path in self._files]
+        return [(each.st_mtime_ns, each.st_ino) for each in files]
+
+    def wrap_bio(self, *ends: Any, **options: Any) -> ssl.SSLObject:
+        """Begin a connection; half a file, or none, is read again for the next one."""
+        with suppress(OSError):
+            if self._found() != self._versions:
+                self._load()
+        return super().wrap_bio(*ends, **options)

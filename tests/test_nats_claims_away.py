@@ -1,0 +1,37 @@
+"""Who claims a nick while the cluster says nothing is not told that somebody else has it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from chatd.chat.events import Refused
+from chatd.store.nats.claims import Claims
+from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.link import AwayError
+
+
+class Silent:
+    """Streams that do not answer."""
+
+    async def publish(self, *_: Any, **__: Any) -> None:
+        raise AwayError("nobody is there")
+
+
+class Hasty(asyncio.SelectorEventLoop):
+    """A loop whose clock goes a thousand times as fast."""
+
+    def time(self) -> float:
+        return super().time() * 1000
+
+
+def test_a_claim_that_nobody_answers_is_refused_as_that() -> None:
+    claims = Claims(cast(JetStream, Silent()), "lease")
+    loop = Hasty()
+    try:
+        with pytest.raises(Refused, match="does not answer now"):
+            loop.run_until_complete(claims.claim("ada", "x"))
+    finally:
+        loop.close()
