@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from chatd.transport.lending.exchange import LINES
+from chatd.transport.lending.exchange import LINES, LOOK_SECONDS
 from chatd.transport.lending.lent import BROKEN, GONE
 from chatd.transport.ssh.fields import uint32
 
 from .ssh_guests import Guest
 from .ssh_peer import ADJUST, USER_KEY
 from .streets import Street
+from .test_telnet_way import IAC, INETUTILS, IP, Telnet, window
 from .wires import Wire
 
 
@@ -224,6 +225,28 @@ def test_who_is_on_a_lent_screen_is_told_when_its_own_server_stops(street: Stree
     assert sessions(street) == 1
 
 
+def test_a_server_that_is_missed_once_keeps_its_lines(street: Street) -> None:
+    here = ann(street)
+    there = street.guest(1)
+    street.dies(0)
+    street.passes(LOOK_SECONDS)
+    street.branches[0].cut_off = False
+    street.passes(3 * LOOK_SECONDS)
+    street.says(there, "hello\r")
+    assert street.sees(here)[-2:] == ["ann: hello", "[lobby]"]
+    assert GONE not in " ".join(street.sees(there))
+
+
+def test_a_line_that_one_end_knows_nothing_of_ends(street: Street) -> None:
+    ann(street)
+    there = street.guest(1)
+    there.peer.hang_up()
+    street.letters.clear()  # nobody hears of it
+    assert lines(street) == [1, 0]
+    street.passes(2 * LOOK_SECONDS)
+    assert (sessions(street), lines(street)) == (1, [0, 0])
+
+
 # By other ways ------------------------------------------------------------------------------------
 
 
@@ -306,6 +329,36 @@ def test_a_program_with_a_password_speaks_where_its_person_is(street: Street) ->
     street.dies(0)
     street.passes(8)
     assert wire.closed
+
+
+def test_a_telnet_that_is_drawn_on_is_drawn_on_by_the_other_server(street: Street) -> None:
+    here = ann(street, "swordfish")
+    building = street.house(1).building
+    telnet = Telnet(building.connects())
+    telnet.sends(*INETUTILS)
+
+    def sees() -> list[str]:
+        for _ in range(4):
+            telnet.gets()
+            street.settle()
+        return telnet.sees()
+
+    telnet.settles()
+    telnet.sends(b"/login ann\r")
+    assert sees()[-1] == "Password of ann:"
+    telnet.sends(b"swordfish\rhello w", b"orld\x17there")
+    assert sees()[-2:] == ["-- You are logged in as ann.", "[lobby] hello there"]
+    telnet.display.screen.resize(24, 40)
+    telnet.sends(window(40, 24), b"\r")
+    assert sees()[-2:] == ["ann: hello there", "[lobby]"]
+    telnet.sends(b"half", bytes((IAC, IP)))
+    assert sees()[-1] == "[lobby]"
+    assert street.sees(here)[-2:] == ["ann: hello there", "[lobby]"]
+    street.dies(0)
+    telnet.sends(b"still h")
+    street.passes(8)
+    telnet.sends(b"ere\r")
+    assert sees()[-2:] == ["ann: still here", "[lobby]"]
 
 
 # What is refused ----------------------------------------------------------------------------------
