@@ -49,6 +49,14 @@ class Caller:
                 return line.rstrip("\r\n")
         raise AssertionError(f"nothing said {text}")
 
+    def has_in_time(self, nick: str) -> None:
+        """Ask for a nick until who had it has given it back."""
+        told = "taken"
+        while "taken" in told:
+            self.says(f"/nick {nick}")
+            told = self.sees(f"{nick}")
+        assert told == f"-- You are now known as {nick}."
+
     def goes(self) -> None:
         self.says("/quit")
         self.sees("-- Goodbye.")
@@ -115,9 +123,35 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     bob.sees("ada left")
     bob.says("/history")
     bob.sees("ada: hello")
-    bob.says("/nick ada")
-    bob.sees("You are now known as ada.")
+    bob.has_in_time("ada")
     bob.goes()
+
+
+def test_a_room_is_looked_after_from_another_server(pair: tuple[Served, Served]) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("known as bob")
+    ada.says("/join attic")
+    ada.sees("You opened attic")
+    ada.says("/whois bob")
+    assert ada.sees("here for").startswith("   here for ")
+    bob.says("/join attic")
+    ada.sees("bob joined attic")
+    ada.says("/kick bob out")
+    bob.sees("You were kicked from attic by ada (out).")
+    ada.says("/ban bob")
+    ada.sees("The ban of bob covers the nick bob alone, for good.")
+    bob.says("/dm ada let me in")
+    bob.sees("[you -> ada] let me in")
+    ada.sees("[bob -> you] let me in")
+    bob.says("/join attic")
+    bob.sees("You are banned from attic for good.")
+    ada.says("/unban bob")
+    ada.says("/reply come")
+    bob.sees("[ada -> you] come")
+    bob.says("/join attic")
+    bob.sees("You are in attic, with ada.")
+    ada.goes(), bob.goes()
 
 
 def test_a_line_that_waited_while_nats_stood_still_is_kept_once(

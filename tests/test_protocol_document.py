@@ -170,6 +170,9 @@ class SshWithoutPty(Protocol):
         who = visitor(self._host, channel)
         self._shell = Shell(self._host, channel, who, Receipts(self._host.clock))
 
+    def ask(self) -> None:
+        """No sign of life is asked for in a conversation."""
+
     def pause(self) -> None:
         """No conversation is so long that its reading would have to stop."""
 

@@ -14,7 +14,18 @@ from operator import attrgetter
 from chatd.chat import tally
 from chatd.chat.audience import Audience
 from chatd.chat.elsewhere import Elsewhere
-from chatd.chat.events import Acted, Deleted, Edited, Entry, Joined, Refused, RoomEvent, Said
+from chatd.chat.events import (
+    Acted,
+    Deleted,
+    Edited,
+    Entry,
+    Joined,
+    Left,
+    Refused,
+    Renamed,
+    RoomEvent,
+    Said,
+)
 from chatd.chat.mentions import mentioned
 from chatd.chat.people import People, Person, fold
 from chatd.chat.room import Room, Spoken
@@ -109,7 +120,9 @@ class Posting:
             self.heed(room)
         if not isinstance(event, Said | Acted | Edited | Deleted):
             other = self._people.find(event.nick)
-            self._elsewhere.touched(room, author, *(() if other is None else (other,)))
+            changes = not isinstance(event, Joined | Left | Renamed)
+            people = (author,) if other is None else (author, other)
+            self._elsewhere.touched(room if changes else None, *people)
         self._store.post(room.id, message_id, event, author.account or "")
 
     def heed(self, room: Room) -> None:
