@@ -25,6 +25,7 @@ from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
     MOVED,
+    SEEN_AT_ONCE,
     SILENT_SECONDS,
 )
 from chatd.chat.names import Name
@@ -88,6 +89,7 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self._unseen: list[Person] = []
         self.asking = Asking(chat, self, neighbours)
         self._outgrown: list[tuple[Person, str]] = []
         self._heirs = Heirs()
@@ -157,8 +159,16 @@ class Elsewhere:
         if not self._told:
             self._neighbours.tell_all(json.dumps({"hello": 1}))
         self._now = now
-        everyone = [person for person in self._chat.people.everyone() if not person.server]
-        self._tell(self._news_of({*everyone, *self._sent}), [])
+        self._tell(self._news_of(self._in_turn()), [])
+
+    def _in_turn(self) -> list[Person]:
+        """Some of those of whom something may be otherwise that nobody has said, each in turn."""
+        if not self._unseen:
+            here = (person for person in self._chat.people.everyone() if not person.server)
+            self._unseen = [*dict.fromkeys((*here, *self._sent))]
+        some = self._unseen[-SEEN_AT_ONCE:]
+        del self._unseen[-SEEN_AT_ONCE:]
+        return some
 
     def look(self, now: float) -> None:
         """See which servers are silent for too long."""
