@@ -156,7 +156,7 @@ def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
     for key, value in store._records[KIND].items():
         (one if key.endswith(".s2") else other).learn(key, value)
     other.note(3.0, person, "topic", "at last")
-    [newest] = store._records[KIND].keys() - {key for key, _ in one._deeds}
+    [newest] = store._records[KIND].keys() - one._deeds.keys()
     one.learn(newest, store._records[KIND][newest])
     again = Audit(store, "s3")
     finished(again.load())

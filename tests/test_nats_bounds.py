@@ -26,7 +26,7 @@ Nodes = Callable[[], Node]
 @pytest.fixture
 def nodes(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     """Return what makes servers, each with a thread of its own for the chat, and small bounds."""
-    for bound in ("crossing.STEPS", "crossing.READS", "store.WAITING", "store.PUTS", "store.TOLD"):
+    for bound in ("crossing.STEPS", "crossing.READS", "store.WAITING", "store.PUTS", "talk.TOLD"):
         monkeypatch.setattr(f"chatd.store.nats.{bound}", BOUND)
     where, made = nats.account(), []
 

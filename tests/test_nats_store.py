@@ -15,6 +15,7 @@ from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
 from chatd.store.nats.store import NatsStore
+from chatd.store.nats.talk import word_of
 
 from .nats_nodes import Node, said
 from .nats_servers import Nats
@@ -359,3 +360,18 @@ def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nat
         made = [threads.submit(Node, where, TestTurn()) for _ in range(3)]
     for each in made:
         waited(each.result().store.close())
+
+
+@pytest.mark.parametrize(
+    ("called", "word"),
+    [
+        ("chat1", "chat1"),
+        ("chat1/2", "chat1"),
+        ("chat.example.net", "chat-example-net"),
+        ("grün *.>", "gr-n----"),
+        ("x" * 65, "x" * 64),
+        ("", "chatd"),
+    ],
+)
+def test_who_a_server_is_for_nats_is_one_plain_word(called: str, word: str) -> None:
+    assert word_of(called) == word

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Sequence
 
-from chatd.chat.waiting import KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
+import pytest
+from twisted.internet.defer import Deferred
+
+from chatd.chat.events import RoomEvent
+from chatd.chat.waiting import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.terminal.pending import ROWS
 from chatd.transport.watching import LOOK_SECONDS, Watching
 
@@ -267,6 +271,30 @@ def test_who_leaves_while_something_waits_has_said_it_all_the_same(standing: Sta
     assert standing.ada.display.cursor[0] == 0
     standing.store.keep()
     assert bob.gets().decode().splitlines() == ["ada: hello", "-- ada left"]
+
+
+class Silent(Holding):
+    """A store that gives no answer to who reads."""
+
+    async def before(
+        self, room: str, number: int | None, count: int
+    ) -> Sequence[tuple[int, RoomEvent]]:
+        await Deferred()
+        return ()
+
+
+def test_who_waits_for_a_cluster_that_does_not_answer_may_leave() -> None:
+    building = Building(store=Silent())
+    ada = Sitting(building)
+    ada.sees()
+    building.chat.waiting.lost_touch()
+    ada.types("/history\rhello\r")
+    assert ada.sees()[-2:] == [f"-- {AWAY}", "[lobby]"]
+    ada.types("\x04")
+    assert ada.sees()[-2:] == [f"-- {AWAY}", "-- Goodbye."]
+    assert len(building.chat.people) == 1
+    ada.goes()
+    assert len(building.chat.people) == 0
 
 
 def test_ctrl_c_and_ctrl_l_leave_what_waits_where_it_is(standing: Standing) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import takewhile
 
 from chatd.chat.limits import AUDITED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -47,42 +48,37 @@ _FIELDS = frozenset(each.name for each in fields(Deed))
 class Audit:
     """The last deeds, oldest first: a record of the store each, so that one costs one.
 
-    Each has a number above those that were known when it was done, and with ``server``, the name of
-    one of several, that beside it: what two do at once has a place of its own each.
+    ``holder`` is this server where others share the store: what two write down at once has two
+    records then.
     """
 
-    def __init__(self, store: Store, server: str = "") -> None:
+    def __init__(self, store: Store, holder: str = "") -> None:
         self._store = store
-        self._server = server
-        self._deeds: deque[tuple[str, Deed]] = deque()
+        self._holder = holder
+        self._deeds: OrderedDict[str, Deed] = OrderedDict()
         self._last = 0
         self.load = Records(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for key in sorted(records):
-            self._deeds.append((key, _deed(records[key])))
-            self._last = _number(key)
+            self._take(key, records[key])
         self._prune()
 
     def learn(self, key: str, value: str | None) -> None:
-        """Take what was done on another server, or is to be remembered no longer."""
-        self._last = max(self._last, _number(key))
-        place = self._place(key)
-        if place < len(self._deeds) and self._deeds[place][0] == key:
-            del self._deeds[place]
+        """Take what was done on another server, which lets go of what is too much itself."""
+        self._deeds.pop(key, None)
         if value is not None:
-            self._deeds.insert(place, (key, _deed(value)))
-        while len(self._deeds) > AUDITED:  # who has written it down drops the record
-            self._deeds.popleft()
+            self._take(key, value)
+            if len(self._deeds) > AUDITED:
+                self._deeds.popitem(last=False)
 
-    def _place(self, key: str) -> int:
-        """Where a deed belongs: nearly always at the end, or, to be dropped, at the beginning."""
-        if self._deeds and self._deeds[0][0] == key:
-            return 0
-        place = len(self._deeds)
-        while place and self._deeds[place - 1][0] >= key:
-            place -= 1
-        return place
+    def _take(self, key: str, value: str) -> None:
+        fields = {name: each for name, each in json.loads(value).items() if name in _FIELDS}
+        later = [*takewhile(lambda each: each > key, reversed(self._deeds))]
+        self._deeds[key] = Deed(**fields)
+        for each in reversed(later):  # what two did at once is in one order everywhere
+            self._deeds.move_to_end(each)
+        self._last = max(self._last, int(key.partition(".")[0]))
 
     def note(
         self,
@@ -104,14 +100,14 @@ class Audit:
         reason = cut(reason, REASON_LENGTH)
         deed = Deed(now, person.nick, person.account, what, whom, covered, where, ident, reason)
         self._last += 1
-        key = f"{self._last:0{_DIGITS}}{self._server and '.'}{self._server}"
-        self._deeds.append((key, deed))
+        key = f"{self._last:0{_DIGITS}}{'.' * bool(self._holder)}{self._holder}"
+        self._deeds[key] = deed
         self._store.put(KIND, key, json.dumps(asdict(deed)))
         self._prune()
 
     def _prune(self) -> None:
         while len(self._deeds) > AUDITED:
-            key, _ = self._deeds.popleft()
+            key, _ = self._deeds.popitem(last=False)
             self._store.put(KIND, key, None)
 
     def last(self, count: int, room: Room | None = None) -> list[Deed]:
@@ -125,12 +121,4 @@ class Audit:
         return found[::-1]
 
     def _newest(self) -> Iterator[Deed]:
-        return (deed for _, deed in reversed(self._deeds))
-
-
-def _number(key: str) -> int:
-    return int(key.partition(".")[0])
-
-
-def _deed(value: str) -> Deed:
-    return Deed(**{name: each for name, each in json.loads(value).items() if name in _FIELDS})
+        return reversed(self._deeds.values())

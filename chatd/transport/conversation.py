@@ -350,8 +350,15 @@ class Conversation:
         return complete(self._host.chat, self.session, before) if self.session else NOTHING
 
     def quit(self) -> None:
-        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too."""
-        if not self._asking.answer("", self.display):
+        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too.
+
+        Who waits for a cluster that does not answer need not.
+        """
+        if self._asking.answer("", self.display):
+            return
+        if self._busy and self.session is not None and self._host.chat.waiting.away:
+            self._say_goodbye()
+        else:
             self.line("/quit")
 
     def interrupt(self) -> None:

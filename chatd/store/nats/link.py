@@ -37,13 +37,15 @@ class NobodyError(AwayError):
 class Link:
     """A connection, used in the thread of its loop alone.
 
-    ``on_return`` is called whenever a connection was lost and is there again: something may not
-    have been heard.  What comes is looked at in the moment in which it is read; none of it waits.
+    ``called`` is what this server is called, and ``word`` stands for it in subjects.  ``on_return``
+    is called whenever a connection was lost and is there again: something may not have been heard.
+    What comes is looked at in the moment in which it is read; none of it waits.
     """
 
-    def __init__(self, where: Where, name: str, on_return: Callable[[], None]) -> None:
+    def __init__(self, where: Where, called: str, word: str, on_return: Callable[[], None]) -> None:
         self._where = where
-        self._name = name
+        self._name = f"chatd {called}".rstrip()
+        self._word = word
         self._on_return = on_return
         self._client = DirectClient()
         self.trouble = "no server of the cluster answers"
@@ -65,6 +67,7 @@ class Link:
             connecting = self._client.connect(
                 list(where.servers),
                 name=self._name,
+                inbox_prefix=f"_INBOX.{self._word}",
                 no_echo=True,
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
@@ -79,6 +82,7 @@ class Link:
             await asyncio.wait_for(connecting, seconds)
         except AWAY:
             raise AwayError(self.trouble) from None
+        self.trouble = ""
         self._questions = Questions(self._client.new_inbox())
         await self._client.hear(self._questions.subject, self._questions.answered)
 
