@@ -352,7 +352,7 @@ class Chat:
         self._posting.heed(room)
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
-            self.elsewhere.touched(room)
+            self.elsewhere.closed(room)
             self._store.forget(room.id)
             return
         heir = room.heir()
