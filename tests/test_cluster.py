@@ -9,14 +9,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
+import asyncssh
 import pytest
 
 from chatd.chat.waiting import AWAY, BACK
 from chatd.store.nats.where import Where
+from chatd.transport.lending.lent import GONE
 
+from .callers import Netcat, Ssh
 from .cluster_rounds import play
 from .nats_servers import Nats
-from .served import PATIENCE, Served
+from .served import PATIENCE, Served, killed
 
 
 def options(folder: Path, where: Where) -> list[str]:
@@ -180,3 +183,43 @@ def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
 
 def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> None:
     assert play(three_nats, Random(), 1)
+
+
+def test_one_key_on_two_servers_is_one_person_also_when_one_server_is_killed(
+    nats: Nats, tmp_path: Path
+) -> None:
+    told = options(tmp_path, nats.account())
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    one, other = (Served(folder, ["auto"], told) for folder in folders)
+    with (
+        killed(one),
+        other,
+        Ssh(one.port(), "ada", terminal=True, key=key) as here,
+        Netcat(other.port()) as bob,
+    ):
+        here.screen.shows("[lobby]")
+        here.types("/register"), here.hears("ada is yours now")
+        here.types("/password correct horse"), here.hears("the password of ada now")
+        bob.greeted()
+        bob.says("/nick bob"), here.hears("now known as bob")
+        with Ssh(other.port(), "ada", terminal=True, key=key) as there:
+            there.screen.shows(
+                "-- You are ada in lobby, with bob; /help says what you can do.", "[lobby]"
+            )
+            there.types("hello"), bob.hears("ada: hello\r\n")
+            there.resizes(90, 24), there.screen.resize(90, 24)
+            here.screen.shows("ada: hello", "[lobby]")
+            bob.says("/dm ada psst"), here.screen.shows("[bob -> you] psst", "[lobby]")
+            there.screen.shows("[bob -> you] psst", "[lobby]")
+            with Ssh(other.port(), "ada", command="say lobby by a script", key=key) as script:
+                script.hears_the_end()
+                assert script.status == 0
+            bob.hears("ada: by a script\r\n")
+            there.sends(b"half ty"), there.screen.shows("[lobby] half ty")
+            one.kill()
+            there.hears(GONE), there.types("ped")
+            bob.hears("ada: half typed\r\n")
+            bob.says("/users"), bob.hears("-- lobby: 2 here\r\n")

@@ -6,13 +6,14 @@ import json
 
 import pytest
 
-from chatd.transport.lending.exchange import LINES
+from chatd.transport.lending.exchange import LINES, LOOK_SECONDS
 from chatd.transport.lending.lent import BROKEN, GONE
 from chatd.transport.ssh.fields import uint32
 
 from .ssh_guests import Guest
 from .ssh_peer import ADJUST, USER_KEY
 from .streets import Street
+from .test_telnet_way import IAC, INETUTILS, IP, Telnet, window
 from .wires import Wire
 
 
@@ -27,7 +28,6 @@ def ann(street: Street, password: str = "") -> Guest:
     street.says(guest, "/register\r")
     if password:
         street.says(guest, f"/password {password}\r")
-    street.beat()
     return guest
 
 
@@ -225,6 +225,28 @@ def test_who_is_on_a_lent_screen_is_told_when_its_own_server_stops(street: Stree
     assert sessions(street) == 1
 
 
+def test_a_server_that_is_missed_once_keeps_its_lines(street: Street) -> None:
+    here = ann(street)
+    there = street.guest(1)
+    street.dies(0)
+    street.passes(LOOK_SECONDS)
+    street.branches[0].cut_off = False
+    street.passes(3 * LOOK_SECONDS)
+    street.says(there, "hello\r")
+    assert street.sees(here)[-2:] == ["ann: hello", "[lobby]"]
+    assert GONE not in " ".join(street.sees(there))
+
+
+def test_a_line_that_one_end_knows_nothing_of_ends(street: Street) -> None:
+    ann(street)
+    there = street.guest(1)
+    there.peer.hang_up()
+    street.letters.clear()  # nobody hears of it
+    assert lines(street) == [1, 0]
+    street.passes(2 * LOOK_SECONDS)
+    assert (sessions(street), lines(street)) == (1, [0, 0])
+
+
 # By other ways ------------------------------------------------------------------------------------
 
 
@@ -309,6 +331,36 @@ def test_a_program_with_a_password_speaks_where_its_person_is(street: Street) ->
     assert wire.closed
 
 
+def test_a_telnet_that_is_drawn_on_is_drawn_on_by_the_other_server(street: Street) -> None:
+    here = ann(street, "swordfish")
+    building = street.house(1).building
+    telnet = Telnet(building.connects())
+    telnet.sends(*INETUTILS)
+
+    def sees() -> list[str]:
+        for _ in range(4):
+            telnet.gets()
+            street.settle()
+        return telnet.sees()
+
+    telnet.settles()
+    telnet.sends(b"/login ann\r")
+    assert sees()[-1] == "Password of ann:"
+    telnet.sends(b"swordfish\rhello w", b"orld\x17there")
+    assert sees()[-2:] == ["-- You are logged in as ann.", "[lobby] hello there"]
+    telnet.display.screen.resize(24, 40)
+    telnet.sends(window(40, 24), b"\r")
+    assert sees()[-2:] == ["ann: hello there", "[lobby]"]
+    telnet.sends(b"half", bytes((IAC, IP)))
+    assert sees()[-1] == "[lobby]"
+    assert street.sees(here)[-2:] == ["ann: hello there", "[lobby]"]
+    street.dies(0)
+    telnet.sends(b"still h")
+    street.passes(8)
+    telnet.sends(b"ere\r")
+    assert sees()[-2:] == ["ann: still here", "[lobby]"]
+
+
 # What is refused ----------------------------------------------------------------------------------
 
 
@@ -322,3 +374,24 @@ def test_one_server_has_only_so_many_lines_of_another(
     more = street.guest(1)
     assert lines(street) == [1, 1]
     assert "ann2" in " ".join(street.sees(more))
+
+
+def test_who_sends_and_does_not_read_is_not_read_either(street: Street) -> None:
+    ann(street, "swordfish")
+    guest = street.wire(1)
+    logs_in(street, guest)
+    guest.transport.fills()
+    bob = street.wire(0)
+    bob.sends(b"".join(b"%d %s\n" % (number, b"x" * 3000) for number in range(60)))
+    street.gets(bob)
+    for _ in range(100):
+        guest.sends(b"y" * 3999 + b"\n")
+        street.settle()
+        if guest.transport.paused:
+            break
+    assert guest.transport.paused
+    guest.transport.drains()
+    assert guest.transport.paused  # what was sent before waits still
+    heard = street.gets(bob)
+    assert len(heard) > 10
+    assert not guest.transport.paused

@@ -240,8 +240,9 @@ def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
     other.store.post("lobby", "1", said("hello"))
     answer = waited(one.store.ask(other.store.name, "how many"))
     assert answer == f"how many, {one.store.name}? 1"
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         waited(one.store.ask("nobody", "how many"))
+    assert refused.value.code == "gone"
 
 
 def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Callable[[], Node]) -> None:

@@ -97,7 +97,7 @@ class Conversation:
         self._handover: Handover | None = None
         self.ask_client: Callable[[], None] = nothing
         self.hide: Callable[[bool], None] = nothing
-        self._pacing = Pacing(host, self._go_on, self._deliver)
+        self._pacing = Pacing(host, self)
 
     # Reader: what the chat asks of it -------------------------------------------------------------
 
@@ -186,10 +186,11 @@ class Conversation:
     def _show_question(self) -> None:
         remark = self._asking.show(self.display)
         if remark:
-            self._deliver(Notice(remark))
+            self.deliver(Notice(remark))
         self.display.refresh()
 
-    def _deliver(self, notice: Notice) -> None:
+    def deliver(self, notice: Notice) -> None:
+        """Show this person something, if they are in."""
         if self.session is not None:
             self.session.deliver(notice)
 
@@ -233,7 +234,8 @@ class Conversation:
         try:
             session, remark = await host.chat.enter(visitor, self, now)
         except Refused as refused:
-            self._turn_away(refused)
+            self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
+            self.close()
             return
         if self.lost:
             self._lose(session)
@@ -243,11 +245,6 @@ class Conversation:
             entered()
         if session.focus is None:  # who has come back is where they were
             await greet(host, session, remark, guides=self.display.guides)
-
-    def _turn_away(self, refused: Refused) -> None:
-        """Say why somebody may not come in, and part."""
-        self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
-        self.close()
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""
@@ -285,8 +282,9 @@ class Conversation:
         self._ending = True
         if self.lent is not None:
             self.lent.input_ended()
+            return
         self._asking.answer("", self.display)
-        self._go_on()
+        self.go_on()
 
     def ready(self) -> None:
         """The connection has room again."""
@@ -294,10 +292,11 @@ class Conversation:
             return
         if self.lent is not None:
             self.lent.ready()
+            return
         if self.session is not None:
             self.session.resume()
         self.display.refresh()
-        self._go_on()
+        self.go_on()
 
     # On another server ----------------------------------------------------------------------------
 
@@ -336,14 +335,14 @@ class Conversation:
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:
-            self._go_on()
+            self.go_on()
         if self._waiting > PASTE_BYTES and self._reading:
             self.set_reading(False)
 
     def pause(self, paused: bool) -> None:
         """Read nothing while keys wait for their turn."""
         if paused == self._reading:
-            self.set_reading(False) if paused else self._go_on()
+            self.set_reading(False) if paused else self.go_on()
 
     def complete(self, before: str) -> Completion:
         """What the last word before the cursor may become."""
@@ -372,15 +371,15 @@ class Conversation:
         self._lines.clear()
         self._waiting = 0
         dropped = f"Dropped {waiting} line{'s' * (waiting != 1)} that waited."
-        self._deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
-        self._go_on()
+        self.deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
+        self.go_on()
 
     def set_reading(self, reading: bool) -> None:
         """Let the client send, or not."""
         self._reading = reading
         self._set_reading(reading)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Do the lines that may be done now, unless that is under way."""
         if not self._going:
             self._going = True
@@ -454,4 +453,4 @@ class Conversation:
         self._busy = False
         if not self.lost:
             self.display.refresh()
-            self._go_on()
+            self.go_on()

@@ -63,13 +63,19 @@ class Exchange:
     # Opening --------------------------------------------------------------------------------------
 
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Line | None:
-        """Ask a server to run a program for somebody who is there; None: it does not."""
+        """Ask a server to run a program for somebody who is there; None: it does not.
+
+        The answer comes in a turn of its own: whatever came with the last bytes has been read.
+        """
         line = self._add(f"{self._name}.{next(self._numbers)}", server)
         asked = {"open": line.name, "who": _written(visitor), "program": program, "how": how}
         try:
             answer = await self._elsewhere.ask_server(server, asked)
         except Refused:
             answer = {}
+        turn: Deferred[None] = Deferred()
+        self._clock.callLater(0, turn.callback, None)
+        await turn
         if answer.get("open") and not line.over:
             return line
         line.say(LOST, 0)  # it may have been opened all the same
