@@ -55,7 +55,7 @@ class NatsServer:
         """The server's configuration."""
         accounts = ", ".join(
             f"A{n}: {{jetstream: enabled, users: [{{user: u{n}, password: p}}]}}"
-            for n in range(ACCOUNTS if not self.routes else 60)
+            for n in range(ACCOUNTS if not self.routes else 200)
         )
         cluster = ""
         if self.routes:

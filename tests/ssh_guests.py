@@ -14,6 +14,7 @@ from chatd.transport.ways import ways_in
 from . import ssh_peer
 from .displays import TIPS, Display
 from .ssh_peer import CLOSE, DATA, EOF, EXTENDED, REQUEST, SUCCESS, Peer
+from .town import Branch
 from .wires import Building
 
 COLUMNS, ROWS = 80, 24
@@ -26,9 +27,14 @@ class Hall(ssh_peer.Server):
     """A building with a port for ssh, under the host key that the client of these tests knows."""
 
     def __init__(
-        self, *, flood: Flood | None = None, most: int = 1000, operator: Key | None = None
+        self,
+        *,
+        flood: Flood | None = None,
+        most: int = 1000,
+        operator: Key | None = None,
+        branch: Branch | None = None,
     ) -> None:
-        self.building = Building(flood=flood, most=most, operator=operator)
+        self.building = Building(flood=flood, most=most, operator=operator, branch=branch)
         self.clock: Clock = self.building.clock
         host = self.building.host
         ways = ways_in(host, ssh_peer.HOST_KEY)

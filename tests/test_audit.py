@@ -143,3 +143,34 @@ def test_so_many_are_kept_and_the_oldest_gives_way(store: MemoryStore) -> None:
     [first, *_, newest] = again.last(2 * AUDITED)
     assert (first.whom, newest.whom) == ("1", "one more")
     assert newest.reason == "x" * (REASON_LENGTH - 1) + "…"
+
+
+def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
+    store: MemoryStore,
+) -> None:
+    person = Server().enters("op", operator=True).session.person
+    one, other = Audit(store, "s1"), Audit(store, "s2")
+    other.note(1.0, person, "topic", "there")
+    one.note(1.0, person, "topic", "here")
+    one.note(2.0, person, "topic", "here again")
+    for key, value in store._records[KIND].items():
+        (one if key.endswith(".s2") else other).learn(key, value)
+    other.note(3.0, person, "topic", "at last")
+    [newest] = store._records[KIND].keys() - one._deeds.keys()
+    one.learn(newest, store._records[KIND][newest])
+    again = Audit(store, "s3")
+    finished(again.load())
+    for audit in (one, other, again):
+        assert [deed.whom for deed in audit.last(9)] == ["here", "there", "here again", "at last"]
+    one.learn(newest, None)
+    assert [deed.whom for deed in one.last(1)] == ["here again"]
+
+
+def test_who_hears_of_more_than_is_kept_forgets_the_oldest(store: MemoryStore) -> None:
+    person = Server().enters("op", operator=True).session.person
+    one, other = Audit(store, "s1"), Audit(MemoryStore(), "s2")
+    for number in range(AUDITED + 1):
+        one.note(1.0, person, "topic", str(number))
+        other.learn(*next(reversed(store._records[KIND].items())))
+    assert len(other.last(2 * AUDITED)) == AUDITED
+    assert other.last(2 * AUDITED)[0].whom == "1"

@@ -9,14 +9,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
+import asyncssh
 import pytest
 
 from chatd.chat.waiting import AWAY, BACK
 from chatd.store.nats.where import Where
+from chatd.transport.lending.lent import GONE
 
+from .callers import Netcat, Ssh
 from .cluster_rounds import play
 from .nats_servers import Nats
-from .served import PATIENCE, Served
+from .served import PATIENCE, Served, killed
 
 
 def options(folder: Path, where: Where) -> list[str]:
@@ -45,6 +48,14 @@ class Caller:
             if text in line:
                 return line.rstrip("\r\n")
         raise AssertionError(f"nothing said {text}")
+
+    def has_in_time(self, nick: str) -> None:
+        """Ask for a nick until who had it has given it back."""
+        told = "taken"
+        while "taken" in told:
+            self.says(f"/nick {nick}")
+            told = self.sees(f"{nick}")
+        assert told == f"-- You are now known as {nick}."
 
     def goes(self) -> None:
         self.says("/quit")
@@ -112,9 +123,35 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     bob.sees("ada left")
     bob.says("/history")
     bob.sees("ada: hello")
-    bob.says("/nick ada")
-    bob.sees("You are now known as ada.")
+    bob.has_in_time("ada")
     bob.goes()
+
+
+def test_a_room_is_looked_after_from_another_server(pair: tuple[Served, Served]) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("known as bob")
+    ada.says("/join attic")
+    ada.sees("You opened attic")
+    ada.says("/whois bob")
+    assert ada.sees("here for").startswith("   here for ")
+    bob.says("/join attic")
+    ada.sees("bob joined attic")
+    ada.says("/kick bob out")
+    bob.sees("You were kicked from attic by ada (out).")
+    ada.says("/ban bob")
+    ada.sees("The ban of bob covers the nick bob alone, for good.")
+    bob.says("/dm ada let me in")
+    bob.sees("[you -> ada] let me in")
+    ada.sees("[bob -> you] let me in")
+    bob.says("/join attic")
+    bob.sees("You are banned from attic for good.")
+    ada.says("/unban bob")
+    ada.says("/reply come")
+    bob.sees("[ada -> you] come")
+    bob.says("/join attic")
+    bob.sees("You are in attic, with ada.")
+    ada.goes(), bob.goes()
 
 
 def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
@@ -146,3 +183,43 @@ def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
 
 def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> None:
     assert play(three_nats, Random(), 1)
+
+
+def test_one_key_on_two_servers_is_one_person_also_when_one_server_is_killed(
+    nats: Nats, tmp_path: Path
+) -> None:
+    told = options(tmp_path, nats.account())
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    one, other = (Served(folder, ["auto"], told) for folder in folders)
+    with (
+        killed(one),
+        other,
+        Ssh(one.port(), "ada", terminal=True, key=key) as here,
+        Netcat(other.port()) as bob,
+    ):
+        here.screen.shows("[lobby]")
+        here.types("/register"), here.hears("ada is yours now")
+        here.types("/password correct horse"), here.hears("the password of ada now")
+        bob.greeted()
+        bob.says("/nick bob"), here.hears("now known as bob")
+        with Ssh(other.port(), "ada", terminal=True, key=key) as there:
+            there.screen.shows(
+                "-- You are ada in lobby, with bob; /help says what you can do.", "[lobby]"
+            )
+            there.types("hello"), bob.hears("ada: hello\r\n")
+            there.resizes(90, 24), there.screen.resize(90, 24)
+            here.screen.shows("ada: hello", "[lobby]")
+            bob.says("/dm ada psst"), here.screen.shows("[bob -> you] psst", "[lobby]")
+            there.screen.shows("[bob -> you] psst", "[lobby]")
+            with Ssh(other.port(), "ada", command="say lobby by a script", key=key) as script:
+                script.hears_the_end()
+                assert script.status == 0
+            bob.hears("ada: by a script\r\n")
+            there.sends(b"half ty"), there.screen.shows("[lobby] half ty")
+            one.kill()
+            there.hears(GONE), there.types("ped")
+            bob.hears("ada: half typed\r\n")
+            bob.says("/users"), bob.hears("-- lobby: 2 here\r\n")

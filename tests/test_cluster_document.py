@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.x509.oid import NameOID
 
-from chatd.chat.events import Edited, Joined
+from chatd.chat.events import Edited, Joined, Said
+from chatd.chat.search import Search
 from chatd.store.nats import where
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.store import NatsStore
@@ -85,8 +86,10 @@ def address(tmp_path: Path) -> Iterator[str]:
     authority = Authority(tmp_path)
     for name in ("server", "chat1", "chat2", "stranger"):
         authority.proves(name)
-    users = block("CHATD = {", "system_account: SYS")
-    (tmp_path / "users.conf").write_text(users)
+    (tmp_path / "user.template").write_text(block('{user: "CN=NAME"', "}},"))
+    made = block("{ echo 'accounts", "echo 'system_account: SYS'; } > /etc/nats/users.conf")
+    made = made.replace("/etc/nats", str(tmp_path))
+    subprocess.run(["sh", "-c", made], check=True)
     tls = block("tls {", "}").replace("server.key", "server.pem")
     configuration = tmp_path / "nats.conf"
     configuration.write_text(
@@ -116,7 +119,10 @@ def reached(address: str, folder: Path, name: str) -> where.Where:
 
 def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:
     turn = TestTurn()
-    one, other = (Node(reached(address, tmp_path, name), turn) for name in ("chat1", "chat2"))
+    one, other = (
+        Node(reached(address, tmp_path, name), turn, called=called)
+        for name, called in (("chat1", "chat1"), ("chat2", "chat2/1"))
+    )
     other.store.listen("lobby")
     other.settle()
     one.store.post("lobby", "1", said("hello"))
@@ -133,10 +139,50 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
     one.store.tell_all("hello")
     one.store.tell_one(other.store.name, "psst")
     other.until(lambda: len(other.said) == 2)
+    assert {server for server, _ in other.said} == {one.store.name}
+    answer = waited(one.store.ask(other.store.name, "how many"))
+    assert answer == f"how many, {one.store.name}? 1"
+    assert waited(one.store.last_by("lobby", "ada")) == (
+        number,
+        Said(1.0, "ada", "hi", edited=True),
+    )
+    found = waited(other.store.search(["lobby"], Search(("hi",), until=1.0), 0, 9))
+    assert found == []
+    renewed: list[bool] = []
+    one.store.renew(lambda: renewed.append(True))
+    one.until(lambda: bool(renewed))
+    one.store.retain(["lobby"])
+    one.settle()
+    one.store.limit("lobby", 1)
     one.store.forget("lobby")
     one.settle()
     for node in (one, other):
         waited(node.store.close())
+
+
+def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
+    turn = TestTurn()
+    one, other = (
+        Node(reached(address, tmp_path, name), turn, called=name) for name in ("chat1", "chat2")
+    )
+    named, one.store.lease = one.store.lease, other.store.lease
+    one.store.tell_all("spoken as another")
+    one.store.tell_one(other.store.name, "spoken as another")
+    one.store.lease = named
+    one.store.tell_one(other.store.name, "spoken as oneself")
+    other.until(lambda: bool(other.said))
+    assert other.said == [(one.store.name, "spoken as oneself")]
+    for node in (one, other):
+        waited(node.store.close())
+
+
+def test_a_server_that_is_called_otherwise_is_told_what_it_may_not(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 1.0)
+    store = NatsStore(reached(address, tmp_path, "chat1"), TestTurn(), called="chat9")
+    with pytest.raises(UnfitError, match=r"(?i)permissions violation"):
+        store.begin()
 
 
 def test_a_stranger_is_turned_away(

@@ -209,7 +209,7 @@ class Losing(deque[tuple[str, str, str]]):
 def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
     town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    monkeypatch.setattr("chatd.chat.elsewhere.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.chat.portions.TOLD_AT_ONCE", 1)
     here, there = town.servers
     for nick in ("ada", "bob", "cy"):
         here.enters(nick)
@@ -469,3 +469,23 @@ def test_the_owner_of_a_room_is_its_owner_under_another_nick(town: Town) -> None
     bob.types("/leave attic")
     town.settle()
     assert ada.sees() == ["-- bob left attic"]
+
+
+def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(town: Town) -> None:
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    ada.types("/join attic")
+    town.settle()
+    ada.types("/leave attic")
+    for one in (bob, cy):
+        one.types("/join attic")
+    bob.sees()
+    for _ in range(2):
+        town.beat(5)
+    ada.types("/join attic")
+    town.settle()
+    ada.sees()
+    bob.types("/op ada")
+    assert bob.sees()[-1] == "-- bob made ada a moderator of attic"
+    town.settle()
+    assert ada.sees() == ["-- bob made ada a moderator of attic"]

@@ -14,6 +14,7 @@ from chatd.transport.admission import Admission
 from chatd.transport.lease import (
     AWAY,
     BLIP_SECONDS,
+    ELECTION_SECONDS,
     FENCE_SECONDS,
     LOOK_SECONDS,
     LOST,
@@ -114,9 +115,11 @@ def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_
     ada = leased.server.enters("ada")
     ada.sees()
     leased.far.answering = False
-    leased.passes(3)
+    leased.passes(4)
     assert ada.sees() == []  # nothing was asked that it has not answered
-    leased.passes(2 + UNANSWERED_SECONDS)
+    leased.passes(1)
+    leased.server.chat.waiting.count = 1  # as if somebody's line waited
+    leased.passes(UNANSWERED_SECONDS)
     assert ada.sees() == [f"-- {AWAY_NOW}"]
     leased.passes(5)
     assert ada.sees() == []
@@ -152,6 +155,18 @@ def test_status_says_that_the_cluster_does_not_answer_and_what_waits() -> None:
         "   the cluster does not answer; it did 4 s ago",
         "   what is said is kept on 3 machines, 2 of them out of reach",
     ]
+
+
+def test_while_nothing_waits_people_are_told_when_no_election_takes_so_long() -> None:
+    leased = Leased()
+    leased.passes(1)
+    ada = leased.server.enters("ada")
+    leased.far.answering = False
+    ada.sees()
+    leased.passes(3 + ELECTION_SECONDS)
+    assert ada.sees() == []
+    leased.passes(1)
+    assert ada.sees() == [f"-- {AWAY_NOW}"]
 
 
 def test_people_are_told_soon_when_the_connection_is_lost_but_not_of_a_blip() -> None:

@@ -6,6 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
+from chatd.chat.entrance import Visitor
 from chatd.chat.limits import MOVED
 from chatd.chat.moving import ELSEWHERE
 from chatd.chat.places import Place
@@ -94,7 +95,8 @@ def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town:
     ada.is_cut_off()
     back = comes_by(town, 1)
     assert town.servers[2].enters("ada").nick == "ada2"
-    back.sees()
+    town.settle()
+    assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
     for one in (bob, cy):
         one.types("/dm ada psst")
         town.settle()
@@ -109,16 +111,28 @@ def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town:
 
 def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> None:
     ada, cy = with_account(town), town.servers[2].enters("cy")
+    cy.types("/join den")
     town.settle()
     ada.is_cut_off()
-    cy.types("/dm ada psst")
-    [letter] = [each for each in town.letters if "whisper" in each[2]]
+    cy.types("/invite ada")
+    [letter] = [each for each in town.letters if "invite" in each[2] and "errand" in each[2]]
     town.letters.remove(letter)
     back = comes_by(town, 1)
     back.sees()
     town.letters.append(letter)
     town.settle()
+    assert back.sees() == ["-- cy invites you into den; /join den takes you there."]
+
+
+def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
+    ada, cy = with_account(town), town.servers[2].enters("cy")
+    town.settle()
+    ada.is_cut_off()
+    back = town.servers[1].enters("ada", fingerprint=ADA, lobby=False)
+    back.sees(), cy.sees()
+    cy.types("/dm ada psst")  # of whose move that server has not heard
     assert back.sees() == ["[cy -> you] psst"]
+    assert cy.sees()[-1] == "[you -> ada] psst"
 
 
 def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
@@ -312,6 +326,19 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(tow
     back = comes_by(town, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
+
+
+def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    ada.is_cut_off()
+    bob.types("meanwhile")
+    reader = Reader()
+    entered = finished(
+        town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
+    )
+    assert isinstance(entered, tuple)
+    assert "-- Welcome back, ada." in Someone(town.servers[1], entered[0], reader).sees()
 
 
 # A server that ends -------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ Nodes = Callable[[], Node]
 @pytest.fixture
 def nodes(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     """Return what makes servers, each with a thread of its own for the chat, and small bounds."""
-    for bound in ("crossing.STEPS", "crossing.READS", "store.WAITING", "store.PUTS", "store.TOLD"):
+    for bound in ("crossing.STEPS", "crossing.READS", "store.WAITING", "store.PUTS", "talk.TOLD"):
         monkeypatch.setattr(f"chatd.store.nats.{bound}", BOUND)
     where, made = nats.account(), []
 
@@ -91,19 +91,6 @@ def test_what_a_chat_did_not_take_in_comes_although_nothing_follows(nodes: Nodes
     one.store.post("lobby", "last", Joined(1.0, "bob"))
     one.until(lambda: one.heard[-1][1] == "last")
     other.until(lambda: other.heard == one.heard)
-
-
-def test_what_came_all_at_once_is_read_from_the_room(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chatd.store.nats.link.UNREAD", (3, 10_000))
-    one, other = nodes(), nodes()
-    other.store.listen("lobby")
-    other.settle()
-    with standing_still(other):
-        talks(one, 20)
-    lines = [row for row in one.heard if row[1].startswith("s")]
-    other.until(lambda: [row for row in other.heard if row[1].startswith("s")] == lines)
 
 
 def test_records_that_a_chat_did_not_take_in_are_read_in_time(nodes: Nodes) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
+from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
-from chatd.store.nats.link import Hear
 from chatd.store.nats.store import NatsStore
+from chatd.store.nats.talk import word_of
 
 from .nats_nodes import Node, said
 from .nats_servers import Nats
@@ -239,8 +240,9 @@ def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
     other.store.post("lobby", "1", said("hello"))
     answer = waited(one.store.ask(other.store.name, "how many"))
     assert answer == f"how many, {one.store.name}? 1"
-    with pytest.raises(Refused):
+    with pytest.raises(Refused) as refused:
         waited(one.store.ask("nobody", "how many"))
+    assert refused.value.code == "gone"
 
 
 def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Callable[[], Node]) -> None:
@@ -359,3 +361,18 @@ def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nat
         made = [threads.submit(Node, where, TestTurn()) for _ in range(3)]
     for each in made:
         waited(each.result().store.close())
+
+
+@pytest.mark.parametrize(
+    ("called", "word"),
+    [
+        ("chat1", "chat1"),
+        ("chat1/2", "chat1"),
+        ("chat.example.net", "chat-example-net"),
+        ("grün *.>", "gr-n----"),
+        ("x" * 65, "x" * 64),
+        ("", "chatd"),
+    ],
+)
+def test_who_a_server_is_for_nats_is_one_plain_word(called: str, word: str) -> None:
+    assert word_of(called) == word

@@ -193,3 +193,24 @@ def test_a_guest_from_elsewhere_takes_being_ignored_along(town: Town) -> None:
     guest.goes()
     town.settle()
     assert not bob.session.person.ignored
+
+
+def test_what_a_server_does_not_answer_is_said_not_to_be_delivered(town: Town) -> None:
+    ada, bob = both(town)
+    town.branches[1].cut_off = True
+    ada.types("/dm bob psst")
+    assert ada.sees() == ["-- The server of bob is gone; try again soon."]
+    town.branches[1].cut_off, town.branches[0].cut_off = False, True
+    ada.types("/dm bob psst")
+    assert ada.sees() == ["-- The cluster does not answer now; try again in a moment."]
+    town.branches[0].cut_off = False
+    ada.types("/dm bob psst")
+    assert ada.sees() == ["[you -> bob] psst"]
+    assert bob.sees() == ["[ada -> you] psst"]
+
+
+def test_who_has_just_gone_is_said_to_be_gone(town: Town) -> None:
+    ada, bob = both(town)
+    bob.goes()
+    ada.types("/dm bob psst")
+    assert ada.sees() == ["-- bob left", "-- bob is gone."]

@@ -30,7 +30,6 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import Flood
 from chatd.chat.names import RESERVED
 from chatd.chat.preferences import MEANING, Preferences, as_typed
-from chatd.store.memory import MemoryStore
 from chatd.terminal.bindings import BINDINGS
 from chatd.terminal.history import HISTORY_LINES
 from chatd.terminal.paste import BLOCK_LINES, question
@@ -45,8 +44,10 @@ from chatd.transport.ssh.channel import SessionChannel
 from chatd.transport.ssh.receipts import Receipts
 from chatd.transport.ssh.shell import Caller, Shell, visitor
 from chatd.transport.ssh.visitor import Visitor
+from chatd.transport.watching import Watching
 from chatd.transport.ways import ways_in
 
+from .holding import Holding
 from .keys import HOST_KEY
 from .passwords import Hasher
 
@@ -169,6 +170,9 @@ class SshWithoutPty(Protocol):
         who = visitor(self._host, channel)
         self._shell = Shell(self._host, channel, who, Receipts(self._host.clock))
 
+    def ask(self) -> None:
+        """No sign of life is asked for in a conversation."""
+
     def pause(self) -> None:
         """No conversation is so long that its reading would have to stop."""
 
@@ -219,6 +223,7 @@ class Server:
         self.connections: dict[str, Connection] = {}
         self.options: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
+        self.store = Holding()
         self._host: Host | None = None
 
     @property
@@ -227,7 +232,7 @@ class Server:
         if self._host is None:
             options = self.options
             chat = Chat(
-                MemoryStore(),
+                self.store,
                 lambda flush: self.clock.callLater(0, flush),
                 lobby=options.get("--lobby", "lobby"),
                 shouting=options.get("--shouting", "allow"),
@@ -308,6 +313,16 @@ class Server:
             self.clock.advance(max(0.0, min(due) - self.clock.seconds()))
         self.clock.advance(max(0.0, end - self.clock.seconds()))
 
+    def hold(self) -> None:
+        """Let the store stand still from now on."""
+        self.store.stands = True
+        Watching(self.host.chat, self.clock, self.host.now).startService()
+
+    def release(self, *, refused: bool = False) -> None:
+        """Let the store go on, with what it holds or without it."""
+        self.store.stands = False
+        self.store.refuse() if refused else self.store.keep()
+
     def settle(self) -> set[str]:
         """Let the turn end, and those connections that the server closes; return whose."""
         closed: set[str] = set()
@@ -328,6 +343,9 @@ _EXPECTED = re.compile(r"(?P<who>\w+) (?:(?P<raw><<?)(?: (?P<text>.*))?|(?P<end>
 _SENT = re.compile(r"(?P<who>\w+) (?P<raw>>>?)(?: (?P<text>.*))?")
 _ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
     (r"\((\S+) seconds? pass(?:es)?\)", lambda server, it: server.pass_time(float(it[1]))),
+    (r"\(the store stands still\)", lambda server, it: server.hold()),
+    (r"\(the store goes on\)", lambda server, it: server.release()),
+    (r"\(the store refuses what waits\)", lambda server, it: server.release(refused=True)),
     (r"\(with tokens\)", lambda server, it: server.options.update(tokens="")),
     (r"\(chatd ((?:--\S+ .+)+)\)", lambda server, it: configure(server, it[1])),
     (

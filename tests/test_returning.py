@@ -271,6 +271,7 @@ def runs(server: Server, *, listens: bool) -> Someone:
     """A program that says it is ada with her login, or (not listening) a pipe with her key."""
     visitor = Visitor("ada", account="ada") if listens else Visitor("ada", fingerprint=ADA)
     reader = Reader()
+    reader.comes_back = False
     entered = finished(server.chat.enter(visitor, reader, server.now, listens=listens))
     assert isinstance(entered, tuple)
     return Someone(server, entered[0], reader)

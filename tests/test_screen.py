@@ -4,12 +4,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from chatd.chat.events import RoomEvent, Said
 from chatd.terminal.bindings import BINDINGS
 from chatd.terminal.clusters import cells, clusters, end_after, measure, start_before
+from chatd.terminal.colours import NONE
 from chatd.terminal.editor import Completing, Editor
 from chatd.terminal.keys import Key, Paste, Text
+from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.rows import lay_out, place_of
 from chatd.terminal.screen import Screen
+from chatd.terminal.themes import theme
 
 from .displays import BLANK, OPINIONS, Cell, Display, padded, same, wrapped
 
@@ -44,6 +48,7 @@ class Typing:
         self.screen = Screen(columns, rows)
         self.columns, self.rows = columns, rows
         self.prompt, self.text, self.at = PROMPT, "", 0
+        self.waiting: list[tuple[str, RoomEvent]] = []
         self._coloured = coloured
         self._above: list[list[Cell]] = []
         self._first = self._top = 0
@@ -56,9 +61,15 @@ class Typing:
         prompt = self.prompt
         if self._coloured:
             prompt = f"\x1b[38;5;66m{prompt.rstrip()}\x1b[0m" + " " * prompt.endswith(" ")
-        drawn = self.screen.draw(prompt, cells(self.prompt), self.text, self.at)
+        drawn = self.screen.draw(prompt, cells(self.prompt), self.text, self.at, self._marks())
         self.display.takes(drawn)
         self._settles()
+
+    def _marks(self) -> tuple[str, ...]:
+        """What waits, as rows above the prompt."""
+        return pending(
+            len(self.waiting), self.waiting, theme("plain", NONE), self.columns, self.rows
+        )
 
     def types(self, text: str) -> None:
         """Type, a key at a time."""
@@ -99,6 +110,11 @@ class Typing:
         self.text, self.at = "", 0
         self.draws()
 
+    def waits(self, *texts: str) -> None:
+        """These lines wait now, and no others."""
+        self.waiting = [("", Said(0.0, "ada", text)) for text in texts]
+        self.draws()
+
     def focuses(self, prompt: str) -> None:
         """Have another prompt."""
         self.prompt = prompt
@@ -119,7 +135,7 @@ class Typing:
         self.columns, self.rows = self.columns + columns, self.rows + rows
         self.display.screen.resize(self.rows, self.columns)
         self.display.takes(self.screen.resize(self.columns, self.rows))
-        self._settles()
+        self.draws()
 
     def reflows(self, columns: int, rows: int) -> None:
         """Have a window of another size, of a terminal that breaks its rows anew."""
@@ -128,7 +144,8 @@ class Typing:
         self._above = [_bare(row) for row in self.display.cells[: self._first]]
         self.columns, self.rows = columns, rows
         self.display.takes(self.screen.resize(columns, rows))
-        self._settles()
+        self._first = min(self._first, rows - len(self._line(())[0]))
+        self.draws()
 
     def clears(self) -> None:
         """Have a new screen."""
@@ -138,8 +155,12 @@ class Typing:
 
     # What should be seen --------------------------------------------------------------------------
 
-    def _line(self) -> tuple[list[list[Cell]], int, int]:
-        """The rows of the line being typed that are shown, and the cursor's place in them."""
+    def _line(self, marks: tuple[str, ...] | None = None) -> tuple[list[list[Cell]], int, int]:
+        """The rows under what is above: what waits, and what is shown of the line being typed.
+
+        And the cursor's place in them.
+        """
+        marks = self._marks() if marks is None else marks
         prompt = self.prompt
         if cells(prompt) * 2 > self.columns:
             prompt = "> "
@@ -150,9 +171,11 @@ class Typing:
         if len(shown[-1]) >= self.columns:
             shown.append([])
         y, x = self._place(prompt)
-        fit = max(1, self.rows - 1)
+        fit = max(1, self.rows - 1 - len(marks))
         self._top = max(min(self._top, y, max(0, len(shown) - fit)), y - fit + 1)
-        return shown[self._top : self._top + fit], y - self._top, x
+        waiting = [row for mark in marks for row in wrapped(mark, self.columns)]
+        rows = waiting + shown[self._top : self._top + fit]
+        return rows, len(waiting) + y - self._top, x
 
     def _place(self, prompt: str) -> tuple[int, int]:
         """Where the cursor is: behind what is before it, or where the next character went."""
@@ -444,6 +467,7 @@ CHANGES = (
     st.tuples(st.just("focuses"), st.sampled_from(PROMPTS)),
     st.tuples(st.just("enters")),
     st.tuples(st.just("clears")),
+    st.lists(WORDS, max_size=6).map(lambda texts: ("waits", *texts)),
 )
 GROWTH = st.tuples(st.just("grows"), st.integers(0, 30), st.integers(0, 3))
 REFLOW = st.tuples(st.just("reflows"), st.integers(20, 100), st.integers(3, 14))
@@ -455,6 +479,27 @@ def plays(ada: Typing, steps: list[tuple[str, ...]]) -> None:
     for what, *how in steps:
         getattr(ada, what)(*how)
         ada.check()
+
+
+@given(
+    st.integers(1, 60),
+    st.integers(1, 40),
+    st.lists(TYPED, min_size=1, max_size=8),
+    st.sampled_from(sorted(OPINIONS)),
+)
+def test_what_waits_never_takes_a_second_row_whatever_a_terminal_thinks_of_it(
+    columns: int, rows: int, texts: list[str], opinion: str
+) -> None:
+    lines = [("a-room", Said(0.0, "ada", text)) for text in texts]
+    marks = pending(len(lines), lines, theme("plain", NONE), columns, rows)
+    assert len(marks) == min(len(texts), ROWS, rows // 4)
+    for mark in marks:
+        display = Display(columns, 3, opinion)
+        display.takes(f"{mark}\r\n".encode())
+        assert display.cursor == (0, 1)
+        display.takes(b"\x1b[A")
+        assert display.cursor[1] == 0
+        assert not any(char.strip() for row in display.cells[1:] for char, _ in row)
 
 
 @given(

@@ -182,3 +182,34 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
     for errand in errands:
         hears("s1", json.dumps(errand))
     assert ada.sees() == ["-- bob invites you into attic; /join attic takes you there."]
+
+
+def test_the_owner_of_a_nick_is_told_who_asks_for_it_on_another_server(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register")
+    town.settle()
+    ada.sees()
+    there.enters("ada", lobby=False)
+    town.settle()
+    assert ada.sees() == ["-- Somebody with no key asked for your nick, and is ada2 now."]
+
+
+def test_an_account_is_known_elsewhere_as_soon_as_it_is_made(town: Town) -> None:
+    ada, bob = both(town)
+    ada.types("/register a long password")
+    town.settle()
+    bob.sees()
+    bob.types("/whois ada")
+    assert bob.sees()[1] == "   owner of the nick ada"
+
+
+def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: Town) -> None:
+    here, _ = town.servers
+    both(town)
+    op = here.enters("op", operator=True)
+    op.types("/server stats")
+    assert op.sees()[1:3] == [
+        "   people 3, 0 of them with an account",
+        "   connections 2 on this server",
+    ]

@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
+from twisted.internet.defer import Deferred
 
 from chatd.chat.events import RoomEvent
-from chatd.chat.waiting import KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
-from chatd.store.memory import MemoryStore
+from chatd.chat.waiting import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.terminal.pending import ROWS
 from chatd.transport.watching import LOOK_SECONDS, Watching
 
 from .displays import TIPS
+from .holding import Holding
 from .test_terminal import Sitting
 from .wires import Building
 
 IT_WAITS = f"-- {WAITS.format('the disk')}"
-
-
-class Holding(MemoryStore):
-    """A store that may stand still: what it is given then is kept, or is not, when it is told."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stands = False
-        self.held: list[tuple[str, str, RoomEvent, str]] = []
-
-    def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        if self.stands:
-            self.held.append((room, message_id, event, author))
-        else:
-            super().post(room, message_id, event, author)
-
-    def keep(self, count: int | None = None) -> None:
-        """Keep so many of those that are held, or all."""
-        count = len(self.held) if count is None else count
-        kept, self.held = self.held[:count], self.held[count:]
-        for each in kept:
-            super().post(*each)
-
-    def refuse(self) -> None:
-        """Keep nothing of what is held."""
-        held, self.held = self.held, []
-        assert self._keeper is not None
-        for room, message_id, _, _ in held:
-            self._keeper.not_kept(room, message_id, "the disk is full.")
 
 
 class Standing:
@@ -297,6 +271,30 @@ def test_who_leaves_while_something_waits_has_said_it_all_the_same(standing: Sta
     assert standing.ada.display.cursor[0] == 0
     standing.store.keep()
     assert bob.gets().decode().splitlines() == ["ada: hello", "-- ada left"]
+
+
+class Silent(Holding):
+    """A store that gives no answer to who reads."""
+
+    async def before(
+        self, room: str, number: int | None, count: int
+    ) -> Sequence[tuple[int, RoomEvent]]:
+        await Deferred()
+        return ()
+
+
+def test_who_waits_for_a_cluster_that_does_not_answer_may_leave() -> None:
+    building = Building(store=Silent())
+    ada = Sitting(building)
+    ada.sees()
+    building.chat.waiting.lost_touch()
+    ada.types("/history\rhello\r")
+    assert ada.sees()[-2:] == [f"-- {AWAY}", "[lobby]"]
+    ada.types("\x04")
+    assert ada.sees()[-2:] == [f"-- {AWAY}", "-- Goodbye."]
+    assert len(building.chat.people) == 1
+    ada.goes()
+    assert len(building.chat.people) == 0
 
 
 def test_ctrl_c_and_ctrl_l_leave_what_waits_where_it_is(standing: Standing) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any
 
-from chatd.chat.events import RoomEvent
+from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.store import Keeper, away
 from chatd.store.memory import MemoryStore
@@ -76,8 +76,11 @@ class Branch(MemoryStore):
 
     async def ask(self, server: str, text: str) -> str:
         [branch] = [each for each in self.town.branches if each.name == server]
-        if self.cut_off or branch.cut_off or branch.asked is None:
+        if self.cut_off or branch.asked is None:
             raise away()
+        if branch.cut_off:
+            raise Refused("gone", "That server is gone.")
+        self.town.deliver(self.name, server)
         return await branch.asked(self.name, text)
 
     def give(self, nick: str, server: str) -> None:
@@ -104,16 +107,18 @@ class Town:
         self.poster: Branch | None = None
         self.letters: deque[tuple[str, str, str]] = deque()
         self.branches = [Branch(self, f"s{number}") for number in range(servers)]
-        self.servers = [
-            Server(branch, incarnation=branch.name, neighbours=branch) for branch in self.branches
-        ]
+        self.servers = [self.start(branch) for branch in self.branches]
         self.beat()
+
+    def start(self, branch: Branch) -> Server:
+        """Start the server of a branch."""
+        return Server(branch, incarnation=branch.name, neighbours=branch)
 
     def add(self) -> Server:
         """Start one more server."""
         branch = Branch(self, f"s{len(self.branches)}")
         self.branches.append(branch)
-        self.servers.append(Server(branch, incarnation=branch.name, neighbours=branch))
+        self.servers.append(self.start(branch))
         self.beat()
         return self.servers[-1]
 
@@ -131,12 +136,21 @@ class Town:
         for server in self.servers:
             server.end_turn()
         while self.letters:
-            sender, addressee, text = self.letters.popleft()
-            [branch] = [branch for branch in self.branches if branch.name == addressee]
-            if branch.hears is not None and not branch.cut_off:
-                branch.hears(sender, text)
+            self._deliver(*self.letters.popleft())
             for each in self.servers:
                 each.end_turn()
+
+    def deliver(self, sender: str, addressee: str) -> None:
+        """Let arrive what one server has told another: what it asks comes after that."""
+        between = [each for each in self.letters if each[:2] == (sender, addressee)]
+        self.letters = deque(each for each in self.letters if each[:2] != (sender, addressee))
+        for letter in between:
+            self._deliver(*letter)
+
+    def _deliver(self, sender: str, addressee: str, text: str) -> None:
+        [branch] = [branch for branch in self.branches if branch.name == addressee]
+        if branch.hears is not None and not branch.cut_off:
+            branch.hears(sender, text)
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         for branch in self.branches:

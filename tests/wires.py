@@ -15,10 +15,12 @@ from chatd.store.memory import MemoryStore
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
 from chatd.transport.host import Host
+from chatd.transport.lending.exchange import Exchange
 from chatd.transport.ways import ways_in
 
 from .keys import HOST_KEY
 from .passwords import Hasher
+from .town import Branch
 
 
 class Transport(StringTransport):
@@ -105,18 +107,28 @@ class Building:
         joins: str = "fold",
         operator: Key | None = None,
         store: MemoryStore | None = None,
+        branch: Branch | None = None,
     ) -> None:
         self.clock = Clock()
-        self.store = store or MemoryStore()
+        self.store = store or branch or MemoryStore()
         self.chat = Chat(
             self.store,
             lambda flush: self.clock.callLater(0, flush),
             usual=Preferences(replay=replay, joins=joins),
             hasher=Hasher(),
+            neighbours=branch,
+            incarnation=branch.name if branch is not None else "0",
         )
+        lines = Exchange(self.chat, self.clock, branch.name) if branch is not None else None
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
-            self.chat, self.clock, self.clock.seconds, motd=motd, flood=flood, operators=operators
+            self.chat,
+            self.clock,
+            self.clock.seconds,
+            motd=motd,
+            flood=flood,
+            operators=operators,
+            exchange=lines,
         )
         self.admission = Admission(most, per_address)
         networks = tuple(ip_network(proxy) for proxy in proxies)

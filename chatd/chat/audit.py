@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import takewhile
 
 from chatd.chat.limits import AUDITED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -73,7 +74,10 @@ class Audit:
 
     def _take(self, key: str, value: str) -> None:
         fields = {name: each for name, each in json.loads(value).items() if name in _FIELDS}
+        later = [*takewhile(lambda each: each > key, reversed(self._deeds))]
         self._deeds[key] = Deed(**fields)
+        for each in reversed(later):  # what two did at once is in one order everywhere
+            self._deeds.move_to_end(each)
         self._last = max(self._last, int(key.partition(".")[0]))
 
     def note(

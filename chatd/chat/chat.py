@@ -101,6 +101,7 @@ class Chat:
         self.moving = Moving(self, self._posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
+            self.entrance.tell_elsewhere = self.elsewhere.asking.tell_owner
         self.lobby = self._open_room(names.room(lobby), permanent=True)
         self.lasting = Lasting(store, self.lobby, self._restored)
 
@@ -286,6 +287,7 @@ class Chat:
             role = Role.OWNER
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
                 self.lasting.begin(room, person)
+            self.elsewhere.touched(room)
         else:
             room.check_entry(person, now, key)
             role = room.keepers.get(person.account or "", Role.MEMBER)
@@ -307,6 +309,7 @@ class Chat:
             if room.uninvite(person):
                 self.lasting.changed(room)
             room.invite_for_now(person)
+            self.elsewhere.touched(room)
         self._posting.post(room, Left(now, person.nick, reason, gone=False), person)
         self.after_leaving(room, now)
 
@@ -348,6 +351,7 @@ class Chat:
         self._posting.heed(room)
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
+            self.elsewhere.touched(room)
             self._store.forget(room.id)
             return
         heir = room.heir()
@@ -360,7 +364,7 @@ class Chat:
         """Let somebody do more or less in a room, in somebody's name or in the server's."""
         room.members[person].role = role
         if person.server:
-            self.elsewhere.send(person, by, errands.ROLE, room.name.key, role.value)
+            self.elsewhere.asking.send(person, by, errands.ROLE, room.name.key, role.value)
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self._posting.post(room, given, by or person)
 

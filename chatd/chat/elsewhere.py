@@ -15,20 +15,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import errands, learning
+from chatd.chat import learning
+from chatd.chat.asking import Asking
 from chatd.chat.directory import Directory
-from chatd.chat.events import Left, Refused, Role, RoomEvent
+from chatd.chat.events import Left, Role, RoomEvent
+from chatd.chat.heirs import Heirs
 from chatd.chat.lending import Lines
 from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
     MOVED,
     SILENT_SECONDS,
-    TOLD_AT_ONCE,
 )
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
+from chatd.chat.portions import message, portions
 from chatd.chat.room import Room
 from chatd.chat.sharing import FRESH, apply, difference, merged, role_of, shared
 
@@ -86,7 +88,9 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self.asking = Asking(chat, self, neighbours)
         self._outgrown: list[tuple[Person, str]] = []
+        self._heirs = Heirs()
         self._origins: dict[Person, tuple[str, int]] = {}
         self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._hidden: dict[str, Person] = {}
@@ -160,6 +164,10 @@ class Elsewhere:
         """See which servers are silent for too long."""
         self._now = now or self._now
         self._forget_outgrown()
+        own = self._neighbours.name if self._neighbours is not None else ""
+        for room in self._heirs.look(own):
+            if self._chat.rooms.get(room.name.key) is room:
+                self._chat.after_leaving(room, self._now)
         for name, server in tuple(self._servers.items()):
             if now - server.heard > SILENT_SECONDS:
                 self._gone(name)
@@ -186,12 +194,9 @@ class Elsewhere:
 
     def _tell(self, people: list[State], rooms: list[State]) -> None:
         assert self._neighbours is not None
-        chunks = range(0, max(len(people), 1), TOLD_AT_ONCE)
-        for start in chunks:
+        for portion in portions(people, rooms):
             self._told += 1
-            text = {"n": self._told, "people": people[start : start + TOLD_AT_ONCE], "rooms": rooms}
-            self._neighbours.tell_all(json.dumps(text))
-            rooms = []
+            self._neighbours.tell_all(message({"n": self._told}, portion))
 
     def _news_of(self, people: Iterable[Person]) -> list[State]:
         """What the others do not know yet of some people."""
@@ -261,18 +266,16 @@ class Elsewhere:
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
         rooms = [{**_named(room), **difference(FRESH, shared(room))} for room in mine]
-        chunks = max(len(people), len(rooms), 1)
-        for start in range(0, chunks, TOLD_AT_ONCE):
-            text = {
+        told = list(portions(people, rooms))
+        for part, portion in enumerate(told):
+            head = {
                 "n": self._told,
-                "part": start // TOLD_AT_ONCE,
+                "part": part,
                 "called": self.called,
-                "first": not start,
-                "last": start + TOLD_AT_ONCE >= chunks,
-                "people": people[start : start + TOLD_AT_ONCE],
-                "rooms": rooms[start : start + TOLD_AT_ONCE],
+                "first": not part,
+                "last": part == len(told) - 1,
             }
-            self._neighbours.tell_one(server, json.dumps(text))
+            self._neighbours.tell_one(server, message(head, portion))
 
     # Hearing --------------------------------------------------------------------------------------
 
@@ -286,7 +289,7 @@ class Elsewhere:
         if "hello" in said or "again" in said:
             self._tell_everything(name)
         if "errand" in said:
-            self._errand(name, said)
+            self.asking.heard(name, said)
             return
         if "line" in said:
             if self.lines is not None:
@@ -319,7 +322,7 @@ class Elsewhere:
         """Another server asks something; what is not understood here it hears nothing of."""
         said: State = json.loads(text)
         if "errand" in said:
-            return json.dumps(await self._answer(name, said))
+            return json.dumps(await self.asking.answer(name, said))
         if self.lines is not None and ("open" in said or "roll" in said):
             return json.dumps(self.lines.asked(name, said))
         return json.dumps(await self._chat.moving.asked(name, said))
@@ -455,6 +458,7 @@ class Elsewhere:
 
     def takes_out(self, person: Person, room: Room) -> None:
         """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
+        self._heirs.left(person, room)
         room.left(person)
         del person.rooms[room.name.key]
         if not (room.members or room.lasts):
@@ -562,79 +566,31 @@ class Elsewhere:
         self.touched(None, person)
         self._neighbours.give(person.name.key, server)
 
-    # Errands --------------------------------------------------------------------------------------
+    # By which numbers servers know people ---------------------------------------------------------
 
-    def send(self, person: Person, by: Person | None, errand: str, *values: object) -> None:
-        """Let the server of somebody do something there, in somebody's name."""
-        assert self._neighbours is not None
-        text = {
-            "errand": errand,
-            "to": self._numbers[person],
-            "by": self._number(by) if by is not None else None,
-            "with": values,
-        }
-        if by is not None:
-            self.touched(None, by)
-            self._tell_touched()  # they have to know there who that is
-        self._neighbours.tell_one(person.server, json.dumps(text))
+    def number_of(self, person: Person) -> int:
+        """The number of somebody elsewhere, at their server."""
+        return self._numbers[person]
 
-    def send_all(self, by: Person, errand: str, *values: object) -> None:
-        """Let every other server do something to everybody there, in somebody's name."""
-        if self._neighbours is not None:
-            self.touched(None, by)
-            self._tell_touched()
-            text = {"errand": errand, "to": None, "by": self._number(by), "with": values}
-            self._neighbours.tell_all(json.dumps(text))
-
-    async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
-        """Let the server of somebody do something there, and return what it answers.
-
-        :raises Refused: as it says, or ``away``.
-        """
-        assert self._neighbours is not None
-        self.touched(None, by)
+    def introduce(self, person: Person) -> int:
+        """Let the others know of somebody who is here, as they are now, and by which number."""
+        self.touched(None, person)
         self._tell_touched()
-        text = {
-            "errand": errand,
-            "to": self._numbers[person],
-            "by": self._number(by),
-            "with": values,
-        }
-        answer: State = json.loads(await self._neighbours.ask(person.server, json.dumps(text)))
-        if answer.get("gone"):
-            raise Refused("nobody", f"{person.nick} is gone.")
-        if "refused" in answer:
-            raise Refused(*answer["refused"])
-        return answer
+        return self._number(person)
 
-    async def _answer(self, name: str, said: State) -> State:
-        person, by = self._local.get(said["to"]), self._person_of(name, said["by"])
-        if person is None or not self._is_here(person):
-            return {"gone": True}
-        try:
-            return await errands.answer(self._chat, person, by, said["errand"], said["with"])
-        except Refused as refused:
-            return {"refused": [refused.code, refused.sentence]}
-
-    def _person_of(self, name: str, number: int | None) -> Person | None:
+    def person_of(self, name: str, number: int | None) -> Person | None:
         """Somebody by their number at another server."""
         server = self._servers.get(name)
         return server.people.get(number) if server is not None and number is not None else None
 
-    def _errand(self, name: str, said: State) -> None:
-        by = self._person_of(said.get("sender", name), said["by"])
-        if said["to"] is None:
-            errands.run_for_all(self._chat, by, said["errand"], said["with"])
-            return
-        person = self._local.get(said["to"])
-        if "key" in said:  # it was sent to where they had been before
-            person = self._chat.people.get(said["key"])
-        if person is not None and self._is_here(person):
-            errands.run(self._chat, person, by, said["errand"], said["with"])
-        elif said["to"] in self._moved and "key" not in said:
-            assert self._neighbours is not None
-            there, key = self._moved[said["to"]]
-            self._neighbours.tell_one(there, json.dumps({**said, "sender": name, "key": key}))
+    def here(self, number: int) -> Person | None:
+        """Somebody who is here, by their number."""
+        person = self._local.get(number)
+        return person if person is not None and self._is_here(person) else None
+
+    def gone_to(self, number: int) -> tuple[str, str] | None:
+        """To which server somebody who was here has gone, and their folded nick."""
+        return self._moved.get(number)
 
     def _is_here(self, person: Person) -> bool:
         return self._chat.people.get(person.name.key) is person and not person.server

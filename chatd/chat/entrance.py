@@ -50,6 +50,9 @@ class Visitor:
 class Entrance:
     """Lets people in; ``_here`` has who of the owners of accounts is here.
 
+    ``fetch`` lets who is on another server be here; ``tell_elsewhere`` says something to the owner
+    of an account who is there.
+
     Who may come in at all, `Welcome` is asked, once it is known what they prove.
     """
 
@@ -69,6 +72,7 @@ class Entrance:
         self._nicks = nicks
         self._welcome = welcome
         self._here: dict[str, Person] = {}
+        self.tell_elsewhere: Callable[[str, str], object] = _nobody_is_there
         self.fetch: Callable[[Proof], Awaitable[str]] = _nobody_comes
 
     def owner_here(self, account: Account) -> Person | None:
@@ -209,7 +213,7 @@ class Entrance:
         self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
-        back = listens and not visitor.account  # a program begins anew, beside whoever is lost
+        back = listens and reader.comes_back  # a program begins anew, beside whoever is lost
         place = self._places.recover(person) if back else None
         session = self._session(person, visitor, reader, listens=listens)
         if place is None:
@@ -251,12 +255,16 @@ class Entrance:
     def _warn_owner(self, asked: str, person: Person) -> None:
         """Tell the owner of a nick that somebody with another key, or none, has asked for it."""
         account = self._accounts.get(fold(asked)) if asked else None
-        owner = self._here.get(account.name.key) if account is not None else None
-        if owner is not None:
-            key = f"another key ({person.fingerprint})" if person.fingerprint else "no key"
-            told = f"Somebody with {key} asked for your nick, and is {person.nick} now."
-            for session in owner.sessions:
-                session.deliver(Notice(told))
+        if account is None:
+            return
+        key = f"another key ({person.fingerprint})" if person.fingerprint else "no key"
+        told = f"Somebody with {key} asked for your nick, and is {person.nick} now."
+        owner = self._here.get(account.name.key)
+        if owner is None:
+            self.tell_elsewhere(account.name.key, told)
+            return
+        for session in owner.sessions:
+            session.deliver(Notice(told))
 
     def check_register(self, person: Person) -> None:
         """Whether somebody may make their nick their own.
@@ -299,3 +307,7 @@ def _other_name(visitor: Visitor, person: Person) -> str:
 async def _nobody_comes(proof: Proof) -> str:
     """There are no other servers."""
     return ""
+
+
+def _nobody_is_there(account: str, text: str) -> None:
+    """There are no other servers."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.accounts import Account
 from chatd.chat.bans import Ban
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.expelling import clear, disconnect, put_out
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 #: What is done to somebody.
-WHISPER, KICK, INVITE, REFUSED, NOTICE = "whisper", "kick", "invite", "refused", "notice"
-DISCONNECT, ROLE = "disconnect", "role"
+KICK, INVITE, NOTICE, DISCONNECT, ROLE = "kick", "invite", "notice", "disconnect", "role"
 #: What is done to everybody who is here.
 ANNOUNCE, CLOSE = "announce", "close"
 #: What is asked of somebody and answered.
-RENAME, SEEN = "rename", "seen"
+WHISPER, RENAME, SEEN = "whisper", "rename", "seen"
 
 
 def run(chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]) -> None:
@@ -56,12 +54,17 @@ async def answer(
 
     :raises Refused: when it cannot be done.
     """
+    if errand == WHISPER and by is not None:
+        now, text, *_ = values
+        return _whisper(chat, person, by, now, text)
     if errand == RENAME and by is not None:
         new, now, *_ = values
         await chat.rename(person, new, now)
         chat.tell(person, Notice(f"{by.nick} gave you that nick."))
     elif errand == SEEN:
         return {"active": person.last_active}
+    else:
+        raise Refused("not-known", "The server where they are does not know how to do that.")
     return {}
 
 
@@ -71,23 +74,13 @@ def announce(chat: Chat, announced: Announced) -> None:
         chat.tell(person, announced)
 
 
-def _whisper(chat: Chat, person: Person, by: Person, now: float, text: str, *_: Any) -> None:
+def _whisper(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
+    """Who has an account, and has lost their connection, is shown it when they come, anywhere."""
     account = chat.accounts.get(person.account or "")
-    try:
-        if account is not None and not person.sessions:
-            _leave_word(chat, person, by, account, text, now)
-        else:
-            receive(chat, by, person, text, now)
-    except Refused as refused:
-        chat.elsewhere.send(by, person, REFUSED, refused.code, refused.sentence)
-
-
-def _leave_word(
-    chat: Chat, person: Person, by: Person, account: Account, text: str, now: float
-) -> None:
-    """Who has lost their connection is shown it when they come, by whichever server."""
-    told = leave_word(chat, by, account, text, now)
-    chat.elsewhere.send(by, person, NOTICE, told)
+    if account is not None and not person.sessions:
+        return {"waits": leave_word(chat, by, account, text, now)}
+    receive(chat, by, person, text, now)
+    return {}
 
 
 def _kick(
@@ -118,12 +111,7 @@ def _invite(chat: Chat, person: Person, by: Person, now: float, shown: str, *_: 
             session.deliver(Invited(now, by.nick, shown))
 
 
-def _refused(chat: Chat, person: Person, by: Person, code: str, sentence: str, *_: Any) -> None:
-    for session in person.sessions:
-        session.deliver(Refused(code, sentence).as_event())
-
-
-def _notice(chat: Chat, person: Person, by: Person, text: str, *_: Any) -> None:
+def _notice(chat: Chat, person: Person, by: Person | None, text: str, *_: Any) -> None:
     for session in person.sessions:
         session.deliver(Notice(text))
 
@@ -132,11 +120,8 @@ def _disconnect(chat: Chat, person: Person, by: Person, why: str, now: float, *_
     disconnect(chat, person, PutOut(now, None, by.nick, why))
 
 
-_IN_ANY: dict[str, Callable[..., None]] = {KICK: _kick, ROLE: _role}
+_IN_ANY: dict[str, Callable[..., None]] = {NOTICE: _notice, KICK: _kick, ROLE: _role}
 _IN_A_NAME: dict[str, Callable[..., None]] = {
-    WHISPER: _whisper,
     INVITE: _invite,
-    REFUSED: _refused,
-    NOTICE: _notice,
     DISCONNECT: _disconnect,
 }

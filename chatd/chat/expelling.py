@@ -26,7 +26,7 @@ def put_out(
     """Kick or ban somebody from a room, in somebody's name or (``by`` is None) in the server's."""
     if person.server:
         kept = (str(ban.target), ban.encoded()) if ban is not None else None
-        chat.elsewhere.send(person, by, "kick", room.name.key, why, now, kept)
+        chat.elsewhere.asking.send(person, by, "kick", room.name.key, why, now, kept)
         return
     chat.take_out(person, room)
     if room.uninvite(person):
@@ -39,7 +39,7 @@ def put_out(
 
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
-    chat.elsewhere.send_all(by, "close", room.name.key, why, now)
+    chat.elsewhere.asking.send_all(by, "close", room.name.key, why, now)
     chat.lasting.end(room)
     clear(chat, room, by, why, now)
 

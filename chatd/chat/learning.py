@@ -24,7 +24,8 @@ def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> Non
     elif kind == welcome.KIND:
         chat.welcome.bans.learn(key, value)
         if value is not None:
-            hold_out(chat, Ban.decoded(key, value), now)
+            ban = Ban.decoded(key, value)
+            hold_out(chat, ban, max(now, ban.made))
     elif kind == audit.KIND:
         chat.audit.learn(key, value)
     elif kind in (lasting.BAN, lasting.MUTE):

@@ -181,11 +181,13 @@ RECALLED = 500
 DEAD_SECONDS = 3.0
 
 #: Seconds for which nothing is heard of another server of a cluster until it counts as gone, which
-#: is as long as its lease lasts; and until it is asked again for what did not come whole; people of
-#: whom one message between servers tells, some 300 KB.
+#: is as long as its lease lasts; and until it is asked again for what did not come whole.  How
+#: many people and rooms one message between servers tells of, and its bytes: NATS takes 1 MB, of
+#: which the last room may need half, with all its bans and mutes.
 SILENT_SECONDS = 30.0
 ASKED_AGAIN_SECONDS = 10.0
 TOLD_AT_ONCE = 500
+TOLD_BYTES = 256 * 1024
 #: What a server is called among those of a cluster: the name of a host (RFC 1035: 253).
 CALLED_LENGTH = 253
 

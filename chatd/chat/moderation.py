@@ -89,7 +89,7 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         chat.audit.note(now, person, "invite", other.nick, room=room)
         chat.elsewhere.touched(room)
     if other.server:
-        chat.elsewhere.send(other, person, "invite", now, room.name.shown)
+        chat.elsewhere.asking.send(other, person, "invite", now, room.name.shown)
     if person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))

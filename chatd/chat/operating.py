@@ -40,7 +40,7 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     why = cut(reason, REASON_LENGTH)
     chat.audit.note(now, person, "server kick", other.nick, reason=why)
     if other.server:
-        chat.elsewhere.send(other, person, errands.DISCONNECT, why, now)
+        chat.elsewhere.asking.send(other, person, errands.DISCONNECT, why, now)
     else:
         expelling.disconnect(chat, other, PutOut(now, None, person.nick, why))
     return other
@@ -108,7 +108,7 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
     chat.audit.note(now, person, "server say", reason=text)
-    chat.elsewhere.send_all(person, errands.ANNOUNCE, now, text)
+    chat.elsewhere.asking.send_all(person, errands.ANNOUNCE, now, text)
     errands.announce(chat, Announced(now, person.nick, text))
 
 
@@ -121,7 +121,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     return [
         f"people {len(people)}, {own} of them with an account",
-        f"connections {connections}",
+        f"connections {connections}{' on this server' * chat.elsewhere.is_shared}",
         f"rooms {len(chat.rooms)}, {lasting} of them lasting",
         f"bans {len(chat.welcome.bans)}",
         f"open for {duration(now - since)}",
@@ -141,7 +141,7 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
     if other.server:
-        await chat.elsewhere.ask(other, person, errands.RENAME, new, now)
+        await chat.elsewhere.asking.ask(other, person, errands.RENAME, new, now)
     else:
         await errands.answer(chat, other, person, errands.RENAME, [new, now])
     chat.audit.note(now, person, "server rename", f"{old} {name}")

@@ -14,7 +14,18 @@ from operator import attrgetter
 from chatd.chat import tally
 from chatd.chat.audience import Audience
 from chatd.chat.elsewhere import Elsewhere
-from chatd.chat.events import Acted, Deleted, Edited, Entry, Joined, Refused, RoomEvent, Said
+from chatd.chat.events import (
+    Acted,
+    Deleted,
+    Edited,
+    Entry,
+    Joined,
+    Left,
+    Refused,
+    Renamed,
+    RoomEvent,
+    Said,
+)
 from chatd.chat.mentions import mentioned
 from chatd.chat.people import People, Person, fold
 from chatd.chat.room import Room, Spoken
@@ -109,7 +120,9 @@ class Posting:
             self.heed(room)
         if not isinstance(event, Said | Acted | Edited | Deleted):
             other = self._people.find(event.nick)
-            self._elsewhere.touched(room, author, *(() if other is None else (other,)))
+            changes = not isinstance(event, Joined | Left | Renamed)
+            people = (author,) if other is None else (author, other)
+            self._elsewhere.touched(room if changes else None, *people)
         self._store.post(room.id, message_id, event, author.account or "")
 
     def heed(self, room: Room) -> None:
@@ -247,12 +260,12 @@ class Posting:
         for message_id in late:
             posted = self._late[message_id] = self._posted.pop(message_id)
             if posted.is_a_line and posted.session is not None:
-                self._waiting.begin(posted.session, message_id, posted.room, posted.event, now)
+                self._waiting.begin(posted.session, posted.room, posted.event, now)
 
     def _no_longer_late(self, message_id: str, *, kept: bool) -> _Posted | None:
         posted = self._late.pop(message_id, None)
         if posted is not None and posted.session is not None:
-            self._waiting.end(posted.session, message_id, kept=kept)
+            self._waiting.end(posted.session, posted.room, posted.event, kept=kept)
         return posted
 
     def has_news(self, audience: Audience) -> None:

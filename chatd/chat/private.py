@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from chatd.chat.accounts import Account
@@ -13,27 +14,50 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def whisper(chat: Chat, session: Session, nick: str, text: str, now: float) -> None:
+def whisper(
+    chat: Chat, session: Session, nick: str, text: str, now: float
+) -> Awaitable[None] | None:
     """Say something to one person alone; for who has an account it waits until they are here.
 
-    :raises Refused: ``nobody`` or ``not-reading``.
+    What this returns, if anything, is to be waited for: the server of who is elsewhere is asked.
+
+    :raises Refused: ``nobody``, ``not-reading`` or ``away``.
     """
     person, other = session.person, _addressee(chat, nick)
     if isinstance(other, Account):
         told = leave_word(chat, person, other, text, now)
-        echo = PrivateMessage(now, person.nick, other.name.shown, text, Recipient.SENDER)
-        for each in person.sessions:
-            each.deliver(echo)
+        _echo(session, other.name.shown, text, now)
         session.deliver(Notice(told))
-        return
+        return None
     person.last_active = now
     if other.server:
-        chat.elsewhere.send(other, person, "whisper", now, text)
+        return _whisper_elsewhere(chat, session, other, text, now)
+    receive(chat, person, other, text, now)
+    _echo(session, other.nick, text, now)
+    _tell_away(session, other)
+    return None
+
+
+async def _whisper_elsewhere(
+    chat: Chat, session: Session, other: Person, text: str, now: float
+) -> None:
+    answer = await chat.elsewhere.asking.ask(other, session.person, "whisper", now, text)
+    _echo(session, other.nick, text, now)
+    if "waits" in answer:
+        session.deliver(Notice(answer["waits"]))
     else:
-        receive(chat, person, other, text, now)
-    echo = PrivateMessage(now, person.nick, other.nick, text, Recipient.SENDER)
+        _tell_away(session, other)
+
+
+def _echo(session: Session, addressee: str, text: str, now: float) -> None:
+    """Show on each screen of somebody what they have said on one."""
+    person = session.person
+    echo = PrivateMessage(now, person.nick, addressee, text, Recipient.SENDER)
     for each in person.sessions:
         each.deliver(echo)
+
+
+def _tell_away(session: Session, other: Person) -> None:
     if other.away is not None:
         session.deliver(Notice(f"{other.nick} is away: {other.away or 'no reason given'}"))
 

@@ -71,7 +71,7 @@ def _cluster(chat: Chat, now: float) -> list[str]:
 def _waiting(person: Person) -> list[str]:
     """In which rooms something waits that somebody said."""
     waits = [session.waits for session in person.sessions if session.waits is not None]
-    rooms = Counter(str(room) for each in waits for room, _ in each.lines.values())
+    rooms = Counter(room for each in waits for _, rooms in each.lines.values() for room in rooms)
     return [
         f"{_counted(count, 'line')} of yours wait{'s' * (count == 1)} in {room}"
         for room, count in rooms.items()

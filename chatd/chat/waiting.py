@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
@@ -37,23 +38,25 @@ QUOTED = 60
 
 @dataclass(slots=True, eq=False)
 class Waits:
-    """What one session said that waits, by message id, oldest first; it is never empty.
+    """What one session said that waits, oldest first, with the rooms in which it does; never empty.
 
-    ``since`` is when it was seen; ``told`` whether that was said in words, and ``refused`` whether
-    anything of it could not be kept in the end.
+    A line is known by its identity, as one may say the same twice.  ``since`` is when the first was
+    seen to wait; ``told`` whether that was said in words, and ``refused`` whether anything of it
+    could not be kept in the end.
     """
 
     since: float
-    lines: dict[str, tuple[Room, RoomEvent]] = field(default_factory=dict)
+    lines: dict[int, tuple[RoomEvent, tuple[Room, ...]]] = field(default_factory=dict)
     told: bool = False
     refused: bool = False
 
 
 class Waiting:
-    """All that waits, ``count`` lines; ``find_late`` begins what is to be begun.
+    """All that waits: ``count`` lines, one said in several rooms as so many.
 
-    There is no bound but that of the store, which refuses what waits for too long, or is too much.
-    ``away`` is whether everybody knows that nothing is kept.
+    ``find_late`` is called with the time, and begins what is to be begun.  There is no bound but
+    that of the store, which refuses what waits for too long, or is too much.  ``away`` is
+    whether everybody knows that nothing is kept.
     """
 
     def __init__(
@@ -72,24 +75,28 @@ class Waiting:
         self.away = False
         self.find_late: Callable[[float], None] = _nothing_is_late
 
-    def begin(
-        self, session: Session, message_id: str, room: Room, event: RoomEvent, now: float
-    ) -> None:
+    def begin(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
         """Something that was said waits for longer than a moment."""
         waits = session.waits
         if waits is None:
             waits = session.waits = self._untold[session] = Waits(now)
-        waits.lines[message_id] = (room, event)
+        _, rooms = waits.lines.get(id(event), (event, ()))
+        waits.lines[id(event)] = (event, (*rooms, room))
         self.count += 1
         self._change(session, waits)
 
-    def end(self, session: Session, message_id: str, *, kept: bool) -> None:
-        """It is kept, or could not be."""
+    def end(self, session: Session, room: Room, event: RoomEvent, *, kept: bool) -> None:
+        """It is kept in a room, or could not be."""
         waits = session.waits
-        if waits is None or waits.lines.pop(message_id, None) is None:
+        if waits is None or id(event) not in waits.lines:
             return
         self.count -= 1
         waits.refused = waits.refused or not kept
+        rooms = tuple(each for each in waits.lines[id(event)][1] if each is not room)
+        if rooms:
+            waits.lines[id(event)] = (event, rooms)
+        else:
+            del waits.lines[id(event)]
         if not waits.lines:
             session.waits = None
             self._untold.pop(session, None)
@@ -171,13 +178,16 @@ def refusal(event: RoomEvent, why: str) -> Refused:
     return Refused("not-kept", f"That was not delivered: {why}{quoted}")
 
 
-def waiting_lines(session: Session) -> list[tuple[Room, RoomEvent]]:
-    """What one session said that waits, oldest first; what it said in several rooms once."""
-    waits = session.waits
+def newest(session: Session, most: int) -> tuple[int, list[tuple[Room, RoomEvent]]]:
+    """How many lines of one session wait, and so many of the newest, oldest first.
+
+    Each comes with a room in which it does, that with the focus if it can be.
+    """
+    waits, focus = session.waits, session.focus
     if waits is None:
-        return []
-    shown: dict[int, tuple[Room, RoomEvent]] = {}
-    for room, event in waits.lines.values():
-        if id(event) not in shown or room is session.focus:
-            shown[id(event)] = (room, event)
-    return list(shown.values())
+        return 0, []
+    lines = [
+        (focus if focus is not None and focus in rooms else rooms[0], event)
+        for event, rooms in islice(reversed(waits.lines.values()), most)
+    ]
+    return len(waits.lines), lines[::-1]

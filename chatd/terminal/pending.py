@@ -21,19 +21,23 @@ _SHARE = 4
 
 
 def pending(
-    lines: Sequence[tuple[str, RoomEvent]], look: Theme, columns: int, rows: int
+    count: int,
+    lines: Sequence[tuple[str, RoomEvent]],
+    look: Theme,
+    columns: int,
+    rows: int,
 ) -> tuple[str, ...]:
-    """The newest of some lines, a row each, for a screen of so many columns and rows.
+    """The newest of so many lines, a row each, for a screen of so many columns and rows.
 
-    Each is an event and the room that is named, if one is.  Of those for which there is no row
-    the first one says how many they are.
+    Of the lines the newest ``ROWS`` are given at least, each an event and the room that is named,
+    if one is.  Of those for which there is no row the first one says how many they are.
     """
     most = min(ROWS, rows // _SHARE)
-    if not lines or not most:
+    if not count or not most:
         return ()
-    shown = lines if len(lines) <= most else lines[len(lines) - most + 1 :]
+    shown = lines[-most:] if count <= most else lines[len(lines) - most + 1 :]
     told = [_told(room, event) for room, event in shown]
-    more = len(lines) - len(shown)
+    more = count - len(shown)
     if more:
         which = "more wait" if shown else "lines wait"
         told.insert(0, f"{MARK} {more} {which}")

@@ -136,17 +136,18 @@ class Screen:
             self._shown_prompt, left = "> ", 2
         rows = lay_out(left, self._text, self.columns)
         y, self._x = place_of(rows, self._at)
-        fit = max(1, self.rows - 1 - len(self._above))
+        more = len(self._above)
+        fit = max(1, self.rows - 1 - more)
         top = min(self._top, y, max(0, len(rows) - fit))
         self._top = max(top, y - fit + 1)
         self._y = y - self._top
         self._rows = rows[self._top : self._top + fit]
         drawn = "\r\n".join([row.drawn for row in self._rows])
         prompt = "" if self._top else self._shown_prompt
-        above = "".join([f"{row}\r\n" for row in self._above])
-        self._redraw = (above + prompt + drawn + self._to_cursor(len(self._rows) - 1)).encode()
-        taken = len(self._above) + len(self._rows)
-        self._erase = _erasing(len(self._above) + self._y, alone=taken == 1)
+        if more:
+            prompt = "\r\n".join([*self._above, prompt])
+        self._redraw = (prompt + drawn + self._to_cursor(len(self._rows) - 1)).encode()
+        self._erase = _erasing(more + self._y, alone=more + len(self._rows) == 1)
 
     def _to_cursor(self, y: int) -> str:
         """From the end of a row to the cursor's place, which may be that."""

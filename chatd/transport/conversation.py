@@ -49,6 +49,9 @@ class Conversation:
     """
 
     _log = Logger()
+    # People are shown once what happens in several rooms, go on when they missed something, and
+    # come back.
+    each_room, needs_all, comes_back = False, False, True
 
     __slots__ = (
         "_asking",
@@ -68,6 +71,7 @@ class Conversation:
         "_waiting",
         "ask_client",
         "display",
+        "hide",
         "lost",
         "outbox",
         "session",
@@ -86,16 +90,14 @@ class Conversation:
         self._lines: list[str] = []  # a deque takes ten times the memory
         self._waiting = 0
         self._busy = True  # until the person is in
-        self._closing = False
-        self._cut_off = False
-        self._ending = False
-        self._going = False
+        self._closing = self._cut_off = self._ending = self._going = False
         self._goodbye: Goodbye | None = None
         self._last_words = 0  # bytes
         self._asking = Asking()
         self._handover: Handover | None = None
         self.ask_client: Callable[[], None] = nothing
-        self._pacing = Pacing(host, self._go_on, self._deliver)
+        self.hide: Callable[[bool], None] = nothing
+        self._pacing = Pacing(host, self)
 
     # Reader: what the chat asks of it -------------------------------------------------------------
 
@@ -108,21 +110,6 @@ class Conversation:
     def sees_own(self) -> bool:
         """Whether one sees on one's own screen already what one sends."""
         return self.display.sees_own
-
-    @property
-    def each_room(self) -> bool:
-        """People are shown once what happens in several rooms."""
-        return False
-
-    @property
-    def needs_all(self) -> bool:
-        """People are told that they missed something, and go on."""
-        return False
-
-    @property
-    def comes_back(self) -> bool:
-        """People do."""
-        return True
 
     @property
     def full(self) -> bool:
@@ -199,10 +186,11 @@ class Conversation:
     def _show_question(self) -> None:
         remark = self._asking.show(self.display)
         if remark:
-            self._deliver(Notice(remark))
+            self.deliver(Notice(remark))
         self.display.refresh()
 
-    def _deliver(self, notice: Notice) -> None:
+    def deliver(self, notice: Notice) -> None:
+        """Show this person something, if they are in."""
         if self.session is not None:
             self.session.deliver(notice)
 
@@ -231,17 +219,23 @@ class Conversation:
         ``entered`` is called once they are in.
         """
         host = self._host
-        if host.exchange is not None:
+        if host.exchange is None:
+            self._do(self._enter(visitor, entered))
+        else:
             self._handover = Handover(host, host.exchange, self, visitor, entered)
-            visitor = self._handover.visitor
-        self._do(self._enter(visitor, entered))
+            self.begin_again(self._handover)
+
+    def begin_again(self, handover: Handover) -> None:
+        """Let the person in whose line may be lent, or was."""
+        self._do(self._enter(handover.visitor, handover.returned))
 
     async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
         try:
             session, remark = await host.chat.enter(visitor, self, now)
         except Refused as refused:
-            self._turn_away(refused)
+            self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
+            self.close()
             return
         if self.lost:
             self._lose(session)
@@ -251,11 +245,6 @@ class Conversation:
             entered()
         if session.focus is None:  # who has come back is where they were
             await greet(host, session, remark, guides=self.display.guides)
-
-    def _turn_away(self, refused: Refused) -> None:
-        """Say why somebody may not come in, and part."""
-        self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
-        self.close()
 
     def use(self, display: Display) -> None:
         """Show things on another display from now on."""
@@ -293,8 +282,9 @@ class Conversation:
         self._ending = True
         if self.lent is not None:
             self.lent.input_ended()
+            return
         self._asking.answer("", self.display)
-        self._go_on()
+        self.go_on()
 
     def ready(self) -> None:
         """The connection has room again."""
@@ -302,10 +292,11 @@ class Conversation:
             return
         if self.lent is not None:
             self.lent.ready()
+            return
         if self.session is not None:
             self.session.resume()
         self.display.refresh()
-        self._go_on()
+        self.go_on()
 
     # On another server ----------------------------------------------------------------------------
 
@@ -325,10 +316,10 @@ class Conversation:
         self.set_reading(True)
         return lines, typed
 
-    def come_back(self, why: str) -> None:
+    def come_back(self, why: str, typed: bytes) -> None:
         """Show things here again, for who is about to come in once more; lines wait until then."""
         self._busy = True
-        self.display.come_back()
+        self.display.come_back(typed, self.line)
         self.display.write(self.style(DEFAULT).render_personal(Notice(why)))
         self.set_reading(True)
 
@@ -344,22 +335,29 @@ class Conversation:
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:
-            self._go_on()
+            self.go_on()
         if self._waiting > PASTE_BYTES and self._reading:
             self.set_reading(False)
 
     def pause(self, paused: bool) -> None:
         """Read nothing while keys wait for their turn."""
         if paused == self._reading:
-            self.set_reading(False) if paused else self._go_on()
+            self.set_reading(False) if paused else self.go_on()
 
     def complete(self, before: str) -> Completion:
         """What the last word before the cursor may become."""
         return complete(self._host.chat, self.session, before) if self.session else NOTHING
 
     def quit(self) -> None:
-        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too."""
-        if not self._asking.answer("", self.display):
+        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too.
+
+        Who waits for a cluster that does not answer need not.
+        """
+        if self._asking.answer("", self.display):
+            return
+        if self._busy and self.session is not None and self._host.chat.waiting.away:
+            self._say_goodbye()
+        else:
             self.line("/quit")
 
     def interrupt(self) -> None:
@@ -372,17 +370,16 @@ class Conversation:
         waiting = len(self._lines)
         self._lines.clear()
         self._waiting = 0
-        lines = f"{waiting} line{'s' * (waiting != 1)}"
-        told = f"Dropped {lines} that waited." if waiting else "/quit or Ctrl-D leaves."
-        self._deliver(Notice(told))
-        self._go_on()
+        dropped = f"Dropped {waiting} line{'s' * (waiting != 1)} that waited."
+        self.deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
+        self.go_on()
 
     def set_reading(self, reading: bool) -> None:
         """Let the client send, or not."""
         self._reading = reading
         self._set_reading(reading)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Do the lines that may be done now, unless that is under way."""
         if not self._going:
             self._going = True
@@ -456,4 +453,4 @@ class Conversation:
         self._busy = False
         if not self.lost:
             self.display.refresh()
-            self._go_on()
+            self.go_on()

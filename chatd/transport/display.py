@@ -53,8 +53,8 @@ class Display(Protocol):
     def hand_over(self) -> str:
         """Leave, as another server draws here from now on; return what is typed and not entered."""
 
-    def come_back(self) -> None:
-        """Nobody else draws here any more."""
+    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
+        """Nobody else draws here any more; this was typed meanwhile, whose lines are entered."""
 
 
 class Plain:
@@ -113,5 +113,7 @@ class Plain:
         """Whatever is half typed is with the codec, and stays there."""
         return ""
 
-    def come_back(self) -> None:
-        """Nothing was drawn."""
+    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
+        """Nothing was drawn, and only whole lines were typed."""
+        for line in typed.decode("utf-8", "replace").splitlines():
+            enter(line)

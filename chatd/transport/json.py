@@ -200,9 +200,9 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             case _ if session is None:
                 self._error(ErrorCode.OUT_OF_TURN, "Say who you are first: a username.")
             case json.Say(message=text, sender=sender, dm=dm):
-                self._say(session, text, sender, dm, None, None)
+                await self._say(session, text, sender, dm, None, None)
             case json.SayIn(message=text, sender=sender, dm=dm, room=room, id=given):
-                self._say(session, text, sender, dm, room, given)
+                await self._say(session, text, sender, dm, room, given)
             case json.Join(room=room, key=key, id=given):
                 joined = self.host.chat.join(session, room, self.host.now(), key)
                 self._answer(given, room=joined.name.shown, topic=joined.settings.topic)
@@ -260,7 +260,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         lender = Lender(
             self.outbox,
             self.set_reading,
-            lambda why: self.outbox.close(),
+            lambda why, typed: self.outbox.close(),
             lambda status: self.outbox.close(),
         )
         lent = Lent(line, lender)
@@ -288,7 +288,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             self.host.chat.leave(self.session, "", self.host.now())
         self.close()
 
-    def _say(
+    async def _say(
         self,
         session: Session,
         text: str,
@@ -302,7 +302,9 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             return
         now = self.host.now()
         if dm is not None:
-            whisper(self.host.chat, session, dm, text, now)
+            waited_for = whisper(self.host.chat, session, dm, text, now)
+            if waited_for is not None:
+                await waited_for
             if given is not None:
                 self._answer(given)
             return

@@ -26,10 +26,13 @@ from chatd.transport.admission import Admission
 RENEW_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 FENCE_SECONDS = 25.0
-#: Seconds without a connection, and with one but without an answer, until people are told: what is
-#: over sooner they need not know.  A request is given three seconds as well.
+#: Seconds without a connection, and with one but without an answer while what somebody said waits,
+#: until people are told: what is over sooner they need not know.  A request is given as long.
 BLIP_SECONDS = 2.0
 UNANSWERED_SECONDS = 3.0
+#: Seconds without an answer while nothing waits: it may be the lease alone that has no leader, for
+#: as long as an election takes.
+ELECTION_SECONDS = 13.0
 
 #: What people are told then, and who comes meanwhile.
 LOST = "This server has lost touch with the others; connect again."
@@ -124,12 +127,12 @@ class Lease(Service):
         elif self._down_since is None:
             self._down_since = now
             self._owed_since = now if self._owed_since is None else self._owed_since
-        if _longer(self._down_since, now, BLIP_SECONDS) or _longer(
-            self._owed_since, now, UNANSWERED_SECONDS
-        ):
-            self._chat.waiting.lost_touch()
+        waiting = self._chat.waiting
+        patience = UNANSWERED_SECONDS if waiting.count else ELECTION_SECONDS
+        if _longer(self._down_since, now, BLIP_SECONDS) or _longer(self._owed_since, now, patience):
+            waiting.lost_touch()
         elif self._owed_since is None:
-            self._chat.waiting.in_touch()
+            waiting.in_touch()
 
     def _renewed(self) -> None:
         self._owed_since = None

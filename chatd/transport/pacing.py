@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall
 
@@ -11,20 +11,27 @@ from chatd.chat.pace import Pace
 from chatd.transport.host import Host
 
 
-class Pacing:
-    """Says whether the next line may go out; if it may not, ``go_on`` is called when it may.
+class Paced(Protocol):
+    """Whose lines they are."""
 
-    ``warn`` shows somebody that they are slowed down, once until `calm`.
+    def go_on(self) -> None:
+        """The next line may go out."""
+
+    def deliver(self, notice: Notice) -> None:
+        """Show them something."""
+
+
+class Pacing:
+    """Says whether the next line may go out; if it may not, its writer goes on when it may.
+
+    They are told that they are slowed down, once until `calm`.
     """
 
-    __slots__ = ("_go_on", "_host", "_later", "_pace", "_warn", "_warned")
+    __slots__ = ("_host", "_later", "_pace", "_paced", "_warned")
 
-    def __init__(
-        self, host: Host, go_on: Callable[[], None], warn: Callable[[Notice], None]
-    ) -> None:
+    def __init__(self, host: Host, paced: Paced) -> None:
         self._host = host
-        self._go_on = go_on
-        self._warn = warn
+        self._paced = paced
         self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
         self._later: IDelayedCall | None = None
         self._warned = False
@@ -44,12 +51,12 @@ class Pacing:
                 f"You write fast: your lines go out at {flood.a_second:g} a second now, "
                 "and none is lost."
             )
-            self._warn(Notice(told))
+            self._paced.deliver(Notice(told))
         return True
 
     def _waited(self) -> None:
         self._later = None
-        self._go_on()
+        self._paced.go_on()
 
     def calm(self) -> None:
         """No line waits any more."""

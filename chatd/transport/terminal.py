@@ -6,7 +6,7 @@ Telnet in character mode and ssh with a pty both have one.  It joins the I/O-fre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -15,7 +15,7 @@ from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.preferences import Preferences
 from chatd.chat.tally import in_short
 from chatd.chat.text import safe
-from chatd.chat.waiting import waiting_lines
+from chatd.chat.waiting import newest
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import PAPER
 from chatd.terminal.editor import (
@@ -32,7 +32,7 @@ from chatd.terminal.editor import (
 )
 from chatd.terminal.keys import Key, Keys, Paste, Text
 from chatd.terminal.paste import blocks
-from chatd.terminal.pending import pending
+from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.preferred import style_for
 from chatd.terminal.screen import Screen
 from chatd.terminal.style import TextStyle
@@ -204,12 +204,10 @@ class Terminal:
         session = self._conversation.session
         if session is None or session.waits is None or self.sees_own:
             return ()
-        lines = [
-            ("" if room is session.focus else str(room), event)
-            for room, event in waiting_lines(session)
-        ]
+        count, lines = newest(session, ROWS)
+        named = [("" if room is session.focus else str(room), event) for room, event in lines]
         look = theme(session.preferences.theme, self._depth)
-        return pending(lines, look, self._screen.columns, self._screen.rows)
+        return pending(count, named, look, self._screen.columns, self._screen.rows)
 
     def _recount(self) -> bytes:
         """Draw the prompt anew if something was said in another room, or is kept now.
@@ -262,12 +260,14 @@ class Terminal:
         """Ask in place of the prompt; what is secret is not drawn."""
         self._question = f"{question}: "
         self._editor.masked = secret
+        self._conversation.hide(secret)
         return ""
 
     def answered(self) -> None:
         """The prompt is back, and what is typed is drawn again."""
         self._question = ""
         self._editor.masked = False
+        self._conversation.hide(False)
 
     def leave(self) -> None:
         """Take the line being typed off the screen: it is somebody's own terminal again.
@@ -297,11 +297,12 @@ class Terminal:
         self.leave()
         return typed
 
-    def come_back(self) -> None:
+    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
         """Draw from the next row on, as nobody knows what is on the screen."""
         self._left = self._marks_pastes = False
         self._set_up(*self._size)
         self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
+        self.receive(typed)
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size now, in cells; of many in one turn the last one counts."""

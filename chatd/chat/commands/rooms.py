@@ -90,7 +90,7 @@ def _whois(call: Call) -> Awaitable[None] | None:
 async def _whois_elsewhere(call: Call, other: Person) -> None:
     """Ask their server how long they are idle; when it does not answer, tell what is known here."""
     with suppress(Refused):
-        answer = await call.chat.elsewhere.ask(other, call.person, errands.SEEN)
+        answer = await call.chat.elsewhere.asking.ask(other, call.person, errands.SEEN)
         other.last_active = answer.get("active", other.last_active)
     _tell_of(call, other)
 

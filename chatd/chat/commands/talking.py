@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from chatd.chat.changing import delete, delete_other, edit
 from chatd.chat.commands.command import Call, Command, need
 from chatd.chat.durations import duration
@@ -15,19 +17,20 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
-def _dm(call: Call) -> None:
+def _dm(call: Call) -> Awaitable[None] | None:
     nick, text = call.split("NICK TEXT")
-    whisper(call.chat, call.session, nick, need(call, _unquoted(text), "NICK TEXT"), call.now)
+    text = need(call, _unquoted(text), "NICK TEXT")
+    return whisper(call.chat, call.session, nick, text, call.now)
 
 
-def _reply(call: Call) -> None:
+def _reply(call: Call) -> Awaitable[None] | None:
     text = need(call, _unquoted(call.words), "TEXT")
     other = call.person.told_by
     if other is None:
         raise Refused("nobody", "Nobody has written to you alone yet.")
     if call.chat.people.get(other.name.key) is not other:
         raise Refused("nobody", f"{other.nick} is gone.")
-    whisper(call.chat, call.session, other.nick, text, call.now)
+    return whisper(call.chat, call.session, other.nick, text, call.now)
 
 
 def _bc(call: Call) -> None:

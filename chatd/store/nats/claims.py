@@ -13,9 +13,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from chatd.chat.store import away
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import NICKS, NODES, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 from chatd.store.nats.turns import Turns
 
 _NODE = "$KV.nodes."

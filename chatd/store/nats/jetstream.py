@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatd.store.nats.link import AwayError, Link, Message
+from chatd.store.nats.client import Message, read_headers
+from chatd.store.nats.link import AwayError, Link
 
 #: Messages, and bytes, of one page.
 PAGE = 500
@@ -78,9 +79,9 @@ class JetStream:
             head["Nats-Msg-Id"] = message_id
         if expected is not None:
             head["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        answer = _answer(await self.link.ask(subject, data, head or None))
+        place = place_of(await self.link.ask(subject, data, head or None))
         self.kept += 1
-        return Place(int(answer["seq"]), bool(answer.get("duplicate")))
+        return place
 
     async def last(self, stream: str, subject: str) -> Message | None:
         """The last message of a subject, as the leader has it."""
@@ -98,7 +99,7 @@ class JetStream:
                 return None
             raise
         found = answer["message"]
-        headers = _headers(base64.b64decode(found.get("hdrs", "")))
+        headers = read_headers(base64.b64decode(found.get("hdrs", "")))
         headers["Nats-Sequence"] = str(found["seq"])
         return Message(found["subject"], base64.b64decode(found.get("data", "")), headers)
 
@@ -109,12 +110,17 @@ class JetStream:
 
         Fewer than ``count`` may come although there are more.
         """
-        asked = {
-            "seq": max(1, seq),
-            "next_by_subj": subject,
-            "batch": count,
-            "max_bytes": _PAGE_BYTES,
-        }
+        return await self._page(stream, subject, {"seq": max(1, seq)}, count)
+
+    async def first(self, stream: str, subject: str, when: str) -> Message | None:
+        """The first message of a subject that the stream took then (RFC 3339) or later."""
+        messages, _ = await self._page(stream, subject, {"start_time": when}, 1)
+        return messages[0] if messages else None
+
+    async def _page(
+        self, stream: str, subject: str, start: Mapping[str, object], count: int
+    ) -> tuple[list[Message], int]:
+        asked = {**start, "next_by_subj": subject, "batch": count, "max_bytes": _PAGE_BYTES}
         messages, end = await self.link.ask_for_many(
             f"$JS.API.DIRECT.GET.{stream}", json.dumps(asked).encode()
         )
@@ -160,6 +166,16 @@ class JetStream:
         return _answer(await self.link.ask(f"$JS.API.{what}", json.dumps(data).encode()))
 
 
+def place_of(message: Message) -> Place:
+    """Where something was put, by the answer.
+
+    :raises DeclinedError: when it was not.
+    :raises AwayError: when it may come to be, asked again.
+    """
+    answer = _answer(message)
+    return Place(int(answer["seq"]), bool(answer.get("duplicate")))
+
+
 def _answer(message: Message) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(message.data)
     error = answer.get("error")
@@ -171,10 +187,3 @@ def _answer(message: Message) -> dict[str, Any]:
     if code in _ELSEWHERE:
         raise ElsewhereError(code, why)
     raise DeclinedError(code, why)
-
-
-def _headers(raw: bytes) -> dict[str, str]:
-    """The headers of a stored message: a line of version, then a name and a value each."""
-    lines = raw.decode("utf-8", "replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if ":" in line)
-    return {name: value.strip() for name, _, value in pairs}

@@ -6,7 +6,8 @@
                       edit has put in the place of that of a message
 ``KV_records``        accounts, rooms and so on: ``$KV.records.<kind>.<key>``, one message each
 ``KV_nicks``          who claims a nick: ``$KV.nicks.<nick>``
-``KV_nodes``          which servers are alive: ``$KV.nodes.<lease>``, gone when not renewed in time
+``KV_nodes``          which servers are alive: ``$KV.nodes.<lease>``, gone when not renewed in time;
+                      a lease is two words, who the server is and which incarnation of it
 ====================  =========================================================================
 
 What comes into a room is told again under ``live.<k>.<token>.m``, a record under ``live.r.…``.
@@ -171,7 +172,7 @@ async def _make(
         "allow_msg_ttl": True,
     }
     lease = {"max_age": lease_seconds * _SECOND, "duplicate_window": lease_seconds * _SECOND}
-    await streams.make({**one_each, "name": NODES, "subjects": ["$KV.nodes.*"], **lease})
+    await streams.make({**one_each, "name": NODES, "subjects": ["$KV.nodes.*.*"], **lease})
     await streams.make({**one_each, "name": NICKS, "subjects": ["$KV.nicks.*"]})
     await streams.make(
         {

@@ -5,11 +5,12 @@ What is remembered of a room that is heard here (`chatd.store.nats.tail`) is not
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from chatd.chat.events import KeptEvent, RoomEvent
 from chatd.chat.search import Search
-from chatd.store.nats import reading
+from chatd.store.nats import reading, searching
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.line import Line
 from chatd.store.nats.tail import Tails
@@ -27,6 +28,7 @@ class Library:
         self._streams = streams
         self._line = line
         self._tails = tails
+        self._searches = asyncio.Semaphore(searching.SEARCHES)
 
     async def before(
         self, room: str, number: int | None, count: int
@@ -77,17 +79,23 @@ class Library:
     ) -> tuple[int, KeptEvent] | None:
         """Return the last message of somebody in a room, if it is among the newest there."""
         line = await self._settled(room)
-        theirs = reading.newest_by(line.tail.newest(), nick, account)
-        if theirs is not None:
-            return theirs
-        return await reading.last_by(self._streams, line.spot, nick, account)
+        for each in reversed(line.tail.newest()):
+            if each.kept is not None and reading.is_by(each, nick, account):
+                return each.number, each.kept
+        async with self._searches:
+            looking = searching.for_author(self._streams, line.spot, nick, account)
+            rows = await looking.newest(1)
+        return next(((each.number, each.kept) for _, each in rows if each.kept is not None), None)
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> list[tuple[str, int, KeptEvent]]:
         """Return what is found among the newest of some rooms, what was kept last first."""
         spots = [(room, (await self._settled(room)).spot) for room in rooms]
-        return await reading.search(self._streams, spots, search, skip, count)
+        async with self._searches:
+            rows = await searching.for_words(self._streams, spots, search).newest(skip + count)
+        found = [(room, each.number, each.kept) for room, each in rows if each.kept is not None]
+        return found[skip:]
 
     async def _settled(self, room: str) -> Line:
         """A room, once what was posted to it before is kept."""

@@ -22,11 +22,13 @@ from functools import partial
 
 from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, RoomEvent, Said
 from chatd.store.nats import reading
+from chatd.store.nats.asked import Asked
 from chatd.store.nats.bound import Bound
+from chatd.store.nats.client import Message
 from chatd.store.nats.house import House, Post
-from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError
+from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, place_of
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 from chatd.store.nats.messages import Written, read, write
 from chatd.store.nats.tail import Tail
 from chatd.store.steps import raises
@@ -88,14 +90,13 @@ class Line:
 
     async def settled(self) -> None:
         """Wait until all that was posted before is done with."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done = asyncio.Event()
 
         async def here() -> None:
-            if not done.done():
-                done.set_result(None)
+            done.set()
 
         self._do(here)
-        await done
+        await done.wait()
 
     def wait_for(self, event: asyncio.Event) -> None:
         """Do nothing more until something has come about."""
@@ -195,33 +196,51 @@ class Line:
         await self._persist(self._know)
         for post in posts:
             self._posted[post.message_id] = post
-        await asyncio.gather(*(self._try(post) for post in posts))
-        for post in posts:
-            while post.place is None and post.message_id in self._posted:
-                await asyncio.sleep(min(_PAUSE * 2**post.tries, _LONGEST))
-                await self._try(post)
+        waiting = posts
+        while waiting:
+            under_way = [(post, await self._publish(post)) for post in waiting]
+            for post, asked in under_way:
+                await self._place(post, asked)
+            waiting = [post for post in waiting if self._waits(post)]
+            if waiting:
+                await asyncio.sleep(min(_PAUSE * 2 ** waiting[0].tries, _LONGEST))
         await self._hand_back(posts)
 
-    async def _try(self, post: Post) -> None:
-        """Publish a post, unless it is too late for that."""
-        now = asyncio.get_running_loop().time()
-        if now - post.since > GIVE_UP_SECONDS:
+    async def _publish(self, post: Post) -> Asked | None:
+        """Publish a post, unless it is too late for that; None when nothing is under way."""
+        if asyncio.get_running_loop().time() - post.since > GIVE_UP_SECONDS:
             self._refuse(post, "the cluster did not answer in time.")
-            return
+            return None
         post.tries += 1
         data = write(Written(post.event, post.account, self.number))
+        head = {"Nats-Msg-Id": post.message_id}
         try:
-            post.place = await self._house.streams.publish(
-                self.spot.log, data, message_id=post.message_id
-            )
+            return await self._house.streams.link.begin(self.spot.log, data, head)
+        except AwayError:
+            return None
+
+    async def _place(self, post: Post, asked: Asked | None) -> None:
+        """Learn what became of a post; where it lies only if it was not heard meanwhile."""
+        if asked is None:
+            return
+        try:
+            answer = await self._house.streams.link.answer(asked)
+            if self._waits(post):
+                post.place = place_of(answer)
+            self._house.streams.kept += 1
         except AwayError:
             pass
         except DeclinedError as why:  # while servers come and go they decline much for a while
             if why.code == TOO_LARGE:
                 self._refuse(post, "it is too large.")
 
+    def _waits(self, post: Post) -> bool:
+        """Whether it has been neither acknowledged, heard nor refused."""
+        return post.place is None and post.message_id in self._posted
+
     def _refuse(self, post: Post, why: str) -> None:
-        del self._posted[post.message_id]
+        if self._posted.pop(post.message_id, None) is None:
+            return  # it was heard meanwhile
         self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
         if isinstance(post.event, Change):
             self.tail.forget()  # it may be there in part
@@ -334,12 +353,13 @@ class Line:
         if message.seq <= self.last:
             return
         self.last = message.seq
-        found = reading.found_in(message)
-        if found is not None:
-            message_id = message.headers.get("Nats-Msg-Id", "")
-            self._posted.pop(message_id, None)
-            self._happens(message_id, message.seq, found.written.event)
-            self.tail.take(found, self._bound.most)
+        message_id = message.headers.get("Nats-Msg-Id", "")
+        post = self._posted.pop(message_id, None)
+        # One's own need not be read again.
+        written = read(message.data) if post is None else Written(post.event, post.account)
+        if written is not None:
+            self._happens(message_id, message.seq, written.event)
+            self.tail.take(reading.found_in(message, written), self._bound.most)
         self._release()
 
     def _release(self) -> None:
@@ -398,7 +418,7 @@ class Line:
         if isinstance(event, KeptEvent):
             self.number = max(self.number, number)
             if self._bound.grew(number):
-                self._do(self._trim)
+                self._do(lambda: self._bound.trim(self._house.streams))
         elif isinstance(event, Deleted):
             self._bound.lost(event.number)
         told = partial(self._house.kept, self.ident, message_id, self.number, event)
@@ -419,6 +439,3 @@ class Line:
     async def _limit(self, most: int | None) -> None:
         await self._bound.limit(self._house.streams, most)
         self.tail.forget()
-
-    async def _trim(self) -> None:
-        await self._bound.trim(self._house.streams)

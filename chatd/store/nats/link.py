@@ -9,33 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Any
 
 from nats import errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
+from chatd.store.nats.asked import ANSWER_SECONDS, Asked, Questions
+from chatd.store.nats.client import AWAY, DirectClient, Hear, Message
 from chatd.store.nats.where import Where
 
-#: Seconds until a request counts as unanswered.
-ANSWER_SECONDS = 3.0
 #: Seconds between two attempts to reach a server, and between two signs of life.
 RETRY_SECONDS = 0.25
 PING_SECONDS = 5
 #: Bytes that wait for a connection that takes nothing; a request beyond them fails at once.
 PENDING_BYTES = 8 * 1024 * 1024
-#: Messages, and bytes, that were read for one subscription and not looked at yet.  They are looked
-#: at without waiting, so that there are no more than came in one piece; this is beyond that.
-UNREAD = (4096, 8 * 1024 * 1024)
-#: The same of pages, several of which may come in one piece.
-_UNREAD_PAGES = (16_384, 64 * 1024 * 1024)
-#: Seconds after which something is looked for that was dropped because of that.
-MISSED_SECONDS = 0.1
-#: What nats-py raises when a server is away or says nothing.
-_AWAY = (errors.Error, OSError, asyncio.TimeoutError)
-_NOTHING: Mapping[str, str] = {}
+#: The status of an answer by the server itself: nobody is there who could give one.
+_NOBODY = "503"
 
 
 class AwayError(Exception):
@@ -46,47 +34,22 @@ class NobodyError(AwayError):
     """Nobody listens where something was asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What came: the headers' names are as NATS writes them."""
-
-    subject: str
-    data: bytes
-    headers: Mapping[str, str]
-    reply: str = ""
-
-    @property
-    def seq(self) -> int:
-        """Its place in its stream."""
-        return int(self.headers.get("Nats-Sequence", 0))
-
-    @property
-    def status(self) -> str:
-        """The code of an answer that is none: ``404``, say; empty for others."""
-        return self.headers.get("Status", "")
-
-
-Hear = Callable[[Message], None]
-
-
 class Link:
     """A connection, used in the thread of its loop alone.
 
-    ``on_return`` is called whenever something may not have been heard: a connection was lost and is
-    there again, or too much came at once.
+    ``called`` is what this server is called, and ``word`` stands for it in subjects.  ``on_return``
+    is called whenever a connection was lost and is there again: something may not have been heard.
+    What comes is looked at in the moment in which it is read; none of it waits.
     """
 
-    def __init__(self, where: Where, name: str, on_return: Callable[[], None]) -> None:
+    def __init__(self, where: Where, called: str, word: str, on_return: Callable[[], None]) -> None:
         self._where = where
-        self._name = name
+        self._name = f"chatd {called}".rstrip()
+        self._word = word
         self._on_return = on_return
-        self._client = Client()
+        self._client = DirectClient()
         self.trouble = "no server of the cluster answers"
         self._declined = False
-        self._batches: dict[str, tuple[list[Message], asyncio.Future[Message]]] = {}
-        self._inbox = ""
-        self._asked = 0
-        self._missed = False
 
     async def connect(self, seconds: float) -> None:
         """Connect, and stay connected.
@@ -104,21 +67,24 @@ class Link:
             connecting = self._client.connect(
                 list(where.servers),
                 name=self._name,
+                inbox_prefix=f"_INBOX.{self._word}",
                 no_echo=True,
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type] # it only sleeps so long
                 ping_interval=PING_SECONDS,
                 pending_size=PENDING_BYTES,
+                skip_subject_validation=True,  # they are all ours
                 error_cb=self._failed,
                 reconnected_cb=self._returned,
                 **{name: value for name, value in options.items() if value is not None},
             )
             await asyncio.wait_for(connecting, seconds)
-        except _AWAY:
+        except AWAY:
             raise AwayError(self.trouble) from None
-        self._inbox = self._client.new_inbox()
-        await self._subscribe(f"{self._inbox}.*", self._part_of_batch, _UNREAD_PAGES)
+        self.trouble = ""
+        self._questions = Questions(self._client.new_inbox())
+        await self._client.hear(self._questions.subject, self._questions.answered)
 
     def _credentials(self) -> dict[str, Any]:
         """What signs for every connection: nats-py itself needs a library for that."""
@@ -136,25 +102,9 @@ class Link:
 
         A server that turns us away says why, and then hangs up: the first of the two counts.
         """
-        if isinstance(error, errors.SlowConsumerError):
-            self._misses(error)
-            return
         if not isinstance(error, OSError | errors.UnexpectedEOF) or not self._declined:
             self.trouble = str(error) or type(error).__name__
         self._declined = self._declined or isinstance(error, errors.Error)
-
-    def _misses(self, dropped: errors.SlowConsumerError) -> None:
-        """Something was dropped, as too much came at once."""
-        if (batch := self._batches.get(dropped.subject)) is not None:
-            if not batch[1].done():
-                batch[1].set_exception(dropped)
-        elif not self._missed:
-            self._missed = True
-            asyncio.get_running_loop().call_later(MISSED_SECONDS, self._look_for_missed)
-
-    def _look_for_missed(self) -> None:
-        self._missed = False
-        self._on_return()
 
     async def _returned(self) -> None:
         self._on_return()
@@ -171,102 +121,92 @@ class Link:
         return info
 
     async def ask(
-        self,
-        subject: str,
-        data: bytes = b"",
-        headers: dict[str, str] | None = None,
-        seconds: float = ANSWER_SECONDS,
+        self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None
     ) -> Message:
         """Ask, and return the answer.
 
         :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
         """
-        if not self._client.is_connected:  # it would be sent later, when nobody waits for it
-            await asyncio.sleep(RETRY_SECONDS)
-            raise AwayError("no server of the cluster is there")
-        try:
-            return _message(await self._client.request(subject, data, seconds, headers=headers))
-        except errors.NoRespondersError as why:
-            raise NobodyError(str(why)) from None
-        except _AWAY as why:
-            raise AwayError(str(why) or type(why).__name__) from None
+        await self._up()
+        return await self.answer(await self.begin(subject, data, headers))
 
     async def ask_for_many(self, subject: str, data: bytes) -> tuple[list[Message], Message]:
         """Ask for several messages; return them and what came last, which has a status.
 
         :raises AwayError: when they do not come in time.
         """
+        await self._up()
+        asked = await self.begin(subject, data, several=True)
+        end = await self._end(asked)
+        return asked.parts or [], end
+
+    async def _up(self) -> None:
+        """Give a connection that is gone a moment to come back, before anybody asks again."""
         if not self._client.is_connected:
             await asyncio.sleep(RETRY_SECONDS)
-            raise AwayError("no server of the cluster is there")
-        self._asked += 1
-        reply = f"{self._inbox}.{self._asked}"
-        end: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        messages: list[Message] = []
-        self._batches[reply] = (messages, end)
-        try:
-            await self._client.publish(subject, data, reply=reply)
-            return messages, await asyncio.wait_for(end, ANSWER_SECONDS)
-        except _AWAY as why:
-            raise AwayError(str(why) or type(why).__name__) from None
-        finally:
-            del self._batches[reply]
 
-    async def _part_of_batch(self, came: Msg) -> None:
-        batch = self._batches.get(came.subject)
-        if batch is None:
-            return
-        messages, end = batch
-        message = _message(came)
-        if not message.status:
-            stored_under = message.headers.get("Nats-Subject", message.subject)
-            messages.append(replace(message, subject=stored_under))
-        elif not end.done():
-            end.set_result(message)
+    async def begin(
+        self,
+        subject: str,
+        data: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        several: bool = False,
+    ) -> Asked:
+        """Ask, and return at once; every question that was begun has to be given to `answer`.
+
+        :raises AwayError: when no server is there.
+        """
+        if not self._client.is_connected:  # it would be sent later, when nobody waits for it
+            raise AwayError("no server of the cluster is there")
+        asked = self._questions.ask(several=several)
+        try:
+            await self._client.publish(subject, data, reply=asked.reply, headers=headers)
+        except AWAY as why:
+            self._questions.drop(asked)
+            raise AwayError(str(why) or type(why).__name__) from None
+        return asked
+
+    async def answer(self, asked: Asked) -> Message:
+        """What is answered to a question.
+
+        :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
+        """
+        message = await self._end(asked)
+        if message.status == _NOBODY:
+            raise NobodyError("nobody answers")
+        return message
+
+    async def _end(self, asked: Asked) -> Message:
+        try:
+            message = await asked.end
+        finally:
+            self._questions.drop(asked)
+        if message is None:
+            raise AwayError("nobody answered in time")
+        return message
 
     async def tell(self, subject: str, data: bytes) -> None:
         """Tell whoever listens, if anybody does; nothing is told while nothing is connected."""
         if self._client.is_connected:
-            with suppress(*_AWAY):
+            with suppress(*AWAY):
                 await self._client.publish(subject, data)
 
     async def hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
         """Hear what is told under a subject from now on; return what ends that."""
-
-        async def came(message: Msg) -> None:
-            hear(_message(message))
-
-        subscription = await self._subscribe(subject, came, UNREAD)
-
-        async def end() -> None:
-            with suppress(*_AWAY):
-                await subscription.unsubscribe()
-
-        return end
-
-    async def _subscribe(
-        self, subject: str, came: Callable[[Msg], Awaitable[None]], unread: tuple[int, int]
-    ) -> Subscription:
-        messages, size = unread
-        return await self._client.subscribe(
-            subject, cb=came, pending_msgs_limit=messages, pending_bytes_limit=size
-        )
+        return await self._client.hear(subject, hear)
 
     async def round_trip(self) -> None:
         """Wait until everything has come that the server had sent us up to now."""
-        with suppress(*_AWAY):
+        with suppress(*AWAY):
             await self._client.flush(int(ANSWER_SECONDS))
 
     async def close(self) -> None:
         """Send what waits, and end."""
-        with suppress(*_AWAY):
+        with suppress(*AWAY):
             await self._client.flush(1)
-        with suppress(*_AWAY):
+        with suppress(*AWAY):
             await self._client.close()
-
-
-def _message(came: Msg) -> Message:
-    return Message(came.subject, came.data, came.headers or _NOTHING, came.reply)
 
 
 class Loop:

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from chatd.chat.events import Acted, KeptEvent, Said
 from chatd.chat.people import fold
-from chatd.chat.search import Search
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import PAGE, JetStream
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import Message
 from chatd.store.nats.messages import Written, read
 
-#: Events that one search, or a look for somebody's last message, goes through, the newest: each
-#: costs some 30 µs of this process, and is sent over the network.
-SEARCHED = 2000
+#: Events that are counted one by one; more are counted with what changed them.
+COUNTED = 2000
 #: Messages that are looked through for the last number of a room.
 _TAIL = 160
 #: How often a page is read anew when a replica does not have yet what has to be there.
@@ -75,7 +73,7 @@ async def last(streams: JetStream, spot: Spot, below: int | None, count: int) ->
     end = newest.seq if below is None else min(newest.seq, below - 1)
     wanted = count
     while True:
-        start = await _start(streams, spot, end, wanted)
+        start = await start_of(streams, spot, end, wanted)
         found = await _between(streams, spot, start, end)
         kept = [each for each in found if each.kept is not None]
         if len(kept) >= count or start <= 1:
@@ -91,8 +89,11 @@ async def after(streams: JetStream, spot: Spot, number: int, count: int) -> list
     newest = await streams.last(spot.stream, spot.log) if count else None
     if newest is None or newest.seq <= number:
         return []
-    found = await _between(streams, spot, number + 1, newest.seq, count)
-    kept = [each for each in found if each.kept is not None]
+    kept: list[Found] = []
+    async for page in messages(streams, spot, number + 1, newest.seq, min(PAGE, count + 16)):
+        kept += [each for each in _read(page) if each.kept is not None]
+        if len(kept) >= count:
+            break
     return await _patched(streams, spot, kept[:count])
 
 
@@ -103,52 +104,22 @@ async def count(streams: JetStream, spot: Spot, above: int, below: int) -> int:
     if end <= above:
         return 0
     about = await _from(streams, spot, above + 1) - await _from(streams, spot, end + 1)
-    if about > SEARCHED:
+    if about > COUNTED:
         return about
     return sum(each.kept is not None for each in await _between(streams, spot, above + 1, end))
 
 
-async def last_by(
-    streams: JetStream, spot: Spot, nick: str, account: str | None
-) -> tuple[int, KeptEvent] | None:
-    """The last message of somebody among the newest of a room."""
-    for count in (100, SEARCHED):
-        theirs = newest_by(await last(streams, spot, None, count), nick, account)
-        if theirs is not None:
-            return theirs
-    return None
-
-
-def newest_by(
-    found: Sequence[Found], nick: str, account: str | None
-) -> tuple[int, KeptEvent] | None:
-    """The last message of somebody among some."""
-    for each in reversed(found):
-        event = each.kept
-        is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
-        if event is not None and is_theirs and account in (None, each.written.account):
-            return each.number, event
-    return None
-
-
-async def search(
-    streams: JetStream, spots: Sequence[tuple[str, Spot]], search: Search, skip: int, count: int
-) -> list[tuple[str, int, KeptEvent]]:
-    """What is found in the newest of some rooms, what was kept last first."""
-    found: list[tuple[tuple[str, str], str, int, KeptEvent]] = []
-    share = max(1, SEARCHED // len(spots)) if spots else 0
-    for room, spot in spots[:SEARCHED]:
-        for each in await last(streams, spot, None, share):
-            if each.kept is not None and search.finds(each.kept):
-                found.append((each.taken, room, each.number, each.kept))
-    found.sort(key=lambda row: (row[0], row[2]), reverse=True)
-    return [row[1:] for row in found[skip : skip + count]]
+def is_by(found: Found, nick: str, account: str | None) -> bool:
+    """Whether somebody said something, by a folded nick, and as the owner of an account."""
+    event = found.kept
+    is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
+    return is_theirs and account in (None, found.written.account)
 
 
 # Where to begin -----------------------------------------------------------------------------------
 
 
-async def _start(streams: JetStream, spot: Spot, end: int, wanted: int) -> int:
+async def start_of(streams: JetStream, spot: Spot, end: int, wanted: int) -> int:
     """A place from which at least so many messages of a room come up to another, and few more."""
     beyond = await _from(streams, spot, end + 1)
     low, high = 1, end
@@ -171,39 +142,40 @@ async def _from(streams: JetStream, spot: Spot, place: int) -> int:
     return len(messages) + more
 
 
-async def _between(
-    streams: JetStream, spot: Spot, start: int, end: int, enough: int | None = None
-) -> list[Found]:
-    """The messages of a room from one place to another, which is there, or ``enough`` events."""
-    found: list[Found] = []
-    behind = kept = 0
-    while start <= end and (enough is None or kept < enough):
-        size = PAGE if enough is None else min(PAGE, enough + 16)
-        messages, more = await streams.page(spot.stream, spot.log, start, size)
-        if messages:
-            start = messages[-1].seq + 1
-            came = _read([message for message in messages if message.seq <= end])
-            kept += sum(each.kept is not None for each in came)
-            found += came
+async def messages(
+    streams: JetStream, spot: Spot, start: int, end: int, size: int = PAGE
+) -> AsyncIterator[list[Message]]:
+    """The messages of a room from one place to another, which is there; a page at a time."""
+    behind = 0
+    while start <= end:
+        page, more = await streams.page(spot.stream, spot.log, start, size)
+        if page:
+            start = page[-1].seq + 1
+            yield [message for message in page if message.seq <= end]
         if not more and start <= end:
             behind += 1
             if behind > _BEHIND:
                 break  # it was there when we asked, and has been dropped since
             await asyncio.sleep(0.005 * 2**behind)
-    return found
+
+
+async def _between(streams: JetStream, spot: Spot, start: int, end: int) -> list[Found]:
+    """What the messages of a room say from one place to another."""
+    pages = messages(streams, spot, start, end)
+    return [each async for page in pages for each in _read(page)]
 
 
 def _read(messages: list[Message]) -> list[Found]:
-    return [each for each in map(found_in, messages) if each is not None]
+    pairs = ((message, read(message.data)) for message in messages)
+    return [found_in(message, written) for message, written in pairs if written is not None]
 
 
-def found_in(message: Message) -> Found | None:
-    """What a message of a room says; None when it is of a kind that is not known here."""
-    written = read(message.data)
-    return Found(message.seq, written, _taken(message)) if written is not None else None
+def found_in(message: Message, written: Written) -> Found:
+    """A message of a room that says what was written."""
+    return Found(message.seq, written, taken(message))
 
 
-def _taken(message: Message) -> tuple[str, str]:
+def taken(message: Message) -> tuple[str, str]:
     """When a stream took a message, as something to sort by."""
     second, _, fraction = message.headers.get("Nats-Time-Stamp", "").rstrip("Z").partition(".")
     return second, fraction.ljust(9, "0")
@@ -220,10 +192,14 @@ async def _patched(streams: JetStream, spot: Spot, found: list[Found]) -> list[F
     start, more = found[0].number, 1
     while more:
         messages, more = await streams.page(spot.stream, spot.over(), start)
-        for message in messages:
-            texts[int(message.subject.rpartition(".")[2])] = json.loads(message.data)["text"]
-            start = message.seq + 1
+        texts.update(map(text_over, messages))
+        start = messages[-1].seq + 1 if messages else start
     return [edited(each, texts[each.number]) if each.number in texts else each for each in found]
+
+
+def text_over(message: Message) -> tuple[int, str]:
+    """The number of a message, and the text that an edit has put in the place of its own."""
+    return int(message.subject.rpartition(".")[2]), json.loads(message.data)["text"]
 
 
 def edited(found: Found, text: str) -> Found:

@@ -14,17 +14,19 @@ from functools import partial
 from typing import Protocol
 
 from chatd.chat.store import NotKeptError
+from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.link import AwayError, Message
+from chatd.store.nats.link import AwayError
 from chatd.store.nats.turns import Turns
 from chatd.store.turn import Answer
 
 #: Seconds after which a record that nobody acknowledged is given up.
 GIVE_UP_SECONDS = 20.0
 _ALL = "$KV.records.*.*"
-#: Kinds of which the last word counts, whoever has it: an account's preferences, and its mail.
-LAST_WINS = frozenset({"profile", "mail"})
+#: Kinds of which the last word counts, whoever has it: an account's preferences, its mail, and what
+#: is written down once and dropped by whoever finds it old.
+LAST_WINS = frozenset({"profile", "mail", "audit"})
 #: What is dropped is remembered for a day, so that everyone can hear of it.
 _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 

@@ -7,29 +7,27 @@ way is bounded (`chatd.store.nats.crossing`).
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from chatd.chat.events import Change, KeptEvent, Refused, RoomEvent
-from chatd.chat.neighbours import Asked, Hear
+from chatd.chat.events import Change, KeptEvent, RoomEvent
 from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.store.nats import layout
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.house import Post
 from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.library import Library
 from chatd.store.nats.line import Line
-from chatd.store.nats.link import AwayError, Link, Message, NobodyError
+from chatd.store.nats.link import AwayError, Link
 from chatd.store.nats.records import Records
 from chatd.store.nats.sweep import Sweep
 from chatd.store.nats.tail import EVENTS, Tails
+from chatd.store.nats.talk import Talk
 from chatd.store.nats.where import Where
 from chatd.store.turn import Answer, Turn
 
@@ -43,10 +41,6 @@ WAITING_BYTES = 64 * 1024 * 1024
 _POST_BYTES = 500
 #: Records that may be about to be kept; more are refused.
 PUTS = 10_000
-#: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
-#: noticed by their numbers.  Everything of the largest server goes at once.
-TOLD = 10_000
-TOLD_BYTES = 128 * 1024 * 1024
 #: Why something is refused that the bounds above have no place for.
 BUSY = "the server cannot keep up; try again later."
 #: Rooms that are remembered although nothing goes on in them here.
@@ -59,7 +53,7 @@ AUDITED = 20
 END_SECONDS = 10.0
 
 
-class NatsStore(Crossing):
+class NatsStore(Talk):
     """`chatd.chat.store.Store` on a cluster.
 
     `begin` comes before everything else, and after a process has forked.  ``called`` is what who
@@ -80,10 +74,9 @@ class NatsStore(Crossing):
         tail: int = EVENTS,
         lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
-        super().__init__(turn)
+        super().__init__(turn, called)
         self._keeper: Keeper | None = None
         self._where = where
-        self.called = called
         self._made = {
             "shards": shards,
             "replicas": replicas,
@@ -91,17 +84,13 @@ class NatsStore(Crossing):
             "lease_seconds": lease_seconds,
         }
         self._tail = tail
-        self.lease = secrets.token_hex(8)
         self._waiting = Flow(WAITING, WAITING_BYTES)
         self._passing = Flow(WAITING)
         self._puts = Flow(PUTS)
-        self._told = Flow(TOLD, TOLD_BYTES)
         self._lines: dict[str, Line] = {}
         self._calm = asyncio.Event()
         self._calm.set()
         self.copies = (0, 0)
-        self._hear: Hear = _nobody_hears
-        self._asked: Asked = _nobody_answers
         self._audited = 0
 
     # The two threads ------------------------------------------------------------------------------
@@ -122,7 +111,7 @@ class NatsStore(Crossing):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Link(self._where, f"chatd {self.called}".rstrip(), self._returned)
+            self.link = Link(self._where, self.called, self.word, self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
@@ -136,13 +125,12 @@ class NatsStore(Crossing):
             await self._patiently(self._claims.renew)
             await self._records.begin()
             await self._patiently(self._records.catch_up)
-            await self.link.hear("all.*", self._said)
-            await self.link.hear(f"ctl.{self.lease}.*", self._said)
-            await self.link.round_trip()  # from now on the others are heard
-        except AwayError as why:
-            started.set_exception(UnfitError(str(why)))
+            await self._listen_to_others()
         except BaseException as why:
-            started.set_exception(why)
+            if self.link.is_up:
+                await self.link.close()
+            unfit = isinstance(why, AwayError)
+            started.set_exception(UnfitError(self.link.trouble or str(why)) if unfit else why)
         else:
             started.set_result(None)
 
@@ -358,72 +346,11 @@ class NatsStore(Crossing):
         if self._keeper is not None:
             self._keeper.recorded(kind, key, value)
 
-    # The other servers ----------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """What this server is known by among them."""
-        return self.lease
-
-    def hear(self, hear: Hear, asked: Asked) -> None:
-        """Let these functions hear what the others say, and answer; called before `begin`."""
-        self._hear, self._asked = hear, asked
-
-    def tell_all(self, text: str) -> None:
-        """Say something to every other server."""
-        self._tell_others(f"all.{self.lease}", text)
-
-    def tell_one(self, server: str, text: str) -> None:
-        """Say something to one of them."""
-        self._tell_others(f"ctl.{server}.{self.lease}", text)
-
-    def _tell_others(self, subject: str, text: str) -> None:
-        data = text.encode()
-        if not self._told.is_full:
-            self._told.begins(len(data))
-            self._call(lambda: self.spawn(self._say(subject, data)))
-
-    async def _say(self, subject: str, data: bytes) -> None:
-        try:
-            await self.link.tell(subject, data)
-        finally:
-            self._told.ends(1, len(data))
-
-    async def ask(self, server: str, text: str) -> str:
-        """Ask one of them, and return the answer.
-
-        :raises Refused: ``away`` when there is none.
-        """
-        return await self._read(self._ask, server, text, pauses=())
-
-    async def _ask(self, server: str, text: str) -> str:
-        subject = f"ctl.{server}.{self.lease}"
-        try:
-            return (await self.link.ask(subject, text.encode())).data.decode()
-        except NobodyError:
-            raise Refused("gone", "That server is gone.") from None
-
-    def _said(self, message: Message) -> None:
-        """Another server says or asks something; it says or asks again what is not taken in."""
-        if self.is_full:
-            return
-        server, text = message.subject.rpartition(".")[2], message.data.decode()
-        if message.reply:
-            answer = partial(self._answer_to, message.reply, server, text)
-            self.tell(lambda: self._turn.begin(answer()), len(message.data))
-        else:
-            self.tell(partial(self._hear, server, text), len(message.data))
-
-    async def _answer_to(self, reply: str, server: str, text: str) -> None:
-        """Answer what another server asks, in the chat's thread."""
-        answer = await self._asked(server, text)
-        self._tell_others(reply, answer)
+    # Nicks, and the end ---------------------------------------------------------------------------
 
     def give(self, nick: str, server: str) -> None:
         """Let the claim on a nick be another server's."""
         self._call(lambda: self.spawn(self._claims.give(nick, server)))
-
-    # Nicks, and the end ---------------------------------------------------------------------------
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
         """Take a nick for a holder; False when another holds it, here or on another server.
@@ -454,15 +381,6 @@ class NatsStore(Crossing):
 
 def _size(event: RoomEvent) -> int:
     return _POST_BYTES + len(getattr(event, "text", ""))
-
-
-def _nobody_hears(server: str, text: str) -> None:
-    """There is no chat yet."""
-
-
-async def _nobody_answers(server: str, text: str) -> str:
-    """There is no chat yet."""
-    return ""
 
 
 __all__ = ["NatsStore", "UnfitError", "Where"]

@@ -115,6 +115,10 @@ class Borrowed:
         self.outbox.status = status
         self.outbox.close()
 
+    def hide(self, hidden: bool) -> None:
+        """What is typed is a secret from now on, or no more."""
+        self._line.say("hide", hidden)
+
     def ask(self) -> None:
         """Ask the client for a sign of life."""
         self._line.say("ask")
@@ -175,7 +179,7 @@ class Borrowed:
         if self._program is not None:
             self._program.ready()
 
-    def broken(self) -> None:
+    def broken(self, dead: bool) -> None:
         """Nobody is at the other end any more."""
         self._lose()
 

@@ -63,13 +63,19 @@ class Exchange:
     # Opening --------------------------------------------------------------------------------------
 
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Line | None:
-        """Ask a server to run a program for somebody who is there; None: it does not."""
+        """Ask a server to run a program for somebody who is there; None: it does not.
+
+        The answer comes in a turn of its own: whatever came with the last bytes has been read.
+        """
         line = self._add(f"{self._name}.{next(self._numbers)}", server)
         asked = {"open": line.name, "who": _written(visitor), "program": program, "how": how}
         try:
             answer = await self._elsewhere.ask_server(server, asked)
         except Refused:
             answer = {}
+        turn: Deferred[None] = Deferred()
+        self._clock.callLater(0, turn.callback, None)
+        await turn
         if answer.get("open") and not line.over:
             return line
         line.say(LOST, 0)  # it may have been opened all the same
@@ -152,7 +158,7 @@ class Exchange:
             if refused.code == "gone":
                 self._missed[server] = self._missed.get(server, 0) + 1
                 if self._missed[server] >= LOOKS:
-                    self.gone(server)
+                    self._lose(server, dead=True)
             return
         self._missed.pop(server, None)
         for name in answer.get("unknown", ()):
@@ -180,10 +186,13 @@ class Exchange:
             line.fail()
 
     def gone(self, server: str) -> None:
-        """A server is gone, and every line to it."""
+        """A server is gone, as far as can be told, and every line to it."""
+        self._lose(server, dead=False)
+
+    def _lose(self, server: str, *, dead: bool) -> None:
         self._missed.pop(server, None)
         for line in [line for line in self._lines.values() if line.server == server]:
-            line.fail()
+            line.fail(dead=dead)
 
     def hang_up(self, sentence: str) -> None:
         """Let go of every line."""

@@ -24,12 +24,14 @@ BACK_SECONDS = 1.0
 
 #: The program that a conversation is at the other server.
 SHELL = "shell"
+#: How it begins: for who comes in, who has logged in, and who has lost another server.
+IN, LOGGED_IN, BACK = "in", "logged in", "back"
 
 
 class Handover:
     """Lends one conversation's line for a visitor; ``lent`` is what it goes on as meanwhile."""
 
-    __slots__ = ("_conversation", "_entered", "_exchange", "_host", "_visitor", "lent")
+    __slots__ = ("_back", "_conversation", "_entered", "_exchange", "_host", "_visitor", "lent")
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Handover:
         self._conversation = conversation
         self._visitor = visitor
         self._entered = entered
+        self._back = False
         self.lent: Lent | None = None
 
     @property
@@ -55,7 +58,8 @@ class Handover:
         """Let a server run the conversation for the owner of an account, if it does."""
         conversation = self._conversation
         visitor = replace(self._visitor, account=account)
-        how = {"screen": conversation.display.described(), "greets": conversation.session is None}
+        begins = BACK if self._back else IN if conversation.session is None else LOGGED_IN
+        how = {"screen": conversation.display.described(), "begins": begins}
         line = await self._exchange.open(server, visitor, SHELL, how)
         if line is None:
             return False
@@ -80,12 +84,20 @@ class Handover:
             self.lent.data_received(typed.encode())
         return True
 
-    def _come_back(self, why: str) -> None:
+    def _come_back(self, why: str, typed: bytes) -> None:
         """The other server is gone: go on here, in a moment."""
-        self.lent = None
-        self._conversation.come_back(why)
+        self.lent, self._back = None, True
+        self._conversation.come_back(why, typed)
         self._host.clock.callLater(BACK_SECONDS, self._begin)
 
     def _begin(self) -> None:
         if not self._conversation.lost:
-            self._conversation.begin(self._visitor, self._entered)
+            self._conversation.begin_again(self)
+
+    def returned(self) -> None:
+        """They are in here: where they were, if that is known."""
+        session = self._conversation.session
+        if self._back and session is not None and session.focus is None:
+            session.focus_on(next(reversed(session.person.rooms.values()), None))
+        if self._entered is not None:
+            self._entered()

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatd.transport.lending.line import LOST, Line
+from chatd.transport.lending.typed import Typed
 from chatd.transport.outbox import Outbox
 
 #: What people are told whose server is gone, or whose line broke.
 GONE = "The server that you were on is gone; you go on here."
+BROKEN = "The way to your server broke; what you typed last may be lost."
 
 
 def nothing(*_: object) -> None:
@@ -26,13 +28,13 @@ class Lender:
     """A connection that can be lent.
 
     ``set_reading`` lets its client send or not; ``come_back`` lets this server run it again, with
-    a sentence about why.  ``ask`` asks the client for a sign of life, ``write_error`` and
-    ``finish`` are those of an ssh client's channel.
+    a sentence about why, and what was typed that the other one has not done.  ``ask`` asks the
+    client for a sign of life; ``write_error`` and ``finish`` are those of an ssh client's channel.
     """
 
     outbox: Outbox
     set_reading: Callable[[bool], None]
-    come_back: Callable[[str], None]
+    come_back: Callable[[str, bytes], None]
     finish: Callable[[int], None]
     ask: Callable[[], None] = nothing
     write_error: Callable[[bytes], None] = nothing
@@ -44,13 +46,14 @@ class Lent:
     It is a program in a channel (`chatd.transport.ssh.visitor.Program`) and the listener of a line.
     """
 
-    __slots__ = ("_lender", "_line", "_paused", "_untaken")
+    __slots__ = ("_lender", "_line", "_paused", "_typed", "_untaken")
 
     def __init__(self, line: Line, lender: Lender) -> None:
         self._line = line
         self._lender = lender
         self._paused = False
         self._untaken = 0
+        self._typed = Typed()
         line.silence = self._silence
 
     def begin(self) -> None:
@@ -66,6 +69,7 @@ class Lent:
     def data_received(self, data: bytes) -> None:
         """They typed."""
         self._line.write(data)
+        self._typed.add(data, self._line.arrived)
         if self._line.pending and not self._paused:
             self._paused = True
             self._lender.set_reading(False)
@@ -119,13 +123,22 @@ class Lent:
             case "error", [str(text)]:
                 self._lender.write_error(text.encode())
             case "finish", [int(status)]:
+                self._over()
                 self._lender.finish(status)
+            case "hide", [bool(hidden)]:
+                self._typed.hidden = hidden
             case "abort", []:
+                self._over()
                 self._lender.outbox.abort()
             case "gone", []:
-                self._line.fail()
+                self._line.fail(dead=True)
             case _:
                 pass
+
+    def _over(self) -> None:
+        """Nothing more is passed on."""
+        self._line.say(LOST, 0)
+        self._line.end()
 
     def roomy(self) -> None:
         """All that was typed is on its way."""
@@ -133,13 +146,15 @@ class Lent:
             self._paused = False
             self._lender.set_reading(True)
 
-    def broken(self) -> None:
-        """Go on here."""
-        self._lender.come_back(GONE)
+    def broken(self, dead: bool) -> None:
+        """Go on here; what a dead server did not do is done here."""
+        if dead:
+            self._lender.come_back(GONE, self._typed.rest(self._line.arrived))
+        else:
+            self._lender.come_back(BROKEN, b"")
 
     def hang_up(self, sentence: str) -> None:
         """This server lets go of everybody."""
-        self._line.say(LOST, 0)
-        self._line.end()
+        self._over()
         self._lender.outbox.write(f"\r\n-- {sentence}\r\n".encode())
         self._lender.finish(0)

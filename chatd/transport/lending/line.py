@@ -36,8 +36,8 @@ class Listener(Protocol):
     def roomy(self) -> None:
         """All that waited is on its way, and there is room for more."""
 
-    def broken(self) -> None:
-        """The line is no more: something was lost, or the other server is."""
+    def broken(self, dead: bool) -> None:
+        """The line is no more: something was lost, or the other server is ``dead`` for certain."""
 
     def hang_up(self, sentence: str) -> None:
         """This server lets go of everybody; end it, with these words if a person reads them."""
@@ -111,6 +111,11 @@ class Line:
     def under_way(self) -> int:
         """Bytes that were sent and not taken yet, as far as is known."""
         return self._out - self._arrived
+
+    @property
+    def arrived(self) -> int:
+        """Bytes that the other end has taken in all, as far as is known."""
+        return self._arrived
 
     @property
     def full(self) -> bool:
@@ -220,12 +225,12 @@ class Line:
 
     # The end --------------------------------------------------------------------------------------
 
-    def fail(self) -> None:
+    def fail(self, *, dead: bool = False) -> None:
         """Something is lost: nothing more can be said here."""
         if not self.over:
             self.end()
             if self._listener is not None:
-                self._listener.broken()
+                self._listener.broken(dead)
 
     def end(self) -> None:
         """Nothing more is said."""

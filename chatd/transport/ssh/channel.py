@@ -267,7 +267,9 @@ class SessionChannel:
     def _start(self, command: str | None) -> bool:
         if self._program is not None or self._connection is None:
             return False
-        self._program = self._connection.transport.factory.start(self, command)
+        program = self._connection.transport.factory.start(self, command)
+        if not self.running:  # another may run here already
+            self._program = program
         self._connection.reconsider()
         return self._program is not None
 

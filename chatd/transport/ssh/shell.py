@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,7 +17,8 @@ from chatd.terminal.colours import Kind, kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.lending.borrowed import Borrowed
-from chatd.transport.lending.handover import SHELL
+from chatd.transport.lending.handover import IN, LOGGED_IN, SHELL
+from chatd.transport.lending.lent import nothing
 from chatd.transport.lending.line import Line, State
 from chatd.transport.ssh import pipes
 from chatd.transport.ssh.channel import SessionChannel
@@ -104,7 +106,7 @@ def run_borrowed(
         can = Kind(drawn["colours"], drawn["ansi"])
         channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
     here = replace(host, exchange=None)  # what is borrowed is not lent on
-    shell = Shell(here, channel, who, receipts, can, greets=how["greets"])
+    shell = Shell(here, channel, who, receipts, can, begins=how["begins"], hide=channel.hide)
     channel.on_line = shell.take_line
     channel.pass_to(shell)
 
@@ -112,7 +114,8 @@ def run_borrowed(
 class Shell:
     """One conversation in one channel, on a terminal that ``can`` so much, or on none.
 
-    Who has logged in meanwhile is not greeted once more.
+    ``hide`` is told whether what is typed is a secret.  How it ``begins`` says
+    `chatd.transport.lending.handover`: not everybody is greeted.
     """
 
     def __init__(
@@ -123,15 +126,16 @@ class Shell:
         receipts: Receipts,
         can: Kind | None = None,
         *,
-        greets: bool = True,
+        begins: str = IN,
+        hide: Callable[[bool], None] = nothing,
     ) -> None:
         self._channel = channel
         self._lines = LineCodec()
-        self._greets = greets
+        self._begins = begins
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
         self._receipt = Receipt(receipts, host.clock, channel, self._conversation)
         self._conversation.tracer = self._receipt.trace
-        self._conversation.ask_client = channel.ask
+        self._conversation.ask_client, self._conversation.hide = channel.ask, hide
         self._terminal = self._make_terminal(host, who, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
@@ -161,9 +165,10 @@ class Shell:
     def _entered(self) -> None:
         """They are in; who has said at another server who they are is where they were."""
         session = self._conversation.session
-        if session is not None and not self._greets:
-            session.deliver(Notice(f"You are logged in as {session.person.nick}."))
+        if session is not None and self._begins != IN and session.focus is None:
             session.focus_on(next(reversed(session.person.rooms.values()), None))
+        if session is not None and self._begins == LOGGED_IN:
+            session.deliver(Notice(f"You are logged in as {session.person.nick}."))
         self._receipt.sent()
 
     def take_line(self, text: str) -> None:

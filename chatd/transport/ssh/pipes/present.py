@@ -58,7 +58,7 @@ class Present(Pipe):
         lender = Lender(
             channel.outbox,
             lambda reading: channel.resume() if reading else channel.pause(),
-            lambda why: call.fail(CUT_OFF, REFUSED),
+            lambda why, typed: call.fail(CUT_OFF, REFUSED),
             channel.finish,
             write_error=channel.write_error,
         )

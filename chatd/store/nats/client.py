@@ -1,0 +1,95 @@
+"""nats-py's client, but that what comes is handed on in the moment in which it is read.
+
+By itself it has a queue and a task for each subscription, and looks at every header by itself: that
+is most of what a message costs, and of what a room takes in memory.  This is the one place that
+knows how it is made inside; `chatd.store.nats.link` notices at once if that is otherwise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nats import errors
+from nats.aio.client import Client
+
+#: What nats-py raises when a server is away or says nothing.
+AWAY = (errors.Error, OSError, asyncio.TimeoutError)
+_NOTHING: Mapping[str, str] = {}
+
+
+@dataclass(slots=True)
+class Message:
+    """What came: the headers' names are as NATS writes them."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+    reply: str = ""
+
+    @property
+    def seq(self) -> int:
+        """Its place in its stream."""
+        return int(self.headers.get("Nats-Sequence", 0))
+
+    @property
+    def status(self) -> str:
+        """The code of an answer that is none: ``404``, say; empty for others."""
+        return self.headers.get("Status", "")
+
+
+Hear = Callable[[Message], None]
+
+
+class DirectClient(Client):
+    """A client whose subscriptions are functions, called in the order in which messages come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hears: dict[int, Hear] = {}
+
+    async def hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
+        """Hear what is told under a subject from now on; return what ends that."""
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        subscription = await self.subscribe(subject, future=never)  # with one there is no task
+        number = subscription._id
+        self._hears[number] = hear
+
+        async def end() -> None:
+            self._hears.pop(number, None)
+            with suppress(*AWAY):
+                await subscription.unsubscribe()
+
+        return end
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        """Called by nats-py for each message; what it raises would end all reading."""
+        hear = self._hears.get(sid)
+        if hear is None:
+            return
+        try:
+            head = read_headers(headers) if headers else _NOTHING
+            hear(Message(subject.decode(), data, head, reply.decode()))
+        except Exception as bug:
+            await self._error_cb(bug)
+
+
+def read_headers(raw: bytes) -> dict[str, str]:
+    """Read a block of headers: a line of version and perhaps status, then a name and a value each.
+
+    :returns: the values by their names, with the status as nats-py has it.
+    """
+    first, *lines = raw.decode("utf-8", "replace").split("\r\n")
+    headers = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon:
+            headers[name] = value.strip()
+    _, _, status = first.partition(" ")
+    if status:
+        headers["Status"], _, headers["Description"] = status.partition(" ")
+    return headers

@@ -1,0 +1,193 @@
+"""Searching: what is looked for in rooms, from the newest message back, as far as that may go.
+
+A stream has no index of words.  A room is gone through backwards a piece at a time, and of several
+rooms that which has been gone through least far; so what is found first is what was said last.
+Times that are asked for are sought in the stream.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from chatd.chat.search import Search
+from chatd.store.nats import reading
+from chatd.store.nats.client import Message
+from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.layout import Spot
+from chatd.store.nats.messages import read
+from chatd.store.nats.reading import Found
+
+#: Messages that one search goes through, the newest: each costs some 20 µs of this process, and is
+#: sent over the network.  And seconds after which it goes no further.
+SEARCHED = 50_000
+SEARCH_SECONDS = 5.0
+#: Searches that go on at once; others wait.
+SEARCHES = 2
+#: Messages of a room that are asked for first, and at most, in one piece.
+_FIRST, _PIECE = 100, 2000
+#: Seconds by which the time of a message and that at which the stream took it may differ.
+APART_SECONDS = 120.0
+
+#: A room and a message that was found there.
+Row = tuple[str, Found]
+_LONG_AGO = ("", "")
+_EVER = ("~", "")
+
+
+def for_words(streams: JetStream, spots: Sequence[tuple[str, Spot]], search: Search) -> Searching:
+    """Look for what somebody has typed."""
+    words = [phrase.partition(" ")[0] for phrase in search.phrases] or [search.author or ""]
+    return Searching(
+        streams,
+        spots,
+        lambda found: found.kept is not None and search.finds(found.kept),
+        _plain(words[0]),
+        since=search.since,
+        until=search.until,
+    )
+
+
+def for_author(streams: JetStream, spot: Spot, nick: str, account: str | None) -> Searching:
+    """Look for what somebody has said, by a folded nick."""
+    return Searching(
+        streams,
+        [("", spot)],
+        lambda found: reading.is_by(found, nick, account),
+        _plain(nick),
+    )
+
+
+def _plain(word: str) -> bytes:
+    return word.encode() if word.isascii() else b""
+
+
+class Searching:
+    """One search through some rooms; ``finds`` says of each message whether it is meant.
+
+    ``word`` is in every message that is meant, as bytes of ASCII in lower case, and empty if there
+    is no such word.  Times are seconds since the epoch, None where there is no end.
+    """
+
+    def __init__(
+        self,
+        streams: JetStream,
+        spots: Sequence[tuple[str, Spot]],
+        finds: Callable[[Found], bool],
+        word: bytes = b"",
+        *,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> None:
+        self._rooms = [_Room(streams, room, spot, since, until) for room, spot in spots]
+        self._finds = finds
+        self._word = word
+
+    async def newest(self, count: int) -> list[Row]:
+        """Return what was kept last of what is meant, newest first; no more than so many.
+
+        :raises AwayError: when nobody answers in time.
+        """
+        found: list[Row] = []
+        looked, until = 0, time.monotonic() + SEARCH_SECONDS
+        while looked < SEARCHED and time.monotonic() < until:
+            going = [room for room in self._rooms if not room.is_done]
+            edge = max((room.edge for room in going), default=_LONG_AGO)
+            certain = sum(each.taken >= edge for _, each in found)
+            if not going or certain >= count:
+                break
+            room = max(going, key=lambda room: room.edge)
+            piece = await room.go_back(SEARCHED - looked)
+            for message, text in piece[: SEARCHED - looked]:
+                each = self._read(message, text)
+                if each is not None:
+                    found.append((room.ident, each))
+            looked += len(piece)
+        found.sort(key=lambda row: (row[1].taken, row[1].number), reverse=True)
+        return found[:count]
+
+    def _read(self, message: Message, text: str | None) -> Found | None:
+        """What a message says, if it is meant."""
+        is_plain = text is None and b"\\u" not in message.data  # nearly always that is all
+        if is_plain and self._word not in message.data.lower():
+            return None
+        written = read(message.data)
+        if written is None:
+            return None
+        each = reading.found_in(message, written)
+        if text is not None:
+            each = reading.edited(each, text)
+        return each if each.kept is not None and self._finds(each) else None
+
+
+class _Room:
+    """How far a room has been gone through: ``edge`` is when the stream took the oldest of that."""
+
+    def __init__(
+        self,
+        streams: JetStream,
+        ident: str,
+        spot: Spot,
+        since: float | None,
+        until: float | None,
+    ) -> None:
+        self.ident = ident
+        self.edge = _EVER
+        self.is_done = False
+        self._streams = streams
+        self._spot = spot
+        self._since = _stamp(since - APART_SECONDS) if since is not None else ""
+        self._until = until
+        self._end: int | None = None
+        self._wanted = _FIRST
+        self._texts: dict[int, str] = {}
+        self._texts_from: int | None = None
+
+    async def go_back(self, most: int) -> list[tuple[Message, str | None]]:
+        """Return the next messages before, newest first, ``most`` of them or some more.
+
+        Beside each is the text that an edit has put in its place.
+        """
+        if self._end is None:
+            self._end = await self._newest()
+        if self._end == 0:
+            self.is_done = True
+            return []
+        wanted = min(self._wanted, max(most, 1))
+        start = await reading.start_of(self._streams, self._spot, self._end, wanted)
+        pages = reading.messages(self._streams, self._spot, start, self._end)
+        messages = [message async for page in pages for message in page]
+        texts = await self._edits(start)
+        if messages:
+            self.edge = reading.taken(messages[0])
+        self.is_done = start <= 1 or self.edge[0] < self._since
+        self._end, self._wanted = start - 1, min(2 * self._wanted, _PIECE)
+        return [(message, texts.get(message.seq)) for message in reversed(messages)]
+
+    async def _newest(self) -> int:
+        """The place from which to go back; 0 when there is nothing."""
+        newest = await self._streams.last(self._spot.stream, self._spot.log)
+        if newest is None:
+            return 0
+        if self._until is not None:
+            stamp = f"{_stamp(self._until + APART_SECONDS)}Z"
+            later = await self._streams.first(self._spot.stream, self._spot.log, stamp)
+            if later is not None:
+                return later.seq - 1
+        return newest.seq
+
+    async def _edits(self, start: int) -> dict[int, str]:
+        """What edits have put in the place of texts, of all that lie after a place."""
+        last, self._texts_from = self._texts_from, start
+        more = 1
+        while more and (last is None or start < last):
+            found, more = await self._streams.page(self._spot.stream, self._spot.over(), start)
+            self._texts.update(map(reading.text_over, found))
+            start = found[-1].seq + 1 if found else start
+        return self._texts
+
+
+def _stamp(seconds: float) -> str:
+    """A time as streams write it, without parts of a second."""
+    return datetime.fromtimestamp(max(0.0, seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,0 +1,125 @@
+"""Talk: what the servers of a cluster say to each other and ask (`chatd.chat.neighbours`).
+
+A server says to all of them under ``all.<its name>``, and to one under ``ctl.<that one's>.<its>``.
+Its name is two words: who it is for NATS, which may let nobody else speak under that, and which
+incarnation it is.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from functools import partial
+
+from chatd.chat.events import Refused
+from chatd.chat.neighbours import Asked, Hear
+from chatd.store.nats.client import Message
+from chatd.store.nats.crossing import Crossing
+from chatd.store.nats.flow import Flow
+from chatd.store.nats.link import Link, NobodyError
+from chatd.store.turn import Turn
+
+#: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
+#: noticed by their numbers.  Everything of the largest server goes at once.
+TOLD = 10_000
+TOLD_BYTES = 128 * 1024 * 1024
+#: Letters of a word that says who a server is.
+_WORD_LENGTH = 64
+
+
+class Talk(Crossing):
+    """The way to the other servers; ``called`` is what who runs the cluster calls this one.
+
+    ``lease`` is its name among them; ``link`` is there once it has begun.
+    """
+
+    link: Link
+
+    def __init__(self, turn: Turn, called: str) -> None:
+        super().__init__(turn)
+        self.called = called
+        self.word = word_of(called)
+        self.lease = f"{self.word}.{secrets.token_hex(8)}"
+        self._told = Flow(TOLD, TOLD_BYTES)
+        self._hear: Hear = _nobody_hears
+        self._asked: Asked = _nobody_answers
+
+    @property
+    def name(self) -> str:
+        """What this server is known by among them."""
+        return self.lease
+
+    def hear(self, hear: Hear, asked: Asked) -> None:
+        """Let these functions hear what the others say, and answer; called before it begins."""
+        self._hear, self._asked = hear, asked
+
+    async def _listen_to_others(self) -> None:
+        """Hear the others from now on."""
+        await self.link.hear("all.*.*", self._said)
+        await self.link.hear(f"ctl.{self.lease}.*.*", self._said)
+        await self.link.round_trip()
+
+    def tell_all(self, text: str) -> None:
+        """Say something to every other server."""
+        self._tell_others(f"all.{self.lease}", text)
+
+    def tell_one(self, server: str, text: str) -> None:
+        """Say something to one of them."""
+        self._tell_others(f"ctl.{server}.{self.lease}", text)
+
+    def _tell_others(self, subject: str, text: str) -> None:
+        data = text.encode()
+        if not self._told.is_full:
+            self._told.begins(len(data))
+            self._call(lambda: self.spawn(self._say(subject, data)))
+
+    async def _say(self, subject: str, data: bytes) -> None:
+        try:
+            await self.link.tell(subject, data)
+        finally:
+            self._told.ends(1, len(data))
+
+    async def ask(self, server: str, text: str) -> str:
+        """Ask one of them, and return the answer.
+
+        :raises Refused: ``away`` when there is none.
+        """
+        return await self._read(self._ask, server, text, pauses=())
+
+    async def _ask(self, server: str, text: str) -> str:
+        subject = f"ctl.{server}.{self.lease}"
+        try:
+            return (await self.link.ask(subject, text.encode())).data.decode()
+        except NobodyError:
+            raise Refused("gone", "That server is gone.") from None
+
+    def _said(self, message: Message) -> None:
+        """Another server says or asks something; it says or asks again what is not taken in."""
+        if self.is_full:
+            return
+        server, text = ".".join(message.subject.split(".")[-2:]), message.data.decode()
+        if message.reply:
+            answer = partial(self._answer_to, message.reply, server, text)
+            self.tell(lambda: self._turn.begin(answer()), len(message.data))
+        else:
+            self.tell(partial(self._hear, server, text), len(message.data))
+
+    async def _answer_to(self, reply: str, server: str, text: str) -> None:
+        """Answer what another server asks, in the chat's thread."""
+        answer = await self._asked(server, text)
+        self._tell_others(reply, answer)
+
+
+def word_of(called: str) -> str:
+    """Who a server is, as one word of a subject; the processes of one service are the same."""
+    word = re.sub(r"[^A-Za-z0-9_-]", "-", called.partition("/")[0])
+    return word[:_WORD_LENGTH] or "chatd"
+
+
+def _nobody_hears(server: str, text: str) -> None:
+    """There is no chat yet."""
+
+
+async def _nobody_answers(server: str, text: str) -> str:
+    """There is no chat yet."""
+    return ""

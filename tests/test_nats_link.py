@@ -1,0 +1,91 @@
+"""What is asked of the cluster ends, whatever comes; and headers are read as they are written."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from chatd.store.nats.asked import Asked, Questions
+from chatd.store.nats.client import Message, read_headers
+
+
+def asking(about: Callable[[Questions], Awaitable[None]], seconds: float = 60.0) -> None:
+    """Do something with questions, in a loop."""
+
+    async def work() -> None:
+        await about(Questions("inbox", seconds))
+
+    asyncio.run(work())
+
+
+def answer(asked: Asked, text: str, **headers: str) -> Message:
+    return Message(asked.reply, text.encode(), headers)
+
+
+def test_each_question_gets_its_own_answer() -> None:
+    async def about(questions: Questions) -> None:
+        one, other = questions.ask(), questions.ask()
+        questions.answered(answer(other, "two"))
+        questions.answered(answer(one, "one"))
+        found = [await one.end, await other.end]
+        assert [message and message.data for message in found] == [b"one", b"two"]
+
+    asking(about)
+
+
+def test_an_answer_of_several_parts_ends_with_a_status() -> None:
+    async def about(questions: Questions) -> None:
+        asked = questions.ask(several=True)
+        questions.answered(answer(asked, "1", **{"Nats-Subject": "room.1.x"}))
+        questions.answered(answer(asked, "2"))
+        questions.answered(answer(asked, "", Status="204"))
+        end = await asked.end
+        assert end is not None
+        assert end.status == "204"
+        assert [(part.subject, part.data) for part in asked.parts or ()] == [
+            ("room.1.x", b"1"),
+            (asked.reply, b"2"),
+        ]
+
+    asking(about)
+
+
+def test_questions_that_nobody_answers_end_by_themselves() -> None:
+    async def about(questions: Questions) -> None:
+        asked = [questions.ask() for _ in range(3)]
+        assert [await each.end for each in asked] == [None] * 3
+        later = questions.ask()
+        assert await later.end is None
+
+    asking(about, seconds=0.0)
+
+
+def test_an_answer_that_comes_too_late_or_again_is_passed_over() -> None:
+    async def about(questions: Questions) -> None:
+        dropped, gone, twice = questions.ask(), questions.ask(), questions.ask()
+        questions.drop(dropped)
+        gone.end.cancel()
+        for asked in (dropped, gone, twice, twice):
+            questions.answered(answer(asked, "late"))
+        assert not dropped.end.done()
+        assert gone.end.cancelled()
+        assert await twice.end
+
+    asking(about)
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers"),
+    [
+        (b"NATS/1.0\r\nNats-Sequence: 7\r\nNats-Msg-Id:a:b\r\n\r\n", ("7", "a:b", None)),
+        (b"NATS/1.0 503\r\n\r\n", (None, None, "503")),
+        (b"NATS/1.0 404 No Messages\r\n\r\n", (None, None, "404")),
+        (b"NATS/1.0 204 EOB\r\nNats-Sequence: 9\r\n\r\n", ("9", None, "204")),
+        (b"NATS/1.0\r\nNats-Msg-Id: \xff\r\nnonsense\r\n\r\n", (None, "\ufffd", None)),
+        (b"", (None, None, None)),
+    ],
+)
+def test_headers_are_read(raw: bytes, headers: tuple[str | None, ...]) -> None:
+    found = read_headers(raw)
+    names = ("Nats-Sequence", "Nats-Msg-Id", "Status")
+    assert tuple(found.get(name) for name in names) == headers
