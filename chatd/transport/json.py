@@ -261,6 +261,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             self.outbox,
             self.set_reading,
             lambda why, typed: self.outbox.close(),
+            lambda sentence: self.outbox.close(),
             lambda status: self.outbox.close(),
         )
         lent = Lent(line, lender)

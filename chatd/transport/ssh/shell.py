@@ -191,8 +191,8 @@ class Shell:
     def _take(self, lines: list[str | CutLine]) -> None:
         for line in lines:
             self._conversation.line(line.text if isinstance(line, CutLine) else line)
-            if isinstance(line, CutLine) and self._conversation.session is not None:
-                self._conversation.session.deliver(TOO_LONG)
+            if isinstance(line, CutLine):
+                self._conversation.deliver(TOO_LONG)
 
     def resized(self, columns: int, rows: int) -> None:
         """Their screen has another size."""
