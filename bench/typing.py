@@ -41,7 +41,7 @@ class _TakesAll:
 
     full = lost = False
     pending = 0
-    session = None
+    session = lent = None
 
     @property
     def outbox(self) -> Outbox:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -42,6 +43,8 @@ class Crossing:
 
     def __init__(self, turn: Turn) -> None:
         self._turn = turn
+        self._calls: deque[Callable[[], object]] = deque()
+        self._called = False
         self._steps: list[Callable[[], None]] = []
         self._size = 0
         self._out = Flow(STEPS, STEP_BYTES)
@@ -58,8 +61,22 @@ class Crossing:
         self._thread.join()
 
     def _call(self, step: Callable[..., object], *values: object) -> None:
-        """Run something in the thread of the connection."""
-        self._loop.loop.call_soon_threadsafe(step, *values)
+        """Run something in the thread of the connection; from that of the chat, in order.
+
+        That thread is woken once for whatever has gathered until it is awake.
+        """
+        self._calls.append(partial(step, *values))
+        if not self._called:
+            self._called = True
+            self._loop.loop.call_soon_threadsafe(self._do_calls)
+
+    def _do_calls(self) -> None:
+        self._called = False  # before the first is taken: who comes from now on wakes us again
+        for _ in range(len(self._calls)):
+            try:
+                self._calls.popleft()()
+            except Exception as bug:
+                self.tell(partial(raises, bug))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on beside, in the thread of the connection."""
