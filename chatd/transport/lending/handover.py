@@ -13,7 +13,7 @@ from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice
 from chatd.transport.host import Host
 from chatd.transport.lending.lent import Lender, Lent
-from chatd.transport.lending.line import LOST
+from chatd.transport.lending.line import LOST, Line
 
 if TYPE_CHECKING:
     from chatd.transport.conversation import Conversation
@@ -69,6 +69,12 @@ class Handover:
             line.end()
             return True
         self._visitor = visitor
+        self._lend(line)
+        return True
+
+    def _lend(self, line: Line) -> None:
+        """Only pass on from now on, first what waits."""
+        conversation = self._conversation
         lines, typed = conversation.let_go()
         lender = Lender(
             conversation.outbox,
@@ -84,7 +90,6 @@ class Handover:
             self.lent.waited(text)
         if typed:
             self.lent.data_received(typed.encode())
-        return True
 
     def _come_back(self, why: str, typed: bytes) -> None:
         """The other server is gone: go on here, in a moment."""
