@@ -188,6 +188,7 @@ class Chat:
         self.people.remove(person)
         self.elsewhere.touched(None, person)
         self.nicks.release(person.name)
+        self.elsewhere.touched(None, person)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
@@ -229,6 +230,7 @@ class Chat:
         if old.key != name.key:
             self.nicks.release(old)
             self._carry_over(person, old.key)
+        self.elsewhere.touched(None, person)
         renamed = Renamed(now, old.shown, name.shown)
         self._posting.announce(person, lambda room: renamed, but=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
