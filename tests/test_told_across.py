@@ -149,8 +149,8 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
     ada, _bob = both(town)
     hears = town.branches[0].hears
     assert hears is not None
-    number = there.chat.elsewhere._told
-    bob_is = next(iter(there.chat.elsewhere._sent.values()))
+    number = there.chat.elsewhere._count
+    bob_is = next(iter(there.chat.elsewhere.told._sent.values()))
     said = {
         "n": number + 1,
         "weather": "fine",
