@@ -425,6 +425,16 @@ class Elsewhere:
             self.takes_out(person, person.rooms[key])
         for key, (shown, ident, role) in state["rooms"].items():
             self.puts_in(person, self.room(key, shown, ident), role)
+        self._gather(person)
+
+    def _gather(self, person: Person) -> None:
+        """Who came here and to another server at once stays at one, by the names of the two."""
+        assert self._neighbours is not None
+        account = self._chat.accounts.get(person.account or "")
+        owner = self._chat.entrance.owner_here(account) if account is not None else None
+        stays = self._neighbours.name < person.server or person.lost
+        if owner is not None and self.lines is not None and not stays:
+            self.lines.gather(owner, person.server)
 
     def _moved_from(self, state: State, name: str) -> Person | None:
         """Who somebody was at the server where they were before, if that is remembered here."""
