@@ -25,6 +25,7 @@ from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
     MOVED,
+    SEEN_AT_ONCE,
     SILENT_SECONDS,
 )
 from chatd.chat.names import Name
@@ -32,7 +33,16 @@ from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
 from chatd.chat.portions import message, portions
 from chatd.chat.room import Room
-from chatd.chat.sharing import FRESH, apply, difference, merged, role_of, shared
+from chatd.chat.sharing import (
+    FRESH,
+    apply,
+    difference,
+    merged,
+    parts_of,
+    role_of,
+    shared,
+)
+from chatd.chat.stamps import Stamps
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -88,9 +98,12 @@ class Elsewhere:
         self._rooms: dict[str, State] = {}
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
+        self._unseen: list[Person] = []
         self.asking = Asking(chat, self, neighbours)
         self._outgrown: list[tuple[Person, str]] = []
+        self._again: dict[Room, None] = {}
         self._heirs = Heirs()
+        self._stamps = Stamps()
         self._origins: dict[Person, tuple[str, int]] = {}
         self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._hidden: dict[str, Person] = {}
@@ -150,6 +163,12 @@ class Elsewhere:
         if room is not None:
             self._rooms_touched[room] = None
 
+    def closed(self, room: Room) -> None:
+        """A room is gone here: the others are to know before somebody makes it anew."""
+        if self._neighbours is not None:
+            self.touched(room)
+            self._tell_touched()
+
     def beat(self, now: float) -> None:
         """Say that this server is here, and what was not told yet; be called every few seconds."""
         if self._neighbours is None:
@@ -157,15 +176,23 @@ class Elsewhere:
         if not self._told:
             self._neighbours.tell_all(json.dumps({"hello": 1}))
         self._now = now
-        everyone = [person for person in self._chat.people.everyone() if not person.server]
-        self._tell(self._news_of({*everyone, *self._sent}), [])
+        self._tell(self._news_of(self._in_turn()), [])
+
+    def _in_turn(self) -> list[Person]:
+        """Some of those of whom something may be otherwise that nobody has said, each in turn."""
+        if not self._unseen:
+            here = (person for person in self._chat.people.everyone() if not person.server)
+            self._unseen = [*dict.fromkeys((*here, *self._sent))]
+        some = self._unseen[-SEEN_AT_ONCE:]
+        del self._unseen[-SEEN_AT_ONCE:]
+        return some
 
     def look(self, now: float) -> None:
         """See which servers are silent for too long."""
         self._now = now or self._now
         self._forget_outgrown()
-        own = self._neighbours.name if self._neighbours is not None else ""
-        for room in self._heirs.look(own):
+        self._stamps.forget()
+        for room in self._heirs.look(self._own_name):
             if self._chat.rooms.get(room.name.key) is room:
                 self._chat.after_leaving(room, self._now)
         for name, server in tuple(self._servers.items()):
@@ -252,12 +279,15 @@ class Elsewhere:
             key = room.name.key
             if self._chat.rooms.get(key) is not room:
                 self._rooms.pop(key, None)
+                self._again.pop(room, None)
                 continue
             state = shared(room)
-            news = difference(self._rooms.get(key, FRESH), state)
+            is_told_again = self._again.pop(room, self) is None
+            news = difference(FRESH if is_told_again else self._rooms.get(key, FRESH), state)
             if news:
                 self._rooms[key] = state
-                states.append({**_named(room), **news})
+                at = self._stamps.stamp(key, news, self._own_name)
+                states.append({**_named(room), "at": at, **news})
         return states
 
     def _tell_everything(self, server: str) -> None:
@@ -265,7 +295,8 @@ class Elsewhere:
         assert self._neighbours is not None
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
-        rooms = [{**_named(room), **difference(FRESH, shared(room))} for room in mine]
+        at = self._stamps.number
+        rooms = [{**_named(room), "at": at, **difference(FRESH, shared(room))} for room in mine]
         told = list(portions(people, rooms))
         for part, portion in enumerate(told):
             head = {
@@ -366,7 +397,8 @@ class Elsewhere:
             for state in said["rooms"]:
                 room = self._chat.rooms.get(state["key"])
                 if room is not None:
-                    state.update(difference(shared(room), merged(FRESH, state)))
+                    news = difference(shared(room), merged(FRESH, state))
+                    state.update(self._stamps.settled(state["key"], news, parts_of(state)))
         if said["last"]:  # they have left unheard
             for number in server.unsaid:
                 self._lose(server, number)
@@ -375,22 +407,22 @@ class Elsewhere:
             server.told, server.was_known = said["n"], True
 
     def _learn(self, server: _Server, name: str, said: State) -> None:
-        for state in said["rooms"]:
-            self._learn_room(state)
-        for state in said["people"]:
+        for state in said["people"]:  # first: a room may have been left and made anew
             if state.get("gone"):
                 self._lose(server, state["number"], departs=not state.get("moved"))
             else:
                 self._learn_person(server, name, state)
         for state in said["rooms"]:
-            room = self._chat.rooms[state["key"]]
-            if not (room.members or room.lasts):  # whoever was in it is gone meanwhile
+            self._learn_room(name, state)
+            room = self._chat.rooms.get(state["key"])
+            if room is not None and not (room.members or room.lasts):  # who was in it is gone
                 self.drop(room)
 
-    def _learn_room(self, state: State) -> None:
-        room = self.room(state["key"], state["name"], state["id"])
-        apply(self._chat, room, state)
-        self._rooms[room.name.key] = merged(self._rooms.get(room.name.key, FRESH), state)
+    def _learn_room(self, name: str, state: State) -> None:
+        room, key = self.room(state["key"], state["name"], state["id"]), state["key"]
+        news = self._stamps.newer(key, parts_of(state), (state.get("at", 0), name))
+        apply(self._chat, room, news)
+        self._rooms[key] = merged(self._rooms.get(key, FRESH), news)
 
     def room(self, key: str, shown: str, ident: str) -> Room:
         """A room that another server tells of."""
@@ -423,7 +455,7 @@ class Elsewhere:
         self._directory.learn(person)
         for key in person.rooms.keys() - state["rooms"].keys():
             self.takes_out(person, person.rooms[key])
-        for key, (shown, ident, role) in state["rooms"].items():
+        for key, (shown, ident, role, *_) in state["rooms"].items():
             self.puts_in(person, self.room(key, shown, ident), role)
         self._gather(person)
 
@@ -471,8 +503,18 @@ class Elsewhere:
         self._heirs.left(person, room)
         room.left(person)
         del person.rooms[room.name.key]
-        if not (room.members or room.lasts):
+        if room.lasts:
+            return
+        if not room.members:
             self.drop(room)
+        elif person.server and not any(each.server == person.server for each in room.members):
+            self._tell_again(room)
+
+    def _tell_again(self, room: Room) -> None:
+        """A server may have forgotten a room, as its last one left while others came in here."""
+        if min(each.server or self._own_name for each in room.members) == self._own_name:
+            self._again[room] = None
+            self.touched(room)
 
     def drop(self, room: Room) -> None:
         """A room is gone, with the last who was in it."""
@@ -489,6 +531,7 @@ class Elsewhere:
             self.takes_out(person, room)
         for room in {**person.invited_into, **person.held_in} if departs else ():
             room.departed(person)
+            self.touched(room)  # who was invited at once they left is not known to be everywhere
         for other in person.ignored_by if departs and person.is_nameless else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
@@ -601,6 +644,10 @@ class Elsewhere:
     def gone_to(self, number: int) -> tuple[str, str] | None:
         """To which server somebody who was here has gone, and their folded nick."""
         return self._moved.get(number)
+
+    @property
+    def _own_name(self) -> str:
+        return self._neighbours.name if self._neighbours is not None else ""
 
     def _is_here(self, person: Person) -> bool:
         return self._chat.people.get(person.name.key) is person and not person.server

@@ -130,7 +130,7 @@ class Moving:
         elsewhere = self._chat.elsewhere
         for key in person.rooms.keys() - state.keys():
             elsewhere.takes_out(person, person.rooms[key])
-        for key, (shown, ident, role) in state.items():
+        for key, (shown, ident, role, *_) in state.items():
             elsewhere.puts_in(person, elsewhere.room(key, shown, ident), role)
         return {room.id: room for room in person.rooms.values()}
 
