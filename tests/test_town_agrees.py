@@ -115,6 +115,7 @@ ROOM = (3, "/join attic")
 @settings(max_examples=100, deadline=None)
 @given(STEPS)
 @example([ROOM, (3, "/topic new things"), (0, "settle"), (3, "leaves"), (1, "/join attic")])
+@example([ROOM, (3, "/ban bob"), (0, "settle"), (3, "/topic b"), (0, "/join attic"), (3, "leaves")])
 @example([ROOM, (3, "/ban cy"), (0, "settle"), (3, "/leave attic"), ROOM])
 @example([ROOM, (0, "settle"), (3, "leaves"), ROOM, (3, "/room slow 5")])
 @example(

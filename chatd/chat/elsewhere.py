@@ -33,16 +33,8 @@ from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
 from chatd.chat.portions import message, portions
 from chatd.chat.room import Room
-from chatd.chat.sharing import (
-    FRESH,
-    apply,
-    difference,
-    merged,
-    parts_of,
-    role_of,
-    shared,
-)
-from chatd.chat.stamps import Stamps
+from chatd.chat.rooms_told import RoomsTold
+from chatd.chat.sharing import role_of
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -95,15 +87,14 @@ class Elsewhere:
         self._numbers: dict[Person, int] = {}
         self._local: dict[int, Person] = {}
         self._sent: dict[Person, State] = {}
-        self._rooms: dict[str, State] = {}
+        self._rooms = RoomsTold(chat, lambda: self._own_name)
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
         self._unseen: list[Person] = []
         self.asking = Asking(chat, self, neighbours)
         self._outgrown: list[tuple[Person, str]] = []
-        self._again: dict[Room, None] = {}
+        self._emptied: dict[Room, None] | None = None
         self._heirs = Heirs()
-        self._stamps = Stamps()
         self._origins: dict[Person, tuple[str, int]] = {}
         self._moved: OrderedDict[int, tuple[str, str]] = OrderedDict()
         self._hidden: dict[str, Person] = {}
@@ -191,7 +182,7 @@ class Elsewhere:
         """See which servers are silent for too long."""
         self._now = now or self._now
         self._forget_outgrown()
-        self._stamps.forget()
+        self._rooms.pass_time()
         for room in self._heirs.look(self._own_name):
             if self._chat.rooms.get(room.name.key) is room:
                 self._chat.after_leaving(room, self._now)
@@ -215,7 +206,7 @@ class Elsewhere:
     def _tell_touched(self) -> None:
         people, self._people_touched = self._people_touched, {}
         rooms, self._rooms_touched = self._rooms_touched, {}
-        news, states = self._news_of(people), self._changed(rooms)
+        news, states = self._news_of(people), self._rooms.changed(rooms)
         if news or states:
             self._tell(news, states)
 
@@ -272,32 +263,12 @@ class Elsewhere:
             self._local[number] = person
         return number
 
-    def _changed(self, rooms: Iterable[Room]) -> list[State]:
-        """What was changed here in some rooms."""
-        states = []
-        for room in rooms:
-            key = room.name.key
-            if self._chat.rooms.get(key) is not room:
-                self._rooms.pop(key, None)
-                self._again.pop(room, None)
-                continue
-            state = shared(room)
-            is_told_again = self._again.pop(room, self) is None
-            news = difference(FRESH if is_told_again else self._rooms.get(key, FRESH), state)
-            if news:
-                self._rooms[key] = state
-                at = self._stamps.stamp(key, news, self._own_name)
-                states.append({**_named(room), "at": at, **news})
-        return states
-
     def _tell_everything(self, server: str) -> None:
         """Tell one server all that it has to know of this one."""
         assert self._neighbours is not None
         people = [{**state, "active": each.last_active} for each, state in self._sent.items()]
         mine = {room for person in self._sent for room in person.rooms.values()}
-        at = self._stamps.number
-        rooms = [{**_named(room), "at": at, **difference(FRESH, shared(room))} for room in mine]
-        told = list(portions(people, rooms))
+        told = list(portions(people, self._rooms.everything(mine)))
         for part, portion in enumerate(told):
             head = {
                 "n": self._told,
@@ -397,8 +368,7 @@ class Elsewhere:
             for state in said["rooms"]:
                 room = self._chat.rooms.get(state["key"])
                 if room is not None:
-                    news = difference(shared(room), merged(FRESH, state))
-                    state.update(self._stamps.settled(state["key"], news, parts_of(state)))
+                    self._rooms.fill_in(room, state)
         if said["last"]:  # they have left unheard
             for number in server.unsaid:
                 self._lose(server, number)
@@ -407,22 +377,20 @@ class Elsewhere:
             server.told, server.was_known = said["n"], True
 
     def _learn(self, server: _Server, name: str, said: State) -> None:
-        for state in said["people"]:  # first: a room may have been left and made anew
+        self._emptied = {}
+        for state in said["people"]:  # first: those who come into a room keep it
             if state.get("gone"):
                 self._lose(server, state["number"], departs=not state.get("moved"))
             else:
                 self._learn_person(server, name, state)
         for state in said["rooms"]:
-            self._learn_room(name, state)
-            room = self._chat.rooms.get(state["key"])
-            if room is not None and not (room.members or room.lasts):  # who was in it is gone
+            room = self.room(state["key"], state["name"], state["id"])
+            self._rooms.learn(name, room, state)
+            self._emptied[room] = None
+        emptied, self._emptied = self._emptied, None
+        for room in emptied:
+            if not (room.members or room.lasts):
                 self.drop(room)
-
-    def _learn_room(self, name: str, state: State) -> None:
-        room, key = self.room(state["key"], state["name"], state["id"]), state["key"]
-        news = self._stamps.newer(key, parts_of(state), (state.get("at", 0), name))
-        apply(self._chat, room, news)
-        self._rooms[key] = merged(self._rooms.get(key, FRESH), news)
 
     def room(self, key: str, shown: str, ident: str) -> Room:
         """A room that another server tells of."""
@@ -506,20 +474,24 @@ class Elsewhere:
         if room.lasts:
             return
         if not room.members:
-            self.drop(room)
+            if self._emptied is None:
+                self.drop(room)
+            else:  # somebody may come into it by the same message
+                self._emptied[room] = None
         elif person.server and not any(each.server == person.server for each in room.members):
             self._tell_again(room)
 
     def _tell_again(self, room: Room) -> None:
         """A server may have forgotten a room, as its last one left while others came in here."""
         if min(each.server or self._own_name for each in room.members) == self._own_name:
-            self._again[room] = None
+            self._rooms.tell_again(room)
             self.touched(room)
 
     def drop(self, room: Room) -> None:
         """A room is gone, with the last who was in it."""
-        del self._chat.rooms[room.name.key]
-        self._rooms.pop(room.name.key, None)
+        if self._chat.rooms.get(room.name.key) is room:
+            del self._chat.rooms[room.name.key]
+            self._rooms.forget(room)
 
     def _lose(self, server: _Server, number: int, *, departs: bool = True) -> None:
         """Somebody on another server is there no longer."""
@@ -606,7 +578,7 @@ class Elsewhere:
         """Somebody is here now who had a number at another server: the others are to know."""
         self._origins[person] = (server, number)
         for room in person.rooms.values():
-            self._rooms.pop(room.name.key, None)
+            self._rooms.tell_again(room)
             self.touched(room, person)
         self.touched(None, person)
 
@@ -651,11 +623,6 @@ class Elsewhere:
 
     def _is_here(self, person: Person) -> bool:
         return self._chat.people.get(person.name.key) is person and not person.server
-
-
-def _named(room: Room) -> State:
-    """What a room is called, by people and by the store."""
-    return {"key": room.name.key, "name": room.name.shown, "id": room.id}
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:
