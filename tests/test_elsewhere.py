@@ -480,7 +480,7 @@ def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(town: Town) ->
     for one in (bob, cy):
         one.types("/join attic")
     bob.sees()
-    for _ in range(2):
+    for _ in range(3):
         town.beat(5)
     ada.types("/join attic")
     town.settle()
