@@ -27,6 +27,8 @@ from hypothesis.stateful import (
 
 from chatd.chat.events import Role
 
+from .nats_servers import Nats
+from .nats_town import NatsTown
 from .people import Server, Someone
 from .town import Town
 
@@ -81,7 +83,7 @@ class Who:
 class Towns(RuleBasedStateMachine):
     """Rooms as lists of nicks, and what everybody is to be shown."""
 
-    make: Callable[[int], Town] = Town
+    make: Callable[[int], Town | NatsTown] = Town
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,6 +94,9 @@ class Towns(RuleBasedStateMachine):
         self.waiting: list[tuple[str, str, list[Who]]] = []
         self.wanted: dict[str, set[str]] = {}
         self._words = (f"w{number}" for number in count(1))
+
+    def teardown(self) -> None:
+        self.town.close()
 
     @initialize(servers=st.integers(2, SERVERS))
     def begin(self, servers: int) -> None:
@@ -317,10 +322,10 @@ class Towns(RuleBasedStateMachine):
     @rule(at=places)
     def a_server_dies(self, at: int) -> None:
         server = self.server(at)
-        dead = self.town.kill(server)
+        self.town.kill(server)
         for who in [each for each in self.people if each.server is server]:
             self.is_gone(who)
-        self.town.lease_ends(dead)
+        self.town.leases_end()
         self.settle()
 
     @rule(does=doings)
@@ -423,7 +428,17 @@ class Towns(RuleBasedStateMachine):
                 assert [word for word in who.shown if word in set(words)] == words
 
 
+def chosen(examples: int, steps: int) -> settings:
+    examples *= int(os.environ.get("CHATD_TEST_CONVERSATIONS", "70"))
+    return settings(max_examples=examples // 70, stateful_step_count=steps)
+
+
 def test_people_on_several_servers_are_on_one() -> None:
-    examples = int(os.environ.get("CHATD_TEST_CONVERSATIONS", "60"))
-    chosen = settings(max_examples=examples, stateful_step_count=30)
-    run_state_machine_as_test(Towns, settings=chosen)
+    run_state_machine_as_test(Towns, settings=chosen(60, 30))
+
+
+def test_people_on_several_servers_of_a_real_cluster_are_on_one(nats: Nats) -> None:
+    class Real(Towns):
+        make = staticmethod(lambda servers: NatsTown(nats.account(), servers))
+
+    run_state_machine_as_test(Real, settings=chosen(5, 20))

@@ -113,6 +113,7 @@ class Town:
         self.poster: Branch | None = None
         self.letters: deque[tuple[str, str, str]] = deque()
         self._names = count()
+        self._dead: list[str] = []
         self.branches = [Branch(self, f"s{next(self._names)}") for _ in range(servers)]
         self.servers = [self.start(branch) for branch in self.branches]
         self.beat()
@@ -146,18 +147,23 @@ class Town:
             branch.post(*post)
         self.beat()
 
-    def kill(self, server: Server) -> Branch:
+    def kill(self, server: Server) -> None:
         """Let a server be dead: the others hear nothing of it any more."""
         number = self.servers.index(server)
         del self.servers[number]
-        return self.branches.pop(number)
+        self._dead.append(self.branches.pop(number).name)
 
-    def lease_ends(self, dead: Branch) -> None:
-        """Let so much time pass that a dead server counts as gone, and its nicks are anybody's."""
+    def leases_end(self) -> None:
+        """Let so much time pass that the dead count as gone, and their nicks are anybody's."""
         for _ in range(7):
             self.beat(5)
-        for nick in tuple(self.store._claims._holders):
-            self.store.release(nick, dead.name)
+        while self._dead:
+            dead = self._dead.pop()
+            for nick in tuple(self.store._claims._holders):
+                self.store.release(nick, dead)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
 
     def beat(self, seconds: float = 0.0) -> None:
         """Let time pass; each server says that it is there."""
