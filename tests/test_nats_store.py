@@ -15,7 +15,7 @@ from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
 from chatd.store.nats.store import NatsStore
-from chatd.store.nats.talk import word_of
+from chatd.store.nats.talk import PIECE_BYTES, word_of
 
 from .nats_nodes import Node, said
 from .nats_servers import Nats
@@ -263,6 +263,36 @@ def renews(node: Node) -> None:
     renewed: list[bool] = []
     node.store.renew(lambda: renewed.append(True))
     node.until(lambda: bool(renewed))
+
+
+@pytest.mark.parametrize("size", [PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES])
+def test_servers_hear_also_what_is_very_long(nodes: Callable[[], Node], size: int) -> None:
+    one, other = nodes(), nodes()
+    one.store.tell_all("x" * size)
+    one.store.tell_one(other.store.name, "y" * size)
+    other.until(lambda: len(other.said) == 2)
+    assert sorted(text for _, text in other.said) == ["x" * size, "y" * size]
+
+
+def test_what_is_very_long_and_did_not_come_whole_is_not_heard(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    tell = one.store.link.tell
+
+    async def loses(subject: str, data: bytes) -> None:
+        if not data.startswith(b"\x012/"):
+            await tell(subject, data)
+
+    one.store.link.tell = loses  # type: ignore[method-assign]
+    one.store.tell_all("x" * 3 * PIECE_BYTES)
+    one.settle()
+    one.store.link.tell = tell  # type: ignore[method-assign]
+    one.store.tell_all("after")
+    one.store.tell_all("y" * 3 * PIECE_BYTES)
+    other.until(lambda: len(other.said) == 2)
+    assert [text[:5] for _, text in other.said] == ["after", "yyyyy"]
+    assert other.store._pieces == {}
 
 
 @pytest.mark.parametrize("again", [False, True])

@@ -144,6 +144,7 @@ class Chat:
             if session.listens:
                 self.profiles.has_read(person, session.mark().read)
             session.part()
+            self.elsewhere.touched(None, person)
             if not person.sessions and self.places.get(person) is None:
                 self.depart(person, reason, now)
 
@@ -161,6 +162,7 @@ class Chat:
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
         person.sessions_changed()
+        self.elsewhere.touched(None, person)
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
@@ -184,6 +186,7 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
+        self.elsewhere.touched(None, person)
         self.nicks.release(person.name)
         self.elsewhere.touched(None, person)
 
@@ -351,7 +354,7 @@ class Chat:
         self._posting.heed(room)
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
-            self.elsewhere.touched(room)
+            self.elsewhere.closed(room)
             self._store.forget(room.id)
             return
         heir = room.heir()

@@ -261,6 +261,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             self.outbox,
             self.set_reading,
             lambda why, typed: self.outbox.close(),
+            lambda sentence: self.outbox.close(),
             lambda status: self.outbox.close(),
         )
         lent = Lent(line, lender)
@@ -268,6 +269,11 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             lent.lost()
             return True
         self.pass_on(lent)
+        self._pass_on_unread(lent, who)
+        return True
+
+    def _pass_on_unread(self, lent: Lent, who: json.Username) -> None:
+        """Let the other server have the first object, without its password, and what followed."""
         first = {"username": who.username, "version": who.version}
         unread = [json.Object(first), *self._requests]
         self._requests.clear()
@@ -278,7 +284,6 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self._error(ErrorCode.BROKEN, request.sentence)
         lent.data_received(self._codec.unfinished)
         self.set_reading(True)
-        return True
 
     def _disconnect(self) -> None:
         if self.session is not None:

@@ -7,6 +7,7 @@ incarnation it is.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from functools import partial
@@ -23,6 +24,10 @@ from chatd.store.turn import Turn
 #: noticed by their numbers.  Everything of the largest server goes at once.
 TOLD = 10_000
 TOLD_BYTES = 128 * 1024 * 1024
+#: Bytes of what is told in one piece: NATS takes 1 MB unless it is told otherwise.  What is longer
+#: is told in several, which begin with one byte that no text begins with and their numbers.
+PIECE_BYTES = 512 * 1024
+_PIECE = b"\x01"
 #: Letters of a word that says who a server is.
 _WORD_LENGTH = 64
 
@@ -41,6 +46,8 @@ class Talk(Crossing):
         self.word = word_of(called)
         self.lease = f"{self.word}.{secrets.token_hex(8)}"
         self._told = Flow(TOLD, TOLD_BYTES)
+        self._telling = asyncio.Lock()
+        self._pieces: dict[str, list[bytes]] = {}
         self._hear: Hear = _nobody_hears
         self._asked: Asked = _nobody_answers
 
@@ -75,7 +82,9 @@ class Talk(Crossing):
 
     async def _say(self, subject: str, data: bytes) -> None:
         try:
-            await self.link.tell(subject, data)
+            async with self._telling:
+                for piece in _pieces(data):
+                    await self.link.tell(subject, piece)
         finally:
             self._told.ends(1, len(data))
 
@@ -95,14 +104,31 @@ class Talk(Crossing):
 
     def _said(self, message: Message) -> None:
         """Another server says or asks something; it says or asks again what is not taken in."""
-        if self.is_full:
+        server = ".".join(message.subject.split(".")[-2:])
+        data = self._whole(message.subject, message.data)
+        if data is None or self.is_full:
             return
-        server, text = ".".join(message.subject.split(".")[-2:]), message.data.decode()
+        text = data.decode()
         if message.reply:
             answer = partial(self._answer_to, message.reply, server, text)
-            self.tell(lambda: self._turn.begin(answer()), len(message.data))
+            self.tell(lambda: self._turn.begin(answer()), len(data))
         else:
-            self.tell(partial(self._hear, server, text), len(message.data))
+            self.tell(partial(self._hear, server, text), len(data))
+
+    def _whole(self, subject: str, data: bytes) -> bytes | None:
+        """What was told in one piece, or in several of which this is the last."""
+        come = self._pieces.pop(subject, [])
+        if not data.startswith(_PIECE):
+            return data
+        numbers, _, piece = data.removeprefix(_PIECE).partition(b":")
+        number, count = map(int, numbers.split(b"/"))
+        if number != len(come) + 1 or sum(map(len, come)) > TOLD_BYTES:
+            return None  # some of it did not come
+        come.append(piece)
+        if number == count:
+            return b"".join(come)
+        self._pieces[subject] = come
+        return None
 
     async def _answer_to(self, reply: str, server: str, text: str) -> None:
         """Answer what another server asks, in the chat's thread."""
@@ -114,6 +140,16 @@ def word_of(called: str) -> str:
     """Who a server is, as one word of a subject; the processes of one service are the same."""
     word = re.sub(r"[^A-Za-z0-9_-]", "-", called.partition("/")[0])
     return word[:_WORD_LENGTH] or "chatd"
+
+
+def _pieces(data: bytes) -> list[bytes]:
+    if len(data) <= PIECE_BYTES:
+        return [data]
+    starts = range(0, len(data), PIECE_BYTES)
+    return [
+        _PIECE + f"{number}/{len(starts)}:".encode() + data[start : start + PIECE_BYTES]
+        for number, start in enumerate(starts, 1)
+    ]
 
 
 def _nobody_hears(server: str, text: str) -> None:

@@ -59,6 +59,7 @@ class Present(Pipe):
             channel.outbox,
             lambda reading: channel.resume() if reading else channel.pause(),
             lambda why, typed: call.fail(CUT_OFF, REFUSED),
+            lambda sentence: call.fail(sentence, REFUSED),
             channel.finish,
             write_error=channel.write_error,
         )
