@@ -480,12 +480,12 @@ def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(town: Town) ->
     for one in (bob, cy):
         one.types("/join attic")
     bob.sees()
-    for _ in range(3):  # who left says so, then it is waited for who says who owns it
+    for _ in range(3):
         town.beat(5)
     ada.types("/join attic")
     town.settle()
     ada.sees()
     bob.types("/op ada")
-    assert bob.sees()[-1] == "-- bob made ada a moderator of attic"
+    assert bob.sees()[-1] == "-- ada is a moderator of attic now, by bob"
     town.settle()
-    assert ada.sees() == ["-- bob made ada a moderator of attic"]
+    assert ada.sees() == ["-- ada is a moderator of attic now, by bob"]
