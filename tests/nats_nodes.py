@@ -23,7 +23,7 @@ class Node:
         self.refused: list[str] = []
         self.told: list[tuple[str, str, str | None]] = []
         self.said: list[tuple[str, str]] = []
-        self.store = NatsStore(where, turn, shards=2, **options)
+        self.store = NatsStore(where, turn, **{"shards": 2, **options})
         self.store.open(self)
         self.store.hear(lambda server, text: self.said.append((server, text)), self.answer)
         self.store.begin()

@@ -412,3 +412,80 @@ def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
     assert nicks(cy) == ["ada", "cy"]
     cy.types("/dm ada psst")
     assert cy.sees() == ["[you -> ada] psst"]
+
+
+def test_who_owns_a_room_owns_it_on_every_server(town: Town) -> None:
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    ada.types("/join attic")
+    town.settle()
+    for one in (bob, cy):
+        one.types("/join attic")
+        town.settle()
+    ada.sees()
+    bob.types("/leave attic")
+    town.settle()
+    assert ada.sees() == ["-- bob left attic"]
+
+
+def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    ada.types("/leave lobby")
+    town.settle()
+    ada.types("/nick grace")
+    town.settle()
+    assert there.enters("ada").nick == "ada"
+    ada.goes()
+    town.settle()
+    assert there.enters("grace").nick == "grace"
+
+
+def test_an_invitation_of_an_account_opens_a_private_room_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob", fingerprint="SHA256:bob")
+    bob.types("/register")
+    ada.types("/join attic")
+    ada.types("/room private on")
+    town.settle()
+    ada.types("/invite bob")
+    town.settle()
+    bob.sees()
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- You are in attic, with ada."
+
+
+def test_the_owner_of_a_room_is_its_owner_under_another_nick(town: Town) -> None:
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    ada.types("/join attic")
+    town.settle()
+    for one in (bob, cy):
+        one.types("/join attic")
+        town.settle()
+    ada.types("/nick grace")
+    town.settle()
+    ada.sees()
+    bob.types("/leave attic")
+    town.settle()
+    assert ada.sees() == ["-- bob left attic"]
+
+
+def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(town: Town) -> None:
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    ada.types("/join attic")
+    town.settle()
+    ada.types("/leave attic")
+    for one in (bob, cy):
+        one.types("/join attic")
+    bob.sees()
+    for _ in range(3):
+        town.beat(5)
+    ada.types("/join attic")
+    town.settle()
+    ada.sees()
+    bob.types("/op ada")
+    assert bob.sees()[-1] == "-- ada is a moderator of attic now, by bob"
+    town.settle()
+    assert ada.sees() == ["-- ada is a moderator of attic now, by bob"]

@@ -140,7 +140,7 @@ def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
     for number in range(MOVED + 1):
         ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
         elsewhere.went_to(ada.session.person, "s1")
-    assert len(elsewhere._moved) == MOVED
+    assert len(elsewhere.told._moved) == MOVED
 
 
 def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:

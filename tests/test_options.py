@@ -537,6 +537,7 @@ def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
         PasswordThread,
         Keeping,
         Lease,
+        Watching,
         Farewell,
         Listening,
         Ready,

@@ -58,6 +58,16 @@ def test_who_is_banned_in_the_room_is_put_out_and_held_by_their_address(town: To
         assert rob.sees() == ["-- You are banned from attic for another 2 hours (spam)."]
 
 
+def test_who_comes_in_while_they_are_banned_elsewhere_is_put_out_again(town: Town) -> None:
+    ada, bob = in_attic(town, bob_too=False)
+    ada.types("/ban bob"), bob.types("/join attic")
+    town.settle()
+    assert bob.sees()[-1] == "-- You were banned from attic for good by ada."
+    assert ada.sees()[-1] == "-- bob was banned from attic for good by ada"
+    for server in town.servers:
+        assert len(server.chat.rooms["attic"].members) == 1
+
+
 def test_a_ban_of_a_nick_alone_follows_them_to_another(town: Town) -> None:
     ada, bob = in_attic(town, address="192.0.2.1")  # that of the owner, who is not to be banned
     ada.types("/ban bob")
@@ -310,3 +320,16 @@ def test_an_owner_who_takes_another_nick_is_above_the_others_still(town: Town) -
     bob.sees()
     bob.types("/kick grace")
     assert bob.sees() == ["-- grace is the owner of attic; that is not yours to do."]
+
+
+def test_of_two_topics_at_once_all_servers_have_the_same(town: Town) -> None:
+    ada, bob = in_attic(town)
+    ada.types("/op bob")
+    town.settle()
+    ada.types("/topic old things"), bob.types("/topic new things")
+    town.settle()
+    topics = {server.chat.rooms["attic"].settings.topic for server in town.servers}
+    assert len(topics) == 1
+    ada.types("/topic and so on")
+    town.settle()
+    assert {server.chat.rooms["attic"].settings.topic for server in town.servers} == {"and so on"}

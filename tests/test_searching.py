@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from random import Random
@@ -10,9 +11,11 @@ import pytest
 
 from chatd.chat.events import Edited, KeptEvent, Said
 from chatd.chat.search import Search
+from chatd.store.nats.searching import SEARCHES, Searching
 
 from .nats_nodes import Node, said
 from .nats_servers import Nats
+from .served import PATIENCE
 from .turns import TestTurn, waited
 
 ROOMS = ("attic", "cellar", "lobby")
@@ -81,6 +84,30 @@ def test_what_is_too_new_or_too_old_is_not_read(
     assert pieces == []
     assert finds(node, Search(since=time.time() + 3600.0)) == []
     assert sum(pieces) < 500
+
+
+def test_so_many_search_at_once_and_the_others_wait(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts(node, "needle")
+    going, most = 0, 0
+    newest = Searching.newest
+
+    async def counted(searching: Searching, count: int) -> object:
+        nonlocal going, most
+        going += 1
+        most = max(most, going)
+        try:
+            return await newest(searching, count)
+        finally:
+            going -= 1
+
+    monkeypatch.setattr(Searching, "newest", counted)
+    library, loop = node.store._library, node.store._loop.loop
+    looks = [library.search(["lobby"], Search(("needle",)), 0, 9) for _ in range(SEARCHES + 3)]
+    found = [asyncio.run_coroutine_threadsafe(look, loop) for look in looks]
+    assert {len(each.result(PATIENCE)) for each in found} == {1}
+    assert most == SEARCHES
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 
@@ -148,8 +149,8 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
     ada, _bob = both(town)
     hears = town.branches[0].hears
     assert hears is not None
-    number = there.chat.elsewhere._told
-    bob_is = next(iter(there.chat.elsewhere._sent.values()))
+    number = there.chat.elsewhere._count
+    bob_is = next(iter(there.chat.elsewhere.told._sent.values()))
     said = {
         "n": number + 1,
         "weather": "fine",
@@ -213,3 +214,44 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: T
         "   people 3, 0 of them with an account",
         "   connections 2 on this server",
     ]
+
+
+def test_who_was_changed_without_a_word_is_told_of_in_turn(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatd.chat.people_told.SEEN_AT_ONCE", 2)
+    here, there = town.servers
+    people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
+    town.beat(5)
+    for one in people:
+        one.session.person.away = "out"
+    known = [0]
+    for _ in range(6):  # of five people in twos, twice
+        town.beat(5)
+        known.append(sum(each.away == "out" for each in there.chat.people.everyone()))
+    assert all(after - before <= 2 for before, after in pairwise(known))
+    assert known[-1] == len(people)
+
+
+def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", lobby=False)
+    town.settle()
+    assert there.chat.people.get("ada") is not None
+    ada.goes()
+    town.settle()
+    assert there.chat.people.get("ada") is None
+
+
+def test_who_is_an_operator_no_more_is_none_elsewhere(town: Town) -> None:
+    here, there = town.servers
+    op = here.enters("op", operator=True, fingerprint="SHA256:op")
+    op.types("/register")
+    screen = here.enters("op", fingerprint="SHA256:op")
+    town.settle()
+    assert screen.session.person is op.session.person
+    op.goes()
+    town.settle()
+    person = there.chat.people.get("op")
+    assert person is not None
+    assert not person.operator

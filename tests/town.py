@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable
+from itertools import count
 from typing import Any
 
 from chatd.chat.events import Refused, RoomEvent
@@ -28,6 +29,8 @@ class Branch(MemoryStore):
         self.hears: Hear | None = None
         self.asked: Asked | None = None
         self.cut_off = False
+        self.missed: list[tuple[str, str, int, RoomEvent]] = []
+        self.waiting: list[tuple[str, str, RoomEvent, str]] = []
 
     def open(self, keeper: Keeper) -> None:
         self.keeper = keeper
@@ -43,6 +46,9 @@ class Branch(MemoryStore):
         self.listening.discard(room)
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
+        if self.cut_off:  # until it is in touch again
+            self.waiting.append((room, message_id, event, author))
+            return
         self.town.poster = self
         self.town.store.post(room, message_id, event, author)
 
@@ -106,7 +112,9 @@ class Town:
         self.store.open(self)
         self.poster: Branch | None = None
         self.letters: deque[tuple[str, str, str]] = deque()
-        self.branches = [Branch(self, f"s{number}") for number in range(servers)]
+        self._names = count()
+        self._dead: list[str] = []
+        self.branches = [Branch(self, f"s{next(self._names)}") for _ in range(servers)]
         self.servers = [self.start(branch) for branch in self.branches]
         self.beat()
 
@@ -116,11 +124,46 @@ class Town:
 
     def add(self) -> Server:
         """Start one more server."""
-        branch = Branch(self, f"s{len(self.branches)}")
+        branch = Branch(self, f"s{next(self._names)}")
         self.branches.append(branch)
         self.servers.append(self.start(branch))
         self.beat()
         return self.servers[-1]
+
+    def cut(self, server: Server) -> None:
+        """Let a server be out of touch with everything."""
+        self.branches[self.servers.index(server)].cut_off = True
+
+    def mend(self, server: Server) -> None:
+        """Let a server be in touch again: it reads what it missed, and posts what has waited."""
+        branch = self.branches[self.servers.index(server)]
+        branch.cut_off = False
+        assert branch.keeper is not None
+        missed, branch.missed = branch.missed, []
+        for each in missed:
+            branch.keeper.kept(*each)
+        waiting, branch.waiting = branch.waiting, []
+        for post in waiting:
+            branch.post(*post)
+        self.beat()
+
+    def kill(self, server: Server) -> None:
+        """Let a server be dead: the others hear nothing of it any more."""
+        number = self.servers.index(server)
+        del self.servers[number]
+        self._dead.append(self.branches.pop(number).name)
+
+    def leases_end(self) -> None:
+        """Let so much time pass that the dead count as gone, and their nicks are anybody's."""
+        for _ in range(7):
+            self.beat(5)
+        while self._dead:
+            dead = self._dead.pop()
+            for nick in tuple(self.store._claims._holders):
+                self.store.release(nick, dead)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
 
     def beat(self, seconds: float = 0.0) -> None:
         """Let time pass; each server says that it is there."""
@@ -148,14 +191,16 @@ class Town:
             self._deliver(*letter)
 
     def _deliver(self, sender: str, addressee: str, text: str) -> None:
-        [branch] = [branch for branch in self.branches if branch.name == addressee]
-        if branch.hears is not None and not branch.cut_off:
+        branch = next((each for each in self.branches if each.name == addressee), None)
+        if branch is not None and branch.hears is not None and not branch.cut_off:
             branch.hears(sender, text)
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         for branch in self.branches:
             heard = branch is self.poster or room in branch.listening
-            if heard and branch.keeper is not None and not branch.cut_off:
+            if heard and branch.cut_off:
+                branch.missed.append((room, message_id, number, event))
+            elif heard and branch.keeper is not None:
                 branch.keeper.kept(room, message_id, number, event)
 
     def listening(self, room: str, number: int) -> None:

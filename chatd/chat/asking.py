@@ -46,7 +46,7 @@ class Asking:
         assert self._neighbours is not None
         text = {
             "errand": errand,
-            "to": self._elsewhere.number_of(person),
+            "to": self._elsewhere.heard.number_of(person),
             "by": self._elsewhere.introduce(by) if by is not None else None,
             "with": values,
         }
@@ -61,7 +61,7 @@ class Asking:
 
     def tell_owner(self, account: str, text: str) -> None:
         """Say something to the owner of an account, if they are on another server."""
-        owner = self._elsewhere.owner(account)
+        owner = self._elsewhere.heard.owner(account)
         if owner is not None:
             self.send(owner, None, errands.NOTICE, text)
 
@@ -72,7 +72,7 @@ class Asking:
         """
         text = {
             "errand": errand,
-            "to": self._elsewhere.number_of(person),
+            "to": self._elsewhere.heard.number_of(person),
             "by": self._elsewhere.introduce(by),
             "with": values,
         }
@@ -96,11 +96,11 @@ class Asking:
 
     def heard(self, name: str, said: State) -> None:
         """Do what another server asks, or let the server do it to which they have gone."""
-        by = self._elsewhere.person_of(said.get("sender", name), said.get("by"))
+        by = self._elsewhere.heard.person_of(said.get("sender", name), said.get("by"))
         if said["to"] is None:
             errands.run_for_all(self._chat, by, said["errand"], said["with"])
             return
-        person, gone_to = self._addressee(said), self._elsewhere.gone_to(said["to"])
+        person, gone_to = self._addressee(said), self._elsewhere.told.gone_to(said["to"])
         if person is not None:
             errands.run(self._chat, person, by, said["errand"], said["with"])
         elif gone_to is not None and "key" not in said:
@@ -110,9 +110,9 @@ class Asking:
 
     async def answer(self, name: str, said: State) -> State:
         """Do what another server asks, and say what came of it."""
-        by, person = self._elsewhere.person_of(name, said.get("by")), self._addressee(said)
+        by, person = self._elsewhere.heard.person_of(name, said.get("by")), self._addressee(said)
         if person is None:
-            gone_to = self._elsewhere.gone_to(said["to"])
+            gone_to = self._elsewhere.told.gone_to(said["to"])
             return {"moved": gone_to} if gone_to is not None else {}
         try:
             answer = await errands.answer(self._chat, person, by, said["errand"], said["with"])
@@ -123,6 +123,6 @@ class Asking:
     def _addressee(self, said: State) -> Person | None:
         """Who is meant, if they are here: by their number, or by nick when they came from there."""
         if "key" not in said:
-            return self._elsewhere.here(said["to"])
+            return self._elsewhere.told.here(said["to"])
         person = self._chat.people.get(said["key"])
         return person if person is not None and not person.server else None

@@ -144,6 +144,7 @@ class Chat:
             if session.listens:
                 self.profiles.has_read(person, session.mark().read)
             session.part()
+            self.elsewhere.touched(None, person)
             if not person.sessions and self.places.get(person) is None:
                 self.depart(person, reason, now)
 
@@ -161,6 +162,7 @@ class Chat:
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
         person.sessions_changed()
+        self.elsewhere.touched(None, person)
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
@@ -184,7 +186,9 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
+        self.elsewhere.touched(None, person)
         self.nicks.release(person.name)
+        self.elsewhere.touched(None, person)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
@@ -226,6 +230,7 @@ class Chat:
         if old.key != name.key:
             self.nicks.release(old)
             self._carry_over(person, old.key)
+        self.elsewhere.touched(None, person)
         renamed = Renamed(now, old.shown, name.shown)
         self._posting.announce(person, lambda room: renamed, but=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
@@ -349,7 +354,7 @@ class Chat:
         self._posting.heed(room)
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
-            self.elsewhere.touched(room)
+            self.elsewhere.closed(room)
             self._store.forget(room.id)
             return
         heir = room.heir()

@@ -36,7 +36,7 @@ def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> Non
         room = chat.rooms.get(key)
         chat.lasting.learn(room, key, value)
         if room is not None and not (room.members or room.lasts):
-            chat.elsewhere.drop(room)
+            chat.elsewhere.heard.drop(room)
 
 
 def _deliver(chat: Chat, account: str) -> None:

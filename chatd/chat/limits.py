@@ -188,6 +188,10 @@ SILENT_SECONDS = 30.0
 ASKED_AGAIN_SECONDS = 10.0
 TOLD_AT_ONCE = 500
 TOLD_BYTES = 256 * 1024
+
+#: People of whom a server sees every few seconds whether the others know them as they are, although
+#: whatever changes them is told at once: some 10 ms of its time.
+SEEN_AT_ONCE = 2000
 #: What a server is called among those of a cluster: the name of a host (RFC 1035: 253).
 CALLED_LENGTH = 253
 

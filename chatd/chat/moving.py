@@ -69,7 +69,7 @@ class Moving:
         Who has a connection there that works stays there: that server is returned.  In any other
         case nothing is, also when nobody elsewhere is proved.
         """
-        for server in self._chat.elsewhere.where(proof.account, proof.fingerprint):
+        for server in self._chat.elsewhere.heard.where(proof.account, proof.fingerprint):
             try:
                 answer = await self._chat.elsewhere.ask_server(server, {"fetch": asdict(proof)})
             except Refused:  # it is gone, though nobody has missed it yet
@@ -96,7 +96,7 @@ class Moving:
 
     async def _arrive(self, server: str, state: State) -> None:
         """Somebody comes here from another server, with their place."""
-        person = self._chat.elsewhere.release(server, state["number"])
+        person = self._chat.elsewhere.heard.release(server, state["number"])
         name = Name(state["nick"], state["key"])
         if person is None:
             person = Person(name, state["came"])
@@ -113,8 +113,8 @@ class Moving:
         Nobody knows how far they had read: what was said since that server was heard counts as new.
         """
         elsewhere, archive = self._chat.elsewhere, self._chat.archive
-        number, heard = elsewhere.find(proof.account, proof.fingerprint)
-        person = elsewhere.release(server, number)
+        number, heard = elsewhere.heard.find(proof.account, proof.fingerprint)
+        person = elsewhere.heard.release(server, number)
         if person is None:
             return
         state: State = {"number": number, "token": None, "ignored": [], "held": []}
@@ -129,9 +129,9 @@ class Moving:
         """Let somebody be in these rooms and in no others; return them by their ids."""
         elsewhere = self._chat.elsewhere
         for key in person.rooms.keys() - state.keys():
-            elsewhere.takes_out(person, person.rooms[key])
-        for key, (shown, ident, role) in state.items():
-            elsewhere.puts_in(person, elsewhere.room(key, shown, ident), role)
+            elsewhere.heard.takes_out(person, person.rooms[key])
+        for key, (shown, ident, role, *_) in state.items():
+            elsewhere.heard.puts_in(person, elsewhere.heard.room(key, shown, ident), role)
         return {room.id: room for room in person.rooms.values()}
 
     async def _settle(self, person: Person, state: State, place: Place, server: str) -> None:
@@ -233,7 +233,7 @@ class Moving:
     def _state(self, person: Person, place: Place) -> State:
         """Somebody and their place, as another server is told of them."""
         return {
-            **self._chat.elsewhere.state(person),
+            **self._chat.elsewhere.told.state(person),
             "token": person.token,
             "ignored": list(person.ignored),
             "held": [room.name.key for room in person.held_in],
@@ -255,7 +255,7 @@ class Moving:
                 other.ignored_by.pop(person, None)
         rooms = tuple(person.rooms.values())
         for room in rooms:
-            chat.elsewhere.takes_out(person, room)
+            chat.elsewhere.heard.takes_out(person, room)
         chat.places.left(person)
         chat.entrance.left(person)
         chat.people.remove(person)

@@ -97,4 +97,4 @@ def _addressee(chat: Chat, nick: str) -> Person | Account:
     owner = chat.entrance.owner_here(account)
     if owner is not None and owner.sessions:
         return owner
-    return chat.elsewhere.owner(account.name.key) or account
+    return chat.elsewhere.heard.owner(account.name.key) or account

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.bans import Bans, Kind, read_target
+from chatd.chat.bans import Ban, Bans, Kind, read_target
 from chatd.chat.events import Role
+from chatd.chat.expelling import put_out
 from chatd.chat.people import Person
 from chatd.chat.room import Room, Settings
 
@@ -36,6 +37,11 @@ def shared(room: Room) -> Parts:
         "invited": dict.fromkeys(room.invited, True),
         "guests": dict.fromkeys(room.guests, True),
     }
+
+
+def parts_of(state: dict[str, Any]) -> Parts:
+    """What a message says of a room; parts that are not known here are passed over."""
+    return {part: state[part] for part in _PARTS if part in state}
 
 
 def difference(before: Parts, after: Parts) -> Parts:
@@ -92,12 +98,25 @@ def _set(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
 
 
 def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) -> None:
-    """Let a ban hold or not; one of a nick alone follows who carries it to another."""
+    """Let a ban hold or not; one of a nick alone follows who carries it to another.
+
+    Who came into the room while it was made is put out of it.
+    """
     bans.learn(target, value)
+    if value is not None and bans is room.bans:
+        _put_out_banned(chat, room, Ban.decoded(target, value))
     read = read_target(target)
     person = chat.people.get(read.value) if read is not None and read.kind is Kind.NICK else None
     if value is not None and person is not None:
         room.holds_by_nick(person)
+
+
+def _put_out_banned(chat: Chat, room: Room, ban: Ban) -> None:
+    by = chat.people.find(ban.by)
+    for person in tuple(room.members):
+        covers = not person.server and ban.target.covers(person.known)
+        if covers and room.ban_of(person, ban.made) is not None:
+            put_out(chat, person, room, by, ban.reason, ban.made, ban)
 
 
 def _invite(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatd.chat.commands import receive
 from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
-from chatd.chat.events import Notice, Refused
+from chatd.chat.events import Notice, PersonalEvent, Refused
 from chatd.chat.lending import Lent
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.preferences import DEFAULT, Preferences
@@ -49,8 +49,7 @@ class Conversation:
     """
 
     _log = Logger()
-    # People are shown once what happens in several rooms, go on when they missed something, and
-    # come back.
+    # People are shown once what happens in several rooms; who missed something goes on.
     each_room, needs_all, comes_back = False, False, True
 
     __slots__ = (
@@ -184,15 +183,16 @@ class Conversation:
         return await answer, self._host.now()
 
     def _show_question(self) -> None:
-        remark = self._asking.show(self.display)
-        if remark:
+        if remark := self._asking.show(self.display):
             self.deliver(Notice(remark))
         self.display.refresh()
 
-    def deliver(self, notice: Notice) -> None:
-        """Show this person something, if they are in."""
+    def deliver(self, event: PersonalEvent) -> None:
+        """Show this person something, whether they are in or not."""
         if self.session is not None:
-            self.session.deliver(notice)
+            self.session.deliver(event)
+        else:
+            self.display.write(self.style(DEFAULT).render_personal(event))
 
     def close(self) -> None:
         """Send what is pending and end the connection; lines that wait are not done any more."""
@@ -219,22 +219,17 @@ class Conversation:
         ``entered`` is called once they are in.
         """
         host = self._host
-        if host.exchange is None:
-            self._do(self._enter(visitor, entered))
-        else:
+        if host.exchange is not None and self._handover is None:
             self._handover = Handover(host, host.exchange, self, visitor, entered)
-            self.begin_again(self._handover)
-
-    def begin_again(self, handover: Handover) -> None:
-        """Let the person in whose line may be lent, or was."""
-        self._do(self._enter(handover.visitor, handover.returned))
+            visitor, entered = self._handover.visitor, self._handover.entered
+        self._do(self._enter(visitor, entered))
 
     async def _enter(self, visitor: Visitor, entered: Callable[[], None] | None) -> None:
         host, now = self._host, self._host.now()
         try:
             session, remark = await host.chat.enter(visitor, self, now)
         except Refused as refused:
-            self.display.write(self.style(DEFAULT).render_personal(refused.as_event()))
+            self.deliver(refused.as_event())
             self.close()
             return
         if self.lost:
@@ -316,11 +311,10 @@ class Conversation:
         self.set_reading(True)
         return lines, typed
 
-    def come_back(self, why: str, typed: bytes) -> None:
+    def come_back(self, typed: bytes) -> None:
         """Show things here again, for who is about to come in once more; lines wait until then."""
         self._busy = True
         self.display.come_back(typed, self.line)
-        self.display.write(self.style(DEFAULT).render_personal(Notice(why)))
         self.set_reading(True)
 
     # Lines ----------------------------------------------------------------------------------------
@@ -367,9 +361,8 @@ class Conversation:
         """
         if self._asking.answer("", self.display):
             return
-        waiting = len(self._lines)
+        waiting, self._waiting = len(self._lines), 0
         self._lines.clear()
-        self._waiting = 0
         dropped = f"Dropped {waiting} line{'s' * (waiting != 1)} that waited."
         self.deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
         self.go_on()

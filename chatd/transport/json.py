@@ -254,13 +254,15 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self, exchange: Exchange, visitor: Visitor, who: json.Username, server: str, account: str
     ) -> bool:
         """Let a server run this for the owner of an account, whose program begins anew there."""
-        line = await exchange.open(server, visitor, PROGRAM, {})
+        begun = self.session is not None  # a program would have to begin anew
+        line = None if begun else await exchange.open(server, visitor, PROGRAM, {})
         if line is None:
             return False
         lender = Lender(
             self.outbox,
             self.set_reading,
             lambda why, typed: self.outbox.close(),
+            lambda sentence: self.outbox.close(),
             lambda status: self.outbox.close(),
         )
         lent = Lent(line, lender)
@@ -268,6 +270,11 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             lent.lost()
             return True
         self.pass_on(lent)
+        self._pass_on_unread(lent, who)
+        return True
+
+    def _pass_on_unread(self, lent: Lent, who: json.Username) -> None:
+        """Let the other server have the first object, without its password, and what followed."""
         first = {"username": who.username, "version": who.version}
         unread = [json.Object(first), *self._requests]
         self._requests.clear()
@@ -278,7 +285,6 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self._error(ErrorCode.BROKEN, request.sentence)
         lent.data_received(self._codec.unfinished)
         self.set_reading(True)
-        return True
 
     def _disconnect(self) -> None:
         if self.session is not None:

@@ -81,8 +81,7 @@ class LineProtocol(Protocol):
         for line in lines:
             if isinstance(line, CutLine):
                 conversation.line(line.text)
-                if conversation.session is not None:
-                    conversation.session.deliver(TOO_LONG)
+                conversation.deliver(TOO_LONG)
             else:
                 conversation.line(line)
 

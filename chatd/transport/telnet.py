@@ -196,8 +196,8 @@ class TelnetProtocol(Protocol):
     def _take_lines(self, conversation: Conversation, data: bytes) -> None:
         for line in self._lines.receive_data(data):
             conversation.line(line.text if isinstance(line, CutLine) else line)
-            if isinstance(line, CutLine) and conversation.session is not None:
-                conversation.session.deliver(TOO_LONG)
+            if isinstance(line, CutLine):
+                conversation.deliver(TOO_LONG)
 
     def readConnectionLost(self) -> None:
         """The peer sends nothing more: say what it sent, then part."""

@@ -33,7 +33,7 @@ STEP_BYTES = 32 * 1024 * 1024
 #: Pages that are read at once to catch up, so that what comes beyond the steps is bounded as well.
 PASSAGES = 16
 #: Questions that may be under way; each costs 2 KB or so, and somebody asks one at a time.
-READS = 10_000
+READS = 50_000
 #: Seconds until somebody who waits for the chat's thread looks again.
 _LOOK_SECONDS = 0.02
 

@@ -123,13 +123,14 @@ async def prepare(
     shards: int = SHARDS,
     replicas: int | None = None,
     days: float | None = None,
+    lease_seconds: int = LEASE_SECONDS,
 ) -> Layout:
     """Make the streams that are not there yet, and return how they are laid out."""
     info = await streams.info(RECORDS)
     if info is None:
         copies = replicas or (REPLICAS if streams.link.server.get("cluster") else 1)
         usual = {"num_replicas": copies, "storage": "file", "allow_direct": True}
-        await _make(streams, usual, shards, days)
+        await _make(streams, usual, shards, days, lease_seconds)
         info = await streams.info(RECORDS)
         if info is None:
             raise AwayError("the streams are not there yet")
@@ -140,7 +141,11 @@ async def prepare(
 
 
 async def _make(
-    streams: JetStream, usual: dict[str, object], shards: int, days: float | None
+    streams: JetStream,
+    usual: dict[str, object],
+    shards: int,
+    days: float | None,
+    lease_seconds: int,
 ) -> None:
     """Make every stream; the records come last, for they say that the others are there."""
     age = round(days * 86400 * _SECOND) if days is not None else 0
@@ -166,7 +171,7 @@ async def _make(
         "allow_rollup_hdrs": True,
         "allow_msg_ttl": True,
     }
-    lease = {"max_age": LEASE_SECONDS * _SECOND, "duplicate_window": LEASE_SECONDS * _SECOND}
+    lease = {"max_age": lease_seconds * _SECOND, "duplicate_window": lease_seconds * _SECOND}
     await streams.make({**one_each, "name": NODES, "subjects": ["$KV.nodes.*.*"], **lease})
     await streams.make({**one_each, "name": NICKS, "subjects": ["$KV.nicks.*"]})
     await streams.make(

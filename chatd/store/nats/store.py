@@ -57,9 +57,9 @@ class NatsStore(Talk):
     """`chatd.chat.store.Store` on a cluster.
 
     `begin` comes before everything else, and after a process has forked.  ``called`` is what who
-    runs the cluster calls this server; ``shards`` and ``replicas`` and ``days`` hold when the
-    streams are made, by the first server of all.  Of each room that is heard the newest ``tail``
-    events are remembered here.
+    runs the cluster calls this server; ``shards``, ``replicas``, ``days`` and ``lease_seconds``
+    hold when the streams are made, by the first server of all.  Of each room that is heard the
+    newest ``tail`` events are remembered here.
     """
 
     def __init__(
@@ -72,11 +72,17 @@ class NatsStore(Talk):
         replicas: int | None = None,
         days: float | None = None,
         tail: int = EVENTS,
+        lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
         super().__init__(turn, called)
         self._keeper: Keeper | None = None
         self._where = where
-        self._made = {"shards": shards, "replicas": replicas, "days": days}
+        self._made = {
+            "shards": shards,
+            "replicas": replicas,
+            "days": days,
+            "lease_seconds": lease_seconds,
+        }
         self._tail = tail
         self._waiting = Flow(WAITING, WAITING_BYTES)
         self._passing = Flow(WAITING)

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chatd.chat.entrance import Visitor
+from chatd.chat.events import Notice
 from chatd.transport.host import Host
 from chatd.transport.lending.lent import Lender, Lent
-from chatd.transport.lending.line import LOST
+from chatd.transport.lending.line import LOST, Line
 
 if TYPE_CHECKING:
     from chatd.transport.conversation import Conversation
@@ -31,7 +32,16 @@ IN, LOGGED_IN, BACK = "in", "logged in", "back"
 class Handover:
     """Lends one conversation's line for a visitor; ``lent`` is what it goes on as meanwhile."""
 
-    __slots__ = ("_back", "_conversation", "_entered", "_exchange", "_host", "_visitor", "lent")
+    __slots__ = (
+        "_back",
+        "_conversation",
+        "_exchange",
+        "_host",
+        "_opening",
+        "_tell",
+        "_visitor",
+        "lent",
+    )
 
     def __init__(
         self,
@@ -45,8 +55,8 @@ class Handover:
         self._exchange = exchange
         self._conversation = conversation
         self._visitor = visitor
-        self._entered = entered
-        self._back = False
+        self._tell = entered
+        self._back = self._opening = False
         self.lent: Lent | None = None
 
     @property
@@ -56,10 +66,18 @@ class Handover:
 
     async def lend(self, server: str, account: str) -> bool:
         """Let a server run the conversation for the owner of an account, if it does."""
+        if self._opening or self.lent is not None:
+            return False
+        self._opening = True
+        try:
+            return await self._open(server, account)
+        finally:
+            self._opening = False
+
+    async def _open(self, server: str, account: str) -> bool:
         conversation = self._conversation
         visitor = replace(self._visitor, account=account)
-        begins = BACK if self._back else IN if conversation.session is None else LOGGED_IN
-        how = {"screen": conversation.display.described(), "begins": begins}
+        how = {"screen": conversation.display.described(), "begins": self._begins(account)}
         line = await self._exchange.open(server, visitor, SHELL, how)
         if line is None:
             return False
@@ -68,11 +86,24 @@ class Handover:
             line.end()
             return True
         self._visitor = visitor
+        self._lend(line)
+        return True
+
+    def _begins(self, account: str) -> str:
+        session = self._conversation.session
+        if self._back or (session is not None and session.person.account == account):
+            return BACK
+        return IN if session is None else LOGGED_IN
+
+    def _lend(self, line: Line) -> None:
+        """Only pass on from now on, first what waits."""
+        conversation = self._conversation
         lines, typed = conversation.let_go()
         lender = Lender(
             conversation.outbox,
             conversation.set_reading,
             self._come_back,
+            self._part,
             lambda status: conversation.outbox.close(),
             conversation.ask_client,
         )
@@ -82,22 +113,29 @@ class Handover:
             self.lent.waited(text)
         if typed:
             self.lent.data_received(typed.encode())
-        return True
 
     def _come_back(self, why: str, typed: bytes) -> None:
         """The other server is gone: go on here, in a moment."""
         self.lent, self._back = None, True
-        self._conversation.come_back(why, typed)
+        self._conversation.come_back(typed)
+        self._conversation.deliver(Notice(why))
         self._host.clock.callLater(BACK_SECONDS, self._begin)
+
+    def _part(self, why: str) -> None:
+        """This server lets go of everybody."""
+        self.lent = None
+        self._conversation.come_back(b"")
+        self._conversation.deliver(Notice(why))
+        self._conversation.close()
 
     def _begin(self) -> None:
         if not self._conversation.lost:
-            self._conversation.begin_again(self)
+            self._conversation.begin(self.visitor, self.entered)
 
-    def returned(self) -> None:
+    def entered(self) -> None:
         """They are in here: where they were, if that is known."""
         session = self._conversation.session
         if self._back and session is not None and session.focus is None:
             session.focus_on(next(reversed(session.person.rooms.values()), None))
-        if self._entered is not None:
-            self._entered()
+        if self._tell is not None:
+            self._tell()

@@ -28,13 +28,15 @@ class Lender:
     """A connection that can be lent.
 
     ``set_reading`` lets its client send or not; ``come_back`` lets this server run it again, with
-    a sentence about why, and what was typed that the other one has not done.  ``ask`` asks the
-    client for a sign of life; ``write_error`` and ``finish`` are those of an ssh client's channel.
+    a sentence about why, and what was typed that the other one has not done; ``part`` ends it with
+    a sentence.  ``ask`` asks the client for a sign of life; ``write_error`` and ``finish`` are
+    those of an ssh client's channel.
     """
 
     outbox: Outbox
     set_reading: Callable[[bool], None]
     come_back: Callable[[str, bytes], None]
+    part: Callable[[str], None]
     finish: Callable[[int], None]
     ask: Callable[[], None] = nothing
     write_error: Callable[[bytes], None] = nothing
@@ -156,5 +158,4 @@ class Lent:
     def hang_up(self, sentence: str) -> None:
         """This server lets go of everybody."""
         self._over()
-        self._lender.outbox.write(f"\r\n-- {sentence}\r\n".encode())
-        self._lender.finish(0)
+        self._lender.part(sentence)

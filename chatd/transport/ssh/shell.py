@@ -69,11 +69,8 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
             return Shell(host, channel, who, receipts, can)
         return pipes.pipe(host, channel, who, command)
 
-    def borrow(line: Line, who: entrance.Visitor, how: State) -> None:
-        run_borrowed(host, line, who, how, receipts)
-
     if host.exchange is not None:
-        host.exchange.programs[SHELL] = borrow
+        host.exchange.programs[SHELL] = partial(run_borrowed, host, receipts)
         host.exchange.programs[pipes.PIPE] = partial(pipes.borrow, host)
     return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
 
@@ -97,7 +94,7 @@ def _known(host: Host, who: Visitor, peer: IAddress) -> entrance.Visitor:
 
 
 def run_borrowed(
-    host: Host, line: Line, who: entrance.Visitor, how: State, receipts: Receipts
+    host: Host, receipts: Receipts, line: Line, who: entrance.Visitor, how: State
 ) -> None:
     """Run a shell on a line that another server lends."""
     drawn, can = how["screen"], None
@@ -191,8 +188,8 @@ class Shell:
     def _take(self, lines: list[str | CutLine]) -> None:
         for line in lines:
             self._conversation.line(line.text if isinstance(line, CutLine) else line)
-            if isinstance(line, CutLine) and self._conversation.session is not None:
-                self._conversation.session.deliver(TOO_LONG)
+            if isinstance(line, CutLine):
+                self._conversation.deliver(TOO_LONG)
 
     def resized(self, columns: int, rows: int) -> None:
         """Their screen has another size."""

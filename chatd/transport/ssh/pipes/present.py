@@ -52,13 +52,15 @@ class Present(Pipe):
         """Let a server run this command for the owner of an account, who is there."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
-        line = await exchange.open(server, replace(call.who, account=account), PIPE, how)
+        who, begun = replace(call.who, account=account), self.session is not None
+        line = None if begun else await exchange.open(server, who, PIPE, how)
         if line is None:
             return False
         lender = Lender(
             channel.outbox,
             lambda reading: channel.resume() if reading else channel.pause(),
             lambda why, typed: call.fail(CUT_OFF, REFUSED),
+            lambda sentence: call.fail(sentence, REFUSED),
             channel.finish,
             write_error=channel.write_error,
         )
