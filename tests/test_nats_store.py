@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -406,3 +407,23 @@ def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nat
 )
 def test_who_a_server_is_for_nats_is_one_plain_word(called: str, word: str) -> None:
     assert word_of(called) == word
+
+
+def test_who_forgets_a_room_late_takes_nothing_along_that_others_said_meanwhile(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    one.store.listen("lobby")
+    one.store.post("lobby", "1", said("old"))
+    one.settle()
+    halt = asyncio.Event()
+    one.store._call(lambda: one.store._line("lobby").wait_for(halt))
+    one.store.post("lobby", "2", said("late"))
+    one.store.unlisten("lobby")
+    one.store.forget("lobby")
+    other.store.post("lobby", "3", said("new"))
+    other.settle()
+    one.store._call(halt.set)
+    one.settle()
+    there = [event for _, event in waited(other.store.before("lobby", None, 9))]
+    assert there == [said("new"), said("late")]
