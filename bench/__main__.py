@@ -78,8 +78,10 @@ def _kept(given: argparse.Namespace, setting: Setting) -> str:
 
 def _cluster(given: argparse.Namespace, setting: Setting) -> str:
     if lacks := nats.missing():
-        raise SystemExit(f"cluster: {lacks}")
-    return cluster(setting, given.members, given.load)
+        if given.what != "all":
+            raise SystemExit(f"cluster: {lacks}")
+        return f"left out: {lacks}"
+    return cluster(setting, given.members, given.load, given.nats, given.asked, given.people)
 
 
 class _Command:
@@ -151,6 +153,9 @@ _COMMANDS = {
         "many servers that are one: what a message costs in chatd and in NATS",
         members=(1000, 10),
         load=_LOADS,
+        nats=([1, 3], [1]),
+        asked=(200, 2),
+        people=(4000, 10),
     ),
 }
 
@@ -168,10 +173,11 @@ _OPTIONS: dict[str, dict[str, object]] = {
     "keys": {"type": int, "help": "how often each key is pressed for one figure"},
     "messages": {"type": int, "help": "how many are said for one figure"},
     "many": {"type": int, "help": "members of a very large room"},
-    "people": {"type": int, "help": "people who fill rooms of their own"},
+    "people": {"type": int, "help": "people who fill rooms of their own, or are on another server"},
     "rounds": {"type": int, "help": "how often rooms are filled and emptied"},
     "stored": {"type": int, "help": "messages of the large store"},
-    "asked": {"type": int, "help": "how often the large store is asked each question"},
+    "nats": {"type": int, "nargs": "+", "help": "how many NATS servers"},
+    "asked": {"type": int, "help": "how often a store is asked each question"},
 }
 
 

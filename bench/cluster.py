@@ -11,10 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from bench import servers
+from bench.acknowledged import acknowledged
 from bench.crowd import Crowd
-from bench.figures import median, ratio, shown, table
+from bench.elsewhere import elsewhere
+from bench.figures import median, percentile, ratio, shown, table
 from bench.load import Load, Span
 from bench.nats import Nats
+from bench.posts import posts
 from bench.servers import Running
 from bench.setting import Setting, as_many
 
@@ -42,15 +45,14 @@ class Shape:
             yield [stack.enter_context(node) for node in nodes], nats
 
 
-ALONE = [Shape("off", options=("--history=none",)), Shape("on")]
-SHAPES = [
-    *ALONE,
-    *(
+def shapes(numbers: Sequence[int]) -> list[Shape]:
+    """One server that keeps nothing, one with a file, and nodes on so many NATS servers each."""
+    clusters = [
         Shape(f"{nodes} node{'s' * (nodes > 1)}, {nats} NATS", nats, nodes)
         for nodes in (1, 2)
-        for nats in (1, 3)
-    ),
-]
+        for nats in numbers
+    ]
+    return [Shape("off", options=("--history=none",)), Shape("on"), *clusters]
 
 
 @dataclass(slots=True)
@@ -102,13 +104,16 @@ class Carried:
 Work = dict[tuple[int, int], dict[str, Carried]]
 
 
-def carried(setting: Setting, members: int, loads: Sequence[tuple[int, int]]) -> Work:
+def carried(
+    setting: Setting, several: Sequence[Shape], members: int, loads: Sequence[tuple[int, int]]
+) -> Work:
     """Measure each shape with so many listeners, and with senders and windows of each load."""
     most = max(senders for senders, _ in loads)
     count = as_many(members + most) - most
-    work: Work = {load: {shape.name: Carried(shape) for shape in SHAPES} for load in loads}
+    work: Work = {load: {shape.name: Carried(shape) for shape in several} for load in loads}
     for run in range(setting.runs):
-        for shape in [*SHAPES[run % len(SHAPES) :], *SHAPES[: run % len(SHAPES)]]:
+        first = run % len(several)
+        for shape in [*several[first:], *several[:first]]:
             with shape.running(setting) as (nodes, nats):
                 _carry(
                     setting, nodes, nats, count, {load: work[load][shape.name] for load in loads}
@@ -156,11 +161,11 @@ _COLUMNS = (
 )
 
 
-def _costs(title: str, shapes: dict[str, Carried]) -> str:
+def _costs(title: str, found: dict[str, Carried]) -> str:
     """What a message, and a delivery, cost."""
-    on = shapes["on"].node_cost
+    on = found["on"].node_cost
     rows = []
-    for name, work in shapes.items():
+    for name, work in found.items():
         node, nats = work.node_cost, work.nats_cost
         each = work.median(lambda span: span.deliveries / max(1, span.messages))
         cells = [
@@ -180,12 +185,12 @@ def _costs(title: str, shapes: dict[str, Carried]) -> str:
     return table([title, *_COLUMNS], rows)
 
 
-def _shares(work: Work, count: int) -> str:
+def _shares(work: Work, count: int, numbers: Sequence[int]) -> str:
     """How much more two nodes carry than one."""
     rows = []
-    for (senders, window), shapes in work.items():
-        for nats in (1, 3):
-            one, two = shapes[f"1 node, {nats} NATS"], shapes[f"2 nodes, {nats} NATS"]
+    for (senders, window), found in work.items():
+        for nats in numbers:
+            one, two = found[f"1 node, {nats} NATS"], found[f"2 nodes, {nats} NATS"]
             cells = [one.carries, two.carries, ratio(two.carries, one.carries)]
             with_nats = [one.carries_with_nats, two.carries_with_nats]
             cells += [*with_nats, ratio(with_nats[1], with_nats[0])]
@@ -195,11 +200,41 @@ def _shares(work: Work, count: int) -> str:
     return table([f"{count} receivers: deliveries a core", *headings], rows)
 
 
-def cluster(setting: Setting, members: int, loads: Sequence[tuple[int, int]]) -> str:
-    """All of it."""
-    work = carried(setting, members, loads)
+def _latencies(setting: Setting, several: Sequence[Shape]) -> str:
+    """How long one message takes at a time, in a room of three or four."""
+    found: dict[str, list[list[list[float]]]] = {}
+    for _ in range(setting.runs):
+        for shape in several:
+            with shape.running(setting, "bots") as (nodes, _nats):
+                spans = acknowledged([node.port for node in nodes], setting.seconds)
+                found.setdefault(shape.name, []).append(spans)
+    rows = []
+    for name, runs in found.items():
+        cells = [
+            shown(median([percentile(span, percent) * 1e3 for span in spans]), 3)
+            for spans in zip(*runs, strict=True)
+            for percent in (50, 99)
+        ]
+        rows.append([name, *cells, *["-"] * (6 - len(cells))])
+    kinds = ("acknowledged", "shown there", "shown at the other")
+    headings = [f"{kind} p{percent}" for kind in kinds for percent in (50, 99)]
+    return table(["one message, ms until it is", *headings], rows)
+
+
+def cluster(
+    setting: Setting,
+    members: int,
+    loads: Sequence[tuple[int, int]],
+    numbers: Sequence[int],
+    asked: int,
+    people: int,
+) -> str:
+    """All of it, on each of so many NATS servers."""
+    several = shapes(numbers)
+    work = carried(setting, several, members, loads)
     tables = [
-        _costs(f"{members} receivers, {senders} x {window}", shapes)
-        for (senders, window), shapes in work.items()
+        _costs(f"{members} receivers, {senders} x {window}", found)
+        for (senders, window), found in work.items()
     ]
-    return "\n\n".join([*tables, _shares(work, members)])
+    tables += [_shares(work, members, numbers), _latencies(setting, several)]
+    return "\n\n".join([*tables, posts(setting, numbers, asked), elsewhere(people)])

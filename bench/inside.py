@@ -15,6 +15,7 @@ from bench.machine import rss_kib
 from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.ignoring import ignore
+from chatd.chat.neighbours import Neighbours
 from chatd.chat.preferences import THEMES, TIMES, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.store.memory import MemoryStore
@@ -74,10 +75,14 @@ class TakesAll:
 class Hall:
     """A chat, and turns that end when they are told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, neighbours: Neighbours | None = None) -> None:
         self._steps: list[Callable[[], None]] = []
-        hasher = Argon2(PasswordThread(None))
-        self.chat = Chat(MemoryStore(0), self._steps.append, hasher=hasher)
+        self.chat = Chat(
+            MemoryStore(0),
+            self._steps.append,
+            hasher=Argon2(PasswordThread(None)),
+            neighbours=neighbours,
+        )
 
     def enters(self, nick: str, style: TextStyle) -> Session:
         """Somebody comes into the lobby."""

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
-from queue import SimpleQueue
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from bench import servers
 from bench.fanout import fan_out
-from bench.figures import median, percentile, shown, table
+from bench.figures import median, shown, table
 from bench.load import Span
 from bench.servers import Peer, Running
 from bench.setting import Setting
-from chatd.chat.events import RoomEvent, Said
+from bench.waiting import Counts, Turn, spans_row, timed, waited
+from chatd.chat.events import Said
 from chatd.chat.limits import FOUND_SHOWN
 from chatd.chat.search import Search
 from chatd.store.sqlite import SqliteStore
@@ -71,84 +70,6 @@ def _few(
     return rows
 
 
-class _Answer:
-    """Something that is waited for."""
-
-    def __init__(self, turn: _Turn) -> None:
-        self._turn = turn
-        self._outcome: tuple[object, Exception | None] | None = None
-
-    def __await__(self) -> Generator[None, None, Any]:
-        while self._outcome is None:
-            self._turn.step()
-        value, error = self._outcome
-        if error is not None:
-            raise error
-        yield from ()  # what makes this a generator
-        return value
-
-    def give(self, value: object) -> None:
-        """Here it is."""
-        self._outcome = value, None
-
-    def fail(self, error: Exception) -> None:
-        """It cannot be had."""
-        self._outcome = None, error
-
-
-class _Turn:
-    """`chatd.store.turn.Turn`: what the store's threads want done, done when it is waited for."""
-
-    def __init__(self) -> None:
-        self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()
-
-    def soon(self, step: Callable[[], None]) -> None:
-        """Do something at the next wait."""
-        self._steps.put(step)
-
-    def answer(self) -> _Answer:
-        """Something new to wait for."""
-        return _Answer(self)
-
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that may wait."""
-        _waited(work)
-
-    def step(self) -> None:
-        """Wait for something to do, and do it."""
-        self._steps.get()()
-
-
-def _waited(awaitable: Awaitable[Any]) -> Any:
-    steps = awaitable.__await__()
-    try:
-        next(steps)
-    except StopIteration as done:
-        return done.value
-    raise AssertionError("it waits for something else")
-
-
-class _Counts:
-    """A keeper that counts what is kept."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """One more."""
-        self.count += 1
-
-    def listening(self, room: str, number: int) -> None:
-        """There are no other servers."""
-
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
-        """A benchmark in which something is lost ends."""
-        raise RuntimeError(f"{message_id} was not kept: {why}")
-
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
-        """There are no other servers."""
-
-
 class Large:
     """A store of many messages, and questions to it.
 
@@ -158,7 +79,7 @@ class Large:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "chatd.db"
-        self.turn = _Turn()
+        self.turn = Turn()
         self.chance = Random(1134)
         names: dict[str, None] = {}
         while len(names) < _VOCABULARY:
@@ -179,7 +100,7 @@ class Large:
 
     def fill(self, messages: int) -> float:
         """Post so many messages; return how many were kept a second."""
-        counts = _Counts()
+        counts = Counts()
         self.store.open(counts)
         words = self._some(self.words, messages * _WORDS)
         nicks, rooms = self._some(self.nicks, messages), self._some(self.rooms, messages)
@@ -196,16 +117,16 @@ class Large:
 
     def close(self) -> int:
         """End; return the size of the file."""
-        _waited(self.store.close())
+        waited(self.store.close())
         return os.path.getsize(self.path)
 
     def newest(self) -> None:
         """Ask for the last events of a room."""
-        _waited(self.store.before(self.chance.choice(self.rooms), None, _NEWEST))
+        waited(self.store.before(self.chance.choice(self.rooms), None, _NEWEST))
 
     def find(self, rooms: Sequence[str], make: Callable[[], Search]) -> int:
         """Search; return how many were found for the first page."""
-        return len(_waited(self.store.search(rooms, make(), 0, FOUND_SHOWN + 1)))
+        return len(waited(self.store.search(rooms, make(), 0, FOUND_SHOWN + 1)))
 
     def questions(self) -> dict[str, Callable[[], Search]]:
         """What is searched for."""
@@ -231,21 +152,6 @@ class Large:
         }
 
 
-def _asked(times: int, seconds: float, ask: Callable[[], object]) -> list[float]:
-    """Ask so many times, but at most for some seconds; return how long each took, in ms."""
-    spans: list[float] = []
-    while len(spans) < times and sum(spans) < seconds * 1e3:
-        began = time.perf_counter()
-        ask()
-        spans.append((time.perf_counter() - began) * 1e3)
-    return spans
-
-
-def _spans(name: str, spans: Sequence[float], *more: str) -> list[str]:
-    times = [shown(percentile(spans, percent)) for percent in (50, 99)]
-    return [name, *times, str(len(spans)), *more]
-
-
 def _searches(large: Large, asked: int, seconds: float) -> str:
     tables = []
     places = {
@@ -258,8 +164,8 @@ def _searches(large: Large, asked: int, seconds: float) -> str:
         for name, make in large.questions().items():
             found: list[int] = []
             ask = partial(large.find, rooms, make)
-            spans = _asked(asked, seconds, lambda ask=ask, found=found: found.append(ask()))  # type: ignore[misc]  # mypy cannot infer it
-            rows.append(_spans(name, spans, shown(median([*map(float, found)]), 0)))
+            spans = timed(asked, seconds, lambda ask=ask, found=found: found.append(ask()))  # type: ignore[misc]  # mypy cannot infer it
+            rows.append(spans_row(name, spans, shown(median([*map(float, found)]), 0)))
         headings = [f"search in {heading}", "p50 ms", "p99 ms", "times", "found"]
         tables.append(table(headings, rows))
     return "\n\n".join(tables)
@@ -289,7 +195,7 @@ def large(setting: Setting, stored: int, asked: int) -> str:
         folder = Path(name)
         store = Large(folder)
         rate = store.fill(stored)
-        newest = _spans(f"newest {_NEWEST}", _asked(10 * asked, setting.seconds, store.newest))
+        newest = spans_row(f"newest {_NEWEST}", timed(10 * asked, setting.seconds, store.newest))
         searches = _searches(store, asked, setting.seconds)
         size = store.close()
         cells = [shown(rate, 0), shown(size / 2**20, 0), shown(size / stored, 0)]

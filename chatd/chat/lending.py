@@ -7,7 +7,10 @@ is nothing left to do for it here.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from chatd.chat.people import Person
 
 #: Lets a server run a connection for the owner of an account, by its folded nick, who is there;
 #: says whether it does.  Nothing has changed when it does not.
@@ -26,6 +29,9 @@ class Lines(Protocol):
 
     def asked(self, server: str, said: dict[str, Any]) -> dict[str, Any]:
         """Another server asks something about its lines; return the answer."""
+
+    def gather(self, person: Person, server: str) -> None:
+        """Somebody came here and to another server at once: it is to run what can be lent."""
 
     def gone(self, server: str) -> None:
         """Another server is gone, and with it every line to it."""

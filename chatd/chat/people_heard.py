@@ -139,6 +139,15 @@ class PeopleHeard:
             self.takes_out(person, person.rooms[key])
         for key, (shown, ident, role, *_) in state["rooms"].items():
             self.puts_in(person, self.room(key, shown, ident), role)
+        self._gather(person)
+
+    def _gather(self, person: Person) -> None:
+        """Who came here and to another server at once stays at one, by the names of the two."""
+        account = self._chat.accounts.get(person.account or "")
+        owner = self._chat.entrance.owner_here(account) if account is not None else None
+        stays, lines = self._elsewhere.name < person.server or person.lost, self._elsewhere.lines
+        if owner is not None and lines is not None and not stays:
+            lines.gather(owner, person.server)
 
     def _moved_from(self, state: State, name: str) -> Person | None:
         """Who somebody was at the server where they were before, if that is remembered here."""

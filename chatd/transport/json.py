@@ -254,7 +254,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self, exchange: Exchange, visitor: Visitor, who: json.Username, server: str, account: str
     ) -> bool:
         """Let a server run this for the owner of an account, whose program begins anew there."""
-        line = await exchange.open(server, visitor, PROGRAM, {})
+        begun = self.session is not None  # a program would have to begin anew
+        line = None if begun else await exchange.open(server, visitor, PROGRAM, {})
         if line is None:
             return False
         lender = Lender(

@@ -24,8 +24,9 @@ _ELSEWHERE = (10071, 10164)
 _NO_MESSAGE, _NO_STREAM, _STREAM_EXISTS = 10037, 10059, 10058
 #: What is said of a message that is to be deleted and is gone.
 _GONE = (10043, 10057)
-#: What passes when there is a leader again, or room, or when a message of the same id is done with.
-_PASSING = (10008, 10023, 10039, 10074, 10077, 10158)
+#: What passes when there is a leader again, or room, or when all servers have found each other, or
+#: a message of the same id is done with.
+_PASSING = (10005, 10008, 10023, 10039, 10074, 10077, 10158)
 #: A message that is larger than the stream takes.
 TOO_LARGE = 10054
 

@@ -17,6 +17,8 @@ from twisted.logger import Logger
 from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
+from chatd.chat.lending import Lend
+from chatd.chat.people import Person
 from chatd.transport.lending.line import LOST, Line, State
 
 #: Lines that one other server may have here, each a session of somebody.
@@ -96,6 +98,13 @@ class Exchange:
         self._borrowed.add(line)
         begin(line, visitor, said["how"])
         return {"open": True}
+
+    def gather(self, person: Person, server: str) -> None:
+        """Let another server run all connections of somebody that can be lent."""
+        for session in tuple(person.sessions):
+            if session.lend is not None and person.account is not None:
+                lending = Deferred.fromCoroutine(_lend(session.lend, server, person.account))
+                lending.addErrback(lambda why: self._log.failure("lending failed", failure=why))
 
     def _add(self, name: str, server: str) -> Line:
         line = self._lines[name] = Line(name, server, self)
@@ -199,6 +208,10 @@ class Exchange:
         for line in list(self._lines.values()):
             line.hang_up(sentence)
             line.end()
+
+
+async def _lend(lend: Lend, server: str, account: str) -> None:
+    await lend(server, account)
 
 
 def _written(visitor: Visitor) -> State:

@@ -32,7 +32,16 @@ IN, LOGGED_IN, BACK = "in", "logged in", "back"
 class Handover:
     """Lends one conversation's line for a visitor; ``lent`` is what it goes on as meanwhile."""
 
-    __slots__ = ("_back", "_conversation", "_exchange", "_host", "_tell", "_visitor", "lent")
+    __slots__ = (
+        "_back",
+        "_conversation",
+        "_exchange",
+        "_host",
+        "_opening",
+        "_tell",
+        "_visitor",
+        "lent",
+    )
 
     def __init__(
         self,
@@ -47,7 +56,7 @@ class Handover:
         self._conversation = conversation
         self._visitor = visitor
         self._tell = entered
-        self._back = False
+        self._back = self._opening = False
         self.lent: Lent | None = None
 
     @property
@@ -57,10 +66,18 @@ class Handover:
 
     async def lend(self, server: str, account: str) -> bool:
         """Let a server run the conversation for the owner of an account, if it does."""
+        if self._opening or self.lent is not None:
+            return False
+        self._opening = True
+        try:
+            return await self._open(server, account)
+        finally:
+            self._opening = False
+
+    async def _open(self, server: str, account: str) -> bool:
         conversation = self._conversation
         visitor = replace(self._visitor, account=account)
-        begins = BACK if self._back else IN if conversation.session is None else LOGGED_IN
-        how = {"screen": conversation.display.described(), "begins": begins}
+        how = {"screen": conversation.display.described(), "begins": self._begins(account)}
         line = await self._exchange.open(server, visitor, SHELL, how)
         if line is None:
             return False
@@ -71,6 +88,12 @@ class Handover:
         self._visitor = visitor
         self._lend(line)
         return True
+
+    def _begins(self, account: str) -> str:
+        session = self._conversation.session
+        if self._back or (session is not None and session.person.account == account):
+            return BACK
+        return IN if session is None else LOGGED_IN
 
     def _lend(self, line: Line) -> None:
         """Only pass on from now on, first what waits."""

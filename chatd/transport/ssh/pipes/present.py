@@ -52,7 +52,8 @@ class Present(Pipe):
         """Let a server run this command for the owner of an account, who is there."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
-        line = await exchange.open(server, replace(call.who, account=account), PIPE, how)
+        who, begun = replace(call.who, account=account), self.session is not None
+        line = None if begun else await exchange.open(server, who, PIPE, how)
         if line is None:
             return False
         lender = Lender(
