@@ -15,7 +15,7 @@ from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
-from chatd.store.nats.store import NatsStore
+from chatd.store.nats.store import NatsStore, UnfitError
 from chatd.store.nats.talk import PIECE_BYTES, word_of
 
 from .nats_nodes import Node, said
@@ -427,3 +427,25 @@ def test_who_forgets_a_room_late_takes_nothing_along_that_others_said_meanwhile(
     one.settle()
     there = [event for _, event in waited(other.store.before("lobby", None, 9))]
     assert there == [said("new"), said("late")]
+
+
+@pytest.mark.parametrize(
+    ("stream", "why"),
+    [
+        ({"name": "OTHER", "subjects": ["room.>"]}, "ROOM_0 cannot be made: subjects overlap"),
+        ({"name": "ROOM_1", "subjects": ["room.1.*", "over.1.*.*"]}, "ROOM_1 has another"),
+        ({"name": "KV_nodes", "subjects": ["$KV.nodes.*.*"], "max_age": 10**10}, "KV_nodes has"),
+        ({"name": "KV_records", "subjects": ["$KV.records.*.*"]}, "has another republish"),
+    ],
+)
+def test_a_stream_that_somebody_else_has_made_is_named(
+    nats: Nats, stream: dict[str, object], why: str
+) -> None:
+    where = nats.account()
+    made = Node(where, TestTurn()).store
+    for name in ("ROOM_0", "ROOM_1", "KV_nodes", "KV_nicks", "KV_records"):
+        waited(made._read(made.streams._ask, f"STREAM.DELETE.{name}", {}))
+    waited(made._read(made.streams.make, {**stream, "storage": "file"}))
+    with pytest.raises(UnfitError, match=why):
+        Node(where, TestTurn())
+    waited(made.close())
