@@ -78,9 +78,10 @@ class Rounds:
         for task in self._living:
             task.cancel()
         await asyncio.gather(*self._living, return_exceptions=True)
-        for site in self.sites:
-            await site.end()
+        ended = await asyncio.gather(*(site.end() for site in self.sites), return_exceptions=True)
         self.truth.close()
+        for error in filter(None, ended):
+            raise error
 
     # A round --------------------------------------------------------------------------------------
 
