@@ -294,7 +294,7 @@ def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:
         town.beat(5)
     assert ada.sees() == ["-- bob left", "-- ada is the owner of attic now"]
     assert list(here.chat.rooms["attic"].members) == [ada.session.person]
-    assert here.chat.elsewhere.servers == 0
+    assert here.chat.elsewhere.names == []
     ada.types("/topic mine now")
     assert ada.sees()[-1] == "-- ada set the topic of attic: mine now"
 

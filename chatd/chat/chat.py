@@ -186,7 +186,6 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
-        self.elsewhere.touched(None, person)
         self.nicks.release(person.name)
         self.elsewhere.touched(None, person)
 

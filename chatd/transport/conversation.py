@@ -36,7 +36,6 @@ TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it w
 GOODBYE = Notice("Goodbye.")
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
-
 #: What a line that waits costs beside its characters, in bytes.
 LINE_COST = 64
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Protocol
 
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Message
+from chatd.store.nats.house import House
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
 from chatd.store.nats.layout import RECORDS, unword, word
 from chatd.store.nats.link import AwayError
@@ -32,20 +31,6 @@ _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 
 #: Told of a record that another server has put, or (None) dropped: kind, key, value.
 Changed = Callable[[str, str, str | None], None]
-
-
-class House(Protocol):
-    """What the records need of their store."""
-
-    def tell(self, step: Callable[[], None]) -> None:
-        """Run something in the chat's thread, in the order of the calls."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the chat has so much to do that nothing more is to be taken in for it."""
-
-    def passage(self) -> AbstractAsyncContextManager[None]:
-        """Wait until a page may be taken in for the chat; hold it until that is done."""
 
 
 class Records:
@@ -94,11 +79,6 @@ class Records:
         is_next = message.seq == self._last + 1
         if self._ready.is_set() and is_next and not self._house.is_full:
             self._take(message)
-
-    @property
-    def behind(self) -> int:
-        """The place up to which everything is known."""
-        return self._last
 
     def _take(self, message: Message) -> None:
         """The next message of the stream."""
