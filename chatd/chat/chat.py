@@ -166,7 +166,7 @@ class Chat:
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
-        session.focus_on(next(reversed(person.rooms.values()), None))
+        session.focus_on_newest()
         if not before.sessions:
             self.depart(before, "", now, unseen_by=(session,))
 
@@ -341,7 +341,7 @@ class Chat:
         for session in person.sessions:
             if session.focus is room:
                 session.focus = None
-                session.focus_on(next(reversed(person.rooms.values()), None))
+                session.focus_on_newest()
 
     def _remove(self, person: Person, room: Room, now: float) -> None:
         room.left(person)

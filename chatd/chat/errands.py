@@ -70,7 +70,7 @@ async def answer(
 
 def announce(chat: Chat, announced: Announced) -> None:
     """Tell everyone who is here something."""
-    for person in chat.people.everyone():
+    for person in chat.people.here():
         chat.tell(person, announced)
 
 

@@ -72,7 +72,7 @@ def hold_out(chat: Chat, ban: Ban, now: float) -> int:
     Operators may stay, although an address is theirs as well.
     """
     told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
-    here = [each for each in chat.people.everyone() if not (each.operator or each.server)]
+    here = [person for person in chat.people.here() if not person.operator]
     out = [person for person in here if ban.target.covers(person.known)]
     for person in out:
         disconnect(chat, person, told)
