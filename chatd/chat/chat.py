@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chatd.chat import errands, names
+from chatd.chat import names
 from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
 from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.entrance import Entrance, Visitor
+from chatd.chat.errand import Errand
 from chatd.chat.events import (
     Acted,
     Joined,
@@ -366,7 +367,7 @@ class Chat:
         """Let somebody do more or less in a room, in somebody's name or in the server's."""
         room.members[person].role = role
         if person.server:
-            self.elsewhere.asking.send(person, by, errands.ROLE, room.name.key, role.value)
+            self.elsewhere.asking.send(person, by, Errand.ROLE, room.name.key, role.value)
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self._posting.post(room, given, by or person)
 
