@@ -14,9 +14,8 @@ from functools import partial
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Message
 from chatd.store.nats.house import House
-from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
+from chatd.store.nats.jetstream import ElsewhereError, JetStream, answered
 from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.link import AwayError
 from chatd.store.nats.turns import Turns
 from chatd.store.turn import Answer
 
@@ -122,18 +121,22 @@ class Records:
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
             known = self._records.get((kind, key), (0, None))
+            publish = partial(
+                self._streams.publish,
+                subject,
+                data,
+                message_id=message_id,
+                expected=known[0],
+                headers=headers,
+            )
             try:
-                place = await self._streams.publish(
-                    subject, data, message_id=message_id, expected=known[0], headers=headers
-                )
+                place = await answered(publish)
             except ElsewhereError:
                 if await self._is_ours(subject, message_id, kind, key):
                     return
                 there = self._records.get((kind, key), (0, None))
                 if there[1] != known[1] and kind not in LAST_WINS:
                     raise
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
             else:
                 if self._records.get((kind, key), (0, None))[0] < place.seq:
                     self._records[kind, key] = (place.seq, value)
@@ -144,12 +147,7 @@ class Records:
 
         What is there is known from now on: that of another server, or nothing.
         """
-        while True:
-            try:
-                message = await self._streams.last(RECORDS, subject)
-                break
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
+        message = await answered(partial(self._streams.last, RECORDS, subject))
         if message is None:  # it was dropped so long ago that even that is forgotten
             self._records.pop((kind, key), None)
             return False
