@@ -96,13 +96,8 @@ class Elsewhere:
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
 
     @property
-    def servers(self) -> int:
-        """How many others there are."""
-        return len(self.heard.servers)
-
-    @property
     def names(self) -> list[str]:
-        """What they are called."""
+        """By which names they are known among each other."""
         return list(self.heard.servers)
 
     def others(self) -> list[tuple[str, int, float]]:

@@ -148,7 +148,7 @@ class Lease(Service):
             return
         self._admission.closed = AWAY
         self._chat.elsewhere.hang_up(LOST)
-        people = [person for person in self._chat.people.everyone() if not person.server]
+        people = self._chat.people.here()
         self._log.error("cluster: out of touch, {count} people let go of", count=len(people))
         now = self._now()
         for person in people:
