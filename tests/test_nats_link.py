@@ -9,7 +9,9 @@ import pytest
 from chatd.store.nats.asked import Asked, Questions
 from chatd.store.nats.client import Message, read_headers
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, place_of
-from chatd.store.nats.link import AwayError
+from chatd.store.nats.link import AwayError, in_time
+
+from .served import PATIENCE
 
 
 def asking(about: Callable[[Questions], Awaitable[None]], seconds: float = 60.0) -> None:
@@ -109,3 +111,22 @@ def test_what_passes_is_asked_again(code: int, kind: int, raises: type[Exception
     with pytest.raises(raises) as raised:
         place_of(Message("", json.dumps({"error": error}).encode(), {}))
     assert type(raised.value) is raises
+
+
+def test_what_passes_over_that_it_is_to_stop_is_given_up_in_time() -> None:
+    stopped = 0
+
+    async def connecting() -> None:
+        nonlocal stopped
+        while stopped < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                stopped += 1
+
+    async def work() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(in_time(connecting(), 0.01), PATIENCE)
+
+    asyncio.run(work())
+    assert stopped == 3
