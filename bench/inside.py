@@ -18,6 +18,7 @@ from chatd.chat.ignoring import ignore
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.preferences import THEMES, TIMES, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
+from chatd.chat.speaking import say
 from chatd.store.memory import MemoryStore
 from chatd.terminal.colours import ALL, INDEXED
 from chatd.terminal.preferred import style_for
@@ -125,7 +126,7 @@ def _message(hall: Hall, session: Session, text: str, messages: int) -> float:
     for _ in range(5):
         began = time.process_time()
         for _ in range(messages):
-            hall.chat.say(session, text, 0.0)
+            say(hall.chat, session, text, 0.0)
             hall.end_turns()
         spans.append((time.process_time() - began) / messages * 1e6)
     return median(spans)
@@ -208,7 +209,7 @@ def slices(members: int) -> str:
     gc.freeze()  # what the garbage collector does with so many is not what is asked here
     found = []
     for _ in range(5):
-        hall.chat.say(sessions[0], "x" * 64, 0.0)
+        say(hall.chat, sessions[0], "x" * 64, 0.0)
         found.append(hall.end_turns())
     gc.unfreeze()
     turns, longest = found[0][0], median([each for _, each in found])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatd.chat.events import RoomEvent, Said
 from chatd.store.nats.store import NatsStore
 from chatd.store.nats.where import Where
 
+from .nats_servers import Nats
 from .turns import TestTurn, waited
 
 Row = tuple[str, str, int, RoomEvent]
@@ -49,6 +50,22 @@ class Node:
     def settle(self) -> None:
         waited(self.store.before("lobby", None, 0))
         self.turn.run()
+
+
+Nodes = Callable[..., Node]
+
+
+def making(nats: Nats) -> Iterator[Nodes]:
+    """What makes stores of one cluster, all for one thread of the chat; a fixture's steps."""
+    where, turn, made = nats.account(), TestTurn(), []
+
+    def make(**options: Any) -> Node:
+        made.append(Node(where, turn, **options))
+        return made[-1]
+
+    yield make
+    for node in made:
+        waited(node.store.close())
 
 
 def said(text: str) -> Said:

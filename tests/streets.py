@@ -47,8 +47,8 @@ class Street(Town):
             seconds -= 0.25
 
     def dies(self, number: int) -> None:
-        """A server is killed."""
-        self.branches[number].cut_off = True
+        """A server is killed: it keeps its number, and is heard no more."""
+        self.cut(self.servers[number])
 
     def guest(self, number: int, terminal: bytes | None = b"xterm", key: bool = True) -> Guest:
         """Somebody comes to a server by ssh, with ada's key, and has read the greeting."""

@@ -9,6 +9,7 @@ from chatd.chat.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
 from chatd.chat.session import Session
+from chatd.chat.speaking import say_from_outside
 from chatd.store.memory import MemoryStore
 
 from .people import Reader, Server, Someone, finished
@@ -278,8 +279,8 @@ def test_what_is_said_from_outside_is_refused_too(server: Server) -> None:
     ada, bob = owner(server), member(server, "bob")
     ada.types("/ban bob 1h spam")
     with pytest.raises(Refused, match=r"You are banned from attic for another 1 hour \(spam\)\."):
-        server.chat.say_from_outside(
-            bob.session, server.chat.rooms["attic"], "hello", server.now, print
+        say_from_outside(
+            server.chat, bob.session, server.chat.rooms["attic"], "hello", server.now, print
         )
 
 

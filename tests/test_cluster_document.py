@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import textwrap
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.x509.oid import NameOID
 
 from chatd.chat.events import Edited, Joined, Said
 from chatd.chat.search import Search
@@ -42,55 +37,24 @@ def block(first: str, last: str) -> str:
 TEXT = DOCUMENT.read_text(encoding="utf-8")
 
 
-class Authority:
-    """A certificate authority that writes certificates into a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._key = generate_private_key(SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority")])
-        self.write("ca", self.certificate("authority", self._key.public_key(), ca=True))
-
-    def certificate(self, name: str, key: object, *, ca: bool = False) -> x509.Certificate:
-        now = datetime.now(UTC)
-        builder = x509.CertificateBuilder(
-            issuer_name=self._name,
-            subject_name=x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]),
-            public_key=key,  # type: ignore[arg-type] # any kind will do
-            serial_number=x509.random_serial_number(),
-            not_valid_before=now - timedelta(days=1),
-            not_valid_after=now + timedelta(days=1),
-        )
-        address = x509.IPAddress(ip_address("127.0.0.1"))
-        builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([address]), False)
-        return builder.sign(self._key, hashes.SHA256())
-
-    def write(self, name: str, certificate: x509.Certificate, key: bytes = b"") -> None:
-        pem = certificate.public_bytes(serialization.Encoding.PEM)
-        (self.folder / f"{name}.pem").write_bytes(pem + key)
-
-    def proves(self, name: str) -> None:
-        """Write a certificate and its key, in one file."""
-        key = generate_private_key(SECP256R1())
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        self.write(name, self.certificate(name, key.public_key()), pem)
+def certify(folder: Path) -> None:
+    """Make the certificates, and one of somebody whom NATS does not know."""
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl")
+    made = block("mkdir -m 700 authority", "certify backup").replace("DNS:$name", "IP:127.0.0.1")
+    for name in ("backup", "stranger"):
+        made += f"\ncertify {name}; cat {name}.key >> {name}.pem"
+    made += "\nmv * .."
+    subprocess.run(["sh", "-e", "-c", made], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    authority = Authority(tmp_path)
-    for name in ("server", "chat1", "chat2", "stranger"):
-        authority.proves(name)
+    certify(tmp_path)
     (tmp_path / "user.template").write_text(block('{user: "CN=NAME"', "}},"))
     made = block("{ echo 'accounts", "echo 'system_account: SYS'; } > /etc/nats/users.conf")
-    made = made.replace("/etc/nats", str(tmp_path))
-    subprocess.run(["sh", "-c", made], check=True)
-    tls = block("tls {", "}").replace("server.key", "server.pem")
+    subprocess.run(["sh", "-c", made.replace("/etc/nats", str(tmp_path))], check=True)
+    tls = block("tls {", "}").replace("/etc/nats/server", f"{tmp_path}/nats-chat1")
     configuration = tmp_path / "nats.conf"
     configuration.write_text(
         f'listen: "127.0.0.1:-1"\nports_file_dir: "{tmp_path}"\n'
@@ -192,3 +156,8 @@ def test_a_stranger_is_turned_away(
     store = NatsStore(reached(address, tmp_path, "stranger"), TestTurn())
     with pytest.raises(UnfitError, match="Authorization Violation"):
         store.begin()
+
+
+def test_who_makes_a_backup_may_do_everything_in_the_account(address: str, tmp_path: Path) -> None:
+    backup = Node(reached(address, tmp_path, "backup"), TestTurn(), called="chat9")
+    waited(backup.store.close())

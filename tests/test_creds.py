@@ -22,7 +22,7 @@ from chatd.store.nats.store import NatsStore
 
 from .nats_nodes import Node, said
 from .nats_servers import NatsServer
-from .test_cluster_document import Authority
+from .test_cluster_document import certify
 from .turns import TestTurn, waited
 
 OPERATOR, ACCOUNT, USER, SEED = 14 << 3, 0, 20 << 3, 18 << 3
@@ -212,7 +212,7 @@ def shows(context: ssl.SSLContext, folder: Path) -> str:
     """Connect to somebody, and return the name that they are shown."""
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.pem"))
     server.verify_mode = ssl.CERT_REQUIRED
-    server.load_cert_chain(folder / "server.pem")
+    server.load_cert_chain(folder / "nats-chat1.pem", folder / "nats-chat1.key")
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = context.wrap_bio(to_client, to_server, server_hostname="127.0.0.1")
     other = server.wrap_bio(to_server, to_client, server_side=True)
@@ -227,18 +227,16 @@ def shows(context: ssl.SSLContext, folder: Path) -> str:
 
 
 def test_a_newer_certificate_is_shown_at_the_next_connection(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    for name in ("server", "old", "new"):
-        authority.proves(name)
+    certify(tmp_path)
     path = tmp_path / "node.pem"
-    path.write_bytes((tmp_path / "old.pem").read_bytes())
+    path.write_bytes((tmp_path / "chat1.pem").read_bytes())
     context = where.tls(str(tmp_path / "ca.pem"), str(path))
     assert context is not None
-    assert shows(context, tmp_path) == "old"
-    new = (tmp_path / "new.pem").read_bytes()
+    assert shows(context, tmp_path) == "chat1"
+    new = (tmp_path / "chat2.pem").read_bytes()
     (tmp_path / "half").write_bytes(b"not a certificate")
     (tmp_path / "half").rename(path)
-    assert shows(context, tmp_path) == "old"
+    assert shows(context, tmp_path) == "chat1"
     (tmp_path / "whole").write_bytes(new)
     (tmp_path / "whole").rename(path)
-    assert shows(context, tmp_path) == "new"
+    assert shows(context, tmp_path) == "chat2"

@@ -7,6 +7,7 @@ import pytest
 from chatd.chat import names
 from chatd.chat.events import Refused
 from chatd.chat.limits import INVITATIONS, INVITED, KEY_LENGTH, SPOKE
+from chatd.chat.speaking import say_from_outside
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone
@@ -52,8 +53,8 @@ def test_who_knows_the_key_comes_in(server: Server) -> None:
     bob.types("/search in:attic x"), bob.types("/search in:* x")
     assert bob.sees() == ["-- attic needs a key: /join attic KEY.", "-- Nothing was found."]
     with pytest.raises(Refused, match="attic needs a key"):
-        server.chat.say_from_outside(
-            bob.session, server.chat.rooms["attic"], "hello", server.now, print
+        say_from_outside(
+            server.chat, bob.session, server.chat.rooms["attic"], "hello", server.now, print
         )
     bob.types("/join attic open sesame")
     assert last(bob) == "-- You are in attic, with ada."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,26 +15,18 @@ from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
-from chatd.store.nats.store import NatsStore
+from chatd.store.nats.store import NatsStore, UnfitError
 from chatd.store.nats.talk import PIECE_BYTES, word_of
 
-from .nats_nodes import Node, said
+from .nats_nodes import Node, Nodes, making, said
 from .nats_servers import Nats
 from .served import PATIENCE
 from .turns import TestTurn, waited
 
 
 @pytest.fixture
-def nodes(nats: Nats) -> Iterator[Callable[[], Node]]:
-    where, turn, made = nats.account(), TestTurn(), []
-
-    def make() -> Node:
-        made.append(Node(where, turn))
-        return made[-1]
-
-    yield make
-    for node in made:
-        waited(node.store.close())
+def nodes(nats: Nats) -> Iterator[Nodes]:
+    yield from making(nats)
 
 
 def in_time(so: Callable[[], bool]) -> None:
@@ -45,7 +38,7 @@ def has(store: NatsStore, accounts: dict[str, str]) -> bool:
     return bool(waited(store.records("account")) == accounts)
 
 
-def test_all_who_listen_hear_all_in_one_order(nodes: Callable[[], Node]) -> None:
+def test_all_who_listen_hear_all_in_one_order(nodes: Nodes) -> None:
     one, other, third = nodes(), nodes(), nodes()
     for node in (one, other, third):
         node.store.listen("lobby")
@@ -62,7 +55,7 @@ def test_all_who_listen_hear_all_in_one_order(nodes: Callable[[], Node]) -> None
     ]
 
 
-def test_who_does_not_listen_hears_only_what_they_post(nodes: Callable[[], Node]) -> None:
+def test_who_does_not_listen_hears_only_what_they_post(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("here"))
     one.settle()
@@ -82,7 +75,7 @@ def test_who_does_not_listen_hears_only_what_they_post(nodes: Callable[[], Node]
     assert [row[1] for row in other.heard] == ["2", "3"]
 
 
-def test_what_is_not_kept_comes_after_what_was_before_it(nodes: Callable[[], Node]) -> None:
+def test_what_is_not_kept_comes_after_what_was_before_it(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     other.store.listen("lobby")
     other.settle()
@@ -106,7 +99,7 @@ class Deaf:
         return await self._really(subject, lambda told: None if self.deaf else hear(told))
 
 
-def test_a_copy_that_did_not_come_is_read_before_the_next(nodes: Callable[[], Node]) -> None:
+def test_a_copy_that_did_not_come_is_read_before_the_next(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     ears = Deaf(other)
     other.store.listen("lobby")
@@ -123,7 +116,7 @@ def test_a_copy_that_did_not_come_is_read_before_the_next(nodes: Callable[[], No
     assert other.heard == one.heard
 
 
-def test_a_copy_that_did_not_come_is_looked_for_in_time(nodes: Callable[[], Node]) -> None:
+def test_a_copy_that_did_not_come_is_looked_for_in_time(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     Deaf(other)
     other.store.listen("lobby")
@@ -136,7 +129,7 @@ def test_a_copy_that_did_not_come_is_looked_for_in_time(nodes: Callable[[], Node
     assert renewed
 
 
-def test_an_edit_and_a_deletion_are_seen_by_all(nodes: Callable[[], Node]) -> None:
+def test_an_edit_and_a_deletion_are_seen_by_all(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("helo"))
     one.store.post("lobby", "2", said("oops"))
@@ -157,7 +150,7 @@ def test_an_edit_and_a_deletion_are_seen_by_all(nodes: Callable[[], Node]) -> No
 
 
 def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
     assert waited(one.store.claim("ada", "x"))
@@ -175,7 +168,7 @@ def test_a_nick_is_had_once_and_free_when_its_server_is_gone(
 
 
 def test_the_owner_of_a_nick_takes_it_from_a_server_that_lives(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other, third = nodes(), nodes(), nodes()
     assert waited(one.store.claim("ada", "x"))
@@ -188,7 +181,7 @@ def test_the_owner_of_a_nick_takes_it_from_a_server_that_lives(
 
 
 def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
     waited(one.store.put("account", "ada", "1"))
@@ -211,14 +204,14 @@ def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
     assert waited(other.store.records("account")) == {"ada": "4"}
 
 
-def test_the_last_word_counts_in_what_is_nobodys_agreement(nodes: Callable[[], Node]) -> None:
+def test_the_last_word_counts_in_what_is_nobodys_agreement(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     outcomes = [one.store.put("profile", "ada", "1"), other.store.put("profile", "ada", "2")]
     for outcome in outcomes:
         waited(outcome)
 
 
-def test_servers_hear_each_other_and_not_themselves(nodes: Callable[[], Node]) -> None:
+def test_servers_hear_each_other_and_not_themselves(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     end = time.monotonic() + PATIENCE
     while not other.said:  # what is told goes to who listens by then
@@ -234,7 +227,7 @@ def test_servers_hear_each_other_and_not_themselves(nodes: Callable[[], Node]) -
 
 
 def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
     other.store.post("lobby", "1", said("hello"))
@@ -245,7 +238,7 @@ def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
     assert refused.value.code == "gone"
 
 
-def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Callable[[], Node]) -> None:
+def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Nodes) -> None:
     one, other, third = nodes(), nodes(), nodes()
     assert waited(one.store.claim("ada", "x"))
     one.store.give("ada", other.store.name)
@@ -266,7 +259,7 @@ def renews(node: Node) -> None:
 
 
 @pytest.mark.parametrize("size", [PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES])
-def test_servers_hear_also_what_is_very_long(nodes: Callable[[], Node], size: int) -> None:
+def test_servers_hear_also_what_is_very_long(nodes: Nodes, size: int) -> None:
     one, other = nodes(), nodes()
     one.store.tell_all("x" * size)
     one.store.tell_one(other.store.name, "y" * size)
@@ -275,7 +268,7 @@ def test_servers_hear_also_what_is_very_long(nodes: Callable[[], Node], size: in
 
 
 def test_what_is_very_long_and_did_not_come_whole_is_not_heard(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
     tell = one.store.link.tell
@@ -296,9 +289,7 @@ def test_what_is_very_long_and_did_not_come_whole_is_not_heard(
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_rooms_of_others_are_not_forgotten_while_they_live(
-    nodes: Callable[[], Node], again: bool
-) -> None:
+def test_rooms_of_others_are_not_forgotten_while_they_live(nodes: Nodes, again: bool) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("here"))
     one.settle()
@@ -310,7 +301,7 @@ def test_rooms_of_others_are_not_forgotten_while_they_live(
 
 
 def test_what_a_server_says_that_starts_at_the_same_moment_is_not_forgotten(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one = nodes()
     one.store.post("attic", "1", said("left by the dead"))
@@ -334,7 +325,7 @@ def test_what_a_server_says_that_starts_at_the_same_moment_is_not_forgotten(
 
 
 def test_a_room_that_is_gone_takes_nothing_along_that_was_said_since(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("old"))
@@ -346,7 +337,7 @@ def test_a_room_that_is_gone_takes_nothing_along_that_was_said_since(
     assert [event for _, event in waited(other.store.before("lobby", None, 9))] == [said("new")]
 
 
-def test_a_history_of_thousands_is_read_from_anywhere(nodes: Callable[[], Node]) -> None:
+def test_a_history_of_thousands_is_read_from_anywhere(nodes: Nodes) -> None:
     one = nodes()
     for number in range(3000):
         one.store.post("lobby", f"l{number}", said(str(number)))
@@ -363,7 +354,7 @@ def test_a_history_of_thousands_is_read_from_anywhere(nodes: Callable[[], Node])
     assert waited(one.store.count("lobby", 0, rows[0][0])) == 2980
 
 
-def test_what_was_dropped_long_ago_can_be_put_again(nodes: Callable[[], Node]) -> None:
+def test_what_was_dropped_long_ago_can_be_put_again(nodes: Nodes) -> None:
     one = nodes()
     for value in ("1", None):
         waited(one.store.put("account", "ada", value))
@@ -372,7 +363,7 @@ def test_what_was_dropped_long_ago_can_be_put_again(nodes: Callable[[], Node]) -
     assert waited(nodes().store.records("account")) == {"ada": "2"}
 
 
-def test_who_did_not_hear_of_a_change_cannot_undo_it(nodes: Callable[[], Node]) -> None:
+def test_who_did_not_hear_of_a_change_cannot_undo_it(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     waited(one.store.put("account", "ada", "1"))
     in_time(partial(has, other.store, {"ada": "1"}))
@@ -406,3 +397,45 @@ def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nat
 )
 def test_who_a_server_is_for_nats_is_one_plain_word(called: str, word: str) -> None:
     assert word_of(called) == word
+
+
+def test_who_forgets_a_room_late_takes_nothing_along_that_others_said_meanwhile(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    one.store.listen("lobby")
+    one.store.post("lobby", "1", said("old"))
+    one.settle()
+    halt = asyncio.Event()
+    one.store._call(lambda: one.store._line("lobby").wait_for(halt))
+    one.store.post("lobby", "2", said("late"))
+    one.store.unlisten("lobby")
+    one.store.forget("lobby")
+    other.store.post("lobby", "3", said("new"))
+    other.settle()
+    one.store._call(halt.set)
+    one.settle()
+    there = [event for _, event in waited(other.store.before("lobby", None, 9))]
+    assert there == [said("new"), said("late")]
+
+
+@pytest.mark.parametrize(
+    ("stream", "why"),
+    [
+        ({"name": "OTHER", "subjects": ["room.>"]}, "ROOM_0 cannot be made: subjects overlap"),
+        ({"name": "ROOM_1", "subjects": ["room.1.*", "over.1.*.*"]}, "ROOM_1 has another"),
+        ({"name": "KV_nodes", "subjects": ["$KV.nodes.*.*"], "max_age": 10**10}, "KV_nodes has"),
+        ({"name": "KV_records", "subjects": ["$KV.records.*.*"]}, "has another republish"),
+    ],
+)
+def test_a_stream_that_somebody_else_has_made_is_named(
+    nats: Nats, stream: dict[str, object], why: str
+) -> None:
+    where = nats.account()
+    made = Node(where, TestTurn()).store
+    for name in ("ROOM_0", "ROOM_1", "KV_nodes", "KV_nicks", "KV_records"):
+        waited(made._read(made.streams._ask, f"STREAM.DELETE.{name}", {}))
+    waited(made._read(made.streams.make, {**stream, "storage": "file"}))
+    with pytest.raises(UnfitError, match=why):
+        Node(where, TestTurn())
+    waited(made.close())

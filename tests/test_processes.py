@@ -461,7 +461,7 @@ def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
                 os.kill(pid, signal.SIGTERM)
         assert watched.end()
         for caller in cy, bob:
-            caller.sees("-- The server is stopping. Goodbye.")
+            caller.sees("server is stopping.")  # one may move its people before the other ends
             caller.close()
 
 
@@ -486,7 +486,7 @@ def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(tmp_pat
         with killed(server):
             watched = Watched(stack, server.pid_of(1), server.pid_of(2))
             ada, _ = server.caller("ada")
-        ada.sees("-- The server is stopping. Goodbye.")
+        ada.sees("server is stopping.")
         ada.close()
         assert watched.end()
         with pytest.raises(ConnectionRefusedError):

@@ -13,6 +13,7 @@ from chatd.chat.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.returning import end
 from chatd.chat.session import Mark, Trace
+from chatd.chat.speaking import say
 from chatd.store.memory import MemoryStore
 
 from .people import Reader, Server, Someone, finished
@@ -406,7 +407,7 @@ def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.is_cut_off()
     for number in range(RECALLED + 7):
-        server.chat.say(bob.session, str(number), server.now)
+        say(server.chat, bob.session, str(number), server.now)
     shown = come_back(server).sees()
     assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
     assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
@@ -421,7 +422,7 @@ def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_sh
     for room in "abc":
         bob.types(f"/focus {room}")
         for number in range(400):
-            server.chat.say(bob.session, f"{room}{number} {'x' * 100}", server.now)
+            say(server.chat, bob.session, f"{room}{number} {'x' * 100}", server.now)
     bob.types("/dm ada alone")
     back = come_back(server, room=0)
     back.drains()

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from chatd.store.nats.layout import NICKS, NODES, word
 from chatd.store.nats.turns import Turns
 
-from .nats_nodes import Node
+from .nats_nodes import Node, Nodes, making
 from .nats_servers import Nats
-from .turns import TestTurn, waited
-
-Nodes = Callable[[], Node]
+from .turns import waited
 
 
 @pytest.fixture
 def nodes(nats: Nats) -> Iterator[Nodes]:
-    where, turn, made = nats.account(), TestTurn(), []
-
-    def make() -> Node:
-        made.append(Node(where, turn))
-        return made[-1]
-
-    yield make
-    for node in made:
-        waited(node.store.close())
+    yield from making(nats)
 
 
 def renews(node: Node) -> None:

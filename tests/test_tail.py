@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -15,24 +15,14 @@ from chatd.store.nats.messages import Written
 from chatd.store.nats.reading import Found
 from chatd.store.nats.tail import Tail, Tails
 
-from .nats_nodes import Node, said
+from .nats_nodes import Node, Nodes, making, said
 from .nats_servers import Nats
-from .turns import TestTurn, waited
-
-Nodes = Callable[..., Node]
+from .turns import waited
 
 
 @pytest.fixture
 def nodes(nats: Nats) -> Iterator[Nodes]:
-    where, turn, made = nats.account(), TestTurn(), []
-
-    def make(**options: Any) -> Node:
-        made.append(Node(where, turn, **options))
-        return made[-1]
-
-    yield make
-    for node in made:
-        waited(node.store.close())
+    yield from making(nats)
 
 
 def listening(nodes: Nodes, **options: Any) -> Node:

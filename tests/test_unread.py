@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chatd.chat.limits import BOOKMARKS
 from chatd.chat.profiles import KIND
 from chatd.chat.returning import end
+from chatd.chat.speaking import say
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone, finished
@@ -158,7 +159,7 @@ def test_the_pages_of_history_are_all_of_it(said: int, count: int, page: int) ->
     server = Server()
     ada = server.enters("ada")
     for number in range(said):
-        server.chat.say(ada.session, f"m{number}", server.now)
+        say(server.chat, ada.session, f"m{number}", server.now)
     ada.sees()
     ada.types(f"/history {count} page:{page}")
     heading, *rows = ada.sees()

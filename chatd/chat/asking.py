@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatd.chat import errands
+from chatd.chat.errand import Errand
 from chatd.chat.events import Refused
 from chatd.chat.people import Person
 
@@ -41,7 +42,7 @@ class Asking:
 
     # Asking others --------------------------------------------------------------------------------
 
-    def send(self, person: Person, by: Person | None, errand: str, *values: object) -> None:
+    def send(self, person: Person, by: Person | None, errand: Errand, *values: object) -> None:
         """Let the server of somebody do something there, in somebody's name."""
         assert self._neighbours is not None
         text = {
@@ -52,7 +53,7 @@ class Asking:
         }
         self._neighbours.tell_one(person.server, json.dumps(text))
 
-    def send_all(self, by: Person, errand: str, *values: object) -> None:
+    def send_all(self, by: Person, errand: Errand, *values: object) -> None:
         """Let every other server do something to everybody there, in somebody's name."""
         if self._neighbours is not None:
             number = self._elsewhere.introduce(by)
@@ -63,9 +64,9 @@ class Asking:
         """Say something to the owner of an account, if they are on another server."""
         owner = self._elsewhere.heard.owner(account)
         if owner is not None:
-            self.send(owner, None, errands.NOTICE, text)
+            self.send(owner, None, Errand.NOTICE, text)
 
-    async def ask(self, person: Person, by: Person, errand: str, *values: object) -> State:
+    async def ask(self, person: Person, by: Person, errand: Errand, *values: object) -> State:
         """Let the server of somebody do something there, and return what it answers.
 
         :raises Refused: as it says, ``nobody`` or ``away``.

@@ -12,6 +12,7 @@ from chatd.chat.limits import EDIT_SECONDS
 from chatd.chat.people import Person, fold
 from chatd.chat.room import Room, Spoken
 from chatd.chat.session import Session
+from chatd.chat.speaking import too_loud
 from chatd.chat.text import cut
 
 
@@ -26,7 +27,7 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
     spoken = await _own(chat, person, room, now)
     member = room.check_speech(person, now)
     if room.is_too_loud(text):
-        chat.too_loud(person, member, room, now)
+        too_loud(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
     chat.post(room, Edited(now, person.nick, spoken.number, text), person)

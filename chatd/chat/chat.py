@@ -1,8 +1,8 @@
 """Chat: everyone and every room; the one object that the ways in talk to.
 
-Who comes, goes, speaks and moves between rooms is here; what moderators do is in
-`chatd.chat.moderation`.  What is refused raises `Refused` and has changed nothing.  Times are
-seconds since the epoch and come from whoever calls.
+Who comes, goes and moves between rooms is here; who speaks, in `chatd.chat.speaking`; what
+moderators do, in `chatd.chat.moderation`.  What is refused raises `Refused` and has changed
+nothing.  Times are seconds since the epoch and come from whoever calls.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chatd.chat import errands, names
+from chatd.chat import names
 from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
 from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.entrance import Entrance, Visitor
+from chatd.chat.errand import Errand
 from chatd.chat.events import (
-    Acted,
     Joined,
     Left,
     Notice,
@@ -27,9 +27,7 @@ from chatd.chat.events import (
     Role,
     RoleGiven,
     RoomEvent,
-    Said,
 )
-from chatd.chat.expelling import put_out
 from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.logins import Logins
@@ -41,10 +39,10 @@ from chatd.chat.nicks import Nicks
 from chatd.chat.passwords import Checker, Hasher
 from chatd.chat.people import People, Person
 from chatd.chat.places import Places
-from chatd.chat.posting import Acknowledge, Posting
+from chatd.chat.posting import Posting
 from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.profiles import Profiles
-from chatd.chat.room import Member, Room
+from chatd.chat.room import Room
 from chatd.chat.session import Reader, Session
 from chatd.chat.store import Store
 from chatd.chat.text import cut
@@ -95,10 +93,10 @@ class Chat:
         )
         self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
         self.waiting = Waiting(self.people, schedule, is_shared=neighbours is not None)
-        self._posting = Posting(
+        self.posting = Posting(
             store, schedule, incarnation, self.rooms, self.people, self.elsewhere, self.waiting
         )
-        self.moving = Moving(self, self._posting.heed)
+        self.moving = Moving(self, self.posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
             self.entrance.tell_elsewhere = self.elsewhere.asking.tell_owner
@@ -166,7 +164,7 @@ class Chat:
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
-        session.focus_on(next(reversed(person.rooms.values()), None))
+        session.focus_on_newest()
         if not before.sessions:
             self.depart(before, "", now, unseen_by=(session,))
 
@@ -174,7 +172,7 @@ class Chat:
         self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
     ) -> None:
         """Somebody leaves the server; ``unseen_by`` are not shown it."""
-        self._posting.announce(
+        self.posting.announce(
             person,
             lambda room: Left(now, person.nick, room.words_of(person, reason, now), gone=True),
             but=unseen_by,
@@ -186,7 +184,6 @@ class Chat:
         self.places.left(person)
         self.entrance.left(person)
         self.people.remove(person)
-        self.elsewhere.touched(None, person)
         self.nicks.release(person.name)
         self.elsewhere.touched(None, person)
 
@@ -232,7 +229,7 @@ class Chat:
             self._carry_over(person, old.key)
         self.elsewhere.touched(None, person)
         renamed = Renamed(now, old.shown, name.shown)
-        self._posting.announce(person, lambda room: renamed, but=person.sessions)
+        self.posting.announce(person, lambda room: renamed, but=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
 
     def _carry_over(self, person: Person, old: str) -> None:
@@ -241,7 +238,7 @@ class Chat:
             room.renamed(old, person.name.key)
             self.elsewhere.touched(room)
         if person.ignored_by:
-            self._posting.flush(wholly=True)  # what was done under the old nick is judged by it
+            self.posting.flush(wholly=True)  # what was done under the old nick is judged by it
         for other in person.ignored_by:
             other.ignored[person.name.key] = None
             if not any(session.full for session in other.sessions):  # they have read all of it
@@ -297,7 +294,7 @@ class Chat:
         room.came(person, role)
         person.rooms[name.key] = room
         session.focus_on(room)
-        self._posting.post(room, Joined(now, person.nick), person)
+        self.posting.post(room, Joined(now, person.nick), person)
         return room
 
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
@@ -313,7 +310,7 @@ class Chat:
                 self.lasting.changed(room)
             room.invite_for_now(person)
             self.elsewhere.touched(room)
-        self._posting.post(room, Left(now, person.nick, reason, gone=False), person)
+        self.posting.post(room, Left(now, person.nick, reason, gone=False), person)
         self.after_leaving(room, now)
 
     def _restored(self, name: Name, ident: str) -> Room:
@@ -325,7 +322,7 @@ class Chat:
         if not ident:
             same = permanent or self.elsewhere.is_shared  # for every server
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
-        room = Room(name, ident, made, self._posting.has_news, permanent=permanent)
+        room = Room(name, ident, made, self.posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
         return room
@@ -342,7 +339,7 @@ class Chat:
         for session in person.sessions:
             if session.focus is room:
                 session.focus = None
-                session.focus_on(next(reversed(person.rooms.values()), None))
+                session.focus_on_newest()
 
     def _remove(self, person: Person, room: Room, now: float) -> None:
         room.left(person)
@@ -351,11 +348,12 @@ class Chat:
 
     def after_leaving(self, room: Room, now: float) -> None:
         """Somebody has left: a room with nobody in it is gone; one without an owner has an heir."""
-        self._posting.heed(room)
+        self.posting.heed(room)
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
             self.elsewhere.closed(room)
-            self._store.forget(room.id)
+            if self.elsewhere.is_in_touch:  # else somebody may be there, and has said something
+                self._store.forget(room.id)
             return
         heir = room.heir()
         if heir is not None:
@@ -367,87 +365,13 @@ class Chat:
         """Let somebody do more or less in a room, in somebody's name or in the server's."""
         room.members[person].role = role
         if person.server:
-            self.elsewhere.asking.send(person, by, errands.ROLE, room.name.key, role.value)
+            self.elsewhere.asking.send(person, by, Errand.ROLE, room.name.key, role.value)
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
-        self._posting.post(room, given, by or person)
+        self.posting.post(room, given, by or person)
 
     def post(self, room: Room, event: RoomEvent, author: Person) -> None:
         """Let something happen in a room, once the store has given it its place."""
-        self._posting.post(room, event, author)
-
-    # Speaking -------------------------------------------------------------------------------------
-
-    def say(
-        self,
-        session: Session,
-        text: str,
-        now: float,
-        *,
-        room: Room | None = None,
-        act: bool = False,
-        acknowledge: Acknowledge | None = None,
-    ) -> None:
-        """Say something in a room (by default the one with the focus), or do it (/me).
-
-        ``acknowledge`` is told once it is kept.
-
-        :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
-        """
-        room = room or session.room()
-        person = session.person
-        member = room.check_speech(person, now)
-        if room.is_too_loud(text):
-            self.too_loud(person, member, room, now)
-            return
-        person.last_active = member.last_said = now
-        event = (Acted if act else Said)(now, person.nick, text)
-        self._posting.post(room, event, person, session, acknowledge=acknowledge)
-
-    def say_from_outside(
-        self, session: Session, room: Room, text: str, now: float, acknowledge: Acknowledge
-    ) -> None:
-        """Say something into a room without being in it, as a script does.
-
-        :raises Refused: as `Room.check_speech_from_outside`, or ``shouting``.
-        """
-        person = session.person
-        room.check_speech_from_outside(person, now)
-        if room.is_too_loud(text):
-            raise Refused("shouting", f"That was not delivered: {room} does not like capitals.")
-        person.last_active = now
-        said = Said(now, person.nick, text)
-        self._posting.post(room, said, person, session, acknowledge=acknowledge)
-
-    def too_loud(self, person: Person, member: Member, room: Room, now: float) -> None:
-        """Somebody shouted where that is not liked: they are kicked, or refused (``shouting``)."""
-        kicks = room.settings.shouting == "kick" and room.role_of(person) is Role.MEMBER
-        if member.warned and kicks:
-            put_out(self, person, room, None, "shouting", now)
-            return
-        member.warned = True
-        more = "; the next time you are kicked" if kicks else ""
-        raise Refused("shouting", f"That was not delivered: {room} does not like capitals{more}.")
-
-    def say_everywhere(self, session: Session, text: str, now: float) -> int:
-        """Say something in every room that one is in, to each person once; return to how many.
-
-        :raises Refused: as `say`, when it cannot be said in one of the rooms.
-        """
-        person = session.person
-        if not person.rooms:
-            raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
-        for room in person.rooms.values():
-            room.check_speech(person, now)
-            if room.is_too_loud(text):
-                raise Refused("shouting", f"That was not delivered: {room} does not like capitals.")
-        heard = {other for room in person.rooms.values() for other in room.members}
-        person.last_active = now
-        for room in person.rooms.values():
-            room.members[person].last_said = now
-        own = (session,) if session.reader.sees_own else ()
-        said = Said(now, person.nick, text)
-        self._posting.announce(person, lambda room: said, but=own, session=session)
-        return len(heard) - 1
+        self.posting.post(room, event, author)
 
     # People ---------------------------------------------------------------------------------------
 

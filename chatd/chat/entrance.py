@@ -13,7 +13,7 @@ from chatd.chat import names
 from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
-from chatd.chat.lending import Lend, Lent
+from chatd.chat.lending import Lend, LentAway
 from chatd.chat.moving import Proof
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
@@ -88,11 +88,11 @@ class Entrance:
 
         Who has one there that works stays at that server, which is returned; see `Moving.fetch`.
 
-        :raises Lent: when that server runs this connection as well.
+        :raises LentAway: when that server runs this connection as well.
         """
         server = await self.fetch(Proof(account=account.name.key))
         if server and lend is not None and await lend(server, account.name.key):
-            raise Lent
+            raise LentAway
         return server
 
     def moved_in(self, person: Person) -> None:
@@ -124,7 +124,7 @@ class Entrance:
 
         :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
             ``nick-taken``.
-        :raises Lent: when the server where they are runs their connection.
+        :raises LentAway: when the server where they are runs their connection.
         """
         await self._accounts.load()
         self.check(visitor, now)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.bans import Ban
+from chatd.chat.errand import Errand
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.expelling import clear, disconnect, put_out
 from chatd.chat.people import Person
@@ -18,13 +19,6 @@ from chatd.chat.sharing import role_of
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-
-#: What is done to somebody.
-KICK, INVITE, NOTICE, DISCONNECT, ROLE = "kick", "invite", "notice", "disconnect", "role"
-#: What is done to everybody who is here.
-ANNOUNCE, CLOSE = "announce", "close"
-#: What is asked of somebody and answered.
-WHISPER, RENAME, SEEN = "whisper", "rename", "seen"
 
 
 def run(chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]) -> None:
@@ -37,10 +31,10 @@ def run(chat: Chat, person: Person, by: Person | None, errand: str, values: list
 
 def run_for_all(chat: Chat, by: Person | None, errand: str, values: list[Any]) -> None:
     """Do an errand to everybody who is here."""
-    if errand == ANNOUNCE and by is not None:
+    if errand == Errand.ANNOUNCE and by is not None:
         now, text, *_ = values
         announce(chat, Announced(now, by.nick, text))
-    elif errand == CLOSE and by is not None:
+    elif errand == Errand.CLOSE and by is not None:
         key, why, now, *_ = values
         room = chat.rooms.get(key)
         if room is not None and not room.permanent:
@@ -54,14 +48,14 @@ async def answer(
 
     :raises Refused: when it cannot be done.
     """
-    if errand == WHISPER and by is not None:
+    if errand == Errand.WHISPER and by is not None:
         now, text, *_ = values
         return _whisper(chat, person, by, now, text)
-    if errand == RENAME and by is not None:
+    if errand == Errand.RENAME and by is not None:
         new, now, *_ = values
         await chat.rename(person, new, now)
         chat.tell(person, Notice(f"{by.nick} gave you that nick."))
-    elif errand == SEEN:
+    elif errand == Errand.SEEN:
         return {"active": person.last_active}
     else:
         raise Refused("not-known", "The server where they are does not know how to do that.")
@@ -70,7 +64,7 @@ async def answer(
 
 def announce(chat: Chat, announced: Announced) -> None:
     """Tell everyone who is here something."""
-    for person in chat.people.everyone():
+    for person in chat.people.here():
         chat.tell(person, announced)
 
 
@@ -120,8 +114,12 @@ def _disconnect(chat: Chat, person: Person, by: Person, why: str, now: float, *_
     disconnect(chat, person, PutOut(now, None, by.nick, why))
 
 
-_IN_ANY: dict[str, Callable[..., None]] = {NOTICE: _notice, KICK: _kick, ROLE: _role}
+_IN_ANY: dict[str, Callable[..., None]] = {
+    Errand.NOTICE: _notice,
+    Errand.KICK: _kick,
+    Errand.ROLE: _role,
+}
 _IN_A_NAME: dict[str, Callable[..., None]] = {
-    INVITE: _invite,
-    DISCONNECT: _disconnect,
+    Errand.INVITE: _invite,
+    Errand.DISCONNECT: _disconnect,
 }

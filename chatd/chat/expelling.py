@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatd.chat.bans import Ban, Known
+from chatd.chat.errand import Errand
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.people import Person
 from chatd.chat.returning import end
@@ -26,7 +27,7 @@ def put_out(
     """Kick or ban somebody from a room, in somebody's name or (``by`` is None) in the server's."""
     if person.server:
         kept = (str(ban.target), ban.encoded()) if ban is not None else None
-        chat.elsewhere.asking.send(person, by, "kick", room.name.key, why, now, kept)
+        chat.elsewhere.asking.send(person, by, Errand.KICK, room.name.key, why, now, kept)
         return
     chat.take_out(person, room)
     if room.uninvite(person):
@@ -39,7 +40,7 @@ def put_out(
 
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
-    chat.elsewhere.asking.send_all(by, "close", room.name.key, why, now)
+    chat.elsewhere.asking.send_all(by, Errand.CLOSE, room.name.key, why, now)
     chat.lasting.end(room)
     clear(chat, room, by, why, now)
 
@@ -72,7 +73,7 @@ def hold_out(chat: Chat, ban: Ban, now: float) -> int:
     Operators may stay, although an address is theirs as well.
     """
     told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
-    here = [each for each in chat.people.everyone() if not (each.operator or each.server)]
+    here = [person for person in chat.people.here() if not person.operator]
     out = [person for person in here if ban.target.covers(person.known)]
     for person in out:
         disconnect(chat, person, told)

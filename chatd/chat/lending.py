@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Lend = Callable[[str, str], Awaitable[bool]]
 
 
-class Lent(Exception):  # noqa: N818 - a no, not an error
+class LentAway(Exception):  # noqa: N818 - a no, not an error
     """A connection is run by another server from now on."""
 
 

@@ -16,7 +16,7 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
 
     :raises Refused: ``no-change``, ``banned``, ``not-invited`` and as
         `chatd.chat.logins.Logins.prove`.
-    :raises Lent: when the server where the owner is runs the connection.
+    :raises LentAway: when the server where the owner is runs the connection.
     """
     check_stranger(session.person)
     account = await chat.logins.prove(nick, password, session.address, now, session.person)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from chatd.chat.archive import read_limit
 from chatd.chat.chat import Chat
+from chatd.chat.errand import Errand
 from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
 from chatd.chat.expelling import put_out
 from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
@@ -89,7 +90,7 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         chat.audit.note(now, person, "invite", other.nick, room=room)
         chat.elsewhere.touched(room)
     if other.server:
-        chat.elsewhere.asking.send(other, person, "invite", now, room.name.shown)
+        chat.elsewhere.asking.send(other, person, Errand.INVITE, now, room.name.shown)
     if person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))

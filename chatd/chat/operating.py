@@ -7,6 +7,7 @@ from chatd.chat.banning import covered, find, targets_of
 from chatd.chat.bans import Ban, Kind, Target
 from chatd.chat.chat import Chat
 from chatd.chat.durations import duration, split_duration, term
+from chatd.chat.errand import Errand
 from chatd.chat.events import Announced, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.people import Person
@@ -40,7 +41,7 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     why = cut(reason, REASON_LENGTH)
     chat.audit.note(now, person, "server kick", other.nick, reason=why)
     if other.server:
-        chat.elsewhere.asking.send(other, person, errands.DISCONNECT, why, now)
+        chat.elsewhere.asking.send(other, person, Errand.DISCONNECT, why, now)
     else:
         expelling.disconnect(chat, other, PutOut(now, None, person.nick, why))
     return other
@@ -108,7 +109,7 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
     chat.audit.note(now, person, "server say", reason=text)
-    chat.elsewhere.asking.send_all(person, errands.ANNOUNCE, now, text)
+    chat.elsewhere.asking.send_all(person, Errand.ANNOUNCE, now, text)
     errands.announce(chat, Announced(now, person.nick, text))
 
 
@@ -141,9 +142,9 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
     if other.server:
-        await chat.elsewhere.asking.ask(other, person, errands.RENAME, new, now)
+        await chat.elsewhere.asking.ask(other, person, Errand.RENAME, new, now)
     else:
-        await errands.answer(chat, other, person, errands.RENAME, [new, now])
+        await errands.answer(chat, other, person, Errand.RENAME, [new, now])
     chat.audit.note(now, person, "server rename", f"{old} {name}")
 
 

@@ -133,8 +133,12 @@ class People:
         return len(self._by_key)
 
     def everyone(self) -> list[Person]:
-        """All who are here."""
+        """All who are here, or on another server of a cluster."""
         return list(self._by_key.values())
+
+    def here(self) -> list[Person]:
+        """All who are on this server."""
+        return [person for person in self._by_key.values() if not person.server]
 
     def find(self, nick: str) -> Person | None:
         """Who carries this nick, however it is capitalised."""

@@ -86,8 +86,7 @@ class PeopleTold:
     def in_turn(self) -> list[Person]:
         """Some of those of whom something may be otherwise that nobody has said, each in turn."""
         if not self._unseen:
-            here = (person for person in self._chat.people.everyone() if not person.server)
-            self._unseen = [*dict.fromkeys((*here, *self._sent))]
+            self._unseen = [*dict.fromkeys((*self._chat.people.here(), *self._sent))]
         some = self._unseen[-SEEN_AT_ONCE:]
         del self._unseen[-SEEN_AT_ONCE:]
         return some

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from chatd.chat.accounts import Account
+from chatd.chat.errand import Errand
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
 from chatd.chat.people import Person, fold
 from chatd.chat.session import Session
@@ -41,7 +42,7 @@ def whisper(
 async def _whisper_elsewhere(
     chat: Chat, session: Session, other: Person, text: str, now: float
 ) -> None:
-    answer = await chat.elsewhere.asking.ask(other, session.person, "whisper", now, text)
+    answer = await chat.elsewhere.asking.ask(other, session.person, Errand.WHISPER, now, text)
     _echo(session, other.nick, text, now)
     if "waits" in answer:
         session.deliver(Notice(answer["waits"]))

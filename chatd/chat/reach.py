@@ -30,10 +30,9 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
     waiting = _waiting(session.person)
     if not chat.elsewhere.is_shared:
         return [is_open, people, _counted(seen, "room"), *waiting]
-    here = sum(not person.server for person in everyone)
     return [
         f"this is {_called(chat.elsewhere.called)}, {is_open}",
-        f"{people} in all, {here} of them on this server",
+        f"{people} in all, {len(chat.people.here())} of them on this server",
         _counted(seen, "room"),
         *_others(chat, now),
         *_cluster(chat, now),

@@ -280,6 +280,10 @@ class Session:
                 other.audience.restyle(self, self.style_in(other))
         self.reader.refocused()
 
+    def focus_on_newest(self) -> None:
+        """Give the focus to the room that this person has come into last, or to none."""
+        self.focus_on(next(reversed(self.person.rooms.values()), None))
+
     def part(self) -> None:
         """Take this connection away from its person: it listens in none of their rooms any more."""
         self.person.sessions.remove(self)

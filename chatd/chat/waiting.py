@@ -151,7 +151,7 @@ class Waiting:
             self._tell(Notice(BACK))
 
     def _tell(self, notice: Notice) -> None:
-        for person in self._people.everyone():
+        for person in self._people.here():
             for session in person.sessions:
                 session.deliver(notice)
 

@@ -15,10 +15,11 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 
 from chatd.tap.part import Part
+from chatd.transport.farewell import MOVING_SECONDS
 
-#: Seconds that everyone has to hear a goodbye and the store to close; who is not done then is
-#: killed.  A store gives itself 10.
-STOP_SECONDS = 15.0
+#: Seconds that a process has to hand its people over, to say goodbye and to close the store, which
+#: gives itself 10; who is not done then is killed.
+STOP_SECONDS = MOVING_SECONDS + 15.0
 #: What a process logs as it begins to take connections; the one that started it reads that.
 READY = "process {number} of {of} takes connections, pid {pid}"
 

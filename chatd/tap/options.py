@@ -9,7 +9,7 @@ from functools import partial
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
@@ -39,9 +39,6 @@ from chatd.transport.ssh import (
     read_authorized_keys,
 )
 from chatd.transport.ways import AUTO, NAMES
-
-if TYPE_CHECKING:
-    pass
 
 _T = TypeVar("_T")
 

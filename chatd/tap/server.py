@@ -69,7 +69,6 @@ def makeService(options: Options) -> IService:
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
     """The server that these options describe, on a reactor, with another store if there is one."""
     clock: IReactorTime = IReactorTime(reactor)
-    core: IReactorCore = reactor
     names.prepare()
     server = MultiService()
     if options["processes"].was_started:
@@ -78,6 +77,34 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     if cluster is not None:
         Keeping(partial(_begin_cluster, cluster)).setServiceParent(server)
     store = store or cluster or _store(options, reactor, server)
+    chat = _chat(options, reactor, server, store, cluster)
+    host = Host(
+        chat,
+        clock,
+        time.time,
+        motd=options["motd"],
+        flood=options["flood"],
+        operators=options["admin"],
+        exchange=Exchange(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
+    )
+    chat.places.awaits = partial(await_return, host)
+    admission = Admission(options["max-connections"], options["per-address"])
+    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    if cluster is not None:
+        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
+    Watching(chat, clock, time.time).setServiceParent(server)
+    Farewell(chat, store, clock, time.time).setServiceParent(server)
+    _open_ways(options, reactor, server, host, admission)
+    if options["processes"].was_started:
+        Ready(options["processes"]).setServiceParent(server)
+    return server
+
+
+def _chat(
+    options: Options, reactor: Any, server: MultiService, store: Store, cluster: NatsStore | None
+) -> Chat:
+    """The chat of a server, which reads what its store has when that begins."""
+    clock: IReactorTime = IReactorTime(reactor)
     thread = PasswordThread(reactor)
     thread.setServiceParent(server)
     chat = Chat(
@@ -95,32 +122,21 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     if options["allow"] is not None:
         chat.welcome.invited = options["allow"]
     Keeping(lambda: _begin(chat)).setServiceParent(server)
-    host = Host(
-        chat,
-        clock,
-        time.time,
-        motd=options["motd"],
-        flood=options["flood"],
-        operators=options["admin"],
-        exchange=Exchange(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
-    )
-    chat.places.awaits = partial(await_return, host)
-    admission = Admission(options["max-connections"], options["per-address"])
-    raise_descriptor_limit(options["max-connections"] + admission.reserve)
+    return chat
+
+
+def _open_ways(
+    options: Options, reactor: Any, server: MultiService, host: Host, admission: Admission
+) -> None:
+    """Let the ways in that were asked for be open while a server runs."""
+    core: IReactorCore = reactor
     desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
     ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
-    if cluster is not None:
-        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
-    Watching(chat, clock, time.time).setServiceParent(server)
-    Farewell(chat, store, clock, time.time).setServiceParent(server)
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
         factory = GateFactory(Door(host, admission, ways, declared, proxies))
         Listening(way, endpoint, factory).setServiceParent(server)
-    if options["processes"].was_started:
-        Ready(options["processes"]).setServiceParent(server)
-    return server
 
 
 def _begin(chat: Chat) -> None:

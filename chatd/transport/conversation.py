@@ -16,7 +16,7 @@ from chatd.chat.commands import receive
 from chatd.chat.completion import NOTHING, Completion, complete
 from chatd.chat.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent, Refused
-from chatd.chat.lending import Lent
+from chatd.chat.lending import LentAway
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
 from chatd.chat.preferences import DEFAULT, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
@@ -26,8 +26,7 @@ from chatd.transport.display import Display, Plain
 from chatd.transport.greeting import greet
 from chatd.transport.host import Host, log_guess
 from chatd.transport.lending.handover import Handover
-from chatd.transport.lending.lent import Lent as LentLine
-from chatd.transport.lending.lent import nothing
+from chatd.transport.lending.lent import Lent, nothing
 from chatd.transport.outbox import Outbox
 from chatd.transport.pacing import Pacing
 from chatd.transport.parting import Goodbye, keep_place
@@ -35,7 +34,6 @@ from chatd.transport.parting import Goodbye, keep_place
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 GOODBYE = Notice("Goodbye.")
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
-
 
 #: What a line that waits costs beside its characters, in bytes.
 LINE_COST = 64
@@ -296,7 +294,7 @@ class Conversation:
     # On another server ----------------------------------------------------------------------------
 
     @property
-    def lent(self) -> LentLine | None:
+    def lent(self) -> Lent | None:
         """What this goes on as while another server runs it."""
         return self._handover.lent if self._handover is not None else None
 
@@ -439,7 +437,7 @@ class Conversation:
             if self.session is not None:
                 log_guess(refused, self.session.address)
                 self.session.deliver(refused.as_event())
-        except (CancelledError, Lent):
+        except (CancelledError, LentAway):
             return  # gone before they said what they were asked, or run elsewhere
         except Exception as bug:
             self.broken(bug)

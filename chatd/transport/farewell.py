@@ -51,7 +51,7 @@ class Farewell(Service):
 
     async def _stop(self) -> None:
         self._chat.moving.closed = True
-        everyone = [each for each in self._chat.people.everyone() if not each.server]
+        everyone = self._chat.people.here()
         self._chat.elsewhere.hang_up(MOVED.text)
         await self._move(everyone)
         for person in everyone:

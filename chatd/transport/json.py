@@ -20,6 +20,7 @@ from chatd.chat.preferences import Preferences
 from chatd.chat.private import whisper
 from chatd.chat.room import Room
 from chatd.chat.session import Session
+from chatd.chat.speaking import say
 from chatd.chat.welcome import TURNED_AWAY
 from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host, log_guess
@@ -322,7 +323,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
                 self._answer(given, seq=outcome)
 
         where = self._room(session, room)
-        self.host.chat.say(session, text, now, room=where, acknowledge=kept)
+        say(self.host.chat, session, text, now, room=where, acknowledge=kept)
 
     async def _history(self, session: Session, asked: json.History) -> None:
         where = self.host.chat.find_room(asked.room, session.person)

@@ -94,9 +94,9 @@ class Lease(Service):
 
     def _beat(self) -> None:
         now = self._clock.seconds()
+        self._chat.elsewhere.look(self._now())
         if now - self._renewed_at > FENCE_SECONDS:
             self._let_go()
-        self._chat.elsewhere.look(self._now())
         self._feel(now)
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
@@ -148,7 +148,7 @@ class Lease(Service):
             return
         self._admission.closed = AWAY
         self._chat.elsewhere.hang_up(LOST)
-        people = [person for person in self._chat.people.everyone() if not person.server]
+        people = self._chat.people.here()
         self._log.error("cluster: out of touch, {count} people let go of", count=len(people))
         now = self._now()
         for person in people:

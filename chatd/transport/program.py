@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
-from chatd.chat.lending import Lent as LentAway
+from chatd.chat.lending import LentAway
 from chatd.chat.log import Style
 from chatd.chat.pace import Pace
 from chatd.chat.preferences import Preferences

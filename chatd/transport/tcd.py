@@ -21,6 +21,7 @@ from chatd.chat.people import fold
 from chatd.chat.preferences import Preferences
 from chatd.chat.room import Room
 from chatd.chat.session import Session
+from chatd.chat.speaking import say
 from chatd.chat.welcome import TURNED_AWAY
 from chatd.transport.host import Arrival, Host
 from chatd.transport.program import ProgramProtocol
@@ -253,7 +254,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         session = whose.session
         assert session is not None  # who has a place has come in
         text = "\n".join(request.lines)
-        self.host.chat.say(session, text, self.host.now(), room=place.room)
+        say(self.host.chat, session, text, self.host.now(), room=place.room)
 
     def _disconnect(self) -> None:
         session = self.session

@@ -14,6 +14,7 @@ from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms,
 from chatd.chat.commands.command import Call, Command, Takes
 from chatd.chat.events import Refused
 from chatd.chat.session import Session
+from chatd.chat.speaking import say
 from chatd.chat.text import cut
 
 __all__ = ["COMMANDS", "Command", "receive"]
@@ -30,7 +31,7 @@ def receive(chat: Chat, session: Session, line: str, now: float) -> Awaitable[No
         if line.strip() == "!leave":
             return _run(chat, session, "quit", "", now)
         if line.strip():
-            chat.say(session, line[1:] if line.startswith("//") else line, now)
+            say(chat, session, line[1:] if line.startswith("//") else line, now)
         return None
     name, _, words = line[1:].partition(" ")
     return _run(chat, session, name, words.strip(), now)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from contextlib import suppress
 
-from chatd.chat import errands, moderation, unread
+from chatd.chat import moderation, unread
 from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import in_room, roster
 from chatd.chat.durations import duration
+from chatd.chat.errand import Errand
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.people import Person
@@ -90,7 +91,7 @@ def _whois(call: Call) -> Awaitable[None] | None:
 async def _whois_elsewhere(call: Call, other: Person) -> None:
     """Ask their server how long they are idle; when it does not answer, tell what is known here."""
     with suppress(Refused):
-        answer = await call.chat.elsewhere.asking.ask(other, call.person, errands.SEEN)
+        answer = await call.chat.elsewhere.asking.ask(other, call.person, Errand.SEEN)
         other.last_active = answer.get("active", other.last_active)
     _tell_of(call, other)
 

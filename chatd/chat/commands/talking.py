@@ -10,6 +10,7 @@ from chatd.chat.durations import duration
 from chatd.chat.events import Refused
 from chatd.chat.limits import EDIT_SECONDS
 from chatd.chat.private import whisper
+from chatd.chat.speaking import say, say_everywhere
 
 
 def _unquoted(text: str) -> str:
@@ -35,14 +36,14 @@ def _reply(call: Call) -> Awaitable[None] | None:
 
 def _bc(call: Call) -> None:
     text = need(call, _unquoted(call.words), "TEXT")
-    people = call.chat.say_everywhere(call.session, text, call.now)
+    people = say_everywhere(call.chat, call.session, text, call.now)
     rooms = len(call.person.rooms)
     others = "1 other person" if people == 1 else f"{people} other people"
     call.answer(f"Said in {rooms} room{'s' * (rooms != 1)}, to {others}.")
 
 
 def _me(call: Call) -> None:
-    call.chat.say(call.session, need(call, call.words, "TEXT"), call.now, act=True)
+    say(call.chat, call.session, need(call, call.words, "TEXT"), call.now, act=True)
 
 
 async def _edit(call: Call) -> None:

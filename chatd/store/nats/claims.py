@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from chatd.chat.store import away
 from chatd.store.nats.client import Message
-from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
+from chatd.store.nats.jetstream import ElsewhereError, JetStream, answered
 from chatd.store.nats.layout import NICKS, NODES, word
-from chatd.store.nats.link import AwayError
 from chatd.store.nats.turns import Turns
 
 _NODE = "$KV.nodes."
@@ -70,28 +71,20 @@ class Claims:
         subject, expected = f"$KV.nicks.{word(nick)}", 0
         data = json.dumps({"lease": self.lease, "holder": holder}).encode()
         while True:
+            publish = partial(self._streams.publish, subject, data, expected=expected)
             try:
-                place = await self._streams.publish(subject, data, expected=expected)
+                place = await answered(publish)
             except ElsewhereError:
-                there = await self._there(subject)
+                there = await answered(partial(self._streams.last, NICKS, subject))
                 if there is None:
                     expected = 0
                     continue
                 if not owner and await self._is_held(there):
                     return False
                 expected = there.seq
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
             else:
                 self._claims[nick] = _Claim(holder, place.seq)
                 return True
-
-    async def _there(self, subject: str) -> Message | None:
-        while True:
-            try:
-                return await self._streams.last(NICKS, subject)
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
 
     async def _is_held(self, claim: Message) -> bool:
         """Whether a claim is that of another server, which lives."""
@@ -99,11 +92,8 @@ class Claims:
         return lease is not None and lease != self.lease and await self._lives(lease)
 
     async def _lives(self, lease: str) -> bool:
-        while True:
-            try:
-                return await self._streams.last(NODES, f"{_NODE}{lease}") is not None
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
+        last = partial(self._streams.last, NODES, f"{_NODE}{lease}")
+        return await answered(last) is not None
 
     async def living(self) -> frozenset[str]:
         """The leases of all servers that live.
@@ -139,15 +129,8 @@ class Claims:
             if known is None:
                 return
             data = json.dumps({"lease": server, "holder": ""}).encode()
-            subject = f"$KV.nicks.{word(nick)}"
-            while True:
-                try:
-                    await self._streams.publish(subject, data, expected=known.revision)
-                    break
-                except ElsewhereError:
-                    break  # the other server has it already
-                except (AwayError, DeclinedError):
-                    await asyncio.sleep(0.1)
+            with suppress(ElsewhereError):  # the other server has it already
+                await self._replace(nick, known, data)
 
     async def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
@@ -156,17 +139,21 @@ class Claims:
             if known is None or known.holder != holder:
                 return
             del self._claims[nick]
-            subject = f"$KV.nicks.{word(nick)}"
-            while True:
-                try:
-                    await self._streams.publish(
-                        subject, b"", expected=known.revision, headers=_GIVEN_BACK
-                    )
-                    break
-                except ElsewhereError:
-                    break  # it was not ours any more, or is given back already
-                except (AwayError, DeclinedError):
-                    await asyncio.sleep(0.1)
+            with suppress(ElsewhereError):  # it was not ours any more, or is given back already
+                await self._replace(nick, known, b"", _GIVEN_BACK)
+
+    async def _replace(
+        self, nick: str, claim: _Claim, data: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Put something in the place of a claim that is known here."""
+        publish = partial(
+            self._streams.publish,
+            f"$KV.nicks.{word(nick)}",
+            data,
+            expected=claim.revision,
+            headers=headers,
+        )
+        await answered(publish)
 
 
 def _lease(message: Message) -> str | None:

@@ -67,6 +67,17 @@ class DirectClient(Client):
 
         return end
 
+    def _connect_command(self) -> bytes:
+        """Called by nats-py for the first words to a server, which may hold a password.
+
+        :raises errors.Error: when they would not be encrypted although that was asked for.
+        """
+        server = self._current_server
+        wanted = self.options.get("tls") or (server is not None and server.uri.scheme == "tls")
+        if wanted and not self._server_info.get("tls_required"):
+            raise errors.Error("nats: the server does not require TLS")
+        return super()._connect_command()
+
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:

@@ -1,4 +1,4 @@
-"""What a room of the cluster needs of its store, and what is posted to it."""
+"""What a room of the cluster, and the records, need of their store; what is posted to a room."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Step = Callable[[], None]
 
 
 class House(Protocol):
-    """What a room needs of its store."""
+    """What they need of their store."""
 
     @property
     def streams(self) -> JetStream:

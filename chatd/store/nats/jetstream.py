@@ -6,14 +6,17 @@ any replica, which may be behind the leader; whoever knows what has to be there 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chatd.store.nats.client import Message, read_headers
 from chatd.store.nats.link import AwayError, Link
+
+Found = TypeVar("Found")
 
 #: Messages, and bytes, of one page.
 PAGE = 500
@@ -29,6 +32,8 @@ _GONE = (10043, 10057)
 _PASSING = (10005, 10008, 10023, 10039, 10074, 10077, 10158)
 #: A message that is larger than the stream takes.
 TOO_LARGE = 10054
+#: Seconds until something is asked again.
+_PAUSE_SECONDS = 0.1
 
 
 class DeclinedError(Exception):
@@ -165,6 +170,20 @@ class JetStream:
 
     async def _ask(self, what: str, data: Mapping[str, object]) -> dict[str, Any]:
         return _answer(await self.link.ask(f"$JS.API.{what}", json.dumps(data).encode()))
+
+
+async def answered(ask: Callable[[], Awaitable[Found]]) -> Found:
+    """Ask again and again until there is an answer; who must not wait for ever has a timeout.
+
+    :raises ElsewhereError: as what is asked.
+    """
+    while True:
+        try:
+            return await ask()
+        except ElsewhereError:
+            raise
+        except (AwayError, DeclinedError):  # servers that come and go decline much for a while
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def place_of(message: Message) -> Place:

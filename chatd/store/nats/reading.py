@@ -1,4 +1,4 @@
-"""How a room is read: what was said last, next, and what is looked for.
+"""How a room is read: what was said last, and next, and how much that is.
 
 A stream is read forward only.  Where the last so many messages of a room begin is found by asking,
 for some places, how many come after.  What was deleted is erased; what was edited is patched here,

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Protocol
 
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Message
-from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, JetStream
+from chatd.store.nats.house import House
+from chatd.store.nats.jetstream import ElsewhereError, JetStream, answered
 from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.link import AwayError
 from chatd.store.nats.turns import Turns
 from chatd.store.turn import Answer
 
@@ -32,20 +30,6 @@ _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
 
 #: Told of a record that another server has put, or (None) dropped: kind, key, value.
 Changed = Callable[[str, str, str | None], None]
-
-
-class House(Protocol):
-    """What the records need of their store."""
-
-    def tell(self, step: Callable[[], None]) -> None:
-        """Run something in the chat's thread, in the order of the calls."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether the chat has so much to do that nothing more is to be taken in for it."""
-
-    def passage(self) -> AbstractAsyncContextManager[None]:
-        """Wait until a page may be taken in for the chat; hold it until that is done."""
 
 
 class Records:
@@ -95,11 +79,6 @@ class Records:
         if self._ready.is_set() and is_next and not self._house.is_full:
             self._take(message)
 
-    @property
-    def behind(self) -> int:
-        """The place up to which everything is known."""
-        return self._last
-
     def _take(self, message: Message) -> None:
         """The next message of the stream."""
         if message.seq <= self._last:
@@ -142,18 +121,22 @@ class Records:
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
             known = self._records.get((kind, key), (0, None))
+            publish = partial(
+                self._streams.publish,
+                subject,
+                data,
+                message_id=message_id,
+                expected=known[0],
+                headers=headers,
+            )
             try:
-                place = await self._streams.publish(
-                    subject, data, message_id=message_id, expected=known[0], headers=headers
-                )
+                place = await answered(publish)
             except ElsewhereError:
                 if await self._is_ours(subject, message_id, kind, key):
                     return
                 there = self._records.get((kind, key), (0, None))
                 if there[1] != known[1] and kind not in LAST_WINS:
                     raise
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
             else:
                 if self._records.get((kind, key), (0, None))[0] < place.seq:
                     self._records[kind, key] = (place.seq, value)
@@ -164,12 +147,7 @@ class Records:
 
         What is there is known from now on: that of another server, or nothing.
         """
-        while True:
-            try:
-                message = await self._streams.last(RECORDS, subject)
-                break
-            except (AwayError, DeclinedError):
-                await asyncio.sleep(0.1)
+        message = await answered(partial(self._streams.last, RECORDS, subject))
         if message is None:  # it was dropped so long ago that even that is forgotten
             self._records.pop((kind, key), None)
             return False

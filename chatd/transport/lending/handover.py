@@ -136,6 +136,6 @@ class Handover:
         """They are in here: where they were, if that is known."""
         session = self._conversation.session
         if self._back and session is not None and session.focus is None:
-            session.focus_on(next(reversed(session.person.rooms.values()), None))
+            session.focus_on_newest()
         if self._tell is not None:
             self._tell()

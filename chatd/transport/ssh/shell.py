@@ -163,7 +163,7 @@ class Shell:
         """They are in; who has said at another server who they are is where they were."""
         session = self._conversation.session
         if session is not None and self._begins != IN and session.focus is None:
-            session.focus_on(next(reversed(session.person.rooms.values()), None))
+            session.focus_on_newest()
         if session is not None and self._begins == LOGGED_IN:
             session.deliver(Notice(f"You are logged in as {session.person.nick}."))
         self._receipt.sent()

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatd.chat import entrance
 from chatd.chat.events import Refused
-from chatd.chat.lending import Lent
+from chatd.chat.lending import LentAway
 from chatd.transport.host import Host
 from chatd.transport.ssh.visitor import Channel
 
@@ -89,7 +89,7 @@ class Pipe:
         Deferred.fromCoroutine(step).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        if not failure.check(Lent):
+        if not failure.check(LentAway):
             self.attempt(failure.raiseException)
 
     def check_welcome(self) -> None:

@@ -11,6 +11,7 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.pace import Pace
 from chatd.chat.session import Session
+from chatd.chat.speaking import say_from_outside
 from chatd.transport.lending.lent import Lent
 from chatd.transport.ssh.pipes.pipe import INTERRUPTED, REFUSED, Call, Misused
 from chatd.transport.ssh.pipes.present import Present
@@ -108,7 +109,7 @@ class Say(Present):
             self._waiting -= len(line)
             room = host.chat.find_room(self._room, session.person)
             self._unkept += 1
-            host.chat.say_from_outside(session, room, line, host.now(), self._kept)
+            say_from_outside(host.chat, session, room, line, host.now(), self._kept)
         if self._no_more and not (self._lines or self._unkept):
             self.finish()
         elif not self._no_more:
