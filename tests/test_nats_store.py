@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from functools import partial
 import pytest
 
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
+from chatd.chat.rows import row
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
@@ -53,6 +55,33 @@ def test_all_who_listen_hear_all_in_one_order(nodes: Nodes) -> None:
     assert [row[1] for row in one.heard if row[1].startswith("one")] == [
         f"one.{number}" for number in range(100)
     ]
+
+
+def test_what_a_server_says_by_mistake_costs_nobody_the_room(
+    nodes: Nodes,
+) -> None:
+    one, other = nodes(), nodes()
+    for node in (one, other):
+        node.store.listen("lobby")
+        node.settle()
+    spot = one.store._line("lobby").spot
+    joined = row(Joined(1.0, "eve"))
+    for after in (10**9, "soon", None, [1]):
+        data = json.dumps({**joined, "after": after}).encode()
+        waited(one.store._read(one.store.link.tell, spot.live("e"), data))
+    for data in (b"", b"nonsense", b"[]", b'{"event": "said"}', b"[" * 100_000):
+        waited(one.store._read(one.store.link.tell, spot.live("e"), data))
+        waited(one.store._read(one.store.streams.publish, spot.log, data))
+    one.store.post("lobby", "1", said("hello"))
+    other.until(lambda: "1" in [row[1] for row in other.heard])
+    line = other.store._line("lobby")
+    until = time.monotonic() + PATIENCE
+    while line._repairing and time.monotonic() < until:
+        waited(other.store._read(other.store.link.round_trip))
+    one.store.post("lobby", "2", said("still here"))
+    other.until(lambda: [row[1] for row in other.heard if row[1]] == ["1", "2"])
+    found = waited(other.store.before("lobby", None, 9))
+    assert [event for _, event in found] == [said("hello"), said("still here")]
 
 
 def test_who_does_not_listen_hears_only_what_they_post(nodes: Nodes) -> None:
@@ -400,7 +429,7 @@ def test_who_a_server_is_for_nats_is_one_plain_word(called: str, word: str) -> N
 
 
 def test_who_forgets_a_room_late_takes_nothing_along_that_others_said_meanwhile(
-    nodes: Callable[[], Node],
+    nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
     one.store.listen("lobby")

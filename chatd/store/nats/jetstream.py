@@ -168,6 +168,11 @@ class JetStream:
                 return None
             raise
 
+    async def end(self, stream: str) -> int:
+        """The place of the last message that a stream has ever taken."""
+        info = await self.info(stream)
+        return int(info["state"]["last_seq"]) if info is not None else 0
+
     async def _ask(self, what: str, data: Mapping[str, object]) -> dict[str, Any]:
         return _answer(await self.link.ask(f"$JS.API.{what}", json.dumps(data).encode()))
 

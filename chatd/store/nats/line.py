@@ -381,7 +381,7 @@ class Line:
         if self.last < place:
             self._wanted = max(self._wanted, place)
             await self._repair()
-        while self.last < place:
+        while self.last < min(place, self._wanted):
             await asyncio.sleep(_PAUSE)  # somebody else is at it
 
     async def _repair(self) -> None:
@@ -396,14 +396,21 @@ class Line:
             while self.last < self._wanted:
                 async with self._house.passage():
                     behind = 0 if await self._read_on() else behind + 1
-                if behind > _BEHIND:  # it has been dropped since
-                    self.last = self._wanted
-                    self.tail.forget()
-                    self._release()
+                if behind > _BEHIND:
+                    await self._pass_over()
                 elif behind:
                     await asyncio.sleep(0.005 * 2**behind)
         finally:
             self._repairing = False
+
+    async def _pass_over(self) -> None:
+        """What is wanted has been dropped since, or was told of in error: no stream is so long."""
+        end = await self._house.streams.end(self.spot.stream)
+        self._wanted = min(self._wanted, max(end, self.last))
+        self.last = self._wanted
+        self.tail.forget()
+        self._held = deque((held for held in self._held if held[0] <= end), maxlen=HELD)
+        self._release()
 
     async def _read_on(self) -> bool:
         """Read some more of the room; False when there was nothing."""

@@ -37,9 +37,11 @@ def write(written: Written) -> bytes:
 
 
 def read(data: bytes) -> Written | None:
-    """Read a message; None when it is of a kind that is not known here."""
-    made = json.loads(data)
-    event = event_of(made)
-    if event is None:
-        return None
-    return Written(event, made.get("by", ""), made.get("after", 0), made.get("id", ""))
+    """Read a message; None when it is of a kind that is not known here, or nothing of ours."""
+    try:
+        made = json.loads(data)
+        event = event_of(made)
+        by, after, message_id = made.get("by", ""), int(made.get("after", 0)), made.get("id", "")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None  # what one server writes by mistake is not to cost the others the room
+    return Written(event, by, after, message_id) if event is not None else None
