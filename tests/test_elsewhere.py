@@ -313,9 +313,7 @@ def test_an_edit_is_shown_across(town: Town) -> None:
 def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob")
-    for one in (ada, bob):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob)
     ada.sees(), bob.sees()
     ada.types("/bc hello")
     town.settle()
@@ -343,9 +341,7 @@ def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> N
     ada.types("/join attic")
     town.settle()
     bob, cy = there.enters("bob"), third.enters("cy")
-    for one in (bob, cy):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", bob, cy)
     town.branches[0].cut_off = True
     bob.sees(), cy.sees()
     again = there.enters("", fingerprint="SHA256:ada")
@@ -418,11 +414,7 @@ def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
 def test_who_owns_a_room_owns_it_on_every_server(town: Town, then: str) -> None:
     here, there = town.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
-    ada.types("/join attic")
-    town.settle()
-    for one in (bob, cy):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob, cy)
     ada.types(then)
     town.settle()
     ada.sees()
