@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 
-from bench import servers
+from bench import machine, servers
 from bench.acknowledged import acknowledged
 from bench.crowd import Crowd
 from bench.elsewhere import elsewhere
@@ -36,12 +37,16 @@ class Shape:
 
     @contextmanager
     def running(self, setting: Setting, way: str = "line") -> Iterator[tuple[list[Running], Nats]]:
-        """Start all of it, and stop it at the end."""
+        """Start all of it, and stop it at the end.
+
+        A second node is on the core of the load: two on one core take longer for the same work.
+        """
         with ExitStack() as stack:
             nats = stack.enter_context(Nats(self.nats, setting.core))
             options = [*self.options, *([f"--cluster={nats.urls}"] if self.nats else [])]
             peer = servers.chatd(way, self.name, options)
-            nodes = [Running(peer, setting.core) for _ in range(self.nodes)]
+            cores = cycle((setting.core, machine.own_core(setting.core)))
+            nodes = [Running(peer, core) for core, _ in zip(cores, range(self.nodes), strict=False)]
             yield [stack.enter_context(node) for node in nodes], nats
 
 

@@ -56,6 +56,11 @@ def pin_load() -> int | None:
     return cores[0]
 
 
+def own_core(other: int | None) -> int | None:
+    """The core that this process is kept on, when there is another one for the servers."""
+    return None if other is None else min(os.sched_getaffinity(0))
+
+
 def pin(pid: int, core: int | None) -> None:
     """Keep a process on a core."""
     if core is not None:

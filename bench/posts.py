@@ -5,12 +5,15 @@ It knows the store and what the chat asks of it; it knows no chat.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from time import perf_counter
 
 from bench.figures import shown, table
+from bench.machine import rss_kib
 from bench.nats import Nats
 from bench.setting import Setting
 from bench.waiting import Counts, Turn, spans_row, timed, waited
@@ -31,6 +34,7 @@ class Posts:
         self.store = NatsStore(Where(tuple(nats.urls.split(","))), self.turn)
         self.store.open(self.counts)
         self.store.begin()
+        self._nats = nats
         self.posted = 0
         self._numbers = count()
 
@@ -80,10 +84,42 @@ class Posts:
         if not waited(self.store.claim(f"nick{next(self._numbers)}", "bench")):
             raise RuntimeError("a nick is taken")
 
+    def memory(self) -> tuple[float, float]:
+        """KiB that `tracemalloc` counts in this process, and of a NATS server."""
+        gc.collect()
+        servers = [rss_kib(pid) for pid in self._nats.pids]
+        return tracemalloc.get_traced_memory()[0] / 1024, sum(servers) / len(servers)
+
+    def hear(self, rooms: int) -> None:
+        """Listen to so many rooms in which nothing was said."""
+        for number in range(rooms):
+            self.store.listen(f"heard{number}")
+        while self.counts.heard < rooms:
+            self.turn.step()
+
+    def fill(self, rooms: int) -> None:
+        """Say one thing in each of so many rooms."""
+        for number in range(rooms):
+            self.posted += 1
+            said = Said(float(number), "ada", _TEXT)
+            self.store.post(f"filled{number}", f"bench.{self.posted}", said)
+            self.settle(_WAITING)
+        self.settle()
+
+
+def _room(store: Posts, do: Callable[[int], None], rooms: int) -> list[str]:
+    """What each of so many rooms takes: KiB here and in a NATS server."""
+    tracemalloc.start()
+    before = store.memory()
+    do(rooms)
+    more = [(after - then) / rooms for after, then in zip(store.memory(), before, strict=True)]
+    tracemalloc.stop()
+    return [str(rooms), *map(shown, more)]
+
 
 def posts(setting: Setting, numbers: Sequence[int], asked: int) -> str:
     """All of it, on each of so many NATS servers."""
-    rates, times = [], []
+    rates, times, rooms = [], [], []
     for servers in numbers:
         with Posts.on(servers, setting) as store:
             store.one()
@@ -96,10 +132,13 @@ def posts(setting: Setting, numbers: Sequence[int], asked: int) -> str:
             for name, do in kinds.items():
                 spans = timed(asked, setting.seconds, do)
                 times.append(spans_row(f"{servers} NATS: {name}", spans))
+            for name, fills, factor in (("is heard", store.hear, 10), ("is kept", store.fill, 100)):
+                rooms.append([f"{servers} NATS: {name}", *_room(store, fills, asked * factor)])
     heading = f"{_WAITING} posts under way, {_ROOMS} rooms"
     return "\n\n".join(
         (
             table([heading, "acknowledged/s"], rates),
             table(["the store alone, one at a time", "p50 ms", "p99 ms", "times"], times),
+            table(["a room that", "rooms", "KiB here", "KiB in a NATS server"], rooms),
         )
     )

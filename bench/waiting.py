@@ -73,17 +73,18 @@ def waited(awaitable: Awaitable[Any]) -> Any:
 
 
 class Counts:
-    """A keeper that counts what is kept."""
+    """A keeper that counts what is kept, and the rooms that are heard."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.heard = 0
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """One more."""
         self.count += 1
 
     def listening(self, room: str, number: int) -> None:
-        """There are no other servers."""
+        """One more is heard."""
+        self.heard += 1
 
     def not_kept(self, room: str, message_id: str, why: str) -> None:
         """A benchmark in which something is lost ends."""

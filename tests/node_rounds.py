@@ -78,9 +78,10 @@ class Rounds:
         for task in self._living:
             task.cancel()
         await asyncio.gather(*self._living, return_exceptions=True)
-        for site in self.sites:
-            await site.end()
+        ended = await asyncio.gather(*(site.end() for site in self.sites), return_exceptions=True)
         self.truth.close()
+        for error in filter(None, ended):
+            raise error
 
     # A round --------------------------------------------------------------------------------------
 
@@ -274,10 +275,16 @@ SHORT = tuple(event for event in EVENTS if not event.startswith("long"))
 
 
 async def rounds(
-    folder: Path, nats: Nats, chance: Random, events: Sequence[str], *, patiently: bool = True
+    folder: Path,
+    nats: Nats,
+    chance: Random,
+    events: Sequence[str],
+    nodes: int = 2,
+    *,
+    patiently: bool = True,
 ) -> None:
     """Play some rounds on one cluster, and say what came of each."""
-    cluster = Rounds(folder, nats, chance, patiently=patiently)
+    cluster = Rounds(folder, nats, chance, nodes, patiently=patiently)
     try:
         await cluster.begin()
         for number, what in enumerate(events):
@@ -293,6 +300,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.node_rounds")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
+    parser.add_argument("--nodes", type=int, default=2)
     parser.add_argument("--long", action="store_true", help="beyond 25 seconds, too")
     parser.add_argument("--only", choices=tuple(EVENTS), help="let only this happen")
     asked = parser.parse_args(words)
@@ -304,7 +312,7 @@ def main(words: Sequence[str] | None = None) -> int:
         servers = running(Path(folder), servers=3)
         nats = next(servers)
         try:
-            asyncio.run(rounds(Path(folder), nats, chance, events))
+            asyncio.run(rounds(Path(folder), nats, chance, events, asked.nodes))
         finally:
             servers.close()
     return 0

@@ -55,11 +55,12 @@ class Truth:
         rows = []
         for stay in stays:
             for room, known in self.said.items():
-                others = [text for _, text in known if text not in stay.said][-1:]
-                seen = [text for _, text in stay.seen.get(room, ())][-1:]
-                is_new = not seen and all(place(text)[1] <= stay.since for text in others)
-                if not stay.over and others != seen and not is_new:
-                    rows.append(f"{stay.nick} saw {seen} in {room}, where there is {others}")
+                others = (text for _, text in reversed(known) if text not in stay.said)
+                last, seen = next(others, ""), stay.seen.get(room, ())
+                shown = seen[-1][1] if seen else ""
+                is_new = not shown and (not last or place(last)[1] <= stay.since)
+                if not stay.over and last != shown and not is_new:
+                    rows.append(f"{stay.nick} saw {shown} in {room}, where there is {last}")
         return rows
 
     def check(self, stay: Stay) -> None:

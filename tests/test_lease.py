@@ -24,7 +24,7 @@ from chatd.transport.lease import (
 )
 
 from .conftest import LoggedFailures
-from .people import Reader, Someone
+from .people import Reader, Someone, finished
 from .town import Town
 
 
@@ -245,3 +245,70 @@ def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailu
     leased.far.answering = False
     leased.passes(60)
     assert logged_failures.flush() == []
+
+
+def said_in(leased: Leased, room: str) -> list[str]:
+    """What is kept of a room."""
+    kept = finished(leased.town.store.before(room, None, 9))
+    assert isinstance(kept, list)
+    return [event.text for _, event in kept]
+
+
+def test_a_server_that_hears_nobody_forgets_no_room_that_others_are_in() -> None:
+    leased = Leased()
+    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    for one in (bob, ada):
+        one.types("/join attic")
+        leased.town.settle()
+    bob.types("hello")
+    leased.far.answering = False
+    leased.town.cut(leased.server)
+    leased.passes(60)
+    assert closed(ada)
+    assert said_in(leased, "attic") == ["hello"]
+    leased.far.answering = True
+    leased.town.mend(leased.server)
+    leased.passes(60)
+    assert said_in(leased, "attic") == ["hello"]
+
+
+def test_a_server_that_hears_nobody_forgets_no_room_that_others_came_into() -> None:
+    leased = Leased()
+    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada.types("/join attic")
+    leased.town.settle()
+    leased.far.answering = False
+    leased.town.cut(leased.server)
+    bob.types("/join attic")
+    bob.types("hello")
+    leased.passes(60)
+    assert said_in(leased, "attic") == ["hello"]
+
+
+def test_a_server_that_died_meanwhile_counts_as_gone_when_one_hears_again() -> None:
+    leased = Leased()
+    leased.town.servers[1].enters("bob")
+    leased.town.settle()
+    leased.far.answering = False
+    leased.passes(60)
+    leased.town.cut(leased.town.servers[1])
+    leased.far.answering = True
+    leased.passes(20)
+    assert leased.server.chat.people.get("bob") is not None
+    leased.passes(20)
+    assert leased.server.chat.people.get("bob") is None
+
+
+def test_a_server_that_stood_still_forgets_no_room_that_others_came_into() -> None:
+    leased = Leased()
+    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada.types("/join attic")
+    leased.town.settle()
+    leased.town.cut(leased.server)
+    bob.types("/join attic")
+    bob.types("hello")
+    leased.server.now += 100
+    leased.clock.advance(100)
+    assert closed(ada)
+    leased.town.mend(leased.server)
+    assert said_in(leased, "attic") == ["hello"]

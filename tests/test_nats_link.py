@@ -3,13 +3,17 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import pytest
 
 from chatd.store.nats.asked import Asked, Questions
 from chatd.store.nats.client import Message, read_headers
 from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, place_of
-from chatd.store.nats.link import AwayError
+from chatd.store.nats.link import AwayError, Link, in_time
+from chatd.store.nats.where import Where
+
+from .served import PATIENCE
 
 
 def asking(about: Callable[[Questions], Awaitable[None]], seconds: float = 60.0) -> None:
@@ -109,3 +113,51 @@ def test_what_passes_is_asked_again(code: int, kind: int, raises: type[Exception
     with pytest.raises(raises) as raised:
         place_of(Message("", json.dumps({"error": error}).encode(), {}))
     assert type(raised.value) is raises
+
+
+async def unencrypted() -> tuple[str, bytes]:
+    """Ask a server for TLS that speaks none; return the trouble, and what it was told."""
+    told = b""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal told
+        with suppress(OSError):  # who gives up hangs up
+            writer.write(b'INFO {"auth_required": true}\r\n')
+            told += await reader.read(4096)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    where = Where((f"tls://127.0.0.1:{port}",), user="chatd", password="secret")
+    link = Link(where, "here", "here", lambda: None)
+    try:
+        with pytest.raises(AwayError):
+            await link.connect(0.5)
+    finally:
+        server.close()
+    return link.trouble, told
+
+
+def test_what_passes_over_that_it_is_to_stop_is_given_up_in_time() -> None:
+    stopped = 0
+
+    async def connecting() -> None:
+        nonlocal stopped
+        while stopped < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                stopped += 1
+
+    async def work() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(in_time(connecting(), 0.01), PATIENCE)
+
+    asyncio.run(work())
+    assert stopped == 3
+
+
+def test_no_password_goes_to_a_server_that_does_not_encrypt_it() -> None:
+    trouble, told = asyncio.run(unencrypted())
+    assert trouble == "nats: the server does not require TLS"
+    assert told == b""

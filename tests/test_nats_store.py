@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS
-from chatd.store.nats.store import NatsStore
+from chatd.store.nats.store import NatsStore, UnfitError
 from chatd.store.nats.talk import PIECE_BYTES, word_of
 
 from .nats_nodes import Node, Nodes, making, said
@@ -396,3 +397,45 @@ def test_servers_that_start_at_once_on_a_new_cluster_all_come_up(three_nats: Nat
 )
 def test_who_a_server_is_for_nats_is_one_plain_word(called: str, word: str) -> None:
     assert word_of(called) == word
+
+
+def test_who_forgets_a_room_late_takes_nothing_along_that_others_said_meanwhile(
+    nodes: Callable[[], Node],
+) -> None:
+    one, other = nodes(), nodes()
+    one.store.listen("lobby")
+    one.store.post("lobby", "1", said("old"))
+    one.settle()
+    halt = asyncio.Event()
+    one.store._call(lambda: one.store._line("lobby").wait_for(halt))
+    one.store.post("lobby", "2", said("late"))
+    one.store.unlisten("lobby")
+    one.store.forget("lobby")
+    other.store.post("lobby", "3", said("new"))
+    other.settle()
+    one.store._call(halt.set)
+    one.settle()
+    there = [event for _, event in waited(other.store.before("lobby", None, 9))]
+    assert there == [said("new"), said("late")]
+
+
+@pytest.mark.parametrize(
+    ("stream", "why"),
+    [
+        ({"name": "OTHER", "subjects": ["room.>"]}, "ROOM_0 cannot be made: subjects overlap"),
+        ({"name": "ROOM_1", "subjects": ["room.1.*", "over.1.*.*"]}, "ROOM_1 has another"),
+        ({"name": "KV_nodes", "subjects": ["$KV.nodes.*.*"], "max_age": 10**10}, "KV_nodes has"),
+        ({"name": "KV_records", "subjects": ["$KV.records.*.*"]}, "has another republish"),
+    ],
+)
+def test_a_stream_that_somebody_else_has_made_is_named(
+    nats: Nats, stream: dict[str, object], why: str
+) -> None:
+    where = nats.account()
+    made = Node(where, TestTurn()).store
+    for name in ("ROOM_0", "ROOM_1", "KV_nodes", "KV_nicks", "KV_records"):
+        waited(made._read(made.streams._ask, f"STREAM.DELETE.{name}", {}))
+    waited(made._read(made.streams.make, {**stream, "storage": "file"}))
+    with pytest.raises(UnfitError, match=why):
+        Node(where, TestTurn())
+    waited(made.close())

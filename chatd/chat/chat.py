@@ -352,7 +352,8 @@ class Chat:
         if not (room.members or room.lasts):
             self.rooms.pop(room.name.key, None)
             self.elsewhere.closed(room)
-            self._store.forget(room.id)
+            if self.elsewhere.is_in_touch:  # else somebody may be there, and has said something
+                self._store.forget(room.id)
             return
         heir = room.heir()
         if heir is not None:

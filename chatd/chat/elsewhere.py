@@ -15,7 +15,12 @@ from chatd.chat import learning
 from chatd.chat.asking import Asking
 from chatd.chat.events import Left, RoomEvent
 from chatd.chat.lending import Lines
-from chatd.chat.limits import ASKED_AGAIN_SECONDS, CALLED_LENGTH, SILENT_SECONDS
+from chatd.chat.limits import (
+    ASKED_AGAIN_SECONDS,
+    CALLED_LENGTH,
+    OUT_OF_TOUCH_SECONDS,
+    SILENT_SECONDS,
+)
 from chatd.chat.names import Name
 from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
@@ -69,6 +74,11 @@ class Elsewhere:
     def is_shared(self) -> bool:
         """Whether there may be other servers."""
         return self._neighbours is not None
+
+    @property
+    def is_in_touch(self) -> bool:
+        """Whether what is known here of the others is so: while the cluster answers."""
+        return not self.renewed_at or self._now - self.renewed_at <= OUT_OF_TOUCH_SECONDS
 
     @property
     def name(self) -> str:
@@ -129,6 +139,8 @@ class Elsewhere:
         self._rooms.pass_time()
         self.heard.see_to_heirs(self._now)
         for server in tuple(self.heard.servers.values()):
+            if not self.is_in_touch:  # it is this server that hears nothing
+                server.heard = now
             if now - server.heard > SILENT_SECONDS:
                 self._gone(server.name)
 

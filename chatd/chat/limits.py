@@ -184,7 +184,10 @@ DEAD_SECONDS = 3.0
 #: is as long as its lease lasts; and until it is asked again for what did not come whole.  How
 #: many people and rooms one message between servers tells of, and its bytes: NATS takes 1 MB, of
 #: which the last room may need half, with all its bans and mutes.
+#: Without an answer of the cluster for so long it is not known here what the others do: two signs
+#: of life have not been taken.
 SILENT_SECONDS = 30.0
+OUT_OF_TOUCH_SECONDS = 10.0
 ASKED_AGAIN_SECONDS = 10.0
 TOLD_AT_ONCE = 500
 TOLD_BYTES = 256 * 1024

@@ -94,9 +94,9 @@ class Lease(Service):
 
     def _beat(self) -> None:
         now = self._clock.seconds()
+        self._chat.elsewhere.look(self._now())
         if now - self._renewed_at > FENCE_SECONDS:
             self._let_go()
-        self._chat.elsewhere.look(self._now())
         self._feel(now)
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS

@@ -49,11 +49,14 @@ class DirectClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self._hears: dict[int, Hear] = {}
+        self._never: asyncio.Future[None] | None = None
 
     async def hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
         """Hear what is told under a subject from now on; return what ends that."""
-        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        subscription = await self.subscribe(subject, future=never)  # with one there is no task
+        if self._never is None:
+            self._never = asyncio.get_running_loop().create_future()
+        subscription = await self.subscribe(subject, future=self._never)  # so there is no task
+        del subscription._pending_queue  # 3 KB in which nothing ever is
         number = subscription._id
         self._hears[number] = hear
 
@@ -63,6 +66,17 @@ class DirectClient(Client):
                 await subscription.unsubscribe()
 
         return end
+
+    def _connect_command(self) -> bytes:
+        """Called by nats-py for the first words to a server, which may hold a password.
+
+        :raises errors.Error: when they would not be encrypted although that was asked for.
+        """
+        server = self._current_server
+        wanted = self.options.get("tls") or (server is not None and server.uri.scheme == "tls")
+        if wanted and not self._server_info.get("tls_required"):
+            raise errors.Error("nats: the server does not require TLS")
+        return super()._connect_command()
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes

@@ -15,14 +15,15 @@ What comes into a room is told again under ``live.<k>.<token>.m``, a record unde
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.jetstream import DeclinedError, JetStream
 from chatd.store.nats.link import AwayError
 
 #: Streams that the rooms are spread over; fixed when the cluster is made.
@@ -41,6 +42,18 @@ SILENT_SECONDS = 5
 
 RECORDS, NICKS, NODES = "KV_records", "KV_nicks", "KV_nodes"
 _SECOND = 1_000_000_000
+#: What a stream has to have as it is made here; how much it keeps, and how often, may be changed.
+_NEEDED = (
+    "subjects",
+    "republish",
+    "duplicate_window",
+    "allow_direct",
+    "allow_rollup_hdrs",
+    "allow_msg_ttl",
+    "metadata",
+)
+_OF_RECORDS = ("max_msgs_per_subject",)
+_OF_LEASES = (*_OF_RECORDS, "max_age")
 _LEAST = (2, 11)
 
 
@@ -125,67 +138,89 @@ async def prepare(
     days: float | None = None,
     lease_seconds: int = LEASE_SECONDS,
 ) -> Layout:
-    """Make the streams that are not there yet, and return how they are laid out."""
+    """Make the streams that are not there yet, and return how they are laid out.
+
+    :raises UnfitError: when one is there that would not do, or cannot be made.
+    """
+    copies = replicas or (REPLICAS if streams.link.server.get("cluster") else 1)
     info = await streams.info(RECORDS)
     if info is None:
-        copies = replicas or (REPLICAS if streams.link.server.get("cluster") else 1)
-        usual = {"num_replicas": copies, "storage": "file", "allow_direct": True}
-        await _make(streams, usual, shards, days, lease_seconds)
+        for plan in _plans(shards, copies, days, lease_seconds):
+            await _make(streams, plan)
         info = await streams.info(RECORDS)
         if info is None:
             raise AwayError("the streams are not there yet")
     found = int(info["config"].get("metadata", {}).get("shards", shards))
-    rooms = await streams.info("ROOM_0")
-    age = rooms["config"].get("max_age", 0) if rooms is not None else 0
-    return Layout(found, age / _SECOND or None)
+    plans = _plans(found, copies, days, lease_seconds)
+    rooms, *_ = await asyncio.gather(*(_made(streams, plan) for plan in plans))
+    return Layout(found, rooms.get("max_age", 0) / _SECOND or None)
 
 
-async def _make(
-    streams: JetStream,
-    usual: dict[str, object],
-    shards: int,
-    days: float | None,
-    lease_seconds: int,
-) -> None:
-    """Make every stream; the records come last, for they say that the others are there."""
-    age = round(days * 86400 * _SECOND) if days is not None else 0
-    for shard in range(shards):
-        await streams.make(
-            {
-                **usual,
-                "name": f"ROOM_{shard}",
-                "subjects": [f"room.{shard}.*", f"over.{shard}.*.*"],
-                "max_msgs_per_subject": ROOM_EVENTS,
-                "max_age": age,
-                "duplicate_window": AGAIN_SECONDS * _SECOND,
-                "allow_rollup_hdrs": True,
-                "republish": {
-                    "src": f"room.{shard}.*",
-                    "dest": f"live.{shard}.{{{{wildcard(1)}}}}.m",
-                },
-            }
-        )
-    one_each = {
-        **usual,
-        "max_msgs_per_subject": 1,
+async def _make(streams: JetStream, plan: Mapping[str, Any]) -> None:
+    try:
+        await streams.make(plan)
+    except DeclinedError as why:
+        raise UnfitError(f"the stream {plan['name']} cannot be made: {why}") from None
+
+
+async def _made(streams: JetStream, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """See that a stream is there as it has to be, and return how it is."""
+    info = await streams.info(plan["name"])
+    if info is None:
+        await _make(streams, plan)
+        return await _made(streams, plan)
+    there: dict[str, Any] = info["config"]
+    more = {RECORDS: _OF_RECORDS, NICKS: _OF_RECORDS, NODES: _OF_LEASES}.get(plan["name"], ())
+    for key in (*_NEEDED, *more):
+        if key in plan and not _fits(plan[key], there.get(key)):
+            raise UnfitError(f"the stream {plan['name']} has another {key} than chatd gives it")
+    return there
+
+
+def _fits(wanted: object, there: object) -> bool:
+    """Whether a setting is as it has to be; one that has several parts may have more."""
+    if isinstance(wanted, dict) and isinstance(there, dict):
+        return wanted.items() <= there.items()
+    return wanted == there
+
+
+def _plans(
+    shards: int, copies: int, days: float | None, lease_seconds: int
+) -> Iterator[dict[str, Any]]:
+    """How every stream is made; the records come last, for they say that the others are there."""
+    usual = {
+        "num_replicas": copies,
+        "storage": "file",
+        "allow_direct": True,
         "allow_rollup_hdrs": True,
-        "allow_msg_ttl": True,
     }
-    lease = {"max_age": lease_seconds * _SECOND, "duplicate_window": lease_seconds * _SECOND}
-    await streams.make({**one_each, "name": NODES, "subjects": ["$KV.nodes.*.*"], **lease})
-    await streams.make({**one_each, "name": NICKS, "subjects": ["$KV.nicks.*"]})
-    await streams.make(
-        {
-            **one_each,
-            "name": RECORDS,
-            "subjects": ["$KV.records.*.*"],
-            "metadata": {"shards": json.dumps(shards)},
+    for shard in range(shards):
+        yield {
+            **usual,
+            "name": f"ROOM_{shard}",
+            "subjects": [f"room.{shard}.*", f"over.{shard}.*.*"],
+            "max_msgs_per_subject": ROOM_EVENTS,
+            "max_age": round(days * 86400 * _SECOND) if days is not None else 0,
+            "duplicate_window": AGAIN_SECONDS * _SECOND,
             "republish": {
-                "src": "$KV.records.*.*",
-                "dest": "live.r.{{wildcard(1)}}.{{wildcard(2)}}",
+                "src": f"room.{shard}.*",
+                "dest": f"live.{shard}.{{{{wildcard(1)}}}}.m",
             },
         }
-    )
+    one_each = {**usual, "max_msgs_per_subject": 1, "allow_msg_ttl": True}
+    lease = {"max_age": lease_seconds * _SECOND, "duplicate_window": lease_seconds * _SECOND}
+    yield {**one_each, "name": NODES, "subjects": ["$KV.nodes.*.*"], **lease}
+    yield {**one_each, "name": NICKS, "subjects": ["$KV.nicks.*"]}
+    yield {
+        **one_each,
+        "name": RECORDS,
+        "subjects": ["$KV.records.*.*"],
+        "metadata": {"shards": json.dumps(shards)},
+        "republish": {
+            "src": "$KV.records.*.*",
+            "dest": "live.r.{{wildcard(1)}}.{{wildcard(2)}}",
+        },
+    }
 
 
 async def copies(streams: JetStream) -> tuple[int, int]:

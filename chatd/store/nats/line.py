@@ -51,6 +51,8 @@ Job = Callable[[], Awaitable[None]]
 class Line:
     """A room; ``last`` is the place up to which it has happened here, ``number`` the last number.
 
+    ``_others`` is the last place of what another server has posted, as far as it was heard.
+
     Everything is called in the thread of the loop.
     """
 
@@ -65,6 +67,7 @@ class Line:
         self._posted: dict[str, Post] = {}
         self.last = 0
         self.number = 0
+        self._others = 0
         self._wanted = 0
         self._repairing = False
         self._audit_due = False
@@ -116,7 +119,7 @@ class Line:
 
     def forget(self) -> None:
         """The room is gone for good."""
-        self._do(self._forget)
+        self._do(partial(self._forget, self.last, self._others))
 
     def limit(self, most: int | None) -> None:
         """Keep only so many events from now on, or as many as of the others."""
@@ -355,6 +358,8 @@ class Line:
         self.last = message.seq
         message_id = message.headers.get("Nats-Msg-Id", "")
         post = self._posted.pop(message_id, None)
+        if post is None:
+            self._others = message.seq
         # One's own need not be read again.
         written = read(message.data) if post is None else Written(post.event, post.account)
         if written is not None:
@@ -426,11 +431,13 @@ class Line:
 
     # How much is kept -----------------------------------------------------------------------------
 
-    async def _forget(self) -> None:
+    async def _forget(self, last: int, others: int) -> None:
         if not self.last:
             await self._know()
-        # Not what is newer: somebody on another server may have made a room of this name since.
-        await self._house.streams.purge(self.spot.stream, self.spot.log, below=self.last + 1)
+        # Not what is newer: somebody on another server may have made a room of this name since,
+        # and what was still to be posted then may have its place after that.
+        end = self.last if self._others == others else last
+        await self._house.streams.purge(self.spot.stream, self.spot.log, below=end + 1)
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
         self.tail.forget()

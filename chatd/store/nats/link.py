@@ -20,6 +20,8 @@ from chatd.store.nats.where import Where
 #: Seconds between two attempts to reach a server, and between two signs of life.
 RETRY_SECONDS = 0.25
 PING_SECONDS = 5
+#: Seconds between two times that a connection is told to try no more.
+STOP_SECONDS = 0.1
 #: Bytes that wait for a connection that takes nothing; a request beyond them fails at once.
 PENDING_BYTES = 8 * 1024 * 1024
 #: The status of an answer by the server itself: nobody is there who could give one.
@@ -79,8 +81,10 @@ class Link:
                 reconnected_cb=self._returned,
                 **{name: value for name, value in options.items() if value is not None},
             )
-            await asyncio.wait_for(connecting, seconds)
+            await in_time(connecting, seconds)
         except AWAY:
+            with suppress(*AWAY):
+                await self._client.close()
             raise AwayError(self.trouble) from None
         self.trouble = ""
         self._questions = Questions(self._client.new_inbox())
@@ -207,6 +211,26 @@ class Link:
             await self._client.flush(1)
         with suppress(*AWAY):
             await self._client.close()
+
+
+async def in_time(connecting: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Wait for a connection no longer than so many seconds.
+
+    nats-py may pass over that it is to stop, and try on: it is told again until it has heard.
+
+    :raises TimeoutError: when it takes longer.
+    """
+    task = asyncio.ensure_future(connecting)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+        in_time = task.done()
+    finally:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=STOP_SECONDS)
+    if not in_time:
+        raise TimeoutError
+    task.result()
 
 
 class Loop:
