@@ -333,3 +333,17 @@ def test_of_two_topics_at_once_all_servers_have_the_same(town: Town) -> None:
     ada.types("/topic and so on")
     town.settle()
     assert {server.chat.rooms["attic"].settings.topic for server in town.servers} == {"and so on"}
+
+
+def test_a_room_that_is_left_and_opened_again_at_once_is_a_new_one_everywhere() -> None:
+    town = Town()
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.join("attic", ada)
+    ada.types("/topic old things"), ada.types("/room key sesame")
+    town.settle()
+    ada.types("/leave attic"), ada.types("/join attic")
+    town.settle()
+    bob.sees()
+    bob.types("/join attic"), bob.types("/topic")
+    assert bob.sees() == ["-- You are in attic, with ada.", "-- attic: no topic"]
