@@ -8,6 +8,7 @@ from collections import deque
 import pytest
 
 from chatd.chat.limits import CALLED_LENGTH
+from chatd.chat.returning import end
 
 from .people import Someone
 from .town import Town
@@ -434,6 +435,19 @@ def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(town: Town) -> No
     ada.goes()
     town.settle()
     assert there.enters("grace").nick == "grace"
+
+
+def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/leave lobby")
+    place = ada.is_cut_off()
+    town.settle()
+    assert there.enters("ada").nick == "ada2"
+    assert place is not None
+    end(here.chat, place, here.now)
+    town.settle()
+    assert there.enters("ada").nick == "ada"
 
 
 def test_an_invitation_of_an_account_opens_a_private_room_across(town: Town) -> None:
