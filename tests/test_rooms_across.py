@@ -347,3 +347,20 @@ def test_a_room_that_is_left_and_opened_again_at_once_is_a_new_one_everywhere() 
     bob.sees()
     bob.types("/join attic"), bob.types("/topic")
     assert bob.sees() == ["-- You are in attic, with ada.", "-- attic: no topic"]
+
+
+def test_what_was_taken_away_unheard_is_known_to_be_gone_once_everything_is_told() -> None:
+    town = Town()
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    town.join("attic", ada, bob)
+    ada.types("/room key sesame")
+    for _ in range(3):
+        town.beat(5)
+    ada.types("/room key off")
+    here.end_turn()
+    town.letters.clear()
+    for _ in range(3):
+        town.beat(5)
+    cy.types("/join attic")
+    assert cy.sees()[-1] == "-- You are in attic, with ada, bob."
