@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatd.chat.events import RoomEvent, Said
+from chatd.store.nats.layout import NODES
 from chatd.store.nats.store import NatsStore
 from chatd.store.nats.where import Where
 
@@ -66,6 +67,17 @@ def making(nats: Nats) -> Iterator[Nodes]:
     yield make
     for node in made:
         waited(node.store.close())
+
+
+def dies(store: NatsStore) -> None:
+    """End a store as a kill does: it gives nothing back."""
+    waited(store._read(store.link.close))
+    store._stop()
+
+
+def lease_ends(store: NatsStore, lease: str) -> None:
+    """Let a lease have run out, as one store of the cluster can bring about."""
+    waited(store._read(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
 
 
 def said(text: str) -> Said:

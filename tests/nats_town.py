@@ -9,11 +9,11 @@ from dataclasses import replace
 from itertools import count
 from threading import Thread
 
-from chatd.store.nats.layout import NODES
 from chatd.store.nats.store import NatsStore
 from chatd.store.nats.where import Where
 
 from .cables import Cable
+from .nats_nodes import dies, lease_ends
 from .people import Server
 from .served import PATIENCE
 from .turns import TestTurn, waited
@@ -97,8 +97,7 @@ class NatsTown:
         """Let a server be dead: it gives nothing back, and the others hear nothing of it."""
         self.servers.remove(server)
         store, _ = self._made.pop(server)
-        waited(store._read(store.link.close))
-        store._stop()
+        dies(store)
         self._dead.append(store.lease)
 
     def leases_end(self) -> None:
@@ -107,8 +106,7 @@ class NatsTown:
             self.beat(5)
         store, _ = self._made[self.servers[0]]
         while self._dead:
-            subject = f"$KV.nodes.{self._dead.pop()}"
-            waited(store._read(store.streams.purge, NODES, subject))
+            lease_ends(store, self._dead.pop())
 
     def beat(self, seconds: float = 0.0) -> None:
         """Let time pass; each server says that it is there."""

@@ -19,9 +19,7 @@ def in_attic(town: Town) -> tuple[Someone, Someone, Someone]:
     """The owner of a room, and two others, each on a server of their own."""
     here, there, third = town.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
-    for one in (ada, bob, cy):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob, cy)
     for one in (ada, bob, cy):
         one.sees()
     return ada, bob, cy

@@ -29,6 +29,14 @@ def options(folder: Path, where: Where) -> list[str]:
     return ["--cluster", ",".join(where.servers), "--cluster-login", str(login)]
 
 
+def two(folder: Path, nats: Nats) -> tuple[list[Path], list[str]]:
+    """Folders for two servers, and what both are told of their cluster."""
+    folders = [folder / "one", folder / "other"]
+    for each in folders:
+        each.mkdir()
+    return folders, options(folder, nats.account())
+
+
 class Caller:
     """Somebody with a netcat."""
 
@@ -70,10 +78,7 @@ class Caller:
 def test_people_of_a_server_that_stops_are_where_they_were_at_another(
     nats: Nats, tmp_path: Path
 ) -> None:
-    told = options(tmp_path, nats.account())
-    folders = [tmp_path / "one", tmp_path / "other"]
-    for folder in folders:
-        folder.mkdir()
+    folders, told = two(tmp_path, nats)
     with Served(folders[1], ["line"], told) as other:
         bob = Caller(other, "bob")
         with Served(folders[0], ["line"], told) as one:
@@ -98,11 +103,8 @@ def test_people_of_a_server_that_stops_are_where_they_were_at_another(
 
 @pytest.fixture
 def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
-    told = options(tmp_path, nats.account())
+    folders, told = two(tmp_path, nats)
     with ExitStack() as stack:
-        folders = [tmp_path / "one", tmp_path / "other"]
-        for folder in folders:
-            folder.mkdir()
         one, other = (stack.enter_context(Served(folder, ["line"], told)) for folder in folders)
         yield one, other
 
@@ -188,10 +190,7 @@ def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> 
 def test_one_key_on_two_servers_is_one_person_also_when_one_server_is_killed(
     nats: Nats, tmp_path: Path
 ) -> None:
-    told = options(tmp_path, nats.account())
-    folders = [tmp_path / "one", tmp_path / "other"]
-    for folder in folders:
-        folder.mkdir()
+    folders, told = two(tmp_path, nats)
     key = asyncssh.generate_private_key("ssh-ed25519")
     one, other = (Served(folder, ["auto"], told) for folder in folders)
     with (

@@ -8,6 +8,7 @@ from collections import deque
 import pytest
 
 from chatd.chat.limits import CALLED_LENGTH
+from chatd.chat.returning import end
 
 from .people import Someone
 from .town import Town
@@ -313,9 +314,7 @@ def test_an_edit_is_shown_across(town: Town) -> None:
 def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob")
-    for one in (ada, bob):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob)
     ada.sees(), bob.sees()
     ada.types("/bc hello")
     town.settle()
@@ -343,9 +342,7 @@ def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> N
     ada.types("/join attic")
     town.settle()
     bob, cy = there.enters("bob"), third.enters("cy")
-    for one in (bob, cy):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", bob, cy)
     town.branches[0].cut_off = True
     bob.sees(), cy.sees()
     again = there.enters("", fingerprint="SHA256:ada")
@@ -418,11 +415,7 @@ def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
 def test_who_owns_a_room_owns_it_on_every_server(town: Town, then: str) -> None:
     here, there = town.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
-    ada.types("/join attic")
-    town.settle()
-    for one in (bob, cy):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob, cy)
     ada.types(then)
     town.settle()
     ada.sees()
@@ -442,6 +435,19 @@ def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(town: Town) -> No
     ada.goes()
     town.settle()
     assert there.enters("grace").nick == "grace"
+
+
+def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/leave lobby")
+    place = ada.is_cut_off()
+    town.settle()
+    assert there.enters("ada").nick == "ada2"
+    assert place is not None
+    end(here.chat, place, here.now)
+    town.settle()
+    assert there.enters("ada").nick == "ada"
 
 
 def test_an_invitation_of_an_account_opens_a_private_room_across(town: Town) -> None:

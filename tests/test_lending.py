@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.lending.exchange import LINES, LOOK_SECONDS
 from chatd.transport.lending.lent import BROKEN, GONE
 from chatd.transport.ssh.fields import uint32
@@ -412,3 +413,20 @@ def test_who_comes_to_two_servers_at_once_is_one_person_in_the_end(street: Stree
     street.says(screens[2], "hello\r")
     for screen in screens:
         assert street.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
+
+
+def test_a_lent_screen_that_answers_no_more_is_known_to_be_dead_where_its_person_is(
+    street: Street,
+) -> None:
+    ann(street)
+    street.guest(1)
+    exchange = street.house(1).building.host.exchange
+    person = street.servers[0].chat.people.get("ann")
+    assert exchange is not None
+    assert person is not None
+    street.passes(2 * LOOK_SECONDS)
+    assert not person.sessions[1].reader.trace().is_dead
+    [line] = exchange._lines.values()
+    line.silence = lambda: DEAD_SECONDS
+    street.passes(2 * LOOK_SECONDS)
+    assert person.sessions[1].reader.trace().is_dead

@@ -88,6 +88,22 @@ def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town
     assert len(town.servers[0].chat.places) == 0
 
 
+def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Town) -> None:
+    bob = town.servers[1].enters("bob")
+    cy = town.servers[2].enters("cy", fingerprint="SHA256:cy")
+    town.join("den", bob, cy)
+    bob.types("/room private on")
+    town.settle()
+    cy.types("/leave den")
+    town.settle()
+    cy.is_cut_off()
+    town.settle()
+    back = town.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
+    back.sees()
+    town.join("den", back)
+    assert back.sees()[-1] == "-- You are in den, with bob."
+
+
 def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     cy = town.servers[2].enters("cy")

@@ -13,7 +13,7 @@ import pytest
 from chatd.store.nats.store import NatsStore
 from chatd.store.nats.where import Where
 
-from .nats_nodes import Node
+from .nats_nodes import Node, dies
 from .nats_servers import Nats
 from .served import PATIENCE
 from .turns import TestTurn, waited
@@ -64,12 +64,6 @@ def brief(nats: Nats) -> Iterator[Callable[[], NatsStore]]:
     for store in made:
         if store._thread.is_alive():
             waited(store.close())
-
-
-def dies(store: NatsStore) -> None:
-    """End a server as a kill does: it gives nothing back."""
-    waited(store._read(store.link.close))
-    store._stop()
 
 
 def test_the_nicks_of_a_dead_server_are_free_when_its_lease_has_run_out(

@@ -130,9 +130,7 @@ def test_what_an_operator_tells_everyone_is_shown_on_every_server_once(town: Tow
 
 def test_a_room_is_closed_for_those_on_every_server(town: Town) -> None:
     op, bob, cy = everyone(town)
-    for one in (bob, cy, op):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", bob, cy, op)
     for one in (bob, cy, op):
         one.sees()
     op.types("/server close attic it is full of dust")

@@ -466,19 +466,15 @@ def test_a_cluster_is_named_by_its_servers(tmp_path: Path) -> None:
         )
 
 
+#: What a server of a cluster does, in the order in which it begins.
+OF_A_CLUSTER = [Keeping, PasswordThread, Keeping, Lease, Watching, Farewell, Listening]
+
+
 def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
     words = ("--cluster", "nats://127.0.0.1:1", "--cluster-name", "ada", "--data", str(tmp_path))
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [
-        Keeping,
-        PasswordThread,
-        Keeping,
-        Lease,
-        Watching,
-        Farewell,
-        Listening,
-    ]
+    assert [type(service) for service in services] == OF_A_CLUSTER
     assert not (tmp_path / "chatd.db").exists()
 
 
@@ -531,17 +527,7 @@ def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
     assert parsed(*words)["cluster-name"] == f"{socket.gethostname()}/2"
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [
-        Lifeline,
-        Keeping,
-        PasswordThread,
-        Keeping,
-        Lease,
-        Watching,
-        Farewell,
-        Listening,
-        Ready,
-    ]
+    assert [type(service) for service in services] == [Lifeline, *OF_A_CLUSTER, Ready]
 
 
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:

@@ -141,6 +141,7 @@ def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(town: Town) ->
     town.settle()
     ada = here.enters("ada")
     bob = there.enters("bob", fingerprint=BOB)  # of whom the other server has not heard yet
+    assert not any("psst" in line for line in bob.sees())
     ada.types("/dm bob psst")
     assert "[ada -> you] psst" in bob.sees()
     town.settle()

@@ -333,3 +333,34 @@ def test_of_two_topics_at_once_all_servers_have_the_same(town: Town) -> None:
     ada.types("/topic and so on")
     town.settle()
     assert {server.chat.rooms["attic"].settings.topic for server in town.servers} == {"and so on"}
+
+
+def test_a_room_that_is_left_and_opened_again_at_once_is_a_new_one_everywhere() -> None:
+    town = Town()
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.join("attic", ada)
+    ada.types("/topic old things"), ada.types("/room key sesame")
+    town.settle()
+    ada.types("/leave attic"), ada.types("/join attic")
+    town.settle()
+    bob.sees()
+    bob.types("/join attic"), bob.types("/topic")
+    assert bob.sees() == ["-- You are in attic, with ada.", "-- attic: no topic"]
+
+
+def test_what_was_taken_away_unheard_is_known_to_be_gone_once_everything_is_told() -> None:
+    town = Town()
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    town.join("attic", ada, bob)
+    ada.types("/room key sesame")
+    for _ in range(3):
+        town.beat(5)
+    ada.types("/room key off")
+    here.end_turn()
+    town.letters.clear()
+    for _ in range(3):
+        town.beat(5)
+    cy.types("/join attic")
+    assert cy.sees()[-1] == "-- You are in attic, with ada, bob."

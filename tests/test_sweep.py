@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatd.store.nats.layout import NICKS, NODES, word
+from chatd.store.nats.layout import NICKS, word
 from chatd.store.nats.turns import Turns
 
-from .nats_nodes import Node, Nodes, making
+from .nats_nodes import Node, Nodes, lease_ends, making
 from .nats_servers import Nats
 from .turns import waited
 
@@ -29,7 +29,7 @@ def renews(node: Node) -> None:
 
 def dies(node: Node) -> None:
     """Let the lease of a server end."""
-    waited(node.store._read(node.store.streams.purge, NODES, f"$KV.nodes.{node.store.lease}"))
+    lease_ends(node.store, node.store.lease)
 
 
 def claimed(node: Node) -> list[str]:

@@ -27,9 +27,7 @@ def both(town: Town) -> tuple[Someone, Someone]:
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob", reader=Reader(sees_own=False))
     town.settle()
-    for one in (ada, bob):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob)
     ada.sees(), bob.sees()
     return ada, bob
 
@@ -65,9 +63,7 @@ def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(town: Town) 
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob", reader=Screen(sees_own=False))
     town.settle()
-    for one in (ada, bob):
-        one.types("/join attic")
-        town.settle()
+    town.join("attic", ada, bob)
     bob.types("/set replay 2"), bob.types("/focus lobby")
     for word in ("one", "two", "three", "four", "five"):
         ada.types(word)

@@ -12,7 +12,7 @@ from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.store import Keeper, away
 from chatd.store.memory import MemoryStore
 
-from .people import Server, finished
+from .people import Server, Someone, finished
 
 
 class Branch(MemoryStore):
@@ -161,6 +161,12 @@ class Town:
             dead = self._dead.pop()
             for nick in tuple(self.store._claims._holders):
                 self.store.release(nick, dead)
+
+    def join(self, room: str, *people: Someone) -> None:
+        """Let people come into a room, one after the other."""
+        for one in people:
+            one.types(f"/join {room}")
+            self.settle()
 
     def close(self) -> None:
         """Nothing is left to do."""
