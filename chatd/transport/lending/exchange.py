@@ -49,7 +49,6 @@ class Exchange:
         self._name = name
         self._clock = clock
         self._lines: dict[str, Line] = {}
-        self._settled: set[Line] = set()
         self._borrowed: set[Line] = set()
         self._owing: dict[Line, None] = {}
         self._missed: dict[str, int] = {}
@@ -115,7 +114,6 @@ class Exchange:
     def ended(self, line: Line) -> None:
         """A line is over; nothing more is heard of it."""
         self._lines.pop(line.name, None)
-        self._settled.discard(line)
         self._borrowed.discard(line)
         self._owing.pop(line, None)
 
@@ -151,7 +149,6 @@ class Exchange:
         rolls: dict[str, dict[str, list[Any]]] = {}
         for line in self._lines.values():
             rolls.setdefault(line.server, {})[line.name] = [line.sent, line.silence()]
-            self._settled.add(line)
         for server, roll in rolls.items():
             calling = Deferred.fromCoroutine(self._call(server, roll))
             calling.addErrback(
@@ -184,9 +181,6 @@ class Exchange:
                 self._fail(server, name)
             else:
                 line.owing = owing
-        for line in tuple(self._settled):
-            if line.server == server and line.name not in roll:
-                self._fail(server, line.name)
         return unknown
 
     def _fail(self, server: str, name: str) -> None:
