@@ -26,9 +26,9 @@ from chatd.store.nats.asked import Asked
 from chatd.store.nats.bound import Bound
 from chatd.store.nats.client import Message
 from chatd.store.nats.house import House, Post
-from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, place_of
+from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import AwayError
+from chatd.store.nats.link import AwayError, NobodyError
 from chatd.store.nats.messages import Written, read, write
 from chatd.store.nats.tail import Tail
 from chatd.store.steps import raises
@@ -170,7 +170,8 @@ class Line:
         while True:
             try:
                 return await job()
-            except DeclinedError:  # servers that come and go decline much for a while
+            except DeclinedError as why:  # servers that come and go decline much for a while
+                self._house.streams.declined = str(why)
                 if asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS:
                     raise
                 await asyncio.sleep(_LONGEST)
@@ -224,10 +225,11 @@ class Line:
         if asked is None:
             return
         try:
-            answer = await self._house.streams.link.answer(asked)
+            place = self._house.streams.took(await self._house.streams.link.answer(asked))
             if self._waits(post):
-                post.place = place_of(answer)
-            self._house.streams.kept += 1
+                post.place = place
+        except NobodyError:
+            self._house.streams.declined = f"nobody keeps {self.spot.stream}"
         except AwayError:
             pass
         except DeclinedError as why:  # while servers come and go they decline much for a while
