@@ -91,6 +91,17 @@ def test_what_a_server_says_by_mistake_costs_nobody_the_room(
     assert [event for _, event in found] == [said("hello"), said("still here")]
 
 
+def test_a_stream_that_was_deleted_is_made_again_at_the_next_start(
+    nodes: Callable[[], Node],
+) -> None:
+    one = nodes()
+    stream = one.store._line("lobby").spot.stream
+    waited(one.store._read(one.store.streams._ask, f"STREAM.DELETE.{stream}", {}))
+    other = nodes()
+    other.store.post("lobby", "1", said("hello"))
+    other.until(lambda: [row[1] for row in other.heard] == ["1"])
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_why_the_cluster_takes_nothing_is_known(nodes: Callable[[], Node], is_known: bool) -> None:
     node = nodes()

@@ -125,19 +125,22 @@ async def prepare(
     days: float | None = None,
     lease_seconds: int = LEASE_SECONDS,
 ) -> Layout:
-    """Make the streams that are not there yet, and return how they are laid out."""
+    """Make the streams that are not there, and return how they are laid out."""
     info = await streams.info(RECORDS)
-    if info is None:
-        copies = replicas or (REPLICAS if streams.link.server.get("cluster") else 1)
-        usual = {"num_replicas": copies, "storage": "file", "allow_direct": True}
-        await _make(streams, usual, shards, days, lease_seconds)
-        info = await streams.info(RECORDS)
-        if info is None:
-            raise AwayError("the streams are not there yet")
-    found = int(info["config"].get("metadata", {}).get("shards", shards))
+    copies = replicas or (REPLICAS if streams.link.server.get("cluster") else 1)
+    usual = {"num_replicas": copies, "storage": "file", "allow_direct": True}
+    await _make(streams, usual, _shards(info) or shards, days, lease_seconds)
+    found = _shards(info or await streams.info(RECORDS))
+    if found is None:
+        raise AwayError("the streams are not there yet")
     rooms = await streams.info("ROOM_0")
     age = rooms["config"].get("max_age", 0) if rooms is not None else 0
     return Layout(found, age / _SECOND or None)
+
+
+def _shards(records: dict[str, Any] | None) -> int | None:
+    """How many streams there are for rooms, as that of the records says; it is made last."""
+    return int(records["config"]["metadata"]["shards"]) if records is not None else None
 
 
 async def _make(
