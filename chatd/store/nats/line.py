@@ -146,7 +146,8 @@ class Line:
             try:
                 await self._work_on(self._jobs[0])
             except Exception as bug:  # it costs the jobs that follow nothing
-                self._house.tell(partial(raises, bug))
+                if not isinstance(bug, DeclinedError):  # which is reported in any case
+                    self._house.tell(partial(raises, bug))
         self._busy = False
 
     async def _work_on(self, first: Post | Job) -> None:
@@ -403,8 +404,7 @@ class Line:
     async def _pass_over(self) -> None:
         """What is wanted has been dropped since, or was told of in error: no stream is so long."""
         end = await self._house.streams.end(self.spot.stream)
-        self._wanted = min(self._wanted, max(end, self.last))
-        self.last = self._wanted
+        self.last = self._wanted = min(self._wanted, max(end, self.last))
         self.tail.forget()
         self._held = deque((held for held in self._held if held[0] <= end), maxlen=HELD)
         self._release()
