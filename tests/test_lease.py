@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
 
 from chatd.chat.events import Refused
 from chatd.chat.waiting import AWAY as AWAY_NOW
@@ -19,6 +20,7 @@ from chatd.transport.lease import (
     LOOK_SECONDS,
     LOST,
     RENEW_SECONDS,
+    REPORT_SECONDS,
     UNANSWERED_SECONDS,
     Lease,
 )
@@ -36,12 +38,16 @@ class Far:
         self.is_up = True
         self.answers = 0
         self.asked = 0
+        self.why = ""
 
     def renew(self, renewed: Callable[[], None]) -> None:
         self.asked += 1
         if self.answering and self.is_up:
             self.answers += 1
             renewed()
+
+    def declined(self) -> str:
+        return self.why
 
 
 class Leased:
@@ -312,3 +318,15 @@ def test_a_server_that_stood_still_forgets_no_room_that_others_came_into() -> No
     assert closed(ada)
     leased.town.mend(leased.server)
     assert said_in(leased, "attic") == ["hello"]
+
+
+def test_why_the_cluster_takes_nothing_is_logged_once_a_minute() -> None:
+    leased = Leased()
+    with capturedLogs() as logged:
+        leased.passes(REPORT_SECONDS)
+        assert logged == []
+        leased.far.why = "no space left"
+        leased.passes(REPORT_SECONDS)
+        assert [event.get("why") for event in logged] == ["no space left"]
+        leased.passes(2 * LOOK_SECONDS)
+        assert len(logged) == 2

@@ -197,6 +197,27 @@ def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(town: Town) 
     assert other.nick == "guest1"
 
 
+def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
+    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
+    town.settle()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    guest.reader.traced = Trace(unreached=1)
+    places = town.servers[0].chat.places
+    go_back = places.go_back
+
+    async def and_meanwhile(place: Place) -> None:
+        guest.types("/resume")
+        await go_back(place)
+
+    places.go_back = and_meanwhile  # type: ignore[method-assign]
+    other.types(f"/resume {token}")
+    town.settle()
+    assert other.sees()[-1] == "-- There is no place with that token any more."
+    assert not closed(guest)
+    assert other.nick == "bob"
+
+
 def test_a_guest_comes_back_by_their_key(town: Town) -> None:
     ada, bob = town.servers[0].enters("ada", fingerprint=ADA), town.servers[1].enters("bob")
     town.settle()

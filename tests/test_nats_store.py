@@ -84,6 +84,34 @@ def test_what_a_server_says_by_mistake_costs_nobody_the_room(
     assert [event for _, event in found] == [said("hello"), said("still here")]
 
 
+def test_a_stream_that_was_deleted_is_made_again_at_the_next_start(
+    nodes: Nodes,
+) -> None:
+    one = nodes()
+    stream = one.store._line("lobby").spot.stream
+    waited(one.store._read(one.store.streams._ask, f"STREAM.DELETE.{stream}", {}))
+    other = nodes()
+    other.store.post("lobby", "1", said("hello"))
+    other.until(lambda: [row[1] for row in other.heard] == ["1"])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_why_the_cluster_takes_nothing_is_known(nodes: Nodes, is_known: bool) -> None:
+    node = nodes()
+    if is_known:
+        node.store.post("lobby", "0", said("hello"))
+        node.until(lambda: len(node.heard) == 1)
+    stream = node.store._line("lobby").spot.stream
+    waited(node.store._read(node.store.streams._ask, f"STREAM.DELETE.{stream}", {}))
+    assert node.store.declined() == ""
+    node.store.post("lobby", "1", said("is anybody there?"))
+    until, why = time.monotonic() + PATIENCE, ""
+    while not why and time.monotonic() < until:
+        waited(node.store._read(node.store.link.round_trip))
+        why = node.store.declined()
+    assert why == (f"nobody keeps {stream}" if is_known else "stream not found")
+
+
 def test_who_does_not_listen_hears_only_what_they_post(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     one.store.post("lobby", "1", said("here"))

@@ -88,7 +88,7 @@ class Moving:
             person = self._proved(Proof(**said["fetch"]))
             if person is None:
                 return {}
-            return await self._hand_over(person, server, bool(said["fetch"]["token"]))
+            return await self._hand_over(person, server, said["fetch"]["token"])
         if "keep" in said and not self.closed and len(self._chat.places) < PLACES_TAKEN:
             await self._arrive(server, said["keep"])
             return {"kept": True}
@@ -179,19 +179,20 @@ class Moving:
             return chat.entrance.owner_here(account) if account is not None else None
         return chat.places.of_key(proof.fingerprint)
 
-    async def _hand_over(self, person: Person, server: str, by_token: bool) -> State:
+    async def _hand_over(self, person: Person, server: str, token: str) -> State:
         """Let somebody be at another server from now on, unless a connection of theirs works here.
 
         Who shows their token has left that connection for another.
         """
         places = self._chat.places
-        if not (by_token or places.is_lost_wholly(person)):
+        if not (token or places.is_lost_wholly(person)):
             return {"here": True}
         place = places.peek(person) or Place(person, {})
         if place.unreached:
             await places.go_back(place)
-        works = person.sessions and not by_token and not places.is_lost_wholly(person)
-        if works or self._chat.people.get(person.name.key) is not person:
+        works = person.sessions and not token and not places.is_lost_wholly(person)
+        is_void = bool(token) and places.holder(token) is not person
+        if works or is_void or self._chat.people.get(person.name.key) is not person:
             return {"here": True}  # they have come back meanwhile, or are gone
         state = self._state(person, place)
         for session in tuple(person.sessions):

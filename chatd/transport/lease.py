@@ -34,6 +34,9 @@ UNANSWERED_SECONDS = 3.0
 #: as long as an election takes.
 ELECTION_SECONDS = 13.0
 
+#: Seconds between two reports that the cluster does not take something, which comes often then.
+REPORT_SECONDS = 60.0
+
 #: What people are told then, and who comes meanwhile.
 LOST = "This server has lost touch with the others; connect again."
 AWAY = "This server has lost touch with the others; try again in a moment."
@@ -52,6 +55,9 @@ class Leased(Protocol):
 
     def renew(self, renewed: Callable[[], None]) -> None:
         """Renew it, and say when that is done."""
+
+    def declined(self) -> str:
+        """Why the cluster has not taken something since this was asked; empty when it has."""
 
 
 class Lease(Service):
@@ -72,7 +78,7 @@ class Lease(Service):
         self._clock = clock
         self._now = now
         self._admission = admission
-        self._renewed_at = self._renew_at = 0.0
+        self._renewed_at = self._renew_at = self._report_at = 0.0
         self._answers = 0
         self._felt_at = 0.0
         self._owed_since: float | None = None
@@ -98,6 +104,7 @@ class Lease(Service):
         if now - self._renewed_at > FENCE_SECONDS:
             self._let_go()
         self._feel(now)
+        self._report(now)
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
             self._renew(now)
@@ -133,6 +140,13 @@ class Lease(Service):
             waiting.lost_touch()
         elif self._owed_since is None:
             waiting.in_touch()
+
+    def _report(self, now: float) -> None:
+        """Say why the cluster does not take what it is given: who runs it can mend that alone."""
+        why = self._leased.declined()
+        if why and now >= self._report_at:
+            self._report_at = now + REPORT_SECONDS
+            self._log.error("cluster: did not take something: {why}", why=why)
 
     def _renewed(self) -> None:
         self._owed_since = None

@@ -57,11 +57,15 @@ class Place:
 
 
 class JetStream:
-    """The streams of a cluster, by way of one connection; ``kept`` counts what they have taken."""
+    """The streams of a cluster, by way of one connection; ``kept`` counts what they have taken.
+
+    ``declined`` is why they last have not, in the words of the server.
+    """
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.kept = 0
+        self.declined = ""
 
     async def publish(
         self,
@@ -85,7 +89,21 @@ class JetStream:
             head["Nats-Msg-Id"] = message_id
         if expected is not None:
             head["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        place = place_of(await self.link.ask(subject, data, head or None))
+        return self.took(await self.link.ask(subject, data, head or None))
+
+    def took(self, answer: Message) -> Place:
+        """Where something was put, by the answer.
+
+        :raises DeclinedError: when it was not, or `ElsewhereError`.
+        :raises AwayError: when it may come to be, asked again.
+        """
+        try:
+            place = place_of(answer)
+        except ElsewhereError:
+            raise
+        except (AwayError, DeclinedError) as why:
+            self.declined = str(why)
+            raise
         self.kept += 1
         return place
 

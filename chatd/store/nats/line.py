@@ -26,9 +26,9 @@ from chatd.store.nats.asked import Asked
 from chatd.store.nats.bound import Bound
 from chatd.store.nats.client import Message
 from chatd.store.nats.house import House, Post
-from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError, place_of
+from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError
 from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import AwayError
+from chatd.store.nats.link import AwayError, NobodyError
 from chatd.store.nats.messages import Written, read, write
 from chatd.store.nats.tail import Tail
 from chatd.store.steps import raises
@@ -149,7 +149,8 @@ class Line:
             try:
                 await self._work_on(self._jobs[0])
             except Exception as bug:  # it costs the jobs that follow nothing
-                self._house.tell(partial(raises, bug))
+                if not isinstance(bug, DeclinedError):  # which is reported in any case
+                    self._house.tell(partial(raises, bug))
         self._busy = False
 
     async def _work_on(self, first: Post | Job) -> None:
@@ -173,7 +174,8 @@ class Line:
         while True:
             try:
                 return await job()
-            except DeclinedError:  # servers that come and go decline much for a while
+            except DeclinedError as why:  # servers that come and go decline much for a while
+                self._house.streams.declined = str(why)
                 if asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS:
                     raise
                 await asyncio.sleep(_LONGEST)
@@ -227,10 +229,11 @@ class Line:
         if asked is None:
             return
         try:
-            answer = await self._house.streams.link.answer(asked)
+            place = self._house.streams.took(await self._house.streams.link.answer(asked))
             if self._waits(post):
-                post.place = place_of(answer)
-            self._house.streams.kept += 1
+                post.place = place
+        except NobodyError:
+            self._house.streams.declined = f"nobody keeps {self.spot.stream}"
         except AwayError:
             pass
         except DeclinedError as why:  # while servers come and go they decline much for a while
@@ -406,8 +409,7 @@ class Line:
     async def _pass_over(self) -> None:
         """What is wanted has been dropped since, or was told of in error: no stream is so long."""
         end = await self._house.streams.end(self.spot.stream)
-        self._wanted = min(self._wanted, max(end, self.last))
-        self.last = self._wanted
+        self.last = self._wanted = min(self._wanted, max(end, self.last))
         self.tail.forget()
         self._held = deque((held for held in self._held if held[0] <= end), maxlen=HELD)
         self._release()

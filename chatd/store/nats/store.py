@@ -155,6 +155,11 @@ class NatsStore(Talk):
         """How often the cluster has kept something; also asked in the chat's thread."""
         return self.streams.kept
 
+    def declined(self) -> str:
+        """Why the cluster has not taken something since this was asked; empty when it has."""
+        why, self.streams.declined = self.streams.declined, ""
+        return why
+
     def renew(self, renewed: Callable[[], None]) -> None:
         """Say that this server lives, and tell when that has been taken; every few seconds.
 
