@@ -158,6 +158,21 @@ def test_when_the_server_dies_the_screen_goes_on_with_what_was_being_typed(stree
     assert lines(street)[1] == 0
 
 
+def test_screens_on_several_servers_go_on_as_one_person_when_theirs_dies() -> None:
+    street = Street(servers=4)
+    ann(street)
+    screens = [street.guest(number) for number in (1, 2)]
+    bob = street.wire(3)
+    street.gets(bob)
+    street.dies(0)
+    street.passes(12)
+    assert everyone(street, 1) == everyone(street, 3) == ["ann", "guest1"]
+    street.says(screens[1], "hello\r")
+    for screen in screens:
+        assert street.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
+    assert street.gets(bob) == ["ann: hello"]  # nobody left, nobody came
+
+
 def test_a_line_that_was_entered_while_the_server_was_dead_is_said(street: Street) -> None:
     ann(street)
     there = street.guest(1)

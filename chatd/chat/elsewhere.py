@@ -96,6 +96,11 @@ class Elsewhere:
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
 
     @property
+    def rank(self) -> int:
+        """How many of the others come before this server, by their names."""
+        return sum(name < self.name for name in self.heard.servers)
+
+    @property
     def names(self) -> list[str]:
         """By which names they are known among each other."""
         return list(self.heard.servers)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 #: Seconds until somebody whose server is gone comes in here: one that ends says so before the last
 #: of it is done.
 BACK_SECONDS = 1.0
+#: Seconds between the servers at which several screens of one person come in: those that follow
+#: find the first, by whose line they go on.
+APART_SECONDS = 0.5
 
 #: The program that a conversation is at the other server.
 SHELL = "shell"
@@ -119,7 +122,8 @@ class Handover:
         self.lent, self._back = None, True
         self._conversation.come_back(typed)
         self._conversation.deliver(Notice(why))
-        self._host.clock.callLater(BACK_SECONDS, self._begin)
+        apart = self._host.chat.elsewhere.rank * APART_SECONDS
+        self._host.clock.callLater(BACK_SECONDS + apart, self._begin)
 
     def _part(self, why: str) -> None:
         """This server lets go of everybody."""
