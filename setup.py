@@ -76,6 +76,7 @@ setup(
         # pytest 9 is the first that reads [tool.pytest] and knows strict.
         "test": [
             "pytest>=9",
+            "pytest-xdist>=3.8",
             "hypothesis>=6.100",
             "asyncssh>=2.20",
             "pyte>=0.8.2",

@@ -4,6 +4,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -131,6 +132,22 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
 def three_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nats]:
     """Return a cluster of three NATS servers."""
     yield from running(Path(tmp_path_factory.mktemp("nats3")), servers=3)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Say in how many processes the tests run: they wait more than they work."""
+    return min(8, 2 * (os.cpu_count() or 1))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that sums up which clients were missing in this one."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["missing"] = sorted(MISSING)
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Hear of the clients that were missing in one of the processes, unless it has crashed."""
+    MISSING.update(getattr(node, "workeroutput", {}).get("missing", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

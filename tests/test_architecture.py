@@ -4,7 +4,9 @@ Nothing here names a module but the ways in: what is added to the tree is held t
 """
 
 import ast
+import fcntl
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -221,14 +223,30 @@ class Imported:
     brought: list[str]
 
 
-@pytest.fixture(scope="module")
-def imported() -> dict[str, Imported]:
-    """Return for each module of chatd what importing it, and nothing else, does."""
+@pytest.fixture(scope="session")
+def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Imported]:
+    """Return for each module of chatd what importing it, and nothing else, does.
+
+    It takes long: of the processes that run the tests one finds out, and the others read that.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with (folder / "imported").open("a+") as found:
+        fcntl.flock(found, fcntl.LOCK_EX)
+        found.seek(0)
+        lines = found.read().splitlines()
+        if not lines:
+            lines = _import_each()
+            found.write("\n".join(lines))
+    answers = [Imported(**json.loads(line)) for line in lines]
+    return {answer.name: answer for answer in answers}
+
+
+def _import_each() -> list[str]:
     command = [sys.executable, "-c", IMPORT_EACH, *modules()]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
-    answers = [Imported(**json.loads(line)) for line in ran.stdout.splitlines()]
-    return {answer.name: answer for answer in answers}
+    return ran.stdout.splitlines()
 
 
 @pytest.mark.parametrize("name", modules())

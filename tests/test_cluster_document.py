@@ -129,6 +129,7 @@ def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
     one, other = (
         Node(reached(address, tmp_path, name), turn, called=name) for name in ("chat1", "chat2")
     )
+    other.settle()  # by now NATS knows what it hears
     named, one.store.lease = one.store.lease, other.store.lease
     one.store.tell_all("spoken as another")
     one.store.tell_one(other.store.name, "spoken as another")

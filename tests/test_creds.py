@@ -200,6 +200,7 @@ def test_a_key_alone_is_a_user(tmp_path: Path, runs: Callable[[NatsServer], Nats
             "has a token or a seed, but not both",
         ),
     ],
+    ids=["empty", "a login", "a damaged seed", "a public key", "an account's seed", "no token"],
 )
 def test_what_is_no_credentials_is_said_in_a_sentence(tmp_path: Path, text: str, why: str) -> None:
     path = tmp_path / "creds"

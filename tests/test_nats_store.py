@@ -96,7 +96,10 @@ def test_a_stream_that_was_deleted_is_made_again_at_the_next_start(
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_why_the_cluster_takes_nothing_is_known(nodes: Nodes, is_known: bool) -> None:
+def test_why_the_cluster_takes_nothing_is_known(
+    monkeypatch: pytest.MonkeyPatch, nodes: Nodes, is_known: bool
+) -> None:
+    monkeypatch.setattr("chatd.store.nats.store.END_SECONDS", 0.1)  # it never keeps that
     node = nodes()
     if is_known:
         node.store.post("lobby", "0", said("hello"))

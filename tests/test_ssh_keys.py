@@ -130,6 +130,9 @@ def test_a_list_of_keys_is_read_with_its_comments_and_options(tmp_path: Path) ->
         "ssh-dss AAAAB3NzaC1kc3MAAAAA",
         "bogus-option bogus-option " + openssh(USER_KEY),
     ],
+    ids=str.split(
+        "nonsense no-key no-blob no-base64 another-kind open-quote authority from dss options"
+    ),
 )
 def test_a_line_that_cannot_be_kept_is_named_by_its_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / "authorized_keys"
