@@ -22,6 +22,7 @@ CLIENTS = {
     "dropbearkey": (("dropbearkey",), "dropbear-bin"),
     "tt++": (("tt++",), "tintin++"),
     "nc": (("nc.openbsd", "nc"), "netcat-openbsd"),
+    "openssl": (("openssl",), "openssl"),
     "Xvfb": (("Xvfb",), "xvfb"),
     "xdotool": (("xdotool",), "xdotool"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ def place(text: str) -> tuple[str, int]:
     return room, int(number)
 
 
-class Person:
+class Person(ABC):
     """Somebody who is at a node as long as it is there, and comes back, to another if need be."""
 
     way = "json"
@@ -143,17 +144,21 @@ class Person:
 
     # What each kind of people does ----------------------------------------------------------------
 
+    @abstractmethod
     async def _come_in(self, reader: asyncio.StreamReader, stay: Stay) -> bool:
-        raise NotImplementedError
+        """Say who one is; False when one is not let in."""
 
+    @abstractmethod
     async def _talk(self, stay: Stay) -> None:
-        """Say nothing."""
+        """Say things, for as long as one stays."""
 
+    @abstractmethod
     def _leave(self) -> None:
-        raise NotImplementedError
+        """Leave the server."""
 
+    @abstractmethod
     def _sees(self, stay: Stay, line: bytes) -> None:
-        raise NotImplementedError
+        """Take in a line."""
 
     def _other_nick(self) -> None:
         """The nick is somebody's, perhaps that of oneself at a server that died."""
@@ -223,6 +228,9 @@ class Listener(Person):
     """Somebody with a netcat, who looks."""
 
     way = "line"
+
+    async def _talk(self, stay: Stay) -> None:
+        """Say nothing."""
 
     async def _come_in(self, reader: asyncio.StreamReader, stay: Stay) -> bool:
         line = await self._reads(reader, stay)

@@ -227,8 +227,10 @@ def shows(context: ssl.SSLContext, folder: Path) -> str:
     return str(dict(certificate["subject"][0])["commonName"])  # type: ignore[arg-type]
 
 
-def test_a_newer_certificate_is_shown_at_the_next_connection(tmp_path: Path) -> None:
-    certify(tmp_path)
+def test_a_newer_certificate_is_shown_at_the_next_connection(
+    tmp_path: Path, client: Callable[[str], str]
+) -> None:
+    certify(tmp_path, client)
     path = tmp_path / "node.pem"
     path.write_bytes((tmp_path / "chat1.pem").read_bytes())
     context = where.tls(str(tmp_path / "ca.pem"), str(path))

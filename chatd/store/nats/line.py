@@ -8,22 +8,21 @@ stream has it, its own posts too:
   and anything else is a gap, which is read from the stream up to s first;
 - what is not kept carries the place after which it belongs, and waits for that.
 
-An edit is laid over what it changes, and a deleted message is erased, before the change itself is
-published: who reads never sees what was taken away, whatever dies between the two.
+What changes something that is kept is done (`chatd.store.nats.changes`) before it is published.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, RoomEvent, Said
+from chatd.chat.events import Change, Deleted, KeptEvent, RoomEvent
 from chatd.store.nats import reading
 from chatd.store.nats.asked import Asked
 from chatd.store.nats.bound import Bound
+from chatd.store.nats.changes import apply
 from chatd.store.nats.client import Message
 from chatd.store.nats.house import House, Post
 from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError
@@ -271,27 +270,9 @@ class Line:
             data = write(Written(post.event, post.account, self.last, post.message_id))
             await self._house.streams.link.tell(self.spot.live("e"), data)
             return
-        await self._persist(partial(self._apply, post.event, post.message_id))
+        streams = self._house.streams
+        await self._persist(partial(apply, streams, self.spot, post.event, post.message_id))
         await self._keep([post])
-
-    async def _apply(self, change: Change, message_id: str) -> None:
-        """Change what is kept, if it is there."""
-        streams, spot = self._house.streams, self.spot
-        found = await streams.get(spot.stream, change.number) if change.number > 0 else None
-        written = read(found.data) if found is not None and found.subject == spot.log else None
-        if written is None:
-            return
-        if isinstance(change, Edited) and isinstance(written.event, Said | Acted):
-            over = json.dumps({"text": change.text, "by": change.nick}).encode()
-            await streams.publish(
-                spot.over(change.number),
-                over,
-                message_id=f"{message_id}.over",
-                headers={"Nats-Rollup": "sub"},
-            )
-        elif isinstance(change, Deleted) and isinstance(written.event, KeptEvent):
-            await streams.erase(spot.stream, change.number)
-            await streams.purge(spot.stream, spot.over(change.number))
 
     # Hearing --------------------------------------------------------------------------------------
 

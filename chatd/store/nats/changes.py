@@ -1,0 +1,36 @@
+"""Changes: how an edit is laid over what it changes, and a deleted message is taken away.
+
+That is done before the change itself is published: who reads never sees what was taken away,
+whatever dies between the two.
+"""
+
+from __future__ import annotations
+
+import json
+
+from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, Said
+from chatd.store.nats.jetstream import JetStream
+from chatd.store.nats.layout import Spot
+from chatd.store.nats.messages import read
+
+
+async def apply(streams: JetStream, spot: Spot, change: Change, message_id: str) -> None:
+    """Change what is kept of a room, if it is there; once, however often it is tried.
+
+    :raises AwayError: when nobody answers; it may be done or not.
+    """
+    found = await streams.get(spot.stream, change.number) if change.number > 0 else None
+    written = read(found.data) if found is not None and found.subject == spot.log else None
+    if written is None:
+        return
+    if isinstance(change, Edited) and isinstance(written.event, Said | Acted):
+        over = json.dumps({"text": change.text, "by": change.nick}).encode()
+        await streams.publish(
+            spot.over(change.number),
+            over,
+            message_id=f"{message_id}.over",
+            headers={"Nats-Rollup": "sub"},
+        )
+    elif isinstance(change, Deleted) and isinstance(written.event, KeptEvent):
+        await streams.erase(spot.stream, change.number)
+        await streams.purge(spot.stream, spot.over(change.number))
