@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from chatd.chat.limits import CALLED_LENGTH
+from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
 from chatd.chat.returning import end
 
 from .people import Someone
@@ -280,6 +280,24 @@ def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> No
         f"   {'y' * CALLED_LENGTH}: 0 people, heard 0 s ago",
         "   z[2J: 0 people, heard 0 s ago",
     ]
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0, LEAPT_SECONDS + 0.5])
+def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    there.enters("bob")
+    town.beat(1)
+    ada.sees()
+    here.now += step
+    here.chat.elsewhere.look(here.now)
+    assert ada.sees() == []
+    town.branches[1].cut_off = True
+    for _ in range(int(SILENT_SECONDS)):
+        town.beat(1)
+    assert ada.sees() == []
+    town.beat(1)
+    assert ada.sees() == ["-- bob left"]
 
 
 def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:

@@ -18,6 +18,7 @@ from chatd.chat.lending import Lines
 from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
+    LEAPT_SECONDS,
     OUT_OF_TOUCH_SECONDS,
     SILENT_SECONDS,
 )
@@ -63,7 +64,7 @@ class Elsewhere:
         self._rooms_touched: dict[Room, None] = {}
         self.asking = Asking(chat, self, neighbours)
         chat.people.displaced = self._displace
-        self._now = 0.0
+        self._now = self._looked = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
         self.lines: Lines | None = None
@@ -139,6 +140,8 @@ class Elsewhere:
 
     def look(self, now: float) -> None:
         """See which servers are silent for too long."""
+        passed, self._looked = now - self._looked, now
+        leapt = not -1.0 < passed <= LEAPT_SECONDS
         self._now = now or self._now
         self.heard.forget_outgrown()
         self._rooms.pass_time()
@@ -146,6 +149,8 @@ class Elsewhere:
         for server in tuple(self.heard.servers.values()):
             if not self.is_in_touch:  # it is this server that hears nothing
                 server.heard = now
+            elif leapt:  # no silence of theirs
+                server.heard += passed
             if now - server.heard > SILENT_SECONDS:
                 self._gone(server.name)
 

@@ -181,14 +181,20 @@ RECALLED = 500
 DEAD_SECONDS = 3.0
 
 #: Seconds for which nothing is heard of another server of a cluster until it counts as gone, which
-#: is as long as its lease lasts; and until it is asked again for what did not come whole.  How
-#: many people and rooms one message between servers tells of, and its bytes: NATS takes 1 MB, of
-#: which the last room may need half, with all its bans and mutes.
-#: Without an answer of the cluster for so long it is not known here what the others do: two signs
-#: of life have not been taken.
+#: is as long as its lease lasts; and until it is asked again for what did not come whole.
 SILENT_SECONDS = 30.0
-OUT_OF_TOUCH_SECONDS = 10.0
 ASKED_AGAIN_SECONDS = 10.0
+
+#: Seconds without an answer of the cluster after which it is not known here what the others do: two
+#: signs of life have not been taken.
+OUT_OF_TOUCH_SECONDS = 10.0
+
+#: Seconds between two looks at who is silent, beyond which the clock of this machine was set, or
+#: this process stood still: it looks every second.
+LEAPT_SECONDS = 10.0
+
+#: How many people and rooms one message between servers tells of, and its bytes: NATS takes 1 MB,
+#: of which the last room may need half, with all its bans and mutes.
 TOLD_AT_ONCE = 500
 TOLD_BYTES = 256 * 1024
 
