@@ -468,20 +468,6 @@ def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(tow
     assert there.enters("ada").nick == "ada"
 
 
-def test_an_invitation_of_an_account_opens_a_private_room_across(town: Town) -> None:
-    here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", fingerprint="SHA256:bob")
-    bob.types("/register")
-    ada.types("/join attic")
-    ada.types("/room private on")
-    town.settle()
-    ada.types("/invite bob")
-    town.settle()
-    bob.sees()
-    bob.types("/join attic")
-    assert bob.sees()[-1] == "-- You are in attic, with ada."
-
-
 def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(town: Town) -> None:
     here, there = town.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
