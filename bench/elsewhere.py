@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from bench.figures import shown, table
 from bench.inside import Hall
-from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.session import Session
 from chatd.chat.store import away
+from chatd.cluster.bus import Asked, Hear
 from chatd.terminal.style import TextStyle
 
 #: People in each room, beside the lobby in which everybody is.
@@ -22,7 +22,7 @@ A_ROOM = 10
 
 
 class Wire:
-    """`chatd.chat.neighbours.Neighbours`: keeps what a chat says until it is delivered."""
+    """`chatd.cluster.bus.Neighbours`: keeps what a chat says until it is delivered."""
 
     copies = (0, 0)
 

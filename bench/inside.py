@@ -15,10 +15,10 @@ from bench.machine import rss_kib
 from chatd.chat.chat import Chat
 from chatd.chat.entrance import Visitor
 from chatd.chat.ignoring import ignore
-from chatd.chat.neighbours import Neighbours
 from chatd.chat.preferences import THEMES, TIMES, Preferences
 from chatd.chat.session import ALIVE, Session, Trace
 from chatd.chat.speaking import say
+from chatd.cluster.bus import Neighbours
 from chatd.store.memory import MemoryStore
 from chatd.terminal.colours import ALL, INDEXED
 from chatd.terminal.preferred import style_for

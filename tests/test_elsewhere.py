@@ -210,7 +210,7 @@ class Losing(deque[tuple[str, str, str]]):
 def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
     town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    monkeypatch.setattr("chatd.chat.portions.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
     here, there = town.servers
     for nick in ("ada", "bob", "cy"):
         here.enters(nick)

@@ -8,10 +8,10 @@ from twisted.internet.task import Clock
 
 from chatd.chat.entrance import Visitor
 from chatd.chat.limits import MOVED
-from chatd.chat.moving import ELSEWHERE
 from chatd.chat.places import Place
 from chatd.chat.returning import end
 from chatd.chat.session import Trace
+from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
 from chatd.transport.farewell import LAST_WORDS_SECONDS, Farewell
 from chatd.transport.farewell import MOVED as MOVED_AWAY

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import BANS, TOLD_AT_ONCE, TOLD_BYTES
-from chatd.chat.portions import message, portions
+from chatd.cluster.replication.batches import message, portions
 
 from .town import Town
 
@@ -49,7 +49,7 @@ def test_a_message_is_as_large_as_may_be_and_no_larger() -> None:
 def test_a_room_with_all_that_it_may_have_crosses_in_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chatd.chat.portions.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
     town = Town()
     town.letters = Weighed()
     ada = town.servers[0].enters("ada")

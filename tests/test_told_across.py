@@ -215,7 +215,7 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: T
 def test_who_was_changed_without_a_word_is_told_of_in_turn(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.chat.people_told.SEEN_AT_ONCE", 2)
+    monkeypatch.setattr("chatd.cluster.replication.local.SEEN_AT_ONCE", 2)
     here, there = town.servers
     people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
     town.beat(5)

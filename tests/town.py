@@ -8,8 +8,8 @@ from itertools import count
 from typing import Any
 
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.neighbours import Asked, Hear
 from chatd.chat.store import Keeper, away
+from chatd.cluster.bus import Asked, Hear
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone, finished

@@ -14,7 +14,6 @@ from chatd.chat import names
 from chatd.chat.accounts import Accounts
 from chatd.chat.archive import Archive
 from chatd.chat.audit import Audit
-from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.entrance import Entrance, Visitor
 from chatd.chat.errand import Errand
 from chatd.chat.events import (
@@ -32,9 +31,7 @@ from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.logins import Logins
 from chatd.chat.mail import Mail
-from chatd.chat.moving import Moving
 from chatd.chat.names import Name
-from chatd.chat.neighbours import Neighbours
 from chatd.chat.nicks import Nicks
 from chatd.chat.passwords import Checker, Hasher
 from chatd.chat.people import People, Person
@@ -48,6 +45,9 @@ from chatd.chat.store import Store
 from chatd.chat.text import cut
 from chatd.chat.waiting import Waiting
 from chatd.chat.welcome import Welcome
+from chatd.cluster.bus import Neighbours
+from chatd.cluster.cluster import Elsewhere
+from chatd.cluster.migration import Moving
 
 
 class Chat:

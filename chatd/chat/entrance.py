@@ -14,7 +14,6 @@ from chatd.chat.accounts import Account, Accounts
 from chatd.chat.bans import Known
 from chatd.chat.events import Notice, Refused
 from chatd.chat.lending import Lend, LentAway
-from chatd.chat.moving import Proof
 from chatd.chat.names import Name
 from chatd.chat.nicks import Nicks
 from chatd.chat.people import People, Person, fold
@@ -24,6 +23,7 @@ from chatd.chat.profiles import Profiles
 from chatd.chat.session import Reader, Session
 from chatd.chat.text import safe
 from chatd.chat.welcome import Welcome
+from chatd.cluster.migration import Proof
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Errand: the names of what one server of a cluster may ask another to do.
 
-What each comes to is in `chatd.chat.errands`; whoever asks need not know that.
+What each comes to is in `chatd.cluster.handlers`; whoever asks need not know that.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat import errands, expelling, names
+from chatd.chat import expelling, names
 from chatd.chat.banning import covered, find, targets_of
 from chatd.chat.bans import Ban, Kind, Target
 from chatd.chat.chat import Chat
@@ -13,6 +13,7 @@ from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.people import Person
 from chatd.chat.room import Room
 from chatd.chat.text import cut
+from chatd.cluster import handlers
 
 
 def check_operator(person: Person) -> None:
@@ -110,7 +111,7 @@ def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
     chat.audit.note(now, person, "server say", reason=text)
     chat.elsewhere.asking.send_all(person, Errand.ANNOUNCE, now, text)
-    errands.announce(chat, Announced(now, person.nick, text))
+    handlers.announce(chat, Announced(now, person.nick, text))
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
@@ -144,7 +145,7 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
     if other.server:
         await chat.elsewhere.asking.ask(other, person, Errand.RENAME, new, now)
     else:
-        await errands.answer(chat, other, person, Errand.RENAME, [new, now])
+        await handlers.answer(chat, other, person, Errand.RENAME, [new, now])
     chat.audit.note(now, person, "server rename", f"{old} {name}")
 
 

@@ -13,7 +13,6 @@ from operator import attrgetter
 
 from chatd.chat import tally
 from chatd.chat.audience import Audience
-from chatd.chat.elsewhere import Elsewhere
 from chatd.chat.events import (
     Acted,
     Deleted,
@@ -32,6 +31,7 @@ from chatd.chat.room import Room, Spoken
 from chatd.chat.session import Session
 from chatd.chat.store import Store
 from chatd.chat.waiting import LATE_SECONDS, Waiting, refusal
+from chatd.cluster.cluster import Elsewhere
 
 #: Told what became of a post: its number in the room, or why it was not kept.
 Acknowledge = Callable[[int | Refused], None]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatd.chat.events import Notice, Refused
-from chatd.chat.moving import Proof
 from chatd.chat.places import Place
 from chatd.chat.session import Session
+from chatd.cluster.migration import Proof
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

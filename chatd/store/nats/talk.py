@@ -1,4 +1,4 @@
-"""Talk: what the servers of a cluster say to each other and ask (`chatd.chat.neighbours`).
+"""Talk: what the servers of a cluster say to each other and ask (`chatd.cluster.bus`).
 
 A server says to all of them under ``all.<its name>``, and to one under ``ctl.<that one's>.<its>``.
 Its name is two words: who it is for NATS, which may let nobody else speak under that, and which
@@ -13,7 +13,7 @@ import secrets
 from functools import partial
 
 from chatd.chat.events import Refused
-from chatd.chat.neighbours import Asked, Hear
+from chatd.cluster.bus import Asked, Hear
 from chatd.store.nats.client import Message
 from chatd.store.nats.crossing import Crossing
 from chatd.store.nats.flow import Flow

@@ -11,8 +11,6 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat import learning
-from chatd.chat.asking import Asking
 from chatd.chat.events import Left, RoomEvent
 from chatd.chat.lending import Lines
 from chatd.chat.limits import (
@@ -23,13 +21,15 @@ from chatd.chat.limits import (
     SILENT_SECONDS,
 )
 from chatd.chat.names import Name
-from chatd.chat.neighbours import Neighbours
 from chatd.chat.people import Person
-from chatd.chat.people_heard import PeopleHeard, Server
-from chatd.chat.people_told import PeopleTold
-from chatd.chat.portions import message, portions
 from chatd.chat.room import Room
-from chatd.chat.rooms_told import RoomsTold
+from chatd.cluster import records
+from chatd.cluster.bus import Neighbours
+from chatd.cluster.calls import Asking
+from chatd.cluster.replication.batches import message, portions
+from chatd.cluster.replication.local import PeopleTold
+from chatd.cluster.replication.remote import PeopleHeard, Server
+from chatd.cluster.replication.rooms import RoomsTold
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -93,7 +93,7 @@ class Elsewhere:
 
     @property
     def copies(self) -> tuple[int, int]:
-        """As `chatd.chat.neighbours.Neighbours.copies`."""
+        """As `chatd.cluster.bus.Neighbours.copies`."""
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
 
     @property
@@ -340,7 +340,7 @@ class Elsewhere:
 
     def recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
-        learning.learn(self._chat, kind, key, value, self._now)
+        records.learn(self._chat, kind, key, value, self._now)
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:

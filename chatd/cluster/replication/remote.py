@@ -9,18 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.directory import Directory
 from chatd.chat.events import Role
-from chatd.chat.heirs import Heirs
 from chatd.chat.names import Name
 from chatd.chat.people import Person
 from chatd.chat.room import Room
-from chatd.chat.rooms_told import RoomsTold
-from chatd.chat.sharing import role_of
+from chatd.cluster.replication.directory import Directory
+from chatd.cluster.replication.room_state import role_of
+from chatd.cluster.replication.rooms import RoomsTold
+from chatd.cluster.replication.succession import Heirs
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-    from chatd.chat.elsewhere import Elsewhere
+    from chatd.cluster.cluster import Elsewhere
 
 State = dict[str, Any]
 

@@ -15,7 +15,7 @@ from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.expelling import clear, disconnect, put_out
 from chatd.chat.people import Person
 from chatd.chat.private import leave_word, receive
-from chatd.chat.sharing import role_of
+from chatd.cluster.replication.room_state import role_of
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

@@ -2,7 +2,7 @@
 
 Who comes back by another server than the one where they were is asked for there; a server that ends
 hands over the places of its people.  In their rooms nobody sees anything of it.  What is said
-between two servers for that is asked and answered (`chatd.chat.neighbours`), as JSON.
+between two servers for that is asked and answered (`chatd.cluster.bus`), as JSON.
 """
 
 from __future__ import annotations

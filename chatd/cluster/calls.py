@@ -1,6 +1,6 @@
 """Asking: what one server asks another to do there, to somebody or to everybody, and the way back.
 
-What is to be done is in `chatd.chat.errands`.  Who has gone to a third server meanwhile is asked
+What is to be done is in `chatd.cluster.handlers`.  Who has gone to a third server meanwhile is asked
 for there.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chatd.chat import errands
 from chatd.chat.errand import Errand
 from chatd.chat.events import Refused
 from chatd.chat.people import Person
+from chatd.cluster import handlers
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-    from chatd.chat.elsewhere import Elsewhere
-    from chatd.chat.neighbours import Neighbours
+    from chatd.cluster.bus import Neighbours
+    from chatd.cluster.cluster import Elsewhere
 
 State = dict[str, Any]
 
@@ -99,11 +99,11 @@ class Asking:
         """Do what another server asks, or let the server do it to which they have gone."""
         by = self._elsewhere.heard.person_of(said.get("sender", name), said.get("by"))
         if said["to"] is None:
-            errands.run_for_all(self._chat, by, said["errand"], said["with"])
+            handlers.run_for_all(self._chat, by, said["errand"], said["with"])
             return
         person, gone_to = self._addressee(said), self._elsewhere.told.gone_to(said["to"])
         if person is not None:
-            errands.run(self._chat, person, by, said["errand"], said["with"])
+            handlers.run(self._chat, person, by, said["errand"], said["with"])
         elif gone_to is not None and "key" not in said:
             assert self._neighbours is not None
             there, key = gone_to
@@ -116,7 +116,7 @@ class Asking:
             gone_to = self._elsewhere.told.gone_to(said["to"])
             return {"moved": gone_to} if gone_to is not None else {}
         try:
-            answer = await errands.answer(self._chat, person, by, said["errand"], said["with"])
+            answer = await handlers.answer(self._chat, person, by, said["errand"], said["with"])
         except Refused as refused:
             return {"refused": [refused.code, refused.sentence]}
         return {"done": True, **answer}

@@ -6,7 +6,7 @@ server: the higher one holds.
 
 from __future__ import annotations
 
-from chatd.chat.sharing import Parts
+from chatd.cluster.replication.room_state import Parts
 
 Stamp = tuple[int, str]
 

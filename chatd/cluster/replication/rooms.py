@@ -1,6 +1,6 @@
 """Rooms told: what the servers of a cluster know of each other's rooms, and are to know.
 
-What of a room is shared is in `chatd.chat.sharing`.
+What of a room is shared is in `chatd.cluster.replication.room_state`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,16 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.room import Room
-from chatd.chat.sharing import FRESH, Parts, apply, difference, merged, parts_of, shared
-from chatd.chat.stamps import Stamps
+from chatd.cluster.replication.clock import Stamps
+from chatd.cluster.replication.room_state import (
+    FRESH,
+    Parts,
+    apply,
+    difference,
+    merged,
+    parts_of,
+    shared,
+)
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -75,7 +83,7 @@ class RoomsTold:
         self._again.pop(room, None)
 
     def pass_time(self) -> None:
-        """Some seconds have passed: see `chatd.chat.stamps.Stamps.forget`."""
+        """Some seconds have passed: see `chatd.cluster.replication.clock.Stamps.forget`."""
         self._stamps.forget()
 
 
