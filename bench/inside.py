@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterable
 
 from bench.figures import median, shown, table
 from bench.machine import rss_kib
+from chatd.chat.actions.ignoring import ignore
+from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
-from chatd.chat.entrance import Visitor
-from chatd.chat.ignoring import ignore
-from chatd.chat.preferences import THEMES, TIMES, Preferences
-from chatd.chat.session import ALIVE, Session, Trace
-from chatd.chat.speaking import say
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.model.preferences import THEMES, TIMES, Preferences
+from chatd.chat.model.session import ALIVE, Session, Trace
 from chatd.cluster.bus import Neighbours
 from chatd.store.memory import MemoryStore
 from chatd.terminal.colours import ALL, INDEXED

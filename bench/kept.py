@@ -23,7 +23,7 @@ from bench.setting import Setting
 from bench.waiting import Counts, Turn, spans_row, timed, waited
 from chatd.chat.events import Said
 from chatd.chat.limits import FOUND_SHOWN
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store.sqlite import SqliteStore
 
 #: The servers that are compared, and their options.

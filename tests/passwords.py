@@ -1,6 +1,6 @@
 """Passwords for tests: hashed by nobody, at once."""
 
-from chatd.chat.passwords import NotCheckedError
+from chatd.chat.entry.passwords import NotCheckedError
 
 
 class Hasher:

@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
+from chatd.chat.actions.resume import drop
 from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.detached import Place
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
-from chatd.chat.places import Place
-from chatd.chat.preferences import Preferences
-from chatd.chat.returning import drop
-from chatd.chat.session import ALIVE, Session, Trace
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.session import ALIVE, Session, Trace
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle

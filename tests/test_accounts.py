@@ -6,12 +6,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from chatd.chat.accounts import Account, read_key
-from chatd.chat.accounts import Key as AccountKey
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import KEYS_PER_ACCOUNT, MAIL
-from chatd.chat.names import Name
+from chatd.chat.records.accounts import Account, read_key
+from chatd.chat.records.accounts import Key as AccountKey
 from chatd.chat.store import NotKeptError
+from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh import fingerprint
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from chatd import tap
 from chatd.admin import check, export, forgotten, main
 from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store import files, schema
 from chatd.store.sqlite import SqliteStore, StoreError, connect
 

@@ -132,10 +132,10 @@ def test_every_module_stands_in_a_room(name: str) -> None:
 @pytest.mark.parametrize(
     ("importer", "imported", "rule"),
     [
-        ("chatd.chat.room", "chatd.wire.line.Line", "imports run down only"),
-        ("chatd.chat.room", "twisted.internet.defer", "only tap, transport, clients know"),
-        ("chatd.chat.room", "chatd.store.memory", "only chatd/tap and"),
-        ("chatd.chat.room", "chatd.tap", "imports run down only"),
+        ("chatd.chat.model.room", "chatd.wire.line.Line", "imports run down only"),
+        ("chatd.chat.model.room", "twisted.internet.defer", "only tap, transport, clients know"),
+        ("chatd.chat.model.room", "chatd.store.memory", "only chatd/tap and"),
+        ("chatd.chat.model.room", "chatd.tap", "imports run down only"),
         ("chatd.wire.line", "zope.interface.implementer", "only tap, transport, clients know"),
         ("chatd.wire.line", "chatd.terminal.keys", "imports run down only"),
         ("chatd.store.sqlite", "chatd.transport.gate", "imports run down only"),

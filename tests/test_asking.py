@@ -5,8 +5,8 @@ from typing import cast
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
-from chatd.chat.accounts import Account
-from chatd.chat.names import Name
+from chatd.chat.records.accounts import Account
+from chatd.chat.text.names import Name
 from chatd.transport.conversation import Conversation
 
 from .test_telnet_way import (

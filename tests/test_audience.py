@@ -10,8 +10,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from chatd.chat import audience
 from chatd.chat.events import Entry
+from chatd.chat.fanout import audience
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 from chatd.terminal.style import TextStyle
 

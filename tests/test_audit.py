@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.audit import KIND, Audit
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, AUDITED, REASON_LENGTH
+from chatd.chat.records.audit import KIND, Audit
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone, finished

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat import names
-from chatd.chat.entrance import Visitor
+from chatd.chat.actions.messages import say_from_outside
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
-from chatd.chat.session import Session
-from chatd.chat.speaking import say_from_outside
+from chatd.chat.model.session import Session
+from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
 
 from .people import Reader, Server, Someone, finished

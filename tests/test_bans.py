@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.bans import Ban, Bans, Kind, Known, Target, of_address, read_target
-from chatd.chat.durations import duration, remaining, rest, split_duration, term
 from chatd.chat.events import Refused
 from chatd.chat.limits import BAN_SECONDS
+from chatd.chat.model.bans import Ban, Bans, Kind, Known, Target, of_address, read_target
+from chatd.chat.text.durations import duration, remaining, rest, split_duration, term
 
 ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(str)
 NICKS = st.sampled_from(["ada", "bob", "cy", "192.0.2.1", "grace"])

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from chatd.chat.commands import receive
 from chatd.chat.events import Refused
-from chatd.chat.preferences import Preferences
+from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
 
 from .people import Reader, Server, Someone, finished

@@ -12,7 +12,7 @@ from random import Random
 import asyncssh
 import pytest
 
-from chatd.chat.waiting import AWAY, BACK
+from chatd.chat.delivery.unacknowledged import AWAY, BACK
 from chatd.store.nats.where import Where
 from chatd.transport.lending.lent import GONE
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatd.chat.events import Edited, Joined, Said
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store.nats import where
 from chatd.store.nats.layout import UnfitError
 from chatd.store.nats.store import NatsStore

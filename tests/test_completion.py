@@ -2,10 +2,9 @@
 
 import pytest
 
-from chatd.chat import completion
-from chatd.chat.commands import COMMANDS
+from chatd.chat.commands import COMMANDS, completion
 from chatd.chat.commands.command import Takes
-from chatd.chat.completion import complete
+from chatd.chat.commands.completion import complete
 from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
 
 from .people import Server, Someone

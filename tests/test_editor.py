@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.bindings import BINDINGS
 from chatd.terminal.clusters import edge
 from chatd.terminal.editor import (

@@ -7,8 +7,8 @@ from collections import deque
 
 import pytest
 
+from chatd.chat.actions.resume import end
 from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
-from chatd.chat.returning import end
 
 from .people import Someone
 from .town import Town

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat import names
+from chatd.chat.actions.messages import say_from_outside
 from chatd.chat.events import Refused
 from chatd.chat.limits import INVITATIONS, INVITED, KEY_LENGTH, SPOKE
-from chatd.chat.speaking import say_from_outside
+from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from twisted.conch.ssh.keys import Key
 
-from chatd.chat.welcome import GuestList
+from chatd.chat.records.server_access import GuestList
 from chatd.transport.invited import GuestFile, read_guest_list
 from chatd.transport.ssh import AuthorizedKeysError, fingerprint
 

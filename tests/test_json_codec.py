@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.wire.json import (
     ID_LENGTH,
     MOST_NUMBER,

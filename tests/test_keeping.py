@@ -10,8 +10,8 @@ from random import Random, SystemRandom
 import pytest
 
 from chatd.chat.events import Joined, RoomEvent, Said
-from chatd.chat.search import Search
 from chatd.chat.store import NotKeptError
+from chatd.chat.text.query import Search
 from chatd.store import finding, pruning, schema, sqlite, tables
 from chatd.store.files import give
 from chatd.store.sqlite import SqliteStore, StoreError

@@ -8,9 +8,9 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
+from chatd.chat.delivery.unacknowledged import AWAY as AWAY_NOW
+from chatd.chat.delivery.unacknowledged import BACK
 from chatd.chat.events import Refused
-from chatd.chat.waiting import AWAY as AWAY_NOW
-from chatd.chat.waiting import BACK
 from chatd.transport.admission import Admission
 from chatd.transport.lease import (
     AWAY,

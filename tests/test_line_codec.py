@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.wire.line import CutLine, LineCodec
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.events import Entry, PersonalEvent, Said
+from chatd.chat.fanout.log import RoomLog, Unadorned
 from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
-from chatd.chat.log import RoomLog, Unadorned
 
 
 class Counting(Unadorned):

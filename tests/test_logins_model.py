@@ -11,9 +11,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from chatd.chat.accounts import Accounts
-from chatd.chat.names import nick as as_nick
-from chatd.chat.people import Person
+from chatd.chat.model.people import Person
+from chatd.chat.records.accounts import Accounts
+from chatd.chat.text.names import nick as as_nick
 from chatd.store.memory import MemoryStore
 
 from .passwords import Checker

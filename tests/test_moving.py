@@ -6,11 +6,11 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatd.chat.entrance import Visitor
+from chatd.chat.actions.resume import end
+from chatd.chat.entry.detached import Place
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import MOVED
-from chatd.chat.places import Place
-from chatd.chat.returning import end
-from chatd.chat.session import Trace
+from chatd.chat.model.session import Trace
 from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
 from chatd.transport.farewell import LAST_WORDS_SECONDS, Farewell

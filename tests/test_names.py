@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from chatd.chat import names
 from chatd.chat.events import Refused
 from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
-from chatd.chat.names import Name
+from chatd.chat.text import names
+from chatd.chat.text.names import Name
 
 #: Text that is nearly a name, more often than not.
 nearly = st.one_of(

@@ -12,8 +12,8 @@ from functools import partial
 
 import pytest
 
+from chatd.chat.event_rows import row
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
-from chatd.chat.rows import row
 from chatd.chat.store import NotKeptError
 from chatd.store.nats.client import Hear
 from chatd.store.nats.layout import NODES, RECORDS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.bans import Ban, Kind, Target
 from chatd.chat.events import Refused
 from chatd.chat.limits import SERVER_BANS
+from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone

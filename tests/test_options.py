@@ -22,9 +22,9 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.python.usage import UsageError
 
 import chatd
-from chatd.chat.bans import Known
 from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
+from chatd.chat.model.bans import Known
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.tap import Options, make_server

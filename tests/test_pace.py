@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import Flood
-from chatd.chat.pace import Pace
+from chatd.chat.ratelimit.bucket import Pace
 
 floods = st.builds(Flood, st.integers(1, 50), st.floats(0.1, 100))
 

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
-from chatd.chat.passwords import NotCheckedError
+from chatd.chat.entry.passwords import NotCheckedError
 from chatd.transport.passwords import CHECKER_SECONDS, Argon2, Checkers, PasswordThread
 
 from .conftest import LoggedFailures

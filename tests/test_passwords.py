@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.accounts import Account
+from chatd.chat.actions.login import log_in
 from chatd.chat.commands import receive
 from chatd.chat.commands.accounts import may_hold_secret
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.entry.passwords import check_new, prepared
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHECKS_WAITING, LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES
-from chatd.chat.logging_in import log_in
-from chatd.chat.passwords import check_new, prepared
-from chatd.chat.session import Trace
+from chatd.chat.model.session import Trace
+from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
 
 from .passwords import Checker

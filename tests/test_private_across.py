@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from chatd.chat.actions.resume import end
 from chatd.chat.limits import MAIL
-from chatd.chat.returning import end
 
 from .people import Reader, Someone
 from .town import Town

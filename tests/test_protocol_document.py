@@ -28,8 +28,8 @@ from chatd.chat import limits
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import Flood
-from chatd.chat.names import RESERVED
-from chatd.chat.preferences import MEANING, Preferences, as_typed
+from chatd.chat.model.preferences import MEANING, Preferences, as_typed
+from chatd.chat.text.names import RESERVED
 from chatd.terminal.bindings import BINDINGS
 from chatd.terminal.history import HISTORY_LINES
 from chatd.terminal.paste import BLOCK_LINES, question

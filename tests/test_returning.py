@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.entrance import Visitor
+from chatd.chat.actions.messages import say
+from chatd.chat.actions.resume import end
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.returning import end
-from chatd.chat.session import Mark, Trace
-from chatd.chat.speaking import say
+from chatd.chat.model.session import Mark, Trace
 from chatd.store.memory import MemoryStore
 
 from .people import Reader, Server, Someone, finished

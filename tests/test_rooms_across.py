@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat import lasting
 from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.records import persistent_rooms
 
 from .people import Someone, finished
 from .town import Town
@@ -256,13 +256,13 @@ def test_a_room_that_lasts_is_kept_by_whichever_server_changes_it(town: Town) ->
     ada.types("/op bob")
     town.settle()
     bob.types("/ban 203.0.113.9")
-    assert list(records(town, lasting.BAN)) == ["attic 203.0.113.9"]
+    assert list(records(town, persistent_rooms.BAN)) == ["attic 203.0.113.9"]
     bob.types("/unban 203.0.113.9")
-    assert not records(town, lasting.BAN)
+    assert not records(town, persistent_rooms.BAN)
     ada.types("/room lasting off")
     town.settle()
     bob.types("/ban 203.0.113.9")
-    assert not records(town, lasting.BAN)
+    assert not records(town, persistent_rooms.BAN)
 
 
 def records(town: Town, kind: str) -> dict[str, str]:

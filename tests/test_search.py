@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.events import Acted, Refused, Said, TopicSet
 from chatd.chat.limits import SEARCH_PAGES, SEARCH_WORDS
-from chatd.chat.search import Query, Search, folded, read_query
+from chatd.chat.text.query import Query, Search, folded, read_query
 
 from .people import Reader, Server
 

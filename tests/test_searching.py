@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from chatd.chat.events import Edited, KeptEvent, Said
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store.nats.searching import SEARCHES, Searching
 
 from .nats_nodes import Node, said

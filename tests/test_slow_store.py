@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from chatd.chat.chat import Chat
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.session import Session
+from chatd.chat.model.session import Session
 from chatd.store.memory import MemoryStore
 
 from .passwords import Hasher

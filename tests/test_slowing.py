@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from chatd.chat.addresses import prefix
 from chatd.chat.limits import (
     KNOWN_ADDRESSES,
     LOGIN_FORGOTTEN,
@@ -15,7 +14,8 @@ from chatd.chat.limits import (
     LOGINS_REMEMBERED,
     Flood,
 )
-from chatd.chat.slowing import Rates, Slowing, Waits
+from chatd.chat.ratelimit.addresses import prefix
+from chatd.chat.ratelimit.login_throttle import Rates, Slowing, Waits
 
 HOME, ELSEWHERE = "192.0.2.1", "203.0.113.5"
 

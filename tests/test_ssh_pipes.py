@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from chatd.chat.bans import Ban, Kind, Target
 from chatd.chat.limits import Flood
+from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.transport.ssh.fields import string, uint32
 
 from .ssh_guests import Guest, Hall

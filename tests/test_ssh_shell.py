@@ -8,7 +8,7 @@ import re
 import pytest
 
 from chatd.chat.limits import LINE_BYTES, Flood
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.transport.ssh.fields import string, uint32
 
 from . import ssh_peer

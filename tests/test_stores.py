@@ -36,8 +36,8 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.search import Search, begins_with, folded
 from chatd.chat.store import Store
+from chatd.chat.text.query import Search, begins_with, folded
 from chatd.store.apart import Apart
 from chatd.store.memory import EVENT_BYTES, MemoryStore
 from chatd.store.nats.store import NatsStore

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat import preferences
 from chatd.chat.events import (
     Acted,
     Announced,
@@ -39,7 +38,8 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
-from chatd.chat.text import safe
+from chatd.chat.model import preferences
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.colours import ALL, FEW, INDEXED, NONE, PAPER
 from chatd.terminal.style import TextStyle
 from chatd.terminal.themes import NAMES, theme

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.wire.tcd import (
     HEADER_BYTES,
     LONGEST_LINE,

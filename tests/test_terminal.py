@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Flood
-from chatd.chat.preferences import Preferences
-from chatd.chat.text import safe
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.text.sanitizing import safe
 from chatd.transport.conversation import Conversation
 from chatd.transport.outbox import StreamOutbox
 from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, KEYS_AT_ONCE, Terminal

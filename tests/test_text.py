@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import MARKS_PER_CHARACTER
-from chatd.chat.text import cut, decode, is_shouting, safe
+from chatd.chat.text.sanitizing import cut, decode, is_shouting, safe
 
 ACUTE = "\u0301"
 

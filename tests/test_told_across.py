@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
-from chatd.chat import audit
 from chatd.chat.limits import AUDITED
-from chatd.chat.preferences import Preferences
-from chatd.chat.tally import counts, in_short
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.unread import counts, in_short
+from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 

@@ -7,10 +7,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatd.chat.actions.messages import say
+from chatd.chat.actions.resume import end
 from chatd.chat.limits import BOOKMARKS
-from chatd.chat.profiles import KIND
-from chatd.chat.returning import end
-from chatd.chat.speaking import say
+from chatd.chat.records.profiles import KIND
 from chatd.store.memory import MemoryStore
 
 from .people import Server, Someone, finished

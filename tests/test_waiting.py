@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 from twisted.internet.defer import Deferred
 
+from chatd.chat.delivery.unacknowledged import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.chat.events import RoomEvent
-from chatd.chat.waiting import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.terminal.pending import ROWS
 from chatd.transport.watching import LOOK_SECONDS, Watching
 

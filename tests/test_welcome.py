@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from chatd.chat.bans import Ban, Bans, Target, read_target
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import SERVER_BANS
-from chatd.chat.welcome import GuestList
+from chatd.chat.model.bans import Ban, Bans, Target, read_target
+from chatd.chat.records.server_access import GuestList
 from chatd.transport.ssh import fingerprint
 
 from .people import Reader, finished

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.clusters import cells
 from chatd.terminal.emphasis import emphasise
 from chatd.terminal.themes import theme

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 
 from chatd.chat.chat import Chat
 from chatd.chat.limits import Flood
-from chatd.chat.preferences import Preferences
+from chatd.chat.model.preferences import Preferences
 from chatd.store.memory import MemoryStore
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from chatd.chat import names
 from chatd.chat.events import Entry, Refused
-from chatd.chat.people import fold
+from chatd.chat.model.people import fold
+from chatd.chat.text import names
 from chatd.store.sqlite import StoreError
 from chatd.store.tables import EVENT, event_from
 from chatd.terminal.style import TextStyle

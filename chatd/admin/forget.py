@@ -9,9 +9,9 @@ import json
 import sqlite3
 
 from chatd.admin import forgotten
-from chatd.chat import accounts, lasting, mail, profiles
 from chatd.chat.events import Role
-from chatd.chat.people import fold
+from chatd.chat.model.people import fold
+from chatd.chat.records import accounts, offline_messages, persistent_rooms, profiles
 from chatd.store.pruning import drop
 from chatd.store.sqlite import StoreError
 
@@ -43,7 +43,7 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
     try:
         _forget_mail(database, nick)
         _forget_in_rooms(database, nick)
-        for kind in (accounts.KIND, mail.KIND, profiles.KIND):
+        for kind in (accounts.KIND, offline_messages.KIND, profiles.KIND):
             _put(database, kind, nick, None)
         _note(database, nick)
         query = f"SELECT id, room, author, text FROM event WHERE {_THEIRS}"
@@ -62,16 +62,16 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
 
 def _forget_mail(database: sqlite3.Connection, nick: str) -> None:
     """Delete what they wrote to others alone and what nobody has read yet."""
-    for key, value in _records(database, mail.KIND):
+    for key, value in _records(database, offline_messages.KIND):
         waiting = json.loads(value)
         left = [row for row in waiting if fold(row[1]) != nick]
         if len(left) < len(waiting):
-            _put(database, mail.KIND, key, json.dumps(left) if left else None)
+            _put(database, offline_messages.KIND, key, json.dumps(left) if left else None)
 
 
 def _forget_in_rooms(database: sqlite3.Connection, nick: str) -> None:
     """Take them out of those who look after rooms; where nobody else owns one, a moderator does."""
-    for key, value in _records(database, lasting.KIND):
+    for key, value in _records(database, persistent_rooms.KIND):
         room = json.loads(value)
         keepers = room["keepers"]
         if keepers.pop(nick, None) == Role.OWNER.value and Role.OWNER.value not in keepers.values():
@@ -80,7 +80,7 @@ def _forget_in_rooms(database: sqlite3.Connection, nick: str) -> None:
                 keepers[heir] = Role.OWNER.value
         if _is_topic_of(database, room["id"], nick):
             room["topic"] = ""
-        _put(database, lasting.KIND, key, json.dumps(room))
+        _put(database, persistent_rooms.KIND, key, json.dumps(room))
 
 
 def _is_topic_of(database: sqlite3.Connection, room: str, nick: str) -> bool:

@@ -20,7 +20,7 @@ import chatd
 from chatd.admin import export
 from chatd.admin.check import counted, faults, plural
 from chatd.admin.forget import forget, has_account, said_by, scrub
-from chatd.chat.people import fold
+from chatd.chat.model.people import fold
 from chatd.store import files
 from chatd.store.sqlite import StoreError
 

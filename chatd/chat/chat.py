@@ -1,7 +1,7 @@
 """Chat: everyone and every room; the one object that the ways in talk to.
 
-Who comes, goes and moves between rooms is here; who speaks, in `chatd.chat.speaking`; what
-moderators do, in `chatd.chat.moderation`.  What is refused raises `Refused` and has changed
+Who comes, goes and moves between rooms is here; who speaks, in `chatd.chat.actions.messages`; what
+moderators do, in `chatd.chat.actions.room_settings`.  What is refused raises `Refused` and has changed
 nothing.  Times are seconds since the epoch and come from whoever calls.
 """
 
@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chatd.chat import names
-from chatd.chat.accounts import Accounts
-from chatd.chat.archive import Archive
-from chatd.chat.audit import Audit
-from chatd.chat.entrance import Entrance, Visitor
-from chatd.chat.errand import Errand
+from chatd.chat.delivery.history import Archive
+from chatd.chat.delivery.posting import Posting
+from chatd.chat.delivery.unacknowledged import Waiting
+from chatd.chat.entry.authentication import Logins
+from chatd.chat.entry.detached import Places
+from chatd.chat.entry.entrance import Entrance, Visitor
+from chatd.chat.entry.nicks import Nicks
+from chatd.chat.entry.passwords import Checker, Hasher
 from chatd.chat.events import (
     Joined,
     Left,
@@ -27,24 +29,22 @@ from chatd.chat.events import (
     RoleGiven,
     RoomEvent,
 )
-from chatd.chat.lasting import Lasting
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
-from chatd.chat.logins import Logins
-from chatd.chat.mail import Mail
-from chatd.chat.names import Name
-from chatd.chat.nicks import Nicks
-from chatd.chat.passwords import Checker, Hasher
-from chatd.chat.people import People, Person
-from chatd.chat.places import Places
-from chatd.chat.posting import Posting
-from chatd.chat.preferences import DEFAULT, Preferences
-from chatd.chat.profiles import Profiles
-from chatd.chat.room import Room
-from chatd.chat.session import Reader, Session
+from chatd.chat.model.people import People, Person
+from chatd.chat.model.preferences import DEFAULT, Preferences
+from chatd.chat.model.room import Room
+from chatd.chat.model.session import Reader, Session
+from chatd.chat.peers import Errand
+from chatd.chat.records.accounts import Accounts
+from chatd.chat.records.audit import Audit
+from chatd.chat.records.offline_messages import Mail
+from chatd.chat.records.persistent_rooms import Lasting
+from chatd.chat.records.profiles import Profiles
+from chatd.chat.records.server_access import Welcome
 from chatd.chat.store import Store
-from chatd.chat.text import cut
-from chatd.chat.waiting import Waiting
-from chatd.chat.welcome import Welcome
+from chatd.chat.text import names
+from chatd.chat.text.names import Name
+from chatd.chat.text.sanitizing import cut
 from chatd.cluster.bus import Neighbours
 from chatd.cluster.cluster import Elsewhere
 from chatd.cluster.migration import Moving
@@ -53,8 +53,8 @@ from chatd.cluster.migration import Moving
 class Chat:
     """The chat of one server.
 
-    The arguments are those of `chatd.chat.posting.Posting`, `chatd.chat.places.Places` and
-    `chatd.chat.profiles.Profiles`.
+    The arguments are those of `chatd.chat.delivery.posting.Posting`, `chatd.chat.entry.detached.Places` and
+    `chatd.chat.records.profiles.Profiles`.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Chat:
         exactly: bool = False,
         listens: bool = True,
     ) -> tuple[Session, str]:
-        """Let somebody in: see `chatd.chat.entrance.Entrance.enter`; ``away`` as well."""
+        """Let somebody in: see `chatd.chat.entry.entrance.Entrance.enter`; ``away`` as well."""
         self.waiting.check()
         await self.load(now)
         session, remark = await self.entrance.enter(

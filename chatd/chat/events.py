@@ -2,7 +2,7 @@
 
 A `RoomEvent` happens in a room and is seen by its members in one order; a `PersonalEvent` is for
 one person alone.  Times are seconds since the epoch, given by whoever makes the event.  Texts
-are safe to show already (`chatd.chat.text`).  Events know nothing of how they look.
+are safe to show already (`chatd.chat.text.sanitizing`).  Events know nothing of how they look.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from chatd.chat.events import KeptEvent, Refused, RoomEvent
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 
 
 class NotKeptError(Exception):
@@ -46,7 +46,7 @@ class Keeper(Protocol):
 class Store(Protocol):
     """Where a room's events and the claims on nicks are kept.
 
-    Rooms go by `chatd.chat.room.Room.id`, nicks by their keys.
+    Rooms go by `chatd.chat.model.room.Room.id`, nicks by their keys.
     """
 
     def open(self, keeper: Keeper) -> None:

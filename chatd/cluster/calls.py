@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from chatd.chat.errand import Errand
 from chatd.chat.events import Refused
-from chatd.chat.people import Person
+from chatd.chat.model.people import Person
+from chatd.chat.peers import Errand
 from chatd.cluster import handlers
 
 if TYPE_CHECKING:

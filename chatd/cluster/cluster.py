@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Left, RoomEvent
-from chatd.chat.lending import Lines
 from chatd.chat.limits import (
     ASKED_AGAIN_SECONDS,
     CALLED_LENGTH,
@@ -20,9 +19,10 @@ from chatd.chat.limits import (
     OUT_OF_TOUCH_SECONDS,
     SILENT_SECONDS,
 )
-from chatd.chat.names import Name
-from chatd.chat.people import Person
-from chatd.chat.room import Room
+from chatd.chat.model.client import Lines
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
+from chatd.chat.text.names import Name
 from chatd.cluster import records
 from chatd.cluster.bus import Neighbours
 from chatd.cluster.calls import Asking

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.bans import Ban
-from chatd.chat.errand import Errand
+from chatd.chat.actions.direct_messages import leave_word, receive
+from chatd.chat.actions.removal import clear, disconnect, put_out
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
-from chatd.chat.expelling import clear, disconnect, put_out
-from chatd.chat.people import Person
-from chatd.chat.private import leave_word, receive
+from chatd.chat.model.bans import Ban
+from chatd.chat.model.people import Person
+from chatd.chat.peers import Errand
 from chatd.cluster.replication.room_state import role_of
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from chatd.chat.entry.detached import Place
+from chatd.chat.event_rows import event_of, row
 from chatd.chat.events import (
     Announced,
     Invited,
@@ -21,12 +23,10 @@ from chatd.chat.events import (
     Refused,
 )
 from chatd.chat.limits import PLACES_TAKEN, RECALLED
-from chatd.chat.names import Name
-from chatd.chat.people import Person
-from chatd.chat.places import Place
-from chatd.chat.preferences import Preferences
-from chatd.chat.room import Room
-from chatd.chat.rows import event_of, row
+from chatd.chat.model.people import Person
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.room import Room
+from chatd.chat.text.names import Name
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

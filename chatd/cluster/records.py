@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat import accounts, audit, lasting, mail, profiles, welcome
-from chatd.chat.bans import Ban
-from chatd.chat.expelling import hold_out
+from chatd.chat.actions.removal import hold_out
+from chatd.chat.model.bans import Ban
+from chatd.chat.records import (
+    accounts,
+    audit,
+    offline_messages,
+    persistent_rooms,
+    profiles,
+    server_access,
+)
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -16,23 +23,23 @@ def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> Non
     """Let what is remembered here of a record be otherwise; None when there is none any more."""
     if kind == accounts.KIND:
         chat.accounts.learn(key, value)
-    elif kind == mail.KIND:
+    elif kind == offline_messages.KIND:
         chat.mail.learn(key, value)
         _deliver(chat, key)
     elif kind == profiles.KIND:
         chat.profiles.learn(key, value)
-    elif kind == welcome.KIND:
+    elif kind == server_access.KIND:
         chat.welcome.bans.learn(key, value)
         if value is not None:
             ban = Ban.decoded(key, value)
             hold_out(chat, ban, max(now, ban.made))
     elif kind == audit.KIND:
         chat.audit.learn(key, value)
-    elif kind in (lasting.BAN, lasting.MUTE):
+    elif kind in (persistent_rooms.BAN, persistent_rooms.MUTE):
         where, _, target = key.partition(" ")
         if where in chat.rooms:
             chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
-    elif kind == lasting.KIND:
+    elif kind == persistent_rooms.KIND:
         room = chat.rooms.get(key)
         chat.lasting.learn(room, key, value)
         if room is not None and not (room.members or room.lasts):

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from chatd.chat.events import KeptEvent
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store.index import BLOCK, has_phrase, is_by, is_in
 from chatd.store.tables import EVENT, event_from
 

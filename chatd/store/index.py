@@ -1,6 +1,6 @@
 """What stands in the search index of the SQLite store for an event, and how it is asked for.
 
-The index holds words.  Beside the folded ones of the text (`chatd.chat.search.folded`) there are
+The index holds words.  Beside the folded ones of the text (`chatd.chat.text.query.folded`) there are
 two marks for each event, of its room and of its author, with a sign before them that no folded text
 has: so what somebody said in a room is found like a word, the newest first, without a look at
 anything else.
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from chatd.chat.search import begins_with, folded
+from chatd.chat.text.query import begins_with, folded
 
 #: Ids whose earliest and latest time are noted together.
 BLOCK = 1000
@@ -44,7 +44,7 @@ def _who(author: str) -> str:
 
 
 def has_phrase(phrase: str) -> str:
-    """Ask for a folded phrase, as `chatd.chat.search.Search` means it."""
+    """Ask for a folded phrase, as `chatd.chat.text.query.Search` means it."""
     return f'"{phrase}"*' if begins_with(phrase) else f'"{phrase}"'
 
 

@@ -20,9 +20,9 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.people import fold
-from chatd.chat.search import Search, text_of
+from chatd.chat.model.people import fold
 from chatd.chat.store import Keeper
+from chatd.chat.text.query import Search, text_of
 from chatd.store.claims import Claims
 from chatd.store.turn import Turn
 

@@ -19,8 +19,8 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
+from chatd.chat.text.query import Search
 from chatd.store import finding, schema
 from chatd.store.claims import Claims
 from chatd.store.steps import do_each, raises

@@ -14,8 +14,8 @@ from typing import Any
 
 from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said, TopicSet
 from chatd.chat.limits import MESSAGE_IDS
-from chatd.chat.people import fold
-from chatd.chat.search import text_of
+from chatd.chat.model.people import fold
+from chatd.chat.text.query import text_of
 from chatd.store.index import BLOCK, indexed
 from chatd.store.pruning import Pruning, drop
 from chatd.store.turn import Answer

@@ -21,11 +21,11 @@ from twisted.python.usage import UsageError
 
 import chatd
 import twisted
-from chatd.chat import names
+from chatd.chat.actions.room_settings import SHOUTING
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Flood
-from chatd.chat.moderation import SHOUTING
-from chatd.chat.text import decode, safe
+from chatd.chat.text import names
+from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.files import data_folder
 from chatd.store.nats import creds, where
 from chatd.tap.part import FIRST_SOCKET, Part, folder, read_part

@@ -15,12 +15,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import Logger
 
-from chatd.chat import names
 from chatd.chat.chat import Chat
 from chatd.chat.limits import HISTORY_EVENTS
-from chatd.chat.preferences import Preferences
+from chatd.chat.model.preferences import Preferences
 from chatd.chat.store import Store
-from chatd.chat.text import safe
+from chatd.chat.text import names
+from chatd.chat.text.sanitizing import safe
 from chatd.store.apart import Apart
 from chatd.store.files import DATABASE, give
 from chatd.store.nats import where

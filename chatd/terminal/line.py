@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.clusters import edge, end_after, start_before
 
 #: What is in no word: blanks and punctuation.  An emoji is a word.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 
 #: Lines of one block, as many as one message of the socket assignment's protocol may have.
 BLOCK_LINES = 50

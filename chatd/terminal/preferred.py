@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from chatd.chat.preferences import Preferences
+from chatd.chat.model.preferences import Preferences
 from chatd.terminal.colours import NONE
 from chatd.terminal.style import TextStyle
 from chatd.terminal.themes import theme

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.clusters import edge
 from chatd.terminal.history import History
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from operator import attrgetter
 from typing import Final
 
-from chatd.chat.durations import term
 from chatd.chat.events import (
     Acted,
     Announced,
@@ -41,6 +40,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
+from chatd.chat.text.durations import term
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import NONE
 from chatd.terminal.emphasis import emphasise

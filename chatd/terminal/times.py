@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-#: What times may look like; the names are those of `chatd.chat.preferences.TIMES`.
+#: What times may look like; the names are those of `chatd.chat.model.preferences.TIMES`.
 FORMATS: Final = {
     "": "%H:%M",
     "HH:MM": "%H:%M",

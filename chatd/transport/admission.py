@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from chatd.chat.addresses import prefix
 from chatd.chat.limits import Flood
-from chatd.chat.pace import Pace
+from chatd.chat.ratelimit.addresses import prefix
+from chatd.chat.ratelimit.bucket import Pace
 
 #: Addresses whose rate is remembered while nobody from there is connected.
 REMEMBERED = 10_000

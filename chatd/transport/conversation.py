@@ -13,13 +13,13 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.commands import receive
-from chatd.chat.completion import NOTHING, Completion, complete
-from chatd.chat.entrance import Visitor
+from chatd.chat.commands.completion import NOTHING, Completion, complete
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent, Refused
-from chatd.chat.lending import LentAway
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
-from chatd.chat.preferences import DEFAULT, Preferences
-from chatd.chat.session import ALIVE, Session, Trace
+from chatd.chat.model.client import LentAway
+from chatd.chat.model.preferences import DEFAULT, Preferences
+from chatd.chat.model.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.asking import Asking
 from chatd.transport.display import Display, Plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from chatd.chat.preferences import Preferences
+from chatd.chat.model.preferences import Preferences
 from chatd.terminal.preferred import plain_style
 from chatd.terminal.style import TextStyle
 from chatd.transport.outbox import Outbox

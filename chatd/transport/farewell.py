@@ -15,10 +15,10 @@ from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from chatd.chat.actions.resume import drop
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
-from chatd.chat.people import Person
-from chatd.chat.returning import drop
+from chatd.chat.model.people import Person
 from chatd.chat.store import Store
 
 #: Seconds for last words to leave, and for places to go to the other servers.

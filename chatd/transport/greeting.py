@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.chat import unread
+from chatd.chat.actions import replay
 from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.events import Listing, Notice, Refused
-from chatd.chat.room import Room
-from chatd.chat.session import Session
+from chatd.chat.model.room import Room
+from chatd.chat.model.session import Session
 from chatd.transport.host import Host
 
 #: What who comes for the first time is told to try, where no program may be reading.
@@ -40,4 +40,4 @@ async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> N
     if told:
         session.deliver(Notice(told))
     if lobby is not None:
-        await unread.show(host.chat, session, lobby)
+        await replay.show(host.chat, session, lobby)

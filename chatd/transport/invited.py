@@ -10,9 +10,9 @@ from pathlib import Path
 
 from twisted.logger import Logger
 
-from chatd.chat import names
 from chatd.chat.events import Refused
-from chatd.chat.welcome import GuestList
+from chatd.chat.records.server_access import GuestList
+from chatd.chat.text import names
 from chatd.transport.ssh import AuthorizedKeysError, fingerprint
 from chatd.transport.ssh.authorized import lines_of, read_line
 

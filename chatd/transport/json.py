@@ -11,17 +11,17 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from chatd.chat import names
-from chatd.chat.entrance import Visitor
+from chatd.chat.actions.direct_messages import whisper
+from chatd.chat.actions.messages import say
+from chatd.chat.actions.room_settings import set_topic
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
-from chatd.chat.moderation import set_topic
-from chatd.chat.preferences import Preferences
-from chatd.chat.private import whisper
-from chatd.chat.room import Room
-from chatd.chat.session import Session
-from chatd.chat.speaking import say
-from chatd.chat.welcome import TURNED_AWAY
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.room import Room
+from chatd.chat.model.session import Session
+from chatd.chat.records.server_access import TURNED_AWAY
+from chatd.chat.text import names
 from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host, log_guess
 from chatd.transport.lending.borrowed import Borrowed

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from chatd.chat import returning
+from chatd.chat.actions import resume
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
 from chatd.transport.admission import Admission
@@ -172,7 +172,7 @@ class Lease(Service):
                 session.reader.close()
             place = self._chat.places.get(person)
             if place is not None:
-                returning.end(self._chat, place, now)
+                resume.end(self._chat, place, now)
 
 
 def _longer(since: float | None, now: float, seconds: float) -> bool:

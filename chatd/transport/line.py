@@ -13,7 +13,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import outbox_for, stream

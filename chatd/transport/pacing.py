@@ -7,7 +7,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall
 
 from chatd.chat.events import Notice
-from chatd.chat.pace import Pace
+from chatd.chat.ratelimit.bucket import Pace
 from chatd.transport.host import Host
 
 

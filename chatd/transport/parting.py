@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from chatd.chat.actions.resume import drop, end
+from chatd.chat.entry.detached import Place
 from chatd.chat.limits import PLACE_SECONDS
-from chatd.chat.places import Place
-from chatd.chat.returning import drop, end
-from chatd.chat.session import Session
+from chatd.chat.model.session import Session
 from chatd.transport.host import Host
 from chatd.transport.outbox import Outbox
 

@@ -1,6 +1,6 @@
 """Passwords: hashed and checked in one thread beside the reactor's, and by Twisted's checkers.
 
-Here Deferreds end: the chat waits for coroutines (`chatd.chat.passwords`).
+Here Deferreds end: the chat waits for coroutines (`chatd.chat.entry.passwords`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from chatd.chat.passwords import NotCheckedError
+from chatd.chat.entry.passwords import NotCheckedError
 
 _T = TypeVar("_T")
 
@@ -62,7 +62,7 @@ class PasswordThread(Service):
 
 
 class Argon2:
-    """`chatd.chat.passwords.Hasher` by argon2id; what is kept names its parameters."""
+    """`chatd.chat.entry.passwords.Hasher` by argon2id; what is kept names its parameters."""
 
     _log = Logger()
 
@@ -89,7 +89,7 @@ class Argon2:
 
 
 class Checkers:
-    """`chatd.chat.passwords.Checker` by checkers of ``twisted.cred``, asked in their order.
+    """`chatd.chat.entry.passwords.Checker` by checkers of ``twisted.cred``, asked in their order.
 
     Twisted's own read files and compute, and know no reactor: they are asked in the thread.
     Others, which may have to wait for a network, are asked where Twisted would ask them.

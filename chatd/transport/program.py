@@ -18,11 +18,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
-from chatd.chat.lending import LentAway
-from chatd.chat.log import Style
-from chatd.chat.pace import Pace
-from chatd.chat.preferences import Preferences
-from chatd.chat.session import ALIVE, Session, Trace
+from chatd.chat.fanout.log import Style
+from chatd.chat.model.client import LentAway
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.session import ALIVE, Session, Trace
+from chatd.chat.ratelimit.bucket import Pace
 from chatd.transport.host import Arrival, Host
 from chatd.transport.lending.borrowed import Borrowed
 from chatd.transport.lending.lent import Lent
@@ -38,7 +38,7 @@ _Request = TypeVar("_Request")
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(Protocol, Generic[_Request]):
-    """One connection; it is the chat's reader as well (`chatd.chat.session.Reader`).
+    """One connection; it is the chat's reader as well (`chatd.chat.model.session.Reader`).
 
     Requests wait while the flood limit says so, while an earlier one is not done, and while the
     connection takes nothing.

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 
 from twisted.logger import Logger
 
-from chatd.chat import names
-from chatd.chat.entrance import Visitor
+from chatd.chat.actions.messages import say
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import ROOMS_PER_PERSON
-from chatd.chat.people import fold
-from chatd.chat.preferences import Preferences
-from chatd.chat.room import Room
-from chatd.chat.session import Session
-from chatd.chat.speaking import say
-from chatd.chat.welcome import TURNED_AWAY
+from chatd.chat.model.people import fold
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.room import Room
+from chatd.chat.model.session import Session
+from chatd.chat.records.server_access import TURNED_AWAY
+from chatd.chat.text import names
 from chatd.transport.host import Arrival, Host
 from chatd.transport.program import ProgramProtocol
 from chatd.wire import tcd

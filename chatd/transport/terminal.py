@@ -11,11 +11,11 @@ from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from chatd.chat.delivery.unacknowledged import newest
 from chatd.chat.limits import PERSONAL_BYTES
-from chatd.chat.preferences import Preferences
-from chatd.chat.tally import in_short
-from chatd.chat.text import safe
-from chatd.chat.waiting import newest
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.unread import in_short
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.clusters import cells
 from chatd.terminal.colours import PAPER
 from chatd.terminal.editor import (

@@ -38,7 +38,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
-from chatd.chat.log import Unadorned
+from chatd.chat.fanout.log import Unadorned
 from chatd.wire.json import encode
 
 Fields = dict[str, object]

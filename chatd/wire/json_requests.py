@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Final
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 
 #: An ``id``, or the value of a ping, that is a string; a UUID has 36 characters.
 ID_LENGTH = 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import decode
+from chatd.chat.text.sanitizing import decode
 
 
 @dataclass(frozen=True, slots=True)

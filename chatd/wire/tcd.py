@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.chat.text import decode
+from chatd.chat.text.sanitizing import decode
 from chatd.wire.tcd_answers import chat, error, helo, joined, left
 from chatd.wire.tcd_requests import (
     HEADER_BYTES,

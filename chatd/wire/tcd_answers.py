@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from chatd.chat.text import safe
+from chatd.chat.text.sanitizing import safe
 
 #: How the first line of something of this protocol begins, or a header line.
 _LIKE_A_HEADER = re.compile(r"[A-Z][A-Z_ ]{0,31}:|HELO\b|KILL_SERVICE\b")

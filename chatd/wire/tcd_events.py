@@ -29,7 +29,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
-from chatd.chat.log import Unadorned
+from chatd.chat.fanout.log import Unadorned
 from chatd.wire.tcd_answers import chat, error
 from chatd.wire.tcd_requests import ErrorCode
 

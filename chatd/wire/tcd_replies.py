@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from chatd.chat.text import decode
+from chatd.chat.text.sanitizing import decode
 from chatd.wire.tcd_requests import HEADER_BYTES, field
 
 #: A line of any kind, its LF not counted.  Of a longer one the beginning is taken and the rest

@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Final, Self
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text import decode
+from chatd.chat.text.sanitizing import decode
 
 #: A header line, and a line of HELO, with its key.  HTTP servers allow 8 KiB; here it holds the
 #: longest name there can be five times over.

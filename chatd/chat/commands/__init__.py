@@ -9,13 +9,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from difflib import get_close_matches
 
+from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
-from chatd.chat.commands import accounts, moderating, oneself, recalling, rooms, serving, talking
+from chatd.chat.commands import (
+    accounts,
+    moderating,
+    rooms,
+    talking,
+)
+from chatd.chat.commands import (
+    history as recalling,
+)
+from chatd.chat.commands import (
+    self as oneself,
+)
+from chatd.chat.commands import (
+    server as serving,
+)
 from chatd.chat.commands.command import Call, Command, Takes
 from chatd.chat.events import Refused
-from chatd.chat.session import Session
-from chatd.chat.speaking import say
-from chatd.chat.text import cut
+from chatd.chat.model.session import Session
+from chatd.chat.text.sanitizing import cut
 
 __all__ = ["COMMANDS", "Command", "receive"]
 

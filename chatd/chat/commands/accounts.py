@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chatd.chat.accounts import Account, Key, read_key
+from chatd.chat.actions.login import check_stranger, log_in, register
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused
-from chatd.chat.logging_in import check_stranger, log_in, register
+from chatd.chat.records.accounts import Account, Key, read_key
 
 _KEYS = "[add|remove X]"
 _LOGIN = "NICK [PASSWORD]"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from chatd.chat import banning, moderation
-from chatd.chat.audit import Deed
-from chatd.chat.banning import Act
-from chatd.chat.bans import Ban, Bans, Kind
+from chatd.chat.actions import banning, room_settings
+from chatd.chat.actions.banning import Act
 from chatd.chat.commands.command import Call, Command
-from chatd.chat.durations import term
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
-from chatd.chat.people import Person
+from chatd.chat.model.bans import Ban, Bans, Kind
+from chatd.chat.model.people import Person
+from chatd.chat.records.audit import Deed
+from chatd.chat.text.durations import term
 
 _BAN = "TARGET [TIME] [REASON]"
 _TARGETS = (
@@ -24,7 +24,7 @@ _TARGETS = (
 
 def _kick(call: Call) -> None:
     nick, reason = call.split("NICK [REASON]")
-    moderation.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
+    room_settings.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
 
 
 def _act(call: Call) -> Act:
@@ -98,13 +98,13 @@ def _unmute(call: Call) -> None:
 def _op(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    moderation.give_role(call.chat, call.person, room, nick, Role.MODERATOR, call.now)
+    room_settings.give_role(call.chat, call.person, room, nick, Role.MODERATOR, call.now)
 
 
 def _deop(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    moderation.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
+    room_settings.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
 
 
 def _audit(call: Call) -> None:

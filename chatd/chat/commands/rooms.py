@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from contextlib import suppress
 
-from chatd.chat import moderation, unread
+from chatd.chat.actions import replay, room_settings
+from chatd.chat.actions.status import status
 from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import in_room, roster
-from chatd.chat.durations import duration
-from chatd.chat.errand import Errand
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
-from chatd.chat.people import Person
-from chatd.chat.reach import status
-from chatd.chat.room import Room
-from chatd.chat.text import cut
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
+from chatd.chat.peers import Errand
+from chatd.chat.text.durations import duration
+from chatd.chat.text.sanitizing import cut
 
 
 def _join(call: Call) -> Awaitable[None]:
@@ -24,9 +24,9 @@ def _join(call: Call) -> Awaitable[None]:
     joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-        return unread.again(call.chat, call.session, joined)
+        return replay.again(call.chat, call.session, joined)
     call.answer(in_room(joined, call.person, opened=opened))
-    return unread.show(call.chat, call.session, joined)
+    return replay.show(call.chat, call.session, joined)
 
 
 def _leave(call: Call) -> Awaitable[None]:
@@ -38,7 +38,7 @@ def _leave(call: Call) -> Awaitable[None]:
         call.answer(f"You left {room}; {focus} has the focus now.")
     else:
         call.answer(f"You left {room} and are in no room now; /join ROOM takes you into one.")
-    return unread.again(call.chat, call.session, focus)
+    return replay.again(call.chat, call.session, focus)
 
 
 def _focus(call: Call) -> Awaitable[None]:
@@ -46,7 +46,7 @@ def _focus(call: Call) -> Awaitable[None]:
     room.check_membership(call.person)
     call.session.focus_on(room)
     call.answer(f"What you type goes to {room} now.")
-    return unread.again(call.chat, call.session, room)
+    return replay.again(call.chat, call.session, room)
 
 
 def _rooms(call: Call) -> None:
@@ -117,7 +117,7 @@ def _tell_of(call: Call, other: Person) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        moderation.set_topic(call.chat, call.person, room, call.words, call.now)
+        room_settings.set_topic(call.chat, call.person, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -127,27 +127,27 @@ def _room(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     if not name:
         rows = [
-            f"{each} {moderation.setting_for(call.person, room, each)}".rstrip()
-            for each in moderation.SETTINGS
+            f"{each} {room_settings.setting_for(call.person, room, each)}".rstrip()
+            for each in room_settings.SETTINGS
         ]
         call.list(f"Settings of {room}:", rows)
-    elif not value.strip() and name in moderation.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {moderation.setting_for(call.person, room, name)}")
+    elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
+        call.answer(f"{room}: {name} {room_settings.setting_for(call.person, room, name)}")
     else:
-        moderation.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+        room_settings.set_room(call.chat, call.person, room, name, value.strip(), call.now)
 
 
 def _invite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    other = moderation.invite(call.chat, call.person, where, nick, call.now)
+    other = room_settings.invite(call.chat, call.person, where, nick, call.now)
     call.answer(f"{other.nick} is invited into {where}.")
 
 
 def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    whose = moderation.uninvite(call.chat, call.person, where, nick, call.now)
+    whose = room_settings.uninvite(call.chat, call.person, where, nick, call.now)
     call.answer(f"{whose} is not invited into {where} any more.")
 
 

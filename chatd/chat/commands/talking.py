@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from chatd.chat.changing import delete, delete_other, edit
+from chatd.chat.actions.direct_messages import whisper
+from chatd.chat.actions.editing import delete, delete_other, edit
+from chatd.chat.actions.messages import say, say_everywhere
 from chatd.chat.commands.command import Call, Command, need
-from chatd.chat.durations import duration
 from chatd.chat.events import Refused
 from chatd.chat.limits import EDIT_SECONDS
-from chatd.chat.private import whisper
-from chatd.chat.speaking import say, say_everywhere
+from chatd.chat.text.durations import duration
 
 
 def _unquoted(text: str) -> str:

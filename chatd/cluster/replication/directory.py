@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.people import Person
+from chatd.chat.model.people import Person
 
 #: What somebody goes by: their account, or the fingerprint of their key.
 _Entry = tuple[str, str]

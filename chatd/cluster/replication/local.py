@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.limits import MOVED, SEEN_AT_ONCE
-from chatd.chat.people import Person
-from chatd.chat.room import Room
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

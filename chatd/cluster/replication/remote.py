@@ -1,6 +1,6 @@
 """People heard of: who is on the other servers of a cluster, as those tell.
 
-Somebody there is a `chatd.chat.people.Person` without sessions: in its rooms, carrying its nick.
+Somebody there is a `chatd.chat.model.people.Person` without sessions: in its rooms, carrying its nick.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Role
-from chatd.chat.names import Name
-from chatd.chat.people import Person
-from chatd.chat.room import Room
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
+from chatd.chat.text.names import Name
 from chatd.cluster.replication.directory import Directory
 from chatd.cluster.replication.room_state import role_of
 from chatd.cluster.replication.rooms import RoomsTold

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.bans import Ban, Bans, Kind, read_target
+from chatd.chat.actions.removal import put_out
 from chatd.chat.events import Role
-from chatd.chat.expelling import put_out
-from chatd.chat.people import Person
-from chatd.chat.room import Room, Settings
+from chatd.chat.model.bans import Ban, Bans, Kind, read_target
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room, Settings
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

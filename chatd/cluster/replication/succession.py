@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatd.chat.events import Role
-from chatd.chat.people import Person
-from chatd.chat.room import Room
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
 
 
 class Heirs:

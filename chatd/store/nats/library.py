@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from chatd.chat.events import KeptEvent, RoomEvent
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store.nats import reading, searching
 from chatd.store.nats.jetstream import JetStream
 from chatd.store.nats.line import Line

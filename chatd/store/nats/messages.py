@@ -1,6 +1,6 @@
 """Events as the messages of a stream: JSON, one object each.
 
-A server reads what newer ones write as far as it knows it: `chatd.chat.rows`.
+A server reads what newer ones write as far as it knows it: `chatd.chat.event_rows`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from chatd.chat.event_rows import event_of, row
 from chatd.chat.events import RoomEvent
-from chatd.chat.rows import event_of, row
 
 
 @dataclass(frozen=True, slots=True)

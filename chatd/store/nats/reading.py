@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from chatd.chat.events import Acted, KeptEvent, Said
-from chatd.chat.people import fold
+from chatd.chat.model.people import fold
 from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import PAGE, JetStream
 from chatd.store.nats.layout import Spot

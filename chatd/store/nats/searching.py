@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from chatd.chat.search import Search
+from chatd.chat.text.query import Search
 from chatd.store.nats import reading
 from chatd.store.nats.client import Message
 from chatd.store.nats.jetstream import JetStream

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.search import Search
 from chatd.chat.store import Keeper, NotKeptError
+from chatd.chat.text.query import Search
 from chatd.store.nats import layout
 from chatd.store.nats.claims import Claims
 from chatd.store.nats.flow import Flow

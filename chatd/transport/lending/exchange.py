@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
-from chatd.chat.lending import Lend
-from chatd.chat.people import Person
+from chatd.chat.model.client import Lend
+from chatd.chat.model.people import Person
 from chatd.transport.lending.line import LOST, Line, State
 
 #: Lines that one other server may have here, each a session of somebody.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chatd.chat.entrance import Visitor
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice
 from chatd.transport.host import Host
 from chatd.transport.lending.lent import Lender, Lent

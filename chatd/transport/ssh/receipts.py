@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import Flood
-from chatd.chat.pace import Pace
-from chatd.chat.session import ALIVE, Mark, Trace
+from chatd.chat.model.session import ALIVE, Mark, Trace
+from chatd.chat.ratelimit.bucket import Pace
 
 if TYPE_CHECKING:
     from chatd.transport.conversation import Conversation

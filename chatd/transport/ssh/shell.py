@@ -10,9 +10,9 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IAddress, IProtocol
 from zope.interface import implementer
 
-from chatd.chat import entrance
+from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
-from chatd.chat.preferences import wishes
+from chatd.chat.model.preferences import wishes
 from chatd.terminal.colours import Kind, kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import replace
 
-from chatd.chat import entrance
+from chatd.chat.entry import entrance
 from chatd.transport.host import Host
 from chatd.transport.lending.borrowed import Borrowed
 from chatd.transport.lending.line import Line, State

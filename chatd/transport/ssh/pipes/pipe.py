@@ -10,9 +10,9 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat import entrance
+from chatd.chat.entry import entrance
 from chatd.chat.events import Refused
-from chatd.chat.lending import LentAway
+from chatd.chat.model.client import LentAway
 from chatd.transport.host import Host
 from chatd.transport.ssh.visitor import Channel
 

@@ -7,9 +7,9 @@ from functools import partial
 
 from twisted.python.failure import Failure
 
-from chatd.chat.log import Style
-from chatd.chat.preferences import Preferences
-from chatd.chat.session import ALIVE, Session, Trace
+from chatd.chat.fanout.log import Style
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.session import ALIVE, Session, Trace
 from chatd.terminal.style import TextStyle
 from chatd.transport.lending.exchange import Exchange
 from chatd.transport.lending.lent import Lender, Lent

@@ -7,11 +7,11 @@ from collections import deque
 
 from twisted.internet.interfaces import IDelayedCall
 
+from chatd.chat.actions.messages import say_from_outside
 from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
-from chatd.chat.pace import Pace
-from chatd.chat.session import Session
-from chatd.chat.speaking import say_from_outside
+from chatd.chat.model.session import Session
+from chatd.chat.ratelimit.bucket import Pace
 from chatd.transport.lending.lent import Lent
 from chatd.transport.ssh.pipes.pipe import INTERRUPTED, REFUSED, Call, Misused
 from chatd.transport.ssh.pipes.present import Present

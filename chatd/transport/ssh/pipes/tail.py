@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 
 from chatd.chat.events import Entry
+from chatd.chat.fanout.log import Style
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
-from chatd.chat.log import Style
-from chatd.chat.preferences import Preferences
-from chatd.chat.room import Room
-from chatd.chat.session import Session
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.room import Room
+from chatd.chat.model.session import Session
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.pipes.pipe import REFUSED, Call, Misused
 from chatd.transport.ssh.pipes.present import Present

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chatd.chat.commands.recalling import readable
-from chatd.chat.names import Name
-from chatd.chat.people import Person
-from chatd.chat.room import Room
-from chatd.chat.search import EVERYWHERE, read_query
-from chatd.chat.text import safe
+from chatd.chat.commands.history import readable
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
+from chatd.chat.text.names import Name
+from chatd.chat.text.query import EVERYWHERE, read_query
+from chatd.chat.text.sanitizing import safe
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.pipes.pipe import OK, REFUSED, Call, Misused, Pipe
 

@@ -1,0 +1,1 @@
+"""What people do, one file a subject: functions over a `Chat`."""

@@ -1,0 +1,164 @@
+"""What operators do with the whole server; they are above everyone, and nobody bans one."""
+
+from __future__ import annotations
+
+from chatd.chat.actions import removal
+from chatd.chat.actions.banning import covered, find, targets_of
+from chatd.chat.chat import Chat
+from chatd.chat.events import Announced, PutOut, Refused
+from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.chat.model.people import Person
+from chatd.chat.model.room import Room
+from chatd.chat.peers import Errand
+from chatd.chat.text import names
+from chatd.chat.text.durations import duration, split_duration, term
+from chatd.chat.text.sanitizing import cut
+from chatd.cluster import handlers
+
+
+def check_operator(person: Person) -> None:
+    """Whether somebody may do what only operators may.
+
+    :raises Refused: ``not-operator``.
+    """
+    if not person.operator:
+        raise Refused("not-operator", "Only an operator of this server may do that.")
+
+
+def _check_other(person: Person, other: Person) -> None:
+    if other is person:
+        raise Refused("yourself", "You cannot do that to yourself.")
+    if other.operator:
+        raise Refused("outranked", f"{other.nick} is an operator of this server.")
+
+
+def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Person:
+    """Disconnect somebody; return whom.
+
+    :raises Refused: ``nobody``, ``yourself``, ``outranked``.
+    """
+    other = chat.find_person(nick)
+    _check_other(person, other)
+    why = cut(reason, REASON_LENGTH)
+    chat.audit.note(now, person, "server kick", other.nick, reason=why)
+    if other.server:
+        chat.elsewhere.asking.send(other, person, Errand.DISCONNECT, why, now)
+    else:
+        removal.disconnect(chat, other, PutOut(now, None, person.nick, why))
+    return other
+
+
+def _target_of(chat: Chat, named: Person) -> Target:
+    """What covers somebody, and no operator who is here."""
+    *surer, last = targets_of(named)
+    return next(
+        (target for target in surer if not any(other.operator for other in covered(chat, target))),
+        last,
+    )
+
+
+def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
+    """Keep somebody out of the server; return what does, and how many were disconnected.
+
+    An address is let be of operators too: their key opens all the same.  Other servers of a cluster
+    disconnect their own people when they learn of the ban.
+
+    :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
+        ``too-many``.
+    """
+    found, label = find(chat, text)
+    if isinstance(found, Person):
+        _check_other(person, found)
+        target = _target_of(chat, found)
+    else:
+        target = found
+        if target.kind is not Kind.ADDRESS:
+            for other in covered(chat, target):
+                _check_other(person, other)
+    seconds, reason = split_duration(words)
+    until = now + seconds if seconds is not None else None
+    made = Ban(target, label, person.nick, now, until, cut(reason, REASON_LENGTH))
+    bans = chat.welcome.bans
+    if not bans.has_room_for(target, now):
+        raise Refused(
+            "too-many", f"This server has {bans.most} bans; /server unban somebody first."
+        )
+    bans.put(made)
+    known = str(target) if made.is_named else ""
+    whom = f"{label} {term(now, until)}"
+    chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
+    elsewhere = sum(other.server != "" for other in covered(chat, target) if not other.operator)
+    return made, removal.hold_out(chat, made, now) + elsewhere
+
+
+def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
+    """Let somebody come into the server again; return what held them.
+
+    :raises Refused: ``bad-target`` or ``no-change``.
+    """
+    bans = chat.welcome.bans
+    bans.expire(now)
+    ended = bans.named(text)
+    if not ended:
+        raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
+    for each in ended:
+        bans.drop(each.target)
+    chat.audit.note(now, person, "server unban", ended[0].label)
+    return ended
+
+
+def announce(chat: Chat, person: Person, text: str, now: float) -> None:
+    """Tell everyone something."""
+    chat.audit.note(now, person, "server say", reason=text)
+    chat.elsewhere.asking.send_all(person, Errand.ANNOUNCE, now, text)
+    handlers.announce(chat, Announced(now, person.nick, text))
+
+
+def statistics(chat: Chat, now: float) -> list[str]:
+    """How many people, connections and rooms there are, and for how long there have been any."""
+    people = chat.people.everyone()
+    connections = sum(len(person.sessions) for person in people)
+    own = sum(person.account is not None for person in people)
+    lasting = sum(room.settings.lasting for room in chat.rooms.values())
+    since = chat.opened if chat.opened is not None else now
+    return [
+        f"people {len(people)}, {own} of them with an account",
+        f"connections {connections}{' on this server' * chat.elsewhere.is_shared}",
+        f"rooms {len(chat.rooms)}, {lasting} of them lasting",
+        f"bans {len(chat.welcome.bans)}",
+        f"open for {duration(now - since)}",
+    ]
+
+
+async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) -> None:
+    """Give somebody another nick.
+
+    :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
+        ``banned``, ``away``.
+    """
+    other = chat.find_person(nick)
+    _check_other(person, other)
+    name = names.nick(new)
+    if name == other.name:
+        raise Refused("no-change", f"{name} is called that already.")
+    old = other.nick
+    if other.server:
+        await chat.elsewhere.asking.ask(other, person, Errand.RENAME, new, now)
+    else:
+        await handlers.answer(chat, other, person, Errand.RENAME, [new, now])
+    chat.audit.note(now, person, "server rename", f"{old} {name}")
+
+
+def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:
+    """Take everybody out of a room and let it be gone for good; return how many that were.
+
+    :raises Refused: ``no-change`` for the lobby.
+    """
+    if room.permanent:
+        raise Refused("no-change", f"{room} is the lobby, and stays.")
+    count = len(room.members)
+    why = cut(reason, REASON_LENGTH) or "the room is closed"
+    chat.audit.note(now, person, "server close", room.name.shown, room=room, reason=reason)
+    removal.close(chat, room, person, why, now)
+    return count

@@ -1,0 +1,68 @@
+"""Returning: what becomes of somebody whose connection is lost, and how they take their place back.
+
+The places themselves are in `chatd.chat.entry.detached`; who comes back by a key is let in by
+`chatd.chat.entry.entrance`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatd.chat.entry.detached import Place
+from chatd.chat.events import Notice, Refused
+from chatd.chat.model.session import Session
+from chatd.cluster.migration import Proof
+
+if TYPE_CHECKING:
+    from chatd.chat.chat import Chat
+
+
+def drop(chat: Chat, session: Session, now: float) -> Place | None:
+    """A connection is lost: who can prove that it was theirs keeps their place, and returns it.
+
+    Whoever else had it leaves.  It is for who calls this to `end` the place in time.
+    """
+    person, places = session.person, chat.places
+    if session not in person.sessions:
+        return None
+    others = any(other.listens for other in person.sessions if other is not session)
+    if others or not places.may_keep(person):
+        chat.leave(session, "", now)
+        return None
+    gives_way = places.keep(session)
+    session.part()
+    chat.elsewhere.touched(None, person)
+    for place in gives_way:
+        end(chat, place, now)
+    return places.get(person)
+
+
+def end(chat: Chat, place: Place, now: float) -> None:
+    """Nobody has come back: who had this place leaves, unless it is taken again."""
+    person = place.person
+    if chat.places.get(person) is place:
+        chat.places.end(person)
+        chat.profiles.has_read(person, place.read)
+        if not person.sessions:
+            chat.depart(person, "", now)
+
+
+async def take_back(chat: Chat, session: Session, token: str, now: float) -> None:
+    """Let a connection have the place that a token proves, whether its own is lost or not.
+
+    :raises Refused: ``no-place`` or ``no-change``.
+    """
+    if chat.places.holder(token) is None:
+        await chat.entrance.fetch(Proof(token=token))
+    person = chat.places.holder(token)
+    if person is None:
+        raise Refused("no-place", "There is no place with that token any more.")
+    if person is session.person:
+        raise Refused("no-change", "That is your own place, and you are in it.")
+    place = chat.places.take(person) or Place(person, {})
+    for old in tuple(person.sessions):
+        old.deliver(Notice("Another connection has taken your place."))
+        old.part()
+        old.reader.close()
+    chat.become(session, person, now, listens=False)
+    await chat.places.resume(session, place)

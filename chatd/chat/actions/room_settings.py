@@ -1,0 +1,222 @@
+"""What moderators, owners and operators do in a room: kick, roles, invitations, settings.
+
+Whoever acts must outrank whom they act upon; an operator is above everyone, in every room.  Bans
+and mutes are in `chatd.chat.actions.banning`.
+"""
+
+from __future__ import annotations
+
+from chatd.chat.actions.removal import put_out
+from chatd.chat.chat import Chat
+from chatd.chat.delivery.history import read_limit
+from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
+from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
+from chatd.chat.model.people import Person, fold
+from chatd.chat.model.preferences import as_typed, on_or_off
+from chatd.chat.model.room import Room, outranks
+from chatd.chat.peers import Errand
+from chatd.chat.text.sanitizing import cut
+
+SHOUTING = ("allow", "warn", "kick")
+SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
+
+
+def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
+    """Put somebody out of a room.
+
+    :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
+    """
+    other = target_in(chat, person, room, nick, Role.MODERATOR)
+    chat.audit.note(now, person, "kick", other.nick, room=room, reason=reason)
+    put_out(chat, other, room, person, cut(reason, REASON_LENGTH), now)
+
+
+def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
+    """Make somebody a moderator of a room, or a member like the others; the owner stays the owner.
+
+    :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
+    """
+    other = target_in(chat, person, room, nick, Role.OWNER)
+    member = room.members[other]
+    if member.role is Role.OWNER:
+        raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
+    if member.role is role:
+        raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
+    chat.lasting.give_role(room, other, role)
+    command = "op" if role is Role.MODERATOR else "deop"
+    chat.audit.note(now, person, command, other.nick, room=room)
+    chat.give_role(other, room, role, person, now)
+
+
+def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
+    """Whom in a room somebody acts upon, once it is clear that they may.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
+        ``outranked``.
+    """
+    room.check_membership(person)
+    room.check_role(person, least)
+    other = chat.find_person(nick)
+    if other is person:
+        raise Refused("yourself", "You cannot do that to yourself.")
+    if other not in room.members:
+        raise Refused("not-in-room", f"{other.nick} is not in {room}.")
+    if not outranks(room.role_of(person), room.role_of(other)):
+        what = a(room.role_of(other))
+        raise Refused("outranked", f"{other.nick} is {what} of {room}; that is not yours to do.")
+    return other
+
+
+def a(role: Role) -> str:
+    """A role as a noun in a sentence."""
+    return {Role.OWNER: "the owner", Role.OPERATOR: "an operator"}.get(role, f"a {role.value}")
+
+
+def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Person:
+    """Let somebody into a room, and tell them; return whom.
+
+    :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
+        key ``not-moderator`` as well.
+    """
+    room.check_membership(person)
+    if room.is_guarded:
+        room.check_role(person, Role.MODERATOR)
+    other = chat.find_person(nick)
+    if other in room.members:
+        raise Refused("no-change", f"{other.nick} is in {room} already.")
+    if room.is_guarded:
+        room.invite(other)
+        chat.lasting.changed(room)
+        chat.audit.note(now, person, "invite", other.nick, room=room)
+        chat.elsewhere.touched(room)
+    if other.server:
+        chat.elsewhere.asking.send(other, person, Errand.INVITE, now, room.name.shown)
+    if person.name.key not in other.ignored:
+        for session in other.sessions:
+            session.deliver(Invited(now, person.nick, room.name.shown))
+    return other
+
+
+def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> str:
+    """Take an invitation back, also that of an account whose owner is not here; return whose.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
+    """
+    room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    account = fold(nick)
+    if room.guests.pop(account, room) is None:
+        shown = cut(nick, NICK_LENGTH)
+        here = chat.people.find(nick)
+        if here is not None:  # who was invited as a guest first
+            room.uninvite(here)
+    else:
+        other = chat.find_person(nick)
+        shown = other.nick
+        if not room.uninvite(other):
+            raise Refused("no-change", f"{shown} is not invited into {room}.")
+    chat.lasting.changed(room)
+    chat.elsewhere.touched(room)
+    chat.audit.note(now, person, "uninvite", shown, room=room)
+    return shown
+
+
+def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> None:
+    """Say what a room is about; nothing takes the topic away.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
+    """
+    room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    room.check_not_muted(person, now)
+    room.settings.topic = cut(text, TOPIC_LENGTH)
+    chat.lasting.changed(room)
+    chat.audit.note(now, person, "topic", room.settings.topic, room=room)
+    chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
+
+
+def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now: float) -> None:
+    """Change one setting of a room.
+
+    :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
+        ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+    """
+    room.check_membership(person)
+    room.check_role(person, Role.MODERATOR)
+    settings = room.settings
+    if name == "topic":
+        set_topic(chat, person, room, value, now)
+        return
+    if name == "private":
+        settings.private = on_or_off(value)
+    elif name == "slow":
+        settings.slow = _seconds(value)
+    elif name == "shouting":
+        if value not in SHOUTING:
+            raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
+        settings.shouting = value
+    elif name == "history":
+        settings.history = read_limit(value)
+        chat.archive.limit(room)
+    elif name == "lasting":
+        _set_lasting(chat, person, room, on_or_off(value))
+    elif name == "key":
+        settings.key = _key(value)
+    else:
+        raise Refused(
+            "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
+        )
+    chat.lasting.changed(room)
+    shown = setting(room, name)
+    chat.audit.note(now, person, "room", f"{name} {shown}", room=room)
+    chat.post(room, RoomSet(now, person.nick, name, shown), person)
+
+
+def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
+    """Let a room outlive those who are in it, or not."""
+    room.check_role(person, Role.OWNER)
+    if lasting == room.settings.lasting:
+        raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
+    if not lasting:
+        chat.lasting.end(room)
+        return
+    chat.lasting.begin(room, person)
+    for other, member in room.members.items():
+        if member.role is not Role.MEMBER:
+            chat.lasting.give_role(room, other, member.role)
+
+
+def setting(room: Room, name: str) -> str:
+    """A setting of a room as a person would type it; of a key only whether there is one."""
+    value = getattr(room.settings, name)
+    if name == "history":
+        return str(value or "off")
+    if name == "key":
+        value = bool(value)
+    return f"{value:g}" if isinstance(value, float) else as_typed(value)
+
+
+def setting_for(person: Person, room: Room, name: str) -> str:
+    """A setting of a room as somebody may see it: its moderators see the key."""
+    if name == "key" and room.settings.key and room.role_of(person) is not Role.MEMBER:
+        return room.settings.key
+    return setting(room, name)
+
+
+def _key(value: str) -> str:
+    key = " ".join(value.split())
+    if len(key) > KEY_LENGTH or not key:
+        raise Refused("bad-setting", f"A key has 1 to {KEY_LENGTH} characters; off takes it away.")
+    return "" if key.lower() == "off" else key
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = 0.0 if value.lower() == "off" else float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= SLOW_SECONDS:
+        raise Refused(
+            "bad-setting", f"slow takes seconds, 0 to {SLOW_SECONDS}, not {value or 'nothing'}."
+        )
+    return seconds

@@ -1,0 +1,193 @@
+"""Waiting: what was said and is not kept yet, for longer than a moment, and who is told so.
+
+What is kept at once never comes here.  There is no clock: whoever looks says what time it is, by
+the clock that events have their times from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
+from chatd.chat.model.people import People
+from chatd.chat.store import away
+from chatd.chat.text.sanitizing import cut
+
+if TYPE_CHECKING:
+    from chatd.chat.model.room import Room
+    from chatd.chat.model.session import Session
+
+#: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
+#: noticed.  And after which it is said in words, where it cannot be shown and taken away again;
+#: by then everybody knows if it is not one room alone.
+LATE_SECONDS = 0.3
+LONG_SECONDS = 6.0
+
+#: What people are told in words: of their own line, of everything, and when that is over.
+WAITS = "Your line waits: {} does not answer."
+KEPT = "What waited of yours is delivered now."
+AWAY = "The cluster does not answer: what you say waits until it does."
+BACK = "The cluster answers again; what waits is delivered now."
+
+#: Characters of a line that could not be kept by which its writer knows which one that is.
+QUOTED = 60
+
+
+@dataclass(slots=True, eq=False)
+class Waits:
+    """What one session said that waits, oldest first, with the rooms in which it does; never empty.
+
+    A line is known by its identity, as one may say the same twice.  ``since`` is when the first was
+    seen to wait; ``told`` whether that was said in words, and ``refused`` whether anything of it
+    could not be kept in the end.
+    """
+
+    since: float
+    lines: dict[int, tuple[RoomEvent, tuple[Room, ...]]] = field(default_factory=dict)
+    told: bool = False
+    refused: bool = False
+
+
+class Waiting:
+    """All that waits: ``count`` lines, one said in several rooms as so many.
+
+    ``find_late`` is called with the time, and begins what is to be begun.  There is no bound but
+    that of the store, which refuses what waits for too long, or is too much.  ``away`` is
+    whether everybody knows that nothing is kept.
+    """
+
+    def __init__(
+        self,
+        people: People,
+        schedule: Callable[[Callable[[], None]], object],
+        *,
+        is_shared: bool,
+    ) -> None:
+        self._people = people
+        self._schedule = schedule
+        self._waits = Notice(WAITS.format("the cluster" if is_shared else "the disk"))
+        self._untold: dict[Session, Waits] = {}
+        self._changed: dict[Session, Waits] = {}
+        self.count = 0
+        self.away = False
+        self.find_late: Callable[[float], None] = _nothing_is_late
+
+    def begin(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
+        """Something that was said waits for longer than a moment."""
+        waits = session.waits
+        if waits is None:
+            waits = session.waits = self._untold[session] = Waits(now)
+        _, rooms = waits.lines.get(id(event), (event, ()))
+        waits.lines[id(event)] = (event, (*rooms, room))
+        self.count += 1
+        self._change(session, waits)
+
+    def end(self, session: Session, room: Room, event: RoomEvent, *, kept: bool) -> None:
+        """It is kept in a room, or could not be."""
+        waits = session.waits
+        if waits is None or id(event) not in waits.lines:
+            return
+        self.count -= 1
+        waits.refused = waits.refused or not kept
+        rooms = tuple(each for each in waits.lines[id(event)][1] if each is not room)
+        if rooms:
+            waits.lines[id(event)] = (event, rooms)
+        else:
+            del waits.lines[id(event)]
+        if not waits.lines:
+            session.waits = None
+            self._untold.pop(session, None)
+        self._change(session, waits)
+
+    def look(self, now: float) -> None:
+        """See what waits for longer than a moment; be called several times a second.
+
+        What has waited for long is said in words, to those who are told so.
+        """
+        self.find_late(now)
+        for session, waits in tuple(self._untold.items()):
+            if 0 <= now - waits.since < LONG_SECONDS:
+                return
+            del self._untold[session]
+            if session.reader.is_told and not self.away:
+                waits.told = session.deliver(self._waits)
+
+    def _change(self, session: Session, waits: Waits) -> None:
+        if not self._changed:
+            self._schedule(self._show)
+        self._changed[session] = waits
+
+    def _show(self) -> None:
+        """Let what is shown as waiting be as it is now, once a turn."""
+        changed, self._changed = self._changed, {}
+        for session, waits in changed.items():
+            session.reader.shows_waiting()
+            if waits.told and not (waits.lines or waits.refused or self.away):
+                session.deliver(Notice(KEPT))
+
+    # The cluster ----------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Whether the cluster can be asked who is who.
+
+        :raises Refused: ``away``.
+        """
+        if self.away:
+            raise away()
+
+    def lost_touch(self) -> None:
+        """Nothing is kept any more: everybody here is told, once."""
+        if not self.away:
+            self.away = True
+            self._tell(Notice(AWAY))
+
+    def in_touch(self) -> None:
+        """It is again."""
+        if self.away:
+            self.away = False
+            self._tell(Notice(BACK))
+
+    def _tell(self, notice: Notice) -> None:
+        for person in self._people.here():
+            for session in person.sessions:
+                session.deliver(notice)
+
+
+def _nothing_is_late(now: float) -> None:
+    """Nothing is posted yet."""
+
+
+def refusal(event: RoomEvent, why: str) -> Refused:
+    """What somebody is told whose line could not be kept, with its beginning."""
+    typed = ""
+    match event:
+        case Said(text=text):
+            typed = text
+        case Acted(text=text):
+            typed = f"/me {text}"
+        case Edited(text=text):
+            typed = f"/edit {text}"
+        case TopicSet(topic=topic):
+            typed = f"/topic {topic}"
+        case _:
+            pass
+    quoted = f" You said: {cut(typed.partition(chr(10))[0], QUOTED)}" * bool(typed)
+    return Refused("not-kept", f"That was not delivered: {why}{quoted}")
+
+
+def newest(session: Session, most: int) -> tuple[int, list[tuple[Room, RoomEvent]]]:
+    """How many lines of one session wait, and so many of the newest, oldest first.
+
+    Each comes with a room in which it does, that with the focus if it can be.
+    """
+    waits, focus = session.waits, session.focus
+    if waits is None:
+        return 0, []
+    lines = [
+        (focus if focus is not None and focus in rooms else rooms[0], event)
+        for event, rooms in islice(reversed(waits.lines.values()), most)
+    ]
+    return len(waits.lines), lines[::-1]

@@ -1,0 +1,1 @@
+"""Who comes in as whom: nicks, authentication, detached sessions and the entrance."""

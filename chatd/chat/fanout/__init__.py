@@ -1,0 +1,1 @@
+"""The broadcast of one room: its log, its listeners and their cursors."""

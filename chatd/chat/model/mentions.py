@@ -1,0 +1,27 @@
+"""Who is meant: the members whose nick stands in what somebody says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from chatd.chat.events import Acted, Edited, RoomEvent, Said
+
+if TYPE_CHECKING:
+    from chatd.chat.model.people import People
+    from chatd.chat.model.room import Room
+    from chatd.chat.model.session import Session
+
+#: What may stand around a nick: ``@ada``, ``(ada)``, ``ada:``, ``ada!``.
+_AROUND = "@.,:;!?()[]{}<>\"'`*“”«»…-"
+
+
+def mentioned(event: RoomEvent, room: Room, people: People) -> list[Session]:
+    """The sessions of those members who are named and are shown it; never the writer's own."""
+    if not isinstance(event, Said | Acted | Edited) or not room.audience.highlights:
+        return []
+    found: list[Session] = []
+    for word in {word.strip(_AROUND) for word in event.text.lower().split()}:
+        person = people.get(word)
+        if person is not None and person in room.members and person.nick != event.nick:
+            found += [session for session in person.sessions if session.style_in(room).highlights]
+    return found

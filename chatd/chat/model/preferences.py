@@ -1,0 +1,172 @@
+"""What a person may set for themselves (/set), and which values there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chatd.chat.events import Refused
+from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
+from chatd.chat.text.sanitizing import cut
+
+THEMES = ("default", "light", "solarized", "mono", "plain")
+#: What the times before messages may look like; hh is 1 to 12, with am or pm.
+TIMES = ("HH:MM", "HH:MM:SS", "hh:MM", "hh:MM:SS")
+BELLS = ("on", "off", "all")
+JOINS = ("on", "off", "fold")
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """How one person wants to be shown what happens."""
+
+    theme: str = "default"
+    bell: str = "on"
+    timestamps: str = "off"
+    timezone: str = "UTC"
+    plain: bool = False
+    joins: str = "fold"
+    replay: int = 10
+
+    def rows(self) -> tuple[str, ...]:
+        """Every preference with its value and what it means, a line each."""
+        return tuple(
+            f"{field.name} {as_typed(getattr(self, field.name))} — {MEANING[field.name]}"
+            for field in fields(self)
+        )
+
+    def value(self, name: str) -> str:
+        """One preference, as a person would type it.
+
+        :raises Refused: ``bad-setting`` for a name that does not exist.
+        """
+        _reader(name)
+        return as_typed(getattr(self, name))
+
+    def changed(self, name: str, value: str) -> Preferences:
+        """Return these preferences with one of them set.
+
+        :raises Refused: ``bad-setting`` for a name or a value that does not exist.
+        """
+        change: dict[str, Any] = {name: _reader(name)(value)}
+        return replace(self, **change)
+
+    def restored(self, kept: Mapping[str, object]) -> Preferences:
+        """Return these with those that were kept; what there is no longer is left out."""
+        restored = self
+        for name, value in kept.items():
+            with suppress(Refused):
+                restored = restored.changed(name, as_typed(value))
+        return restored
+
+
+#: Who has set nothing shares this one.
+DEFAULT = Preferences()
+
+
+def wishes(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Part what somebody logs in with into a nick and preferences: ``ada+plain``, ``ada+light``.
+
+    What follows a ``+`` is a theme, or ``plain``; no nick has one.
+    """
+    nick, *words = name.split("+")
+    if not all(word in THEMES for word in words):
+        return name, ()
+    return nick, tuple(("plain", "on") if word == "plain" else ("theme", word) for word in words)
+
+
+def as_typed(value: object) -> str:
+    """A setting's value as a person would type it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
+
+
+def on_or_off(value: str) -> bool:
+    """Read a switch.
+
+    :raises Refused: ``bad-setting``.
+    """
+    switch = {"on": True, "yes": True, "show": True, "off": False, "no": False, "hide": False}
+    if value.lower() not in switch:
+        raise Refused("bad-setting", f"That is on or off, not {cut(value, 40) or 'nothing'}.")
+    return switch[value.lower()]
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    """Read a word; what is said for on and off may be said in other words."""
+    names = {choice.lower(): choice for choice in choices}
+    names |= {"yes": "on", "show": "on", "no": "off", "hide": "off"}
+
+    def read(value: str) -> str:
+        if value in choices:
+            return value
+        if value.lower() not in names:
+            told = cut(value, 40) or "nothing"
+            raise Refused("bad-setting", f"That is {_listed(choices)}, not {told}.")
+        return names[value.lower()]
+
+    return read
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    return f"{', '.join(choices[:-1])} or {choices[-1]}"
+
+
+def _theme(value: str) -> str:
+    if value not in THEMES:
+        raise Refused(
+            "bad-setting", f"There is no theme {cut(value, 40)}; there are {', '.join(THEMES)}."
+        )
+    return value
+
+
+def _zone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):
+        pass
+    raise Refused(
+        "bad-setting", f"There is no time zone {cut(value, 40)}; try one like Europe/Vienna."
+    )
+
+
+def _count(value: str) -> int:
+    number = int(value[:9]) if value.isascii() and value.isdigit() else -1
+    if not 0 <= number <= HISTORY_SHOWN_AT_MOST:
+        told = cut(value, 40) or "nothing"
+        raise Refused("bad-setting", f"That is a number, 0 to {HISTORY_SHOWN_AT_MOST}, not {told}.")
+    return number
+
+
+MEANING = {
+    "theme": f"colours: {_listed(THEMES)}",
+    "bell": "ring when somebody mentions me or writes to me alone: on, off or all"
+    " (for every message)",
+    "timestamps": f"a time before each message: on, off, {_listed(TIMES)}",
+    "timezone": "the zone of the times, such as Europe/Vienna",
+    "plain": "for screen readers, no colours and nothing drawn anew: on or off",
+    "joins": "show who comes and goes: on, off or fold (many at once in one line)",
+    "replay": f"messages shown when you come into a room, 0 to {HISTORY_SHOWN_AT_MOST}",
+}
+
+_READ: dict[str, Callable[[str], str | bool | int]] = {
+    "theme": _theme,
+    "bell": _one_of(*BELLS),
+    "timestamps": _one_of("on", "off", *TIMES),
+    "timezone": _zone,
+    "plain": on_or_off,
+    "joins": _one_of(*JOINS),
+    "replay": _count,
+}
+
+
+def _reader(name: str) -> Callable[[str], str | bool | int]:
+    read = _READ.get(name)
+    if read is None:
+        known = ", ".join(_READ)
+        raise Refused("bad-setting", f"There is no preference {cut(name, 40)}; there are {known}.")
+    return read

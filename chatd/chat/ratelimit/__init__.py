@@ -1,0 +1,1 @@
+"""Rate limits: token buckets, address prefixes and the login throttle."""

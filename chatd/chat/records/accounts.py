@@ -1,0 +1,247 @@
+"""Accounts: who is the same person tomorrow, by which proofs, and which nick is theirs.
+
+A proof is an ssh key, a password, or the word of a checker outside, which knows people by the same
+names.
+
+All of them are in memory, and every change is kept by the store before it is told.  Somebody who is
+here is a `chatd.chat.model.people.Person`; an account is there although nobody is.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from chatd.chat.events import Refused
+from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
+from chatd.chat.records.loading import Records
+from chatd.chat.store import NotKeptError, Store
+from chatd.chat.text import names
+from chatd.chat.text.names import Name
+from chatd.chat.text.sanitizing import cut, safe
+
+#: What the records of accounts are called in the store.
+KIND = "account"
+_COMMENT_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An ssh key of an account; ``added`` in seconds since the epoch.
+
+    ``proved`` says that whoever added it had come with it: a public key anybody can add.
+    """
+
+    fingerprint: str
+    comment: str
+    added: float
+    proved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A nick that belongs to somebody; ``created`` in seconds since the epoch.
+
+    ``password`` is what `chatd.chat.entry.passwords.Hasher` made of one, or empty; ``outside`` says that
+    a checker's word counts.
+    """
+
+    name: Name
+    keys: tuple[Key, ...]
+    created: float
+    password: str = ""
+    outside: bool = False
+
+    @property
+    def has_password(self) -> bool:
+        """Whether there is a password that proves it."""
+        return bool(self.password) or self.outside
+
+    def encoded(self) -> str:
+        """The account as it is kept."""
+        keys = [[key.fingerprint, key.comment, key.added, key.proved] for key in self.keys]
+        fields = {"nick": self.name.shown, "keys": keys, "created": self.created}
+        if self.password:
+            fields["password"] = self.password
+        if self.outside:
+            fields["outside"] = True
+        return json.dumps(fields)
+
+
+def _decoded(key: str, value: str) -> Account:
+    fields = json.loads(value)
+    keys = tuple(Key(*each) for each in fields["keys"])
+    return Account(
+        Name(fields["nick"], key),
+        keys,
+        fields["created"],
+        fields.get("password", ""),
+        fields.get("outside", False),
+    )
+
+
+def read_key(text: str, now: float) -> Key:
+    """Read a public key as a line of ``authorized_keys`` or an ``id_ed25519.pub`` has it.
+
+    :raises Refused: ``bad-key``.
+    """
+    kind, _, rest = text.strip().partition(" ")
+    blob, _, comment = rest.strip().partition(" ")
+    try:
+        data = base64.b64decode(blob, validate=True)
+    except binascii.Error:
+        data = b""
+    name = kind.encode()
+    if not data or not data.startswith(len(name).to_bytes(4, "big") + name):
+        raise Refused("bad-key", "A key is a line such as: ssh-ed25519 AAAAC3Nza… comment.")
+    digest = base64.b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+    return Key(f"SHA256:{digest}", cut(safe(comment), _COMMENT_LENGTH), now)
+
+
+class Accounts:
+    """Every account of the server, by nick, by what it looks like, and by key."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.load = Records(store, KIND, take=self._restore).load
+        self._by_nick: dict[str, Account] = {}
+        self._by_look: dict[str, Account] = {}
+        self._by_key: dict[str, Account] = {}
+
+    def _restore(self, records: Mapping[str, str]) -> None:
+        for key, value in records.items():
+            self._put(_decoded(key, value))
+
+    def get(self, nick: str) -> Account | None:
+        """The account with this folded nick."""
+        return self._by_nick.get(nick)
+
+    def of_key(self, fingerprint: str | None, *, proved: bool = False) -> Account | None:
+        """The account that a key proves; perhaps only one whose owner came with it."""
+        account = self._by_key.get(fingerprint) if fingerprint is not None else None
+        if account is None or not proved:
+            return account
+        [key] = (each for each in account.keys if each.fingerprint == fingerprint)
+        return account if key.proved else None
+
+    def owner(self, name: Name) -> Account | None:
+        """Whose nick this is, or looks like."""
+        found = self._by_nick.get(name.key)
+        if found is not None:
+            return found
+        looks = (self._by_look.get(look) for look in names.skeletons(name))
+        return next((account for account in looks if account is not None), None)
+
+    def _put(self, account: Account) -> None:
+        self._by_nick[account.name.key] = account
+        for look in names.skeletons(account.name):
+            self._by_look[look] = account
+        for key in account.keys:
+            self._by_key[key.fingerprint] = account
+
+    def _take_out(self, account: Account) -> None:
+        del self._by_nick[account.name.key]
+        for look in names.skeletons(account.name):
+            self._by_look.pop(look, None)
+        for key in account.keys:
+            self._by_key.pop(key.fingerprint, None)
+
+    def learn(self, key: str, value: str | None) -> None:
+        """Another server has changed an account."""
+        before = self._by_nick.get(key)
+        if before is not None:
+            self._take_out(before)
+        if value is not None:
+            self._put(_decoded(key, value))
+
+    async def _change(self, before: Account | None, after: Account) -> Account:
+        """Put an account in the place of another, or of none, once the store has kept it."""
+        if before is not None:
+            self._take_out(before)
+        self._put(after)
+        try:
+            await self._store.put(KIND, after.name.key, after.encoded())
+        except NotKeptError as why:
+            self._take_out(after)
+            if before is not None:
+                self._put(before)
+            raise Refused("not-kept", f"That was not done: {why}") from None
+        return after
+
+    def _check_free(self, fingerprint: str) -> None:
+        owner = self._by_key.get(fingerprint)
+        if owner is not None:
+            raise Refused("key-taken", f"That key is one of {owner.name} already.")
+
+    async def register(
+        self,
+        name: Name,
+        fingerprint: str | None,
+        now: float,
+        *,
+        password: str = "",
+        outside: bool = False,
+    ) -> Account:
+        """Make a nick somebody's own, by the key with which they came or by another proof.
+
+        :raises Refused: ``nick-taken``, ``key-taken``, ``too-many``, ``not-kept``.
+        """
+        self.check_unowned(name)
+        if fingerprint is not None:
+            self._check_free(fingerprint)
+        if len(self._by_nick) >= ACCOUNTS:
+            raise Refused("too-many", "The server has no place for another account.")
+        keys = (Key(fingerprint, "", now, proved=True),) if fingerprint is not None else ()
+        return await self._change(None, Account(name, keys, now, password, outside))
+
+    def check_unowned(self, name: Name) -> None:
+        """Whether a nick is nobody's own yet.
+
+        :raises Refused: ``nick-taken``.
+        """
+        if self.owner(name) is not None:
+            raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
+
+    async def set_password(self, account: Account, password: str) -> Account:
+        """Let a password, of which this is kept, prove an account; an empty one takes it away.
+
+        :raises Refused: ``no-change``, ``last-proof``, ``not-kept``.
+        """
+        if not password and not account.password:
+            raise Refused("no-change", "You have no password here.")
+        if not password and not (account.keys or account.outside):
+            raise Refused("last-proof", "You have no key: without a password nothing proves you.")
+        return await self._change(account, replace(account, password=password))
+
+    async def add_key(self, account: Account, key: Key) -> Account:
+        """Let another key prove an account.
+
+        :raises Refused: ``key-taken``, ``too-many``, ``not-kept``.
+        """
+        others = tuple(
+            each
+            for each in account.keys
+            if each.proved or not key.proved or each.fingerprint != key.fingerprint
+        )
+        if len(others) < len(account.keys):  # now they have come with it
+            return await self._change(account, replace(account, keys=(*others, key)))
+        self._check_free(key.fingerprint)
+        if len(account.keys) >= KEYS_PER_ACCOUNT:
+            raise Refused("too-many", f"You have {KEYS_PER_ACCOUNT} keys; /keys remove one first.")
+        return await self._change(account, replace(account, keys=(*account.keys, key)))
+
+    async def remove_key(self, account: Account, number: int) -> Account:
+        """Let a key, by its place in the list from 1 on, prove an account no more.
+
+        :raises Refused: ``no-such-key``, ``last-key``, ``not-kept``.
+        """
+        if not 1 <= number <= len(account.keys):
+            raise Refused("no-such-key", f"There is no key {number}; /keys lists them.")
+        if len(account.keys) == 1 and not account.has_password:
+            raise Refused("last-key", "That is your only key: without it you could not come back.")
+        keys = account.keys[: number - 1] + account.keys[number:]
+        return await self._change(account, replace(account, keys=keys))

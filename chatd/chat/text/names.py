@@ -1,0 +1,160 @@
+"""What a nick and a room may be called, and when two names are the same or look it.
+
+A nick is shown as it was typed and compared by its key: PRECIS UsernameCaseMapped (RFC 8265,
+section 3.3).  Its skeleton (Unicode TS 39, section 4) is equal for nicks that look alike, and
+its letters come from one script (TS 39, section 5, single script), so that a stranger cannot pass
+for somebody who is here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+
+from confusable_homoglyphs import categories, confusables
+from precis_i18n import get_profile
+
+from chatd.chat.events import Refused
+from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
+from chatd.chat.text.sanitizing import cut, of_categories, safe
+
+_SHAPE = re.compile(rf"\w[\w.\-{of_categories('Mn', 'Mc')}]*")
+#: Nicks that would be taken for the server's own voice.
+RESERVED = frozenset({"server", "chatd", "system", "you", "operator", "everyone", "all", "here"})
+#: Variants of a nick that are tried before somebody is a guest instead.
+VARIANTS = 100
+#: Scripts that are written together: Japanese mixes three of these, Korean two.
+_WRITTEN_TOGETHER = frozenset({"HAN", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name as shown, and the key that tells whether two are the same."""
+
+    shown: str
+    key: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+
+def nick(text: str) -> Name:
+    """Read a nick.
+
+    :raises Refused: ``bad-nick``, with a sentence that says what is wrong with it.
+    """
+    name = _name(text, NICK_LENGTH, "nick")
+    if not skeletons(name).isdisjoint(_reserved()):
+        raise Refused("bad-nick", f"{name.shown} is a name that the server keeps for itself.")
+    if not _one_script(name.shown):
+        raise Refused("bad-nick", f"A nick is written in one script; {name.shown} mixes several.")
+    return name
+
+
+def room(text: str) -> Name:
+    """Read a room's name; a ``#`` before it, as on IRC, is no part of it.
+
+    :raises Refused: ``bad-room``, with a sentence that says what is wrong with it.
+    """
+    return _name(text.strip().removeprefix("#"), ROOM_LENGTH, "room")
+
+
+def _name(text: str, length: int, kind: str) -> Name:
+    code = f"bad-{kind}"
+    text = unicodedata.normalize("NFC", text).strip()
+    what = "A nick" if kind == "nick" else "A room's name"
+    if not text:
+        raise Refused(code, f"{what} needs at least one letter or digit.")
+    if len(text) > length:
+        raise Refused(code, f"{what} has at most {length} characters; that one has {len(text)}.")
+    if not _SHAPE.fullmatch(text) or safe(text) != text:
+        raise Refused(
+            code,
+            f"{what} has letters and digits, then also . - and _; "
+            f"“{cut(safe(text), length)}” is something else.",
+        )
+    if text.isascii():  # the profiles leave such names as they are, but for the case
+        key = text.lower()
+        return Name(text, text if text == key else key)
+    try:
+        shown = get_profile("UsernameCasePreserved").enforce(text)
+        key = get_profile("UsernameCaseMapped").enforce(text)
+        if not _SHAPE.fullmatch(shown):
+            raise Refused(code, f"“{text}” is not a name once it is normalised.")
+    except UnicodeEncodeError:  # how precis_i18n says that a profile does not allow a string
+        raise Refused(code, f"“{text}” has characters that a name cannot have.") from None
+    return Name(shown, key)
+
+
+def as_nick(text: str) -> Name | None:
+    """Make the best nick that some text gives (a user name of ssh, say), or None."""
+    kept = "".join(_SHAPE.findall(unicodedata.normalize("NFC", safe(text))))[:NICK_LENGTH]
+    try:
+        return nick(kept)
+    except Refused:
+        return None
+
+
+def variants(name: Name) -> Iterator[Name]:
+    """Give the nicks to try when one is taken: ``ada2``, ``ada3``, up to ``VARIANTS`` of them.
+
+    There may be none: European digits do not go with Arabic ones (RFC 5893, section 2).
+    """
+    for number in range(2, 2 + VARIANTS):
+        tail = str(number)
+        with suppress(Refused):  # or a cut in the middle of something
+            yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail)
+
+
+def skeletons(name: Name) -> frozenset[str]:
+    """Return what the nick looks like (TS 39, section 4); look-alikes have one in common.
+
+    Both as it is shown and in lower case: ``Iola`` looks like ``lola``, ``iola`` does not.
+    """
+    return frozenset((_skeleton(name.shown), _skeleton(name.key)))
+
+
+def _skeleton(text: str) -> str:
+    table = _prototypes()
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFD", "".join(table.get(c, c) for c in decomposed)).casefold()
+
+
+def prepare() -> None:
+    """Read the table of look-alikes, some 50 ms, before the first nick is asked for."""
+    _prototypes()
+
+
+@cache
+def _prototypes() -> dict[str, str]:
+    """Each character that looks like something else, and one picture for all that look alike."""
+    parent: dict[str, str] = {}
+
+    def root(text: str) -> str:
+        while parent.setdefault(text, text) != text:
+            text = parent[text]
+        return text
+
+    for source, targets in confusables.confusables_data.items():
+        for target in targets:
+            pair = (root(source), root(target["c"]))
+            one, other = sorted(pair, key=lambda picture: (-len(picture), picture))
+            parent[other] = one
+    return {text: root(text) for text in parent if len(text) == 1 and root(text) != text}
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    """What the reserved nicks look like."""
+    return frozenset().union(*(skeletons(Name(word, word)) for word in RESERVED))
+
+
+def _one_script(text: str) -> bool:
+    if text.isascii():
+        return True
+    scripts = set(categories.unique_aliases(text)) - {"COMMON", "INHERITED"}
+    return len(scripts) <= 1 or scripts <= _WRITTEN_TOGETHER

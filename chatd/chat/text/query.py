@@ -1,0 +1,168 @@
+"""What somebody looks for in what was said, and how the words of a text are compared.
+
+Case, accents and width make no difference; a word is found by its beginning, unless that has one or
+two letters only, which have to be a whole word: too much begins with them.  Scripts that are
+written without blanks are looked through character by character, so that 日本 is found in 和日本語.
+Every store compares by `folded`, so that all of them find the same.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from chatd.chat.events import Acted, KeptEvent, Refused, Said, TopicSet
+from chatd.chat.limits import SEARCH_PAGES, SEARCH_WORDS
+from chatd.chat.model.people import fold
+from chatd.chat.text.sanitizing import cut
+
+#: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han: no blanks between words.
+_UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+)
+_WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
+_OPTIONS = ("in", "from", "since", "until", "page")
+#: What ``in:`` names to look through every room that one may see.
+EVERYWHERE = "*"
+_ACCENT = re.compile("[\u0300-\u036f]")
+#: Letters from which on the beginning of a word is enough; the beginnings of Hangul are made of two
+#: or three each.
+BEGINNING = 3
+
+
+def folded(text: str) -> str:
+    """The words of a text as they are compared, with one blank between them."""
+    if not text.isascii():
+        bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
+        text = unicodedata.normalize("NFKC", bare).casefold()
+    else:
+        text = text.lower()
+    return " ".join(_WORD.findall(text))
+
+
+def begins_with(phrase: str) -> bool:
+    """Whether a folded phrase may end within a word, for its last word is long enough."""
+    word = phrase.rpartition(" ")[2]
+    return len(word) >= BEGINNING or len(unicodedata.normalize("NFD", word)) >= BEGINNING
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is looked for: all of it has to fit.
+
+    ``phrases`` are folded, each stands somewhere in the text and ends with a word or, if
+    `begins_with` says so, within one.  ``author`` is a folded nick.  Times are seconds since the
+    epoch, from ``since`` up to, not including, ``until``.
+    """
+
+    phrases: tuple[str, ...] = ()
+    author: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def finds(self, event: KeptEvent) -> bool:
+        """Whether an event is what is looked for."""
+        if self.since is not None and event.time < self.since:
+            return False
+        if self.until is not None and event.time >= self.until:
+            return False
+        if self.author is not None and fold(event.nick) != self.author:
+            return False
+        text = text_of(event)
+        if text.isascii():
+            plain = text.lower()
+            return all(_within(phrase, plain) for phrase in self.phrases)
+        words = f" {folded(text)} "
+        return all(
+            f" {phrase}" in words if begins_with(phrase) else f" {phrase} " in words
+            for phrase in self.phrases
+        )
+
+
+def _within(phrase: str, plain: str) -> bool:
+    """Whether a phrase is in a text of ASCII letters in lower case, as `folded` would have it."""
+    if phrase.partition(" ")[0] not in plain:  # nearly always that is all
+        return False
+    return phrase.isascii() and _pattern(phrase).search(plain) is not None
+
+
+@lru_cache(maxsize=256)
+def _pattern(phrase: str) -> re.Pattern[str]:
+    words = r"[\W_]+".join(map(re.escape, phrase.split(" ")))
+    end = "" if begins_with(phrase) else r"(?![^\W_])"
+    return re.compile(rf"(?<![^\W_]){words}{end}")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A search as somebody types it.
+
+    ``room`` is a name, `EVERYWHERE`, or empty for the one in front of them; pages count from 1.
+    """
+
+    search: Search
+    room: str = ""
+    page: int = 1
+
+
+def read_query(text: str, zone: str) -> Query:
+    """Read words, phrases in quotes and ``in:`` ``from:`` ``since:`` ``until:`` ``page:``.
+
+    Days are those of a time zone, and ``until`` includes its day.
+
+    :raises Refused: ``bad-search``.
+    """
+    options: dict[str, str] = {}
+    phrases: dict[str, None] = {}
+    for quoted, word in re.findall(r'"([^"]*)"?|(\S+)', text):
+        name, colon, value = word.partition(":")
+        if colon and name.lower() in _OPTIONS:
+            options[name.lower()] = value
+        elif phrase := folded(quoted or word):
+            phrases[phrase] = None
+    search = Search(
+        phrases=tuple(phrases)[:SEARCH_WORDS],
+        author=fold(options["from"]) if "from" in options else None,
+        since=_midnight(options["since"], zone) if "since" in options else None,
+        until=_midnight(options["until"], zone, later=1) if "until" in options else None,
+    )
+    if search == Search():
+        raise Refused("bad-search", "Search for a word, for from:NICK, or for since:DAY.")
+    return Query(search, options.get("in", ""), read_page(options.get("page", "1"), SEARCH_PAGES))
+
+
+def _midnight(day: str, zone: str, later: int = 0) -> float:
+    """When a day, or one so many days later, begins somewhere; seconds since the epoch."""
+    try:
+        date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
+        return (date + timedelta(days=later)).timestamp()
+    except (ValueError, OverflowError):
+        given = cut(day, 40) or "so"
+        raise Refused("bad-search", f"A day is written 2030-12-31, not {given}.") from None
+
+
+def read_page(text: str, most: int) -> int:
+    """Read which page somebody wants.
+
+    :raises Refused: ``bad-search``.
+    """
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= most:
+        return int(text)
+    raise Refused(
+        "bad-search",
+        f"page: takes a number, 1 to {most}, not {cut(text, 40) or 'nothing'}.",
+    )
+
+
+def text_of(event: KeptEvent) -> str:
+    """The text of an event."""
+    match event:
+        case Said(text=text) | Acted(text=text):
+            return text
+        case TopicSet(topic=topic):
+            return topic
