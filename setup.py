@@ -70,7 +70,7 @@ setup(
         "argon2-cffi>=23.1",
     ],
     extras_require={
-        # Several servers as one, on NATS: docs/cluster.rst.  chatd/store/nats/client.py knows how
+        # Several servers as one, on NATS: docs/cluster.rst.  chatd/store/nats/client/client.py knows how
         # the client is made inside.
         "cluster": ["nats-py>=2.16,<2.17"],
         # pytest 9 is the first that reads [tool.pytest] and knows strict.

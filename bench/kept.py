@@ -24,7 +24,7 @@ from bench.waiting import Counts, Turn, spans_row, timed, waited
 from chatd.chat.events import Said
 from chatd.chat.limits import FOUND_SHOWN
 from chatd.chat.text.query import Search
-from chatd.store.sqlite import SqliteStore
+from chatd.store.sqlite.store import SqliteStore
 
 #: The servers that are compared, and their options.
 _KEEPING = {"off": ("--history=none",), "on": (), "power": ("--durability=power",)}

@@ -1,6 +1,6 @@
 """A store without a server: what its threads want done is done when it is waited for, and timed.
 
-It knows `chatd.store.turn` and the keeper of a store; it knows no store.
+It knows `chatd.store.threads.main_thread` and the keeper of a store; it knows no store.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Answer:
 
 
 class Turn:
-    """`chatd.store.turn.Turn`: what the store's threads want done, done when it is waited for."""
+    """`chatd.store.threads.main_thread.Turn`: what the store's threads want done, done when it is waited for."""
 
     def __init__(self) -> None:
         self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()

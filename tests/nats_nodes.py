@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatd.chat.events import RoomEvent, Said
-from chatd.store.nats.layout import NODES
+from chatd.store.nats.client.servers import Where
+from chatd.store.nats.jetstream.layout import NODES
 from chatd.store.nats.store import NatsStore
-from chatd.store.nats.where import Where
 
 from .nats_servers import Nats
 from .turns import TestTurn, waited

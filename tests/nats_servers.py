@@ -17,7 +17,7 @@ from collections.abc import Generator
 from itertools import count
 from pathlib import Path
 
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.servers import Where
 
 from .served import PATIENCE
 

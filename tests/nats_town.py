@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import count
 from threading import Thread
 
+from chatd.store.nats.client.servers import Where
 from chatd.store.nats.store import NatsStore
-from chatd.store.nats.where import Where
 
 from .cables import Cable
 from .nats_nodes import dies, lease_ends

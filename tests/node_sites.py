@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.servers import Where
 
 from .cables import Cable
 from .nats_servers import Nats

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from chatd.chat.events import Said
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.servers import Where
 
 from .nats_nodes import Node
 from .node_people import Stay, place

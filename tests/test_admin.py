@@ -22,8 +22,8 @@ from chatd import tap
 from chatd.admin import check, export, forgotten, main
 from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
 from chatd.chat.text.query import Search
-from chatd.store import files, schema
-from chatd.store.sqlite import SqliteStore, StoreError, connect
+from chatd.store.sqlite import files, schema
+from chatd.store.sqlite.store import SqliteStore, StoreError, connect
 
 from .callers import Netcat
 from .kill_rounds import OPTIONS, Talker

@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 
 from chatd.chat.delivery.unacknowledged import AWAY, BACK
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.servers import Where
 from chatd.transport.lending.lent import GONE
 
 from .callers import Netcat, Ssh

@@ -14,8 +14,8 @@ import pytest
 
 from chatd.chat.events import Edited, Joined, Said
 from chatd.chat.text.query import Search
-from chatd.store.nats import where
-from chatd.store.nats.layout import UnfitError
+from chatd.store.nats.client import servers
+from chatd.store.nats.jetstream.layout import UnfitError
 from chatd.store.nats.store import NatsStore
 
 from .nats_nodes import Node, said
@@ -74,9 +74,9 @@ def address(tmp_path: Path, client: Callable[[str], str]) -> Iterator[str]:
         process.wait()
 
 
-def reached(address: str, folder: Path, name: str) -> where.Where:
-    proof = where.tls(str(folder / "ca.pem"), str(folder / f"{name}.pem"))
-    return where.Where((address,), tls=proof)
+def reached(address: str, folder: Path, name: str) -> servers.Where:
+    proof = servers.tls(str(folder / "ca.pem"), str(folder / f"{name}.pem"))
+    return servers.Where((address,), tls=proof)
 
 
 def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from chatd.store.nats import where
-from chatd.store.nats.creds import read_creds
-from chatd.store.nats.layout import UnfitError
+from chatd.store.nats.client import servers
+from chatd.store.nats.client.creds import read_creds
+from chatd.store.nats.jetstream.layout import UnfitError
 from chatd.store.nats.store import NatsStore
 
 from .nats_nodes import Node, said
@@ -135,8 +135,8 @@ def runs(tmp_path: Path) -> Iterator[Callable[[NatsServer], NatsServer]]:
         server.kill()
 
 
-def reached(server: NatsServer, path: Path) -> where.Where:
-    return where.Where((f"nats://127.0.0.1:{server.port}",), creds=read_creds(str(path)))
+def reached(server: NatsServer, path: Path) -> servers.Where:
+    return servers.Where((f"nats://127.0.0.1:{server.port}",), creds=read_creds(str(path)))
 
 
 def talks(node: Node, message_id: str) -> None:
@@ -233,7 +233,7 @@ def test_a_newer_certificate_is_shown_at_the_next_connection(
     certify(tmp_path, client)
     path = tmp_path / "node.pem"
     path.write_bytes((tmp_path / "chat1.pem").read_bytes())
-    context = where.tls(str(tmp_path / "ca.pem"), str(path))
+    context = servers.tls(str(tmp_path / "ca.pem"), str(path))
     assert context is not None
     assert shows(context, tmp_path) == "chat1"
     new = (tmp_path / "chat2.pem").read_bytes()

@@ -12,9 +12,10 @@ import pytest
 from chatd.chat.events import Joined, RoomEvent, Said
 from chatd.chat.store import NotKeptError
 from chatd.chat.text.query import Search
-from chatd.store import finding, pruning, schema, sqlite, tables
-from chatd.store.files import give
-from chatd.store.sqlite import SqliteStore, StoreError
+from chatd.store.sqlite import jobs, queries, retention, schema
+from chatd.store.sqlite import store as sqlite
+from chatd.store.sqlite.files import give
+from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.transport.keeping import Keeping
 
 from .callers import Netcat
@@ -66,7 +67,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn, days=10)
-    old = 3 * pruning.PRUNED + 7
+    old = 3 * retention.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
@@ -87,7 +88,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
-    for number in range(pruning.PRUNED + 3):
+    for number in range(retention.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.forget("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
@@ -240,8 +241,8 @@ def test_that_an_upgrade_takes_a_while_is_said_before(
 def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "BLOCK", 3)
-    monkeypatch.setattr(finding, "BLOCK", 3)
+    monkeypatch.setattr(jobs, "BLOCK", 3)
+    monkeypatch.setattr(queries, "BLOCK", 3)
     turn = TestTurn()
     store, _ = store_in(tmp_path, turn)
     chance, times = Random(1), []
@@ -260,11 +261,11 @@ def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
 def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
     turn = TestTurn()
     store, _ = store_in(tmp_path, turn)
-    names = [f"room {number}" for number in range(finding.NAMED * 2)]
+    names = [f"room {number}" for number in range(queries.NAMED * 2)]
     for time in (1.0, 2.0):
         for number, name in enumerate(names):
             store.post(name, f"{number} {time}", Said(time, "ada", "x" if number % 2 else "y"))
-    for count in (0, 1, finding.NAMED, finding.NAMED + 1, len(names)):
+    for count in (0, 1, queries.NAMED, queries.NAMED + 1, len(names)):
         for search in (Search(("x",)), Search(author="ada"), Search(since=1.5), Search(("z",))):
             got = waited(store.search(names[:count], search, 0, 1000))
             wanted = [
@@ -286,7 +287,7 @@ def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
     turn, keeper = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
-    last = 3 * pruning.PRUNED + 7
+    last = 3 * retention.PRUNED + 7
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
     turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == last)
@@ -410,8 +411,8 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.OperationalError):
             schema.upgrade(database)
         assert database.execute("PRAGMA user_version").fetchone() == (1,)
-        tables = database.execute("SELECT sql FROM sqlite_schema").fetchall()
-        assert tables == [("CREATE TABLE record (id INTEGER)",)]
+        jobs = database.execute("SELECT sql FROM sqlite_schema").fetchall()
+        assert jobs == [("CREATE TABLE record (id INTEGER)",)]
 
 
 # Whose the files are ------------------------------------------------------------------------------

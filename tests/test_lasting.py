@@ -8,7 +8,7 @@ import pytest
 
 from chatd.chat.limits import LASTING_ROOMS
 from chatd.store.memory import MemoryStore
-from chatd.store.sqlite import SqliteStore
+from chatd.store.sqlite.store import SqliteStore
 
 from .callers import Netcat, Ssh
 from .people import Server, Someone, finished

@@ -10,8 +10,8 @@ from threading import Barrier
 
 import pytest
 
+from chatd.store.nats.client.servers import Where
 from chatd.store.nats.store import NatsStore
-from chatd.store.nats.where import Where
 
 from .nats_nodes import Node, dies
 from .nats_servers import Nats

@@ -9,8 +9,8 @@ import pytest
 
 from chatd.chat.events import Refused
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.jetstream import JetStream
-from chatd.store.nats.link import AwayError
+from chatd.store.nats.client.connection import AwayError
+from chatd.store.nats.jetstream.api import JetStream
 
 
 class Silent:

@@ -7,11 +7,11 @@ from contextlib import suppress
 
 import pytest
 
-from chatd.store.nats.asked import Asked, Questions
-from chatd.store.nats.client import Message, read_headers
-from chatd.store.nats.jetstream import DeclinedError, ElsewhereError, place_of
-from chatd.store.nats.link import AwayError, Link, in_time
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.client import Message, read_headers
+from chatd.store.nats.client.connection import AwayError, Link, in_time
+from chatd.store.nats.client.requests import Asked, Questions
+from chatd.store.nats.client.servers import Where
+from chatd.store.nats.jetstream.api import DeclinedError, ElsewhereError, place_of
 
 from .served import PATIENCE
 

@@ -15,10 +15,10 @@ import pytest
 from chatd.chat.event_rows import row
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotKeptError
-from chatd.store.nats.client import Hear
-from chatd.store.nats.layout import NODES, RECORDS
+from chatd.store.nats.bus import PIECE_BYTES, word_of
+from chatd.store.nats.client.client import Hear
+from chatd.store.nats.jetstream.layout import NODES, RECORDS
 from chatd.store.nats.store import NatsStore, UnfitError
-from chatd.store.nats.talk import PIECE_BYTES, word_of
 
 from .nats_nodes import Node, Nodes, making, said
 from .nats_servers import Nats

@@ -26,7 +26,7 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.servers import Where
 from chatd.tap import processes
 from chatd.tap.lifeline import READY, STOP_SECONDS
 from chatd.tap.options import Options

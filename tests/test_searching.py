@@ -11,7 +11,7 @@ import pytest
 
 from chatd.chat.events import Edited, KeptEvent, Said
 from chatd.chat.text.query import Search
-from chatd.store.nats.searching import SEARCHES, Searching
+from chatd.store.nats.rooms.searching import SEARCHES, Searching
 
 from .nats_nodes import Node, said
 from .nats_servers import Nats
@@ -56,14 +56,14 @@ def test_what_was_said_long_ago_is_found(node: Node) -> None:
 def test_so_many_messages_are_gone_through(
     node: Node, monkeypatch: pytest.MonkeyPatch, later: int, seen: list[str]
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.searching.SEARCHED", 300)
+    monkeypatch.setattr("chatd.store.nats.rooms.searching.SEARCHED", 300)
     posts(node, *map(str, range(1000, 1100)), "needle", *map(str, range(later)))
     assert finds(node, Search(("needle",))) == seen
 
 
 def test_a_search_goes_on_for_so_long(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     posts(node, "needle")
-    monkeypatch.setattr("chatd.store.nats.searching.SEARCH_SECONDS", 0.0)
+    monkeypatch.setattr("chatd.store.nats.rooms.searching.SEARCH_SECONDS", 0.0)
     assert finds(node, Search(("needle",))) == []
 
 
@@ -114,8 +114,8 @@ def test_so_many_search_at_once_and_the_others_wait(
 def test_what_was_said_last_in_any_room_is_found_first(
     node: Node, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.searching._FIRST", 3)
-    monkeypatch.setattr("chatd.store.nats.searching._PIECE", 6)
+    monkeypatch.setattr("chatd.store.nats.rooms.searching._FIRST", 3)
+    monkeypatch.setattr("chatd.store.nats.rooms.searching._PIECE", 6)
     random = Random(seed)
     said_so_far: dict[tuple[str, int], str] = {}
     for step in range(150):

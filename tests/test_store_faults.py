@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from chatd.store import schema
+from chatd.store.sqlite import schema
 
 from .callers import Netcat
 from .kill_rounds import OPTIONS, Talker, check, kept

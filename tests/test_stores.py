@@ -38,11 +38,11 @@ from chatd.chat.limits import (
 )
 from chatd.chat.store import Store
 from chatd.chat.text.query import Search, begins_with, folded
-from chatd.store.apart import Apart
 from chatd.store.memory import EVENT_BYTES, MemoryStore
+from chatd.store.nats.client.servers import Where
 from chatd.store.nats.store import NatsStore
-from chatd.store.nats.where import Where
-from chatd.store.sqlite import SqliteStore
+from chatd.store.sqlite.store import SqliteStore
+from chatd.store.volatile_history import Apart
 
 from .nats_servers import Nats
 from .people import finished
@@ -377,7 +377,7 @@ def test_a_store_keeps_what_it_is_given(name: str) -> None:
 
 #: How far the times of messages may be from those at which a stream took them; those of the model
 #: are in 1970.
-APART, YEARS = "chatd.store.nats.searching.APART_SECONDS", 80 * 365 * 86400.0
+APART, YEARS = "chatd.store.nats.rooms.searching.APART_SECONDS", 80 * 365 * 86400.0
 
 
 def on(nats: Nats) -> type[Keeping]:

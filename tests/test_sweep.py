@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatd.store.nats.layout import NICKS, word
-from chatd.store.nats.turns import Turns
+from chatd.store.nats.client.locks import Turns
+from chatd.store.nats.jetstream.layout import NICKS, word
 
 from .nats_nodes import Node, Nodes, lease_ends, making
 from .nats_servers import Nats

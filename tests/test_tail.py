@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from chatd.chat.events import Change, Deleted, Edited, KeptEvent, Said
-from chatd.store.nats.messages import Written
-from chatd.store.nats.reading import Found
-from chatd.store.nats.tail import Tail, Tails
+from chatd.store.nats.jetstream.messages import Written
+from chatd.store.nats.rooms.reading import Found
+from chatd.store.nats.rooms.tail_cache import Tail, Tails
 
 from .nats_nodes import Node, Nodes, making, said
 from .nats_servers import Nats

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from chatd.admin import forgotten
 from chatd.chat.text.query import folded
-from chatd.store.index import BLOCK, is_by, is_in, room_of_mark
+from chatd.store.sqlite.search_index import BLOCK, is_by, is_in, room_of_mark
 
 #: Faults of one kind that are told one by one.
 TOLD = 10

@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 from chatd.chat.events import Entry, Refused
 from chatd.chat.model.people import fold
 from chatd.chat.text import names
-from chatd.store.sqlite import StoreError
-from chatd.store.tables import EVENT, event_from
+from chatd.store.sqlite.jobs import EVENT, event_from
+from chatd.store.sqlite.store import StoreError
 from chatd.terminal.style import TextStyle
 from chatd.wire.json_events import EventStyle
 

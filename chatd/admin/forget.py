@@ -12,8 +12,8 @@ from chatd.admin import forgotten
 from chatd.chat.events import Role
 from chatd.chat.model.people import fold
 from chatd.chat.records import accounts, offline_messages, persistent_rooms, profiles
-from chatd.store.pruning import drop
-from chatd.store.sqlite import StoreError
+from chatd.store.sqlite.retention import drop
+from chatd.store.sqlite.store import StoreError
 
 #: What was said under a nick, or under others by the account of that name.
 _THEIRS = "(author = :nick OR account = :nick)"

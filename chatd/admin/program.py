@@ -21,8 +21,8 @@ from chatd.admin import export
 from chatd.admin.check import counted, faults, plural
 from chatd.admin.forget import forget, has_account, said_by, scrub
 from chatd.chat.model.people import fold
-from chatd.store import files
-from chatd.store.sqlite import StoreError
+from chatd.store.sqlite import files
+from chatd.store.sqlite.store import StoreError
 
 DONE: Final = 0
 FAILED: Final = 1

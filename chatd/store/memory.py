@@ -24,7 +24,7 @@ from chatd.chat.model.people import fold
 from chatd.chat.store import Keeper
 from chatd.chat.text.query import Search, text_of
 from chatd.store.claims import Claims
-from chatd.store.turn import Turn
+from chatd.store.threads.main_thread import Turn
 
 #: What an event costs beside its text, about, in bytes.
 EVENT_BYTES = 200

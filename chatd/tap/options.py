@@ -26,8 +26,8 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Flood
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
-from chatd.store.files import data_folder
-from chatd.store.nats import creds, where
+from chatd.store.nats.client import creds, servers
+from chatd.store.sqlite.files import data_folder
 from chatd.tap.part import FIRST_SOCKET, Part, folder, read_part
 from chatd.transport.admission import PerAddress
 from chatd.transport.invited import GuestFile
@@ -282,7 +282,7 @@ class Options(UsageOptions, AuthOptionMixin):
         if part.was_started:
             self["cluster-name"] = part.named(self["cluster-name"] or socket.gethostname())
             self["max-connections"] = part.portion(self["max-connections"])
-        proof = partial(where.tls, self["cluster-ca"], self["cluster-cert"])
+        proof = partial(servers.tls, self["cluster-ca"], self["cluster-cert"])
         self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
 
@@ -364,11 +364,11 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "max-connections": _at_least_one,
     "per-address": _per_address,
     "flood": _flood,
-    "cluster": where.read_servers,
-    "cluster-login": where.read_login,
+    "cluster": servers.read_servers,
+    "cluster-login": servers.read_login,
     "cluster-creds": creds.read_creds,
-    "cluster-ca": where.readable,
-    "cluster-cert": where.readable,
+    "cluster-ca": servers.readable,
+    "cluster-cert": servers.readable,
     "processes": read_part,
     "student-id": safe,
 }

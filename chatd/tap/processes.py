@@ -23,7 +23,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
-from chatd.store.files import give
+from chatd.store.sqlite.files import give
 from chatd.tap.lifeline import READY, STOP_SECONDS
 from chatd.tap.options import Options
 from chatd.tap.part import FIRST_SOCKET, Part, folder

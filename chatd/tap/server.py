@@ -21,10 +21,10 @@ from chatd.chat.model.preferences import Preferences
 from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import safe
-from chatd.store.apart import Apart
-from chatd.store.files import DATABASE, give
-from chatd.store.nats import where
-from chatd.store.sqlite import SqliteStore, StoreError
+from chatd.store.nats.client import servers
+from chatd.store.sqlite.files import DATABASE, give
+from chatd.store.sqlite.store import SqliteStore, StoreError
+from chatd.store.volatile_history import Apart
 from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import Options
 from chatd.tap.processes import make_processes
@@ -154,7 +154,7 @@ def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
 
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
-    reached = where.Where(options["cluster"], user, password, creds, tls)
+    reached = servers.Where(options["cluster"], user, password, creds, tls)
     called = safe(options["cluster-name"] or socket.gethostname())
     return NatsStore(reached, turn, called=called, days=options["history"])
 

@@ -1,4 +1,4 @@
-"""The reactor's thread, as the threads of a store see it (`chatd.store.turn.Turn`)."""
+"""The reactor's thread, as the threads of a store see it (`chatd.store.threads.main_thread.Turn`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 
 class DeferredAnswer:
-    """`chatd.store.turn.Answer` as what coroutines can wait for under Twisted."""
+    """`chatd.store.threads.main_thread.Answer` as what coroutines can wait for under Twisted."""
 
     def __init__(self) -> None:
         self._deferred: Deferred[Any] = Deferred()
@@ -29,7 +29,7 @@ class DeferredAnswer:
 
 
 class ReactorTurn:
-    """`chatd.store.turn.Turn` of a reactor."""
+    """`chatd.store.threads.main_thread.Turn` of a reactor."""
 
     _log = Logger()
 

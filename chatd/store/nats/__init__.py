@@ -2,6 +2,6 @@
 
 What is said in a room is a subject of a stream, and its place there is its number.  Every server
 hears a room in which it has people, in one order; what it did not hear it reads after.  nats-py and
-its asyncio loop live in one thread (`chatd.store.nats.link`); nothing outside this package knows
+its asyncio loop live in one thread (`chatd.store.nats.client.connection`); nothing outside this package knows
 of either.
 """

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from chatd.chat.store import away
-from chatd.store.nats.client import Message
-from chatd.store.nats.jetstream import ElsewhereError, JetStream, answered
-from chatd.store.nats.layout import NICKS, NODES, word
-from chatd.store.nats.turns import Turns
+from chatd.store.nats.client.client import Message
+from chatd.store.nats.client.locks import Turns
+from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
+from chatd.store.nats.jetstream.layout import NICKS, NODES, word
 
 _NODE = "$KV.nodes."
 _GIVEN_BACK = {"KV-Operation": "DEL", "Nats-TTL": "60s"}

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from functools import partial
 
 from chatd.chat.store import NotKeptError
-from chatd.store.nats.client import Message
-from chatd.store.nats.house import House
-from chatd.store.nats.jetstream import ElsewhereError, JetStream, answered
-from chatd.store.nats.layout import RECORDS, unword, word
-from chatd.store.nats.turns import Turns
-from chatd.store.turn import Answer
+from chatd.store.nats.client.client import Message
+from chatd.store.nats.client.locks import Turns
+from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
+from chatd.store.nats.jetstream.layout import RECORDS, unword, word
+from chatd.store.nats.rooms.context import House
+from chatd.store.threads.main_thread import Answer
 
 #: Seconds after which a record that nobody acknowledged is given up.
 GIVE_UP_SECONDS = 20.0

@@ -1,7 +1,7 @@
 """The store of a cluster, as the chat sees it: `chatd.chat.store.Store` on NATS.
 
 The chat's thread hands jobs to the thread of the connection, and is handed what came of them; each
-way is bounded (`chatd.store.nats.crossing`).
+way is bounded (`chatd.store.nats.threads`).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any, TypeVar, cast
 from chatd.chat.events import Change, KeptEvent, RoomEvent
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.chat.text.query import Search
-from chatd.store.nats import layout
+from chatd.store.nats.bus import Talk
 from chatd.store.nats.claims import Claims
+from chatd.store.nats.client.connection import AwayError, Link
+from chatd.store.nats.client.servers import Where
 from chatd.store.nats.flow import Flow
-from chatd.store.nats.house import Post
-from chatd.store.nats.jetstream import DeclinedError, JetStream
-from chatd.store.nats.layout import UnfitError
-from chatd.store.nats.library import Library
-from chatd.store.nats.line import Line
-from chatd.store.nats.link import AwayError, Link
+from chatd.store.nats.jetstream import layout
+from chatd.store.nats.jetstream.api import DeclinedError, JetStream
+from chatd.store.nats.jetstream.layout import UnfitError
 from chatd.store.nats.records import Records
+from chatd.store.nats.rooms.context import Post
+from chatd.store.nats.rooms.history import Library
+from chatd.store.nats.rooms.room import Line
+from chatd.store.nats.rooms.tail_cache import EVENTS, Tails
 from chatd.store.nats.sweep import Sweep
-from chatd.store.nats.tail import EVENTS, Tails
-from chatd.store.nats.talk import Talk
-from chatd.store.nats.where import Where
-from chatd.store.turn import Answer, Turn
+from chatd.store.threads.main_thread import Answer, Turn
 
 Found = TypeVar("Found")
 

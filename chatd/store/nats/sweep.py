@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.jetstream import JetStream
-from chatd.store.nats.layout import NICKS
+from chatd.store.nats.jetstream.api import JetStream
+from chatd.store.nats.jetstream.layout import NICKS
 
 #: Claims that are dropped each time that the lease is renewed: half a second's work.
 SWEPT = 1000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from chatd.store.nats import reading
-from chatd.store.nats.jetstream import JetStream
-from chatd.store.nats.layout import Spot
+from chatd.store.nats.jetstream.api import JetStream
+from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.rooms import reading
 
 
 class Bound:

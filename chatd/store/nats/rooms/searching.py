@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from chatd.chat.text.query import Search
-from chatd.store.nats import reading
-from chatd.store.nats.client import Message
-from chatd.store.nats.jetstream import JetStream
-from chatd.store.nats.layout import Spot
-from chatd.store.nats.messages import read
-from chatd.store.nats.reading import Found
+from chatd.store.nats.client.client import Message
+from chatd.store.nats.jetstream.api import JetStream
+from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.messages import read
+from chatd.store.nats.rooms import reading
+from chatd.store.nats.rooms.reading import Found
 
 #: Messages that one search goes through, the newest: each costs some 20 µs of this process, and is
 #: sent over the network.  And seconds after which it goes no further.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable
 
-from chatd.store.index import BLOCK, indexed
+from chatd.store.sqlite.search_index import BLOCK, indexed
 
 #: Events that are dropped in one transaction when they are too old or their room is gone.
 PRUNED = 500

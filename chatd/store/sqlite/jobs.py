@@ -1,6 +1,6 @@
 """What is done with the tables of the SQLite store, each job as part of a transaction.
 
-It knows the tables; threads, and who is told of what, are `chatd.store.sqlite`'s.
+It knows the tables; threads, and who is told of what, are `chatd.store.sqlite.store`'s.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said,
 from chatd.chat.limits import MESSAGE_IDS
 from chatd.chat.model.people import fold
 from chatd.chat.text.query import text_of
-from chatd.store.index import BLOCK, indexed
-from chatd.store.pruning import Pruning, drop
-from chatd.store.turn import Answer
+from chatd.store.sqlite.retention import Pruning, drop
+from chatd.store.sqlite.search_index import BLOCK, indexed
+from chatd.store.threads.main_thread import Answer
 
 #: The columns of an event, as `event_from` takes them.
 EVENT = "event.number, event.time, event.kind, event.nick, event.text, event.edited"

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Collection, Mapping
 
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
-from chatd.store.turn import Turn
+from chatd.store.threads.main_thread import Turn
 
 
 class Apart(MemoryStore):

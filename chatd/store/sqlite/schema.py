@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 
-from chatd.store.index import BLOCK, indexed
+from chatd.store.sqlite.search_index import BLOCK, indexed
 
 #: The steps, the first of which makes the tables of version 1 in an empty file.
 UPGRADES: tuple[tuple[str, ...], ...] = (

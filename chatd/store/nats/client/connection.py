@@ -13,9 +13,9 @@ from typing import Any
 
 from nats import errors
 
-from chatd.store.nats.asked import ANSWER_SECONDS, Asked, Questions
-from chatd.store.nats.client import AWAY, DirectClient, Hear, Message
-from chatd.store.nats.where import Where
+from chatd.store.nats.client.client import AWAY, DirectClient, Hear, Message
+from chatd.store.nats.client.requests import ANSWER_SECONDS, Asked, Questions
+from chatd.store.nats.client.servers import Where
 
 #: Seconds between two attempts to reach a server, and between two signs of life.
 RETRY_SECONDS = 0.25

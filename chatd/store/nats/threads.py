@@ -1,6 +1,6 @@
 """Crossing: between the chat's thread and that of the connection, in both directions and in order.
 
-Whoever waits for something in the chat's thread waits for a `chatd.store.turn.Answer`.  While more
+Whoever waits for something in the chat's thread waits for a `chatd.store.threads.main_thread.Answer`.  While more
 is on its way to the chat than that can do, nothing is taken in that can be read or asked for later.
 What has to come, acknowledgements and answers, has its bound in what may be asked for.
 """
@@ -16,11 +16,11 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.store import away
+from chatd.store.nats.client.connection import AwayError, Loop
 from chatd.store.nats.flow import Flow
-from chatd.store.nats.jetstream import DeclinedError
-from chatd.store.nats.link import AwayError, Loop
-from chatd.store.steps import do_each, raises
-from chatd.store.turn import Answer, Turn
+from chatd.store.nats.jetstream.api import DeclinedError
+from chatd.store.threads.main_thread import Answer, Turn
+from chatd.store.threads.steps import do_each, raises
 
 Found = TypeVar("Found")
 

@@ -2,7 +2,7 @@
 
 By itself it has a queue and a task for each subscription, and looks at every header by itself: that
 is most of what a message costs, and of what a room takes in memory.  This is the one place that
-knows how it is made inside; `chatd.store.nats.link` notices at once if that is otherwise.
+knows how it is made inside; `chatd.store.nats.client.connection` notices at once if that is otherwise.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatd.store.nats.jetstream import DeclinedError, JetStream
-from chatd.store.nats.link import AwayError
+from chatd.store.nats.client.connection import AwayError
+from chatd.store.nats.jetstream.api import DeclinedError, JetStream
 
 #: Streams that the rooms are spread over; fixed when the cluster is made.
 SHARDS = 16

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 
 from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, Said
-from chatd.store.nats.jetstream import JetStream
-from chatd.store.nats.layout import Spot
-from chatd.store.nats.messages import read
+from chatd.store.nats.jetstream.api import JetStream
+from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.messages import read
 
 
 async def apply(streams: JetStream, spot: Spot, change: Change, message_id: str) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from chatd.chat.events import RoomEvent
-from chatd.store.nats.jetstream import JetStream, Place
-from chatd.store.nats.tail import Tails
+from chatd.store.nats.jetstream.api import JetStream, Place
+from chatd.store.nats.rooms.tail_cache import Tails
 
 Step = Callable[[], None]
 

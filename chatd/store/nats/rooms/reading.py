@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from chatd.chat.events import Acted, KeptEvent, Said
 from chatd.chat.model.people import fold
-from chatd.store.nats.client import Message
-from chatd.store.nats.jetstream import PAGE, JetStream
-from chatd.store.nats.layout import Spot
-from chatd.store.nats.messages import Written, read
+from chatd.store.nats.client.client import Message
+from chatd.store.nats.jetstream.api import PAGE, JetStream
+from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.messages import Written, read
 
 #: Events that are counted one by one; more are counted with what changed them.
 COUNTED = 2000

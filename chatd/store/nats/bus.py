@@ -14,11 +14,11 @@ from functools import partial
 
 from chatd.chat.events import Refused
 from chatd.cluster.bus import Asked, Hear
-from chatd.store.nats.client import Message
-from chatd.store.nats.crossing import Crossing
+from chatd.store.nats.client.client import Message
+from chatd.store.nats.client.connection import Link, NobodyError
 from chatd.store.nats.flow import Flow
-from chatd.store.nats.link import Link, NobodyError
-from chatd.store.turn import Turn
+from chatd.store.nats.threads import Crossing
+from chatd.store.threads.main_thread import Turn
 
 #: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
 #: noticed by their numbers.  Everything of the largest server goes at once.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chatd.chat.events import Change, Deleted, Edited
-from chatd.store.nats.reading import Found, edited
+from chatd.store.nats.rooms.reading import Found, edited
 
 #: Events of one room that are remembered: what is shown to who joins, and some pages before it.
 EVENTS = 200

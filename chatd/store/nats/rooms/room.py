@@ -8,7 +8,7 @@ stream has it, its own posts too:
   and anything else is a gap, which is read from the stream up to s first;
 - what is not kept carries the place after which it belongs, and waits for that.
 
-What changes something that is kept is done (`chatd.store.nats.changes`) before it is published.
+What changes something that is kept is done (`chatd.store.nats.rooms.edits`) before it is published.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from chatd.chat.events import Change, Deleted, KeptEvent, RoomEvent
-from chatd.store.nats import reading
-from chatd.store.nats.asked import Asked
-from chatd.store.nats.bound import Bound
-from chatd.store.nats.changes import apply
-from chatd.store.nats.client import Message
-from chatd.store.nats.house import House, Post
-from chatd.store.nats.jetstream import TOO_LARGE, DeclinedError
-from chatd.store.nats.layout import Spot
-from chatd.store.nats.link import AwayError, NobodyError
-from chatd.store.nats.messages import Written, read, write
-from chatd.store.nats.tail import Tail
-from chatd.store.steps import raises
+from chatd.store.nats.client.client import Message
+from chatd.store.nats.client.connection import AwayError, NobodyError
+from chatd.store.nats.client.requests import Asked
+from chatd.store.nats.jetstream.api import TOO_LARGE, DeclinedError
+from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.messages import Written, read, write
+from chatd.store.nats.rooms import reading
+from chatd.store.nats.rooms.context import House, Post
+from chatd.store.nats.rooms.edits import apply
+from chatd.store.nats.rooms.retention import Bound
+from chatd.store.nats.rooms.tail_cache import Tail
+from chatd.store.threads.steps import raises
 
 #: Messages that are under way at once; what comes meanwhile goes with the next ones.
 UNDER_WAY = 64

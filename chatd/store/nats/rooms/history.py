@@ -1,6 +1,6 @@
 """Library: what the chat looks up in rooms, once what was posted there before is kept.
 
-What is remembered of a room that is heard here (`chatd.store.nats.tail`) is not read again.
+What is remembered of a room that is heard here (`chatd.store.nats.rooms.tail_cache`) is not read again.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 
 from chatd.chat.events import KeptEvent, RoomEvent
 from chatd.chat.text.query import Search
-from chatd.store.nats import reading, searching
-from chatd.store.nats.jetstream import JetStream
-from chatd.store.nats.line import Line
-from chatd.store.nats.tail import Tails
+from chatd.store.nats.jetstream.api import JetStream
+from chatd.store.nats.rooms import reading, searching
+from chatd.store.nats.rooms.room import Line
+from chatd.store.nats.rooms.tail_cache import Tails
 
 
 class Library:

@@ -1,6 +1,6 @@
 """How the SQLite store is read: what was said last, next, and what is looked for.
 
-Each function reads a database at one moment; threads are `chatd.store.sqlite`'s.  However much is
+Each function reads a database at one moment; threads are `chatd.store.sqlite.store`'s.  However much is
 kept, a search reads little more than what it returns: what is found comes from the index, the
 newest first, with room and author among its words, and times bound the ids that are looked at.
 """
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from chatd.chat.events import KeptEvent
 from chatd.chat.text.query import Search
-from chatd.store.index import BLOCK, has_phrase, is_by, is_in
-from chatd.store.tables import EVENT, event_from
+from chatd.store.sqlite.jobs import EVENT, event_from
+from chatd.store.sqlite.search_index import BLOCK, has_phrase, is_by, is_in
 
 #: Rooms that a question to the index names one by one.
 NAMED = 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field, replace
 
-from chatd.store.nats.client import Message
+from chatd.store.nats.client.client import Message
 
 #: Seconds until a question counts as unanswered.
 ANSWER_SECONDS = 3.0

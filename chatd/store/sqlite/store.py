@@ -21,12 +21,12 @@ from typing import TypeVar, cast
 from chatd.chat.events import Change, KeptEvent, RoomEvent
 from chatd.chat.store import Keeper, NotKeptError
 from chatd.chat.text.query import Search
-from chatd.store import finding, schema
 from chatd.store.claims import Claims
-from chatd.store.steps import do_each, raises
-from chatd.store.tables import Forget, Job, Limit, Look, Post, Put, Retain, Tables
-from chatd.store.thread import Worker
-from chatd.store.turn import Turn
+from chatd.store.sqlite import queries, schema
+from chatd.store.sqlite.jobs import Forget, Job, Limit, Look, Post, Put, Retain, Tables
+from chatd.store.threads.main_thread import Turn
+from chatd.store.threads.steps import do_each, raises
+from chatd.store.threads.worker import Worker
 
 Found = TypeVar("Found")
 
@@ -231,28 +231,28 @@ class SqliteStore:
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self._read(lambda database: finding.before(database, room, number, count))
+        return await self._read(lambda database: queries.before(database, room, number, count))
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        return await self._read(lambda database: finding.after(database, room, number, count))
+        return await self._read(lambda database: queries.after(database, room, number, count))
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events are numbered between two numbers."""
-        return await self._read(lambda database: finding.count(database, room, above, below))
+        return await self._read(lambda database: queries.count(database, room, above, below))
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
         """Return the last message of somebody in a room."""
-        return await self._read(lambda database: finding.last_by(database, room, nick, account))
+        return await self._read(lambda database: queries.last_by(database, room, nick, account))
 
     async def search(
         self, rooms: Sequence[str], search: Search, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in some rooms, what was kept last first."""
         return await self._read(
-            lambda database: finding.search(database, rooms, search, skip, count)
+            lambda database: queries.search(database, rooms, search, skip, count)
         )
 
     async def _read(self, find: Callable[[sqlite3.Connection], Found]) -> Found:

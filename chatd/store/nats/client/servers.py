@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chatd.store.nats.creds import Creds
+from chatd.store.nats.client.creds import Creds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """JetStream by its own requests: streams, what is in them, and what they refuse.
 
-Every method is one request (`chatd.store.nats.link`), or a page of answers.  A page is read from
+Every method is one request (`chatd.store.nats.client.connection`), or a page of answers.  A page is read from
 any replica, which may be behind the leader; whoever knows what has to be there asks again.
 """
 
@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chatd.store.nats.client import Message, read_headers
-from chatd.store.nats.link import AwayError, Link
+from chatd.store.nats.client.client import Message, read_headers
+from chatd.store.nats.client.connection import AwayError, Link
 
 Found = TypeVar("Found")
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from chatd.store import schema
-from chatd.store.sqlite import StoreError, connect
+from chatd.store.sqlite import schema
+from chatd.store.sqlite.store import StoreError, connect
 
 #: What the database is called in the data folder.
 DATABASE = "chatd.db"

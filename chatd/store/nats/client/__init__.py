@@ -1,0 +1,1 @@
+"""The NATS client: one connection, its servers and credentials, and pending requests."""

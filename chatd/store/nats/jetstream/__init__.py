@@ -1,0 +1,1 @@
+"""JetStream's API, the layout of streams and subjects, and the messages in them."""

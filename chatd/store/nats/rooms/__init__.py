@@ -1,0 +1,1 @@
+"""Rooms on JetStream: streams, the tail cache, reading, searching and retention."""
