@@ -20,9 +20,9 @@ from chatd.chat.model.preferences import THEMES, TIMES, Preferences
 from chatd.chat.model.session import ALIVE, Session, Trace
 from chatd.cluster.bus import Neighbours
 from chatd.store.memory import MemoryStore
-from chatd.terminal.colours import ALL, INDEXED
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
+from chatd.terminal.text.colours import ALL, INDEXED
 from chatd.transport.passwords import Argon2, PasswordThread
 
 #: Rooms of one member that each person of the room benchmark is in, beside the lobby.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pyte
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
-from chatd.terminal.clusters import measure
+from chatd.terminal.text.graphemes import measure
 from chatd.transport.greeting import TO_TRY
 
 #: What a guest is told at a terminal.

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal import keys
+from chatd.terminal.editor import keys
 from chatd.wire import json, line, proxy, tcd, tcd_replies, telnet
 from chatd.wire.telnet_frames import SUBNEGOTIATION_BYTES, UNFINISHED_BYTES
 

@@ -137,7 +137,7 @@ def test_every_module_stands_in_a_room(name: str) -> None:
         ("chatd.chat.model.room", "chatd.store.memory", "only chatd/tap and"),
         ("chatd.chat.model.room", "chatd.tap", "imports run down only"),
         ("chatd.wire.line", "zope.interface.implementer", "only tap, transport, clients know"),
-        ("chatd.wire.line", "chatd.terminal.keys", "imports run down only"),
+        ("chatd.wire.line", "chatd.terminal.editor.keys", "imports run down only"),
         ("chatd.store.sqlite.store", "chatd.transport.gate", "imports run down only"),
         ("chatd.transport.gate", "chatd.store.memory.MemoryStore", "only chatd/tap and"),
         ("chatd.transport.gate", "chatd.tap", "imports run down only"),

@@ -24,7 +24,7 @@ from chatd.clients.prompt.program import parser
 from chatd.clients.prompt.rooms import ROOMS, Rooms, rows_of
 from chatd.clients.prompt.screen import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
 from chatd.clients.prompt.talk import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
-from chatd.terminal.screen import Screen
+from chatd.terminal.screen.screen import Screen
 from chatd.wire import tcd, tcd_replies
 from chatd.wire.tcd_replies import Chat, Joined
 

@@ -7,7 +7,8 @@ import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.terminal.clusters import (
+from chatd.terminal.screen.rows import lay_out, place_of
+from chatd.terminal.text.graphemes import (
     ALONE,
     CODE_POINTS,
     Measure,
@@ -19,7 +20,6 @@ from chatd.terminal.clusters import (
     measure,
     start_before,
 )
-from chatd.terminal.rows import lay_out, place_of
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 TEXTS = st.one_of(

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.bindings import BINDINGS
-from chatd.terminal.clusters import edge
-from chatd.terminal.editor import (
+from chatd.terminal.editor.bindings import BINDINGS
+from chatd.terminal.editor.editor import (
     Block,
     Completing,
     Editor,
@@ -20,11 +19,12 @@ from chatd.terminal.editor import (
     PasteCut,
     Redraw,
 )
-from chatd.terminal.history import HISTORY_CHARACTERS, HISTORY_LINES
-from chatd.terminal.keys import Key, Keys, Paste, Text
-from chatd.terminal.paste import BLOCK_LINES, blocks
-from chatd.terminal.search import SEARCHED
-from chatd.terminal.undo import UNDO_CHARACTERS, UNDO_STEPS
+from chatd.terminal.editor.history import HISTORY_CHARACTERS, HISTORY_LINES
+from chatd.terminal.editor.keys import Key, Keys, Paste, Text
+from chatd.terminal.editor.paste import BLOCK_LINES, blocks
+from chatd.terminal.editor.search import SEARCHED
+from chatd.terminal.editor.undo import UNDO_CHARACTERS, UNDO_STEPS
+from chatd.terminal.text.graphemes import edge
 
 ENTER = Key("enter")
 BACKSPACE = Key("backspace")

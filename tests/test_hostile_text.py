@@ -13,7 +13,7 @@ from chatd.chat.events import Acted, KeptEvent, Said, TopicSet
 from chatd.chat.limits import MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
 from chatd.store.memory import MemoryStore
-from chatd.terminal.themes import NAMES, theme
+from chatd.terminal.text.themes import NAMES, theme
 from chatd.transport.ssh.visitor import client_name, user_name
 
 from .displays import Display

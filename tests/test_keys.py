@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.terminal.keys import (
+from chatd.terminal.editor.keys import (
     PARAMETERS,
     PASTE_CHARACTERS,
     STRING_CHARACTERS,

@@ -30,9 +30,9 @@ from chatd.chat.commands import COMMANDS, Command
 from chatd.chat.limits import Flood
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.text.names import RESERVED
-from chatd.terminal.bindings import BINDINGS
-from chatd.terminal.history import HISTORY_LINES
-from chatd.terminal.paste import BLOCK_LINES, question
+from chatd.terminal.editor.bindings import BINDINGS
+from chatd.terminal.editor.history import HISTORY_LINES
+from chatd.terminal.editor.paste import BLOCK_LINES, question
 from chatd.transport import tcd
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.conversation import TOO_LONG

@@ -5,15 +5,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatd.chat.events import RoomEvent, Said
-from chatd.terminal.bindings import BINDINGS
-from chatd.terminal.clusters import cells, clusters, end_after, measure, start_before
-from chatd.terminal.colours import NONE
-from chatd.terminal.editor import Completing, Editor
-from chatd.terminal.keys import Key, Paste, Text
+from chatd.terminal.editor.bindings import BINDINGS
+from chatd.terminal.editor.editor import Completing, Editor
+from chatd.terminal.editor.keys import Key, Paste, Text
 from chatd.terminal.pending import ROWS, pending
-from chatd.terminal.rows import lay_out, place_of
-from chatd.terminal.screen import Screen
-from chatd.terminal.themes import theme
+from chatd.terminal.screen.rows import lay_out, place_of
+from chatd.terminal.screen.screen import Screen
+from chatd.terminal.text.colours import NONE
+from chatd.terminal.text.graphemes import cells, clusters, end_after, measure, start_before
+from chatd.terminal.text.themes import theme
 
 from .displays import BLANK, OPINIONS, Cell, Display, padded, same, wrapped
 

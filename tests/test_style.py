@@ -40,9 +40,9 @@ from chatd.chat.events import (
 )
 from chatd.chat.model import preferences
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.colours import ALL, FEW, INDEXED, NONE, PAPER
 from chatd.terminal.style import TextStyle
-from chatd.terminal.themes import NAMES, theme
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NONE, PAPER
+from chatd.terminal.text.themes import NAMES, theme
 
 #: 15 January 2026, 23:59:30 UTC.
 LATE = 1768521570.0

@@ -4,8 +4,8 @@ from dataclasses import fields
 
 import pytest
 
-from chatd.terminal.colours import ALL, FEW, INDEXED, NONE, PAPER, Colour, Kind, kind
-from chatd.terminal.themes import PALETTES, Palette
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NONE, PAPER, Colour, Kind, kind
+from chatd.terminal.text.themes import PALETTES, Palette
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 RGB = tuple[int, int, int]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.terminal.typewriter import Typewriter
+from chatd.terminal.screen.typewriter import Typewriter
 
 from .displays import Display
 

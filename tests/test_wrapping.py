@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.clusters import cells
-from chatd.terminal.emphasis import emphasise
-from chatd.terminal.themes import theme
-from chatd.terminal.wrapping import width_of, wrap
+from chatd.terminal.text.emphasis import emphasise
+from chatd.terminal.text.graphemes import cells
+from chatd.terminal.text.themes import theme
+from chatd.terminal.text.wrapping import width_of, wrap
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatd.chat.events import RoomEvent
-from chatd.terminal.clusters import clusters, measure
 from chatd.terminal.style import announcement
-from chatd.terminal.themes import Theme
+from chatd.terminal.text.graphemes import clusters, measure
+from chatd.terminal.text.themes import Theme
 
 #: What stands before it, and in place of what does not fit.  Some terminals have it two cells wide.
 MARK = "…"

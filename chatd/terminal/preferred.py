@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Final
 
 from chatd.chat.model.preferences import Preferences
-from chatd.terminal.colours import NONE
 from chatd.terminal.style import TextStyle
-from chatd.terminal.themes import theme
+from chatd.terminal.text.colours import NONE
+from chatd.terminal.text.themes import theme
 
 #: Columns up to which every width is a style of its own; beyond, every eighth is.  A room full of
 #: terminals of all widths there are is one of some 110 styles.

@@ -41,12 +41,12 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.text.durations import term
-from chatd.terminal.clusters import cells
-from chatd.terminal.colours import NONE
-from chatd.terminal.emphasis import emphasise
-from chatd.terminal.themes import Theme, theme
-from chatd.terminal.times import QUARTER, clock, date, day_line
-from chatd.terminal.wrapping import wrap
+from chatd.terminal.text.colours import NONE
+from chatd.terminal.text.emphasis import emphasise
+from chatd.terminal.text.graphemes import cells
+from chatd.terminal.text.themes import Theme, theme
+from chatd.terminal.text.times import QUARTER, clock, date, day_line
+from chatd.terminal.text.wrapping import wrap
 
 #: What the server's own lines begin with; no nick can.
 SERVER = "--"
@@ -70,7 +70,7 @@ class TextStyle:
     ``depth`` is how many colours there are, ``width`` the cells of a row (0: lines are not
     wrapped, and nothing is shown but lines, as over a plain connection); ``spoken`` is for ears.
     ``bell`` is off, on (for mentions) or all, ``joins`` on, off or fold, ``timestamps`` one of
-    `chatd.terminal.times.FORMATS` or empty; with ``days`` each line has its date.
+    `chatd.terminal.text.times.FORMATS` or empty; with ``days`` each line has its date.
 
     ``recalled_timezone`` and ``rows`` (those of the screen) are for what was said before, which is
     always shown with its time; they make no difference to what happens now, and so none to which

@@ -10,7 +10,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.terminal.colours import FEW, kind
+from chatd.terminal.text.colours import FEW, kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.display import Plain
 from chatd.transport.host import Arrival, Host

@@ -16,9 +16,7 @@ from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.model.unread import in_short
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.clusters import cells
-from chatd.terminal.colours import PAPER
-from chatd.terminal.editor import (
+from chatd.terminal.editor.editor import (
     Block,
     Completing,
     Editor,
@@ -30,14 +28,16 @@ from chatd.terminal.editor import (
     PasteCut,
     Redraw,
 )
-from chatd.terminal.keys import Key, Keys, Paste, Text
-from chatd.terminal.paste import blocks
+from chatd.terminal.editor.keys import Key, Keys, Paste, Text
+from chatd.terminal.editor.paste import blocks
 from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.preferred import style_for
-from chatd.terminal.screen import Screen
+from chatd.terminal.screen.screen import Screen
+from chatd.terminal.screen.typewriter import Typewriter
 from chatd.terminal.style import TextStyle
-from chatd.terminal.themes import theme
-from chatd.terminal.typewriter import Typewriter
+from chatd.terminal.text.colours import PAPER
+from chatd.terminal.text.graphemes import cells
+from chatd.terminal.text.themes import theme
 from chatd.transport.conversation import PASTE_CUT, TOO_LONG, Conversation
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.

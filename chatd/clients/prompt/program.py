@@ -24,8 +24,8 @@ from twisted.python.failure import Failure
 
 from chatd.clients.prompt.screen import Drawn, Plain
 from chatd.clients.prompt.talk import Talk
-from chatd.terminal.screen import Screen
-from chatd.terminal.typewriter import Typewriter
+from chatd.terminal.screen.screen import Screen
+from chatd.terminal.screen.typewriter import Typewriter
 
 #: Seconds to reach the server.
 REACH_SECONDS = 15

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.clients.prompt.talk import Talk
-from chatd.terminal.editor import (
+from chatd.terminal.editor.editor import (
     Block,
     Completing,
     Editor,
@@ -32,9 +32,9 @@ from chatd.terminal.editor import (
     PasteCut,
     Redraw,
 )
-from chatd.terminal.keys import Keys, Pressed
-from chatd.terminal.screen import Screen
-from chatd.terminal.typewriter import Typewriter
+from chatd.terminal.editor.keys import Keys, Pressed
+from chatd.terminal.screen.screen import Screen
+from chatd.terminal.screen.typewriter import Typewriter
 from chatd.wire.line import CutLine, LineCodec
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.

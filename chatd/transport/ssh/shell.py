@@ -13,7 +13,7 @@ from zope.interface import implementer
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.preferences import wishes
-from chatd.terminal.colours import Kind, kind
+from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.lending.borrowed import Borrowed

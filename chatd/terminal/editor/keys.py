@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from chatd.terminal.key_names import ALT, TEXT, Key, Text, control_key, csi_key, ss3_key
+from chatd.terminal.editor.key_names import ALT, TEXT, Key, Text, control_key, csi_key, ss3_key
 
 __all__ = ["Key", "Keys", "Paste", "Pressed", "Text"]
 

@@ -1,6 +1,6 @@
 """Which key does what: those of Emacs and readline, and those that say on them what they do.
 
-It knows names of keys and names of what `chatd.terminal.editor.Editor` can do.
+It knows names of keys and names of what `chatd.terminal.editor.editor.Editor` can do.
 """
 
 from __future__ import annotations

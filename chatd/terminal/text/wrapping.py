@@ -12,8 +12,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from chatd.terminal.clusters import cells, clusters, measure
-from chatd.terminal.themes import RESET
+from chatd.terminal.text.graphemes import cells, clusters, measure
+from chatd.terminal.text.themes import RESET
 
 _PIECE: Final = re.compile(r"\x1b\[[0-9;]*m|\n| +|[^\x1b\n ]+")
 _SGR: Final = re.compile(r"\x1b\[[0-9;]*m")

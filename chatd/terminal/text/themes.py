@@ -13,7 +13,7 @@ from typing import Final
 from zlib import crc32
 
 from chatd.chat.model.people import fold
-from chatd.terminal.colours import ALL, FEW, INDEXED, PAPER, Colour
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, PAPER, Colour
 
 #: What ends whatever was begun.
 RESET: Final = "\x1b[0m"

@@ -7,7 +7,7 @@ It sends no sequence, nothing but text, CR, LF and backspaces.
 
 from __future__ import annotations
 
-from chatd.terminal.clusters import cells, edge, is_sure
+from chatd.terminal.text.graphemes import cells, edge, is_sure
 
 _NEW_ROW = b"\r\n"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.terminal.line import Line
+from chatd.terminal.editor.line import Line
 
 
 class Choices:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.clusters import edge
-from chatd.terminal.history import History
+from chatd.terminal.editor.history import History
+from chatd.terminal.text.graphemes import edge
 
 #: Characters of what is looked for.
 SEARCHED = 100

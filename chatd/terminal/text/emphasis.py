@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatd.terminal.themes import RESET, Theme
+from chatd.terminal.text.themes import RESET, Theme
 
 #: A link ends before the punctuation of the sentence that it stands in.
 _LINK: Final = r"(?P<link>\bhttps?://[^\s<>\"]*[^\s<>\".,:;!?)\]}'*`])"

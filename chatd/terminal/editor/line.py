@@ -9,7 +9,7 @@ import re
 
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.clusters import edge, end_after, start_before
+from chatd.terminal.text.graphemes import edge, end_after, start_before
 
 #: What is in no word: blanks and punctuation.  An emoji is a word.
 _APART = (

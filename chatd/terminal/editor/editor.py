@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from chatd.chat.commands.accounts import may_hold_secret
-from chatd.terminal.bindings import BINDINGS, SELECTING, Binding
-from chatd.terminal.choices import Choices
-from chatd.terminal.history import History
-from chatd.terminal.keys import Key, Paste, Text
-from chatd.terminal.line import Line
-from chatd.terminal.outcomes import (
+from chatd.terminal.editor.bindings import BINDINGS, SELECTING, Binding
+from chatd.terminal.editor.choices import Choices
+from chatd.terminal.editor.history import History
+from chatd.terminal.editor.keys import Key, Paste, Text
+from chatd.terminal.editor.line import Line
+from chatd.terminal.editor.outcomes import (
     Block,
     Completing,
     Ended,
@@ -26,9 +26,9 @@ from chatd.terminal.outcomes import (
     PasteCut,
     Redraw,
 )
-from chatd.terminal.paste import lines_of, question
-from chatd.terminal.search import Search
-from chatd.terminal.undo import Undo
+from chatd.terminal.editor.paste import lines_of, question
+from chatd.terminal.editor.search import Search
+from chatd.terminal.editor.undo import Undo
 
 __all__ = [
     "Block",

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from operator import attrgetter
 from typing import NamedTuple
 
-from chatd.terminal.clusters import cells, clusters, measure
+from chatd.terminal.text.graphemes import cells, clusters, measure
 
 _start = attrgetter("start")
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import wcwidth
 
-from chatd.terminal.clusters import ALONE, cells
-from chatd.terminal.rows import Row, lay_out, place_of, reflowed, to_column
+from chatd.terminal.screen.rows import Row, lay_out, place_of, reflowed, to_column
+from chatd.terminal.text.graphemes import ALONE, cells
 
 _ERASE_ROW, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 

@@ -1,0 +1,1 @@
+"""The line editor: keys, bindings, history, completion and paste."""

@@ -1,0 +1,1 @@
+"""Text on a terminal: graphemes and their widths, wrapping, emphasis, times and colours."""
