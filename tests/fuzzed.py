@@ -15,8 +15,12 @@ from typing import Any, Final
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.editor import keys
-from chatd.wire import json, line, proxy, tcd, tcd_replies, telnet
-from chatd.wire.telnet_frames import SUBNEGOTIATION_BYTES, UNFINISHED_BYTES
+from chatd.wire import line, proxy
+from chatd.wire.json import codec as json
+from chatd.wire.tcd import codec as tcd
+from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.telnet import codec as telnet
+from chatd.wire.telnet.frames import SUBNEGOTIATION_BYTES, UNFINISHED_BYTES
 
 #: What a telnet may draw out of us at once: timing marks, and every option agreed to and refused.
 MOST_REPLIED = telnet.REPLY_BYTES + 4096

@@ -150,7 +150,7 @@ def test_every_module_stands_in_a_room(name: str) -> None:
         ("chatd.admin.export", "twisted.internet.defer", "only tap, transport, clients know"),
         ("chatd.admin.export", "chatd.store.sqlite.store", None),
         ("chatd.tap", "chatd.store.sqlite.store", None),
-        ("chatd.clients.prompt.program", "chatd.wire.tcd", None),
+        ("chatd.clients.prompt.program", "chatd.wire.tcd.codec", None),
         ("chatd.transport.ssh.channel", "chatd.transport.ssh.keys", None),
         ("chatd.transport.ways", "chatd.transport.line", None),
         ("chatd.transport.line", "chatd.chat.events.Said", None),

@@ -10,8 +10,8 @@ import pytest
 from chatd.chat.events import Deleted, Edited, Entry, RoomEvent, Said
 from chatd.chat.limits import EDIT_SECONDS, ROOM_HISTORY
 from chatd.store.memory import MemoryStore
-from chatd.wire.json_events import EventStyle, MessageStyle
-from chatd.wire.tcd_events import TcdStyle
+from chatd.wire.json.events import EventStyle, MessageStyle
+from chatd.wire.tcd.events import TcdStyle
 
 from .people import Reader, Server, Someone
 

@@ -25,8 +25,9 @@ from chatd.clients.prompt.rooms import ROOMS, Rooms, rows_of
 from chatd.clients.prompt.screen import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
 from chatd.clients.prompt.talk import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
 from chatd.terminal.screen.screen import Screen
-from chatd.wire import tcd, tcd_replies
-from chatd.wire.tcd_replies import Chat, Joined
+from chatd.wire.tcd import codec as tcd
+from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd.replies import Chat, Joined
 
 from .displays import Display
 from .served import PATIENCE as TEST_PATIENCE

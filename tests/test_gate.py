@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatd.transport.admission import Admission, PerAddress
 from chatd.transport.gate import SENSE_SECONDS
-from chatd.wire.telnet import PROBE
+from chatd.wire.telnet.codec import PROBE
 
 from .wires import Building
 

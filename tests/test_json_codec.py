@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
-from chatd.wire.json import (
+from chatd.wire.json.codec import (
     ID_LENGTH,
     MOST_NUMBER,
     NESTING,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.text.sanitizing import safe
-from chatd.wire.tcd import (
+from chatd.wire.tcd.codec import (
     HEADER_BYTES,
     LONGEST_LINE,
     MESSAGE_BYTES,

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.text.sanitizing import safe
-from chatd.wire import tcd, tcd_replies
-from chatd.wire.tcd_replies import (
+from chatd.wire.tcd import codec as tcd
+from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd.replies import (
     LONGEST_LINE,
     MESSAGE_BYTES,
     MESSAGE_LINES,
@@ -23,7 +24,7 @@ from chatd.wire.tcd_replies import (
     Reply,
     ReplyCodec,
 )
-from chatd.wire.tcd_requests import HEADER_BYTES
+from chatd.wire.tcd.requests import HEADER_BYTES
 
 JOINED = b"JOINED_CHATROOM: attic\nSERVER_IP: 10.0.0.1\nPORT: 1134\nROOM_REF: 1\nJOIN_ID: 7\n"
 LEFT = b"LEFT_CHATROOM: 1\nJOIN_ID: 7\n"

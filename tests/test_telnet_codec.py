@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.wire import telnet_frames, telnet_options
-from chatd.wire.telnet import (
+from chatd.wire.telnet import frames
+from chatd.wire.telnet import options as telnet_options
+from chatd.wire.telnet.codec import (
     NAMES,
     PROBE,
     REPLY_BYTES,
@@ -373,7 +374,7 @@ def test_a_subnegotiation_is_kept_up_to_its_bound(length: int, heard: bool) -> N
 
 def test_an_unfinished_subnegotiation_is_given_up_and_typing_goes_on() -> None:
     codec = met()
-    assert codec.receive_data(IAC + SB + b"x" * (telnet_frames.UNFINISHED_BYTES - 1)) == []
+    assert codec.receive_data(IAC + SB + b"x" * (frames.UNFINISHED_BYTES - 1)) == []
     assert codec.receive_data(b"xhello") == [Data(b"hello")]
 
 

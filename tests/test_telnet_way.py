@@ -6,7 +6,7 @@ import pytest
 
 from chatd.transport.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS
-from chatd.wire.telnet import PROBE
+from chatd.wire.telnet.codec import PROBE
 
 from .displays import TIPS, Display
 from .wires import Building, Wire

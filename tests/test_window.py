@@ -30,7 +30,7 @@ from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES
 from chatd.clients.window.room import LINES, Conversation
 from chatd.clients.window.rooms import ROOMS
 from chatd.clients.window.standing import Phase, Question
-from chatd.wire.json_objects import BadObject, Object
+from chatd.wire.json.objects import BadObject, Object
 
 from .callers import Netcat
 from .served import PATIENCE, Served

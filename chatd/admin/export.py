@@ -18,7 +18,7 @@ from chatd.chat.text import names
 from chatd.store.sqlite.jobs import EVENT, event_from
 from chatd.store.sqlite.store import StoreError
 from chatd.terminal.style import TextStyle
-from chatd.wire.json_events import EventStyle
+from chatd.wire.json.events import EventStyle
 
 #: Events that are read at once.  Between two reads nothing is held: a server can empty its log,
 #: however slowly somebody pages through what is written here.

@@ -25,7 +25,7 @@ from chatd.transport.conversation import Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import prepare_socket, stream
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
-from chatd.wire.telnet import PROBE
+from chatd.wire.telnet.codec import PROBE
 
 #: Seconds that a peer has to speak first; then a silent one is probed.
 SILENCE_SECONDS = 0.3

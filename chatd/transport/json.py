@@ -29,9 +29,9 @@ from chatd.transport.lending.exchange import Exchange
 from chatd.transport.lending.lent import Lender, Lent
 from chatd.transport.lending.line import Line, State
 from chatd.transport.program import ProgramProtocol
-from chatd.wire import json
-from chatd.wire.json import ErrorCode
-from chatd.wire.json_events import EventStyle, Fields, MessageStyle, placed
+from chatd.wire.json import codec as json
+from chatd.wire.json.codec import ErrorCode
+from chatd.wire.json.events import EventStyle, Fields, MessageStyle, placed
 
 #: The version in which events are typed and requests have answers.
 BOT = 2

@@ -25,8 +25,8 @@ from chatd.chat.records.server_access import TURNED_AWAY
 from chatd.chat.text import names
 from chatd.transport.host import Arrival, Host
 from chatd.transport.program import ProgramProtocol
-from chatd.wire import tcd
-from chatd.wire.tcd_events import TcdStyle
+from chatd.wire.tcd import codec as tcd
+from chatd.wire.tcd.events import TcdStyle
 
 #: Rooms that a connection is in or was in; one may be in fewer than half as many.
 PLACES = 2 * ROOMS_PER_PERSON + 1

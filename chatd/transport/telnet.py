@@ -17,7 +17,7 @@ from chatd.transport.host import Arrival, Host
 from chatd.transport.outbox import Outbox, outbox_for, stream
 from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
-from chatd.wire.telnet import (
+from chatd.wire.telnet.codec import (
     AreYouThere,
     CharacterMode,
     Data,

@@ -17,8 +17,8 @@ from chatd.transport.conversation import Conversation
 from chatd.transport.gate import Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import shell
-from chatd.wire.json import recognises as is_json
-from chatd.wire.tcd import recognises as is_tcd
+from chatd.wire.json.codec import recognises as is_json
+from chatd.wire.tcd.codec import recognises as is_tcd
 
 #: Lets the gate find out which of the others it is.
 AUTO = "auto"

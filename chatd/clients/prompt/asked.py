@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-from chatd.wire.tcd_replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply
+from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply
 
 
 class Answer(Enum):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatd.wire.tcd_replies import Chat, Joined
+from chatd.wire.tcd.replies import Chat, Joined
 
 #: Rooms that are kept in mind, those that were left included: what is said in one may still come.
 #: Beyond it the oldest is forgotten; chatd lets nobody into more than a twentieth of it.

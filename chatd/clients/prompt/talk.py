@@ -25,8 +25,8 @@ from zope.interface import implementer
 from chatd.clients.prompt.asked import PATIENCE, Answer, Asked
 from chatd.clients.prompt.commands import Typed, Unclear, Verb, help_rows, read
 from chatd.clients.prompt.rooms import Place, Rooms, rows_of
-from chatd.wire import tcd_replies
-from chatd.wire.tcd_replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply, ReplyCodec
+from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply, ReplyCodec
 
 #: Seconds of silence after which a message counts although its blank line is missing.
 SILENCE_SECONDS = 0.3

@@ -19,8 +19,8 @@ from chatd.clients.window.json_lines import JsonLines
 from chatd.clients.window.model import Model
 from chatd.clients.window.requests import Request, goodbye
 from chatd.clients.window.standing import Phase
-from chatd.wire.json import encode
-from chatd.wire.json_objects import BadObject
+from chatd.wire.json.codec import encode
+from chatd.wire.json.objects import BadObject
 
 #: Seconds before the first new attempt, and between the later ones at most.  Part of it is
 #: chance, so that not everyone comes back at once.

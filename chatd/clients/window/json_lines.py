@@ -1,13 +1,13 @@
 """What the server sends, for a program that speaks JSON: bytes to objects, one a line.
 
 docs/protocol.rst, "The JSON protocol".  It knows lines and JSON; it must not know what an object
-means, nor a transport.  It is not `chatd.wire.json.JsonCodec`, whose bound is that of a request:
+means, nor a transport.  It is not `chatd.wire.json.codec.JsonCodec`, whose bound is that of a request:
 an answer that lists a room's people or its history is far longer.
 """
 
 from __future__ import annotations
 
-from chatd.wire.json_objects import BadObject, Object, parsed
+from chatd.wire.json.objects import BadObject, Object, parsed
 
 #: One object as the server sends it.  The longest is 200 messages of history, of 4 KiB each and
 #: with every character escaped.

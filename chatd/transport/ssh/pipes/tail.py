@@ -13,7 +13,7 @@ from chatd.chat.model.session import Session
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.pipes.pipe import REFUSED, Call, Misused
 from chatd.transport.ssh.pipes.present import Present
-from chatd.wire.json_events import EventStyle
+from chatd.wire.json.events import EventStyle
 
 
 class Tail(Present):

@@ -17,8 +17,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from chatd.wire.telnet_frames import EOF, SB, SE, Command, Data, Frame, Negotiation, TelnetFrames
-from chatd.wire.telnet_options import (
+from chatd.wire.telnet.frames import EOF, SB, SE, Command, Data, Frame, Negotiation, TelnetFrames
+from chatd.wire.telnet.options import (
     BINARY,
     DO,
     DONT,

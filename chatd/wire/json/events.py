@@ -39,7 +39,7 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.fanout.log import Unadorned
-from chatd.wire.json import encode
+from chatd.wire.json.codec import encode
 
 Fields = dict[str, object]
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatd.chat.text.sanitizing import decode
-from chatd.wire.tcd_requests import HEADER_BYTES, field
+from chatd.wire.tcd.requests import HEADER_BYTES, field
 
 #: A line of any kind, its LF not counted.  Of a longer one the beginning is taken and the rest
 #: skipped.  chatd sends a sixteenth of it; other servers have no bound at all.

@@ -1,7 +1,7 @@
 """The JSON protocol: bytes to objects and back (docs/protocol.rst, "The JSON protocol").
 
 It knows where an object ends in a stream and what may be in one; it must not know a transport, a
-clock or the chat.  What an object asks for is read by `chatd.wire.json_requests`.
+clock or the chat.  What an object asks for is read by `chatd.wire.json.requests`.
 
 What holds throughout:
 
@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final
 
-from chatd.wire.json_objects import (
+from chatd.wire.json.objects import (
     BROKEN,
     NESTING,
     NUMBER_CHARACTERS,
@@ -30,7 +30,7 @@ from chatd.wire.json_objects import (
     Object,
     parsed,
 )
-from chatd.wire.json_requests import (
+from chatd.wire.json.requests import (
     ID_LENGTH,
     MOST_NUMBER,
     BadRequest,

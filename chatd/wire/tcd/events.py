@@ -30,8 +30,8 @@ from chatd.chat.events import (
     TopicSet,
 )
 from chatd.chat.fanout.log import Unadorned
-from chatd.wire.tcd_answers import chat, error
-from chatd.wire.tcd_requests import ErrorCode
+from chatd.wire.tcd.answers import chat, error
+from chatd.wire.tcd.requests import ErrorCode
 
 
 def message(event: RoomEvent) -> str:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from chatd.wire.telnet_options import IAC, WILL
+from chatd.wire.telnet.options import IAC, WILL
 
 #: The least command there is (RFC 1184, section 2.1), and those that frame a subnegotiation.
 EOF, SE, SB = 236, 240, 250

@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import Final
 
 from chatd.chat.text.sanitizing import decode
-from chatd.wire.tcd_answers import chat, error, helo, joined, left
-from chatd.wire.tcd_requests import (
+from chatd.wire.tcd.answers import chat, error, helo, joined, left
+from chatd.wire.tcd.requests import (
     HEADER_BYTES,
     MESSAGE_BYTES,
     MESSAGE_LINES,

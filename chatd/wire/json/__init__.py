@@ -1,0 +1,1 @@
+"""The JSON protocol: objects out of a stream, requests and events."""

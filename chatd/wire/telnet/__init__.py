@@ -1,0 +1,1 @@
+"""Telnet (RFC 854): bytes, options and negotiation."""
