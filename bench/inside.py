@@ -23,7 +23,7 @@ from chatd.store.memory import MemoryStore
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 from chatd.terminal.text.colours import ALL, INDEXED
-from chatd.transport.passwords import Argon2, PasswordThread
+from chatd.transport.services.passwords import Argon2, PasswordThread
 
 #: Rooms of one member that each person of the room benchmark is in, beside the lobby.
 ROOMS_EACH = 49

@@ -1,7 +1,7 @@
 """What a terminal costs on which somebody types: memory, messages above the line, keys.
 
 Without sockets, in this process; beside each stands what plain lines cost for the same.  It knows
-`chatd.transport.terminal` and how to count time and memory.
+`chatd.transport.conversation.terminal` and how to count time and memory.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import cast
 from twisted.internet.task import Clock
 
 from bench.figures import median, ratio, shown, table
-from chatd.transport.conversation import Conversation
-from chatd.transport.display import Plain
-from chatd.transport.outbox import Outbox
-from chatd.transport.terminal import Terminal
+from chatd.transport.conversation.conversation import Conversation
+from chatd.transport.conversation.display import Plain
+from chatd.transport.conversation.terminal import Terminal
+from chatd.transport.net.outbox import Outbox
 from chatd.wire.line import LineCodec
 
 COLUMNS, ROWS = 80, 24

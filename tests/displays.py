@@ -7,7 +7,7 @@ import pyte
 from wcwidth import iter_graphemes, wcswidth, wcwidth
 
 from chatd.terminal.text.graphemes import measure
-from chatd.transport.greeting import TO_TRY
+from chatd.transport.conversation.greeting import TO_TRY
 
 #: What a guest is told at a terminal.
 TIPS = [f"-- {TO_TRY.heading}", *(f"   {row}" for row in TO_TRY.rows)]

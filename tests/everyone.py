@@ -14,10 +14,10 @@ from typing import cast
 
 from twisted.internet.task import Clock
 
-from chatd.transport.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, GateFactory
+from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, GateFactory
 from chatd.transport.ssh import SSHFactory
-from chatd.transport.ssh.fields import Fields, string, uint32
 from chatd.transport.ways import ways_in
+from chatd.wire.ssh import Fields, string, uint32
 
 from . import ssh_peer
 from .displays import TIPS, Display

@@ -6,10 +6,10 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import Flood
-from chatd.transport.gate import Door, GateFactory
+from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.ssh import SSHFactory
-from chatd.transport.ssh.fields import Fields, string, uint32
 from chatd.transport.ways import ways_in
+from chatd.wire.ssh import Fields, string, uint32
 
 from . import ssh_peer
 from .displays import TIPS, Display

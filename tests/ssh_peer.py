@@ -20,9 +20,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatd.transport.ssh import SessionChannel, SSHFactory, Visitor
-from chatd.transport.ssh.ciphers import Clear, PacketCipher, packet_cipher
-from chatd.transport.ssh.fields import Fields, names, string, uint32
-from chatd.transport.ssh.publickeys import signed_message
+from chatd.transport.ssh.keys.public_keys import signed_message
+from chatd.transport.ssh.protocol.ciphers import Clear, PacketCipher, packet_cipher
+from chatd.wire.ssh import Fields, names, string, uint32
 
 ADDRESS = IPv4Address("TCP", "192.0.2.7", 2222)
 HOST_KEY = Key(Ed25519PrivateKey.generate())

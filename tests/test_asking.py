@@ -7,7 +7,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
-from chatd.transport.conversation import Conversation
+from chatd.transport.conversation.conversation import Conversation
 
 from .test_telnet_way import (
     DO,

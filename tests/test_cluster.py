@@ -14,7 +14,7 @@ import pytest
 
 from chatd.chat.delivery.unacknowledged import AWAY, BACK
 from chatd.store.nats.client.servers import Where
-from chatd.transport.lending.lent import GONE
+from chatd.transport.relay.edge import GONE
 
 from .callers import Netcat, Ssh
 from .cluster_rounds import play

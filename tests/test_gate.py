@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.transport.admission import Admission, PerAddress
-from chatd.transport.gate import SENSE_SECONDS
+from chatd.transport.gate.admission import Admission, PerAddress
+from chatd.transport.gate.gate import SENSE_SECONDS
 from chatd.wire.telnet.codec import PROBE
 
 from .wires import Building

@@ -9,7 +9,7 @@ import pytest
 from twisted.conch.ssh.keys import Key
 
 from chatd.chat.records.server_access import GuestList
-from chatd.transport.invited import GuestFile, read_guest_list
+from chatd.transport.gate.allow_file import GuestFile, read_guest_list
 from chatd.transport.ssh import AuthorizedKeysError, fingerprint
 
 from .ssh_peer import HOST_KEY, USER_KEY

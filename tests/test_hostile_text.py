@@ -14,7 +14,7 @@ from chatd.chat.limits import MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
 from chatd.store.memory import MemoryStore
 from chatd.terminal.text.themes import NAMES, theme
-from chatd.transport.ssh.visitor import client_name, user_name
+from chatd.transport.channel import client_name, user_name
 
 from .displays import Display
 from .people import Server

@@ -16,7 +16,7 @@ from chatd.store.sqlite import jobs, queries, retention, schema
 from chatd.store.sqlite import store as sqlite
 from chatd.store.sqlite.files import give
 from chatd.store.sqlite.store import SqliteStore, StoreError
-from chatd.transport.keeping import Keeping
+from chatd.transport.services.store import Keeping
 
 from .callers import Netcat
 from .kill_rounds import rounds

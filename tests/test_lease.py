@@ -11,8 +11,8 @@ from twisted.logger import capturedLogs
 from chatd.chat.delivery.unacknowledged import AWAY as AWAY_NOW
 from chatd.chat.delivery.unacknowledged import BACK
 from chatd.chat.events import Refused
-from chatd.transport.admission import Admission
-from chatd.transport.lease import (
+from chatd.transport.gate.admission import Admission
+from chatd.transport.services.lease import (
     AWAY,
     BLIP_SECONDS,
     ELECTION_SECONDS,

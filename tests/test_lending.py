@@ -7,9 +7,9 @@ import json
 import pytest
 
 from chatd.chat.limits import DEAD_SECONDS
-from chatd.transport.lending.exchange import LINES, LOOK_SECONDS
-from chatd.transport.lending.lent import BROKEN, GONE
-from chatd.transport.ssh.fields import uint32
+from chatd.transport.relay.edge import BROKEN, GONE
+from chatd.transport.relay.streams import LINES, LOOK_SECONDS
+from chatd.wire.ssh import uint32
 
 from .ssh_guests import Guest
 from .ssh_peer import ADJUST, USER_KEY
@@ -383,7 +383,7 @@ def test_a_telnet_that_is_drawn_on_is_drawn_on_by_the_other_server(street: Stree
 def test_one_server_has_only_so_many_lines_of_another(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.transport.lending.exchange.LINES", 1)
+    monkeypatch.setattr("chatd.transport.relay.streams.LINES", 1)
     assert LINES > 1
     ann(street)
     street.guest(1)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.transport.lending.line import DUE_BYTES, MESSAGE_BYTES, WINDOW_BYTES, Line, State
-from chatd.transport.lending.typed import Typed
+from chatd.transport.relay.replay import Typed
+from chatd.transport.relay.stream import DUE_BYTES, MESSAGE_BYTES, WINDOW_BYTES, Line, State
 
 
 class End:

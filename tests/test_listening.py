@@ -15,8 +15,8 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from zope.interface import implementer
 
 from chatd.store.memory import MemoryStore
-from chatd.transport.farewell import LAST_WORDS_SECONDS, Farewell
-from chatd.transport.listening import Listening
+from chatd.transport.net.listening import Listening
+from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Farewell
 
 from .people import Reader, Server
 from .wires import Building

@@ -13,8 +13,8 @@ from chatd.chat.limits import MOVED
 from chatd.chat.model.session import Trace
 from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
-from chatd.transport.farewell import LAST_WORDS_SECONDS, Farewell
-from chatd.transport.farewell import MOVED as MOVED_AWAY
+from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Farewell
+from chatd.transport.services.shutdown import MOVED as MOVED_AWAY
 
 from .people import Reader, Someone, finished
 from .test_returning import words

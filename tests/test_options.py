@@ -31,15 +31,15 @@ from chatd.tap import Options, make_server
 from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import BACKLOG, MOTD_LINES
 from chatd.tap.part import FIRST_SOCKET, PROCESSES_AT_MOST, Part
-from chatd.transport.admission import PerAddress
-from chatd.transport.farewell import Farewell
-from chatd.transport.gate import Door, GateFactory
-from chatd.transport.keeping import Keeping
-from chatd.transport.lease import Lease
-from chatd.transport.listening import Listening
-from chatd.transport.passwords import PasswordThread
-from chatd.transport.ssh.hostkey import FILE_NAME
-from chatd.transport.watching import Watching
+from chatd.transport.gate.admission import PerAddress
+from chatd.transport.gate.gate import Door, GateFactory
+from chatd.transport.net.listening import Listening
+from chatd.transport.services.lease import Lease
+from chatd.transport.services.passwords import PasswordThread
+from chatd.transport.services.shutdown import Farewell
+from chatd.transport.services.store import Keeping
+from chatd.transport.services.unacknowledged import Watching
+from chatd.transport.ssh.keys.host_key import FILE_NAME
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
-from chatd.transport.outbox import (
+from chatd.transport.net.outbox import (
     SEND_BUFFER_BYTES,
     STALLED_SECONDS,
     SocketOutbox,

@@ -12,8 +12,8 @@ import pytest
 from twisted.internet import tcp
 from twisted.internet.task import Clock
 
-from chatd.transport.outbox import SocketOutbox, unacknowledged
-from chatd.transport.parting import GLANCE_SECONDS, GLANCES, Goodbye
+from chatd.transport.conversation.disconnect import GLANCE_SECONDS, GLANCES, Goodbye
+from chatd.transport.net.outbox import SocketOutbox, unacknowledged
 
 from .served import PATIENCE
 

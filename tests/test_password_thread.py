@@ -15,7 +15,7 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from chatd.chat.entry.passwords import NotCheckedError
-from chatd.transport.passwords import CHECKER_SECONDS, Argon2, Checkers, PasswordThread
+from chatd.transport.services.passwords import CHECKER_SECONDS, Argon2, Checkers, PasswordThread
 
 from .conftest import LoggedFailures
 

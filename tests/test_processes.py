@@ -41,7 +41,7 @@ from chatd.tap.processes import (
     make_processes,
 )
 from chatd.tap.relayed import EVENT_BYTES, Relayed
-from chatd.transport.shared import SharedPorts
+from chatd.transport.net.shared_ports import SharedPorts
 
 from .nats_servers import Nats, NatsServer
 from .served import PATIENCE, Served, killed

@@ -34,17 +34,17 @@ from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import BLOCK_LINES, question
 from chatd.transport import tcd
-from chatd.transport.admission import Admission, PerAddress
-from chatd.transport.conversation import TOO_LONG
-from chatd.transport.gate import Door, GateFactory, Way
+from chatd.transport.channel import Visitor
+from chatd.transport.conversation.conversation import TOO_LONG
+from chatd.transport.gate.admission import Admission, PerAddress
+from chatd.transport.gate.gate import Door, GateFactory, Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.line import LineProtocol
-from chatd.transport.outbox import StreamOutbox, stream
-from chatd.transport.ssh.channel import SessionChannel
+from chatd.transport.net.outbox import StreamOutbox, stream
+from chatd.transport.services.unacknowledged import Watching
+from chatd.transport.ssh.protocol.channel import SessionChannel
 from chatd.transport.ssh.receipts import Receipts
 from chatd.transport.ssh.shell import Caller, Shell, visitor
-from chatd.transport.ssh.visitor import Visitor
-from chatd.transport.watching import Watching
 from chatd.transport.ways import ways_in
 
 from .holding import Holding

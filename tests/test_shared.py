@@ -10,7 +10,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import Factory
 
-from chatd.transport.shared import Adopting, SharedPorts, check_shared, open_shared
+from chatd.transport.net.shared_ports import Adopting, SharedPorts, check_shared, open_shared
 
 from .served import PATIENCE
 

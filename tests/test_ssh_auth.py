@@ -5,10 +5,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
+from chatd.transport.channel import client_name
 from chatd.transport.ssh import fingerprint
-from chatd.transport.ssh.auth import MAX_ATTEMPTS
-from chatd.transport.ssh.fields import Fields, string, uint32
-from chatd.transport.ssh.visitor import client_name
+from chatd.transport.ssh.protocol.auth import MAX_ATTEMPTS
+from chatd.wire.ssh import Fields, string, uint32
 
 from .ssh_peer import (
     ADDRESS,

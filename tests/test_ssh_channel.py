@@ -3,11 +3,11 @@
 import pytest
 
 from chatd.transport.ssh import Terminal
-from chatd.transport.ssh.channel import LOCAL_PACKET, LOCAL_WINDOW
-from chatd.transport.ssh.connection import MAX_CHANNELS
-from chatd.transport.ssh.fields import Fields, string, uint32
-from chatd.transport.ssh.packets import MAX_UNSENT
-from chatd.transport.ssh.window import MAX_ERROR_BYTES
+from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW
+from chatd.transport.ssh.protocol.connection import MAX_CHANNELS
+from chatd.transport.ssh.protocol.packets import MAX_UNSENT
+from chatd.transport.ssh.protocol.window import MAX_ERROR_BYTES
+from chatd.wire.ssh import Fields, string, uint32
 
 from .ssh_peer import (
     ADJUST,

@@ -7,8 +7,8 @@ import pytest
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
-from chatd.transport.ssh.connection import LINGER_SECONDS, START_SECONDS
-from chatd.transport.ssh.fields import string, uint32
+from chatd.transport.ssh.protocol.connection import LINGER_SECONDS, START_SECONDS
+from chatd.wire.ssh import string, uint32
 
 from .ssh_peer import (
     CLOSE,

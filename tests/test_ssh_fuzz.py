@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatd.transport.ssh.ciphers import MAX_PACKET
-from chatd.transport.ssh.fields import string, uint32
+from chatd.transport.ssh.protocol.ciphers import MAX_PACKET
+from chatd.wire.ssh import string, uint32
 
 from .ssh_peer import DISCONNECT, USER_KEY, VERSION, Peer, Program, Server
 

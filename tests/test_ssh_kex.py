@@ -5,9 +5,9 @@ import resource
 
 import pytest
 
-from chatd.transport.ssh import kex, packets
-from chatd.transport.ssh.fields import Fields, string, uint32
-from chatd.transport.ssh.publickeys import KEY_TYPES
+from chatd.transport.ssh.keys.public_keys import KEY_TYPES
+from chatd.transport.ssh.protocol import kex, packets
+from chatd.wire.ssh import Fields, string, uint32
 
 from .ssh_peer import (
     ADDRESS,

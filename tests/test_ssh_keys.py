@@ -18,8 +18,8 @@ from chatd.transport.ssh import (
     load_or_make,
     read_authorized_keys,
 )
-from chatd.transport.ssh.fields import string
-from chatd.transport.ssh.publickeys import proves, read_key
+from chatd.transport.ssh.keys.public_keys import proves, read_key
+from chatd.wire.ssh import string
 
 from .ssh_peer import USER_KEY
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.transport.ssh.ciphers import (
+from chatd.transport.ssh.protocol.ciphers import (
     CIPHERS,
     MACS,
     MAX_PACKET,
@@ -15,7 +15,7 @@ from chatd.transport.ssh.ciphers import (
     PacketError,
     packet_cipher,
 )
-from chatd.transport.ssh.fields import Fields, MalformedError, string, uint32
+from chatd.wire.ssh import Fields, MalformedError, string, uint32
 
 KEY, IV, MAC_KEY = bytes(range(64)), bytes(range(64, 128)), bytes(range(128, 192))
 KINDS = [(b"", b""), *((cipher, mac) for cipher in CIPHERS for mac in MACS)]

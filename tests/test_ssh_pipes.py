@@ -6,7 +6,7 @@ import pytest
 
 from chatd.chat.limits import Flood
 from chatd.chat.model.bans import Ban, Kind, Target
-from chatd.transport.ssh.fields import string, uint32
+from chatd.wire.ssh import string, uint32
 
 from .ssh_guests import Guest, Hall
 

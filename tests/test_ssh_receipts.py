@@ -12,9 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
-from chatd.transport.outbox import StreamOutbox
-from chatd.transport.ssh.fields import uint32
+from chatd.transport.net.outbox import StreamOutbox
 from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Receipt, Receipts
+from chatd.wire.ssh import uint32
 
 from .ssh_guests import Guest, Hall
 from .ssh_peer import USER_KEY

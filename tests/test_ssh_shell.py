@@ -9,7 +9,7 @@ import pytest
 
 from chatd.chat.limits import LINE_BYTES, Flood
 from chatd.chat.text.sanitizing import safe
-from chatd.transport.ssh.fields import string, uint32
+from chatd.wire.ssh import string, uint32
 
 from . import ssh_peer
 from .displays import TIPS

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import Flood
-from chatd.transport.program import REQUESTS
+from chatd.transport.conversation.program import REQUESTS
 
 from .wires import Building, Wire
 

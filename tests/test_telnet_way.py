@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from chatd.transport.gate import SILENCE_SECONDS
+from chatd.transport.gate.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS
 from chatd.wire.telnet.codec import PROBE
 

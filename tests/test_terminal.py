@@ -11,9 +11,14 @@ from chatd.chat.events import Notice
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Flood
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.text.sanitizing import safe
-from chatd.transport.conversation import Conversation
-from chatd.transport.outbox import StreamOutbox
-from chatd.transport.terminal import COMPLETIONS_AT_ONCE, ESCAPE_SECONDS, KEYS_AT_ONCE, Terminal
+from chatd.transport.conversation.conversation import Conversation
+from chatd.transport.conversation.terminal import (
+    COMPLETIONS_AT_ONCE,
+    ESCAPE_SECONDS,
+    KEYS_AT_ONCE,
+    Terminal,
+)
+from chatd.transport.net.outbox import StreamOutbox
 
 from .displays import TIPS, Display
 from .wires import Building, Transport, Wire

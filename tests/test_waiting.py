@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from chatd.chat.delivery.unacknowledged import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.chat.events import RoomEvent
 from chatd.terminal.pending import ROWS
-from chatd.transport.watching import LOOK_SECONDS, Watching
+from chatd.transport.services.unacknowledged import LOOK_SECONDS, Watching
 
 from .displays import TIPS
 from .holding import Holding

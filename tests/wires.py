@@ -12,10 +12,10 @@ from chatd.chat.chat import Chat
 from chatd.chat.limits import Flood
 from chatd.chat.model.preferences import Preferences
 from chatd.store.memory import MemoryStore
-from chatd.transport.admission import Admission, PerAddress
-from chatd.transport.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
+from chatd.transport.gate.admission import Admission, PerAddress
+from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
 from chatd.transport.host import Host
-from chatd.transport.lending.exchange import Exchange
+from chatd.transport.relay.streams import Exchange
 from chatd.transport.ways import ways_in
 
 from .keys import HOST_KEY

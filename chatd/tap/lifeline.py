@@ -15,7 +15,7 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 
 from chatd.tap.part import Part
-from chatd.transport.farewell import MOVING_SECONDS
+from chatd.transport.services.shutdown import MOVING_SECONDS
 
 #: Seconds that a process has to hand its people over, to say goodbye and to close the store, which
 #: gives itself 10; who is not done then is killed.

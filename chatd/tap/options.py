@@ -29,9 +29,9 @@ from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
 from chatd.store.sqlite.files import data_folder
 from chatd.tap.part import FIRST_SOCKET, Part, folder, read_part
-from chatd.transport.admission import PerAddress
-from chatd.transport.invited import GuestFile
-from chatd.transport.shared import Adopting, check_shared
+from chatd.transport.gate.admission import PerAddress
+from chatd.transport.gate.allow_file import GuestFile
+from chatd.transport.net.shared_ports import Adopting, check_shared
 from chatd.transport.ssh import (
     AuthorizedKeysError,
     HostKeyError,

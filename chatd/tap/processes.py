@@ -28,7 +28,7 @@ from chatd.tap.lifeline import READY, STOP_SECONDS
 from chatd.tap.options import Options
 from chatd.tap.part import FIRST_SOCKET, Part, folder
 from chatd.tap.relayed import Relayed
-from chatd.transport.shared import SharedPorts
+from chatd.transport.net.shared_ports import SharedPorts
 
 #: Seconds until a process that ended is started again: at first, and at most, as they double each
 #: time that it ends before it has run for so long.

@@ -28,20 +28,20 @@ from chatd.store.volatile_history import Apart
 from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import Options
 from chatd.tap.processes import make_processes
-from chatd.transport.admission import Admission
-from chatd.transport.descriptors import raise_descriptor_limit
-from chatd.transport.farewell import Farewell
-from chatd.transport.gate import Door, GateFactory
+from chatd.transport.conversation.disconnect import await_return
+from chatd.transport.gate.admission import Admission
+from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
-from chatd.transport.keeping import Keeping
-from chatd.transport.lease import Lease
-from chatd.transport.lending.exchange import Exchange
-from chatd.transport.listening import Listening
-from chatd.transport.parting import await_return
-from chatd.transport.passwords import Argon2, Checkers, PasswordThread
+from chatd.transport.net.descriptors import raise_descriptor_limit
+from chatd.transport.net.listening import Listening
+from chatd.transport.relay.streams import Exchange
+from chatd.transport.services.lease import Lease
+from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
+from chatd.transport.services.reactor import ReactorTurn
+from chatd.transport.services.shutdown import Farewell
+from chatd.transport.services.store import Keeping
+from chatd.transport.services.unacknowledged import Watching
 from chatd.transport.tcd import Desk
-from chatd.transport.turn import ReactorTurn
-from chatd.transport.watching import Watching
 from chatd.transport.ways import AUTO, ways_in
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import Flood
 
 if TYPE_CHECKING:
-    from chatd.transport.conversation import Conversation
-    from chatd.transport.lending.exchange import Exchange
+    from chatd.transport.conversation.conversation import Conversation
+    from chatd.transport.relay.streams import Exchange
 
 _log = Logger()
 

@@ -22,13 +22,13 @@ from chatd.chat.model.room import Room
 from chatd.chat.model.session import Session
 from chatd.chat.records.server_access import TURNED_AWAY
 from chatd.chat.text import names
-from chatd.transport.conversation import Conversation
+from chatd.transport.conversation.conversation import Conversation
+from chatd.transport.conversation.program import ProgramProtocol
 from chatd.transport.host import Arrival, Host, log_guess
-from chatd.transport.lending.borrowed import Borrowed
-from chatd.transport.lending.exchange import Exchange
-from chatd.transport.lending.lent import Lender, Lent
-from chatd.transport.lending.line import Line, State
-from chatd.transport.program import ProgramProtocol
+from chatd.transport.relay.edge import Lender, Lent
+from chatd.transport.relay.remote_channel import Borrowed
+from chatd.transport.relay.stream import Line, State
+from chatd.transport.relay.streams import Exchange
 from chatd.wire.json import codec as json
 from chatd.wire.json.codec import ErrorCode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, placed

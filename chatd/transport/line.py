@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.transport.conversation import TOO_LONG, Conversation
+from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
-from chatd.transport.outbox import outbox_for, stream
+from chatd.transport.net.outbox import outbox_for, stream
 from chatd.wire.line import CutLine, LineCodec
 
 #: A telnet command that negotiates: IAC, and one of WILL, WONT, DO and DONT (RFC 854).

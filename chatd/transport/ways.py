@@ -12,9 +12,9 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IProtocol
 
 from chatd.transport import json, line, tcd, telnet
-from chatd.transport.admission import FULL
-from chatd.transport.conversation import Conversation
-from chatd.transport.gate import Way
+from chatd.transport.conversation.conversation import Conversation
+from chatd.transport.gate.admission import FULL
+from chatd.transport.gate.gate import Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.ssh import shell
 from chatd.wire.json.codec import recognises as is_json

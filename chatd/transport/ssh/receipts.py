@@ -17,8 +17,8 @@ from chatd.chat.model.session import ALIVE, Mark, Trace
 from chatd.chat.ratelimit.bucket import Pace
 
 if TYPE_CHECKING:
-    from chatd.transport.conversation import Conversation
-    from chatd.transport.ssh.visitor import Channel
+    from chatd.transport.channel import Channel
+    from chatd.transport.conversation.conversation import Conversation
 
 #: Questions a second of the whole server, some 15 us of its time each.
 RECEIPTS_A_SECOND = 500

@@ -14,18 +14,18 @@ from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.preferences import wishes
 from chatd.terminal.text.colours import Kind, kind
-from chatd.transport.conversation import TOO_LONG, Conversation
+from chatd.transport.channel import Channel, Program, Visitor, measure
+from chatd.transport.conversation.conversation import TOO_LONG, Conversation
+from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.host import Arrival, Host
-from chatd.transport.lending.borrowed import Borrowed
-from chatd.transport.lending.handover import IN, LOGGED_IN, SHELL
-from chatd.transport.lending.lent import nothing
-from chatd.transport.lending.line import Line, State
-from chatd.transport.ssh import pipes
-from chatd.transport.ssh.channel import SessionChannel
-from chatd.transport.ssh.factory import SSHFactory
+from chatd.transport.relay.edge import nothing
+from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
+from chatd.transport.relay.remote_channel import Borrowed
+from chatd.transport.relay.stream import Line, State
+from chatd.transport.ssh import exec as pipes
+from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ssh.receipts import Receipt, Receipts
-from chatd.transport.ssh.visitor import Channel, Program, Visitor, measure
-from chatd.transport.terminal import Terminal
 from chatd.wire.line import CutLine, LineCodec
 
 _SSH = b"SSH-"
@@ -112,7 +112,7 @@ class Shell:
     """One conversation in one channel, on a terminal that ``can`` so much, or on none.
 
     ``hide`` is told whether what is typed is a secret.  How it ``begins`` says
-    `chatd.transport.lending.handover`: not everybody is greeted.
+    `chatd.transport.relay.handover`: not everybody is greeted.
     """
 
     def __init__(

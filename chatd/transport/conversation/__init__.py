@@ -1,0 +1,1 @@
+"""A person's or a program's side of a connection."""

@@ -1,0 +1,1 @@
+"""Sockets and ports: outboxes, listening, shared ports and descriptor limits."""

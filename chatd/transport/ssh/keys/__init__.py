@@ -1,0 +1,1 @@
+"""Keys: the server's own, lists of authorized keys, and signatures of public keys."""

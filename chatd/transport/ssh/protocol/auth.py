@@ -1,0 +1,108 @@
+"""Who is there: the user authentication of SSH (RFC 4252, 4256), where everybody may come in.
+
+A key that proves itself by a signature is taken, whoever holds it; who has none comes in by
+keyboard-interactive, which asks nothing, or by asking for ``none`` again.  There are no passwords.
+Each request is answered before the next one is read, so that only one is ever in flight.
+
+It knows requests and keys.  It does not know who is welcome: that is asked of the transport.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from twisted.conch.ssh import transport as conch
+
+from chatd.transport.channel import Visitor, client_name, user_name
+from chatd.transport.ssh.keys.public_keys import (
+    KEY_TYPES,
+    fingerprint,
+    proves,
+    read_key,
+    signed_message,
+)
+from chatd.transport.ssh.protocol.ciphers import PacketError
+from chatd.wire.ssh import Fields, names, string
+
+if TYPE_CHECKING:
+    from chatd.transport.ssh.protocol.server import ServerTransport
+
+USERAUTH_REQUEST = 50
+USERAUTH_FAILURE = 51
+USERAUTH_SUCCESS = 52
+USERAUTH_BANNER = 53
+USERAUTH_PK_OK = 60
+
+SERVICE = b"ssh-userauth"
+NEXT_SERVICE = b"ssh-connection"
+
+#: Requests that one connection may make.  OpenSSH asks once for each key of an agent, and every
+#: key is taken, so that nobody needs more than a few.
+MAX_ATTEMPTS = 20
+
+_METHODS: Final = names(b"publickey", b"keyboard-interactive")
+
+
+class UserAuth:
+    """The service ``ssh-userauth`` of one connection; it ends with the first success."""
+
+    __slots__ = ("_asked_none", "_transport")
+
+    def __init__(self, transport: ServerTransport) -> None:
+        self._transport = transport
+        self._asked_none = False
+
+    def packet_received(self, number: int, packet: bytes) -> None:
+        """Answer a request."""
+        if number != USERAUTH_REQUEST:
+            self._transport.sendUnimplemented()
+            return
+        self._transport.attempts += 1
+        if self._transport.attempts > MAX_ATTEMPTS:
+            raise PacketError(conch.DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts")
+        fields = Fields(packet)
+        user, service, method = fields.string(), fields.string(), fields.string()
+        if service != NEXT_SERVICE:
+            raise PacketError(conch.DISCONNECT_SERVICE_NOT_AVAILABLE, "no such service")
+        if method == b"publickey":
+            self._try_key(user, fields)
+        elif method == b"keyboard-interactive" or (method == b"none" and self._asked_none):
+            self._succeed(user, None)
+        else:
+            self._asked_none = self._asked_none or method == b"none"
+            self._fail()
+
+    def _try_key(self, user: bytes, fields: Fields) -> None:
+        """Check a key, or say that it is worth a signature (RFC 4252 section 7)."""
+        signed, algorithm, blob = fields.boolean(), fields.string(), fields.string()
+        signature = fields.string() if signed else b""
+        fields.end()
+        key = read_key(blob)
+        if key is None or KEY_TYPES.get(algorithm) != key.sshType():
+            self._fail()
+        elif not signed:
+            self._transport.sendPacket(USERAUTH_PK_OK, string(algorithm) + string(blob))
+        else:
+            session = self._transport.sessionID
+            assert session is not None  # there is no service before the first keys
+            message = signed_message(session, user, NEXT_SERVICE, algorithm, blob)
+            if proves(key, algorithm, signature, message):
+                self._succeed(user, blob)
+            else:
+                self._fail()
+
+    def _fail(self) -> None:
+        self._transport.sendPacket(USERAUTH_FAILURE, _METHODS + b"\0")
+
+    def _succeed(self, user: bytes, key: bytes | None) -> None:
+        self._transport.log_in(
+            Visitor(
+                user=user_name(user),
+                key=key,
+                fingerprint=None if key is None else fingerprint(key),
+                client=client_name(self._transport.otherVersionString),
+            )
+        )
+
+    def stopped(self) -> None:
+        """The connection is gone."""
