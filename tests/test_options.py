@@ -28,9 +28,9 @@ from chatd.chat.model.bans import Known
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.tap import Options, make_server
-from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import BACKLOG, MOTD_LINES
-from chatd.tap.part import FIRST_SOCKET, PROCESSES_AT_MOST, Part
+from chatd.tap.parent_watch import Lifeline, Ready
+from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Part
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.listening import Listening
@@ -508,7 +508,7 @@ def test_processes_share_ports_of_tcp_alone(endpoint: str) -> None:
 def test_processes_need_a_system_that_shares_connections_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chatd.tap.part.sys.platform", "darwin")
+    monkeypatch.setattr("chatd.tap.worker.sys.platform", "darwin")
     assert refused(*CLUSTER, "--processes", "2") == (
         "--processes: only Linux shares the connections of a port out to several processes"
     )
@@ -518,7 +518,9 @@ def test_processes_need_a_system_that_shares_connections_out(
 def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("chatd.tap.part._is_socket", lambda descriptor: descriptor == FIRST_SOCKET)
+    monkeypatch.setattr(
+        "chatd.tap.worker._is_socket", lambda descriptor: descriptor == FIRST_SOCKET
+    )
     words = (*CLUSTER, "--data", str(tmp_path), "--processes", "3", "--processes=2/3")
     options = parsed(*words, "--cluster-name", "chat1", "--max-connections", "100")
     assert options["processes"] == Part(2, 3)

@@ -27,11 +27,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.store.nats.client.servers import Where
-from chatd.tap import processes
-from chatd.tap.lifeline import READY, STOP_SECONDS
+from chatd.tap import supervisor
+from chatd.tap.child_log import EVENT_BYTES, Relayed
 from chatd.tap.options import Options
-from chatd.tap.part import FIRST_SOCKET
-from chatd.tap.processes import (
+from chatd.tap.parent_watch import READY, STOP_SECONDS
+from chatd.tap.supervisor import (
     CALM_SECONDS,
     LONGEST_PAUSE_SECONDS,
     PAUSE_SECONDS,
@@ -40,7 +40,7 @@ from chatd.tap.processes import (
     command,
     make_processes,
 )
-from chatd.tap.relayed import EVENT_BYTES, Relayed
+from chatd.tap.worker import FIRST_SOCKET
 from chatd.transport.net.shared_ports import SharedPorts
 
 from .nats_servers import Nats, NatsServer
@@ -197,7 +197,7 @@ def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_mean
     ready.started[0].ends(killed_by=9)
     assert ready.ports.done == ["open", "rest 1"]
     assert logged == [
-        "[chatd.tap.processes.Processes#error] process 1 ended, another starts in 0.5 s (signal 9)"
+        "[chatd.tap.supervisor.Processes#error] process 1 ended, another starts in 0.5 s (signal 9)"
     ]
     assert len(ready.started) == 2
     ready.machine.advance(PAUSE_SECONDS)
@@ -233,7 +233,7 @@ def test_one_that_cannot_start_at_all_ends_everything_once(
     one.ends(status=1)
     assert logged == [
         "[1 chatd#error] chatd cannot use the cluster: because",
-        "[chatd.tap.processes.Processes#critical]"
+        "[chatd.tap.supervisor.Processes#critical]"
         " process 1 cannot start, and so all end (status 1)",
     ]
     assert (service.failed, service.machine.stopped) == (1, 1)
@@ -375,7 +375,7 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
     def may_not(*whose: object) -> None:
         raise PermissionError(1, "Operation not permitted", "/data")
 
-    monkeypatch.setattr(processes, "give", may_not)
+    monkeypatch.setattr(supervisor, "give", may_not)
     options = Options()
     options["data"] = Path("/data")
     with pytest.raises(SystemExit, match=r"^chatd cannot keep what is said: .*not permitted"):

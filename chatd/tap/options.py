@@ -28,7 +28,7 @@ from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
 from chatd.store.sqlite.files import data_folder
-from chatd.tap.part import FIRST_SOCKET, Part, folder, read_part
+from chatd.tap.worker import FIRST_SOCKET, Part, folder, read_part
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.allow_file import GuestFile
 from chatd.transport.net.shared_ports import Adopting, check_shared

@@ -25,9 +25,9 @@ from chatd.store.nats.client import servers
 from chatd.store.sqlite.files import DATABASE, give
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import Apart
-from chatd.tap.lifeline import Lifeline, Ready
 from chatd.tap.options import Options
-from chatd.tap.processes import make_processes
+from chatd.tap.parent_watch import Lifeline, Ready
+from chatd.tap.supervisor import make_processes
 from chatd.transport.conversation.disconnect import await_return
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory

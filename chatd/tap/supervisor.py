@@ -24,10 +24,10 @@ from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from chatd.store.sqlite.files import give
-from chatd.tap.lifeline import READY, STOP_SECONDS
+from chatd.tap.child_log import Relayed
 from chatd.tap.options import Options
-from chatd.tap.part import FIRST_SOCKET, Part, folder
-from chatd.tap.relayed import Relayed
+from chatd.tap.parent_watch import READY, STOP_SECONDS
+from chatd.tap.worker import FIRST_SOCKET, Part, folder
 from chatd.transport.net.shared_ports import SharedPorts
 
 #: Seconds until a process that ended is started again: at first, and at most, as they double each
@@ -107,7 +107,7 @@ class Child(ProcessProtocol):
         self._ended(self, reason)
 
     def stop(self) -> None:
-        """Let it stop: its standard input closes (`chatd.tap.lifeline`)."""
+        """Let it stop: its standard input closes (`chatd.tap.parent_watch`)."""
         if self.transport is not None:
             self.transport.closeStdin()
 

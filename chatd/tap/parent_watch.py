@@ -14,7 +14,7 @@ import time
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from chatd.tap.part import Part
+from chatd.tap.worker import Part
 from chatd.transport.services.shutdown import MOVING_SECONDS
 
 #: Seconds that a process has to hand its people over, to say goodbye and to close the store, which
