@@ -16,10 +16,10 @@ from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 
-from .nats_nodes import Node, said
-from .nats_servers import Nats, running
-from .served import PATIENCE
-from .turns import TestTurn, waited
+from tests.support.cluster.nats import Nats, running
+from tests.support.cluster.stores import Node, said
+from tests.support.served import PATIENCE
+from tests.support.turns import TestTurn, waited
 
 ROOMS = ("lobby", "attic", "cellar", "garden")
 #: Posts of each server that may wait to be acknowledged.

@@ -12,9 +12,9 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner, globalLogP
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from .clients import find
-from .nats_servers import Nats, running
-from .served import Served
+from tests.support.clients import find
+from tests.support.cluster.nats import Nats, running
+from tests.support.served import Served
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 

@@ -20,7 +20,7 @@ from itertools import chain, pairwise, repeat
 from random import Random, SystemRandom
 from typing import Any
 
-from .fuzzed import SUBJECTS, Subject, held, joined, read
+from tests.support.fuzz_targets import SUBJECTS, Subject, held, joined, read
 
 #: What a codec may take beside the bytes it holds: its objects, numbers, lists and their slack.
 OVERHEAD = 8 * 1024

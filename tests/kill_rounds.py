@@ -24,8 +24,7 @@ from threading import Thread
 from typing import BinaryIO
 
 from chatd.admin.check import faults
-
-from .served import PATIENCE, Served
+from tests.support.served import PATIENCE, Served
 
 #: People who talk at once, and messages that each may have on their way.
 TALKERS, WINDOW = 4, 8

@@ -21,12 +21,12 @@ from pathlib import Path
 from random import Random, SystemRandom
 from tempfile import TemporaryDirectory
 
-from .cables import Cable
-from .nats_servers import Nats, running
-from .node_people import Bot, Listener, Person, Talk
-from .node_sites import Site
-from .node_truth import Truth
-from .served import PATIENCE
+from tests.support.cluster.links import Cable
+from tests.support.cluster.nats import Nats, running
+from tests.support.cluster.nodes import Site
+from tests.support.cluster.people import Bot, Listener, Person, Talk
+from tests.support.cluster.truth import Truth
+from tests.support.served import PATIENCE
 
 ROOMS = ("lobby", "attic", "cellar")
 #: Bots, and people who look, at each node.

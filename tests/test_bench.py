@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -13,10 +12,8 @@ from bench.figures import median, percentile, ratio, shown, table
 from bench.load import LINE_BYTES, Span, text_of
 from bench.machine import connections_allowed, cpu_seconds, free_port, rss_kib
 from bench.report import Report
-
-from .served import PATIENCE
-
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
+from tests.support.served import PATIENCE
 
 
 def bench(*arguments: str) -> str:

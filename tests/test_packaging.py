@@ -8,7 +8,7 @@ import pytest
 from twisted.application.service import IServiceMaker, ServiceMaker
 from twisted.plugin import getPlugins
 
-ROOT = Path(__file__).parent.parent
+from tests import ROOT
 
 
 @pytest.mark.parametrize("program", ["twistd", "twist"])

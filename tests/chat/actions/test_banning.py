@@ -1,0 +1,558 @@
+"""Bans and mutes of a room: who is held by what, who may, and that they last."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatd.chat.actions.messages import say_from_outside
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.events import Refused
+from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
+from chatd.chat.model.session import Session
+from chatd.chat.text import names
+from chatd.store.memory import MemoryStore
+from tests.support.people import Reader, Server, Someone, finished
+
+ADA, BOB, CY = "SHA256:ada", "SHA256:bob", "SHA256:cy"
+#: Each from elsewhere.
+HOME, CAFE, OFFICE = "192.0.2.10", "198.51.100.20", "2001:db8:1:2::30"
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def server(store: MemoryStore) -> Server:
+    return Server(store)
+
+
+def owner(server: Server, nick: str = "ada", key: str = ADA, address: str = HOME) -> Someone:
+    """Somebody with an account, in the attic."""
+    someone = server.enters(nick, fingerprint=key, address=address)
+    if someone.session.person.account is None:
+        someone.types("/register")
+    someone.types("/join attic"), someone.sees()
+    return someone
+
+
+def member(server: Server, nick: str, key: str | None = None, address: str = CAFE) -> Someone:
+    """Somebody without an account, in the attic."""
+    someone = server.enters(nick, fingerprint=key, address=address)
+    someone.types("/join attic"), someone.sees()
+    return someone
+
+
+def last(someone: Someone) -> str:
+    return someone.sees()[-1]
+
+
+# Bans ---------------------------------------------------------------------------------------------
+
+
+def test_who_is_banned_is_put_out_told_why_and_kept_out(server: Server) -> None:
+    ada, bob, cy = owner(server), member(server, "bob"), member(server, "cy", address=OFFICE)
+    for each in (ada, bob, cy):
+        each.sees()
+    ada.types("/ban bob 2h too loud")
+    assert bob.sees() == ["-- You were banned from attic for 2 hours by ada (too loud)."]
+    assert cy.sees() == ["-- bob was banned from attic for 2 hours by ada (too loud)"]
+    assert ada.sees() == [
+        "-- bob was banned from attic for 2 hours by ada (too loud)",
+        "-- The ban of bob covers their address, for 2 hours.",
+    ]
+    server.now += 3600
+    bob.types("/join attic")
+    assert last(bob) == "-- You are banned from attic for another 1 hour (too loud)."
+    bob.goes()
+    robert = server.enters("robert", address=CAFE)
+    robert.types("/join attic")
+    assert last(robert) == "-- You are banned from attic for another 1 hour (too loud)."
+    robert.types("/search in:attic anything")
+    assert last(robert) == "-- You are banned from attic for another 1 hour (too loud)."
+    server.now += 3600
+    robert.types("/join attic")
+    assert last(robert) == "-- You are in attic, with ada, cy."
+    ada.types("/bans")
+    assert last(ada) == "-- Nobody is banned from attic."
+    assert len(server.chat.rooms["attic"].bans) == 0
+
+
+def test_an_account_is_held_by_itself_a_key_by_itself_and_others_by_their_address(
+    server: Server,
+) -> None:
+    ada = owner(server)
+    bob, cy = owner(server, "bob", BOB, CAFE), member(server, "cy", CY)
+    dee, eve = member(server, "dee"), member(server, "eve", address=OFFICE)
+    ada.sees()
+    told = {}
+    for each in (bob, cy, dee, eve):
+        ada.types(f"/ban {each.nick}")
+        told[each.nick] = next(line for line in ada.sees() if "covers" in line)
+    assert told == {
+        "bob": "-- The ban of bob covers the account bob, for good.",
+        "cy": "-- The ban of cy covers the key SHA256:cy, for good.",
+        "dee": "-- The ban of dee covers their address, for good.",
+        "eve": "-- The ban of eve covers their address, for good.",
+    }
+    assert [str(ban.target) for ban in server.chat.rooms["attic"].bans] == [
+        "account:bob",
+        "SHA256:cy",
+        CAFE,
+        "2001:db8:1:2::/64",
+    ]
+    ada.types("/bans")
+    assert ada.sees() == [
+        "-- Banned from attic:",
+        "   bob (the account bob), by ada, for good",
+        "   cy (the key SHA256:cy), by ada, for good",
+        "   dee (their address), by ada, for good",
+        "   eve (their address), by ada, for good",
+    ]
+
+
+def test_where_the_address_is_shared_with_who_may_not_be_banned_the_nick_is_banned(
+    server: Server,
+) -> None:
+    ada, bob = owner(server), member(server, "bob", address=HOME)
+    ada.sees()
+    ada.types("/ban bob")
+    assert "-- The ban of bob covers the nick bob alone, for good." in ada.sees()
+    bob.types("/nick robert"), bob.types("/join attic")
+    assert last(bob) == "-- You are banned from attic for good."
+    guest = member(server, "", address=HOME)
+    ada.types(f"/ban {guest.nick}"), ada.sees()
+    guest.goes()
+    again = member(server, "", address=HOME)
+    assert again.nick == guest.nick
+    assert "attic" in again.session.person.rooms, "another one is called that now"
+
+
+@pytest.mark.parametrize(
+    ("target", "who"),
+    [("account:bob", "bob"), ("SHA256:cy", "cy"), ("198.51.100.0/24", "dee"), (CAFE, "dee")],
+)
+def test_a_ban_may_be_written(server: Server, target: str, who: str) -> None:
+    ada, eve = owner(server), member(server, "eve", address=OFFICE)
+    here = {
+        "bob": owner(server, "bob", BOB, HOME),
+        "cy": member(server, "cy", CY, HOME),
+        "dee": member(server, "dee", address=CAFE),
+    }
+    ada.sees()
+    ada.types(f"/ban {target} 1d")
+    told = ada.sees()
+    shown = "the account bob" if who == "bob" else f"the key {CY}" if who == "cy" else target
+    assert f"-- The ban of {target} covers {shown}, for 1 day." in told
+    out = [nick for nick, each in here.items() if "attic" not in each.session.person.rooms]
+    assert out == [who]
+    assert "attic" in eve.session.person.rooms
+    ada.types("/bans")
+    assert last(ada) == f"   {target}, by ada, for another 1 day"
+    ada.types(f"/unban {target}")
+    assert last(ada) == f"-- {target} may come into attic again."
+
+
+def test_an_account_may_be_banned_that_is_not_here(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    bob.goes()
+    ada.sees()
+    ada.types("/ban BOB 1w")
+    assert ada.sees() == ["-- The ban of bob covers the account bob, for 7 days."]
+    ada.types("/ban zoe")
+    assert last(ada) == "-- There is nobody called zoe; /users says who is here."
+    bob = owner(server, "bob", BOB, OFFICE)
+    assert "attic" not in bob.session.person.rooms
+
+
+def test_nobody_bans_themselves_the_owner_or_who_is_as_high(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    cy = owner(server, "cy", CY, OFFICE)
+    op = server.enters("op", operator=True, address="203.0.113.1", fingerprint="SHA256:op")
+    op.types("/join attic"), ada.types("/op bob"), ada.types("/op cy")
+    for each in (ada, bob, cy, op):
+        each.sees()
+    for who, line, told in (
+        (ada, "/ban ada", "You cannot do that to yourself."),
+        (ada, "/ban account:ada", "You cannot do that to yourself."),
+        (ada, "/ban SHA256:ada", "You cannot do that to yourself."),
+        (ada, f"/ban {HOME}", "You cannot do that to yourself."),
+        (ada, "/ban 0.0.0.0/0", "You cannot do that to yourself."),
+        (ada, "/ban nick:ada", "You cannot do that to yourself."),
+        (bob, "/ban ada", "ada is the owner of attic, and remains it."),
+        (op, "/ban ada", "ada is the owner of attic, and remains it."),
+        (bob, "/ban account:ada", "account:ada is the owner of attic, and remains it."),
+        (bob, "/ban SHA256:ada", "SHA256:ada is the owner of attic, and remains it."),
+        (bob, "/ban cy", "cy is a moderator of attic; that is not yours to do."),
+        (bob, "/ban SHA256:cy", "SHA256:cy is a moderator of attic; that is not yours to do."),
+        (bob, f"/ban {HOME}", f"{HOME} is also the address of somebody who looks after attic."),
+        (
+            ada,
+            "/ban 2001:db8::/32",
+            "2001:db8::/32 is also the address of somebody who looks after attic.",
+        ),
+        (ada, "/ban op", "op is an operator of attic; that is not yours to do."),
+        (ada, "/ban SHA256:op", "op is an operator of attic; that is not yours to do."),
+        (op, "/ban op", "You cannot do that to yourself."),
+    ):
+        who.types(line)
+        assert last(who) == f"-- {told}", line
+    assert len(server.chat.rooms["attic"].bans) == 0
+    cy.goes(), ada.goes(), bob.sees()
+    for line, told in (
+        ("/ban account:cy", "account:cy is a moderator of attic; that is not yours to do."),
+        ("/ban nick:cy", "nick:cy is a moderator of attic; that is not yours to do."),
+        ("/ban nick:ada", "nick:ada is the owner of attic, and remains it."),
+        (f"/ban {ADA}", f"{ADA} is the owner of attic, and remains it."),
+    ):
+        bob.types(line)
+        assert last(bob) == f"-- {told}", line
+
+
+def test_the_owner_comes_in_whatever_has_been_banned(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), ada.types("/leave attic")
+    bob.types("/ban nick:grace"), ada.types("/nick grace"), ada.types("/join attic")
+    assert "attic" in ada.session.person.rooms
+
+
+def test_whose_key_is_banned_moderates_no_more(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), ada.types(f"/ban {BOB}"), ada.types(f"/unban {BOB}")
+    bob.types("/join attic"), bob.types("/room slow 5")
+    assert last(bob) == "-- Only a moderator of attic may do that."
+
+
+def test_a_moderator_whom_the_owner_bans_is_none_any_more(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), ada.types("/ban bob"), ada.types("/unban bob")
+    assert last(ada) == "-- bob may come into attic again."
+    bob.types("/join attic"), bob.types("/kick ada")
+    assert last(bob) == "-- Only a moderator of attic may do that."
+    assert list(server.chat.rooms["attic"].keepers) == ["ada"]
+
+
+def test_an_address_that_is_banned_holds_nobody_who_looks_after_the_room(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, OFFICE)
+    ada.types("/op bob"), ada.types(f"/ban {CAFE}"), bob.goes(), ada.sees()
+    back = owner(server, "bob", BOB, CAFE)
+    assert "attic" in back.session.person.rooms
+    op = server.enters("op", operator=True, address=CAFE)
+    op.types("/join attic")
+    assert "attic" in op.session.person.rooms
+    eve = member(server, "eve")
+    assert "attic" not in eve.session.person.rooms
+
+
+def test_only_moderators_ban_unban_and_see_bans(server: Server) -> None:
+    ada, bob = owner(server), member(server, "bob")
+    outside = server.enters("cy", address=OFFICE)
+    for line in ("/ban ada", "/unban ada", "/bans", "/unmute ada", "/mute ada"):
+        bob.types(line)
+        assert last(bob) == "-- Only a moderator of attic may do that."
+    outside.types("/bans attic")
+    assert last(outside) == "-- You are not in attic; /join attic takes you there."
+    ada.types("/unban bob")
+    assert last(ada) == "-- bob is not banned from attic."
+    for line in ("/ban", "/unban", "/mute", "/unmute"):
+        ada.types(line)
+        assert last(ada).startswith(f"-- How to use it: {line} ")
+    ada.types("/ban 12:34")
+    assert last(ada).startswith("-- Name somebody by a nick, account:NICK, SHA256:… of a key, ")
+    ada.types("/ban bob 2hours")
+    assert last(ada) == "-- A time is written 30m, 2h, 7d or 1w, not 2hours."
+
+
+def test_who_was_banned_by_another_name_is_let_in_by_what_is_known_of_them(
+    server: Server,
+) -> None:
+    ada, bob = owner(server), member(server, "bob")
+    ada.types(f"/ban {CAFE}"), ada.types("/unban bob")
+    assert last(ada) == f"-- {CAFE} may come into attic again."
+    bob.types("/join attic")
+    assert "attic" in bob.session.person.rooms
+
+
+def test_what_is_said_from_outside_is_refused_too(server: Server) -> None:
+    ada, bob = owner(server), member(server, "bob")
+    ada.types("/ban bob 1h spam")
+    with pytest.raises(Refused, match=r"You are banned from attic for another 1 hour \(spam\)\."):
+        say_from_outside(
+            server.chat, bob.session, server.chat.rooms["attic"], "hello", server.now, print
+        )
+
+
+def test_bans_and_mutes_are_there_after_a_restart_and_the_lobbys_too(
+    server: Server, store: MemoryStore
+) -> None:
+    ada, bob, cy = owner(server), member(server, "bob"), member(server, "cy", CY, OFFICE)
+    op = server.enters("op", operator=True)
+    ada.types("/ban bob 1h spam"), ada.types("/mute cy 2h caps"), ada.types("/ban account:dee")
+    op.types("/ban 203.0.113.0/24"), op.types("/mute cy")
+    assert "-- There is nobody" not in "".join(ada.sees())
+    server.now += 60
+    for each in (ada, bob, cy, op):
+        each.goes()
+    again = Server(store)
+    again.now = server.now
+    ada, cy = owner(again), member(again, "cyril", CY, OFFICE)
+    bob = again.enters("bob", address=CAFE)
+    bob.types("/join attic")
+    assert last(bob) == "-- You are banned from attic for another 59 minutes (spam)."
+    cy.types("hello")
+    assert last(cy) == (
+        "-- You are muted in attic for another 1 hour 59 minutes (caps); nobody was shown that."
+    )
+    cy.types("/focus lobby"), cy.types("hello")
+    assert last(cy) == "-- You are muted in lobby; nobody was shown that."
+    ada.types("/bans"), ada.types("/unban bob"), ada.types("/unmute cyril")
+    assert "   bob (their address), by ada, for another 59 minutes (spam)" in ada.sees()
+    stranger = again.enters("eve", lobby=False, address="203.0.113.9")
+    stranger.types("/join lobby")
+    assert last(stranger) == "-- You are banned from lobby for good."
+    third = Server(store)
+    third.now = again.now
+    bob, cy = member(third, "bob"), member(third, "cy", CY, OFFICE)
+    assert "attic" in bob.session.person.rooms
+    cy.types("hello")
+    assert cy.sees() == []
+
+
+def test_a_room_that_begins_to_last_takes_its_bans_along_and_lets_go_of_them_at_the_end(
+    store: MemoryStore,
+) -> None:
+    server = Server(store)
+    ada = server.enters("ada", fingerprint=ADA, address=HOME)
+    ada.types("/join attic"), ada.types("/ban 203.0.113.1"), ada.types("/ban 203.0.113.2 1m")
+    assert store._records.get("ban", {}) == {}
+    ada.types("/register"), ada.types("/room lasting on")
+    assert set(store._records["ban"]) == {"attic 203.0.113.1", "attic 203.0.113.2"}
+    server.now += 61
+    ada.types("/bans")
+    assert set(store._records["ban"]) == {"attic 203.0.113.1"}
+    ada.types("/room lasting off")
+    assert store._records["ban"] == {}
+    assert len(server.chat.rooms["attic"].bans) == 1
+    ada.types("/leave attic")
+    ada.types("/join attic")
+    assert len(server.chat.rooms["attic"].bans) == 0
+
+
+def test_bans_of_a_room_that_is_no_more_are_dropped(store: MemoryStore) -> None:
+    server = Server(store)
+    op = server.enters("op", operator=True)
+    op.types("/ban 203.0.113.1"), op.sees()
+    assert list(store._records["ban"]) == ["lobby 203.0.113.1"]
+    other = Server(store, lobby="hall")
+    other.enters("ada", lobby=False)
+    assert store._records["ban"] == {}
+
+
+def test_a_room_has_so_many_bans(server: Server) -> None:
+    ada = owner(server)
+    for number in range(BANS):
+        ada.types(f"/ban nick:troll{number}")
+    assert "covers" in last(ada)
+    ada.types("/ban nick:another")
+    assert last(ada) == f"-- attic has {BANS} bans; /unban somebody first."
+    ada.types("/ban nick:troll7 1h again")
+    assert "covers the nick troll7 alone, for 1 hour." in last(ada)
+    ada.types("/unban nick:troll3"), ada.types("/ban nick:another")
+    assert "covers" in last(ada)
+
+
+# Mutes --------------------------------------------------------------------------------------------
+
+
+def test_a_mute_holds_for_a_time_with_a_reason(server: Server) -> None:
+    ada, bob = owner(server), member(server, "bob")
+    ada.types("/mute bob 30m caps")
+    assert last(bob) == "-- bob is muted in attic for 30 minutes, by ada (caps)"
+    bob.types("but"), bob.types("/me waves"), bob.types("/bc hello")
+    refusal = "-- You are muted in attic for another 30 minutes (caps); nobody was shown that."
+    assert bob.sees() == [refusal] * 3
+    ada.types("/mute bob")
+    assert last(ada) == "-- bob is muted in attic."
+    ada.types("/bans")
+    assert ada.sees()[-2:] == [
+        "-- Muted in attic:",
+        "   bob (their address), by ada, for another 30 minutes (caps)",
+    ]
+    ada.types("/users")
+    assert "   bob (muted)" in ada.sees()
+    server.now += 1800
+    bob.types("at last")
+    assert last(ada) == "bob: at last"
+    ada.types("/users")
+    assert "   bob" in ada.sees()
+
+
+def test_who_is_mute_stays_so_under_any_nick_and_after_coming_back(server: Server) -> None:
+    ada, bob = owner(server), member(server, "bob")
+    ada.types("/mute bob"), bob.goes()
+    back = member(server, "robert")
+    back.types("hello?")
+    assert last(back) == "-- You are muted in attic; nobody was shown that."
+    ada.sees()
+    ada.types("/unmute bob")
+    assert last(ada) == "-- bob may speak again in attic, by ada"
+    back.types("hello")
+    assert last(ada) == "robert: hello"
+    ada.types("/unmute robert")
+    assert last(ada) == "-- robert is not muted in attic."
+    ada.types("/unmute zoe")
+    assert last(ada) == "-- There is nobody called zoe; /users says who is here."
+
+
+def test_a_moderator_who_is_mute_sets_no_topic(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), ada.types("/mute bob"), bob.sees()
+    bob.types("/topic mine"), bob.types("/room topic mine"), bob.types("hello")
+    assert bob.sees() == ["-- You are muted in attic; nobody was shown that."] * 3
+    bob.types("/unmute bob")
+    assert last(bob) == "-- You cannot do that to yourself."
+
+
+def test_a_guest_who_is_a_moderator_is_held_by_their_nick(server: Server) -> None:
+    ada, bob = owner(server), member(server, "bob")
+    ada.types("/op bob"), ada.types("/mute bob"), bob.sees()
+    bob.types("hello")
+    assert last(bob) == "-- You are muted in attic; nobody was shown that."
+    assert [str(mute.target) for mute in server.chat.rooms["attic"].mutes] == ["nick:bob"]
+    bob.types("/nick robert"), bob.types("hello")
+    assert last(bob) == "-- You are muted in attic; nobody was shown that."
+
+
+def test_a_room_has_so_many_mutes(server: Server) -> None:
+    ada = owner(server)
+    for number in range(MUTED + 1):
+        bob = member(server, "bob", address=f"203.0.{number // 250}.{1 + number % 250}")
+        ada.types("/mute bob")
+        bob.goes()
+    assert len(server.chat.rooms["attic"].mutes) == MUTED
+    assert f"-- attic has {MUTED} mutes; /unmute somebody first." in ada.sees()
+    ada.types("/unmute bob")
+    assert last(ada) == "-- bob may speak again in attic, by ada"
+    assert len(server.chat.rooms["attic"].mutes) == 0, "all of that name"
+
+
+def test_of_so_many_rooms_that_hold_a_nick_the_first_does_not_follow_it() -> None:
+    server = Server()
+    person = server.enters("bob").session.person
+    op = server.enters("op", operator=True)
+    rooms = []
+    for number in range(HELD_IN + 1):
+        rooms.append(server.chat._open_room(names.room(f"room{number}"), permanent=True))
+        op.types(f"/join room{number}"), op.types("/ban bob")
+        op.types(f"/leave room{number}")
+    assert len(person.held_in) == HELD_IN
+    assert finished(server.chat.rename(person, "robert", server.now)) is None
+    held = [[str(ban.target) for ban in room.bans] for room in rooms]
+    assert held == [["nick:bob"]] + [["nick:robert"]] * HELD_IN
+
+
+def test_a_reason_is_cut(server: Server) -> None:
+    ada, bob = owner(server), member(server, "bob", address=OFFICE)
+    ada.types(f"/mute bob 1h {'x' * REASON_LENGTH}")
+    assert last(bob).endswith(f"({'x' * REASON_LENGTH})")
+    ada.types("/unmute bob"), ada.types(f"/mute bob 1h {'x' * (REASON_LENGTH + 1)}")
+    assert last(bob).endswith(f"({'x' * (REASON_LENGTH - 1)}…)")
+    ada.types(f"/kick bob {'x' * (REASON_LENGTH + 1)}")
+    assert last(bob) == f"-- You were kicked from attic by ada ({'x' * (REASON_LENGTH - 1)}…)."
+    bob.types("/join attic")
+    ada.types(f"/ban bob {'x' * (REASON_LENGTH + 1)}")
+    assert last(bob).endswith(f"({'x' * (REASON_LENGTH - 1)}…).")
+    bob.types(f"/away {'x' * (REASON_LENGTH + 1)}")
+    assert bob.session.person.away == "x" * (REASON_LENGTH - 1) + "…"
+
+
+def tails(server: Server, key: str, address: str) -> tuple[Session, Reader]:
+    """Somebody who comes in beside the owner of a key."""
+    reader, visitor = Reader(), Visitor("tail", address, key, apart=True)
+    entered = finished(server.chat.enter(visitor, reader, server.now))
+    assert isinstance(entered, tuple)
+    return entered[0], reader
+
+
+def test_who_tails_for_an_owner_that_is_away_is_not_banned_or_muted_as_the_owner(
+    server: Server,
+) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    ada.types("/op bob"), bob.sees()
+    session, _ = tails(server, ADA, HOME)
+    server.chat.join(session, "attic", server.now)
+    ada.goes(), bob.sees()
+    for command in ("ban", "mute"):
+        bob.types(f"/{command} tail")
+        assert last(bob) == "-- tail is the owner of attic, and remains it."
+    ada = owner(server)
+    ada.types("/op bob")
+    assert last(ada) == "-- bob is a moderator of attic already."
+
+
+def test_a_ban_of_an_account_holds_who_tails_beside_its_owner(server: Server) -> None:
+    ada = owner(server)
+    owner(server, "bob", BOB, CAFE)
+    session, _ = tails(server, BOB, OFFICE)
+    server.chat.join(session, "attic", server.now)
+    ada.types("/ban bob")
+    assert not session.person.rooms
+    with pytest.raises(Refused, match="You are banned from attic"):
+        server.chat.join(session, "attic", server.now)
+    root = server.enters("root", operator=True)
+    again, reader = tails(server, BOB, OFFICE)
+    root.types("/server ban bob")
+    assert reader.closed
+    assert not again.person.sessions
+
+
+def test_who_tails_sees_the_private_rooms_of_the_owner(server: Server) -> None:
+    ada = owner(server)
+    ada.types("/room private on")
+    session, _ = tails(server, ADA, HOME)
+    room = server.chat.find_room("attic", session.person)
+    assert server.chat.join(session, "attic", server.now) is room
+    stranger, _ = tails(server, CY, HOME)
+    with pytest.raises(Refused, match="There is no room attic"):
+        server.chat.find_room("attic", stranger.person)
+
+
+def test_who_logs_in_to_an_account_that_is_banned_is_put_out(server: Server) -> None:
+    ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
+    bob.types("/password a long secret"), bob.sees()
+    ada.types("/ban bob 2h noise"), bob.goes()
+    guest = member(server, "guest", address=OFFICE)
+    ada.sees()
+    guest.types("/login bob a long secret")
+    assert "attic" not in guest.session.person.rooms
+    assert "-- You were banned from attic for 2 hours by the server (noise)." in guest.sees()
+    assert ada.sees()[-1] == "-- bob was banned from attic for 2 hours by the server (noise)"
+
+
+def test_a_mute_of_a_generated_nick_does_not_outlive_a_restart(
+    server: Server, store: MemoryStore
+) -> None:
+    ada = owner(server)
+    guest = member(server, "", address=HOME)
+    assert guest.nick == "guest1"
+    ada.types("/mute guest1"), ada.types("/ban nick:guest2")
+    again = Server(store)
+    stranger = member(again, "", address=CAFE)
+    assert stranger.nick == "guest1"
+    stranger.types("hello")
+    assert not any("muted" in line for line in stranger.sees())
+    assert again.chat.rooms["attic"].bans.named("nick:guest2")
+    assert not finished(store.records("mute"))
+
+
+def test_an_operator_mutes_an_owner_too() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register"), ada.types("/join attic")
+    root = server.enters("root", operator=True)
+    root.types("/join attic"), ada.sees(), root.sees()
+    root.types("/mute ada 5m")
+    assert root.sees() == ["-- ada is muted in attic for 5 minutes, by root"]
+    ada.types("hello")
+    assert ada.sees()[-1].startswith("-- You are muted in attic for another 5 minutes")

@@ -1,0 +1,315 @@
+"""What operators do with the whole server."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatd.chat.events import Refused
+from chatd.chat.limits import SERVER_BANS
+from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.store.memory import MemoryStore
+from tests.support.people import Server, Someone
+
+ADA, BOB = "SHA256:ada", "SHA256:bob"
+HOME, CAFE = "192.0.2.10", "198.51.100.20"
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def server(store: MemoryStore) -> Server:
+    return Server(store)
+
+
+@pytest.fixture
+def op(server: Server) -> Someone:
+    return server.enters("op", operator=True, address=HOME, fingerprint="SHA256:op")
+
+
+def last(someone: Someone) -> str:
+    return someone.sees()[-1]
+
+
+def turned_away(
+    server: Server, nick: str, *, address: str = "203.0.113.9", fingerprint: str | None = None
+) -> str:
+    """The sentence with which somebody is not let in."""
+    with pytest.raises(Refused) as refused:
+        server.enters(nick, address=address, fingerprint=fingerprint)
+    assert refused.value.code in ("banned", "not-invited")
+    return refused.value.sentence
+
+
+def test_only_operators_may(server: Server, op: Someone) -> None:
+    ada = server.enters("ada")
+    for words in ("ban op", "unban op", "bans", "kick op", "say hi", "stats", "close lobby", ""):
+        ada.types(f"/server {words}")
+        assert last(ada) == "-- Only an operator of this server may do that."
+    ada.types("/help"), op.types("/help")
+    assert not any("/server" in line for line in ada.sees())
+    assert any("/server" in line for line in op.sees())
+    for words, usage in (
+        ("", "ban|unban|bans|kick|rename|close|say|stats …"),
+        ("dance", "ban|unban|bans|kick|rename|close|say|stats …"),
+        ("ban", "ban TARGET [TIME] [REASON]"),
+        ("rename ada", "rename NICK NEW"),
+        ("say", "say TEXT"),
+    ):
+        op.types(f"/server {words}")
+        assert last(op) == f"-- How to use it: /server {usage}"
+
+
+def test_who_is_banned_is_disconnected_told_why_and_kept_out(
+    server: Server, op: Someone, store: MemoryStore
+) -> None:
+    bob = server.enters("bob", address=CAFE)
+    op.sees()
+    op.types("/server ban bob 2h spam")
+    assert last(bob) == "-- You were banned from this server for 2 hours by op (spam)."
+    assert bob.reader.closed
+    assert server.chat.people.find("bob") is None
+    assert op.sees() == [
+        "-- bob left (spam)",
+        f"-- The ban of bob from this server covers {CAFE}, for 2 hours; 1 was disconnected.",
+    ]
+    server.now += 60
+    told = "You are banned from this server for another 1 hour 59 minutes (spam)."
+    assert turned_away(server, "cy", address=CAFE) == told
+    again = Server(store)
+    again.now = server.now
+    assert turned_away(again, "cy", address=CAFE) == told
+    op = again.enters("op", operator=True, address=CAFE)
+    op.types("/server bans")
+    assert op.sees() == [
+        "-- Banned from this server:",
+        f"   bob ({CAFE}), by op, for another 1 hour 59 minutes (spam)",
+    ]
+    op.types("/server unban bob"), op.types("/server unban bob"), op.types("/server bans")
+    assert op.sees() == [
+        "-- bob may come into this server again.",
+        "-- bob is not banned from this server.",
+        "-- Nobody is banned from this server.",
+    ]
+    assert again.enters("bob", address=CAFE).nick == "bob"
+
+
+@pytest.mark.parametrize(
+    ("target", "nick", "known"),
+    [
+        ("account:bob", "robert", {"fingerprint": BOB}),
+        ("bob", "robert", {"fingerprint": BOB}),
+        ("SHA256:cy", "cy", {"fingerprint": "SHA256:cy"}),
+        ("198.51.100.0/24", "cy", {"address": CAFE}),
+        ("2001:db8::/32", "cy", {"address": "2001:db8:7::1"}),
+        ("nick:Troll", "tROLL", {}),
+    ],
+)
+def test_by_whatever_somebody_is_known(
+    server: Server, op: Someone, target: str, nick: str, known: dict[str, str]
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address="203.0.113.1")
+    bob.types("/register"), bob.goes()
+    op.types(f"/server ban {target}")
+    assert "covers" in last(op)
+    assert turned_away(server, nick, **known) == "You are banned from this server for good."
+    server.enters("dee", address="203.0.113.2")
+
+
+def test_a_nick_that_is_banned_is_nobodys(server: Server, op: Someone) -> None:
+    ada = server.enters("ada")
+    op.types("/server ban nick:troll"), ada.sees()
+    ada.types("/nick Troll")
+    assert last(ada) == "-- Nobody may be called troll here."
+    op.types("/nick troll")
+    assert op.nick == "troll"
+
+
+def test_no_operator_is_banned_or_disconnected(server: Server, op: Someone) -> None:
+    other = server.enters("root", operator=True, address=CAFE, fingerprint="SHA256:root")
+    other.types("/register"), op.sees()
+    for line in ("ban root", "ban account:root", "ban SHA256:root", "kick root", "rename root x"):
+        op.types(f"/server {line}")
+        assert last(op) == "-- root is an operator of this server."
+    for line in ("ban op", "kick op", "rename op x", "ban SHA256:op"):
+        op.types(f"/server {line}")
+        assert last(op) == "-- You cannot do that to yourself."
+    bob = server.enters("bob", address=CAFE)
+    op.types("/server ban bob")
+    assert last(op) == (
+        "-- The ban of bob from this server covers the nick bob alone, for good; "
+        "1 was disconnected."
+    )
+    assert bob.reader.closed
+    op.types(f"/server ban {CAFE}")
+    assert last(op).endswith("nobody here was disconnected.")
+    assert not other.reader.closed
+    assert server.enters("third", operator=True, address=CAFE).nick == "third"
+
+
+def test_a_second_screen_from_an_address_that_is_banned_is_disconnected_too(
+    server: Server, op: Someone
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address=HOME)
+    bob.types("/register")
+    second = server.enters("bob", fingerprint=BOB, address=CAFE, lobby=False)
+    op.sees(), second.sees(), bob.sees()
+    op.types(f"/server ban {CAFE} 1h noise")
+    assert "1" in last(op)
+    assert second.reader.closed
+    assert not bob.reader.closed
+    assert bob.session.person.sessions == [bob.session]
+
+
+def test_somebody_is_disconnected_on_all_screens(server: Server, op: Someone) -> None:
+    bob = server.enters("bob", fingerprint=BOB)
+    bob.types("/register")
+    second = server.enters("x", fingerprint=BOB, lobby=False)
+    op.types("/server kick bob enough")
+    assert last(op) == "-- bob is disconnected."
+    for each in (bob, second):
+        assert last(each) == "-- You were kicked from this server by op (enough)."
+        assert each.reader.closed
+    assert server.enters("bob", fingerprint=BOB).nick == "bob"
+
+
+def test_an_announcement_reaches_everyone_once(server: Server, op: Someone) -> None:
+    ada, bob = server.enters("ada"), server.enters("bob", lobby=False)
+    ada.types("/join attic"), ada.types("/ignore op"), ada.sees()
+    op.types("/server say the server stops  at noon")
+    for each in (ada, bob):
+        assert last(each) == "-- op tells everyone: the server stops  at noon"
+
+
+def test_numbers(server: Server, op: Someone) -> None:
+    bob = server.enters("bob", fingerprint=BOB)
+    bob.types("/register"), bob.types("/join attic")
+    server.enters("x", fingerprint=BOB), server.enters("cy").types("/join cellar")
+    server.now += 7200
+    op.types("/server ban nick:troll"), op.sees(), op.types("/server stats")
+    assert op.sees() == [
+        "-- This server:",
+        "   people 3, 1 of them with an account",
+        "   connections 4",
+        "   rooms 3, 1 of them lasting",
+        "   bans 1",
+        "   open for 2 hours",
+    ]
+
+
+def test_a_bad_nick_is_taken_away(server: Server, op: Someone) -> None:
+    bob = server.enters("bad")
+    server.enters("taken"), bob.sees(), op.sees()
+    op.types("/server rename bad taken"), op.types("/server rename bad no/nick")
+    op.types("/server rename zoe x"), op.types("/server rename bad bad")
+    op.types("/server rename bad better")
+    assert [line.partition(";")[0] for line in op.sees()] == [
+        "-- taken is taken, or looks like a nick that is.",
+        "-- A nick has letters and digits, then also . - and _",
+        "-- There is nobody called zoe",
+        "-- bad is called that already.",
+        "-- bad is now known as better",
+    ]
+    assert bob.sees() == ["-- You are now known as better.", "-- op gave you that nick."]
+
+
+def test_a_room_is_closed_with_all_that_was_in_it(
+    server: Server, op: Someone, store: MemoryStore
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB)
+    bob.types("/register"), bob.types("/join attic"), bob.types("secret"), bob.types("/ban nick:x")
+    cy = server.enters("cy")
+    cy.types("/join attic"), cy.sees(), bob.sees(), op.sees()
+    op.types("/server close attic not here")
+    assert last(op) == "-- attic is closed; 2 people were in it."
+    for each in (bob, cy):
+        assert last(each) == "-- You were kicked from attic by op (not here)."
+        assert each.session.focus is server.chat.lobby
+    assert "attic" not in server.chat.rooms
+    assert store._records["room"] == store._records["ban"] == {}
+    cy.types("/join attic"), cy.types("/history")
+    assert cy.sees() == [
+        "-- You opened attic; it is yours.",
+        "-- Nothing was said in attic yet.",
+    ]
+    op.types("/server close lobby"), op.types("/server close zoe")
+    assert op.sees() == [
+        "-- lobby is the lobby, and stays.",
+        "-- There is no room zoe; /rooms lists them.",
+    ]
+    bob.types("/join vault"), bob.goes(), op.sees()
+    op.types("/server close vault"), op.types("/rooms")
+    assert op.sees()[:2] == ["-- vault is closed; 0 people were in it.", "-- 2 rooms:"]
+
+
+def test_a_server_has_so_many_bans(server: Server, op: Someone) -> None:
+    bans = server.chat.welcome.bans
+    for number in range(SERVER_BANS - 1):
+        target = Target(Kind.NICK, f"troll{number}")
+        bans.restore(Ban(target, str(target), "op", 0.0, None, ""))
+    op.types("/server ban nick:last"), op.types("/server ban nick:another"), op.sees()
+    assert len(bans) == SERVER_BANS
+    op.types("/server ban nick:another")
+    assert last(op) == f"-- This server has {SERVER_BANS} bans; /server unban somebody first."
+
+
+@pytest.mark.parametrize("line", ["/server kick bob", "/server ban bob", "/server ban SHA256:bob"])
+def test_whose_connection_is_lost_has_no_place_to_come_back_to(
+    server: Server, op: Someone, line: str
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address=CAFE)
+    assert bob.is_cut_off() is not None
+    op.sees()
+    op.types(line)
+    assert "-- bob left" in op.sees()
+    assert server.chat.people.find("bob") is None
+    assert len(server.chat.places) == 0
+    if "ban" in line:
+        assert turned_away(server, "bob", fingerprint=BOB).startswith("You are banned")
+
+
+def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_back(
+    server: Server, op: Someone
+) -> None:
+    bob = server.enters("bob", fingerprint=BOB, address=CAFE)
+    assert bob.is_cut_off() is not None
+    op.types("/ban bob 2h spam")
+    back = server.enters("bob", lobby=False, fingerprint=BOB, address=CAFE)
+    assert back.sees() == [
+        "-- Welcome back, bob.",
+        "-- You were banned from lobby for 2 hours by op (spam).",
+    ]
+    assert back.session.focus is None
+
+
+def test_a_banned_nick_is_not_had_by_what_is_made_a_nick_of(server: Server) -> None:
+    root = server.enters("root", operator=True)
+    root.types("/server ban nick:troll")
+    for asked in ("troll", "troll!", "tr oll"):
+        with pytest.raises(Refused, match="You are banned from this server"):
+            server.enters(asked)
+
+
+def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: Server) -> None:
+    ada = server.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register a long secret")
+    desk = server.enters("desk", fingerprint="SHA256:op", operator=True)
+    desk.types("/login ada a long secret")
+    assert ada.session.person is desk.session.person
+    assert ada.session.person.operator
+    desk.goes(), ada.sees()
+    ada.types("/server stats")
+    assert ada.sees() == ["-- Only an operator of this server may do that."]
+
+
+def test_who_takes_an_operators_lost_place_by_a_password_is_none(server: Server) -> None:
+    desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
+    desk.types("/register a long secret")
+    assert desk.is_cut_off() is not None
+    assert desk.session.person.operator, "nobody bans them meanwhile"
+    phone = server.enters("phone")
+    phone.types("/login ada a long secret")
+    assert phone.nick == "ada"
+    assert not phone.session.person.operator

@@ -1,0 +1,529 @@
+"""Returning: whose connection is lost keeps their place, misses nothing and sees nothing twice."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat.actions.messages import say
+from chatd.chat.actions.resume import end
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
+from chatd.chat.model.session import Mark, Trace
+from chatd.store.memory import MemoryStore
+from tests.support.people import Reader, Server, Someone, finished
+
+ADA = "SHA256:ada"
+
+
+def words(lines: list[str]) -> list[str]:
+    """What others said, without times and what the server says."""
+    lines = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in lines]
+    said = (re.fullmatch(r"(?:   (?:\S+ )?\d\d:\d\d )?(?:\[\w+\] )?\w+: (.*)", x) for x in lines)
+    return [match[1] for match in said if match]
+
+
+def come_back(server: Server, **reader: Any) -> Someone:
+    """Come with ada's key again."""
+    return server.enters("ada", lobby=False, fingerprint=ADA, reader=Reader(**reader))
+
+
+def test_a_short_interruption_is_seen_by_nobody_and_nothing_is_missed() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/join attic"), bob.types("/join attic"), bob.sees()
+    bob.types("before")
+    assert words(ada.sees()) == ["before"]
+    assert ada.is_cut_off() is not None
+    assert bob.sees() == []
+    bob.types("one"), bob.types("two"), bob.types("/focus lobby"), bob.types("three")
+    back = come_back(server)
+    assert back.nick == "ada"
+    assert bob.sees() == ["-- What you type goes to lobby now."]
+    shown = back.sees()
+    assert shown[0] == "-- Welcome back, ada."
+    assert shown[1:] == [
+        "-- lobby, 1 new:",
+        "   13:46 bob: three",
+        "-- attic, 2 new:",
+        "   13:46 bob: one",
+        "   13:46 bob: two",
+    ]
+    bob.types("live")
+    assert back.sees() == ["[lobby] bob: live"]
+    back.types("here")
+    assert bob.sees() == ["[attic] ada: here"]
+
+
+def test_who_does_not_come_back_leaves() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    place = ada.is_cut_off()
+    assert place is not None
+    bob.sees()
+    end(server.chat, place, server.now)
+    assert bob.sees() == ["-- ada left"]
+    assert server.chat.people.find("ada") is None
+    assert len(server.chat.places) == 0
+    end(server.chat, place, server.now)
+    assert bob.sees() == []
+
+
+def test_a_place_that_was_taken_again_does_not_end_with_its_time() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    first = ada.is_cut_off()
+    assert first is not None
+    back = come_back(server)
+    second = back.is_cut_off()
+    end(server.chat, first, server.now)
+    assert server.chat.people.find("ada") is not None
+    bob.sees()
+    assert second is not None
+    end(server.chat, second, server.now)
+    assert bob.sees() == ["-- ada left"]
+
+
+def test_a_guest_takes_their_place_back_by_the_token() -> None:
+    server = Server()
+    guest, bob = server.enters(), server.enters("bob")
+    guest.types("/resume")
+    (told,) = guest.sees()[-1:]
+    token = told.split()[7]
+    assert told == (f"-- If you are cut off: /resume {token} takes you back within 2 minutes.")
+    guest.is_cut_off()
+    bob.types("psst"), bob.types("/dm guest1 alone"), bob.sees()
+    other = server.enters()
+    assert other.nick == "guest2"
+    other.types("/resume nonsense")
+    assert other.sees()[-1] == "-- There is no place with that token any more."
+    bob.sees()
+    other.types(f"/resume {token}")
+    shown = other.sees()
+    assert shown[:3] == ["-- Welcome back, guest1.", "-- lobby, 1 new:", "   13:46 bob: psst"]
+    assert shown[3] == "[bob -> you] alone"
+    assert shown[4].startswith("-- If you are cut off: /resume ")
+    assert bob.sees() == ["-- guest2 left"]
+    assert other.nick == "guest1"
+    again = server.enters()
+    again.types(f"/resume {token}")
+    assert again.sees()[-1] == "-- There is no place with that token any more.", "it works once"
+
+
+def test_a_token_takes_a_place_over_from_a_connection_that_seems_to_live() -> None:
+    server = Server()
+    guest = server.enters()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    guest.types(f"/resume {token}")
+    assert guest.sees() == ["-- That is your own place, and you are in it."]
+    other = server.enters()
+    other.types(f"/resume {token}")
+    assert guest.sees()[-1] == "-- Another connection has taken your place."
+    assert guest.reader.closed
+    assert guest.is_cut_off() is None, "it was nobody's connection any more"
+    assert other.nick == "guest1"
+    assert server.chat.people.find("guest1") is other.session.person
+
+
+def test_who_can_prove_nothing_leaves_at_once() -> None:
+    server = Server()
+    guest, bob = server.enters(), server.enters("bob")
+    bob.sees()
+    assert guest.is_cut_off() is None
+    assert bob.sees() == ["-- guest1 left"]
+
+
+def test_one_of_two_screens_is_no_place() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register")
+    also = server.enters("ada", fingerprint=ADA)
+    assert ada.is_cut_off() is None
+    assert also.is_cut_off() is not None
+
+
+def test_what_was_sent_but_has_not_arrived_is_shown_again() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    bob.types("one")
+    assert words(ada.sees()) == ["one"]
+    arrived = ada.session.mark()
+    bob.types("two"), bob.types("three")
+    assert words(ada.sees()) == ["two", "three"]
+    ada.reader.traced = Trace(arrived, owing=1.0)
+    assert ada.is_cut_off() is not None
+    assert words(come_back(server).sees()) == ["two", "three"]
+
+
+@pytest.mark.parametrize(
+    ("unreached", "shown"), [(0, 0), (1, 1), (10, 1), (11, 2), (20, 2), (21, 3)]
+)
+def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: int) -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for each in ("one", "two", "six"):
+        bob.types(each)
+        server.now += 1
+    ada.types("own"), ada.sees()
+    assert len(b"bob: two\r\n") == 10
+    ada.reader.traced = Trace(unreached=unreached)
+    ada.is_cut_off()
+    assert words(come_back(server).sees()) == ["one", "two", "six"][3 - shown :]
+
+
+def test_what_was_never_sent_is_not_among_the_bytes_that_have_not_arrived() -> None:
+    server = Server()
+    ada, bob, eve = (
+        server.enters("ada", fingerprint=ADA),
+        server.enters("bob"),
+        server.enters("eve"),
+    )
+    ada.types("/ignore eve")
+    bob.types("one"), ada.sees()
+    server.now += 1
+    eve.types("noise"), ada.sees()
+    ada.reader.traced = Trace(unreached=len(b"bob: one\r\n"))
+    ada.is_cut_off()
+    assert words(come_back(server).sees()) == ["one"]
+
+
+def test_what_was_edited_since_is_not_taken_for_the_bytes_that_have_not_arrived() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for each in ("one", "two", "six"):
+        bob.types(each), ada.sees()
+        server.now += 1
+    ada.reader.traced = Trace(unreached=len(b"bob: two\r\nbob: six\r\n"))
+    ada.is_cut_off()
+    bob.types("/edit six and many more words")
+    shown = words(come_back(server).sees())
+    assert shown[-2:] == ["two", "six and many more words (edited)"]
+
+
+def test_private_messages_that_have_not_arrived_are_shown_again() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    bob.types("/dm ada first")
+    arrived = ada.session.mark()
+    bob.types("/dm ada second"), bob.types("hello"), bob.types("/dm ada third")
+    ada.sees()
+    ada.reader.traced = Trace(arrived, owing=1.0)
+    ada.is_cut_off()
+    shown = come_back(server).sees()
+    assert words(shown) == ["hello"]
+    assert shown[-2:] == ["[bob -> you] second", "[bob -> you] third"]
+
+
+@pytest.mark.parametrize(
+    ("unreached", "back"),
+    [(0, []), (1, ["two"]), (18, ["two"]), (19, ["two", "hello"]), (31, ["one", "two", "hello"])],
+)
+def test_bytes_that_have_not_arrived_may_be_of_private_messages(
+    unreached: int, back: list[str]
+) -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for line in ("/dm ada one", "hello", "/dm ada two"):
+        bob.types(line), ada.sees()
+        server.now += 1
+    assert len(b"[bob -> you] two\r\n") == 18
+    ada.reader.traced = Trace(unreached=unreached)
+    ada.is_cut_off()
+    shown = come_back(server).sees()
+    assert [w for w in ("one", "two", "hello") if any(row.endswith(w) for row in shown)] == back
+
+
+def test_all_that_waited_for_somebody_waits_again_when_it_has_not_arrived() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    for number in range(MAIL):
+        bob.types(f"/dm ada {number}")
+    back = come_back(server)
+    back.reader.traced = Trace(Mark({}, 0), owing=1.0)
+    back.sees(), back.is_cut_off()
+    shown = come_back(server).sees()
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+
+
+def test_a_dead_connection_is_taken_over_at_once() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    arrived = ada.session.mark()
+    bob.types("into the void")
+    ada.sees()
+    ada.reader.traced = Trace(arrived, owing=DEAD_SECONDS)
+    back = come_back(server)
+    assert words(back.sees()) == ["into the void"]
+    assert back.nick == "ada"
+    assert ada.reader.closed
+    bob.sees()
+    assert ada.is_cut_off() is None
+    assert bob.sees() == []
+
+
+def runs(server: Server, *, listens: bool) -> Someone:
+    """A program that says it is ada with her login, or (not listening) a pipe with her key."""
+    visitor = Visitor("ada", account="ada") if listens else Visitor("ada", fingerprint=ADA)
+    reader = Reader()
+    reader.comes_back = False
+    entered = finished(server.chat.enter(visitor, reader, server.now, listens=listens))
+    assert isinstance(entered, tuple)
+    return Someone(server, entered[0], reader)
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: bool) -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register")
+    ada.is_cut_off()
+    other = runs(server, listens=listens)
+    assert other.session.person is ada.session.person
+    back = come_back(server)
+    assert back.sees()[0] == "-- Welcome back, ada."
+    assert not other.reader.closed
+    assert other.session in back.session.person.sessions
+
+
+def test_what_a_program_was_told_alone_waits_for_its_owner_who_was_cut_off() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register")
+    ada.is_cut_off()
+    program = runs(server, listens=True)
+    bob.types("/dm ada alone")
+    assert program.sees() == ["[bob -> you] alone"]
+    assert come_back(server).sees()[1:] == ["[bob -> you] alone"]
+
+
+def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    place = ada.is_cut_off()
+    assert place is not None
+    bob.types("unread")
+    runs(server, listens=False).goes()
+    end(server.chat, place, server.now)
+    again = come_back(server)
+    assert server.chat.profiles.read(again.session.person, server.chat.lobby) == 0
+
+
+def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    runs(server, listens=False)
+    arrived = ada.session.mark()
+    bob.types("into the void"), ada.sees()
+    ada.reader.traced = Trace(arrived, owing=DEAD_SECONDS)
+    assert words(come_back(server).sees()) == ["into the void"]
+    assert ada.reader.closed
+
+
+def test_a_guest_with_a_key_whose_connection_lives_is_somebody_else() -> None:
+    server = Server()
+    server.enters("ada", fingerprint=ADA)
+    assert come_back(server).nick == "ada2"
+
+
+def test_a_guest_with_a_key_comes_back_although_another_with_it_has_left() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    window = come_back(server)
+    assert window.nick == "ada2"
+    window.types("/quit")
+    assert ada.is_cut_off() is not None
+    bob.types("hello")
+    back = come_back(server)
+    assert back.nick == "ada"
+    assert words(back.sees()) == ["hello"]
+
+
+def test_two_guests_with_one_key_come_back_both() -> None:
+    server = Server()
+    both = [server.enters("ada", fingerprint=ADA) for _ in range(2)]
+    assert all(each.is_cut_off() for each in both)
+    assert {come_back(server).nick for _ in range(2)} == {"ada", "ada2"}
+    assert come_back(server).nick == "ada3"
+
+
+def test_what_waits_for_a_guest_alone_has_a_bound() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    for number in range(MAIL):
+        bob.types(f"/dm ada {number}")
+    bob.sees()
+    bob.types("/dm ada one more")
+    assert bob.sees() == ["-- ada is not reading now; try again later."]
+    shown = come_back(server).sees()
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+
+
+def test_a_private_message_to_somebody_with_an_account_waits_as_mail() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register")
+    ada.is_cut_off()
+    bob.sees()
+    bob.types("/dm ada psst")
+    assert bob.sees() == ["[you -> ada] psst", "-- ada is not here now, and will be shown it then."]
+    assert "[bob -> you] psst" in come_back(server).sees()
+
+
+def test_what_somebody_ignored_writes_meanwhile_does_not_wait() -> None:
+    server = Server()
+    ada, eve = server.enters("ada", fingerprint=ADA), server.enters("eve")
+    ada.types("/register"), ada.types("/ignore eve")
+    ada.is_cut_off()
+    eve.sees()
+    eve.types("/dm ada boo")
+    assert eve.sees() == ["[you -> ada] boo", "-- ada is not here now, and will be shown it then."]
+    assert come_back(server).sees() == ["-- Welcome back, ada."]
+
+
+def test_who_was_kicked_meanwhile_is_told() -> None:
+    server = Server()
+    bob = server.enters("bob")
+    bob.types("/join attic")
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/join attic")
+    ada.is_cut_off()
+    bob.types("/kick ada too quiet")
+    shown = come_back(server).sees()
+    assert shown == ["-- Welcome back, ada.", "-- You were kicked from attic by bob (too quiet)."]
+
+
+def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
+    server = Server(MemoryStore(2 * RECALLED))
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    for number in range(RECALLED + 7):
+        say(server.chat, bob.session, str(number), server.now)
+    shown = come_back(server).sees()
+    assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
+    assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
+
+
+def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_shown() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    for room in "abc":
+        ada.types(f"/join {room}"), bob.types(f"/join {room}")
+    ada.is_cut_off()
+    for room in "abc":
+        bob.types(f"/focus {room}")
+        for number in range(400):
+            say(server.chat, bob.session, f"{room}{number} {'x' * 100}", server.now)
+    bob.types("/dm ada alone")
+    back = come_back(server, room=0)
+    back.drains()
+    shown = back.sees()
+    told = [line for line in shown if line.startswith("-- ")]
+    assert told[1] == "-- a, 400 new:"
+    assert "-- c, 0 new, after 400 more that /history has:" in told
+    assert shown[-1] == "[bob -> you] alone"
+
+
+@pytest.mark.parametrize(("kept", "gone"), [(0, "5 messages that were"), (4, "1 message that was")])
+def test_what_the_store_has_no_more_is_counted(kept: int, gone: str) -> None:
+    server = Server(MemoryStore(kept))
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    bob.types("before"), ada.sees()
+    ada.is_cut_off()
+    for number in range(5):
+        bob.types(str(number))
+    shown = come_back(server).sees()
+    are = "is" if kept else "are"
+    assert shown[1] == f"-- lobby: {gone} said meanwhile {are} not kept any more."
+    assert words(shown) == [str(number) for number in range(5 - kept, 5)]
+
+
+def test_who_comes_back_while_nothing_can_be_read_keeps_the_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    bob.types("hello")
+
+    async def fails(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as ill:
+        ill.setattr(server.chat.archive, "before", fails)
+        with pytest.raises(OSError, match="gone"):
+            come_back(server)
+    assert ada.session.person.sessions == []
+    assert words(come_back(server).sees()) == ["hello"]
+
+
+def test_too_many_places_of_one_address_give_way() -> None:
+    server = Server()
+    bob = server.enters("bob")
+    everyone = [
+        server.enters(f"p{number}", fingerprint=f"SHA256:{number}")
+        for number in range(PLACES_PER_ADDRESS + 1)
+    ]
+    bob.sees()
+    for each in everyone:
+        assert each.is_cut_off() is not None
+    assert bob.sees() == ["-- p0 left"]
+    assert len(server.chat.places) == PLACES_PER_ADDRESS
+
+
+def test_lost_again_before_anything_was_shown() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.is_cut_off()
+    bob.types("one"), bob.types("/dm ada alone")
+    place = server.chat.places.get(ada.session.person)
+    assert place is not None
+    arrived = dict(place.read)
+    again = server.enters("ada", lobby=False, fingerprint=ADA)
+    again.sees()
+    again.reader.traced = Trace(Mark(arrived, 0))
+    again.is_cut_off()
+    bob.types("two")
+    assert words(come_back(server).sees()) == ["one", "two"]
+
+
+@given(
+    steps=st.lists(
+        st.sampled_from(["say", "say", "elsewhere", "cut", "back", "turn"]), max_size=40
+    ),
+    sees_own=st.booleans(),
+)
+def test_everything_is_shown_once_and_in_order(steps: list[str], sees_own: bool) -> None:
+    server = Server()
+    bob = server.enters("bob")
+    bob.types("/join attic"), bob.types("/focus lobby")
+    ada = come_back(server, sees_own=sees_own)
+    ada.types("/join lobby"), ada.types("/join attic")
+    here, said, shown = True, {"lobby": [""], "attic": [""]}, list[str]()
+    for number, step in enumerate(steps):
+        if step in ("say", "elsewhere"):
+            room = "attic" if step == "elsewhere" else "lobby"
+            bob.types(f"/focus {room}"), bob.types(f"{room}{number}")
+            said[room].append(f"{room}{number}")
+        elif step == "turn":
+            server.end_turn()
+        elif step == "cut" and here:
+            shown += words(ada.sees())
+            ada.is_cut_off()
+            here = False
+        elif step == "back" and not here:
+            ada = come_back(server, sees_own=sees_own)
+            here = True
+    if not here:
+        ada = come_back(server, sees_own=sees_own)
+    shown += words(ada.sees())
+    for room, expected in said.items():
+        assert [each for each in shown if each.startswith(room)] == expected[1:]

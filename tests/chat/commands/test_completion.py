@@ -1,0 +1,145 @@
+"""Completion: what the word before the cursor may become, and in which order it is offered."""
+
+import pytest
+
+from chatd.chat.commands import COMMANDS, completion
+from chatd.chat.commands.command import Takes
+from chatd.chat.commands.completion import complete
+from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
+from tests.support.people import Server, Someone
+
+
+def offered(someone: Someone, before: str) -> list[str]:
+    """The whole of what would stand there with each choice."""
+    found = complete(someone.server.chat, someone.session, before)
+    return [before[: found.start] + choice for choice in found.choices]
+
+
+def hall() -> tuple[Someone, Someone, Someone, Someone]:
+    """Ada, and three others whose nicks begin alike."""
+    server = Server()
+    return (
+        server.enters("ada"),
+        server.enters("bob"),
+        server.enters("Bella"),
+        server.enters("bernd"),
+    )
+
+
+def test_who_spoke_last_comes_first_and_then_who_came_last() -> None:
+    ada, bob, bella, _bernd = hall()
+    assert offered(ada, "b") == ["bernd: ", "Bella: ", "bob: "]
+    bob.types("hello")
+    ada.server.now += 1
+    bella.types("hello")
+    assert offered(ada, "b") == ["Bella: ", "bob: ", "bernd: "]
+    assert offered(ada, "BO") == ["bob: "]
+
+
+def test_within_a_line_a_nick_stands_without_a_colon() -> None:
+    ada, *_others = hall()
+    assert offered(ada, "hello bo") == ["hello bob "]
+    assert offered(ada, "//hello bo") == ["//hello bob "]
+
+
+def test_nobody_is_offered_themselves_or_whom_they_ignore() -> None:
+    ada, *_others = hall()
+    assert offered(ada, "a") == []
+    ada.types("/ignore bob")
+    assert offered(ada, "bo") == []
+    assert offered(ada, "/unignore b") == ["/unignore bob "]
+    assert offered(ada, "/unignore be") == []
+
+
+def test_an_empty_line_offers_everybody() -> None:
+    ada, *_others = hall()
+    assert offered(ada, "") == ["bernd: ", "Bella: ", "bob: "]
+
+
+def test_commands_are_offered_to_who_may_use_them() -> None:
+    ada, *_others = hall()
+    assert offered(ada, "/jo") == ["/join "]
+    assert offered(ada, "/JO") == ["/join "]
+    assert offered(ada, "/ki") == []
+    ada.types("/join attic")
+    assert offered(ada, "/ki") == ["/kick "]
+    assert len(offered(ada, "/")) > 10
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/dm bo", ["/dm bob "]),
+        ("/MSG bo", ["/MSG bob "]),
+        ("/w bo", ["/w bob "]),
+        ("/dm bob he said be", ["/dm bob he said bernd ", "/dm bob he said Bella "]),
+        ("/me waves at bo", ["/me waves at bob "]),
+        ("/whois bo", ["/whois bob "]),
+        ("/whois bob bo", []),
+        ("/help he", ["/help help "]),
+        ("/set th", ["/set theme "]),
+        ("/set theme m", ["/set theme mono "]),
+        ("/set plain o", ["/set plain on ", "/set plain off "]),
+        ("/set timezone E", []),
+        ("/set nothing o", []),
+        ("/room sh", ["/room shouting "]),
+        ("/room shouting w", ["/room shouting warn "]),
+        ("/room lasting of", ["/room lasting off "]),
+        ("/nick bo", []),
+        ("/quit bo", ["/quit bob "]),
+        ("/nonsense bo", []),
+        ("/ bo", []),
+        ("/back bo", []),
+    ],
+)
+def test_what_a_command_takes_is_offered(before: str, after: list[str]) -> None:
+    ada, *_others = hall()
+    assert offered(ada, before) == after
+
+
+def test_the_fullest_rooms_come_first_and_hidden_ones_not_at_all() -> None:
+    ada, bob, bella, _bernd = hall()
+    bob.types("/join attic"), bella.types("/join attic")
+    bob.types("/join arbour")
+    bob.types("/join alcove"), bob.types("/room private on")
+    assert offered(ada, "/join a") == ["/join attic ", "/join arbour "]
+    assert offered(ada, "/join ") == ["/join lobby ", "/join attic ", "/join arbour "]
+
+
+def test_one_leaves_and_looks_back_into_rooms_of_ones_own() -> None:
+    ada, bob, *_others = hall()
+    bob.types("/join attic"), ada.types("/join arbour")
+    for command in ("/leave", "/part", "/focus", "/history", "/history 5"):
+        assert offered(ada, f"{command} a") == [f"{command} arbour "]
+
+
+def test_who_wrote_to_one_alone_is_offered_from_wherever_they_are() -> None:
+    ada, bob, *_others = hall()
+    bob.types("/join attic"), bob.types("/leave lobby")
+    assert offered(ada, "/dm b") == ["/dm bernd ", "/dm Bella ", "/dm bob "]
+    ada.server.enters("bridget", lobby=False)
+    bob.types("/dm ada psst")
+    assert offered(ada, "/dm b")[2:] == ["/dm bob ", "/dm bridget "]
+
+
+def test_in_no_room_there_are_still_people() -> None:
+    ada, *_others = hall()
+    ada.types("/leave")
+    assert offered(ada, "bo") == ["bob: "]
+
+
+def test_only_so_much_is_looked_at_and_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert COMPLETIONS <= COMPLETED_FROM
+    monkeypatch.setattr(completion, "COMPLETED_FROM", 2)
+    ada, *_others = hall()
+    assert offered(ada, "b") == ["bernd: ", "Bella: "]
+    monkeypatch.setattr(completion, "COMPLETIONS", 1)
+    assert offered(ada, "b") == ["bernd: "]
+
+
+def test_every_command_that_names_somebody_or_a_room_offers_them() -> None:
+    for command in COMMANDS:
+        first = command.arguments.replace("[", "").replace("]", "").partition(" ")[0]
+        if first in ("NICK", "ROOM"):
+            known = (Takes.NICK, Takes.IGNORED, Takes.ROOM, Takes.OWN_ROOM)
+            assert command.argument(0) in known, command.name

@@ -1,0 +1,564 @@
+"""Passwords: what one may be, and accounts that are proved by one."""
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat.actions.login import log_in
+from chatd.chat.commands import receive
+from chatd.chat.commands.accounts import may_hold_secret
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.entry.passwords import check_new, prepared
+from chatd.chat.events import Refused
+from chatd.chat.limits import CHECKS_WAITING, LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES
+from chatd.chat.model.session import Trace
+from chatd.chat.records.accounts import Account
+from chatd.store.memory import MemoryStore
+from tests.chat.delivery.test_slow_store import Later
+from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
+from tests.support.passwords import Checker
+from tests.support.people import Reader, Server, Someone, finished
+
+SECRET = "correct horse"
+#: What nobody is ever shown.
+HELD = "kept:"
+
+
+def owner(server: Server, nick: str = "ada", password: str = SECRET) -> Someone:
+    """Somebody who has made a nick their own by a password, and is here."""
+    someone = server.enters(nick)
+    someone.types(f"/register {password}")
+    assert someone.sees()[-1] == (
+        f"-- {nick} is yours now: who says /login {nick} and your password is {nick},"
+        " and nobody else can be."
+    )
+    return someone
+
+
+def account(server: Server, nick: str = "ada") -> Account:
+    found = server.chat.accounts.get(nick)
+    assert found is not None
+    return found
+
+
+# What a password may be ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "same"),
+    [
+        ("correct horse", "correct horse"),
+        ("  correct horse ", "correct horse"),
+        ("correct\u3000horse", "correct horse"),
+        ("cafe\u0301 au lait", "café au lait"),
+        ("Großes Pferd", "Großes Pferd"),
+        ("😀 smile 😀 smile", "😀 smile 😀 smile"),
+    ],
+)
+def test_a_password_has_one_form(typed: str, same: str) -> None:
+    assert prepared(typed) == same
+    assert check_new(typed, "ada") == same
+
+
+def test_capitals_and_accents_count() -> None:
+    assert len({prepared(each) for each in ("Secretly", "secretly", "sécretly", "ſecretly")}) == 4
+
+
+@given(st.text())
+def test_any_text_is_a_password_in_one_form_or_none(text: str) -> None:
+    once = prepared(text)
+    if once is not None:
+        assert prepared(once) == once
+        assert prepared(f"  {text} ") == once
+        assert len(once.encode()) <= PASSWORD_BYTES
+
+
+@pytest.mark.parametrize(
+    ("password", "told"),
+    [
+        ("", "A password has at most 256 bytes, and only characters that can be seen."),
+        ("7 chars", "A password has at least 8 characters."),
+        ("x      ", "A password has at least 8 characters."),
+        ("x" * (PASSWORD_BYTES + 1), "A password has at most 256 bytes"),
+        ("é" * (PASSWORD_BYTES // 2 + 1), "A password has at most 256 bytes"),
+        ("a\u200db\u200dc\u200dd\u200de", "only characters that can be seen."),
+        ("Lovelace", "Your nick is the first password that somebody would try."),
+    ],
+)
+def test_what_is_no_password(password: str, told: str) -> None:
+    with pytest.raises(Refused, match=told) as refused:
+        check_new(password, "lovelace")
+    assert refused.value.code == "bad-password"
+
+
+def test_the_longest_and_the_shortest_password() -> None:
+    for password in ("x" * PASSWORD_BYTES, "é" * (PASSWORD_BYTES // 2), "8 chars!"):
+        assert check_new(password, "ada") == password
+
+
+# Making an account --------------------------------------------------------------------------------
+
+
+def test_who_has_no_key_has_an_account_by_a_password() -> None:
+    store = MemoryStore()
+    server = Server(store)
+    ada = owner(server)
+    ada.goes()
+    again = Server(store)
+    guest = again.enters()
+    guest.types("/nick ada")
+    assert guest.sees()[-1] == "-- ada is registered; /login ada if it is yours."
+    guest.types(f"/login ada {SECRET}")
+    assert guest.sees() == ["-- You are now known as ada.", "-- You are logged in as ada."]
+    assert guest.session.person.account == "ada"
+
+
+def test_a_password_is_asked_for_twice() -> None:
+    server = Server()
+    ada = server.enters("ada")
+    ada.reader.answers = [SECRET, SECRET]
+    ada.types("/register")
+    assert ada.reader.asked == ["New password, secretly", "The same again, secretly"]
+    assert account(server).password == HELD + SECRET
+    ada.sees()
+    for answers in ([SECRET, "another one"], ["", SECRET], [SECRET, ""]):
+        bob = server.enters("bob")
+        bob.reader.answers = answers
+        bob.types("/register")
+        assert bob.sees()[-1].endswith("nothing has changed.")
+        assert bob.session.person.account is None
+        bob.goes()
+
+
+def test_who_cannot_register_is_asked_nothing() -> None:
+    server = Server()
+    owner(server)
+    guest, ada = server.enters(), server.enters("ada2", fingerprint=OTHER)
+    for someone in (guest, ada):
+        someone.types("/register")
+        assert someone.reader.asked == []
+    guest.types(f"/register {SECRET}")
+    assert guest.sees()[-1] == "-- Choose a nick first: /nick NAME."
+
+
+def test_who_has_a_key_may_have_a_password_too() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types(f"/register {SECRET}")
+    assert "who comes with your ssh key, or knows your password, is ada" in ada.sees()[-1]
+    ada.types("/keys")
+    assert ada.sees()[1:] == [
+        f"   1. {ADA}, since 1970-01-12",
+        "   a password, which /password changes",
+    ]
+    ada.types("/keys remove 1"), ada.types("/password off")
+    assert ada.sees() == [
+        f"-- {ADA} is no key of ada any more.",
+        "-- You have no key: without a password nothing proves you.",
+    ]
+    ada.types("/keys add this"), ada.types("/password OFF"), ada.types("/password off")
+    assert ada.sees() == [
+        f"-- {ADA} is a key of ada now.",
+        "-- ada has no password any more.",
+        "-- You have no password here.",
+    ]
+    ada.types("/keys remove 1")
+    assert ada.sees() == ["-- That is your only key: without it you could not come back."]
+
+
+def test_a_password_is_changed() -> None:
+    server = Server()
+    ada = owner(server)
+    ada.types("/password something else")
+    assert ada.sees() == ["-- That is the password of ada now."]
+    ada.reader.answers = ["a third one", "a third one"]
+    ada.types("/password")
+    assert account(server).password == HELD + "a third one"
+    for wrong in ("/password short", "/password ada"):
+        ada.types(wrong)
+    assert account(server).password == HELD + "a third one"
+    guest = server.enters()
+    guest.types("/password something")
+    assert guest.sees()[-1].startswith("-- You have no account;")
+
+
+def test_only_so_many_passwords_are_set_from_one_address() -> None:
+    server = Server()
+    ada = owner(server)
+    for _ in range(NEW_PASSWORDS.burst - 1):
+        ada.types("/password another one")
+    ada.sees()
+    ada.types("/password another one")
+    told = "-- Many passwords were set from your address; try again in 10 s."
+    assert ada.sees() == [told]
+    bob = server.enters("bob", address="203.0.113.5")
+    bob.types(f"/register {SECRET}")
+    assert "bob is yours now" in bob.sees()[-1]
+
+
+# Logging in ---------------------------------------------------------------------------------------
+
+
+def test_who_logs_in_while_they_are_here_is_one_person_on_two_screens() -> None:
+    server = Server()
+    ada, bob = owner(server), server.enters("bob")
+    ada.types("/join attic"), ada.sees()
+    guest = server.enters()
+    bob.sees(), ada.sees()
+    guest.reader.answers = [SECRET]
+    guest.types("/login Ada")
+    assert guest.reader.asked == ["Password of ada, secretly"]
+    assert guest.sees()[-1] == "-- You are logged in as ada."
+    assert guest.session.person is ada.session.person
+    assert bob.sees() == ["-- guest1 left"]
+    guest.types("from here")
+    assert ada.sees() == ["-- guest1 left", "ada: from here"]
+
+
+def test_who_logs_in_has_what_waits_for_them_and_what_they_were() -> None:
+    store = MemoryStore()
+    server = Server(store)
+    ada, bob = owner(server), server.enters("bob")
+    ada.types("/join attic"), ada.goes(), bob.sees()
+    bob.types("/dm ada are you there?"), bob.sees()
+    guest = server.enters()
+    guest.types("/join attic"), bob.types("/join attic"), bob.sees(), guest.sees()
+    guest.types(f"/login ada {SECRET}")
+    assert guest.sees() == [
+        "-- You are now known as ada.",
+        "-- ada is the owner of attic now",
+        "[bob -> you] are you there?",
+        "-- You are logged in as ada.",
+    ]
+    assert bob.sees() == ["-- guest1 is now known as ada", "-- ada is the owner of attic now"]
+
+
+def test_who_logs_in_under_their_own_nick_in_other_letters_has_it_as_it_was_registered() -> None:
+    server = Server(checker=Checker(ada=SECRET))
+    guest = server.enters("ADA")
+    guest.types(f"/login ada {SECRET}")
+    assert guest.sees()[-2:] == ["-- You are now known as ada.", "-- You are logged in as ada."]
+
+
+def test_an_owner_under_another_nick_logs_in_under_it() -> None:
+    server = Server()
+    ada = owner(server)
+    ada.types("/nick lovelace"), ada.sees()
+    guest = server.enters()
+    guest.types(f"/login ada {SECRET}")
+    assert guest.sees()[-1] == "-- You are logged in as ada, and called lovelace."
+
+
+def test_who_logs_in_has_what_they_have_set() -> None:
+    server = Server()
+    ada = owner(server)
+    ada.types("/set theme mono"), ada.goes()
+    guest = server.enters()
+    guest.types(f"/login ada {SECRET}")
+    assert guest.session.preferences.theme == "mono"
+    also = server.enters()
+    also.types(f"/login ada {SECRET}")
+    assert also.session.preferences.theme == "mono"
+
+
+def test_who_comes_by_ssh_with_another_key_is_told_how_to_add_it() -> None:
+    server = Server()
+    ada = owner(server)
+    laptop = server.enters("ada", fingerprint=OTHER)
+    assert laptop.nick == "ada2"
+    laptop.types(f"/login ada {SECRET}")
+    assert laptop.sees()[-1] == (
+        "-- You are logged in as ada; /keys add this lets your ssh key do it next time."
+    )
+    laptop.types("/keys add this")
+    assert laptop.sees()[-1] == f"-- {OTHER} is a key of ada now."
+    assert server.enters("x", fingerprint=OTHER).session.person is ada.session.person
+    ada.types("/keys add this")
+    assert ada.sees()[-1] == "-- You came without an ssh key."
+
+
+def test_who_asks_for_a_nick_with_a_password_is_told_how_to_prove_it() -> None:
+    server = Server()
+    owner(server, "lola").goes()
+    guest = server.enters()
+    guest.types("/nick 1ola")
+    told = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
+    assert guest.sees()[-1] == told
+    entered = finished(server.chat.enter(Visitor("Lola"), Reader(), server.now))
+    assert isinstance(entered, tuple)
+    assert entered[1] == "Lola is registered; you are Lola2. /login lola if it is yours."
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("/login", "-- How to use it: /login NICK [PASSWORD]"),
+        ("/login bob", "-- There is no account bob; /register makes one."),
+        ("/login a/b secret", "-- A nick has letters and digits"),
+        ("/login key x", "-- key has no password; its owner has an ssh key."),
+        ("/login ada", "-- You said nothing, so nothing has changed."),
+        ("/login ada wrong", "-- That is not the password of ada."),
+        (f"/login ada {'x' * 500}", "-- That is not the password of ada."),
+        ("/login ada \u200d", "-- That is not the password of ada."),
+    ],
+)
+def test_who_is_not_logged_in(line: str, told: str) -> None:
+    server = Server()
+    owner(server).goes()
+    key = server.enters("key", fingerprint=ADA)
+    key.types("/register")
+    guest = server.enters()
+    guest.types(line)
+    assert guest.sees()[-1].startswith(told)
+    assert guest.session.person.account is None
+    ada = server.enters()
+    ada.types(f"/login ada {SECRET}"), ada.sees()
+    ada.types(f"/login ada {SECRET}")
+    assert ada.sees() == ["-- You have an account: ada."]
+
+
+def test_wrong_passwords_are_slowed_and_the_question_is_not_even_asked() -> None:
+    server = Server()
+    owner(server).goes()
+    eve = server.enters(address="203.0.113.5")
+    for _ in range(LOGIN_TRIES):
+        eve.types("/login ada wrong")
+    eve.sees()
+    for line in ("/login ada", f"/login ada {SECRET}"):
+        eve.types(line)
+        assert eve.sees() == ["-- There were too many wrong passwords; try again in 1 s."]
+    assert eve.reader.asked == []
+    ada = server.enters()
+    ada.types(f"/login ada {SECRET}")
+    assert ada.sees()[-1] == "-- You are logged in as ada.", "from where she registered"
+    server.now += 1
+    eve.types(f"/login ada {SECRET}")
+    assert eve.sees()[-1] == "-- You are logged in as ada."
+
+
+def test_the_time_counts_at_which_the_answer_came() -> None:
+    server = Server()
+    owner(server).goes()
+    eve = server.enters(address="203.0.113.5")
+    for _ in range(LOGIN_TRIES - 1):
+        eve.types("/login ada wrong")
+    eve.reader.answers, eve.reader.now = ["wrong"], server.now + 100
+    eve.types("/login ada"), eve.sees()
+    server.now += 100
+    eve.types("/login ada")
+    assert eve.sees() == ["-- There were too many wrong passwords; try again in 1 s."]
+
+
+class SlowHasher:
+    """Is not done before one says so."""
+
+    async def hash(self, password: str) -> str:
+        await Later()
+        return HELD + password
+
+    async def matches(self, kept: str, password: str) -> bool:
+        await Later()
+        return kept == HELD + password
+
+
+def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
+    server = Server()
+    owner(server).goes()
+    server.chat.logins._hasher = SlowHasher()
+    logins = server.chat.logins
+    waiting: list[Generator[Any, Any, Account]] = []
+
+    def begin(address: str) -> None:
+        steps = logins.prove("ada", SECRET, address, server.now + len(waiting) * 100).__await__()
+        next(steps)
+        waiting.append(steps)
+
+    for number in range(CHECKS_WAITING):
+        begin(f"198.51.100.{number}")
+    with pytest.raises(Refused, match="Many people are logging in now"):
+        begin("203.0.113.1")
+    begin("192.0.2.1")
+    for steps in waiting:
+        with pytest.raises(StopIteration):
+            next(steps)
+    waiting.clear()
+    server.now += 10_000
+    begin("203.0.113.1")
+    waiting[0].close()
+    assert logins._waiting == 0
+
+
+def test_who_goes_while_their_password_is_checked_leaves_nothing_behind() -> None:
+    server = Server()
+    owner(server).goes()
+    server.chat.logins._hasher = SlowHasher()
+    guest = server.enters()
+    steps = log_in(server.chat, guest.session, "ada", SECRET, server.now).__await__()
+    next(steps)
+    guest.goes()
+    with pytest.raises(StopIteration):
+        next(steps)
+    assert len(server.chat.people) == 0
+    assert server.chat.entrance.owner_here(account(server)) is None
+    assert server.chat.people.is_free(account(server).name)
+
+
+def test_what_is_changed_meanwhile_stays_changed() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees()
+    server.chat.logins._hasher = SlowHasher()
+    waited_for = receive(server.chat, ada.session, f"/password {SECRET}", server.now)
+    assert waited_for is not None
+    steps = waited_for.__await__()
+    next(steps)
+    also = server.enters("x", fingerprint=ADA)
+    also.types(f"/keys add {PUBLIC}")
+    with pytest.raises(StopIteration):
+        next(steps)
+    assert len(account(server).keys) == 2
+    assert account(server).password == HELD + SECRET
+
+
+def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() -> None:
+    server = Server()
+    ada, bob = owner(server), server.enters("bob")
+    ada.types("/join attic"), bob.types("/join attic"), bob.sees(), ada.sees()
+    assert ada.is_cut_off() is not None
+    bob.types("are you there?"), bob.types("/dm ada hello")
+    bob.sees()
+    guest = server.enters()
+    bob.sees(), guest.sees()
+    guest.types(f"/login ada {SECRET}")
+    assert guest.sees() == [
+        "-- Welcome back, ada.",
+        "-- attic, 1 new:",
+        "   13:46 bob: are you there?",
+        "[bob -> you] hello",
+        "-- You are logged in as ada.",
+    ]
+    assert bob.sees() == ["-- guest1 left"]
+    guest.types("I am")
+    assert bob.sees() == ["ada: I am"]
+    assert guest.session.focus is not None
+
+
+def test_who_logs_in_takes_over_from_a_connection_that_answers_no_more() -> None:
+    server = Server()
+    ada = owner(server)
+    ada.reader.traced = Trace(owing=1000.0)
+    guest = server.enters()
+    guest.sees(), guest.types(f"/login ada {SECRET}")
+    assert "-- Welcome back, ada." in guest.sees()
+    assert ada.reader.closed
+    assert guest.session.person.sessions == [guest.session]
+
+
+def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
+    server = Server()
+    owner(server).goes()
+    guest, bob = server.enters(), server.enters("bob")
+    tokens = [server.chat.places.token(each.session.person) for each in (guest, bob)]
+    guest.types(f"/login ada {SECRET}"), bob.types(f"/register {SECRET}")
+    guest.is_cut_off(), bob.is_cut_off()
+    eve = server.enters()
+    for token in tokens:
+        eve.types(f"/resume {token}")
+        assert eve.sees()[-1] == "-- There is no place with that token any more."
+
+
+def test_nor_does_a_key_that_was_not_added_to_it() -> None:
+    server = Server()
+    owner(server).goes()
+    laptop = server.enters("x", fingerprint=OTHER)
+    laptop.types(f"/login ada {SECRET}"), laptop.is_cut_off()
+    assert server.enters("x", fingerprint=OTHER).session.person.account is None
+
+
+# Who is known elsewhere ---------------------------------------------------------------------------
+
+
+def test_who_is_known_elsewhere_has_the_account_of_that_name() -> None:
+    server = Server(checker=Checker(ada="from elsewhere"))
+    guest = server.enters()
+    guest.types("/login ada wrong")
+    assert guest.sees()[-1] == "-- That is not the password of ada."
+    guest.types("/login ada from elsewhere")
+    assert guest.sees() == ["-- You are now known as ada.", "-- You are logged in as ada."]
+    assert account(server).outside
+    guest.types("/keys")
+    assert guest.sees()[1:] == ["   a password that is kept elsewhere"]
+    guest.types("/password one of my own"), guest.sees(), guest.goes()
+    for password in ("one of my own", "from elsewhere"):
+        again = server.enters()
+        again.types(f"/login ada {password}")
+        assert again.sees()[-1] == "-- You are logged in as ada."
+        again.types("/password off" if password == "from elsewhere" else "/away"), again.sees()
+        again.goes()
+    assert account(server).has_password
+    other = server.enters("ada")
+    assert other.nick == "ada2"
+
+
+def test_a_nick_that_somebody_has_here_is_not_given_to_who_is_called_so_elsewhere() -> None:
+    server = Server(checker=Checker(ada="from elsewhere", bob="from elsewhere", guest9="long one"))
+    owner(server)
+    bob, guest = server.enters("bob"), server.enters()
+    guest.types("/login ada from elsewhere"), guest.types("/login bob from elsewhere")
+    guest.types("/login guest9 long one")
+    assert guest.sees()[-3:] == [
+        "-- ada is registered, or looks like a nick that is.",
+        "-- bob is taken, or looks like a nick that is.",
+        "-- guest9 is taken, or looks like a nick that is.",
+    ]
+    bob.types("/login bob from elsewhere")
+    assert bob.sees()[-1] == "-- You are logged in as bob."
+
+
+def test_a_checker_that_is_ill_is_said_to_be() -> None:
+    checker = Checker(ada="from elsewhere")
+    server = Server(checker=checker)
+    owner(server).goes()
+    checker.ill = True
+    guest = server.enters()
+    guest.types("/login bob something")
+    told = "-- Passwords cannot be checked now; who runs this server finds why in its log."
+    assert guest.sees()[-1] == told
+    guest.types(f"/login ada {SECRET}")
+    assert guest.sees()[-1] == "-- You are logged in as ada.", "she is known here"
+
+
+# Secrets ------------------------------------------------------------------------------------------
+
+
+def test_a_password_is_shown_to_nobody() -> None:
+    server = Server()
+    bob = server.enters("bob")
+    ada = owner(server)
+    ada.reader.answers = [SECRET] * 2
+    lines = (f"/register {SECRET}", f"/password {SECRET}", "/password", "/keys", "/whois ada")
+    for line in (*lines, f"/login ada {SECRET}", "/history", "/search correct"):
+        ada.types(line)
+    for told in (*ada.sees(), *bob.sees()):
+        assert "horse" not in told
+        assert HELD not in told
+
+
+def test_who_remembers_lines_can_tell_those_with_a_password() -> None:
+    for line in ("/login ada secret", "/LOGIN ada", "/password x", "/register x"):
+        assert may_hold_secret(line)
+    for line in ("/registers", "/keys add this", "hello", "/register", "/dm ada /login"):
+        assert not may_hold_secret(line)
+
+
+def test_a_right_password_for_a_nick_that_somebody_carries_makes_nobody_wait() -> None:
+    server = Server(checker=Checker(ada=SECRET))
+    server.enters("ada")
+    owner = server.enters("me", address="198.51.100.7")
+    owner.sees()
+    for _ in range(2 * LOGIN_TRIES):
+        owner.types(f"/login ada {SECRET}")
+        assert owner.sees() == ["-- ada is taken, or looks like a nick that is."]

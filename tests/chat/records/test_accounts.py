@@ -1,0 +1,333 @@
+"""Accounts: a nick that is somebody's own, the keys that prove it, one person on two screens."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.conch.ssh.keys import Key
+
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.limits import KEYS_PER_ACCOUNT, MAIL
+from chatd.chat.records.accounts import Account, read_key
+from chatd.chat.records.accounts import Key as AccountKey
+from chatd.chat.store import NotKeptError
+from chatd.chat.text.names import Name
+from chatd.store.memory import MemoryStore
+from chatd.transport.ssh import fingerprint
+from tests.support.people import Reader, Server, finished
+from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.peer import USER_KEY
+
+OTHER_KEY = Key(Ed25519PrivateKey.generate())
+ADA, OTHER = "SHA256:ada", "SHA256:other"
+PUBLIC = (
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBhWeo+EUTzWCXHIlmKAQRQs5H8YVBZlMXiUcBQWpj0l ada@laptop"
+)
+
+
+def test_a_registered_nick_is_its_owners_alone() -> None:
+    server = Server()
+    lola = server.enters("lola", fingerprint=ADA)
+    lola.types("/register")
+    assert lola.sees()[-1].startswith("-- lola is yours now:")
+    lola.goes()
+    for stranger in (server.enters("lola"), server.enters("Lola", fingerprint=OTHER)):
+        assert stranger.nick.lower() in ("lola2", "lola3")
+        stranger.types("/nick lola")
+        assert stranger.sees()[-1] == "-- lola is registered; its owner has an ssh key."
+        stranger.types("/nick 1ola")
+        told = "-- 1ola looks like a nick that is registered; its owner has an ssh key."
+        assert stranger.sees()[-1] == told
+        stranger.goes()
+    back = server.enters("root", fingerprint=ADA)
+    assert back.nick == "lola"
+    assert back.session.person.account == "lola"
+
+
+def test_the_owner_is_warned_when_somebody_else_asks_for_the_nick() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees()
+    server.enters("ada", fingerprint=OTHER)
+    told = "-- Somebody with another key (SHA256:other) asked for your nick, and is ada2 now."
+    assert told in ada.sees()
+    server.enters("ADA")
+    assert any("Somebody with no key asked" in line for line in ada.sees())
+
+
+def test_one_person_on_two_screens() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.types("/join attic"), bob.sees(), ada.sees()
+    also = server.enters("whoever", fingerprint=ADA)
+    assert also.session.person is ada.session.person
+    assert bob.sees() == [], "nobody has come"
+    bob.types("hello ada")
+    assert "bob: hello ada" in also.sees()
+    assert ada.sees()[-1] == "[lobby] bob: hello ada"
+    also.types("from the other screen")
+    assert bob.sees() == ["ada: from the other screen"]
+    assert ada.sees() == ["[lobby] ada: from the other screen"]
+    bob.types("/dm ada psst")
+    assert "[bob -> you] psst" in ada.sees()
+    assert "[bob -> you] psst" in also.sees()
+    ada.types("/join cellar")
+    also.types("/join cellar")
+    assert also.sees() == ["-- You are in cellar already; it has the focus now."]
+    ada.goes()
+    assert bob.sees()[1:] == []
+    also.goes()
+    assert bob.sees() == ["-- ada left"]
+    assert server.enters("x", fingerprint=ADA).nick == "ada"
+
+
+def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
+    server = Server()
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.types("/join attic"), ada.sees()
+    guest = server.enters()
+    guest.types("/join cellar"), guest.sees(), bob.sees(), ada.sees()
+    before = guest.session.person
+    server.chat.become(guest.session, ada.session.person, server.now)
+    assert guest.sees() == [], "one's former self leaves unseen"
+    assert bob.sees() == ["-- guest1 left"]
+    assert server.chat.people.find("guest1") is None
+    assert not before.rooms
+    assert "cellar" not in server.chat.rooms
+    guest.types("hello")
+    assert ada.sees()[-1] == "ada: hello"
+    assert bob.sees() == []
+    bob.types("/dm ada psst")
+    assert "[bob -> you] psst" in guest.sees()
+    ada.goes()
+    assert bob.sees() == ["[you -> ada] psst"]
+    guest.goes()
+    assert bob.sees() == ["-- ada left"]
+
+
+@pytest.mark.parametrize(
+    ("nick", "fingerprint", "told"),
+    [
+        ("ada", None, "-- You said nothing, so nothing has changed."),
+        ("", ADA, "-- Choose a nick first: /nick NAME."),
+    ],
+)
+def test_what_cannot_be_registered(nick: str, fingerprint: str | None, told: str) -> None:
+    server = Server()
+    someone = server.enters(nick, fingerprint=fingerprint)
+    someone.types("/register")
+    assert someone.sees()[-1] == told
+    someone.types("/keys")
+    told = "-- You have no account; /register makes your nick your own."
+    assert someone.sees() == [told]
+
+
+def test_a_key_and_a_person_have_one_account() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees()
+    ada.types("/register")
+    assert ada.sees() == ["-- You have an account: ada."]
+    ada.types("/nick lovelace"), ada.sees()
+    ada.types("/nick ada")
+    assert ada.sees() == ["-- You are now known as ada."]
+
+
+def test_whois_tells_whose_the_nick_is() -> None:
+    server = Server()
+    ada = server.enters("Ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees(), ada.types("/whois ada")
+    assert "   owner of the nick ada" in ada.sees()
+
+
+def test_keys_are_listed_added_and_removed() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees()
+    ada.types(f"/keys add {PUBLIC}")
+    [added] = ada.sees()
+    assert added.endswith(" is a key of ada now.")
+    new = added.split()[1]
+    ada.types("/keys")
+    assert ada.sees() == [
+        "-- The keys of ada:",
+        f"   1. {ADA}, since 1970-01-12",
+        f"   2. {new} ada@laptop, since 1970-01-12",
+    ]
+    assert server.enters("x", fingerprint=new).session.person is ada.session.person
+    ada.sees()
+    ada.types(f"/keys add {PUBLIC}")
+    assert ada.sees() == ["-- That key is one of ada already."]
+    ada.types("/keys remove 3"), ada.types("/keys remove 1"), ada.types("/keys remove 1")
+    assert ada.sees() == [
+        "-- There is no key 3; /keys lists them.",
+        f"-- {ADA} is no key of ada any more.",
+        "-- That is your only key: without it you could not come back.",
+    ]
+    for wrong in ("add", "add x", "add ssh-ed25519 AAAA", "remove", "remove x", "lose"):
+        ada.types(f"/keys {wrong}")
+    assert {line.partition(":")[0] for line in ada.sees()} == {
+        "-- How to use it",
+        "-- A key is a line such as",
+    }
+
+
+def test_an_account_has_so_many_keys() -> None:
+    server = Server()
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees()
+    accounts = server.chat.accounts
+    for number in range(1, KEYS_PER_ACCOUNT):
+        account = accounts.get("ada")
+        assert account is not None
+        finished(accounts.add_key(account, AccountKey(f"SHA256:{number}", "", 1.0)))
+    ada.types(f"/keys add {PUBLIC}")
+    assert ada.sees() == [f"-- You have {KEYS_PER_ACCOUNT} keys; /keys remove one first."]
+
+
+def test_accounts_are_there_after_a_restart() -> None:
+    store = MemoryStore()
+    first = Server(store=store)
+    ada = first.enters("Ada", fingerprint=ADA)
+    ada.types("/register"), ada.sees()
+    ada.goes()
+    again = Server(store=store)
+    assert again.enters("ada").nick == "ada2"
+    back = again.enters("x", fingerprint=ADA)
+    assert back.nick == "Ada"
+
+
+class Forgetful(MemoryStore):
+    """A store that keeps no record."""
+
+    async def put(self, kind: str, key: str, value: str | None) -> None:
+        raise NotKeptError("the server's disk is full.")
+
+
+def test_what_is_not_kept_is_not_so() -> None:
+    server = Server(store=Forgetful())
+    ada = server.enters("ada", fingerprint=ADA)
+    ada.types("/register")
+    assert ada.sees()[-1] == "-- That was not done: the server's disk is full."
+    assert ada.session.person.account is None
+    ada.goes()
+    assert server.enters("ada").nick == "ada"
+
+
+def test_what_is_kept_of_an_account_is_all_of_it() -> None:
+    account = Account(Name("Ada", "ada"), (AccountKey(ADA, "laptop", 1.5),), 2.5)
+    store, server = MemoryStore(), Server()
+    finished(store.put("account", "ada", account.encoded()))
+    accounts = type(server.chat.accounts)(store)
+    finished(accounts.load())
+    assert accounts.get("ada") == account
+    assert accounts.of_key(ADA) == account
+    assert accounts.of_key(None) is None
+
+
+def test_by_ssh_the_key_tells_who_one_is_and_say_speaks_as_them() -> None:
+    hall = Hall()
+    ann = Guest(hall, key=USER_KEY).opens()
+    ann.types("/register\n")
+    assert b"is yours now" in ann.gets()
+    bob = Guest(hall, b"bob").opens()
+    bob.gets(), ann.gets()
+    deploy = Guest(hall, key=USER_KEY).runs(b"say lobby it is done")
+    assert bob.gets() == b"ann: it is done\r\n"
+    assert ann.gets() == b"ann: it is done\r\n"
+    deploy.gets()
+    assert (deploy.status, deploy.errors) == (0, b"")
+    tail = Guest(hall, key=USER_KEY).runs(b"tail lobby")
+    tail.gets()
+    assert bob.gets() == b"-- ann2 joined lobby\r\n"
+    screen = Guest(hall, key=USER_KEY).opens()
+    assert b"You are ann in lobby" in screen.gets()
+    stranger = Guest(hall, key=OTHER_KEY).opens()
+    assert b"ann is registered; you are ann3." in stranger.gets()
+    assert bob.gets() == b"-- ann3 joined lobby\r\n"
+
+
+def test_a_private_message_waits_for_the_owner_of_an_account() -> None:
+    store = MemoryStore()
+    server = Server(store)
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees(), ada.goes(), bob.sees()
+    bob.types("/dm Ada are you there?"), bob.types("/dm ada call me")
+    assert bob.sees() == [
+        "[you -> ada] are you there?",
+        "-- ada is not here now, and will be shown it then.",
+        "[you -> ada] call me",
+        "-- ada is not here now, and will be shown it then.",
+    ]
+    again = Server(store)
+    ada = again.enters("x", fingerprint=ADA)
+    assert ada.sees() == ["[bob -> you] are you there?", "[bob -> you] call me"]
+    ada.goes()
+    assert Server(store).enters("x", fingerprint=ADA).sees() == []
+
+
+def test_so_many_private_messages_wait() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.goes(), bob.sees()
+    for number in range(MAIL + 1):
+        bob.types(f"/dm ada {number}")
+    assert bob.sees()[-1] == "-- ada is not reading now; try again later."
+    back = server.enters("x", fingerprint=ADA)
+    assert len(back.sees()) == MAIL
+
+
+def test_an_owner_under_another_nick_is_here() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.types("/nick lovelace"), ada.sees(), bob.sees()
+    bob.types("/dm ada psst")
+    assert bob.sees() == ["[you -> lovelace] psst"]
+    assert ada.sees() == ["[bob -> you] psst"]
+
+
+def test_who_only_speaks_is_shown_nothing() -> None:
+    server = Server()
+    ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
+    ada.types("/register"), ada.sees()
+    quiet = Reader()
+    visitor = Visitor("ada", fingerprint=ADA)
+    entered = finished(server.chat.enter(visitor, quiet, server.now, listens=False))
+    assert isinstance(entered, tuple)
+    bob.types("hello"), bob.types("/dm ada psst"), ada.types("/join attic")
+    server.end_turn()
+    assert quiet.received == b""
+    server.chat.leave(entered[0], "", server.now)
+    assert server.chat.people.find("ada") is ada.session.person
+
+
+def test_a_line_of_a_public_key_has_the_fingerprint_that_ssh_has() -> None:
+    line = USER_KEY.public().toString("openssh").decode()
+    assert read_key(line, 0.0).fingerprint == fingerprint(USER_KEY.public().blob())
+
+
+def test_nobody_is_an_operator_by_adding_the_public_key_of_one() -> None:
+    server = Server()
+    mallory = server.enters("mallory")
+    mallory.types("/register a long secret"), mallory.types(f"/keys add {PUBLIC}")
+    key = read_key(PUBLIC, 0.0).fingerprint
+    root = server.enters("root", fingerprint=key, operator=True)
+    assert root.nick == "root"
+    assert root.session.person.operator
+    assert not mallory.session.person.operator
+
+
+def test_an_operators_key_proves_an_account_once_its_owner_has_come_with_it() -> None:
+    store = MemoryStore()
+    server = Server(store)
+    ada = server.enters("ada")
+    ada.types("/register a long secret"), ada.types(f"/keys add {PUBLIC}")
+    key = read_key(PUBLIC, 0.0).fingerprint
+    root = server.enters("root", fingerprint=key, operator=True)
+    root.types("/login ada a long secret"), root.types("/keys add this")
+    assert root.sees()[-1] == f"-- {key} is a key of ada now."
+    root.types("/keys add this")
+    assert root.sees()[-1] == "-- That key is one of ada already."
+    again = Server(store).enters("root", fingerprint=key, operator=True)
+    assert again.nick == "ada"
+    assert again.session.person.operator

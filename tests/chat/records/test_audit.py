@@ -1,0 +1,175 @@
+"""The log of what moderators and operators did: what is in it, who sees it, that it lasts."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, AUDITED, REASON_LENGTH
+from chatd.chat.records.audit import KIND, Audit
+from chatd.store.memory import MemoryStore
+from tests.support.people import Server, Someone, finished
+
+DAY = "1970-01-12 13:46"
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def server(store: MemoryStore) -> Server:
+    return Server(store)
+
+
+def rows(someone: Someone, line: str = "/audit") -> list[str]:
+    someone.sees()
+    someone.types(line)
+    _, *rows = someone.sees()
+    return [row.strip().removeprefix(f"{DAY} ") for row in rows]
+
+
+def test_everything_that_a_moderator_does_is_written_down(server: Server) -> None:
+    ada = server.enters("ada", fingerprint="SHA256:ada")
+    bob = server.enters("bob", address="198.51.100.7")
+    ada.types("/register"), ada.types("/join attic"), ada.types("/nick grace")
+    for line in (
+        "/topic Old books",
+        "/room private on",
+        "/room key sesame",
+        "/invite bob",
+        "/mute bob 5m caps",
+        "/unmute bob",
+        "/op bob",
+        "/deop bob",
+        "/uninvite bob",
+        "/kick bob too loud",
+        "/ban bob 2h spam",
+        "/unban bob",
+        "/room slow 5",
+        "/kick zoe",
+    ):
+        ada.types(line)
+        if line == "/invite bob":
+            bob.types("/join attic")
+        if line == "/kick bob too loud":
+            bob.types("/join attic sesame")
+    assert rows(ada) == [
+        "[attic] grace (ada): topic Old books",
+        "[attic] grace (ada): room private on",
+        "[attic] grace (ada): room key on",
+        "[attic] grace (ada): invite bob",
+        "[attic] grace (ada): mute bob for 5 minutes (caps)",
+        "[attic] grace (ada): unmute bob",
+        "[attic] grace (ada): op bob",
+        "[attic] grace (ada): deop bob",
+        "[attic] grace (ada): uninvite bob",
+        "[attic] grace (ada): kick bob (too loud)",
+        "[attic] grace (ada): ban bob for 2 hours (spam)",
+        "[attic] grace (ada): unban bob",
+        "[attic] grace (ada): room slow 5",
+    ]
+    op = server.enters("op", operator=True)
+    assert "[attic] grace (ada): ban bob for 2 hours, 198.51.100.7 (spam)" in rows(op)
+    assert rows(op, "/audit 1 attic") == ["[attic] grace (ada): room slow 5"]
+
+
+def test_moderators_see_their_rooms_and_operators_all(server: Server) -> None:
+    ada, bob, op = server.enters("ada"), server.enters("bob"), server.enters("op", operator=True)
+    ada.types("/join attic"), ada.types("/room slow 1")
+    bob.types("/join cellar"), bob.types("/room slow 2")
+    op.types("/topic Welcome"), op.types("/server say hello")
+    assert rows(ada) == ["[attic] ada: room slow 1"]
+    assert rows(op) == [
+        "[attic] ada: room slow 1",
+        "[cellar] bob: room slow 2",
+        "[lobby] op: topic Welcome",
+        "op: server say (hello)",
+    ]
+    ada.types("/audit cellar"), ada.types("/audit lobby")
+    assert ada.sees() == [
+        "-- You are not in cellar; /join cellar takes you there.",
+        "-- Only a moderator of lobby may do that.",
+    ]
+    bob.types("/join hall"), bob.sees(), bob.types("/audit")
+    assert bob.sees() == ["-- Nobody has looked after hall yet."]
+
+
+def test_a_room_of_the_same_name_is_another_one(server: Server) -> None:
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.types("/join attic"), ada.types("/room slow 1"), ada.types("/leave attic")
+    bob.types("/join attic"), bob.sees(), bob.types("/audit")
+    assert bob.sees() == ["-- Nobody has looked after attic yet."]
+
+
+def test_it_outlives_a_restart_and_goes_on(server: Server, store: MemoryStore) -> None:
+    op = server.enters("op", operator=True)
+    op.types("/topic one")
+    for number, topic in enumerate(("two", "three"), 2):
+        again = Server(store)
+        op = again.enters("op", operator=True)
+        op.types(f"/topic {topic}")
+        assert len(rows(op)) == number
+    assert sorted(store._records[KIND]) == ["000000000001", "000000000002", "000000000003"]
+
+
+def test_so_many_are_shown(server: Server) -> None:
+    op = server.enters("op", operator=True)
+    for number in range(AUDIT_SHOWN_AT_MOST + 1):
+        op.types(f"/topic {number}")
+    assert len(rows(op)) == AUDIT_SHOWN
+    assert len(rows(op, "/audit 3")) == 3
+    assert len(rows(op, "/audit 9999")) == AUDIT_SHOWN_AT_MOST
+    op.types("/set timezone Europe/Vienna")
+    assert rows(op, "/audit 1") == [f"1970-01-12 14:46 [lobby] op: topic {AUDIT_SHOWN_AT_MOST}"]
+
+
+def test_so_many_are_kept_and_the_oldest_gives_way(store: MemoryStore) -> None:
+    server = Server(store)
+    person = server.enters("op", operator=True).session.person
+    audit = server.chat.audit
+    for number in range(AUDITED):
+        audit.note(1.0, person, "topic", str(number))
+    assert len(store._records[KIND]) == AUDITED
+    before = dict(store._records[KIND])
+    audit.note(1.0, person, "topic", "one more", reason="x" * (REASON_LENGTH + 1))
+    del before["000000000001"]
+    after = store._records[KIND]
+    assert after.keys() - before.keys() == {f"{AUDITED + 1:012}"}
+    assert before.items() <= after.items(), "the others are not written anew"
+    again = Audit(store)
+    finished(again.load())
+    [first, *_, newest] = again.last(2 * AUDITED)
+    assert (first.whom, newest.whom) == ("1", "one more")
+    assert newest.reason == "x" * (REASON_LENGTH - 1) + "…"
+
+
+def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
+    store: MemoryStore,
+) -> None:
+    person = Server().enters("op", operator=True).session.person
+    one, other = Audit(store, "s1"), Audit(store, "s2")
+    other.note(1.0, person, "topic", "there")
+    one.note(1.0, person, "topic", "here")
+    one.note(2.0, person, "topic", "here again")
+    for key, value in store._records[KIND].items():
+        (one if key.endswith(".s2") else other).learn(key, value)
+    other.note(3.0, person, "topic", "at last")
+    [newest] = store._records[KIND].keys() - one._deeds.keys()
+    one.learn(newest, store._records[KIND][newest])
+    again = Audit(store, "s3")
+    finished(again.load())
+    for audit in (one, other, again):
+        assert [deed.whom for deed in audit.last(9)] == ["here", "there", "here again", "at last"]
+    one.learn(newest, None)
+    assert [deed.whom for deed in one.last(1)] == ["here again"]
+
+
+def test_who_hears_of_more_than_is_kept_forgets_the_oldest(store: MemoryStore) -> None:
+    person = Server().enters("op", operator=True).session.person
+    one, other = Audit(store, "s1"), Audit(MemoryStore(), "s2")
+    for number in range(AUDITED + 1):
+        one.note(1.0, person, "topic", str(number))
+        other.learn(*next(reversed(store._records[KIND].items())))
+    assert len(other.last(2 * AUDITED)) == AUDITED
+    assert other.last(2 * AUDITED)[0].whom == "1"

@@ -1,0 +1,607 @@
+"""What people see of each other: rooms, nicks, messages, and every refusal."""
+
+import pytest
+
+from chatd.chat.commands import COMMANDS, GROUPS
+from chatd.chat.limits import INVITED, TOPIC_LENGTH
+from tests.support.people import Reader, Server, Someone
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def pair(server: Server) -> tuple[Someone, Someone]:
+    """Ada and Bob, in the lobby, who have seen each other come."""
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.sees(), bob.sees()
+    return ada, bob
+
+
+def test_what_one_says_the_others_hear_and_a_plain_terminal_shows_already(
+    pair: tuple[Someone, Someone],
+) -> None:
+    ada, bob = pair
+    ada.types("hello")
+    assert bob.sees() == ["ada: hello"]
+    assert ada.sees() == []
+
+
+def test_a_drawn_terminal_shows_ones_own_words_once(server: Server) -> None:
+    ada = server.enters("ada", reader=Reader(sees_own=False))
+    ada.types("hello")
+    [line] = ada.sees()
+    assert line.endswith(": hello")
+
+
+def test_a_guest_is_called_by_the_lowest_free_number(server: Server) -> None:
+    one, two, three = server.enters(), server.enters(), server.enters()
+    assert [one.nick, two.nick, three.nick] == ["guest1", "guest2", "guest3"]
+    two.goes()
+    assert server.enters().nick == "guest2"
+    one.types("/nick ada")
+    assert server.enters().nick == "guest1"
+
+
+def test_a_guest_number_that_somebody_chose_is_passed_over(server: Server) -> None:
+    server.enters("guest1")
+    assert server.enters().nick == "guest2"
+
+
+def test_a_taken_nick_gives_the_next_free_variant(server: Server) -> None:
+    server.enters("ada")
+    assert server.enters("Ada").nick == "Ada2"
+    assert server.enters("ada").nick == "ada3"
+
+
+def test_a_look_alike_is_taken(server: Server) -> None:
+    server.enters("lola")
+    assert server.enters("1ola").nick == "1ola2"
+    bob = server.enters("bob")
+    bob.types("/nick Iola")
+    assert bob.sees()[-1] == "-- Iola is taken, or looks like a nick that is."
+
+
+def test_what_is_no_nick_becomes_the_best_one_there_is(server: Server) -> None:
+    assert server.enters("a d:a!").nick == "ada"
+    assert server.enters("???").nick == "guest1"
+
+
+def test_a_rename_is_seen_once_by_who_shares_two_rooms(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic")
+    ada.sees(), bob.sees()
+    ada.types("/nick grace")
+    assert bob.sees() == ["-- ada is now known as grace"]
+    assert ada.sees() == ["-- You are now known as grace."]
+
+
+def test_the_old_nick_is_free_after_a_rename(server: Server) -> None:
+    server.enters("ada").types("/nick grace")
+    assert server.enters("ada").nick == "ada"
+
+
+def test_a_nick_may_change_its_capitals_only(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/nick Ada")
+    assert bob.sees() == ["-- ada is now known as Ada"]
+
+
+def test_who_leaves_the_server_is_seen_to_leave_once(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic")
+    bob.sees()
+    ada.goes("tired")
+    assert bob.sees() == ["-- ada left (tired)", "-- bob is the owner of attic now"]
+
+
+def test_the_one_who_opens_a_room_owns_it_and_hands_it_on(server: Server) -> None:
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.types("/join attic")
+    assert ada.sees()[-1] == "-- You opened attic; it is yours."
+    bob.types("/join #Attic")
+    assert bob.sees()[-1] == "-- You are in attic, with ada."
+    ada.types("/leave")
+    assert bob.sees() == ["-- ada left attic", "-- bob is the owner of attic now"]
+
+
+def test_nobody_owns_the_lobby(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.types("/topic mine")
+    assert ada.sees()[-1] == "-- Only a moderator of lobby may do that."
+
+
+def test_an_empty_room_is_gone_and_the_lobby_stays(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.types("/join attic")
+    ada.goes()
+    assert list(server.chat.rooms) == ["lobby"]
+
+
+def test_rooms_without_the_focus_are_shown_with_their_name(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic")
+    ada.types("/focus lobby")
+    ada.sees(), bob.sees()
+    ada.types("downstairs")
+    bob.types("upstairs")
+    assert bob.sees() == ["[lobby] ada: downstairs"]
+    assert ada.sees() == ["[attic] bob: upstairs"]
+
+
+def test_leaving_the_room_with_the_focus_gives_it_to_another(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.types("/join attic"), ada.types("/leave")
+    assert ada.sees()[-1] == "-- You left attic; lobby has the focus now."
+    ada.types("/leave"), ada.types("hello")
+    assert ada.sees()[-1] == "-- You are in no room; /join ROOM takes you into one."
+
+
+def test_a_private_message_reaches_one_person(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    cy = ada.server.enters("cy")
+    ada.sees(), bob.sees(), cy.sees()
+    ada.types('/dm bob "psst"')
+    assert (ada.sees(), bob.sees(), cy.sees()) == (["[you -> bob] psst"], ["[ada -> you] psst"], [])
+    bob.types("/reply what?")
+    assert (bob.sees(), ada.sees()) == (["[you -> ada] what?"], ["[bob -> you] what?"])
+
+
+def test_a_reply_follows_a_rename_and_ends_with_a_departure(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/dm bob psst"), ada.types("/nick grace"), bob.sees()
+    bob.types("/reply yes")
+    assert bob.sees() == ["[you -> grace] yes"]
+    ada.goes()
+    bob.sees()
+    bob.types("/reply yes")
+    assert bob.sees() == ["-- grace is gone."]
+
+
+def test_bc_reaches_each_person_once(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    cy = ada.server.enters("cy", lobby=False)
+    for each in (ada, bob, cy):
+        each.types("/join attic")
+    ada.sees(), bob.sees(), cy.sees()
+    ada.types("/bc supper")
+    assert bob.sees() == ["[lobby] ada: supper"]
+    assert cy.sees() == ["ada: supper"]
+    assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
+
+
+def test_an_action_is_told_in_the_third_person(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/me waves")
+    assert bob.sees() == ["* ada waves"]
+
+
+def test_a_line_may_begin_with_a_slash(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("//etc/passwd")
+    assert bob.sees() == ["ada: /etc/passwd"]
+
+
+def test_away_is_told_to_who_writes(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    bob.types("/away supper"), bob.sees()
+    ada.types("/dm bob psst")
+    assert ada.sees() == ["[you -> bob] psst", "-- bob is away: supper"]
+    bob.types("/back"), ada.types("/users")
+    assert ada.sees() == ["-- lobby: 2 here", "   ada", "   bob"]
+
+
+def test_who_is_ignored_is_not_shown_even_under_another_nick(
+    pair: tuple[Someone, Someone],
+) -> None:
+    ada, bob = pair
+    ada.types("/ignore bob"), ada.sees()
+    bob.types("spam"), bob.types("/nick bobby"), bob.types("spam"), bob.types("/dm ada spam")
+    assert ada.sees() == []
+    ada.types("/unignore bobby"), ada.sees()
+    bob.types("sorry")
+    assert ada.sees() == ["bobby: sorry"]
+
+
+def test_history_is_what_was_said_oldest_first(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    for text in ("one", "two", "three"):
+        ada.types(text)
+    bob.sees()
+    bob.types("/history 2")
+    assert bob.sees() == [
+        "-- lobby, the last 2; page:2 shows earlier ones:",
+        "   13:46 ada: two",
+        "   13:46 ada: three",
+    ]
+
+
+def test_history_of_a_room_one_is_not_in_is_refused(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.sees()
+    bob.types("/history attic")
+    assert bob.sees() == ["-- You are not in attic; /join attic takes you there."]
+
+
+def test_a_private_room_is_for_the_invited(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room private on"), bob.sees()
+    bob.types("/join attic"), bob.types("/users attic"), bob.types("/rooms")
+    assert bob.sees() == [
+        "-- attic is private; its moderators can /invite you.",
+        "-- There is no room attic; /rooms lists them.",
+        "-- 1 room:",
+        "   lobby: 2 people",
+    ]
+    ada.types("/invite bob")
+    assert bob.sees() == ["-- ada invites you into attic; /join attic takes you there."]
+    bob.types("/join attic")
+    assert bob.sees() == ["-- You are in attic, with ada."]
+
+
+def test_kicking_takes_the_invitation_away(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
+    bob.types("/join attic"), bob.sees()
+    ada.types("/kick bob enough")
+    assert bob.sees() == ["-- You were kicked from attic by ada (enough)."]
+    bob.types("/join attic")
+    assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+@pytest.mark.parametrize("command", ["/kick ada", "/mute ada", "/op bob", "/room slow 5"])
+def test_a_member_moderates_nothing(pair: tuple[Someone, Someone], command: str) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), bob.sees()
+    bob.types(command)
+    [line] = bob.sees()
+    assert line in (
+        "-- Only a moderator of attic may do that.",
+        "-- Only the owner of attic may do that.",
+    )
+
+
+def test_a_moderator_does_not_kick_the_owner(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/op bob"), bob.sees()
+    bob.types("/kick ada")
+    assert bob.sees() == ["-- ada is the owner of attic; that is not yours to do."]
+
+
+def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
+    ada.sees(), bob.sees()
+    bob.types("hello"), bob.types("/nick rob"), bob.types("/leave"), bob.types("/join attic")
+    bob.types("hello")
+    assert bob.sees()[-1] == "-- You are muted in attic; nobody was shown that."
+    ada.sees()
+    ada.types("/unmute rob"), bob.types("hello")
+    assert ada.sees() == ["-- rob may speak again in attic, by ada", "rob: hello"]
+
+
+def test_slow_mode_spaces_members_and_leaves_moderators(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room slow 10"), bob.types("/join attic"), bob.sees()
+    bob.types("one"), bob.types("two")
+    assert bob.sees() == ["-- attic is in slow mode; you may speak in 10 s."]
+    bob.server.now += 10
+    ada.sees(), bob.types("two"), ada.types("mine"), ada.types("mine")
+    assert (ada.sees(), bob.sees()) == (["bob: two"], ["ada: mine", "ada: mine"])
+
+
+def test_shouting_is_warned_about_and_then_kicked() -> None:
+    server = Server(shouting="kick")
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.sees(), bob.sees()
+    bob.types("HELLO 日本"), bob.types("A"), bob.types("OK")
+    assert ada.sees() == ["bob: A", "-- bob was kicked from lobby by the server (shouting)"]
+    assert bob.sees() == [
+        "-- That was not delivered: lobby does not like capitals; the next time you are kicked.",
+        "-- You were kicked from lobby by the server (shouting).",
+    ]
+
+
+def test_shouting_that_is_warned_about_never_kicks() -> None:
+    server = Server(shouting="warn")
+    ada, bob = server.enters("ada"), server.enters("bob")
+    ada.sees(), bob.sees()
+    bob.types("HELLO"), bob.types("HELLO")
+    assert ada.sees() == []
+    assert bob.sees() == ["-- That was not delivered: lobby does not like capitals."] * 2
+
+
+def test_an_operator_moderates_every_room(server: Server) -> None:
+    ada, root = server.enters("ada"), server.enters("root", operator=True)
+    ada.types("/join attic"), ada.types("/room private on")
+    root.types("/join attic"), root.types("/kick ada"), ada.sees()
+    assert ada.server.chat.people.find("ada") is not None
+    assert "attic" not in ada.session.person.rooms
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("/nick a b", "-- A nick has letters and digits, then also . - and _; “a b” is something"),
+        ("/nick " + "x" * 25, "-- A nick has at most 24 characters; that one has 25."),
+        ("/nick server", "-- server is a name that the server keeps for itself."),
+        ("/nick аda", "-- A nick is written in one script; аda mixes several."),
+        ("/nick bob", "-- bob is taken, or looks like a nick that is."),
+        ("/nick", "-- How to use it: /nick NAME"),
+        ("/dm", "-- How to use it: /dm NICK TEXT"),
+        ("/dm bob", "-- How to use it: /dm NICK TEXT"),
+        ("/dm nobody hello", "-- There is nobody called nobody; /users says who is here."),
+        ("/reply hi", "-- Nobody has written to you alone yet."),
+        ("/join", "-- How to use it: /join ROOM"),
+        ("/join a:b", "-- A room's name has letters and digits, then also . - and _; “a:b” is"),
+        ("/leave attic", "-- There is no room attic; /rooms lists them."),
+        ("/jion attic", "-- There is no command /jion; did you mean /join?"),
+        ("/xyzzy", "-- There is no command /xyzzy; /help lists them."),
+        ("/", "-- There is no command /; /help lists them."),
+        ("/help nothing", "-- There is no command /nothing; /help lists them."),
+        ("/set colour red", "-- There is no preference colour; there are theme, bell, timestamps,"),
+        ("/set bell loud", "-- That is on, off or all, not loud."),
+        ("/set timezone Mars/Base", "-- There is no time zone Mars/Base; try one like"),
+        (
+            "/set theme pink",
+            "-- There is no theme pink; there are default, light, solarized, mono, plain.",
+        ),
+        ("/whois nobody", "-- There is nobody called nobody; /users says who is here."),
+        ("/kick bob", "-- Only a moderator of lobby may do that."),
+        ("/ignore ada", "-- You cannot ignore yourself."),
+        ("/unignore bob", "-- You do not ignore bob."),
+        ("/history 5 attic", "-- There is no room attic; /rooms lists them."),
+        ("/me", "-- How to use it: /me TEXT"),
+        ("/invite bob", "-- bob is in lobby already."),
+        ("/room", "-- Settings of lobby:"),
+    ],
+)
+def test_a_mistake_gets_one_sentence_and_nobody_else_sees_it(
+    pair: tuple[Someone, Someone], typed: str, told: str
+) -> None:
+    ada, bob = pair
+    ada.types(typed)
+    assert ada.sees()[0].startswith(told)
+    assert bob.sees() == []
+
+
+def test_help_fits_a_screen_and_every_command_is_in_one_group(server: Server) -> None:
+    ada = server.enters("ada", operator=True)
+    ada.types("/join attic"), ada.sees(), ada.types("/help")
+    lines = ada.sees()
+    assert len(lines) < 23
+    assert all(len(line) < 80 for line in lines)
+    listed = [word for line in lines[1:] for word in line.split()[1:]]
+    assert sorted(listed) == sorted(f"/{command.name}" for command in COMMANDS)
+    for group in GROUPS:
+        ada.types(f"/help {group}")
+        assert 1 < len(ada.sees()) < 23
+    ada.types("/help rooms"), ada.types("/help /rooms")
+    assert [line for line in ada.sees() if line.startswith("--")] == ["-- Rooms:", "-- /rooms"]
+
+
+def test_help_shows_what_one_may_do_here(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.types("/help")
+    assert not any("/kick" in line for line in ada.sees())
+    ada.types("/join attic"), ada.sees(), ada.types("/help")
+    assert any("/kick" in line for line in ada.sees())
+    ada.types("/help moderation")
+    assert any(line.startswith("   /kick NICK [REASON]") for line in ada.sees())
+    ada.types("/help dm")
+    assert ada.sees() == [
+        "-- /dm NICK TEXT",
+        "   say something to one person alone",
+        "   also: /msg, /w, /tell, /whisper",
+    ]
+
+
+def test_whois_tells_key_rooms_and_idleness(server: Server) -> None:
+    _, bob = server.enters("ada", fingerprint="SHA256:abc"), server.enters("bob")
+    server.now += 7200
+    bob.sees(), bob.types("/whois ADA")
+    assert bob.sees() == [
+        "-- ada:",
+        "   guest",
+        "   key SHA256:abc",
+        "   rooms shared with you: lobby",
+        "   here for 2 hours, idle for 2 hours",
+    ]
+
+
+def test_joins_can_be_hidden(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/set joins off"), ada.sees()
+    cy = ada.server.enters("cy")
+    cy.goes()
+    assert ada.sees() == []
+    assert bob.sees() == ["-- cy joined lobby", "-- cy left"]
+
+
+def test_a_mention_rings_only_for_who_is_meant(server: Server) -> None:
+    ada, bob, cy = (
+        server.enters(nick, reader=Reader(sees_own=False)) for nick in ("ada", "bob", "cy")
+    )
+    ada.sees(), bob.sees(), cy.sees()
+    cy.types("where is @bob?")
+    assert ("\a" in ada.sees()[0], "\a" in bob.sees()[0], "\a" in cy.sees()[0]) == (
+        False,
+        True,
+        False,
+    )
+
+
+def test_quitting_says_goodbye_and_closes(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/quit see you")
+    assert ada.reader.closed
+    assert bob.sees() == ["-- ada left (see you)"]
+    assert ada.sees() == ["-- Goodbye."]
+    bob.types("!leave")
+    assert bob.reader.closed
+
+
+def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None:
+    ada = server.enters("ada")
+    for number in range(49):
+        ada.types(f"/join room{number}")
+    ada.sees(), ada.types("/join onemore")
+    assert ada.sees() == ["-- You are in 50 rooms; /leave one."]
+
+
+def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
+    ada, _bob = pair
+    root = ada.server.enters("root", operator=True)
+    ada.types("/join attic"), root.types("/join attic"), ada.sees(), root.sees()
+    ada.types("/deop ada"), root.types("/op ada")
+    assert ada.sees() == ["-- You cannot do that to yourself."]
+    assert root.sees() == ["-- ada is the owner of attic, and remains it."]
+
+
+def test_an_invitation_is_for_a_person_and_not_for_the_next_guest(server: Server) -> None:
+    ada, guest = server.enters("ada"), server.enters()
+    ada.types("/join attic"), ada.types("/room private on"), ada.types(f"/invite {guest.nick}")
+    guest.goes()
+    stranger = server.enters()
+    assert stranger.nick == guest.nick
+    stranger.sees(), stranger.types("/join attic")
+    assert stranger.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+def test_an_invitation_follows_a_rename(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
+    bob.types("/nick rob"), bob.sees(), bob.types("/join attic")
+    assert bob.sees() == ["-- You are in attic, with ada."]
+
+
+def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
+    bob.types("/leave"), bob.types("/nick rob"), bob.types("/join attic"), bob.sees()
+    bob.types("hello")
+    assert bob.sees() == ["-- You are muted in attic; nobody was shown that."]
+
+
+def test_who_leaves_a_private_room_may_come_back(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/room private on")
+    ada.types("/leave"), ada.sees(), ada.types("/join attic")
+    assert ada.sees() == ["-- You are in attic, with bob."]
+
+
+def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
+    ada.types("/history 0")
+    told = "-- lobby, the last one; page:2 shows earlier ones:"
+    assert ada.sees() == [told, "   13:46 ada: hello"]
+
+
+def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) -> None:
+    owner, friend, guest = server.enters("owner"), server.enters("friend"), server.enters()
+    owner.types("/join vault"), owner.types("/room private on"), owner.types("/invite guest1")
+    for number in range(101):
+        friend.types(f"/join r{number}"), friend.types("/room private on")
+        friend.types("/invite guest1"), friend.types("/leave")
+    guest.goes()
+    thief = server.enters()
+    assert thief.nick == "guest1"
+    thief.sees(), thief.types("/join vault")
+    assert thief.sees() == ["-- vault is private; its moderators can /invite you."]
+
+
+def test_an_invitation_into_an_open_room_is_no_key_to_it_later(
+    pair: tuple[Someone, Someone],
+) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/invite bob"), ada.types("/room private on")
+    bob.sees(), bob.types("/join attic")
+    assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), ada.types("/room slow 60"), bob.types("/join attic")
+    bob.types("one"), bob.types("/leave"), bob.types("/join attic"), bob.sees()
+    bob.types("two")
+    assert bob.sees() == ["-- attic is in slow mode; you may speak in 60 s."]
+
+
+def test_who_may_not_speak_leaves_without_words(pair: tuple[Someone, Someone]) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob"), ada.sees()
+    bob.types("/leave attic BUY MY BOOKS")
+    assert ada.sees() == ["-- bob left attic"]
+    bob.types("/join attic"), ada.sees(), bob.types("/quit BUY MY BOOKS")
+    assert ada.sees() == ["-- bob left (BUY MY BOOKS)"], "in the lobby, where he may speak"
+
+
+@pytest.mark.parametrize("nick", ["İ" * 24, "Α" * 22 + "ΣΑ", "ada"])
+def test_everybody_can_be_addressed_by_the_nick_that_is_shown(server: Server, nick: str) -> None:
+    server.enters(nick), server.enters(nick)
+    second = server.enters(nick)
+    assert server.chat.find_person(second.nick) is second.session.person
+
+
+def test_a_user_name_cannot_send_escape_sequences(server: Server) -> None:
+    assert server.enters("\x1b]0;pwned\x07\x1b[2J\r\n-- Bye.").nick.isprintable()
+
+
+def test_ones_last_line_is_shown_before_one_leaves_or_is_kicked(
+    pair: tuple[Someone, Someone],
+) -> None:
+    ada, bob = pair
+    ada.types("/join attic"), bob.types("/join attic"), bob.sees()
+    ada.types("listen"), ada.types("/kick bob")
+    assert bob.sees() == ["ada: listen", "-- You were kicked from attic by ada."]
+
+
+def test_an_owner_is_warned_of_shouting_and_not_kicked(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.types("/join attic"), ada.types("/room shouting kick"), ada.sees()
+    ada.types("HELLO"), ada.types("HELLO")
+    assert ada.sees() == ["-- That was not delivered: attic does not like capitals."] * 2
+
+
+def test_nicks_that_look_reserved_are_reserved(server: Server) -> None:
+    ada = server.enters("ada")
+    ada.sees(), ada.types("/nick a11")
+    assert ada.sees() == ["-- a11 is a name that the server keeps for itself."]
+
+
+@pytest.mark.parametrize(
+    "nick", ["हिन्दी", "สวัสดี", "தமிழ்", "שלום", "한글", "日本のカメラ", "e\u0301va"]
+)
+def test_nicks_may_be_in_every_script(server: Server, nick: str) -> None:
+    ada = server.enters(nick)
+    assert not ada.nick.startswith("guest")
+
+
+def test_who_asks_for_a_taken_nick_that_no_number_fits_is_a_guest(server: Server) -> None:
+    assert server.enters("س٢").nick == "س٢"
+    assert server.enters("س٢").nick == "guest1"
+
+
+@pytest.mark.parametrize("length", [TOPIC_LENGTH, TOPIC_LENGTH + 1])
+def test_a_topic_is_cut_at_its_bound(pair: tuple[Someone, Someone], length: int) -> None:
+    ada, _bob = pair
+    ada.types("/join attic"), ada.types("/topic " + "x" * length)
+    topic = ada.session.room().settings.topic
+    assert len(topic) == TOPIC_LENGTH
+    assert topic.endswith("…") == (length > TOPIC_LENGTH)
+
+
+@pytest.mark.parametrize(("others", "welcome"), [(INVITED - 1, True), (INVITED, False)])
+def test_of_too_many_invitations_the_first_lapses(
+    server: Server, others: int, welcome: bool
+) -> None:
+    owner, first = server.enters("owner"), server.enters("first")
+    owner.types("/join vault"), owner.types("/room private on"), owner.types("/invite first")
+    for number in range(others):
+        server.enters(f"other{number}", lobby=False)
+        owner.types(f"/invite other{number}")
+    first.types("/join vault")
+    assert ("vault" in first.session.person.rooms) == welcome

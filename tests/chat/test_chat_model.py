@@ -1,0 +1,1231 @@
+"""The whole chat against a simple model of it: what each person is shown, who may do what.
+
+The model is lists and dictionaries, written from the description of the line protocol.  It differs
+from the chat in being slow: everybody has a queue of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from chatd.chat.commands import receive
+from chatd.chat.events import Refused
+from chatd.chat.model.preferences import Preferences
+from chatd.terminal.style import TextStyle
+from tests.support.people import Reader, Server, Someone, finished
+
+ROLES = ("member", "moderator", "owner", "operator")
+#: What looks like an l in the nicks of this test.
+LOOKS = str.maketrans("1I", "ll")
+NICKS = ("ada", "bob", "cy", "Ada", "lola", "1ola", "Iola", "guest2", "server", "no nick")
+ROOMS = ("attic", "lobby", "#Attic", "cellar", "attic", "a:b")
+RULES = (
+    ("private", "on"),
+    ("slow", "5"),
+    ("shouting", "kick"),
+    ("topic", "tea"),
+    ("key", "sesame"),
+)
+OTHER_RULES = (("private", "off"), ("slow", "0"), ("shouting", "warn"), ("key", "off"))
+ADDRESSES = ("192.0.2.1", "198.51.100.2", "203.0.113.3")
+#: Of the keys with which somebody may come.
+SSH_KEYS = (None, None, "SHA256:one", "SHA256:two")
+#: The most people at a time: more would meet each other too seldom.
+CROWD = 5
+
+
+# The model -------------------------------------------------------------------------------------
+
+#: By what somebody is banned or muted, and what that is.
+Held = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Term:
+    """Under which nick somebody was banned or muted, and until when."""
+
+    label: str
+    until: float
+
+
+@dataclass(eq=False)
+class Message:
+    """Something that is kept, under which nick, in the words of /history."""
+
+    number: int
+    time: float
+    nick: str
+    head: str
+    text: str
+    spoken: bool = True
+
+    @property
+    def line(self) -> str:
+        return self.head + self.text
+
+
+@dataclass(eq=False)
+class ModelRoom:
+    """A room: who is in it as what, in the order in which they came, and its rules.
+
+    ``invited`` are nicks; they follow those persons who are ``guests``.  What goes by nick in
+    ``bans`` and ``mutes`` follows those and whom it ``follows``.
+    """
+
+    name: str
+    members: dict[ModelPerson, str] = field(default_factory=dict)
+    invited: set[str] = field(default_factory=set)
+    guests: set[ModelPerson] = field(default_factory=set)
+    bans: dict[Held, Term] = field(default_factory=dict)
+    mutes: dict[Held, Term] = field(default_factory=dict)
+    follows: set[ModelPerson] = field(default_factory=set)
+    warned: set[ModelPerson] = field(default_factory=set)
+    last_said: dict[ModelPerson, float] = field(default_factory=dict)
+    spoke: dict[str, float] = field(default_factory=dict)
+    settings: dict[str, str] = field(
+        default_factory=lambda: {
+            "private": "off",
+            "slow": "0",
+            "shouting": "allow",
+            "topic": "",
+            "key": "",
+        }
+    )
+    kept: list[Message] = field(default_factory=list)
+    numbers: int = 0
+    own: dict[ModelPerson, Message] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        return self.name.lower()
+
+    def role(self, person: ModelPerson) -> str:
+        return "operator" if person.operator else self.members.get(person, "member")
+
+    def remember(self, person: ModelPerson) -> None:
+        """Somebody is a member no longer; slow mode does not begin anew when they return."""
+        said = self.last_said.pop(person, -1e9)
+        if float(self.settings["slow"]):
+            self.spoke[person.key] = said
+        self.warned.discard(person)
+        self.own.pop(person, None)
+
+    def keep(self, now: float, person: ModelPerson, head: str, text: str, spoken: bool) -> None:
+        self.numbers += 1
+        self.kept.append(Message(self.numbers, now, person.nick, head, text, spoken))
+        if spoken:
+            self.own[person] = self.kept[-1]
+
+    def may(self, person: ModelPerson, least: str) -> bool:
+        return ROLES.index(self.role(person)) >= ROLES.index(least)
+
+    @property
+    def is_guarded(self) -> bool:
+        return self.settings["private"] == "on" or bool(self.settings["key"])
+
+    def is_held(self, terms: dict[Held, Term], person: ModelPerson, now: float) -> bool:
+        """Whether somebody is banned or muted; an address holds nobody but plain members."""
+        return not person.operator and any(
+            now < term.until and held in person.known
+            for held, term in terms.items()
+            if held[0] != "address" or self.role(person) == "member"
+        )
+
+    def uninvite(self, person: ModelPerson) -> bool:
+        """Take an invitation back; say if there was one."""
+        self.guests.discard(person)
+        had = person.key in self.invited
+        self.invited.discard(person.key)
+        return had
+
+
+@dataclass(eq=False)
+class ModelPerson:
+    """Somebody: their nick, their rooms in the order of joining, and what they are shown.
+
+    ``shown`` is a list of steps, each several queues of lines whose order among each other does
+    not matter; ``waiting`` is what the end of the turn is to show.
+    """
+
+    nick: str
+    operator: bool
+    sees_own: bool
+    address: str
+    ssh_key: str | None
+    rooms: list[ModelRoom] = field(default_factory=list)
+    focus: ModelRoom | None = None
+    ignored: set[str] = field(default_factory=set)
+    ignored_by: set[ModelPerson] = field(default_factory=set)
+    told_by: ModelPerson | None = None
+    joins: bool = True
+    gone: bool = False
+    waiting: list[Happening] = field(default_factory=list)
+    shown: list[list[list[str]]] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        return self.nick.lower()
+
+    @property
+    def known(self) -> tuple[Held, ...]:
+        """By what they may be held, the surest first."""
+        sure = ("key", self.ssh_key) if self.ssh_key else ("address", self.address)
+        address = ("address", self.address)
+        return (sure, *([address] if address != sure else []), ("nick", self.key))
+
+    @property
+    def is_guest(self) -> bool:
+        return self.key.startswith("guest")
+
+    @property
+    def own(self) -> set[ModelPerson]:
+        """Who is not shown what this person says: nobody, or they themselves."""
+        return {self} if self.sees_own else set()
+
+
+@dataclass(frozen=True, eq=False)
+class Happening:
+    """Something that happens in a room: under which nick, and who is meant by it."""
+
+    room: ModelRoom
+    author: str
+    line: str
+    spoken: bool = False
+    coming_or_going: bool = False
+    meant: frozenset[ModelPerson] = frozenset()
+
+    def as_shown_to(self, person: ModelPerson) -> str:
+        aside = self.spoken and person.focus is not self.room
+        bell = person in self.meant and not person.sees_own
+        return f"[{self.room.name}] " * aside + self.line + "\a" * bell
+
+
+class Model:
+    """What a chat does.  Each method returns the code of a refusal, having changed nothing."""
+
+    def __init__(self) -> None:
+        self.lobby = ModelRoom("lobby")
+        self.rooms = {"lobby": self.lobby}
+        self.people: list[ModelPerson] = []
+        self.now = 0.0
+
+    # Showing
+
+    def happens(self, happening: Happening, unseen_by: Iterable[ModelPerson] = ()) -> None:
+        for person in happening.room.members:
+            if person not in unseen_by:
+                person.waiting.append(happening)
+
+    def announce(self, room: ModelRoom, author: ModelPerson, line: str) -> None:
+        self.happens(Happening(room, author.key, f"-- {line}"))
+
+    def show(self, person: ModelPerson, room: ModelRoom | None = None) -> None:
+        """Show somebody what waits for them: in one room, or in all."""
+        queues: dict[ModelRoom, list[str]] = {}
+        left = []
+        for each in person.waiting:
+            if room not in (None, each.room):
+                left.append(each)
+            elif each.author not in person.ignored and (person.joins or not each.coming_or_going):
+                queues.setdefault(each.room, []).append(each.as_shown_to(person))
+        person.waiting = left
+        person.shown.append(list(queues.values()))
+
+    def tell(self, person: ModelPerson, *lines: str) -> None:
+        """Show something to one person alone, after what happened before."""
+        self.show(person)
+        person.shown.append([list(lines)])
+
+    def end_turn(self) -> None:
+        for person in self.people:
+            self.show(person)
+
+    # People
+
+    def person(self, nick: str) -> ModelPerson | None:
+        return next((each for each in self.people if each.key == nick.lower()), None)
+
+    def is_free(self, nick: str, by: ModelPerson | None = None) -> bool:
+        looks = {nick.lower(), *_looks(nick)}
+        return not any(looks & {each.key, *_looks(each.nick)} for each in self.people if each != by)
+
+    def enter(
+        self, asked: str, *, operator: bool, sees_own: bool, address: str, ssh_key: str | None
+    ) -> ModelPerson:
+        wanted = {"server": "", "no nick": "nonick"}.get(asked, asked)
+        first, stem, number = (wanted, wanted, 2) if wanted else ("guest1", "guest", 2)
+        nick = first
+        while not self.is_free(nick):
+            nick, number = f"{stem}{number}", number + 1
+        person = ModelPerson(nick, operator, sees_own, address, ssh_key)
+        self.people.append(person)
+        if not self.refuses(self.lobby, person):
+            self.go_in(person, self.lobby, "member")
+        return person
+
+    def leave(self, person: ModelPerson, reason: str) -> None:
+        words = {room: self.words_of(person, room, reason) for room in person.rooms}
+        self.everywhere(
+            person,
+            lambda room: f"-- {person.nick} left{_because(words[room])}",
+            coming_or_going=True,
+        )
+        for room in list(person.rooms):
+            del room.members[person]
+            room.remember(person)
+            self.has_left(room)
+        person.rooms.clear()
+        self.people.remove(person)
+        person.gone = True
+        for room in self.rooms.values():
+            if person in room.guests | room.follows:
+                room.invited.discard(person.key)
+                for terms in (room.bans, room.mutes):
+                    if person.is_guest:
+                        terms.pop(("nick", person.key), None)
+        for other in self.people:
+            other.ignored_by.discard(person)
+            if person.is_guest and other in person.ignored_by:
+                other.ignored.discard(person.key)
+
+    def words_of(self, person: ModelPerson, room: ModelRoom, words: str) -> str:
+        """The words with which somebody leaves a room, if they might have said them there."""
+        loud = room.settings["shouting"] != "allow" and words.isupper()
+        return "" if loud or self.may_speak(person, room) else words
+
+    def everywhere(
+        self,
+        person: ModelPerson,
+        line: str | Callable[[ModelRoom], str],
+        *,
+        unseen_by: Iterable[ModelPerson] = (),
+        spoken: bool = False,
+        coming_or_going: bool = False,
+    ) -> None:
+        """Show something in all rooms of a person, in their order, but to nobody twice."""
+        seen = set(unseen_by)
+        for room in [each for each in self.rooms.values() if each in person.rooms]:
+            text = line if isinstance(line, str) else line(room)
+            meant = _meant(room, person, text) if spoken else frozenset()
+            happening = Happening(room, person.key, text, spoken, coming_or_going, meant)
+            self.happens(happening, seen)
+            seen |= set(room.members)
+
+    def rename(self, person: ModelPerson, nick: str) -> str | None:
+        if nick in ("server", "no nick"):
+            return "bad-nick"
+        if nick == person.nick or not self.is_free(nick, person):
+            return "nick-taken"
+        old, old_key, person.nick = person.nick, person.key, nick
+        if old_key != person.key:
+            if person.ignored_by:
+                self.end_turn()  # what was said under a nick is judged by it
+            for other in person.ignored_by:
+                other.ignored = other.ignored - {old_key} | {person.key}
+            for room in self.rooms.values():
+                if person in room.guests | room.follows:
+                    if old_key in room.invited:
+                        room.invited ^= {old_key}
+                        room.invited |= {person.key}
+                    for terms in (room.bans, room.mutes):
+                        follow(terms, ("nick", old_key), ("nick", person.key))
+        self.everywhere(person, f"-- {old} is now known as {nick}", unseen_by={person})
+        self.tell(person, f"-- You are now known as {nick}.")
+        return None
+
+    def ignore(self, person: ModelPerson, nick: str) -> str | None:
+        other = self.person(nick)
+        if other is None or other is person:
+            return "yourself" if other else "nobody"
+        person.ignored.add(other.key)
+        other.ignored_by.add(person)
+        self.tell(
+            person,
+            f"-- You are shown nothing of {other.nick} any more; /unignore {other.nick} ends it.",
+        )
+        return None
+
+    def unignore(self, person: ModelPerson, nick: str) -> str | None:
+        other, key = self.person(nick), nick.lower()
+        if key not in person.ignored:
+            return "nobody"
+        person.ignored.remove(key)
+        if other:
+            other.ignored_by.discard(person)
+        self.tell(person, f"-- You are shown {other.nick if other else key} again.")
+        return None
+
+    def set_joins(self, person: ModelPerson, value: str) -> None:
+        person.joins = value == "on"
+        self.tell(person, f"-- joins is {value} now.")
+
+    # Rooms
+
+    def room(self, person: ModelPerson, text: str) -> ModelRoom | str:
+        """The room with the focus, or the one that somebody names and may know of."""
+        if not text:
+            return person.focus or "no-room"
+        if ":" in text:
+            return "bad-room"
+        room = self.rooms.get(text.lower().lstrip("#"))
+        known = room and (
+            room.settings["private"] == "off" or person in room.members or person.operator
+        )
+        return room if room and known else "no-such-room"
+
+    def refuses(self, room: ModelRoom, person: ModelPerson, key: str = "") -> str | None:
+        if room.is_held(room.bans, person, self.now):
+            return "banned"
+        if not room.is_guarded or person.operator or person.key in room.invited:
+            return None
+        if not room.settings["key"]:
+            return "private"
+        if key != room.settings["key"]:
+            return "wrong-key" if key else "key-needed"
+        return None
+
+    def join(self, person: ModelPerson, text: str, key: str = "") -> str | None:
+        if ":" in text:
+            return "bad-room"
+        name = text.lstrip("#")
+        room, role = self.rooms.get(name.lower()), "member"
+        if room is not None and person in room.members:
+            person.focus = room
+            self.tell(person, f"-- You are in {room.name} already; it has the focus now.")
+            return None
+        if room is None:
+            room, role = self.rooms.setdefault(name.lower(), ModelRoom(name)), "owner"
+        else:
+            refusal = self.refuses(room, person, key)
+            if refusal:
+                return refusal
+        company = [other.nick for other in room.members]
+        self.go_in(person, room, role)
+        topic = room.settings["topic"]
+        told = f"-- You are in {room.name}, with {', '.join(company)}."
+        if not company:
+            alone = f"-- You are in {room.name}, alone so far."
+            told = alone if room is self.lobby else f"-- You opened {room.name}; it is yours."
+        self.tell(person, f"{told} Topic: {topic}" if topic else told)
+        return None
+
+    def go_in(self, person: ModelPerson, room: ModelRoom, role: str) -> None:
+        joined = f"-- {person.nick} joined {room.name}"
+        self.happens(Happening(room, person.key, joined, coming_or_going=True))
+        room.members[person] = role
+        if person.key in room.spoke:
+            room.last_said[person] = room.spoke.pop(person.key)
+        person.rooms.append(room)
+        person.focus = room
+
+    def go_out(self, person: ModelPerson, room: ModelRoom) -> None:
+        """Somebody is shown what happened in a room while they were in it, and then no more."""
+        self.show(person, room)
+        del room.members[person]
+        room.remember(person)
+        person.rooms.remove(room)
+        if person.focus is room:
+            person.focus = person.rooms[-1] if person.rooms else None
+
+    def has_left(self, room: ModelRoom) -> None:
+        """An empty room is gone; one without an owner belongs to who is there longest."""
+        if room is self.lobby:
+            return
+        if not room.members:
+            del self.rooms[room.key]
+        elif "owner" not in room.members.values():
+            by_rank = sorted(room.members, key=lambda each: room.members[each] != "moderator")
+            heir = by_rank[0]
+            room.members[heir] = "owner"
+            self.announce(room, heir, f"{heir.nick} is the owner of {room.name} now")
+
+    def part(self, person: ModelPerson, text: str) -> str | None:
+        room = self.room(person, text)
+        if isinstance(room, str):
+            return room
+        if person not in room.members:
+            return "not-in-room"
+        self.go_out(person, room)
+        if room.is_guarded:  # one may come back
+            room.invited.add(person.key)
+            room.guests.add(person)
+        left = f"-- {person.nick} left {room.name}"
+        self.happens(Happening(room, person.key, left, coming_or_going=True))
+        self.has_left(room)
+        where = " and are in no room now; /join ROOM takes you into one."
+        if person.focus:
+            where = f"; {person.focus.name} has the focus now."
+        self.tell(person, f"-- You left {room.name}{where}")
+        return None
+
+    def focus(self, person: ModelPerson, text: str) -> str | None:
+        room = self.room(person, text)
+        if isinstance(room, str):
+            return room
+        if person not in room.members:
+            return "not-in-room"
+        person.focus = room
+        self.tell(person, f"-- What you type goes to {room.name} now.")
+        return None
+
+    # Speaking
+
+    def may_speak(self, person: ModelPerson, room: ModelRoom) -> str | None:
+        if room.is_held(room.mutes, person, self.now):
+            return "muted"
+        since = self.now - room.last_said.get(person, -1e9)
+        if since < float(room.settings["slow"]) and not room.may(person, "moderator"):
+            return "slow"
+        return None
+
+    def say(self, person: ModelPerson, text: str, *, act: bool = False) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        refusal = self.may_speak(person, room)
+        if refusal:
+            return refusal
+        shouted = self.shouted(person, room, text)
+        if shouted is not None:
+            return shouted or None
+        room.last_said[person] = self.now
+        head = f"* {person.nick} " if act else f"{person.nick}: "
+        room.keep(self.now, person, head, text, True)
+        meant = _meant(room, person, text)
+        self.happens(Happening(room, person.key, head + text, spoken=True, meant=meant), person.own)
+        return None
+
+    def shouted(self, person: ModelPerson, room: ModelRoom, text: str) -> str | None:
+        """What becomes of who shouts: a refusal, or nothing when they are kicked."""
+        shouting = room.settings["shouting"]
+        if shouting == "allow" or not text.isupper():
+            return None
+        kicks = shouting == "kick" and room.role(person) == "member"
+        if not kicks or person not in room.warned:
+            room.warned.add(person)
+            return "shouting"
+        self.put_out(person, room, person, "the server", " (shouting)")
+        return ""
+
+    def edit(self, person: ModelPerson, text: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        message = room.own.get(person)
+        if message not in room.kept:
+            return "nothing-said"
+        refusal = self.may_speak(person, room)
+        if refusal:
+            return refusal
+        shouted = self.shouted(person, room, text)
+        if shouted is not None:
+            return shouted or None
+        room.last_said[person] = self.now
+        message.text = f"{text} (edited)"
+        line = f"* {person.nick} corrects: {text}"
+        meant = _meant(room, person, text)
+        self.happens(Happening(room, person.key, line, spoken=True, meant=meant))
+        return None
+
+    def delete(self, person: ModelPerson) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        message = room.own.get(person)
+        if message not in room.kept:
+            return "nothing-said"
+        room.kept.remove(message)
+        self.announce(room, person, f"{person.nick} deleted a message in {room.name}")
+        return None
+
+    def delete_other(self, person: ModelPerson, whose: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        theirs = [
+            message
+            for message in room.kept
+            if whose == f"#{message.number}"
+            or (message.spoken and whose.lower() == message.nick.lower())
+        ]
+        if not theirs:
+            return "no-such-message"
+        room.kept.remove(theirs[-1])
+        nick = theirs[-1].nick
+        of = "" if nick == person.nick else f" of {nick}"
+        self.announce(room, person, f"{person.nick} deleted a message{of} in {room.name}")
+        return None
+
+    def say_everywhere(self, person: ModelPerson, text: str) -> str | None:
+        if not person.rooms:
+            return "no-room"
+        for room in person.rooms:
+            refusal = self.may_speak(person, room)
+            if refusal:
+                return refusal
+            if room.settings["shouting"] != "allow" and text.isupper():
+                return "shouting"
+        line = f"{person.nick}: {text}"
+        for room in person.rooms:
+            room.last_said[person] = self.now
+            room.keep(self.now, person, f"{person.nick}: ", text, True)
+        self.everywhere(person, line, unseen_by=person.own, spoken=True)
+        others = len({each for room in person.rooms for each in room.members}) - 1
+        people = "1 other person" if others == 1 else f"{others} other people"
+        rooms = "1 room" if len(person.rooms) == 1 else f"{len(person.rooms)} rooms"
+        self.tell(person, f"-- Said in {rooms}, to {people}.")
+        return None
+
+    def whisper(self, person: ModelPerson, other: ModelPerson | None, text: str) -> str | None:
+        if other is None or other.gone:
+            return "nobody"
+        if person.key not in other.ignored:
+            self.tell(other, f"[{person.nick} -> you] {text}{'' if other.sees_own else chr(7)}")
+            other.told_by = person
+        self.tell(person, f"[you -> {other.nick}] {text}")
+        return None
+
+    def history(self, person: ModelPerson, count: int, *, numbered: bool) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        rows = [
+            f"   {datetime.fromtimestamp(message.time, UTC):%H:%M} "
+            f"{f'#{message.number} ' * numbered}{message.line}"
+            for message in room.kept[-count:]
+            if message.nick.lower() not in person.ignored
+        ]
+        nothing = f"-- Nothing was said in {room.name} yet."
+        more = "; page:2 shows earlier ones" if len(room.kept) > count else ""
+        last = "one" if len(rows) == 1 else len(rows)
+        heading = f"-- {room.name}, the last {last}{more}:" if rows else nothing
+        self.tell(person, heading, *rows)
+        return None
+
+    # Moderating
+
+    def put_out(
+        self,
+        person: ModelPerson,
+        room: ModelRoom,
+        author: ModelPerson,
+        by: str,
+        because: str,
+        banned: str = "",
+    ) -> None:
+        self.go_out(person, room)
+        room.uninvite(person)
+        how = f"banned from {room.name} {banned}" if banned else f"kicked from {room.name}"
+        self.announce(room, author, f"{person.nick} was {how} by {by}{because}")
+        self.tell(person, f"-- You were {how} by {by}{because}.")
+        self.has_left(room)
+
+    def target(
+        self, person: ModelPerson, nick: str, least: str
+    ) -> tuple[ModelRoom, ModelPerson] | str:
+        """Whom somebody acts upon in the room with the focus, if they may."""
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, least):
+            return f"not-{least}"
+        if other is None:
+            return "nobody"
+        if other is person:
+            return "yourself"
+        if other not in room.members:
+            return "not-in-room"
+        if room.may(other, room.role(person)):
+            return "outranked"
+        return room, other
+
+    def kick(self, person: ModelPerson, nick: str, reason: str) -> str | None:
+        found = self.target(person, nick, "moderator")
+        if isinstance(found, str):
+            return found
+        room, other = found
+        self.put_out(other, room, person, person.nick, _because(reason))
+        return None
+
+    def holding(self, room: ModelRoom, person: ModelPerson, other: ModelPerson) -> Held:
+        """By what somebody is held, so that nobody is held with them who may not be."""
+        for held in (other.known[0], other.known[-1]):
+            if held[0] == "address" and room.role(other) != "member":
+                continue
+            if not any(
+                held in each.known and (each is person or room.role(each) != "member")
+                for each in self.people
+                if each is not other
+            ):
+                return held
+        return other.known[-1]
+
+    def expire(self, terms: dict[Held, Term]) -> None:
+        for held in [held for held, term in terms.items() if term.until <= self.now]:
+            del terms[held]
+
+    def hold(
+        self,
+        terms: dict[Held, Term],
+        room: ModelRoom,
+        person: ModelPerson,
+        other: ModelPerson,
+        seconds: int,
+    ) -> Held:
+        held = self.holding(room, person, other)
+        self.expire(terms)
+        terms[held] = Term(other.nick, self.now + seconds if seconds else float("inf"))
+        if held[0] == "nick":
+            room.follows.add(other)
+        return held
+
+    def ban(self, person: ModelPerson, nick: str, seconds: int) -> str | None:
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is None:
+            return "nobody"
+        if other is person:
+            return "yourself"
+        role = room.role(other)
+        if role == "owner" or (role != "member" and room.may(other, room.role(person))):
+            return "outranked"
+        held = self.hold(room.bans, room, person, other, seconds)
+        how_long = f"for {seconds} s" if seconds else "for good"
+        out = [each for each in room.members if each is other or held in each.known]
+        for each in out:
+            self.put_out(each, room, person, person.nick, "", how_long)
+        hidden = f"{held[1]}" if person.operator else "their address"
+        what = {"key": f"the key {held[1]}", "nick": f"the nick {held[1]} alone"}
+        told = what.get(held[0], hidden)
+        self.tell(person, f"-- The ban of {other.nick} covers {told}, {how_long}.")
+        return None
+
+    def ended(self, terms: dict[Held, Term], nick: str) -> list[Held]:
+        """What ends that was for somebody of that name, or else holds who has it now."""
+        self.expire(terms)
+        named = [held for held, term in terms.items() if term.label.lower() == nick.lower()]
+        other = self.person(nick)
+        return named or [held for held in terms if other and held in other.known]
+
+    def unban(self, person: ModelPerson, nick: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        ended = self.ended(room.bans, nick)
+        if not ended:
+            return "no-change"
+        label = room.bans[ended[0]].label
+        for held in ended:
+            del room.bans[held]
+        self.tell(person, f"-- {label} may come into {room.name} again.")
+        return None
+
+    def mute(self, person: ModelPerson, nick: str, seconds: int) -> str | None:
+        found = self.target(person, nick, "moderator")
+        if isinstance(found, str):
+            return found
+        room, other = found
+        if room.is_held(room.mutes, other, self.now):
+            return "no-change"
+        self.hold(room.mutes, room, person, other, seconds)
+        how_long = f" for {seconds} s" if seconds else ""
+        line = f"{other.nick} is muted in {room.name}{how_long}, by {person.nick}"
+        self.announce(room, person, line)
+        return None
+
+    def unmute(self, person: ModelPerson, nick: str) -> str | None:
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is not None and other in room.members:
+            found = self.target(person, nick, "moderator")
+            if isinstance(found, str):
+                return found
+            self.expire(room.mutes)
+            ended, label = [held for held in room.mutes if held in other.known], other.nick
+        else:
+            ended = self.ended(room.mutes, nick)
+            label = room.mutes[ended[0]].label if ended else ""
+            if not ended and other is None:
+                return "nobody"
+        if not ended:
+            return "no-change"
+        for held in ended:
+            del room.mutes[held]
+        self.announce(room, person, f"{label} may speak again in {room.name}, by {person.nick}")
+        return None
+
+    def give_role(self, person: ModelPerson, nick: str, role: str) -> str | None:
+        found = self.target(person, nick, "owner")
+        if isinstance(found, str):
+            return found
+        room, other = found
+        if room.members[other] in (role, "owner"):
+            return "no-change" if room.members[other] == role else "outranked"
+        room.members[other] = role
+        self.announce(
+            room, person, f"{other.nick} is a {role} of {room.name} now, by {person.nick}"
+        )
+        return None
+
+    def invite(self, person: ModelPerson, nick: str, text: str) -> str | None:
+        room, other = self.room(person, text), self.person(nick)
+        if isinstance(room, str):
+            return room
+        if person not in room.members:
+            return "not-in-room"
+        if room.is_guarded and not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is None:
+            return "nobody"
+        if other in room.members:
+            return "no-change"
+        if room.is_guarded:
+            room.invited.add(other.key)
+            room.guests.add(other)
+        if person.key not in other.ignored:
+            into = f"{room.name}; /join {room.name} takes you there."
+            self.tell(other, f"-- {person.nick} invites you into {into}")
+        self.tell(person, f"-- {other.nick} is invited into {room.name}.")
+        return None
+
+    def uninvite(self, person: ModelPerson, nick: str) -> str | None:
+        room, other = person.focus, self.person(nick)
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if other is None:
+            return "nobody"
+        if not room.uninvite(other):
+            return "no-change"
+        self.tell(person, f"-- {other.nick} is not invited into {room.name} any more.")
+        return None
+
+    def set_room(self, person: ModelPerson, name: str, value: str) -> str | None:
+        room = person.focus
+        if room is None:
+            return "no-room"
+        if not room.may(person, "moderator"):
+            return "not-moderator"
+        if name == "topic" and room.is_held(room.mutes, person, self.now):
+            return "muted"
+        room.settings[name] = "" if (name, value) == ("key", "off") else value
+        shown = "on" if (name, value) == ("key", "sesame") else value
+        line = f"{person.nick} set {name} of {room.name} to {shown}"
+        if name == "topic":
+            line = f"{person.nick} set the topic of {room.name}: {value}"
+            room.keep(self.now, person, "-- ", line, False)
+        self.announce(room, person, line)
+        return None
+
+
+def follow(terms: dict[Held, Term], old: Held, new: Held) -> None:
+    """Let a term go over to another nick, where the longer one holds."""
+    term = terms.pop(old, None)
+    if term is not None and (new not in terms or terms[new].until < term.until):
+        terms[new] = term
+
+
+def _looks(nick: str) -> set[str]:
+    return {nick.translate(LOOKS).lower(), nick.lower().translate(LOOKS)}
+
+
+def _meant(room: ModelRoom, author: ModelPerson, text: str) -> frozenset[ModelPerson]:
+    words = {word.strip("@!") for word in text.lower().split()}
+    return frozenset(each for each in room.members if each.key in words and each is not author)
+
+
+def _because(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+# The chat, seen from outside -------------------------------------------------------------------
+
+
+class Plain(Reader):
+    """A connection that is shown everything without colours; a mention rings, if it is drawn."""
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        return TextStyle(
+            bell="off" if self.sees_own else "on",
+            joins="off" if preferences.joins == "off" else "on",
+        )
+
+
+class Typist(Someone):
+    """Somebody who remembers how they were refused, and whose turn does not end by looking."""
+
+    refused: Refused | None = None
+
+    def types(self, line: str) -> None:
+        self.refused = None
+        try:
+            waited_for = receive(self.server.chat, self.session, line, self.server.now)
+            if waited_for is not None:
+                finished(waited_for)
+        except Refused as refused:
+            self.refused = refused
+            self.session.deliver(refused.as_event())
+
+    def shown(self) -> list[str]:
+        """The lines shown since the last time, in the middle of a turn."""
+        received, self.reader.received = self.reader.received.decode(), b""
+        *lines, rest = received.split("\r\n")
+        assert rest == "", "only whole lines are sent"
+        return lines
+
+
+def is_shown_as(lines: list[str], steps: list[list[list[str]]]) -> bool:
+    """Whether lines are what the steps say, each queue of a step in its order."""
+    start = 0
+    for queues in steps:
+        step = lines[start : start + sum(map(len, queues))]
+        start += len(step)
+        if Counter(step) != Counter(line for queue in queues for line in queue):
+            return False
+        for queue in queues:
+            left = iter(step)
+            if not all(line in left for line in queue):
+                return False
+    return start == len(lines)
+
+
+# Both side by side -----------------------------------------------------------------------------
+
+someone = st.integers(0, CROWD - 1)
+nicks = st.sampled_from(NICKS)
+#: Somebody who is here, or a nick that perhaps nobody has.
+whoever = st.one_of(someone, st.sampled_from(["bob", "Ada", "Iola", "guest2"]))
+rooms = st.sampled_from(ROOMS)
+#: For how many seconds somebody is banned or muted; 0: for good.
+terms = st.sampled_from([0, 0, 3, 10])
+
+
+class Chatting(RuleBasedStateMachine):
+    """People who do what people do, in the chat and in the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.server = Server()
+        self.model = Model()
+        self.model.now = self.server.now
+        self.pairs: list[tuple[Typist, ModelPerson]] = []
+        self.texts = 0
+
+    @initialize(
+        moderated=st.booleans(),
+        rules=st.sets(st.sampled_from(RULES)),
+        addresses=st.tuples(*[st.sampled_from(ADDRESSES)] * 3),
+    )
+    def three_are_here_and_one_has_opened_a_room(
+        self, moderated: bool, rules: set[tuple[str, str]], addresses: tuple[str, ...]
+    ) -> None:
+        people = (("ada", True), ("bob", False), ("cy", True))
+        for (nick, sees_own), address in zip(people, addresses, strict=True):
+            self.enter(nick, False, sees_own, address, None)
+        for who in range(3):
+            self.join(who, "attic")
+        if moderated:
+            self.give_role(0, 2, True)
+        for change in sorted(rules):
+            self.set_room(0, change)
+
+    def text(self, mention: str = "", *, loud: bool = False) -> str:
+        """Something that nobody has said before."""
+        self.texts += 1
+        return f"LOUD {self.texts}" if loud else f"{self.texts} {mention}".rstrip()
+
+    def does(self, who: int, line: str, refusal: str | None) -> None:
+        """Let the chat do what the model has just done."""
+        typist, person = self.pairs[who % len(self.pairs)]
+        typist.types(line)
+        assert (typist.refused.code if typist.refused else None) == refusal
+        if typist.refused:
+            self.model.tell(person, f"-- {typist.refused.sentence}")
+
+    def person(self, who: int) -> ModelPerson:
+        return self.pairs[who % len(self.pairs)][1]
+
+    def nick(self, whom: int | str) -> str:
+        return self.person(whom).nick if isinstance(whom, int) else whom
+
+    # Coming and going
+
+    @precondition(lambda self: len(self.pairs) < CROWD)
+    @rule(
+        nick=st.one_of(st.just(""), nicks),
+        operator=st.booleans(),
+        sees_own=st.booleans(),
+        address=st.sampled_from(ADDRESSES),
+        ssh_key=st.sampled_from(SSH_KEYS),
+    )
+    def enter(
+        self, nick: str, operator: bool, sees_own: bool, address: str, ssh_key: str | None
+    ) -> None:
+        person = self.model.enter(
+            nick, operator=operator, sees_own=sees_own, address=address, ssh_key=ssh_key
+        )
+        reader = Plain(sees_own=sees_own)
+        entered = self.server.enters(
+            nick,
+            lobby=False,
+            operator=operator,
+            reader=reader,
+            address=address,
+            fingerprint=ssh_key,
+        )
+        self.pairs.append((Typist(self.server, entered.session, reader), person))
+        with suppress(Refused):
+            self.server.chat.join(entered.session, "lobby", self.server.now)
+
+    @precondition(lambda self: len(self.pairs) > 1)
+    @rule(who=someone)
+    def go(self, who: int) -> None:
+        typist, person = self.pairs.pop(who % len(self.pairs))
+        self.model.leave(person, "")
+        typist.goes()
+
+    @precondition(lambda self: len(self.pairs) > 1)
+    @rule(who=someone)
+    def quit(self, who: int) -> None:
+        typist, person = self.pairs.pop(who % len(self.pairs))
+        self.model.tell(person, "-- Goodbye.")
+        self.model.leave(person, "enough")
+        typist.types("/quit enough")
+        assert typist.reader.closed
+        assert is_shown_as(typist.shown(), person.shown)
+
+    @rule(who=someone, nick=nicks)
+    def rename(self, who: int, nick: str) -> None:
+        self.does(who, f"/nick {nick}", self.model.rename(self.person(who), nick))
+
+    # Rooms
+
+    @rule(who=someone, room=rooms, key=st.sampled_from(["", "sesame", "barley"]))
+    def join(self, who: int, room: str, key: str = "") -> None:
+        self.does(who, f"/join {room} {key}", self.model.join(self.person(who), room, key))
+
+    @rule(who=someone, room=st.one_of(st.just(""), rooms))
+    def leave(self, who: int, room: str) -> None:
+        self.does(who, f"/leave {room}", self.model.part(self.person(who), room))
+
+    @rule(who=someone, room=rooms)
+    def focus(self, who: int, room: str) -> None:
+        self.does(who, f"/focus {room}", self.model.focus(self.person(who), room))
+
+    # Speaking
+
+    @rule(who=someone, mention=st.sampled_from(["", "ada", "@bob!", "Iola"]), loud=st.booleans())
+    def say(self, who: int, mention: str, loud: bool) -> None:
+        text = self.text(mention, loud=loud)
+        self.does(who, text, self.model.say(self.person(who), text))
+
+    @rule(who=someone, mention=st.sampled_from(["", "bob"]))
+    def act(self, who: int, mention: str) -> None:
+        text = self.text(mention)
+        self.does(who, f"/me {text}", self.model.say(self.person(who), text, act=True))
+
+    @rule(who=someone, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
+    def say_everywhere(self, who: int, mention: str, loud: bool) -> None:
+        text = self.text(mention, loud=loud)
+        self.does(who, f"/bc {text}", self.model.say_everywhere(self.person(who), text))
+
+    @rule(who=someone, whom=whoever)
+    def whisper(self, who: int, whom: int | str) -> None:
+        text, nick = self.text(), self.nick(whom)
+        other = self.model.person(nick)
+        self.does(who, f'/dm {nick} "{text}"', self.model.whisper(self.person(who), other, text))
+
+    @rule(who=someone)
+    def reply(self, who: int) -> None:
+        text, person = self.text(), self.person(who)
+        self.does(who, f"/reply {text}", self.model.whisper(person, person.told_by, text))
+
+    @rule(who=someone, count=st.integers(1, 5), numbered=st.booleans())
+    def history(self, who: int, count: int, numbered: bool) -> None:
+        refusal = self.model.history(self.person(who), count, numbered=numbered)
+        self.does(who, f"/history {count}{' #' * numbered}", refusal)
+
+    # Changing what was said
+
+    @rule(who=someone, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
+    def edit(self, who: int, mention: str, loud: bool) -> None:
+        text = self.text(mention, loud=loud)
+        self.does(who, f"/edit {text}", self.model.edit(self.person(who), text))
+
+    @rule(who=someone)
+    def delete(self, who: int) -> None:
+        self.does(who, "/delete", self.model.delete(self.person(who)))
+
+    @rule(who=someone, whom=st.one_of(whoever, st.sampled_from(["#1", "#2", "#x"])))
+    def delete_other(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/delete {nick}", self.model.delete_other(self.person(who), nick))
+
+    # What one is shown
+
+    @rule(who=someone, whom=whoever)
+    def ignore(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/ignore {nick}", self.model.ignore(self.person(who), nick))
+
+    @rule(who=someone, whom=whoever)
+    def unignore(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/unignore {nick}", self.model.unignore(self.person(who), nick))
+
+    @rule(who=someone, value=st.sampled_from(["on", "off"]))
+    def show_joins(self, who: int, value: str) -> None:
+        self.does(who, f"/set joins {value}", self.model.set_joins(self.person(who), value))
+
+    # Moderating
+
+    @rule(who=someone, whom=whoever, reason=st.sampled_from(["", "enough"]))
+    def kick(self, who: int, whom: int | str, reason: str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/kick {nick} {reason}", self.model.kick(self.person(who), nick, reason))
+
+    @rule(who=someone, whom=whoever, seconds=terms)
+    def mute(self, who: int, whom: int | str, seconds: int) -> None:
+        nick = self.nick(whom)
+        words = f"/mute {nick} {seconds}s" if seconds else f"/mute {nick}"
+        self.does(who, words, self.model.mute(self.person(who), nick, seconds))
+
+    @rule(who=someone, whom=whoever)
+    def unmute(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/unmute {nick}", self.model.unmute(self.person(who), nick))
+
+    @rule(who=someone, whom=whoever, seconds=terms)
+    def ban(self, who: int, whom: int | str, seconds: int) -> None:
+        nick = self.nick(whom)
+        words = f"/ban {nick} {seconds}s" if seconds else f"/ban {nick}"
+        self.does(who, words, self.model.ban(self.person(who), nick, seconds))
+
+    @rule(who=someone, whom=whoever)
+    def unban(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/unban {nick}", self.model.unban(self.person(who), nick))
+
+    @rule(who=someone, whom=whoever, up=st.booleans())
+    def give_role(self, who: int, whom: int | str, up: bool) -> None:
+        command, role = ("/op", "moderator") if up else ("/deop", "member")
+        nick = self.nick(whom)
+        self.does(who, f"{command} {nick}", self.model.give_role(self.person(who), nick, role))
+
+    @rule(who=someone, whom=whoever, room=st.one_of(st.just(""), rooms))
+    def invite(self, who: int, whom: int | str, room: str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/invite {nick} {room}", self.model.invite(self.person(who), nick, room))
+
+    @rule(who=someone, whom=whoever)
+    def uninvite(self, who: int, whom: int | str) -> None:
+        nick = self.nick(whom)
+        self.does(who, f"/uninvite {nick}", self.model.uninvite(self.person(who), nick))
+
+    @rule(who=someone, whom=someone)
+    def take_along(self, who: int, whom: int) -> None:
+        self.invite(who, whom, "")
+        focus = self.person(who).focus
+        if focus is not None:
+            self.join(whom, focus.name)
+
+    @rule(who=someone, change=st.sampled_from((*RULES, *OTHER_RULES)))
+    def set_room(self, who: int, change: tuple[str, str]) -> None:
+        name, value = change
+        self.does(who, f"/room {name} {value}", self.model.set_room(self.person(who), name, value))
+
+    # Time
+
+    @rule(seconds=st.integers(1, 6))
+    def wait(self, seconds: int) -> None:
+        self.server.now += seconds
+        self.model.now += seconds
+
+    @rule()
+    def end_turn(self) -> None:
+        self.server.end_turn()
+        self.model.end_turn()
+
+    # What has to be the same, always
+
+    @invariant()
+    def everyone_was_shown_what_the_model_says(self) -> None:
+        for typist, person in self.pairs:
+            lines, steps, person.shown = typist.shown(), person.shown, []
+            assert is_shown_as(lines, steps), (person.nick, lines, steps)
+            assert not typist.reader.bugs
+
+    @invariant()
+    def everyone_is_who_the_model_says(self) -> None:
+        people = self.server.chat.people
+        assert len(people) == len(self.pairs)
+        for typist, model in self.pairs:
+            person = typist.session.person
+            assert person.nick == model.nick
+            assert people.find(model.nick) is person
+            assert set(person.ignored) == model.ignored
+            assert list(person.rooms) == [room.key for room in model.rooms]
+            focus = typist.session.focus
+            assert (focus and focus.name.key) == (model.focus and model.focus.key)
+
+    @invariant()
+    def a_nick_is_held_as_long_as_somebody_carries_it(self) -> None:
+        store = self.server.chat._store
+        for nick in {nick.lower() for nick in NICKS}:
+            held = not finished(store.claim(nick, "elsewhere"))
+            store.release(nick, "elsewhere")
+            assert held == (self.model.person(nick) is not None)
+
+    @invariant()
+    def the_rooms_are_those_of_the_model(self) -> None:
+        chat = self.server.chat
+        assert set(chat.rooms) == set(self.model.rooms)
+        for key, model in self.model.rooms.items():
+            room = chat.rooms[key]
+            assert room.name.shown == model.name
+            assert [
+                (person.nick, member.role.value) for person, member in room.members.items()
+            ] == [(person.nick, role) for person, role in model.members.items()]
+            for bans, held in ((room.bans, model.bans), (room.mutes, model.mutes)):
+                assert {
+                    (ban.target.kind.value, ban.target.value, ban.label, ban.until or math.inf)
+                    for ban in bans
+                    if ban.holds(self.server.now)
+                } == {
+                    (*held, term.label, term.until)
+                    for held, term in held.items()
+                    if self.model.now < term.until
+                }
+            assert set(room.invited) == model.invited
+            for person in room.members:
+                assert person.rooms[key] is room
+
+    def teardown(self) -> None:
+        self.end_turn()
+        self.everyone_was_shown_what_the_model_says()
+        for room in self.server.chat.rooms.values():
+            assert len(room.audience._log) == 0, "nobody is behind, so nothing is kept"
+
+
+TestChatting = Chatting.TestCase
+TestChatting.settings = settings(max_examples=500, stateful_step_count=60)

@@ -1,0 +1,1 @@
+"""Tests of chatd-client and chatd-window."""

@@ -1,0 +1,783 @@
+"""chatd-client: a prompt, or a pipe, for any server of the socket assignment."""
+
+from __future__ import annotations
+
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from chatd.clients.prompt.asked import PATIENCE, Answer
+from chatd.clients.prompt.commands import COMMANDS
+from chatd.clients.prompt.program import parser
+from chatd.clients.prompt.rooms import ROOMS, Rooms, rows_of
+from chatd.clients.prompt.screen import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
+from chatd.clients.prompt.talk import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
+from chatd.terminal.screen.screen import Screen
+from chatd.wire.tcd import codec as tcd
+from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd.replies import Chat, Joined
+from tests.support.displays import Display
+from tests.support.served import PATIENCE as TEST_PATIENCE
+from tests.support.served import Served
+from tests.support.tmux import Tmux, environment
+
+HELO = tcd_replies.helo("chatd-client")
+GREETING = tcd.helo("chatd-client", "10.0.0.1", 1134, "0")
+IN_ATTIC = tcd.joined("attic", "10.0.0.1", 1134, 1, 7)
+IN_CELLAR = tcd.joined("cellar", "10.0.0.1", 1134, 2, 8)
+JOIN = tcd_replies.join("attic", "ada")
+GOODBYE = tcd_replies.disconnect("ada")
+
+
+class Rows:
+    """Keeps what was shown, and the status at the end."""
+
+    def __init__(self) -> None:
+        self.rows: list[str] = []
+        self.reads_on = 0
+        self.status: int | None = None
+
+    def show(self, rows: Sequence[str]) -> None:
+        self.rows += rows
+
+    def ready(self) -> None:
+        self.reads_on += 1
+
+    def gone(self, status: int) -> None:
+        self.status = status
+
+
+class Ada:
+    """Somebody called ada, with a server that a test plays."""
+
+    def __init__(self, *, in_order: bool = False) -> None:
+        self.clock = Clock()
+        self.shown = Rows()
+        clock = cast(IReactorTime, self.clock)
+        self.talk = Talk("ada", self.shown, clock, in_order=in_order)
+        self.transport = StringTransport()
+        self.talk.makeConnection(self.transport)
+
+    def types(self, *lines: str) -> None:
+        for line in lines:
+            self.talk.line(line)
+
+    def sent(self) -> bytes:
+        """Return what was sent since one asked last."""
+        sent: bytes = self.transport.value()
+        self.transport.clear()
+        return sent
+
+    def receives(self, *answers: bytes) -> None:
+        self.talk.dataReceived(b"".join(answers))
+
+    def sees(self) -> list[str]:
+        """Return what was shown since one asked last."""
+        rows, self.shown.rows = self.shown.rows, []
+        return rows
+
+    def hung_up_on(self) -> int | None:
+        """Lose the connection; return the status."""
+        self.talk.connectionLost(Failure(ConnectionDone()))
+        return self.shown.status
+
+    @property
+    def hangs_up(self) -> bool:
+        return self.transport.disconnected or self.transport.disconnecting
+
+
+@pytest.fixture
+def ada() -> Ada:
+    """Return somebody at a terminal, whom the server has greeted."""
+    return greeted(in_order=False)
+
+
+@pytest.fixture
+def piped() -> Ada:
+    """Return a script, which the server has greeted."""
+    return greeted(in_order=True)
+
+
+def greeted(*, in_order: bool) -> Ada:
+    somebody = Ada(in_order=in_order)
+    assert somebody.sent() == HELO
+    somebody.receives(GREETING)
+    assert somebody.sees() == []
+    return somebody
+
+
+def in_attic(somebody: Ada) -> Ada:
+    somebody.types("join attic")
+    somebody.receives(IN_ATTIC)
+    assert somebody.sent() == JOIN
+    assert somebody.sees() == ["-- You are in attic now."]
+    return somebody
+
+
+# Commands -----------------------------------------------------------------------------------------
+
+
+def test_one_joins_says_something_and_leaves(ada: Ada) -> None:
+    in_attic(ada)
+    ada.types("send attic hello there")
+    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "hello there")
+    ada.receives(tcd.chat(1, "ada", "hello there"))
+    assert ada.sees() == ["[attic] ada: hello there"]
+    ada.types("leave_chatroom attic")
+    assert ada.sent() == tcd_replies.leave("1", "7", "ada")
+    ada.receives(tcd.left(1, 7), tcd.chat(1, "ada", "ada has left this chatroom."))
+    assert ada.sees() == ["-- You have left attic.", "[attic] ada has left this chatroom."]
+    ada.types("send attic hello?")
+    assert ada.sees() == ["-- You are not in attic; join it first."]
+    assert ada.sent() == b""
+
+
+def test_several_rooms_are_told_apart_by_name(ada: Ada) -> None:
+    in_attic(ada)
+    ada.types("join cellar")
+    ada.receives(IN_CELLAR, tcd.chat(1, "bob", "up here"), tcd.chat(2, "eve", "down here"))
+    assert ada.sees()[1:] == ["[attic] bob: up here", "[cellar] eve: down here"]
+    ada.sent()
+    ada.types("send cellar hello")
+    assert ada.sent() == tcd_replies.chat("2", "8", "ada", "hello")
+
+
+def test_a_room_is_found_by_the_name_that_was_typed_and_by_the_servers(ada: Ada) -> None:
+    ada.types("join ATTIC #1")
+    ada.receives(tcd.joined("attic 1", "10.0.0.1", 1134, 1, 7))
+    ada.sent()
+    for room in ("ATTIC #1", "attic 1", "Attic 1", "attic #1"):
+        ada.types(f"send {room} hello")
+        assert ada.sent() == tcd_replies.chat("1", "7", "ada", "hello")
+        ada.receives(tcd.chat(1, "ada", "hello"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("hello everybody", "There is no command hello; help lists those that there are."),
+        ("join", "No room was named; the command is: join ROOM"),
+        ("send", "No room was named; the command is: send ROOM TEXT"),
+        ("leave", "No room was named; the command is: leave_chatroom ROOM"),
+        ("send attic", "There is no text for attic; the command is: send ROOM TEXT"),
+        ("send nowhere hello", "You are not in nowhere; join it first."),
+        ("leave nowhere", "You are not in nowhere; join it first."),
+    ],
+)
+def test_what_cannot_be_done_gets_one_sentence(ada: Ada, typed: str, sentence: str) -> None:
+    in_attic(ada)
+    ada.types(typed)
+    assert ada.sees() == [f"-- {sentence}"]
+    assert ada.sent() == b""
+
+
+def test_help_names_every_command(ada: Ada) -> None:
+    ada.types("", "  ", "help")
+    shown = ada.sees()
+    assert [row.split("  ")[0] for row in shown] == [command.usage for command in COMMANDS]
+
+
+@pytest.mark.parametrize("word", ["leave attic", "/leave attic", "LEAVE_CHATROOM attic "])
+def test_commands_have_other_names(ada: Ada, word: str) -> None:
+    in_attic(ada).types(word)
+    assert ada.sent() == tcd_replies.leave("1", "7", "ada")
+
+
+# One after the other ------------------------------------------------------------------------------
+
+
+def test_what_is_said_before_the_room_has_answered_waits_for_it(ada: Ada) -> None:
+    ada.types("join attic", "send attic one", "send attic two")
+    assert ada.sent() == JOIN
+    ada.receives(IN_ATTIC, tcd.chat(1, "ada", "ada has joined this chatroom."))
+    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "one")
+    ada.receives(tcd.chat(1, "bob", "one"), tcd.chat(1, "ada", "one"))
+    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "two")
+
+
+def test_nothing_is_asked_before_the_server_is_known_to_listen() -> None:
+    ada = Ada()
+    ada.types("join attic")
+    assert ada.sent() == HELO
+    ada.clock.advance(PATIENCE[Answer.GREETED])
+    assert ada.sent() == JOIN
+
+
+def test_a_server_that_knows_no_helo_has_refused_nothing() -> None:
+    piped = Ada(in_order=True)
+    piped.types("join attic")
+    piped.receives(tcd.error(1, "Unknown message."))
+    assert piped.sees() == []
+    piped.receives(IN_ATTIC)
+    piped.talk.end()
+    assert piped.hung_up_on() == 0
+
+
+def test_a_server_that_sends_nobody_their_own_words_is_not_waited_for_again(piped: Ada) -> None:
+    in_attic(piped).types("send attic one", "send attic two", "send attic three")
+    assert piped.sent().count(b"CHAT: 1") == 1
+    piped.clock.advance(PATIENCE[Answer.SAID])
+    assert piped.sent().count(b"CHAT: 1") == 2
+    piped.receives(tcd.error(12, "You are sending too fast."))
+    piped.talk.end()
+    assert piped.hung_up_on() == 1
+
+
+def test_a_room_that_does_not_answer_is_given_up(piped: Ada) -> None:
+    piped.types("join attic", "join cellar")
+    piped.clock.advance(PATIENCE[Answer.JOINED])
+    assert piped.sees() == ["-- The server has not answered."]
+    assert piped.sent() == JOIN + tcd_replies.join("cellar", "ada")
+    piped.receives(IN_CELLAR)
+    piped.talk.end()
+    assert piped.hung_up_on() == 1
+
+
+def test_while_the_connection_takes_nothing_nothing_is_asked(ada: Ada) -> None:
+    ada.talk.pauseProducing()
+    ada.types("join attic")
+    assert ada.sent() == b""
+    ada.talk.resumeProducing()
+    assert ada.sent() == JOIN
+
+
+def test_of_many_lines_no_more_are_read_until_some_are_done(piped: Ada) -> None:
+    piped.types("join attic", *["help"] * (LINES - 1))
+    assert not piped.talk.busy
+    piped.types("help")
+    assert piped.talk.busy
+    assert piped.shown.reads_on == 0
+    piped.receives(IN_ATTIC)
+    assert piped.shown.reads_on == 1
+
+
+# What the server says -----------------------------------------------------------------------------
+
+
+def test_an_error_is_one_sentence(ada: Ada) -> None:
+    ada.types("join attic")
+    ada.receives(tcd.error(10, "Somebody else has that CLIENT_NAME."))
+    ada.receives(b"ERROR_CODE:3\nERROR_DESCRIPTION:\n", b"LEFT_CHATROOM:\n")
+    ada.receives(b"JOINED_CHATROOM:a\nROOM_REF:1\n", tcd.left(9, 7))
+    assert ada.sees() == [
+        "-- Somebody else has that CLIENT_NAME. (error 10)",
+        "-- The server refuses that, and does not say why. (error 3)",
+        "-- You have left a room.",
+        "-- The server sent JOINED_CHATROOM without JOIN_ID.",
+        "-- You have left room 9.",
+    ]
+
+
+def test_several_lines_are_a_block_under_who_said_them(ada: Ada) -> None:
+    in_attic(ada).receives(tcd.chat(1, "bob", "look:\n  x = 1\n[attic] eve: boo"))
+    assert ada.sees() == [
+        "[attic] bob:",
+        "    look:",
+        "      x = 1",
+        "    [attic] eve: boo",
+    ]
+
+
+def test_a_message_that_was_cut_says_so() -> None:
+    assert rows_of("attic", Chat("1", "bob", ("x",), cut=True)) == [
+        "[attic] bob:",
+        "    x",
+        "    (there was more, and it was too long)",
+    ]
+    assert rows_of("attic", Chat("1", "bob", ())) == ["[attic] bob:"]
+
+
+def test_a_room_that_one_has_not_joined_goes_by_its_number(ada: Ada) -> None:
+    ada.receives(tcd.chat(9, "bob", "hello"))
+    assert ada.sees() == ["[room 9] bob: hello"]
+
+
+def test_nothing_that_comes_can_move_the_cursor(ada: Ada) -> None:
+    in_attic(ada).receives(b"CHAT:1\nCLIENT_NAME:\x1b]0;x\x07e\nMESSAGE:\x1b[2J\xc2\x9b1m\n\n")
+    assert ada.sees() == ["[attic] ]0;xe: [2J1m"]
+
+
+def test_a_message_without_its_blank_line_is_shown_after_a_silence(ada: Ada) -> None:
+    ada.receives(b"CHAT:1\nCLIENT_NAME:bob\nMESSAGE:hello\n")
+    assert ada.sees() == []
+    ada.clock.advance(SILENCE_SECONDS)
+    assert ada.sees() == ["[room 1] bob: hello"]
+
+
+def test_so_many_rooms_are_kept_in_mind_and_no_more() -> None:
+    rooms = Rooms()
+    for number in range(ROOMS + 1):
+        rooms.enter(Joined(f"r{number}", str(number), "1"), "")
+    assert rooms.find("r0") is None
+    assert rooms.name_of("0") == "room 0"
+    assert rooms.find("r1") is not None
+    assert rooms.name_of(str(ROOMS)) == f"r{ROOMS}"
+
+
+def test_rooms_that_differ_by_capitals_alone_are_told_apart() -> None:
+    rooms = Rooms()
+    places = [rooms.enter(Joined(name, name, "1"), name) for name in ("attic", "Attic")]
+    assert [rooms.find("attic"), rooms.find("Attic")] == places
+    assert rooms.find("ATTIC") is None
+
+
+# Parting ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["disconnect", "quit", "/quit"])
+def test_who_parts_sees_what_still_comes_and_the_status_is_0(ada: Ada, word: str) -> None:
+    in_attic(ada).types("send attic bye", word, "join cellar")
+    assert ada.sent() == tcd_replies.chat("1", "7", "ada", "bye") + GOODBYE
+    ada.receives(tcd.chat(1, "ada", "bye"), tcd.chat(1, "ada", "ada has left this chatroom."))
+    assert ada.sees() == ["[attic] ada: bye", "[attic] ada has left this chatroom."]
+    assert ada.hung_up_on() == 0
+    assert ada.sees() == []
+    assert ada.sent() == b""
+
+
+def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
+    piped.types("join attic", "send attic hello")
+    piped.talk.end()
+    assert piped.sent() == JOIN
+    piped.receives(IN_ATTIC)
+    assert GOODBYE not in piped.sent()
+    piped.receives(tcd.chat(1, "ada", "hello"))
+    assert piped.sent() == GOODBYE
+    assert piped.hung_up_on() == 0
+
+
+@pytest.mark.parametrize("typed", ["join attic", "send attic hello", "nonsense"])
+def test_a_script_of_which_something_was_refused_has_the_status_1(piped: Ada, typed: str) -> None:
+    piped.types(typed)
+    piped.receives(tcd.error(8, "A room cannot be called that."))
+    piped.talk.end()
+    assert piped.sent().endswith(GOODBYE)
+    assert piped.hung_up_on() == 1
+
+
+def test_a_server_that_does_not_close_is_left_alone_after_a_while(ada: Ada) -> None:
+    ada.types("disconnect")
+    ada.clock.advance(GOODBYE_SECONDS)
+    assert ada.hangs_up
+
+
+def test_who_asks_twice_to_part_waits_no_longer(ada: Ada) -> None:
+    ada.talk.part()
+    assert not ada.hangs_up
+    ada.talk.part()
+    assert ada.hangs_up
+
+
+def test_a_server_that_ends_the_connection_makes_the_status_1(ada: Ada) -> None:
+    in_attic(ada).receives(b"CHAT: 1\nCLIENT_NAME: bob\nMESSAGE: bye\n")
+    assert ada.hung_up_on() == 1
+    assert ada.sees() == ["[attic] bob: bye", "-- The server ended the connection."]
+    assert not ada.clock.getDelayedCalls()
+
+
+# Pipes --------------------------------------------------------------------------------------------
+
+
+class Pipe:
+    """A script's two pipes, and a server that a test plays."""
+
+    def __init__(self) -> None:
+        self.ended: list[int] = []
+        self.stdio, self.server = StringTransport(), StringTransport()
+        self.plain = Plain(self.ended.append)
+        clock = cast(IReactorTime, Clock())
+        self.talk = Talk("ada", self.plain, clock, in_order=True)
+        self.plain.begin(self.talk)
+        self.talk.makeConnection(self.server)
+        self.talk.dataReceived(GREETING)
+        self.server.clear()
+        self.plain.makeConnection(self.stdio)
+
+
+def test_lines_come_in_and_go_out_and_there_is_no_prompt() -> None:
+    pipe = Pipe()
+    pipe.plain.dataReceived(b"join at")
+    pipe.plain.dataReceived(b"tic\r\nsend attic \xffhello")
+    pipe.plain.readConnectionLost()
+    assert pipe.server.value() == JOIN
+    pipe.talk.dataReceived(IN_ATTIC)
+    pipe.talk.dataReceived(tcd.chat(1, "ada", "\ufffdhello"))
+    assert pipe.server.value().endswith(GOODBYE)
+    assert pipe.stdio.value().decode() == "-- You are in attic now.\n[attic] ada: \ufffdhello\n"
+    pipe.talk.connectionLost()
+    assert pipe.stdio.disconnecting
+    pipe.plain.connectionLost()
+    assert pipe.ended == [0]
+
+
+def test_a_line_that_is_too_long_is_refused_and_the_rest_is_done() -> None:
+    pipe = Pipe()
+    pipe.plain.dataReceived(b"send attic " + b"x" * 5000 + b"\njoin attic\n")
+    assert pipe.stdio.value().decode() == f"-- {TOO_LONG}\n"
+    assert pipe.server.value() == JOIN
+
+
+def test_a_long_script_is_read_bit_by_bit() -> None:
+    pipe = Pipe()
+    pipe.plain.dataReceived(b"join attic\n" + b"help\n" * LINES)
+    assert pipe.stdio.producerState == "paused"
+    pipe.talk.dataReceived(IN_ATTIC)
+    assert pipe.stdio.producerState == "producing"
+
+
+def test_when_nobody_reads_any_more_one_parts() -> None:
+    pipe = Pipe()
+    pipe.plain.writeConnectionLost()
+    assert pipe.server.value() == GOODBYE
+    pipe.talk.connectionLost()
+    assert pipe.ended == [1]
+
+
+# The terminal -------------------------------------------------------------------------------------
+
+
+class Tty:
+    """A terminal that a test types into, and a server that it plays."""
+
+    def __init__(self, columns: int = 40, rows: int = 10) -> None:
+        self.ended: list[int] = []
+        self.clock = Clock()
+        clock = cast(IReactorTime, self.clock)
+        self.display = Display(columns, rows)
+        self.stdio, self.server = StringTransport(), StringTransport()
+        screen = Screen(columns, rows)
+        self.drawn = Drawn(self.ended.append, clock, screen, "You are ada.")
+        self.talk = Talk("ada", self.drawn, clock, in_order=False)
+        self.drawn.begin(self.talk)
+        self.talk.makeConnection(self.server)
+        self.drawn.makeConnection(self.stdio)
+        self.talk.dataReceived(GREETING)
+        self.server.clear()
+
+    def types(self, text: str) -> None:
+        self.drawn.dataReceived(text.encode())
+
+    def shows(self) -> list[str]:
+        self.display.takes(self.stdio.value())
+        self.stdio.clear()
+        return self.display.lines
+
+
+def test_what_is_half_typed_stays_below_what_comes() -> None:
+    tty = Tty()
+    tty.types("join attic\r")
+    tty.talk.dataReceived(IN_ATTIC)
+    tty.types("send attic half a 日本")
+    tty.talk.dataReceived(tcd.chat(1, "bob", "one\ntwo"))
+    assert tty.shows() == [
+        "-- You are ada.",
+        "-- You are in attic now.",
+        "[attic] bob:",
+        "    one",
+        "    two",
+        "> send attic half a 日本",
+    ]
+    tty.types("\r")
+    assert tty.server.value().endswith("MESSAGE: half a 日本\n\n".encode())
+    assert tty.shows()[-1] == ">"
+
+
+def test_the_line_fits_another_size() -> None:
+    tty = Tty()
+    tty.types("x" * 50)
+    tty.shows()
+    tty.display = Display(60, 10)
+    tty.drawn.resize(60, 10)
+    assert tty.shows()[-1] == "> " + "x" * 50
+
+
+def test_ctrl_c_clears_the_line_and_on_an_empty_one_says_how_to_leave() -> None:
+    tty = Tty()
+    tty.types("never mind\x03")
+    assert tty.shows() == ["-- You are ada.", ">"]
+    tty.types("\x03")
+    assert tty.shows() == ["-- You are ada.", f"-- {HOW_TO_LEAVE}", ">"]
+    assert tty.server.value() == b""
+
+
+@pytest.mark.parametrize("again", ["\x03", "\x04"])
+def test_ctrl_d_parts_and_a_second_one_does_not_wait(again: str) -> None:
+    tty = Tty()
+    tty.types("\x04")
+    assert tty.server.value() == GOODBYE
+    assert not tty.server.disconnecting
+    tty.types(again)
+    assert tty.server.disconnecting
+
+
+def test_at_the_end_the_prompt_is_gone_and_nothing_is_drawn_any_more() -> None:
+    tty = Tty()
+    tty.types("half typed")
+    tty.talk.connectionLost()
+    tty.types("more")
+    tty.drawn.resize(20, 5)
+    assert tty.shows() == ["-- You are ada.", "-- The server ended the connection."]
+    assert tty.stdio.disconnecting
+    tty.drawn.connectionLost()
+    assert tty.ended == [1]
+
+
+def test_ctrl_l_draws_a_new_screen() -> None:
+    tty = Tty()
+    tty.types("half\x0c")
+    assert tty.shows() == ["> half"]
+
+
+def test_a_lone_escape_is_not_waited_for_for_ever() -> None:
+    tty = Tty()
+    tty.types("\x1b")
+    tty.clock.advance(ESCAPE_SECONDS)
+    tty.types("[Ax")
+    assert tty.shows()[-1] == "> [Ax"
+
+
+def test_a_line_that_is_full_says_so() -> None:
+    tty = Tty()
+    tty.types("x" * 5000)
+    assert "-- The line is full." in tty.shows()
+
+
+def test_a_terminal_that_goes_away_parts() -> None:
+    tty = Tty()
+    tty.drawn.readConnectionLost()
+    assert tty.server.value() == GOODBYE
+
+
+# The command line ---------------------------------------------------------------------------------
+
+
+def test_h_is_the_host() -> None:
+    given = parser().parse_args(["-h", "chat.example", "-p", "1234", "-n", "ada"])
+    assert (given.host, given.port, given.name) == ("chat.example", 1234, "ada")
+    long = parser().parse_args(["--host", "chat.example", "--port", "1234", "--name", "ada"])
+    assert long == given
+
+
+def test_what_is_not_given_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "grace")
+    given = parser().parse_args([])
+    assert (given.host, given.port, given.name) == ("localhost", 1134, "grace")
+
+
+@pytest.mark.parametrize(
+    "wrong", [["-p", "x"], ["-p", "0"], ["-p", "65536"], ["-n", " "], ["-n", "a\nb"], ["more"]]
+)
+def test_a_wrong_option_is_a_usage_error(
+    wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(wrong)
+    assert ended.value.code == 2
+    assert "usage: chatd-client" in capsys.readouterr().err
+
+
+# The real program ---------------------------------------------------------------------------------
+
+PROGRAM = str(Path(sys.executable).with_name("chatd-client"))
+
+
+def command(port: int, name: str) -> list[str]:
+    return [PROGRAM, "-h", "127.0.0.1", "-p", str(port), "-n", name]
+
+
+def run(port: int, name: str, typed: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program with a pipe."""
+    return subprocess.run(
+        command(port, name),
+        cwd=home,
+        env=environment(home),
+        input=typed,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TEST_PATIENCE,
+    )
+
+
+def test_a_script_speaks_by_a_pipe(served: Served, tmp_path: Path) -> None:
+    typed = "join pipes\nsend pipes hello 日本語\nleave pipes\n"
+    ended = run(served.port(), "piper", typed, tmp_path)
+    assert ended.stderr == ""
+    assert ended.stdout.splitlines() == [
+        "-- You are in pipes now.",
+        "[pipes] piper has joined this chatroom.",
+        "[pipes] piper: hello 日本語",
+        "-- You have left pipes.",
+        "[pipes] piper has left this chatroom.",
+    ]
+    assert ended.returncode == 0
+
+
+def test_a_file_is_as_good_as_a_pipe(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "said").write_text("join files\nsend files hello\nsend attic hello")
+    with (tmp_path / "said").open("rb") as said, (tmp_path / "heard").open("wb") as heard:
+        ended = subprocess.run(
+            command(served.port(), "filer"),
+            env=environment(tmp_path),
+            stdin=said,
+            stdout=heard,
+            timeout=TEST_PATIENCE,
+        )
+    assert (tmp_path / "heard").read_text().splitlines() == [
+        "-- You are in files now.",
+        "[files] filer has joined this chatroom.",
+        "[files] filer: hello",
+        "-- You are not in attic; join it first.",
+        "[files] filer has left this chatroom.",
+    ]
+    assert ended.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "reason"),
+    [("127.0.0.1", "1", "the connection was refused"), ("a b", "1134", "invalid hostname: a b")],
+)
+def test_a_server_that_is_not_there_is_one_sentence(
+    host: str, port: str, reason: str, tmp_path: Path
+) -> None:
+    ended = subprocess.run(
+        [PROGRAM, "-h", host, "-p", port],
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=TEST_PATIENCE,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr == f"chatd-client: cannot reach {host} port {port}: {reason}.\n"
+    assert ended.stdout == ""
+
+
+def test_ctrl_c_ends_a_script_as_it_ends_others(served: Served, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        command(served.port(), "stopped"),
+        env=environment(tmp_path),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        assert program.stdin is not None
+        assert program.stdout is not None
+        program.stdin.write(b"help\n")
+        program.stdin.flush()
+        program.stdout.readline()  # so it is connected
+        program.send_signal(signal.SIGINT)
+        rest, errors = program.communicate(timeout=TEST_PATIENCE)
+    assert program.returncode == 130
+    assert errors == b""
+    assert b"The server ended" not in rest
+
+
+class Other(socketserver.StreamRequestHandler):
+    """A server as students write them: no HELO, no blanks after colons, CR LF, negative numbers."""
+
+    def handle(self) -> None:
+        fields: dict[str, str] = {}
+        for line in self.rfile:
+            key, _, value = line.decode().strip().partition(":")
+            fields[key] = value.strip()
+            if key == "CLIENT_NAME" and "JOIN_CHATROOM" in fields:
+                self.answers("JOINED_CHATROOM", fields["JOIN_CHATROOM"], "SERVER_IP:0", "PORT:0")
+                self.answers("ROOM_REF", "-42", "JOIN_ID:17")
+            elif key == "CLIENT_NAME" and "LEAVE_CHATROOM" in fields:
+                self.answers("ERROR_CODE", "9", "ERROR_DESCRIPTION:You have to stay.")
+            elif key == "CLIENT_NAME" and "DISCONNECT" in fields:
+                return
+            elif key == "MESSAGE":
+                assert (fields["CHAT"], fields["JOIN_ID"]) == ("-42", "17")
+                who, said = fields["CLIENT_NAME"], fields["MESSAGE"]
+                self.answers("CHAT", "-42", f"CLIENT_NAME:{who}", f"MESSAGE:{said}", "")
+            elif key.startswith("HELO"):
+                self.answers("ERROR_CODE", "1", "ERROR_DESCRIPTION:Unknown message.")
+            else:
+                continue
+            fields.clear()
+
+    def answers(self, key: str, value: str, *lines: str) -> None:
+        self.wfile.write("".join(f"{line}\r\n" for line in (f"{key}:{value}", *lines)).encode())
+
+
+@pytest.fixture
+def other() -> Iterator[int]:
+    """Return the port of a server that is not chatd."""
+    with socketserver.TCPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_another_server_of_the_assignment_is_understood(other: int, tmp_path: Path) -> None:
+    ended = run(other, "ada", "join attic\nsend attic a: b\nleave attic\n", tmp_path)
+    assert ended.stdout.splitlines() == [
+        "-- You are in attic now.",
+        "[attic] ada: a: b",
+        "-- You have to stay. (error 9)",
+    ]
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+@pytest.fixture
+def tmux(client: Callable[[str], str], tmp_path: Path) -> Iterator[Tmux]:
+    """Return terminals that end with the test."""
+    with Tmux(client("tmux"), tmp_path) as terminals:
+        yield terminals
+
+
+def test_two_people_at_their_terminals(served: Served, tmux: Tmux) -> None:
+    ada, bob = (tmux.open(name, command(served.port(), name)) for name in ("tessa", "tobias"))
+    greeting = f"-- You are tessa at 127.0.0.1 port {served.port()}; help lists the commands."
+    ada.shows(greeting, ">")
+    ada.says("join ttys")
+    ada.shows_somewhere("[ttys] tessa has joined this chatroom.")
+    bob.says("join ttys")
+    bob.shows("[ttys] tobias has joined this chatroom.", ">")
+    ada.types("send ttys half a 日本")
+    bob.says("send ttys meanwhile")
+    ada.shows("[ttys] tobias: meanwhile", "> send ttys half a 日本")
+    ada.resizes(20, 24)
+    ada.shows("> send ttys half a", "日本")
+    ada.resizes(80, 24)
+    ada.says("語 line")
+    for one in (ada, bob):
+        one.shows("[ttys] tobias: meanwhile", "[ttys] tessa: half a 日本語 line", ">")
+    ada.presses("C-d")
+    assert ada.status() == 0
+    bob.shows("[ttys] tessa has left this chatroom.", ">")
+    bob.says("quit")
+    assert bob.status() == 0
+
+
+def test_a_terminal_is_left_as_it_was(served: Served, tmux: Tmux, tmp_path: Path) -> None:
+    started = " ".join(command(served.port(), "tidy"))
+    modes = f"stty -a >before; {started}; stty -a >after"
+    tidy = tmux.open("tidy", ["sh", "-c", modes])
+    tidy.shows_somewhere("-- You are tidy")
+    tidy.presses("C-d")
+    assert tidy.status() == 0
+    assert (tmp_path / "after").read_text() == (tmp_path / "before").read_text()
+
+
+def test_a_server_that_stops_ends_the_program(tmux: Tmux, tmp_path: Path) -> None:
+    with Served(tmp_path, options=("--data", str(tmp_path / "data"))) as served:
+        ada = tmux.open("ada", command(served.port(), "ada"))
+        ada.shows_somewhere("-- You are ada")
+    assert ada.status() == 1
+    ada.shows_somewhere("-- The server ended the connection.")

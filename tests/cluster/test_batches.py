@@ -1,0 +1,61 @@
+"""How much one message between servers holds."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from typing import Any
+
+import pytest
+
+from chatd.chat.limits import BANS, TOLD_AT_ONCE, TOLD_BYTES
+from chatd.cluster.replication.batches import message, portions
+from tests.support.cluster.servers import Town
+
+
+def told(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [json.loads(message({"n": 1}, portion)) for portion in portions(people, rooms)]
+
+
+class Weighed(deque[tuple[str, str, str]]):
+    """Letters, the largest of which is known."""
+
+    largest = 0
+
+    def append(self, letter: tuple[str, str, str]) -> None:
+        self.largest = max(self.largest, len(letter[2]))
+        super().append(letter)
+
+
+def test_what_is_told_is_told_once_in_its_order_and_people_first() -> None:
+    people = [{"number": number} for number in range(TOLD_AT_ONCE)]
+    [one] = told(people, [])
+    assert one == {"n": 1, "people": people, "rooms": []}
+    first, second = told(people, [{"key": "attic"}])
+    assert first == one
+    assert second == {"n": 1, "people": [], "rooms": [{"key": "attic"}]}
+    assert told([], []) == [{"n": 1, "people": [], "rooms": []}]
+
+
+def test_a_message_is_as_large_as_may_be_and_no_larger() -> None:
+    half = {"key": "x" * (TOLD_BYTES // 2 - len('{"key": ""}'))}
+    assert len(told([], [half, half])) == 1
+    assert len(told([], [half, half, {}])) == 2
+    large = {"key": "x" * TOLD_BYTES}
+    assert [len(each["rooms"]) for each in told([], [large, {}, large])] == [1, 1, 1]
+
+
+def test_a_room_with_all_that_it_may_have_crosses_in_one_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
+    town = Town()
+    town.letters = Weighed()
+    ada = town.servers[0].enters("ada")
+    ada.types("/join attic")
+    for number in range(BANS):
+        ada.types(f"/ban 203.0.113.{number} {'ä' * 300}")
+    town.settle()
+    third = town.add()
+    assert TOLD_BYTES // 8 < town.letters.largest < 1024 * 1024
+    assert len(third.chat.rooms["attic"].bans) == BANS

@@ -1,0 +1,487 @@
+"""People on several servers that are one."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+
+import pytest
+
+from chatd.chat.actions.resume import end
+from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
+from tests.support.cluster.servers import Town
+from tests.support.people import Someone
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def test_what_one_says_is_heard_on_the_other_server(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("hello")
+    bob.types("hi there")
+    assert ada.sees() == ["bob: hi there"]
+    assert bob.sees() == ["ada: hello"]
+
+
+def test_who_comes_and_goes_on_the_other_server_is_shown_and_counted(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    town.settle()
+    ada.sees()
+    bob = there.enters("bob")
+    town.settle()
+    assert ada.sees() == ["-- bob joined lobby"]
+    ada.types("/users")
+    assert ada.sees() == ["-- lobby: 2 here", "   ada", "   bob"]
+    ada.types("/rooms")
+    assert ada.sees() == ["-- 1 room:", "   lobby: 2 people"]
+    bob.goes("bye")
+    town.settle()
+    assert ada.sees() == ["-- bob left (bye)"]
+    ada.types("/users")
+    assert ada.sees() == ["-- lobby: 1 here", "   ada"]
+
+
+def test_a_nick_is_had_once_in_all(town: Town) -> None:
+    here, there = town.servers
+    assert here.enters("ada").nick == "ada"
+    assert there.enters("ada").nick == "ada2"
+    town.settle()
+    assert there.enters("аdа").nick != "аdа"  # Cyrillic, and looks like ada
+
+
+def test_a_room_of_the_other_server_is_one_room(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    ada.types("/topic old things")
+    town.settle()
+    bob.types("/rooms")
+    town.settle()
+    assert bob.sees()[-1] == "   attic: 1 person — old things"
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- You are in attic, with ada. Topic: old things"
+    town.settle()
+    bob.sees()
+    ada.types("look at this")
+    assert bob.sees() == ["ada: look at this"]
+    bob.types("/topic mine")
+    assert bob.sees() == ["-- Only a moderator of attic may do that."]
+
+
+def test_a_room_is_gone_when_the_last_of_all_leaves(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    town.settle()
+    bob.types("/join attic")
+    town.settle()
+    ada.types("/leave attic")
+    town.settle()
+    assert "attic" in here.chat.rooms
+    bob.sees()
+    bob.types("/topic mine now")
+    assert bob.sees() == ["-- bob set the topic of attic: mine now"]
+    bob.types("/leave attic")
+    town.settle()
+    assert "attic" not in here.chat.rooms
+    assert "attic" not in there.chat.rooms
+
+
+def test_private_messages_cross_over_and_are_answered(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/dm bob psst")
+    town.settle()
+    assert ada.sees() == ["[you -> bob] psst"]
+    assert bob.sees() == ["[ada -> you] psst"]
+    bob.types("/reply what")
+    town.settle()
+    assert ada.sees() == ["[bob -> you] what"]
+    bob.types("/ignore ada")
+    ada.types("/dm bob psst")
+    bob.sees()
+    town.settle()
+    assert bob.sees() == []
+
+
+def test_a_moderator_kicks_mutes_and_promotes_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    town.settle()
+    bob.types("/join attic")
+    town.settle()
+    ada.types("/mute bob")
+    town.settle()
+    bob.sees(), ada.sees()
+    bob.types("hm")
+    assert bob.sees() == ["-- You are muted in attic; nobody was shown that."]
+    ada.types("/unmute bob")
+    ada.types("/op bob")
+    town.settle()
+    bob.sees(), ada.sees()
+    bob.types("/topic mine too")
+    town.settle()
+    assert ada.sees() == ["-- bob set the topic of attic: mine too"]
+    ada.types("/deop bob")
+    ada.types("/kick bob enough")
+    town.settle()
+    assert bob.sees()[-1] == "-- You were kicked from attic by ada (enough)."
+    assert ada.sees()[-1] == "-- bob was kicked from attic by ada (enough)"
+    assert list(here.chat.rooms["attic"].members) == [ada.session.person]
+
+
+def test_an_invitation_opens_a_private_room_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    ada.types("/join attic")
+    ada.types("/room private on")
+    town.settle()
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- attic is private; its moderators can /invite you."
+    ada.types("/invite bob")
+    town.settle()
+    assert bob.sees() == ["-- ada invites you into attic; /join attic takes you there."]
+    bob.types("/join attic")
+    assert bob.sees()[-1] == "-- You are in attic, with ada."
+
+
+def test_a_rename_is_followed(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/nick grace")
+    town.settle()
+    assert bob.sees() == ["-- ada is now known as grace"]
+    bob.types("/users")
+    assert bob.sees() == ["-- lobby: 2 here", "   bob", "   grace"]
+
+
+def test_a_server_that_comes_later_knows_who_is_there(town: Town) -> None:
+    here, _ = town.servers
+    ada = here.enters("ada")
+    ada.types("/join attic")
+    ada.types("/room private on")
+    town.settle()
+    third = town.add()
+    cy = third.enters("cy")
+    cy.types("/users")
+    town.settle()
+    assert cy.sees()[-1] == "   cy"
+    assert {person.nick for person in third.chat.people.everyone()} == {"ada", "cy"}
+    cy.types("/join attic")
+    assert cy.sees() == ["-- attic is private; its moderators can /invite you."]
+
+
+def test_what_was_not_heard_is_asked_for(town: Town) -> None:
+    here, there = town.servers
+    town.branches[0].cut_off = True
+    here.enters("ada")
+    town.settle()
+    town.branches[0].cut_off = False
+    here.enters("cy")
+    town.beat(5)
+    assert {person.nick for person in there.chat.people.everyone()} == {"ada", "cy"}
+
+
+class Losing(deque[tuple[str, str, str]]):
+    """Letters, of which one gets lost."""
+
+    lost = 0
+
+    def append(self, letter: tuple[str, str, str]) -> None:
+        self.lost -= 1
+        if self.lost != 0:
+            super().append(letter)
+
+
+@pytest.mark.parametrize("lost", range(1, 8))
+def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
+    town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
+) -> None:
+    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
+    here, there = town.servers
+    for nick in ("ada", "bob", "cy"):
+        here.enters(nick)
+    town.settle()
+    town.branches[0].cut_off = True
+    here.enters("dee")
+    town.settle()
+    town.branches[0].cut_off = False
+    town.letters = Losing()
+    town.letters.lost = lost
+    for _ in range(4):
+        town.beat(5)
+    nicks = {person.nick for person in there.chat.people.everyone()}
+    assert nicks == {"ada", "bob", "cy", "dee"}
+
+
+def test_status_says_where_one_is_and_which_servers_are_silent(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    there.enters("bob"), there.enters("zoe")
+    town.settle()
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees() == [
+        "-- Status:",
+        "   this is chat0, open for 0 s",
+        "   3 people in all, 1 of them on this server",
+        "   1 room",
+        "   1 other server",
+        "   chat1: 2 people, heard 0 s ago",
+        "   the cluster answered 11 days ago",
+    ]
+    town.branches[1].cut_off = True
+    town.beat(10)
+    ada.types("/status")
+    assert "   chat1: 2 people, heard 10 s ago" in ada.sees()
+    town.beat(1)
+    ada.types("/status")
+    assert "   chat1: 2 people, out of reach, heard 11 s ago" in ada.sees()
+
+
+def test_a_server_that_does_not_say_what_it_is_called_is_understood(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    there.enters("bob")
+    text = json.dumps({"n": 1, "first": True, "last": True, "people": [], "rooms": []})
+    hears = town.branches[0].hears
+    assert hears is not None
+    hears("older", text)
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees()[4:6] == [
+        "   2 other servers",
+        "   a server that has not said what it is called: 0 people, heard 0 s ago",
+    ]
+
+
+def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> None:
+    hears, ada = town.branches[0].hears, town.servers[0].enters("ada")
+    assert hears is not None
+    for name, called in (("long", "y" * (CALLED_LENGTH + 1)), ("bad", "z\x1b[2J")):
+        everything = {"n": 1, "first": True, "last": True, "people": [], "rooms": []}
+        hears(name, json.dumps({**everything, "called": called}))
+    ada.sees()
+    ada.types("/status")
+    assert ada.sees()[-3:-1] == [
+        f"   {'y' * CALLED_LENGTH}: 0 people, heard 0 s ago",
+        "   z[2J: 0 people, heard 0 s ago",
+    ]
+
+
+@pytest.mark.parametrize("step", [3600.0, -3600.0, LEAPT_SECONDS + 0.5])
+def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    there.enters("bob")
+    town.beat(1)
+    ada.sees()
+    here.now += step
+    here.chat.elsewhere.look(here.now)
+    assert ada.sees() == []
+    town.branches[1].cut_off = True
+    for _ in range(int(SILENT_SECONDS)):
+        town.beat(1)
+    assert ada.sees() == []
+    town.beat(1)
+    assert ada.sees() == ["-- bob left"]
+
+
+def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    bob.types("/join attic")
+    town.settle()
+    ada.types("/join attic")
+    town.settle()
+    ada.sees()
+    town.branches[1].cut_off = True
+    for _ in range(7):
+        town.beat(5)
+    assert ada.sees() == ["-- bob left", "-- ada is the owner of attic now"]
+    assert list(here.chat.rooms["attic"].members) == [ada.session.person]
+    assert here.chat.elsewhere.names == []
+    ada.types("/topic mine now")
+    assert ada.sees()[-1] == "-- ada set the topic of attic: mine now"
+
+
+def test_an_edit_is_shown_across(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.settle()
+    ada.types("helo")
+    town.settle()
+    ada.sees(), bob.sees()
+    ada.types("/edit hello")
+    assert bob.sees() == ["* ada corrects: hello"]
+
+
+def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob")
+    town.join("attic", ada, bob)
+    ada.sees(), bob.sees()
+    ada.types("/bc hello")
+    town.settle()
+    assert bob.sees() == ["[lobby] ada: hello"]
+    ada.types("/nick grace")
+    town.settle()
+    assert bob.sees() == ["-- ada is now known as grace"]
+    ada.goes("bye")
+    town.settle()
+    assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
+
+
+def nicks(someone: Someone) -> list[str]:
+    """Who is in the lobby, as somebody there sees it."""
+    someone.sees()
+    someone.types("/users")
+    return sorted(line.strip() for line in someone.sees()[1:])
+
+
+def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> None:
+    town = Town(3)
+    dead, there, third = town.servers
+    ada = dead.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register")
+    ada.types("/join attic")
+    town.settle()
+    bob, cy = there.enters("bob"), third.enters("cy")
+    town.join("attic", bob, cy)
+    town.branches[0].cut_off = True
+    bob.sees(), cy.sees()
+    again = there.enters("", fingerprint="SHA256:ada")
+    town.settle()
+    assert again.nick == "ada"
+    for one in (bob, cy):
+        one.types("/focus lobby")
+        assert nicks(one) == ["ada", "bob", "cy"]
+    assert third.chat.people.get("ada") in third.chat.rooms["attic"].members
+    bob.sees(), cy.sees()
+    for _ in range(7):
+        town.beat(5)
+    assert nicks(bob) == nicks(cy) == ["ada", "bob", "cy"]
+
+
+def test_a_stranger_has_to_wait_for_the_nick_of_a_dead_server(town: Town) -> None:
+    dead, there = town.servers
+    dead.enters("ada")
+    town.settle()
+    town.branches[0].cut_off = True
+    assert there.enters("ada").nick == "ada2"
+
+
+def arrives(town: Town, *, but: str, at: str) -> None:
+    """Let everything arrive, but what one server tells another: that comes later."""
+    for server in town.servers:
+        server.end_turn()
+    late = [letter for letter in town.letters if letter[:2] == (but, at)]
+    for letter in late:
+        town.letters.remove(letter)
+    town.settle()
+    town.letters.extend(late)
+
+
+def test_who_takes_a_nick_is_there_although_others_hear_late_who_gave_it_back() -> None:
+    town = Town(3)
+    one, other, third = town.servers
+    ada, bob, cy = one.enters("ada"), other.enters("bob"), third.enters("cy")
+    town.settle()
+    ada.types("/nick grace")
+    arrives(town, but="s0", at="s2")
+    bob.types("/nick ada")
+    arrives(town, but="s0", at="s2")
+    town.settle()
+    assert nicks(cy) == ["ada", "cy", "grace"]
+    cy.types("/dm ada psst")
+    assert cy.sees() == ["[you -> ada] psst"]
+
+
+def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
+    town = Town(3)
+    one, other, third = town.servers
+    cy = third.enters("cy")
+    ada = one.enters("ada")
+    arrives(town, but="s0", at="s2")
+    ada.goes()
+    late = list(town.letters)
+    town.letters.clear()
+    arrives(town, but="s0", at="s2")
+    other.enters("ada")
+    town.letters.extendleft(reversed(late))
+    arrives(town, but="s0", at="s2")
+    town.settle()
+    assert nicks(cy) == ["ada", "cy"]
+    cy.types("/dm ada psst")
+    assert cy.sees() == ["[you -> ada] psst"]
+
+
+@pytest.mark.parametrize("then", ["", "/nick grace"], ids=["as she came", "under another nick"])
+def test_who_owns_a_room_owns_it_on_every_server(town: Town, then: str) -> None:
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    town.join("attic", ada, bob, cy)
+    ada.types(then)
+    town.settle()
+    ada.sees()
+    bob.types("/leave attic")
+    town.settle()
+    assert ada.sees() == ["-- bob left attic"]
+
+
+def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada")
+    ada.types("/leave lobby")
+    town.settle()
+    ada.types("/nick grace")
+    town.settle()
+    assert there.enters("ada").nick == "ada"
+    ada.goes()
+    town.settle()
+    assert there.enters("grace").nick == "grace"
+
+
+def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/leave lobby")
+    place = ada.is_cut_off()
+    town.settle()
+    assert there.enters("ada").nick == "ada2"
+    assert place is not None
+    end(here.chat, place, here.now)
+    town.settle()
+    assert there.enters("ada").nick == "ada"
+
+
+def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(town: Town) -> None:
+    here, there = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
+    ada.types("/join attic")
+    town.settle()
+    ada.types("/leave attic")
+    for one in (bob, cy):
+        one.types("/join attic")
+    bob.sees()
+    for _ in range(3):
+        town.beat(5)
+    ada.types("/join attic")
+    town.settle()
+    ada.sees()
+    bob.types("/op ada")
+    assert bob.sees()[-1] == "-- ada is a moderator of attic now, by bob"
+    town.settle()
+    assert ada.sees() == ["-- ada is a moderator of attic now, by bob"]

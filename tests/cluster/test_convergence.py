@@ -1,0 +1,138 @@
+"""Whatever people do on several servers, at once or not: in the end all servers know the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from tests.support.cluster.servers import Town
+from tests.support.people import Server, Someone
+
+NICKS = ("ada", "bob", "cy", "dan")
+LINES = (
+    "/join attic",
+    "/join den",
+    "/leave attic",
+    "/focus lobby",
+    "/focus attic",
+    "/away lunch",
+    "/back",
+    "/topic old things",
+    "/topic new things",
+    "/room private on",
+    "/room private off",
+    "/room key sesame",
+    "/room slow 5",
+    "/room slow off",
+    "/room lasting on",
+    "/room lasting off",
+    "/register a long password",
+    "/nick eve",
+    "/nick ada",
+    "/nick bob",
+    *(
+        f"/{command} {nick}"
+        for command in (
+            "kick",
+            "ban",
+            "unban",
+            "mute",
+            "unmute",
+            "op",
+            "deop",
+            "invite",
+            "uninvite",
+        )
+        for nick in NICKS
+    ),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.integers(0, len(NICKS) - 1), st.sampled_from(LINES)),
+        st.tuples(st.integers(0, len(NICKS) - 1), st.just("leaves")),
+        st.just((0, "settle")),
+    ),
+    max_size=40,
+)
+
+
+def known(server: Server) -> dict[str, Any]:
+    """Everything that a server has to know as the others do."""
+    chat = server.chat
+    return {
+        "people": {
+            person.name.key: (
+                person.nick,
+                person.account,
+                person.away,
+                person.address,
+                person.is_cut_off,
+                {key: room.members[person].role for key, room in person.rooms.items()},
+            )
+            for person in chat.people.everyone()
+        },
+        "rooms": {
+            key: (
+                room.settings,
+                room.keepers,
+                room.bans.encoded(),
+                room.mutes.encoded(),
+                set(room.invited),
+                set(room.guests),
+                {person.name.key for person in room.members},
+            )
+            for key, room in chat.rooms.items()
+        },
+    }
+
+
+def play(steps: list[tuple[int, str]]) -> Town:
+    town = Town(3)
+    people: dict[int, Someone] = {}
+    for who, line in steps:
+        server = town.servers[who % 3]
+        if line == "settle":
+            town.settle()
+        elif line == "leaves":
+            if who in people:
+                people.pop(who).goes()
+        else:
+            if who not in people:
+                people[who] = server.enters(NICKS[who], address=f"192.0.2.{who % 2}")
+            if people[who].session in people[who].session.person.sessions:
+                people[who].types(line)
+    town.settle()
+    for _ in range(3):
+        town.beat(5)
+    return town
+
+
+ROOM = (3, "/join attic")
+
+
+@settings(max_examples=100, deadline=None)
+@given(STEPS)
+@example([ROOM, (3, "/topic new things"), (0, "settle"), (3, "leaves"), (1, "/join attic")])
+@example([ROOM, (3, "/ban bob"), (0, "settle"), (3, "/topic b"), (0, "/join attic"), (3, "leaves")])
+@example([ROOM, (3, "/ban cy"), (0, "settle"), (3, "/leave attic"), ROOM])
+@example([ROOM, (0, "settle"), (3, "leaves"), ROOM, (3, "/room slow 5")])
+@example(
+    [ROOM, (3, "/room private on"), (1, "/back"), (0, "settle"), (3, "/invite bob"), (1, "leaves")]
+)
+@example(
+    [
+        (1, "/join attic"),
+        ROOM,
+        (0, "settle"),
+        (3, "leaves"),
+        (1, "/topic old things"),
+        (1, "leaves"),
+        (0, "/join attic"),
+    ]
+)
+def test_in_the_end_all_servers_know_the_same(steps: list[tuple[int, str]]) -> None:
+    first, *others = map(known, play(steps).servers)
+    for other in others:
+        assert other == first

@@ -1,0 +1,145 @@
+"""/edit and /delete of what was said on another server, and /history, /search and /bc across."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.cluster.servers import Town
+from tests.support.people import Someone
+
+ADA = "SHA256:ada"
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town(3)
+
+
+def in_attic(town: Town) -> tuple[Someone, Someone, Someone]:
+    """The owner of a room, and two others, each on a server of their own."""
+    here, there, third = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
+    town.join("attic", ada, bob, cy)
+    for one in (ada, bob, cy):
+        one.sees()
+    return ada, bob, cy
+
+
+def seen(*people: Someone) -> list[list[str]]:
+    return [one.sees() for one in people]
+
+
+def test_a_moderator_takes_back_what_was_said_on_another_server(town: Town) -> None:
+    ada, bob, cy = in_attic(town)
+    bob.types("rubbish")
+    seen(ada, bob, cy)
+    ada.types("/delete bob")
+    assert seen(bob, cy) == [["-- ada deleted a message of bob in attic"]] * 2
+    bob.types("/edit sense")
+    assert bob.sees() == ["-- You said nothing in attic in the last 10 minutes."]
+    cy.types("/history 5")
+    assert cy.sees() == ["-- Nothing was said in attic yet."]
+    cy.types("/delete bob")
+    assert cy.sees() == ["-- Only a moderator of attic may do that."]
+
+
+def test_a_message_of_another_server_goes_by_its_number(town: Town) -> None:
+    ada, bob, cy = in_attic(town)
+    bob.types("one"), bob.types("two")
+    seen(ada, bob, cy)
+    ada.types("/history # 5")
+    first = ada.sees()[-2]
+    number = next(word for word in first.split() if word.startswith("#"))
+    ada.types(f"/delete {number}")
+    cy.types("/history 5")
+    assert [line.split()[-1] for line in cy.sees()[-1:]] == ["two"]
+
+
+def test_an_owner_changes_elsewhere_what_they_said_here(town: Town) -> None:
+    here, there, _ = town.servers
+    ada, bob = here.enters("ada", fingerprint=ADA), there.enters("bob")
+    ada.types("/register")
+    town.settle()
+    ada.types("helo")
+    ada.goes()
+    town.settle()
+    ada = there.enters("ada", fingerprint=ADA)
+    bob.sees()
+    ada.types("/edit hello")
+    assert bob.sees() == ["* ada corrects: hello"]
+    ada.types("/delete")
+    assert bob.sees() == ["-- ada deleted a message in lobby"]
+
+
+def test_who_only_has_the_nick_of_who_said_it_changes_nothing(town: Town) -> None:
+    ada, bob, _ = in_attic(town)
+    ada.types("hello")
+    ada.goes()
+    town.settle()
+    other = town.servers[1].enters("ada")
+    other.types("/join attic")
+    bob.sees(), other.sees()
+    other.types("/edit goodbye")
+    assert other.sees() == ["-- You said nothing in attic in the last 10 minutes."]
+
+
+def test_what_is_said_in_every_room_is_counted_with_those_elsewhere(town: Town) -> None:
+    ada, bob, cy = in_attic(town)
+    ada.types("/bc hello")
+    assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
+    assert seen(bob, cy) == [["[lobby] ada: hello"]] * 2
+
+
+def test_what_was_said_elsewhere_is_found(town: Town) -> None:
+    ada, bob, _ = in_attic(town)
+    bob.types("the key is under the mat")
+    dan = town.servers[2].enters("dan")
+    dan.types("/search in:* mat")
+    assert dan.sees()[-1].endswith("[attic] bob: the key is under the mat")
+    ada.types("/room private on")
+    town.settle()
+    dan.types("/search in:* mat")
+    assert dan.sees() == ["-- Nothing was found."]
+
+
+def test_a_room_goes_to_its_moderator_when_the_server_of_its_owner_dies(town: Town) -> None:
+    ada, bob, cy = in_attic(town)
+    ada.types("/op cy")
+    town.settle()
+    seen(bob, cy)
+    town.branches[0].cut_off = True
+    for _ in range(7):
+        town.beat(5)
+    for one in (bob, cy):
+        assert sorted(one.sees()) == ["-- ada left", "-- cy is the owner of attic now"]
+    cy.types("/topic mine now")
+    assert bob.sees() == ["-- cy set the topic of attic: mine now"]
+
+
+def test_the_owner_and_their_heir_leave_at_once_and_somebody_owns_the_room(town: Town) -> None:
+    ada, bob, cy = in_attic(town)
+    ada.types("/leave attic"), bob.types("/leave attic")
+    town.settle()
+    for _ in range(3):
+        town.beat(5)
+    cy.sees()
+    cy.types("/topic mine now")
+    assert cy.sees() == ["-- cy set the topic of attic: mine now"]
+
+
+def test_a_room_that_two_servers_open_at_once_has_owners_on_both(town: Town) -> None:
+    here, there, third = town.servers
+    ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
+    town.settle()
+    ada.types("/join den"), bob.types("/join den")
+    town.settle()
+    cy.types("/join den")
+    town.settle()
+    roles = [
+        {
+            person.nick: member.role.value
+            for person, member in server.chat.rooms["den"].members.items()
+        }
+        for server in town.servers
+    ]
+    assert roles[0] == roles[1] == roles[2] == {"ada": "owner", "bob": "owner", "cy": "member"}

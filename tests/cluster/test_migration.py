@@ -1,0 +1,465 @@
+"""Who has lost their connection to one server comes back by another, and is where they were."""
+
+from __future__ import annotations
+
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from chatd.chat.actions.resume import end
+from chatd.chat.entry.detached import Place
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.limits import MOVED
+from chatd.chat.model.session import Trace
+from chatd.cluster.migration import ELSEWHERE
+from chatd.store.memory import MemoryStore
+from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Farewell
+from chatd.transport.services.shutdown import MOVED as MOVED_AWAY
+from tests.chat.actions.test_resume import words
+from tests.support.cluster.servers import Town
+from tests.support.people import Reader, Someone, finished
+
+ADA = "SHA256:ada"
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town(3)
+
+
+def with_account(town: Town, at: int = 0) -> Someone:
+    """Ada, whose nick is her own, in the lobby and in a room that others do not know of."""
+    ada = town.servers[at].enters("ada", fingerprint=ADA)
+    ada.types("/register")
+    ada.types("/join attic")
+    town.settle()
+    ada.sees()
+    return ada
+
+
+def comes_by(town: Town, server: int) -> Someone:
+    """Ada comes with her key."""
+    ada = town.servers[server].enters("", lobby=False, fingerprint=ADA)
+    town.settle()
+    return ada
+
+
+def closed(someone: Someone) -> bool:
+    return someone.reader.closed
+
+
+def people(someone: Someone, room: str = "lobby") -> list[str]:
+    someone.sees()
+    someone.types(f"/users {room}")
+    return sorted(line.strip() for line in someone.sees()[1:])
+
+
+def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town: Town) -> None:
+    ada, bob, cy = with_account(town), town.servers[1].enters("bob"), town.servers[2].enters("cy")
+    for one in (bob, cy):
+        one.types("/join attic")
+    town.settle()
+    bob.types("before")
+    town.settle()
+    ada.sees(), bob.sees(), cy.sees()
+    ada.is_cut_off()
+    bob.types("one"), bob.types("two"), cy.types("/focus lobby"), cy.types("three")
+    bob.types("/dm ada alone")
+    town.settle()
+    bob.sees(), cy.sees()
+    back = comes_by(town, 1)
+    shown = back.sees()
+    assert back.nick == "ada"
+    assert shown[0] == "-- Welcome back, ada."
+    assert sorted(words(shown)) == ["one", "three", "two"]
+    assert "[bob -> you] alone" in shown
+    bob.types("live")
+    town.settle()
+    assert words(back.sees()) == ["live"]
+    back.types("here")
+    town.settle()
+    assert bob.sees() == ["ada: here"]
+    assert cy.sees()[-2:] == ["[attic] bob: live", "[attic] ada: here"]
+    for one in (bob, cy):
+        assert people(one) == ["ada", "bob", "cy"]
+        assert people(one, "attic") == ["ada (owner)", "bob", "cy"]
+    assert town.servers[0].chat.people.get("ada") is not None
+    assert len(town.servers[0].chat.places) == 0
+
+
+def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Town) -> None:
+    bob = town.servers[1].enters("bob")
+    cy = town.servers[2].enters("cy", fingerprint="SHA256:cy")
+    town.join("den", bob, cy)
+    bob.types("/room private on")
+    town.settle()
+    cy.types("/leave den")
+    town.settle()
+    cy.is_cut_off()
+    town.settle()
+    back = town.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
+    back.sees()
+    town.join("den", back)
+    assert back.sees()[-1] == "-- You are in den, with bob."
+
+
+def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    cy = town.servers[2].enters("cy")
+    town.settle()
+    ada.is_cut_off()
+    back = comes_by(town, 1)
+    assert town.servers[2].enters("ada").nick == "ada2"
+    town.settle()
+    assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
+    for one in (bob, cy):
+        one.types("/dm ada psst")
+        town.settle()
+    assert back.sees()[-2:] == ["[bob -> you] psst", "[cy -> you] psst"]
+    back.types("/reply what")
+    town.settle()
+    assert cy.sees()[-1] == "[ada -> you] what"
+    back.types("/nick grace")
+    town.settle()
+    assert cy.sees() == ["-- ada is now known as grace"]
+
+
+def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> None:
+    ada, cy = with_account(town), town.servers[2].enters("cy")
+    cy.types("/join den")
+    town.settle()
+    ada.is_cut_off()
+    cy.types("/invite ada")
+    [letter] = [each for each in town.letters if "invite" in each[2] and "errand" in each[2]]
+    town.letters.remove(letter)
+    back = comes_by(town, 1)
+    back.sees()
+    town.letters.append(letter)
+    town.settle()
+    assert back.sees() == ["-- cy invites you into den; /join den takes you there."]
+
+
+def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
+    ada, cy = with_account(town), town.servers[2].enters("cy")
+    town.settle()
+    ada.is_cut_off()
+    back = town.servers[1].enters("ada", fingerprint=ADA, lobby=False)
+    back.sees(), cy.sees()
+    cy.types("/dm ada psst")  # of whose move that server has not heard
+    assert back.sees() == ["[cy -> you] psst"]
+    assert cy.sees()[-1] == "[you -> ada] psst"
+
+
+def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
+    elsewhere = town.servers[0].chat.elsewhere
+    for number in range(MOVED + 1):
+        ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
+        elsewhere.went_to(ada.session.person, "s1")
+    assert len(elsewhere.told._moved) == MOVED
+
+
+def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:
+    guest, bob = town.servers[0].enters(), town.servers[1].enters("bob")
+    town.settle()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    guest.is_cut_off()
+    bob.types("psst")
+    town.settle()
+    other = town.servers[2].enters()
+    town.settle()
+    other.types("/resume nonsense")
+    assert other.sees()[-1] == "-- There is no place with that token any more."
+    bob.sees()
+    other.types(f"/resume {token}")
+    town.settle()
+    shown = other.sees()
+    assert shown[:3] == ["-- Welcome back, guest1.", "-- lobby, 1 new:", "   13:46 bob: psst"]
+    assert other.nick == "guest1"
+    town.settle()
+    assert bob.sees() == ["-- guest2 left"]
+    assert people(bob) == ["bob", "guest1"]
+    again = town.servers[1].enters()
+    again.types(f"/resume {token}")
+    assert again.sees()[-1] == "-- There is no place with that token any more.", "it works once"
+
+
+def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(town: Town) -> None:
+    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
+    town.settle()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    other.types(f"/resume {token}")
+    town.settle()
+    assert guest.sees() == ["-- Another connection has taken your place."]
+    assert closed(guest)
+    assert other.nick == "guest1"
+
+
+def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
+    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
+    town.settle()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    guest.reader.traced = Trace(unreached=1)
+    places = town.servers[0].chat.places
+    go_back = places.go_back
+
+    async def and_meanwhile(place: Place) -> None:
+        guest.types("/resume")
+        await go_back(place)
+
+    places.go_back = and_meanwhile  # type: ignore[method-assign]
+    other.types(f"/resume {token}")
+    town.settle()
+    assert other.sees()[-1] == "-- There is no place with that token any more."
+    assert not closed(guest)
+    assert other.nick == "bob"
+
+
+def test_a_guest_comes_back_by_their_key(town: Town) -> None:
+    ada, bob = town.servers[0].enters("ada", fingerprint=ADA), town.servers[1].enters("bob")
+    town.settle()
+    ada.types("/ignore bob")
+    ada.is_cut_off()
+    bob.sees()
+    back = comes_by(town, 1)
+    assert back.nick == "ada"
+    bob.types("hello")
+    assert words(back.sees()) == [], "whom one ignores one ignores everywhere"
+    bob.types("/nick rob")
+    town.settle()
+    bob.types("still me")
+    assert words(back.sees()) == []
+
+
+def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    bob.types("seen")
+    town.settle()
+    ada.sees()
+    bob.types("not seen")
+    town.settle()
+    size = len(b"[lobby] bob: not seen\r\n")
+    ada.reader.traced = Trace(unreached=size, owing=1e9)
+    back = comes_by(town, 2)
+    assert words(back.sees()) == ["not seen"]
+    assert closed(ada)
+
+
+def test_who_is_here_by_a_connection_that_works_is_not_fetched_away(town: Town) -> None:
+    ada = with_account(town)
+    other = comes_by(town, 1)
+    assert other.nick != "ada"
+    assert not closed(ada)
+    town.settle()
+    assert ada.nick == "ada"
+
+
+def test_somebody_whose_server_has_died_is_where_they_were(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    bob.types("/join attic")
+    town.settle()
+    bob.types("before")
+    town.beat(5)
+    ada.sees()
+    town.branches[0].cut_off = True
+    for server in town.servers:
+        server.now += 1
+    bob.types("after")
+    bob.sees()
+    back = comes_by(town, 1)
+    assert back.nick == "ada"
+    assert words(back.sees()) == ["after"]
+    for _ in range(8):
+        town.beat(5)
+    assert bob.sees() == [], "nobody left"
+    assert people(bob, "attic") == ["ada (owner)", "bob"]
+
+
+def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    town.branches[0].cut_off = True
+    back = comes_by(town, 1)
+    town.branches[0].cut_off = False
+    town.beat(5)
+    town.beat(5)
+    assert ada.sees()[-1] == f"-- {ELSEWHERE.text}"
+    assert closed(ada)
+    bob.types("hello")
+    town.settle()
+    assert words(back.sees())[-1:] == ["hello"]
+    assert people(bob) == ["ada", "bob"]
+
+
+def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    guest = town.servers[0].enters()
+    town.settle()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    kept: list[Place] = []
+    town.servers[1].chat.places.awaits = kept.append
+    bob.sees()
+    for one in (ada, guest):
+        one.is_cut_off()
+        assert finished(town.servers[0].chat.moving.send_away(one.session.person, "s1"))
+    town.settle()
+    bob.types("meanwhile")
+    town.branches[0].cut_off = True
+    for _ in range(8):
+        town.beat(5)
+    assert words(bob.sees()) == []
+    assert people(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
+    assert [place.person.nick for place in kept] == ["ada", "guest1"]
+    back = comes_by(town, 2)
+    assert back.nick == "ada"
+    assert words(back.sees()) == ["meanwhile"]
+    other = town.servers[2].enters()
+    other.types(f"/resume {token}")
+    assert other.nick == "guest1"
+    for place in kept:
+        end(town.servers[1].chat, place, town.servers[1].now)
+    town.settle()
+    assert people(bob) == ["ada", "bob", "guest1"]
+
+
+def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    kept: list[Place] = []
+    town.servers[1].chat.places.awaits = kept.append
+    ada.is_cut_off()
+    bob.sees()
+    assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s1"))
+    town.settle()
+    [place] = kept
+    end(town.servers[1].chat, place, town.servers[1].now)
+    town.settle()
+    assert bob.sees() == ["-- ada left"]
+    assert people(bob) == ["bob"]
+
+
+def test_a_server_that_cannot_be_reached_takes_nobody(town: Town) -> None:
+    ada = with_account(town)
+    ada.is_cut_off()
+    town.branches[1].cut_off = True
+    assert not finished(town.servers[0].chat.moving.send_away(ada.session.person, "s1"))
+    assert comes_by(town, 0).sees()[0] == "-- Welcome back, ada."
+
+
+def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    ada.is_cut_off()
+    town.add()
+    town.letters.clear()
+    assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s3"))
+    town.beat(5)
+    assert people(bob) == ["ada (cut off)", "bob"]
+    back = comes_by(town, 3)
+    assert back.sees()[0] == "-- Welcome back, ada."
+    assert sorted(back.session.person.rooms) == ["attic", "lobby"]
+
+
+def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    town.settle()
+    ada.is_cut_off()
+    bob.types("meanwhile")
+    reader = Reader()
+    entered = finished(
+        town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
+    )
+    assert isinstance(entered, tuple)
+    assert "-- Welcome back, ada." in Someone(town.servers[1], entered[0], reader).sees()
+
+
+# A server that ends -------------------------------------------------------------------------------
+
+
+def stops(town: Town, clock: Clock) -> Deferred[None]:
+    """The first server stops, as ``systemctl stop`` has it."""
+    server = town.servers[0]
+    return Farewell(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+
+
+def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_leave(
+    town: Town,
+) -> None:
+    ada, bob = with_account(town), town.servers[1].enters("bob")
+    guest = town.servers[0].enters()
+    town.settle()
+    guest.types("/resume")
+    token = guest.sees()[-1].split()[7]
+    bob.sees()
+    clock = Clock()
+    stopped = stops(town, clock)
+    town.settle()
+    clock.advance(LAST_WORDS_SECONDS)
+    assert stopped.called
+    town.settle()
+    for one in (ada, guest):
+        assert one.sees()[-1] == f"-- {MOVED_AWAY.text}"
+        assert closed(one)
+    bob.types("meanwhile")
+    assert bob.sees() == []
+    back, other = comes_by(town, 2), town.servers[1].enters()
+    assert words(back.sees()) == ["meanwhile"]
+    other.types(f"/resume {token}")
+    assert words(other.sees()) == ["meanwhile"]
+    town.settle()
+    assert people(bob) == ["ada", "bob", "guest1"]
+
+
+def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
+    bob, bot = town.servers[1].enters("bob"), Reader()
+    bot.comes_back = False
+    town.servers[0].enters("bot", reader=bot)
+    town.settle()
+    bob.sees()
+    clock = Clock()
+    stops(town, clock)
+    assert b"Goodbye" in bot.received
+    clock.advance(LAST_WORDS_SECONDS)
+    town.settle()
+    assert bob.sees() == ["-- bot left"]
+
+
+def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> None:
+    ada, cy = with_account(town), town.servers[2].enters("cy")
+    town.servers[1].chat.moving.closed = True
+    town.settle()
+    clock = Clock()
+    stops(town, clock)
+    assert ada.sees()[-1] == f"-- {MOVED_AWAY.text}"
+    assert cy.session.person.rooms
+    assert len(town.servers[2].chat.places) == 1
+    town.servers[2].chat.moving.closed = True
+    server = town.servers[2]
+    Farewell(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
+    assert closed(cy)
+
+
+def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
+    ada = with_account(town)
+    for branch in town.branches[1:]:
+        branch.cut_off = True
+    clock = Clock()
+    stops(town, clock)
+    clock.advance(LAST_WORDS_SECONDS)
+    assert closed(ada)
+
+
+def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: Town) -> None:
+    ada = with_account(town)
+    kept: list[Place] = []
+    town.servers[0].chat.places.awaits = kept.append
+    ada.reader.traced = Trace(owing=1e9)
+    place = town.servers[0].chat.places.take(ada.session.person)
+    assert place is not None
+    town.servers[0].chat.places.give_up(ada.session, place)
+    assert kept == [place]

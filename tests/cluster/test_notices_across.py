@@ -1,0 +1,252 @@
+"""What people are told of each other, of what is unread and of what was done, across servers."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from chatd.chat.limits import AUDITED
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.unread import counts, in_short
+from chatd.chat.records import audit
+from chatd.terminal.preferred import style_for
+from chatd.terminal.style import TextStyle
+from tests.support.cluster.servers import Town
+from tests.support.people import Reader, Someone, finished
+
+
+@pytest.fixture
+def town() -> Town:
+    return Town()
+
+
+def both(town: Town) -> tuple[Someone, Someone]:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob", reader=Reader(sees_own=False))
+    town.settle()
+    town.join("attic", ada, bob)
+    ada.sees(), bob.sees()
+    return ada, bob
+
+
+def test_what_is_unread_is_counted_although_numbers_have_gaps(town: Town) -> None:
+    ada, bob = both(town)
+    bob.types("/focus lobby")
+    ada.types("one"), ada.types("two for bob")
+    town.settle()
+    assert counts(bob.session) == [("attic", 2, True)]
+    assert in_short(bob.session) == "(attic 2!)"
+    bob.types("/bc three")
+    assert counts(bob.session) == [("attic", 3, True)]
+
+
+def test_what_one_said_oneself_elsewhere_is_not_unread(town: Town) -> None:
+    ada, bob = both(town)
+    bob.types("/focus lobby")
+    bob.types("/bc three")
+    assert counts(bob.session) == []
+    ada.types("four")
+    assert counts(bob.session) == [("attic", 1, False)]
+
+
+class Screen(Reader):
+    """A terminal, which shows a room again when somebody comes back to it."""
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        return style_for(preferences, 0, 80, 24)
+
+
+def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(town: Town) -> None:
+    here, there = town.servers
+    ada, bob = here.enters("ada"), there.enters("bob", reader=Screen(sees_own=False))
+    town.settle()
+    town.join("attic", ada, bob)
+    bob.types("/set replay 2"), bob.types("/focus lobby")
+    for word in ("one", "two", "three", "four", "five"):
+        ada.types(word)
+    bob.sees()
+    bob.types("/focus attic")
+    told = bob.sees()
+    assert told[1] == "--- attic, 2 new, after 3 more that /history has ---"
+    assert [line.rpartition(" ")[2] for line in told[3:]] == ["four", "five"]
+
+
+def test_how_long_somebody_elsewhere_is_idle_is_asked_there(town: Town) -> None:
+    ada, bob = both(town)
+    town.beat(120)
+    cy = town.servers[0].enters("cy")
+    cy.types("/dm ada hello")  # nothing of which another server hears
+    ada.types("/dm cy yes")
+    town.beat(60)
+    bob.sees()
+    bob.types("/whois ada")
+    assert bob.sees() == [
+        "-- ada:",
+        "   guest",
+        "   no key",
+        "   rooms shared with you: lobby, attic",
+        "   here for 3 minutes, idle for 1 minute",
+    ]
+    town.branches[0].cut_off = True
+    bob.types("/whois ada")
+    assert bob.sees()[-1].startswith("   here for 3 minutes")
+
+
+def test_operators_are_told_the_address_of_who_is_elsewhere(town: Town) -> None:
+    here, there = town.servers
+    op = here.enters("op", operator=True)
+    there.enters("bob", address="198.51.100.20")
+    town.settle()
+    op.types("/whois bob")
+    assert op.sees()[-1] == "   address 198.51.100.20"
+
+
+def test_who_is_cut_off_elsewhere_is_shown_as_such(town: Town) -> None:
+    ada, bob = both(town)
+    bob.types("/resume")
+    bob.is_cut_off()
+    town.settle()
+    ada.types("/users")
+    assert ada.sees()[-1] == "   bob (cut off)"
+    ada.types("/whois bob")
+    assert ada.sees()[-1] == "   cut off, and may come back"
+
+
+def test_what_is_done_on_two_servers_at_once_is_written_down_twice(town: Town) -> None:
+    here, there = town.servers
+    op, eve = here.enters("op", operator=True), there.enters("eve", operator=True)
+    op.types("/server say one"), eve.types("/server say two")
+    dan = town.add().enters("dan", operator=True)
+    for server in town.servers:
+        assert sorted(deed.reason for deed in server.chat.audit.last(9)) == ["one", "two"]
+    dan.types("/server say three")
+    assert [deed.reason for deed in here.chat.audit.last(1)] == ["three"]
+
+
+def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(town: Town) -> None:
+    here, there = town.servers
+    here.enters("ada"), there.enters("bob")
+    op = here.enters("op", operator=True).session.person
+    for count in range(AUDITED + 1):
+        here.chat.audit.note(count, op, "server say", reason=str(count))
+    for server in town.servers:
+        assert len(server.chat.audit.last(AUDITED + 9)) == AUDITED
+        assert server.chat.audit.last(AUDITED)[0].reason == "1"
+    records = finished(town.store.records(audit.KIND))
+    assert isinstance(records, dict)
+    assert len(records) == AUDITED
+
+
+def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
+    here, there = town.servers
+    ada, _bob = both(town)
+    hears = town.branches[0].hears
+    assert hears is not None
+    number = there.chat.elsewhere._count
+    bob_is = next(iter(there.chat.elsewhere.told._sent.values()))
+    said = {
+        "n": number + 1,
+        "weather": "fine",
+        "people": [{**bob_is, "active": 0.0, "mood": "good", "away": "out"}],
+        "rooms": [
+            {
+                "key": "attic",
+                "name": "attic",
+                "id": "attic",
+                "settings": {"colour": "red", "slow": 5},
+                "keepers": {"bob": "archduke"},
+                "doors": {"front": "open"},
+            }
+        ],
+    }
+    hears("s1", json.dumps(said))
+    assert here.chat.rooms["attic"].settings.slow == 5
+    bob_here = here.chat.people.get("bob")
+    assert bob_here is not None
+    assert bob_here.away == "out"
+    errands: tuple[dict[str, object], ...] = (
+        {"errand": "juggle", "to": 1, "by": 1, "with": [3]},
+        {"errand": "juggle", "to": None, "by": 1, "with": []},
+        {"errand": "invite", "to": 1, "by": 1, "with": [1.0, "attic", "please"]},
+        {"errand": "invite", "to": 99, "by": 1, "with": [1.0, "attic"]},
+        {"errand": "invite", "to": 1, "by": 99, "with": [1.0, "attic"]},
+        {"errand": "kick", "to": 1, "by": 1, "with": ["cellar", "", 1.0, None, "rope"]},
+        {"sings": True},
+    )
+    for errand in errands:
+        hears("s1", json.dumps(errand))
+    assert ada.sees() == ["-- bob invites you into attic; /join attic takes you there."]
+
+
+def test_the_owner_of_a_nick_is_told_who_asks_for_it_on_another_server(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", fingerprint="SHA256:ada")
+    ada.types("/register")
+    town.settle()
+    ada.sees()
+    there.enters("ada", lobby=False)
+    town.settle()
+    assert ada.sees() == ["-- Somebody with no key asked for your nick, and is ada2 now."]
+
+
+def test_an_account_is_known_elsewhere_as_soon_as_it_is_made(town: Town) -> None:
+    ada, bob = both(town)
+    ada.types("/register a long password")
+    town.settle()
+    bob.sees()
+    bob.types("/whois ada")
+    assert bob.sees()[1] == "   owner of the nick ada"
+
+
+def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: Town) -> None:
+    here, _ = town.servers
+    both(town)
+    op = here.enters("op", operator=True)
+    op.types("/server stats")
+    assert op.sees()[1:3] == [
+        "   people 3, 0 of them with an account",
+        "   connections 2 on this server",
+    ]
+
+
+def test_who_was_changed_without_a_word_is_told_of_in_turn(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatd.cluster.replication.local.SEEN_AT_ONCE", 2)
+    here, there = town.servers
+    people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
+    town.beat(5)
+    for one in people:
+        one.session.person.away = "out"
+    known = [0]
+    for _ in range(6):  # of five people in twos, twice
+        town.beat(5)
+        known.append(sum(each.away == "out" for each in there.chat.people.everyone()))
+    assert all(after - before <= 2 for before, after in pairwise(known))
+    assert known[-1] == len(people)
+
+
+def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(town: Town) -> None:
+    here, there = town.servers
+    ada = here.enters("ada", lobby=False)
+    town.settle()
+    assert there.chat.people.get("ada") is not None
+    ada.goes()
+    town.settle()
+    assert there.chat.people.get("ada") is None
+
+
+def test_who_is_an_operator_no_more_is_none_elsewhere(town: Town) -> None:
+    here, there = town.servers
+    op = here.enters("op", operator=True, fingerprint="SHA256:op")
+    op.types("/register")
+    screen = here.enters("op", fingerprint="SHA256:op")
+    town.settle()
+    assert screen.session.person is op.session.person
+    op.goes()
+    town.settle()
+    person = there.chat.people.get("op")
+    assert person is not None
+    assert not person.operator

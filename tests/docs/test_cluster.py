@@ -1,0 +1,162 @@
+"""The NATS configuration of docs/cluster.rst: a server that proves by its certificate who it is."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chatd.chat.events import Edited, Joined, Said
+from chatd.chat.text.query import Search
+from chatd.store.nats.client import servers
+from chatd.store.nats.jetstream.layout import UnfitError
+from chatd.store.nats.store import NatsStore
+from tests import ROOT
+from tests.support.cluster.nats import binary
+from tests.support.cluster.stores import Node, said
+from tests.support.served import PATIENCE
+from tests.support.turns import TestTurn, waited
+
+DOCUMENT = ROOT / "docs" / "cluster.rst"
+
+
+def block(first: str, last: str) -> str:
+    """The part of a configuration in the document from one line to another."""
+    found = re.search(rf"^ +{re.escape(first)}.*?^ +{re.escape(last)}$", TEXT, re.S | re.M)
+    assert found is not None
+    return textwrap.dedent(found[0])
+
+
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+
+
+def certify(folder: Path, client: Callable[[str], str]) -> None:
+    """Make the certificates, and one of somebody whom NATS does not know."""
+    client("openssl")
+    made = block("mkdir -m 700 authority", "certify backup").replace("DNS:$name", "IP:127.0.0.1")
+    for name in ("backup", "stranger"):
+        made += f"\ncertify {name}; cat {name}.key >> {name}.pem"
+    made += "\nmv * .."
+    subprocess.run(["sh", "-e", "-c", made], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def address(tmp_path: Path, client: Callable[[str], str]) -> Iterator[str]:
+    certify(tmp_path, client)
+    (tmp_path / "user.template").write_text(block('{user: "CN=NAME"', "}},"))
+    made = block("{ echo 'accounts", "echo 'system_account: SYS'; } > /etc/nats/users.conf")
+    subprocess.run(["sh", "-c", made.replace("/etc/nats", str(tmp_path))], check=True)
+    tls = block("tls {", "}").replace("/etc/nats/server", f"{tmp_path}/nats-chat1")
+    configuration = tmp_path / "nats.conf"
+    configuration.write_text(
+        f'listen: "127.0.0.1:-1"\nports_file_dir: "{tmp_path}"\n'
+        f'jetstream {{store_dir: "{tmp_path}/js"}}\n'
+        f"{tls.replace('/etc/nats', str(tmp_path))}\n"
+        f'include "users.conf"\n'
+    )
+    process = subprocess.Popen([binary(), "-c", str(configuration), "-l", str(tmp_path / "log")])
+    try:
+        until = time.monotonic() + PATIENCE
+        while not (ports := [*tmp_path.glob("*.ports")]) or not ports[0].read_text():
+            assert process.poll() is None, (tmp_path / "log").read_text()[-2000:]
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        [found] = json.loads(ports[0].read_text())["nats"]
+        yield f"tls://127.0.0.1:{found.rpartition(':')[2]}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def reached(address: str, folder: Path, name: str) -> servers.Where:
+    proof = servers.tls(str(folder / "ca.pem"), str(folder / f"{name}.pem"))
+    return servers.Where((address,), tls=proof)
+
+
+def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:
+    turn = TestTurn()
+    one, other = (
+        Node(reached(address, tmp_path, name), turn, called=called)
+        for name, called in (("chat1", "chat1"), ("chat2", "chat2/1"))
+    )
+    other.store.listen("lobby")
+    other.settle()
+    one.store.post("lobby", "1", said("hello"))
+    one.settle()
+    [(_, _, number, _)] = one.heard
+    one.store.post("lobby", "2", Edited(1.0, "ada", number, "hi"))
+    one.store.post("lobby", "3", Joined(1.0, "bob"))
+    other.until(lambda: len(other.heard) == 3)
+    assert len(waited(other.store.before("lobby", None, 9))) == 1
+    assert waited(one.store.claim("ada", "x"))
+    assert not waited(other.store.claim("ada", "y"))
+    waited(one.store.put("account", "ada", "1"))
+    other.until(lambda: other.told == [("account", "ada", "1")])
+    one.store.tell_all("hello")
+    one.store.tell_one(other.store.name, "psst")
+    other.until(lambda: len(other.said) == 2)
+    assert {server for server, _ in other.said} == {one.store.name}
+    answer = waited(one.store.ask(other.store.name, "how many"))
+    assert answer == f"how many, {one.store.name}? 1"
+    assert waited(one.store.last_by("lobby", "ada")) == (
+        number,
+        Said(1.0, "ada", "hi", edited=True),
+    )
+    found = waited(other.store.search(["lobby"], Search(("hi",), until=1.0), 0, 9))
+    assert found == []
+    renewed: list[bool] = []
+    one.store.renew(lambda: renewed.append(True))
+    one.until(lambda: bool(renewed))
+    one.store.retain(["lobby"])
+    one.settle()
+    one.store.limit("lobby", 1)
+    one.store.forget("lobby")
+    one.settle()
+    for node in (one, other):
+        waited(node.store.close())
+
+
+def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
+    turn = TestTurn()
+    one, other = (
+        Node(reached(address, tmp_path, name), turn, called=name) for name in ("chat1", "chat2")
+    )
+    other.settle()  # by now NATS knows what it hears
+    named, one.store.lease = one.store.lease, other.store.lease
+    one.store.tell_all("spoken as another")
+    one.store.tell_one(other.store.name, "spoken as another")
+    one.store.lease = named
+    one.store.tell_one(other.store.name, "spoken as oneself")
+    other.until(lambda: bool(other.said))
+    assert other.said == [(one.store.name, "spoken as oneself")]
+    for node in (one, other):
+        waited(node.store.close())
+
+
+def test_a_server_that_is_called_otherwise_is_told_what_it_may_not(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 1.0)
+    store = NatsStore(reached(address, tmp_path, "chat1"), TestTurn(), called="chat9")
+    with pytest.raises(UnfitError, match=r"(?i)permissions violation"):
+        store.begin()
+
+
+def test_a_stranger_is_turned_away(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 0.5)
+    store = NatsStore(reached(address, tmp_path, "stranger"), TestTurn())
+    with pytest.raises(UnfitError, match="Authorization Violation"):
+        store.begin()
+
+
+def test_who_makes_a_backup_may_do_everything_in_the_account(address: str, tmp_path: Path) -> None:
+    backup = Node(reached(address, tmp_path, "backup"), TestTurn(), called="chat9")
+    waited(backup.store.close())

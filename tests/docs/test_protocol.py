@@ -1,0 +1,705 @@
+"""docs/protocol.rst is the specification: its conversations are played back, its tables compared.
+
+The notation of a conversation is described there, under "How to read the conversations".
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import ip_network
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+import chatd.chat
+from chatd.chat import limits
+from chatd.chat.chat import Chat
+from chatd.chat.commands import COMMANDS, Command
+from chatd.chat.limits import Flood
+from chatd.chat.model.preferences import MEANING, Preferences, as_typed
+from chatd.chat.text.names import RESERVED
+from chatd.terminal.editor.bindings import BINDINGS
+from chatd.terminal.editor.history import HISTORY_LINES
+from chatd.terminal.editor.paste import BLOCK_LINES, question
+from chatd.transport import tcd
+from chatd.transport.channel import Visitor
+from chatd.transport.conversation.conversation import TOO_LONG
+from chatd.transport.gate.admission import Admission, PerAddress
+from chatd.transport.gate.gate import Door, GateFactory, Way
+from chatd.transport.host import Arrival, Host
+from chatd.transport.line import LineProtocol
+from chatd.transport.net.outbox import StreamOutbox, stream
+from chatd.transport.services.unacknowledged import Watching
+from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh.receipts import Receipts
+from chatd.transport.ssh.shell import Caller, Shell, visitor
+from chatd.transport.ways import ways_in
+from tests import ROOT
+from tests.support.held_store import Holding
+from tests.support.keys import HOST_KEY
+from tests.support.passwords import Hasher
+
+DOCUMENT = ROOT / "docs" / "protocol.rst"
+TEXT = DOCUMENT.read_text(encoding="utf-8")
+
+#: 2030-01-01 12:00 UTC, when every conversation begins.
+NOON = 1_893_499_200.0
+OPERATORS_KEY = b"the key of an operator"
+
+
+# What stands in the document ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation: its name, and its lines with their numbers in the document."""
+
+    name: str
+    lines: tuple[tuple[int, str], ...]
+
+
+_BLOCK = re.compile(
+    r"^\.\. code-block:: text\n   :class: conversation\n   :name: (?P<name>\S+)\n\n"
+    r"(?P<body>(?:   .*\n|\n)+)",
+    re.MULTILINE,
+)
+
+
+def conversations(document: str) -> list[Conversation]:
+    """Every conversation of a document."""
+    found = []
+    for block in _BLOCK.finditer(document):
+        first = document.count("\n", 0, block.start("body")) + 1
+        lines = [line.removeprefix("   ") for line in block["body"].rstrip("\n").split("\n")]
+        found.append(Conversation(block["name"], tuple(enumerate(lines, first))))
+    return found
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of the list-table with this title, without its header: the text of each cell."""
+    start = TEXT.index(f".. list-table:: {heading}\n")
+    body = re.split(r"\n(?=\S)", TEXT[start:], maxsplit=1)[0]
+    found = [re.split(r"\n\s+- ", row) for row in re.split(r"\n\s+\* - ", body)[2:]]
+    return [[" ".join(cell.split()) for cell in row] for row in found]
+
+
+def literals(cell: str) -> list[str]:
+    """What stands in double backquotes."""
+    return re.findall(r"``(.+?)``", cell)
+
+
+# Playing a conversation ---------------------------------------------------------------------------
+
+
+class WrongDocumentError(AssertionError):
+    """The document says something else than what happens, or something that means nothing."""
+
+
+def on_the_wire(written: str, numbers: Mapping[str, str] | None = None) -> bytes:
+    """The bytes that a text of the notation stands for, with the numbers that are known by now."""
+    for name, number in (numbers or {}).items():
+        written = written.replace(name, number)
+    long = re.sub(r"\{(.) (\d+) times\}", lambda match: match[1] * int(match[2]), written)
+    return re.sub(
+        rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), long.encode()
+    )
+
+
+def as_written(data: bytes) -> str:
+    """Bytes so that one can read them in a complaint."""
+    return "".join(f"    {line!r}\n" for line in data.decode("utf-8", "replace").splitlines(True))
+
+
+class Door1134:
+    """Where somebody arrived who did not come by the gate."""
+
+    def reached(self) -> tuple[str, int]:
+        return "198.51.100.2", 1134
+
+    def become(self, name: str, conversation: object, data: bytes) -> None:
+        raise WrongDocumentError("no conversation goes on elsewhere")
+
+    def admit(self, operator: bool) -> str | None:
+        return None
+
+
+class UnaskedOutbox(StreamOutbox):
+    """An outbox whose other end is never asked for a sign of life."""
+
+    on_sent: Callable[[], None] | None = None
+
+    def is_idle(self) -> bool:
+        return False
+
+
+@implementer(IHalfCloseableProtocol)
+class SshWithoutPty(Protocol):
+    """The shell of somebody who comes by ssh without a terminal; the channel is a pretended one."""
+
+    def __init__(
+        self, host: Host, name: str, *, operator: bool, address: str, key: str = "7xYz"
+    ) -> None:
+        self._host = host
+        self.visitor = Visitor(
+            user=name,
+            key=OPERATORS_KEY if operator else b"another key",
+            fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
+            client="OpenSSH_9.9",
+        )
+        self.peer = Caller(Arrival(address, Door1134()))
+        self.terminal = None
+        self.environment: dict[str, str] = {}
+
+    def connectionMade(self) -> None:
+        self.outbox = UnaskedOutbox(
+            stream(self.transport), self._host.clock, lambda: self._shell.ready()
+        )
+        channel = cast(SessionChannel, self)
+        who = visitor(self._host, channel)
+        self._shell = Shell(self._host, channel, who, Receipts(self._host.clock))
+
+    def ask(self) -> None:
+        """No sign of life is asked for in a conversation."""
+
+    def pause(self) -> None:
+        """No conversation is so long that its reading would have to stop."""
+
+    def resume(self) -> None:
+        """It never stopped."""
+
+    def dataReceived(self, data: bytes) -> None:
+        self._shell.data_received(data)
+
+    def readConnectionLost(self) -> None:
+        self._shell.input_ended()
+
+    def writeConnectionLost(self) -> None:
+        """Ssh has no such thing here."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._shell.lost()
+
+
+@dataclass(slots=True)
+class Connection:
+    """Somebody's connection: what they were sent and whether it has ended."""
+
+    protocol: Protocol
+    transport: StringTransport
+    line_end: bytes = b"\r\n"
+    lost: bool = False
+
+    def lose(self) -> None:
+        """The connection has ended."""
+        self.lost = True
+        self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+@dataclass(slots=True)
+class Expected:
+    """What the document says that one step sends to whom, and whom it disconnects."""
+
+    sent: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
+    disconnected: set[str] = field(default_factory=set)
+
+
+class Server:
+    """A chatd in memory, and those who are connected to it in one conversation."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.connections: dict[str, Connection] = {}
+        self.options: dict[str, str] = {}
+        self.numbers: dict[str, str] = {}
+        self.store = Holding()
+        self._host: Host | None = None
+
+    @property
+    def host(self) -> Host:
+        """The server, made when the first connection comes."""
+        if self._host is None:
+            options = self.options
+            chat = Chat(
+                self.store,
+                lambda flush: self.clock.callLater(0, flush),
+                lobby=options.get("--lobby", "lobby"),
+                shouting=options.get("--shouting", "allow"),
+                make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
+                if "tokens" in options
+                else None,
+                hasher=Hasher(),
+            )
+            motd = options.get("--motd")
+            self._host = Host(
+                chat,
+                self.clock,
+                lambda: NOON + self.clock.seconds(),
+                motd=(motd,) if motd else (),
+                operators=frozenset({OPERATORS_KEY}),
+            )
+        return self._host
+
+    @cached_property
+    def ways(self) -> Mapping[str, Way]:
+        """The ways in of this server."""
+        desk = tcd.Desk(self.options.get("--student-id", "0"))
+        return ways_in(self.host, HOST_KEY, desk)
+
+    def connect(self, who: str, protocol: Protocol, line_end: bytes = b"\r\n") -> None:
+        """Somebody's connection is made."""
+        if who in self.connections:
+            raise WrongDocumentError(f"{who} is connected already")
+        connection = Connection(protocol, StringTransport(), line_end)
+        self.connections[who] = connection
+        protocol.makeConnection(connection.transport)
+
+    def by_line(self, who: str, address: str = "192.0.2.1") -> None:
+        """Somebody connects to a port for plain lines."""
+        self.connect(who, LineProtocol(self.host, Arrival(address, Door1134())))
+
+    def arrive(self, who: str, address: str = "192.0.2.1") -> None:
+        """Somebody connects to the port that serves every way in."""
+        networks = (
+            (ip_network(self.options["--proxy-from"]),) if "--proxy-from" in self.options else ()
+        )
+        door = Door(
+            self.host,
+            Admission(10_000, PerAddress()),
+            self.ways,
+            proxies=networks,
+        )
+        gate = GateFactory(door).buildProtocol(IPv4Address("TCP", address, 4321))
+        self.connect(who, gate)
+
+    def by_program(self, who: str, way: str) -> None:
+        """A program connects to a port that serves this way in."""
+        arrival = Arrival("192.0.2.1", Door1134())
+        protocol = self.ways[way].protocol(self.host, arrival, None)
+        self.connect(who, cast(Protocol, protocol), b"\n")
+
+    def by_ssh(self, who: str, name: str, operator: bool, own: bool) -> None:
+        """Somebody comes by ssh, without a pty."""
+        key = who if own else "7xYz"
+        protocol = SshWithoutPty(
+            self.host, name, operator=operator, address="198.51.100.7", key=key
+        )
+        self.connect(who, protocol)
+
+    def of(self, who: str) -> Connection:
+        """Somebody's connection, which they have still."""
+        connection = self.connections.get(who)
+        if connection is None or connection.lost:
+            raise WrongDocumentError(f"{who} is not connected")
+        return connection
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass, from one timer to the next."""
+        end = self.clock.seconds() + seconds
+        while due := [
+            call.getTime() for call in self.clock.getDelayedCalls() if call.getTime() <= end + 1e-9
+        ]:
+            self.clock.advance(max(0.0, min(due) - self.clock.seconds()))
+        self.clock.advance(max(0.0, end - self.clock.seconds()))
+
+    def hold(self) -> None:
+        """Let the store stand still from now on."""
+        self.store.stands = True
+        Watching(self.host.chat, self.clock, self.host.now).startService()
+
+    def release(self, *, refused: bool = False) -> None:
+        """Let the store go on, with what it holds or without it."""
+        self.store.stands = False
+        self.store.refuse() if refused else self.store.keep()
+
+    def settle(self) -> set[str]:
+        """Let the turn end, and those connections that the server closes; return whose."""
+        closed: set[str] = set()
+        self.clock.advance(0)
+        while closing := [
+            who
+            for who, connection in self.connections.items()
+            if connection.transport.disconnecting and not connection.lost
+        ]:
+            for who in closing:
+                self.connections[who].lose()
+            closed.update(closing)
+            self.clock.advance(0)
+        return closed
+
+
+_EXPECTED = re.compile(r"(?P<who>\w+) (?:(?P<raw><<?)(?: (?P<text>.*))?|(?P<end>is disconnected))")
+_SENT = re.compile(r"(?P<who>\w+) (?P<raw>>>?)(?: (?P<text>.*))?")
+_ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
+    (r"\((\S+) seconds? pass(?:es)?\)", lambda server, it: server.pass_time(float(it[1]))),
+    (r"\(the store stands still\)", lambda server, it: server.hold()),
+    (r"\(the store goes on\)", lambda server, it: server.release()),
+    (r"\(the store refuses what waits\)", lambda server, it: server.release(refused=True)),
+    (r"\(with tokens\)", lambda server, it: server.options.update(tokens="")),
+    (r"\(chatd ((?:--\S+ .+)+)\)", lambda server, it: configure(server, it[1])),
+    (
+        r"(\w+) connects",
+        lambda server, it: server.by_line(it[1]),
+    ),
+    (r"(\w+) connects by (tcd|json)", lambda server, it: server.by_program(it[1], it[2])),
+    (
+        r"(\w+) connects from ([\d.]+)",
+        lambda server, it: server.by_line(it[1], it[2]),
+    ),
+    (
+        r"(\w+) connects to the one port(?: from ([\d.]+))?",
+        lambda server, it: server.arrive(it[1], it[2] or "192.0.2.1"),
+    ),
+    (
+        r"(\w+) connects by ssh as (.+?)(, with an operator's key|, with another key)?",
+        lambda server, it: server.by_ssh(
+            it[1], it[2], it[3] == ", with an operator's key", it[3] == ", with another key"
+        ),
+    ),
+    (r"(\w+) sends no more", lambda server, it: end_input(server.of(it[1]))),
+    (r"(\w+) is cut off", lambda server, it: server.of(it[1]).lose()),
+)
+
+
+def configure(server: Server, options: str) -> None:
+    """The server was started with other options than the defaults."""
+    if server.connections:
+        raise WrongDocumentError("options stand before everything else")
+    name, _, value = options.partition(" ")
+    if name not in ("--lobby", "--shouting", "--motd", "--proxy-from", "--student-id"):
+        raise WrongDocumentError(f"{name} is not an option that can be played")
+    server.options[name] = value
+
+
+def end_input(connection: Connection) -> None:
+    """Somebody closes their half of the connection."""
+    IHalfCloseableProtocol(connection.protocol).readConnectionLost()
+
+
+def act(server: Server, line: str) -> None:
+    """Do what one line of a conversation says that somebody does."""
+    sent = _SENT.fullmatch(line)
+    if sent is not None:
+        end = b"\n" if sent["raw"] == ">" else b""
+        data = on_the_wire(sent["text"] or "", server.numbers) + end
+        server.of(sent["who"]).protocol.dataReceived(data)
+        return
+    for pattern, action in _ACTIONS:
+        match = re.fullmatch(pattern, line)
+        if match is not None:
+            action(server, match)
+            return
+    raise WrongDocumentError(f"{line!r} is not in the notation")
+
+
+def steps(conversation: Conversation) -> Iterator[tuple[int, str, Expected]]:
+    """What is done, in order: the number of its line, the line, and what should come of it."""
+    current: tuple[int, str, Expected] | None = None
+    for number, line in conversation.lines:
+        expected = _EXPECTED.fullmatch(line)
+        if expected is None:
+            if current is not None:
+                yield current
+            if line:
+                current = (number, line, Expected())
+            else:
+                current = None
+        elif current is None:
+            raise WrongDocumentError(f"line {number}: nothing is done before {line!r}")
+        elif expected["end"]:
+            current[2].disconnected.add(expected["who"])
+        else:
+            sent = (expected["text"] or "", expected["raw"] == "<")
+            current[2].sent.setdefault(expected["who"], []).append(sent)
+    if current is not None:
+        yield current
+
+
+_NUMBER = re.compile(r"\{\w+'s JOIN_ID\}")
+
+
+def wanted_bytes(server: Server, lines: list[tuple[str, bool]], end: bytes, got: bytes) -> bytes:
+    """What somebody should have been sent; a number that is new is learnt from what they got."""
+    sent = got.split(end) if end else []
+    for place, (text, _) in enumerate(lines):
+        name = _NUMBER.search(text)
+        if name is not None and name[0] not in server.numbers and place < len(sent):
+            numbers = re.findall(r"\d+", sent[place].decode())
+            server.numbers[name[0]] = numbers[-1] if numbers else "?"
+    return b"".join(
+        on_the_wire(text, server.numbers) + (end if is_line else b"") for text, is_line in lines
+    )
+
+
+def play(conversation: Conversation) -> None:
+    """Play a conversation.
+
+    :raises WrongDocumentError: at the first step after which somebody was not sent exactly what
+        stands there, or was disconnected when that does not stand there.
+    """
+    server = Server()
+    for number, line, expected in steps(conversation):
+        try:
+            act(server, line)
+        except WrongDocumentError as wrong:
+            raise WrongDocumentError(f"line {number}: {wrong}") from None
+        disconnected = server.settle()
+        for who in server.connections.keys() | expected.sent.keys():
+            connection = server.connections.get(who)
+            got = connection.transport.value() if connection is not None else b""
+            end = connection.line_end if connection is not None else b""
+            wanted = wanted_bytes(server, expected.sent.get(who, []), end, got)
+            if got != wanted:
+                raise WrongDocumentError(
+                    f"line {number}, {line!r}: {who} is sent\n{as_written(got)}"
+                    f"  and the document says\n{as_written(wanted)}"
+                )
+            if connection is not None:
+                connection.transport.clear()
+        if disconnected != expected.disconnected:
+            raise WrongDocumentError(
+                f"line {number}, {line!r}: disconnected are {sorted(disconnected)}, "
+                f"and the document says {sorted(expected.disconnected)}"
+            )
+
+
+ALL = conversations(TEXT)
+
+
+# The conversations --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("conversation", ALL, ids=lambda conversation: conversation.name)
+def test_a_conversation_goes_as_the_document_shows_it(conversation: Conversation) -> None:
+    play(conversation)
+
+
+def test_the_document_has_conversations_and_each_block_of_them_is_found() -> None:
+    assert len(ALL) >= 12
+    assert len(ALL) == TEXT.count(":class: conversation")
+    assert len({conversation.name for conversation in ALL}) == len(ALL)
+
+
+def test_every_conversation_is_wrong_without_any_one_line_of_what_is_sent() -> None:
+    for conversation in ALL:
+        for gone, (_, line) in enumerate(conversation.lines):
+            if _EXPECTED.fullmatch(line):
+                lines = conversation.lines[:gone] + conversation.lines[gone + 1 :]
+                with pytest.raises(WrongDocumentError):
+                    play(Conversation(conversation.name, lines))
+
+
+GREETING = "ada < -- You are guest1 in lobby, alone so far; /help says what you can do."
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("ada connects",),
+        ("ada connects", GREETING.replace("guest1", "guest2")),
+        ("ada connects", GREETING.replace("<", "<<")),
+        ("ada connects", f"{GREETING} "),
+        ("ada connects", GREETING, "ada < more"),
+        ("ada connects", GREETING, "bob < hello"),
+        ("ada connects", GREETING, "ada is disconnected"),
+        ("ada connects", GREETING, "ada > !leave", "ada < -- Goodbye."),
+        ("ada connects", GREETING, "ada waves"),
+        ("ada connects", GREETING, "bob > hello"),
+        ("ada connects", GREETING, "ada is cut off", "ada > hello"),
+        ("ada connects", GREETING, "ada connects"),
+        ("ada connects", GREETING, "(chatd --shouting kick)"),
+        ("(chatd --colour red)", "ada connects", GREETING),
+        (GREETING, "ada connects"),
+    ],
+)
+def test_a_wrong_conversation_is_found_out(lines: tuple[str, ...]) -> None:
+    with pytest.raises(WrongDocumentError):
+        play(Conversation("wrong", tuple(enumerate(lines))))
+
+
+def test_a_right_conversation_is_not() -> None:
+    play(Conversation("right", tuple(enumerate(("ada connects", GREETING, "ada is cut off")))))
+
+
+# The commands -------------------------------------------------------------------------------------
+
+
+def words_sent() -> set[str]:
+    """The first word of every line that somebody sends in a conversation."""
+    sent = (_SENT.fullmatch(line) for each in ALL for _, line in each.lines)
+    return {(match["text"] or "").partition(" ")[0] for match in sent if match}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_a_command_is_described_with_its_other_names_and_used(command: Command) -> None:
+    aliases = ", ".join(f"``/{alias}``" for alias in command.aliases)
+    assert f"\n``{command.usage}``{f' (also {aliases})' if aliases else ''}\n    " in TEXT
+    assert f"/{command.name}" in words_sent()
+
+
+def test_no_command_is_described_that_there_is_not() -> None:
+    described = re.findall(r"^``/(\w+)", TEXT, re.MULTILINE)
+    assert sorted(described) == sorted(command.name for command in COMMANDS)
+
+
+# The refusals -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A refusal as it is written in the code: what its code word and its sentence may be."""
+
+    where: str
+    code: re.Pattern[str]
+    sentence: re.Pattern[str]
+
+
+def pattern(text: ast.expr) -> re.Pattern[str]:
+    """What a string of the code may be, with anything in place of what is filled in."""
+    if isinstance(text, ast.Constant):
+        return re.compile(re.escape(str(text.value)))
+    if isinstance(text, ast.JoinedStr):
+        parts = (
+            re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*"
+            for part in text.values
+        )
+        return re.compile("".join(parts))
+    raise AssertionError(f"not a string: {ast.unparse(text)}")
+
+
+def refusals(source: Path) -> Iterator[Written]:
+    """Every ``Refused`` and ``Refusal`` that a module makes."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    named = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) in ("Refused", "Refusal")):
+            continue
+        code, sentence = (named.get(ast.unparse(each), each) for each in node.args)
+        if not isinstance(code, ast.Attribute):  # Refused.as_event passes its own on
+            yield Written(f"{source.name}:{node.lineno}", pattern(code), pattern(sentence))
+
+
+IN_THE_CODE = [
+    refusal
+    for package in chatd.chat.__path__
+    for module in sorted(Path(package).rglob("*.py"))
+    for refusal in refusals(module)
+]
+IN_THE_DOCUMENT = {
+    literals(code)[0]: literals(sentences) for code, sentences in rows("Code words and sentences")
+}
+
+
+@pytest.mark.parametrize("refusal", IN_THE_CODE, ids=lambda refusal: refusal.where)
+def test_a_refusal_of_the_code_is_in_the_table(refusal: Written) -> None:
+    assert any(
+        refusal.code.fullmatch(code) and refusal.sentence.fullmatch(sentence)
+        for code, sentences in IN_THE_DOCUMENT.items()
+        for sentence in sentences
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [(code, sentence) for code, sentences in IN_THE_DOCUMENT.items() for sentence in sentences],
+)
+def test_a_refusal_of_the_table_is_in_the_code(code: str, sentence: str) -> None:
+    assert any(
+        refusal.code.fullmatch(code) and refusal.sentence.fullmatch(sentence)
+        for refusal in IN_THE_CODE
+    )
+
+
+def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() -> None:
+    assert list(IN_THE_DOCUMENT) == sorted(IN_THE_DOCUMENT)
+    assert all(IN_THE_DOCUMENT.values())
+
+
+# Numbers and names --------------------------------------------------------------------------------
+
+
+def test_the_limits_of_the_document_are_those_of_the_code() -> None:
+    flood, new = Flood(), limits.NEW_PASSWORDS
+    assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
+        "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
+        "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",
+        "NICK_LENGTH": f"{limits.NICK_LENGTH} characters",
+        "ROOM_LENGTH": f"{limits.ROOM_LENGTH} characters",
+        "TOPIC_LENGTH": f"{limits.TOPIC_LENGTH} characters",
+        "REASON_LENGTH": f"{limits.REASON_LENGTH} characters",
+        "ROOMS_PER_PERSON": f"{limits.ROOMS_PER_PERSON}",
+        "ROOMS": f"{limits.ROOMS}",
+        "IGNORED": f"{limits.IGNORED}",
+        "INVITED": f"{limits.INVITED}",
+        "BANS": f"{limits.BANS}",
+        "MUTED": f"{limits.MUTED}",
+        "SERVER_BANS": f"{limits.SERVER_BANS}",
+        "BAN_SECONDS": f"{limits.BAN_SECONDS // 86400} days",
+        "KEY_LENGTH": f"{limits.KEY_LENGTH} characters",
+        "AUDITED": f"{limits.AUDITED}",
+        "AUDIT_SHOWN": f"{limits.AUDIT_SHOWN}",
+        "AUDIT_SHOWN_AT_MOST": f"{limits.AUDIT_SHOWN_AT_MOST}",
+        "MARKS_PER_CHARACTER": f"{limits.MARKS_PER_CHARACTER}",
+        "PERSONAL_BYTES": f"{limits.PERSONAL_BYTES} bytes",
+        "LOG_EVENTS": f"{limits.LOG_EVENTS}",
+        "HISTORY_EVENTS": f"{limits.HISTORY_EVENTS}",
+        "HISTORY_SHOWN": f"{limits.HISTORY_SHOWN}",
+        "HISTORY_SHOWN_AT_MOST": f"{limits.HISTORY_SHOWN_AT_MOST}",
+        "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
+        "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
+        "LISTED": f"{limits.LISTED}",
+        "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
+        "COMPLETIONS": f"{limits.COMPLETIONS}",
+        "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
+        "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
+        "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
+        "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
+        "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
+        "CHECKS_WAITING": f"{limits.CHECKS_WAITING}",
+        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.a_second:g} seconds",
+        "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
+        "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
+    }
+
+
+def test_what_the_document_says_of_the_line_being_typed_is_so() -> None:
+    text = " ".join(TEXT.split())
+    assert f"the lines that one has entered, up to {HISTORY_LINES} of them" in text
+    assert f"up to {limits.LINE_BYTES} bytes and {BLOCK_LINES} lines" in text
+    assert f"``{question(5).strip()}``" in text
+    for name, ctrl, _alt in BINDINGS:
+        if len(name) == 1 and name not in "/":
+            assert f"{'Ctrl' if ctrl else 'Alt'}-{name.upper()}" in text
+
+
+def test_the_preferences_of_the_document_are_those_of_the_code() -> None:
+    default = Preferences()
+    assert [literals(" ".join(row[:2])) for row in rows("Preferences")] == [
+        [name, as_typed(getattr(default, name))] for name in MEANING
+    ]
+
+
+def test_the_reserved_nicks_of_the_document_are_those_of_the_code() -> None:
+    [sentence] = re.findall(r"The server keeps (.+?) for\s+itself", TEXT, re.DOTALL)
+    assert sorted(literals(sentence)) == sorted(RESERVED)
+
+
+def test_the_document_says_what_becomes_of_a_line_that_is_too_long() -> None:
+    assert any(TOO_LONG.text in line for each in ALL for _, line in each.lines)

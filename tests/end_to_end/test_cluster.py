@@ -1,0 +1,223 @@
+"""Two real servers and one NATS server: people on one and on the other are together."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import asyncssh
+import pytest
+
+from chatd.chat.delivery.unacknowledged import AWAY, BACK
+from chatd.store.nats.client.servers import Where
+from chatd.transport.relay.edge import GONE
+from tests.cluster_rounds import play
+from tests.support.callers import Netcat, Ssh
+from tests.support.cluster.nats import Nats
+from tests.support.served import PATIENCE, Served, killed
+
+
+def options(folder: Path, where: Where) -> list[str]:
+    """What a server is told of its cluster."""
+    login = folder / "login"
+    login.write_text(f"{where.user}:{where.password}\n")
+    return ["--cluster", ",".join(where.servers), "--cluster-login", str(login)]
+
+
+def two(folder: Path, nats: Nats) -> tuple[list[Path], list[str]]:
+    """Folders for two servers, and what both are told of their cluster."""
+    folders = [folder / "one", folder / "other"]
+    for each in folders:
+        each.mkdir()
+    return folders, options(folder, nats.account())
+
+
+class Caller:
+    """Somebody with a netcat."""
+
+    def __init__(self, server: Served, nick: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", server.port("line")), PATIENCE)
+        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\r\n")
+        self.sees("-- You are ")
+        self.says(f"/nick {nick}")
+        self.sees(f"-- You are now known as {nick}.")
+
+    def says(self, text: str) -> None:
+        self._socket.sendall(f"{text}\n".encode())
+
+    def sees(self, text: str) -> str:
+        """Read until a line has this in it, and return that."""
+        for line in self._lines:
+            if text in line:
+                return line.rstrip("\r\n")
+        raise AssertionError(f"nothing said {text}")
+
+    def has_in_time(self, nick: str) -> None:
+        """Ask for a nick until who had it has given it back."""
+        told = "taken"
+        while "taken" in told:
+            self.says(f"/nick {nick}")
+            told = self.sees(f"{nick}")
+        assert told == f"-- You are now known as {nick}."
+
+    def goes(self) -> None:
+        self.says("/quit")
+        self.sees("-- Goodbye.")
+        self.close()
+
+    def close(self) -> None:
+        self._lines.close()
+        self._socket.close()
+
+
+def test_people_of_a_server_that_stops_are_where_they_were_at_another(
+    nats: Nats, tmp_path: Path
+) -> None:
+    folders, told = two(tmp_path, nats)
+    with Served(folders[1], ["line"], told) as other:
+        bob = Caller(other, "bob")
+        with Served(folders[0], ["line"], told) as one:
+            ada = Caller(one, "ada")
+            bob.sees("now known as ada")
+            ada.says("/join attic")
+            ada.says("/resume")
+            token = ada.sees("If you are cut off").split()[7]
+        ada.sees("Connect again, and you are where you were.")
+        ada.close()
+        bob.says("meanwhile")
+        back = Caller(other, "somebody")
+        back.says(f"/resume {token}")
+        assert back.sees("Welcome back") == "-- Welcome back, ada."
+        assert back.sees("meanwhile").endswith("bob: meanwhile")
+        back.says("/bc here again")
+        assert bob.sees("ada") == "ada: here again", "nobody has seen her go"
+        back.goes()
+        assert bob.sees("ada") == "-- ada left"
+        bob.goes()
+
+
+@pytest.fixture
+def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
+    folders, told = two(tmp_path, nats)
+    with ExitStack() as stack:
+        one, other = (stack.enter_context(Served(folder, ["line"], told)) for folder in folders)
+        yield one, other
+
+
+def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Served]) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("bob")
+    ada.says("hello")
+    assert bob.sees("hello") == "ada: hello"
+    bob.says("/dm ada psst")
+    assert ada.sees("psst") == "[bob -> you] psst"
+    bob.says("/nick ada")
+    assert bob.sees("taken") == "-- ada is taken, or looks like a nick that is."
+    bob.says("/status")
+    assert bob.sees("in all") == "   2 people in all, 1 of them on this server"
+    ada.goes()
+    bob.sees("ada left")
+    bob.says("/history")
+    bob.sees("ada: hello")
+    bob.has_in_time("ada")
+    bob.goes()
+
+
+def test_a_room_is_looked_after_from_another_server(pair: tuple[Served, Served]) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("known as bob")
+    ada.says("/join attic")
+    ada.sees("You opened attic")
+    ada.says("/whois bob")
+    assert ada.sees("here for").startswith("   here for ")
+    bob.says("/join attic")
+    ada.sees("bob joined attic")
+    ada.says("/kick bob out")
+    bob.sees("You were kicked from attic by ada (out).")
+    ada.says("/ban bob")
+    ada.sees("The ban of bob covers the nick bob alone, for good.")
+    bob.says("/dm ada let me in")
+    bob.sees("[you -> ada] let me in")
+    ada.sees("[bob -> you] let me in")
+    bob.says("/join attic")
+    bob.sees("You are banned from attic for good.")
+    ada.says("/unban bob")
+    ada.says("/reply come")
+    bob.sees("[ada -> you] come")
+    bob.says("/join attic")
+    bob.sees("You are in attic, with ada.")
+    ada.goes(), bob.goes()
+
+
+def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
+    nats: Nats, pair: tuple[Served, Served]
+) -> None:
+    one, other = pair
+    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada.sees("bob")
+    process = nats.servers[0].process
+    assert process is not None
+    process.send_signal(signal.SIGSTOP)
+    try:
+        ada.says("hello")
+        ada.sees(AWAY)  # for as long as a request is waited for; after that it is posted again
+        ada.says("/status")
+        ada.sees("the cluster does not answer")
+        ada.sees("   1 line of yours waits in lobby")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    ada.sees(BACK)
+    ada.says("after")
+    assert bob.sees("ada: ") == "ada: hello"
+    assert bob.sees("ada: ") == "ada: after"
+    bob.says("/history")
+    assert bob.sees("the last") == "-- lobby, the last 2:"
+    ada.goes()
+    bob.goes()
+
+
+def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> None:
+    assert play(three_nats, Random(), 1)
+
+
+def test_one_key_on_two_servers_is_one_person_also_when_one_server_is_killed(
+    nats: Nats, tmp_path: Path
+) -> None:
+    folders, told = two(tmp_path, nats)
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    one, other = (Served(folder, ["auto"], told) for folder in folders)
+    with (
+        killed(one),
+        other,
+        Ssh(one.port(), "ada", terminal=True, key=key) as here,
+        Netcat(other.port()) as bob,
+    ):
+        here.screen.shows("[lobby]")
+        here.types("/register"), here.hears("ada is yours now")
+        here.types("/password correct horse"), here.hears("the password of ada now")
+        bob.greeted()
+        bob.says("/nick bob"), here.hears("now known as bob")
+        with Ssh(other.port(), "ada", terminal=True, key=key) as there:
+            there.screen.shows(
+                "-- You are ada in lobby, with bob; /help says what you can do.", "[lobby]"
+            )
+            there.types("hello"), bob.hears("ada: hello\r\n")
+            there.resizes(90, 24), there.screen.resize(90, 24)
+            here.screen.shows("ada: hello", "[lobby]")
+            bob.says("/dm ada psst"), here.screen.shows("[bob -> you] psst", "[lobby]")
+            there.screen.shows("[bob -> you] psst", "[lobby]")
+            with Ssh(other.port(), "ada", command="say lobby by a script", key=key) as script:
+                script.hears_the_end()
+                assert script.status == 0
+            bob.hears("ada: by a script\r\n")
+            there.sends(b"half ty"), there.screen.shows("[lobby] half ty")
+            one.kill()
+            there.hears(GONE), there.types("ped")
+            bob.hears("ada: half typed\r\n")
+            bob.says("/users"), bob.hears("-- lobby: 2 here\r\n")

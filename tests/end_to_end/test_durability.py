@@ -1,0 +1,445 @@
+"""What was said outlives the process: a restart, a kill, a disk that is full."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from random import Random, SystemRandom
+
+import pytest
+
+from chatd.chat.events import Joined, RoomEvent, Said
+from chatd.chat.store import NotKeptError
+from chatd.chat.text.query import Search
+from chatd.store.sqlite import jobs, queries, retention, schema
+from chatd.store.sqlite import store as sqlite
+from chatd.store.sqlite.files import give
+from chatd.store.sqlite.store import SqliteStore, StoreError
+from chatd.transport.services.store import Keeping
+from tests.kill_rounds import rounds
+from tests.store.test_stores import Heard, begun
+from tests.support.callers import Netcat
+from tests.support.served import Served, killed
+from tests.support.turns import TestTurn, waited
+
+DAY = 86400.0
+
+
+def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path) -> None:
+    with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+        ada.hears("now known as ada.")
+        ada.says("before the restart")
+        ada.says("/history")
+        ada.hears("ada: before the restart\r\n")
+    again = Served(tmp_path)
+    with killed(again), Netcat(again.port(), b"/nick bob\n") as bob:
+        bob.hears("now known as bob.")
+        bob.says("before the kill")
+        bob.says("/history")
+        bob.hears("ada: before the restart\r\n")
+        bob.hears("bob: before the kill\r\n")
+    with Served(tmp_path) as server, Netcat(server.port(), b"/search the\n") as cy:
+        cy.hears("-- 2 messages found:\r\n")
+        cy.hears("ada: before the restart\r\n")
+        cy.hears("bob: before the kill\r\n")
+
+
+def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+    assert rounds(tmp_path, 3, SystemRandom().randrange(2**32)) > 0
+
+
+def store_in(folder: Path, turn: TestTurn, days: float | None = None) -> tuple[SqliteStore, Heard]:
+    store = begun(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
+    keeper = Heard()
+    store.open(keeper)
+    return store, keeper
+
+
+def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
+    return [number for number, _ in waited(store.before(room, None, 1_000_000))]
+
+
+def test_what_is_too_old_is_dropped_and_not_found_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn, days=10)
+    old = 3 * retention.PRUNED + 7
+    for number in range(old + 2):
+        time = 89 * DAY if number < old else 91 * DAY
+        store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
+    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == old + 2)
+    while kept(store) != [old + 1, old + 2]:
+        pass  # each look takes a turn of the reader's thread
+    search = Search(("word",))
+    assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
+    store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
+    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
+    assert keeper.kept_in["lobby"][-1][1] == old + 3, "numbers go on"
+    waited(store.close())
+
+
+def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn)
+    for number in range(retention.PRUNED + 3):
+        store.post("attic", str(number), Said(1.0, "ada", "a secret"))
+    store.forget("attic")
+    store.post("attic", "new", Said(1.0, "bob", "anew"))
+    turn.run_until(lambda: keeper.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
+    assert kept(store, "attic") == [1]
+    with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
+        while other.execute("SELECT count(*) FROM event").fetchone() != (1,):
+            pass
+        while other.execute("SELECT count(*) FROM room").fetchone() != (1,):
+            pass
+        found = "SELECT count(*) FROM search WHERE search MATCH 'secret'"
+        assert other.execute(found).fetchone() == (0,)
+    waited(store.close())
+
+
+class Full(Heard):
+    """A keeper that may be told that something was not kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused: list[tuple[str, str]] = []
+
+    def listening(self, room: str, number: int) -> None:
+        """From here on everything is told."""
+
+    def not_kept(self, room: str, message_id: str, why: str) -> None:
+        self.refused.append((message_id, why))
+
+
+def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    store.post("lobby", "first", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
+    turn.run_until(lambda: bool(keeper.refused))
+    assert keeper.refused == [("large", "the server's disk is full.")]
+    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    store.post("lobby", "next", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
+    assert [(name, number) for name, number, _ in keeper.kept_in["lobby"]] == [
+        ("first", 1),
+        ("next", 2),
+    ]
+    waited(store.close())
+
+
+def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> None:
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    store.post("lobby", "bad", Said(1.0, "ada", "\ud800"))
+    with pytest.raises(UnicodeEncodeError):
+        turn.run_until(lambda: bool(keeper.refused))
+    turn.run_until(lambda: bool(keeper.refused))
+    assert keeper.refused == [("bad", "the server cannot write it down.")]
+    store.post("lobby", "good", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    waited(store.close())
+
+
+def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "WAITING", 0)
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    store.post("lobby", "1", Said(1.0, "ada", "x"))
+    store.post("lobby", "2", Joined(1.0, "bob"))
+    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.kept_in)
+    assert keeper.refused == [("1", "the server cannot keep up; try again later.")]
+    waited(store.close())
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"this is no database, whatever its name says" * 100, "file is not a database"),
+        (None, "it was written by a newer chatd"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "chatd.db"
+    if content is not None:
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
+    for _ in range(2):  # the lock is given back
+        with pytest.raises(StoreError, match=why):
+            SqliteStore(path, TestTurn(), lambda: 0.0).prepare()
+
+
+@pytest.mark.parametrize("version", range(1, schema.VERSION))
+def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
+    tmp_path: Path, version: int
+) -> None:
+    with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
+        schema.upgrade(old, version)
+        old.execute("INSERT INTO room (name, last) VALUES ('lobby', 2)")
+        old.execute("INSERT INTO event VALUES (1, 1, 1, 1.5, 'said', 'Ada', 'ada', 'Hello!')")
+        old.execute("INSERT INTO event VALUES (2, 1, 2, 2.5, 'said', 'bob', 'bob', 'hello')")
+        old.execute("INSERT INTO search (rowid, words) VALUES (1, 'hello'), (2, 'hello')")
+    store, _ = store_in(tmp_path, TestTurn())
+    first, second = rows = [(1, Said(1.5, "Ada", "Hello!")), (2, Said(2.5, "bob", "hello"))]
+    assert waited(store.before("lobby", None, 9)) == rows
+    for search, found in {
+        Search(("hello",)): [second, first],
+        Search(("hel",), author="ada"): [first],
+        Search(author="bob"): [second],
+        Search(since=2.0): [second],
+        Search(until=2.0): [first],
+    }.items():
+        got = waited(store.search(["lobby"], search, 0, 9))
+        assert got == [("lobby", *row) for row in found]
+    assert waited(store.last_by("lobby", "ada")) == first
+    assert waited(store.last_by("lobby", "ada", "ada")) is None, "nobody knows whose it was"
+    assert waited(store.records("account")) == {}
+    waited(store.close())
+
+
+@pytest.mark.parametrize(("many", "told"), [(2, 1), (3, 0)])
+def test_that_an_upgrade_takes_a_while_is_said_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, told: int
+) -> None:
+    monkeypatch.setattr(schema, "MANY", many)
+    with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
+        schema.upgrade(old, 2)
+        old.execute("INSERT INTO room (name, last) VALUES ('lobby', 2)")
+        for number in (1, 2):
+            row = f"({number}, 1, {number}, 1.5, 'said', 'ada', 'ada', 'x')"
+            old.execute(f"INSERT INTO event VALUES {row}")
+    for _ in range(2):
+        said: list[str] = []
+        store = SqliteStore(tmp_path / "chatd.db", TestTurn(), lambda: 0.0)
+        store.prepare(said.append)
+        store.begin()
+        waited(store.close())
+        sentence = "The search index of 2 messages is made anew; that takes a while, once."
+        assert said == [sentence] * told
+        told = 0
+
+
+def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "BLOCK", 3)
+    monkeypatch.setattr(queries, "BLOCK", 3)
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    chance, times = Random(1), []
+    for number in range(60):  # a clock that is put back now and then
+        times.append(float(number if chance.random() < 0.8 else chance.randrange(60)))
+        store.post("lobby", str(number), Said(times[-1], "ada", f"x {number}"))
+    for phrases in ((), ("x",)):
+        for since, until in [(chance.randrange(60), chance.randrange(62)) for _ in range(30)]:
+            search = Search(phrases, since=float(since), until=float(until))
+            rows = waited(store.search(["lobby"], search, 0, 100))
+            wanted = [number for number, at in enumerate(times, 1) if since <= at < until]
+            assert [number for _, number, _ in rows] == wanted[::-1]
+    waited(store.close())
+
+
+def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    names = [f"room {number}" for number in range(queries.NAMED * 2)]
+    for time in (1.0, 2.0):
+        for number, name in enumerate(names):
+            store.post(name, f"{number} {time}", Said(time, "ada", "x" if number % 2 else "y"))
+    for count in (0, 1, queries.NAMED, queries.NAMED + 1, len(names)):
+        for search in (Search(("x",)), Search(author="ada"), Search(since=1.5), Search(("z",))):
+            got = waited(store.search(names[:count], search, 0, 1000))
+            wanted = [
+                name
+                for time in (2.0, 1.0)
+                for name in reversed(names[:count])
+                if search.since is None or time > 1.5
+                if search.phrases in ((), ("x",)) and (not search.phrases or int(name[5:]) % 2)
+            ]
+            assert [room for room, _, _ in got] == wanted
+    assert waited(store.search(["nowhere"], Search(since=0.0), 0, 9)) == []
+    waited(store.close())
+
+
+def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
+    turn, keeper = TestTurn(), Full()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    last = 3 * retention.PRUNED + 7
+    for number in range(1, last + 1):
+        store.post("lobby", str(number), Said(1.0, "ada", "x"))
+    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == last)
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
+    store.limit("lobby", 2)
+    turn.run_until(lambda: bool(keeper.refused))
+    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    store.post("lobby", "next", Said(1.0, "ada", "y"))
+    while kept(store) != [last, last + 1]:
+        pass  # each look takes a turn of the reader's thread
+    assert len(waited(store.search(["lobby"], Search(("x",)), 0, 9))) == 1
+    waited(store.close())
+
+
+def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    waited(store.put("account", "ada", "x"))
+    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
+    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(NotKeptError, match="disk is full"):
+        waited(store.put("account", "ada", "y" * 100_000))
+    assert waited(store.records("account")) == {"ada": "x"}
+    waited(store.close())
+
+
+def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn)
+    store.post("lobby", "1", Said(1.0, "ada", "x"))
+    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
+        other.execute("BEGIN")
+        assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
+        store.post("lobby", "2", Said(1.0, "ada", "y"))
+        waited(store.close())
+    store, _ = store_in(tmp_path, turn)
+    assert kept(store) == [1, 2]
+    waited(store.close())
+
+
+def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    for number in range(1, 50):
+        store.post("lobby", str(number), Said(1.0, "ada", f"word{number}"))
+        assert kept(store) == list(range(1, number + 1))
+    assert len(waited(store.search(["lobby"], Search(("word49",)), 0, 9))) == 1
+    waited(store.close())
+
+
+def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, keeper = store_in(tmp_path, turn)
+    for number in range(30):
+        store.post("lobby", str(number), Said(1.0, "ada", "x"))
+        store.post("attic", f"attic {number}", Said(1.0, "ada", "x"))
+        if number % 10 == 5:
+            store.retain(["lobby", "attic"])
+        if number == 17:
+            store.forget("attic")
+    turn.run_until(lambda: len(keeper.kept_in.get("attic", [])) == 30)
+    assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
+    assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
+    waited(store.close())
+
+
+class Stumbling(Heard):
+    """A keeper with a bug."""
+
+    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        if message_id == "bad":
+            raise ZeroDivisionError
+        super().kept(room, message_id, number, event)
+
+
+def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path) -> None:
+    turn, keeper = TestTurn(), Stumbling()
+    store, _ = store_in(tmp_path, turn)
+    store.open(keeper)
+    for name in ("one", "bad", "two", "three"):
+        store.post("lobby", name, Said(1.0, "ada", "x"))
+    with pytest.raises(ZeroDivisionError):
+        turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 4)
+    turn.run_until(lambda: len(keeper.kept_in["lobby"]) == 3)
+    assert [name for name, _, _ in keeper.kept_in["lobby"]] == ["one", "two", "three"]
+    waited(store.close())
+
+
+def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Path) -> None:
+    turn = TestTurn()
+    store, _ = store_in(tmp_path, turn)
+    store.post("lobby", "1", Said(1.0, "ada", "x"))
+    with pytest.raises(OverflowError):
+        waited(store.before("lobby", 2**70, 1))
+    assert kept(store) == [1]
+    waited(store.close())
+
+
+def test_what_was_kept_is_left_alone_while_nothing_is_kept(tmp_path: Path) -> None:
+    with Served(tmp_path) as server, Netcat(server.port()) as ada:
+        ada.greeted()
+        ada.says("kept for good")
+        ada.says("/history")
+        ada.hears("kept for good\r\n")
+    with Served(tmp_path, options=("--history", "none")) as server, Netcat(server.port()) as ada:
+        ada.greeted()
+        ada.says("not kept")
+        ada.says("/history")
+        ada.hears("Nothing was said in lobby yet.")
+    with Served(tmp_path) as server, Netcat(server.port(), b"/history\n") as ada:
+        assert "not kept" not in ada.hears("kept for good\r\n")
+
+
+def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
+    with closing(sqlite.connect(tmp_path / "chatd.db")) as database:
+        database.execute("CREATE TABLE record (id INTEGER)")  # in the way of the second step
+        database.execute("PRAGMA user_version = 1")
+        with pytest.raises(sqlite3.OperationalError):
+            schema.upgrade(database)
+        assert database.execute("PRAGMA user_version").fetchone() == (1,)
+        jobs = database.execute("SELECT sql FROM sqlite_schema").fetchall()
+        assert jobs == [("CREATE TABLE record (id INTEGER)",)]
+
+
+# Whose the files are ------------------------------------------------------------------------------
+
+
+def test_the_files_belong_to_who_the_server_will_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key", "mine.txt"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "chatd.link").symlink_to("/etc/passwd")
+    given: dict[str, tuple[int, int]] = {}
+
+    def chown(path: Path, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        given[path.name] = (uid, gid)
+
+    monkeypatch.setattr("os.chown", chown)
+    give(tmp_path, None, None)
+    assert given == {}
+    give(tmp_path, 1234, None)
+    made = {"chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key"}
+    assert given == dict.fromkeys({tmp_path.name, *made}, (1234, -1))
+
+
+def test_a_store_that_cannot_begin_ends_the_server_with_one_sentence(tmp_path: Path) -> None:
+    def fails() -> None:
+        raise OSError("unable to open database file")
+
+    with pytest.raises(SystemExit) as ended:
+        Keeping(fails).startService()
+    assert ended.value.code == "chatd cannot keep what is said: unable to open database file"

@@ -1,0 +1,19 @@
+"""Three NATS servers, two real servers, people on both, and what they stand on dies."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from random import Random, SystemRandom
+
+from tests.node_rounds import rounds
+from tests.support.cluster.nats import Nats
+
+
+def test_everybody_sees_everything_once_and_in_order_whatever_dies(
+    three_nats: Nats, tmp_path: Path
+) -> None:
+    seed = SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    events = ("node", "leader", "cut")
+    asyncio.run(rounds(tmp_path, three_nats, Random(seed), events, patiently=False))

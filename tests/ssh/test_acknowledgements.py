@@ -1,0 +1,255 @@
+"""Receipts: what an ssh client has had, although TCP took more of it."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.conch.ssh.keys import Key
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from chatd.chat.limits import DEAD_SECONDS
+from chatd.transport.net.outbox import StreamOutbox
+from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Receipt, Receipts
+from chatd.wire.ssh import uint32
+from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.peer import USER_KEY
+
+OTHER_KEY = Key(Ed25519PrivateKey.generate())
+CHANNEL_SUCCESS, CHANNEL_FAILURE = 99, 100
+ALIVE = b"keepalive@openssh.com"
+
+
+class Answering(Guest):
+    """A guest whose client answers, and can be stopped."""
+
+    stopped = False
+    answer = CHANNEL_FAILURE
+
+    def reads(self) -> list[str]:
+        """The messages that the client shows, until it answers no more."""
+        if self.stopped:
+            return []
+        text = self.gets()
+        self.answers()
+        return said(text)
+
+    def answers(self) -> None:
+        """Answer what was asked, and what is asked because of that."""
+        while asked := [each for each in self.requests if ALIVE in each]:
+            self.requests = [each for each in self.requests if each not in asked]
+            for _ in asked:
+                self.peer.send(self.answer, uint32(self.channel))
+            self.gets()
+
+
+def said(text: bytes) -> list[str]:
+    """What bob said, of what was sent."""
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode())
+    return re.findall(r"bob: (\w+)", plain)
+
+
+def arrives(hall: Hall) -> Answering:
+    """Somebody with a key comes, or comes back."""
+    guest = Answering(hall, key=USER_KEY)
+    guest.opens(b"xterm")
+    return guest
+
+
+@pytest.fixture
+def hall() -> Hall:
+    return Hall()
+
+
+@pytest.fixture
+def bob(hall: Hall) -> Guest:
+    return Guest(hall, b"bob").opens()
+
+
+@pytest.mark.parametrize("answer", [CHANNEL_SUCCESS, CHANNEL_FAILURE])
+def test_a_client_that_was_stopped_misses_nothing_and_sees_nothing_twice(
+    hall: Hall, bob: Guest, answer: int
+) -> None:
+    ann = arrives(hall)
+    ann.answer = answer
+    ann.reads()
+    bob.types("one\n")
+    assert ann.reads() == ["one"]
+    bob.types("two\n")
+    assert ann.reads() == ["two"]
+    ann.stopped = True
+    bob.types("three\n"), bob.types("four\n")
+    hall.building.turn()
+    hall.clock.advance(1)
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("five\n")
+    back = arrives(hall)
+    assert back.reads() == ["three", "four", "five"]
+    bob.types("six\n")
+    assert back.reads() == ["six"]
+
+
+def test_a_stopped_client_whose_connection_stands_is_taken_over(hall: Hall, bob: Guest) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    bob.types("one\n"), ann.reads()
+    ann.stopped = True
+    bob.types("two\n")
+    hall.building.turn()
+    hall.building.turn()
+    hall.clock.advance(DEAD_SECONDS)
+    back = arrives(hall)
+    assert back.reads() == ["two"]
+    assert "[lobby]" in "".join(back.sees())
+    bob.gets()
+    ann.peer.hang_up()
+    assert bob.gets() == b""
+
+
+@pytest.mark.parametrize("registers", [True, False])
+def test_what_the_store_was_asked_for_when_the_connection_was_lost_again_is_not_missed(
+    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch, registers: bool
+) -> None:
+    ann = arrives(hall)
+    if registers:
+        ann.types("/register\r")
+    ann.reads()
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    reading: Deferred[None] = Deferred()
+
+    async def before(*asked: object) -> object:
+        await reading
+        monkeypatch.undo()
+        return await hall.building.store.before(*asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(hall.building.store, "before", before)
+    back = arrives(hall)
+    assert back.reads() == []
+    back.peer.hang_up()
+    hall.building.turn()
+    reading.callback(None)
+    hall.building.turn()
+    shown = arrives(hall).gets()
+    assert said(shown) == ["one"]
+    assert shown.count(b"alone") == 1
+
+
+def test_of_a_client_that_never_answers_nothing_is_shown_twice(hall: Hall, bob: Guest) -> None:
+    ann = arrives(hall)
+    ann.gets()
+    bob.types("one\n")
+    assert said(ann.gets()) == ["one"]
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("two\n")
+    assert arrives(hall).reads() == ["two"]
+
+
+def test_of_a_client_that_has_not_answered_yet_what_its_machine_has_had_is_known(
+    hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    ann.peer.hang_up()
+    hall.building.turn()
+    bob.types("one\n"), bob.types("/dm ann alone\n"), bob.gets()
+    with monkeypatch.context() as lost:
+        lost.setattr(StreamOutbox, "unreached", lambda outbox: (500, 1.0))
+        back = arrives(hall)
+        assert said(back.gets()) == ["one"], "they were sent it"
+        back.peer.hang_up()
+        hall.building.turn()
+    shown = arrives(hall).gets()
+    assert said(shown) == ["one"]
+    assert b"alone" in shown
+
+
+def test_one_question_at_a_time(hall: Hall, bob: Guest) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    for word in ("one", "two", "three"):
+        bob.types(f"{word}\n")
+        ann.gets()
+    assert sum(ALIVE in each for each in ann.requests) == 1
+    ann.answers()
+    assert ann.requests == []
+
+
+def test_an_answer_that_nobody_asked_for_means_nothing(hall: Hall) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    for channel in (ann.channel, 77):
+        ann.peer.send(CHANNEL_SUCCESS, uint32(channel))
+    assert not ann.peer.is_gone()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_waits_for_the_window_is_not_missed(hall: Hall, bob: Guest, answers: bool) -> None:
+    ann = Answering(hall, key=USER_KEY)
+    ann.opens(None, window=200)
+    ann.gets()
+    if answers:
+        ann.answers()
+    for number in range(30):
+        bob.types(f"w{number}\n")
+        hall.building.turn()
+    before = said(ann.gets())
+    assert 5 < len(before) < 20, "some of it went through"
+    ann.peer.hang_up()
+    hall.building.turn()
+    shown = arrives(hall).reads()
+    whole = [f"w{number}" for number in range(30)]
+    if answers:  # what the window let through was not confirmed
+        assert shown == whole
+    else:  # the last one was cut
+        assert shown == whole[len(before) - 1 :]
+
+
+def test_all_together_ask_no_more_than_the_limit() -> None:
+    clock = Clock()
+    receipts = Receipts(clock)
+    asked: list[int] = []
+
+    class Counted:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def ask(self, now: float) -> None:
+            asked.append(self.number)
+
+    many = [cast(Receipt, Counted(number)) for number in range(3 * RECEIPTS_A_SECOND)]
+    for each in many:
+        receipts.want(each)
+        receipts.want(each)
+    receipts.forget(many[-1])
+    clock.advance(0)
+    assert len(asked) == RECEIPTS_A_SECOND
+    for _ in range(300):
+        clock.advance(0.01)
+    assert asked == list(range(3 * RECEIPTS_A_SECOND - 1)), "each once, in turn"
+    assert clock.getDelayedCalls() == []
+
+
+def test_the_last_to_wait_takes_the_timer_along() -> None:
+    clock = Clock()
+    receipts = Receipts(clock)
+    lonely = cast(Receipt, object())
+    receipts.want(lonely)
+    receipts.forget(lonely)
+    assert clock.getDelayedCalls() == []
+
+
+def test_another_key_is_another_guest(hall: Hall, bob: Guest) -> None:
+    ann = arrives(hall)
+    ann.reads()
+    ann.peer.hang_up()
+    hall.building.turn()
+    stranger = Guest(hall, key=OTHER_KEY)
+    stranger.opens()
+    assert b"Welcome back" not in stranger.gets()

@@ -1,0 +1,251 @@
+"""Who comes in, and who tries too hard."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from twisted.conch.ssh.keys import Key
+
+from chatd.transport.channel import client_name
+from chatd.transport.ssh import fingerprint
+from chatd.transport.ssh.protocol.auth import MAX_ATTEMPTS
+from chatd.wire.ssh import Fields, string, uint32
+from tests.support.ssh.peer import (
+    ADDRESS,
+    AUTH_FAILURE,
+    AUTH_REQUEST,
+    AUTH_SUCCESS,
+    BANNER,
+    DISCONNECT,
+    OPEN,
+    PK_OK,
+    SERVICE_ACCEPT,
+    SERVICE_REQUEST,
+    USER_KEY,
+    Peer,
+    Server,
+)
+
+BLOB = USER_KEY.public().blob()
+
+
+def at_the_door() -> Peer:
+    peer = Peer().exchange().ask_service()
+    assert peer.numbers()[-1] == SERVICE_ACCEPT
+    return peer
+
+
+def test_who_asks_for_nothing_is_first_asked_for_a_key() -> None:
+    peer = at_the_door()
+    peer.try_none()
+    [(number, payload)] = peer.take()
+    assert number == AUTH_FAILURE
+    assert payload == string(b"publickey,keyboard-interactive") + b"\0"
+    peer.try_none()
+    assert peer.numbers() == [AUTH_SUCCESS]
+    [visitor] = peer.server.visitors
+    assert (visitor.user, visitor.key, visitor.fingerprint) == ("ann", None, None)
+
+
+def test_who_has_no_key_comes_in_without_being_asked_anything() -> None:
+    peer = at_the_door()
+    peer.try_keyboard()
+    assert peer.numbers() == [AUTH_SUCCESS]
+    assert peer.server.visitors[0].key is None
+
+
+def test_a_key_is_worth_a_signature_and_the_signature_lets_in() -> None:
+    peer = at_the_door()
+    peer.try_none()
+    peer.take()
+    peer.offer_key(BLOB)
+    assert peer.take() == [(PK_OK, string(b"ssh-ed25519") + string(BLOB))]
+    peer.prove_key(BLOB, USER_KEY.sign(peer.message(BLOB)))
+    assert peer.numbers() == [AUTH_SUCCESS]
+    [visitor] = peer.server.visitors
+    assert visitor.key == BLOB
+    assert visitor.fingerprint == fingerprint(BLOB)
+    assert visitor.client == "peer_1.0"
+    assert peer.server.addresses == [ADDRESS]
+
+
+def test_an_rsa_key_lets_in_by_sha2_and_not_by_sha1() -> None:
+    key = Key(rsa.generate_private_key(65537, 2048))
+    blob = key.public().blob()
+    peer = at_the_door()
+    peer.offer_key(blob, b"ssh-rsa")
+    assert peer.numbers() == [AUTH_FAILURE]
+    peer.prove_key(blob, key.sign(peer.message(blob, b"ssh-rsa"), b"ssh-rsa"), b"ssh-rsa")
+    assert peer.numbers() == [AUTH_FAILURE]
+    message = peer.message(blob, b"rsa-sha2-512")
+    peer.prove_key(blob, key.sign(message, b"rsa-sha2-256"), b"rsa-sha2-512")
+    assert peer.numbers() == [AUTH_FAILURE]
+    peer.prove_key(blob, key.sign(message, b"rsa-sha2-512"), b"rsa-sha2-512")
+    assert peer.numbers() == [AUTH_SUCCESS]
+
+
+def test_nobody_is_somebody_else() -> None:
+    other = Key(Ed25519PrivateKey.generate())
+    peer = at_the_door()
+    for signature in (
+        other.sign(peer.message(BLOB)),
+        USER_KEY.sign(b"x" + peer.message(BLOB)),
+        USER_KEY.sign(Peer().exchange().message(BLOB)),  # of another session
+        b"",
+        string(b"ssh-ed25519") + string(bytes(64)),
+        bytes(40),
+    ):
+        peer.prove_key(BLOB, signature)
+        assert peer.numbers() == [AUTH_FAILURE]
+    assert peer.server.visitors == []
+    peer.try_keyboard()
+    assert peer.server.visitors[0].key is None
+
+
+def test_what_is_no_key_is_refused_and_no_more() -> None:
+    peer = at_the_door()
+    for blob in (b"", b"x", BLOB + b"x", BLOB[:-1], string(b"ssh-ed25519") + string(b"short")):
+        peer.offer_key(blob)
+        assert peer.numbers() == [AUTH_FAILURE]
+
+
+def test_there_are_no_passwords() -> None:
+    peer = at_the_door()
+    method = string(b"password") + b"\0" + string(b"secret")
+    peer.send(AUTH_REQUEST, string(b"ann") + string(b"ssh-connection") + method)
+    [(number, payload)] = peer.take()
+    assert number == AUTH_FAILURE
+    assert b"password" not in payload
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_who_tries_too_often_is_shown_out(again: bool) -> None:
+    """Stock Conch counts on the service, and a new request for the service begins anew."""
+    peer = at_the_door()
+    for _ in range(MAX_ATTEMPTS):
+        peer.prove_key(BLOB, string(b"ssh-ed25519") + string(bytes(64)))
+    assert peer.numbers() == [AUTH_FAILURE] * MAX_ATTEMPTS
+    if again:
+        peer.ask_service()
+        assert peer.reason() == "no such service now"
+    else:
+        peer.try_keyboard()
+        assert peer.reason() == "too many attempts"
+    assert peer.server.visitors == []
+
+
+def test_attempts_in_one_write_are_answered_one_by_one_and_only_one_succeeds() -> None:
+    peer = at_the_door()
+    request = string(b"ann") + string(b"ssh-connection") + string(b"none")
+    packet = bytes((AUTH_REQUEST,)) + request
+    peer.feed(b"".join(peer.sealer.seal(packet) for _ in range(50)))
+    assert peer.numbers() == [AUTH_FAILURE, AUTH_SUCCESS]
+    assert len(peer.server.visitors) == 1
+    assert not peer.is_gone()
+
+
+def test_who_is_in_cannot_log_in_again_as_somebody_else() -> None:
+    """Stock Conch takes the second login and never logs the first one out."""
+    peer = Peer().login()
+    channel, program = peer.shell()
+    peer.take()
+    peer.prove_key(BLOB, USER_KEY.sign(peer.message(BLOB)))
+    peer.try_none(b"bob")
+    assert peer.numbers() == []
+    assert len(peer.server.visitors) == 1
+    peer.type(channel, b"still here")
+    assert program.heard == b"still here"
+    peer.ask_service()
+    assert peer.reason() == "no such service now"
+    peer.hang_up()
+    assert program.events == ["lost"]
+
+
+@pytest.mark.parametrize("name", [b"ssh-connection", b"", b"ssh-userauth\0", b"x" * 1000])
+def test_there_is_no_service_but_the_login(name: bytes) -> None:
+    peer = Peer().exchange()
+    peer.take()
+    peer.ask_service(name)
+    assert peer.reason() == "no such service now"
+
+
+def test_the_login_is_for_the_channels_only() -> None:
+    peer = at_the_door()
+    peer.send(AUTH_REQUEST, string(b"ann") + string(b"ssh-userauth") + string(b"none"))
+    assert peer.reason() == "no such service"
+
+
+@pytest.mark.parametrize("number", [51, 52, 60, 61, 80, OPEN, 98])
+def test_nothing_else_can_be_had_before_the_login(number: int) -> None:
+    early = Peer().exchange()
+    early.take()
+    early.send(number, uint32(0))
+    assert "before a service" in early.reason()
+    peer = at_the_door()
+    peer.send(number, uint32(0))
+    assert peer.numbers() == [3]
+    assert peer.protocol.connection is None
+
+
+def test_who_is_not_welcome_is_told_why() -> None:
+    server = Server()
+    server.refusal = "You are banned until tomorrow."
+    peer = Peer(server).login(USER_KEY)
+    banner, goodbye = peer.take()[-2:]
+    assert banner == (BANNER, string(b"You are banned until tomorrow.\r\n") + string(b""))
+    assert goodbye[0] == DISCONNECT
+    assert Fields(goodbye[1][4:]).string() == b"You are banned until tomorrow."
+    assert peer.is_gone()
+    assert peer.protocol.connection is None
+
+
+def test_names_are_cut_and_made_text_and_nothing_else() -> None:
+    peer = at_the_door()
+    peer.try_keyboard(b"\xff\x1b[2J" + b"x" * 1000)
+    [visitor] = peer.server.visitors
+    assert visitor.user == "\N{REPLACEMENT CHARACTER}\x1b[2J" + "x" * 251
+
+
+def test_a_client_cannot_paint_the_log_with_its_version() -> None:
+    name = client_name(b"SSH-2.0-\x1b[2J\xff" + b"x" * 200)
+    assert name.isascii()
+    assert name.isprintable()
+    assert len(name) == 80
+
+
+def test_who_does_not_log_in_in_time_is_shown_out() -> None:
+    """Stock Conch waits ten hours, and for who asks for no service for ever."""
+    silent, halfway = Peer(), Peer()
+    halfway.exchange().ask_service()
+    for peer in (silent, halfway):
+        peer.clock.advance(29.9)
+        if peer is halfway:
+            peer.try_none()
+        assert not peer.is_gone()
+        peer.clock.advance(0.2)
+        peer.read()
+        assert peer.is_gone()
+        assert not peer.clock.getDelayedCalls()
+
+
+def test_a_login_in_time_stops_the_clock() -> None:
+    peer = Peer().login()
+    peer.shell()
+    peer.clock.advance(31)
+    assert not peer.is_gone()
+
+
+def test_a_request_that_breaks_off_is_one_disconnect() -> None:
+    blob = USER_KEY.public().blob()
+    whole = string(b"ann") + string(b"ssh-connection") + string(b"publickey")
+    whole += b"\1" + string(b"ssh-ed25519") + string(blob) + string(bytes(83))
+    for cut in range(len(whole)):
+        peer = at_the_door()
+        peer.send(AUTH_REQUEST, whole[:cut])
+        assert "a packet" in peer.reason()
+
+
+def test_a_login_request_must_be_whole() -> None:
+    peer = Peer().exchange()
+    peer.take()
+    peer.send(SERVICE_REQUEST, b"\0\0\0\xffssh")
+    assert "in the middle" in peer.reason()

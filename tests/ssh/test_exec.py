@@ -1,0 +1,265 @@
+"""Shell pipes: what ``ssh host COMMAND`` writes, says and ends with."""
+
+import json
+
+import pytest
+
+from chatd.chat.limits import Flood
+from chatd.chat.model.bans import Ban, Kind, Target
+from chatd.wire.ssh import string, uint32
+from tests.support.ssh.guests import Guest, Hall
+
+
+def reader(hall: Hall, user: bytes = b"bob") -> Guest:
+    """Somebody with a shell in plain lines, who has read the greeting."""
+    bob = Guest(hall, user).opens()
+    bob.gets()
+    return bob
+
+
+def test_what_is_said_by_a_command_is_heard_and_nobody_came_or_went() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall).runs(b'say lobby "deploy  done"')
+    assert bob.gets() == b"ann: deploy  done\r\n"
+    ann.gets()
+    assert (ann.status, ann.closed, ann.errors) == (0, True, b"")
+    assert len(hall.building.chat.people) == 1
+    assert bob.gets() == b""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"it's done", b"it's done"),
+        (b"'it is done'", b"it is done"),
+        (b'"two  blanks"', b"two  blanks"),
+        (b'"quoted" and "quoted"', b'"quoted" and "quoted"'),
+        (b"x" * 4096, b"x" * 4096),
+        (b"x" * 5000, b"x" * 4096),
+    ],
+)
+def test_the_text_of_a_command_is_said_as_it_is(text: bytes, said: bytes) -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall).runs(b"say lobby " + text)
+    assert bob.gets() == b"ann: %s\r\n" % said
+    ann.gets()
+    assert ann.status == 0
+    cut = b"chatd: a line was too long; its first 4096 bytes were taken.\n"
+    assert ann.errors == cut * (len(text) > 4096)
+
+
+def test_a_room_that_is_not_there_is_refused_although_nothing_is_said_into_it() -> None:
+    ann = Guest(Hall()).runs(b"say attic")
+    ann.ends(), ann.gets(), ann.gets()
+    assert ann.status == 1
+
+
+@pytest.mark.parametrize(("key", "status"), [("\x03", 130), ("\x04", 0)])
+def test_at_a_terminal_say_is_ended_by_a_key(key: str, status: int) -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall)
+    ann.channel = ann.peer.open()
+    size = uint32(80) + uint32(24) + 2 * uint32(0)
+    ann.peer.request(ann.channel, b"pty-req", string(b"xterm") + size + string(b"\0"))
+    ann.peer.request(ann.channel, b"exec", string(b"say lobby"))
+    ann.types(f"one\rtwo\r{key}three\r")
+    assert bob.gets() == b"ann: one\r\nann: two\r\n"
+    ann.gets()
+    assert ann.status == status
+
+
+def test_lines_of_standard_input_are_said_at_their_pace_and_none_is_lost() -> None:
+    hall = Hall(flood=Flood(2, 1))
+    bob = reader(hall)
+    hall.clock.advance(60)
+    ann = Guest(hall).runs(b"say lobby")
+    ann.types("".join(f"{n}\n" for n in range(5)) + "no end"), ann.ends()
+    heard = bob.gets()
+    assert heard == b"ann: 0\r\nann: 1\r\n"
+    for _ in range(6):
+        hall.clock.advance(1)
+        heard += bob.gets()
+    assert heard.split(b"\r\n")[2:] == [b"ann: 2", b"ann: 3", b"ann: 4", b"ann: no end", b""]
+    ann.gets()
+    assert ann.status == 0
+
+
+def test_a_long_pipe_is_made_to_wait() -> None:
+    hall = Hall(flood=Flood(1, 1000))
+    bob = reader(hall)
+    hall.clock.advance(60)
+    ann = Guest(hall).runs(b"say lobby")
+    lines = [f"{n} {'x' * 90}" for n in range(400)]
+    text, heard = "".join(f"{line}\n" for line in lines), b""
+    for start in range(0, len(text), 8000):
+        ann.types(text[start : start + 8000])
+        for _ in range(200):
+            hall.clock.advance(0.001)
+        heard += bob.gets()
+        ann.gets()
+    ann.ends()
+    for _ in range(1000):
+        hall.clock.advance(0.001)
+    heard += bob.gets()
+    assert heard.decode().splitlines() == [f"ann: {line}" for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "status"),
+    [
+        (b"", b"chatd: there is no such command;", 64),
+        (b"whoami", b"chatd: there is no such command;", 64),
+        (b'say "', b"chatd: A room's name has letters and digits", 1),
+        (b"who extra", b"chatd: who takes no words\n", 64),
+        (b"rooms --json", b"chatd: rooms takes no words\n", 64),
+        (b"say", b"chatd: say ROOM TEXT, or say ROOM with lines on standard input\n", 64),
+        (b"tail", b"chatd: tail [-n N] [--json] ROOM\n", 64),
+        (b"tail -n x lobby", b"chatd: tail [-n N] [--json] ROOM\n", 64),
+        (b"search", b"chatd: search WORDS\n", 64),
+        (b"search since:now", b"chatd: A day is written 2030-12-31, not now.\n", 1),
+        (b"search x in:attic", b"chatd: There is no room attic; /rooms lists them.\n", 1),
+        (b"say attic hello", b"chatd: There is no room attic; /rooms lists them.\n", 1),
+        (b"tail attic", b"chatd: There is no room attic; /rooms lists them.\n", 1),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_on_standard_error_and_a_status(
+    command: bytes, told: bytes, status: int
+) -> None:
+    hall = Hall()
+    ann = Guest(hall).runs(command)
+    assert ann.gets() == b""
+    ann.gets()
+    assert ann.errors.startswith(told)
+    assert ann.errors.count(b"\n") == 1
+    assert ann.status == status
+    assert len(hall.building.chat.people) == 0
+
+
+def test_a_room_that_is_private_is_not_spoken_into() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    bob.types("/join attic\n/room private on\n"), bob.gets()
+    ann = Guest(hall).runs(b"say attic hello")
+    ann.gets(), ann.gets()
+    assert ann.status == 1
+    assert bob.gets() == b""
+
+
+def test_tail_shows_what_was_said_and_what_is_until_it_is_interrupted() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    bob.types("one\ntwo\nthree\n"), bob.gets()
+    ann = Guest(hall).runs(b"tail -n 2 lobby")
+    assert ann.gets() == b"00:00 bob: two\n00:00 bob: three\n"
+    assert bob.gets() == b"-- ann joined lobby\r\n"
+    bob.types("four\n"), hall.building.turn()
+    assert ann.gets() == b"00:00 bob: four\n"
+    ann.ends()
+    assert ann.status is None
+    ann.asks(b"signal", b"\0\0\0\x03INT"), ann.gets()
+    assert ann.status == 130
+    assert bob.gets() == b"-- ann left\r\n"
+
+
+def test_tail_in_json_is_an_object_a_line() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall).runs(b"tail --json lobby")
+    ann.gets()
+    bob.types("four\n/nick rob\n"), hall.building.turn()
+    said, renamed = map(json.loads, ann.gets().splitlines())
+    assert said == {
+        "event": "said",
+        "sender": "bob",
+        "message": "four",
+        "room": "lobby",
+        "seq": 1,
+        "time": "1970-01-01T00:00:00.000Z",
+    }
+    assert (renamed["event"], renamed["nick"], renamed["new"]) == ("renamed", "bob", "rob")
+
+
+def test_tail_on_a_slow_terminal_goes_on_where_it_was() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    ann = Guest(hall).runs(b"tail lobby", window=20)
+    ann.gets()
+    bob.types("".join(f"{n}\n" for n in range(50))), hall.building.turn()
+    read = ann.gets()
+    while b" bob: 49\n" not in read:
+        ann.peer.send(93, ann.channel.to_bytes(4, "big") + (100).to_bytes(4, "big"))
+        read += ann.gets()
+    assert read.decode().splitlines() == [f"00:00 bob: {n}" for n in range(50)]
+
+
+def test_who_is_kicked_from_a_room_has_nothing_more_to_read() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    bob.types("/join attic\n"), bob.gets()
+    ann = Guest(hall).runs(b"tail attic")
+    ann.gets()
+    bob.types("/kick ann\n"), hall.building.turn()
+    assert ann.gets().endswith(b"-- You were kicked from attic by bob.\n")
+    ann.gets()
+    assert ann.status == 1
+
+
+def test_who_and_rooms_are_lines_for_other_programs() -> None:
+    hall = Hall()
+    bob, cy = reader(hall), reader(hall, b"cy")
+    bob.types("/join attic\n/room topic Old books\n"), bob.gets()
+    cy.types("/join vault\n/room private on\n"), cy.gets()
+    assert Guest(hall).runs(b"who").gets() == b"bob lobby,attic\ncy lobby\n"
+    assert Guest(hall).runs(b"rooms").gets() == b"lobby 2\nattic 1 Old books\n"
+    assert Guest(hall).runs(b"help").gets().count(b"\n") == 6
+
+
+def test_search_gives_what_everybody_may_read_as_lines_and_says_where_there_is_more() -> None:
+    hall = Hall()
+    bob = reader(hall)
+    bob.types("/join vault\n/room private on\nold secret\n/join attic\nold books\n"), bob.gets()
+    bob.types("/focus lobby\nan old lobby\nnothing\n"), bob.gets()
+    ann = Guest(hall).runs(b"search old")
+    assert set(ann.gets().splitlines()) == {
+        b"1970-01-01 00:00 [attic] bob: old books",
+        b"1970-01-01 00:00 [lobby] bob: an old lobby",
+    }
+    ann.gets()
+    assert (ann.status, ann.errors) == (0, b"")
+    assert Guest(hall).runs(b'search "old lobby" in:lobby').gets().endswith(b"bob: an old lobby\n")
+    assert Guest(hall).runs(b"search old in:vault").gets() == b""
+    nothing = Guest(hall).runs(b"search new")
+    assert (nothing.gets(), nothing.gets(), nothing.status) == (b"", b"", 1)
+    for number in range(30):
+        bob.types(f"counted {number}\n"), bob.gets()
+    many = Guest(hall).runs(b"search from:bob counted")
+    assert many.gets().count(b"\n") == 20
+    many.gets()
+    assert many.errors == b"chatd: there is more; page:2 shows earlier ones.\n"
+
+
+def test_a_client_that_goes_while_it_speaks_leaves_nothing_behind() -> None:
+    hall = Hall(flood=Flood(1, 1))
+    ann = Guest(hall).runs(b"say lobby")
+    ann.types("one\ntwo\nthree\n"), ann.gets()
+    ann.peer.send(97, ann.channel.to_bytes(4, "big")), ann.gets()
+    hall.clock.advance(60)
+    assert len(hall.building.chat.people) == 0
+
+
+@pytest.mark.parametrize(
+    "command", [b"who", b"rooms", b"search snow", b"tail lobby", b"say lobby x"]
+)
+def test_who_is_banned_since_they_connected_is_told_nothing(command: bytes) -> None:
+    hall = Hall()
+    ann = Guest(hall)
+    host = hall.building.host
+    target = Target(Kind.NICK, "ann")
+    host.chat.welcome.bans.put(Ban(target, "ann", "root", host.now(), None, ""))
+    ann.runs(command)
+    assert ann.gets() == b""
+    assert ann.errors == b"chatd: You are banned from this server for good.\n"
+    assert ann.status == 1

@@ -1,0 +1,206 @@
+"""Whatever arrives: no exception, no failure in the log, no memory that grows."""
+
+import contextlib
+import random
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatd.transport.ssh.protocol.ciphers import MAX_PACKET
+from chatd.wire.ssh import string, uint32
+from tests.support.ssh.peer import DISCONNECT, USER_KEY, VERSION, Peer, Program, Server
+
+#: An unfinished packet with its MAC.
+MAX_BUFFER = MAX_PACKET + 4 + 64
+
+
+def check(peer: Peer) -> None:
+    """What must hold after every byte."""
+    protocol = peer.protocol
+    assert len(protocol._buffer) <= MAX_BUFFER
+    assert protocol._held_bytes <= 70_000
+    assert peer.numbers().count(DISCONNECT) <= 1
+    if protocol.connection is not None:
+        channels = protocol.connection._channels.values()
+        assert len(channels) <= 4
+        assert all(sum(map(len, each._input)) <= 32 * 1024 for each in channels)
+        assert all(len(each.environment) <= 16 for each in channels)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_thousand_strings_of_random_bytes(seed: int) -> None:
+    dice = random.Random(seed)
+    server = Server()
+    for _ in range(1000):
+        peer = Peer(server)
+        data = dice.randbytes(dice.choice((1, 5, 16, 40, 200, 2000)))
+        if dice.random() < 0.8:
+            data = VERSION + dice.choice((b"\r\n", b"\n", b"\r", b"")) + data
+        if dice.random() < 0.5:  # a length that may be true
+            data = VERSION + b"\n" + uint32(dice.choice((12, 20, 28, 1000))) + data
+        for piece in pieces(dice, data):
+            peer.feed(piece)
+            check(peer)
+        peer.hang_up()
+        assert not server.clock.getDelayedCalls()
+
+
+def pieces(dice: random.Random, data: bytes) -> Iterator[bytes]:
+    """Some bytes, cut somewhere."""
+    while data:
+        size = dice.randint(1, len(data))
+        yield data[:size]
+        data = data[size:]
+
+
+class SeveredError(Exception):
+    """The line is cut."""
+
+
+class Line(Peer):
+    """A peer whose line is slow, is cut after some bytes, or changes one of them."""
+
+    step = 1 << 20
+    sent = 0
+    cut: int | None = None
+    flip: int | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Send bytes, as far as the line goes."""
+        if self.flip is not None and 0 <= self.flip - self.sent < len(data):
+            at = self.flip - self.sent
+            data = data[:at] + bytes((data[at] ^ 0x41,)) + data[at + 1 :]
+        for at in range(0, len(data), self.step):
+            piece = data[at : at + self.step]
+            if self.cut is not None and self.sent + len(piece) >= self.cut:
+                super().feed(piece[: self.cut - self.sent])
+                raise SeveredError
+            self.sent += len(piece)
+            super().feed(piece)
+
+
+def converse(line: Line) -> Program | None:
+    """A whole conversation: keys, login, shell, typing, new keys, goodbye."""
+    line.exchange().ask_service()
+    line.try_none()
+    blob = USER_KEY.public().blob()
+    line.offer_key(blob)
+    line.prove_key(blob, USER_KEY.sign(line.message(blob)))
+    channel = line.open()
+    if channel < 0:
+        raise SeveredError
+    sizes = uint32(80) + uint32(24) + bytes(8)
+    line.request(channel, b"pty-req", string(b"xterm") + sizes + string(b""))
+    line.request(channel, b"env", string(b"LANG") + string(b"C"))
+    line.request(channel, b"shell")
+    program = line.server.programs[-1] if line.server.programs else None
+    line.type(channel, b"hello")
+    line.exchange()
+    line.request(channel, b"window-change", uint32(90) + uint32(30) + bytes(8))
+    line.send(96, uint32(channel))
+    line.send(97, uint32(channel))
+    return program
+
+
+KINDS = [
+    (b"aes128-gcm@openssh.com", b"hmac-sha2-256-etm@openssh.com"),
+    (b"aes128-ctr", b"hmac-sha2-256-etm@openssh.com"),
+    (b"aes128-ctr", b"hmac-sha2-256"),
+]
+
+
+@pytest.mark.parametrize(("cipher", "mac"), KINDS)
+def test_a_conversation_byte_by_byte_is_the_same_conversation(cipher: bytes, mac: bytes) -> None:
+    line = Line(cipher=cipher, mac=mac)
+    line.step = 1
+    program = converse(line)
+    assert program is not None
+    assert program.heard == b"hello"
+    assert program.events == [(90, 30), "ready", "input ended", "lost"] or program.events == [
+        "ready",
+        (90, 30),
+        "input ended",
+        "lost",
+    ]
+    check(line)
+
+
+@pytest.mark.parametrize(("cipher", "mac"), KINDS)
+def test_a_conversation_may_be_cut_after_any_byte(cipher: bytes, mac: bytes) -> None:
+    whole = Line(cipher=cipher, mac=mac)
+    converse(whole)
+    server = Server()
+    for cut in range(whole.sent):
+        line = Line(server, cipher=cipher, mac=mac)
+        line.cut = cut
+        server.programs.clear()
+        with pytest.raises(SeveredError):
+            converse(line)
+        check(line)
+        line.hang_up()
+        for program in server.programs:
+            assert program.events.count("lost") == 1
+        assert not [call for call in server.clock.getDelayedCalls() if call.active()]
+
+
+@pytest.mark.parametrize(("cipher", "mac"), KINDS)
+def test_a_conversation_may_have_any_byte_changed(cipher: bytes, mac: bytes) -> None:
+    whole = Line(cipher=cipher, mac=mac)
+    converse(whole)
+    for flip in range(0, whole.sent, 3):
+        line = Line(cipher=cipher, mac=mac)
+        line.flip = flip
+        with contextlib.suppress(AssertionError, AttributeError, SeveredError):
+            converse(line)  # and may give up
+        assert all(program.heard in (b"", b"hello") for program in line.server.programs)
+        check(line)
+        line.hang_up()
+        for program in line.server.programs:
+            assert program.events.count("lost") == 1
+
+
+FIELD = st.one_of(
+    st.binary(max_size=20).map(string),
+    st.integers(0, 5).map(uint32),
+    st.integers(0, 0xFFFFFFFF).map(uint32),
+    st.sampled_from((b"\0", b"\1", string(b"session"), string(b"shell"), string(b"exec"))),
+    st.sampled_from((string(b"pty-req"), string(b"env"), string(b"ssh-connection"))),
+    st.sampled_from((string(b"publickey"), string(b"none"), string(b"ssh-ed25519"))),
+    st.just(string(USER_KEY.public().blob())),
+    st.binary(max_size=12),
+)
+NUMBER = st.one_of(
+    st.sampled_from((1, 2, 5, 20, 21, 30, 50, 61, 80, 90, 93, 94, 95, 96, 97, 98)),
+    st.integers(0, 255),
+)
+MESSAGES = st.lists(st.tuples(NUMBER, st.lists(FIELD, max_size=6).map(b"".join)), max_size=20)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(("clear", "keys", "service", "in", "shell")), MESSAGES)
+def test_any_messages_in_any_state(state: str, messages: list[tuple[int, bytes]]) -> None:
+    peer = Peer(strict=False)
+    if state == "clear":
+        peer.feed(VERSION + b"\r\n")
+    elif state == "keys":
+        peer.exchange()
+    elif state == "service":
+        peer.exchange().ask_service()
+    else:
+        peer.login()
+        if state == "shell":
+            peer.shell()
+    check(peer)
+    disconnects = 0
+    for number, payload in messages:
+        peer.protocol.dataReceived(peer.sealer.seal(bytes((number,)) + payload))
+        peer.wire.clear()
+        check(peer)
+        disconnects += peer.is_gone()
+    peer.clock.advance(1)
+    peer.hang_up()
+    assert not [call for call in peer.clock.getDelayedCalls() if call.active()]
+    for program in peer.server.programs:
+        assert program.events.count("lost") == 1

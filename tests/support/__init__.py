@@ -1,0 +1,1 @@
+"""What the tests share: fake clients, servers in memory and real servers."""

@@ -1,0 +1,1 @@
+"""Several servers for tests, in memory and on real NATS servers."""

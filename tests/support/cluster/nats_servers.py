@@ -1,0 +1,153 @@
+"""Several chats that are one on a NATS server, for tests: as `tests.support.cluster.servers`, a turn at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from threading import Thread
+
+from chatd.store.nats.client.servers import Where
+from chatd.store.nats.store import NatsStore
+from tests.support.cluster.links import Cable
+from tests.support.cluster.stores import dies, lease_ends
+from tests.support.people import Server
+from tests.support.served import PATIENCE
+from tests.support.turns import TestTurn, waited
+
+
+class Cables:
+    """A thread in which the cables of a town are, each to the one NATS server."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._loop = asyncio.new_event_loop()
+        self._thread = Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._cables: list[Cable] = []
+
+    def lay(self) -> Cable:
+        """Lay one more."""
+        cable = Cable(self._target)
+        asyncio.run_coroutine_threadsafe(cable.lay(), self._loop).result(PATIENCE)
+        self._cables.append(cable)
+        return cable
+
+    def does(self, step: Callable[[], None]) -> None:
+        """Do something to one, in their thread."""
+
+        async def do() -> None:
+            step()
+
+        asyncio.run_coroutine_threadsafe(do(), self._loop).result(PATIENCE)
+
+    def end(self) -> None:
+        """Take them all away."""
+        for cable in self._cables:
+            asyncio.run_coroutine_threadsafe(cable.end(), self._loop).result(PATIENCE)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(PATIENCE)
+        self._loop.close()
+
+
+class NatsTown:
+    """A cluster of so many servers on one account; `settle` waits until all is told and heard."""
+
+    def __init__(self, where: Where, servers: int = 2) -> None:
+        [address] = where.servers
+        self._where = where
+        self._cables = Cables(int(address.rpartition(":")[2]))
+        self._turn = TestTurn()
+        self._names = count()
+        self._made: dict[Server, tuple[NatsStore, Cable]] = {}
+        self._dead: list[str] = []
+        self.servers: list[Server] = []
+        for _ in range(servers):
+            self.add()
+
+    def add(self) -> Server:
+        """Start one more server."""
+        cable = self._cables.lay()
+        where = replace(self._where, servers=(f"nats://127.0.0.1:{cable.port}",))
+        store = NatsStore(where, self._turn, shards=1)
+        server = Server(store, incarnation=f"s{next(self._names)}", neighbours=store)
+        store.begin()
+        self._made[server] = store, cable
+        self.servers.append(server)
+        self.beat()
+        return server
+
+    def cut(self, server: Server) -> None:
+        """Let a server be out of touch with everything."""
+        store, cable = self._made[server]
+        self._cables.does(cable.cut)
+        self._until(lambda: not store.is_up)
+
+    def mend(self, server: Server) -> None:
+        """Let a server be in touch again."""
+        store, cable = self._made[server]
+        self._cables.does(cable.mend)
+        self._until(lambda: store.is_up)
+        self.beat()
+
+    def kill(self, server: Server) -> None:
+        """Let a server be dead: it gives nothing back, and the others hear nothing of it."""
+        self.servers.remove(server)
+        store, _ = self._made.pop(server)
+        dies(store)
+        self._dead.append(store.lease)
+
+    def leases_end(self) -> None:
+        """Let so much time pass that the dead count as gone, and their nicks are anybody's."""
+        for _ in range(7):
+            self.beat(5)
+        store, _ = self._made[self.servers[0]]
+        while self._dead:
+            lease_ends(store, self._dead.pop())
+
+    def beat(self, seconds: float = 0.0) -> None:
+        """Let time pass; each server says that it is there."""
+        for server in self.servers:
+            server.now += seconds
+            server.chat.elsewhere.beat(server.now)
+            server.chat.elsewhere.look(server.now)
+        self.settle()
+
+    def settle(self) -> None:
+        """Let everything be kept that was posted, and arrive that was told."""
+        end = time.monotonic() + PATIENCE
+        quiet = 0
+        while quiet < 2:
+            assert time.monotonic() < end, "it does not settle"
+            quiet += 1
+            for server, (store, _) in self._made.items():
+                server.end_turn()
+                waited(store._read(_settled, store))
+                if not self._turn._steps.empty():
+                    quiet = 0
+                self._turn.run()
+                server.end_turn()
+
+    def close(self) -> None:
+        """End every server."""
+        for store, _ in self._made.values():
+            waited(store.close())
+        self._cables.end()
+
+    def _until(self, so: Callable[[], bool]) -> None:
+        end = time.monotonic() + PATIENCE
+        while not so():
+            assert time.monotonic() < end, "it does not come about"
+            self._turn.run()
+            time.sleep(0.01)
+
+
+async def _settled(store: NatsStore) -> None:
+    """Wait until a server has done what it had to do, and has heard what it was told."""
+    for line in tuple(store._lines.values()):
+        if not line.idle:
+            await line.settled()
+    await store.link.round_trip()
+    await asyncio.sleep(0.001)

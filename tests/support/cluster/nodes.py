@@ -1,0 +1,92 @@
+"""A chatd node of a cluster, for tests: its process, its cables, and what it says who is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from chatd.store.nats.client.servers import Where
+from tests.support.cluster.links import Cable
+from tests.support.cluster.nats import Nats
+from tests.support.served import PATIENCE, TROUBLE, Served
+
+_OPTIONS = ("--flood", "none", "--per-address", "none")
+_ASKERS = count()
+
+
+class Site:
+    """A node, which reaches each NATS server by a cable of its own."""
+
+    def __init__(self, folder: Path, nats: Nats, where: Where) -> None:
+        self._folder = folder
+        folder.mkdir()
+        (folder / "login").write_text(f"{where.user}:{where.password}\n")
+        self.cables = [Cable(server.port) for server in nats.servers]
+        self.served: Served | None = None
+
+    async def start(self) -> None:
+        """Start its process."""
+        reached = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in self.cables)
+        options = ("--cluster", reached, "--cluster-login", str(self._folder / "login"), *_OPTIONS)
+        served = Served(self._folder, ("json", "line"), options)
+        await asyncio.to_thread(served.__enter__)
+        self.served = served
+
+    async def kill(self) -> None:
+        """Kill its process, and look into its log."""
+        served, self.served = self.served, None
+        if served is not None:
+            await asyncio.to_thread(served.kill)
+            assert not any(word in served.log for word in TROUBLE), served.log[-4000:]
+
+    async def end(self) -> None:
+        """Be gone."""
+        try:
+            await self.kill()
+        finally:
+            for cable in self.cables:
+                await cable.end()
+
+    def port(self, way: str) -> int | None:
+        """Where a way in listens, while it does."""
+        return self.served.port(way) if self.served is not None else None
+
+    async def users(self, room: str) -> Counter[str] | None:
+        """Who is in a room, as this node says, without who asks; None when it takes nobody now."""
+        answer = await self._asks(f"asker{next(_ASKERS)}", {"users": room, "id": 1}, "users")
+        if answer is None:
+            return None
+        nicks = (user["nick"] for user in answer["users"])
+        return Counter(nick for nick in nicks if not nick.startswith("asker"))
+
+    async def lets_in(self, nick: str) -> bool:
+        """Whether somebody can come in under a nick now."""
+        return await self._asks(nick, {"ping": 1}, "pong") is not None
+
+    async def _asks(
+        self, name: str, request: dict[str, object], awaited: str
+    ) -> dict[str, Any] | None:
+        """Come in, ask for something, and go; return the answer, which has what is awaited."""
+        port = self.port("json")
+        assert port is not None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            for each in ({"username": name, "version": 2}, request, {"disconnect": True}):
+                writer.write(json.dumps(each).encode() + b"\n")
+            async with asyncio.timeout(PATIENCE):
+                while (line := await reader.readline()).startswith(b"{"):
+                    answer: dict[str, Any] = json.loads(line)
+                    if answer.get("isConnected") is False:
+                        return None
+                    if awaited in answer:
+                        await reader.read()  # until they are gone
+                        return answer
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+        return None

@@ -1,0 +1,210 @@
+"""People for tests of the chat: connections that only remember what they were sent."""
+
+from collections.abc import Awaitable, Callable
+from itertools import count
+from typing import Any
+
+from chatd.chat.actions.resume import drop
+from chatd.chat.chat import Chat
+from chatd.chat.commands import receive
+from chatd.chat.entry.detached import Place
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.events import Refused
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.model.session import ALIVE, Session, Trace
+from chatd.chat.store import Store
+from chatd.store.memory import MemoryStore
+from chatd.terminal.style import TextStyle
+from tests.support.passwords import Checker, Hasher
+
+
+def finished(awaitable: Awaitable[object]) -> object:
+    """Run something asynchronous that has nothing to wait for, and return its result."""
+    steps = awaitable.__await__()
+    try:
+        next(steps)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits for something")
+
+
+class Reader:
+    """A connection that takes ``room`` bytes before it is full; None: any number."""
+
+    def __init__(self, *, sees_own: bool = True, room: int | None = None) -> None:
+        self.sees_own = sees_own
+        self.each_room = False
+        self.needs_all = False
+        self.comes_back = True
+        self.room = room
+        self.received = b""
+        self.kept = b""
+        self.full = False
+        self.closed = False
+        self.is_gone = False
+        self.bugs: list[Exception] = []
+        self.sends = 0
+        self.traced = ALIVE
+        self.asked: list[str] = []
+        self.answers: list[str] = []
+        self.now = 1_000_000.0
+
+    @property
+    def pending(self) -> int:
+        return len(self.kept)
+
+    def send(self, data: bytes) -> int:
+        assert not self.full, "nobody sends to a connection that is full"
+        self.sends += 1
+        taken = len(data) if self.room is None else min(self.room, len(data))
+        self.received += data[:taken]
+        if self.room is not None:
+            self.room -= taken
+        return taken
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        self.kept += data[taken:]
+        self.full = True
+
+    def write(self, data: bytes) -> None:
+        if self.full:
+            self.kept += data
+            return
+        taken = self.send(data)
+        if taken != len(data):
+            self.stalled(data, taken)
+
+    def style(self, preferences: Preferences) -> TextStyle:
+        return TextStyle(
+            theme="plain" if self.sees_own else preferences.theme,
+            bell="off" if self.sees_own else preferences.bell,
+            joins=preferences.joins,
+        )
+
+    def trace(self) -> Trace:
+        return self.traced
+
+    def refocused(self) -> None:
+        """There is no prompt."""
+
+    @property
+    def is_told(self) -> bool:
+        return self.sees_own
+
+    def shows_waiting(self) -> None:
+        """What waits is not shown."""
+
+    async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
+        self.asked.append(f"{question}, secretly" if secret else question)
+        return (self.answers.pop(0) if self.answers else ""), self.now
+
+    def close(self) -> None:
+        self.closed = True
+
+    def broken(self, bug: Exception) -> None:
+        self.bugs.append(bug)
+
+
+class Someone:
+    """Somebody in a chat: what they type, and what they are shown."""
+
+    def __init__(self, server: "Server", session: Session, reader: Reader) -> None:
+        self.server = server
+        self.session = session
+        self.reader = reader
+
+    @property
+    def nick(self) -> str:
+        return self.session.person.nick
+
+    def types(self, line: str) -> None:
+        """Type a line; a refusal is shown, as every way in shows it."""
+        try:
+            waited_for = receive(self.server.chat, self.session, line, self.server.now)
+            if waited_for is not None:
+                finished(waited_for)
+        except Refused as refused:
+            self.session.deliver(refused.as_event())
+        if self.reader.full:
+            self.session.hold()
+
+    def sees(self) -> list[str]:
+        """The lines shown since the last time, after the turn has ended."""
+        self.server.end_turn()
+        lines = self.reader.received.decode().split("\r\n")
+        assert lines.pop() == "", "only whole lines are sent"
+        self.reader.received = b""
+        return lines
+
+    def drains(self, room: int | None = None) -> None:
+        """The connection takes what it held, and has room for so much more."""
+        self.reader.received += self.reader.kept
+        self.reader.kept = b""
+        self.reader.full = False
+        self.reader.room = room
+        self.session.resume()
+
+    def is_cut_off(self) -> Place | None:
+        """The connection is lost; return the place that is kept."""
+        return drop(self.server.chat, self.session, self.server.now)
+
+    def goes(self, reason: str = "") -> None:
+        """The connection ends."""
+        self.server.chat.leave(self.session, reason, self.server.now)
+
+
+class Server:
+    """A chat with a clock that stands still and turns that end when they are told to."""
+
+    def __init__(
+        self,
+        store: Store | None = None,
+        checker: Checker | None = None,
+        *,
+        replay: int = 0,
+        **options: Any,
+    ) -> None:
+        self.now = 1_000_000.0
+        self._scheduled: list[Callable[[], None]] = []
+        tokens = map(f"{options.get('incarnation', '')}token{{}}".format, count(1))
+        self.chat = Chat(
+            store or MemoryStore(),
+            self._scheduled.append,
+            usual=Preferences(replay=replay),
+            make_token=lambda: next(tokens),
+            hasher=Hasher(),
+            checker=checker,
+            **options,
+        )
+
+    def end_turn(self) -> None:
+        """What the reactor does when everything that came has been read."""
+        while self._scheduled:
+            self._scheduled.pop(0)()
+
+    def end_one_turn(self) -> bool:
+        """Do what was asked for up to now, not what that asks for; say if that was anything."""
+        scheduled, self._scheduled[:] = self._scheduled[:], []
+        for step in scheduled:
+            step()
+        return bool(scheduled)
+
+    def enters(
+        self,
+        nick: str = "",
+        *,
+        lobby: bool = True,
+        reader: Reader | None = None,
+        operator: bool = False,
+        fingerprint: str | None = None,
+        address: str = "192.0.2.1",
+    ) -> Someone:
+        """Let somebody in, into the lobby unless told otherwise."""
+        reader = reader or Reader()
+        visitor = Visitor(nick, address, fingerprint, operator)
+        entered = finished(self.chat.enter(visitor, reader, self.now))
+        assert isinstance(entered, tuple)
+        session, _remark = entered
+        if lobby:
+            self.chat.join(session, "lobby", self.now)
+        return Someone(self, session, reader)

@@ -1,0 +1,1 @@
+"""SSH clients in memory, for tests."""

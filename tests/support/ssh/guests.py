@@ -1,0 +1,131 @@
+"""Guests that come by ssh, through the gate, in memory: for tests of shells and of commands."""
+
+from typing import cast
+
+from twisted.conch.ssh.keys import Key
+from twisted.internet.task import Clock
+
+from chatd.chat.limits import Flood
+from chatd.transport.gate.gate import Door, GateFactory
+from chatd.transport.ssh import SSHFactory
+from chatd.transport.ways import ways_in
+from chatd.wire.ssh import Fields, string, uint32
+from tests.support.cluster.servers import Branch
+from tests.support.displays import TIPS, Display
+from tests.support.ssh import peer as ssh_peer
+from tests.support.ssh.peer import CLOSE, DATA, EOF, EXTENDED, REQUEST, SUCCESS, Peer
+from tests.support.wires import Building
+
+COLUMNS, ROWS = 80, 24
+GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."
+#: What is on the screen of a terminal.
+GREETED = [GREETING, *TIPS]
+
+
+class Hall(ssh_peer.Server):
+    """A building with a port for ssh, under the host key that the client of these tests knows."""
+
+    def __init__(
+        self,
+        *,
+        flood: Flood | None = None,
+        most: int = 1000,
+        operator: Key | None = None,
+        branch: Branch | None = None,
+    ) -> None:
+        self.building = Building(flood=flood, most=most, operator=operator, branch=branch)
+        self.clock: Clock = self.building.clock
+        host = self.building.host
+        ways = ways_in(host, ssh_peer.HOST_KEY)
+        door = Door(host, self.building.admission, ways, declared="ssh")
+        # All that the client asks of it is to make a protocol.
+        self.factory = cast(SSHFactory, GateFactory(door))
+
+
+class Guest:
+    """Somebody with an ssh, and what they see."""
+
+    def __init__(self, hall: Hall, user: bytes = b"ann", *, key: Key | None = None) -> None:
+        self.hall = hall
+        self.peer = Peer(server=hall)
+        if key is not None:
+            self.peer.login(key)
+        else:
+            self.peer.exchange().ask_service().try_keyboard(user)
+        self.display = Display(COLUMNS, ROWS)
+        self.errors = b""
+        self.requests: list[bytes] = []
+        self.numbers: list[int] = []
+        self.channel = -1
+
+    def opens(
+        self,
+        terminal: bytes | None = None,
+        *,
+        environment: tuple[tuple[bytes, bytes], ...] = (),
+        window: int = 1 << 20,
+    ) -> "Guest":
+        """Open a channel with a shell, on a terminal of this name or on none."""
+        self.channel = self.peer.open(window=window)
+        for name, value in environment:
+            asked = string(name) + string(value)
+            assert self.peer.request(self.channel, b"env", asked) == [SUCCESS]
+        if terminal is not None:
+            size = uint32(COLUMNS) + uint32(ROWS) + 2 * uint32(0)
+            asked = string(terminal) + size + string(b"\0")
+            assert self.peer.request(self.channel, b"pty-req", asked) == [SUCCESS]
+        assert SUCCESS in self.peer.request(self.channel, b"shell")
+        return self
+
+    def runs(self, command: bytes, *, window: int = 1 << 20) -> "Guest":
+        """Open a channel with a command."""
+        self.channel = self.peer.open(window=window)
+        assert SUCCESS in self.peer.request(self.channel, b"exec", string(command))
+        return self
+
+    def asks(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
+        """Ask something of the channel."""
+        payload = uint32(self.channel) + string(kind) + bytes((reply,)) + data
+        self.peer.send(REQUEST, payload)
+
+    def types(self, text: str) -> None:
+        """Type."""
+        self.peer.type(self.channel, text.encode())
+
+    def ends(self) -> None:
+        """Send nothing more."""
+        self.peer.send(EOF, uint32(self.channel))
+
+    def gets(self) -> bytes:
+        """What was written to them since the last time, once the turn has ended."""
+        self.hall.building.turn()
+        text = b""
+        for number, payload in self.peer.take():
+            self.numbers.append(number)
+            if number == DATA:
+                text += Fields(payload[4:]).string()
+            elif number == EXTENDED:
+                self.errors += Fields(payload[8:]).string()
+            elif number == REQUEST:
+                self.requests.append(payload[4:])
+        self.display.takes(text)
+        return text
+
+    def sees(self) -> list[str]:
+        """The rows of the screen."""
+        self.gets()
+        return self.display.lines
+
+    @property
+    def status(self) -> int | None:
+        """What their ssh ends with, once the channel is closed."""
+        for request in self.requests:
+            fields = Fields(request)
+            if fields.string() == b"exit-status":
+                return int.from_bytes(request[-4:], "big")
+        return None
+
+    @property
+    def closed(self) -> bool:
+        """Whether their channel is closed."""
+        return CLOSE in self.numbers

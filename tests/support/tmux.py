@@ -1,0 +1,161 @@
+"""A terminal that a test types into and looks at: a tmux server of its own.
+
+It knows keys and screens; it knows nothing of what runs in them.
+"""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.served import PATIENCE
+
+#: Seconds from one look at a screen to the next.
+GLANCE = 0.05
+
+
+class Tmux:
+    """A tmux server that ends with the test, and everything in it.
+
+    ``home`` is the folder and the HOME of what runs there; the socket lies in it too.
+    """
+
+    def __init__(self, program: str, home: Path) -> None:
+        self._program = program
+        self._home = home
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.run("kill-server", check=False)
+
+    def run(self, *command: str, check: bool = True) -> str:
+        """Run a command of tmux; return what it prints."""
+        ended = subprocess.run(
+            [self._program, "-u", "-f", os.devnull, "-S", str(self._home / "tmux"), *command],
+            cwd=self._home,
+            env=environment(self._home),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+        if check and ended.returncode:
+            raise AssertionError(f"tmux {' '.join(command)}: {ended.stdout}")
+        return ended.stdout
+
+    def open(
+        self, name: str, program: Sequence[str], columns: int = 80, rows: int = 24
+    ) -> "Screen":
+        """Run a program on a screen of its own, which stays when it has ended."""
+        size = ("-x", str(columns), "-y", str(rows))
+        # tmux 3.3 loses the status of a program now and then, so a shell writes it down.
+        kept = shlex.quote(str(self.status_of(name)))
+        shell = f"{shlex.join(program)}; echo $? >{kept}.new; mv {kept}.new {kept}"
+        self.run(
+            *("start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"),
+            *("new-session", "-d", "-s", name, *size, "--", "sh", "-c", shell),
+        )
+        return Screen(self, name)
+
+    def status_of(self, name: str) -> Path:
+        """Return the file that holds a program's exit status once it has ended."""
+        return self._home / f"{name}.status"
+
+
+class Screen:
+    """One program on one screen."""
+
+    def __init__(self, tmux: Tmux, name: str) -> None:
+        self._tmux = tmux
+        self.name = name
+
+    def rows(self) -> list[str]:
+        """Return the rows that are not empty, those that scrolled away included."""
+        shown = self._tmux.run("capture-pane", "-p", "-S", "-", "-t", self.name)
+        return [row for row in (line.rstrip() for line in shown.split("\n")) if row]
+
+    def types(self, text: str) -> None:
+        """Type a text."""
+        self._tmux.run("send-keys", "-t", self.name, "-l", "--", text)
+
+    def presses(self, *keys: str) -> None:
+        """Press keys, in tmux's names: ``Enter``, ``BSpace``, ``C-u``."""
+        self._tmux.run("send-keys", "-t", self.name, *keys)
+
+    def pastes(self, text: str) -> None:
+        """Paste a text, marked as pasted if the program has asked for that."""
+        self._tmux.run("set-buffer", "--", text, ";", "paste-buffer", "-p", "-t", self.name)
+
+    def cursor(self) -> tuple[int, int]:
+        """Return the column of the cursor, and its row counted from the last that is not empty."""
+        row = self._tmux.run("display-message", "-p", "-t", self.name, "#{cursor_x} #{cursor_y}")
+        x, y = map(int, row.split())
+        shown = self._tmux.run("capture-pane", "-p", "-t", self.name).rstrip("\n").split("\n")
+        return x, y - len(shown) + 1
+
+    def says(self, line: str) -> None:
+        """Type a line and press Enter."""
+        self.types(line)
+        self.presses("Enter")
+
+    def resizes(self, columns: int, rows: int) -> None:
+        """Give the screen another size."""
+        self._tmux.run("resize-window", "-t", self.name, "-x", str(columns), "-y", str(rows))
+
+    def shows(self, *last: str) -> None:
+        """Wait until these are the last rows."""
+        self._wait(lambda rows: rows[-len(last) :] == list(last), f"end in {last}")
+
+    def shows_somewhere(self, text: str) -> None:
+        """Wait until a row holds this."""
+        self._wait(lambda rows: any(text in row for row in rows), f"show {text!r}")
+
+    def stands_at(self, x: int, y: int) -> None:
+        """Wait until the cursor is there: see `cursor`."""
+        self._wait(lambda _rows: self.cursor() == (x, y), f"have its cursor at {x}, {y}")
+
+    def status(self) -> int:
+        """Wait until the program has ended; return its exit status."""
+        kept = self._tmux.status_of(self.name)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if kept.exists():
+                return int(kept.read_text())
+            time.sleep(GLANCE)
+        raise AssertionError(f"{self.name} has not ended:\n{self._shown()}")
+
+    def _wait(self, holds: Callable[[list[str]], bool], expected: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while not holds(self.rows()):
+            if time.monotonic() > end:
+                raise AssertionError(f"{self.name} does not {expected} but shows\n{self._shown()}")
+            time.sleep(GLANCE)
+
+    def _shown(self) -> str:
+        return "\n".join(self.rows())
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment of somebody who lives in this folder, and has no agent."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
+    for name in ("SSH_AUTH_SOCK", "SSH_ASKPASS", "TMUX", "DISPLAY", "NO_COLOR", "LANG"):
+        kept.pop(name, None)
+    return {
+        **kept,
+        "HOME": str(home),
+        "PUTTYDIR": str(home / "putty"),  # else it may take the folder of the user
+        "LC_ALL": "C.UTF-8",
+        "TERM": "screen-256color",
+    }

@@ -1,0 +1,152 @@
+"""A whole server in memory for tests of the ways in: fake transports, a clock that is moved."""
+
+from ipaddress import ip_network
+
+from twisted.conch.ssh.keys import Key
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from chatd.chat.chat import Chat
+from chatd.chat.limits import Flood
+from chatd.chat.model.preferences import Preferences
+from chatd.store.memory import MemoryStore
+from chatd.transport.gate.admission import Admission, PerAddress
+from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
+from chatd.transport.host import Host
+from chatd.transport.relay.streams import Exchange
+from chatd.transport.ways import ways_in
+from tests.support.cluster.servers import Branch
+from tests.support.keys import HOST_KEY
+from tests.support.passwords import Hasher
+
+
+class Transport(StringTransport):
+    """A transport that remembers what became of it."""
+
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+        self.loseConnection()
+
+    def fills(self) -> None:
+        """The peer takes nothing any more; Twisted may say so again and again."""
+        assert self.producer is not None
+        self.producer.pauseProducing()
+        self.producer.pauseProducing()
+
+    def drains(self) -> None:
+        """The peer reads again."""
+        assert self.producer is not None
+        self.producer.resumeProducing()
+
+    @property
+    def paused(self) -> bool:
+        return bool(self.producerState == "paused")
+
+
+class Wire:
+    """One connection to the gate of a building."""
+
+    def __init__(self, building: "Building", address: str) -> None:
+        self.building = building
+        kind = IPv6Address if ":" in address else IPv4Address
+        self.transport = Transport(peerAddress=kind("TCP", address, 4321))
+        gate = building.factory.buildProtocol(self.transport.getPeer())
+        assert isinstance(gate, Gate)
+        self.gate = gate
+        self.gate.makeConnection(self.transport)
+
+    def sends(self, data: bytes) -> None:
+        """Bytes come from the peer."""
+        if not self.closed:
+            self.gate.dataReceived(data)
+
+    def waits(self) -> None:
+        """The peer stays silent until it has been probed and greeted as somebody with a netcat."""
+        self.building.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
+        self.building.turn()
+
+    def gets(self) -> bytes:
+        """What was sent since the last time, once the turn has ended."""
+        self.building.turn()
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        return data
+
+    @property
+    def closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        return bool(self.transport.disconnecting)
+
+    def goes(self) -> None:
+        """The connection is gone."""
+        self.gate.connectionLost(Failure(ConnectionResetError()))
+
+    def ends(self) -> None:
+        """The peer sends nothing more, but still reads."""
+        self.gate.readConnectionLost()
+
+
+class Building:
+    """A server with one port."""
+
+    def __init__(
+        self,
+        declared: str | None = None,
+        *,
+        flood: Flood | None = None,
+        most: int = 1000,
+        per_address: PerAddress | None = None,
+        proxies: tuple[str, ...] = (),
+        motd: tuple[str, ...] = (),
+        replay: int = 0,
+        joins: str = "fold",
+        operator: Key | None = None,
+        store: MemoryStore | None = None,
+        branch: Branch | None = None,
+    ) -> None:
+        self.clock = Clock()
+        self.store = store or branch or MemoryStore()
+        self.chat = Chat(
+            self.store,
+            lambda flush: self.clock.callLater(0, flush),
+            usual=Preferences(replay=replay, joins=joins),
+            hasher=Hasher(),
+            neighbours=branch,
+            incarnation=branch.name if branch is not None else "0",
+        )
+        lines = Exchange(self.chat, self.clock, branch.name) if branch is not None else None
+        operators = frozenset({operator.blob()}) if operator is not None else frozenset()
+        self.host = Host(
+            self.chat,
+            self.clock,
+            self.clock.seconds,
+            motd=motd,
+            flood=flood,
+            operators=operators,
+            exchange=lines,
+        )
+        self.admission = Admission(most, per_address)
+        networks = tuple(ip_network(proxy) for proxy in proxies)
+        ways = ways_in(self.host, HOST_KEY)
+        self.factory = GateFactory(Door(self.host, self.admission, ways, declared, networks))
+
+    def turn(self) -> None:
+        """Let the reactor's turn end."""
+        self.clock.advance(0)
+
+    def connects(self, address: str = "192.0.2.1") -> Wire:
+        """Somebody connects."""
+        return Wire(self, address)
+
+    def enters(self, nick: str = "") -> Wire:
+        """Somebody with a netcat is in the lobby and has read the greeting."""
+        wire = self.connects()
+        wire.waits()
+        if nick:
+            wire.sends(b"/nick %s\n" % nick.encode())
+        wire.gets()
+        return wire

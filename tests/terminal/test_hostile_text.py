@@ -1,0 +1,197 @@
+"""What others type, however it is meant, reaches no screen but as letters.
+
+Sequences, controls, marks and directions are put wherever people put text; what everybody is sent
+is looked at as bytes, and on the screen of a terminal.
+"""
+
+import re
+import unicodedata
+
+import pytest
+
+from chatd.chat.events import Acted, KeptEvent, Said, TopicSet
+from chatd.chat.limits import MARKS_PER_CHARACTER
+from chatd.chat.text.sanitizing import safe
+from chatd.store.memory import MemoryStore
+from chatd.terminal.text.themes import NAMES, theme
+from chatd.transport.channel import client_name, user_name
+from tests.support.displays import Display
+from tests.support.people import Server
+from tests.support.wires import Building, Wire
+from tests.transport.conversation.test_terminal import COLUMNS, ROWS, Sitting
+from tests.transport.test_json import Program
+
+#: What each would do to a terminal that were sent it.
+ATTACKS = {
+    "write the clipboard": "\x1b]52;c;cm0gLXJmIH4K\x07",
+    "ask for the title": "\x1b[21t\x1b]0;owned\x07\x1b[>c\x1b[c\x1b[6n\x05",
+    "move the cursor": "\x1b[H\x1b[2J\x1b[3;1H\x1b[A\x1bM\x1b[1000D\x1b[5L\x1b7\x1b8",
+    "change colours": "\x1b[31;5;7m\x1b[8m\x1b(0\x0e",
+    "take the screen": "\x1b[?1049h\x1b[?1000h\x1b[?2004l\x1bc\x1b[!p\x1b[20h",
+    "the same in C1": "\x9b2J\x9d0;owned\x9c\x90q\x9c\x84\x85\x8d\x98\x9e\x9f",
+    "reverse what is read": "\u202egnp.exe\u202c \u2066\u2067\u2068\u2069\u200f\u061c",
+    "pile up marks": "a" + "\u0301" * 500 + "b" + "\u200d" * 500 + "c" + "\ufe0f\u20e3" * 250,
+    "write over a line": "ada: hi\rroot: give me your password",
+    "erase": "hello\b\b\b\b\b\x7f\x7f\x7f\x18\x1a",
+    "ring and feed": "\a\a\a\v\f\x00\x11\x13",
+    "begin a line": "x\u2028-- root joined lobby\u2029-- You are root\x85-- root",
+    "hide": "\U000e0041\U000e0042\ufeff\ufff9\ufffa\ufffb\u2060\u2061",
+}
+EVERYTHING = "".join(ATTACKS.values())
+
+#: Sequences that the server itself sends: colours, erasing, the cursor, and marking of pastes.
+OURS = re.compile(
+    r"\r(?=\x1b\[[0-9]*[AJK])|\x1b\[(?:(?P<sgr>[0-9;]*)m|[0-9]*[ABCDGK]|J|H\x1b\[2J|\?2004[hl])"
+)
+#: What no screen may be sent but in those.
+NEVER = re.compile(
+    "[\x00-\x06\x08\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+    "\ufff9-\ufffb\ufeff\U000e0000-\U000e007f]"
+)
+COLOURS = {
+    colour
+    for name in NAMES
+    for depth in (16, 256, 1 << 24)
+    for look in [theme(name, depth)]
+    for field in look.__slots__
+    for value in [getattr(look, field)]
+    for colour in ([value] if isinstance(value, str) else value)
+} | {"0"}
+
+
+def check(data: bytes, *, drawn: bool) -> str:
+    """Look at everything that somebody was sent; return it without our own sequences."""
+    text = data.decode()
+
+    def ours(found: re.Match[str]) -> str:
+        assert drawn, found[0]
+        assert found["sgr"] is None or found["sgr"] in COLOURS, found[0]
+        return ""
+
+    text = OURS.sub(ours, text)
+    assert not NEVER.search(text), NEVER.search(text)
+    assert "\r" not in text.replace("\r\n", "")
+    marks = 0
+    for char in text:
+        pile = unicodedata.category(char) in ("Mn", "Me") or char in "\u200b\u200c\u200d"
+        marks = marks + 1 if pile else 0
+        assert marks <= MARKS_PER_CHARACTER
+    return text
+
+
+class Reader:
+    """Somebody who is sent what eve does, and what of it reached them."""
+
+    def __init__(self, building: Building, nick: str, *, kind: str) -> None:
+        self.kind = kind
+        self.display = Display(COLUMNS, ROWS)
+        self.sitting: Sitting | None = None
+        if kind == "lines":
+            self.wire: Wire | None = building.enters(nick)
+        else:
+            self.wire = None
+            colours, ansi = kind in ("drawn", "mono"), kind != "dumb"
+            self.sitting = Sitting(building, nick, colours=colours, ansi=ansi)
+            for setting in {"mono": ["theme mono"], "plain": ["plain on"]}.get(kind, []):
+                self.sitting.types(f"/set {setting}\r")
+            self.sitting.types("/set joins on\r")
+
+    def looks(self) -> str:
+        """Look at what has come."""
+        if self.wire is not None:
+            return check(self.wire.gets(), drawn=False)
+        assert self.sitting is not None
+        data = self.sitting.gets()
+        self.display.takes(data)
+        screen = self.display.screen
+        assert screen.title == screen.icon_name == ""
+        assert not screen.charset
+        return check(data, drawn=self.kind != "dumb")
+
+    def types(self, line: str) -> None:
+        """Type a line."""
+        if self.wire is not None:
+            self.wire.sends(f"{line}\n".encode())
+        else:
+            assert self.sitting is not None
+            self.sitting.types(f"{line}\r")
+
+
+KINDS = ("drawn", "mono", "plain", "dumb", "lines")
+
+
+def everyone(building: Building) -> list[Reader]:
+    """People at every kind of screen, in the lobby."""
+    return [Reader(building, f"{kind}er", kind=kind) for kind in KINDS]
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS.values(), EVERYTHING], ids=[*ATTACKS, "everything"])
+def test_nothing_of_it_reaches_a_screen(attack: str) -> None:
+    building = Building()
+    readers = everyone(building)
+    eve = building.enters("eve")
+    for line in (
+        "{}", "x{}y", "/me {}", "/nick {}", "/nick e{}ve", "/join {}", "/join attic{}",
+        "/topic {}", "/away {}", "/focus lobby", "/dm drawner {}", "/dm liner {}", "/bc {}",
+        "/dm {} hi", "/edit {}", "/search {}", "/history {}", "/whois {}", "/users {}",
+        "/ignore {}", "/set theme {}", "/set timezone {}", "/set {} on", "/room topic {}",
+        "/{}", "/help {}", "/kick {}", "/resume {}", "/register {}", "/keys add {}",
+        "/leave lobby {}", "/join lobby",
+    ):  # fmt: skip
+        eve.sends(line.format(attack).encode("utf-8", "surrogatepass") + b"\n")
+        check(eve.gets(), drawn=False)
+        for reader in readers:
+            reader.looks()
+    eve.sends(attack.encode("latin-1", "replace") + b"\xff\xfe\n")
+    program = Program(building, "mallory")
+    program.sends({"message": attack, "sender": "mallory", "dm": None})
+    program.sends({"message": attack, "sender": "mallory", "dm": "drawner"})
+    program.sends({"message": "x\n" + attack, "sender": attack, "dm": attack})
+    typist = Sitting(building, "typist")
+    typist.types(f"{attack}\r/topic {attack}\r")
+    eve.sends(f"/quit {attack}\n".encode())
+    for reader in readers:
+        for line in ("/history", "/users", "/whois eve", "/rooms", "/topic", "/search hello", "hi"):
+            reader.types(line)
+            reader.looks()
+    assert safe(attack) == safe(safe(attack))
+
+
+def test_what_was_meant_to_erase_a_screen_stands_on_it_as_letters() -> None:
+    building = Building()
+    ada, eve = Reader(building, "ada", kind="drawn"), building.enters("eve")
+    ada.looks()
+    before = ada.display.lines
+    eve.sends(b"\x1b[2J\x1b[H\x9b1;1Hhello\rroot: hi\n")
+    ada.looks()
+    assert ada.display.lines[: len(before) - 1] == before[:-1]
+    assert ada.display.lines[-2:] == ["eve: [2J[H\ufffd1;1Hhelloroot: hi", "[lobby]"]
+
+
+def kept(event: KeptEvent) -> list[str]:
+    """What somebody is shown of what a store has had for long."""
+    store = MemoryStore()
+    server = Server(store, replay=10)
+    store.post("lobby", "1", event)
+    ada = server.enters("ada")
+    ada.types("/history")
+    return ada.sees()
+
+
+@pytest.mark.parametrize("attack", [*ATTACKS.values(), EVERYTHING], ids=[*ATTACKS, "everything"])
+def test_what_is_kept_is_made_safe_again_when_it_is_shown(attack: str) -> None:
+    for event in (Said(0.0, attack, attack), Acted(0.0, "eve", attack), TopicSet(0, "eve", attack)):
+        for line in kept(event):
+            check(line.encode(), drawn=False)
+    assert kept(Said(0.0, "eve", "two\nlines"))[-2:] == ["   00:00 eve: two", "    lines"]
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+def test_a_clients_version_and_user_name_are_letters_where_they_are_shown(attack: str) -> None:
+    assert client_name(b"SSH-2.0-" + attack.encode()).isprintable()
+    building = Building()
+    sitting = Sitting(building, user_name(attack.encode()))
+    reader = building.enters("bob")
+    reader.sends(b"/users\n")
+    check(sitting.gets(), drawn=True)
+    check(reader.gets(), drawn=False)

@@ -1,0 +1,233 @@
+"""What the chat asks a person: one line more, which is shown on no screen when it is a secret."""
+
+from typing import cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+
+from chatd.chat.records.accounts import Account
+from chatd.chat.text.names import Name
+from chatd.transport.conversation.conversation import Conversation
+from tests.support.wires import Building, Wire
+from tests.transport.conversation.test_terminal import Sitting, sitting
+from tests.transport.test_telnet import (
+    DO,
+    DONT,
+    ECHO,
+    REFUSES_ALL,
+    SGA,
+    TINTIN,
+    WILL,
+    WONT,
+    Telnet,
+    comes,
+    says,
+)
+
+Answers = list[str | type[Exception]]
+
+
+def asks(conversation: Conversation, question: str = "Password", *, secret: bool = True) -> Answers:
+    """Ask, and return where the answer will be."""
+    answers: Answers = []
+
+    def answered(answer: tuple[str, float]) -> None:
+        answers.append(answer[0])
+
+    asked = Deferred.fromCoroutine(conversation.ask(question, secret=secret))
+    asked.addCallbacks(answered, lambda failure: answers.append(failure.type))
+    return answers
+
+
+def conversation_of(building: Building, nick: str = "guest1") -> Conversation:
+    """The conversation of somebody who is here."""
+    person = building.chat.people.find(nick)
+    assert person is not None
+    reader = person.sessions[0].reader
+    assert isinstance(reader, Conversation)
+    return reader
+
+
+def with_netcat() -> tuple[Building, Wire, Conversation]:
+    building = Building("line")
+    wire = building.connects()
+    wire.gets()
+    return building, wire, conversation_of(building)
+
+
+def test_on_plain_lines_one_is_told_that_a_secret_will_be_seen() -> None:
+    _, wire, conversation = with_netcat()
+    answers = asks(conversation)
+    told = b"-- Password? What you type will be seen; an empty line calls it off.\r\n"
+    assert wire.gets() == told
+    wire.sends(b"xyzzy")
+    assert answers == []
+    wire.sends(b" 1\n")
+    assert answers == ["xyzzy 1"]
+    assert wire.gets() == b""
+    assert asks(conversation, "Which room", secret=False) == []
+    assert wire.gets() == b"-- Which room? An empty line calls it off.\r\n"
+
+
+def test_an_answer_is_neither_a_command_nor_said() -> None:
+    building, wire, conversation = with_netcat()
+    bob = building.connects()
+    bob.gets(), wire.gets()
+    answers = asks(conversation)
+    wire.sends(b"/quit\n/nick ada\n")
+    assert answers == ["/quit"]
+    assert b"You are now known as ada" in wire.gets()
+    asks(conversation)
+    wire.sends(b"hello\nhello all\n")
+    assert bob.gets().splitlines()[1:] == [b"ada: hello all"]
+
+
+def test_a_line_that_waits_is_the_answer() -> None:
+    building, wire, conversation = with_netcat()
+    building.clock.advance(0)
+    conversation._busy = True
+    wire.sends(b"one\ntwo\n")
+    assert asks(conversation) == ["one"]
+    assert wire.gets() == b"", "nothing has to be asked"
+    assert asks(conversation) == ["two"]
+    assert asks(conversation) == []
+    assert conversation._waiting == 0
+
+
+def test_a_question_ends_with_the_input_or_the_connection() -> None:
+    _, wire, conversation = with_netcat()
+    answers = asks(conversation)
+    wire.ends()
+    assert answers == [""]
+    assert asks(conversation) == [""], "nobody will say anything any more"
+    for end in ("goes", "closes"):
+        _, wire, conversation = with_netcat()
+        answers = asks(conversation)
+        wire.goes() if end == "goes" else conversation.close()
+        assert answers == [CancelledError]
+        assert asks(conversation) == [""]
+
+
+def ask_at(ada: Sitting, secret: bool = True) -> Answers:
+    return asks(ada.conversation, secret=secret)
+
+
+def test_on_a_terminal_the_question_stands_in_place_of_the_prompt_and_no_secret_is_drawn() -> None:
+    ada, bob = sitting()
+    ada.sees()
+    answers = ask_at(ada)
+    assert ada.sees()[-1] == "Password:"
+    sent = b""
+    for key in "xyzzy\x7fy 1":
+        ada.types(key)
+        sent += ada.gets()
+    bob.sends(b"hello\n")
+    assert ada.sees()[-2:] == ["bob: hello", "Password:"]
+    ada.types("\x0c"), ada.terminal.resize(60, 12)
+    sent += ada.gets()
+    ada.types("\r")
+    sent += ada.gets()
+    assert answers == ["xyzzy 1"]
+    assert b"x" not in sent
+    assert ada.sees()[-1] == "[lobby]"
+    ada.types("seen")
+    assert ada.sees()[-1] == "[lobby] seen"
+
+
+def test_what_is_no_secret_is_drawn() -> None:
+    ada, _ = sitting()
+    answers = ask_at(ada, secret=False)
+    ada.types("attic")
+    assert ada.sees()[-1] == "Password: attic"
+    ada.types("\r")
+    assert answers == ["attic"]
+
+
+def test_ctrl_c_ctrl_d_and_an_empty_line_call_a_question_off() -> None:
+    for keys in ("\x03", "xyzzy\x03", "\x04", "\r"):
+        ada, _ = sitting()
+        answers = ask_at(ada)
+        ada.types(keys)
+        assert answers == [""]
+        assert ada.sees()[-1] == "[lobby]"
+        ada.types("still here\r")
+        assert "ada: still here" in ada.sees()
+
+
+def line_mode(*answers: bytes) -> tuple[Telnet, Conversation]:
+    """A telnet that keeps its lines, and has answered so."""
+    telnet = comes((b"".join(answers), b""))
+    telnet.settles()
+    telnet.gets()
+    return telnet, conversation_of(telnet.wire.building)
+
+
+def test_a_telnet_that_keeps_its_lines_is_asked_not_to_show_a_secret() -> None:
+    telnet, conversation = line_mode(says(DO, ECHO) + says(DONT, SGA) + says(WONT, SGA))
+    telnet.wire.sends(says(DONT, ECHO))
+    telnet.wire.gets()
+    answers = asks(conversation)
+    told = b"-- Password? An empty line calls it off.\r\n"
+    assert telnet.wire.gets() == says(WILL, ECHO) + told
+    telnet.wire.sends(says(DO, ECHO))
+    assert telnet.wire.gets() == b"", "its lines stay its own"
+    telnet.wire.sends(b"xyzzy\r\n")
+    assert answers == ["xyzzy"]
+    assert telnet.wire.gets() == b"\r\n" + says(WONT, ECHO)
+    telnet.wire.sends(says(DONT, ECHO) + b"hello\r\n")
+    assert telnet.wire.gets() == b""
+    asks(conversation)
+    assert telnet.wire.gets() == says(WILL, ECHO) + told, "as often as it has to be"
+
+
+def test_a_telnet_that_refuses_even_that_shows_what_it_likes() -> None:
+    telnet, conversation = line_mode(REFUSES_ALL)
+    answers = asks(conversation)
+    telnet.wire.gets()
+    telnet.wire.sends(says(DONT, ECHO) + b"xyzzy\r\n")
+    assert answers == ["xyzzy"]
+    assert telnet.wire.gets() == b""
+
+
+def test_a_question_goes_along_to_another_display() -> None:
+    telnet = comes(TINTIN)
+    telnet.gets()
+    conversation = conversation_of(telnet.wire.building)
+    answers = asks(conversation)
+    telnet.gets()
+    telnet.wire.sends(says(DONT, ECHO))
+    assert b"-- Password? An empty line calls it off.\r\n" in telnet.gets()
+    telnet.wire.sends(b"xyzzy\r\n")
+    assert answers == ["xyzzy"]
+
+
+def test_where_a_wrong_password_came_from_is_logged_and_nothing_else_of_it() -> None:
+    building = Building("line")
+    ada, eve = building.connects(), building.connects("203.0.113.5")
+    ada.sends(b"/nick ada\n/register correct horse\n"), ada.gets()
+    bot = Building("json").connects("203.0.113.6")
+    events: list[LogEvent] = []
+    observer = cast(ILogObserver, events.append)
+    globalLogPublisher.addObserver(observer)
+    eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
+    bot.building.chat.accounts._put(Account(Name("ada", "ada"), (), 0.0, "kept:correct horse"))
+    bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
+    globalLogPublisher.removeObserver(observer)
+    logged = [formatEvent(event) for event in events]
+    assert logged == ["203.0.113.5 gave a wrong password"] * 2 + [
+        "203.0.113.6 gave a wrong password",
+    ]
+    assert b"xyzzy" not in eve.gets()
+
+
+def test_a_program_is_asked_nothing() -> None:
+    building = Building("json")
+    bot = building.connects()
+    bot.sends(b'{"username": "bot", "version": 2}')
+    bot.gets()
+    person = building.chat.people.find("bot")
+    assert person is not None
+    asked = person.sessions[0].reader.ask("Password", secret=True)
+    answers: list[tuple[str, float]] = []
+    Deferred.fromCoroutine(asked).addCallback(answers.append)
+    assert answers == [("", building.clock.seconds())]

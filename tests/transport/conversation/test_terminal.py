@@ -1,0 +1,775 @@
+"""A display that chatd draws itself, and the keys that come from it, joined to a conversation."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat.entry.entrance import Visitor
+from chatd.chat.events import Notice
+from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Flood
+from chatd.chat.model.preferences import Preferences
+from chatd.chat.text.sanitizing import safe
+from chatd.transport.conversation.conversation import Conversation
+from chatd.transport.conversation.terminal import (
+    COMPLETIONS_AT_ONCE,
+    ESCAPE_SECONDS,
+    KEYS_AT_ONCE,
+    Terminal,
+)
+from chatd.transport.net.outbox import StreamOutbox
+from tests.support.displays import TIPS, Display
+from tests.support.wires import Building, Transport, Wire
+
+COLUMNS, ROWS = 80, 16
+
+
+class Brimful(Transport):
+    """A transport that may be full as soon as it is written to."""
+
+    brimful = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.brimful:
+            self.fills()
+
+
+class Sitting:
+    """Somebody before a terminal, in the lobby of a building."""
+
+    def __init__(
+        self,
+        building: Building,
+        nick: str = "ada",
+        *,
+        colours: bool = False,
+        ansi: bool = True,
+        plain: bool = False,
+        rows: int = ROWS,
+    ) -> None:
+        self.building = building
+        self.transport = Brimful()
+        self.reading = True
+        outbox = StreamOutbox(self.transport, building.clock, self._ready)
+        self.conversation = Conversation(building.host, outbox, self._set_reading)
+        self.terminal = Terminal(
+            self.conversation,
+            building.clock,
+            COLUMNS,
+            rows,
+            colours=256 * colours,
+            ansi=ansi,
+            plain=plain,
+        )
+        self.display = Display(COLUMNS, rows)
+        self.conversation.use(self.terminal)
+        wishes = (("plain", "on"),) if plain else ()
+        self.conversation.begin(Visitor(nick, "192.0.2.1", wishes=wishes))
+
+    def _ready(self) -> None:
+        self.conversation.ready()
+
+    def _set_reading(self, reading: bool) -> None:
+        self.reading = reading
+
+    def types(self, text: str) -> None:
+        """Press keys."""
+        self.terminal.receive(text.encode())
+
+    def gets(self) -> bytes:
+        """What was sent since the last time, once the turn has ended; it is shown as well."""
+        self.building.turn()
+        data: bytes = self.transport.value()
+        self.transport.clear()
+        self.display.takes(data)
+        return data
+
+    def sees(self) -> list[str]:
+        """The rows of the screen, once the turn has ended."""
+        self.gets()
+        return self.display.lines
+
+    def goes(self) -> None:
+        """The connection is gone."""
+        self.terminal.stop()
+        self.conversation.connection_lost()
+
+
+def sitting(*, flood: Flood | None = None) -> tuple[Sitting, Wire]:
+    """Ada before a terminal, and Bob with a netcat; both have read what there was."""
+    building = Building(flood=flood)
+    ada, bob = Sitting(building), building.enters("bob")
+    ada.sees(), bob.gets()
+    return ada, bob
+
+
+GREETED = [
+    "-- You are ada in lobby, alone so far; /help says what you can do.",
+    *TIPS,
+    "-- guest1 joined lobby",
+    "-- guest1 is now known as bob",
+]
+
+
+# What is shown ------------------------------------------------------------------------------------
+
+
+def test_who_comes_in_sees_the_greeting_and_then_a_prompt() -> None:
+    ada = Sitting(Building())
+    assert ada.sees() == [*GREETED[: 1 + len(TIPS)], "[lobby]"]
+    assert ada.display.cursor == (8, 1 + len(TIPS))
+
+
+def test_what_is_typed_is_shown_once() -> None:
+    ada, bob = sitting()
+    ada.types("hello")
+    assert ada.gets() == b"hello"
+    ada.types("\r")
+    assert ada.sees() == [*GREETED, "ada: hello", "[lobby]"]
+    assert bob.gets() == b"ada: hello\r\n"
+
+
+def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
+    ada, _bob = sitting()
+    ada.types("x" * 100)
+    assert ada.sees()[len(GREETED) :] == ["[lobby] " + "x" * 72, "x" * 28]
+    ada.types("\r")
+    assert ada.sees()[len(GREETED) :] == ["ada: " + "x" * 74, " " * 5 + "x" * 26, "[lobby]"]
+
+
+def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
+    ada, bob = sitting()
+    ada.types("hal")
+    bob.sends(b"one\n"), bob.sends("zwei 日本語\n".encode())
+    assert ada.sees() == [*GREETED, "bob: one", "bob: zwei 日本語", "[lobby] hal"]
+    ada.types("f\x7fves\r")
+    assert ada.sees()[-2:] == ["ada: halves", "[lobby]"]
+    assert bob.gets() == b"ada: halves\r\n"
+
+
+def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
+    ada, bob = sitting()
+    ada.types("hal"), ada.gets()
+    bob.sends(b"one\ntwo\nthree\n")
+    assert ada.gets() == b"\r\x1b[Kbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
+
+
+def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
+    ada, _bob = sitting()
+    ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
+    assert ada.sees()[len(GREETED) :][:3] == ["-- lobby: 2 here", "   ada", "   bob"]
+    assert ada.sees()[-1] == "[lobby] f"
+    assert ada.sees()[-2].startswith("-- ")
+
+
+def test_the_prompt_names_the_room_that_has_the_focus() -> None:
+    ada, _bob = sitting()
+    ada.types("/join attic\r")
+    assert ada.sees()[-1] == "[attic]"
+    ada.types("/leave\r"), ada.types("/leave lobby\r")
+    assert ada.sees()[-1] == "[-]"
+
+
+def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
+    ada, bob = sitting()
+    ada.types("/join 日本語の部屋\r"), ada.types("hal")
+    bob.sends(b"one\n")
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[日本語の部屋] (lobby 1) hal"]
+    assert ada.display.cursor == (28, len(ada.display.lines) - 1)
+
+
+def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
+    ada = Sitting(Building(), colours=True)
+    ada.gets()
+    ada.types("hi\r")
+    assert b"\x1b[38;5;" in ada.gets()
+    ada.types("/set plain on\r"), ada.gets()
+    ada.types("hi\r")
+    assert ada.gets() == b"hi\r\n"
+
+
+def test_the_style_is_what_the_person_and_the_terminal_want() -> None:
+    preferences = Preferences(theme="light", bell="off", timestamps="on", timezone="Asia/Tokyo")
+    terminal = Sitting(Building(), colours=True).terminal
+    style = terminal.style(preferences)
+    assert (style.theme, style.bell, style.timestamps) == ("light", "off", "HH:MM")
+    assert (style.timezone, style.joins, style.names_room) == ("Asia/Tokyo", "fold", False)
+    terminal.colours = False
+    assert terminal.style(preferences).theme == "plain"
+
+
+def test_a_dumb_terminal_is_never_sent_a_sequence() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.types("hal"), bob.sends(b"one\n"), ada.types("\x7f\x0c"), ada.terminal.resize(40, 10)
+    ada.types("/join attic\r"), ada.types("/quit\r")
+    assert b"\x1b" not in ada.gets()
+
+
+def test_another_size_draws_the_line_anew_and_the_same_one_nothing() -> None:
+    ada, _bob = sitting()
+    ada.types("hal"), ada.gets()
+    ada.terminal.resize(COLUMNS, ROWS)
+    assert ada.gets() == b""
+    ada.terminal.resize(30, 10)
+    assert ada.gets() == b"\r\x1b[K\x1b[C\x1b[J\r[lobby] hal"
+
+
+# Keys ---------------------------------------------------------------------------------------------
+
+
+def test_ctrl_l_makes_a_new_screen_with_the_line() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x0c")
+    assert ada.sees() == ["[lobby] hal"]
+
+
+def test_ctrl_c_clears_the_line_and_then_says_how_one_leaves() -> None:
+    ada, bob = sitting()
+    ada.types("hal\x03")
+    assert ada.sees() == [*GREETED, "[lobby]"]
+    ada.types("\x03")
+    assert ada.sees() == [*GREETED, "-- /quit or Ctrl-D leaves.", "[lobby]"]
+    assert bob.gets() == b""
+
+
+def test_ctrl_c_drops_the_lines_that_wait() -> None:
+    ada, bob = sitting(flood=Flood(2, 1))
+    ada.types("1\r2\r3\r4\r"), ada.gets()
+    ada.types("\x03")
+    assert "-- Dropped 2 lines that waited." in ada.sees()
+    ada.building.clock.pump([1] * 10)
+    assert bob.gets() == b"ada: 1\r\nada: 2\r\n"
+
+
+def test_an_interrupt_that_is_no_key_is_ctrl_c() -> None:
+    ada, _bob = sitting()
+    ada.types("hal"), ada.terminal.interrupt()
+    assert ada.sees()[-1] == "[lobby]"
+    ada.terminal.interrupt()
+    assert ada.sees()[-2] == "-- /quit or Ctrl-D leaves."
+
+
+@pytest.mark.parametrize("key", ["\x04", "/quit\r"])
+def test_ctrl_d_leaves_as_quit_does_and_the_screen_is_ones_own_again(key: str) -> None:
+    ada, bob = sitting()
+    ada.types(key)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert ada.display.cursor == (0, len(GREETED) + 1)
+    assert ada.transport.disconnecting
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_ctrl_d_on_a_line_does_nothing() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x04")
+    assert ada.sees()[-1] == "[lobby] hal"
+    assert not ada.transport.disconnecting
+
+
+@pytest.mark.parametrize("more", ["hello\r", "hello", "\x0c"])
+def test_what_is_typed_after_leaving_is_neither_shown_nor_said(more: str) -> None:
+    ada, bob = sitting()
+    ada.types(f"/quit\r{more}"), ada.types(more)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_being_closed_by_the_server_leaves_no_half_typed_line() -> None:
+    ada, _bob = sitting()
+    ada.types("hal")
+    assert ada.conversation.session is not None
+    ada.conversation.session.deliver(Notice("The server is stopping. Goodbye."))
+    ada.conversation.close()
+    assert ada.sees() == [*GREETED, "-- The server is stopping. Goodbye."]
+
+
+def test_several_lines_at_once_are_several_lines() -> None:
+    ada, bob = sitting()
+    ada.types("one\rtwo\rthree")
+    assert bob.gets() == b"ada: one\r\nada: two\r\n"
+    assert ada.sees()[-3:] == ["ada: one", "ada: two", "[lobby] three"]
+
+
+def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+    ada, bob = sitting()
+    ada.types("x" * LINE_BYTES)
+    assert b"too long" not in ada.gets()
+    ada.types("y")
+    assert b"-- That line was too long;" in ada.gets()
+    ada.types("\r")
+    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\n"
+
+
+def test_what_is_typed_is_safe_for_the_others() -> None:
+    ada, bob = sitting()
+    ada.types("a\u202eb\x9bc\r"), ada.types("e" + "\u0301" * 30 + "\r")
+    assert bob.gets().decode() == "ada: abc\r\nada: e" + "\u0301" * 8 + "\r\n"
+
+
+def test_marks_that_come_one_by_one_pile_up_for_nobody_else() -> None:
+    ada, bob = sitting()
+    for char in "e" + "\u0301" * 30 + "\r":
+        ada.types(char)
+    assert bob.gets().decode() == "ada: e" + "\u0301" * 8 + "\r\n"
+
+
+def test_who_pastes_more_than_is_taken_is_told() -> None:
+    ada, _bob = sitting()
+    ada.types("\x1b[200~" + "line\n" * 20_000 + "\x1b[201~")
+    assert any("paste" in line for line in ada.sees())
+
+
+# Whoever edits ------------------------------------------------------------------------------------
+
+
+def test_a_message_comes_while_the_cursor_is_within_a_line_of_several_rows() -> None:
+    ada, bob = sitting()
+    ada.types("日本語 cafe\u0301 " + "x" * 80), ada.types("\x1b[D" * 82)
+    assert ada.sees()[len(GREETED) :] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED))
+    bob.sends(b"one\n")
+    assert ada.sees()[len(GREETED) :] == ["bob: one", "[lobby] 日本語 café " + "x" * 60, "x" * 20]
+    assert ada.display.cursor == (8 + 6 + 1 + 3, len(GREETED) + 1)
+    ada.types("!\r")
+    assert bob.gets().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
+
+
+def test_what_was_said_comes_back_with_up_and_is_found_again() -> None:
+    ada, _bob = sitting()
+    ada.types("make tea\rhello\r"), ada.types("\x1b[A\x1b[A")
+    assert ada.sees()[-1] == "[lobby] make tea"
+    ada.types("\x03\x12te")
+    assert ada.sees()[-1] == "(search: te) make tea"
+    assert ada.display.cursor[0] == len("(search: te) make ")
+    ada.types("\r")
+    assert ada.sees()[-2:] == ["ada: make tea", "[lobby]"]
+
+
+def test_a_paste_of_several_lines_is_asked_about_and_said_as_one() -> None:
+    ada, bob = sitting()
+    ada.types("\x1b[200~one\ntwo\n\x1b[201~")
+    assert ada.sees()[-1] == "Send 2 lines? y/n"
+    bob.sends(b"hello\n")
+    assert ada.sees()[-2:] == ["bob: hello", "Send 2 lines? y/n"]
+    ada.types("y")
+    assert ada.sees()[-3:] == ["ada: one", "     two", "[lobby]"]
+    assert bob.gets() == b"ada: one\r\n    two\r\n"
+
+
+def test_a_paste_that_is_not_sent_is_gone() -> None:
+    ada, bob = sitting()
+    ada.types("half\x1b[200~one\n/quit\n\x1b[201~n")
+    assert ada.sees()[-1] == "[lobby] half"
+    assert bob.gets() == b""
+
+
+def test_a_paste_runs_no_command() -> None:
+    ada, bob = sitting()
+    ada.types("\x1b[200~/quit\n/quit\x1b[201~y")
+    assert bob.gets() == b"ada: /quit\r\n    /quit\r\n"
+    assert not ada.transport.disconnecting
+
+
+def test_tab_completes_nicks_and_commands() -> None:
+    ada, bob = sitting()
+    ada.building.enters("bella")
+    bob.sends(b"hello\n"), ada.gets()
+    ada.types("b\t")
+    assert ada.sees()[-1] == "[lobby] bob:"
+    ada.types("\t")
+    assert ada.sees()[-1] == "[lobby] bella:"
+    ada.types("\x1b[Zyes\x15/whoi\tbe\t")
+    assert ada.sees()[-1] == "[lobby] /whois bella"
+    ada.types("\r")
+    assert "-- bella:" in ada.sees()
+
+
+def test_only_so_many_completions_are_looked_up_at_once() -> None:
+    ada, _bob = sitting()
+    ada.types("b\t " * (COMPLETIONS_AT_ONCE + 3))
+    assert ada.sees()[-1].count("bob") == COMPLETIONS_AT_ONCE
+    ada.types("b\t")
+    assert ada.sees()[-1].count("bob") == COMPLETIONS_AT_ONCE + 1
+
+
+def test_a_secret_is_entered_and_shown_nowhere() -> None:
+    ada, bob = sitting()
+    ada.types("half"), ada.gets()
+    ada.terminal.masked = True
+    assert ada.sees()[-1] == "[lobby]"
+    ada.types("secret\x1b[D")
+    assert ada.gets() == b""
+    assert ada.terminal.typed == ""
+    bob.sends(b"hello\n")
+    assert b"secret" not in ada.gets()
+    ada.types("\x15"), ada.gets()
+    ada.terminal.masked = False
+    assert ada.sees()[-1] == "[lobby] half"
+    assert not ada.terminal.masked
+
+
+def test_keys_that_are_too_many_for_one_turn_wait_and_nothing_is_read_meanwhile() -> None:
+    ada, bob = sitting()
+    ada.types("ab" + "\x02\x06" * KEYS_AT_ONCE + "c\r")
+    assert not ada.reading
+    bob.sends(b"hello\n"), ada.types("d\r")
+    assert not ada.reading
+    for _ in range(4):
+        ada.building.turn()
+    assert ada.reading
+    assert bob.gets() == b"ada: abc\r\nada: d\r\n"
+    assert ada.sees()[-4:] == ["bob: hello", "ada: abc", "ada: d", "[lobby]"]
+
+
+def test_who_goes_while_keys_wait_leaves_no_timer() -> None:
+    ada, bob = sitting()
+    ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.goes()
+    ada.building.clock.advance(1)
+    assert ada.building.clock.getDelayedCalls() == []
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_what_was_pressed_after_leaving_does_nothing() -> None:
+    ada, bob = sitting()
+    ada.types("/quit\r" + "\x02" * 2 * KEYS_AT_ONCE + "hello\r")
+    ada.building.clock.advance(1)
+    assert ada.sees() == [*GREETED, "-- Goodbye."]
+    assert bob.gets() == b"-- ada left\r\n"
+
+
+def test_pastes_are_marked_while_one_is_here_and_no_longer() -> None:
+    ada = Sitting(Building())
+    assert ada.gets().count(b"\x1b[?2004h") == 1
+    ada.types("hello\r"), ada.building.clock.advance(1)
+    assert b"2004" not in ada.gets()
+    ada.types("/quit\r")
+    assert ada.gets().endswith(b"\x1b[?2004l")
+
+
+def test_a_terminal_that_turns_out_to_be_dumb_is_told_to_mark_no_pastes() -> None:
+    ada, bob = sitting()
+    ada.terminal.is_now(colours=False, ansi=False)
+    assert ada.gets().endswith(b"\x1b[?2004l")
+    ada.types("hal"), bob.sends(b"one\n"), ada.types("/quit\r")
+    assert b"\x1b" not in ada.gets()
+
+
+# Plain --------------------------------------------------------------------------------------------
+
+
+def plain(*, ansi: bool = True) -> tuple[Sitting, Wire]:
+    """Ada, who wants it plain, and Bob."""
+    ada, bob = sitting()
+    if not ansi:
+        ada.terminal.is_now(colours=False, ansi=False)
+    ada.types("/set plain on\r"), ada.gets()
+    return ada, bob
+
+
+def test_plain_says_what_is_typed_and_what_happens_and_draws_nothing_anew() -> None:
+    ada, bob = plain()
+    for key in "hal":
+        ada.types(key)
+        assert ada.gets() == key.encode()
+    bob.sends(b"one\n")
+    assert ada.gets() == b"\r\nbob: one\r\n"
+    bob.sends(b"two\n"), bob.sends(b"three\n")
+    assert ada.gets() == b"bob: two\r\nbob: three\r\n"
+    ada.types("x"), ada.gets()
+    ada.types("\x7f")
+    assert ada.gets() == b"\b \b"
+    ada.types("f"), ada.types("\r")
+    assert ada.gets() == b"f\r\n"
+    assert bob.gets() == b"ada: half\r\n"
+    ada.types("/users\r")
+    assert ada.gets() == b"/users\r\n-- lobby: 2 here\r\n   ada\r\n   bob\r\n"
+
+
+def test_plain_brings_back_what_was_said_on_a_row_of_its_own() -> None:
+    ada, _bob = plain()
+    ada.types("one\r"), ada.types("hal"), ada.gets()
+    ada.types("\x1b[A")
+    assert ada.gets() == b"\r\none"
+    ada.types("\x1b[D\x01")
+    assert ada.gets() == b""
+
+
+def test_plain_asks_about_pastes_too() -> None:
+    ada, bob = plain()
+    ada.types("\x1b[200~one\ntwo\x1b[201~")
+    assert ada.gets() == b"Send 2 lines? y/n "
+    ada.types("y")
+    ada.gets()
+    assert bob.gets() == b"ada: one\r\n    two\r\n"
+
+
+@pytest.mark.parametrize("ansi", [True, False])
+def test_plain_sends_no_sequence_until_it_ends(ansi: bool) -> None:
+    ada, bob = plain(ansi=ansi)
+    ada.types("hal\x12hello\x07\x1b[A\x15\x0c"), bob.sends(b"one\n")
+    ada.types("日本\x7f\r"), ada.terminal.resize(40, 10), ada.types("/join attic\r")
+    assert b"\x1b" not in ada.gets()
+    ada.types("/set plain off\r")
+    assert (b"\x1b[K" in ada.gets()) == ansi
+
+
+def test_plain_leaves_no_half_typed_line_before_the_last_words() -> None:
+    ada, _bob = plain()
+    ada.types("hal"), ada.gets()
+    assert ada.conversation.session is not None
+    ada.conversation.session.deliver(Notice("Goodbye."))
+    ada.conversation.close()
+    assert ada.gets() == b"\r\n-- Goodbye.\r\n\x1b[?2004l"
+
+
+def test_a_dumb_terminal_has_the_prompt_and_the_line_again_under_a_message() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.gets(), ada.types("hal"), bob.sends(b"one\n")
+    assert ada.gets() == b"hal\r\nbob: one\r\n[lobby] hal"
+    ada.types("f"), ada.gets()
+    ada.types("\r")
+    assert ada.gets() == b"\r\n[lobby] "
+    assert bob.gets() == b"ada: half\r\n"
+
+
+# Whatever is typed --------------------------------------------------------------------------------
+
+HOSTILE = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["\x1b[200~", "\x1b[201~", "\x1b]0;x\x07", "\x1b[2J", "\u009b1m", "\x9b31m"]
+        ),
+        st.sampled_from(["\u202e", "\u2066", "\u2028", "\u0301" * 500, "\u200d", "日", "a", " "]),
+        st.sampled_from(
+            ["\r", "\t", "\x1b[Z", "\x12", "\x1b[A", "\x01", "\x7f", "\x0b", "\x19", "y"]
+        ),
+        st.text(max_size=8),
+    ),
+    max_size=30,
+)
+
+#: All that is ever sent beside text: where the cursor goes, what is erased, how pastes are marked.
+OURS = re.compile(r"\r\n|\r|\x08|\x1b\[(?:\d+[ABC]|[HJK]|2J|\?2004[hl])")
+
+
+@given(HOSTILE, st.booleans())
+def test_whatever_is_typed_nothing_of_it_reaches_a_screen_raw(typed: list[str], ansi: bool) -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=ansi), building.enters("bob")
+    for text in typed:
+        ada.types(text)
+        bob.sends(b"hello\n")
+        shown = OURS.sub("", ada.gets().decode())
+        assert "\u0301" * (MARKS_PER_CHARACTER + 1) not in shown
+        assert shown == safe(shown)
+    assert "\x1b" not in bob.gets().decode()
+
+
+# ESC ----------------------------------------------------------------------------------------------
+
+
+def test_a_lone_esc_waits_a_moment_and_is_a_key_that_does_nothing() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x1b")
+    assert ada.sees()[-1] == "[lobby] hal"
+    ada.building.clock.advance(ESCAPE_SECONDS)
+    assert ada.building.clock.getDelayedCalls() == []
+    ada.types("[Af")
+    assert ada.sees()[-1] == "[lobby] hal[Af"
+
+
+def test_a_sequence_in_two_pieces_is_one_key() -> None:
+    ada, _bob = sitting()
+    ada.types("hal\x1b")
+    ada.building.clock.advance(ESCAPE_SECONDS / 2)
+    ada.types("[Af")
+    ada.building.clock.advance(ESCAPE_SECONDS)
+    assert ada.sees()[-1] == "[lobby] half"
+
+
+def test_esc_twice_restarts_the_moment() -> None:
+    ada, _bob = sitting()
+    ada.types("\x1b")
+    ada.building.clock.advance(ESCAPE_SECONDS / 2)
+    ada.types("\x1b")
+    ada.building.clock.advance(ESCAPE_SECONDS * 0.75)
+    [_timer] = ada.building.clock.getDelayedCalls()
+    ada.building.clock.advance(ESCAPE_SECONDS)
+    ada.types("[A")
+    assert ada.sees()[-1] == "[lobby] [A"
+
+
+def test_who_goes_in_that_moment_leaves_no_timer() -> None:
+    ada, _bob = sitting()
+    ada.types("\x1b"), ada.goes()
+    ada.gets()
+    ada.building.clock.advance(60)
+    assert ada.building.clock.getDelayedCalls() == []
+    assert ada.gets() == b""
+
+
+# A connection that takes nothing ------------------------------------------------------------------
+
+
+def test_a_full_connection_keeps_its_place_and_is_drawn_right_once_it_drains() -> None:
+    ada, bob = sitting()
+    ada.types("hal"), ada.gets()
+    ada.transport.fills()
+    for n in range(4):
+        bob.sends(b"%d\n" % n)
+        bob.gets()
+    held = ada.sees()
+    assert "bob: 3" not in held
+    ada.types("f"), ada.types("\x7f")
+    ada.transport.drains()
+    assert ada.sees() == [*GREETED, *(f"bob: {n}" for n in range(4)), "[lobby] hal"]
+
+
+def test_a_connection_that_fills_while_it_is_drawn_on_loses_nothing() -> None:
+    ada, bob = sitting()
+    ada.types("hal"), ada.gets()
+    ada.transport.brimful = True
+    bob.sends(b"one\n"), bob.gets()
+    bob.sends(b"two\n"), bob.gets()
+    ada.transport.brimful = False
+    assert "bob: one" in ada.sees()
+    assert "bob: two" not in ada.sees()
+    ada.transport.drains()
+    assert ada.sees() == [*GREETED, "bob: one", "bob: two", "[lobby] hal"]
+
+
+def test_who_types_but_does_not_read_is_not_read_either() -> None:
+    ada, _bob = sitting()
+    ada.transport.fills()
+    for _ in range(PERSONAL_BYTES // 30):
+        if ada.reading:
+            ada.types("x" * 70), ada.types("\x15")
+    assert not ada.reading
+    assert len(ada.gets()) < 2 * PERSONAL_BYTES
+    ada.transport.drains()
+    assert ada.reading
+
+
+def test_a_screen_is_drawn_anew_once_however_often_one_asks_in_one_packet() -> None:
+    building = Building("telnet")
+    wire = building.connects()
+    for sent in (b"\xff\xfd\x01\xff\xfd\x03", b"x" * 4000, b"\x0c" * 60_000):
+        wire.sends(sent)
+    assert len(wire.gets()) < 30_000
+
+
+def test_of_many_sizes_in_one_packet_the_last_one_counts() -> None:
+    building = Building("telnet")
+    wire = building.connects()
+    wire.sends(b"\xff\xfd\x01\xff\xfd\x03" + b"\xff\xfb\x1f"), wire.sends(b"x" * 3000), wire.gets()
+    sizes = (
+        b"\xff\xfa\x1f\x00" + bytes([columns]) + b"\x00\x18\xff\xf0" for columns in range(30, 130)
+    )
+    wire.sends(b"".join(sizes))
+    assert len(wire.gets()) < 8000
+
+
+# What is unread elsewhere -------------------------------------------------------------------------
+
+
+def test_the_prompt_counts_what_is_unread_in_ones_other_rooms() -> None:
+    ada, bob = sitting()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), bob.sends(b"/focus lobby\n")
+    ada.types("hal"), ada.sees()
+    bob.sends(b"one\n")
+    assert ada.sees()[-2:] == ["[lobby] bob: one", "[attic] (lobby 1) hal"]
+    bob.sends(b"hello ada\n"), bob.sends(b"/me waves\n")
+    assert ada.sees()[-1] == "[attic] (lobby 3!) hal"
+    assert ada.display.cursor[0] == len("[attic] (lobby 3!) hal")
+    ada.types("\x15/focus lobby\r")
+    assert ada.sees()[-1] == "[lobby]"
+    bob.sends(b"two\n")
+    assert ada.sees()[-1] == "[lobby]"
+
+
+def test_what_happens_in_the_room_with_the_focus_draws_the_prompt_once() -> None:
+    ada, bob = sitting()
+    ada.types("/join attic\r"), bob.sends(b"/join attic\n"), ada.gets()
+    bob.sends(b"one\n")
+    assert ada.gets().count(b"[attic]") == 1
+
+
+def test_many_rooms_are_told_in_short_and_what_one_says_oneself_is_read() -> None:
+    ada, bob = sitting()
+    for room in ("a", "b", "c", "d", "e"):
+        ada.types(f"/join {room}\r"), bob.sends(b"/join %s\n" % room.encode())
+    bob.sends(b"/bc hello ada\n")
+    assert ada.sees()[-1] == "[e] (lobby 1!, a 1!, b 1!, 2! more)"
+    ada.types("/leave lobby\r"), ada.types("/focus a\r"), ada.types("/focus e\r")
+    assert ada.sees()[-1] == "[e] (b 1!, c 1!, d 1!)"
+    for room in "bcde":
+        ada.types(f"/focus {room}\r")
+    assert ada.sees()[-1] == "[e]"
+    ada.types("/bc hi\r")
+    assert ada.sees()[-1] == "[e]"
+
+
+def test_who_goes_from_a_room_comes_back_to_another_one_and_sees_what_is_new() -> None:
+    ada, bob = sitting()
+    ada.types("/set replay 5\r/join attic\r"), ada.gets()
+    bob.sends(b"one\n"), ada.gets()
+    ada.types("/leave\r")
+    assert ada.sees()[-5:] == [
+        "-- You left attic; lobby has the focus now.",
+        "--- lobby, 1 new ---",
+        "   --- Thursday, 1 January 1970 ---",
+        "   00:00 bob: one",
+        "[lobby]",
+    ]
+
+
+def test_who_comes_by_ssh_as_plain_has_it_plain_before_the_greeting() -> None:
+    ada = Sitting(Building(), plain=True)
+    data = ada.gets()
+    assert b"\x1b" not in data.replace(b"\x1b[?2004h", b"")
+    assert data.endswith(b"something for one person alone\r\n\x1b[?2004h")
+
+
+# Widths -------------------------------------------------------------------------------------------
+
+
+def test_another_width_is_what_everything_is_wrapped_to_from_then_on() -> None:
+    ada, bob = sitting()
+    ada.terminal.resize(40, ROWS)
+    ada.display.screen.resize(ROWS, 40)
+    ada.gets()
+    bob.sends(b"one two three four five six seven eight nine\n")
+    assert ada.sees()[-3:] == [
+        "bob: one two three four five six seven",
+        "     eight nine",
+        "[lobby]",
+    ]
+
+
+def test_a_guests_greeting_with_what_is_repeated_fits_a_screen_of_24_by_80() -> None:
+    building = Building(replay=10)
+    bob = building.enters("bob")
+    for number in range(30):
+        bob.sends(b"message %d %s\n" % (number, b"word " * 20))
+    bob.sends(b"/topic %s\n" % (b"topic " * 30)), bob.gets()
+    ada = Sitting(building, rows=24)
+    lines = ada.sees()
+    assert lines[0].startswith("-- You are ada in lobby, with bob; /help says")
+    assert "-- lobby, the last 6:" in lines
+    assert lines[-3].startswith("   00:00 bob: message 29 word")
+    assert lines[-1] == "[lobby]"
+
+
+def test_on_paper_the_prompt_counts_without_a_sequence_in_any_theme() -> None:
+    building = Building()
+    ada, bob = Sitting(building, ansi=False), building.enters("bob")
+    ada.types("/set theme mono\r/join attic\r"), bob.sends(b"ada: hello\n"), ada.types("x")
+    building.turn()
+    ada.types("y")
+    data = ada.gets()
+    assert b"(lobby 1!) xy" in data
+    assert b"\x1b" not in data

@@ -1,0 +1,60 @@
+"""Messages between two servers get lost at random: one person's screens are the same in the end."""
+
+from __future__ import annotations
+
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.cluster.gates import Street
+from tests.support.ssh.guests import Guest
+from tests.transport.relay.test_screens import ann, everyone, lines, sessions
+
+STEPS = st.lists(
+    st.sampled_from(["here", "there", "loses", "waits", "half", "comes", "goes"]), max_size=12
+)
+
+
+def take(step: str, street: Street, here: Guest, screens: list[Guest], random: Random) -> None:
+    """Let one thing happen."""
+    match step:
+        case "here":
+            street.says(here, "hello\r")
+        case "there":  # and what that makes the servers say is still under way
+            screens[-1].types("hello there\r")
+            street.house(1).end_turn()
+            street.house(0).end_turn()
+        case "half":
+            street.says(screens[-1], "x\x7f")
+        case "loses":
+            kept = [letter for letter in street.letters if random.random() < 0.5]
+            street.letters.clear()
+            street.letters.extend(kept)
+        case "waits":
+            street.passes(random.choice((0.25, 1.0, 3.0)))
+        case "comes" if len(screens) < 3:
+            screens.append(street.guest(1))
+        case "goes" if len(screens) > 1:
+            screens.pop().peer.hang_up()
+        case _:
+            pass
+
+
+@settings(max_examples=30)
+@given(STEPS, st.randoms(use_true_random=False))
+def test_whatever_is_lost_there_is_one_person_whose_screens_show_the_same_in_the_end(
+    steps: list[str], random: Random
+) -> None:
+    street = Street()
+    here = ann(street)
+    screens = [street.guest(1)]
+    for step in steps:
+        take(step, street, here, screens, random)
+    street.passes(20)
+    assert everyone(street, 0) == everyone(street, 1) == ["ann"]
+    street.says(here, "the end\r")
+    for screen in (here, *screens):
+        assert street.sees(screen)[-2:] == ["ann: the end", "[lobby]"]
+    assert sessions(street) == 1 + len(screens)
+    assert lines(street) == [len(screens)] * 2

@@ -1,0 +1,335 @@
+"""Programs that speak JSON: what the first clients get, and what bots ask and are answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from chatd.chat.limits import LOG_EVENTS, Flood
+from tests.support.wires import Building, Wire
+
+
+class Program:
+    """A connection that sends objects and gets objects."""
+
+    def __init__(self, building: Building, nick: str = "", version: int = 1) -> None:
+        self.building = building
+        self.wire: Wire = building.connects()
+        if nick:
+            first = {"username": nick} | ({"version": version} if version != 1 else {})
+            room = {"room": "lobby"} if version != 1 else {}
+            assert self.asks(first) == [{"isConnected": True, "errorCode": -1} | room]
+
+    def sends(self, *objects: Mapping[str, object]) -> None:
+        """Back to back, as the first clients send them."""
+        self.wire.sends(b"".join(json.dumps(each).encode() for each in objects))
+
+    def gets(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.wire.gets().splitlines()]
+
+    def asks(self, *objects: Mapping[str, object]) -> list[dict[str, Any]]:
+        self.sends(*objects)
+        return self.gets()
+
+
+@pytest.fixture
+def building() -> Building:
+    return Building()
+
+
+TIME = "1970-01-01T00:00:00.400Z"
+
+
+def message(text: str, sender: str, seq: int, room: str = "lobby") -> dict[str, object]:
+    return {
+        "message": text,
+        "sender": sender,
+        "dm": None,
+        "room": room,
+        "seq": seq,
+        "time": TIME,
+    }
+
+
+def test_the_first_clients_talk_to_everyone_else(building: Building) -> None:
+    bob = building.enters("bob")
+    ada = Program(building, "ada")
+    assert bob.gets() == b"-- ada joined lobby\r\n"
+    assert ada.asks({"message": "hi", "sender": "ada", "dm": None}) == []
+    assert bob.gets() == b"ada: hi\r\n"
+    bob.sends(b"hello\n/me waves\n")
+    assert ada.gets() == [message("hello", "bob", 2), message("* bob waves", "bob", 3)]
+    cy = Program(building, "cy")
+    assert ada.gets() == [message("User has connected", "cy", 3)]
+    assert cy.asks({"message": "psst", "sender": "cy", "dm": "ada"}) == []
+    assert ada.gets() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": TIME}]
+    assert cy.asks({"disconnect": True, "sender": "cy"}) == [{"disconnect": True}]
+    assert cy.wire.closed
+    assert ada.gets() == [message("cy is offline", "cy", 3)]
+
+
+def test_the_first_clients_get_each_object_in_a_write_of_its_own(building: Building) -> None:
+    bob = building.enters("bob")
+    ada = Program(building, "ada")
+    writes: list[bytes] = []
+    whole = ada.wire.transport.write
+    ada.wire.transport.write = lambda data: (writes.append(data), whole(data))[1]  # type: ignore[method-assign]
+    bob.sends(b"one\ntwo\nthree\n"), building.turn()
+    assert [write.count(b"\n") for write in writes] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("nick", "code"), [("bob", 1), ("BOB", 1), ("b0b", 1), ("a:b", 3), ("server", 3)]
+)
+def test_who_cannot_be_called_that_is_refused(building: Building, nick: str, code: int) -> None:
+    building.enters("bob"), building.enters("b0b")
+    ada = Program(building)
+    assert ada.asks({"username": nick}) == [{"isConnected": False, "errorCode": code}]
+    assert ada.asks({"username": "ada"}) == [{"isConnected": True, "errorCode": -1}]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"message": "hi", "sender": "ada", "dm": "nobody"}, 4),
+        ({"message": "hi", "sender": "bob", "dm": None}, 10),
+        ({"message": 5, "sender": "ada", "dm": None}, 7),
+        ({"username": "eve"}, 9),
+        ({"what": "ever"}, 6),
+    ],
+)
+def test_a_mistake_is_answered_and_costs_nothing_else(
+    building: Building, asked: dict[str, object], code: int
+) -> None:
+    bob = building.enters("bob")
+    ada = Program(building, "ada")
+    bob.gets()
+    [answer] = ada.asks(asked)
+    assert (answer["errorCode"], bool(answer["error"])) == (code, True)
+    assert bob.gets() == b""
+    ada.sends({"message": "hi", "sender": "ada", "dm": None})
+    assert bob.gets() == b"ada: hi\r\n"
+
+
+def test_who_has_no_name_yet_asks_out_of_turn(building: Building) -> None:
+    ada = Program(building)
+    [answer] = ada.asks({"message": "hi", "sender": "ada", "dm": None})
+    assert answer["errorCode"] == 9
+
+
+def test_a_bot_does_what_a_person_can(building: Building) -> None:
+    bob = building.enters("bob")
+    bot = Program(building, "bot", 2)
+    assert bot.asks({"join": "attic", "id": 1}) == [
+        {"ok": True, "id": 1, "room": "attic", "topic": ""}
+    ]
+    bob.sends(b"/join attic\nhello\n/nick rob\n")
+    # What happens in two rooms in one turn may come in either order.
+    assert sorted(bot.gets(), key=lambda each: (each["event"], each["room"] != "lobby")) == [
+        {"event": "joined", "nick": "bob", "room": "attic", "seq": 0, "time": TIME},
+        {"event": "renamed", "nick": "bob", "new": "rob", "room": "lobby", "seq": 0, "time": TIME},
+        {"event": "renamed", "nick": "bob", "new": "rob", "room": "attic", "seq": 1, "time": TIME},
+        {
+            "event": "said",
+            "sender": "bob",
+            "message": "hello",
+            "room": "attic",
+            "seq": 1,
+            "time": TIME,
+        },
+    ]
+    assert bot.asks({"message": "hi", "room": "attic", "id": "x"}) == [
+        {"ok": True, "id": "x", "seq": 2}
+    ]
+    assert bob.gets().endswith(b"bot: hi\r\n")
+    assert bot.asks({"topic": "tea", "room": "attic", "id": 2}) == [
+        {"ok": True, "id": 2, "room": "attic"},
+        {"event": "topic", "nick": "bot", "topic": "tea", "room": "attic", "seq": 3, "time": TIME},
+    ]
+    [history] = bot.asks({"history": "attic", "after": 1, "id": 3})
+    assert [each["seq"] for each in history["events"]] == [2, 3]
+    [users] = bot.asks({"users": "attic", "id": 4})
+    assert [(each["nick"], each["role"]) for each in users["users"]] == [
+        ("bot", "owner"),
+        ("rob", "member"),
+    ]
+    assert bot.asks({"ping": 7, "id": 5}) == [{"ok": True, "id": 5, "pong": 7}]
+    assert bot.asks({"leave": "attic", "id": 6}) == [{"ok": True, "id": 6, "room": "attic"}]
+    [refused] = bot.asks({"message": "hi", "room": "attic", "id": 7})
+    assert (refused["errorCode"], refused["id"]) == (12, 7)
+
+
+def test_a_bot_hears_what_is_for_it_alone(building: Building) -> None:
+    bob = building.enters("bob")
+    bot = Program(building, "bot", 2)
+    bob.sends(b"/dm bot psst\n")
+    [private] = bot.gets()
+    assert (private["event"], private["sender"], private["message"]) == ("private", "bob", "psst")
+
+
+@pytest.mark.parametrize("cut", range(1, 60, 7))
+def test_a_conversation_cut_anywhere_is_the_same(building: Building, cut: int) -> None:
+    bob = building.enters("bob")
+    wire = building.connects()
+    sent = b'{"username": "ada"}{"message": "{}", "sender": "ada", "dm": null}{"disconnect": true}'
+    wire.sends(sent[:cut]), wire.sends(sent[cut:])
+    assert wire.gets() == b'{"isConnected": true, "errorCode": -1}\n{"disconnect": true}\n'
+    assert bob.gets() == b"-- ada joined lobby\r\nada: {}\r\n-- ada left\r\n"
+
+
+def test_objects_that_come_too_fast_wait_and_none_is_lost() -> None:
+    building = Building(flood=Flood(2, 1))
+    ada = Program(building, "ada", 2)
+    pongs = [{"ok": True, "pong": n} for n in range(4)]
+    heard = ada.asks(*({"ping": n} for n in range(4)))
+    for _ in range(4):
+        building.clock.advance(1)
+        heard += ada.gets()
+    assert heard == pongs
+
+
+def test_a_person_may_begin_a_line_with_a_brace(building: Building) -> None:
+    bob = building.enters("bob")
+    wire = building.connects()
+    wire.sends(b"{hello\n"), wire.sends(b'{"username": "eve"}\n')
+    assert bob.gets().endswith(b'guest1: {hello\r\nguest1: {"username": "eve"}\r\n')
+
+
+def test_a_bot_is_told_when_the_lobby_is_private(building: Building) -> None:
+    building.chat.lobby.settings.private = True
+    bot = Program(building)
+    assert bot.asks({"username": "bot", "version": 2}) == [
+        {"isConnected": True, "errorCode": -1, "room": None}
+    ]
+
+
+def test_a_program_proves_its_account_by_a_password(building: Building) -> None:
+    person = building.enters("bot")
+    person.sends(b"/register correct horse\n"), person.gets(), person.goes()
+    bot = Program(building)
+    told = {"isConnected": False, "errorCode": 16}
+    wrong = {"username": "bot", "version": 2, "password": "correct house"}
+    assert bot.asks(wrong) == [told | {"error": "That is not the password of bot."}]
+    assert bot.asks({"username": "bot", "password": "x"}) == [told]
+    nobody = {"username": "ada", "version": 2, "password": "x"}
+    assert bot.asks(nobody) == [told | {"error": "There is no account ada; /register makes one."}]
+    assert bot.asks({"username": "bot"}) == [{"isConnected": False, "errorCode": 1}]
+    right = wrong | {"password": "correct horse"}
+    assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
+    found = building.chat.people.find("bot")
+    assert found is not None
+    assert found.account == "bot"
+    also = Program(building)
+    assert also.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
+    assert len(found.sessions) == 2
+
+
+def test_a_program_does_not_take_the_place_of_an_owner_who_has_lost_their_connection(
+    building: Building,
+) -> None:
+    ada = building.enters("ada")
+    ada.sends(b"/register correct horse\n/join attic\n"), ada.gets(), ada.goes()
+    bot = Program(building)
+    right = {"username": "ada", "version": 2, "password": "correct horse"}
+    assert bot.asks(right) == [{"isConnected": True, "errorCode": -1, "room": "lobby"}]
+    back = building.connects()
+    back.waits(), back.sends(b"/login ada correct horse\n")
+    assert b"-- Welcome back, ada.\r\n" in back.gets()
+
+
+def test_a_program_that_guesses_is_slowed(building: Building) -> None:
+    person = building.connects("203.0.113.1")
+    person.waits(), person.sends(b"/nick bot\n/register correct horse\n"), person.gets()
+    bot = Program(building)
+    wrong = {"username": "bot", "version": 2, "password": "x"}
+    assert [answer["errorCode"] for answer in bot.asks(*[wrong] * 5)] == [16, 16, 16, 14, 14]
+
+
+def test_a_version_that_is_none_is_refused_as_a_name_would_be(building: Building) -> None:
+    bot = Program(building)
+    assert bot.asks({"username": "bot", "version": 3}) == [{"isConnected": False, "errorCode": 7}]
+
+
+@pytest.mark.parametrize(("version", "ended"), [(1, False), (2, True)])
+def test_a_bot_that_missed_something_is_told_and_disconnected(
+    building: Building, version: int, ended: bool
+) -> None:
+    bob, ada = building.enters("bob"), Program(building, "ada", version)
+    ada.wire.transport.fills()
+    for number in range(LOG_EVENTS + 200):
+        bob.sends(b"%d\n" % number), building.turn()
+    ada.wire.transport.drains()
+    told = ada.gets()
+    assert "missed" in str(told[-1] if ended else told)
+    assert ada.wire.closed is ended
+    if ended:
+        assert (told[-1]["event"], told[-1]["room"]) == ("missed", "lobby")
+    else:
+        assert told[-1]["message"] == str(LOG_EVENTS + 199)
+    bob.sends(b"one more\n"), building.turn()
+
+
+def test_a_room_with_a_key_is_joined_with_it(building: Building) -> None:
+    owner, bot = building.enters("owner"), Program(building, "bot", version=2)
+    owner.sends(b"/join attic\n/room key open sesame\n"), owner.gets()
+    assert bot.asks({"join": "attic", "id": 1}) == [
+        {"error": "attic needs a key: /join attic KEY.", "errorCode": 13, "id": 1}
+    ]
+    assert bot.asks({"join": "attic", "key": "barley"}) == [
+        {"error": "That is not the key of attic.", "errorCode": 13}
+    ]
+    assert bot.asks({"join": "attic", "key": 7})[0]["errorCode"] == 7
+    assert bot.asks({"join": "attic", "key": "open sesame"}) == [
+        {"ok": True, "room": "attic", "topic": ""}
+    ]
+
+
+def test_who_is_banned_or_disconnected_is_told_in_typed_events_or_in_messages(
+    building: Building,
+) -> None:
+    root = building.enters("root")
+    person = building.chat.people.find("root")
+    assert person is not None
+    person.operator = True
+    first, bot = Program(building, "ada"), Program(building, "bot", version=2)
+    root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.gets()
+    time = bot.gets()
+    events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
+    assert events == [
+        {"event": "announced", "by": "root", "message": "tea"},
+        {
+            "event": "muted",
+            "nick": "bot",
+            "by": "root",
+            "muted": True,
+            "reason": "caps",
+            "room": "lobby",
+        },
+        {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
+    ]
+    assert all("until" in each for each in time[1:])
+    assert [each["message"] for each in first.gets()] == [
+        "User has connected",
+        "tea",
+        "bot was banned",
+    ]
+    root.sends(b"/server kick ada\n/server ban bot\n")
+    assert first.gets() == [
+        {"message": "You were kicked from this server.", "sender": "root", "dm": None}
+    ]
+    [told] = bot.gets()
+    assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
+    assert first.wire.closed
+    assert bot.wire.closed
+
+
+def test_programs_are_told_of_each_of_many_who_come_at_once(building: Building) -> None:
+    bot, netcat = Program(building, "bot", version=2), building.enters("ada")
+    bot.gets()
+    for number in range(9):
+        Program(building).sends({"username": f"p{number}"})
+    assert [event.get("nick") for event in bot.gets()] == [f"p{number}" for number in range(9)]
+    assert netcat.gets() == b"-- 9 people joined lobby\r\n"

@@ -1,0 +1,332 @@
+"""The socket assignment's clients: what each is sent, line by line, and what nobody is sent."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat.limits import Flood
+from chatd.transport.conversation.program import REQUESTS
+from tests.support.wires import Building, Wire
+
+
+class Client:
+    """One client of the assignment."""
+
+    def __init__(self, building: Building, nick: str) -> None:
+        self.wire: Wire = building.connects()
+        self.nick = nick
+        self.refs: dict[str, tuple[int, int]] = {}
+
+    def gets(self) -> str:
+        return self.wire.gets().decode()
+
+    def joins(self, room: str) -> str:
+        """Join; the answer without its JOIN_ID, and what follows it."""
+        self.wire.sends(
+            f"JOIN_CHATROOM: {room}\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode()
+        )
+        answer = self.gets()
+        found = re.search(r"ROOM_REF: (\d+)\nJOIN_ID: (\d+)\n", answer)
+        if found is not None:
+            self.refs[room] = (int(found[1]), int(found[2]))
+            answer = answer.replace(found[2], "ID", 1)
+        return answer
+
+    def leaves(self, room: str) -> None:
+        ref, join_id = self.refs[room]
+        self.wire.sends(
+            f"LEAVE_CHATROOM: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: {self.nick}\n".encode()
+        )
+
+    def says(self, room: str, text: str) -> None:
+        ref, join_id = self.refs[room]
+        self.wire.sends(
+            f"CHAT: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: {self.nick}\n"
+            f"MESSAGE: {text}\n\n".encode()
+        )
+
+    def disconnects(self) -> None:
+        self.wire.sends(f"DISCONNECT: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode())
+
+
+def joined(room: str, ref: int) -> str:
+    return (
+        f"JOINED_CHATROOM: {room}\nSERVER_IP: 10.0.0.1\nPORT: 12345\nROOM_REF: {ref}\nJOIN_ID: ID\n"
+    )
+
+
+def chat(ref: int, nick: str, text: str) -> str:
+    return f"CHAT: {ref}\nCLIENT_NAME: {nick}\nMESSAGE: {text}\n\n"
+
+
+def came(ref: int, nick: str) -> str:
+    return chat(ref, nick, f"{nick} has joined this chatroom.")
+
+
+def went(ref: int, nick: str) -> str:
+    return chat(ref, nick, f"{nick} has left this chatroom.")
+
+
+@pytest.fixture
+def building() -> Building:
+    return Building()
+
+
+def test_helo_is_answered_with_the_address_that_was_reached(building: Building) -> None:
+    wire = building.connects()
+    wire.sends(b"HELO there\n")
+    assert wire.gets() == b"HELO there\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
+
+
+def test_behind_a_proxy_it_is_the_address_that_the_proxy_was_reached_at() -> None:
+    wire = Building(proxies=("10.0.0.0/8",)).connects("10.1.2.3")
+    wire.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\nHELO there\n")
+    assert wire.gets() == b"HELO there\nIP:192.0.2.9\nPort:1134\nStudentID:0\n"
+
+
+def test_a_long_conversation_of_four_in_two_rooms(building: Building) -> None:
+    ann, bob, cy, dee = (Client(building, nick) for nick in ("ann", "bob", "cy", "dee"))
+    everyone = (ann, bob, cy, dee)
+    assert ann.joins("one") == joined("one", 2) + came(2, "ann")
+    assert bob.joins("one") == joined("one", 2) + came(2, "bob")
+    assert ann.gets() == came(2, "bob")
+    assert cy.joins("two") == joined("two", 3) + came(3, "cy")
+    assert dee.joins("two") == joined("two", 3) + came(3, "dee")
+    assert ann.joins("two") == joined("two", 3) + came(3, "ann")
+    assert [each.gets() for each in everyone] == [
+        "",
+        "",
+        came(3, "dee") + came(3, "ann"),
+        came(3, "ann"),
+    ]
+    ann.says("one", "hello one"), ann.says("two", "hello two"), cy.says("two", "hi")
+    one, two, hi = chat(2, "ann", "hello one"), chat(3, "ann", "hello two"), chat(3, "cy", "hi")
+    assert [each.gets() for each in everyone] == [one + two + hi, one, two + hi, two + hi]
+    assert ann.joins("two") == joined("two", 3), "joining twice announces nothing"
+    ann.leaves("two")
+    left = f"LEFT_CHATROOM: 3\nJOIN_ID: {ann.refs['two'][1]}\n"
+    assert [each.gets() for each in everyone] == [
+        left + went(3, "ann"),
+        "",
+        went(3, "ann"),
+        went(3, "ann"),
+    ]
+    ann.leaves("two")
+    assert [each.gets() for each in everyone] == [left, "", "", ""]
+    ann.says("two", "still here?")
+    assert ann.gets().startswith("ERROR_CODE: 6\nERROR_DESCRIPTION: ")
+    assert ann.joins("two") == joined("two", 3) + came(3, "ann")
+    for each in everyone:
+        each.gets()
+    ann.disconnects()
+    assert [each.gets() for each in everyone] == [
+        went(2, "ann") + went(3, "ann"),
+        went(2, "ann"),
+        went(3, "ann"),
+        went(3, "ann"),
+    ]
+    assert ann.wire.closed
+    ann.wire.goes()
+    again = Client(building, "ann")
+    assert again.joins("one") == joined("one", 2) + came(2, "ann")
+    assert [each.gets() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
+
+
+def test_who_shares_two_rooms_is_shown_each_departure_in_each(building: Building) -> None:
+    ann, bob = Client(building, "ann"), Client(building, "bob")
+    for each in (ann, bob):
+        each.joins("one"), each.joins("two")
+    ann.gets(), bob.gets()
+    ann.disconnects()
+    assert bob.gets() == went(2, "ann") + went(3, "ann")
+
+
+def test_the_rooms_and_people_are_those_of_everyone(building: Building) -> None:
+    bob, ann = building.enters("bob"), Client(building, "ann")
+    bob.gets(), ann.joins("lobby")
+    assert bob.gets() == b"-- ann joined lobby\r\n"
+    bob.sends(b"hello\n/me waves\n/dm ann psst\n/nick rob\n")
+    assert ann.gets() == (
+        chat(1, "bob", "hello")
+        + chat(1, "bob", "* bob waves")
+        + chat(1, "bob", "(private) psst")
+        + chat(1, "bob", "bob is now known as rob.")
+    )
+    bob.gets()
+    ann.says("lobby", "two\nlines")
+    assert bob.gets() == b"ann: two\r\n    lines\r\n"
+    assert Client(building, "rob").joins("lobby").startswith("ERROR_CODE: 10\n")
+
+
+def test_the_connection_is_the_identity_whatever_join_id_it_sends(building: Building) -> None:
+    ann, bob = Client(building, "ann"), Client(building, "bob")
+    ann.joins("one"), bob.joins("one")
+    ann.gets(), bob.gets()
+    bob.refs["one"] = ann.refs["one"]
+    bob.says("one", "hello")
+    assert ann.gets() == chat(2, "bob", "hello")
+
+
+def test_on_another_connection_join_id_and_name_have_to_belong_together(
+    building: Building,
+) -> None:
+    ann, eve = Client(building, "ann"), Client(building, "eve")
+    ann.joins("one"), ann.gets()
+    eve.refs["one"] = ann.refs["one"]
+    eve.says("one", "hello")
+    assert eve.gets().startswith("ERROR_CODE: 7\n")
+    eve.nick = "ann"
+    eve.says("one", "hello")
+    assert ann.gets() == chat(2, "ann", "hello")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (b"KILL_SERVICE\n", 11),
+        (b"CHAT: 99\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 5),
+        (b"CHAT: x\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n", 2),
+        (b"JOIN_CHATROOM: a:b\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann\n", 8),
+        (b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: a:b\n", 9),
+    ],
+)
+def test_what_cannot_be_met_is_an_error_and_the_connection_goes_on(
+    building: Building, sent: bytes, code: int
+) -> None:
+    wire = building.connects()
+    wire.sends(b"HELO x\n"), wire.gets()
+    wire.sends(sent)
+    assert wire.gets().startswith(b"ERROR_CODE: %d\nERROR_DESCRIPTION: " % code)
+    wire.sends(b"ANYTHING 5828d335af7cc\nHELO again\n")
+    assert wire.gets().startswith(b"HELO again\n")
+
+
+def test_a_request_without_its_last_newline_counts_after_a_silence_or_at_the_end() -> None:
+    building = Building()
+    request = b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann"
+    ann = building.connects()
+    ann.sends(request)
+    assert ann.gets() == b""
+    building.clock.advance(0.3)
+    assert ann.gets().startswith(b"JOINED_CHATROOM: one\n")
+    bob = building.connects()
+    bob.sends(request.replace(b"ann", b"bob")), bob.ends()
+    assert bob.gets().startswith(b"JOINED_CHATROOM: one\n")
+    assert bob.closed
+
+
+@given(st.integers(1, 150))
+def test_a_conversation_cut_anywhere_is_the_same(cut: int) -> None:
+    building = Building()
+    wire = building.connects()
+    sent = (
+        b"HELO x\nJOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann\n"
+        b"CHAT: 2\nJOIN_ID: 1\nCLIENT_NAME: ann\nMESSAGE: hi\n\n"
+        b"DISCONNECT: 0\nPORT: 0\nCLIENT_NAME: ann\n"
+    )
+    wire.sends(sent[:cut]), wire.sends(sent[cut:])
+    answer = re.sub(r"JOIN_ID: \d+", "JOIN_ID: ID", wire.gets().decode())
+    assert answer == (
+        "HELO x\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
+        + joined("one", 2)
+        + came(2, "ann")
+        + went(2, "ann")
+    ).replace(went(2, "ann"), chat(2, "ann", "hi") + went(2, "ann"))
+
+
+def test_requests_that_come_too_fast_wait_and_none_is_lost() -> None:
+    building = Building(flood=Flood(2, 1))
+    wire = building.connects()
+    wire.sends(b"".join(b"HELO %d\n" % n for n in range(4)))
+    assert wire.gets().count(b"HELO") == 2
+    building.clock.pump([1, 1])
+    assert wire.gets().count(b"HELO") == 2
+
+
+def test_names_with_blanks_are_joined_up_and_the_room_is_answered_as_it_was_asked_for(
+    building: Building,
+) -> None:
+    bob, john = building.enters("bob"), Client(building, "John Smith")
+    assert john.joins("Distributed Systems") == joined("Distributed Systems", 2) + came(
+        2, "John_Smith"
+    )
+    bob.sends(b"/join Distributed_Systems\n"), bob.gets(), john.gets()
+    john.says("Distributed Systems", "hello")
+    assert bob.gets() == b"John_Smith: hello\r\n"
+    assert john.gets() == chat(2, "John_Smith", "hello")
+    other = Client(building, "eve")
+    other.joins("lobby"), other.gets()
+    other.refs["attic"], other.nick = john.refs["Distributed Systems"], "John Smith"
+    other.says("attic", "for John")
+    assert bob.gets().endswith(b"John_Smith: for John\r\n")
+
+
+def test_while_the_server_does_not_read_there_is_no_silence() -> None:
+    building = Building(flood=Flood(10, 100))
+    bob, ann = building.enters("bob"), Client(building, "ann")
+    ann.joins("lobby"), bob.gets()
+    ref, join_id = ann.refs["lobby"]
+    head = f"CHAT: {ref}\nJOIN_ID: {join_id}\nCLIENT_NAME: ann\nMESSAGE: ".encode()
+    ann.wire.sends((head + b"x\n\n") * (REQUESTS + 50) + head + b"the first half and ")
+    assert ann.wire.transport.paused
+    building.clock.pump([0.1] * 4)
+    while ann.wire.transport.paused:
+        building.clock.advance(0.01)
+    ann.wire.sends(b"the second\n\n")
+    building.clock.pump([0.1] * 10)
+    assert bob.gets().endswith(b"ann: the first half and the second\r\n")
+
+
+def test_who_could_not_join_has_no_name_yet(building: Building) -> None:
+    ann = Client(building, "dora")
+    assert ann.joins("!!!").startswith("ERROR_CODE: 8\n")
+    assert len(building.chat.people) == 0
+    ann.nick = "dora2"
+    assert ann.joins("one") == joined("one", 2) + came(2, "dora2")
+
+
+def test_a_name_is_compared_as_names_are(building: Building) -> None:
+    ann, eve = Client(building, "\u00c9lodie"), Client(building, "eve")
+    ann.joins("one"), ann.gets()
+    eve.refs["one"], eve.nick = ann.refs["one"], "E\u0301lodie"
+    eve.says("one", "hello")
+    assert ann.gets() == chat(2, "\u00c9lodie", "hello")
+
+
+def test_who_goes_leaves_nothing_behind(building: Building) -> None:
+    ann = Client(building, "ann")
+    ann.joins("one"), ann.wire.goes()
+    building.clock.advance(60)
+    assert len(building.chat.people) == 0
+    assert list(building.chat.rooms) == ["lobby"]
+    assert building.clock.getDelayedCalls() == []
+
+
+def test_a_room_with_a_key_and_bans_have_words_of_their_own() -> None:
+    building = Building()
+    root, ada = building.enters("root"), Client(building, "ada")
+    person = building.chat.people.find("root")
+    assert person is not None
+    person.operator = True
+    root.sends(b"/join hall\n/join attic\n/room key sesame\n")
+    assert ada.joins("attic") == (
+        "ERROR_CODE: 11\n"
+        "ERROR_DESCRIPTION: That room needs a key, which this protocol cannot give.\n"
+    )
+    ada.joins("hall")
+    root.sends(b"/server say tea\n/focus hall\n/ban ada 1h spam\n")
+    ref = ada.refs["hall"][0]
+    assert ada.gets() == (
+        f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: (to everyone) tea\n\n"
+        f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: You were banned from this chatroom.\n\n"
+    )
+    assert ada.joins("hall") == (
+        "ERROR_CODE: 11\nERROR_DESCRIPTION: You are banned from hall for another 1 hour (spam).\n"
+    )
+    assert not ada.wire.closed
+    root.sends(b"/server kick ada\n")
+    told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server.\n"
+    assert ada.gets() == told
+    assert ada.wire.closed

@@ -1,0 +1,422 @@
+"""The way in for telnets: what real clients answer, and what they are shown then."""
+
+import re
+
+import pytest
+
+from chatd.transport.gate.gate import SILENCE_SECONDS
+from chatd.transport.telnet import SETTLE_SECONDS
+from chatd.wire.telnet.codec import PROBE
+from tests.support.displays import TIPS, Display
+from tests.support.wires import Building, Wire
+
+IAC, DONT, DO, WONT, WILL, SB, SE, IP, EOF, AYT = 255, 254, 253, 252, 251, 250, 240, 244, 236, 246
+BINARY, ECHO, SGA, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, ENVIRON, STATUS = (
+    0, 1, 3, 24, 31, 32, 33, 34, 39, 5,
+)  # fmt: skip
+
+#: Anything that telnet says beside the text.
+COMMANDS = re.compile(rb"\xff(?:[\xfb-\xfe].|\xfa.*?\xff\xf0|[\xec-\xf9])", re.DOTALL)
+
+GREETING = "-- You are guest1 in lobby, alone so far; /help says what you can do."
+#: What is on the screen of a terminal.
+GREETED = [GREETING, *TIPS]
+
+
+def says(verb: int, *options: int) -> bytes:
+    """WILL, WONT, DO or DONT, of each option."""
+    return b"".join(bytes((IAC, verb, option)) for option in options)
+
+
+def window(columns: int, rows: int) -> bytes:
+    """A window's size, its 255s twice."""
+    size = (columns.to_bytes(2, "big") + rows.to_bytes(2, "big")).replace(b"\xff", b"\xff\xff")
+    return bytes((IAC, SB, NAWS)) + size + bytes((IAC, SE))
+
+
+def name(terminal: bytes) -> bytes:
+    """A terminal's name."""
+    return bytes((IAC, SB, TTYPE, 0)) + terminal + bytes((IAC, SE))
+
+
+ALL_EIGHT_BITS = says(DO, BINARY) + says(WILL, BINARY)
+LETS_US_ECHO = says(DO, ECHO, SGA) + says(WILL, SGA)
+
+#: What clients say of themselves, before and after they are asked for their terminal's name.
+INETUTILS = (
+    says(WILL, TTYPE, NAWS) + window(80, 24) + LETS_US_ECHO + ALL_EIGHT_BITS,
+    name(b"XTERM-256COLOR") * 2,
+)
+NETKIT = (
+    says(WILL, TTYPE) + says(WILL, NAWS) + window(80, 24) + LETS_US_ECHO + ALL_EIGHT_BITS,
+    name(b"xterm-256color"),
+)
+#: On its own port netkit's speaks first, and of much that we do not.
+NETKIT_FIRST = (
+    says(DO, SGA) + says(WILL, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, ENVIRON) + says(DO, STATUS)
+    + window(80, 24) + says(DO, ECHO) + says(WILL, SGA) + ALL_EIGHT_BITS,
+    name(b"xterm"),
+)  # fmt: skip
+PLINK = (
+    says(WILL, NAWS, TSPEED, TTYPE, ENVIRON) + says(DO, ECHO) + says(WILL, SGA) + says(DO, SGA)
+    + window(80, 24) + ALL_EIGHT_BITS,
+    name(b"XTERM") * 2,
+)  # fmt: skip
+TINTIN = (
+    says(WILL, TTYPE, NAWS) + window(80, 24) + LETS_US_ECHO + ALL_EIGHT_BITS,
+    name(b"TINTIN++") + name(b"xterm") + name(b"MTTS 2831") * 2,
+)
+CLIENTS = {
+    "inetutils": INETUTILS,
+    "netkit": NETKIT,
+    "netkit first": NETKIT_FIRST,
+    "plink": PLINK,
+    "tt++": TINTIN,
+}
+REFUSES_ALL = says(WONT, TTYPE, NAWS, SGA, BINARY) + says(DONT, ECHO, SGA, BINARY)
+
+
+class Telnet:
+    """Somebody with a telnet, and what they see."""
+
+    def __init__(self, wire: Wire, columns: int = 80, rows: int = 24) -> None:
+        self.wire = wire
+        self.display = Display(columns, rows)
+        self.text = b""
+        self.commands = b""
+
+    def sends(self, *data: bytes) -> None:
+        """Send pieces, each read for itself."""
+        for piece in data:
+            self.wire.sends(piece)
+
+    def gets(self) -> bytes:
+        """What was sent since the last time but for telnet's own; it is shown as well."""
+        data = self.wire.gets()
+        self.commands += b"".join(COMMANDS.findall(data))
+        text = COMMANDS.sub(b"", data)
+        assert b"\xff" not in text
+        self.text += text
+        self.display.takes(text)
+        return text
+
+    def sees(self) -> list[str]:
+        """The rows of the screen."""
+        self.gets()
+        return self.display.lines
+
+    def settles(self) -> None:
+        """Let the time pass that a client has to answer."""
+        self.wire.building.clock.advance(SETTLE_SECONDS)
+
+
+def comes(client: tuple[bytes, bytes], building: Building | None = None) -> Telnet:
+    """Somebody with this client comes to a port for telnet."""
+    telnet = Telnet((building or Building("telnet")).connects())
+    telnet.sends(*client)
+    return telnet
+
+
+def netcat(building: Building) -> Wire:
+    """Somebody who reads plain lines, on the same port."""
+    wire = building.connects("192.0.2.9")
+    building.clock.advance(SETTLE_SECONDS)
+    wire.sends(b"/nick bob\n")
+    wire.gets()
+    return wire
+
+
+# Clients that let us draw -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+def test_a_telnet_is_greeted_as_soon_as_it_has_answered_and_has_a_prompt(
+    client: tuple[bytes, bytes],
+) -> None:
+    telnet = comes(client)
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+    assert telnet.display.cursor == (8, len(GREETED))
+    telnet.sends(b"h", b"i")
+    assert telnet.gets() == b"hi"
+    telnet.sends(b"\r\0")
+    assert telnet.sees() == [*GREETED, "guest1: hi", "[lobby]"]
+    telnet.settles()
+    assert telnet.gets() == b""
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+def test_a_telnet_that_waits_to_be_spoken_to_is_found_on_the_one_port(
+    client: tuple[bytes, bytes],
+) -> None:
+    building = Building()
+    telnet = Telnet(building.connects())
+    building.clock.advance(SILENCE_SECONDS)
+    assert telnet.gets() == COMMANDS.sub(b"", PROBE)
+    telnet.sends(says(WILL, TTYPE), *client)
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+    assert telnet.commands.count(bytes((IAC, DO, TTYPE))) == 1
+    telnet.sends(b"hi\r\n")
+    assert telnet.sees() == [*GREETED, "guest1: hi", "[lobby]"]
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+def test_a_telnet_that_speaks_first_is_found_on_the_one_port(client: tuple[bytes, bytes]) -> None:
+    telnet = comes(client, Building())
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+    assert PROBE[3:] not in telnet.text
+
+
+@pytest.mark.parametrize("declared", ["telnet", None])
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
+def test_however_a_conversation_is_cut_it_is_the_same(
+    client: tuple[bytes, bytes], declared: str | None
+) -> None:
+    sent = b"".join(client) + b"hal" + window(60, 20) + "lo 日\x7f本\r\0".encode() + b"\r\nbye\r\n"
+    seen = []
+    for cut in range(1, len(sent) + 1):
+        telnet = comes((sent[:cut], sent[cut:]), Building(declared))
+        seen.append((telnet.sees(), telnet.display.cursor))
+    screen = [*GREETED, "guest1: hallo 本", "guest1: bye", "[lobby]"]
+    assert seen == [(screen, (8, len(screen) - 1))] * len(sent)
+
+
+def test_a_conversation_byte_by_byte_is_the_same() -> None:
+    sent = b"".join(INETUTILS) + "hállo\r\0".encode()
+    telnet = Telnet(Building("telnet").connects())
+    telnet.sends(*(sent[at : at + 1] for at in range(len(sent))))
+    assert telnet.sees() == [*GREETED, "guest1: hállo", "[lobby]"]
+
+
+def test_a_telnet_that_gives_no_name_is_greeted_once_it_has_had_its_time() -> None:
+    telnet = comes((says(WONT, TTYPE) + LETS_US_ECHO, b""))
+    assert telnet.gets() == b""
+    telnet.settles()
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+
+
+def test_a_name_without_colours_takes_them_away() -> None:
+    assert b"\x1b[38;5;" in (colourful := comes(INETUTILS)).gets() + colourful.text
+    telnet = comes((INETUTILS[0], name(b"VT100")))
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+    assert b"\x1b[38;5;" not in telnet.text
+
+
+def test_a_name_that_comes_late_still_counts() -> None:
+    telnet = comes((INETUTILS[0], b""))
+    telnet.settles()
+    assert b"\x1b[36m[lobby]" in telnet.gets()
+    telnet.sends(name(b"xterm-256color"))
+    assert b"\x1b[38;5;67m[lobby]" in telnet.gets()
+    telnet.sends(name(b"vt220"))
+    telnet.sends(b"hi\r\0")
+    assert not re.search(rb"\x1b\[[0-9;]*m", telnet.gets())
+
+
+@pytest.mark.parametrize("terminal", [b"dumb", b"DUMB", b"unknown", b"network"])
+def test_a_terminal_that_knows_no_sequences_is_sent_none(terminal: bytes) -> None:
+    telnet = comes((INETUTILS[0], name(terminal)))
+    telnet.sends(b"hi\x7f\r\0")
+    telnet.gets()
+    assert b"\x1b" not in telnet.text
+
+
+# Windows ------------------------------------------------------------------------------------------
+
+
+def test_a_line_is_wrapped_as_wide_as_the_window_is() -> None:
+    building = Building("telnet")
+    telnet = Telnet(building.connects(), 40, 10)
+    telnet.sends(INETUTILS[0].replace(window(80, 24), window(40, 10)), INETUTILS[1])
+    telnet.sends(b"x" * 40)
+    assert telnet.sees()[-2:] == ["[lobby] " + "x" * 32, "x" * 8]
+
+
+def test_a_window_that_changes_while_one_types_draws_the_line_anew() -> None:
+    telnet = comes(INETUTILS)
+    telnet.sends(b"x" * 40)
+    telnet.gets()
+    telnet.display.screen.resize(24, 100)
+    telnet.sends(window(100, 24) + b"y" * 50)
+    assert telnet.sees() == [*GREETED, "[lobby] " + "x" * 40 + "y" * 50]
+    telnet.sends(window(100, 24))
+    assert telnet.gets() == b""
+
+
+def test_a_window_of_255_columns_is_one() -> None:
+    telnet = Telnet(Building("telnet").connects(), 255, 24)
+    telnet.sends(INETUTILS[0].replace(window(80, 24), window(255, 24)), INETUTILS[1])
+    telnet.sends(b"x" * 250)
+    assert telnet.sees()[len(GREETED) :] == ["[lobby] " + "x" * 247, "xxx"]
+
+
+# Clients that do not ------------------------------------------------------------------------------
+
+
+def test_a_client_that_answers_nothing_is_greeted_in_the_end_and_has_lines() -> None:
+    building = Building("telnet")
+    telnet = Telnet(building.connects())
+    assert telnet.gets() == b""
+    building.clock.advance(SETTLE_SECONDS * 0.99)
+    assert telnet.gets() == b""
+    building.clock.advance(SETTLE_SECONDS * 0.01)
+    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    bob = netcat(building)
+    telnet.gets()
+    telnet.sends(b"hel", b"lo\r\n")
+    assert telnet.gets() == b"", "it has its own echo"
+    assert bob.gets() == b"guest1: hello\r\n"
+
+
+def test_a_client_that_speaks_is_greeted_at_once() -> None:
+    telnet = Telnet(Building("telnet").connects())
+    telnet.sends(b"h")
+    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    telnet.settles()
+    assert telnet.gets() == b""
+
+
+def test_a_client_that_refuses_everything_has_lines_and_its_own_echo() -> None:
+    building = Building("telnet")
+    telnet = Telnet(building.connects())
+    telnet.sends(REFUSES_ALL)
+    telnet.settles()
+    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    asked = telnet.commands
+    bob = netcat(building)
+    telnet.gets()
+    telnet.sends(b"hello\r\nyou\n", b"there\r\0")
+    assert telnet.gets() == b""
+    assert bob.gets() == b"guest1: hello\r\nguest1: you\r\nguest1: there\r\n"
+    assert telnet.commands == asked, "nobody is asked twice"
+
+
+def test_a_client_that_lets_us_echo_but_keeps_its_lines_gets_its_echo_back() -> None:
+    telnet = Telnet(Building("telnet").connects())
+    telnet.sends(says(DO, ECHO) + says(DONT, SGA))
+    telnet.settles()
+    telnet.sends(b"hello\r\n")
+    assert telnet.gets().decode() == f"{GREETING}\r\n"
+    assert telnet.commands.endswith(bytes((IAC, WONT, ECHO)))
+
+
+def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+    building = Building("telnet")
+    telnet = Telnet(building.connects())
+    telnet.settles()
+    bob = netcat(building)
+    telnet.gets()
+    telnet.sends(b"x" * 5000 + b"\r\nnext\r\n")
+    assert telnet.gets().startswith(b"-- That line was too long;")
+    assert bob.gets() == b"guest1: " + b"x" * 4096 + b"\r\nguest1: next\r\n"
+
+
+# Clients that change their mind -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("declared", ["line", None])
+def test_who_turns_out_to_be_a_telnet_goes_on_where_they_were(declared: str | None) -> None:
+    building = Building(declared)
+    telnet = Telnet(building.connects())
+    bob = building.connects("192.0.2.9")
+    building.clock.advance(1), building.clock.advance(1)
+    bob.sends(b"/nick bob\n"), bob.gets()
+    telnet.gets()
+    telnet.sends(b"hel", *INETUTILS)
+    assert telnet.sees()[-1] == "[lobby] hel"
+    telnet.sends(b"lo\r\0")
+    assert telnet.sees()[-2:] == ["guest1: hello", "[lobby]"]
+    assert bob.gets() == b"guest1: hello\r\n"
+
+
+def test_who_takes_their_lines_back_has_no_prompt_any_more() -> None:
+    building = Building("telnet")
+    telnet = comes(INETUTILS, building)
+    telnet.gets()
+    telnet.sends(says(DONT, ECHO) + says(DONT, SGA))
+    assert telnet.sees() == GREETED
+    bob = netcat(building)
+    telnet.gets()
+    telnet.sends(b"hello\r\n"), bob.sends(b"hi\n")
+    assert telnet.gets() == b"bob: hi\r\n"
+    telnet.sends(says(DO, ECHO, SGA))
+    assert telnet.sees()[-2:] == ["bob: hi", "[lobby]"]
+
+
+def test_who_takes_their_lines_back_while_they_type_loses_nothing() -> None:
+    building = Building("telnet")
+    telnet = comes(INETUTILS, building)
+    bob = netcat(building)
+    telnet.sends(b"hel", says(DONT, ECHO), b"lo\r\n")
+    assert bob.gets() == b"guest1: hello\r\n"
+
+
+# Commands -----------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_that_comes_as_a_command_clears_the_line() -> None:
+    telnet = comes(INETUTILS)
+    telnet.sends(b"hal", bytes((IAC, IP)))
+    assert telnet.sees() == [*GREETED, "[lobby]"]
+    telnet.sends(bytes((IAC, IP)))
+    assert telnet.sees() == [*GREETED, "-- /quit or Ctrl-D leaves.", "[lobby]"]
+
+
+def test_ctrl_c_before_a_client_has_answered_gets_a_greeting() -> None:
+    telnet = Telnet(Building("telnet").connects())
+    telnet.sends(bytes((IAC, IP)))
+    assert telnet.gets().decode() == f"{GREETING}\r\n"
+
+
+@pytest.mark.parametrize("client", [INETUTILS, (REFUSES_ALL, b"")])
+def test_ctrl_d_that_comes_as_a_command_leaves(client: tuple[bytes, bytes]) -> None:
+    telnet = comes(client)
+    telnet.sends(bytes((IAC, EOF)))
+    assert telnet.sees()[-1] == "-- Goodbye."
+    assert telnet.wire.closed
+
+
+def test_are_you_there_is_answered() -> None:
+    telnet = comes((REFUSES_ALL, b""))
+    telnet.settles(), telnet.gets()
+    telnet.sends(bytes((IAC, AYT)))
+    assert telnet.gets() == b"[yes]\r\n"
+
+
+def test_are_you_there_is_answered_above_the_line_being_typed() -> None:
+    telnet = comes(INETUTILS)
+    telnet.sends(b"hal", bytes((IAC, AYT)))
+    assert telnet.sees()[-2:] == ["[yes]", "[lobby] hal"]
+
+
+# Ends ---------------------------------------------------------------------------------------------
+
+
+def test_text_without_a_line_end_counts_when_the_input_ends() -> None:
+    building = Building("telnet")
+    bob = netcat(building)
+    telnet = Telnet(building.connects())
+    telnet.sends(b"one\r\ntwo"), telnet.wire.ends()
+    assert bob.gets() == b"-- guest1 joined lobby\r\nguest1: one\r\nguest1: two\r\n"
+    assert telnet.wire.closed
+
+
+@pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
+def test_when_the_input_ends_the_connection_does(client: tuple[bytes, bytes]) -> None:
+    telnet = comes(client)
+    telnet.wire.ends()
+    greeted = GREETED if client[0] else [GREETING]
+    assert telnet.sees() == [*greeted, "-- Goodbye."]
+    assert telnet.wire.closed
+
+
+@pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
+def test_who_goes_at_any_moment_leaves_nothing_behind(client: tuple[bytes, bytes]) -> None:
+    sent = b"".join(client) + b"hi\x1b"
+    for cut in range(len(sent) + 1):
+        building = Building("telnet")
+        telnet = comes((sent[:cut], b""), building)
+        telnet.wire.goes()
+        building.clock.advance(60)
+        assert building.clock.getDelayedCalls() == []
+        assert len(building.chat.people) == 0
+        assert building.admission.here == 0
