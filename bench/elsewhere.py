@@ -22,7 +22,7 @@ A_ROOM = 10
 
 
 class Wire:
-    """`chatd.cluster.bus.Neighbours`: keeps what a chat says until it is delivered."""
+    """`chatd.cluster.bus.Bus`: keeps what a chat says until it is delivered."""
 
     copies = (0, 0)
 

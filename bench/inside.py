@@ -17,8 +17,8 @@ from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.model.preferences import THEMES, TIMES, Preferences
-from chatd.chat.model.session import ALIVE, Session, Trace
-from chatd.cluster.bus import Neighbours
+from chatd.chat.model.session import ALIVE, DeliveryReport, Session
+from chatd.cluster.bus import Bus
 from chatd.store.memory import MemoryStore
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
@@ -52,7 +52,7 @@ class TakesAll:
     def write(self, data: bytes) -> None:
         """Take it."""
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         return ALIVE
 
     def refocused(self) -> None:
@@ -76,7 +76,7 @@ class TakesAll:
 class Hall:
     """A chat, and turns that end when they are told to."""
 
-    def __init__(self, neighbours: Neighbours | None = None) -> None:
+    def __init__(self, neighbours: Bus | None = None) -> None:
         self._steps: list[Callable[[], None]] = []
         self.chat = Chat(
             MemoryStore(0),

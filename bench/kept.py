@@ -23,7 +23,7 @@ from bench.setting import Setting
 from bench.waiting import Counts, Turn, spans_row, timed, waited
 from chatd.chat.events import Said
 from chatd.chat.limits import FOUND_SHOWN
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.store import SqliteStore
 
 #: The servers that are compared, and their options.
@@ -124,31 +124,31 @@ class Large:
         """Ask for the last events of a room."""
         waited(self.store.before(self.chance.choice(self.rooms), None, _NEWEST))
 
-    def find(self, rooms: Sequence[str], make: Callable[[], Search]) -> int:
+    def find(self, rooms: Sequence[str], make: Callable[[], SearchQuery]) -> int:
         """Search; return how many were found for the first page."""
         return len(waited(self.store.search(rooms, make(), 0, FOUND_SHOWN + 1)))
 
-    def questions(self) -> dict[str, Callable[[], Search]]:
+    def questions(self) -> dict[str, Callable[[], SearchQuery]]:
         """What is searched for."""
         words, nicks, choice = self.words, self.nicks, self.chance.choice
         quiet, now = nicks[-100:], time.time()
         beginnings = [word for word in words if len(word) == 3][:5]
         common, rare = partial(choice, words[:5]), partial(choice, words[-5000:])
         return {
-            "a rare word": lambda: Search((rare(),)),
-            "a word in 1 of 100": lambda: Search((choice(words[80:120]),)),
-            "a common word": lambda: Search((common(),)),
-            "a common and a rare word": lambda: Search((common(), rare())),
-            "two common words": lambda: Search((words[0], choice(words[1:5]))),
-            "a common phrase": lambda: Search((f"{words[0]} {choice(words[1:5])}",)),
-            "three letters": lambda: Search((choice(beginnings),)),
-            "one letter": lambda: Search((choice("bdfghklmnprst"),)),
-            "a common word, from: who says little": lambda: Search((common(),), choice(quiet)),
-            "from: who says much": lambda: Search(author=choice(nicks[:5])),
-            "from: who says little": lambda: Search(author=choice(quiet)),
-            "from: nobody": lambda: Search(author="nobody"),
-            "since: yesterday": lambda: Search(since=now - 86400),
-            "until: long ago": lambda: Search(until=now - 10_000 * 86400),
+            "a rare word": lambda: SearchQuery((rare(),)),
+            "a word in 1 of 100": lambda: SearchQuery((choice(words[80:120]),)),
+            "a common word": lambda: SearchQuery((common(),)),
+            "a common and a rare word": lambda: SearchQuery((common(), rare())),
+            "two common words": lambda: SearchQuery((words[0], choice(words[1:5]))),
+            "a common phrase": lambda: SearchQuery((f"{words[0]} {choice(words[1:5])}",)),
+            "three letters": lambda: SearchQuery((choice(beginnings),)),
+            "one letter": lambda: SearchQuery((choice("bdfghklmnprst"),)),
+            "a common word, from: who says little": lambda: SearchQuery((common(),), choice(quiet)),
+            "from: who says much": lambda: SearchQuery(author=choice(nicks[:5])),
+            "from: who says little": lambda: SearchQuery(author=choice(quiet)),
+            "from: nobody": lambda: SearchQuery(author="nobody"),
+            "since: yesterday": lambda: SearchQuery(since=now - 86400),
+            "until: long ago": lambda: SearchQuery(until=now - 10_000 * 86400),
         }
 
 

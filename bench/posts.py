@@ -28,10 +28,10 @@ class Posts:
     """A store on a cluster, and what is posted to it."""
 
     def __init__(self, nats: Nats) -> None:
-        from chatd.store.nats.store import NatsStore, Where
+        from chatd.store.nats.store import NatsStore, Servers
 
         self.turn, self.counts = Turn(), Counts()
-        self.store = NatsStore(Where(tuple(nats.urls.split(","))), self.turn)
+        self.store = NatsStore(Servers(tuple(nats.urls.split(","))), self.turn)
         self.store.open(self.counts)
         self.store.begin()
         self._nats = nats

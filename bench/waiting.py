@@ -40,7 +40,7 @@ class Answer:
 
 
 class Turn:
-    """`chatd.store.threads.main_thread.Turn`: what the store's threads want done, done when it is waited for."""
+    """`chatd.store.threads.main_thread.MainThread`: what the store's threads want done, done when it is waited for."""
 
     def __init__(self) -> None:
         self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from chatd.chat.delivery.history import Archive
+from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting
-from chatd.chat.delivery.unacknowledged import Waiting
-from chatd.chat.entry.authentication import Logins
-from chatd.chat.entry.detached import Places
+from chatd.chat.delivery.unacknowledged import Unacknowledged
+from chatd.chat.entry.authentication import Authenticator
+from chatd.chat.entry.detached import DetachedSessions
 from chatd.chat.entry.entrance import Entrance, Visitor
-from chatd.chat.entry.nicks import Nicks
-from chatd.chat.entry.passwords import Checker, Hasher
+from chatd.chat.entry.nicks import NickRegistry
+from chatd.chat.entry.passwords import PasswordChecker, PasswordHasher
 from chatd.chat.events import (
     Joined,
     Left,
@@ -33,27 +33,27 @@ from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
 from chatd.chat.model.people import People, Person
 from chatd.chat.model.preferences import DEFAULT, Preferences
 from chatd.chat.model.room import Room
-from chatd.chat.model.session import Reader, Session
+from chatd.chat.model.session import Client, Session
 from chatd.chat.peers import Errand
 from chatd.chat.records.accounts import Accounts
-from chatd.chat.records.audit import Audit
-from chatd.chat.records.offline_messages import Mail
-from chatd.chat.records.persistent_rooms import Lasting
+from chatd.chat.records.audit import AuditLog
+from chatd.chat.records.offline_messages import OfflineMessages
+from chatd.chat.records.persistent_rooms import PersistentRooms
 from chatd.chat.records.profiles import Profiles
-from chatd.chat.records.server_access import Welcome
+from chatd.chat.records.server_access import ServerAccess
 from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import cut
-from chatd.cluster.bus import Neighbours
-from chatd.cluster.cluster import Elsewhere
-from chatd.cluster.migration import Moving
+from chatd.cluster.bus import Bus
+from chatd.cluster.cluster import Cluster
+from chatd.cluster.migration import Migration
 
 
 class Chat:
     """The chat of one server.
 
-    The arguments are those of `chatd.chat.delivery.posting.Posting`, `chatd.chat.entry.detached.Places` and
+    The arguments are those of `chatd.chat.delivery.posting.Posting`, `chatd.chat.entry.detached.DetachedSessions` and
     `chatd.chat.records.profiles.Profiles`.
     """
 
@@ -67,48 +67,48 @@ class Chat:
         incarnation: str = "0",
         make_token: Callable[[], str] | None = None,
         usual: Preferences = DEFAULT,
-        hasher: Hasher,
-        checker: Checker | None = None,
-        neighbours: Neighbours | None = None,
+        hasher: PasswordHasher,
+        checker: PasswordChecker | None = None,
+        neighbours: Bus | None = None,
     ) -> None:
         self.people = People()
         self.rooms: dict[str, Room] = {}
         self._store = store
-        self.archive = Archive(store)
+        self.archive = History(store)
         self._shouting = shouting
         self.rooms_made = 0
         self._incarnation = incarnation
         self.accounts = Accounts(store)
-        self.mail = Mail(store)
+        self.mail = OfflineMessages(store)
         self._schedule = schedule
-        self.nicks = Nicks(self.people, self.accounts, store, incarnation)
-        self.logins = Logins(self.people, self.accounts, hasher, checker)
-        self.places = Places(self.archive, make_token, is_dense=neighbours is None)
+        self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
+        self.logins = Authenticator(self.people, self.accounts, hasher, checker)
+        self.places = DetachedSessions(self.archive, make_token, is_dense=neighbours is None)
         self.profiles = Profiles(store, usual)
-        self.welcome = Welcome(store)
-        self.audit = Audit(store, incarnation if neighbours is not None else "")
+        self.welcome = ServerAccess(store)
+        self.audit = AuditLog(store, incarnation if neighbours is not None else "")
         self.opened: float | None = None
         self.entrance = Entrance(
             self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
         )
-        self.elsewhere = Elsewhere(self, neighbours, schedule, self._restored)
-        self.waiting = Waiting(self.people, schedule, is_shared=neighbours is not None)
+        self.elsewhere = Cluster(self, neighbours, schedule, self._restored)
+        self.waiting = Unacknowledged(self.people, schedule, is_shared=neighbours is not None)
         self.posting = Posting(
             store, schedule, incarnation, self.rooms, self.people, self.elsewhere, self.waiting
         )
-        self.moving = Moving(self, self.posting.heed)
+        self.moving = Migration(self, self.posting.heed)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
             self.entrance.tell_elsewhere = self.elsewhere.asking.tell_owner
         self.lobby = self._open_room(names.room(lobby), permanent=True)
-        self.lasting = Lasting(store, self.lobby, self._restored)
+        self.lasting = PersistentRooms(store, self.lobby, self._restored)
 
     # Coming and going -----------------------------------------------------------------------------
 
     async def enter(
         self,
         visitor: Visitor,
-        reader: Reader,
+        reader: Client,
         now: float,
         *,
         exactly: bool = False,

@@ -222,7 +222,7 @@ SLOW_SECONDS = 6 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class Flood:
+class Rate:
     """How fast one person may send: a burst of lines, then so many a second.
 
     IRC daemons allow 5 to 10 lines at once, then one every two seconds (RFC 1459, 8.10).
@@ -234,4 +234,4 @@ class Flood:
 
 #: New passwords from one address: a class that registers at once, then one in ten seconds.  Each
 #: takes the time of a check, and most are an account that stays.
-NEW_PASSWORDS = Flood(30, 0.1)
+NEW_PASSWORDS = Rate(30, 0.1)

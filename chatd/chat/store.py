@@ -1,7 +1,7 @@
 """What the chat asks of a store, in the chat's own words.
 
 A store gives the events of a room their order.  `post` never waits: what was posted comes back to
-the `Keeper`, in order, once it is kept, and only then was it *said*.  In memory that is at once.
+the `StoreObserver`, in order, once it is kept, and only then was it *said*.  In memory that is at once.
 Posting the same message id twice keeps it once.  Numbers rise within a room; an event that is not
 kept (`chatd.chat.events.KeptEvent` says which are) passes through in its place and carries
 the number of the last that was.  So does a `chatd.chat.events.Change`, but for what it does to an
@@ -15,10 +15,10 @@ from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from chatd.chat.events import KeptEvent, Refused, RoomEvent
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 
 
-class NotKeptError(Exception):
+class NotStoredError(Exception):
     """A record could not be kept; the argument is the reason, for people."""
 
 
@@ -27,7 +27,7 @@ def away() -> Refused:
     return Refused("away", "The cluster does not answer now; try again in a moment.")
 
 
-class Keeper(Protocol):
+class StoreObserver(Protocol):
     """Who is told what became of what was posted; called in the thread of the chat."""
 
     def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
@@ -49,7 +49,7 @@ class Store(Protocol):
     Rooms go by `chatd.chat.model.room.Room.id`, nicks by their keys.
     """
 
-    def open(self, keeper: Keeper) -> None:
+    def open(self, keeper: StoreObserver) -> None:
         """Begin, and tell this keeper from now on."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
@@ -87,7 +87,7 @@ class Store(Protocol):
         """
 
     async def search(
-        self, rooms: Sequence[str], search: Search, skip: int, count: int
+        self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in some rooms, with room and number, what was kept last first.
 

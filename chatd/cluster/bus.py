@@ -11,7 +11,7 @@ Hear = Callable[[str, str], None]
 Asked = Callable[[str, str], Awaitable[str]]
 
 
-class Neighbours(Protocol):
+class Bus(Protocol):
     """The way to the other servers; called, and calling back, in the thread of the chat.
 
     What one server tells arrives in its order, or not at all.

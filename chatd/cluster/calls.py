@@ -16,8 +16,8 @@ from chatd.cluster import handlers
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-    from chatd.cluster.bus import Neighbours
-    from chatd.cluster.cluster import Elsewhere
+    from chatd.cluster.bus import Bus
+    from chatd.cluster.cluster import Cluster
 
 State = dict[str, Any]
 
@@ -29,13 +29,13 @@ class _No(NamedTuple):
     sentence: str
 
 
-class Asking:
+class Calls:
     """Asks other servers, and does what they ask; ``elsewhere`` knows who has which number where.
 
     Without ``neighbours`` there is nobody to ask.
     """
 
-    def __init__(self, chat: Chat, elsewhere: Elsewhere, neighbours: Neighbours | None) -> None:
+    def __init__(self, chat: Chat, elsewhere: Cluster, neighbours: Bus | None) -> None:
         self._chat = chat
         self._elsewhere = elsewhere
         self._neighbours = neighbours

@@ -19,17 +19,17 @@ from chatd.chat.limits import (
     OUT_OF_TOUCH_SECONDS,
     SILENT_SECONDS,
 )
-from chatd.chat.model.client import Lines
+from chatd.chat.model.client import StreamRouter
 from chatd.chat.model.people import Person
 from chatd.chat.model.room import Room
 from chatd.chat.text.names import Name
 from chatd.cluster import records
-from chatd.cluster.bus import Neighbours
-from chatd.cluster.calls import Asking
+from chatd.cluster.bus import Bus
+from chatd.cluster.calls import Calls
 from chatd.cluster.replication.batches import message, portions
-from chatd.cluster.replication.local import PeopleTold
-from chatd.cluster.replication.remote import PeopleHeard, Server
-from chatd.cluster.replication.rooms import RoomsTold
+from chatd.cluster.replication.local import LocalPeople
+from chatd.cluster.replication.remote import RemotePeople, RemoteServer
+from chatd.cluster.replication.rooms import RoomReplicas
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 
-class Elsewhere:
+class Cluster:
     """The other servers; without ``neighbours`` there are none, and nothing is told.
 
     ``schedule`` runs a function at the end of the turn; ``open_room`` makes a room of a name and
@@ -49,7 +49,7 @@ class Elsewhere:
     def __init__(
         self,
         chat: Chat,
-        neighbours: Neighbours | None,
+        neighbours: Bus | None,
         schedule: Callable[[Callable[[], None]], object],
         open_room: Callable[[Name, str], Room],
     ) -> None:
@@ -57,17 +57,17 @@ class Elsewhere:
         self._neighbours = neighbours
         self._schedule = schedule
         self._count = 0
-        self._rooms = RoomsTold(chat, lambda: self.name)
-        self.heard = PeopleHeard(chat, self, self._rooms, open_room)
-        self.told = PeopleTold(chat, self.heard.uncover)
+        self._rooms = RoomReplicas(chat, lambda: self.name)
+        self.heard = RemotePeople(chat, self, self._rooms, open_room)
+        self.told = LocalPeople(chat, self.heard.uncover)
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
-        self.asking = Asking(chat, self, neighbours)
+        self.asking = Calls(chat, self, neighbours)
         chat.people.displaced = self._displace
         self._now = self._looked = 0.0
         self.renewed_at = 0.0
         self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
-        self.lines: Lines | None = None
+        self.lines: StreamRouter | None = None
         if neighbours is not None:
             neighbours.hear(self._heard, self._asked)
 
@@ -93,7 +93,7 @@ class Elsewhere:
 
     @property
     def copies(self) -> tuple[int, int]:
-        """As `chatd.cluster.bus.Neighbours.copies`."""
+        """As `chatd.cluster.bus.Bus.copies`."""
         return self._neighbours.copies if self._neighbours is not None else (0, 0)
 
     @property
@@ -228,7 +228,7 @@ class Elsewhere:
             return
         server = self.heard.servers.get(name)
         if server is None:
-            server = self.heard.servers[name] = Server(name, self._now)
+            server = self.heard.servers[name] = RemoteServer(name, self._now)
             if "first" not in said:
                 self.ask_again(name)
         server.heard = self._now
@@ -237,7 +237,7 @@ class Elsewhere:
         elif "n" in said:
             self._learn_next(server, said)
 
-    def _learn_next(self, server: Server, said: State) -> None:
+    def _learn_next(self, server: RemoteServer, said: State) -> None:
         """Learn what a server says after what it has said, or ask it for everything."""
         if server.told is None:
             if self._now - server.asked >= ASKED_AGAIN_SECONDS:
@@ -284,7 +284,7 @@ class Elsewhere:
             self.heard.servers[server].asked = self._now
         self._neighbours.tell_one(server, json.dumps({"again": 1}))
 
-    def _learn_everything(self, server: Server, said: State) -> None:
+    def _learn_everything(self, server: RemoteServer, said: State) -> None:
         server.called = str(said.get("called", ""))[:CALLED_LENGTH]
         if said["first"]:
             server.told, server.part = None, 0

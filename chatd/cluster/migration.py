@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.entry.detached import Place
+from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.event_rows import event_of, row
 from chatd.chat.events import (
     Announced,
@@ -49,7 +49,7 @@ class Proof:
     token: str = ""
 
 
-class Moving:
+class Migration:
     """Lets people come here from other servers, and go there.
 
     ``heed`` hears a room from now on if anybody here is in it, and else no more.  When this server
@@ -118,7 +118,7 @@ class Moving:
         if person is None:
             return
         state: State = {"number": number, "token": None, "ignored": [], "held": []}
-        place = Place(person, {})
+        place = DetachedSession(person, {})
         await self._settle(person, state, place, server)
         for room in tuple(person.rooms.values()):
             entries = await archive.last(room, RECALLED)
@@ -134,7 +134,9 @@ class Moving:
             elsewhere.heard.puts_in(person, elsewhere.heard.room(key, shown, ident), role)
         return {room.id: room for room in person.rooms.values()}
 
-    async def _settle(self, person: Person, state: State, place: Place, server: str) -> None:
+    async def _settle(
+        self, person: Person, state: State, place: DetachedSession, server: str
+    ) -> None:
         """Somebody who was elsewhere is here now, and has a place to which they may come."""
         chat = self._chat
         person.server = ""
@@ -187,7 +189,7 @@ class Moving:
         places = self._chat.places
         if not (token or places.is_lost_wholly(person)):
             return {"here": True}
-        place = places.peek(person) or Place(person, {})
+        place = places.peek(person) or DetachedSession(person, {})
         if place.unreached:
             await places.go_back(place)
         works = person.sessions and not token and not places.is_lost_wholly(person)
@@ -231,7 +233,7 @@ class Moving:
             session.reader.close()
         self._goes(person, server)
 
-    def _state(self, person: Person, place: Place) -> State:
+    def _state(self, person: Person, place: DetachedSession) -> State:
         """Somebody and their place, as another server is told of them."""
         return {
             **self._chat.elsewhere.told.state(person),
@@ -265,11 +267,11 @@ class Moving:
             self._heed(room)
 
 
-def _place(person: Person, state: State, rooms: dict[str, Room]) -> Place:
+def _place(person: Person, state: State, rooms: dict[str, Room]) -> DetachedSession:
     """The place that another server tells of."""
     read = {rooms[ident]: number for ident, number in state["read"].items() if ident in rooms}
     waiting = [each for each in map(event_of, state["waiting"]) if each is not None]
-    return Place(
+    return DetachedSession(
         person,
         read,
         saw_own=state["saw_own"],

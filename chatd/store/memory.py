@@ -21,10 +21,10 @@ from chatd.chat.limits import (
     SEARCHED_EVENTS,
 )
 from chatd.chat.model.people import fold
-from chatd.chat.store import Keeper
-from chatd.chat.text.query import Search, text_of
+from chatd.chat.store import StoreObserver
+from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
-from chatd.store.threads.main_thread import Turn
+from chatd.store.threads.main_thread import MainThread
 
 #: What an event costs beside its text, about, in bytes.
 EVENT_BYTES = 200
@@ -100,10 +100,10 @@ class MemoryStore:
     Of each room it keeps the last ``events``.  A search waits for a ``turn`` of its own.
     """
 
-    def __init__(self, events: int = HISTORY_EVENTS, turn: Turn | None = None) -> None:
+    def __init__(self, events: int = HISTORY_EVENTS, turn: MainThread | None = None) -> None:
         self._events = events
         self._turn = turn
-        self._keeper: Keeper | None = None
+        self._keeper: StoreObserver | None = None
         self._shelves: dict[str, _Shelf] = {}
         self._most: dict[str, int] = {}
         self._size = 0
@@ -112,7 +112,7 @@ class MemoryStore:
         self._claims = Claims()
         self._records: dict[str, dict[str, str]] = {}
 
-    def open(self, keeper: Keeper) -> None:
+    def open(self, keeper: StoreObserver) -> None:
         """Begin, and tell this keeper from now on."""
         self._keeper = keeper
 
@@ -190,7 +190,7 @@ class MemoryStore:
         return None
 
     async def search(
-        self, rooms: Sequence[str], search: Search, skip: int, count: int
+        self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
         if self._turn is not None:  # several searches are not one long turn

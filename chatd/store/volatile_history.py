@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Collection, Mapping
 
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
-from chatd.store.threads.main_thread import Turn
+from chatd.store.threads.main_thread import MainThread
 
 
-class Apart(MemoryStore):
+class VolatileHistoryStore(MemoryStore):
     """The last ``events`` of each room in memory, and the records in another store."""
 
-    def __init__(self, events: int, turn: Turn, kept: Store) -> None:
+    def __init__(self, events: int, turn: MainThread, kept: Store) -> None:
         super().__init__(events, turn)
         self._kept = kept
 

@@ -16,7 +16,7 @@ EVENT_BYTES = 1024 * 1024
 _BEFORE = b"\x1e"
 
 
-class Relayed:
+class ChildLog:
     """Reads events, one a line; lines that are none become events of their own, at ``level``."""
 
     def __init__(self, level: Any = LogLevel.info) -> None:

@@ -23,14 +23,14 @@ import chatd
 import twisted
 from chatd.chat.actions.room_settings import SHOUTING
 from chatd.chat.events import Refused
-from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Flood
+from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Rate
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
 from chatd.store.sqlite.files import data_folder
-from chatd.tap.worker import FIRST_SOCKET, Part, folder, read_part
+from chatd.tap.worker import FIRST_SOCKET, Worker, folder, read_part
 from chatd.transport.gate.admission import PerAddress
-from chatd.transport.gate.allow_file import GuestFile
+from chatd.transport.gate.allow_file import AllowFile
 from chatd.transport.net.shared_ports import Adopting, check_shared
 from chatd.transport.ssh import (
     AuthorizedKeysError,
@@ -103,13 +103,13 @@ def _per_address(text: str) -> PerAddress | None:
     return PerAddress(limit, _positive(a_minute)) if slash else PerAddress(limit)
 
 
-def _flood(text: str) -> Flood | None:
+def _flood(text: str) -> Rate | None:
     if text == "none":
         return None
     burst, slash, a_second = text.partition("/")
     if not slash:
         raise ValueError(f"it is BURST/A-SECOND, such as 10/2, or none, not {text}")
-    return Flood(_at_least_one(burst), _positive(a_second))
+    return Rate(_at_least_one(burst), _positive(a_second))
 
 
 def _checker(text: str) -> ICredentialsChecker:
@@ -268,7 +268,7 @@ class Options(UsageOptions, AuthOptionMixin):
         if port is not None or not listen:
             listen.insert(0, ("port", AUTO, _endpoint("1134") if port is None else port))
         self["listen"] = [(way, text) for _, way, text in listen]
-        part: Part = self["processes"]
+        part: Worker = self["processes"]
         self["endpoints"] = [
             (way, _checked(option, partial(_server, text, part, place)))
             for place, (option, way, text) in enumerate(listen)
@@ -297,7 +297,7 @@ def _checked(option: str, read: Callable[[], _T]) -> _T:
         raise UsageError(f"--{option}: {why}") from None
 
 
-def _server(description: str, part: Part, place: int) -> IStreamServerEndpoint:
+def _server(description: str, part: Worker, place: int) -> IStreamServerEndpoint:
     """The endpoint of a description; Twisted's parsers fail in many ways.
 
     One of several processes takes the socket that it was given for it.
@@ -344,8 +344,8 @@ def _operators(path: str | None) -> frozenset[bytes]:
     return frozenset(read_authorized_keys(Path(path))) if path else frozenset()
 
 
-def _allow(path: str | None) -> GuestFile | None:
-    return GuestFile(Path(path)) if path else None
+def _allow(path: str | None) -> AllowFile | None:
+    return AllowFile(Path(path)) if path else None
 
 
 #: How each option is read.  Twisted's own coercion would not say which option is wrong, and leaves

@@ -14,7 +14,7 @@ import time
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from chatd.tap.worker import Part
+from chatd.tap.worker import Worker
 from chatd.transport.services.shutdown import MOVING_SECONDS
 
 #: Seconds that a process has to hand its people over, to say goodbye and to close the store, which
@@ -30,7 +30,7 @@ def _deaf() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-class Lifeline(Service):
+class ParentWatch(Service):
     """Ends this process when its standard input does.
 
     Also before the reactor runs, while the cluster is waited for, and at last when nothing runs any
@@ -66,7 +66,7 @@ class Ready(Service):
 
     _log = Logger()
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Worker) -> None:
         self._part = part
 
     def startService(self) -> None:

@@ -24,9 +24,9 @@ from chatd.chat.text.sanitizing import safe
 from chatd.store.nats.client import servers
 from chatd.store.sqlite.files import DATABASE, give
 from chatd.store.sqlite.store import SqliteStore, StoreError
-from chatd.store.volatile_history import Apart
+from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
-from chatd.tap.parent_watch import Lifeline, Ready
+from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.supervisor import make_processes
 from chatd.transport.conversation.disconnect import await_return
 from chatd.transport.gate.admission import Admission
@@ -34,14 +34,14 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
 from chatd.transport.net.descriptors import raise_descriptor_limit
 from chatd.transport.net.listening import Listening
-from chatd.transport.relay.streams import Exchange
+from chatd.transport.relay.streams import Streams
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import Argon2, Checkers, PasswordThread
-from chatd.transport.services.reactor import ReactorTurn
-from chatd.transport.services.shutdown import Farewell
-from chatd.transport.services.store import Keeping
-from chatd.transport.services.unacknowledged import Watching
-from chatd.transport.tcd import Desk
+from chatd.transport.services.reactor import ReactorThread
+from chatd.transport.services.shutdown import Shutdown
+from chatd.transport.services.store import StoreService
+from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.tcd import JoinIds
 from chatd.transport.ways import AUTO, ways_in
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     names.prepare()
     server = MultiService()
     if options["processes"].was_started:
-        Lifeline().setServiceParent(server)
-    cluster = _nats_store(options, ReactorTurn(reactor)) if options["cluster"] else None
+        ParentWatch().setServiceParent(server)
+    cluster = _nats_store(options, ReactorThread(reactor)) if options["cluster"] else None
     if cluster is not None:
-        Keeping(partial(_begin_cluster, cluster)).setServiceParent(server)
+        StoreService(partial(_begin_cluster, cluster)).setServiceParent(server)
     store = store or cluster or _store(options, reactor, server)
     chat = _chat(options, reactor, server, store, cluster)
     host = Host(
@@ -85,15 +85,15 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
-        exchange=Exchange(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
+        exchange=Streams(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
     )
     chat.places.awaits = partial(await_return, host)
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
     if cluster is not None:
         Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
-    Watching(chat, clock, time.time).setServiceParent(server)
-    Farewell(chat, store, clock, time.time).setServiceParent(server)
+    UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
+    Shutdown(chat, store, clock, time.time).setServiceParent(server)
     _open_ways(options, reactor, server, host, admission)
     if options["processes"].was_started:
         Ready(options["processes"]).setServiceParent(server)
@@ -121,7 +121,7 @@ def _chat(
     )
     if options["allow"] is not None:
         chat.welcome.invited = options["allow"]
-    Keeping(lambda: _begin(chat)).setServiceParent(server)
+    StoreService(lambda: _begin(chat)).setServiceParent(server)
     return chat
 
 
@@ -130,7 +130,7 @@ def _open_ways(
 ) -> None:
     """Let the ways in that were asked for be open while a server runs."""
     core: IReactorCore = reactor
-    desk = Desk(options["student-id"], core.stop if options["allow-kill"] else None)
+    desk = JoinIds(options["student-id"], core.stop if options["allow-kill"] else None)
     ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     for way, endpoint in options["endpoints"]:
@@ -145,7 +145,7 @@ def _begin(chat: Chat) -> None:
     loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
 
 
-def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
+def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
     """The store of a cluster; only here is it known that it needs a library of its own."""
     try:
         from chatd.store.nats.store import NatsStore
@@ -154,7 +154,7 @@ def _nats_store(options: Options, turn: ReactorTurn) -> NatsStore:
 
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
-    reached = servers.Where(options["cluster"], user, password, creds, tls)
+    reached = servers.Servers(options["cluster"], user, password, creds, tls)
     called = safe(options["cluster-name"] or socket.gethostname())
     return NatsStore(reached, turn, called=called, days=options["history"])
 
@@ -171,7 +171,7 @@ def _begin_cluster(store: NatsStore) -> None:
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     """The store that the options choose, begun and ended with the server."""
-    history, turn = options["history"], ReactorTurn(reactor)
+    history, turn = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,
         turn,
@@ -186,7 +186,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         give(options["data"], become.get("uid"), become.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
-    Keeping(store.begin).setServiceParent(server)
+    StoreService(store.begin).setServiceParent(server)
     if isinstance(history, float):
         return store
-    return Apart(HISTORY_EVENTS if history == "memory" else 0, turn, store)
+    return VolatileHistoryStore(HISTORY_EVENTS if history == "memory" else 0, turn, store)

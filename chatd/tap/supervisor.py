@@ -24,10 +24,10 @@ from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
 from chatd.store.sqlite.files import give
-from chatd.tap.child_log import Relayed
+from chatd.tap.child_log import ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
-from chatd.tap.worker import FIRST_SOCKET, Part, folder
+from chatd.tap.worker import FIRST_SOCKET, Worker, folder
 from chatd.transport.net.shared_ports import SharedPorts
 
 #: Seconds until a process that ended is started again: at first, and at most, as they double each
@@ -37,7 +37,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 CALM_SECONDS = 60.0
 
 
-def make_processes(options: Options, reactor: Any) -> Processes:
+def make_processes(options: Options, reactor: Any) -> Supervisor:
     """The processes that the options ask for.
 
     :raises SystemExit: with a sentence, when their data folder cannot be theirs.
@@ -49,7 +49,7 @@ def make_processes(options: Options, reactor: Any) -> Processes:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     count = options["processes"].of
     ports = SharedPorts(options["listen"], count)
-    return Processes(reactor, command(options), options.folder, count, ports)
+    return Supervisor(reactor, command(options), options.folder, count, ports)
 
 
 def command(options: Options) -> list[str]:
@@ -80,8 +80,8 @@ class Child(ProcessProtocol):
         self.since = since
         self.ready = False
         self._ended = ended
-        self._out = Relayed()
-        self._err = Relayed(LogLevel.error)
+        self._out = ChildLog()
+        self._err = ChildLog(LogLevel.error)
 
     def outReceived(self, data: bytes) -> None:
         """It logged something."""
@@ -118,7 +118,7 @@ class Child(ProcessProtocol):
                 self.transport.signalProcess("KILL")
 
 
-class Processes(Service):
+class Supervisor(Service):
     """Keeps ``count`` processes running while the service does; all end when it does.
 
     ``words`` start one, in the folder ``where``.  ``failed`` is called when it comes to nothing.
@@ -177,7 +177,7 @@ class Processes(Service):
         self._children[number] = child
         descriptors: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
         descriptors |= dict(enumerate(self._ports.of(number), FIRST_SOCKET))
-        words = [*self._words, Part(number, self._count).words]
+        words = [*self._words, Worker(number, self._count).words]
         path = None if self._folder == folder() else self._folder
         self._reactor.spawnProcess(
             child, words[0], words, env=None, path=path, childFDs=descriptors

@@ -15,7 +15,7 @@ FIRST_SOCKET = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Worker:
     """Number ``number``, from 1 on, of ``of`` processes; 0 is the one that was started by hand."""
 
     number: int
@@ -45,20 +45,20 @@ class Part:
         return -(-number // self.of)
 
 
-def read_part(text: str) -> Part:
+def read_part(text: str) -> Worker:
     """Read how many processes there are to be, or which one this is.
 
     :raises ValueError: with a sentence.
     """
     number, slash, of = text.rpartition("/")
     if slash and number.isdigit() and of.isdigit() and _is_socket(FIRST_SOCKET):
-        return Part(int(number), int(of))
+        return Worker(int(number), int(of))
     count = int(of[:9]) if not slash and of.isascii() and of.isdigit() else 0
     if not 1 <= count <= PROCESSES_AT_MOST:
         raise ValueError(f"it is a number, 1 to {PROCESSES_AT_MOST}, not {text}")
     if count > 1 and sys.platform != "linux":
         raise ValueError("only Linux shares the connections of a port out to several processes")
-    return Part(0, count)
+    return Worker(0, count)
 
 
 def folder() -> str | None:

@@ -29,7 +29,7 @@ USUAL_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class SshPeer:
     """Somebody who came in.  Only a key is proven; everything else is what they say."""
 
     user: str
@@ -40,7 +40,7 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
+class TerminalInfo:
     """The screen at the other end."""
 
     name: str
@@ -90,7 +90,7 @@ class Channel(Protocol):
         """What it writes to."""
 
     @property
-    def terminal(self) -> Terminal | None:
+    def terminal(self) -> TerminalInfo | None:
         """The screen at the other end, if there is one."""
 
     @property
@@ -116,9 +116,9 @@ class Channel(Protocol):
         """Let another program run here from now on."""
 
 
-def measure(name: bytes, columns: int, rows: int) -> Terminal:
+def measure(name: bytes, columns: int, rows: int) -> TerminalInfo:
     """A terminal as its client describes it, within bounds."""
-    return Terminal(
+    return TerminalInfo(
         name=_printable(name, MAX_TERMINAL_NAME) or "dumb",
         columns=_clamp(columns, COLUMNS, USUAL_COLUMNS),
         rows=_clamp(rows, ROWS, USUAL_ROWS),

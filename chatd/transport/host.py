@@ -11,11 +11,11 @@ from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 
 if TYPE_CHECKING:
     from chatd.transport.conversation.conversation import Conversation
-    from chatd.transport.relay.streams import Exchange
+    from chatd.transport.relay.streams import Streams
 
 _log = Logger()
 
@@ -33,12 +33,12 @@ class Host:
     clock: IReactorTime
     now: Callable[[], float]
     motd: tuple[str, ...] = ()
-    flood: Flood | None = field(default_factory=Flood)
+    flood: Rate | None = field(default_factory=Rate)
     operators: frozenset[bytes] = frozenset()
-    exchange: Exchange | None = None
+    exchange: Streams | None = None
 
 
-def log_guess(refused: Refused, address: str) -> None:
+def log_wrong_password(refused: Refused, address: str) -> None:
     """Log where a wrong password came from, for whoever keeps such addresses out."""
     if refused.code == "wrong-password":
         _log.info("{address} gave a wrong password", address=address or "somebody here")

@@ -20,15 +20,15 @@ from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.model.room import Room
 from chatd.chat.model.session import Session
-from chatd.chat.records.server_access import TURNED_AWAY
+from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramProtocol
-from chatd.transport.host import Arrival, Host, log_guess
-from chatd.transport.relay.edge import Lender, Lent
-from chatd.transport.relay.remote_channel import Borrowed
-from chatd.transport.relay.stream import Line, State
-from chatd.transport.relay.streams import Exchange
+from chatd.transport.host import Arrival, Host, log_wrong_password
+from chatd.transport.relay.edge import Edge, EdgeClient
+from chatd.transport.relay.remote_channel import RemoteChannel
+from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.streams import Streams
 from chatd.wire.json import codec as json
 from chatd.wire.json.codec import ErrorCode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, placed
@@ -89,13 +89,13 @@ class _NoDoor:
         return None
 
 
-def offer(host: Host) -> None:
+def register_relay(host: Host) -> None:
     """Let other servers lend their lines to this way in."""
 
-    def borrow(line: Line, who: Visitor, how: State) -> None:
+    def borrow(line: Stream, who: Visitor, how: State) -> None:
         here = replace(host, exchange=None)  # what is borrowed is not lent on
         arrival = Arrival(who.address, _NoDoor())
-        JsonProtocol(here, arrival, who.account).run_borrowed(Borrowed(line))
+        JsonProtocol(here, arrival, who.account).run_borrowed(RemoteChannel(line))
 
     if host.exchange is not None:
         host.exchange.programs[PROGRAM] = borrow
@@ -166,8 +166,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
     def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
         """Answer a request that the chat declines."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
-        log_guess(refused, self.arrival.address)
-        if self.session is None and refused.code in TURNED_AWAY:
+        log_wrong_password(refused, self.arrival.address)
+        if self.session is None and refused.code in FINAL_REFUSALS:
             self.write(turned_away(refused.sentence))
             self.close()
             return
@@ -252,21 +252,21 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self.write(json.encode(entered))
 
     async def _lend(
-        self, exchange: Exchange, visitor: Visitor, who: json.Username, server: str, account: str
+        self, exchange: Streams, visitor: Visitor, who: json.Username, server: str, account: str
     ) -> bool:
         """Let a server run this for the owner of an account, whose program begins anew there."""
         begun = self.session is not None  # a program would have to begin anew
         line = None if begun else await exchange.open(server, visitor, PROGRAM, {})
         if line is None:
             return False
-        lender = Lender(
+        lender = EdgeClient(
             self.outbox,
             self.set_reading,
             lambda why, typed: self.outbox.close(),
             lambda sentence: self.outbox.close(),
             lambda status: self.outbox.close(),
         )
-        lent = Lent(line, lender)
+        lent = Edge(line, lender)
         if self.over:
             lent.lost()
             return True
@@ -274,7 +274,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self._pass_on_unread(lent, who)
         return True
 
-    def _pass_on_unread(self, lent: Lent, who: json.Username) -> None:
+    def _pass_on_unread(self, lent: Edge, who: json.Username) -> None:
         """Let the other server have the first object, without its password, and what followed."""
         first = {"username": who.username, "version": who.version}
         unread = [json.Object(first), *self._requests]

@@ -16,7 +16,7 @@ from zope.interface import implementer
 from chatd.chat.entry.entrance import Visitor
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
-from chatd.transport.net.outbox import outbox_for, stream
+from chatd.transport.net.outbox import as_stream, outbox_for
 from chatd.wire.line import CutLine, LineCodec
 
 #: A telnet command that negotiates: IAC, and one of WILL, WONT, DO and DONT (RFC 854).
@@ -51,7 +51,7 @@ class LineProtocol(Protocol):
         self.conversation.begin(Visitor(address=self._arrival.address))
 
     def _set_reading(self, reading: bool) -> None:
-        transport = stream(self.transport)
+        transport = as_stream(self.transport)
         if reading:
             transport.resumeProducing()
         else:

@@ -21,7 +21,7 @@ from chatd.chat.model.people import fold
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.model.room import Room
 from chatd.chat.model.session import Session
-from chatd.chat.records.server_access import TURNED_AWAY
+from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.transport.conversation.program import ProgramProtocol
 from chatd.transport.host import Arrival, Host
@@ -62,7 +62,7 @@ _SENTENCES = {"key-needed": "That room needs a key, which this protocol cannot g
 
 
 @dataclass(slots=True)
-class Desk:
+class JoinIds:
     """What all connections of this way in share.
 
     ``joined`` has the connection and the room of every JOIN_ID in use; ``kill`` stops the server
@@ -93,7 +93,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
 
     _log = Logger()
 
-    def __init__(self, host: Host, arrival: Arrival, desk: Desk) -> None:
+    def __init__(self, host: Host, arrival: Arrival, desk: JoinIds) -> None:
         super().__init__(host, arrival)
         self._desk = desk
         self._codec = tcd.TcdCodec()
@@ -135,7 +135,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         """Answer a request that the chat declines."""
         code = _ERRORS.get(refused.code, tcd.ErrorCode.REFUSED)
         self.write(tcd.error(code, _SENTENCES.get(refused.code, refused.sentence)))
-        if self.session is None and refused.code in TURNED_AWAY:
+        if self.session is None and refused.code in FINAL_REFUSALS:
             self.close()
 
     async def serve(self, request: tcd.Request | tcd.Bad) -> None:

@@ -15,7 +15,7 @@ from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.display import Plain
 from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.host import Arrival, Host
-from chatd.transport.net.outbox import Outbox, outbox_for, stream
+from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
 from chatd.wire.line import CutLine, LineCodec
 from chatd.wire.telnet.codec import (
     AreYouThere,
@@ -103,7 +103,7 @@ class TelnetProtocol(Protocol):
                 self._terminal.refresh()
 
     def _set_reading(self, reading: bool) -> None:
-        transport = stream(self.transport)
+        transport = as_stream(self.transport)
         if reading:
             transport.resumeProducing()
         else:

@@ -38,11 +38,11 @@ class _Way:
     turned_away: Callable[[str], bytes] = _in_a_line
 
 
-def ways_in(host: Host, host_key: Key, desk: tcd.Desk | None = None) -> Mapping[str, Way]:
+def ways_in(host: Host, host_key: Key, desk: tcd.JoinIds | None = None) -> Mapping[str, Way]:
     """Every way in, by its name."""
     ssh = shell.factory(host, host_key)
-    shared = desk or tcd.Desk()
-    json.offer(host)
+    shared = desk or tcd.JoinIds()
+    json.register_relay(host)
     return {
         "ssh": _Way(
             shell.recognises,

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from chatd import tap
 from chatd.admin import check, export, forgotten, main
 from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import files, schema
 from chatd.store.sqlite.store import SqliteStore, StoreError, connect
 from tests.kill_rounds import OPTIONS, Talker
@@ -515,8 +515,8 @@ def test_all_that_somebody_said_is_gone_and_the_rest_is_as_it_was(admin: Admin) 
     for path in admin.folder.iterdir():
         assert b"zyzzyva" not in path.read_bytes(), path
     store, turn, keeper = opened(admin.folder)
-    assert waited(store.search(["lobby", "attic@1.1"], Search(("zyzzyva",)), 0, 10)) == []
-    assert len(waited(store.search(["lobby"], Search(("apple",)), 0, 10_000))) == 600
+    assert waited(store.search(["lobby", "attic@1.1"], SearchQuery(("zyzzyva",)), 0, 10)) == []
+    assert len(waited(store.search(["lobby"], SearchQuery(("apple",)), 0, 10_000))) == 600
     store.post("lobby", "next", Said(NOON, "ada", "x"))
     turn.run_until(lambda: "lobby" in keeper.kept_in)
     assert keeper.kept_in["lobby"][0][1] == 1201, "numbers go on"

@@ -7,13 +7,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from chatd.chat.actions.resume import end
-from chatd.chat.entry.detached import Place
+from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import MOVED
-from chatd.chat.model.session import Trace
+from chatd.chat.model.session import DeliveryReport
 from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
-from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Farewell
+from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
 from chatd.transport.services.shutdown import MOVED as MOVED_AWAY
 from tests.chat.actions.test_resume import words
 from tests.support.cluster.servers import Town
@@ -201,11 +201,11 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
     town.settle()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
-    guest.reader.traced = Trace(unreached=1)
+    guest.reader.traced = DeliveryReport(unreached=1)
     places = town.servers[0].chat.places
     go_back = places.go_back
 
-    async def and_meanwhile(place: Place) -> None:
+    async def and_meanwhile(place: DetachedSession) -> None:
         guest.types("/resume")
         await go_back(place)
 
@@ -242,7 +242,7 @@ def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(town
     bob.types("not seen")
     town.settle()
     size = len(b"[lobby] bob: not seen\r\n")
-    ada.reader.traced = Trace(unreached=size, owing=1e9)
+    ada.reader.traced = DeliveryReport(unreached=size, owing=1e9)
     back = comes_by(town, 2)
     assert words(back.sees()) == ["not seen"]
     assert closed(ada)
@@ -300,7 +300,7 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
     town.settle()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
-    kept: list[Place] = []
+    kept: list[DetachedSession] = []
     town.servers[1].chat.places.awaits = kept.append
     bob.sees()
     for one in (ada, guest):
@@ -329,7 +329,7 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
 def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
-    kept: list[Place] = []
+    kept: list[DetachedSession] = []
     town.servers[1].chat.places.awaits = kept.append
     ada.is_cut_off()
     bob.sees()
@@ -383,7 +383,7 @@ def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(to
 def stops(town: Town, clock: Clock) -> Deferred[None]:
     """The first server stops, as ``systemctl stop`` has it."""
     server = town.servers[0]
-    return Farewell(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    return Shutdown(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
 
 
 def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_leave(
@@ -439,7 +439,7 @@ def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> Non
     assert len(town.servers[2].chat.places) == 1
     town.servers[2].chat.moving.closed = True
     server = town.servers[2]
-    Farewell(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    Shutdown(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
     assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
     assert closed(cy)
 
@@ -456,9 +456,9 @@ def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
 
 def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: Town) -> None:
     ada = with_account(town)
-    kept: list[Place] = []
+    kept: list[DetachedSession] = []
     town.servers[0].chat.places.awaits = kept.append
-    ada.reader.traced = Trace(owing=1e9)
+    ada.reader.traced = DeliveryReport(owing=1e9)
     place = town.servers[0].chat.places.take(ada.session.person)
     assert place is not None
     town.servers[0].chat.places.give_up(ada.session, place)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from chatd.chat.events import Edited, Joined, Said
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.client import servers
 from chatd.store.nats.jetstream.layout import UnfitError
 from chatd.store.nats.store import NatsStore
@@ -74,9 +74,9 @@ def address(tmp_path: Path, client: Callable[[str], str]) -> Iterator[str]:
         process.wait()
 
 
-def reached(address: str, folder: Path, name: str) -> servers.Where:
+def reached(address: str, folder: Path, name: str) -> servers.Servers:
     proof = servers.tls(str(folder / "ca.pem"), str(folder / f"{name}.pem"))
-    return servers.Where((address,), tls=proof)
+    return servers.Servers((address,), tls=proof)
 
 
 def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
         number,
         Said(1.0, "ada", "hi", edited=True),
     )
-    found = waited(other.store.search(["lobby"], Search(("hi",), until=1.0), 0, 9))
+    found = waited(other.store.search(["lobby"], SearchQuery(("hi",), until=1.0), 0, 9))
     assert found == []
     renewed: list[bool] = []
     one.store.renew(lambda: renewed.append(True))

@@ -27,23 +27,23 @@ import chatd.chat
 from chatd.chat import limits
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, Command
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.text.names import RESERVED
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import BLOCK_LINES, question
 from chatd.transport import tcd
-from chatd.transport.channel import Visitor
+from chatd.transport.channel import SshPeer
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import Door, GateFactory, Way
 from chatd.transport.host import Arrival, Host
 from chatd.transport.line import LineProtocol
-from chatd.transport.net.outbox import StreamOutbox, stream
-from chatd.transport.services.unacknowledged import Watching
+from chatd.transport.net.outbox import StreamOutbox, as_stream
+from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.protocol.channel import SessionChannel
-from chatd.transport.ssh.receipts import Receipts
+from chatd.transport.ssh.receipts import Acknowledgements
 from chatd.transport.ssh.shell import Caller, Shell, visitor
 from chatd.transport.ways import ways_in
 from tests import ROOT
@@ -152,7 +152,7 @@ class SshWithoutPty(Protocol):
         self, host: Host, name: str, *, operator: bool, address: str, key: str = "7xYz"
     ) -> None:
         self._host = host
-        self.visitor = Visitor(
+        self.visitor = SshPeer(
             user=name,
             key=OPERATORS_KEY if operator else b"another key",
             fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
@@ -164,11 +164,11 @@ class SshWithoutPty(Protocol):
 
     def connectionMade(self) -> None:
         self.outbox = UnaskedOutbox(
-            stream(self.transport), self._host.clock, lambda: self._shell.ready()
+            as_stream(self.transport), self._host.clock, lambda: self._shell.ready()
         )
         channel = cast(SessionChannel, self)
         who = visitor(self._host, channel)
-        self._shell = Shell(self._host, channel, who, Receipts(self._host.clock))
+        self._shell = Shell(self._host, channel, who, Acknowledgements(self._host.clock))
 
     def ask(self) -> None:
         """No sign of life is asked for in a conversation."""
@@ -254,7 +254,7 @@ class Server:
     @cached_property
     def ways(self) -> Mapping[str, Way]:
         """The ways in of this server."""
-        desk = tcd.Desk(self.options.get("--student-id", "0"))
+        desk = tcd.JoinIds(self.options.get("--student-id", "0"))
         return ways_in(self.host, HOST_KEY, desk)
 
     def connect(self, who: str, protocol: Protocol, line_end: bytes = b"\r\n") -> None:
@@ -316,7 +316,7 @@ class Server:
     def hold(self) -> None:
         """Let the store stand still from now on."""
         self.store.stands = True
-        Watching(self.host.chat, self.clock, self.host.now).startService()
+        UnacknowledgedCheck(self.host.chat, self.clock, self.host.now).startService()
 
     def release(self, *, refused: bool = False) -> None:
         """Let the store go on, with what it holds or without it."""
@@ -636,7 +636,7 @@ def test_the_table_of_code_words_is_in_order_and_none_is_without_a_sentence() ->
 
 
 def test_the_limits_of_the_document_are_those_of_the_code() -> None:
-    flood, new = Flood(), limits.NEW_PASSWORDS
+    flood, new = Rate(), limits.NEW_PASSWORDS
     assert {literals(name)[0]: number for name, _, number in rows("Limits")} == {
         "LINE_BYTES": f"{limits.LINE_BYTES} bytes",
         "PASTE_BYTES": f"{limits.PASTE_BYTES} characters",

@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 
 from chatd.chat.delivery.unacknowledged import AWAY, BACK
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from chatd.transport.relay.edge import GONE
 from tests.cluster_rounds import play
 from tests.support.callers import Netcat, Ssh
@@ -21,7 +21,7 @@ from tests.support.cluster.nats import Nats
 from tests.support.served import PATIENCE, Served, killed
 
 
-def options(folder: Path, where: Where) -> list[str]:
+def options(folder: Path, where: Servers) -> list[str]:
     """What a server is told of its cluster."""
     login = folder / "login"
     login.write_text(f"{where.user}:{where.password}\n")

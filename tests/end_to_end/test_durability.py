@@ -10,13 +10,13 @@ from random import Random, SystemRandom
 import pytest
 
 from chatd.chat.events import Joined, RoomEvent, Said
-from chatd.chat.store import NotKeptError
-from chatd.chat.text.query import Search
+from chatd.chat.store import NotStoredError
+from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import jobs, queries, retention, schema
 from chatd.store.sqlite import store as sqlite
 from chatd.store.sqlite.files import give
 from chatd.store.sqlite.store import SqliteStore, StoreError
-from chatd.transport.services.store import Keeping
+from chatd.transport.services.store import StoreService
 from tests.kill_rounds import rounds
 from tests.store.test_stores import Heard, begun
 from tests.support.callers import Netcat
@@ -73,7 +73,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == old + 2)
     while kept(store) != [old + 1, old + 2]:
         pass  # each look takes a turn of the reader's thread
-    search = Search(("word",))
+    search = SearchQuery(("word",))
     assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
     turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
@@ -201,11 +201,11 @@ def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
     first, second = rows = [(1, Said(1.5, "Ada", "Hello!")), (2, Said(2.5, "bob", "hello"))]
     assert waited(store.before("lobby", None, 9)) == rows
     for search, found in {
-        Search(("hello",)): [second, first],
-        Search(("hel",), author="ada"): [first],
-        Search(author="bob"): [second],
-        Search(since=2.0): [second],
-        Search(until=2.0): [first],
+        SearchQuery(("hello",)): [second, first],
+        SearchQuery(("hel",), author="ada"): [first],
+        SearchQuery(author="bob"): [second],
+        SearchQuery(since=2.0): [second],
+        SearchQuery(until=2.0): [first],
     }.items():
         got = waited(store.search(["lobby"], search, 0, 9))
         assert got == [("lobby", *row) for row in found]
@@ -250,7 +250,7 @@ def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
         store.post("lobby", str(number), Said(times[-1], "ada", f"x {number}"))
     for phrases in ((), ("x",)):
         for since, until in [(chance.randrange(60), chance.randrange(62)) for _ in range(30)]:
-            search = Search(phrases, since=float(since), until=float(until))
+            search = SearchQuery(phrases, since=float(since), until=float(until))
             rows = waited(store.search(["lobby"], search, 0, 100))
             wanted = [number for number, at in enumerate(times, 1) if since <= at < until]
             assert [number for _, number, _ in rows] == wanted[::-1]
@@ -265,7 +265,12 @@ def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
         for number, name in enumerate(names):
             store.post(name, f"{number} {time}", Said(time, "ada", "x" if number % 2 else "y"))
     for count in (0, 1, queries.NAMED, queries.NAMED + 1, len(names)):
-        for search in (Search(("x",)), Search(author="ada"), Search(since=1.5), Search(("z",))):
+        for search in (
+            SearchQuery(("x",)),
+            SearchQuery(author="ada"),
+            SearchQuery(since=1.5),
+            SearchQuery(("z",)),
+        ):
             got = waited(store.search(names[:count], search, 0, 1000))
             wanted = [
                 name
@@ -275,7 +280,7 @@ def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
                 if search.phrases in ((), ("x",)) and (not search.phrases or int(name[5:]) % 2)
             ]
             assert [room for room, _, _ in got] == wanted
-    assert waited(store.search(["nowhere"], Search(since=0.0), 0, 9)) == []
+    assert waited(store.search(["nowhere"], SearchQuery(since=0.0), 0, 9)) == []
     waited(store.close())
 
 
@@ -299,7 +304,7 @@ def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
     store.post("lobby", "next", Said(1.0, "ada", "y"))
     while kept(store) != [last, last + 1]:
         pass  # each look takes a turn of the reader's thread
-    assert len(waited(store.search(["lobby"], Search(("x",)), 0, 9))) == 1
+    assert len(waited(store.search(["lobby"], SearchQuery(("x",)), 0, 9))) == 1
     waited(store.close())
 
 
@@ -309,7 +314,7 @@ def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
     waited(store.put("account", "ada", "x"))
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(NotKeptError, match="disk is full"):
+    with pytest.raises(NotStoredError, match="disk is full"):
         waited(store.put("account", "ada", "y" * 100_000))
     assert waited(store.records("account")) == {"ada": "x"}
     waited(store.close())
@@ -336,7 +341,7 @@ def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
     for number in range(1, 50):
         store.post("lobby", str(number), Said(1.0, "ada", f"word{number}"))
         assert kept(store) == list(range(1, number + 1))
-    assert len(waited(store.search(["lobby"], Search(("word49",)), 0, 9))) == 1
+    assert len(waited(store.search(["lobby"], SearchQuery(("word49",)), 0, 9))) == 1
     waited(store.close())
 
 
@@ -441,5 +446,5 @@ def test_a_store_that_cannot_begin_ends_the_server_with_one_sentence(tmp_path: P
         raise OSError("unable to open database file")
 
     with pytest.raises(SystemExit) as ended:
-        Keeping(fails).startService()
+        StoreService(fails).startService()
     assert ended.value.code == "chatd cannot keep what is said: unable to open database file"

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.net.outbox import StreamOutbox
-from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Receipt, Receipts
+from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Acknowledgement, Acknowledgements
 from chatd.wire.ssh import uint32
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
@@ -213,7 +213,7 @@ def test_what_waits_for_the_window_is_not_missed(hall: Hall, bob: Guest, answers
 
 def test_all_together_ask_no_more_than_the_limit() -> None:
     clock = Clock()
-    receipts = Receipts(clock)
+    receipts = Acknowledgements(clock)
     asked: list[int] = []
 
     class Counted:
@@ -223,7 +223,7 @@ def test_all_together_ask_no_more_than_the_limit() -> None:
         def ask(self, now: float) -> None:
             asked.append(self.number)
 
-    many = [cast(Receipt, Counted(number)) for number in range(3 * RECEIPTS_A_SECOND)]
+    many = [cast(Acknowledgement, Counted(number)) for number in range(3 * RECEIPTS_A_SECOND)]
     for each in many:
         receipts.want(each)
         receipts.want(each)
@@ -238,8 +238,8 @@ def test_all_together_ask_no_more_than_the_limit() -> None:
 
 def test_the_last_to_wait_takes_the_timer_along() -> None:
     clock = Clock()
-    receipts = Receipts(clock)
-    lonely = cast(Receipt, object())
+    receipts = Acknowledgements(clock)
+    lonely = cast(Acknowledgement, object())
     receipts.want(lonely)
     receipts.forget(lonely)
     assert clock.getDelayedCalls() == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatd.transport.ssh import Terminal
+from chatd.transport.ssh import TerminalInfo
 from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW
 from chatd.transport.ssh.protocol.connection import MAX_CHANNELS
 from chatd.transport.ssh.protocol.packets import MAX_UNSENT
@@ -59,7 +59,7 @@ def test_a_command_is_run_with_what_the_client_says_of_its_world() -> None:
     assert peer.request(channel, b"exec", string(b"say gr\xc3\xbc\xff")) == [SUCCESS]
     [program] = peer.server.programs
     assert program.command == "say grü\N{REPLACEMENT CHARACTER}"
-    assert program.channel.terminal == Terminal("xterm-256color", 120, 40)
+    assert program.channel.terminal == TerminalInfo("xterm-256color", 120, 40)
     assert sorted(program.channel.environment) == [
         "COLORTERM", "LANG", "LC_ALL", "NO_COLOR", "TERM", "TZ",
     ]  # fmt: skip
@@ -97,12 +97,12 @@ def test_a_terminal_has_a_size_that_can_be_drawn_on(
     peer.request(channel, b"pty-req", pty(b"\x1b[2J", *given))
     peer.request(channel, b"shell")
     program = peer.server.programs[0]
-    assert program.channel.terminal == Terminal("dumb", *kept)
+    assert program.channel.terminal == TerminalInfo("dumb", *kept)
     peer.request(channel, b"window-change", uint32(99) + uint32(33) + bytes(8))
     peer.request(channel, b"window-change", uint32(99) + uint32(33) + bytes(8))
     peer.request(channel, b"window-change", uint32(given[0]) + uint32(given[1]) + bytes(8))
     assert program.events == [(99, 33), kept]
-    assert program.channel.terminal == Terminal("dumb", *kept)
+    assert program.channel.terminal == TerminalInfo("dumb", *kept)
 
 
 def test_a_program_is_told_of_interrupts_and_of_the_end_of_the_input() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.wire.ssh import string, uint32
 from tests.support.ssh.guests import Guest, Hall
@@ -72,7 +72,7 @@ def test_at_a_terminal_say_is_ended_by_a_key(key: str, status: int) -> None:
 
 
 def test_lines_of_standard_input_are_said_at_their_pace_and_none_is_lost() -> None:
-    hall = Hall(flood=Flood(2, 1))
+    hall = Hall(flood=Rate(2, 1))
     bob = reader(hall)
     hall.clock.advance(60)
     ann = Guest(hall).runs(b"say lobby")
@@ -88,7 +88,7 @@ def test_lines_of_standard_input_are_said_at_their_pace_and_none_is_lost() -> No
 
 
 def test_a_long_pipe_is_made_to_wait() -> None:
-    hall = Hall(flood=Flood(1, 1000))
+    hall = Hall(flood=Rate(1, 1000))
     bob = reader(hall)
     hall.clock.advance(60)
     ann = Guest(hall).runs(b"say lobby")
@@ -242,7 +242,7 @@ def test_search_gives_what_everybody_may_read_as_lines_and_says_where_there_is_m
 
 
 def test_a_client_that_goes_while_it_speaks_leaves_nothing_behind() -> None:
-    hall = Hall(flood=Flood(1, 1))
+    hall = Hall(flood=Rate(1, 1))
     ann = Guest(hall).runs(b"say lobby")
     ann.types("one\ntwo\nthree\n"), ann.gets()
     ann.peer.send(97, ann.channel.to_bytes(4, "big")), ann.gets()

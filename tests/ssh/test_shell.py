@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from chatd.chat.limits import LINE_BYTES, Flood
+from chatd.chat.limits import LINE_BYTES, Rate
 from chatd.chat.text.sanitizing import safe
 from chatd.wire.ssh import string, uint32
 from tests.support.displays import TIPS
@@ -163,7 +163,7 @@ def test_an_interrupt_without_a_terminal_ends_the_shell() -> None:
 
 
 def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
-    hall = Hall(flood=Flood(2, 1))
+    hall = Hall(flood=Rate(2, 1))
     bob = Guest(hall, b"bob").opens()
     ann = Guest(hall).opens()
     bob.gets()

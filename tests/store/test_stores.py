@@ -37,12 +37,12 @@ from chatd.chat.limits import (
     SEARCHED_EVENTS,
 )
 from chatd.chat.store import Store
-from chatd.chat.text.query import Search, begins_with, folded
+from chatd.chat.text.query import SearchQuery, begins_with, folded
 from chatd.store.memory import EVENT_BYTES, MemoryStore
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
 from chatd.store.sqlite.store import SqliteStore
-from chatd.store.volatile_history import Apart
+from chatd.store.volatile_history import VolatileHistoryStore
 from tests.support.cluster.nats import Nats
 from tests.support.people import finished
 from tests.support.turns import TestTurn, waited
@@ -59,7 +59,7 @@ def begun(store: SqliteStore) -> SqliteStore:
 STORES: dict[str, Callable[[Path, TestTurn], Store]] = {
     "memory": lambda folder, turn: MemoryStore(),
     "sqlite": lambda folder, turn: begun(SqliteStore(folder / "chatd.db", turn, lambda: 0.0)),
-    "apart": lambda folder, turn: Apart(
+    "apart": lambda folder, turn: VolatileHistoryStore(
         HISTORY_EVENTS, turn, begun(SqliteStore(folder / "chatd.db", turn, lambda: 0.0))
     ),
 }
@@ -83,7 +83,7 @@ events = st.one_of(
     st.builds(Joined, times, nicks),
 )
 searches = st.builds(
-    Search,
+    SearchQuery,
     phrases=st.lists(
         st.sampled_from(["apple", "an ap", "pie", "x", "a", "an", "app", "616461"]), max_size=2
     ).map(tuple),
@@ -96,12 +96,16 @@ searches = st.builds(
 #: What is looked for in everything now and then; the phrase of a nick in hexadecimal is a word.
 PANEL = (
     *(
-        Search((word,))
+        SearchQuery((word,))
         for word in ("apple", "app", "ap", "an", "a", "an ap", "616461", "1", "an a")
     ),
-    *(Search(("apple", "an"), author) for author in ("ada", "bob", "cy")),
-    *(Search(author=author, since=since) for author in ("ada", "bob") for since in (None, 2.0)),
-    *(Search(words, until=2.0) for words in ((), ("pie",))),
+    *(SearchQuery(("apple", "an"), author) for author in ("ada", "bob", "cy")),
+    *(
+        SearchQuery(author=author, since=since)
+        for author in ("ada", "bob")
+        for since in (None, 2.0)
+    ),
+    *(SearchQuery(words, until=2.0) for words in ((), ("pie",))),
 )
 
 
@@ -320,7 +324,7 @@ class Keeping(RuleBasedStateMachine):
         skip=st.integers(0, 3),
         count=st.integers(0, 4),
     )
-    def search(self, where: list[str], search: Search, skip: int, count: int) -> None:
+    def search(self, where: list[str], search: SearchQuery, skip: int, count: int) -> None:
         found = [
             (room, number, event)
             for room, number, event in reversed(self.in_order)
@@ -338,7 +342,7 @@ class Keeping(RuleBasedStateMachine):
                 if room in where and self.is_found(event, search)
             ]
 
-    def is_found(self, event: RoomEvent, search: Search) -> bool:
+    def is_found(self, event: RoomEvent, search: SearchQuery) -> bool:
         text = event.topic if isinstance(event, TopicSet) else getattr(event, "text", "")
         return (
             all(
@@ -381,7 +385,7 @@ APART, YEARS = "chatd.store.nats.rooms.searching.APART_SECONDS", 80 * 365 * 8640
 
 def on(nats: Nats) -> type[Keeping]:
     """The model for a cluster: each folder stands for an account there."""
-    accounts: dict[Path, Where] = {}
+    accounts: dict[Path, Servers] = {}
 
     def make(folder: Path, turn: TestTurn) -> Store:
         if folder not in accounts:
@@ -529,7 +533,7 @@ def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
     for time in (1.0, 2.0, 3.0):
         for number, room in enumerate(names):
             store.post(room, f"{number} {time}", Said(time, "ada", "x"))
-    found = finished(store.search(names, Search(("x",)), 0, 10 * SEARCHED_EVENTS))
+    found = finished(store.search(names, SearchQuery(("x",)), 0, 10 * SEARCHED_EVENTS))
     assert isinstance(found, list)
     assert len(found) == SEARCHED_EVENTS
     assert {event.time for _, _, event in found} == {2.0, 3.0}

@@ -7,11 +7,11 @@ from typing import Any
 from chatd.chat.actions.resume import drop
 from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
-from chatd.chat.entry.detached import Place
+from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, Session, Trace
+from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
@@ -81,7 +81,7 @@ class Reader:
             joins=preferences.joins,
         )
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         return self.traced
 
     def refocused(self) -> None:
@@ -144,7 +144,7 @@ class Someone:
         self.reader.room = room
         self.session.resume()
 
-    def is_cut_off(self) -> Place | None:
+    def is_cut_off(self) -> DetachedSession | None:
         """The connection is lost; return the place that is kept."""
         return drop(self.server.chat, self.session, self.server.now)
 

@@ -9,13 +9,13 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatd.chat.chat import Chat
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 from chatd.chat.model.preferences import Preferences
 from chatd.store.memory import MemoryStore
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
 from chatd.transport.host import Host
-from chatd.transport.relay.streams import Exchange
+from chatd.transport.relay.streams import Streams
 from chatd.transport.ways import ways_in
 from tests.support.cluster.servers import Branch
 from tests.support.keys import HOST_KEY
@@ -97,7 +97,7 @@ class Building:
         self,
         declared: str | None = None,
         *,
-        flood: Flood | None = None,
+        flood: Rate | None = None,
         most: int = 1000,
         per_address: PerAddress | None = None,
         proxies: tuple[str, ...] = (),
@@ -118,7 +118,7 @@ class Building:
             neighbours=branch,
             incarnation=branch.name if branch is not None else "0",
         )
-        lines = Exchange(self.chat, self.clock, branch.name) if branch is not None else None
+        lines = Streams(self.chat, self.clock, branch.name) if branch is not None else None
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
             self.chat,

@@ -23,22 +23,22 @@ from twisted.python.usage import UsageError
 
 import chatd
 from chatd.chat.events import Refused
-from chatd.chat.limits import Flood
-from chatd.chat.model.bans import Known
+from chatd.chat.limits import Rate
+from chatd.chat.model.bans import Identity
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore
 from chatd.tap import Options, make_server
 from chatd.tap.options import BACKLOG, MOTD_LINES
-from chatd.tap.parent_watch import Lifeline, Ready
-from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Part
+from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.lease import Lease
 from chatd.transport.services.passwords import PasswordThread
-from chatd.transport.services.shutdown import Farewell
-from chatd.transport.services.store import Keeping
-from chatd.transport.services.unacknowledged import Watching
+from chatd.transport.services.shutdown import Shutdown
+from chatd.transport.services.store import StoreService
+from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.keys.host_key import FILE_NAME
 
 VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
@@ -86,7 +86,7 @@ def test_nothing_has_to_be_said(home: Path) -> None:
     assert options["data"] == home / ".local" / "state" / "chatd"
     assert options["max-connections"] == 10_000
     assert options["per-address"] == PerAddress(100, 120)
-    assert options["flood"] == Flood(10, 2)
+    assert options["flood"] == Rate(10, 2)
     assert options["proxy-from"] == []
     assert options["auth"] == []
 
@@ -252,8 +252,8 @@ def test_who_alone_may_come_in_is_in_a_file(tmp_path: Path) -> None:
     server.startService()
     welcome = doors(reactor)[0].host.chat.welcome
     with pytest.raises(Refused, match="for invited people only"):
-        welcome.check(Known("bob"), 0.0)
-    welcome.check(Known("bob", "ada"), 0.0)
+        welcome.check(Identity("bob"), 0.0)
+    welcome.check(Identity("bob", "ada"), 0.0)
 
 
 def test_what_is_kept_is_read_before_anybody_comes() -> None:
@@ -295,9 +295,9 @@ def test_limits_of_an_address_that_make_no_sense_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "limit"), [("none", None), ("5/1", Flood(5, 1)), ("1/0.1", Flood(1, 0.1))]
+    ("text", "limit"), [("none", None), ("5/1", Rate(5, 1)), ("1/0.1", Rate(1, 0.1))]
 )
-def test_one_person_has_their_pace_or_none(text: str, limit: Flood | None) -> None:
+def test_one_person_has_their_pace_or_none(text: str, limit: Rate | None) -> None:
     assert parsed("--flood", text)["flood"] == limit
 
 
@@ -467,7 +467,15 @@ def test_a_cluster_is_named_by_its_servers(tmp_path: Path) -> None:
 
 
 #: What a server of a cluster does, in the order in which it begins.
-OF_A_CLUSTER = [Keeping, PasswordThread, Keeping, Lease, Watching, Farewell, Listening]
+OF_A_CLUSTER = [
+    StoreService,
+    PasswordThread,
+    StoreService,
+    Lease,
+    UnacknowledgedCheck,
+    Shutdown,
+    Listening,
+]
 
 
 def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
@@ -482,9 +490,9 @@ CLUSTER = ("--cluster", "nats://127.0.0.1:1")
 
 
 def test_processes_are_a_number_of_which_one_is_no_more_than_usual() -> None:
-    assert parsed()["processes"] == parsed("--processes", "1")["processes"] == Part(0, 1)
+    assert parsed()["processes"] == parsed("--processes", "1")["processes"] == Worker(0, 1)
     several = parsed(*CLUSTER, "--processes", str(PROCESSES_AT_MOST))
-    assert several["processes"] == Part(0, PROCESSES_AT_MOST)
+    assert several["processes"] == Worker(0, PROCESSES_AT_MOST)
     assert several["max-connections"] == 10_000
     assert several.words == [*CLUSTER, "--processes", str(PROCESSES_AT_MOST)]
     assert refused("--processes", "2") == (
@@ -512,7 +520,7 @@ def test_processes_need_a_system_that_shares_connections_out(
     assert refused(*CLUSTER, "--processes", "2") == (
         "--processes: only Linux shares the connections of a port out to several processes"
     )
-    assert parsed("--processes", "1")["processes"] == Part(0, 1)
+    assert parsed("--processes", "1")["processes"] == Worker(0, 1)
 
 
 def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
@@ -523,24 +531,24 @@ def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
     )
     words = (*CLUSTER, "--data", str(tmp_path), "--processes", "3", "--processes=2/3")
     options = parsed(*words, "--cluster-name", "chat1", "--max-connections", "100")
-    assert options["processes"] == Part(2, 3)
+    assert options["processes"] == Worker(2, 3)
     assert options["cluster-name"] == "chat1/2"
     assert options["max-connections"] == 34
     assert parsed(*words)["cluster-name"] == f"{socket.gethostname()}/2"
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [Lifeline, *OF_A_CLUSTER, Ready]
+    assert [type(service) for service in services] == [ParentWatch, *OF_A_CLUSTER, Ready]
 
 
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [
-        Keeping,
+        StoreService,
         PasswordThread,
-        Keeping,
-        Watching,
-        Farewell,
+        StoreService,
+        UnacknowledgedCheck,
+        Shutdown,
         Listening,
     ]
     assert stat.S_IMODE((tmp_path / "here" / "chatd.db").stat().st_mode) == 0o600
@@ -634,9 +642,9 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [
         PasswordThread,
-        Keeping,
-        Watching,
-        Farewell,
+        StoreService,
+        UnacknowledgedCheck,
+        Shutdown,
     ] + [Listening] * 3
     server.startService()
     assert [door.declared for door in doors(reactor)] == [None, "ssh", "line"]

@@ -26,9 +26,9 @@ from twisted.logger import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from chatd.tap import supervisor
-from chatd.tap.child_log import EVENT_BYTES, Relayed
+from chatd.tap.child_log import EVENT_BYTES, ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
 from chatd.tap.supervisor import (
@@ -36,7 +36,7 @@ from chatd.tap.supervisor import (
     LONGEST_PAUSE_SECONDS,
     PAUSE_SECONDS,
     Child,
-    Processes,
+    Supervisor,
     command,
     make_processes,
 )
@@ -137,7 +137,7 @@ class Service:
         self.machine = Machine()
         self.ports = Ports()
         self.failed = 0
-        self.processes = Processes(
+        self.processes = Supervisor(
             self.machine, ["python", "chatd"], os.getcwd(), 2, self.ports, self._fails
         )
         self.processes.privilegedStartService()
@@ -184,7 +184,7 @@ def test_each_process_is_started_with_the_same_words_its_number_and_its_sockets(
 
 def test_ports_are_opened_once_where_there_are_no_privileges_too() -> None:
     machine, ports = Machine(), Ports()
-    several = Processes(machine, ["python"], "/elsewhere", 2, ports)
+    several = Supervisor(machine, ["python"], "/elsewhere", 2, ports)
     several.startService()
     assert ports.done == ["open"]
     assert machine.started[0].how["path"] == "/elsewhere"
@@ -331,7 +331,7 @@ def texts(events: list[LogEvent]) -> list[object]:
 def test_events_are_read_however_they_are_cut() -> None:
     data = b'\x1e{"a": 1}\nplain \xff\n\n\x1e{"b": \n\x1e[]\n\x1e{"c": 2}'
     for cut in range(len(data)):
-        relayed = Relayed()
+        relayed = ChildLog()
         events = relayed.receive_data(data[:cut]) + relayed.receive_data(data[cut:])
         assert texts(events + relayed.end()) == [
             {"a": 1},
@@ -344,7 +344,7 @@ def test_events_are_read_however_they_are_cut() -> None:
 
 
 def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
-    relayed = Relayed()
+    relayed = ChildLog()
     assert relayed.receive_data(b"x" * EVENT_BYTES) == []
     assert texts(relayed.receive_data(b"x")) == ["x" * (EVENT_BYTES + 1)]
     assert relayed.end() == []
@@ -387,7 +387,7 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
 class Two(Served):
     """A service of two processes, as it is started by hand; it counts who comes."""
 
-    def __init__(self, folder: Path, where: Where) -> None:
+    def __init__(self, folder: Path, where: Servers) -> None:
         super().__init__(folder, ["line"], [*options(folder, where), "--processes", "2"])
         self._came = 0
 
@@ -480,7 +480,7 @@ def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(tmp_pat
     with ExitStack() as stack:
         stack.callback(beside.kill)
         beside.start()
-        where = Where((f"nats://127.0.0.1:{beside.port}",), "chatd", "secret")
+        where = Servers((f"nats://127.0.0.1:{beside.port}",), "chatd", "secret")
         server = Two(tmp_path, where)
         with killed(server):
             watched = Watched(stack, server.pid_of(1), server.pid_of(2))

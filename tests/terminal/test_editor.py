@@ -11,11 +11,11 @@ from chatd.terminal.editor.editor import (
     Block,
     Completing,
     Editor,
+    EditorEvent,
     Ended,
     Entered,
     Full,
     Interrupted,
-    Outcome,
     PasteCut,
     Redraw,
 )
@@ -63,7 +63,7 @@ def seen(line: Editor) -> str:
     return f"{line.text[: line.at]}|{line.text[line.at :]}"
 
 
-def presses(line: Editor, *keys: Key | Text | Paste) -> list[Outcome]:
+def presses(line: Editor, *keys: Key | Text | Paste) -> list[EditorEvent]:
     """Press keys; return what came of it."""
     return [outcome for key in keys for outcome in line.press(key)]
 
@@ -869,7 +869,7 @@ def test_backspaces_end_at_an_empty_line(text: str) -> None:
 def test_bytes_of_a_keyboard_come_out_as_lines() -> None:
     line, keys = Editor(), Keys()
     typed = "helo\x7flo wörld\r\x1b[200~two\rthree\x1b[201~y!\x1b[D\x1bOD?\r".encode()
-    outcomes: list[Outcome] = []
+    outcomes: list[EditorEvent] = []
     for at in range(len(typed)):
         for key in keys.receive_data(typed[at : at + 1]):
             outcomes += line.press(key)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.terminal.screen.typewriter import Typewriter
+from chatd.terminal.screen.typewriter import LineModeScreen
 from tests.support.displays import Display
 
 PROMPT = "[lobby] "
@@ -15,7 +15,7 @@ class Typist:
 
     def __init__(self, columns: int = 40, *, repeats: bool = True) -> None:
         self.display = Display(columns, 30)
-        self.paper = Typewriter(columns, 30, repeats=repeats)
+        self.paper = LineModeScreen(columns, 30, repeats=repeats)
         self.prompt = PROMPT if repeats else ""
         self.sent = b""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatd.chat.limits import LOG_EVENTS, Flood
+from chatd.chat.limits import LOG_EVENTS, Rate
 from tests.support.wires import Building, Wire
 
 
@@ -181,7 +181,7 @@ def test_a_conversation_cut_anywhere_is_the_same(building: Building, cut: int) -
 
 
 def test_objects_that_come_too_fast_wait_and_none_is_lost() -> None:
-    building = Building(flood=Flood(2, 1))
+    building = Building(flood=Rate(2, 1))
     ada = Program(building, "ada", 2)
     pongs = [{"ok": True, "pong": n} for n in range(4)]
     heard = ada.asks(*({"ping": n} for n in range(4)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 from chatd.transport.conversation.program import REQUESTS
 from tests.support.wires import Building, Wire
 
@@ -237,7 +237,7 @@ def test_a_conversation_cut_anywhere_is_the_same(cut: int) -> None:
 
 
 def test_requests_that_come_too_fast_wait_and_none_is_lost() -> None:
-    building = Building(flood=Flood(2, 1))
+    building = Building(flood=Rate(2, 1))
     wire = building.connects()
     wire.sends(b"".join(b"HELO %d\n" % n for n in range(4)))
     assert wire.gets().count(b"HELO") == 2
@@ -264,7 +264,7 @@ def test_names_with_blanks_are_joined_up_and_the_room_is_answered_as_it_was_aske
 
 
 def test_while_the_server_does_not_read_there_is_no_silence() -> None:
-    building = Building(flood=Flood(10, 100))
+    building = Building(flood=Rate(10, 100))
     bob, ann = building.enters("bob"), Client(building, "ann")
     ann.joins("lobby"), bob.gets()
     ref, join_id = ann.refs["lobby"]

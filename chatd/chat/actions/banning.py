@@ -22,7 +22,7 @@ from chatd.chat.text.sanitizing import cut
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ModeratorAct:
     """What somebody does who looks after a room: in which chat, who, where and when."""
 
     chat: Chat
@@ -67,27 +67,27 @@ def covered(chat: Chat, target: Target) -> list[Person]:
     return [person for person in chat.people.everyone() if target.covers(person.known)]
 
 
-def _caretakers(act: Act, target: Target) -> Iterator[Person]:
+def _caretakers(act: ModeratorAct, target: Target) -> Iterator[Person]:
     """Those here whom a target covers and who look after the room; all others are many."""
     for person in act.chat.people.everyone():
         if act.room.role_of(person) is not Role.MEMBER and target.covers(person.known):
             yield person
 
 
-def _is_safe(act: Act, target: Target, named: Person) -> bool:
+def _is_safe(act: ModeratorAct, target: Target, named: Person) -> bool:
     """Whether a target covers nobody but whom was named that may not be held with them."""
     if target.kind is Kind.ADDRESS and act.room.role_of(named) is not Role.MEMBER:
         return False  # an address does not hold who looks after the room
     return all(other is named for other in _caretakers(act, target))
 
 
-def _target_of(act: Act, named: Person) -> Target:
+def _target_of(act: ModeratorAct, named: Person) -> Target:
     """What holds somebody, and nobody who may not be held."""
     *surer, last = targets_of(named)
     return next((target for target in surer if _is_safe(act, target, named)), last)
 
 
-def _check_person(act: Act, other: Person) -> None:
+def _check_person(act: ModeratorAct, other: Person) -> None:
     """Nobody bans themselves, the owner, or who is as high as they are."""
     room = act.room
     role = room.role_of(other)
@@ -107,7 +107,7 @@ def _account_of(chat: Chat, target: Target) -> str | None:
     return None if target.kind is Kind.ADDRESS else target.value
 
 
-def _check_target(act: Act, target: Target, label: str) -> None:
+def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
     """What was written may cover nobody who may not be banned, here or (an account) elsewhere."""
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
@@ -125,7 +125,7 @@ def _check_target(act: Act, target: Target, label: str) -> None:
         _check_person(act, other)
 
 
-def ban(act: Act, text: str, words: str) -> Ban:
+def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     """Keep somebody out of a room, for a time or for good; return what holds them.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``bad-duration``,
@@ -157,7 +157,7 @@ def ban(act: Act, text: str, words: str) -> Ban:
     return made
 
 
-def _forget(act: Act, target: Target) -> None:
+def _forget(act: ModeratorAct, target: Target) -> None:
     """Who is banned looks after the room no more, and is invited no more."""
     account = _account_of(act.chat, target)
     if account is not None:
@@ -166,18 +166,18 @@ def _forget(act: Act, target: Target) -> None:
         act.chat.lasting.changed(act.room)
 
 
-def _check_act(act: Act) -> None:
+def _check_act(act: ModeratorAct) -> None:
     act.room.check_membership(act.person)
     act.room.check_role(act.person, Role.MODERATOR)
 
 
-def _made(act: Act, target: Target, label: str, words: str) -> Ban:
+def _made(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
     until = act.now + seconds if seconds is not None else None
     return Ban(target, label, act.person.nick, act.now, until, cut(reason, REASON_LENGTH))
 
 
-def _note(act: Act, what: str, made: Ban) -> None:
+def _note(act: ModeratorAct, what: str, made: Ban) -> None:
     whom = f"{made.label} {term(act.now, made.until)}"
     act.chat.audit.note(
         act.now,
@@ -190,7 +190,7 @@ def _note(act: Act, what: str, made: Ban) -> None:
     )
 
 
-def unban(act: Act, text: str) -> list[Ban]:
+def unban(act: ModeratorAct, text: str) -> list[Ban]:
     """Let somebody come into a room again; return what held them.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``no-change``.
@@ -216,7 +216,7 @@ def _ending(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
     return [each for each in bans if each.target.covers(person.known)]
 
 
-def mute(act: Act, nick: str, words: str) -> None:
+def mute(act: ModeratorAct, nick: str, words: str) -> None:
     """Let somebody speak no more in a room, for a time or for good.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
@@ -240,7 +240,7 @@ def mute(act: Act, nick: str, words: str) -> None:
     act.chat.post(room, muted, act.person)
 
 
-def unmute(act: Act, text: str) -> None:
+def unmute(act: ModeratorAct, text: str) -> None:
     """Let somebody speak again in a room, here or not.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``outranked``,

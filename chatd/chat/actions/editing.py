@@ -11,7 +11,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Deleted, Edited, Entry, Refused, Role
 from chatd.chat.limits import EDIT_SECONDS
 from chatd.chat.model.people import Person, fold
-from chatd.chat.model.room import Room, Spoken
+from chatd.chat.model.room import LastMessage, Room
 from chatd.chat.model.session import Session
 from chatd.chat.text.sanitizing import cut
 
@@ -66,13 +66,13 @@ def _check_moderator(room: Room, person: Person) -> None:
     room.check_role(person, Role.MODERATOR)
 
 
-async def _own(chat: Chat, person: Person, room: Room, now: float) -> Spoken:
+async def _own(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:
     """What somebody said last in a room, if they may still change it."""
     spoken = room.check_membership(person).spoken
     if spoken is None and person.account is not None:
         entry = await chat.archive.last_by(room, person.name.key, person.account)
         if entry is not None:
-            spoken = Spoken(entry.event.time, entry.number)
+            spoken = LastMessage(entry.event.time, entry.number)
     if spoken is not None and not spoken.number:
         await chat.archive.last(room, 0)  # who looks waits until what was posted is kept
     if spoken is None or spoken.gone or not spoken.number or now - spoken.time > EDIT_SECONDS:

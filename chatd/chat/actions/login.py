@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.chat.actions.removal import put_out
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
-from chatd.chat.model.bans import Known
+from chatd.chat.model.bans import Identity
 from chatd.chat.model.people import Person
 from chatd.chat.model.session import Session
 from chatd.chat.records.accounts import Account
@@ -15,13 +15,13 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     """Let a connection go on as the owner of an account, whose password that is.
 
     :raises Refused: ``no-change``, ``banned``, ``not-invited`` and as
-        `chatd.chat.entry.authentication.Logins.prove`.
+        `chatd.chat.entry.authentication.Authenticator.prove`.
     :raises LentAway: when the server where the owner is runs the connection.
     """
     check_stranger(session.person)
     account = await chat.logins.prove(nick, password, session.address, now, session.person)
     owner = account.name.key
-    known = Known(owner, owner, session.fingerprint, session.address)
+    known = Identity(owner, owner, session.fingerprint, session.address)
     chat.welcome.check(known, now, operator=session.operator)
     if session in session.person.sessions:  # not gone meanwhile
         check_stranger(session.person)
@@ -96,7 +96,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
     """Make the nick of somebody their own, by their ssh key, by a password, or by both.
 
     :raises Refused: ``no-key`` and as `chatd.chat.entry.entrance.Entrance.register` and
-        `chatd.chat.entry.authentication.Logins.hash`.
+        `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     person = session.person
     chat.entrance.check_register(person)

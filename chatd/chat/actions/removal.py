@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from chatd.chat.actions.resume import end
 from chatd.chat.events import Kicked, PutOut
-from chatd.chat.model.bans import Ban, Known
+from chatd.chat.model.bans import Ban, Identity
 from chatd.chat.model.people import Person
 from chatd.chat.model.room import Room
 from chatd.chat.peers import Errand
@@ -81,7 +81,7 @@ def hold_out(chat: Chat, ban: Ban, now: float) -> int:
         session
         for person in here
         for session in person.sessions
-        if ban.target.covers(Known(address=session.address))
+        if ban.target.covers(Identity(address=session.address))
     ]
     for session in screens:  # of people whose other connection is from somewhere else
         chat.leave(session, ban.reason, now)

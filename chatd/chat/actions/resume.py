@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.entry.detached import Place
+from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.session import Session
 from chatd.cluster.migration import Proof
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def drop(chat: Chat, session: Session, now: float) -> Place | None:
+def drop(chat: Chat, session: Session, now: float) -> DetachedSession | None:
     """A connection is lost: who can prove that it was theirs keeps their place, and returns it.
 
     Whoever else had it leaves.  It is for who calls this to `end` the place in time.
@@ -37,7 +37,7 @@ def drop(chat: Chat, session: Session, now: float) -> Place | None:
     return places.get(person)
 
 
-def end(chat: Chat, place: Place, now: float) -> None:
+def end(chat: Chat, place: DetachedSession, now: float) -> None:
     """Nobody has come back: who had this place leaves, unless it is taken again."""
     person = place.person
     if chat.places.get(person) is place:
@@ -59,7 +59,7 @@ async def take_back(chat: Chat, session: Session, token: str, now: float) -> Non
         raise Refused("no-place", "There is no place with that token any more.")
     if person is session.person:
         raise Refused("no-change", "That is your own place, and you are in it.")
-    place = chat.places.take(person) or Place(person, {})
+    place = chat.places.take(person) or DetachedSession(person, {})
     for old in tuple(person.sessions):
         old.deliver(Notice("Another connection has taken your place."))
         old.part()

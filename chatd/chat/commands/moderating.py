@@ -6,13 +6,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from chatd.chat.actions import banning, room_settings
-from chatd.chat.actions.banning import Act
+from chatd.chat.actions.banning import ModeratorAct
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
 from chatd.chat.model.bans import Ban, Bans, Kind
 from chatd.chat.model.people import Person
-from chatd.chat.records.audit import Deed
+from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
 
 _BAN = "TARGET [TIME] [REASON]"
@@ -27,8 +27,8 @@ def _kick(call: Call) -> None:
     room_settings.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
 
 
-def _act(call: Call) -> Act:
-    return Act(call.chat, call.person, call.session.room(), call.now)
+def _act(call: Call) -> ModeratorAct:
+    return ModeratorAct(call.chat, call.person, call.session.room(), call.now)
 
 
 def _ban(call: Call) -> None:
@@ -130,7 +130,7 @@ def _audit(call: Call) -> None:
     )
 
 
-def _row(deed: Deed, call: Call) -> str:
+def _row(deed: AuditEntry, call: Call) -> str:
     zone = ZoneInfo(call.session.preferences.timezone)
     time = datetime.fromtimestamp(deed.time, zone).strftime("%Y-%m-%d %H:%M")
     who = (

@@ -10,11 +10,11 @@ from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES, ROOM_HISTORY
 from chatd.chat.model.people import fold
 from chatd.chat.model.room import Room
 from chatd.chat.store import Store
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.chat.text.sanitizing import cut, safe
 
 
-class Archive:
+class History:
     """What the store of a chat has of its rooms."""
 
     def __init__(self, store: Store) -> None:
@@ -54,7 +54,7 @@ class Archive:
         self._store.limit(room.id, room.settings.history or None)
 
     async def search(
-        self, rooms: Iterable[Room], search: Search, page: int = 1
+        self, rooms: Iterable[Room], search: SearchQuery, page: int = 1
     ) -> tuple[tuple[Entry, ...], bool]:
         """One page of what is found in some rooms, the newest on the first, each oldest first.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
-from chatd.chat.delivery.unacknowledged import LATE_SECONDS, Waiting, refusal
+from chatd.chat.delivery.unacknowledged import LATE_SECONDS, Unacknowledged, refusal
 from chatd.chat.events import (
     Acted,
     Deleted,
@@ -28,10 +28,10 @@ from chatd.chat.fanout.audience import Audience
 from chatd.chat.model import unread as tally
 from chatd.chat.model.mentions import mentioned
 from chatd.chat.model.people import People, Person, fold
-from chatd.chat.model.room import Room, Spoken
+from chatd.chat.model.room import LastMessage, Room
 from chatd.chat.model.session import Session
 from chatd.chat.store import Store
-from chatd.cluster.cluster import Elsewhere
+from chatd.cluster.cluster import Cluster
 
 #: Told what became of a post: its number in the room, or why it was not kept.
 Acknowledge = Callable[[int | Refused], None]
@@ -53,7 +53,7 @@ class _Posted:
     session: Session | None
     unseen_by: Iterable[Session]
     acknowledge: Acknowledge | None
-    spoken: Spoken | None
+    spoken: LastMessage | None
 
     @property
     def is_a_line(self) -> bool:
@@ -62,7 +62,7 @@ class _Posted:
 
 
 class Posting:
-    """The keeper of a store (`chatd.chat.store.Keeper`).
+    """The keeper of a store (`chatd.chat.store.StoreObserver`).
 
     ``schedule`` runs a function at the end of the reactor's turn; ``incarnation`` makes message ids
     unique beyond this process.
@@ -75,8 +75,8 @@ class Posting:
         incarnation: str,
         rooms: Mapping[str, Room],
         people: People,
-        elsewhere: Elsewhere,
-        waiting: Waiting,
+        elsewhere: Cluster,
+        waiting: Unacknowledged,
     ) -> None:
         self._store = store
         self._schedule = schedule
@@ -288,10 +288,10 @@ def _rung(event: RoomEvent, author: Person) -> list[Session]:
     return [session for session in author.sessions if session.preferences.bell == "all"]
 
 
-def _spoken(room: Room, event: RoomEvent, author: Person) -> Spoken | None:
+def _spoken(room: Room, event: RoomEvent, author: Person) -> LastMessage | None:
     """Remember what a member says, for /edit and /delete."""
     member = room.members.get(author)
     if member is None or not isinstance(event, Said | Acted):
         return None
-    member.spoken = Spoken(event.time)
+    member.spoken = LastMessage(event.time)
     return member.spoken

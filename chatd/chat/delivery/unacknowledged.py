@@ -37,7 +37,7 @@ QUOTED = 60
 
 
 @dataclass(slots=True, eq=False)
-class Waits:
+class PendingLines:
     """What one session said that waits, oldest first, with the rooms in which it does; never empty.
 
     A line is known by its identity, as one may say the same twice.  ``since`` is when the first was
@@ -51,7 +51,7 @@ class Waits:
     refused: bool = False
 
 
-class Waiting:
+class Unacknowledged:
     """All that waits: ``count`` lines, one said in several rooms as so many.
 
     ``find_late`` is called with the time, and begins what is to be begun.  There is no bound but
@@ -69,8 +69,8 @@ class Waiting:
         self._people = people
         self._schedule = schedule
         self._waits = Notice(WAITS.format("the cluster" if is_shared else "the disk"))
-        self._untold: dict[Session, Waits] = {}
-        self._changed: dict[Session, Waits] = {}
+        self._untold: dict[Session, PendingLines] = {}
+        self._changed: dict[Session, PendingLines] = {}
         self.count = 0
         self.away = False
         self.find_late: Callable[[float], None] = _nothing_is_late
@@ -79,7 +79,7 @@ class Waiting:
         """Something that was said waits for longer than a moment."""
         waits = session.waits
         if waits is None:
-            waits = session.waits = self._untold[session] = Waits(now)
+            waits = session.waits = self._untold[session] = PendingLines(now)
         _, rooms = waits.lines.get(id(event), (event, ()))
         waits.lines[id(event)] = (event, (*rooms, room))
         self.count += 1
@@ -115,7 +115,7 @@ class Waiting:
             if session.reader.is_told and not self.away:
                 waits.told = session.deliver(self._waits)
 
-    def _change(self, session: Session, waits: Waits) -> None:
+    def _change(self, session: Session, waits: PendingLines) -> None:
         if not self._changed:
             self._schedule(self._show)
         self._changed[session] = waits

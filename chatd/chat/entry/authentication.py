@@ -10,11 +10,17 @@ from collections.abc import Coroutine
 from math import ceil
 from typing import Any, TypeVar
 
-from chatd.chat.entry.passwords import Checker, Hasher, NotCheckedError, check_new, prepared
+from chatd.chat.entry.passwords import (
+    NotCheckedError,
+    PasswordChecker,
+    PasswordHasher,
+    check_new,
+    prepared,
+)
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHECKS_WAITING, NEW_PASSWORDS
 from chatd.chat.model.people import GUEST, People, Person
-from chatd.chat.ratelimit.login_throttle import Rates, Slowing
+from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
@@ -22,18 +28,22 @@ from chatd.chat.text.names import Name
 _T = TypeVar("_T")
 
 
-class Logins:
+class Authenticator:
     """Proves accounts by passwords.  ``checker`` knows people from elsewhere, if anybody does."""
 
     def __init__(
-        self, people: People, accounts: Accounts, hasher: Hasher, checker: Checker | None = None
+        self,
+        people: People,
+        accounts: Accounts,
+        hasher: PasswordHasher,
+        checker: PasswordChecker | None = None,
     ) -> None:
         self._people = people
         self._accounts = accounts
         self._hasher = hasher
         self._checker = checker
-        self._slowing = Slowing()
-        self._setting = Rates(NEW_PASSWORDS)
+        self._slowing = LoginThrottle()
+        self._setting = PerAddressRate(NEW_PASSWORDS)
         self._waiting = 0
 
     def came(self, account: str, address: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 
-from chatd.chat.delivery.history import Archive, that_fit
+from chatd.chat.delivery.history import History, that_fit
 from chatd.chat.events import (
     Acted,
     Entry,
@@ -31,7 +31,7 @@ from chatd.chat.model.session import Session
 
 
 @dataclass(slots=True, eq=False)
-class Place:
+class DetachedSession:
     """Where somebody was, and how far they had read.
 
     ``read`` has the number of the last event that they were sent in each room; the last
@@ -50,7 +50,7 @@ class Place:
     waiting: list[PersonalEvent] = field(default_factory=list)
 
 
-class Places:
+class DetachedSessions:
     """The places that are kept.
 
     ``awaits`` is told of a place that is kept although nobody has just lost their connection: it is
@@ -60,15 +60,15 @@ class Places:
     """
 
     def __init__(
-        self, archive: Archive, make_token: Callable[[], str] | None, *, is_dense: bool = True
+        self, archive: History, make_token: Callable[[], str] | None, *, is_dense: bool = True
     ) -> None:
         self._archive = archive
         self._make_token = make_token
         self._is_dense = is_dense
-        self._places: dict[Person, Place] = {}
+        self._places: dict[Person, DetachedSession] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
-        self.awaits: Callable[[Place], object] = _nobody_waits
+        self.awaits: Callable[[DetachedSession], object] = _nobody_waits
 
     def __len__(self) -> int:
         return len(self._places)
@@ -137,11 +137,11 @@ class Places:
 
     # Keeping a place ------------------------------------------------------------------------------
 
-    def get(self, person: Person) -> Place | None:
+    def get(self, person: Person) -> DetachedSession | None:
         """The place of somebody who has lost their connection."""
         return self._places.get(person)
 
-    def keep(self, session: Session) -> list[Place]:
+    def keep(self, session: Session) -> list[DetachedSession]:
         """Keep the place of who had this connection; return which have to give way for it."""
         person = session.person
         self._places[person] = self._place(session)
@@ -150,7 +150,7 @@ class Places:
             return near[:1]
         return list(self._places.values())[:1] if len(self._places) > PLACES else []
 
-    def restore(self, place: Place, token: str | None) -> None:
+    def restore(self, place: DetachedSession, token: str | None) -> None:
         """Keep a place that was kept elsewhere, and the word that proves it."""
         person = place.person
         self._places[person] = place
@@ -164,10 +164,10 @@ class Places:
         """Keep the place of somebody no longer."""
         del self._places[person]
 
-    def _place(self, session: Session) -> Place:
+    def _place(self, session: Session) -> DetachedSession:
         """Where somebody is by one of their connections."""
         trace, mark = session.reader.trace(), session.mark()
-        place = Place(session.person, dict(mark.read), trace.unreached)
+        place = DetachedSession(session.person, dict(mark.read), trace.unreached)
         if trace.mark is not None:
             arrived = trace.mark.read
             place.read = {room: min(at, arrived.get(room, at)) for room, at in mark.read.items()}
@@ -201,13 +201,13 @@ class Places:
 
     # Coming back ----------------------------------------------------------------------------------
 
-    def take(self, person: Person) -> Place | None:
+    def take(self, person: Person) -> DetachedSession | None:
         """Take the place of somebody who comes back, or who is to be had from a dead connection."""
         place = self.peek(person)
         self._places.pop(person, None)
         return place
 
-    def peek(self, person: Person) -> Place | None:
+    def peek(self, person: Person) -> DetachedSession | None:
         """The place of somebody, kept or to be had from a connection of theirs."""
         place = self._places.get(person)
         sessions = [session for session in person.sessions if session.listens]
@@ -215,7 +215,7 @@ class Places:
             return place
         return self._place(sessions[-1])
 
-    def recover(self, person: Person) -> Place | None:
+    def recover(self, person: Person) -> DetachedSession | None:
         """Take the place of somebody who has lost their connection, and close what is dead of it.
 
         None for who is here by a connection that works.  A program or a pipe of theirs goes on.
@@ -228,14 +228,14 @@ class Places:
             session.reader.close()
         return place
 
-    def give_up(self, session: Session, place: Place) -> None:
+    def give_up(self, session: Session, place: DetachedSession) -> None:
         """Nothing could be read for who has come back: they are lost again, with their place."""
         if session in session.person.sessions:
             session.part()
         if self._places.setdefault(session.person, place) is place:
             self.awaits(place)
 
-    async def resume(self, session: Session, place: Place) -> None:
+    async def resume(self, session: Session, place: DetachedSession) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
         session.resuming = place
@@ -243,7 +243,7 @@ class Places:
         if not session.reader.is_gone:
             session.resuming = None
 
-    async def _resume(self, session: Session, place: Place) -> None:
+    async def _resume(self, session: Session, place: DetachedSession) -> None:
         session.preferences = place.preferences
         if place.focus is not None and session.person in place.focus.members:
             session.focus_on(place.focus)
@@ -256,7 +256,7 @@ class Places:
         while place.waiting and session in session.person.sessions and not session.reader.is_gone:
             session.show(place.waiting.pop(0))
 
-    async def go_back(self, place: Place) -> None:
+    async def go_back(self, place: DetachedSession) -> None:
         """Find from how many bytes did not arrive which was the last message that did."""
         not_sent = {*place.person.ignored, *([place.person.name.key] * place.saw_own)}
         sent: list[tuple[float, int, Callable[[], None]]] = [
@@ -276,7 +276,7 @@ class Places:
             place.unreached -= size
         place.unreached = 0
 
-    async def _catch_up(self, session: Session, room: Room, place: Place) -> bool:
+    async def _catch_up(self, session: Session, room: Room, place: DetachedSession) -> bool:
         """Show what was said in a room since; True once nothing more is to be shown."""
         at, until = place.read[room], room.audience.number
         entries: list[Entry] = []
@@ -322,5 +322,5 @@ def _typed_by(session: Session, entry: Entry) -> bool:
     return session.reader.sees_own and entry.author == session.person.name.key
 
 
-def _nobody_waits(place: Place) -> None:
+def _nobody_waits(place: DetachedSession) -> None:
     """There is no clock yet."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from chatd.chat.entry.detached import Places
-from chatd.chat.entry.nicks import Nicks
+from chatd.chat.entry.detached import DetachedSessions
+from chatd.chat.entry.nicks import NickRegistry
 from chatd.chat.events import Notice, Refused
-from chatd.chat.model.bans import Known
-from chatd.chat.model.client import Lend, LentAway
+from chatd.chat.model.bans import Identity
+from chatd.chat.model.client import Relayed, RelayTo
 from chatd.chat.model.people import People, Person, fold
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import Reader, Session
+from chatd.chat.model.session import Client, Session
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles
-from chatd.chat.records.server_access import Welcome
+from chatd.chat.records.server_access import ServerAccess
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import safe
@@ -44,7 +44,7 @@ class Visitor:
     apart: bool = False
     account: str = ""
     wishes: tuple[tuple[str, str], ...] = ()
-    lend: Lend | None = None
+    lend: RelayTo | None = None
 
 
 class Entrance:
@@ -53,17 +53,17 @@ class Entrance:
     ``fetch`` lets who is on another server be here; ``tell_elsewhere`` says something to the owner
     of an account who is there.
 
-    Who may come in at all, `Welcome` is asked, once it is known what they prove.
+    Who may come in at all, `ServerAccess` is asked, once it is known what they prove.
     """
 
     def __init__(
         self,
         people: People,
         accounts: Accounts,
-        nicks: Nicks,
-        places: Places,
+        nicks: NickRegistry,
+        places: DetachedSessions,
         profiles: Profiles,
-        welcome: Welcome,
+        welcome: ServerAccess,
     ) -> None:
         self._people = people
         self._places = places
@@ -83,16 +83,16 @@ class Entrance:
         """Whether the owner of an account, by its folded nick, is here."""
         return account in self._here
 
-    async def find(self, account: Account, lend: Lend | None) -> str:
+    async def find(self, account: Account, lend: RelayTo | None) -> str:
         """Let the owner of an account be here if they have lost their connection elsewhere.
 
-        Who has one there that works stays at that server, which is returned; see `Moving.fetch`.
+        Who has one there that works stays at that server, which is returned; see `Migration.fetch`.
 
         :raises LentAway: when that server runs this connection as well.
         """
         server = await self.fetch(Proof(account=account.name.key))
         if server and lend is not None and await lend(server, account.name.key):
-            raise LentAway
+            raise Relayed
         return server
 
     def moved_in(self, person: Person) -> None:
@@ -109,7 +109,7 @@ class Entrance:
     async def enter(
         self,
         visitor: Visitor,
-        reader: Reader,
+        reader: Client,
         now: float,
         *,
         exactly: bool = False,
@@ -174,11 +174,11 @@ class Entrance:
         nick = fold(visitor.nick) or (near.key if near is not None else "")
         if owner is not None and not visitor.apart:
             nick = owner
-        known = Known(nick, owner, visitor.fingerprint, visitor.address)
+        known = Identity(nick, owner, visitor.fingerprint, visitor.address)
         self._welcome.check(known, now, operator=visitor.operator)
 
     def _come(
-        self, name: Name, visitor: Visitor, reader: Reader, now: float, *, listens: bool
+        self, name: Name, visitor: Visitor, reader: Client, now: float, *, listens: bool
     ) -> Session:
         person = Person(
             name,
@@ -194,7 +194,7 @@ class Entrance:
         return session
 
     def _session(
-        self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
+        self, person: Person, visitor: Visitor, reader: Client, *, listens: bool
     ) -> Session:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
@@ -210,7 +210,7 @@ class Entrance:
         return self._profiles.preferences(account).restored(dict(visitor.wishes))
 
     async def _come_again(
-        self, person: Person, visitor: Visitor, reader: Reader, *, listens: bool
+        self, person: Person, visitor: Visitor, reader: Client, *, listens: bool
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
         back = listens and reader.comes_back  # a program begins anew, beside whoever is lost
@@ -229,7 +229,7 @@ class Entrance:
         return session
 
     async def _enter_as(
-        self, account: Account, visitor: Visitor, reader: Reader, now: float, *, listens: bool
+        self, account: Account, visitor: Visitor, reader: Client, now: float, *, listens: bool
     ) -> tuple[Session, str]:
         """Let the owner of an account in; who is here already is one person on two screens."""
         person, stays_at = self._here.get(account.name.key), ""

@@ -16,7 +16,7 @@ from chatd.chat.text.names import Name
 _BY_KEY = "its owner has an ssh key."
 
 
-class Nicks:
+class NickRegistry:
     """The nicks of the people who are here; ``holder`` is this server, to the store."""
 
     def __init__(self, people: People, accounts: Accounts, store: Store, holder: str) -> None:

@@ -21,7 +21,7 @@ class NotCheckedError(Exception):
     """Whether a password is right could not be found out; whoever says so has logged why."""
 
 
-class Hasher(Protocol):
+class PasswordHasher(Protocol):
     """Makes of a password what may be kept of it."""
 
     async def hash(self, password: str) -> str:
@@ -34,7 +34,7 @@ class Hasher(Protocol):
         """
 
 
-class Checker(Protocol):
+class PasswordChecker(Protocol):
     """Knows people from elsewhere: the users of the machine, say."""
 
     async def check(self, nick: str, password: str) -> bool:

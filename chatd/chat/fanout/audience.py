@@ -15,7 +15,7 @@ from typing import Protocol
 
 from chatd.chat.events import Entry, KeptEvent
 from chatd.chat.fanout.log import RoomLog, Style
-from chatd.chat.fanout.slices import Sweeps
+from chatd.chat.fanout.slices import Slices
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 
 #: Listeners behind whose cursors are looked at on every flush.
@@ -25,7 +25,7 @@ FEW = 16
 class Listener(Protocol):
     """Somebody at the other end of a connection."""
 
-    #: Takes bytes and says how many; see `chatd.chat.model.session.Reader`.
+    #: Takes bytes and says how many; see `chatd.chat.model.session.Client`.
     send: Callable[[bytes], int]
 
     @property
@@ -90,7 +90,7 @@ class Audience:
         self._shared = 0
         self._awaited = False  # whether a flush at the end of the turn has been asked for
         self._groups: dict[Style, Group] = {}
-        self._sweeps = Sweeps()
+        self._sweeps = Slices()
         self._late: dict[Listener, tuple[Style, int]] = {}
         self._held: dict[Listener, tuple[Style, int]] = {}
         self._special: dict[int, _Special] = {}

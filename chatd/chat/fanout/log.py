@@ -55,7 +55,7 @@ class Style(Protocol):
         """What is for one person alone."""
 
 
-class Unadorned(ABC):
+class ProgramStyle(ABC):
     """What the styles of programs have in common: each event stands for itself."""
 
     __slots__ = ()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chatd.chat.fanout.log import Style
 
 
-class Sweeps:
+class Slices:
     """Groups of listeners that are still at a position ``start``, to be brought to ``end``."""
 
     __slots__ = ("_waiting", "end", "start")

@@ -37,7 +37,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Identity:
     """What is known of somebody: folded nick, account, fingerprint of a key, address."""
 
     nick: str = ""
@@ -58,7 +58,7 @@ class Target:
             return f"{self.kind.value}:{self.value}"
         return self.value
 
-    def covers(self, known: Known) -> bool:
+    def covers(self, known: Identity) -> bool:
         """Whether this is somebody of whom that is known."""
         match self.kind:
             case Kind.ACCOUNT:
@@ -250,7 +250,7 @@ class Bans:
             if not ban.holds(now):
                 self.drop(ban.target)
 
-    def covering(self, known: Known, now: float, *, by_address: bool = True) -> Ban | None:
+    def covering(self, known: Identity, now: float, *, by_address: bool = True) -> Ban | None:
         """The ban that somebody is held by, if any; perhaps not one of an address."""
         if not self._bans:
             return None

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 #: Lets a server run a connection for the owner of an account, by its folded nick, who is there;
 #: says whether it does.  Nothing has changed when it does not.
-Lend = Callable[[str, str], Awaitable[bool]]
+RelayTo = Callable[[str, str], Awaitable[bool]]
 
 
-class LentAway(Exception):  # noqa: N818 - a no, not an error
+class Relayed(Exception):  # noqa: N818 - a no, not an error
     """A connection is run by another server from now on."""
 
 
-class Lines(Protocol):
+class StreamRouter(Protocol):
     """The lines between servers, as far as the chat hears of them."""
 
     def heard(self, server: str, said: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
 from chatd.chat.events import Refused
-from chatd.chat.model.bans import Known
+from chatd.chat.model.bans import Identity
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 
@@ -90,9 +90,9 @@ class Person:
         return self.name.shown
 
     @property
-    def known(self) -> Known:
+    def known(self) -> Identity:
         """What bans go by."""
-        return Known(self.name.key, self.proved, self.fingerprint, self.address)
+        return Identity(self.name.key, self.proved, self.fingerprint, self.address)
 
     @property
     def proved(self) -> str | None:

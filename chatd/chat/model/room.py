@@ -24,7 +24,7 @@ def outranks(one: Role, other: Role) -> bool:
 
 
 @dataclass(slots=True)
-class Spoken:
+class LastMessage:
     """The last that a member said or did, unless it is ``gone``.  Time in seconds since the epoch.
 
     Its ``number`` is 0 until it is kept.
@@ -46,7 +46,7 @@ class Member:
     last_said: float = 0.0
     warned: bool = False
     since: int | None = None
-    spoken: Spoken | None = None
+    spoken: LastMessage | None = None
 
 
 @dataclass(slots=True)

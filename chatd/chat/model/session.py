@@ -10,18 +10,18 @@ from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refu
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import DEAD_SECONDS, PERSONAL_BYTES, PRIVATE_KEPT
 from chatd.chat.model import unread as tally
-from chatd.chat.model.client import Lend
+from chatd.chat.model.client import RelayTo
 from chatd.chat.model.people import Person
 from chatd.chat.model.preferences import DEFAULT, Preferences
 
 if TYPE_CHECKING:
-    from chatd.chat.delivery.unacknowledged import Waits
-    from chatd.chat.entry.detached import Place
+    from chatd.chat.delivery.unacknowledged import PendingLines
+    from chatd.chat.entry.detached import DetachedSession
     from chatd.chat.model.room import Room
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Position:
     """How far a connection has been sent what happens.
 
     ``read`` has the store's number of the last event in each room, ``told`` how many private
@@ -33,7 +33,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class DeliveryReport:
     """What of that which was sent has arrived, as far as the connection can tell.
 
     ``mark`` says how far what has arrived goes (None: all of it did), ``unreached`` how
@@ -41,7 +41,7 @@ class Trace:
     answered what it should have.
     """
 
-    mark: Mark | None = None
+    mark: Position | None = None
     unreached: int = 0
     owing: float = 0.0
 
@@ -52,10 +52,10 @@ class Trace:
 
 
 #: A connection of which nothing is known but that it takes what it is sent.
-ALIVE = Trace()
+ALIVE = DeliveryReport()
 
 
-class Reader(Protocol):
+class Client(Protocol):
     """What a way in gives the chat: somewhere that bytes can go, and how they should look.
 
     While ``full`` is false ``send`` may be called, and says how many bytes it took.  Any answer but
@@ -118,7 +118,7 @@ class Reader(Protocol):
     def shows_waiting(self) -> None:
         """`Session.waits` is otherwise; where what waits is shown, show it as it is now."""
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         """What of that which was sent has arrived."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
@@ -165,22 +165,22 @@ class Session:
         "waits",
     )
 
-    def __init__(self, person: Person, reader: Reader, *, listens: bool = True) -> None:
+    def __init__(self, person: Person, reader: Client, *, listens: bool = True) -> None:
         self.listens = listens
         self.person = person
         self.reader = reader
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
-        self.tally: dict[Room, tally.Place] = {}
+        self.tally: dict[Room, tally.ReadMark] = {}
         self.private: tuple[PrivateMessage, ...] = ()
         self.told = 0
         self.address = ""
         self.fingerprint: str | None = None
-        self.resuming: Place | None = None
-        self.lend: Lend | None = None
+        self.resuming: DetachedSession | None = None
+        self.lend: RelayTo | None = None
         self.operator = False
-        self.waits: Waits | None = None
+        self.waits: PendingLines | None = None
 
     # What an audience asks of a listener --------------------------------------------------------
 
@@ -258,13 +258,13 @@ class Session:
                 return
             room.audience.resume(self)
 
-    def mark(self) -> Mark:
+    def mark(self) -> Position:
         """How far it has been sent what happens."""
         rooms = self.person.rooms.values()
         read = {room: room.audience.sent_to(self) for room in rooms}
         if self.resuming is not None:
             read.update(self.resuming.read)
-        return Mark(read, self.told)
+        return Position(read, self.told)
 
     def restyle(self) -> None:
         """Show every room as the preferences and the focus say now."""

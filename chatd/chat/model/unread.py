@@ -18,7 +18,7 @@ TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReadMark:
     """Where a room was when somebody read it last.
 
     ``number`` is the store's, which may rise by more than one; ``count`` how much had happened
@@ -30,8 +30,8 @@ class Place:
     is_meant: bool = False
 
 
-def _now(room: Room) -> Place:
-    return Place(room.audience.number, room.audience.count)
+def _now(room: Room) -> ReadMark:
+    return ReadMark(room.audience.number, room.audience.count)
 
 
 def refocused(session: Session, before: Room | None) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 
 #: What counts as a whole token: sums of fractions come out a little short of one, and who waited
 #: for the rest of it would wait for a time too short for any clock.
 _WHOLE = 1 - 1e-6
 
 
-class Pace:
+class TokenBucket:
     """A token bucket.  Times are seconds on any clock that does not go back."""
 
     __slots__ = ("_burst", "_rate", "_time", "_tokens")
 
-    def __init__(self, flood: Flood, now: float) -> None:
+    def __init__(self, flood: Rate, now: float) -> None:
         self._burst = float(flood.burst)
         self._rate = flood.a_second
         self._tokens = self._burst

@@ -22,10 +22,10 @@ from chatd.chat.limits import (
     LOGIN_WAIT_OF_ACCOUNT,
     LOGIN_WAIT_OF_ADDRESS,
     LOGINS_REMEMBERED,
-    Flood,
+    Rate,
 )
 from chatd.chat.ratelimit.addresses import prefix
-from chatd.chat.ratelimit.bucket import Pace
+from chatd.chat.ratelimit.bucket import TokenBucket
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class _Wrong:
     until: float
 
 
-class Waits:
+class Backoff:
     """Wrong passwords of some kind of source, each of which waits for at most ``longest`` seconds.
 
     With too many sources the one that was quiet for longest is forgotten.
@@ -96,23 +96,23 @@ class Attempt:
 
     account: str
     address: str
-    counted: tuple[tuple[Waits, str], ...]
+    counted: tuple[tuple[Backoff, str], ...]
 
 
-class Slowing:
+class LoginThrottle:
     """Every wrong password of the server, by where it came from and whose it was to be."""
 
     def __init__(self) -> None:
-        self._addresses = Waits(LOGIN_WAIT_OF_ADDRESS)
-        self._accounts = Waits(LOGIN_WAIT_OF_ACCOUNT)
-        self._owners = Waits(LOGIN_WAIT_OF_ACCOUNT)
+        self._addresses = Backoff(LOGIN_WAIT_OF_ADDRESS)
+        self._accounts = Backoff(LOGIN_WAIT_OF_ACCOUNT)
+        self._owners = Backoff(LOGIN_WAIT_OF_ACCOUNT)
         self._known: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def is_known(self, account: str, address: str) -> bool:
         """Whether the owner of an account has come from an address before."""
         return prefix(address) in self._known.get(account, ())
 
-    def _sources(self, account: str, address: str) -> list[tuple[Waits, str]]:
+    def _sources(self, account: str, address: str) -> list[tuple[Backoff, str]]:
         """What an attempt counts for; an empty address, that of a Unix socket, has no count."""
         place = prefix(address)
         if self.is_known(account, address):
@@ -154,19 +154,19 @@ class Slowing:
             self._known.popitem(last=False)
 
 
-class Rates:
+class PerAddressRate:
     """How often something may be done from each address; the oldest of many is forgotten."""
 
-    def __init__(self, rate: Flood) -> None:
+    def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._paces: OrderedDict[str, Pace] = OrderedDict()
+        self._paces: OrderedDict[str, TokenBucket] = OrderedDict()
         self._now = 0.0
 
     def wait(self, address: str, now: float) -> float:
         """Do it now, or say in how many seconds it may be done."""
         place = prefix(address)
         now = self._now = max(now, self._now)  # the time of day may go back
-        pace = self._paces.setdefault(place, Pace(self._rate, now))
+        pace = self._paces.setdefault(place, TokenBucket(self._rate, now))
         self._paces.move_to_end(place)
         if len(self._paces) > LOGINS_REMEMBERED:
             self._paces.popitem(last=False)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import ACCOUNTS, KEYS_PER_ACCOUNT
-from chatd.chat.records.loading import Records
-from chatd.chat.store import NotKeptError, Store
+from chatd.chat.records.loading import RecordLoader
+from chatd.chat.store import NotStoredError, Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import cut, safe
@@ -46,7 +46,7 @@ class Key:
 class Account:
     """A nick that belongs to somebody; ``created`` in seconds since the epoch.
 
-    ``password`` is what `chatd.chat.entry.passwords.Hasher` made of one, or empty; ``outside`` says that
+    ``password`` is what `chatd.chat.entry.passwords.PasswordHasher` made of one, or empty; ``outside`` says that
     a checker's word counts.
     """
 
@@ -107,7 +107,7 @@ class Accounts:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.load = Records(store, KIND, take=self._restore).load
+        self.load = RecordLoader(store, KIND, take=self._restore).load
         self._by_nick: dict[str, Account] = {}
         self._by_look: dict[str, Account] = {}
         self._by_key: dict[str, Account] = {}
@@ -165,7 +165,7 @@ class Accounts:
         self._put(after)
         try:
             await self._store.put(KIND, after.name.key, after.encoded())
-        except NotKeptError as why:
+        except NotStoredError as why:
             self._take_out(after)
             if before is not None:
                 self._put(before)

@@ -11,7 +11,7 @@ from itertools import takewhile
 from chatd.chat.limits import AUDITED, REASON_LENGTH
 from chatd.chat.model.people import Person
 from chatd.chat.model.room import Room
-from chatd.chat.records.loading import Records
+from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text.sanitizing import cut
 
@@ -22,7 +22,7 @@ _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class AuditEntry:
     """One thing that was done; ``time`` in seconds since the epoch.
 
     ``account`` is the folded nick of who did it; ``whom`` is what everybody may know of whom it was
@@ -42,10 +42,10 @@ class Deed:
 
 
 #: What is known here of a deed; a newer server may write down more.
-_FIELDS = frozenset(each.name for each in fields(Deed))
+_FIELDS = frozenset(each.name for each in fields(AuditEntry))
 
 
-class Audit:
+class AuditLog:
     """The last deeds, oldest first: a record of the store each, so that one costs one.
 
     ``holder`` is this server where others share the store: what two write down at once has two
@@ -55,9 +55,9 @@ class Audit:
     def __init__(self, store: Store, holder: str = "") -> None:
         self._store = store
         self._holder = holder
-        self._deeds: OrderedDict[str, Deed] = OrderedDict()
+        self._deeds: OrderedDict[str, AuditEntry] = OrderedDict()
         self._last = 0
-        self.load = Records(store, KIND, take=self._restore).load
+        self.load = RecordLoader(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for key in sorted(records):
@@ -75,7 +75,7 @@ class Audit:
     def _take(self, key: str, value: str) -> None:
         fields = {name: each for name, each in json.loads(value).items() if name in _FIELDS}
         later = [*takewhile(lambda each: each > key, reversed(self._deeds))]
-        self._deeds[key] = Deed(**fields)
+        self._deeds[key] = AuditEntry(**fields)
         for each in reversed(later):  # what two did at once is in one order everywhere
             self._deeds.move_to_end(each)
         self._last = max(self._last, int(key.partition(".")[0]))
@@ -98,7 +98,9 @@ class Audit:
         """
         where, ident = (room.name.shown, room.id) if room is not None else ("", "")
         reason = cut(reason, REASON_LENGTH)
-        deed = Deed(now, person.nick, person.account, what, whom, covered, where, ident, reason)
+        deed = AuditEntry(
+            now, person.nick, person.account, what, whom, covered, where, ident, reason
+        )
         self._last += 1
         key = f"{self._last:0{_DIGITS}}{'.' * bool(self._holder)}{self._holder}"
         self._deeds[key] = deed
@@ -110,9 +112,9 @@ class Audit:
             key, _ = self._deeds.popitem(last=False)
             self._store.put(KIND, key, None)
 
-    def last(self, count: int, room: Room | None = None) -> list[Deed]:
+    def last(self, count: int, room: Room | None = None) -> list[AuditEntry]:
         """The last deeds in a room, or all that there are, oldest first."""
-        found: list[Deed] = []
+        found: list[AuditEntry] = []
         for deed in self._newest():
             if len(found) == count:
                 break
@@ -120,5 +122,5 @@ class Audit:
                 found.append(deed)
         return found[::-1]
 
-    def _newest(self) -> Iterator[Deed]:
+    def _newest(self) -> Iterator[AuditEntry]:
         return reversed(self._deeds.values())

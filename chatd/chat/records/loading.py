@@ -7,7 +7,7 @@ from collections.abc import Callable
 from chatd.chat.store import Store
 
 
-class Records:
+class RecordLoader:
     """The records of some kinds; ``take`` is given those of each kind, by their keys.
 
     ``loaded`` says that it was.

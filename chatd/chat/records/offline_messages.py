@@ -9,19 +9,19 @@ from chatd.chat.events import PrivateMessage, Recipient, Refused
 from chatd.chat.limits import MAIL
 from chatd.chat.model.session import Session
 from chatd.chat.records.accounts import Account
-from chatd.chat.records.loading import Records
+from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 
 #: What the records of mail are called in the store.
 KIND = "mail"
 
 
-class Mail:
+class OfflineMessages:
     """The messages that wait, by account; each account's are one record of the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.load = Records(store, KIND, take=self._restore).load
+        self.load = RecordLoader(store, KIND, take=self._restore).load
         self._waiting: dict[str, list[PrivateMessage]] = {}
 
     def _restore(self, records: Mapping[str, str]) -> None:

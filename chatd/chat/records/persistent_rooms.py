@@ -16,7 +16,7 @@ from chatd.chat.limits import LASTING_ROOMS
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
 from chatd.chat.model.people import GUEST, Person
 from chatd.chat.model.room import Room
-from chatd.chat.records.loading import Records
+from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text import names
 
@@ -28,7 +28,7 @@ MUTE = "mute"
 _SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history", "key")
 
 
-class Lasting:
+class PersistentRooms:
     """The rooms of a chat that last, and how many each account has.
 
     ``open_room`` makes a room of a name and the name that the store knows it by.  ``_others`` has
@@ -44,7 +44,7 @@ class Lasting:
         self._owned: dict[str, int] = {}
         self._owners: dict[str, tuple[str, ...]] = {}
         self._others: dict[str, str] = {}
-        self._records = Records(store, KIND, BAN, MUTE, take=self._restore_all)
+        self._records = RecordLoader(store, KIND, BAN, MUTE, take=self._restore_all)
         self.load = self._records.load
         self._keep_bans(lobby)
 

@@ -10,32 +10,32 @@ from dataclasses import dataclass
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import SERVER_BANS
-from chatd.chat.model.bans import Ban, Bans, Known, Target
-from chatd.chat.records.loading import Records
+from chatd.chat.model.bans import Ban, Bans, Identity, Target
+from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 
 #: What the records of bans from the server are called in the store.
 KIND = "server ban"
 #: The code words with which nobody stays at the door to try again.
-TURNED_AWAY = frozenset({"banned", "not-invited"})
+FINAL_REFUSALS = frozenset({"banned", "not-invited"})
 
 
 @dataclass(frozen=True, slots=True)
-class GuestList:
+class AllowList:
     """Who alone may come in: fingerprints of keys, and folded nicks of accounts."""
 
     keys: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
 
-    def __contains__(self, known: Known) -> bool:
+    def __contains__(self, known: Identity) -> bool:
         return known.key in self.keys or known.account in self.accounts
 
 
-def _everybody() -> GuestList | None:
+def _everybody() -> AllowList | None:
     return None
 
 
-class Welcome:
+class ServerAccess:
     """Who may come in.  ``invited`` gives who alone may, or None where everybody is welcome.
 
     What somebody proves counts: who logs in to an account is asked for with that account.
@@ -45,8 +45,8 @@ class Welcome:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.bans = Bans(SERVER_BANS, self._keep)
-        self.invited: Callable[[], GuestList | None] = _everybody
-        self.load = Records(store, KIND, take=self._restore).load
+        self.invited: Callable[[], AllowList | None] = _everybody
+        self.load = RecordLoader(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for target, value in records.items():
@@ -55,7 +55,7 @@ class Welcome:
     def _keep(self, target: Target, ban: Ban | None) -> None:
         self._store.put(KIND, str(target), ban.encoded() if ban is not None else None)
 
-    def check(self, known: Known, now: float, *, operator: bool = False) -> None:
+    def check(self, known: Identity, now: float, *, operator: bool = False) -> None:
         """Let somebody come in.
 
         :raises Refused: ``banned`` or ``not-invited``.
@@ -86,5 +86,5 @@ class Welcome:
 
         :raises Refused: ``banned``.
         """
-        if self.bans.covering(Known(nick), now) is not None:
+        if self.bans.covering(Identity(nick), now) is not None:
             raise Refused("banned", f"Nobody may be called {nick} here.")

@@ -52,7 +52,7 @@ def begins_with(phrase: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchQuery:
     """What is looked for: all of it has to fit.
 
     ``phrases`` are folded, each stands somewhere in the text and ends with a word or, if
@@ -105,7 +105,7 @@ class Query:
     ``room`` is a name, `EVERYWHERE`, or empty for the one in front of them; pages count from 1.
     """
 
-    search: Search
+    search: SearchQuery
     room: str = ""
     page: int = 1
 
@@ -125,13 +125,13 @@ def read_query(text: str, zone: str) -> Query:
             options[name.lower()] = value
         elif phrase := folded(quoted or word):
             phrases[phrase] = None
-    search = Search(
+    search = SearchQuery(
         phrases=tuple(phrases)[:SEARCH_WORDS],
         author=fold(options["from"]) if "from" in options else None,
         since=_midnight(options["since"], zone) if "since" in options else None,
         until=_midnight(options["until"], zone, later=1) if "until" in options else None,
     )
-    if search == Search():
+    if search == SearchQuery():
         raise Refused("bad-search", "Search for a word, for from:NICK, or for since:DAY.")
     return Query(search, options.get("in", ""), read_page(options.get("page", "1"), SEARCH_PAGES))
 

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from chatd.clients.prompt.screen import Drawn, Plain
 from chatd.clients.prompt.talk import Talk
 from chatd.terminal.screen.screen import Screen
-from chatd.terminal.screen.typewriter import Typewriter
+from chatd.terminal.screen.typewriter import LineModeScreen
 
 #: Seconds to reach the server.
 REACH_SECONDS = 15
@@ -98,7 +98,7 @@ class Program:
         if os.isatty(_STDIN) and os.isatty(_STDOUT):
             greeting = f"You are {name} at {host} port {port}; help lists the commands."
             dumb = os.environ.get("TERM", "dumb") == "dumb"
-            screen = Typewriter(*_size(), repeats=True) if dumb else Screen(*_size())
+            screen = LineModeScreen(*_size(), repeats=True) if dumb else Screen(*_size())
             self._shown = self._drawn = Drawn(self._end, reactor, screen, greeting)
         else:
             self._shown = Plain(self._end)

@@ -24,17 +24,17 @@ from chatd.terminal.editor.editor import (
     Block,
     Completing,
     Editor,
+    EditorEvent,
     Ended,
     Entered,
     Full,
     Interrupted,
-    Outcome,
     PasteCut,
     Redraw,
 )
 from chatd.terminal.editor.keys import Keys, Pressed
 from chatd.terminal.screen.screen import Screen
-from chatd.terminal.screen.typewriter import Typewriter
+from chatd.terminal.screen.typewriter import LineModeScreen
 from chatd.wire.line import CutLine, LineCodec
 
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
@@ -159,14 +159,14 @@ class Drawn(_Shown):
         self,
         done: Callable[[int], None],
         clock: IReactorTime,
-        screen: Screen | Typewriter,
+        screen: Screen | LineModeScreen,
         greeting: str,
     ) -> None:
         super().__init__(done)
         self._clock = clock
         self._keys = Keys()
         self._editor = Editor()
-        self._editor.stays_at_end = isinstance(screen, Typewriter)
+        self._editor.stays_at_end = isinstance(screen, LineModeScreen)
         self._screen = screen
         self._escape: IDelayedCall | None = None
         self._left = False
@@ -221,7 +221,7 @@ class Drawn(_Shown):
             prompt = PROMPT if shown.prompted else ""
             self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.at))
 
-    def _come_of(self, outcome: Outcome) -> None:
+    def _come_of(self, outcome: EditorEvent) -> None:
         match outcome:
             case Entered(text=text):
                 self.write(self._screen.entered(PROMPT + text))

@@ -11,7 +11,7 @@ from chatd.cluster.replication.room_state import Parts
 Stamp = tuple[int, str]
 
 
-class Stamps:
+class LamportClock:
     """The stamps of what has changed lately: what was told longer ago has arrived everywhere.
 
     ``number`` is the highest that was told or heard.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 
-class PeopleTold:
+class LocalPeople:
     """What was told of whom; ``parted`` is called with who is here no longer, as it is told."""
 
     def __init__(self, chat: Chat, parted: Callable[[Person], None]) -> None:

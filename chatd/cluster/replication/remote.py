@@ -15,18 +15,18 @@ from chatd.chat.model.room import Room
 from chatd.chat.text.names import Name
 from chatd.cluster.replication.directory import Directory
 from chatd.cluster.replication.room_state import role_of
-from chatd.cluster.replication.rooms import RoomsTold
-from chatd.cluster.replication.succession import Heirs
+from chatd.cluster.replication.rooms import RoomReplicas
+from chatd.cluster.replication.succession import OwnerSuccession
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-    from chatd.cluster.cluster import Elsewhere
+    from chatd.cluster.cluster import Cluster
 
 State = dict[str, Any]
 
 
 @dataclass(slots=True)
-class Server:
+class RemoteServer:
     """Another server: its people by their numbers there, and the number of what it said last.
 
     ``told`` is None until it has told everything, which it did once when it ``was_known``; ``part``
@@ -46,7 +46,7 @@ class Server:
     unsaid: dict[int, None] = field(default_factory=dict)
 
 
-class PeopleHeard:
+class RemotePeople:
     """Everybody on the other ``servers``, and how they come into rooms here, leave and move.
 
     ``open_room`` makes a room of a name and the name that the store knows it by.
@@ -55,21 +55,21 @@ class PeopleHeard:
     def __init__(
         self,
         chat: Chat,
-        elsewhere: Elsewhere,
-        rooms: RoomsTold,
+        elsewhere: Cluster,
+        rooms: RoomReplicas,
         open_room: Callable[[Name, str], Room],
     ) -> None:
         self._chat = chat
         self._elsewhere = elsewhere
         self._rooms = rooms
         self._open_room = open_room
-        self.servers: dict[str, Server] = {}
+        self.servers: dict[str, RemoteServer] = {}
         self._numbers: dict[Person, int] = {}
         self._directory = Directory()
         self._hidden: dict[str, Person] = {}
         self._outgrown: list[tuple[Person, str]] = []
         self._emptied: dict[Room, None] | None = None
-        self._heirs = Heirs()
+        self._heirs = OwnerSuccession()
 
     # Who is where ---------------------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class PeopleHeard:
 
     # What a server tells --------------------------------------------------------------------------
 
-    def learn(self, server: Server, said: State) -> None:
+    def learn(self, server: RemoteServer, said: State) -> None:
         """Learn what a server tells of its people, and of rooms."""
         self._emptied = {}
         for state in said["people"]:  # first: those who come into a room keep it
@@ -120,7 +120,7 @@ class PeopleHeard:
             if not (room.members or room.lasts):
                 self.drop(room)
 
-    def _learn_person(self, server: Server, state: State) -> None:
+    def _learn_person(self, server: RemoteServer, state: State) -> None:
         person = server.people.get(state["number"])
         if person is None:
             person = self._moved_from(state, server.name)
@@ -159,7 +159,7 @@ class PeopleHeard:
             return None
         return self._release(server, number)
 
-    def lose(self, server: Server, number: int, *, departs: bool = True) -> None:
+    def lose(self, server: RemoteServer, number: int, *, departs: bool = True) -> None:
         """Somebody on another server is there no longer."""
         person = server.people.pop(number, None)
         if person is None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.model.room import Room
-from chatd.cluster.replication.clock import Stamps
+from chatd.cluster.replication.clock import LamportClock
 from chatd.cluster.replication.room_state import (
     FRESH,
     Parts,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 State = dict[str, Any]
 
 
-class RoomsTold:
+class RoomReplicas:
     """What all servers know of rooms, by their folded names; a room that is not here is fresh.
 
     ``name`` gives what this server is called among them.
@@ -37,7 +37,7 @@ class RoomsTold:
         self._name = name
         self._known: dict[str, Parts] = {}
         self._again: dict[Room, None] = {}
-        self._stamps = Stamps()
+        self._stamps = LamportClock()
 
     def changed(self, rooms: Iterable[Room]) -> list[State]:
         """What of some rooms was changed here and is to be told; it is known then."""
@@ -83,7 +83,7 @@ class RoomsTold:
         self._again.pop(room, None)
 
     def pass_time(self) -> None:
-        """Some seconds have passed: see `chatd.cluster.replication.clock.Stamps.forget`."""
+        """Some seconds have passed: see `chatd.cluster.replication.clock.LamportClock.forget`."""
         self._stamps.forget()
 
 

@@ -12,7 +12,7 @@ from chatd.chat.model.people import Person
 from chatd.chat.model.room import Room
 
 
-class Heirs:
+class OwnerSuccession:
     """The rooms to look at; ``_lately`` are those since the last time, which may yet be told of."""
 
     def __init__(self) -> None:

@@ -15,10 +15,10 @@ from functools import partial
 from chatd.chat.events import Refused
 from chatd.cluster.bus import Asked, Hear
 from chatd.store.nats.client.client import Message
-from chatd.store.nats.client.connection import Link, NobodyError
+from chatd.store.nats.client.connection import Connection, NobodyError
 from chatd.store.nats.flow import Flow
-from chatd.store.nats.threads import Crossing
-from chatd.store.threads.main_thread import Turn
+from chatd.store.nats.threads import ThreadBridge
+from chatd.store.threads.main_thread import MainThread
 
 #: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
 #: noticed by their numbers.  Everything of the largest server goes at once.
@@ -32,15 +32,15 @@ _PIECE = b"\x01"
 _WORD_LENGTH = 64
 
 
-class Talk(Crossing):
+class NatsBus(ThreadBridge):
     """The way to the other servers; ``called`` is what who runs the cluster calls this one.
 
     ``lease`` is its name among them; ``link`` is there once it has begun.
     """
 
-    link: Link
+    link: Connection
 
-    def __init__(self, turn: Turn, called: str) -> None:
+    def __init__(self, turn: MainThread, called: str) -> None:
         super().__init__(turn)
         self.called = called
         self.word = word_of(called)

@@ -16,9 +16,9 @@ from functools import partial
 
 from chatd.chat.store import away
 from chatd.store.nats.client.client import Message
-from chatd.store.nats.client.locks import Turns
+from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
-from chatd.store.nats.jetstream.layout import NICKS, NODES, word
+from chatd.store.nats.jetstream.layout import NICKS, NODES, subject_token
 
 _NODE = "$KV.nodes."
 _GIVEN_BACK = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
@@ -39,7 +39,7 @@ class Claims:
         self._streams = streams
         self.lease = lease
         self._claims: dict[str, _Claim] = {}
-        self._turns = Turns()
+        self._turns = KeyedLocks()
 
     async def renew(self) -> None:
         """Say that this server lives.
@@ -68,7 +68,7 @@ class Claims:
                 raise away() from None
 
     async def _claim(self, nick: str, holder: str, owner: bool) -> bool:
-        subject, expected = f"$KV.nicks.{word(nick)}", 0
+        subject, expected = f"$KV.nicks.{subject_token(nick)}", 0
         data = json.dumps({"lease": self.lease, "holder": holder}).encode()
         while True:
             publish = partial(self._streams.publish, subject, data, expected=expected)
@@ -148,7 +148,7 @@ class Claims:
         """Put something in the place of a claim that is known here."""
         publish = partial(
             self._streams.publish,
-            f"$KV.nicks.{word(nick)}",
+            f"$KV.nicks.{subject_token(nick)}",
             data,
             expected=claim.revision,
             headers=headers,

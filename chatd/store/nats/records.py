@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from chatd.chat.store import NotKeptError
+from chatd.chat.store import NotStoredError
 from chatd.store.nats.client.client import Message
-from chatd.store.nats.client.locks import Turns
+from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
-from chatd.store.nats.jetstream.layout import RECORDS, unword, word
-from chatd.store.nats.rooms.context import House
-from chatd.store.threads.main_thread import Answer
+from chatd.store.nats.jetstream.layout import RECORDS, subject_token, unword
+from chatd.store.nats.rooms.context import StoreContext
+from chatd.store.threads.main_thread import Promise
 
 #: Seconds after which a record that nobody acknowledged is given up.
 GIVE_UP_SECONDS = 20.0
@@ -35,13 +35,15 @@ Changed = Callable[[str, str, str | None], None]
 class Records:
     """Every record, by kind and key; what was dropped is None there."""
 
-    def __init__(self, streams: JetStream, lease: str, house: House, changed: Changed) -> None:
+    def __init__(
+        self, streams: JetStream, lease: str, house: StoreContext, changed: Changed
+    ) -> None:
         self._streams = streams
         self._lease = lease
         self._house = house
         self._changed = changed
         self._records: dict[tuple[str, str], tuple[int, str | None]] = {}
-        self._turns = Turns()
+        self._turns = KeyedLocks()
         self._last = 0
         self._own = 0
         self._reading = asyncio.Lock()
@@ -98,7 +100,7 @@ class Records:
             if self._ready.is_set() and not own:
                 self._house.tell(partial(self._changed, kind, key, value))
 
-    async def put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
+    async def put(self, kind: str, key: str, value: str | None, answer: Promise) -> None:
         """Put a record in the place of the one that is known, or drop that, and answer."""
         async with self._turns.of((kind, key)):
             self._own += 1
@@ -108,16 +110,16 @@ class Records:
                     await self._ready.wait()
                     await self._put(kind, key, value, message_id)
             except TimeoutError:
-                why = NotKeptError("the cluster does not answer.")
+                why = NotStoredError("the cluster does not answer.")
                 self._house.tell(partial(answer.fail, why))
             except ElsewhereError:
-                why = NotKeptError("somebody else changed it at the same moment; try again.")
+                why = NotStoredError("somebody else changed it at the same moment; try again.")
                 self._house.tell(partial(answer.fail, why))
             else:
                 self._house.tell(partial(answer.give, None))
 
     async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
-        subject = f"$KV.records.{word(kind)}.{word(key)}"
+        subject = f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
         data, headers = (b"", _DROPPED) if value is None else (value.encode(), None)
         while True:
             known = self._records.get((kind, key), (0, None))

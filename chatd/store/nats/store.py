@@ -13,23 +13,23 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import Keeper, NotKeptError
-from chatd.chat.text.query import Search
-from chatd.store.nats.bus import Talk
+from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.text.query import SearchQuery
+from chatd.store.nats.bus import NatsBus
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.client.connection import AwayError, Link
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.connection import AwayError, Connection
+from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.jetstream import layout
 from chatd.store.nats.jetstream.api import DeclinedError, JetStream
 from chatd.store.nats.jetstream.layout import UnfitError
 from chatd.store.nats.records import Records
 from chatd.store.nats.rooms.context import Post
-from chatd.store.nats.rooms.history import Library
-from chatd.store.nats.rooms.room import Line
+from chatd.store.nats.rooms.history import RoomHistory
+from chatd.store.nats.rooms.room import RoomStream
 from chatd.store.nats.rooms.tail_cache import EVENTS, Tails
-from chatd.store.nats.sweep import Sweep
-from chatd.store.threads.main_thread import Answer, Turn
+from chatd.store.nats.sweep import StaleClaims
+from chatd.store.threads.main_thread import MainThread, Promise
 
 Found = TypeVar("Found")
 
@@ -53,7 +53,7 @@ AUDITED = 20
 END_SECONDS = 10.0
 
 
-class NatsStore(Talk):
+class NatsStore(NatsBus):
     """`chatd.chat.store.Store` on a cluster.
 
     `begin` comes before everything else, and after a process has forked.  ``called`` is what who
@@ -64,8 +64,8 @@ class NatsStore(Talk):
 
     def __init__(
         self,
-        where: Where,
-        turn: Turn,
+        where: Servers,
+        turn: MainThread,
         *,
         called: str = "",
         shards: int = layout.SHARDS,
@@ -75,7 +75,7 @@ class NatsStore(Talk):
         lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
         super().__init__(turn, called)
-        self._keeper: Keeper | None = None
+        self._keeper: StoreObserver | None = None
         self._where = where
         self._made = {
             "shards": shards,
@@ -87,7 +87,7 @@ class NatsStore(Talk):
         self._waiting = Flow(WAITING, WAITING_BYTES)
         self._passing = Flow(WAITING)
         self._puts = Flow(PUTS)
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, RoomStream] = {}
         self._calm = asyncio.Event()
         self._calm.set()
         self.copies = (0, 0)
@@ -111,16 +111,16 @@ class NatsStore(Talk):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Link(self._where, self.called, self.word, self._returned)
+            self.link = Connection(self._where, self.called, self.word, self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
             prepare = partial(layout.prepare, self.streams, **cast(Any, self._made))
             self._layout = await self._patiently(prepare)
             self.tails = Tails(self._layout.age, self._tail)
-            self._library = Library(self.streams, self._line, self.tails)
+            self._library = RoomHistory(self.streams, self._line, self.tails)
             self._claims = Claims(self.streams, self.lease)
-            self._sweep = Sweep(self.streams, self._claims, self.tails.forget)
+            self._sweep = StaleClaims(self.streams, self._claims, self.tails.forget)
             self._records = Records(self.streams, self.lease, self, self._recorded)
             await self._patiently(self._claims.renew)
             await self._records.begin()
@@ -187,7 +187,7 @@ class NatsStore(Talk):
 
     # Posting --------------------------------------------------------------------------------------
 
-    def open(self, keeper: Keeper) -> None:
+    def open(self, keeper: StoreObserver) -> None:
         """Begin, and tell this keeper from now on."""
         self._keeper = keeper
 
@@ -214,13 +214,13 @@ class NatsStore(Talk):
         for post in posts:
             self._flow(post.event).ends(1, _size(post.event))
 
-    def _line(self, room: str) -> Line:
+    def _line(self, room: str) -> RoomStream:
         line = self._lines.get(room)
         if line is None:
             if len(self._lines) > REMEMBERED:
                 for each in [each for each in self._lines.values() if each.idle]:
                     del self._lines[each.ident]
-            line = self._lines[room] = Line(room, self._layout.room(room), self)
+            line = self._lines[room] = RoomStream(room, self._layout.room(room), self)
             if not self._calm.is_set():
                 line.wait_for(self._calm)
         return line
@@ -316,7 +316,7 @@ class NatsStore(Talk):
         return await self._read(self._library.last_by, room, nick, account)
 
     async def search(
-        self, rooms: Sequence[str], search: Search, skip: int, count: int
+        self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found among the newest of some rooms, what was kept last first."""
         return await self._read(self._library.search, rooms, search, skip, count)
@@ -330,13 +330,13 @@ class NatsStore(Talk):
         """
         answer = self._turn.answer()
         if self._puts.is_full:
-            self._turn.soon(partial(answer.fail, NotKeptError(BUSY)))
+            self._turn.soon(partial(answer.fail, NotStoredError(BUSY)))
         else:
             self._puts.begins()
             self._call(lambda: self.spawn(self._put(kind, key, value, answer)))
         return answer
 
-    async def _put(self, kind: str, key: str, value: str | None, answer: Answer) -> None:
+    async def _put(self, kind: str, key: str, value: str | None, answer: Promise) -> None:
         try:
             await self._records.put(kind, key, value, answer)
         finally:
@@ -388,4 +388,4 @@ def _size(event: RoomEvent) -> int:
     return _POST_BYTES + len(getattr(event, "text", ""))
 
 
-__all__ = ["NatsStore", "UnfitError", "Where"]
+__all__ = ["NatsStore", "Servers", "UnfitError"]

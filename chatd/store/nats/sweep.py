@@ -16,7 +16,7 @@ SWEPT = 1000
 _ALL = "$KV.nicks.*"
 
 
-class Sweep:
+class StaleClaims:
     """Looks who lives, and sweeps at the start and when one that lived does not any more.
 
     ``gone`` is called then, on every server.

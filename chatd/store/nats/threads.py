@@ -1,6 +1,6 @@
 """Crossing: between the chat's thread and that of the connection, in both directions and in order.
 
-Whoever waits for something in the chat's thread waits for a `chatd.store.threads.main_thread.Answer`.  While more
+Whoever waits for something in the chat's thread waits for a `chatd.store.threads.main_thread.Promise`.  While more
 is on its way to the chat than that can do, nothing is taken in that can be read or asked for later.
 What has to come, acknowledgements and answers, has its bound in what may be asked for.
 """
@@ -19,7 +19,7 @@ from chatd.chat.store import away
 from chatd.store.nats.client.connection import AwayError, Loop
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.jetstream.api import DeclinedError
-from chatd.store.threads.main_thread import Answer, Turn
+from chatd.store.threads.main_thread import MainThread, Promise
 from chatd.store.threads.steps import do_each, raises
 
 Found = TypeVar("Found")
@@ -38,10 +38,10 @@ READS = 50_000
 _LOOK_SECONDS = 0.02
 
 
-class Crossing:
+class ThreadBridge:
     """A thread with the loop of a connection, and the way there and back."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: MainThread) -> None:
         self._turn = turn
         self._calls: deque[Callable[[], object]] = deque()
         self._called = False
@@ -149,7 +149,7 @@ class Crossing:
         return cast(Found, await answer)
 
     async def _answer(
-        self, work: Callable[[], Awaitable[object]], answer: Answer, pauses: Sequence[float]
+        self, work: Callable[[], Awaitable[object]], answer: Promise, pauses: Sequence[float]
     ) -> None:
         """Try for a while; whoever waits is to hear of it when it comes to nothing."""
         for pause in (*pauses, 0.0):

@@ -16,9 +16,9 @@ from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said,
 from chatd.chat.limits import MESSAGE_IDS
 from chatd.chat.model.people import fold
 from chatd.chat.text.query import text_of
-from chatd.store.sqlite.retention import Pruning, drop
+from chatd.store.sqlite.retention import Retention, drop
 from chatd.store.sqlite.search_index import BLOCK, indexed
-from chatd.store.threads.main_thread import Answer
+from chatd.store.threads.main_thread import Promise
 
 #: The columns of an event, as `event_from` takes them.
 EVENT = "event.number, event.time, event.kind, event.nick, event.text, event.edited"
@@ -80,7 +80,7 @@ class Put:
     kind: str
     key: str
     value: str | None
-    answer: Answer
+    answer: Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,12 @@ class Look:
 Job = Post | Limit | Forget | Retain | Put | Look
 
 
-class Tables:
+class Writer:
     """What the writer does with the database; each method is part of a transaction."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
-        self.pruning = Pruning(database)
+        self.pruning = Retention(database)
         self._rooms: dict[str, tuple[int, int]] = {}
         self._last: dict[int, int] = {}
         self._spans: dict[int, tuple[float, float]] = {}

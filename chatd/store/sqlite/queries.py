@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from chatd.chat.events import KeptEvent
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.jobs import EVENT, event_from
 from chatd.store.sqlite.search_index import BLOCK, has_phrase, is_by, is_in
 
@@ -65,7 +65,7 @@ def last_by(
 
 
 def search(
-    database: sqlite3.Connection, rooms: Sequence[str], search: Search, skip: int, count: int
+    database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
 ) -> list[tuple[str, int, KeptEvent]]:
     """What is found in some rooms, what was kept last first."""
     tests: list[tuple[str, object]] = [
@@ -98,7 +98,7 @@ def search(
     ]
 
 
-def _match(database: sqlite3.Connection, rooms: Sequence[str], search: Search) -> str | None:
+def _match(database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery) -> str | None:
     """What the index is asked: nothing when only times are looked for, None for no room at all."""
     asked = [has_phrase(phrase) for phrase in search.phrases]
     if search.author is not None:

@@ -26,7 +26,7 @@ def drop(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
     database.executemany("DELETE FROM event WHERE id = ?", [(ident,) for ident, _ in found])
 
 
-class Pruning:
+class Retention:
     """How many events rooms may have, as far as that is set, and which have too many."""
 
     def __init__(self, database: sqlite3.Connection) -> None:

@@ -44,7 +44,7 @@ def _who(author: str) -> str:
 
 
 def has_phrase(phrase: str) -> str:
-    """Ask for a folded phrase, as `chatd.chat.text.query.Search` means it."""
+    """Ask for a folded phrase, as `chatd.chat.text.query.SearchQuery` means it."""
     return f'"{phrase}"*' if begins_with(phrase) else f'"{phrase}"'
 
 

@@ -19,12 +19,12 @@ from time import monotonic
 from typing import TypeVar, cast
 
 from chatd.chat.events import Change, KeptEvent, RoomEvent
-from chatd.chat.store import Keeper, NotKeptError
-from chatd.chat.text.query import Search
+from chatd.chat.store import NotStoredError, StoreObserver
+from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
 from chatd.store.sqlite import queries, schema
-from chatd.store.sqlite.jobs import Forget, Job, Limit, Look, Post, Put, Retain, Tables
-from chatd.store.threads.main_thread import Turn
+from chatd.store.sqlite.jobs import Forget, Job, Limit, Look, Post, Put, Retain, Writer
+from chatd.store.threads.main_thread import MainThread
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
 
@@ -60,7 +60,7 @@ class SqliteStore:
     def __init__(
         self,
         path: Path,
-        turn: Turn,
+        turn: MainThread,
         now: Callable[[], float],
         *,
         days: float | None = None,
@@ -71,7 +71,7 @@ class SqliteStore:
         self._now = now
         self._days = days
         self._power = power
-        self._keeper: Keeper | None = None
+        self._keeper: StoreObserver | None = None
         self._claims = Claims()
         self._lock = -1
         self._tidy_at = 0.0
@@ -98,11 +98,11 @@ class SqliteStore:
         """Start to read and to write."""
         self._database = connect(self._path, power=self._power)
         self._reading = connect(self._path)
-        self._tables = Tables(self._database)
+        self._tables = Writer(self._database)
         self._writer.start()
         self._reader.start()
 
-    def open(self, keeper: Keeper) -> None:
+    def open(self, keeper: StoreObserver) -> None:
         """Begin, and tell this keeper from now on."""
         self._keeper = keeper
 
@@ -197,7 +197,7 @@ class SqliteStore:
             if keeper is not None and isinstance(job, Post)
         ]
         told += [
-            partial(job.answer.fail, NotKeptError(why)) for job in jobs if isinstance(job, Put)
+            partial(job.answer.fail, NotStoredError(why)) for job in jobs if isinstance(job, Put)
         ]
         if not isinstance(error, sqlite3.OperationalError):  # that would be the machine's trouble
             self._turn.soon(partial(raises, error))
@@ -248,7 +248,7 @@ class SqliteStore:
         return await self._read(lambda database: queries.last_by(database, room, nick, account))
 
     async def search(
-        self, rooms: Sequence[str], search: Search, skip: int, count: int
+        self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return what is found in some rooms, what was kept last first."""
         return await self._read(

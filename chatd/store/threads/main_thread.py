@@ -1,7 +1,7 @@
 """How the threads of a store meet the thread of the chat.
 
 A store that waits for a disk has threads of its own; what it has to say it says in the thread of
-the chat.  It must not know Twisted: whoever makes it hands in a `Turn`.
+the chat.  It must not know Twisted: whoever makes it hands in a `MainThread`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 
-class Answer(Awaitable[Any], Protocol):
+class Promise(Awaitable[Any], Protocol):
     """What is waited for in the chat's thread; it is given, or fails, there as well, once."""
 
     def give(self, value: object) -> None:
@@ -20,13 +20,13 @@ class Answer(Awaitable[Any], Protocol):
         """It cannot be had."""
 
 
-class Turn(Protocol):
+class MainThread(Protocol):
     """The thread of the chat."""
 
     def soon(self, step: Callable[[], None]) -> None:
         """Run something in the chat's thread; from any thread, in the order of the calls."""
 
-    def answer(self) -> Answer:
+    def answer(self) -> Promise:
         """Something new to wait for."""
 
     def begin(self, work: Coroutine[Any, Any, None]) -> None:

@@ -11,18 +11,18 @@ from typing import Final, NamedTuple
 
 from chatd.chat.commands.accounts import may_hold_secret
 from chatd.terminal.editor.bindings import BINDINGS, SELECTING, Binding
-from chatd.terminal.editor.choices import Choices
+from chatd.terminal.editor.choices import CompletionMenu
 from chatd.terminal.editor.history import History
 from chatd.terminal.editor.keys import Key, Paste, Text
-from chatd.terminal.editor.line import Line
+from chatd.terminal.editor.line import EditBuffer
 from chatd.terminal.editor.outcomes import (
     Block,
     Completing,
+    EditorEvent,
     Ended,
     Entered,
     Full,
     Interrupted,
-    Outcome,
     PasteCut,
     Redraw,
 )
@@ -34,11 +34,11 @@ __all__ = [
     "Block",
     "Completing",
     "Editor",
+    "EditorEvent",
     "Ended",
     "Entered",
     "Full",
     "Interrupted",
-    "Outcome",
     "PasteCut",
     "Redraw",
     "Shown",
@@ -76,10 +76,10 @@ class Editor:
     )
 
     def __init__(self) -> None:
-        self._line = Line()
+        self._line = EditBuffer()
         self._history: History | None = None
         self._search: Search | None = None
-        self._choices: Choices | None = None
+        self._choices: CompletionMenu | None = None
         self._pasted: tuple[str, ...] = ()
         self._undo: Undo | None = None
         self._yank = ""
@@ -126,7 +126,7 @@ class Editor:
 
     # Keys -----------------------------------------------------------------------------------------
 
-    def press(self, key: Text | Key | Paste) -> list[Outcome]:
+    def press(self, key: Text | Key | Paste) -> list[EditorEvent]:
         """Do what a key does; return what else came of it."""
         if self.stays_at_end:
             self._end()
@@ -142,7 +142,7 @@ class Editor:
             case Key():
                 return self._act(key)
 
-    def _act(self, key: Key) -> list[Outcome]:
+    def _act(self, key: Key) -> list[EditorEvent]:
         name = key.name.lower() if key.ctrl or key.alt else key.name
         action = _ACTIONS.get((name, key.ctrl, key.alt))
         if self._choices is not None and name not in ("tab", "escape"):
@@ -158,7 +158,7 @@ class Editor:
             self._end()
         return outcomes
 
-    def _type(self, text: str) -> list[Outcome]:
+    def _type(self, text: str) -> list[EditorEvent]:
         self._choices = None
         goes_on = self._last == "type" and not (text[0] == " " and self.text[-1:] != " ")
         if not goes_on:
@@ -166,7 +166,7 @@ class Editor:
         self._last = "type"
         return [] if self._line.insert(text) else [Full()]
 
-    def _enter(self) -> list[Outcome]:
+    def _enter(self) -> list[EditorEvent]:
         line = self.text
         if not (self._masked or may_hold_secret(line)):
             self._history = self._history or History()
@@ -175,7 +175,7 @@ class Editor:
         self._undo = None
         return [Entered(line)]
 
-    def _clear(self) -> list[Outcome]:
+    def _clear(self) -> list[EditorEvent]:
         if not self.text or self._masked:
             self._line.set("")
             return [Interrupted()]
@@ -183,7 +183,7 @@ class Editor:
         self._line.set("")
         return []
 
-    def _redraw(self) -> list[Outcome]:
+    def _redraw(self) -> list[EditorEvent]:
         return [Redraw()]
 
     # Moving ---------------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class Editor:
         if not self.stays_at_end:
             self._cut(self.at, self._line.after())
 
-    def _delete_or_end(self) -> list[Outcome]:
+    def _delete_or_end(self) -> list[EditorEvent]:
         if not self.text:
             return [Ended()]
         self._delete()
@@ -255,7 +255,7 @@ class Editor:
     def _kill_word_after(self) -> None:
         self._kill(self.at, self._line.word_after())
 
-    def _put_in(self) -> list[Outcome]:
+    def _put_in(self) -> list[EditorEvent]:
         self._remember()
         return [] if self._line.insert(self._yank) else [Full()]
 
@@ -335,7 +335,7 @@ class Editor:
 
     # Completion -----------------------------------------------------------------------------------
 
-    def _complete(self, *, back: bool) -> list[Outcome]:
+    def _complete(self, *, back: bool) -> list[EditorEvent]:
         """Tab: the next of what the word may become; the first time that is asked for."""
         self._last = ""
         if self._masked:
@@ -350,7 +350,7 @@ class Editor:
         if not choices:
             return
         self._remember()
-        offered = Choices(self._line, start, choices)
+        offered = CompletionMenu(self._line, start, choices)
         self._choices = offered if len(choices) > 1 else None
 
     def _escape(self) -> None:
@@ -361,26 +361,26 @@ class Editor:
 
     # Pastes ---------------------------------------------------------------------------------------
 
-    def _paste(self, paste: Paste) -> list[Outcome]:
+    def _paste(self, paste: Paste) -> list[EditorEvent]:
         """Put one line in; of several ask whether they are to be sent."""
         self._choices = None
         self._last = ""
-        cut: list[Outcome] = [PasteCut()] if paste.cut else []
+        cut: list[EditorEvent] = [PasteCut()] if paste.cut else []
         lines = lines_of(paste.text)
         if len(lines) > 1 and not self._masked and not self.text.startswith("/"):
             before, after = self.text[: self.at], self.text[self.at :]
             self._pasted = tuple(lines_of("\n".join([before + lines[0], *lines[1:]]) + after))
             return cut
         self._remember()
-        full: list[Outcome] = [] if self._line.insert(" ".join(lines)) else [Full()]
+        full: list[EditorEvent] = [] if self._line.insert(" ".join(lines)) else [Full()]
         return full + cut
 
-    def _answer(self, key: Text | Key | Paste) -> list[Outcome]:
+    def _answer(self, key: Text | Key | Paste) -> list[EditorEvent]:
         """Yes sends what was pasted, no forgets it; other keys wait for one or the other."""
         match key:
             case Text(text=text) if text[0] in "yYnN":
                 lines, self._pasted = self._pasted, ()
-                outcomes: list[Outcome] = []
+                outcomes: list[EditorEvent] = []
                 if text[0] in "yY":
                     self._line.set("")
                     self._undo = None
@@ -395,6 +395,6 @@ class Editor:
         return []
 
 
-_ACTIONS: Final[dict[Binding, Callable[[Editor], list[Outcome] | None]]] = {
+_ACTIONS: Final[dict[Binding, Callable[[Editor], list[EditorEvent] | None]]] = {
     binding: getattr(Editor, f"_{action}") for binding, action in BINDINGS.items()
 }

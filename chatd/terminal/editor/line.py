@@ -21,7 +21,7 @@ _WORD = re.compile(f"[{_APART}]*[^{_APART}]*")
 _BLANKS = " \u3000"
 
 
-class Line:
+class EditBuffer:
     """A line of at most ``LINE_BYTES`` that is always safe to show."""
 
     __slots__ = ("at", "text")

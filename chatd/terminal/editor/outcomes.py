@@ -51,4 +51,4 @@ class PasteCut:
     """More was pasted than is taken at once; the rest of it is gone."""
 
 
-Outcome = Entered | Block | Completing | Interrupted | Ended | Redraw | Full | PasteCut
+EditorEvent = Entered | Block | Completing | Interrupted | Ended | Redraw | Full | PasteCut

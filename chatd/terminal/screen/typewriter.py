@@ -12,7 +12,7 @@ from chatd.terminal.text.graphemes import cells, edge, is_sure
 _NEW_ROW = b"\r\n"
 
 
-class Typewriter:
+class LineModeScreen:
     """One line that is typed on paper.  ``columns`` is in character cells.
 
     One that ``repeats`` writes the line that is half typed again under each message, for eyes; a

@@ -17,18 +17,18 @@ from chatd.chat.commands.completion import NOTHING, Completion, complete
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent, Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
-from chatd.chat.model.client import LentAway
+from chatd.chat.model.client import Relayed
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.session import ALIVE, Session, Trace
+from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.terminal.style import TextStyle
-from chatd.transport.conversation.disconnect import Goodbye, keep_place
+from chatd.transport.conversation.disconnect import PeerCheck, detach
 from chatd.transport.conversation.display import Display, Plain
-from chatd.transport.conversation.flood_control import Pacing
+from chatd.transport.conversation.flood_control import FloodControl
 from chatd.transport.conversation.greeting import greet
-from chatd.transport.conversation.prompt import Asking
-from chatd.transport.host import Host, log_guess
+from chatd.transport.conversation.prompt import Prompt
+from chatd.transport.host import Host, log_wrong_password
 from chatd.transport.net.outbox import Outbox
-from chatd.transport.relay.edge import Lent, nothing
+from chatd.transport.relay.edge import Edge, nothing
 from chatd.transport.relay.handover import Handover
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
@@ -51,18 +51,18 @@ class Conversation:
     each_room, needs_all, comes_back = False, False, True
 
     __slots__ = (
-        "_asking",
         "_busy",
         "_closing",
         "_cut_off",
         "_ending",
+        "_flood_control",
         "_going",
         "_goodbye",
         "_handover",
         "_host",
         "_last_words",
         "_lines",
-        "_pacing",
+        "_prompt",
         "_reading",
         "_set_reading",
         "_waiting",
@@ -81,20 +81,20 @@ class Conversation:
         self.display: Display = Plain(outbox)
         self.session: Session | None = None
         self.lost = False
-        self.tracer: Callable[[], Trace] | None = None
+        self.tracer: Callable[[], DeliveryReport] | None = None
         self._set_reading = set_reading
         self._reading = True
         self._lines: list[str] = []  # a deque takes ten times the memory
         self._waiting = 0
         self._busy = True  # until the person is in
         self._closing = self._cut_off = self._ending = self._going = False
-        self._goodbye: Goodbye | None = None
+        self._goodbye: PeerCheck | None = None
         self._last_words = 0  # bytes
-        self._asking = Asking()
+        self._prompt = Prompt()
         self._handover: Handover | None = None
         self.ask_client: Callable[[], None] = nothing
         self.hide: Callable[[bool], None] = nothing
-        self._pacing = Pacing(host, self)
+        self._flood_control = FloodControl(host, self)
 
     # Reader: what the chat asks of it -------------------------------------------------------------
 
@@ -160,15 +160,15 @@ class Conversation:
         """What waits is drawn with the prompt."""
         self.display.refresh()
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         """What of that which was sent has arrived, by what the way in knows, or the socket."""
         if self.tracer is not None:
             return self.tracer()
         pending, unreached = self.outbox.pending, self.outbox.unreached()
         if unreached is None:
-            return Trace(unreached=pending) if pending else ALIVE
+            return DeliveryReport(unreached=pending) if pending else ALIVE
         size, silent = unreached
-        return Trace(unreached=max(0, size + pending - self._last_words), owing=silent)
+        return DeliveryReport(unreached=max(0, size + pending - self._last_words), owing=silent)
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """Take the next line as the answer to a question, also when it is here already."""
@@ -176,12 +176,12 @@ class Conversation:
             return self._pop(), self._host.now()
         if self._closing or self._ending or self.lost:
             return "", self._host.now()
-        answer = self._asking.ask(question, secret)
+        answer = self._prompt.ask(question, secret)
         self._show_question()
         return await answer, self._host.now()
 
     def _show_question(self) -> None:
-        if remark := self._asking.show(self.display):
+        if remark := self._prompt.show(self.display):
             self.deliver(Notice(remark))
         self.display.refresh()
 
@@ -202,7 +202,7 @@ class Conversation:
         """The connection is about to be closed by somebody else; nobody comes back to it."""
         self._closing = True
         self._lines.clear()
-        self._asking.forget()
+        self._prompt.forget()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending: log it and end this connection."""
@@ -245,7 +245,7 @@ class Conversation:
         if self.session is not None:
             self.session.send = display.send
             self.session.restyle()
-        if self._asking.waits:
+        if self._prompt.waits:
             self._show_question()
 
     def connection_lost(self) -> None:
@@ -254,8 +254,8 @@ class Conversation:
         if self.lent is not None:
             self.lent.lost()
         self._lines.clear()
-        self._asking.forget()
-        self._pacing.stop()
+        self._prompt.forget()
+        self._flood_control.stop()
         if self._goodbye is not None:  # and whoever does not take it is gone
             self._goodbye.stop()
             self._cut_off = True
@@ -268,7 +268,7 @@ class Conversation:
         if self._closing and not self._cut_off:
             self._host.chat.leave(session, "", self._host.now())
         else:
-            keep_place(self._host, session)
+            detach(self._host, session)
 
     def input_ended(self) -> None:
         """Nothing more will come: leave once the lines that wait have had their turn."""
@@ -276,8 +276,8 @@ class Conversation:
         if self.lent is not None:
             self.lent.input_ended()
             return
-        self._asking.answer("", self.display)
-        self.go_on()
+        self._prompt.answer("", self.display)
+        self.advance()
 
     def ready(self) -> None:
         """The connection has room again."""
@@ -289,12 +289,12 @@ class Conversation:
         if self.session is not None:
             self.session.resume()
         self.display.refresh()
-        self.go_on()
+        self.advance()
 
     # On another server ----------------------------------------------------------------------------
 
     @property
-    def lent(self) -> Lent | None:
+    def lent(self) -> Edge | None:
         """What this goes on as while another server runs it."""
         return self._handover.lent if self._handover is not None else None
 
@@ -302,7 +302,7 @@ class Conversation:
         """Leave, as another server runs this; return the lines that wait and what is half typed."""
         typed = self.display.hand_over()
         lines, self._lines, self._waiting = self._lines, [], 0
-        self._pacing.stop()
+        self._flood_control.stop()
         session, self.session = self.session, None
         if session is not None:
             self._host.chat.leave(session, "", self._host.now())
@@ -322,19 +322,19 @@ class Conversation:
         if self.lent is not None:
             self.lent.data_received(f"{text}\n".encode())
             return
-        if self._closing or self._asking.answer(text, self.display):
+        if self._closing or self._prompt.answer(text, self.display):
             return
         self._lines.append(text)
         self._waiting += len(text) + LINE_COST
         if len(self._lines) == 1:
-            self.go_on()
+            self.advance()
         if self._waiting > PASTE_BYTES and self._reading:
             self.set_reading(False)
 
     def pause(self, paused: bool) -> None:
         """Read nothing while keys wait for their turn."""
         if paused == self._reading:
-            self.set_reading(False) if paused else self.go_on()
+            self.set_reading(False) if paused else self.advance()
 
     def complete(self, before: str) -> Completion:
         """What the last word before the cursor may become."""
@@ -345,7 +345,7 @@ class Conversation:
 
         Who waits for a cluster that does not answer need not.
         """
-        if self._asking.answer("", self.display):
+        if self._prompt.answer("", self.display):
             return
         if self._busy and self.session is not None and self._host.chat.waiting.away:
             self._say_goodbye()
@@ -357,20 +357,20 @@ class Conversation:
 
         A question is called off instead.
         """
-        if self._asking.answer("", self.display):
+        if self._prompt.answer("", self.display):
             return
         waiting, self._waiting = len(self._lines), 0
         self._lines.clear()
         dropped = f"Dropped {waiting} line{'s' * (waiting != 1)} that waited."
         self.deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
-        self.go_on()
+        self.advance()
 
     def set_reading(self, reading: bool) -> None:
         """Let the client send, or not."""
         self._reading = reading
         self._set_reading(reading)
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         """Do the lines that may be done now, unless that is under way."""
         if not self._going:
             self._going = True
@@ -379,12 +379,12 @@ class Conversation:
 
     def _do_lines(self) -> None:
         while self._lines and not (self._busy or self.outbox.full or self.lost):
-            if self._pacing.holds():
+            if self._flood_control.must_wait():
                 return
             self._receive(self._pop())
         if self._lines:
             return
-        self._pacing.calm()
+        self._flood_control.calm()
         if not (self._reading or self.outbox.full or self.lost):
             self.set_reading(True)
         if self._ending and not (self._busy or self._closing or self.lost):
@@ -396,7 +396,7 @@ class Conversation:
         session = self.session
         if session is not None and session.deliver(GOODBYE):
             self._last_words = len(self.style(session.preferences).render_personal(GOODBYE))
-        self._goodbye = Goodbye(self.outbox, self._host.clock, self._said_goodbye)
+        self._goodbye = PeerCheck(self.outbox, self._host.clock, self._said_goodbye)
         self._goodbye.wait()
 
     def _said_goodbye(self, cut_off: bool) -> None:
@@ -435,13 +435,13 @@ class Conversation:
             await waited_for
         except Refused as refused:
             if self.session is not None:
-                log_guess(refused, self.session.address)
+                log_wrong_password(refused, self.session.address)
                 self.session.deliver(refused.as_event())
-        except (CancelledError, LentAway):
+        except (CancelledError, Relayed):
             return  # gone before they said what they were asked, or run elsewhere
         except Exception as bug:
             self.broken(bug)
         self._busy = False
         if not self.lost:
             self.display.refresh()
-            self.go_on()
+            self.advance()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.actions.resume import drop, end
-from chatd.chat.entry.detached import Place
+from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.limits import PLACE_SECONDS
 from chatd.chat.model.session import Session
 from chatd.transport.host import Host
@@ -18,19 +18,19 @@ GLANCE_SECONDS = 0.02
 GLANCES = 50
 
 
-def keep_place(host: Host, session: Session) -> None:
+def detach(host: Host, session: Session) -> None:
     """Keep the place of somebody whose connection is lost, if they could prove it is theirs."""
     place = drop(host.chat, session, host.now())
     if place is not None:
         await_return(host, place)
 
 
-def await_return(host: Host, place: Place) -> None:
+def await_return(host: Host, place: DetachedSession) -> None:
     """Let a place end in time, unless somebody comes back to it."""
     host.clock.callLater(PLACE_SECONDS, lambda: end(host.chat, place, host.now()))
 
 
-class Goodbye:
+class PeerCheck:
     """Waits until what was sent has arrived, and then tells whether anybody is there.
 
     Who only sends nothing more (``nc -N``) still reads, and takes a goodbye; the machine of a

@@ -7,21 +7,21 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall
 
 from chatd.chat.events import Notice
-from chatd.chat.ratelimit.bucket import Pace
+from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.host import Host
 
 
 class Paced(Protocol):
     """Whose lines they are."""
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         """The next line may go out."""
 
     def deliver(self, notice: Notice) -> None:
         """Show them something."""
 
 
-class Pacing:
+class FloodControl:
     """Says whether the next line may go out; if it may not, its writer goes on when it may.
 
     They are told that they are slowed down, once until `calm`.
@@ -32,11 +32,11 @@ class Pacing:
     def __init__(self, host: Host, paced: Paced) -> None:
         self._host = host
         self._paced = paced
-        self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
+        self._pace = TokenBucket(host.flood, host.clock.seconds()) if host.flood else None
         self._later: IDelayedCall | None = None
         self._warned = False
 
-    def holds(self) -> bool:
+    def must_wait(self) -> bool:
         """Whether the next line has to wait; otherwise it counts as gone."""
         if self._later is not None:
             return True
@@ -56,7 +56,7 @@ class Pacing:
 
     def _waited(self) -> None:
         self._later = None
-        self._paced.go_on()
+        self._paced.advance()
 
     def calm(self) -> None:
         """No line waits any more."""

@@ -19,14 +19,14 @@ from zope.interface import implementer
 
 from chatd.chat.events import Refused
 from chatd.chat.fanout.log import Style
-from chatd.chat.model.client import LentAway
+from chatd.chat.model.client import Relayed
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, Session, Trace
-from chatd.chat.ratelimit.bucket import Pace
+from chatd.chat.model.session import ALIVE, DeliveryReport, Session
+from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.host import Arrival, Host
-from chatd.transport.net.outbox import Outbox, outbox_for, stream
-from chatd.transport.relay.edge import Lent
-from chatd.transport.relay.remote_channel import Borrowed
+from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
+from chatd.transport.relay.edge import Edge
+from chatd.transport.relay.remote_channel import RemoteChannel
 
 #: Seconds of silence after which something that is complete but for its end counts.
 SILENCE_SECONDS = 0.3
@@ -38,7 +38,7 @@ _Request = TypeVar("_Request")
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(Protocol, Generic[_Request]):
-    """One connection; it is the chat's reader as well (`chatd.chat.model.session.Reader`).
+    """One connection; it is the chat's reader as well (`chatd.chat.model.session.Client`).
 
     Requests wait while the flood limit says so, while an earlier one is not done, and while the
     connection takes nothing.
@@ -58,8 +58,8 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         self._ending = False
         self._silence: IDelayedCall | None = None
         self._later: IDelayedCall | None = None
-        self.lent: Lent | None = None
-        self._pace = Pace(host.flood, host.clock.seconds()) if host.flood else None
+        self.lent: Edge | None = None
+        self._pace = TokenBucket(host.flood, host.clock.seconds()) if host.flood else None
 
     # What each way in says for itself -------------------------------------------------------------
 
@@ -142,7 +142,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             if self.outbox.full and self.session is not None:
                 self.session.hold()
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         """A program that is gone does not come back to its place."""
         return ALIVE
 
@@ -181,18 +181,18 @@ class ProgramProtocol(Protocol, Generic[_Request]):
 
     def set_reading(self, reading: bool) -> None:
         """Let the program send, or not."""
-        transport = stream(self.transport)
+        transport = as_stream(self.transport)
         if reading:
             transport.resumeProducing()
         else:
             transport.pauseProducing()
 
-    def run_borrowed(self, channel: Borrowed) -> None:
+    def run_borrowed(self, channel: RemoteChannel) -> None:
         """Run on a line that another server lends."""
         self.outbox = channel.outbox
         channel.pass_to(_Borrowing(self, channel))
 
-    def pass_on(self, lent: Lent) -> None:
+    def pass_on(self, lent: Edge) -> None:
         """Only pass on from now on, as another server runs this."""
         self.lent = lent
         lent.begin()
@@ -266,7 +266,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             Deferred.fromCoroutine(self._work()).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        if failure.check(LentAway):  # nothing is done here any more
+        if failure.check(Relayed):  # nothing is done here any more
             return
         self._log.failure("a request failed", failure=failure)
         self.outbox.abort()
@@ -301,7 +301,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
 class _Borrowing:
     """What runs in a borrowed channel: a program's connection, as its protocol knows it."""
 
-    def __init__(self, protocol: ProgramProtocol[Any], channel: Borrowed) -> None:
+    def __init__(self, protocol: ProgramProtocol[Any], channel: RemoteChannel) -> None:
         self._protocol = protocol
         self._channel = channel
         protocol.transport = self  # type: ignore[assignment]  # of which it wants no more than this

@@ -7,7 +7,7 @@ from twisted.internet.defer import Deferred
 from chatd.transport.conversation.display import Display
 
 
-class Asking:
+class Prompt:
     """The question that waits for an answer, if one does."""
 
     __slots__ = ("_answer", "_secret", "_text")

@@ -20,11 +20,11 @@ from chatd.terminal.editor.editor import (
     Block,
     Completing,
     Editor,
+    EditorEvent,
     Ended,
     Entered,
     Full,
     Interrupted,
-    Outcome,
     PasteCut,
     Redraw,
 )
@@ -33,7 +33,7 @@ from chatd.terminal.editor.paste import blocks
 from chatd.terminal.pending import ROWS, pending
 from chatd.terminal.preferred import style_for
 from chatd.terminal.screen.screen import Screen
-from chatd.terminal.screen.typewriter import Typewriter
+from chatd.terminal.screen.typewriter import LineModeScreen
 from chatd.terminal.style import TextStyle
 from chatd.terminal.text.colours import PAPER
 from chatd.terminal.text.graphemes import cells
@@ -107,7 +107,7 @@ class Terminal:
         self._editor = Editor()
         self._ansi = ansi
         self._plain = plain
-        self._screen: Screen | Typewriter
+        self._screen: Screen | LineModeScreen
         self._set_up(columns, rows)
         self._escape: IDelayedCall | None = None
         self._resizing: IDelayedCall | None = None
@@ -130,7 +130,7 @@ class Terminal:
         if draws:
             self._screen = Screen(columns, rows)
         else:
-            self._screen = Typewriter(columns, rows, repeats=not self._plain)
+            self._screen = LineModeScreen(columns, rows, repeats=not self._plain)
 
     # What is shown --------------------------------------------------------------------------------
 
@@ -151,7 +151,7 @@ class Terminal:
     @property
     def sees_own(self) -> bool:
         """What one types is shown as the others see it, once it is said; on paper it stands."""
-        return isinstance(self._screen, Typewriter)
+        return isinstance(self._screen, LineModeScreen)
 
     def send(self, data: bytes) -> int:
         """Show whole lines above the one being typed; -1 when not all of that was taken."""
@@ -352,7 +352,7 @@ class Terminal:
             self.refresh()
         self._conversation.pause(bool(self._pressed))
 
-    def _come_of(self, outcome: Outcome) -> None:
+    def _come_of(self, outcome: EditorEvent) -> None:
         conversation = self._conversation
         match outcome:
             case Entered(text=text):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 from chatd.chat.ratelimit.addresses import prefix
-from chatd.chat.ratelimit.bucket import Pace
+from chatd.chat.ratelimit.bucket import TokenBucket
 
 #: Addresses whose rate is remembered while nobody from there is connected.
 REMEMBERED = 10_000
@@ -45,7 +45,7 @@ class Admission:
         self.here = 0
         self.closed = ""
         self._counts: dict[str, int] = {}
-        self._paces: OrderedDict[str, Pace] = OrderedDict()
+        self._paces: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def enter(self, address: str, now: float) -> str | None:
         """Let a connection in, or say in a sentence why not; who is in has to `leave`.
@@ -66,11 +66,11 @@ class Admission:
         self.here += 1
         return None
 
-    def _pace(self, place: str, limit: PerAddress, now: float) -> Pace:
+    def _pace(self, place: str, limit: PerAddress, now: float) -> TokenBucket:
         pace = self._paces.get(place)
         if pace is None:
-            rate = Flood(max(1, int(limit.a_minute)), limit.a_minute / 60)
-            pace = self._paces[place] = Pace(rate, now)
+            rate = Rate(max(1, int(limit.a_minute)), limit.a_minute / 60)
+            pace = self._paces[place] = TokenBucket(rate, now)
             if len(self._paces) > REMEMBERED:
                 self._paces.popitem(last=False)
         else:

@@ -11,7 +11,7 @@ from pathlib import Path
 from twisted.logger import Logger
 
 from chatd.chat.events import Refused
-from chatd.chat.records.server_access import GuestList
+from chatd.chat.records.server_access import AllowList
 from chatd.chat.text import names
 from chatd.transport.ssh import AuthorizedKeysError, fingerprint
 from chatd.transport.ssh.keys.authorized_keys import lines_of, read_line
@@ -19,7 +19,7 @@ from chatd.transport.ssh.keys.authorized_keys import lines_of, read_line
 _ACCOUNT = "account:"
 
 
-def read_guest_list(path: Path) -> GuestList:
+def read_guest_list(path: Path) -> AllowList:
     """Read the file.
 
     :raises AuthorizedKeysError: when it, or a line of it, cannot be understood.
@@ -35,10 +35,10 @@ def read_guest_list(path: Path) -> GuestList:
             raise AuthorizedKeysError(f"{path}, line {number}: {why}.") from None
         except Refused as refused:
             raise AuthorizedKeysError(f"{path}, line {number}: {refused.sentence}") from None
-    return GuestList(frozenset(keys), frozenset(accounts))
+    return AllowList(frozenset(keys), frozenset(accounts))
 
 
-class GuestFile:
+class AllowFile:
     """A file of who is invited, as it is now.
 
     While it cannot be read, or makes no sense, what it said before holds.
@@ -58,7 +58,7 @@ class GuestFile:
             return None
         return now.st_mtime_ns, now.st_size, now.st_ino
 
-    def __call__(self) -> GuestList:
+    def __call__(self) -> AllowList:
         """Who is invited; looking whether the file has changed takes some microseconds."""
         stamp = self._look()
         if stamp != self._stamp:

@@ -23,7 +23,7 @@ from chatd.chat.events import Refused
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
 from chatd.transport.host import Arrival, Host
-from chatd.transport.net.outbox import prepare_socket, stream
+from chatd.transport.net.outbox import as_stream, prepare_socket
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
 from chatd.wire.telnet.codec import PROBE
 
@@ -297,7 +297,7 @@ class Gate(Protocol):
         with self._log.failuresHandled("handing over to {way}", way=name) as handing_over:
             self._begin(way, conversation)
         if handing_over.failed:
-            stream(self.transport).abortConnection()
+            as_stream(self.transport).abortConnection()
 
     def _begin(self, way: Way, conversation: Conversation | None) -> None:
         arrival = Arrival(self._address, self, self._probed)

@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.transport.net.outbox import Server
+from chatd.transport.net.outbox import TrackedServer
 
 
 class Listening(Service):
@@ -53,7 +53,7 @@ class Listening(Service):
     def _opened(self, port: IListeningPort) -> None:
         self._port = port
         if isinstance(port, tcp.Port):
-            port.transport = Server
+            port.transport = TrackedServer
         address = port.getHost()
         self._log.info(
             "chatd listening: way={way} host={host} port={port}",

@@ -121,7 +121,7 @@ def _state(connection: tcp.Connection) -> int | None:
     return info[0] if info else None
 
 
-class Server(tcp.Server):
+class TrackedServer(tcp.Server):
     """A TCP connection that somebody opened; it knows what had not arrived when it was lost."""
 
     unreached: tuple[int, float] | None = None
@@ -187,10 +187,10 @@ def outbox_for(
     """The outbox that fits a transport: straight to the socket where there is a bare one."""
     if isinstance(transport, tcp.Connection) and not transport.TLS:
         return SocketOutbox(transport, clock, on_ready)
-    return StreamOutbox(stream(transport), clock, on_ready)
+    return StreamOutbox(as_stream(transport), clock, on_ready)
 
 
-def stream(transport: object) -> StreamTransport:
+def as_stream(transport: object) -> StreamTransport:
     """A protocol's transport as what it is; Twisted declares it as less."""
     return cast(StreamTransport, transport)
 
@@ -241,7 +241,7 @@ class SocketOutbox:
         self, transport: tcp.Connection, clock: IReactorTime, on_ready: Callable[[], None]
     ) -> None:
         self._socket = transport
-        self._transport = stream(transport)
+        self._transport = as_stream(transport)
         self._on_ready = on_ready
         self._patience = _Patience(self._transport, clock)
         self._registered = False
@@ -297,7 +297,7 @@ class SocketOutbox:
 
     def unreached(self) -> tuple[int, float] | None:
         """What the peer's machine has not acknowledged."""
-        if isinstance(self._socket, Server) and self._socket.unreached is not None:
+        if isinstance(self._socket, TrackedServer) and self._socket.unreached is not None:
             return self._socket.unreached
         return unacknowledged(self._socket)
 

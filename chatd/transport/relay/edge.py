@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chatd.transport.net.outbox import Outbox
-from chatd.transport.relay.replay import Typed
-from chatd.transport.relay.stream import LOST, Line
+from chatd.transport.relay.replay import ReplayBuffer
+from chatd.transport.relay.stream import LOST, Stream
 
 #: What people are told whose server is gone, or whose line broke.
 GONE = "The server that you were on is gone; you go on here."
@@ -24,7 +24,7 @@ def nothing(*_: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Lender:
+class EdgeClient:
     """A connection that can be lent.
 
     ``set_reading`` lets its client send or not; ``come_back`` lets this server run it again, with
@@ -42,7 +42,7 @@ class Lender:
     write_error: Callable[[bytes], None] = nothing
 
 
-class Lent:
+class Edge:
     """Passes on what a client sends, and what comes for it, and keeps no more than a window.
 
     It is a program in a channel (`chatd.transport.channel.Program`) and the listener of a line.
@@ -50,12 +50,12 @@ class Lent:
 
     __slots__ = ("_lender", "_line", "_paused", "_typed", "_untaken")
 
-    def __init__(self, line: Line, lender: Lender) -> None:
+    def __init__(self, line: Stream, lender: EdgeClient) -> None:
         self._line = line
         self._lender = lender
         self._paused = False
         self._untaken = 0
-        self._typed = Typed()
+        self._typed = ReplayBuffer()
         line.silence = self._silence
 
     def begin(self) -> None:

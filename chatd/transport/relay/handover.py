@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice
 from chatd.transport.host import Host
-from chatd.transport.relay.edge import Lender, Lent
-from chatd.transport.relay.stream import LOST, Line
+from chatd.transport.relay.edge import Edge, EdgeClient
+from chatd.transport.relay.stream import LOST, Stream
 
 if TYPE_CHECKING:
     from chatd.transport.conversation.conversation import Conversation
-    from chatd.transport.relay.streams import Exchange
+    from chatd.transport.relay.streams import Streams
 
 #: Seconds until somebody whose server is gone comes in here: one that ends says so before the last
 #: of it is done.
@@ -49,7 +49,7 @@ class Handover:
     def __init__(
         self,
         host: Host,
-        exchange: Exchange,
+        exchange: Streams,
         conversation: Conversation,
         visitor: Visitor,
         entered: Callable[[], None] | None,
@@ -60,7 +60,7 @@ class Handover:
         self._visitor = visitor
         self._tell = entered
         self._back = self._opening = False
-        self.lent: Lent | None = None
+        self.lent: Edge | None = None
 
     @property
     def visitor(self) -> Visitor:
@@ -98,11 +98,11 @@ class Handover:
             return BACK
         return IN if session is None else LOGGED_IN
 
-    def _lend(self, line: Line) -> None:
+    def _lend(self, line: Stream) -> None:
         """Only pass on from now on, first what waits."""
         conversation = self._conversation
         lines, typed = conversation.let_go()
-        lender = Lender(
+        lender = EdgeClient(
             conversation.outbox,
             conversation.set_reading,
             self._come_back,
@@ -110,7 +110,7 @@ class Handover:
             lambda status: conversation.outbox.close(),
             conversation.ask_client,
         )
-        self.lent = Lent(line, lender)
+        self.lent = Edge(line, lender)
         self.lent.begin()
         for text in lines:
             self.lent.waited(text)

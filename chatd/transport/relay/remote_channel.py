@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from chatd.transport.relay.stream import LOST, Line
+from chatd.transport.relay.stream import LOST, Stream
 
 if TYPE_CHECKING:
-    from chatd.transport.channel import Program, Terminal
+    from chatd.transport.channel import Program, TerminalInfo
 
 
-class LineOutbox:
+class RelayOutbox:
     """The way out over a line; ``status`` is said when it has been closed and all is sent."""
 
     __slots__ = ("_closed", "_line", "on_sent", "status", "unreached_there")
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Stream) -> None:
         self._line = line
         self._closed = False
         self.on_sent: Callable[[], None] | None = None
@@ -83,12 +83,12 @@ class LineOutbox:
         self._closed = True
 
 
-class Borrowed:
+class RemoteChannel:
     """A channel over a line; ``on_line`` takes a line that was typed before it was lent."""
 
-    def __init__(self, line: Line, terminal: Terminal | None = None) -> None:
+    def __init__(self, line: Stream, terminal: TerminalInfo | None = None) -> None:
         self._line = line
-        self.outbox = LineOutbox(line)
+        self.outbox = RelayOutbox(line)
         self.terminal = terminal
         self.environment: Mapping[str, str] = {}
         self.on_line: Callable[[str], None] = _unheard

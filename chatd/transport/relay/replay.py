@@ -10,7 +10,7 @@ from chatd.chat.limits import LINE_BYTES
 _ENDS = re.compile(rb"[\r\n\x03\x04]")
 
 
-class Typed:
+class ReplayBuffer:
     """What was typed since the last line that has been taken; nothing while it is ``hidden``.
 
     A line of which more than ``LINE_BYTES`` have been taken is let go of.

@@ -43,20 +43,20 @@ class Listener(Protocol):
         """This server lets go of everybody; end it, with these words if a person reads them."""
 
 
-class Office(Protocol):
+class StreamOwner(Protocol):
     """Where the lines of a server come together."""
 
-    def tell(self, line: Line, said: State) -> None:
+    def tell(self, line: Stream, said: State) -> None:
         """Say something to the server at the other end."""
 
-    def owes(self, line: Line) -> None:
+    def owes(self, line: Stream) -> None:
         """A line has something to acknowledge, by and by."""
 
-    def ended(self, line: Line) -> None:
+    def ended(self, line: Stream) -> None:
         """A line is over."""
 
 
-class Line:
+class Stream:
     """One end of a line, which is over once anything is lost.
 
     ``sent`` and ``heard`` are the numbers of the last messages.  ``owing`` is for how many seconds
@@ -88,7 +88,7 @@ class Line:
         self,
         name: str,
         server: str,
-        office: Office,
+        office: StreamOwner,
     ) -> None:
         self.name = name
         self.server = server

@@ -17,9 +17,9 @@ from twisted.logger import Logger
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
-from chatd.chat.model.client import Lend
+from chatd.chat.model.client import RelayTo
 from chatd.chat.model.people import Person
-from chatd.transport.relay.stream import LOST, Line, State
+from chatd.transport.relay.stream import LOST, State, Stream
 
 #: Lines that one other server may have here, each a session of somebody.
 LINES = 1000
@@ -32,10 +32,10 @@ LOOKS = 2
 ACKNOWLEDGE_SECONDS = 0.2
 
 #: Begins a program on a line, for somebody, as it was asked for.
-Begin = Callable[[Line, Visitor, State], None]
+Begin = Callable[[Stream, Visitor, State], None]
 
 
-class Exchange:
+class Streams:
     """The lines to the other servers; ``programs`` are what runs on one that is borrowed.
 
     ``name`` is one that no other exchange has: its lines are called by it.
@@ -48,9 +48,9 @@ class Exchange:
         self._elsewhere = chat.elsewhere
         self._name = name
         self._clock = clock
-        self._lines: dict[str, Line] = {}
-        self._borrowed: set[Line] = set()
-        self._owing: dict[Line, None] = {}
+        self._lines: dict[str, Stream] = {}
+        self._borrowed: set[Stream] = set()
+        self._owing: dict[Stream, None] = {}
         self._missed: dict[str, int] = {}
         self._numbers = count(1)
         self._look: IDelayedCall | None = None
@@ -63,7 +63,7 @@ class Exchange:
 
     # Opening --------------------------------------------------------------------------------------
 
-    async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Line | None:
+    async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Stream | None:
         """Ask a server to run a program for somebody who is there; None: it does not.
 
         The answer comes in a turn of its own: whatever came with the last bytes has been read.
@@ -105,13 +105,13 @@ class Exchange:
                 lending = Deferred.fromCoroutine(_lend(session.lend, server, person.account))
                 lending.addErrback(lambda why: self._log.failure("lending failed", failure=why))
 
-    def _add(self, name: str, server: str) -> Line:
-        line = self._lines[name] = Line(name, server, self)
+    def _add(self, name: str, server: str) -> Stream:
+        line = self._lines[name] = Stream(name, server, self)
         if self._look is None:
             self._look = self._clock.callLater(LOOK_SECONDS, self._call_roll)
         return line
 
-    def ended(self, line: Line) -> None:
+    def ended(self, line: Stream) -> None:
         """A line is over; nothing more is heard of it."""
         self._lines.pop(line.name, None)
         self._borrowed.discard(line)
@@ -119,7 +119,7 @@ class Exchange:
 
     # What is said ---------------------------------------------------------------------------------
 
-    def tell(self, line: Line, said: State) -> None:
+    def tell(self, line: Stream, said: State) -> None:
         """Say something to the server at the other end of a line."""
         self._elsewhere.tell_server(line.server, said)
 
@@ -129,7 +129,7 @@ class Exchange:
         if line is not None and line.server == server:
             line.take(said)
 
-    def owes(self, line: Line) -> None:
+    def owes(self, line: Stream) -> None:
         """Let a line acknowledge by and by what was taken."""
         self._owing[line] = None
         if self._acknowledging is None:
@@ -204,7 +204,7 @@ class Exchange:
             line.end()
 
 
-async def _lend(lend: Lend, server: str, account: str) -> None:
+async def _lend(lend: RelayTo, server: str, account: str) -> None:
     await lend(server, account)
 
 

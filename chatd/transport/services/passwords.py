@@ -62,7 +62,7 @@ class PasswordThread(Service):
 
 
 class Argon2:
-    """`chatd.chat.entry.passwords.Hasher` by argon2id; what is kept names its parameters."""
+    """`chatd.chat.entry.passwords.PasswordHasher` by argon2id; what is kept names its parameters."""
 
     _log = Logger()
 
@@ -89,7 +89,7 @@ class Argon2:
 
 
 class Checkers:
-    """`chatd.chat.entry.passwords.Checker` by checkers of ``twisted.cred``, asked in their order.
+    """`chatd.chat.entry.passwords.PasswordChecker` by checkers of ``twisted.cred``, asked in their order.
 
     Twisted's own read files and compute, and know no reactor: they are asked in the thread.
     Others, which may have to wait for a network, are asked where Twisted would ask them.

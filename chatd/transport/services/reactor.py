@@ -1,4 +1,4 @@
-"""The reactor's thread, as the threads of a store see it (`chatd.store.threads.main_thread.Turn`)."""
+"""The reactor's thread, as the threads of a store see it (`chatd.store.threads.main_thread.MainThread`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 
 class DeferredAnswer:
-    """`chatd.store.threads.main_thread.Answer` as what coroutines can wait for under Twisted."""
+    """`chatd.store.threads.main_thread.Promise` as what coroutines can wait for under Twisted."""
 
     def __init__(self) -> None:
         self._deferred: Deferred[Any] = Deferred()
@@ -28,8 +28,8 @@ class DeferredAnswer:
         self._deferred.errback(error)
 
 
-class ReactorTurn:
-    """`chatd.store.threads.main_thread.Turn` of a reactor."""
+class ReactorThread:
+    """`chatd.store.threads.main_thread.MainThread` of a reactor."""
 
     _log = Logger()
 

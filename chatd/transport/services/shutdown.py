@@ -31,7 +31,7 @@ GOODBYE = Notice("The server is stopping. Goodbye.")
 MOVED = Notice("This server is stopping. Connect again, and you are where you were.")
 
 
-class Farewell(Service):
+class Shutdown(Service):
     """Says goodbye as the service stops; ``now`` is the time of day."""
 
     _log = Logger()

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from twisted.application.service import Service
 
 
-class Keeping(Service):
-    """Begins a store with the server; `chatd.transport.services.shutdown.Farewell` ends it.
+class StoreService(Service):
+    """Begins a store with the server; `chatd.transport.services.shutdown.Shutdown` ends it.
 
     Not before: a server may become a daemon and somebody else first, and threads do not outlive a
     fork.

@@ -15,7 +15,7 @@ from chatd.chat.chat import Chat
 LOOK_SECONDS = 0.2
 
 
-class Watching(Service):
+class UnacknowledgedCheck(Service):
     """Lets the chat look while the service runs; ``now`` is the time of day."""
 
     _log = Logger()

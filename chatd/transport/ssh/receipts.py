@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chatd.chat.limits import Flood
-from chatd.chat.model.session import ALIVE, Mark, Trace
-from chatd.chat.ratelimit.bucket import Pace
+from chatd.chat.limits import Rate
+from chatd.chat.model.session import ALIVE, DeliveryReport, Position
+from chatd.chat.ratelimit.bucket import TokenBucket
 
 if TYPE_CHECKING:
     from chatd.transport.channel import Channel
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 RECEIPTS_A_SECOND = 500
 
 
-class Receipts:
+class Acknowledgements:
     """Who is to be asked, each in their turn."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._pace = Pace(Flood(RECEIPTS_A_SECOND, RECEIPTS_A_SECOND), clock.seconds())
-        self._waiting: dict[Receipt, None] = {}
+        self._pace = TokenBucket(Rate(RECEIPTS_A_SECOND, RECEIPTS_A_SECOND), clock.seconds())
+        self._waiting: dict[Acknowledgement, None] = {}
         self._call: IDelayedCall | None = None
 
-    def want(self, receipt: Receipt) -> None:
+    def want(self, receipt: Acknowledgement) -> None:
         """Let a client be asked, at the earliest when what happens now has been sent."""
         self._waiting[receipt] = None
         if self._call is None:
             self._call = self._clock.callLater(0, self._ask)
 
-    def forget(self, receipt: Receipt) -> None:
+    def forget(self, receipt: Acknowledgement) -> None:
         """A client is gone."""
         self._waiting.pop(receipt, None)
         if not self._waiting and self._call is not None:
@@ -59,7 +59,7 @@ class Receipts:
             receipt.ask(now)
 
 
-class Receipt:
+class Acknowledgement:
     """What one client has had; ``_asked`` is how far it was when it was asked last."""
 
     __slots__ = (
@@ -76,7 +76,7 @@ class Receipt:
 
     def __init__(
         self,
-        receipts: Receipts,
+        receipts: Acknowledgements,
         clock: IReactorTime,
         channel: Channel,
         conversation: Conversation,
@@ -85,8 +85,8 @@ class Receipt:
         self._clock = clock
         self._channel = channel
         self._conversation = conversation
-        self._arrived: Mark | None = None
-        self._asked: Mark | None = None
+        self._arrived: Position | None = None
+        self._asked: Position | None = None
         self._asked_at = 0.0
         self._answers = False
         self._more = False
@@ -122,16 +122,16 @@ class Receipt:
         if self._more:
             self._receipts.want(self)
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         """What has arrived; of a client that never answers only what its machine has had."""
         outbox = self._channel.outbox
         if not self._answers:
             size, silent = outbox.unreached() or (0, 0.0)
-            return Trace(unreached=outbox.pending + size, owing=silent)
+            return DeliveryReport(unreached=outbox.pending + size, owing=silent)
         if not (self._more or self._asked is not None):
-            return Trace(unreached=outbox.pending) if outbox.pending else ALIVE
+            return DeliveryReport(unreached=outbox.pending) if outbox.pending else ALIVE
         owing = self._clock.seconds() - self._asked_at if self._asked is not None else 0.0
-        return Trace(self._arrived, owing=owing)
+        return DeliveryReport(self._arrived, owing=owing)
 
     def forget(self) -> None:
         """The connection is gone."""

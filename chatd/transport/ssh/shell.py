@@ -14,18 +14,18 @@ from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.preferences import wishes
 from chatd.terminal.text.colours import Kind, kind
-from chatd.transport.channel import Channel, Program, Visitor, measure
+from chatd.transport.channel import Channel, Program, SshPeer, measure
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.host import Arrival, Host
 from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
-from chatd.transport.relay.remote_channel import Borrowed
-from chatd.transport.relay.stream import Line, State
+from chatd.transport.relay.remote_channel import RemoteChannel
+from chatd.transport.relay.stream import State, Stream
 from chatd.transport.ssh import exec as pipes
 from chatd.transport.ssh.protocol.channel import SessionChannel
 from chatd.transport.ssh.protocol.factory import SSHFactory
-from chatd.transport.ssh.receipts import Receipt, Receipts
+from chatd.transport.ssh.receipts import Acknowledgement, Acknowledgements
 from chatd.wire.line import CutLine, LineCodec
 
 _SSH = b"SSH-"
@@ -49,7 +49,7 @@ class Caller:
 def factory(host: Host, host_key: Key) -> SSHFactory:
     """What makes the protocol of each ssh connection; build it with a `Caller`."""
 
-    def admit(who: Visitor, address: IAddress) -> str | None:
+    def admit(who: SshPeer, address: IAddress) -> str | None:
         assert isinstance(address, Caller)  # ours: see protocol()
         refusal = address.arrival.door.admit(who.key in host.operators)
         if refusal is None:
@@ -59,7 +59,7 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
                 refusal = refused.sentence
         return refusal
 
-    receipts = Receipts(host.clock)
+    receipts = Acknowledgements(host.clock)
 
     def start(channel: SessionChannel, command: str | None) -> Program | None:
         who = visitor(host, channel)
@@ -86,7 +86,7 @@ def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
     return _known(host, channel.visitor, channel.peer)
 
 
-def _known(host: Host, who: Visitor, peer: IAddress) -> entrance.Visitor:
+def _known(host: Host, who: SshPeer, peer: IAddress) -> entrance.Visitor:
     address = peer.arrival.address if isinstance(peer, Caller) else ""
     nick, wished = wishes(who.user)
     operator = who.key in host.operators
@@ -94,11 +94,11 @@ def _known(host: Host, who: Visitor, peer: IAddress) -> entrance.Visitor:
 
 
 def run_borrowed(
-    host: Host, receipts: Receipts, line: Line, who: entrance.Visitor, how: State
+    host: Host, receipts: Acknowledgements, line: Stream, who: entrance.Visitor, how: State
 ) -> None:
     """Run a shell on a line that another server lends."""
     drawn, can = how["screen"], None
-    channel = Borrowed(line)
+    channel = RemoteChannel(line)
     if drawn is not None:
         can = Kind(drawn["colours"], drawn["ansi"])
         channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
@@ -120,7 +120,7 @@ class Shell:
         host: Host,
         channel: Channel,
         who: entrance.Visitor,
-        receipts: Receipts,
+        receipts: Acknowledgements,
         can: Kind | None = None,
         *,
         begins: str = IN,
@@ -130,7 +130,7 @@ class Shell:
         self._lines = LineCodec()
         self._begins = begins
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
-        self._receipt = Receipt(receipts, host.clock, channel, self._conversation)
+        self._receipt = Acknowledgement(receipts, host.clock, channel, self._conversation)
         self._conversation.tracer = self._receipt.trace
         self._conversation.ask_client, self._conversation.hide = channel.ask, hide
         self._terminal = self._make_terminal(host, who, can)

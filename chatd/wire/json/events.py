@@ -38,7 +38,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
-from chatd.chat.fanout.log import Unadorned
+from chatd.chat.fanout.log import ProgramStyle
 from chatd.wire.json.codec import encode
 
 Fields = dict[str, object]
@@ -103,7 +103,7 @@ def placed(entry: Entry) -> Fields:
 
 
 @dataclass(frozen=True, slots=True)
-class EventStyle(Unadorned):
+class EventStyle(ProgramStyle):
     """Typed events, for bots and for whatever reads a stream of lines."""
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
@@ -116,7 +116,7 @@ class EventStyle(Unadorned):
 
 
 @dataclass(frozen=True, slots=True)
-class MessageStyle(Unadorned):
+class MessageStyle(ProgramStyle):
     """Everything as a message from somebody: what the first clients understand."""
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:

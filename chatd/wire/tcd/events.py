@@ -29,7 +29,7 @@ from chatd.chat.events import (
     Said,
     TopicSet,
 )
-from chatd.chat.fanout.log import Unadorned
+from chatd.chat.fanout.log import ProgramStyle
 from chatd.wire.tcd.answers import chat, error
 from chatd.wire.tcd.requests import ErrorCode
 
@@ -62,7 +62,7 @@ def message(event: RoomEvent) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class TcdStyle(Unadorned):
+class TcdStyle(ProgramStyle):
     """CHATs.  ``ref`` gives the ROOM_REF of a room by its name, or 0.
 
     ``private_ref`` gives the one in which its reader is shown what somebody else says to them

@@ -13,7 +13,7 @@ from chatd.chat.actions.messages import say
 from chatd.chat.actions.resume import end
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.model.session import Mark, Trace
+from chatd.chat.model.session import DeliveryReport, Position
 from chatd.store.memory import MemoryStore
 from tests.support.people import Reader, Server, Someone, finished
 
@@ -155,7 +155,7 @@ def test_what_was_sent_but_has_not_arrived_is_shown_again() -> None:
     arrived = ada.session.mark()
     bob.types("two"), bob.types("three")
     assert words(ada.sees()) == ["two", "three"]
-    ada.reader.traced = Trace(arrived, owing=1.0)
+    ada.reader.traced = DeliveryReport(arrived, owing=1.0)
     assert ada.is_cut_off() is not None
     assert words(come_back(server).sees()) == ["two", "three"]
 
@@ -171,7 +171,7 @@ def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: i
         server.now += 1
     ada.types("own"), ada.sees()
     assert len(b"bob: two\r\n") == 10
-    ada.reader.traced = Trace(unreached=unreached)
+    ada.reader.traced = DeliveryReport(unreached=unreached)
     ada.is_cut_off()
     assert words(come_back(server).sees()) == ["one", "two", "six"][3 - shown :]
 
@@ -187,7 +187,7 @@ def test_what_was_never_sent_is_not_among_the_bytes_that_have_not_arrived() -> N
     bob.types("one"), ada.sees()
     server.now += 1
     eve.types("noise"), ada.sees()
-    ada.reader.traced = Trace(unreached=len(b"bob: one\r\n"))
+    ada.reader.traced = DeliveryReport(unreached=len(b"bob: one\r\n"))
     ada.is_cut_off()
     assert words(come_back(server).sees()) == ["one"]
 
@@ -198,7 +198,7 @@ def test_what_was_edited_since_is_not_taken_for_the_bytes_that_have_not_arrived(
     for each in ("one", "two", "six"):
         bob.types(each), ada.sees()
         server.now += 1
-    ada.reader.traced = Trace(unreached=len(b"bob: two\r\nbob: six\r\n"))
+    ada.reader.traced = DeliveryReport(unreached=len(b"bob: two\r\nbob: six\r\n"))
     ada.is_cut_off()
     bob.types("/edit six and many more words")
     shown = words(come_back(server).sees())
@@ -212,7 +212,7 @@ def test_private_messages_that_have_not_arrived_are_shown_again() -> None:
     arrived = ada.session.mark()
     bob.types("/dm ada second"), bob.types("hello"), bob.types("/dm ada third")
     ada.sees()
-    ada.reader.traced = Trace(arrived, owing=1.0)
+    ada.reader.traced = DeliveryReport(arrived, owing=1.0)
     ada.is_cut_off()
     shown = come_back(server).sees()
     assert words(shown) == ["hello"]
@@ -232,7 +232,7 @@ def test_bytes_that_have_not_arrived_may_be_of_private_messages(
         bob.types(line), ada.sees()
         server.now += 1
     assert len(b"[bob -> you] two\r\n") == 18
-    ada.reader.traced = Trace(unreached=unreached)
+    ada.reader.traced = DeliveryReport(unreached=unreached)
     ada.is_cut_off()
     shown = come_back(server).sees()
     assert [w for w in ("one", "two", "hello") if any(row.endswith(w) for row in shown)] == back
@@ -245,7 +245,7 @@ def test_all_that_waited_for_somebody_waits_again_when_it_has_not_arrived() -> N
     for number in range(MAIL):
         bob.types(f"/dm ada {number}")
     back = come_back(server)
-    back.reader.traced = Trace(Mark({}, 0), owing=1.0)
+    back.reader.traced = DeliveryReport(Position({}, 0), owing=1.0)
     back.sees(), back.is_cut_off()
     shown = come_back(server).sees()
     assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
@@ -257,7 +257,7 @@ def test_a_dead_connection_is_taken_over_at_once() -> None:
     arrived = ada.session.mark()
     bob.types("into the void")
     ada.sees()
-    ada.reader.traced = Trace(arrived, owing=DEAD_SECONDS)
+    ada.reader.traced = DeliveryReport(arrived, owing=DEAD_SECONDS)
     back = come_back(server)
     assert words(back.sees()) == ["into the void"]
     assert back.nick == "ada"
@@ -322,7 +322,7 @@ def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
     runs(server, listens=False)
     arrived = ada.session.mark()
     bob.types("into the void"), ada.sees()
-    ada.reader.traced = Trace(arrived, owing=DEAD_SECONDS)
+    ada.reader.traced = DeliveryReport(arrived, owing=DEAD_SECONDS)
     assert words(come_back(server).sees()) == ["into the void"]
     assert ada.reader.closed
 
@@ -489,7 +489,7 @@ def test_lost_again_before_anything_was_shown() -> None:
     arrived = dict(place.read)
     again = server.enters("ada", lobby=False, fingerprint=ADA)
     again.sees()
-    again.reader.traced = Trace(Mark(arrived, 0))
+    again.reader.traced = DeliveryReport(Position(arrived, 0))
     again.is_cut_off()
     bob.types("two")
     assert words(come_back(server).sees()) == ["one", "two"]

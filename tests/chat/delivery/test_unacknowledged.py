@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from chatd.chat.delivery.unacknowledged import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.chat.events import RoomEvent
 from chatd.terminal.pending import ROWS
-from chatd.transport.services.unacknowledged import LOOK_SECONDS, Watching
+from chatd.transport.services.unacknowledged import LOOK_SECONDS, UnacknowledgedCheck
 from tests.support.displays import TIPS
 from tests.support.held_store import Holding
 from tests.support.wires import Building
@@ -25,7 +25,9 @@ class Standing:
     def __init__(self, nick: str = "ada", *, plain: bool = False, ansi: bool = True) -> None:
         self.store = Holding()
         self.building = Building(store=self.store)
-        watching = Watching(self.building.chat, self.building.clock, self.building.clock.seconds)
+        watching = UnacknowledgedCheck(
+            self.building.chat, self.building.clock, self.building.clock.seconds
+        )
         watching.startService()
         self.ada = Sitting(self.building, nick, plain=plain, ansi=ansi)
         self.ada.sees()

@@ -14,7 +14,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.entry.passwords import check_new, prepared
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHECKS_WAITING, LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES
-from chatd.chat.model.session import Trace
+from chatd.chat.model.session import DeliveryReport
 from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
 from tests.chat.delivery.test_slow_store import Later
@@ -449,7 +449,7 @@ def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() ->
 def test_who_logs_in_takes_over_from_a_connection_that_answers_no_more() -> None:
     server = Server()
     ada = owner(server)
-    ada.reader.traced = Trace(owing=1000.0)
+    ada.reader.traced = DeliveryReport(owing=1000.0)
     guest = server.enters()
     guest.sees(), guest.types(f"/login ada {SECRET}")
     assert "-- Welcome back, ada." in guest.sees()

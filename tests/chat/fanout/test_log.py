@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.events import Entry, PersonalEvent, Said
-from chatd.chat.fanout.log import RoomLog, Unadorned
+from chatd.chat.fanout.log import ProgramStyle, RoomLog
 from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
 
 
-class Counting(Unadorned):
+class Counting(ProgramStyle):
     """A style that counts how often it renders what."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.events import Refused
 from chatd.chat.limits import BAN_SECONDS
-from chatd.chat.model.bans import Ban, Bans, Kind, Known, Target, of_address, read_target
+from chatd.chat.model.bans import Ban, Bans, Identity, Kind, Target, of_address, read_target
 from chatd.chat.text.durations import duration, remaining, rest, split_duration, term
 
 ADDRESSES = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(str)
@@ -41,7 +41,11 @@ def targets(draw: st.DrawFn) -> Target:
 
 
 KNOWN = st.builds(
-    Known, NICKS, st.one_of(st.none(), NICKS), st.one_of(st.none(), KEYS), st.just("") | ADDRESSES
+    Identity,
+    NICKS,
+    st.one_of(st.none(), NICKS),
+    st.one_of(st.none(), KEYS),
+    st.just("") | ADDRESSES,
 )
 
 
@@ -71,7 +75,7 @@ def test_a_ban_is_read_as_it_was_kept(target: Target, until: float | None, reaso
 
 @given(st.lists(st.tuples(targets(), st.one_of(st.none(), st.integers(0, 9)))), KNOWN)
 def test_looking_up_finds_who_is_covered_and_nobody_else(
-    made: list[tuple[Target, int | None]], known: Known
+    made: list[tuple[Target, int | None]], known: Identity
 ) -> None:
     bans, plain = Bans(1000), {}
     for target, until in made:
@@ -98,21 +102,21 @@ def test_looking_up_finds_who_is_covered_and_nobody_else(
 def test_an_address_is_covered_by_what_covers_it(address: str) -> None:
     target = of_address(address)
     assert target is not None
-    assert target.covers(Known(address=address))
+    assert target.covers(Identity(address=address))
     assert read(address) == target
 
 
 def test_of_ipv6_a_whole_64_is_covered_unless_a_length_is_written() -> None:
     assert str(read("2001:db8::1")) == "2001:db8::/64"
-    assert read("2001:DB8::1").covers(Known(address="2001:db8::ffff%eth0"))
+    assert read("2001:DB8::1").covers(Identity(address="2001:db8::ffff%eth0"))
     assert str(read("2001:db8::1/128")) == "2001:db8::1/128"
-    assert not read("2001:db8::1/128").covers(Known(address="2001:db8::2"))
+    assert not read("2001:db8::1/128").covers(Identity(address="2001:db8::2"))
 
 
 def test_ipv4_within_ipv6_is_ipv4() -> None:
     assert read("::ffff:192.0.2.1") == read("192.0.2.1")
     assert str(read("::ffff:192.0.2.0/120")) == "192.0.2.0/24"
-    assert read("192.0.2.0/24").covers(Known(address="::ffff:192.0.2.7"))
+    assert read("192.0.2.0/24").covers(Identity(address="::ffff:192.0.2.7"))
 
 
 def test_bits_beyond_the_prefix_make_no_difference() -> None:
@@ -141,7 +145,7 @@ def test_names_of_accounts_and_nicks_are_folded() -> None:
 
 
 def test_what_nobody_has_is_covered_by_nothing() -> None:
-    nobody = Known()
+    nobody = Identity()
     bans = Bans(10)
     for text in ("account:ada", "SHA256:abc", "0.0.0.0/0", "::/0", "nick:ada"):
         bans.put(ban(read(text)))

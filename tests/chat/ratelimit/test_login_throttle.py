@@ -12,15 +12,15 @@ from chatd.chat.limits import (
     LOGIN_WAIT_OF_ACCOUNT,
     LOGIN_WAIT_OF_ADDRESS,
     LOGINS_REMEMBERED,
-    Flood,
+    Rate,
 )
 from chatd.chat.ratelimit.addresses import prefix
-from chatd.chat.ratelimit.login_throttle import Rates, Slowing, Waits
+from chatd.chat.ratelimit.login_throttle import Backoff, LoginThrottle, PerAddressRate
 
 HOME, ELSEWHERE = "192.0.2.1", "203.0.113.5"
 
 
-def fails(slowing: Slowing, account: str, address: str, now: float, times: int = 1) -> float:
+def fails(slowing: LoginThrottle, account: str, address: str, now: float, times: int = 1) -> float:
     """Guess wrong so often, as soon as one may each time; return the time after."""
     for _ in range(times):
         now += slowing.wait(account, address, now)
@@ -29,7 +29,7 @@ def fails(slowing: Slowing, account: str, address: str, now: float, times: int =
 
 
 def test_the_first_wrong_passwords_cost_nothing_and_each_after_them_the_double() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     now = fails(slowing, "ada", HOME, 100.0, LOGIN_TRIES)
     assert now == 100.0
     for wait in (1, 2, 4, 8, 16, 32):
@@ -42,7 +42,7 @@ def test_the_first_wrong_passwords_cost_nothing_and_each_after_them_the_double()
 
 
 def test_guesses_from_many_addresses_slow_strangers_alone() -> None:
-    slowing, now = Slowing(), 100.0
+    slowing, now = LoginThrottle(), 100.0
     slowing.right(slowing.begin("ada", HOME, now), now)
     for number in range(100):
         now = fails(slowing, "ada", f"203.0.113.{number}", now)
@@ -54,7 +54,7 @@ def test_guesses_from_many_addresses_slow_strangers_alone() -> None:
 
 
 def test_who_shares_the_owners_address_can_slow_them_there_a_little() -> None:
-    slowing, now = Slowing(), 100.0
+    slowing, now = LoginThrottle(), 100.0
     slowing.came("ada", HOME)
     now = fails(slowing, "ada", HOME, now, 100)
     assert slowing.wait("ada", HOME, now) == LOGIN_WAIT_OF_ACCOUNT
@@ -63,7 +63,7 @@ def test_who_shares_the_owners_address_can_slow_them_there_a_little() -> None:
 
 
 def test_a_right_password_takes_its_own_attempt_back_and_no_other() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     now = fails(slowing, "ada", HOME, 100.0, LOGIN_TRIES + 3)
     now += slowing.wait("eve", HOME, now)
     slowing.right(slowing.begin("eve", HOME, now), now)
@@ -73,7 +73,7 @@ def test_a_right_password_takes_its_own_attempt_back_and_no_other() -> None:
 
 
 def test_many_at_once_are_no_more_than_many_in_a_row() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     allowed = 0
     for _ in range(100):
         if slowing.wait("ada", HOME, 100.0) == 0:
@@ -83,7 +83,7 @@ def test_many_at_once_are_no_more_than_many_in_a_row() -> None:
 
 
 def test_two_that_are_right_at_once_leave_nothing_counted() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     for attempt in [slowing.begin("ada", HOME, 100.0) for _ in range(LOGIN_TRIES)]:
         slowing.right(attempt, 100.0)
     assert fails(slowing, "eve", HOME, 100.0, LOGIN_TRIES) == 100.0
@@ -91,7 +91,7 @@ def test_two_that_are_right_at_once_leave_nothing_counted() -> None:
 
 
 def test_wrong_passwords_are_forgotten() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     now = fails(slowing, "ada", HOME, 100.0, 20)
     assert slowing.wait("ada", HOME, now + LOGIN_FORGOTTEN + 1) == 0
     assert fails(slowing, "ada", HOME, now + LOGIN_FORGOTTEN + 1, LOGIN_TRIES) == (
@@ -100,16 +100,16 @@ def test_wrong_passwords_are_forgotten() -> None:
 
 
 def test_a_clock_that_goes_back_lets_nobody_wait_for_longer() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     now = fails(slowing, "ada", HOME, 1e9, LOGIN_TRIES + 2)
     assert slowing.wait("ada", HOME, now - 1e6) == 4
-    rates = Rates(Flood(1, 1.0))
+    rates = PerAddressRate(Rate(1, 1.0))
     assert rates.wait(HOME, 1e9) == 0
     assert rates.wait(HOME, 1e9 - 1e6) == 1
 
 
 def test_a_unix_socket_has_no_address_that_could_be_slow_or_known() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     now = fails(slowing, "ada", "", 100.0, 10)
     assert slowing.wait("ada", "", now) == LOGIN_WAIT_OF_ACCOUNT
     assert slowing.wait("bob", "", now) == 0
@@ -118,7 +118,7 @@ def test_a_unix_socket_has_no_address_that_could_be_slow_or_known() -> None:
 
 
 def test_addresses_of_ipv6_count_by_64() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     now = fails(slowing, "ada", "2001:db8::1", 100.0, 10)
     assert slowing.wait("bob", "2001:db8::ffff", now) > 0
     assert slowing.wait("bob", "2001:db8:0:1::1", now) == 0
@@ -128,7 +128,7 @@ def test_addresses_of_ipv6_count_by_64() -> None:
 
 
 def test_the_last_addresses_of_an_owner_are_known() -> None:
-    slowing = Slowing()
+    slowing = LoginThrottle()
     for number in range(KNOWN_ADDRESSES):
         slowing.came("ada", f"192.0.2.{number}")
     slowing.came("ada", "192.0.2.0"), slowing.came("ada", ELSEWHERE)
@@ -137,7 +137,7 @@ def test_the_last_addresses_of_an_owner_are_known() -> None:
 
 
 def test_so_many_are_remembered() -> None:
-    waits = Waits(60.0)
+    waits = Backoff(60.0)
     for number in range(LOGINS_REMEMBERED + 1):
         for _ in range(LOGIN_TRIES):
             waits.count(str(number), 100.0)
@@ -145,12 +145,12 @@ def test_so_many_are_remembered() -> None:
     assert waits.wait("0", 100.0) == 0
     assert waits.wait("1", 100.0) == 1
     waits.take_back("0", 100.0)
-    slowing = Slowing()
+    slowing = LoginThrottle()
     for number in range(LOGINS_REMEMBERED + 1):
         slowing.came(str(number), HOME)
     assert not slowing.is_known("0", HOME)
     assert slowing.is_known("1", HOME)
-    rates = Rates(Flood(1, 0.001))
+    rates = PerAddressRate(Rate(1, 0.001))
     for number in range(LOGINS_REMEMBERED + 1):
         assert rates.wait(str(number), 100.0) == 0
     assert rates.wait("1", 100.0) > 0
@@ -162,7 +162,7 @@ def test_an_address_that_waits_as_it_must_makes_so_few_guesses(
     guesses: list[tuple[int, float]],
 ) -> None:
     """However it spreads them over accounts and time, within the hour in which it is remembered."""
-    slowing, now, made = Slowing(), 0.0, 0
+    slowing, now, made = LoginThrottle(), 0.0, 0
     for account, pause in guesses:
         now += pause
         if slowing.wait(str(account), HOME, now) == 0:
@@ -183,7 +183,7 @@ class SlowingModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.slowing = Slowing()
+        self.slowing = LoginThrottle()
         self.now = 1000.0
         self.known: set[tuple[str, str]] = set()
         #: Of each source the times of what counts as wrong, and from when on it may try again.

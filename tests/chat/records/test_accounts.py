@@ -10,7 +10,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import KEYS_PER_ACCOUNT, MAIL
 from chatd.chat.records.accounts import Account, read_key
 from chatd.chat.records.accounts import Key as AccountKey
-from chatd.chat.store import NotKeptError
+from chatd.chat.store import NotStoredError
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh import fingerprint
@@ -201,7 +201,7 @@ class Forgetful(MemoryStore):
     """A store that keeps no record."""
 
     async def put(self, kind: str, key: str, value: str | None) -> None:
-        raise NotKeptError("the server's disk is full.")
+        raise NotStoredError("the server's disk is full.")
 
 
 def test_what_is_not_kept_is_not_so() -> None:

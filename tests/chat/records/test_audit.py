@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, AUDITED, REASON_LENGTH
-from chatd.chat.records.audit import KIND, Audit
+from chatd.chat.records.audit import KIND, AuditLog
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, Someone, finished
 
@@ -137,7 +137,7 @@ def test_so_many_are_kept_and_the_oldest_gives_way(store: MemoryStore) -> None:
     after = store._records[KIND]
     assert after.keys() - before.keys() == {f"{AUDITED + 1:012}"}
     assert before.items() <= after.items(), "the others are not written anew"
-    again = Audit(store)
+    again = AuditLog(store)
     finished(again.load())
     [first, *_, newest] = again.last(2 * AUDITED)
     assert (first.whom, newest.whom) == ("1", "one more")
@@ -148,7 +148,7 @@ def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
     store: MemoryStore,
 ) -> None:
     person = Server().enters("op", operator=True).session.person
-    one, other = Audit(store, "s1"), Audit(store, "s2")
+    one, other = AuditLog(store, "s1"), AuditLog(store, "s2")
     other.note(1.0, person, "topic", "there")
     one.note(1.0, person, "topic", "here")
     one.note(2.0, person, "topic", "here again")
@@ -157,7 +157,7 @@ def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
     other.note(3.0, person, "topic", "at last")
     [newest] = store._records[KIND].keys() - one._deeds.keys()
     one.learn(newest, store._records[KIND][newest])
-    again = Audit(store, "s3")
+    again = AuditLog(store, "s3")
     finished(again.load())
     for audit in (one, other, again):
         assert [deed.whom for deed in audit.last(9)] == ["here", "there", "here again", "at last"]
@@ -167,7 +167,7 @@ def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
 
 def test_who_hears_of_more_than_is_kept_forgets_the_oldest(store: MemoryStore) -> None:
     person = Server().enters("op", operator=True).session.person
-    one, other = Audit(store, "s1"), Audit(MemoryStore(), "s2")
+    one, other = AuditLog(store, "s1"), AuditLog(MemoryStore(), "s2")
     for number in range(AUDITED + 1):
         one.note(1.0, person, "topic", str(number))
         other.learn(*next(reversed(store._records[KIND].items())))

@@ -9,7 +9,7 @@ import pytest
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
-from chatd.chat.records.server_access import GuestList
+from chatd.chat.records.server_access import AllowList
 from chatd.transport.ssh import fingerprint
 from tests.support.people import Reader, finished
 from tests.support.ssh.guests import Guest, Hall
@@ -134,7 +134,7 @@ def test_a_program_whose_nick_is_banned_is_told_in_its_own_words(
 @pytest.mark.parametrize("declared", ["line", "telnet"])
 def test_a_person_who_may_not_come_in_is_told_and_parted_from(declared: str) -> None:
     building = Building(declared)
-    building.chat.welcome.invited = GuestList
+    building.chat.welcome.invited = AllowList
     wire = building.connects()
     wire.sends(b"hello\n")
     building.clock.advance(1)
@@ -187,7 +187,7 @@ def test_only_who_is_invited_comes_in() -> None:
     person = entered[0].person
     finished(building.chat.entrance.register(person, person.fingerprint, 0.0))
     building.chat.leave(entered[0], "", 0.0)
-    guests = GuestList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
+    guests = AllowList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
     building.chat.welcome.invited = lambda: guests
     for fingerprinted, operator, welcome in (
         ("SHA256:ada", False, True),
@@ -209,7 +209,7 @@ def test_a_program_that_is_not_invited_is_told_in_its_own_words(
     data: bytes, answer: object
 ) -> None:
     building = Building()
-    building.chat.welcome.invited = GuestList
+    building.chat.welcome.invited = AllowList
     wire: Wire = building.connects()
     wire.sends(data)
     assert callable(answer)
@@ -220,6 +220,6 @@ def test_a_program_that_is_not_invited_is_told_in_its_own_words(
 def test_by_ssh_who_is_not_invited_is_told_at_the_login() -> None:
     hall = Hall()
     invited = fingerprint(USER_KEY.blob())
-    hall.building.chat.welcome.invited = lambda: GuestList(frozenset({invited}))
+    hall.building.chat.welcome.invited = lambda: AllowList(frozenset({invited}))
     assert Guest(hall, b"eve").peer.reason() == UNINVITED
     assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.events import Acted, Refused, Said, TopicSet
 from chatd.chat.limits import SEARCH_PAGES, SEARCH_WORDS
-from chatd.chat.text.query import Query, Search, folded, read_query
+from chatd.chat.text.query import Query, SearchQuery, folded, read_query
 from tests.support.people import Reader, Server
 
 MIDNIGHT = 1_893_456_000.0  # 2030-01-01 00:00 UTC
@@ -66,7 +66,7 @@ def test_a_search_goes_by_person_and_day_in_the_zone_of_who_asks() -> None:
     )
     hour, day = 3600, 86400
     assert query == Query(
-        Search((), "ada", MIDNIGHT - hour, MIDNIGHT - hour + day), room="Attic", page=3
+        SearchQuery((), "ada", MIDNIGHT - hour, MIDNIGHT - hour + day), room="Attic", page=3
     )
     search = query.search
     assert search.finds(TopicSet(MIDNIGHT - hour, "ADA", "x"))
@@ -120,14 +120,14 @@ def test_no_words_raise_and_what_is_folded_stays_so(text: str) -> None:
 def test_plain_texts_are_looked_through_as_all_others(words: list[str], text: str) -> None:
     phrase = " ".join(words)
     found = f" {phrase}{'' if len(words[-1]) > 2 else ' '}" in f" {folded(text)} "
-    assert Search((phrase,)).finds(Said(1.0, "ada", text)) == found
-    assert Search((phrase,)).finds(Said(1.0, "ada", f"{text} é")) == found
+    assert SearchQuery((phrase,)).finds(Said(1.0, "ada", text)) == found
+    assert SearchQuery((phrase,)).finds(Said(1.0, "ada", f"{text} é")) == found
 
 
 @given(st.text(max_size=30))
 def test_a_text_is_found_by_its_own_words(text: str) -> None:
     if folded(text):
-        assert Search((folded(text),)).finds(Said(1.0, "ada", text))
+        assert SearchQuery((folded(text),)).finds(Said(1.0, "ada", text))
 
 
 def test_who_is_ignored_is_not_found_and_a_private_room_not_looked_into() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.events import Joined, Refused
-from chatd.chat.store import NotKeptError
+from chatd.chat.store import NotStoredError
 from chatd.store.nats.store import BUSY
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
@@ -137,7 +137,7 @@ def test_so_many_records_may_wait_and_more_are_refused(nodes: Nodes) -> None:
     one = nodes()
     with standing_still(one):
         answers = [one.store.put("account", str(number), "x") for number in range(BOUND)]
-        with pytest.raises(NotKeptError, match="cannot keep up"):
+        with pytest.raises(NotStoredError, match="cannot keep up"):
             waited(one.store.put("account", "more", "x"))
     for answer in answers:
         waited(answer)

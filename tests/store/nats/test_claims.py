@@ -10,7 +10,7 @@ from threading import Barrier
 
 import pytest
 
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, dies
@@ -18,7 +18,7 @@ from tests.support.served import PATIENCE
 from tests.support.turns import TestTurn, waited
 
 
-def race(where: Where, nicks: int) -> list[list[bool]]:
+def race(where: Servers, nicks: int) -> list[list[bool]]:
     """Let two servers claim so many nicks, each at the same moment; return who got which."""
     nodes = [Node(where, TestTurn()), Node(where, TestTurn())]
     start = Barrier(2, timeout=PATIENCE)

@@ -8,28 +8,28 @@ from contextlib import suppress
 import pytest
 
 from chatd.store.nats.client.client import Message, read_headers
-from chatd.store.nats.client.connection import AwayError, Link, in_time
-from chatd.store.nats.client.requests import Asked, Questions
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.connection import AwayError, Connection, in_time
+from chatd.store.nats.client.requests import PendingRequest, PendingRequests
+from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.jetstream.api import DeclinedError, ElsewhereError, place_of
 from tests.support.served import PATIENCE
 
 
-def asking(about: Callable[[Questions], Awaitable[None]], seconds: float = 60.0) -> None:
+def asking(about: Callable[[PendingRequests], Awaitable[None]], seconds: float = 60.0) -> None:
     """Do something with questions, in a loop."""
 
     async def work() -> None:
-        await about(Questions("inbox", seconds))
+        await about(PendingRequests("inbox", seconds))
 
     asyncio.run(work())
 
 
-def answer(asked: Asked, text: str, **headers: str) -> Message:
+def answer(asked: PendingRequest, text: str, **headers: str) -> Message:
     return Message(asked.reply, text.encode(), headers)
 
 
 def test_each_question_gets_its_own_answer() -> None:
-    async def about(questions: Questions) -> None:
+    async def about(questions: PendingRequests) -> None:
         one, other = questions.ask(), questions.ask()
         questions.answered(answer(other, "two"))
         questions.answered(answer(one, "one"))
@@ -40,7 +40,7 @@ def test_each_question_gets_its_own_answer() -> None:
 
 
 def test_an_answer_of_several_parts_ends_with_a_status() -> None:
-    async def about(questions: Questions) -> None:
+    async def about(questions: PendingRequests) -> None:
         asked = questions.ask(several=True)
         questions.answered(answer(asked, "1", **{"Nats-Subject": "room.1.x"}))
         questions.answered(answer(asked, "2"))
@@ -57,7 +57,7 @@ def test_an_answer_of_several_parts_ends_with_a_status() -> None:
 
 
 def test_questions_that_nobody_answers_end_by_themselves() -> None:
-    async def about(questions: Questions) -> None:
+    async def about(questions: PendingRequests) -> None:
         asked = [questions.ask() for _ in range(3)]
         assert [await each.end for each in asked] == [None] * 3
         later = questions.ask()
@@ -67,7 +67,7 @@ def test_questions_that_nobody_answers_end_by_themselves() -> None:
 
 
 def test_an_answer_that_comes_too_late_or_again_is_passed_over() -> None:
-    async def about(questions: Questions) -> None:
+    async def about(questions: PendingRequests) -> None:
         dropped, gone, twice = questions.ask(), questions.ask(), questions.ask()
         questions.drop(dropped)
         gone.end.cancel()
@@ -127,8 +127,8 @@ async def unencrypted() -> tuple[str, bytes]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    where = Where((f"tls://127.0.0.1:{port}",), user="chatd", password="secret")
-    link = Link(where, "here", "here", lambda: None)
+    where = Servers((f"tls://127.0.0.1:{port}",), user="chatd", password="secret")
+    link = Connection(where, "here", "here", lambda: None)
     try:
         with pytest.raises(AwayError):
             await link.connect(0.5)

@@ -134,8 +134,8 @@ def runs(tmp_path: Path) -> Iterator[Callable[[NatsServer], NatsServer]]:
         server.kill()
 
 
-def reached(server: NatsServer, path: Path) -> servers.Where:
-    return servers.Where((f"nats://127.0.0.1:{server.port}",), creds=read_creds(str(path)))
+def reached(server: NatsServer, path: Path) -> servers.Servers:
+    return servers.Servers((f"nats://127.0.0.1:{server.port}",), creds=read_creds(str(path)))
 
 
 def talks(node: Node, message_id: str) -> None:

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from chatd.chat.events import Edited, KeptEvent, Said
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.rooms.searching import SEARCHES, Searching
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
@@ -33,7 +33,7 @@ def posts(node: Node, *texts: str, room: str = "lobby") -> None:
     waited(node.store.before(room, None, 0))
 
 
-def finds(node: Node, search: Search, count: int = 9, skip: int = 0) -> list[str]:
+def finds(node: Node, search: SearchQuery, count: int = 9, skip: int = 0) -> list[str]:
     found = waited(node.store.search(["lobby"], search, skip, count))
     return [event.text for _, _, event in found]
 
@@ -42,9 +42,9 @@ def test_what_was_said_long_ago_is_found(node: Node) -> None:
     posts(node, "a needle", "wörds and a NEEDLE")
     node.store.post("lobby", "cy", Said(1.0, "cy", "only once"))
     posts(node, *map(str, range(3000)))
-    assert finds(node, Search(("needle",))) == ["wörds and a NEEDLE", "a needle"]
-    assert finds(node, Search(("needle",)), skip=1) == ["a needle"]
-    assert finds(node, Search((), "cy")) == ["only once"]
+    assert finds(node, SearchQuery(("needle",))) == ["wörds and a NEEDLE", "a needle"]
+    assert finds(node, SearchQuery(("needle",)), skip=1) == ["a needle"]
+    assert finds(node, SearchQuery((), "cy")) == ["only once"]
     found = waited(node.store.last_by("lobby", "cy"))
     assert found is not None
     assert found[1] == Said(1.0, "cy", "only once")
@@ -57,13 +57,13 @@ def test_so_many_messages_are_gone_through(
 ) -> None:
     monkeypatch.setattr("chatd.store.nats.rooms.searching.SEARCHED", 300)
     posts(node, *map(str, range(1000, 1100)), "needle", *map(str, range(later)))
-    assert finds(node, Search(("needle",))) == seen
+    assert finds(node, SearchQuery(("needle",))) == seen
 
 
 def test_a_search_goes_on_for_so_long(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     posts(node, "needle")
     monkeypatch.setattr("chatd.store.nats.rooms.searching.SEARCH_SECONDS", 0.0)
-    assert finds(node, Search(("needle",))) == []
+    assert finds(node, SearchQuery(("needle",))) == []
 
 
 def test_what_is_too_new_or_too_old_is_not_read(
@@ -79,9 +79,9 @@ def test_what_is_too_new_or_too_old_is_not_read(
         return messages, more
 
     monkeypatch.setattr(node.store.streams, "page", counted)
-    assert finds(node, Search(until=time.time() - 3600.0)) == []
+    assert finds(node, SearchQuery(until=time.time() - 3600.0)) == []
     assert pieces == []
-    assert finds(node, Search(since=time.time() + 3600.0)) == []
+    assert finds(node, SearchQuery(since=time.time() + 3600.0)) == []
     assert sum(pieces) < 500
 
 
@@ -103,7 +103,7 @@ def test_so_many_search_at_once_and_the_others_wait(
 
     monkeypatch.setattr(Searching, "newest", counted)
     library, loop = node.store._library, node.store._loop.loop
-    looks = [library.search(["lobby"], Search(("needle",)), 0, 9) for _ in range(SEARCHES + 3)]
+    looks = [library.search(["lobby"], SearchQuery(("needle",)), 0, 9) for _ in range(SEARCHES + 3)]
     found = [asyncio.run_coroutine_threadsafe(look, loop) for look in looks]
     assert {len(each.result(PATIENCE)) for each in found} == {1}
     assert most == SEARCHES
@@ -135,7 +135,7 @@ def test_what_was_said_last_in_any_room_is_found_first(
             for (room, number), text in reversed(said_so_far.items())
             if room in rooms and text.startswith("apple")
         ]
-        found = waited(node.store.search(rooms, Search(("apple",)), skip, count))
+        found = waited(node.store.search(rooms, SearchQuery(("apple",)), skip, count))
         assert [(*row[:2], text_of(row[2])) for row in found] == expected[skip : skip + count]
 
 

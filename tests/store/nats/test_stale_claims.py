@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatd.store.nats.client.locks import Turns
-from chatd.store.nats.jetstream.layout import NICKS, word
+from chatd.store.nats.client.locks import KeyedLocks
+from chatd.store.nats.jetstream.layout import NICKS, subject_token
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, Nodes, lease_ends, making
 from tests.support.turns import waited
@@ -49,12 +49,12 @@ def test_the_first_that_lives_drops_what_a_dead_server_claims(nodes: Nodes) -> N
             assert waited(node.store.claim(nick, "x"))
     for node in (first, second):
         renews(node)
-    assert claimed(first) == [word(nick) for nick in "abcdefg"]
+    assert claimed(first) == [subject_token(nick) for nick in "abcdefg"]
     dies(dead)
     renews(second)
-    assert claimed(first) == [word(nick) for nick in "abcdefg"], "it is not the first"
+    assert claimed(first) == [subject_token(nick) for nick in "abcdefg"], "it is not the first"
     renews(first)
-    assert claimed(first) == [word(nick) for nick in "abcd"]
+    assert claimed(first) == [subject_token(nick) for nick in "abcd"]
     assert waited(second.store.claim("e", "y"))
     renews(first)
     assert not waited(first.store.claim("e", "z"))
@@ -65,7 +65,7 @@ def test_who_comes_after_all_have_died_sweeps_at_the_start(nodes: Nodes) -> None
     assert waited(dead.store.claim("ada", "x"))
     dies(dead)
     one = nodes()
-    assert claimed(one) == [word("ada")]
+    assert claimed(one) == [subject_token("ada")]
     renews(one)
     assert claimed(one) == []
 
@@ -81,27 +81,29 @@ def test_so_many_are_dropped_at_once_and_the_others_next(
     one = nodes()
     assert waited(one.store.claim("e", "x"))
     renews(one)
-    assert claimed(one) == [word("d"), word("e")]
+    assert claimed(one) == [subject_token("d"), subject_token("e")]
     renews(one)
-    assert claimed(one) == [word("e")]
+    assert claimed(one) == [subject_token("e")]
 
 
 def test_a_server_that_has_come_since_keeps_what_it_claims(nodes: Nodes) -> None:
     one, other = first_and_last(nodes, 2)
     assert waited(other.store.claim("ada", "x"))
-    there = waited(one.store._read(one.store.streams.last, NICKS, f"$KV.nicks.{word('ada')}"))
+    there = waited(
+        one.store._read(one.store.streams.last, NICKS, f"$KV.nicks.{subject_token('ada')}")
+    )
     drop = one.store._claims.drop_if_dead
     assert not waited(one.store._read(drop, there, frozenset({one.store.lease})))
-    assert claimed(one) == [word("ada")]
+    assert claimed(one) == [subject_token("ada")]
     dies(other)
     assert waited(one.store.claim("ada", "y"))
     assert waited(other.store._read(other.store._claims.drop_if_dead, there, frozenset()))
-    assert claimed(one) == [word("ada")], "it has been taken by then"
+    assert claimed(one) == [subject_token("ada")], "it has been taken by then"
 
 
 def test_one_is_about_a_thing_at_a_time_and_nothing_is_kept_of_it() -> None:
     async def several() -> None:
-        turns, about, order = Turns(), 0, []
+        turns, about, order = KeyedLocks(), 0, []
 
         async def one(number: int) -> None:
             nonlocal about

@@ -14,7 +14,7 @@ import pytest
 
 from chatd.chat.event_rows import row
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
-from chatd.chat.store import NotKeptError
+from chatd.chat.store import NotStoredError
 from chatd.store.nats.bus import PIECE_BYTES, word_of
 from chatd.store.nats.client.client import Hear
 from chatd.store.nats.jetstream.layout import NODES, RECORDS
@@ -250,7 +250,7 @@ def test_a_record_is_told_to_the_others_and_changed_by_one_of_two(
     outcomes = [one.store.put("account", "ada", "2"), other.store.put("account", "ada", "3")]
     kept = []
     for value, outcome in zip(("2", "3"), outcomes, strict=True):
-        with suppress(NotKeptError):
+        with suppress(NotStoredError):
             waited(outcome)
             kept.append(value)
     [value] = kept
@@ -430,7 +430,7 @@ def test_who_did_not_hear_of_a_change_cannot_undo_it(nodes: Nodes) -> None:
     waited(one.store.put("account", "ada", "2"))
     waited(other.store._read(other.store.link.round_trip))
     other.store._call(other.store._records._ready.set)
-    with pytest.raises(NotKeptError):
+    with pytest.raises(NotStoredError):
         waited(other.store.put("account", "ada", "3"))
     assert waited(other.store.records("account")) == {"ada": "2"}
 

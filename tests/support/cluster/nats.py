@@ -17,7 +17,7 @@ from collections.abc import Generator
 from itertools import count
 from pathlib import Path
 
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from tests.support.served import PATIENCE
 
 #: Accounts of a server; a run of the tests takes some hundred.
@@ -116,10 +116,10 @@ class Nats:
         for server in self.servers:
             server.kill()
 
-    def account(self) -> Where:
+    def account(self) -> Servers:
         """An account that nobody has used."""
         addresses = tuple(f"nats://127.0.0.1:{server.port}" for server in self.servers)
-        return Where(addresses, f"u{next(self._accounts)}", "p")
+        return Servers(addresses, f"u{next(self._accounts)}", "p")
 
 
 def running(folder: Path, servers: int = 1) -> Generator[Nats, None, None]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import count
 from threading import Thread
 
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.links import Cable
 from tests.support.cluster.stores import dies, lease_ends
@@ -55,7 +55,7 @@ class Cables:
 class NatsTown:
     """A cluster of so many servers on one account; `settle` waits until all is told and heard."""
 
-    def __init__(self, where: Where, servers: int = 2) -> None:
+    def __init__(self, where: Servers, servers: int = 2) -> None:
         [address] = where.servers
         self._where = where
         self._cables = Cables(int(address.rpartition(":")[2]))

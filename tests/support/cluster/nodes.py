@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from tests.support.cluster.links import Cable
 from tests.support.cluster.nats import Nats
 from tests.support.served import PATIENCE, TROUBLE, Served
@@ -21,7 +21,7 @@ _ASKERS = count()
 class Site:
     """A node, which reaches each NATS server by a cable of its own."""
 
-    def __init__(self, folder: Path, nats: Nats, where: Where) -> None:
+    def __init__(self, folder: Path, nats: Nats, where: Servers) -> None:
         self._folder = folder
         folder.mkdir()
         (folder / "login").write_text(f"{where.user}:{where.password}\n")

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.store import Keeper, away
+from chatd.chat.store import StoreObserver, away
 from chatd.cluster.bus import Asked, Hear
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, Someone, finished
@@ -23,7 +23,7 @@ class Branch(MemoryStore):
         self.name = name
         self.called = f"chat{name[1:]}"
         self.copies = (0, 0)
-        self.keeper: Keeper | None = None
+        self.keeper: StoreObserver | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
         self.asked: Asked | None = None
@@ -31,7 +31,7 @@ class Branch(MemoryStore):
         self.missed: list[tuple[str, str, int, RoomEvent]] = []
         self.waiting: list[tuple[str, str, RoomEvent, str]] = []
 
-    def open(self, keeper: Keeper) -> None:
+    def open(self, keeper: StoreObserver) -> None:
         self.keeper = keeper
 
     def listen(self, room: str) -> None:

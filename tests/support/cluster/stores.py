@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from chatd.chat.events import RoomEvent, Said
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.jetstream.layout import NODES
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
@@ -18,7 +18,7 @@ Row = tuple[str, str, int, RoomEvent]
 class Node:
     """A store and what its keeper was told."""
 
-    def __init__(self, where: Where, turn: TestTurn, **options: Any) -> None:
+    def __init__(self, where: Servers, turn: TestTurn, **options: Any) -> None:
         self.turn = turn
         self.heard: list[Row] = []
         self.refused: list[str] = []

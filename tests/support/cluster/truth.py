@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from chatd.chat.events import Said
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.servers import Servers
 from tests.support.cluster.people import Stay, place
 from tests.support.cluster.stores import Node
 from tests.support.turns import TestTurn, waited
@@ -20,7 +20,7 @@ class Truth:
     read by a server of its own, on which nobody is.
     """
 
-    def __init__(self, where: Where, rooms: tuple[str, ...]) -> None:
+    def __init__(self, where: Servers, rooms: tuple[str, ...]) -> None:
         self._reader = Node(where, TestTurn(), shards=4)
         self.said: dict[str, list[Row]] = {room: [] for room in rooms}
         self.at: dict[str, int] = {}

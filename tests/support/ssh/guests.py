@@ -5,7 +5,7 @@ from typing import cast
 from twisted.conch.ssh.keys import Key
 from twisted.internet.task import Clock
 
-from chatd.chat.limits import Flood
+from chatd.chat.limits import Rate
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.ssh import SSHFactory
 from chatd.transport.ways import ways_in
@@ -28,7 +28,7 @@ class Hall(ssh_peer.Server):
     def __init__(
         self,
         *,
-        flood: Flood | None = None,
+        flood: Rate | None = None,
         most: int = 1000,
         operator: Key | None = None,
         branch: Branch | None = None,

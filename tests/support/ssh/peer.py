@@ -19,7 +19,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatd.transport.ssh import SessionChannel, SSHFactory, Visitor
+from chatd.transport.ssh import SessionChannel, SSHFactory, SshPeer
 from chatd.transport.ssh.keys.public_keys import signed_message
 from chatd.transport.ssh.protocol.ciphers import Clear, PacketCipher, packet_cipher
 from chatd.wire.ssh import Fields, names, string, uint32
@@ -72,7 +72,7 @@ class Server:
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.visitors: list[Visitor] = []
+        self.visitors: list[SshPeer] = []
         self.programs: list[Program] = []
         self.addresses: list[IAddress] = []
         self.refusal: str | None = None
@@ -81,7 +81,7 @@ class Server:
             HOST_KEY, clock=self.clock, admit=self.admit, start=self.start, login_seconds=30
         )
 
-    def admit(self, visitor: Visitor, address: IAddress) -> str | None:
+    def admit(self, visitor: SshPeer, address: IAddress) -> str | None:
         self.visitors.append(visitor)
         self.addresses.append(address)
         return self.refusal

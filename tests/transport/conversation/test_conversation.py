@@ -2,12 +2,12 @@
 
 import pytest
 
-from chatd.chat.limits import LINE_BYTES, Flood
+from chatd.chat.limits import LINE_BYTES, Rate
 from tests.support.wires import Building
 
 
 def test_a_burst_passes_and_then_lines_go_out_at_their_pace() -> None:
-    building = Building(flood=Flood(3, 2))
+    building = Building(flood=Rate(3, 2))
     bob = building.enters("bob")
     building.clock.advance(10)
     ada = building.connects()
@@ -24,7 +24,7 @@ def test_a_burst_passes_and_then_lines_go_out_at_their_pace() -> None:
 
 
 def test_a_paste_of_64_kib_loses_nothing_and_more_waits_outside() -> None:
-    building = Building(flood=Flood(1, 1000))
+    building = Building(flood=Rate(1, 1000))
     bob = building.enters("bob")
     building.clock.advance(10)
     ada = building.connects()
@@ -40,7 +40,7 @@ def test_a_paste_of_64_kib_loses_nothing_and_more_waits_outside() -> None:
 
 
 def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
-    building = Building(flood=Flood(1, 1))
+    building = Building(flood=Rate(1, 1))
     bob = building.enters("bob")
     building.clock.advance(10)
     ada = building.connects()
@@ -51,7 +51,7 @@ def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
 
 
 def test_lines_that_wait_go_with_a_connection_that_breaks() -> None:
-    building = Building(flood=Flood(1, 1))
+    building = Building(flood=Rate(1, 1))
     bob = building.enters("bob")
     building.clock.advance(10)
     ada = building.connects()

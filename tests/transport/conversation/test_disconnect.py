@@ -12,7 +12,7 @@ import pytest
 from twisted.internet import tcp
 from twisted.internet.task import Clock
 
-from chatd.transport.conversation.disconnect import GLANCE_SECONDS, GLANCES, Goodbye
+from chatd.transport.conversation.disconnect import GLANCE_SECONDS, GLANCES, PeerCheck
 from chatd.transport.net.outbox import SocketOutbox, unacknowledged
 from tests.support.served import PATIENCE
 
@@ -41,7 +41,7 @@ def test_a_goodbye_waits_until_it_is_known(
     fates: list[bool | None], glances: int, cut_off: bool
 ) -> None:
     clock, told = Clock(), list[bool]()
-    goodbye = Goodbye(Fated(*fates), clock, told.append)  # type: ignore[arg-type]
+    goodbye = PeerCheck(Fated(*fates), clock, told.append)  # type: ignore[arg-type]
     goodbye.wait()
     for _ in range(glances):
         assert told == []
@@ -52,7 +52,7 @@ def test_a_goodbye_waits_until_it_is_known(
 
 def test_nobody_waits_for_who_is_gone() -> None:
     clock, told = Clock(), list[bool]()
-    goodbye = Goodbye(Fated(None), clock, told.append)  # type: ignore[arg-type]
+    goodbye = PeerCheck(Fated(None), clock, told.append)  # type: ignore[arg-type]
     goodbye.wait()
     goodbye.stop()
     clock.advance(10)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice
-from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Flood
+from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Rate
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.text.sanitizing import safe
 from chatd.transport.conversation.conversation import Conversation
@@ -97,7 +97,7 @@ class Sitting:
         self.conversation.connection_lost()
 
 
-def sitting(*, flood: Flood | None = None) -> tuple[Sitting, Wire]:
+def sitting(*, flood: Rate | None = None) -> tuple[Sitting, Wire]:
     """Ada before a terminal, and Bob with a netcat; both have read what there was."""
     building = Building(flood=flood)
     ada, bob = Sitting(building), building.enters("bob")
@@ -236,7 +236,7 @@ def test_ctrl_c_clears_the_line_and_then_says_how_one_leaves() -> None:
 
 
 def test_ctrl_c_drops_the_lines_that_wait() -> None:
-    ada, bob = sitting(flood=Flood(2, 1))
+    ada, bob = sitting(flood=Rate(2, 1))
     ada.types("1\r2\r3\r4\r"), ada.gets()
     ada.types("\x03")
     assert "-- Dropped 2 lines that waited." in ada.sees()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from twisted.conch.ssh.keys import Key
 
-from chatd.chat.records.server_access import GuestList
-from chatd.transport.gate.allow_file import GuestFile, read_guest_list
+from chatd.chat.records.server_access import AllowList
+from chatd.transport.gate.allow_file import AllowFile, read_guest_list
 from chatd.transport.ssh import AuthorizedKeysError, fingerprint
 from tests.support.ssh.peer import HOST_KEY, USER_KEY
 
@@ -29,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_file_has_keys_and_accounts(path: Path) -> None:
     keys = frozenset({fingerprint(USER_KEY.blob())})
-    assert read_guest_list(path) == GuestList(keys, frozenset({"ada", "bob"}))
+    assert read_guest_list(path) == AllowList(keys, frozenset({"ada", "bob"}))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_line_that_makes_no_sense_is_named(path: Path, line: str, why: str) ->
 
 
 def test_the_file_is_read_again_when_it_has_changed(path: Path) -> None:
-    guests = GuestFile(path)
+    guests = AllowFile(path)
     assert "ada" in guests().accounts
     path.write_text("account: grace\n", encoding="utf-8")
     assert guests().accounts == {"grace"}

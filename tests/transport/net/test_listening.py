@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
-from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Farewell
+from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
 from tests.support.people import Reader, Server
 from tests.support.wires import Building
 
@@ -169,7 +169,7 @@ def test_everyone_is_told_and_their_connections_are_closed() -> None:
     people = [server.enters(nick) for nick in ("ada", "bob")]
     for person in people:
         person.sees()
-    farewell = Farewell(server.chat, MemoryStore(), clock, lambda: 0.0)
+    farewell = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0)
     farewell.startService()
     stopped = farewell.stopService()
     for person in people:
@@ -186,13 +186,13 @@ def test_how_far_somebody_had_read_who_was_cut_off_is_kept() -> None:
     ada.types("/register"), bob.types("read"), ada.sees()
     assert ada.is_cut_off() is not None
     bob.types("unread")
-    Farewell(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
+    Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
     assert server.chat.profiles.read(ada.session.person, server.chat.lobby) == 1
 
 
 def test_with_nobody_there_nothing_waits() -> None:
     clock = Clock()
-    assert Farewell(Server().chat, MemoryStore(), clock, lambda: 0.0).stopService().called
+    assert Shutdown(Server().chat, MemoryStore(), clock, lambda: 0.0).stopService().called
     assert not clock.getDelayedCalls()
 
 
@@ -201,7 +201,7 @@ def test_who_does_not_read_holds_nobody_up() -> None:
     server.enters("ada", reader=Reader(room=0))
     bob = server.enters("bob")
     bob.sees()
-    stopped = Farewell(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
+    stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
     assert bob.sees() == ["-- The server is stopping. Goodbye."]
     clock.advance(LAST_WORDS_SECONDS)
     assert stopped.called
@@ -212,7 +212,7 @@ def test_on_the_wire_the_goodbye_is_the_last_thing_one_gets() -> None:
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.gets()
     bob.sends(b"hello\n")
-    Farewell(building.chat, MemoryStore(), building.clock, lambda: 0.0).stopService()
+    Shutdown(building.chat, MemoryStore(), building.clock, lambda: 0.0).stopService()
     assert ada.gets() == b"bob: hello\r\n-- The server is stopping. Goodbye.\r\n"
     assert ada.closed
     assert bob.gets() == b"-- The server is stopping. Goodbye.\r\n"

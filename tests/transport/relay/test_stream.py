@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.transport.relay.replay import Typed
-from chatd.transport.relay.stream import DUE_BYTES, MESSAGE_BYTES, WINDOW_BYTES, Line, State
+from chatd.transport.relay.replay import ReplayBuffer
+from chatd.transport.relay.stream import DUE_BYTES, MESSAGE_BYTES, WINDOW_BYTES, State, Stream
 
 
 class End:
     """One end of a line, and whoever is there; it takes nothing until it is told to."""
 
     def __init__(self) -> None:
-        self.line = Line("a line", "s1", self)
+        self.line = Stream("a line", "s1", self)
         self.letters: deque[State] = deque()
         self.got = b""
         self.untaken = 0
@@ -28,13 +28,13 @@ class End:
         self.line.listen(self)
 
     # The office
-    def tell(self, line: Line, said: State) -> None:
+    def tell(self, line: Stream, said: State) -> None:
         self.letters.append(json.loads(json.dumps(said)))
 
-    def owes(self, line: Line) -> None:
+    def owes(self, line: Stream) -> None:
         """Nothing waits for the clock here."""
 
-    def ended(self, line: Line) -> None:
+    def ended(self, line: Stream) -> None:
         self.ends += 1
 
     # The listener
@@ -162,7 +162,7 @@ def test_what_is_acknowledged_late_is_not_under_way_for_who_asks_later() -> None
 def test_what_was_typed_and_not_done_is_what_follows_the_last_line_that_was_taken(
     pieces: list[bytes], data: st.DataObject
 ) -> None:
-    typed, whole = Typed(), b""
+    typed, whole = ReplayBuffer(), b""
     taken = 0
     for piece in pieces:
         whole += piece
@@ -173,7 +173,7 @@ def test_what_was_typed_and_not_done_is_what_follows_the_last_line_that_was_take
 
 
 def test_of_a_line_without_an_end_only_so_much_is_kept() -> None:
-    typed = Typed()
+    typed = ReplayBuffer()
     typed.add(b"x" * LINE_BYTES, 0)
     assert len(typed.rest(LINE_BYTES)) == LINE_BYTES
     typed.add(b"x", LINE_BYTES + 1)
@@ -181,7 +181,7 @@ def test_of_a_line_without_an_end_only_so_much_is_kept() -> None:
 
 
 def test_a_secret_is_not_kept() -> None:
-    typed = Typed()
+    typed = ReplayBuffer()
     typed.hidden = True
     typed.add(b"swordf", 0)
     assert typed.rest(0) == b""

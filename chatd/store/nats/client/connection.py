@@ -14,8 +14,8 @@ from typing import Any
 from nats import errors
 
 from chatd.store.nats.client.client import AWAY, DirectClient, Hear, Message
-from chatd.store.nats.client.requests import ANSWER_SECONDS, Asked, Questions
-from chatd.store.nats.client.servers import Where
+from chatd.store.nats.client.requests import ANSWER_SECONDS, PendingRequest, PendingRequests
+from chatd.store.nats.client.servers import Servers
 
 #: Seconds between two attempts to reach a server, and between two signs of life.
 RETRY_SECONDS = 0.25
@@ -36,7 +36,7 @@ class NobodyError(AwayError):
     """Nobody listens where something was asked."""
 
 
-class Link:
+class Connection:
     """A connection, used in the thread of its loop alone.
 
     ``called`` is what this server is called, and ``word`` stands for it in subjects.  ``on_return``
@@ -44,7 +44,9 @@ class Link:
     What comes is looked at in the moment in which it is read; none of it waits.
     """
 
-    def __init__(self, where: Where, called: str, word: str, on_return: Callable[[], None]) -> None:
+    def __init__(
+        self, where: Servers, called: str, word: str, on_return: Callable[[], None]
+    ) -> None:
         self._where = where
         self._name = f"chatd {called}".rstrip()
         self._word = word
@@ -87,7 +89,7 @@ class Link:
                 await self._client.close()
             raise AwayError(self.trouble) from None
         self.trouble = ""
-        self._questions = Questions(self._client.new_inbox())
+        self._questions = PendingRequests(self._client.new_inbox())
         await self._client.hear(self._questions.subject, self._questions.answered)
 
     def _credentials(self) -> dict[str, Any]:
@@ -156,7 +158,7 @@ class Link:
         headers: dict[str, str] | None = None,
         *,
         several: bool = False,
-    ) -> Asked:
+    ) -> PendingRequest:
         """Ask, and return at once; every question that was begun has to be given to `answer`.
 
         :raises AwayError: when no server is there.
@@ -171,7 +173,7 @@ class Link:
             raise AwayError(str(why) or type(why).__name__) from None
         return asked
 
-    async def answer(self, asked: Asked) -> Message:
+    async def answer(self, asked: PendingRequest) -> Message:
         """What is answered to a question.
 
         :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
@@ -181,7 +183,7 @@ class Link:
             raise NobodyError("nobody answers")
         return message
 
-    async def _end(self, asked: Asked) -> Message:
+    async def _end(self, asked: PendingRequest) -> Message:
         try:
             message = await asked.end
         finally:

@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class _Turn:
+class _KeyedLock:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     people: int = 0
 
 
-class Turns:
+class KeyedLocks:
     """Whose turn it is, by what it is about."""
 
     def __init__(self) -> None:
-        self._turns: dict[Hashable, _Turn] = {}
+        self._turns: dict[Hashable, _KeyedLock] = {}
 
     @asynccontextmanager
     async def of(self, what: Hashable) -> AsyncIterator[None]:
         """Wait for one's turn, and have it."""
-        turn = self._turns.setdefault(what, _Turn())
+        turn = self._turns.setdefault(what, _KeyedLock())
         turn.people += 1
         try:
             async with turn.lock:

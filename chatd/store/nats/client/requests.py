@@ -12,7 +12,7 @@ ANSWER_SECONDS = 3.0
 
 
 @dataclass(slots=True, eq=False)
-class Asked:
+class PendingRequest:
     """A question: where its answer goes, when it is given up, and what comes of it.
 
     ``end`` is the answer, or None when there was none in time; what came before it is in ``parts``,
@@ -25,7 +25,7 @@ class Asked:
     parts: list[Message] | None = field(default=None)
 
 
-class Questions:
+class PendingRequests:
     """Those that are open, in the order in which they were asked and are given up.
 
     Each has the same ``seconds``, so that they end in this order.  That there is one clock for all,
@@ -36,7 +36,7 @@ class Questions:
         self._inbox = inbox
         self._seconds = seconds
         self._count = 0
-        self._open: dict[str, Asked] = {}
+        self._open: dict[str, PendingRequest] = {}
         self._clock: asyncio.TimerHandle | None = None
 
     @property
@@ -44,12 +44,12 @@ class Questions:
         """Where all answers come."""
         return f"{self._inbox}.*"
 
-    def ask(self, *, several: bool = False) -> Asked:
+    def ask(self, *, several: bool = False) -> PendingRequest:
         """Open a question."""
         loop = asyncio.get_running_loop()
         self._count += 1
         reply = f"{self._inbox}.{self._count}"
-        asked = Asked(reply, loop.time() + self._seconds, loop.create_future())
+        asked = PendingRequest(reply, loop.time() + self._seconds, loop.create_future())
         if several:
             asked.parts = []
         self._open[reply] = asked
@@ -57,7 +57,7 @@ class Questions:
             self._clock = loop.call_at(asked.until, self._give_up)
         return asked
 
-    def drop(self, asked: Asked) -> None:
+    def drop(self, asked: PendingRequest) -> None:
         """Nobody wants to know any more."""
         self._open.pop(asked.reply, None)
 

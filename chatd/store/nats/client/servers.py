@@ -15,7 +15,7 @@ from chatd.store.nats.client.creds import Creds
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class Servers:
     """How the cluster is reached: its servers, and as whom."""
 
     servers: tuple[str, ...]

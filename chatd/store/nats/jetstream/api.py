@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chatd.store.nats.client.client import Message, read_headers
-from chatd.store.nats.client.connection import AwayError, Link
+from chatd.store.nats.client.connection import AwayError, Connection
 
 Found = TypeVar("Found")
 
@@ -62,7 +62,7 @@ class JetStream:
     ``declined`` is why they last have not, in the words of the server.
     """
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Connection) -> None:
         self.link = link
         self.kept = 0
         self.declined = ""

@@ -68,11 +68,11 @@ class Layout:
     shards: int
     age: float | None = None
 
-    def room(self, ident: str) -> Spot:
+    def room(self, ident: str) -> RoomSubject:
         """The place of a room by its id."""
         digest = hashlib.sha256(ident.encode("utf-8", "surrogatepass")).digest()
         token = base64.b32hexencode(digest[:20]).decode().lower()
-        return Spot(int.from_bytes(digest[20:24], "big") % self.shards, token)
+        return RoomSubject(int.from_bytes(digest[20:24], "big") % self.shards, token)
 
     def streams(self) -> list[str]:
         """The streams of all rooms."""
@@ -80,7 +80,7 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class RoomSubject:
     """Where a room lies, and what is told of it where."""
 
     shard: int
@@ -105,14 +105,14 @@ class Spot:
         return f"live.{self.shard}.{self.token}.{what}"
 
 
-def word(text: str) -> str:
+def subject_token(text: str) -> str:
     """Any text as one word of a subject; `unword` reads it."""
     raw = text.encode("utf-8", "surrogatepass")
     return "k" + base64.b32hexencode(raw).decode().rstrip("=").lower()
 
 
 def unword(subject_word: str) -> str:
-    """The text of a `word`."""
+    """The text of a `subject_token`."""
     raw = subject_word[1:].upper()
     return base64.b32hexdecode(raw + "=" * (-len(raw) % 8)).decode("utf-8", "surrogatepass")
 

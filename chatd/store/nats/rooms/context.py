@@ -14,7 +14,7 @@ from chatd.store.nats.rooms.tail_cache import Tails
 Step = Callable[[], None]
 
 
-class House(Protocol):
+class StoreContext(Protocol):
     """What they need of their store."""
 
     @property

@@ -10,11 +10,11 @@ import json
 
 from chatd.chat.events import Acted, Change, Deleted, Edited, KeptEvent, Said
 from chatd.store.nats.jetstream.api import JetStream
-from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import read
 
 
-async def apply(streams: JetStream, spot: Spot, change: Change, message_id: str) -> None:
+async def apply(streams: JetStream, spot: RoomSubject, change: Change, message_id: str) -> None:
     """Change what is kept of a room, if it is there; once, however often it is tried.
 
     :raises AwayError: when nobody answers; it may be done or not.

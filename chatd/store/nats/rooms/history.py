@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from chatd.chat.events import KeptEvent, RoomEvent
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.jetstream.api import JetStream
 from chatd.store.nats.rooms import reading, searching
-from chatd.store.nats.rooms.room import Line
+from chatd.store.nats.rooms.room import RoomStream
 from chatd.store.nats.rooms.tail_cache import Tails
 
 
-class Library:
+class RoomHistory:
     """What the rooms have; ``line`` finds one, or makes it.
 
     Everything is called in the thread of the loop.
@@ -24,7 +24,7 @@ class Library:
     :raises AwayError: each method, when nobody answers in time.
     """
 
-    def __init__(self, streams: JetStream, line: Callable[[str], Line], tails: Tails) -> None:
+    def __init__(self, streams: JetStream, line: Callable[[str], RoomStream], tails: Tails) -> None:
         self._streams = streams
         self._line = line
         self._tails = tails
@@ -44,7 +44,7 @@ class Library:
             found = await reading.last(self._streams, line.spot, number, count)
         return _rows(found)
 
-    async def _newest(self, line: Line, count: int) -> list[reading.Found] | None:
+    async def _newest(self, line: RoomStream, count: int) -> list[reading.Found] | None:
         """The newest of a room, which are remembered from now on; None while that is being done."""
         begun = line.tail.begins(line.last)
         if begun is None:
@@ -88,7 +88,7 @@ class Library:
         return next(((each.number, each.kept) for _, each in rows if each.kept is not None), None)
 
     async def search(
-        self, rooms: Sequence[str], search: Search, skip: int, count: int
+        self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> list[tuple[str, int, KeptEvent]]:
         """Return what is found among the newest of some rooms, what was kept last first."""
         spots = [(room, (await self._settled(room)).spot) for room in rooms]
@@ -97,7 +97,7 @@ class Library:
         found = [(room, each.number, each.kept) for room, each in rows if each.kept is not None]
         return found[skip:]
 
-    async def _settled(self, room: str) -> Line:
+    async def _settled(self, room: str) -> RoomStream:
         """A room, once what was posted to it before is kept."""
         line = self._line(room)
         if not line.idle:

@@ -16,7 +16,7 @@ from chatd.chat.events import Acted, KeptEvent, Said
 from chatd.chat.model.people import fold
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.jetstream.api import PAGE, JetStream
-from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import Written, read
 
 #: Events that are counted one by one; more are counted with what changed them.
@@ -41,7 +41,7 @@ class Found:
         return self.written.event if isinstance(self.written.event, KeptEvent) else None
 
 
-async def ends(streams: JetStream, spot: Spot) -> tuple[int, int]:
+async def ends(streams: JetStream, spot: RoomSubject) -> tuple[int, int]:
     """The last place of a room, and the number of the last event that is kept there.
 
     :raises AwayError: when nobody answers in time.
@@ -62,7 +62,7 @@ def _number_at(message: Message) -> int:
     return message.seq if isinstance(written.event, KeptEvent) else written.after
 
 
-async def last(streams: JetStream, spot: Spot, below: int | None, count: int) -> list[Found]:
+async def last(streams: JetStream, spot: RoomSubject, below: int | None, count: int) -> list[Found]:
     """The last ``count`` kept events below a number, oldest first.
 
     :raises AwayError: when nobody answers in time.
@@ -81,7 +81,7 @@ async def last(streams: JetStream, spot: Spot, below: int | None, count: int) ->
         wanted = 2 * wanted + 16
 
 
-async def after(streams: JetStream, spot: Spot, number: int, count: int) -> list[Found]:
+async def after(streams: JetStream, spot: RoomSubject, number: int, count: int) -> list[Found]:
     """The first ``count`` kept events above a number, oldest first.
 
     :raises AwayError: when nobody answers in time.
@@ -97,7 +97,7 @@ async def after(streams: JetStream, spot: Spot, number: int, count: int) -> list
     return await _patched(streams, spot, kept[:count])
 
 
-async def count(streams: JetStream, spot: Spot, above: int, below: int) -> int:
+async def count(streams: JetStream, spot: RoomSubject, above: int, below: int) -> int:
     """How many events are numbered between two numbers; if very many, with what changed them."""
     newest = await streams.last(spot.stream, spot.log)
     end = min(below - 1, newest.seq if newest is not None else 0)
@@ -119,7 +119,7 @@ def is_by(found: Found, nick: str, account: str | None) -> bool:
 # Where to begin -----------------------------------------------------------------------------------
 
 
-async def start_of(streams: JetStream, spot: Spot, end: int, wanted: int) -> int:
+async def start_of(streams: JetStream, spot: RoomSubject, end: int, wanted: int) -> int:
     """A place from which at least so many messages of a room come up to another, and few more."""
     beyond = await _from(streams, spot, end + 1)
     low, high = 1, end
@@ -136,14 +136,14 @@ async def start_of(streams: JetStream, spot: Spot, end: int, wanted: int) -> int
     return low
 
 
-async def _from(streams: JetStream, spot: Spot, place: int) -> int:
+async def _from(streams: JetStream, spot: RoomSubject, place: int) -> int:
     """How many messages of a room there are from a place on."""
     messages, more = await streams.page(spot.stream, spot.log, place, 1)
     return len(messages) + more
 
 
 async def messages(
-    streams: JetStream, spot: Spot, start: int, end: int, size: int = PAGE
+    streams: JetStream, spot: RoomSubject, start: int, end: int, size: int = PAGE
 ) -> AsyncIterator[list[Message]]:
     """The messages of a room from one place to another, which is there; a page at a time."""
     behind = 0
@@ -159,7 +159,7 @@ async def messages(
             await asyncio.sleep(0.005 * 2**behind)
 
 
-async def _between(streams: JetStream, spot: Spot, start: int, end: int) -> list[Found]:
+async def _between(streams: JetStream, spot: RoomSubject, start: int, end: int) -> list[Found]:
     """What the messages of a room say from one place to another."""
     pages = messages(streams, spot, start, end)
     return [each async for page in pages for each in _read(page)]
@@ -184,7 +184,7 @@ def taken(message: Message) -> tuple[str, str]:
 # What was edited ----------------------------------------------------------------------------------
 
 
-async def _patched(streams: JetStream, spot: Spot, found: list[Found]) -> list[Found]:
+async def _patched(streams: JetStream, spot: RoomSubject, found: list[Found]) -> list[Found]:
     """Put into what was said what has been put in its place since."""
     if not found:
         return found

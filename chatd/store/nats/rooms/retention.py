@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import deque
 
 from chatd.store.nats.jetstream.api import JetStream
-from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.rooms import reading
 
 
-class Bound:
+class Retention:
     """The last ``most`` numbers of a room; None: there is no bound but that of the stream."""
 
-    def __init__(self, spot: Spot) -> None:
+    def __init__(self, spot: RoomSubject) -> None:
         self._spot = spot
         self.most: int | None = None
         self._numbers: deque[int] = deque()

@@ -21,14 +21,14 @@ from functools import partial
 from chatd.chat.events import Change, Deleted, KeptEvent, RoomEvent
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.connection import AwayError, NobodyError
-from chatd.store.nats.client.requests import Asked
+from chatd.store.nats.client.requests import PendingRequest
 from chatd.store.nats.jetstream.api import TOO_LARGE, DeclinedError
-from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import Written, read, write
 from chatd.store.nats.rooms import reading
-from chatd.store.nats.rooms.context import House, Post
+from chatd.store.nats.rooms.context import Post, StoreContext
 from chatd.store.nats.rooms.edits import apply
-from chatd.store.nats.rooms.retention import Bound
+from chatd.store.nats.rooms.retention import Retention
 from chatd.store.nats.rooms.tail_cache import Tail
 from chatd.store.threads.steps import raises
 
@@ -47,7 +47,7 @@ _BEHIND = 8
 Job = Callable[[], Awaitable[None]]
 
 
-class Line:
+class RoomStream:
     """A room; ``last`` is the place up to which it has happened here, ``number`` the last number.
 
     ``_others`` is the last place of what another server has posted, as far as it was heard.
@@ -55,7 +55,7 @@ class Line:
     Everything is called in the thread of the loop.
     """
 
-    def __init__(self, ident: str, spot: Spot, house: House) -> None:
+    def __init__(self, ident: str, spot: RoomSubject, house: StoreContext) -> None:
         self.ident = ident
         self.spot = spot
         self._house = house
@@ -71,7 +71,7 @@ class Line:
         self._repairing = False
         self._audit_due = False
         self._held: deque[tuple[int, str, RoomEvent]] = deque(maxlen=HELD)
-        self._bound = Bound(spot)
+        self._bound = Retention(spot)
         self.tail = Tail(house.tails)
 
     @property
@@ -210,7 +210,7 @@ class Line:
                 await asyncio.sleep(min(_PAUSE * 2 ** waiting[0].tries, _LONGEST))
         await self._hand_back(posts)
 
-    async def _publish(self, post: Post) -> Asked | None:
+    async def _publish(self, post: Post) -> PendingRequest | None:
         """Publish a post, unless it is too late for that; None when nothing is under way."""
         if asyncio.get_running_loop().time() - post.since > GIVE_UP_SECONDS:
             self._refuse(post, "the cluster did not answer in time.")
@@ -223,7 +223,7 @@ class Line:
         except AwayError:
             return None
 
-    async def _place(self, post: Post, asked: Asked | None) -> None:
+    async def _place(self, post: Post, asked: PendingRequest | None) -> None:
         """Learn what became of a post; where it lies only if it was not heard meanwhile."""
         if asked is None:
             return
@@ -431,7 +431,7 @@ class Line:
         await self._house.streams.purge(self.spot.stream, self.spot.over())
         self.number = 0
         self.tail.forget()
-        self._bound = Bound(self.spot)
+        self._bound = Retention(self.spot)
 
     async def _limit(self, most: int | None) -> None:
         await self._bound.limit(self._house.streams, most)

@@ -11,10 +11,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from chatd.chat.text.query import Search
+from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.jetstream.api import JetStream
-from chatd.store.nats.jetstream.layout import Spot
+from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import read
 from chatd.store.nats.rooms import reading
 from chatd.store.nats.rooms.reading import Found
@@ -36,7 +36,9 @@ _LONG_AGO = ("", "")
 _EVER = ("~", "")
 
 
-def for_words(streams: JetStream, spots: Sequence[tuple[str, Spot]], search: Search) -> Searching:
+def for_words(
+    streams: JetStream, spots: Sequence[tuple[str, RoomSubject]], search: SearchQuery
+) -> Searching:
     """Look for what somebody has typed."""
     words = [phrase.partition(" ")[0] for phrase in search.phrases] or [search.author or ""]
     return Searching(
@@ -49,7 +51,7 @@ def for_words(streams: JetStream, spots: Sequence[tuple[str, Spot]], search: Sea
     )
 
 
-def for_author(streams: JetStream, spot: Spot, nick: str, account: str | None) -> Searching:
+def for_author(streams: JetStream, spot: RoomSubject, nick: str, account: str | None) -> Searching:
     """Look for what somebody has said, by a folded nick."""
     return Searching(
         streams,
@@ -73,7 +75,7 @@ class Searching:
     def __init__(
         self,
         streams: JetStream,
-        spots: Sequence[tuple[str, Spot]],
+        spots: Sequence[tuple[str, RoomSubject]],
         finds: Callable[[Found], bool],
         word: bytes = b"",
         *,
@@ -128,7 +130,7 @@ class _Room:
         self,
         streams: JetStream,
         ident: str,
-        spot: Spot,
+        spot: RoomSubject,
         since: float | None,
         until: float | None,
     ) -> None:

@@ -13,9 +13,9 @@ from dataclasses import replace
 from chatd.chat.entry import entrance
 from chatd.transport.channel import Channel, measure
 from chatd.transport.host import Host
-from chatd.transport.relay.remote_channel import Borrowed
-from chatd.transport.relay.stream import Line, State
-from chatd.transport.ssh.exec.command import PIPE, Call, Misused, Pipe
+from chatd.transport.relay.remote_channel import RemoteChannel
+from chatd.transport.relay.stream import State, Stream
+from chatd.transport.ssh.exec.command import PIPE, Call, ExecCommand, Misused
 from chatd.transport.ssh.exec.queries import Find, Rooms, Who
 from chatd.transport.ssh.exec.say import Say
 from chatd.transport.ssh.exec.tail import Tail
@@ -23,7 +23,7 @@ from chatd.transport.ssh.exec.tail import Tail
 __all__ = ["COMMANDS", "PIPE", "borrow", "pipe"]
 
 
-class Help(Pipe):
+class Help(ExecCommand):
     """``help``: these commands."""
 
     def begin(self) -> None:
@@ -35,7 +35,7 @@ class Help(Pipe):
 
 
 #: Each command: what runs, how it is typed, what it does.
-COMMANDS: dict[str, tuple[type[Pipe], str, str]] = {
+COMMANDS: dict[str, tuple[type[ExecCommand], str, str]] = {
     "who": (Who, "who", "everyone who is here and their rooms, a person a line"),
     "rooms": (Rooms, "rooms", "every room, its people and its topic, a room a line"),
     "say": (Say, "say ROOM [TEXT]", "say it, or each line of standard input, once it is kept"),
@@ -45,16 +45,16 @@ COMMANDS: dict[str, tuple[type[Pipe], str, str]] = {
 }
 
 
-def borrow(host: Host, line: Line, who: entrance.Visitor, how: State) -> None:
+def borrow(host: Host, line: Stream, who: entrance.Visitor, how: State) -> None:
     """Run a command on a line that another server lends."""
-    channel = Borrowed(line)
+    channel = RemoteChannel(line)
     if how["terminal"]:
         channel.terminal = measure(b"", 0, 0)
     here = replace(host, exchange=None)  # what is borrowed is not lent on
     channel.pass_to(pipe(here, channel, who, how["command"]))
 
 
-def pipe(host: Host, channel: Channel, who: entrance.Visitor, command: str) -> Pipe:
+def pipe(host: Host, channel: Channel, who: entrance.Visitor, command: str) -> ExecCommand:
     """What runs for the words of a command."""
     name, _, rest = command.strip().partition(" ")
     try:
@@ -68,7 +68,7 @@ def pipe(host: Host, channel: Channel, who: entrance.Visitor, command: str) -> P
     return program
 
 
-class Unknown(Pipe):
+class Unknown(ExecCommand):
     """A command that does not exist."""
 
     def begin(self) -> None:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatd.chat.entry import entrance
 from chatd.chat.events import Refused
-from chatd.chat.model.client import LentAway
+from chatd.chat.model.client import Relayed
 from chatd.transport.channel import Channel
 from chatd.transport.host import Host
 
@@ -58,7 +58,7 @@ class Call:
         self.channel.finish(status)
 
 
-class Pipe:
+class ExecCommand:
     """What runs for a command that has nothing to read and is over when it has been done.
 
     Anything that a subclass refuses (`Refused`, `Misused`) ends it with a sentence and a status.
@@ -89,7 +89,7 @@ class Pipe:
         Deferred.fromCoroutine(step).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
-        if not failure.check(LentAway):
+        if not failure.check(Relayed):
             self.attempt(failure.raiseException)
 
     def check_welcome(self) -> None:

@@ -9,10 +9,10 @@ from chatd.chat.text.names import Name
 from chatd.chat.text.query import EVERYWHERE, read_query
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.style import TextStyle
-from chatd.transport.ssh.exec.command import OK, REFUSED, Call, Misused, Pipe
+from chatd.transport.ssh.exec.command import OK, REFUSED, Call, ExecCommand, Misused
 
 
-class Who(Pipe):
+class Who(ExecCommand):
     """``who``: a person a line, with the rooms that everybody may know of."""
 
     def begin(self) -> None:
@@ -27,7 +27,7 @@ class Who(Pipe):
         self.finish()
 
 
-class Rooms(Pipe):
+class Rooms(ExecCommand):
     """``rooms``: a room a line, with the number of its people and its topic."""
 
     def begin(self) -> None:
@@ -42,7 +42,7 @@ class Rooms(Pipe):
         self.finish()
 
 
-class Find(Pipe):
+class Find(ExecCommand):
     """``search WORDS``: what was said in the rooms that everybody may read, a message a line."""
 
     def begin(self) -> None:

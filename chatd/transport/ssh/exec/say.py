@@ -11,16 +11,16 @@ from chatd.chat.actions.messages import say_from_outside
 from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.model.session import Session
-from chatd.chat.ratelimit.bucket import Pace
-from chatd.transport.relay.edge import Lent
+from chatd.chat.ratelimit.bucket import TokenBucket
+from chatd.transport.relay.edge import Edge
 from chatd.transport.ssh.exec.command import INTERRUPTED, REFUSED, Call, Misused
-from chatd.transport.ssh.exec.session import Present
+from chatd.transport.ssh.exec.session import SessionCommand
 from chatd.wire.line import CutLine, LineCodec
 
 _CTRL_C, _CTRL_D = b"\x03", b"\x04"
 
 
-class Say(Present):
+class Say(SessionCommand):
     """``say ROOM TEXT``, or without a text each line of standard input, at the pace of a person.
 
     The text is taken as it is, but for quotes around all of it.  Nothing is dropped: lines that
@@ -37,7 +37,7 @@ class Say(Present):
         self._unkept = 0
         self._later: IDelayedCall | None = None
         flood = call.host.flood
-        self._pace = Pace(flood, call.host.clock.seconds()) if flood else None
+        self._pace = TokenBucket(flood, call.host.clock.seconds()) if flood else None
         self._room, _, text = call.rest.partition(" ")
         self._text = _unquoted(text.strip())
         self._no_more = bool(self._text)
@@ -50,7 +50,7 @@ class Say(Present):
             self._take(self._codec.receive_data(f"{self._text}\n".encode()))
         self.enter()
 
-    def pass_on(self, lent: Lent) -> None:
+    def pass_on(self, lent: Edge) -> None:
         """Pass on the lines that wait; those of the command are read there."""
         if self._text:
             return

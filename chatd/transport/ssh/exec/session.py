@@ -9,17 +9,17 @@ from twisted.python.failure import Failure
 
 from chatd.chat.fanout.log import Style
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, Session, Trace
+from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.terminal.style import TextStyle
-from chatd.transport.relay.edge import Lender, Lent
-from chatd.transport.relay.streams import Exchange
-from chatd.transport.ssh.exec.command import PIPE, REFUSED, Call, Pipe
+from chatd.transport.relay.edge import Edge, EdgeClient
+from chatd.transport.relay.streams import Streams
+from chatd.transport.ssh.exec.command import PIPE, REFUSED, Call, ExecCommand
 
 #: What somebody is told whose command ran at a server that is gone.
 CUT_OFF = "the server that you are on is gone; what it did not finish may not have been done."
 
 
-class Present(Pipe):
+class SessionCommand(ExecCommand):
     """A command for which somebody is in the chat: the base of those that speak or listen."""
 
     sees_own = True
@@ -48,7 +48,7 @@ class Present(Pipe):
         else:
             self.entered(session)
 
-    async def _lend(self, exchange: Exchange, server: str, account: str) -> bool:
+    async def _lend(self, exchange: Streams, server: str, account: str) -> bool:
         """Let a server run this command for the owner of an account, who is there."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
@@ -56,7 +56,7 @@ class Present(Pipe):
         line = None if begun else await exchange.open(server, who, PIPE, how)
         if line is None:
             return False
-        lender = Lender(
+        lender = EdgeClient(
             channel.outbox,
             lambda reading: channel.resume() if reading else channel.pause(),
             lambda why, typed: call.fail(CUT_OFF, REFUSED),
@@ -64,7 +64,7 @@ class Present(Pipe):
             channel.finish,
             write_error=channel.write_error,
         )
-        lent = Lent(line, lender)
+        lent = Edge(line, lender)
         if self.ended:
             lent.lost()
             return True
@@ -75,7 +75,7 @@ class Present(Pipe):
         channel.resume()
         return True
 
-    def pass_on(self, lent: Lent) -> None:
+    def pass_on(self, lent: Edge) -> None:
         """Give what was read already to who goes on with it."""
 
     def entered(self, session: Session) -> None:
@@ -119,7 +119,7 @@ class Present(Pipe):
         """Plain lines."""
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
-    def trace(self) -> Trace:
+    def trace(self) -> DeliveryReport:
         """A program that is gone does not come back to its place."""
         return ALIVE
 

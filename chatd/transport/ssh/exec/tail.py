@@ -12,11 +12,11 @@ from chatd.chat.model.room import Room
 from chatd.chat.model.session import Session
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.exec.command import REFUSED, Call, Misused
-from chatd.transport.ssh.exec.session import Present
+from chatd.transport.ssh.exec.session import SessionCommand
 from chatd.wire.json.events import EventStyle
 
 
-class Tail(Present):
+class Tail(SessionCommand):
     """``tail [-n N] [--json] ROOM``: the room as lines, until interrupted."""
 
     def __init__(self, call: Call) -> None:

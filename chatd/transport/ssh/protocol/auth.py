@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.conch.ssh import transport as conch
 
-from chatd.transport.channel import Visitor, client_name, user_name
+from chatd.transport.channel import SshPeer, client_name, user_name
 from chatd.transport.ssh.keys.public_keys import (
     KEY_TYPES,
     fingerprint,
@@ -96,7 +96,7 @@ class UserAuth:
 
     def _succeed(self, user: bytes, key: bytes | None) -> None:
         self._transport.log_in(
-            Visitor(
+            SshPeer(
                 user=user_name(user),
                 key=key,
                 fingerprint=None if key is None else fingerprint(key),

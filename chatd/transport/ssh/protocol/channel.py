@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 from twisted.internet.interfaces import IAddress
 
-from chatd.transport.channel import Program, Terminal, Visitor, environment_value, measure
-from chatd.transport.ssh.protocol.window import ChannelOutbox
+from chatd.transport.channel import Program, SshPeer, TerminalInfo, environment_value, measure
+from chatd.transport.ssh.protocol.window import WindowedOutbox
 from chatd.wire.ssh import Fields, string, uint32
 
 if TYPE_CHECKING:
-    from chatd.transport.ssh.protocol.connection import Connection
+    from chatd.transport.ssh.protocol.connection import ConnectionService
 
 CHANNEL_WINDOW_ADJUST = 93
 CHANNEL_EOF = 96
@@ -63,15 +63,15 @@ class SessionChannel:
     )
 
     def __init__(
-        self, connection: Connection, remote_id: int, window: int, max_packet: int
+        self, connection: ConnectionService, remote_id: int, window: int, max_packet: int
     ) -> None:
-        self._connection: Connection | None = connection
+        self._connection: ConnectionService | None = connection
         self._remote_id = remote_id
-        self.visitor: Visitor = connection.visitor
+        self.visitor: SshPeer = connection.visitor
         self.peer: IAddress = connection.transport.peer
-        self.terminal: Terminal | None = None
+        self.terminal: TerminalInfo | None = None
         self.environment: dict[str, str] = {}
-        self.outbox = ChannelOutbox(connection.transport, self, remote_id, window, max_packet)
+        self.outbox = WindowedOutbox(connection.transport, self, remote_id, window, max_packet)
         self._window = LOCAL_WINDOW
         self._taken = 0  # bytes of the window that have been used and not given back
         self._input: list[bytes] = []

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from twisted.conch.ssh import transport as conch
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.transport.channel import Visitor
+from chatd.transport.channel import SshPeer
 from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW, SessionChannel
 from chatd.wire.ssh import Fields, MalformedError, string, uint32
 
@@ -44,12 +44,12 @@ LINGER_SECONDS = 5
 MAX_WAITS = 3
 
 
-class Connection:
+class ConnectionService:
     """The service of a visitor who is in.  A connection in which nothing runs is closed."""
 
     __slots__ = ("_channels", "_next_id", "_parting", "transport", "visitor")
 
-    def __init__(self, transport: ServerTransport, visitor: Visitor) -> None:
+    def __init__(self, transport: ServerTransport, visitor: SshPeer) -> None:
         self.transport = transport
         self.visitor = visitor
         self._channels: dict[int, SessionChannel] = {}
@@ -197,17 +197,17 @@ class Connection:
         channel.requested(kind, wants_reply, fields)
 
 
-_MESSAGES: Final[dict[int, Callable[[Connection, Fields], None]]] = {
-    GLOBAL_REQUEST: Connection._global_request,
-    81: Connection._ignored,
-    REQUEST_FAILURE: Connection._ignored,
-    CHANNEL_OPEN: Connection._open,
-    93: Connection._window_adjust,
-    94: Connection._data,
-    95: Connection._extended_data,
-    96: Connection._eof,
-    97: Connection._close,
-    98: Connection._request,
-    99: Connection._answer,
-    100: Connection._answer,
+_MESSAGES: Final[dict[int, Callable[[ConnectionService, Fields], None]]] = {
+    GLOBAL_REQUEST: ConnectionService._global_request,
+    81: ConnectionService._ignored,
+    REQUEST_FAILURE: ConnectionService._ignored,
+    CHANNEL_OPEN: ConnectionService._open,
+    93: ConnectionService._window_adjust,
+    94: ConnectionService._data,
+    95: ConnectionService._extended_data,
+    96: ConnectionService._eof,
+    97: ConnectionService._close,
+    98: ConnectionService._request,
+    99: ConnectionService._answer,
+    100: ConnectionService._answer,
 }

@@ -11,13 +11,13 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
-from chatd.transport.channel import Program, Visitor
+from chatd.transport.channel import Program, SshPeer
 from chatd.transport.ssh.protocol.channel import SessionChannel
 from chatd.transport.ssh.protocol.kex import HOST_KEY
 from chatd.transport.ssh.protocol.server import ServerTransport
 
 #: Asked once somebody is known: None lets them in, a sentence says why not.
-Admit = Callable[[Visitor, IAddress], str | None]
+Admit = Callable[[SshPeer, IAddress], str | None]
 
 #: Asked for a shell (None) or a command: what runs in the channel, or None to refuse.
 Start = Callable[[SessionChannel, str | None], Program | None]

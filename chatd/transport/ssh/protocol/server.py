@@ -12,10 +12,10 @@ from twisted.conch.ssh import transport as conch
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from chatd.transport.channel import Visitor
+from chatd.transport.channel import SshPeer
 from chatd.transport.ssh.protocol.auth import SERVICE, USERAUTH_BANNER, USERAUTH_SUCCESS, UserAuth
 from chatd.transport.ssh.protocol.ciphers import PacketError
-from chatd.transport.ssh.protocol.connection import Connection
+from chatd.transport.ssh.protocol.connection import ConnectionService
 from chatd.transport.ssh.protocol.kex import REKEY_BYTES, KexTransport
 from chatd.wire.ssh import Fields, MalformedError, string
 
@@ -41,7 +41,7 @@ class ServerTransport(KexTransport):
     """One visitor's connection.  Its service is at first the login, then the channels."""
 
     service: Service | None = None  # type: ignore[assignment]  # ours are not Conch's
-    connection: Connection | None = None
+    connection: ConnectionService | None = None
     #: Requests to log in; on the transport, so that nothing the peer does can reset it.
     attempts = 0
     _silent_ticks = 0
@@ -131,7 +131,7 @@ class ServerTransport(KexTransport):
 
     # Above the login
 
-    def log_in(self, visitor: Visitor) -> None:
+    def log_in(self, visitor: SshPeer) -> None:
         """Let a visitor in, if they are welcome."""
         refusal = self.factory.admit(visitor, self.peer)
         if refusal is not None:
@@ -142,7 +142,7 @@ class ServerTransport(KexTransport):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.clock.callLater(TICK_SECONDS, self._tick)
-        self.service = self.connection = Connection(self, visitor)
+        self.service = self.connection = ConnectionService(self, visitor)
         self.sendPacket(USERAUTH_SUCCESS, b"")
 
     def exchange_began(self) -> None:

@@ -42,7 +42,7 @@ class Listener(Protocol):
         """Whatever is left will never be sent."""
 
 
-class ChannelOutbox:
+class WindowedOutbox:
     """What a program writes to.
 
     Nothing leaves before ``open`` is called: the reply to the request that started the program
