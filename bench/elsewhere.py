@@ -13,7 +13,7 @@ from collections.abc import Callable
 from bench.figures import shown, table
 from bench.inside import Hall
 from chatd.chat.model.session import Session
-from chatd.chat.store import away
+from chatd.chat.store import unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.terminal.style import TextStyle
 
@@ -24,29 +24,29 @@ A_ROOM = 10
 class Wire:
     """`chatd.cluster.bus.Bus`: keeps what a chat says until it is delivered."""
 
-    copies = (0, 0)
+    replicas = (0, 0)
 
     def __init__(self, name: str) -> None:
-        self.name = self.called = name
+        self.name = self.display_name = name
         self.said: list[str] = []
 
     def hear(self, hear: Hear, asked: Asked) -> None:
         """Remember who hears."""
         self.hears = hear
 
-    def tell_all(self, text: str) -> None:
+    def broadcast(self, text: str) -> None:
         """Say it to the other one."""
         self.said.append(text)
 
-    def tell_one(self, server: str, text: str) -> None:
+    def send(self, server: str, text: str) -> None:
         """Say it to the other one."""
         self.said.append(text)
 
-    async def ask(self, server: str, text: str) -> str:
+    async def request(self, server: str, text: str) -> str:
         """Nobody answers."""
-        raise away()
+        raise unavailable()
 
-    def give(self, nick: str, server: str) -> None:
+    def hand_over_nick(self, nick: str, server: str) -> None:
         """Nobody claims anything."""
 
 
@@ -62,7 +62,7 @@ class Two:
         self.here, self.there = (Hall(wire) for wire in self._wires)
         self.spent, self.size, self.kept = 0.0, 0, 0
         for hall in (self.here, self.there):
-            hall.chat.elsewhere.beat(1.0)
+            hall.chat.elsewhere.heartbeat(1.0)
         self.deliver()
 
     def deliver(self) -> None:
@@ -109,8 +109,8 @@ def _beat(hall: Hall) -> float:
     longest = 0.0
     for _ in range(20):
         began = time.process_time()
-        hall.chat.elsewhere.beat(1.0)
-        hall.chat.elsewhere.look(1.0)
+        hall.chat.elsewhere.heartbeat(1.0)
+        hall.chat.elsewhere.check_liveness(1.0)
         longest = max(longest, time.process_time() - began)
     return longest * 1e3
 

@@ -32,7 +32,9 @@ ROOMS_EACH = 49
 class TakesAll:
     """A reader with a connection that takes everything at once."""
 
-    sees_own = each_room = needs_all = comes_back = full = is_gone = is_told = False
+    echoes_input = copy_per_room = closes_on_gap = resumable = full = is_gone = shows_pending = (
+        False
+    )
     pending = 0
 
     def __init__(self, style: TextStyle) -> None:
@@ -52,13 +54,13 @@ class TakesAll:
     def write(self, data: bytes) -> None:
         """Take it."""
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         return ALIVE
 
     def refocused(self) -> None:
         """There is no prompt."""
 
-    def shows_waiting(self) -> None:
+    def pending_changed(self) -> None:
         """Nothing waits in memory."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:

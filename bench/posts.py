@@ -93,7 +93,7 @@ class Posts:
     def hear(self, rooms: int) -> None:
         """Listen to so many rooms in which nothing was said."""
         for number in range(rooms):
-            self.store.listen(f"heard{number}")
+            self.store.subscribe(f"heard{number}")
         while self.counts.heard < rooms:
             self.turn.step()
 

@@ -78,19 +78,19 @@ class Counts:
     def __init__(self) -> None:
         self.count = self.heard = 0
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """One more."""
         self.count += 1
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """One more is heard."""
         self.heard += 1
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         """A benchmark in which something is lost ends."""
         raise RuntimeError(f"{message_id} was not kept: {why}")
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """There are no other servers."""
 
 

@@ -39,7 +39,7 @@ class Round:
         self.unanswered: Counter[int] = Counter()
         for node in self.nodes:
             for room in ROOMS:
-                node.store.listen(room)
+                node.store.subscribe(room)
                 waited(node.store.before(room, None, 0))
 
     def posts(self, seconds: float) -> None:

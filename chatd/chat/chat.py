@@ -74,34 +74,42 @@ class Chat:
         self.people = People()
         self.rooms: dict[str, Room] = {}
         self._store = store
-        self.archive = History(store)
+        self.history = History(store)
         self._shouting = shouting
         self.rooms_made = 0
         self._incarnation = incarnation
         self.accounts = Accounts(store)
-        self.mail = OfflineMessages(store)
+        self.offline = OfflineMessages(store)
         self._schedule = schedule
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
-        self.logins = Authenticator(self.people, self.accounts, hasher, checker)
-        self.places = DetachedSessions(self.archive, make_token, is_dense=neighbours is None)
+        self.authentication = Authenticator(self.people, self.accounts, hasher, checker)
+        self.detached = DetachedSessions(self.history, make_token, is_dense=neighbours is None)
         self.profiles = Profiles(store, usual)
-        self.welcome = ServerAccess(store)
+        self.access = ServerAccess(store)
         self.audit = AuditLog(store, incarnation if neighbours is not None else "")
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self.nicks, self.places, self.profiles, self.welcome
+            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access
         )
         self.elsewhere = Cluster(self, neighbours, schedule, self._restored)
-        self.waiting = Unacknowledged(self.people, schedule, is_shared=neighbours is not None)
-        self.posting = Posting(
-            store, schedule, incarnation, self.rooms, self.people, self.elsewhere, self.waiting
+        self.unacknowledged = Unacknowledged(
+            self.people, schedule, is_shared=neighbours is not None
         )
-        self.moving = Migration(self, self.posting.heed)
+        self.posting = Posting(
+            store,
+            schedule,
+            incarnation,
+            self.rooms,
+            self.people,
+            self.elsewhere,
+            self.unacknowledged,
+        )
+        self.moving = Migration(self, self.posting.follow)
         if neighbours is not None:
             self.entrance.fetch = self.moving.fetch
             self.entrance.tell_elsewhere = self.elsewhere.asking.tell_owner
         self.lobby = self._open_room(names.room(lobby), permanent=True)
-        self.lasting = PersistentRooms(store, self.lobby, self._restored)
+        self.persistent = PersistentRooms(store, self.lobby, self._restored)
 
     # Coming and going -----------------------------------------------------------------------------
 
@@ -115,7 +123,7 @@ class Chat:
         listens: bool = True,
     ) -> tuple[Session, str]:
         """Let somebody in: see `chatd.chat.entry.entrance.Entrance.enter`; ``away`` as well."""
-        self.waiting.check()
+        self.unacknowledged.check()
         await self.load(now)
         session, remark = await self.entrance.enter(
             visitor, reader, now, exactly=exactly, listens=listens
@@ -123,14 +131,21 @@ class Chat:
         account = session.person.account
         self.elsewhere.touched(None, session.person)
         if account is not None:
-            self.logins.came(account, visitor.address)
+            self.authentication.came(account, visitor.address)
             if listens:  # after the greeting
-                self._schedule(lambda: self.mail.deliver(account, session))
+                self._schedule(lambda: self.offline.deliver(account, session))
         return session, remark
 
     async def load(self, now: float) -> None:
         """Read what the store has, unless that is done."""
-        kept = (self.accounts, self.lasting, self.mail, self.profiles, self.welcome, self.audit)
+        kept = (
+            self.accounts,
+            self.persistent,
+            self.offline,
+            self.profiles,
+            self.access,
+            self.audit,
+        )
         for part in kept:
             await part.load()
         self.opened = now if self.opened is None else self.opened
@@ -140,10 +155,10 @@ class Chat:
         person = session.person
         if session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, session.mark().read)
-            session.part()
+                self.profiles.has_read(person, session.position().read)
+            session.detach()
             self.elsewhere.touched(None, person)
-            if not person.sessions and self.places.get(person) is None:
+            if not person.sessions and self.detached.get(person) is None:
                 self.depart(person, reason, now)
 
     def become(self, session: Session, person: Person, now: float, *, listens: bool = True) -> None:
@@ -154,7 +169,7 @@ class Chat:
         before = session.person
         if before is person:
             return
-        session.part()
+        session.detach()
         session.focus = None
         session.person = person
         session.preferences = self.profiles.preferences(person.account)
@@ -180,8 +195,8 @@ class Chat:
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
         self._forget(person)
-        person.told_by = None
-        self.places.left(person)
+        person.last_correspondent = None
+        self.detached.left(person)
         self.entrance.left(person)
         self.people.remove(person)
         self.nicks.release(person.name)
@@ -189,9 +204,9 @@ class Chat:
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
-        for room in {**person.invited_into, **person.held_in}:
+        for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
-        if person.is_nameless:
+        if person.is_guest_nick:
             for other in person.ignored_by:
                 other.ignored.pop(person.name.key, None)
         for key in person.ignored:
@@ -209,8 +224,8 @@ class Chat:
             raise Refused("nick-taken", f"You are {name} already.")
         self.nicks.check_owner(name, person)
         if not person.operator:
-            self.welcome.check_nick(name.key, now)
-        self.waiting.check()
+            self.access.check_nick(name.key, now)
+        self.unacknowledged.check()
         if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if self.people.get(person.name.key) is not person:  # gone while we waited
@@ -234,7 +249,7 @@ class Chat:
 
     def _carry_over(self, person: Person, old: str) -> None:
         """Let what goes by folded nick follow somebody to another one."""
-        for room in {**person.invited_into, **person.held_in}:
+        for room in {**person.invited_into, **person.named_in_bans}:
             room.renamed(old, person.name.key)
             self.elsewhere.touched(room)
         if person.ignored_by:
@@ -266,7 +281,7 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.proved in room.keepers or person.proved in room.guests
+        return person.proved in room.roles or person.proved in room.invited_accounts
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.
@@ -286,12 +301,12 @@ class Chat:
             room = self._open_room(name)
             role = Role.OWNER
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
-                self.lasting.begin(room, person)
+                self.persistent.begin(room, person)
             self.elsewhere.touched(room)
         else:
             room.check_entry(person, now, key)
-            role = room.keepers.get(person.account or "", Role.MEMBER)
-        room.came(person, role)
+            role = room.roles.get(person.account or "", Role.MEMBER)
+        room.add(person, role)
         person.rooms[name.key] = room
         session.focus_on(room)
         self.posting.post(room, Joined(now, person.nick), person)
@@ -307,7 +322,7 @@ class Chat:
         self.take_out(person, room)
         if room.is_guarded:  # who leaves of their own accord may come back
             if room.uninvite(person):
-                self.lasting.changed(room)
+                self.persistent.changed(room)
             room.invite_for_now(person)
             self.elsewhere.touched(room)
         self.posting.post(room, Left(now, person.nick, reason, gone=False), person)
@@ -320,7 +335,7 @@ class Chat:
         self.rooms_made += 1
         made = self.rooms_made
         if not ident:
-            same = permanent or self.elsewhere.is_shared  # for every server
+            same = permanent or self.elsewhere.is_clustered  # for every server
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
@@ -334,7 +349,7 @@ class Chat:
                 self.profiles.has_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
-        room.left(person)
+        room.remove(person)
         del person.rooms[room.name.key]
         for session in person.sessions:
             if session.focus is room:
@@ -342,18 +357,18 @@ class Chat:
                 session.focus_on_newest()
 
     def _remove(self, person: Person, room: Room, now: float) -> None:
-        room.left(person)
+        room.remove(person)
         del person.rooms[room.name.key]
         self.after_leaving(room, now)
 
     def after_leaving(self, room: Room, now: float) -> None:
         """Somebody has left: a room with nobody in it is gone; one without an owner has an heir."""
-        self.posting.heed(room)
-        if not (room.members or room.lasts):
+        self.posting.follow(room)
+        if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
             self.elsewhere.closed(room)
             if self.elsewhere.is_in_touch:  # else somebody may be there, and has said something
-                self._store.forget(room.id)
+                self._store.drop_room(room.id)
             return
         heir = room.heir()
         if heir is not None:
@@ -391,4 +406,4 @@ class Chat:
         """Show something to every session of one person, or when they are back."""
         for session in person.sessions:
             session.deliver(event)
-        self.places.leave_word(person, event)
+        self.detached.leave_word(person, event)

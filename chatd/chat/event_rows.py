@@ -23,7 +23,7 @@ _FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _KINDS.va
 _CHOICES: dict[str, type[Enum]] = {"role": Role, "end": Recipient}
 
 
-def row(event: RoomEvent | PersonalEvent) -> Row:
+def to_row(event: RoomEvent | PersonalEvent) -> Row:
     """Make a row of an event whose fields are plain values: of everything but lists of others."""
     made: Row = {"is": type(event).__name__}
     for name in _FIELDS[type(event)]:
@@ -32,7 +32,7 @@ def row(event: RoomEvent | PersonalEvent) -> Row:
     return made
 
 
-def event_of(made: Mapping[str, Any]) -> Any:
+def from_row(made: Mapping[str, Any]) -> Any:
     """Read a row; None when it is of a kind that is not known here."""
     kind = _KINDS.get(made["is"])
     if kind is None:

@@ -22,7 +22,7 @@ class NotStoredError(Exception):
     """A record could not be kept; the argument is the reason, for people."""
 
 
-def away() -> Refused:
+def unavailable() -> Refused:
     """What somebody is told who wants to read what cannot be read for a while."""
     return Refused("away", "The cluster does not answer now; try again in a moment.")
 
@@ -30,16 +30,16 @@ def away() -> Refused:
 class StoreObserver(Protocol):
     """Who is told what became of what was posted; called in the thread of the chat."""
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The event has its place in the room's order."""
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """What others post to a room from now on is told, all that comes after this number."""
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """Another server has kept a record, or (None) dropped it."""
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         """An event that is to be kept could not be; the reason can be shown to its writer."""
 
 
@@ -58,10 +58,10 @@ class Store(Protocol):
         ``author`` is the account of who did it, nothing when they have none; it is kept with it.
         """
 
-    def listen(self, room: str) -> None:
+    def subscribe(self, room: str) -> None:
         """Somebody here is in the room: the keeper hears of what others post to it from now on."""
 
-    def unlisten(self, room: str) -> None:
+    def unsubscribe(self, room: str) -> None:
         """Nobody here is in the room any more."""
 
     async def before(
@@ -103,7 +103,7 @@ class Store(Protocol):
     def release(self, nick: str, holder: str) -> None:
         """Give a nick back, if this holder has it."""
 
-    def forget(self, room: str) -> None:
+    def drop_room(self, room: str) -> None:
         """The room is gone for good: drop its events."""
 
     def limit(self, room: str, most: int | None) -> None:
@@ -123,7 +123,7 @@ class Store(Protocol):
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""
 
-    def retain(self, rooms: Collection[str]) -> None:
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget every room but these: of the others a process that was killed has left."""
 
     async def close(self) -> None:

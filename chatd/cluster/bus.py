@@ -22,27 +22,27 @@ class Bus(Protocol):
         """What this server is known by among them; another name each time it starts."""
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         """What who runs this server calls it, for people; safe to show."""
 
     @property
-    def copies(self) -> tuple[int, int]:
+    def replicas(self) -> tuple[int, int]:
         """How many machines keep what is said, 0 while that is not known, and how many are away."""
 
     def hear(self, hear: Hear, asked: Asked) -> None:
         """Let these functions hear what the others say, and answer what they ask."""
 
-    def tell_all(self, text: str) -> None:
+    def broadcast(self, text: str) -> None:
         """Say something to every other server."""
 
-    def tell_one(self, server: str, text: str) -> None:
+    def send(self, server: str, text: str) -> None:
         """Say something to one of them."""
 
-    async def ask(self, server: str, text: str) -> str:
+    async def request(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
         :raises Refused: ``away`` when there is none; at once ``gone`` when there is no such server.
         """
 
-    def give(self, nick: str, server: str) -> None:
+    def hand_over_nick(self, nick: str, server: str) -> None:
         """Let the claim on a nick that is claimed here be another server's."""

@@ -47,22 +47,22 @@ class Calls:
         assert self._neighbours is not None
         text = {
             "errand": errand,
-            "to": self._elsewhere.heard.number_of(person),
+            "to": self._elsewhere.remote.number_of(person),
             "by": self._elsewhere.introduce(by) if by is not None else None,
             "with": values,
         }
-        self._neighbours.tell_one(person.server, json.dumps(text))
+        self._neighbours.send(person.server, json.dumps(text))
 
     def send_all(self, by: Person, errand: Errand, *values: object) -> None:
         """Let every other server do something to everybody there, in somebody's name."""
         if self._neighbours is not None:
             number = self._elsewhere.introduce(by)
             text = {"errand": errand, "to": None, "by": number, "with": values}
-            self._neighbours.tell_all(json.dumps(text))
+            self._neighbours.broadcast(json.dumps(text))
 
     def tell_owner(self, account: str, text: str) -> None:
         """Say something to the owner of an account, if they are on another server."""
-        owner = self._elsewhere.heard.owner(account)
+        owner = self._elsewhere.remote.owner(account)
         if owner is not None:
             self.send(owner, None, Errand.NOTICE, text)
 
@@ -73,7 +73,7 @@ class Calls:
         """
         text = {
             "errand": errand,
-            "to": self._elsewhere.heard.number_of(person),
+            "to": self._elsewhere.remote.number_of(person),
             "by": self._elsewhere.introduce(by),
             "with": values,
         }
@@ -97,23 +97,23 @@ class Calls:
 
     def heard(self, name: str, said: State) -> None:
         """Do what another server asks, or let the server do it to which they have gone."""
-        by = self._elsewhere.heard.person_of(said.get("sender", name), said.get("by"))
+        by = self._elsewhere.remote.person_of(said.get("sender", name), said.get("by"))
         if said["to"] is None:
-            handlers.run_for_all(self._chat, by, said["errand"], said["with"])
+            handlers.handle_broadcast(self._chat, by, said["errand"], said["with"])
             return
-        person, gone_to = self._addressee(said), self._elsewhere.told.gone_to(said["to"])
+        person, gone_to = self._addressee(said), self._elsewhere.local.gone_to(said["to"])
         if person is not None:
-            handlers.run(self._chat, person, by, said["errand"], said["with"])
+            handlers.handle(self._chat, person, by, said["errand"], said["with"])
         elif gone_to is not None and "key" not in said:
             assert self._neighbours is not None
             there, key = gone_to
-            self._neighbours.tell_one(there, json.dumps({**said, "sender": name, "key": key}))
+            self._neighbours.send(there, json.dumps({**said, "sender": name, "key": key}))
 
     async def answer(self, name: str, said: State) -> State:
         """Do what another server asks, and say what came of it."""
-        by, person = self._elsewhere.heard.person_of(name, said.get("by")), self._addressee(said)
+        by, person = self._elsewhere.remote.person_of(name, said.get("by")), self._addressee(said)
         if person is None:
-            gone_to = self._elsewhere.told.gone_to(said["to"])
+            gone_to = self._elsewhere.local.gone_to(said["to"])
             return {"moved": gone_to} if gone_to is not None else {}
         try:
             answer = await handlers.answer(self._chat, person, by, said["errand"], said["with"])
@@ -124,6 +124,6 @@ class Calls:
     def _addressee(self, said: State) -> Person | None:
         """Who is meant, if they are here: by their number, or by nick when they came from there."""
         if "key" not in said:
-            return self._elsewhere.told.here(said["to"])
+            return self._elsewhere.local.here(said["to"])
         person = self._chat.people.get(said["key"])
         return person if person is not None and not person.server else None

@@ -26,7 +26,7 @@ from chatd.chat.text.names import Name
 from chatd.cluster import records
 from chatd.cluster.bus import Bus
 from chatd.cluster.calls import Calls
-from chatd.cluster.replication.batches import message, portions
+from chatd.cluster.replication.batches import batches, message
 from chatd.cluster.replication.local import LocalPeople
 from chatd.cluster.replication.remote import RemotePeople, RemoteServer
 from chatd.cluster.replication.rooms import RoomReplicas
@@ -58,8 +58,8 @@ class Cluster:
         self._schedule = schedule
         self._count = 0
         self._rooms = RoomReplicas(chat, lambda: self.name)
-        self.heard = RemotePeople(chat, self, self._rooms, open_room)
-        self.told = LocalPeople(chat, self.heard.uncover)
+        self.remote = RemotePeople(chat, self, self._rooms, open_room)
+        self.local = LocalPeople(chat, self.remote.uncover)
         self._people_touched: dict[Person, None] = {}
         self._rooms_touched: dict[Room, None] = {}
         self.asking = Calls(chat, self, neighbours)
@@ -72,7 +72,7 @@ class Cluster:
             neighbours.hear(self._heard, self._asked)
 
     @property
-    def is_shared(self) -> bool:
+    def is_clustered(self) -> bool:
         """Whether there may be other servers."""
         return self._neighbours is not None
 
@@ -87,28 +87,28 @@ class Cluster:
         return self._neighbours.name if self._neighbours is not None else ""
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         """What who runs this server calls it; empty when there are no others."""
-        return self._neighbours.called if self._neighbours is not None else ""
+        return self._neighbours.display_name if self._neighbours is not None else ""
 
     @property
-    def copies(self) -> tuple[int, int]:
+    def replicas(self) -> tuple[int, int]:
         """As `chatd.cluster.bus.Bus.copies`."""
-        return self._neighbours.copies if self._neighbours is not None else (0, 0)
+        return self._neighbours.replicas if self._neighbours is not None else (0, 0)
 
     @property
     def rank(self) -> int:
         """How many of the others come before this server, by their names."""
-        return sum(name < self.name for name in self.heard.servers)
+        return sum(name < self.name for name in self.remote.servers)
 
     @property
     def names(self) -> list[str]:
         """By which names they are known among each other."""
-        return list(self.heard.servers)
+        return list(self.remote.servers)
 
     def others(self) -> list[tuple[str, int, float]]:
         """What each of the others is called, how many are there, and when it was heard of last."""
-        servers = self.heard.servers.values()
+        servers = self.remote.servers.values()
         return [(server.called, len(server.people), server.heard) for server in servers]
 
     # Telling --------------------------------------------------------------------------------------
@@ -129,24 +129,24 @@ class Cluster:
             self.touched(room)
             self._tell_touched()
 
-    def beat(self, now: float) -> None:
+    def heartbeat(self, now: float) -> None:
         """Say that this server is here, and what was not told yet; be called every few seconds."""
         if self._neighbours is None:
             return
         if not self._count:
-            self._neighbours.tell_all(json.dumps({"hello": 1}))
+            self._neighbours.broadcast(json.dumps({"hello": 1}))
         self._now = now
-        self._tell(self.told.news_of(self.told.in_turn()), [])
+        self._tell(self.local.news_of(self.local.in_turn()), [])
 
-    def look(self, now: float) -> None:
+    def check_liveness(self, now: float) -> None:
         """See which servers are silent for too long."""
         passed, self._looked = now - self._looked, now
         leapt = not -1.0 < passed <= LEAPT_SECONDS
         self._now = now or self._now
-        self.heard.forget_outgrown()
+        self.remote.forget_outgrown()
         self._rooms.pass_time()
-        self.heard.see_to_heirs(self._now)
-        for server in tuple(self.heard.servers.values()):
+        self.remote.see_to_heirs(self._now)
+        for server in tuple(self.remote.servers.values()):
             if not self.is_in_touch:  # it is this server that hears nothing
                 server.heard = now
             elif leapt:  # no silence of theirs
@@ -157,45 +157,45 @@ class Cluster:
     def bye(self) -> None:
         """This server ends."""
         if self._neighbours is not None:
-            self._neighbours.tell_all(json.dumps({"bye": 1}))
+            self._neighbours.broadcast(json.dumps({"bye": 1}))
 
     def _tell_touched(self) -> None:
         people, self._people_touched = self._people_touched, {}
         rooms, self._rooms_touched = self._rooms_touched, {}
-        news, states = self.told.news_of(people), self._rooms.changed(rooms)
+        news, states = self.local.news_of(people), self._rooms.changed(rooms)
         if news or states:
             self._tell(news, states)
 
     def _tell(self, people: list[State], rooms: list[State]) -> None:
         assert self._neighbours is not None
-        for portion in portions(people, rooms):
+        for portion in batches(people, rooms):
             self._count += 1
-            self._neighbours.tell_all(message({"n": self._count}, portion))
+            self._neighbours.broadcast(message({"n": self._count}, portion))
 
     def _tell_everything(self, server: str) -> None:
         """Tell one server all that it has to know of this one."""
         assert self._neighbours is not None
-        people, rooms = self.told.everything()
-        told = list(portions(people, self._rooms.everything(rooms)))
+        people, rooms = self.local.everything()
+        told = list(batches(people, self._rooms.everything(rooms)))
         for part, portion in enumerate(told):
             head = {
                 "n": self._count,
                 "part": part,
-                "called": self.called,
+                "called": self.display_name,
                 "first": not part,
                 "last": part == len(told) - 1,
             }
-            self._neighbours.tell_one(server, message(head, portion))
+            self._neighbours.send(server, message(head, portion))
 
     def introduce(self, person: Person) -> int:
         """Let the others know of somebody who is here, as they are now, and by which number."""
         self.touched(None, person)
         self._tell_touched()
-        return self.told.number(person)
+        return self.local.number(person)
 
     def came_from(self, person: Person, server: str, number: int) -> None:
         """Somebody is here now who had a number at another server: the others are to know."""
-        self.told.came_from(person, server, number)
+        self.local.came_from(person, server, number)
         for room in person.rooms.values():
             self._rooms.tell_again(room)
             self.touched(room, person)
@@ -204,9 +204,9 @@ class Cluster:
     def went_to(self, person: Person, server: str) -> None:
         """Somebody is at another server now, and so is their nick."""
         assert self._neighbours is not None
-        self.told.went_to(person, server)
+        self.local.went_to(person, server)
         self.touched(None, person)
-        self._neighbours.give(person.name.key, server)
+        self._neighbours.hand_over_nick(person.name.key, server)
 
     # Hearing --------------------------------------------------------------------------------------
 
@@ -226,9 +226,9 @@ class Cluster:
             if self.lines is not None:
                 self.lines.heard(name, said)
             return
-        server = self.heard.servers.get(name)
+        server = self.remote.servers.get(name)
         if server is None:
-            server = self.heard.servers[name] = RemoteServer(name, self._now)
+            server = self.remote.servers[name] = RemoteServer(name, self._now)
             if "first" not in said:
                 self.ask_again(name)
         server.heard = self._now
@@ -244,7 +244,7 @@ class Cluster:
                 self.ask_again(server.name)  # not all of the answer came, or nothing
         elif said["n"] == server.told + 1:
             server.told = said["n"]
-            self.heard.learn(server, said)
+            self.remote.learn(server, said)
         elif said["n"] > server.told:
             server.told = None
             self.ask_again(server.name)
@@ -256,12 +256,12 @@ class Cluster:
             return json.dumps(await self.asking.answer(name, said))
         if self.lines is not None and ("open" in said or "roll" in said):
             return json.dumps(self.lines.asked(name, said))
-        return json.dumps(await self._chat.moving.asked(name, said))
+        return json.dumps(await self._chat.moving.on_request(name, said))
 
     def tell_server(self, server: str, said: State) -> None:
         """Say something to another server that its `lines` hear."""
         assert self._neighbours is not None
-        self._neighbours.tell_one(server, json.dumps(said))
+        self._neighbours.send(server, json.dumps(said))
 
     def hang_up(self, sentence: str) -> None:
         """This server lets go of everybody: lines to other servers, too."""
@@ -274,15 +274,15 @@ class Cluster:
         :raises Refused: ``away``, ``gone``.
         """
         assert self._neighbours is not None
-        answer: State = json.loads(await self._neighbours.ask(server, json.dumps(said)))
+        answer: State = json.loads(await self._neighbours.request(server, json.dumps(said)))
         return answer
 
     def ask_again(self, server: str) -> None:
         """Ask another server to tell everything."""
         assert self._neighbours is not None
-        if server in self.heard.servers:
-            self.heard.servers[server].asked = self._now
-        self._neighbours.tell_one(server, json.dumps({"again": 1}))
+        if server in self.remote.servers:
+            self.remote.servers[server].asked = self._now
+        self._neighbours.send(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: RemoteServer, said: State) -> None:
         server.called = str(said.get("called", ""))[:CALLED_LENGTH]
@@ -301,8 +301,8 @@ class Cluster:
                     self._rooms.fill_in(room, state)
         if said["last"]:  # they have left unheard
             for number in server.unsaid:
-                self.heard.lose(server, number)
-        self.heard.learn(server, said)
+                self.remote.lose(server, number)
+        self.remote.learn(server, said)
         if said["last"]:
             server.told, server.was_known = said["n"], True
 
@@ -313,16 +313,16 @@ class Cluster:
         left = Left(self._now, person.nick, "", gone=True)
         for room in tuple(person.rooms.values()):
             self.happens(room, left)
-            self.heard.takes_out(person, room)
+            self.remote.takes_out(person, room)
             if not by.server:
                 self._chat.after_leaving(room, self._now)
-        self.heard.hide(person)
+        self.remote.hide(person)
 
     def _gone(self, name: str) -> None:
         """A server is gone, and everybody with it; what it had to itself is forgotten here."""
         if self.lines is not None:
             self.lines.gone(name)
-        server = self.heard.servers.pop(name, None)
+        server = self.remote.servers.pop(name, None)
         if server is None:
             return
         for number, person in tuple(server.people.items()):
@@ -330,17 +330,17 @@ class Cluster:
             left = Left(self._now, person.nick, "", gone=True)
             for room in rooms:
                 self.happens(room, left)
-            self.heard.lose(server, number)
+            self.remote.lose(server, number)
             for room in rooms if self._is_first() else ():
                 self._chat.after_leaving(room, self._now)
 
     def _is_first(self) -> bool:
         """Whether it is for this server to do what one of those that are left has to do."""
-        return all(self.name < name for name in self.heard.servers)
+        return all(self.name < name for name in self.remote.servers)
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
-        records.learn(self._chat, kind, key, value, self._now)
+        records.apply_change(self._chat, kind, key, value, self._now)
 
 
 def _nobody_sees(room: Room, event: RoomEvent) -> None:

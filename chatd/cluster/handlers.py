@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.actions.direct_messages import leave_word, receive
-from chatd.chat.actions.removal import clear, disconnect, put_out
+from chatd.chat.actions.direct_messages import leave_for_later, receive
+from chatd.chat.actions.removal import disconnect, empty_room, kick
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.model.bans import Ban
 from chatd.chat.model.people import Person
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def run(chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]) -> None:
+def handle(chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]) -> None:
     """Do an errand to somebody who is here."""
     if errand in _IN_A_NAME and by is not None:
         _IN_A_NAME[errand](chat, person, by, *values)
@@ -29,7 +29,7 @@ def run(chat: Chat, person: Person, by: Person | None, errand: str, values: list
         _IN_ANY[errand](chat, person, by, *values)
 
 
-def run_for_all(chat: Chat, by: Person | None, errand: str, values: list[Any]) -> None:
+def handle_broadcast(chat: Chat, by: Person | None, errand: str, values: list[Any]) -> None:
     """Do an errand to everybody who is here."""
     if errand == Errand.ANNOUNCE and by is not None:
         now, text, *_ = values
@@ -38,7 +38,7 @@ def run_for_all(chat: Chat, by: Person | None, errand: str, values: list[Any]) -
         key, why, now, *_ = values
         room = chat.rooms.get(key)
         if room is not None and not room.permanent:
-            clear(chat, room, by, why, now)
+            empty_room(chat, room, by, why, now)
 
 
 async def answer(
@@ -72,7 +72,7 @@ def _whisper(chat: Chat, person: Person, by: Person, now: float, text: str) -> d
     """Who has an account, and has lost their connection, is shown it when they come, anywhere."""
     account = chat.accounts.get(person.account or "")
     if account is not None and not person.sessions:
-        return {"waits": leave_word(chat, by, account, text, now)}
+        return {"waits": leave_for_later(chat, by, account, text, now)}
     receive(chat, by, person, text, now)
     return {}
 
@@ -89,7 +89,7 @@ def _kick(
 ) -> None:
     room = chat.rooms.get(key)
     if room is not None and person in room.members:
-        put_out(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
+        kick(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
 
 
 def _role(chat: Chat, person: Person, by: Person | None, key: str, role: str, *_: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.entry.detached import DetachedSession
-from chatd.chat.event_rows import event_of, row
+from chatd.chat.event_rows import from_row, to_row
 from chatd.chat.events import (
     Announced,
     Invited,
@@ -58,7 +58,7 @@ class Migration:
 
     def __init__(self, chat: Chat, heed: Callable[[Room], None]) -> None:
         self._chat = chat
-        self._heed = heed
+        self._follow = heed
         self.closed = False
 
     # Coming here ----------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class Migration:
         Who has a connection there that works stays there: that server is returned.  In any other
         case nothing is, also when nobody elsewhere is proved.
         """
-        for server in self._chat.elsewhere.heard.where(proof.account, proof.fingerprint):
+        for server in self._chat.elsewhere.remote.where(proof.account, proof.fingerprint):
             try:
                 answer = await self._chat.elsewhere.ask_server(server, {"fetch": asdict(proof)})
             except Refused:  # it is gone, though nobody has missed it yet
@@ -78,25 +78,25 @@ class Migration:
             if "here" in answer:
                 return server
             if "place" in answer:
-                await self._arrive(server, answer)
+                await self._import(server, answer)
                 break
         return ""
 
-    async def asked(self, server: str, said: State) -> State:
+    async def on_request(self, server: str, said: State) -> State:
         """Answer what another server asks."""
         if "fetch" in said:
             person = self._proved(Proof(**said["fetch"]))
             if person is None:
                 return {}
-            return await self._hand_over(person, server, said["fetch"]["token"])
-        if "keep" in said and not self.closed and len(self._chat.places) < PLACES_TAKEN:
-            await self._arrive(server, said["keep"])
+            return await self._export(person, server, said["fetch"]["token"])
+        if "keep" in said and not self.closed and len(self._chat.detached) < PLACES_TAKEN:
+            await self._import(server, said["keep"])
             return {"kept": True}
         return {}
 
-    async def _arrive(self, server: str, state: State) -> None:
+    async def _import(self, server: str, state: State) -> None:
         """Somebody comes here from another server, with their place."""
-        person = self._chat.elsewhere.heard.release(server, state["number"])
+        person = self._chat.elsewhere.remote.release(server, state["number"])
         name = Name(state["nick"], state["key"])
         if person is None:
             person = Person(name, state["came"])
@@ -112,9 +112,9 @@ class Migration:
 
         Nobody knows how far they had read: what was said since that server was heard counts as new.
         """
-        elsewhere, archive = self._chat.elsewhere, self._chat.archive
-        number, heard = elsewhere.heard.find(proof.account, proof.fingerprint)
-        person = elsewhere.heard.release(server, number)
+        elsewhere, archive = self._chat.elsewhere, self._chat.history
+        number, heard = elsewhere.remote.find(proof.account, proof.fingerprint)
+        person = elsewhere.remote.release(server, number)
         if person is None:
             return
         state: State = {"number": number, "token": None, "ignored": [], "held": []}
@@ -129,9 +129,9 @@ class Migration:
         """Let somebody be in these rooms and in no others; return them by their ids."""
         elsewhere = self._chat.elsewhere
         for key in person.rooms.keys() - state.keys():
-            elsewhere.heard.takes_out(person, person.rooms[key])
+            elsewhere.remote.takes_out(person, person.rooms[key])
         for key, (shown, ident, role, *_) in state.items():
-            elsewhere.heard.puts_in(person, elsewhere.heard.room(key, shown, ident), role)
+            elsewhere.remote.puts_in(person, elsewhere.remote.room(key, shown, ident), role)
         return {room.id: room for room in person.rooms.values()}
 
     async def _settle(
@@ -148,10 +148,10 @@ class Migration:
                 room.holds_by_nick(person)
         self._ignores(person, state["ignored"])
         chat.entrance.moved_in(person)
-        chat.places.restore(place, state["token"])
+        chat.detached.restore(place, state["token"])
         chat.elsewhere.came_from(person, server, state["number"])
         for room in person.rooms.values():
-            self._heed(room)
+            self._follow(room)
         await self._hear_rooms(person.rooms.values())
         if not await chat.nicks.take_over(person.name):
             name, _ = await chat.nicks.nearest(person.nick)
@@ -160,7 +160,7 @@ class Migration:
     async def _hear_rooms(self, rooms: Iterable[Room]) -> None:
         """Wait until it is known how far each room is."""
         for room in tuple(rooms):
-            await self._chat.archive.last(room, 0)
+            await self._chat.history.last(room, 0)
 
     def _ignores(self, person: Person, keys: Iterable[str]) -> None:
         for key in keys:
@@ -175,18 +175,18 @@ class Migration:
         """Who of those who are here is proved."""
         chat = self._chat
         if proof.token:
-            return chat.places.holder(proof.token)
+            return chat.detached.holder(proof.token)
         if proof.account:
             account = chat.accounts.get(proof.account)
             return chat.entrance.owner_here(account) if account is not None else None
-        return chat.places.of_key(proof.fingerprint)
+        return chat.detached.of_key(proof.fingerprint)
 
-    async def _hand_over(self, person: Person, server: str, token: str) -> State:
+    async def _export(self, person: Person, server: str, token: str) -> State:
         """Let somebody be at another server from now on, unless a connection of theirs works here.
 
         Who shows their token has left that connection for another.
         """
-        places = self._chat.places
+        places = self._chat.detached
         if not (token or places.is_lost_wholly(person)):
             return {"here": True}
         place = places.peek(person) or DetachedSession(person, {})
@@ -199,8 +199,8 @@ class Migration:
         state = self._state(person, place)
         for session in tuple(person.sessions):
             session.deliver(TAKEN)
-            session.part()
-            session.reader.close()
+            session.detach()
+            session.client.close()
         self._goes(person, server)
         return state
 
@@ -209,7 +209,7 @@ class Migration:
 
         False when that server does not take it.
         """
-        places = self._chat.places
+        places = self._chat.detached
         place = places.peek(person)
         try:
             if place is None:
@@ -229,23 +229,23 @@ class Migration:
         """Another server has taken somebody over, for it could not reach this one."""
         for session in tuple(person.sessions):
             session.deliver(ELSEWHERE)
-            session.part()
-            session.reader.close()
+            session.detach()
+            session.client.close()
         self._goes(person, server)
 
     def _state(self, person: Person, place: DetachedSession) -> State:
         """Somebody and their place, as another server is told of them."""
         return {
-            **self._chat.elsewhere.told.state(person),
+            **self._chat.elsewhere.local.state(person),
             "token": person.token,
             "ignored": list(person.ignored),
-            "held": [room.name.key for room in person.held_in],
+            "held": [room.name.key for room in person.named_in_bans],
             "place": {
                 "read": {room.id: number for room, number in place.read.items()},
                 "saw_own": place.saw_own,
                 "focus": place.focus.id if place.focus is not None else None,
                 "preferences": asdict(place.preferences),
-                "waiting": [row(each) for each in place.waiting if isinstance(each, _Waiting)],
+                "waiting": [to_row(each) for each in place.waiting if isinstance(each, _Waiting)],
             },
         }
 
@@ -258,19 +258,19 @@ class Migration:
                 other.ignored_by.pop(person, None)
         rooms = tuple(person.rooms.values())
         for room in rooms:
-            chat.elsewhere.heard.takes_out(person, room)
-        chat.places.left(person)
+            chat.elsewhere.remote.takes_out(person, room)
+        chat.detached.left(person)
         chat.entrance.left(person)
         chat.people.remove(person)
         chat.elsewhere.went_to(person, server)
         for room in rooms:
-            self._heed(room)
+            self._follow(room)
 
 
 def _place(person: Person, state: State, rooms: dict[str, Room]) -> DetachedSession:
     """The place that another server tells of."""
     read = {rooms[ident]: number for ident, number in state["read"].items() if ident in rooms}
-    waiting = [each for each in map(event_of, state["waiting"]) if each is not None]
+    waiting = [each for each in map(from_row, state["waiting"]) if each is not None]
     return DetachedSession(
         person,
         read,

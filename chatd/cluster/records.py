@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.actions.removal import hold_out
+from chatd.chat.actions.removal import enforce_server_ban
 from chatd.chat.model.bans import Ban
 from chatd.chat.records import (
     accounts,
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def learn(chat: Chat, kind: str, key: str, value: str | None, now: float) -> None:
+def apply_change(chat: Chat, kind: str, key: str, value: str | None, now: float) -> None:
     """Let what is remembered here of a record be otherwise; None when there is none any more."""
     if kind == accounts.KIND:
         chat.accounts.learn(key, value)
     elif kind == offline_messages.KIND:
-        chat.mail.learn(key, value)
+        chat.offline.learn(key, value)
         _deliver(chat, key)
     elif kind == profiles.KIND:
         chat.profiles.learn(key, value)
     elif kind == server_access.KIND:
-        chat.welcome.bans.learn(key, value)
+        chat.access.bans.learn(key, value)
         if value is not None:
             ban = Ban.decoded(key, value)
-            hold_out(chat, ban, max(now, ban.made))
+            enforce_server_ban(chat, ban, max(now, ban.made))
     elif kind == audit.KIND:
         chat.audit.learn(key, value)
     elif kind in (persistent_rooms.BAN, persistent_rooms.MUTE):
         where, _, target = key.partition(" ")
         if where in chat.rooms:
-            chat.lasting.learn_ban(kind, chat.rooms[where], target, value)
+            chat.persistent.learn_ban(kind, chat.rooms[where], target, value)
     elif kind == persistent_rooms.KIND:
         room = chat.rooms.get(key)
-        chat.lasting.learn(room, key, value)
-        if room is not None and not (room.members or room.lasts):
-            chat.elsewhere.heard.drop(room)
+        chat.persistent.learn(room, key, value)
+        if room is not None and not (room.members or room.is_persistent):
+            chat.elsewhere.remote.drop(room)
 
 
 def _deliver(chat: Chat, account: str) -> None:
@@ -51,4 +51,4 @@ def _deliver(chat: Chat, account: str) -> None:
     found = chat.accounts.get(account)
     owner = chat.entrance.owner_here(found) if found is not None else None
     for session in owner.sessions if owner is not None else ():
-        chat.mail.deliver(account, session)
+        chat.offline.deliver(account, session)

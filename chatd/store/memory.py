@@ -131,7 +131,7 @@ class MemoryStore:
             if len(self._seen) > MESSAGE_IDS:
                 self._seen.popitem(last=False)
             self._put(shelf, event, author)
-        self._keeper.kept(room, message_id, shelf.last if shelf else 0, event)
+        self._keeper.stored(room, message_id, shelf.last if shelf else 0, event)
 
     def _put(self, shelf: _Shelf, event: KeptEvent | Change, author: str) -> None:
         self._size -= shelf.size
@@ -148,10 +148,10 @@ class MemoryStore:
                 largest.drop()
             self._size += largest.size
 
-    def listen(self, room: str) -> None:
+    def subscribe(self, room: str) -> None:
         """Nobody else posts."""
 
-    def unlisten(self, room: str) -> None:
+    def unsubscribe(self, room: str) -> None:
         """Nobody else posts."""
 
     async def before(
@@ -235,17 +235,17 @@ class MemoryStore:
             shelf.trim()
             self._size += shelf.size
 
-    def forget(self, room: str) -> None:
+    def drop_room(self, room: str) -> None:
         """Drop the events of a room."""
         self._most.pop(room, None)
         shelf = self._shelves.pop(room, None)
         if shelf is not None:
             self._size -= shelf.size
 
-    def retain(self, rooms: Collection[str]) -> None:
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Drop the events of all other rooms."""
         for room in (self._shelves.keys() | self._most.keys()) - set(rooms):
-            self.forget(room)
+            self.drop_room(room)
 
     async def close(self) -> None:
         """Nothing is left to do: nothing outlives the process."""

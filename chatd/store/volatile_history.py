@@ -26,8 +26,8 @@ class VolatileHistoryStore(MemoryStore):
 
     def retain(self, rooms: Collection[str]) -> None:
         """Forget every room but these, here and there."""
-        super().retain(rooms)
-        self._kept.retain(rooms)
+        super().drop_rooms_but(rooms)
+        self._kept.drop_rooms_but(rooms)
 
     async def close(self) -> None:
         """End the other store."""

@@ -87,7 +87,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         operators=options["admin"],
         exchange=Streams(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
     )
-    chat.places.awaits = partial(await_return, host)
+    chat.detached.awaits = partial(await_return, host)
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
     if cluster is not None:
@@ -120,7 +120,7 @@ def _chat(
         neighbours=cluster,
     )
     if options["allow"] is not None:
-        chat.welcome.invited = options["allow"]
+        chat.access.allowed = options["allow"]
     StoreService(lambda: _begin(chat)).setServiceParent(server)
     return chat
 

@@ -105,7 +105,7 @@ class TextStyle:
         return self.bell != "off" or self.spoken or bool(self._theme.mention)
 
     @property
-    def aside(self) -> TextStyle:
+    def unfocused(self) -> TextStyle:
         """The same, for a room without the focus."""
         return self if self.names_room else replace(self, names_room=True)
 
@@ -159,11 +159,11 @@ class TextStyle:
             for at, entry in enumerate(entries):
                 time = entry.event.time
                 if since is not None and since // QUARTER != time // QUARTER:
-                    pieces[at] = self.turn(since, time) + pieces[at]
+                    pieces[at] = self.separator(since, time) + pieces[at]
                 since = time
         return pieces
 
-    def turn(self, since: float, time: float) -> bytes:
+    def separator(self, since: float, time: float) -> bytes:
         """A line that says which day it is, if there is a midnight between two times."""
         if not self.width or self.names_room:
             return b""

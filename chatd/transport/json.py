@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from chatd.chat.actions.direct_messages import whisper
+from chatd.chat.actions.direct_messages import send
 from chatd.chat.actions.messages import say
 from chatd.chat.actions.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
@@ -120,17 +120,17 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
     # Reader ---------------------------------------------------------------------------------------
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """Nobody gets their own messages back: the answer says that they are kept."""
         return True
 
     @property
-    def each_room(self) -> bool:
+    def copy_per_room(self) -> bool:
         """A bot keeps track of rooms; the first clients show a person what happens."""
         return self._version == BOT
 
     @property
-    def needs_all(self) -> bool:
+    def closes_on_gap(self) -> bool:
         """A bot comes back and asks for what it missed; the first clients could not."""
         return self._version == BOT
 
@@ -233,7 +233,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
         if who.password is not None:
-            proved = await host.chat.logins.prove(nick, who.password, address, now)
+            proved = await host.chat.authentication.prove(nick, who.password, address, now)
             account = proved.name.key
         visitor = Visitor(nick, address, account=account)
         if host.exchange is not None:
@@ -309,7 +309,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             return
         now = self.host.now()
         if dm is not None:
-            waited_for = whisper(self.host.chat, session, dm, text, now)
+            waited_for = send(self.host.chat, session, dm, text, now)
             if waited_for is not None:
                 await waited_for
             if given is not None:
@@ -330,7 +330,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         where.check_membership(session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))
-        archive = self.host.chat.archive
+        archive = self.host.chat.history
         if asked.after is None:
             entries = await archive.last(where, count)
         else:

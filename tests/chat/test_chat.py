@@ -4,7 +4,7 @@ import pytest
 
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.limits import INVITED, TOPIC_LENGTH
-from tests.support.people import Reader, Server, Someone
+from tests.support.people import Client, Server, Someone
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_what_one_says_the_others_hear_and_a_plain_terminal_shows_already(
 
 
 def test_a_drawn_terminal_shows_ones_own_words_once(server: Server) -> None:
-    ada = server.enters("ada", reader=Reader(sees_own=False))
+    ada = server.enters("ada", reader=Client(echoes_input=False))
     ada.types("hello")
     [line] = ada.sees()
     assert line.endswith(": hello")
@@ -422,7 +422,7 @@ def test_joins_can_be_hidden(pair: tuple[Someone, Someone]) -> None:
 
 def test_a_mention_rings_only_for_who_is_meant(server: Server) -> None:
     ada, bob, cy = (
-        server.enters(nick, reader=Reader(sees_own=False)) for nick in ("ada", "bob", "cy")
+        server.enters(nick, reader=Client(echoes_input=False)) for nick in ("ada", "bob", "cy")
     )
     ada.sees(), bob.sees(), cy.sees()
     cy.types("where is @bob?")

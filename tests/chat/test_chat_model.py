@@ -21,7 +21,7 @@ from chatd.chat.commands import receive
 from chatd.chat.events import Refused
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
-from tests.support.people import Reader, Server, Someone, finished
+from tests.support.people import Client, Server, Someone, finished
 
 ROLES = ("member", "moderator", "owner", "operator")
 #: What looks like an l in the nicks of this test.
@@ -158,14 +158,14 @@ class ModelPerson:
 
     nick: str
     operator: bool
-    sees_own: bool
+    echoes_input: bool
     address: str
     ssh_key: str | None
     rooms: list[ModelRoom] = field(default_factory=list)
     focus: ModelRoom | None = None
     ignored: set[str] = field(default_factory=set)
     ignored_by: set[ModelPerson] = field(default_factory=set)
-    told_by: ModelPerson | None = None
+    last_correspondent: ModelPerson | None = None
     joins: bool = True
     gone: bool = False
     waiting: list[Happening] = field(default_factory=list)
@@ -189,7 +189,7 @@ class ModelPerson:
     @property
     def own(self) -> set[ModelPerson]:
         """Who is not shown what this person says: nobody, or they themselves."""
-        return {self} if self.sees_own else set()
+        return {self} if self.echoes_input else set()
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,7 +205,7 @@ class Happening:
 
     def as_shown_to(self, person: ModelPerson) -> str:
         aside = self.spoken and person.focus is not self.room
-        bell = person in self.meant and not person.sees_own
+        bell = person in self.meant and not person.echoes_input
         return f"[{self.room.name}] " * aside + self.line + "\a" * bell
 
 
@@ -259,14 +259,14 @@ class Model:
         return not any(looks & {each.key, *_looks(each.nick)} for each in self.people if each != by)
 
     def enter(
-        self, asked: str, *, operator: bool, sees_own: bool, address: str, ssh_key: str | None
+        self, asked: str, *, operator: bool, echoes_input: bool, address: str, ssh_key: str | None
     ) -> ModelPerson:
         wanted = {"server": "", "no nick": "nonick"}.get(asked, asked)
         first, stem, number = (wanted, wanted, 2) if wanted else ("guest1", "guest", 2)
         nick = first
         while not self.is_free(nick):
             nick, number = f"{stem}{number}", number + 1
-        person = ModelPerson(nick, operator, sees_own, address, ssh_key)
+        person = ModelPerson(nick, operator, echoes_input, address, ssh_key)
         self.people.append(person)
         if not self.refuses(self.lobby, person):
             self.go_in(person, self.lobby, "member")
@@ -591,8 +591,8 @@ class Model:
         if other is None or other.gone:
             return "nobody"
         if person.key not in other.ignored:
-            self.tell(other, f"[{person.nick} -> you] {text}{'' if other.sees_own else chr(7)}")
-            other.told_by = person
+            self.tell(other, f"[{person.nick} -> you] {text}{'' if other.echoes_input else chr(7)}")
+            other.last_correspondent = person
         self.tell(person, f"[you -> {other.nick}] {text}")
         return None
 
@@ -861,12 +861,12 @@ def _because(reason: str) -> str:
 # The chat, seen from outside -------------------------------------------------------------------
 
 
-class Plain(Reader):
+class Plain(Client):
     """A connection that is shown everything without colours; a mention rings, if it is drawn."""
 
     def style(self, preferences: Preferences) -> TextStyle:
         return TextStyle(
-            bell="off" if self.sees_own else "on",
+            bell="off" if self.echoes_input else "on",
             joins="off" if preferences.joins == "off" else "on",
         )
 
@@ -940,8 +940,8 @@ class Chatting(RuleBasedStateMachine):
         self, moderated: bool, rules: set[tuple[str, str]], addresses: tuple[str, ...]
     ) -> None:
         people = (("ada", True), ("bob", False), ("cy", True))
-        for (nick, sees_own), address in zip(people, addresses, strict=True):
-            self.enter(nick, False, sees_own, address, None)
+        for (nick, echoes_input), address in zip(people, addresses, strict=True):
+            self.enter(nick, False, echoes_input, address, None)
         for who in range(3):
             self.join(who, "attic")
         if moderated:
@@ -974,17 +974,17 @@ class Chatting(RuleBasedStateMachine):
     @rule(
         nick=st.one_of(st.just(""), nicks),
         operator=st.booleans(),
-        sees_own=st.booleans(),
+        echoes_input=st.booleans(),
         address=st.sampled_from(ADDRESSES),
         ssh_key=st.sampled_from(SSH_KEYS),
     )
     def enter(
-        self, nick: str, operator: bool, sees_own: bool, address: str, ssh_key: str | None
+        self, nick: str, operator: bool, echoes_input: bool, address: str, ssh_key: str | None
     ) -> None:
         person = self.model.enter(
-            nick, operator=operator, sees_own=sees_own, address=address, ssh_key=ssh_key
+            nick, operator=operator, echoes_input=echoes_input, address=address, ssh_key=ssh_key
         )
-        reader = Plain(sees_own=sees_own)
+        reader = Plain(echoes_input=echoes_input)
         entered = self.server.enters(
             nick,
             lobby=False,
@@ -1058,7 +1058,9 @@ class Chatting(RuleBasedStateMachine):
     @rule(who=someone)
     def reply(self, who: int) -> None:
         text, person = self.text(), self.person(who)
-        self.does(who, f"/reply {text}", self.model.whisper(person, person.told_by, text))
+        self.does(
+            who, f"/reply {text}", self.model.whisper(person, person.last_correspondent, text)
+        )
 
     @rule(who=someone, count=st.integers(1, 5), numbered=st.booleans())
     def history(self, who: int, count: int, numbered: bool) -> None:

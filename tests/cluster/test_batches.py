@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import BANS, TOLD_AT_ONCE, TOLD_BYTES
-from chatd.cluster.replication.batches import message, portions
+from chatd.cluster.replication.batches import batches, message
 from tests.support.cluster.servers import Town
 
 
 def told(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [json.loads(message({"n": 1}, portion)) for portion in portions(people, rooms)]
+    return [json.loads(message({"n": 1}, portion)) for portion in batches(people, rooms)]
 
 
 class Weighed(deque[tuple[str, str, str]]):

@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from chatd.chat.actions.resume import end
+from chatd.chat.actions.resume import expire
 from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
 from tests.support.cluster.servers import Town
 from tests.support.people import Someone
@@ -289,7 +289,7 @@ def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
     town.beat(1)
     ada.sees()
     here.now += step
-    here.chat.elsewhere.look(here.now)
+    here.chat.elsewhere.check_liveness(here.now)
     assert ada.sees() == []
     town.branches[1].cut_off = True
     for _ in range(int(SILENT_SECONDS)):
@@ -458,11 +458,11 @@ def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(tow
     here, there = town.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/leave lobby")
-    place = ada.is_cut_off()
+    place = ada.is_detached()
     town.settle()
     assert there.enters("ada").nick == "ada2"
     assert place is not None
-    end(here.chat, place, here.now)
+    expire(here.chat, place, here.now)
     town.settle()
     assert there.enters("ada").nick == "ada"
 

@@ -68,7 +68,7 @@ def known(server: Server) -> dict[str, Any]:
                 person.account,
                 person.away,
                 person.address,
-                person.is_cut_off,
+                person.is_detached,
                 {key: room.members[person].role for key, room in person.rooms.items()},
             )
             for person in chat.people.everyone()
@@ -76,11 +76,11 @@ def known(server: Server) -> dict[str, Any]:
         "rooms": {
             key: (
                 room.settings,
-                room.keepers,
+                room.roles,
                 room.bans.encoded(),
                 room.mutes.encoded(),
                 set(room.invited),
-                set(room.guests),
+                set(room.invited_accounts),
                 {person.name.key for person in room.members},
             )
             for key, room in chat.rooms.items()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.actions.resume import end
+from chatd.chat.actions.resume import expire
 from chatd.chat.limits import MAIL
 from tests.support.cluster.servers import Town
-from tests.support.people import Reader, Someone
+from tests.support.people import Client, Someone
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
@@ -76,7 +76,7 @@ def test_who_is_cut_off_elsewhere_finds_what_was_said_to_them(town: Town) -> Non
     bob.types("/resume")
     [told] = bob.sees()
     token = next(word for word in told.split() if "token" in word)
-    assert bob.is_cut_off() is not None
+    assert bob.is_detached() is not None
     town.settle()
     ada.types("/dm bob psst")
     town.settle()
@@ -91,7 +91,7 @@ def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(town: Town) -> No
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register")
     town.settle()
-    place = bob.is_cut_off()
+    place = bob.is_detached()
     assert place is not None
     town.settle()
     ada.sees()
@@ -101,7 +101,7 @@ def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(town: Town) -> No
         "[you -> bob] psst",
         "-- bob is not here now, and will be shown it then.",
     ]
-    end(there.chat, place, there.now)
+    expire(there.chat, place, there.now)
     town.settle()
     bob = here.enters("bob", fingerprint=BOB)
     assert "[ada -> you] psst" in bob.sees()
@@ -113,7 +113,7 @@ def test_who_ignores_one_from_elsewhere_gets_no_mail_of_theirs_when_cut_off(town
     bob.types("/register")
     town.settle()
     bob.types("/ignore ada")
-    bob.is_cut_off()
+    bob.is_detached()
     ada.types("/dm bob psst")
     town.settle()
     bob = there.enters("bob", fingerprint=BOB)
@@ -149,7 +149,7 @@ def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(town: Town) ->
 
 def test_who_reads_nothing_elsewhere_is_said_not_to(town: Town) -> None:
     ada, bob = both(town)
-    assert isinstance(bob.reader, Reader)
+    assert isinstance(bob.reader, Client)
     bob.reader.is_gone = True
     ada.types("/dm bob psst")
     town.settle()

@@ -6,7 +6,7 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatd.chat.actions.resume import end
+from chatd.chat.actions.resume import expire
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import MOVED
@@ -17,7 +17,7 @@ from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
 from chatd.transport.services.shutdown import MOVED as MOVED_AWAY
 from tests.chat.actions.test_resume import words
 from tests.support.cluster.servers import Town
-from tests.support.people import Reader, Someone, finished
+from tests.support.people import Client, Someone, finished
 
 ADA = "SHA256:ada"
 
@@ -62,7 +62,7 @@ def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town
     bob.types("before")
     town.settle()
     ada.sees(), bob.sees(), cy.sees()
-    ada.is_cut_off()
+    ada.is_detached()
     bob.types("one"), bob.types("two"), cy.types("/focus lobby"), cy.types("three")
     bob.types("/dm ada alone")
     town.settle()
@@ -84,7 +84,7 @@ def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town
         assert people(one) == ["ada", "bob", "cy"]
         assert people(one, "attic") == ["ada (owner)", "bob", "cy"]
     assert town.servers[0].chat.people.get("ada") is not None
-    assert len(town.servers[0].chat.places) == 0
+    assert len(town.servers[0].chat.detached) == 0
 
 
 def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Town) -> None:
@@ -95,7 +95,7 @@ def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Tow
     town.settle()
     cy.types("/leave den")
     town.settle()
-    cy.is_cut_off()
+    cy.is_detached()
     town.settle()
     back = town.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
     back.sees()
@@ -107,7 +107,7 @@ def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     cy = town.servers[2].enters("cy")
     town.settle()
-    ada.is_cut_off()
+    ada.is_detached()
     back = comes_by(town, 1)
     assert town.servers[2].enters("ada").nick == "ada2"
     town.settle()
@@ -128,7 +128,7 @@ def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> Non
     ada, cy = with_account(town), town.servers[2].enters("cy")
     cy.types("/join den")
     town.settle()
-    ada.is_cut_off()
+    ada.is_detached()
     cy.types("/invite ada")
     [letter] = [each for each in town.letters if "invite" in each[2] and "errand" in each[2]]
     town.letters.remove(letter)
@@ -142,7 +142,7 @@ def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> Non
 def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
     ada, cy = with_account(town), town.servers[2].enters("cy")
     town.settle()
-    ada.is_cut_off()
+    ada.is_detached()
     back = town.servers[1].enters("ada", fingerprint=ADA, lobby=False)
     back.sees(), cy.sees()
     cy.types("/dm ada psst")  # of whose move that server has not heard
@@ -155,7 +155,7 @@ def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
     for number in range(MOVED + 1):
         ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
         elsewhere.went_to(ada.session.person, "s1")
-    assert len(elsewhere.told._moved) == MOVED
+    assert len(elsewhere.local._moved) == MOVED
 
 
 def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:
@@ -163,7 +163,7 @@ def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) ->
     town.settle()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
-    guest.is_cut_off()
+    guest.is_detached()
     bob.types("psst")
     town.settle()
     other = town.servers[2].enters()
@@ -202,7 +202,7 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.reader.traced = DeliveryReport(unreached=1)
-    places = town.servers[0].chat.places
+    places = town.servers[0].chat.detached
     go_back = places.go_back
 
     async def and_meanwhile(place: DetachedSession) -> None:
@@ -221,7 +221,7 @@ def test_a_guest_comes_back_by_their_key(town: Town) -> None:
     ada, bob = town.servers[0].enters("ada", fingerprint=ADA), town.servers[1].enters("bob")
     town.settle()
     ada.types("/ignore bob")
-    ada.is_cut_off()
+    ada.is_detached()
     bob.sees()
     back = comes_by(town, 1)
     assert back.nick == "ada"
@@ -301,10 +301,10 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     kept: list[DetachedSession] = []
-    town.servers[1].chat.places.awaits = kept.append
+    town.servers[1].chat.detached.awaits = kept.append
     bob.sees()
     for one in (ada, guest):
-        one.is_cut_off()
+        one.is_detached()
         assert finished(town.servers[0].chat.moving.send_away(one.session.person, "s1"))
     town.settle()
     bob.types("meanwhile")
@@ -321,7 +321,7 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
     other.types(f"/resume {token}")
     assert other.nick == "guest1"
     for place in kept:
-        end(town.servers[1].chat, place, town.servers[1].now)
+        expire(town.servers[1].chat, place, town.servers[1].now)
     town.settle()
     assert people(bob) == ["ada", "bob", "guest1"]
 
@@ -330,13 +330,13 @@ def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> Non
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
     kept: list[DetachedSession] = []
-    town.servers[1].chat.places.awaits = kept.append
-    ada.is_cut_off()
+    town.servers[1].chat.detached.awaits = kept.append
+    ada.is_detached()
     bob.sees()
     assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s1"))
     town.settle()
     [place] = kept
-    end(town.servers[1].chat, place, town.servers[1].now)
+    expire(town.servers[1].chat, place, town.servers[1].now)
     town.settle()
     assert bob.sees() == ["-- ada left"]
     assert people(bob) == ["bob"]
@@ -344,7 +344,7 @@ def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> Non
 
 def test_a_server_that_cannot_be_reached_takes_nobody(town: Town) -> None:
     ada = with_account(town)
-    ada.is_cut_off()
+    ada.is_detached()
     town.branches[1].cut_off = True
     assert not finished(town.servers[0].chat.moving.send_away(ada.session.person, "s1"))
     assert comes_by(town, 0).sees()[0] == "-- Welcome back, ada."
@@ -353,7 +353,7 @@ def test_a_server_that_cannot_be_reached_takes_nobody(town: Town) -> None:
 def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
-    ada.is_cut_off()
+    ada.is_detached()
     town.add()
     town.letters.clear()
     assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s3"))
@@ -367,9 +367,9 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(tow
 def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
-    ada.is_cut_off()
+    ada.is_detached()
     bob.types("meanwhile")
-    reader = Reader()
+    reader = Client()
     entered = finished(
         town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
     )
@@ -415,8 +415,8 @@ def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_le
 
 
 def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
-    bob, bot = town.servers[1].enters("bob"), Reader()
-    bot.comes_back = False
+    bob, bot = town.servers[1].enters("bob"), Client()
+    bot.resumable = False
     town.servers[0].enters("bot", reader=bot)
     town.settle()
     bob.sees()
@@ -436,7 +436,7 @@ def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> Non
     stops(town, clock)
     assert ada.sees()[-1] == f"-- {MOVED_AWAY.text}"
     assert cy.session.person.rooms
-    assert len(town.servers[2].chat.places) == 1
+    assert len(town.servers[2].chat.detached) == 1
     town.servers[2].chat.moving.closed = True
     server = town.servers[2]
     Shutdown(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
@@ -457,9 +457,9 @@ def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
 def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: Town) -> None:
     ada = with_account(town)
     kept: list[DetachedSession] = []
-    town.servers[0].chat.places.awaits = kept.append
+    town.servers[0].chat.detached.awaits = kept.append
     ada.reader.traced = DeliveryReport(owing=1e9)
-    place = town.servers[0].chat.places.take(ada.session.person)
+    place = town.servers[0].chat.detached.take(ada.session.person)
     assert place is not None
-    town.servers[0].chat.places.give_up(ada.session, place)
+    town.servers[0].chat.detached.give_up(ada.session, place)
     assert kept == [place]

@@ -14,7 +14,7 @@ from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 from tests.support.cluster.servers import Town
-from tests.support.people import Reader, Someone, finished
+from tests.support.people import Client, Someone, finished
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def town() -> Town:
 
 def both(town: Town) -> tuple[Someone, Someone]:
     here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", reader=Reader(sees_own=False))
+    ada, bob = here.enters("ada"), there.enters("bob", reader=Client(echoes_input=False))
     town.settle()
     town.join("attic", ada, bob)
     ada.sees(), bob.sees()
@@ -51,7 +51,7 @@ def test_what_one_said_oneself_elsewhere_is_not_unread(town: Town) -> None:
     assert counts(bob.session) == [("attic", 1, False)]
 
 
-class Screen(Reader):
+class Screen(Client):
     """A terminal, which shows a room again when somebody comes back to it."""
 
     def style(self, preferences: Preferences) -> TextStyle:
@@ -60,7 +60,7 @@ class Screen(Reader):
 
 def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(town: Town) -> None:
     here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", reader=Screen(sees_own=False))
+    ada, bob = here.enters("ada"), there.enters("bob", reader=Screen(echoes_input=False))
     town.settle()
     town.join("attic", ada, bob)
     bob.types("/set replay 2"), bob.types("/focus lobby")
@@ -106,7 +106,7 @@ def test_operators_are_told_the_address_of_who_is_elsewhere(town: Town) -> None:
 def test_who_is_cut_off_elsewhere_is_shown_as_such(town: Town) -> None:
     ada, bob = both(town)
     bob.types("/resume")
-    bob.is_cut_off()
+    bob.is_detached()
     town.settle()
     ada.types("/users")
     assert ada.sees()[-1] == "   bob (cut off)"
@@ -145,7 +145,7 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
     hears = town.branches[0].hears
     assert hears is not None
     number = there.chat.elsewhere._count
-    bob_is = next(iter(there.chat.elsewhere.told._sent.values()))
+    bob_is = next(iter(there.chat.elsewhere.local._sent.values()))
     said = {
         "n": number + 1,
         "weather": "fine",

@@ -53,11 +53,11 @@ def test_who_is_cut_off_elsewhere_and_kicked_does_not_come_back_to_their_place(
 ) -> None:
     op, bob, _ = everyone(town)
     bob.types("/resume")
-    assert bob.is_cut_off() is not None
+    assert bob.is_detached() is not None
     op.types("/server kick bob")
     town.settle()
     assert op.sees() == ["-- bob is disconnected.", "-- bob left"]
-    assert not len(town.servers[1].chat.places)
+    assert not len(town.servers[1].chat.detached)
 
 
 def test_an_operator_of_another_server_is_not_kicked_or_banned(town: Town) -> None:

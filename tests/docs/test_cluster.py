@@ -85,7 +85,7 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
         Node(reached(address, tmp_path, name), turn, called=called)
         for name, called in (("chat1", "chat1"), ("chat2", "chat2/1"))
     )
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     one.store.post("lobby", "1", said("hello"))
     one.settle()
@@ -98,11 +98,11 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
     assert not waited(other.store.claim("ada", "y"))
     waited(one.store.put("account", "ada", "1"))
     other.until(lambda: other.told == [("account", "ada", "1")])
-    one.store.tell_all("hello")
-    one.store.tell_one(other.store.name, "psst")
+    one.store.broadcast("hello")
+    one.store.send(other.store.name, "psst")
     other.until(lambda: len(other.said) == 2)
     assert {server for server, _ in other.said} == {one.store.name}
-    answer = waited(one.store.ask(other.store.name, "how many"))
+    answer = waited(one.store.request(other.store.name, "how many"))
     assert answer == f"how many, {one.store.name}? 1"
     assert waited(one.store.last_by("lobby", "ada")) == (
         number,
@@ -113,10 +113,10 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
     renewed: list[bool] = []
     one.store.renew(lambda: renewed.append(True))
     one.until(lambda: bool(renewed))
-    one.store.retain(["lobby"])
+    one.store.drop_rooms_but(["lobby"])
     one.settle()
     one.store.limit("lobby", 1)
-    one.store.forget("lobby")
+    one.store.drop_room("lobby")
     one.settle()
     for node in (one, other):
         waited(node.store.close())
@@ -129,10 +129,10 @@ def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
     )
     other.settle()  # by now NATS knows what it hears
     named, one.store.lease = one.store.lease, other.store.lease
-    one.store.tell_all("spoken as another")
-    one.store.tell_one(other.store.name, "spoken as another")
+    one.store.broadcast("spoken as another")
+    one.store.send(other.store.name, "spoken as another")
     one.store.lease = named
-    one.store.tell_one(other.store.name, "spoken as oneself")
+    one.store.send(other.store.name, "spoken as oneself")
     other.until(lambda: bool(other.said))
     assert other.said == [(one.store.name, "spoken as oneself")]
     for node in (one, other):

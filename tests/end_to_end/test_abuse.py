@@ -135,7 +135,7 @@ def test_half_a_line_is_not_said_for_who_is_cut_off(
         eve.greeted()
         waits_for_so_many(2, ada)
         eve.sends(b"half a li")
-        eve.is_cut_off()
+        eve.is_detached()
         waits_for_the_cut_off(1, ada)
         assert b"half" not in ada.data
 
@@ -146,7 +146,7 @@ def test_three_hundred_who_come_and_go_leave_so_many_places_behind(server: Serve
         for number in range(300):
             with Netcat(server.port(), (b"", b"SSH-2.0-x\r\n", b"hello\n")[number % 3]) as eve:
                 if number % 2:
-                    eve.is_cut_off()
+                    eve.is_detached()
         with Netcat(server.port(), b"the last one is here\n"):
             ada.hears(": the last one is here\r\n")
         waits_for_the_cut_off(PLACES_PER_ADDRESS, ada)
@@ -210,7 +210,7 @@ def test_random_bytes_harm_nobody(tmp_path: Path, way: str) -> None:
                         thrown.sends_no_more()
                         thrown.hears_the_end()
                     else:
-                        thrown.is_cut_off()
+                        thrown.is_detached()
             grown.append(resident(server))
         assert grown[-1] - grown[0] < GROWTH
         with Ssh(server.port(way), "ada") if way == "ssh" else Netcat(server.port(way)) as ada:

@@ -89,7 +89,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     store, keeper = store_in(tmp_path, turn)
     for number in range(retention.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
-    store.forget("attic")
+    store.drop_room("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
     turn.run_until(lambda: keeper.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
     assert kept(store, "attic") == [1]
@@ -110,10 +110,10 @@ class Full(Heard):
         super().__init__()
         self.refused: list[tuple[str, str]] = []
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """From here on everything is told."""
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         self.refused.append((message_id, why))
 
 
@@ -352,9 +352,9 @@ def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Pat
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
         store.post("attic", f"attic {number}", Said(1.0, "ada", "x"))
         if number % 10 == 5:
-            store.retain(["lobby", "attic"])
+            store.drop_rooms_but(["lobby", "attic"])
         if number == 17:
-            store.forget("attic")
+            store.drop_room("attic")
     turn.run_until(lambda: len(keeper.kept_in.get("attic", [])) == 30)
     assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
     assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
@@ -364,10 +364,10 @@ def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Pat
 class Stumbling(Heard):
     """A keeper with a bug."""
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         if message_id == "bad":
             raise ZeroDivisionError
-        super().kept(room, message_id, number, event)
+        super().stored(room, message_id, number, event)
 
 
 def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path) -> None:

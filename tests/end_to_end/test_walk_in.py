@@ -216,7 +216,7 @@ def test_the_line_is_wrapped_anew_in_a_window_of_another_size(server: Served) ->
 
 
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet])
-@pytest.mark.parametrize("is_lost", [Netcat.is_cut_off, Netcat.hang_up])
+@pytest.mark.parametrize("is_lost", [Netcat.is_detached, Netcat.hang_up])
 def test_a_guest_whose_connection_is_lost_comes_back_by_the_token(
     server: Served, walk_in: Callable[[int], Netcat], is_lost: Callable[[Netcat], None]
 ) -> None:

@@ -258,7 +258,7 @@ def test_who_is_banned_since_they_connected_is_told_nothing(command: bytes) -> N
     ann = Guest(hall)
     host = hall.building.host
     target = Target(Kind.NICK, "ann")
-    host.chat.welcome.bans.put(Ban(target, "ann", "root", host.now(), None, ""))
+    host.chat.access.bans.put(Ban(target, "ann", "root", host.now(), None, ""))
     ann.runs(command)
     assert ann.gets() == b""
     assert ann.errors == b"chatd: You are banned from this server for good.\n"

@@ -115,16 +115,16 @@ class Heard:
     def __init__(self) -> None:
         self.kept_in: dict[str, list[tuple[str, int, RoomEvent]]] = {}
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         self.kept_in.setdefault(room, []).append((message_id, number, event))
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """What it has put itself it is not told."""
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """From here on everything is told."""
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(f"{message_id} was not kept in {room}: {why}")
 
 
@@ -236,11 +236,11 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(room=rooms)
     def listen(self, room: str) -> None:
-        self.store.listen(room)
+        self.store.subscribe(room)
 
     @rule(room=rooms)
     def unlisten(self, room: str) -> None:
-        self.store.unlisten(room)
+        self.store.unsubscribe(room)
 
     @rule(nick=nicks, holder=holders)
     def claim(self, nick: str, holder: str) -> None:
@@ -270,7 +270,7 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(room=rooms)
     def forget(self, room: str) -> None:
-        self.store.forget(room)
+        self.store.drop_room(room)
         self.settle()
         self.gone(room)
 
@@ -280,7 +280,7 @@ class Keeping(RuleBasedStateMachine):
 
     @rule(keep=st.lists(rooms, unique=True))
     def retain(self, keep: list[str]) -> None:
-        self.store.retain([*keep, MARK])
+        self.store.drop_rooms_but([*keep, MARK])
         self.settle()
         for room in set(ROOMS) - set(keep):
             self.gone(room)
@@ -468,7 +468,7 @@ def test_memory_counts_what_it_has_forgotten_no_longer() -> None:
     store, text = filled(1)[0], "x" * (HISTORY_BYTES // 4)
     for number in range(2 * HISTORY_BYTES_IN_ALL // len(text)):
         store.post("passing", str(-number), Said(1.0, "ada", text))
-        store.forget("passing")
+        store.drop_room("passing")
     store.post("attic", "one", Said(1.0, "ada", text))
     assert kept_of(store, "lobby") == kept_of(store, "attic") == [1]
 

@@ -140,7 +140,7 @@ class Netcat(Caller):
         """Close this half of the connection."""
         self._socket.shutdown(socket.SHUT_WR)
 
-    def is_cut_off(self) -> None:
+    def is_detached(self) -> None:
         """Break the connection, without a goodbye: the server gets a reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stop_reading()
@@ -336,7 +336,7 @@ class Ssh(Caller):
         self.screen.resize(columns, rows)
         self._loop.call_soon_threadsafe(self._channel.change_terminal_size, columns, rows)
 
-    def is_cut_off(self) -> None:
+    def is_detached(self) -> None:
         """Break the connection, without a goodbye."""
         self._loop.call_soon_threadsafe(self._connection.abort)
 

@@ -32,4 +32,4 @@ class Holding(MemoryStore):
         held, self.held = self.held, []
         assert self._keeper is not None
         for room, message_id, _, _ in held:
-            self._keeper.not_kept(room, message_id, "the disk is full.")
+            self._keeper.failed(room, message_id, "the disk is full.")

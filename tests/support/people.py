@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Any
 
-from chatd.chat.actions.resume import drop
+from chatd.chat.actions.resume import connection_lost
 from chatd.chat.chat import Chat
 from chatd.chat.commands import receive
 from chatd.chat.entry.detached import DetachedSession
@@ -28,14 +28,14 @@ def finished(awaitable: Awaitable[object]) -> object:
     raise AssertionError("it waits for something")
 
 
-class Reader:
+class Client:
     """A connection that takes ``room`` bytes before it is full; None: any number."""
 
-    def __init__(self, *, sees_own: bool = True, room: int | None = None) -> None:
-        self.sees_own = sees_own
-        self.each_room = False
-        self.needs_all = False
-        self.comes_back = True
+    def __init__(self, *, echoes_input: bool = True, room: int | None = None) -> None:
+        self.echoes_input = echoes_input
+        self.copy_per_room = False
+        self.closes_on_gap = False
+        self.resumable = True
         self.room = room
         self.received = b""
         self.kept = b""
@@ -76,22 +76,22 @@ class Reader:
 
     def style(self, preferences: Preferences) -> TextStyle:
         return TextStyle(
-            theme="plain" if self.sees_own else preferences.theme,
-            bell="off" if self.sees_own else preferences.bell,
+            theme="plain" if self.echoes_input else preferences.theme,
+            bell="off" if self.echoes_input else preferences.bell,
             joins=preferences.joins,
         )
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         return self.traced
 
     def refocused(self) -> None:
         """There is no prompt."""
 
     @property
-    def is_told(self) -> bool:
-        return self.sees_own
+    def shows_pending(self) -> bool:
+        return self.echoes_input
 
-    def shows_waiting(self) -> None:
+    def pending_changed(self) -> None:
         """What waits is not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
@@ -108,7 +108,7 @@ class Reader:
 class Someone:
     """Somebody in a chat: what they type, and what they are shown."""
 
-    def __init__(self, server: "Server", session: Session, reader: Reader) -> None:
+    def __init__(self, server: "Server", session: Session, reader: Client) -> None:
         self.server = server
         self.session = session
         self.reader = reader
@@ -144,9 +144,9 @@ class Someone:
         self.reader.room = room
         self.session.resume()
 
-    def is_cut_off(self) -> DetachedSession | None:
+    def is_detached(self) -> DetachedSession | None:
         """The connection is lost; return the place that is kept."""
-        return drop(self.server.chat, self.session, self.server.now)
+        return connection_lost(self.server.chat, self.session, self.server.now)
 
     def goes(self, reason: str = "") -> None:
         """The connection ends."""
@@ -194,13 +194,13 @@ class Server:
         nick: str = "",
         *,
         lobby: bool = True,
-        reader: Reader | None = None,
+        reader: Client | None = None,
         operator: bool = False,
         fingerprint: str | None = None,
         address: str = "192.0.2.1",
     ) -> Someone:
         """Let somebody in, into the lobby unless told otherwise."""
-        reader = reader or Reader()
+        reader = reader or Client()
         visitor = Visitor(nick, address, fingerprint, operator)
         entered = finished(self.chat.enter(visitor, reader, self.now))
         assert isinstance(entered, tuple)

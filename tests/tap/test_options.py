@@ -250,7 +250,7 @@ def test_who_alone_may_come_in_is_in_a_file(tmp_path: Path) -> None:
     assert parsed("--allow", str(path))["allow"]().accounts == {"ada"}
     server, reactor = served("--allow", str(path), store=MemoryStore())
     server.startService()
-    welcome = doors(reactor)[0].host.chat.welcome
+    welcome = doors(reactor)[0].host.chat.access
     with pytest.raises(Refused, match="for invited people only"):
         welcome.check(Identity("bob"), 0.0)
     welcome.check(Identity("bob", "ada"), 0.0)
@@ -610,7 +610,7 @@ def test_the_checkers_that_are_named_are_asked(words: tuple[str, ...], checks: b
     server, reactor = served(*words, store=MemoryStore())
     server.startService()
     [door] = doors(reactor)
-    assert (door.host.chat.logins._checker is not None) is checks
+    assert (door.host.chat.authentication._checker is not None) is checks
 
 
 # The server ---------------------------------------------------------------------------------------

@@ -250,7 +250,7 @@ def test_the_zone_of_what_was_said_before_makes_no_other_style_of_what_is_said_n
     there = TextStyle(recalled_timezone="Asia/Tokyo")
     assert there == TextStyle()
     assert hash(there) == hash(TextStyle())
-    assert there.aside.recalled_timezone == "Asia/Tokyo"
+    assert there.unfocused.recalled_timezone == "Asia/Tokyo"
 
 
 def test_whether_a_mention_looks_otherwise_depends_on_theme_and_bell() -> None:
@@ -261,9 +261,9 @@ def test_whether_a_mention_looks_otherwise_depends_on_theme_and_bell() -> None:
 
 def test_a_room_without_the_focus_is_named() -> None:
     style = TextStyle()
-    assert style.aside.render(entry(Said(0, "ada", "hi"), "attic")) == b"[attic] ada: hi\r\n"
-    assert style.aside.aside == style.aside
-    assert style.aside != style
+    assert style.unfocused.render(entry(Said(0, "ada", "hi"), "attic")) == b"[attic] ada: hi\r\n"
+    assert style.unfocused.unfocused == style.unfocused
+    assert style.unfocused != style
 
 
 def test_who_does_not_want_to_see_joins_sees_none_but_everything_else() -> None:
@@ -326,7 +326,7 @@ def test_midnight_is_that_of_ones_own_zone() -> None:
 
 
 def test_history_names_its_room_once_also_in_a_room_without_the_focus() -> None:
-    style = TextStyle(timestamps="HH:MM").aside
+    style = TextStyle(timestamps="HH:MM").unfocused
     assert shown(style.render_personal(recalled(LATE))) == [
         "-- lobby, the last one:",
         "   23:59 ada: hi",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chatd.chat.actions.removal import put_out
+from chatd.chat.actions.removal import kick
 from chatd.chat.actions.room_settings import a, target_in
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
@@ -62,7 +62,7 @@ def find(chat: Chat, text: str) -> tuple[Target | Person, str]:
     return chat.find_person(text), text
 
 
-def covered(chat: Chat, target: Target) -> list[Person]:
+def matching(chat: Chat, target: Target) -> list[Person]:
     """Everybody here whom a target covers."""
     return [person for person in chat.people.everyone() if target.covers(person.known)]
 
@@ -111,7 +111,7 @@ def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
     """What was written may cover nobody who may not be banned, here or (an account) elsewhere."""
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
-        role = room.keepers.get(account, Role.MEMBER)
+        role = room.roles.get(account, Role.MEMBER)
         if account == act.person.account:
             raise Refused("yourself", "You cannot do that to yourself.")
         if role is Role.OWNER:
@@ -151,7 +151,7 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     for other in out:
         if target.kind is Kind.NICK:
             room.holds_by_nick(other)
-        put_out(act.chat, other, room, act.person, made.reason, act.now, made)
+        kick(act.chat, other, room, act.person, made.reason, act.now, made)
     if isinstance(found, Person) and target.kind is Kind.NICK:
         room.holds_by_nick(found)
     return made
@@ -161,9 +161,9 @@ def _forget(act: ModeratorAct, target: Target) -> None:
     """Who is banned looks after the room no more, and is invited no more."""
     account = _account_of(act.chat, target)
     if account is not None:
-        act.room.keepers.pop(account, None)
-        act.room.guests.pop(account, None)
-        act.chat.lasting.changed(act.room)
+        act.room.roles.pop(account, None)
+        act.room.invited_accounts.pop(account, None)
+        act.chat.persistent.changed(act.room)
 
 
 def _check_act(act: ModeratorAct) -> None:

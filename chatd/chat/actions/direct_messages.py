@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def whisper(
-    chat: Chat, session: Session, nick: str, text: str, now: float
-) -> Awaitable[None] | None:
+def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:
     """Say something to one person alone; for who has an account it waits until they are here.
 
     What this returns, if anything, is to be waited for: the server of who is elsewhere is asked.
@@ -26,20 +24,20 @@ def whisper(
     """
     person, other = session.person, _addressee(chat, nick)
     if isinstance(other, Account):
-        told = leave_word(chat, person, other, text, now)
+        told = leave_for_later(chat, person, other, text, now)
         _echo(session, other.name.shown, text, now)
         session.deliver(Notice(told))
         return None
     person.last_active = now
     if other.server:
-        return _whisper_elsewhere(chat, session, other, text, now)
+        return _send_elsewhere(chat, session, other, text, now)
     receive(chat, person, other, text, now)
     _echo(session, other.nick, text, now)
     _tell_away(session, other)
     return None
 
 
-async def _whisper_elsewhere(
+async def _send_elsewhere(
     chat: Chat, session: Session, other: Person, text: str, now: float
 ) -> None:
     answer = await chat.elsewhere.asking.ask(other, session.person, Errand.WHISPER, now, text)
@@ -72,20 +70,20 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    waits = chat.places.leave_word(other, message)  # beside a program of theirs, too
+    waits = chat.detached.leave_word(other, message)  # beside a program of theirs, too
     if not (reached or waits):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
-    other.told_by = person
+    other.last_correspondent = person
 
 
-def leave_word(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
+def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
     """Let what somebody says to the owner of an account wait; return what they are told of that.
 
     :raises Refused: ``not-reading``.
     """
     owner = chat.entrance.owner_here(account)  # who has lost their connection
     if owner is None or person.name.key not in owner.ignored:
-        chat.mail.leave(account, person.nick, text, now)
+        chat.offline.leave(account, person.nick, text, now)
     return f"{account.name} is not here now, and will be shown it then."
 
 
@@ -98,4 +96,4 @@ def _addressee(chat: Chat, nick: str) -> Person | Account:
     owner = chat.entrance.owner_here(account)
     if owner is not None and owner.sessions:
         return owner
-    return chat.elsewhere.heard.owner(account.name.key) or account
+    return chat.elsewhere.remote.owner(account.name.key) or account

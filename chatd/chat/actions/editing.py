@@ -6,7 +6,7 @@ one's account: a nick alone proves nothing, for another guest may carry it by no
 
 from __future__ import annotations
 
-from chatd.chat.actions.messages import too_loud
+from chatd.chat.actions.messages import refuse_shouting
 from chatd.chat.chat import Chat
 from chatd.chat.events import Deleted, Edited, Entry, Refused, Role
 from chatd.chat.limits import EDIT_SECONDS
@@ -27,7 +27,7 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
     spoken = await _own(chat, person, room, now)
     member = room.check_speech(person, now)
     if room.is_too_loud(text):
-        too_loud(chat, person, member, room, now)
+        refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
     chat.post(room, Edited(now, person.nick, spoken.number, text), person)
@@ -70,11 +70,11 @@ async def _own(chat: Chat, person: Person, room: Room, now: float) -> LastMessag
     """What somebody said last in a room, if they may still change it."""
     spoken = room.check_membership(person).spoken
     if spoken is None and person.account is not None:
-        entry = await chat.archive.last_by(room, person.name.key, person.account)
+        entry = await chat.history.last_by(room, person.name.key, person.account)
         if entry is not None:
             spoken = LastMessage(entry.event.time, entry.number)
     if spoken is not None and not spoken.number:
-        await chat.archive.last(room, 0)  # who looks waits until what was posted is kept
+        await chat.history.last(room, 0)  # who looks waits until what was posted is kept
     if spoken is None or spoken.gone or not spoken.number or now - spoken.time > EDIT_SECONDS:
         minutes = EDIT_SECONDS // 60
         raise Refused("nothing-said", f"You said nothing in {room} in the last {minutes} minutes.")
@@ -86,11 +86,11 @@ async def _named(chat: Chat, room: Room, whose: str) -> Entry:
     if whose.startswith("#"):
         digits = whose[1:]
         known = digits.isascii() and digits.isdigit() and len(digits) < 19
-        entry = await chat.archive.find(room, int(digits)) if known else None
+        entry = await chat.history.find(room, int(digits)) if known else None
         if entry is None:
             raise Refused("no-such-message", f"There is no message {cut(whose, 40)} in {room}.")
         return entry
-    entry = await chat.archive.last_by(room, fold(whose))
+    entry = await chat.history.last_by(room, fold(whose))
     if entry is None:
         raise Refused("no-such-message", f"There is no message of {cut(whose, 40)} in {room}.")
     return entry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.actions.removal import put_out
+from chatd.chat.actions.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
 from chatd.chat.model.bans import Identity
@@ -19,10 +19,10 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     :raises LentAway: when the server where the owner is runs the connection.
     """
     check_stranger(session.person)
-    account = await chat.logins.prove(nick, password, session.address, now, session.person)
+    account = await chat.authentication.prove(nick, password, session.address, now, session.person)
     owner = account.name.key
     known = Identity(owner, owner, session.fingerprint, session.address)
-    chat.welcome.check(known, now, operator=session.operator)
+    chat.access.check(known, now, operator=session.operator)
     if session in session.person.sessions:  # not gone meanwhile
         check_stranger(session.person)
         await _go_on(chat, session, account, now)
@@ -64,15 +64,15 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
         for each in guest.sessions:
             each.preferences = chat.profiles.preferences(account.name.key)
             each.restyle()
-    chat.mail.deliver(account.name.key, session)
+    chat.offline.deliver(account.name.key, session)
 
 
 async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None:
     """Let a connection be one more of an owner who is here, or the one that they lost."""
-    place = chat.places.recover(owner) if session.listens else None
+    place = chat.detached.recover(owner) if session.listens else None
     chat.become(session, owner, now, listens=place is None)
     if place is not None:
-        await chat.places.resume(session, place)
+        await chat.detached.resume(session, place)
 
 
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
@@ -80,13 +80,13 @@ def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
     for room in tuple(person.rooms.values()):
         ban = room.ban_of(person, now)
         if ban is not None:
-            put_out(chat, person, room, None, ban.reason, now, ban)
+            kick(chat, person, room, None, ban.reason, now, ban)
 
 
 def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> None:
     """What an owner is in rooms that last, they are in those where they were a guest as well."""
     for room in person.rooms.values():
-        role = room.keepers.get(account.name.key, Role.MEMBER)
+        role = room.roles.get(account.name.key, Role.MEMBER)
         member = room.members[person]
         if role is not Role.MEMBER and member.role is not role:
             chat.give_role(person, room, role, None, now)
@@ -102,15 +102,15 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
     chat.entrance.check_register(person)
     kept = ""
     if password:
-        kept = await chat.logins.hash(password, person.nick, session.address, now)
+        kept = await chat.authentication.hash(password, person.nick, session.address, now)
     elif session.fingerprint is None:
         raise Refused(
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
-    chat.logins.came(account.name.key, session.address)
+    chat.authentication.came(account.name.key, session.address)
     chat.elsewhere.touched(None, person)
     for room in person.rooms.values():  # a guest may moderate one that lasts
         if room.members[person].role is Role.MODERATOR:
-            chat.lasting.give_role(room, person, Role.MODERATOR)
+            chat.persistent.give_role(room, person, Role.MODERATOR)
     return account

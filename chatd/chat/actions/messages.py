@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.actions.removal import put_out
+from chatd.chat.actions.removal import kick
 from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Acted, Refused, Role, Said
 from chatd.chat.model.people import Person
@@ -35,14 +35,14 @@ def say(
     person = session.person
     member = room.check_speech(person, now)
     if room.is_too_loud(text):
-        too_loud(chat, person, member, room, now)
+        refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
     event = (Acted if act else Said)(now, person.nick, text)
     chat.posting.post(room, event, person, session, acknowledge=acknowledge)
 
 
-def say_from_outside(
+def post_without_joining(
     chat: Chat, session: Session, room: Room, text: str, now: float, acknowledge: Acknowledge
 ) -> None:
     """Say something into a room without being in it, as a script does.
@@ -72,17 +72,17 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
     person.last_active = now
     for room in person.rooms.values():
         room.members[person].last_said = now
-    own = (session,) if session.reader.sees_own else ()
+    own = (session,) if session.client.echoes_input else ()
     said = Said(now, person.nick, text)
     chat.posting.announce(person, lambda room: said, but=own, session=session)
     return len(heard) - 1
 
 
-def too_loud(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:
+def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:
     """Somebody shouted where that is not liked: they are kicked, or refused (``shouting``)."""
     kicks = room.settings.shouting == "kick" and room.role_of(person) is Role.MEMBER
     if member.warned and kicks:
-        put_out(chat, person, room, None, "shouting", now)
+        kick(chat, person, room, None, "shouting", now)
         return
     member.warned = True
     raise _shouting(room, "; the next time you are kicked" if kicks else "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.actions import removal
-from chatd.chat.actions.banning import covered, find, targets_of
+from chatd.chat.actions.banning import find, matching, targets_of
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
@@ -53,7 +53,7 @@ def _target_of(chat: Chat, named: Person) -> Target:
     """What covers somebody, and no operator who is here."""
     *surer, last = targets_of(named)
     return next(
-        (target for target in surer if not any(other.operator for other in covered(chat, target))),
+        (target for target in surer if not any(other.operator for other in matching(chat, target))),
         last,
     )
 
@@ -74,12 +74,12 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     else:
         target = found
         if target.kind is not Kind.ADDRESS:
-            for other in covered(chat, target):
+            for other in matching(chat, target):
                 _check_other(person, other)
     seconds, reason = split_duration(words)
     until = now + seconds if seconds is not None else None
     made = Ban(target, label, person.nick, now, until, cut(reason, REASON_LENGTH))
-    bans = chat.welcome.bans
+    bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
             "too-many", f"This server has {bans.most} bans; /server unban somebody first."
@@ -88,8 +88,8 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     known = str(target) if made.is_named else ""
     whom = f"{label} {term(now, until)}"
     chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
-    elsewhere = sum(other.server != "" for other in covered(chat, target) if not other.operator)
-    return made, removal.hold_out(chat, made, now) + elsewhere
+    elsewhere = sum(other.server != "" for other in matching(chat, target) if not other.operator)
+    return made, removal.enforce_server_ban(chat, made, now) + elsewhere
 
 
 def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
@@ -97,7 +97,7 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
 
     :raises Refused: ``bad-target`` or ``no-change``.
     """
-    bans = chat.welcome.bans
+    bans = chat.access.bans
     bans.expire(now)
     ended = bans.named(text)
     if not ended:
@@ -124,9 +124,9 @@ def statistics(chat: Chat, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     return [
         f"people {len(people)}, {own} of them with an account",
-        f"connections {connections}{' on this server' * chat.elsewhere.is_shared}",
+        f"connections {connections}{' on this server' * chat.elsewhere.is_clustered}",
         f"rooms {len(chat.rooms)}, {lasting} of them lasting",
-        f"bans {len(chat.welcome.bans)}",
+        f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
     ]
 

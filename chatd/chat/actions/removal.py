@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.actions.resume import end
+from chatd.chat.actions.resume import expire
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Identity
 from chatd.chat.model.people import Person
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def put_out(
+def kick(
     chat: Chat,
     person: Person,
     room: Room,
@@ -31,7 +31,7 @@ def put_out(
         return
     chat.take_out(person, room)
     if room.uninvite(person):
-        chat.lasting.changed(room)
+        chat.persistent.changed(room)
     whose, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
     chat.post(room, Kicked(now, person.nick, whose, why, *term), by or person)
     chat.tell(person, PutOut(now, room.name.shown, whose, why, *term))
@@ -41,11 +41,11 @@ def put_out(
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
     chat.elsewhere.asking.send_all(by, Errand.CLOSE, room.name.key, why, now)
-    chat.lasting.end(room)
-    clear(chat, room, by, why, now)
+    chat.persistent.end(room)
+    empty_room(chat, room, by, why, now)
 
 
-def clear(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
+def empty_room(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room that is closed; those elsewhere their own servers tell of it."""
     for person in tuple(room.members):
         chat.take_out(person, room)
@@ -59,15 +59,15 @@ def disconnect(chat: Chat, person: Person, told: PutOut) -> None:
     sessions = tuple(person.sessions)
     for session in sessions:
         chat.leave(session, told.reason, told.time)
-    place = chat.places.get(person)
+    place = chat.detached.get(person)
     if place is not None:
-        end(chat, place, told.time)
+        expire(chat, place, told.time)
     for session in sessions:
         session.deliver(told)
-        session.reader.close()
+        session.client.close()
 
 
-def hold_out(chat: Chat, ban: Ban, now: float) -> int:
+def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
     """Disconnect whom a ban from the server covers here; return how many.
 
     Operators may stay, although an address is theirs as well.
@@ -86,5 +86,5 @@ def hold_out(chat: Chat, ban: Ban, now: float) -> int:
     for session in screens:  # of people whose other connection is from somewhere else
         chat.leave(session, ban.reason, now)
         session.deliver(told)
-        session.reader.close()
+        session.client.close()
     return len(out) + len(screens)

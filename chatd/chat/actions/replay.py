@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.chat import Chat
-from chatd.chat.delivery.history import that_fit
+from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Entry, Recalled, TopicSet
 from chatd.chat.model import unread as tally
 from chatd.chat.model.room import Room
@@ -15,7 +15,7 @@ def _is_said(entry: Entry) -> bool:
     return not isinstance(entry.event, TopicSet)
 
 
-async def show(chat: Chat, session: Session, room: Room) -> None:
+async def on_join(chat: Chat, session: Session, room: Room) -> None:
     """Show as much as somebody has set (``/set replay``) of what was said before they came.
 
     Whose account knows how far they had read is shown what came after it, and how much that is.
@@ -24,24 +24,24 @@ async def show(chat: Chat, session: Session, room: Room) -> None:
     member = room.members.get(session.person)
     if not count or member is None:
         return
-    entries = list(await chat.archive.last(room, count))
+    entries = list(await chat.history.last(room, count))
     if member.since is not None:  # what happened later is shown as it happens
         entries = [entry for entry in entries if entry.number <= member.since]
     read = chat.profiles.read(session.person, room)
     earlier = 0
     if read is not None:
         if len(entries) == count:
-            earlier = await chat.archive.count(room, read, entries[0].number)
+            earlier = await chat.history.count(room, read, entries[0].number)
         entries = [entry for entry in entries if entry.number > read]
     entries = [each for each in entries if session.wants(each) and _is_said(each)]
     if entries and room.members.get(session.person) is member:
-        fitting = that_fit(entries)
+        fitting = newest_that_fit(entries)
         earlier += len(entries) - len(fitting)
         new = read is not None
         session.deliver(Recalled(room.name.shown, fitting, new, earlier * new, greets=True))
 
 
-async def again(chat: Chat, session: Session, room: Room | None) -> None:
+async def on_return(chat: Chat, session: Session, room: Room | None) -> None:
     """Show who has come back to a room of theirs what was said there meanwhile, once more.
 
     It stood among what was said elsewhere.
@@ -52,8 +52,10 @@ async def again(chat: Chat, session: Session, room: Room | None) -> None:
     count = min(unread, session.preferences.replay)
     if count <= 0:
         return
-    entries = await chat.archive.last(room, count)
-    fitting = that_fit([each for each in entries if each.number > read and session.wants(each)])
+    entries = await chat.history.last(room, count)
+    fitting = newest_that_fit(
+        [each for each in entries if each.number > read and session.wants(each)]
+    )
     if fitting and session.focus is room:
         earlier = max(0, unread - sum(each.number >= fitting[0].number for each in entries))
         session.deliver(

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
 
-def drop(chat: Chat, session: Session, now: float) -> DetachedSession | None:
+def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession | None:
     """A connection is lost: who can prove that it was theirs keeps their place, and returns it.
 
     Whoever else had it leaves.  It is for who calls this to `end` the place in time.
     """
-    person, places = session.person, chat.places
+    person, places = session.person, chat.detached
     if session not in person.sessions:
         return None
     others = any(other.listens for other in person.sessions if other is not session)
@@ -30,39 +30,39 @@ def drop(chat: Chat, session: Session, now: float) -> DetachedSession | None:
         chat.leave(session, "", now)
         return None
     gives_way = places.keep(session)
-    session.part()
+    session.detach()
     chat.elsewhere.touched(None, person)
     for place in gives_way:
-        end(chat, place, now)
+        expire(chat, place, now)
     return places.get(person)
 
 
-def end(chat: Chat, place: DetachedSession, now: float) -> None:
+def expire(chat: Chat, place: DetachedSession, now: float) -> None:
     """Nobody has come back: who had this place leaves, unless it is taken again."""
     person = place.person
-    if chat.places.get(person) is place:
-        chat.places.end(person)
+    if chat.detached.get(person) is place:
+        chat.detached.end(person)
         chat.profiles.has_read(person, place.read)
         if not person.sessions:
             chat.depart(person, "", now)
 
 
-async def take_back(chat: Chat, session: Session, token: str, now: float) -> None:
+async def resume(chat: Chat, session: Session, token: str, now: float) -> None:
     """Let a connection have the place that a token proves, whether its own is lost or not.
 
     :raises Refused: ``no-place`` or ``no-change``.
     """
-    if chat.places.holder(token) is None:
+    if chat.detached.holder(token) is None:
         await chat.entrance.fetch(Proof(token=token))
-    person = chat.places.holder(token)
+    person = chat.detached.holder(token)
     if person is None:
         raise Refused("no-place", "There is no place with that token any more.")
     if person is session.person:
         raise Refused("no-change", "That is your own place, and you are in it.")
-    place = chat.places.take(person) or DetachedSession(person, {})
+    place = chat.detached.take(person) or DetachedSession(person, {})
     for old in tuple(person.sessions):
         old.deliver(Notice("Another connection has taken your place."))
-        old.part()
-        old.reader.close()
+        old.detach()
+        old.client.close()
     chat.become(session, person, now, listens=False)
-    await chat.places.resume(session, place)
+    await chat.detached.resume(session, place)

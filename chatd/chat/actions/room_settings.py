@@ -6,7 +6,7 @@ and mutes are in `chatd.chat.actions.banning`.
 
 from __future__ import annotations
 
-from chatd.chat.actions.removal import put_out
+from chatd.chat.actions import removal
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import read_limit
 from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
@@ -28,7 +28,7 @@ def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: fl
     """
     other = target_in(chat, person, room, nick, Role.MODERATOR)
     chat.audit.note(now, person, "kick", other.nick, room=room, reason=reason)
-    put_out(chat, other, room, person, cut(reason, REASON_LENGTH), now)
+    removal.kick(chat, other, room, person, cut(reason, REASON_LENGTH), now)
 
 
 def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
@@ -42,7 +42,7 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
         raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
     if member.role is role:
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
-    chat.lasting.give_role(room, other, role)
+    chat.persistent.give_role(room, other, role)
     command = "op" if role is Role.MODERATOR else "deop"
     chat.audit.note(now, person, command, other.nick, room=room)
     chat.give_role(other, room, role, person, now)
@@ -86,7 +86,7 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         raise Refused("no-change", f"{other.nick} is in {room} already.")
     if room.is_guarded:
         room.invite(other)
-        chat.lasting.changed(room)
+        chat.persistent.changed(room)
         chat.audit.note(now, person, "invite", other.nick, room=room)
         chat.elsewhere.touched(room)
     if other.server:
@@ -105,7 +105,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
     room.check_membership(person)
     room.check_role(person, Role.MODERATOR)
     account = fold(nick)
-    if room.guests.pop(account, room) is None:
+    if room.invited_accounts.pop(account, room) is None:
         shown = cut(nick, NICK_LENGTH)
         here = chat.people.find(nick)
         if here is not None:  # who was invited as a guest first
@@ -115,7 +115,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
         shown = other.nick
         if not room.uninvite(other):
             raise Refused("no-change", f"{shown} is not invited into {room}.")
-    chat.lasting.changed(room)
+    chat.persistent.changed(room)
     chat.elsewhere.touched(room)
     chat.audit.note(now, person, "uninvite", shown, room=room)
     return shown
@@ -130,7 +130,7 @@ def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> 
     room.check_role(person, Role.MODERATOR)
     room.check_not_muted(person, now)
     room.settings.topic = cut(text, TOPIC_LENGTH)
-    chat.lasting.changed(room)
+    chat.persistent.changed(room)
     chat.audit.note(now, person, "topic", room.settings.topic, room=room)
     chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
@@ -157,7 +157,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         settings.shouting = value
     elif name == "history":
         settings.history = read_limit(value)
-        chat.archive.limit(room)
+        chat.history.limit(room)
     elif name == "lasting":
         _set_lasting(chat, person, room, on_or_off(value))
     elif name == "key":
@@ -166,7 +166,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         raise Refused(
             "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
         )
-    chat.lasting.changed(room)
+    chat.persistent.changed(room)
     shown = setting(room, name)
     chat.audit.note(now, person, "room", f"{name} {shown}", room=room)
     chat.post(room, RoomSet(now, person.nick, name, shown), person)
@@ -178,12 +178,12 @@ def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
     if lasting == room.settings.lasting:
         raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
     if not lasting:
-        chat.lasting.end(room)
+        chat.persistent.end(room)
         return
-    chat.lasting.begin(room, person)
+    chat.persistent.begin(room, person)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
-            chat.lasting.give_role(room, other, member.role)
+            chat.persistent.give_role(room, other, member.role)
 
 
 def setting(room: Room, name: str) -> str:

@@ -28,10 +28,10 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
     is_open, people = f"open for {duration(now - since)}", _counted(len(everyone), "person")
     seen = sum(chat.may_see(session.person, room) for room in chat.rooms.values())
     waiting = _waiting(session.person)
-    if not chat.elsewhere.is_shared:
+    if not chat.elsewhere.is_clustered:
         return [is_open, people, _counted(seen, "room"), *waiting]
     return [
-        f"this is {_called(chat.elsewhere.called)}, {is_open}",
+        f"this is {_called(chat.elsewhere.display_name)}, {is_open}",
         f"{people} in all, {len(chat.people.here())} of them on this server",
         _counted(seen, "room"),
         *_others(chat, now),
@@ -58,9 +58,9 @@ def _cluster(chat: Chat, now: float) -> list[str]:
     """Whether the cluster answers, and how many machines it is."""
     ago = duration(now - chat.elsewhere.renewed_at)
     rows = [f"the cluster answered {ago} ago"]
-    if chat.waiting.away:
+    if chat.unacknowledged.away:
         rows = [f"the cluster does not answer; it did {ago} ago"]
-    there, gone = chat.elsewhere.copies
+    there, gone = chat.elsewhere.replicas
     if there:
         out = f", {gone} of them out of reach" * bool(gone)
         rows.append(f"what is said is kept on {_counted(there, 'machine')}{out}")
@@ -69,7 +69,7 @@ def _cluster(chat: Chat, now: float) -> list[str]:
 
 def _waiting(person: Person) -> list[str]:
     """In which rooms something waits that somebody said."""
-    waits = [session.waits for session in person.sessions if session.waits is not None]
+    waits = [session.pending for session in person.sessions if session.pending is not None]
     rooms = Counter(room for each in waits for _, rooms in each.lines.values() for room in rooms)
     return [
         f"{_counted(count, 'line')} of yours wait{'s' * (count == 1)} in {room}"

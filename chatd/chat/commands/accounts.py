@@ -63,7 +63,7 @@ async def _login(call: Call) -> None:
     check_stranger(call.person)
     now = call.now
     if not password:
-        name = await call.chat.logins.check(nick, call.session.address, now)
+        name = await call.chat.authentication.check(nick, call.session.address, now)
         password, now = await call.ask(f"Password of {name}", secret=True)
     account = await log_in(call.chat, call.session, nick, password, now)
     told = f"You are logged in as {account.name}"
@@ -84,7 +84,9 @@ async def _password(call: Call) -> None:
     password, now = call.words, call.now
     if not password:
         password, now = await _ask_new(call)
-    kept = await call.chat.logins.hash(password, account.name.key, call.session.address, now)
+    kept = await call.chat.authentication.hash(
+        password, account.name.key, call.session.address, now
+    )
     await call.chat.accounts.set_password(_account(call), kept)
     call.answer(f"That is the password of {account.name} now.")
 

@@ -67,7 +67,7 @@ class Call:
 
         :raises Refused: ``cancelled``.
         """
-        line, now = await self.session.reader.ask(question, secret=secret)
+        line, now = await self.session.client.ask(question, secret=secret)
         if not line.strip():
             raise Refused("cancelled", "You said nothing, so nothing has changed.")
         return line, now

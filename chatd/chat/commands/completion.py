@@ -125,11 +125,13 @@ def _nicks(chat: Chat, session: Session, word: str) -> list[str]:
         )
 
     here = _last_speakers(room, fits) if room is not None else []
-    told_by = [person.told_by] if person.told_by is not None else []
+    last_correspondent = (
+        [person.last_correspondent] if person.last_correspondent is not None else []
+    )
     rooms = (other for other in person.rooms.values() if other is not room)
     elsewhere = chain.from_iterable(reversed(other.members) for other in rooms)
     everyone = chain(elsewhere, reversed(chat.people.everyone()))
-    others = filter(fits, chain(told_by, islice(everyone, COMPLETED_FROM)))
+    others = filter(fits, chain(last_correspondent, islice(everyone, COMPLETED_FROM)))
     return [other.nick for other in chain(here, others)]
 
 

@@ -36,7 +36,7 @@ def welcome(room: Room, person: Person) -> str:
 
 def way_back(chat: Chat, person: Person) -> str:
     """How somebody who has neither key nor login takes their place back; empty for others."""
-    token = chat.places.token(person)
+    token = chat.detached.token(person)
     if token is None:
         return ""
     return f"If you are cut off: /resume {token} takes you back within {WHILE}."
@@ -65,7 +65,7 @@ def roster(room: Room, now: float) -> list[str]:
             marks.append("muted")
         if person.away is not None:
             marks.append(f"away: {person.away}" if person.away else "away")
-        if person.is_cut_off:
+        if person.is_detached:
             marks.append("cut off")
         rows.append(f"{person.nick} ({', '.join(marks)})" if marks else person.nick)
     if len(room.members) > LISTED:

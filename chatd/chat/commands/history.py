@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.chat import Chat
 from chatd.chat.commands.command import Call, Command, Takes, need
-from chatd.chat.delivery.history import that_fit
+from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.model.people import Person
@@ -25,10 +25,10 @@ async def _history(call: Call) -> None:
             room = word
     where = call.room(room)
     where.check_membership(call.person)
-    last = await call.chat.archive.last(where, count * page + 1)
+    last = await call.chat.history.last(where, count * page + 1)
     end = max(0, len(last) - count * (page - 1))
     shown, more = last[max(0, end - count) : end], end > count
-    fitting = that_fit([entry for entry in shown if call.session.wants(entry)])
+    fitting = newest_that_fit([entry for entry in shown if call.session.wants(entry)])
     if fitting:
         recalled = Recalled(where.name.shown, fitting, page=page, more=more, numbered=numbered)
         call.session.deliver(recalled)
@@ -48,8 +48,8 @@ async def _search(call: Call) -> None:
         if call.person not in where.members:
             where.check_entry(call.person, call.now)
         rooms = [where]
-    entries, more = await call.chat.archive.search(rooms, query.search, query.page)
-    wanted = that_fit([entry for entry in entries if call.session.wants(entry)])
+    entries, more = await call.chat.history.search(rooms, query.search, query.page)
+    wanted = newest_that_fit([entry for entry in entries if call.session.wants(entry)])
     if wanted or more:
         call.session.deliver(Found(wanted, query.page, more))
     else:

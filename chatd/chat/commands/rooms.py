@@ -24,9 +24,9 @@ def _join(call: Call) -> Awaitable[None]:
     joined = call.chat.join(call.session, room, call.now, " ".join(key.split()))
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
-        return replay.again(call.chat, call.session, joined)
+        return replay.on_return(call.chat, call.session, joined)
     call.answer(in_room(joined, call.person, opened=opened))
-    return replay.show(call.chat, call.session, joined)
+    return replay.on_join(call.chat, call.session, joined)
 
 
 def _leave(call: Call) -> Awaitable[None]:
@@ -38,7 +38,7 @@ def _leave(call: Call) -> Awaitable[None]:
         call.answer(f"You left {room}; {focus} has the focus now.")
     else:
         call.answer(f"You left {room} and are in no room now; /join ROOM takes you into one.")
-    return replay.again(call.chat, call.session, focus)
+    return replay.on_return(call.chat, call.session, focus)
 
 
 def _focus(call: Call) -> Awaitable[None]:
@@ -46,7 +46,7 @@ def _focus(call: Call) -> Awaitable[None]:
     room.check_membership(call.person)
     call.session.focus_on(room)
     call.answer(f"What you type goes to {room} now.")
-    return replay.again(call.chat, call.session, room)
+    return replay.on_return(call.chat, call.session, room)
 
 
 def _rooms(call: Call) -> None:
@@ -102,12 +102,12 @@ def _tell_of(call: Call, other: Person) -> None:
         _standing(other),
         f"key {other.fingerprint}" if other.fingerprint else "no key",
         f"rooms shared with you: {', '.join(shared) or 'none'}",
-        f"here for {duration(call.now - other.came)}, "
+        f"here for {duration(call.now - other.since)}, "
         f"idle for {duration(call.now - other.last_active)}",
     ]
     if other.away is not None:
         rows.append(f"away: {other.away or 'no reason given'}")
-    if other.is_cut_off:
+    if other.is_detached:
         rows.append("cut off, and may come back")
     if call.person.operator:
         rows.append(f"address {other.address or 'unknown'}")

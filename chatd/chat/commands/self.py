@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.actions.ignoring import ignore, unignore
-from chatd.chat.actions.resume import take_back
+from chatd.chat.actions.resume import resume
 from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import way_back
 from chatd.chat.events import Notice
@@ -62,7 +62,7 @@ def _set(call: Call) -> None:
 async def _resume(call: Call) -> None:
     chat, token = call.chat, call.words.strip()
     if token:
-        await take_back(chat, call.session, token, call.now)
+        await resume(chat, call.session, token, call.now)
     told = way_back(chat, call.person)
     call.answer(told or "You need no token: whoever comes as you do now is you.")
 
@@ -70,7 +70,7 @@ async def _resume(call: Call) -> None:
 def _quit(call: Call) -> None:
     call.chat.leave(call.session, cut(call.words, REASON_LENGTH), call.now)
     call.session.deliver(Notice("Goodbye."))
-    call.session.reader.close()
+    call.session.client.close()
 
 
 COMMANDS = (

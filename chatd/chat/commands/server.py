@@ -35,7 +35,7 @@ def _unban(call: Call, target: str, _: str) -> None:
 
 
 def _bans(call: Call, _: str, __: str) -> None:
-    lines = rows(call.chat.welcome.bans, call)
+    lines = rows(call.chat.access.bans, call)
     told = "Banned from this server:" if lines else "Nobody is banned from this server."
     call.list(told, lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 
-from chatd.chat.actions.direct_messages import whisper
+from chatd.chat.actions.direct_messages import send
 from chatd.chat.actions.editing import delete, delete_other, edit
 from chatd.chat.actions.messages import say, say_everywhere
 from chatd.chat.commands.command import Call, Command, need
@@ -21,17 +21,17 @@ def _unquoted(text: str) -> str:
 def _dm(call: Call) -> Awaitable[None] | None:
     nick, text = call.split("NICK TEXT")
     text = need(call, _unquoted(text), "NICK TEXT")
-    return whisper(call.chat, call.session, nick, text, call.now)
+    return send(call.chat, call.session, nick, text, call.now)
 
 
 def _reply(call: Call) -> Awaitable[None] | None:
     text = need(call, _unquoted(call.words), "TEXT")
-    other = call.person.told_by
+    other = call.person.last_correspondent
     if other is None:
         raise Refused("nobody", "Nobody has written to you alone yet.")
     if call.chat.people.get(other.name.key) is not other:
         raise Refused("nobody", f"{other.nick} is gone.")
-    return whisper(call.chat, call.session, other.nick, text, call.now)
+    return send(call.chat, call.session, other.nick, text, call.now)
 
 
 def _bc(call: Call) -> None:

@@ -86,7 +86,7 @@ def _safe(event: RoomEvent) -> RoomEvent:
     return replace(event, nick=nick, text=kept)
 
 
-def that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
+def newest_that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
     """The newest of some entries that may wait for a slow connection."""
     size = 0
     for count, entry in enumerate(reversed(entries)):

@@ -90,7 +90,7 @@ class Posting:
         waiting.find_late = self._find_late
         self._refused: RoomEvent | None = None
         self._elsewhere = elsewhere
-        elsewhere.happens = self.happens_here
+        elsewhere.happens = self.happened_elsewhere
         self._heeded: dict[str, Room] = {}
         self._shown: OrderedDict[RoomEvent, list[Room]] = OrderedDict()
         self._news: list[Audience] = []
@@ -117,7 +117,7 @@ class Posting:
             room, event, author, session, unseen_by, acknowledge, spoken
         )
         if isinstance(event, Joined):
-            self.heed(room)
+            self.follow(room)
         if not isinstance(event, Said | Acted | Edited | Deleted):
             other = self._people.find(event.nick)
             changes = not isinstance(event, Joined | Left | Renamed)
@@ -125,16 +125,16 @@ class Posting:
             self._elsewhere.touched(room if changes else None, *people)
         self._store.post(room.id, message_id, event, author.account or "")
 
-    def heed(self, room: Room) -> None:
+    def follow(self, room: Room) -> None:
         """Hear what other servers post to a room in which somebody is here, and to no other."""
-        if not self._elsewhere.is_shared or room.is_heard == (room.id in self._heeded):
+        if not self._elsewhere.is_clustered or room.has_local_members == (room.id in self._heeded):
             return
         if room.id in self._heeded:
             del self._heeded[room.id]
-            self._store.unlisten(room.id)
+            self._store.unsubscribe(room.id)
         else:
             self._heeded[room.id] = room
-            self._store.listen(room.id)
+            self._store.subscribe(room.id)
 
     def announce(
         self,
@@ -153,9 +153,9 @@ class Posting:
             here = set(room.sessions()) if several else set()
             unseen_by = seen & here if several else but
             self.post(room, event_in(room), person, session, unseen_by=unseen_by)
-            seen.update(session for session in here if not session.reader.each_room)
+            seen.update(session for session in here if not session.client.copy_per_room)
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """The store has given an event its place: it happens now."""
         posted = self._posted.pop(message_id, None)
         if posted is None and self._late:
@@ -163,7 +163,7 @@ class Posting:
         if posted is None:
             where_else = self._heeded.get(room)
             if where_else is not None:
-                self.happens_here(where_else, event, number)
+                self.happened_elsewhere(where_else, event, number)
             return
         where = posted.room
         if self._rooms.get(where.name.key) is where:
@@ -173,7 +173,7 @@ class Posting:
         if posted.acknowledge is not None:
             posted.acknowledge(number)
 
-    def happens_here(self, where: Room, event: RoomEvent, number: int | None = None) -> None:
+    def happened_elsewhere(self, where: Room, event: RoomEvent, number: int | None = None) -> None:
         """Show what somebody did on another server, in several rooms perhaps, to each once."""
         author = fold(getattr(event, "by", None) or event.nick)
         self._speaks(where, event, author)
@@ -184,7 +184,7 @@ class Posting:
         unseen_by = [
             session
             for session in (where.sessions() if rooms else ())
-            if not session.reader.each_room
+            if not session.client.copy_per_room
             and any(session.person in room.members for room in rooms)
         ]
         rooms.append(where)
@@ -209,14 +209,14 @@ class Posting:
         author, session = posted.author, posted.session
         entry = Entry(where.name.shown, number, author.name.key, event)
         unseen_by = posted.unseen_by
-        if session is not None and session.reader.sees_own:
+        if session is not None and session.client.echoes_input:
             unseen_by = (session, *unseen_by)
         meant = mentioned(event, where, self._people)
         for each in meant:
             tally.mentioned(each, where)
         where.audience.append(entry, unseen_by, meant, _rung(event, author))
         for each in author.sessions:
-            if each.tally:
+            if each.unread:
                 tally.said_oneself(each, where)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
@@ -224,17 +224,17 @@ class Posting:
                 if each.listens:
                     where.audience.add(each, each.style_in(where))
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """A room is heard, and this is the number of what happened there last."""
         where = self._heeded.get(room)
         if where is not None:
             where.audience.number = max(where.audience.number, number)
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
-        self._elsewhere.recorded(kind, key, value)
+        self._elsewhere.record_changed(kind, key, value)
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         """The store could not keep an event: its writer is told."""
         posted = self._posted.pop(message_id, None)
         if posted is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
 from chatd.chat.model.people import People
-from chatd.chat.store import away
+from chatd.chat.store import unavailable
 from chatd.chat.text.sanitizing import cut
 
 if TYPE_CHECKING:
@@ -77,9 +77,9 @@ class Unacknowledged:
 
     def begin(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
         """Something that was said waits for longer than a moment."""
-        waits = session.waits
+        waits = session.pending
         if waits is None:
-            waits = session.waits = self._untold[session] = PendingLines(now)
+            waits = session.pending = self._untold[session] = PendingLines(now)
         _, rooms = waits.lines.get(id(event), (event, ()))
         waits.lines[id(event)] = (event, (*rooms, room))
         self.count += 1
@@ -87,7 +87,7 @@ class Unacknowledged:
 
     def end(self, session: Session, room: Room, event: RoomEvent, *, kept: bool) -> None:
         """It is kept in a room, or could not be."""
-        waits = session.waits
+        waits = session.pending
         if waits is None or id(event) not in waits.lines:
             return
         self.count -= 1
@@ -98,7 +98,7 @@ class Unacknowledged:
         else:
             del waits.lines[id(event)]
         if not waits.lines:
-            session.waits = None
+            session.pending = None
             self._untold.pop(session, None)
         self._change(session, waits)
 
@@ -112,7 +112,7 @@ class Unacknowledged:
             if 0 <= now - waits.since < LONG_SECONDS:
                 return
             del self._untold[session]
-            if session.reader.is_told and not self.away:
+            if session.client.shows_pending and not self.away:
                 waits.told = session.deliver(self._waits)
 
     def _change(self, session: Session, waits: PendingLines) -> None:
@@ -124,7 +124,7 @@ class Unacknowledged:
         """Let what is shown as waiting be as it is now, once a turn."""
         changed, self._changed = self._changed, {}
         for session, waits in changed.items():
-            session.reader.shows_waiting()
+            session.client.pending_changed()
             if waits.told and not (waits.lines or waits.refused or self.away):
                 session.deliver(Notice(KEPT))
 
@@ -136,7 +136,7 @@ class Unacknowledged:
         :raises Refused: ``away``.
         """
         if self.away:
-            raise away()
+            raise unavailable()
 
     def lost_touch(self) -> None:
         """Nothing is kept any more: everybody here is told, once."""
@@ -183,7 +183,7 @@ def newest(session: Session, most: int) -> tuple[int, list[tuple[Room, RoomEvent
 
     Each comes with a room in which it does, that with the focus if it can be.
     """
-    waits, focus = session.waits, session.focus
+    waits, focus = session.pending, session.focus
     if waits is None:
         return 0, []
     lines = [

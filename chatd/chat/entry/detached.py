@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 
-from chatd.chat.delivery.history import History, that_fit
+from chatd.chat.delivery.history import History, newest_that_fit
 from chatd.chat.events import (
     Acted,
     Entry,
@@ -122,12 +122,13 @@ class DetachedSessions:
         """Whether somebody has a place here, but no connection that works."""
         listening = [session for session in person.sessions if session.listens]
         return person in self._places or (
-            bool(listening) and all(session.reader.trace().is_dead for session in listening)
+            bool(listening)
+            and all(session.client.delivery_report().is_dead for session in listening)
         )
 
     def is_lost_wholly(self, person: Person) -> bool:
         """Whether somebody has a place here, and no connection at all that works."""
-        dead = all(session.reader.trace().is_dead for session in person.sessions)
+        dead = all(session.client.delivery_report().is_dead for session in person.sessions)
         return dead and self.is_lost(person)
 
     def may_keep(self, person: Person) -> bool:
@@ -166,7 +167,7 @@ class DetachedSessions:
 
     def _place(self, session: Session) -> DetachedSession:
         """Where somebody is by one of their connections."""
-        trace, mark = session.reader.trace(), session.mark()
+        trace, mark = session.client.delivery_report(), session.position()
         place = DetachedSession(session.person, dict(mark.read), trace.unreached)
         if trace.mark is not None:
             arrived = trace.mark.read
@@ -176,8 +177,8 @@ class DetachedSessions:
         place.focus, place.preferences = session.focus, session.preferences
         if trace.unreached:
             place.styles = {room: session.style_in(room) for room in mark.read}
-            place.saw_own = session.reader.sees_own
-            style = session.reader.style(session.preferences)
+            place.saw_own = session.client.echoes_input
+            style = session.client.style(session.preferences)
             place.private = [(each, len(style.render_personal(each))) for each in session.private]
         resuming = session.resuming
         if resuming is not None:  # lost again before all was shown
@@ -223,15 +224,15 @@ class DetachedSessions:
         if not self.is_lost(person):
             return None
         place = self.take(person)
-        for session in [each for each in person.sessions if each.reader.trace().is_dead]:
-            session.part()
-            session.reader.close()
+        for session in [each for each in person.sessions if each.client.delivery_report().is_dead]:
+            session.detach()
+            session.client.close()
         return place
 
     def give_up(self, session: Session, place: DetachedSession) -> None:
         """Nothing could be read for who has come back: they are lost again, with their place."""
         if session in session.person.sessions:
-            session.part()
+            session.detach()
         if self._places.setdefault(session.person, place) is place:
             self.awaits(place)
 
@@ -240,7 +241,7 @@ class DetachedSessions:
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
         session.resuming = place
         await self._resume(session, place)
-        if not session.reader.is_gone:
+        if not session.client.is_gone:
             session.resuming = None
 
     async def _resume(self, session: Session, place: DetachedSession) -> None:
@@ -253,7 +254,7 @@ class DetachedSessions:
             place.read.setdefault(room, room.audience.number)
             while room in place.read and not await self._catch_up(session, room, place):
                 pass
-        while place.waiting and session in session.person.sessions and not session.reader.is_gone:
+        while place.waiting and session in session.person.sessions and not session.client.is_gone:
             session.show(place.waiting.pop(0))
 
     async def go_back(self, place: DetachedSession) -> None:
@@ -290,7 +291,7 @@ class DetachedSessions:
                 gone = (last[0].number if last else until + 1) - 1 - at
         if session not in session.person.sessions or session.person not in room.members:
             return True
-        if session.reader.is_gone:
+        if session.client.is_gone:
             return True
         shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
         if gone > 0:
@@ -298,7 +299,7 @@ class DetachedSessions:
             said = f"{gone} message{'s' * (gone != 1)} that {'was' if gone == 1 else 'were'} said"
             session.show(Notice(f"{room}: {said} meanwhile {are} not kept any more."))
         if shown:
-            fitting = that_fit(shown)
+            fitting = newest_that_fit(shown)
             earlier += len(shown) - len(fitting)
             recalled = Recalled(room.name.shown, fitting, new=True, earlier=earlier)
             if not session.deliver(recalled):  # what several rooms have may be too much
@@ -319,7 +320,7 @@ def _size(style: Style, entry: Entry) -> int:
 
 def _typed_by(session: Session, entry: Entry) -> bool:
     """Whether somebody has an entry on their screen because they typed it there."""
-    return session.reader.sees_own and entry.author == session.person.name.key
+    return session.client.echoes_input and entry.author == session.person.name.key
 
 
 def _nobody_waits(place: DetachedSession) -> None:

@@ -142,7 +142,7 @@ class Entrance:
             name, remark = await self._nicks.nearest(asked)
         session = self._come(name, visitor, reader, now, listens=listens)
         if account is not None:
-            session.person.beside = account.name.key
+            session.person.on_behalf_of = account.name.key
         else:
             self._warn_owner(asked, session.person)
         return session, remark
@@ -213,7 +213,7 @@ class Entrance:
         self, person: Person, visitor: Visitor, reader: Client, *, listens: bool
     ) -> Session:
         """Somebody who is here already comes by another connection, or comes back by it."""
-        back = listens and reader.comes_back  # a program begins anew, beside whoever is lost
+        back = listens and reader.resumable  # a program begins anew, beside whoever is lost
         place = self._places.recover(person) if back else None
         session = self._session(person, visitor, reader, listens=listens)
         if place is None:
@@ -273,7 +273,7 @@ class Entrance:
         """
         if person.account is not None:
             raise Refused("no-change", f"You have an account: {person.account}.")
-        if person.is_nameless:
+        if person.is_guest_nick:
             raise Refused("no-nick", "Choose a nick first: /nick NAME.")
         self._accounts.check_unowned(person.name)
 

@@ -75,8 +75,8 @@ class Audience:
         "_on_news",
         "_room",
         "_shared",
+        "_slices",
         "_special",
-        "_sweeps",
         "count",
         "number",
     )
@@ -90,7 +90,7 @@ class Audience:
         self._shared = 0
         self._awaited = False  # whether a flush at the end of the turn has been asked for
         self._groups: dict[Style, Group] = {}
-        self._sweeps = Slices()
+        self._slices = Slices()
         self._late: dict[Listener, tuple[Style, int]] = {}
         self._held: dict[Listener, tuple[Style, int]] = {}
         self._special: dict[int, _Special] = {}
@@ -98,7 +98,7 @@ class Audience:
     @property
     def highlights(self) -> bool:
         """Whether anybody here is shown it otherwise when they are mentioned."""
-        return any(style.highlights for style in chain(self._groups, self._sweeps.styles())) or any(
+        return any(style.highlights for style in chain(self._groups, self._slices.styles())) or any(
             style.highlights for places in (self._late, self._held) for style, _ in places.values()
         )
 
@@ -108,7 +108,7 @@ class Audience:
         if behind is not None:
             cursor = behind[1]
         else:
-            cursor = self._sweeps.start if listener in self._sweeps else self._shared
+            cursor = self._slices.start if listener in self._slices else self._shared
         if cursor >= self._log.end:
             return self.number
         first = max(cursor, self._log.first)
@@ -145,10 +145,10 @@ class Audience:
 
     def _take_late(self, listener: Listener) -> tuple[Style, int] | None:
         """Take a listener out of those who are behind, although their connection has room."""
-        if self._sweeps:
-            swept = self._sweeps.take_out(listener)
+        if self._slices:
+            swept = self._slices.take_out(listener)
             if swept is not None:
-                return swept, self._sweeps.start
+                return swept, self._slices.start
         return self._late.pop(listener, None)
 
     def resume(self, listener: Listener) -> None:
@@ -160,7 +160,7 @@ class Audience:
 
     def catch_up(self, listener: Listener) -> None:
         """Show somebody now what waits for the end of the turn: something else follows it."""
-        if (self._shared == self._log.end and not self._sweeps) or listener.full:
+        if (self._shared == self._log.end and not self._slices) or listener.full:
             return
         for style, group in self._groups.items():
             if group.pop(listener, None) is not None:
@@ -218,7 +218,7 @@ class Audience:
         self.number = entry.number
         if not self._awaited:
             self._ask_for_flush()
-        elif log.end - self._shared >= FLUSH_EVENTS and not self._sweeps:
+        elif log.end - self._shared >= FLUSH_EVENTS and not self._slices:
             self.flush()
 
     def flush(self, *, wholly: bool = False) -> None:
@@ -228,11 +228,11 @@ class Audience:
         unless it is to be done ``wholly``.
         """
         self._awaited = False
-        if not self._sweeps:
+        if not self._slices:
             self._send_news()
         more = self._serve_slice()
         while more and wholly:
-            if not self._sweeps:
+            if not self._slices:
                 self._send_news()
             more = self._serve_slice()
         if more:
@@ -252,7 +252,7 @@ class Audience:
             return
         passed_over = self._set_apart(start, end)
         if sum(map(len, self._groups.values())) > SLICE:
-            self._sweeps.begin(self._groups, start, end)
+            self._slices.begin(self._groups, start, end)
         for style, group in tuple(self._groups.items()):
             self._broadcast(style, group, max(start, log.first), end)
             if not group:
@@ -263,7 +263,7 @@ class Audience:
 
     def _serve_slice(self) -> bool:
         """Go on with a broadcast to very many, and those who are behind; say if there is more."""
-        sweeps, log = self._sweeps, self._log
+        sweeps, log = self._slices, self._log
         count = SLICE
         while sweeps and count > 0:
             style, part = sweeps.part(count)
@@ -400,9 +400,9 @@ class Audience:
             position, cursor = cursor, cursor + 1
             hidden, marked, quiet = self._special.get(position, _NOBODY)
             if listener in hidden or not listener.wants(entry):
-                pieces.append(self._log.turn(style, position))
+                pieces.append(self._log.separator(style, position))
             elif listener in marked:
-                pieces += self._log.turn(style, position), style.render(entry, True)
+                pieces += self._log.separator(style, position), style.render(entry, True)
             else:
                 shown = style.quiet if listener in quiet else style
                 pieces.append(self._log.piece(shown, position))
@@ -414,7 +414,7 @@ class Audience:
     def _forget(self) -> None:
         """Keep only what somebody has still to read; with many behind, look only now and then."""
         log = self._log
-        if self._sweeps or self._shared != log.end:
+        if self._slices or self._shared != log.end:
             return
         behind = len(self._held) + len(self._late)
         if not behind:

@@ -25,7 +25,7 @@ class Style(Protocol):
 
     #: The style for rooms that do not have the focus: it names the room.
     @property
-    def aside(self) -> Style: ...
+    def unfocused(self) -> Style: ...
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
         """What happened in a room, as members see it; empty when this style does not show it."""
@@ -41,7 +41,7 @@ class Style(Protocol):
     @property
     def folds(self) -> bool: ...
 
-    def turn(self, since: float, time: float) -> bytes:
+    def separator(self, since: float, time: float) -> bytes:
         """What stands between two events that happened at these times, a new day perhaps.
 
         `render_all` has it in its pieces, `render` has not.
@@ -66,7 +66,7 @@ class ProgramStyle(ABC):
         return False
 
     @property
-    def aside(self) -> Self:
+    def unfocused(self) -> Self:
         """Every event names its room."""
         return self
 
@@ -88,7 +88,7 @@ class ProgramStyle(ABC):
         """Each event by itself."""
         return [self.render(entry) for entry in entries]
 
-    def turn(self, since: float, time: float) -> bytes:
+    def separator(self, since: float, time: float) -> bytes:
         """Every event has its time."""
         return b""
 
@@ -202,11 +202,11 @@ class RoomLog:
         at = start - self.first
         return b"".join(style.render_all(self._entries[at : end - self.first], self._before(at)))
 
-    def turn(self, style: Style, position: int) -> bytes:
+    def separator(self, style: Style, position: int) -> bytes:
         """What stands before an event because of when it happened: see `Style.turn`."""
         at = position - self.first
         since = self._before(at)
-        return style.turn(since, self._entries[at].event.time) if since is not None else b""
+        return style.separator(since, self._entries[at].event.time) if since is not None else b""
 
     def _before(self, at: int) -> float | None:
         """When the event before one happened, by its place in what is kept."""

@@ -27,7 +27,7 @@ class Person:
     is, has that as ``beside``.  ``ignored`` holds folded nicks;
     ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
     lost their connection; ``invited_into`` and
-    ``held_in`` are the rooms that know this nick.  ``server`` is the one of a cluster on which they
+    ``named_in_bans`` are the rooms that know this nick.  ``server`` is the one of a cluster on which they
     are, empty for this one, and ``lost`` whether they have lost their connection to it.  Times are
     seconds since the epoch.
     """
@@ -36,22 +36,22 @@ class Person:
         "account",
         "address",
         "away",
-        "beside",
-        "came",
         "fingerprint",
-        "held_in",
         "ignored",
         "ignored_by",
         "invited_into",
         "last_active",
+        "last_correspondent",
         "lost",
         "name",
+        "named_in_bans",
+        "on_behalf_of",
         "operator",
         "rooms",
         "server",
         "sessions",
+        "since",
         "token",
-        "told_by",
     )
 
     def __init__(
@@ -68,8 +68,8 @@ class Person:
         self.fingerprint = fingerprint
         self.operator = operator
         self.account: str | None = None
-        self.beside: str | None = None
-        self.came = now
+        self.on_behalf_of: str | None = None
+        self.since = now
         self.last_active = now
         self.away: str | None = None
         self.rooms: dict[str, Room] = {}
@@ -79,10 +79,10 @@ class Person:
         # Empty, a dict takes less than a third of a set, and most people ignore nobody.
         self.ignored: dict[str, None] = {}
         self.ignored_by: dict[Person, None] = {}
-        self.told_by: Person | None = None
+        self.last_correspondent: Person | None = None
         self.token: str | None = None
         self.invited_into: dict[Room, None] = {}
-        self.held_in: dict[Room, None] = {}
+        self.named_in_bans: dict[Room, None] = {}
 
     @property
     def nick(self) -> str:
@@ -97,7 +97,7 @@ class Person:
     @property
     def proved(self) -> str | None:
         """The account that is theirs, or whose owner they are beside."""
-        return self.account or self.beside
+        return self.account or self.on_behalf_of
 
     def sessions_changed(self) -> None:
         """Somebody is an operator by those connections that proved it, while they are here."""
@@ -105,12 +105,12 @@ class Person:
             self.operator = any(session.operator for session in self.sessions)
 
     @property
-    def is_cut_off(self) -> bool:
+    def is_detached(self) -> bool:
         """Whether they have lost their connection, and may come back."""
         return self.lost if self.server else not self.sessions
 
     @property
-    def is_nameless(self) -> bool:
+    def is_guest_nick(self) -> bool:
         """Whether the nick is a generated one, which somebody else may be given tomorrow."""
         return self.name.key.startswith(GUEST)
 

@@ -79,15 +79,15 @@ class Room:
     __slots__ = (
         "audience",
         "bans",
-        "guests",
         "id",
         "invited",
-        "keepers",
+        "invited_accounts",
         "members",
         "mutes",
         "name",
         "number",
         "permanent",
+        "roles",
         "settings",
         "spoke",
     )
@@ -108,9 +108,9 @@ class Room:
         self.members: dict[Person, Member] = {}
         self.settings = Settings()
         self.audience = Audience(name.shown, on_news)
-        self.keepers: dict[str, Role] = {}
+        self.roles: dict[str, Role] = {}
         self.invited: dict[str, None] = {}
-        self.guests: dict[str, None] = {}
+        self.invited_accounts: dict[str, None] = {}
         self.bans = Bans(BANS)
         self.mutes = Bans(MUTED)
         self.spoke: dict[str, float] = {}
@@ -119,7 +119,7 @@ class Room:
         return self.name.shown
 
     @property
-    def lasts(self) -> bool:
+    def is_persistent(self) -> bool:
         """Whether it is there when nobody is in it."""
         return self.permanent or self.settings.lasting
 
@@ -133,7 +133,7 @@ class Room:
         if person.operator:
             return Role.OPERATOR
         member = self.members.get(person)
-        return member.role if member else self.keepers.get(person.account or "", Role.MEMBER)
+        return member.role if member else self.roles.get(person.account or "", Role.MEMBER)
 
     # Rules ----------------------------------------------------------------------------------------
 
@@ -176,7 +176,7 @@ class Room:
         """Whether somebody may come in although the room is private or has a key."""
         if person.operator or person.name.key in self.invited:
             return True
-        return person.proved in self.keepers or person.proved in self.guests
+        return person.proved in self.roles or person.proved in self.invited_accounts
 
     def held_by(self, bans: Bans, person: Person, now: float) -> Ban | None:
         """The ban or the mute that holds somebody, if any.
@@ -249,7 +249,7 @@ class Room:
 
     def heir(self) -> Person | None:
         """Who should own a room that has no owner: its first moderator, else who came first."""
-        if self.lasts:
+        if self.is_persistent:
             return None
         if any(m.role is Role.OWNER for m in self.members.values()):
             return None
@@ -261,9 +261,9 @@ class Room:
         if person.account is None:
             self.invite_for_now(person)
             return
-        self.guests[person.account] = None
-        if len(self.guests) > INVITED:
-            del self.guests[next(iter(self.guests))]
+        self.invited_accounts[person.account] = None
+        if len(self.invited_accounts) > INVITED:
+            del self.invited_accounts[next(iter(self.invited_accounts))]
 
     def invite_for_now(self, person: Person) -> None:
         """Let somebody in until they leave the server; with too many, the first one lapses."""
@@ -281,15 +281,15 @@ class Room:
         person.invited_into.pop(self, None)
         had = [
             self.invited.pop(person.name.key, self),
-            self.guests.pop(person.account, self) if person.account else self,
+            self.invited_accounts.pop(person.account, self) if person.account else self,
         ]
         return None in had
 
     def holds_by_nick(self, person: Person) -> None:
         """A ban or a mute goes by somebody's nick, and is to follow them to another one."""
-        person.held_in[self] = None
-        if len(person.held_in) > HELD_IN:
-            del person.held_in[next(iter(person.held_in))]
+        person.named_in_bans[self] = None
+        if len(person.named_in_bans) > HELD_IN:
+            del person.named_in_bans[next(iter(person.named_in_bans))]
 
     def renamed(self, old: str, new: str) -> None:
         """Let what goes by nick follow its person to another one."""
@@ -302,11 +302,11 @@ class Room:
     def departed(self, person: Person) -> None:
         """Somebody has left the server: forget what was for them and not for their nick."""
         self.invited.pop(person.name.key, None)
-        if person.is_nameless:
+        if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
                 bans.drop(Target(Kind.NICK, person.name.key))
 
-    def left(self, person: Person) -> None:
+    def remove(self, person: Person) -> None:
         """Somebody is a member no longer; slow mode does not begin anew when they return."""
         member = self.members.pop(person)
         if self.settings.slow:
@@ -314,12 +314,12 @@ class Room:
             if len(self.spoke) > SPOKE:
                 del self.spoke[next(iter(self.spoke))]
 
-    def came(self, person: Person, role: Role) -> None:
+    def add(self, person: Person, role: Role) -> None:
         """Somebody is a member now."""
         self.members[person] = Member(role, self.spoke.pop(person.name.key, 0.0))
 
     @property
-    def is_heard(self) -> bool:
+    def has_local_members(self) -> bool:
         """Whether anybody on this server is in it."""
         return any(not person.server for person in self.members)
 

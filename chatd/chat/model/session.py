@@ -69,22 +69,22 @@ class Client(Protocol):
         """Takes bytes for the connection and says how many it took."""
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """Whether one sees on one's own screen already what one sends (netcat does)."""
 
     @property
-    def each_room(self) -> bool:
+    def copy_per_room(self) -> bool:
         """Whether what happens in several rooms at once is shown in each, as programs want it.
 
         People are shown it once.
         """
 
     @property
-    def needs_all(self) -> bool:
+    def closes_on_gap(self) -> bool:
         """Whether it makes no sense to go on after something was missed: a program starts anew."""
 
     @property
-    def comes_back(self) -> bool:
+    def resumable(self) -> bool:
         """Whether who loses this connection may come back to their place; a program begins anew."""
 
     @property
@@ -112,13 +112,13 @@ class Client(Protocol):
         """The focus is on another room, or on none; where there is a prompt, it shows that."""
 
     @property
-    def is_told(self) -> bool:
+    def shows_pending(self) -> bool:
         """Whether one is told in words that what one said waits: people to whom it is not shown."""
 
-    def shows_waiting(self) -> None:
+    def pending_changed(self) -> None:
         """`Session.waits` is otherwise; where what waits is shown, show it as it is now."""
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         """What of that which was sent has arrived."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
@@ -149,45 +149,45 @@ class Session:
 
     __slots__ = (
         "address",
+        "client",
         "fingerprint",
         "focus",
         "lend",
         "listens",
         "operator",
+        "pending",
         "person",
         "preferences",
         "private",
-        "reader",
+        "private_count",
         "resuming",
         "send",
-        "tally",
-        "told",
-        "waits",
+        "unread",
     )
 
     def __init__(self, person: Person, reader: Client, *, listens: bool = True) -> None:
         self.listens = listens
         self.person = person
-        self.reader = reader
+        self.client = reader
         self.send: Callable[[bytes], int] = reader.send
         self.preferences = DEFAULT
         self.focus: Room | None = None
-        self.tally: dict[Room, tally.ReadMark] = {}
+        self.unread: dict[Room, tally.ReadMark] = {}
         self.private: tuple[PrivateMessage, ...] = ()
-        self.told = 0
+        self.private_count = 0
         self.address = ""
         self.fingerprint: str | None = None
         self.resuming: DetachedSession | None = None
         self.lend: RelayTo | None = None
         self.operator = False
-        self.waits: PendingLines | None = None
+        self.pending: PendingLines | None = None
 
     # What an audience asks of a listener --------------------------------------------------------
 
     @property
     def full(self) -> bool:
         """Whether the connection takes nothing now."""
-        return self.reader.full
+        return self.client.full
 
     @property
     def filters(self) -> bool:
@@ -200,50 +200,50 @@ class Session:
 
     def stalled(self, data: bytes, taken: int) -> None:
         """The connection is full: keep the rest, and the place in every room."""
-        self.reader.stalled(data, taken)
+        self.client.stalled(data, taken)
         self.hold()
 
     def broken(self, bug: Exception) -> None:
         """A bug of ours came up in sending."""
-        self.reader.broken(bug)
+        self.client.broken(bug)
 
     def missed(self, room: str, count: int) -> None:
         """Tell that events of a room are gone before they could be read."""
         self._write(Missed(room, count))
-        if self.reader.needs_all:
-            self.reader.close()
+        if self.client.closes_on_gap:
+            self.client.close()
 
     # What the chat and the ways in ask ----------------------------------------------------------
 
     def style_in(self, room: Room) -> Style:
         """How this session is shown what happens in a room."""
-        style = self.reader.style(self.preferences)
-        return style if room is self.focus else style.aside
+        style = self.client.style(self.preferences)
+        return style if room is self.focus else style.unfocused
 
     def deliver(self, event: PersonalEvent) -> bool:
         """Show something to this session alone; False when it cannot be, or too much waits already.
 
         What happened in its rooms before is shown before.
         """
-        return self.reader.pending <= PERSONAL_BYTES and self.show(event)
+        return self.client.pending <= PERSONAL_BYTES and self.show(event)
 
     def show(self, event: PersonalEvent) -> bool:
         """Show something that has a bound of its own, however much waits already.
 
         False when it cannot be shown at all.
         """
-        if not self.listens or self.reader.is_gone:
+        if not self.listens or self.client.is_gone:
             return False
         self.catch_up()
         self._write(event)
         if isinstance(event, PrivateMessage):
-            self.told += 1
+            self.private_count += 1
             self.private = (*self.private, event)[-PRIVATE_KEPT:]
         return True
 
     def _write(self, event: PersonalEvent) -> None:
-        self.reader.write(self.reader.style(self.preferences).render_personal(event))
-        if self.reader.full:
+        self.client.write(self.client.style(self.preferences).render_personal(event))
+        if self.client.full:
             self.hold()
 
     def hold(self) -> None:
@@ -254,17 +254,17 @@ class Session:
     def resume(self) -> None:
         """The connection has room: catch up in every room, as far as it goes."""
         for room in tuple(self.person.rooms.values()):
-            if self.reader.full:
+            if self.client.full:
                 return
             room.audience.resume(self)
 
-    def mark(self) -> Position:
+    def position(self) -> Position:
         """How far it has been sent what happens."""
         rooms = self.person.rooms.values()
         read = {room: room.audience.sent_to(self) for room in rooms}
         if self.resuming is not None:
             read.update(self.resuming.read)
-        return Position(read, self.told)
+        return Position(read, self.private_count)
 
     def restyle(self) -> None:
         """Show every room as the preferences and the focus say now."""
@@ -278,13 +278,13 @@ class Session:
         for other in (before, room):
             if other is not None:
                 other.audience.restyle(self, self.style_in(other))
-        self.reader.refocused()
+        self.client.refocused()
 
     def focus_on_newest(self) -> None:
         """Give the focus to the room that this person has come into last, or to none."""
         self.focus_on(next(reversed(self.person.rooms.values()), None))
 
-    def part(self) -> None:
+    def detach(self) -> None:
         """Take this connection away from its person: it listens in none of their rooms any more."""
         self.person.sessions.remove(self)
         self.person.sessions_changed()

@@ -38,39 +38,39 @@ def refocused(session: Session, before: Room | None) -> None:
     """The focus has left a room, or was nowhere: what happens elsewhere from now on is not read."""
     focus = session.focus
     if before is focus and focus is not None:
-        session.tally.pop(focus, None)
+        session.unread.pop(focus, None)
     elif before is not None:
-        session.tally[before] = _now(before)
+        session.unread[before] = _now(before)
     for room in session.person.rooms.values():
         if room is not focus:
-            session.tally.setdefault(room, _now(room))
+            session.unread.setdefault(room, _now(room))
 
 
 def mentioned(session: Session, room: Room) -> None:
     """Somebody is mentioned in a room."""
     if room is not session.focus:
-        session.tally[room] = replace(session.tally.get(room, _now(room)), is_meant=True)
+        session.unread[room] = replace(session.unread.get(room, _now(room)), is_meant=True)
 
 
 def said_oneself(session: Session, room: Room) -> None:
     """What one said oneself, just now, is read, unless there is something unread before it."""
-    before = session.tally.get(room)
+    before = session.unread.get(room)
     if before is not None and before.count == room.audience.count - 1:
-        session.tally[room] = replace(_now(room), is_meant=before.is_meant)
+        session.unread[room] = replace(_now(room), is_meant=before.is_meant)
 
 
 def take_up(session: Session, room: Room) -> tuple[int, int]:
     """The focus is on a room again: return after which number nothing was read, and how much."""
-    place = session.tally.pop(room, _now(room))
+    place = session.unread.pop(room, _now(room))
     return place.number, room.audience.count - place.count
 
 
 def counts(session: Session) -> list[tuple[str, int, bool]]:
     """The rooms in which there is something unread, how much, and whether one is mentioned."""
     found = []
-    for room, place in tuple(session.tally.items()):
+    for room, place in tuple(session.unread.items()):
         if session.person.rooms.get(room.name.key) is not room:
-            del session.tally[room]
+            del session.unread[room]
         elif room is not session.focus and room.audience.count > place.count:
             found.append((room.name.shown, room.audience.count - place.count, place.is_meant))
     return found
@@ -78,7 +78,7 @@ def counts(session: Session) -> list[tuple[str, int, bool]]:
 
 def in_short(session: Session) -> str:
     """The same for a prompt: ``(attic 3!, den 1)``; with ``!`` where one is mentioned."""
-    found = counts(session) if session.tally else []
+    found = counts(session) if session.unread else []
     if not found:
         return ""
     told = [f"{room} {count}{'!' * is_meant}" for room, count, is_meant in found[:TOLD]]

@@ -64,7 +64,7 @@ class PersistentRooms:
                     _bans(known[where], kind).restore(ban)
                 else:
                     self._store.put(kind, key, None)
-        self._store.retain([room.id for room in known.values()])
+        self._store.drop_rooms_but([room.id for room in known.values()])
 
     def learn(self, room: Room | None, key: str, value: str | None) -> None:
         """Another server has changed a record; ``room`` is the one of this name, if any is."""
@@ -90,12 +90,12 @@ class PersistentRooms:
             self._store.limit(room.id, room.settings.history or None)
         then, now = before.get("keepers", {}), after.get("keepers", {})
         for account in then.keys() - now.keys():
-            room.keepers.pop(account, None)
-        room.keepers |= {each: Role(role) for each, role in now.items() if then.get(each) != role}
+            room.roles.pop(account, None)
+        room.roles |= {each: Role(role) for each, role in now.items() if then.get(each) != role}
         were, are = before.get("guests", []), after.get("guests", [])
         for account in set(were) - set(are):
-            room.guests.pop(account, None)
-        room.guests |= dict.fromkeys(each for each in are if each not in were)
+            room.invited_accounts.pop(account, None)
+        room.invited_accounts |= dict.fromkeys(each for each in are if each not in were)
         self._count(room)
         self._hook(room)
 
@@ -104,7 +104,7 @@ class PersistentRooms:
 
         That of a room that lasts no longer is kept no longer, and holds all the same.
         """
-        if value is not None or room.lasts:
+        if value is not None or room.is_persistent:
             _bans(room, kind).learn(target, value)
 
     def _restore(self, key: str, value: str) -> Room:
@@ -117,15 +117,15 @@ class PersistentRooms:
             if not fields["lasting"]:  # it was the lobby then: who closed it means it
                 self._lobby.settings.private = fields["private"]
                 self._lobby.settings.key = fields.get("key", "")
-                self._lobby.guests = dict.fromkeys(fields.get("guests", ()))
+                self._lobby.invited_accounts = dict.fromkeys(fields.get("guests", ()))
             return self._lobby
         if not fields["lasting"]:  # it was the lobby once
             return self._lobby
         room = self._open_room(names.Name(fields["name"], key), fields["id"])
         for name in _SETTINGS:
             setattr(room.settings, name, fields.get(name, getattr(room.settings, name)))
-        room.keepers = {account: Role(role) for account, role in fields["keepers"].items()}
-        room.guests = dict.fromkeys(fields.get("guests", ()))
+        room.roles = {account: Role(role) for account, role in fields["keepers"].items()}
+        room.invited_accounts = dict.fromkeys(fields.get("guests", ()))
         self._others[key] = value
         self._count(room)
         self._limit(room)
@@ -141,7 +141,7 @@ class PersistentRooms:
         key = room.name.key
         owners: tuple[str, ...] = ()
         if room.settings.lasting:
-            owners = tuple(each for each, role in room.keepers.items() if role is Role.OWNER)
+            owners = tuple(each for each, role in room.roles.items() if role is Role.OWNER)
         for account in self._owners.pop(key, ()):
             self._owned[account] -= 1
             if not self._owned[account]:
@@ -164,7 +164,7 @@ class PersistentRooms:
 
     def _lasts_no_longer(self, room: Room) -> None:
         room.settings.lasting = False
-        room.keepers.clear()
+        room.roles.clear()
         self._count(room)
         for kind in (BAN, MUTE):
             _bans(room, kind).keep = None
@@ -177,8 +177,13 @@ class PersistentRooms:
         """Something of a room is otherwise: keep it, if it is one that lasts."""
         if room.settings.lasting or room.permanent:
             fields = {name: getattr(room.settings, name) for name in _SETTINGS}
-            fields["keepers"] = {account: role.value for account, role in room.keepers.items()}
-            record = {"name": room.name.shown, "id": room.id, "guests": [*room.guests], **fields}
+            fields["keepers"] = {account: role.value for account, role in room.roles.items()}
+            record = {
+                "name": room.name.shown,
+                "id": room.id,
+                "guests": [*room.invited_accounts],
+                **fields,
+            }
             self._store.put(KIND, room.name.key, json.dumps(record))
 
     def begin(self, room: Room, person: Person) -> None:
@@ -192,7 +197,7 @@ class PersistentRooms:
         if self._owned.get(account, 0) >= LASTING_ROOMS:
             raise Refused("too-many", f"You have {LASTING_ROOMS} rooms that last; end one first.")
         room.settings.lasting = True
-        room.keepers[account] = Role.OWNER
+        room.roles[account] = Role.OWNER
         self._count(room)
         self.changed(room)
         self._keep_bans(room)
@@ -211,9 +216,9 @@ class PersistentRooms:
         """Remember the role of somebody with an account."""
         if room.settings.lasting and person.account is not None:
             if role is Role.MEMBER:
-                room.keepers.pop(person.account, None)
+                room.roles.pop(person.account, None)
             else:
-                room.keepers[person.account] = role
+                room.roles[person.account] = role
             self.changed(room)
 
 

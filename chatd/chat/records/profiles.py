@@ -81,7 +81,7 @@ class Profiles:
         """Somebody goes, and has been sent so much of some rooms."""
         if person.account is None:
             return
-        lasting = {room.id: at for room, at in mark.items() if room.lasts}
+        lasting = {room.id: at for room, at in mark.items() if room.is_persistent}
         if not lasting:
             return
         read = self._profile(person.account).read

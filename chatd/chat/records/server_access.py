@@ -45,7 +45,7 @@ class ServerAccess:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.bans = Bans(SERVER_BANS, self._keep)
-        self.invited: Callable[[], AllowList | None] = _everybody
+        self.allowed: Callable[[], AllowList | None] = _everybody
         self.load = RecordLoader(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
@@ -65,7 +65,7 @@ class ServerAccess:
         ban = self.bans.covering(known, now)
         if ban is not None:
             raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
-        invited = self.invited()
+        invited = self.allowed()
         if invited is not None and known not in invited:
             raise Refused(
                 "not-invited",

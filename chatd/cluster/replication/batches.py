@@ -9,7 +9,7 @@ from typing import Any
 from chatd.chat.limits import TOLD_AT_ONCE, TOLD_BYTES
 
 
-def portions(people: Iterable[dict[str, Any]], rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
+def batches(people: Iterable[dict[str, Any]], rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
     """The states of some people, and then of some rooms, as fields of JSON objects.
 
     There is one portion at least.  People come first: a room that nobody is known to be in would be

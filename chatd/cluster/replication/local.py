@@ -66,7 +66,7 @@ class LocalPeople:
             "account": person.account,
             "operator": person.operator,
             "away": person.away,
-            "came": person.came,
+            "came": person.since,
             "print": person.fingerprint,
             "from": self._origins.get(person),
             "rooms": {
@@ -74,8 +74,8 @@ class LocalPeople:
                 for key, room in person.rooms.items()
             },
             "address": person.address,
-            "beside": person.beside,
-            "lost": person.is_cut_off,
+            "beside": person.on_behalf_of,
+            "lost": person.is_detached,
         }
 
     def everything(self) -> tuple[list[State], set[Room]]:

@@ -117,7 +117,7 @@ class RemotePeople:
             self._emptied[room] = None
         emptied, self._emptied = self._emptied, None
         for room in emptied:
-            if not (room.members or room.lasts):
+            if not (room.members or room.is_persistent):
                 self.drop(room)
 
     def _learn_person(self, server: RemoteServer, state: State) -> None:
@@ -131,7 +131,7 @@ class RemotePeople:
         self._called(person, Name(state["nick"], state["key"]))
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
-        person.address, person.beside = state.get("address", ""), state.get("beside")
+        person.address, person.on_behalf_of = state.get("address", ""), state.get("beside")
         person.lost = state.get("lost", False)
         person.last_active = state["active"]
         self._directory.learn(person)
@@ -153,7 +153,7 @@ class RemotePeople:
         """Who somebody was at the server where they were before, if that is remembered here."""
         server, number = state.get("from") or ("", 0)
         if server == self._elsewhere.name:
-            person = self._elsewhere.told.here(number)
+            person = self._elsewhere.local.here(number)
             if person is not None:
                 self._chat.moving.lives_elsewhere(person, name)
             return None
@@ -167,10 +167,10 @@ class RemotePeople:
         self._directory.forget(person)
         for room in tuple(person.rooms.values()):
             self.takes_out(person, room)
-        for room in {**person.invited_into, **person.held_in} if departs else ():
+        for room in {**person.invited_into, **person.named_in_bans} if departs else ():
             room.departed(person)
             self._elsewhere.touched(room)  # who is invited as they leave is not known everywhere
-        for other in person.ignored_by if departs and person.is_nameless else ():
+        for other in person.ignored_by if departs and person.is_guest_nick else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
         self.uncover(person)
@@ -237,16 +237,16 @@ class RemotePeople:
     def puts_in(self, person: Person, room: Room, role: str) -> None:
         """Somebody elsewhere, or who comes from there, is in a room, where they may do so much."""
         if person not in room.members:
-            room.came(person, Role.MEMBER)
+            room.add(person, Role.MEMBER)
             person.rooms[room.name.key] = room
         room.members[person].role = role_of(role)
 
     def takes_out(self, person: Person, room: Room) -> None:
         """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
         self._heirs.left(person, room)
-        room.left(person)
+        room.remove(person)
         del person.rooms[room.name.key]
-        if room.lasts:
+        if room.is_persistent:
             return
         if not room.members:
             if self._emptied is None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.actions.removal import put_out
+from chatd.chat.actions.removal import kick
 from chatd.chat.events import Role
 from chatd.chat.model.bans import Ban, Bans, Kind, read_target
 from chatd.chat.model.people import Person
@@ -27,15 +27,15 @@ _PARTS = ("settings", "keepers", "bans", "mutes", "invited", "guests")
 FRESH: Parts = {**{key: {} for key in _PARTS}, "settings": asdict(Settings())}
 
 
-def shared(room: Room) -> Parts:
+def snapshot(room: Room) -> Parts:
     """What the others are to know of a room."""
     return {
         "settings": asdict(room.settings),
-        "keepers": {account: role.value for account, role in room.keepers.items()},
+        "keepers": {account: role.value for account, role in room.roles.items()},
         "bans": room.bans.encoded(),
         "mutes": room.mutes.encoded(),
         "invited": dict.fromkeys(room.invited, True),
-        "guests": dict.fromkeys(room.guests, True),
+        "guests": dict.fromkeys(room.invited_accounts, True),
     }
 
 
@@ -44,7 +44,7 @@ def parts_of(state: dict[str, Any]) -> Parts:
     return {part: state[part] for part in _PARTS if part in state}
 
 
-def difference(before: Parts, after: Parts) -> Parts:
+def diff(before: Parts, after: Parts) -> Parts:
     """What is otherwise than it was."""
     news = {}
     for part in _PARTS:
@@ -55,7 +55,7 @@ def difference(before: Parts, after: Parts) -> Parts:
     return news
 
 
-def merged(before: Parts, news: Parts) -> Parts:
+def merge(before: Parts, news: Parts) -> Parts:
     """What was known, and what is otherwise now."""
     after = {}
     for part in _PARTS:
@@ -69,18 +69,18 @@ def apply(chat: Chat, room: Room, news: Parts) -> None:
     _set(chat, room, news.get("settings", {}))
     for account, role in news.get("keepers", {}).items():
         if role is None:
-            room.keepers.pop(account, None)
+            room.roles.pop(account, None)
         else:
-            room.keepers[account] = role_of(role)
+            room.roles[account] = role_of(role)
     for part, bans in (("bans", room.bans), ("mutes", room.mutes)):
         for target, value in news.get(part, {}).items():
             _hold(chat, room, bans, target, value)
     for key, is_invited in news.get("invited", {}).items():
         _invite(room, key, chat.people.get(key), is_invited=bool(is_invited))
     for account, is_invited in news.get("guests", {}).items():
-        room.guests.pop(account, None)
+        room.invited_accounts.pop(account, None)
         if is_invited:
-            room.guests[account] = None
+            room.invited_accounts[account] = None
 
 
 def role_of(value: str | None) -> Role:
@@ -94,7 +94,7 @@ def _set(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
         if name in room.settings.__slots__ and value is not None:
             setattr(room.settings, name, value)
     if room.settings.history != history:
-        chat.archive.limit(room)
+        chat.history.limit(room)
 
 
 def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) -> None:
@@ -116,7 +116,7 @@ def _put_out_banned(chat: Chat, room: Room, ban: Ban) -> None:
     for person in tuple(room.members):
         covers = not person.server and ban.target.covers(person.known)
         if covers and room.ban_of(person, ban.made) is not None:
-            put_out(chat, person, room, by, ban.reason, ban.made, ban)
+            kick(chat, person, room, by, ban.reason, ban.made, ban)
 
 
 def _invite(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:

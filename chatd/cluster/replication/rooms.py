@@ -14,10 +14,10 @@ from chatd.cluster.replication.room_state import (
     FRESH,
     Parts,
     apply,
-    difference,
-    merged,
+    diff,
+    merge,
     parts_of,
-    shared,
+    snapshot,
 )
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class RoomReplicas:
             if self._chat.rooms.get(key) is not room:
                 self.forget(room)
                 continue
-            state = shared(room)
+            state = snapshot(room)
             is_told_again = self._again.pop(room, self) is None
-            news = difference(FRESH if is_told_again else self._known.get(key, FRESH), state)
+            news = diff(FRESH if is_told_again else self._known.get(key, FRESH), state)
             if news:
                 self._known[key] = state
                 at = self._stamps.stamp(key, news, self._name())
@@ -59,18 +59,18 @@ class RoomReplicas:
     def everything(self, rooms: Iterable[Room]) -> list[State]:
         """All that is to be known of some rooms."""
         at = self._stamps.number
-        return [{**_named(room), "at": at, **difference(FRESH, shared(room))} for room in rooms]
+        return [{**_named(room), "at": at, **diff(FRESH, snapshot(room))} for room in rooms]
 
     def learn(self, server: str, room: Room, state: State) -> None:
         """Let a room be as another server says, unless it was changed again meanwhile."""
         key = room.name.key
         news = self._stamps.newer(key, parts_of(state), (state.get("at", 0), server))
         apply(self._chat, room, news)
-        self._known[key] = merged(self._known.get(key, FRESH), news)
+        self._known[key] = merge(self._known.get(key, FRESH), news)
 
     def fill_in(self, room: Room, state: State) -> None:
         """Say of all that is told of a room as well what is not: it was taken away unheard."""
-        news = difference(shared(room), merged(FRESH, state))
+        news = diff(snapshot(room), merge(FRESH, state))
         state.update(self._stamps.settled(room.name.key, news, parts_of(state)))
 
     def tell_again(self, room: Room) -> None:

@@ -21,7 +21,7 @@ class OwnerSuccession:
 
     def left(self, person: Person, room: Room) -> None:
         """Somebody on another server is about to be in a room no more."""
-        if room.members[person].role is Role.OWNER and not room.lasts:
+        if room.members[person].role is Role.OWNER and not room.is_persistent:
             self._lately[room] = None
 
     def look(self, name: str) -> Iterator[Room]:

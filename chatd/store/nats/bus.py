@@ -42,7 +42,7 @@ class NatsBus(ThreadBridge):
 
     def __init__(self, turn: MainThread, called: str) -> None:
         super().__init__(turn)
-        self.called = called
+        self.display_name = called
         self.word = word_of(called)
         self.lease = f"{self.word}.{secrets.token_hex(8)}"
         self._told = Flow(TOLD, TOLD_BYTES)
@@ -66,11 +66,11 @@ class NatsBus(ThreadBridge):
         await self.link.hear(f"ctl.{self.lease}.*.*", self._said)
         await self.link.round_trip()
 
-    def tell_all(self, text: str) -> None:
+    def broadcast(self, text: str) -> None:
         """Say something to every other server."""
         self._tell_others(f"all.{self.lease}", text)
 
-    def tell_one(self, server: str, text: str) -> None:
+    def send(self, server: str, text: str) -> None:
         """Say something to one of them."""
         self._tell_others(f"ctl.{server}.{self.lease}", text)
 
@@ -88,7 +88,7 @@ class NatsBus(ThreadBridge):
         finally:
             self._told.ends(1, len(data))
 
-    async def ask(self, server: str, text: str) -> str:
+    async def request(self, server: str, text: str) -> str:
         """Ask one of them, and return the answer.
 
         :raises Refused: ``away`` when there is none.

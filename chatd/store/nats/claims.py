@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from chatd.chat.store import away
+from chatd.chat.store import unavailable
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
@@ -65,7 +65,7 @@ class Claims:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     return await self._claim(nick, holder, owner)
             except TimeoutError:
-                raise away() from None
+                raise unavailable() from None
 
     async def _claim(self, nick: str, holder: str, owner: bool) -> bool:
         subject, expected = f"$KV.nicks.{subject_token(nick)}", 0

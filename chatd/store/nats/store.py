@@ -90,7 +90,7 @@ class NatsStore(NatsBus):
         self._lines: dict[str, RoomStream] = {}
         self._calm = asyncio.Event()
         self._calm.set()
-        self.copies = (0, 0)
+        self.replicas = (0, 0)
         self._audited = 0
 
     # The two threads ------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class NatsStore(NatsBus):
 
     async def _begin(self, started: Future[None]) -> None:
         try:
-            self.link = Connection(self._where, self.called, self.word, self._returned)
+            self.link = Connection(self._where, self.display_name, self.word, self._returned)
             await self.link.connect(CONNECT_SECONDS)
             self.streams = JetStream(self.link)
             await layout.check(self.streams)
@@ -176,7 +176,7 @@ class NatsStore(NatsBus):
         for line in listening[self._audited : self._audited + AUDITED]:
             line.audit()
         self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
-        self.copies = await layout.copies(self.streams)
+        self.replicas = await layout.copies(self.streams)
 
     def _returned(self) -> None:
         """Something may not have been heard."""
@@ -198,7 +198,7 @@ class NatsStore(NatsBus):
             raise RuntimeError("the store is not open")
         flow = self._flow(event)
         if flow.is_full:
-            self._turn.soon(partial(keeper.not_kept, room, message_id, BUSY))
+            self._turn.soon(partial(keeper.failed, room, message_id, BUSY))
             return
         flow.begins(_size(event))
         self._call(self._post, room, message_id, event, author)
@@ -225,40 +225,40 @@ class NatsStore(NatsBus):
                 line.wait_for(self._calm)
         return line
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """An event has its place."""
         if self._keeper is not None:
-            self._keeper.kept(room, message_id, number, event)
+            self._keeper.stored(room, message_id, number, event)
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """A room is heard from now on."""
         if self._keeper is not None:
-            self._keeper.listening(room, number)
+            self._keeper.subscribed(room, number)
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         """An event could not be kept."""
         if self._keeper is not None:
-            self._keeper.not_kept(room, message_id, why)
+            self._keeper.failed(room, message_id, why)
 
     # Rooms ----------------------------------------------------------------------------------------
 
-    def listen(self, room: str) -> None:
+    def subscribe(self, room: str) -> None:
         """Hear what others post to a room."""
-        self._call(lambda: self._line(room).listen())
+        self._call(lambda: self._line(room).subscribe())
 
-    def unlisten(self, room: str) -> None:
+    def unsubscribe(self, room: str) -> None:
         """Hear it no more."""
-        self._call(lambda: self._line(room).unlisten())
+        self._call(lambda: self._line(room).unsubscribe())
 
-    def forget(self, room: str) -> None:
+    def drop_room(self, room: str) -> None:
         """The room is gone for good: drop its events."""
-        self._call(lambda: self._line(room).forget())
+        self._call(lambda: self._line(room).drop())
 
     def limit(self, room: str, most: int | None) -> None:
         """Keep only the last so many events of a room, or (None) as many as of the others."""
         self._call(lambda: self._line(room).limit(most))
 
-    def retain(self, rooms: Collection[str]) -> None:
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget every room but these, if no other server is there, which may have others."""
         self._call(self._begin_to_retain, frozenset(rooms))
 
@@ -278,7 +278,7 @@ class NatsStore(NatsBus):
             if await self._claims.alone():
                 for line in self._lines.values():
                     if line.ident not in rooms:
-                        line.forget()
+                        line.drop()
                 for stream, subjects, last in left:
                     for subject in subjects:
                         await self.streams.purge(stream, subject, below=last + 1)
@@ -349,11 +349,11 @@ class NatsStore(NatsBus):
     def _recorded(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
         if self._keeper is not None:
-            self._keeper.recorded(kind, key, value)
+            self._keeper.record_changed(kind, key, value)
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
-    def give(self, nick: str, server: str) -> None:
+    def hand_over_nick(self, nick: str, server: str) -> None:
         """Let the claim on a nick be another server's."""
         self._call(lambda: self.spawn(self._claims.give(nick, server)))
 

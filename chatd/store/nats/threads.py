@@ -15,7 +15,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from chatd.chat.store import away
+from chatd.chat.store import unavailable
 from chatd.store.nats.client.connection import AwayError, Loop
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.jetstream.api import DeclinedError
@@ -134,7 +134,7 @@ class ThreadBridge:
         :raises Refused: ``away``, at once while too much else is looked up.
         """
         if self._reads >= READS:
-            raise away()
+            raise unavailable()
         self._reads += 1
         try:
             return await self._look_up(partial(work, *values), pauses)
@@ -163,4 +163,4 @@ class ThreadBridge:
             else:
                 self.tell(partial(answer.give, found))
                 return
-        self.tell(partial(answer.fail, away()))
+        self.tell(partial(answer.fail, unavailable()))

@@ -115,7 +115,7 @@ class SqliteStore:
             raise RuntimeError("the store is not open")
         if len(self._writer) >= WAITING and isinstance(event, KeptEvent | Change):
             why = "the server cannot keep up; try again later."
-            self._turn.soon(partial(keeper.not_kept, room, message_id, why))
+            self._turn.soon(partial(keeper.failed, room, message_id, why))
         else:
             self._writer.do(Post(room, message_id, event, author))
 
@@ -123,11 +123,11 @@ class SqliteStore:
         """Keep only the last so many events of a room, or (None) as many as of the others."""
         self._writer.do(Limit(room, most))
 
-    def retain(self, rooms: Collection[str]) -> None:
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget every room but these."""
         self._writer.do(Retain(tuple(rooms)))
 
-    def forget(self, room: str) -> None:
+    def drop_room(self, room: str) -> None:
         """The room is gone for good: drop its events."""
         self._writer.do(Forget(room))
 
@@ -175,7 +175,7 @@ class SqliteStore:
                     seen.add(message_id)
                     number = self._tables.post(job)
                     if number is not None and keeper is not None:
-                        told.append(partial(keeper.kept, room, message_id, number, event))
+                        told.append(partial(keeper.stored, room, message_id, number, event))
         return told
 
     def _roll_back(self) -> None:
@@ -192,7 +192,7 @@ class SqliteStore:
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
         why = "the server's disk is full." if full else "the server cannot write it down."
         told: list[Callable[[], None]] = [
-            partial(keeper.not_kept, job.room, job.message_id, why)
+            partial(keeper.failed, job.room, job.message_id, why)
             for job in jobs
             if keeper is not None and isinstance(job, Post)
         ]
@@ -219,10 +219,10 @@ class SqliteStore:
                 break
         self._tidy_at = monotonic() + (0.0 if more else TIDY_SECONDS)
 
-    def listen(self, room: str) -> None:
+    def subscribe(self, room: str) -> None:
         """Nobody else posts."""
 
-    def unlisten(self, room: str) -> None:
+    def unsubscribe(self, room: str) -> None:
         """Nobody else posts."""
 
     # Reading --------------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ class Conversation:
 
     _log = Logger()
     # People are shown once what happens in several rooms; who missed something goes on.
-    each_room, needs_all, comes_back = False, False, True
+    copy_per_room, closes_on_gap, resumable = False, False, True
 
     __slots__ = (
         "_busy",
@@ -104,9 +104,9 @@ class Conversation:
         return self.display.send
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """Whether one sees on one's own screen already what one sends."""
-        return self.display.sees_own
+        return self.display.echoes_input
 
     @property
     def full(self) -> bool:
@@ -152,15 +152,15 @@ class Conversation:
             self.display.refresh()
 
     @property
-    def is_told(self) -> bool:
+    def shows_pending(self) -> bool:
         """Whether what waits is not shown: where what one types is not taken away again."""
-        return self.display.sees_own
+        return self.display.echoes_input
 
-    def shows_waiting(self) -> None:
+    def pending_changed(self) -> None:
         """What waits is drawn with the prompt."""
         self.display.refresh()
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         """What of that which was sent has arrived, by what the way in knows, or the socket."""
         if self.tracer is not None:
             return self.tracer()
@@ -347,7 +347,7 @@ class Conversation:
         """
         if self._prompt.answer("", self.display):
             return
-        if self._busy and self.session is not None and self._host.chat.waiting.away:
+        if self._busy and self.session is not None and self._host.chat.unacknowledged.away:
             self._say_goodbye()
         else:
             self.line("/quit")

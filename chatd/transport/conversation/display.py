@@ -19,7 +19,7 @@ class Display(Protocol):
         """Takes whole lines for the connection and says how many bytes it took."""
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """Whether what one types is on one's own screen already."""
 
     @property
@@ -71,7 +71,7 @@ class Plain:
         return self._outbox.send
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """The other end echoes what is typed there."""
         return True
 

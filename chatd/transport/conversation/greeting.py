@@ -40,4 +40,4 @@ async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> N
     if told:
         session.deliver(Notice(told))
     if lobby is not None:
-        await replay.show(host.chat, session, lobby)
+        await replay.on_join(host.chat, session, lobby)

@@ -93,22 +93,22 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         return self.outbox.send
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """One is sent what one said, as everybody is."""
         return False
 
     @property
-    def each_room(self) -> bool:
+    def copy_per_room(self) -> bool:
         """What happens in several rooms is shown in each."""
         return True
 
     @property
-    def needs_all(self) -> bool:
+    def closes_on_gap(self) -> bool:
         """Whether a program that missed something is disconnected."""
         return False
 
     @property
-    def comes_back(self) -> bool:
+    def resumable(self) -> bool:
         """A program begins anew."""
         return False
 
@@ -142,7 +142,7 @@ class ProgramProtocol(Protocol, Generic[_Request]):
             if self.outbox.full and self.session is not None:
                 self.session.hold()
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         """A program that is gone does not come back to its place."""
         return ALIVE
 
@@ -150,11 +150,11 @@ class ProgramProtocol(Protocol, Generic[_Request]):
         """A program has no prompt."""
 
     @property
-    def is_told(self) -> bool:
+    def shows_pending(self) -> bool:
         """A program is answered, or asks nothing."""
         return False
 
-    def shows_waiting(self) -> None:
+    def pending_changed(self) -> None:
         """A program is shown what is kept."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:

@@ -149,7 +149,7 @@ class Terminal:
         return True
 
     @property
-    def sees_own(self) -> bool:
+    def echoes_input(self) -> bool:
         """What one types is shown as the others see it, once it is said; on paper it stands."""
         return isinstance(self._screen, LineModeScreen)
 
@@ -202,7 +202,7 @@ class Terminal:
     def _pending(self) -> tuple[str, ...]:
         """What one said that is not kept yet; on paper it stands."""
         session = self._conversation.session
-        if session is None or session.waits is None or self.sees_own:
+        if session is None or session.pending is None or self.echoes_input:
             return ()
         count, lines = newest(session, ROWS)
         named = [("" if room is session.focus else str(room), event) for room, event in lines]
@@ -215,9 +215,9 @@ class Terminal:
         On paper it stays.
         """
         session = self._conversation.session
-        if session is None or self.sees_own or self._left:
+        if session is None or self.echoes_input or self._left:
             return b""
-        if self._marks or (session.tally and in_short(session) != self._told):
+        if self._marks or (session.unread and in_short(session) != self._told):
             return self._draw()
         return b""
 

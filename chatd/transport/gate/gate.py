@@ -204,7 +204,7 @@ class Gate(Protocol):
         """Whether the address is banned; its way in says so, once it is known which that is."""
         host = self._door.host
         try:
-            host.chat.welcome.check_address(self._address, host.now())
+            host.chat.access.check_address(self._address, host.now())
         except Refused as refused:
             self._banned = refused.sentence
 

@@ -100,7 +100,7 @@ class Lease(Service):
 
     def _beat(self) -> None:
         now = self._clock.seconds()
-        self._chat.elsewhere.look(self._now())
+        self._chat.elsewhere.check_liveness(self._now())
         if now - self._renewed_at > FENCE_SECONDS:
             self._let_go()
         self._feel(now)
@@ -108,8 +108,8 @@ class Lease(Service):
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
             self._renew(now)
-            self._chat.elsewhere.beat(self._now())
-        elif self._owed_since is not None or self._chat.waiting.count:
+            self._chat.elsewhere.heartbeat(self._now())
+        elif self._owed_since is not None or self._chat.unacknowledged.count:
             self._renew(now)
 
     def _renew(self, now: float) -> None:
@@ -134,7 +134,7 @@ class Lease(Service):
         elif self._down_since is None:
             self._down_since = now
             self._owed_since = now if self._owed_since is None else self._owed_since
-        waiting = self._chat.waiting
+        waiting = self._chat.unacknowledged
         patience = UNANSWERED_SECONDS if waiting.count else ELECTION_SECONDS
         if _longer(self._down_since, now, BLIP_SECONDS) or _longer(self._owed_since, now, patience):
             waiting.lost_touch()
@@ -169,10 +169,10 @@ class Lease(Service):
             for session in tuple(person.sessions):
                 session.deliver(Notice(LOST))
                 self._chat.leave(session, "", now)
-                session.reader.close()
-            place = self._chat.places.get(person)
+                session.client.close()
+            place = self._chat.detached.get(person)
             if place is not None:
-                resume.end(self._chat, place, now)
+                resume.expire(self._chat, place, now)
 
 
 def _longer(since: float | None, now: float, seconds: float) -> bool:

@@ -15,7 +15,7 @@ from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatd.chat.actions.resume import drop
+from chatd.chat.actions.resume import connection_lost
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
 from chatd.chat.model.people import Person
@@ -57,8 +57,8 @@ class Shutdown(Service):
         for person in everyone:
             for session in tuple(person.sessions):
                 session.deliver(GOODBYE)
-                session.reader.close()
-            place = self._chat.places.get(person)
+                session.client.close()
+            place = self._chat.detached.get(person)
             if place is not None:  # nobody comes back to it any more
                 self._chat.profiles.has_read(person, place.read)
         if everyone:
@@ -93,11 +93,11 @@ class Shutdown(Service):
     async def _move_one(self, person: Person, takers: Takers) -> None:
         """Let one person do so: their place is there before they can be."""
         sessions = tuple(person.sessions)
-        comes_back = all(session.reader.comes_back for session in sessions)
-        if not (comes_back and self._chat.places.may_keep(person)):
+        resumable = all(session.client.resumable for session in sessions)
+        if not (resumable and self._chat.detached.may_keep(person)):
             return
         for session in sessions:
-            drop(self._chat, session, self._now())
+            connection_lost(self._chat, session, self._now())
         told = GOODBYE
         while (server := takers.next()) is not None:
             if await self._chat.moving.send_away(person, server):
@@ -106,7 +106,7 @@ class Shutdown(Service):
             takers.without(server)
         for session in sessions:
             session.deliver(told)
-            session.reader.close()
+            session.client.close()
 
 
 class Takers:

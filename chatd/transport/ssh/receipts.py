@@ -109,7 +109,7 @@ class Acknowledgement:
         if session is None or not self._channel.outbox.is_idle():
             return
         self._more = False
-        self._asked, self._asked_at = session.mark(), now
+        self._asked, self._asked_at = session.position(), now
         self._channel.outbox.on_sent = self.sent
         self._channel.ask()
 
@@ -122,7 +122,7 @@ class Acknowledgement:
         if self._more:
             self._receipts.want(self)
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         """What has arrived; of a client that never answers only what its machine has had."""
         outbox = self._channel.outbox
         if not self._answers:

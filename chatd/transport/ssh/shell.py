@@ -131,7 +131,7 @@ class Shell:
         self._begins = begins
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
         self._receipt = Acknowledgement(receipts, host.clock, channel, self._conversation)
-        self._conversation.tracer = self._receipt.trace
+        self._conversation.tracer = self._receipt.delivery_report
         self._conversation.ask_client, self._conversation.hide = channel.ask, hide
         self._terminal = self._make_terminal(host, who, can)
         if self._terminal is not None:

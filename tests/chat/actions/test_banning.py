@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.actions.messages import say_from_outside
+from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
 from chatd.chat.model.session import Session
 from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
-from tests.support.people import Reader, Server, Someone, finished
+from tests.support.people import Client, Server, Someone, finished
 
 ADA, BOB, CY = "SHA256:ada", "SHA256:bob", "SHA256:cy"
 #: Each from elsewhere.
@@ -230,7 +230,7 @@ def test_a_moderator_whom_the_owner_bans_is_none_any_more(server: Server) -> Non
     assert last(ada) == "-- bob may come into attic again."
     bob.types("/join attic"), bob.types("/kick ada")
     assert last(bob) == "-- Only a moderator of attic may do that."
-    assert list(server.chat.rooms["attic"].keepers) == ["ada"]
+    assert list(server.chat.rooms["attic"].roles) == ["ada"]
 
 
 def test_an_address_that_is_banned_holds_nobody_who_looks_after_the_room(server: Server) -> None:
@@ -278,7 +278,7 @@ def test_what_is_said_from_outside_is_refused_too(server: Server) -> None:
     ada, bob = owner(server), member(server, "bob")
     ada.types("/ban bob 1h spam")
     with pytest.raises(Refused, match=r"You are banned from attic for another 1 hour \(spam\)\."):
-        say_from_outside(
+        post_without_joining(
             server.chat, bob.session, server.chat.rooms["attic"], "hello", server.now, print
         )
 
@@ -446,7 +446,7 @@ def test_of_so_many_rooms_that_hold_a_nick_the_first_does_not_follow_it() -> Non
         rooms.append(server.chat._open_room(names.room(f"room{number}"), permanent=True))
         op.types(f"/join room{number}"), op.types("/ban bob")
         op.types(f"/leave room{number}")
-    assert len(person.held_in) == HELD_IN
+    assert len(person.named_in_bans) == HELD_IN
     assert finished(server.chat.rename(person, "robert", server.now)) is None
     held = [[str(ban.target) for ban in room.bans] for room in rooms]
     assert held == [["nick:bob"]] + [["nick:robert"]] * HELD_IN
@@ -467,9 +467,9 @@ def test_a_reason_is_cut(server: Server) -> None:
     assert bob.session.person.away == "x" * (REASON_LENGTH - 1) + "…"
 
 
-def tails(server: Server, key: str, address: str) -> tuple[Session, Reader]:
+def tails(server: Server, key: str, address: str) -> tuple[Session, Client]:
     """Somebody who comes in beside the owner of a key."""
-    reader, visitor = Reader(), Visitor("tail", address, key, apart=True)
+    reader, visitor = Client(), Visitor("tail", address, key, apart=True)
     entered = finished(server.chat.enter(visitor, reader, server.now))
     assert isinstance(entered, tuple)
     return entered[0], reader

@@ -12,7 +12,7 @@ from chatd.chat.limits import EDIT_SECONDS, ROOM_HISTORY
 from chatd.store.memory import MemoryStore
 from chatd.wire.json.events import EventStyle, MessageStyle
 from chatd.wire.tcd.events import TcdStyle
-from tests.support.people import Reader, Server, Someone
+from tests.support.people import Client, Server, Someone
 
 ADA = "SHA256:ada"
 NOTHING = "-- You said nothing in lobby in the last 10 minutes."
@@ -111,7 +111,7 @@ def test_an_edit_is_no_way_around_the_rules_of_a_room(server: Server) -> None:
     server.enters("ada").types("/join attic")
     bob, (ada, *_) = server.enters("bob"), server.chat.people.everyone()
     bob.types("/join attic"), bob.types("one"), bob.sees()
-    owner = Someone(server, ada.sessions[0], Reader())
+    owner = Someone(server, ada.sessions[0], Client())
     owner.types("/room slow 60")
     server.now += 59
     bob.types("/edit two")
@@ -134,7 +134,7 @@ def test_an_edit_is_no_way_around_the_rules_of_a_room(server: Server) -> None:
 
 def test_who_is_named_in_an_edit_hears_it(server: Server) -> None:
     ada = server.enters("ada")
-    bob = server.enters("bob", reader=Reader(sees_own=False))
+    bob = server.enters("bob", reader=Client(echoes_input=False))
     bob.sees(), ada.types("look, bbo"), ada.types("/edit look, bob")
     assert bob.sees()[-1].endswith("\a")
 
@@ -227,7 +227,7 @@ class Refusing(MemoryStore):
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
         assert self._keeper is not None
-        self._keeper.not_kept(room, message_id, "the disk is full.")
+        self._keeper.failed(room, message_id, "the disk is full.")
 
 
 def test_what_was_not_kept_cannot_be_changed() -> None:

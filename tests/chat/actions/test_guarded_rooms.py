@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.actions.messages import say_from_outside
+from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
 from chatd.chat.limits import INVITATIONS, INVITED, KEY_LENGTH, SPOKE
 from chatd.chat.text import names
@@ -52,7 +52,7 @@ def test_who_knows_the_key_comes_in(server: Server) -> None:
     bob.types("/search in:attic x"), bob.types("/search in:* x")
     assert bob.sees() == ["-- attic needs a key: /join attic KEY.", "-- Nothing was found."]
     with pytest.raises(Refused, match="attic needs a key"):
-        say_from_outside(
+        post_without_joining(
             server.chat, bob.session, server.chat.rooms["attic"], "hello", server.now, print
         )
     bob.types("/join attic open sesame")

@@ -245,7 +245,7 @@ def test_a_room_is_closed_with_all_that_was_in_it(
 
 
 def test_a_server_has_so_many_bans(server: Server, op: Someone) -> None:
-    bans = server.chat.welcome.bans
+    bans = server.chat.access.bans
     for number in range(SERVER_BANS - 1):
         target = Target(Kind.NICK, f"troll{number}")
         bans.restore(Ban(target, str(target), "op", 0.0, None, ""))
@@ -260,12 +260,12 @@ def test_whose_connection_is_lost_has_no_place_to_come_back_to(
     server: Server, op: Someone, line: str
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=CAFE)
-    assert bob.is_cut_off() is not None
+    assert bob.is_detached() is not None
     op.sees()
     op.types(line)
     assert "-- bob left" in op.sees()
     assert server.chat.people.find("bob") is None
-    assert len(server.chat.places) == 0
+    assert len(server.chat.detached) == 0
     if "ban" in line:
         assert turned_away(server, "bob", fingerprint=BOB).startswith("You are banned")
 
@@ -274,7 +274,7 @@ def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_
     server: Server, op: Someone
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=CAFE)
-    assert bob.is_cut_off() is not None
+    assert bob.is_detached() is not None
     op.types("/ban bob 2h spam")
     back = server.enters("bob", lobby=False, fingerprint=BOB, address=CAFE)
     assert back.sees() == [
@@ -307,7 +307,7 @@ def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: 
 def test_who_takes_an_operators_lost_place_by_a_password_is_none(server: Server) -> None:
     desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
     desk.types("/register a long secret")
-    assert desk.is_cut_off() is not None
+    assert desk.is_detached() is not None
     assert desk.session.person.operator, "nobody bans them meanwhile"
     phone = server.enters("phone")
     phone.types("/login ada a long secret")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.actions.messages import say
-from chatd.chat.actions.resume import end
+from chatd.chat.actions.resume import expire
 from chatd.chat.limits import BOOKMARKS
 from chatd.chat.records.profiles import KIND
 from chatd.store.memory import MemoryStore
@@ -90,10 +90,10 @@ def test_who_does_not_come_back_in_time_has_read_as_far_as_they_had() -> None:
     ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic")
     ada.sees()
-    place = ada.is_cut_off()
+    place = ada.is_detached()
     assert place is not None
     bob.types("later")
-    end(server.chat, place, server.now)
+    expire(server.chat, place, server.now)
     ada = registered(server)
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: later"]

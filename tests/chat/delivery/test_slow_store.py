@@ -13,7 +13,7 @@ from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.model.session import Session
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Hasher
-from tests.support.people import Reader, Server, Someone
+from tests.support.people import Client, Server, Someone
 
 
 class Later:
@@ -72,7 +72,7 @@ def ended(steps: Generator[Any, None, Any]) -> Any:
 
 def enters(server: SlowServer, nick: str) -> Someone:
     """Somebody comes in, and into the lobby."""
-    reader = Reader()
+    reader = Client()
     session, _ = ended(server.chat.enter(Visitor(nick), reader, server.now).__await__())
     assert isinstance(session, Session)
     server.chat.join(session, "lobby", server.now)

@@ -288,7 +288,7 @@ def test_who_waits_for_a_cluster_that_does_not_answer_may_leave() -> None:
     building = Building(store=Silent())
     ada = Sitting(building)
     ada.sees()
-    building.chat.waiting.lost_touch()
+    building.chat.unacknowledged.lost_touch()
     ada.types("/history\rhello\r")
     assert ada.sees()[-2:] == [f"-- {AWAY}", "[lobby]"]
     ada.types("\x04")

@@ -83,7 +83,7 @@ class Logins(RuleBasedStateMachine):
                     self.proved[other] = account
         else:
             taken = any(key in proofs for proofs in self.proofs.values())
-            named = not someone.session.person.is_nameless
+            named = not someone.session.person.is_guest_nick
             assert self.proved[someone] or taken or not named or (words == "/register" and not key)
 
     @rule(

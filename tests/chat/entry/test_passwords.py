@@ -20,7 +20,7 @@ from chatd.store.memory import MemoryStore
 from tests.chat.delivery.test_slow_store import Later
 from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
 from tests.support.passwords import Checker
-from tests.support.people import Reader, Server, Someone, finished
+from tests.support.people import Client, Server, Someone, finished
 
 SECRET = "correct horse"
 #: What nobody is ever shown.
@@ -287,7 +287,7 @@ def test_who_asks_for_a_nick_with_a_password_is_told_how_to_prove_it() -> None:
     guest.types("/nick 1ola")
     told = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
     assert guest.sees()[-1] == told
-    entered = finished(server.chat.enter(Visitor("Lola"), Reader(), server.now))
+    entered = finished(server.chat.enter(Visitor("Lola"), Client(), server.now))
     assert isinstance(entered, tuple)
     assert entered[1] == "Lola is registered; you are Lola2. /login lola if it is yours."
 
@@ -367,8 +367,8 @@ class SlowHasher:
 def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
     server = Server()
     owner(server).goes()
-    server.chat.logins._hasher = SlowHasher()
-    logins = server.chat.logins
+    server.chat.authentication._hasher = SlowHasher()
+    logins = server.chat.authentication
     waiting: list[Generator[Any, Any, Account]] = []
 
     def begin(address: str) -> None:
@@ -394,7 +394,7 @@ def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
 def test_who_goes_while_their_password_is_checked_leaves_nothing_behind() -> None:
     server = Server()
     owner(server).goes()
-    server.chat.logins._hasher = SlowHasher()
+    server.chat.authentication._hasher = SlowHasher()
     guest = server.enters()
     steps = log_in(server.chat, guest.session, "ada", SECRET, server.now).__await__()
     next(steps)
@@ -410,7 +410,7 @@ def test_what_is_changed_meanwhile_stays_changed() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
-    server.chat.logins._hasher = SlowHasher()
+    server.chat.authentication._hasher = SlowHasher()
     waited_for = receive(server.chat, ada.session, f"/password {SECRET}", server.now)
     assert waited_for is not None
     steps = waited_for.__await__()
@@ -427,7 +427,7 @@ def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() ->
     server = Server()
     ada, bob = owner(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic"), bob.sees(), ada.sees()
-    assert ada.is_cut_off() is not None
+    assert ada.is_detached() is not None
     bob.types("are you there?"), bob.types("/dm ada hello")
     bob.sees()
     guest = server.enters()
@@ -461,9 +461,9 @@ def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
     server = Server()
     owner(server).goes()
     guest, bob = server.enters(), server.enters("bob")
-    tokens = [server.chat.places.token(each.session.person) for each in (guest, bob)]
+    tokens = [server.chat.detached.token(each.session.person) for each in (guest, bob)]
     guest.types(f"/login ada {SECRET}"), bob.types(f"/register {SECRET}")
-    guest.is_cut_off(), bob.is_cut_off()
+    guest.is_detached(), bob.is_detached()
     eve = server.enters()
     for token in tokens:
         eve.types(f"/resume {token}")
@@ -474,7 +474,7 @@ def test_nor_does_a_key_that_was_not_added_to_it() -> None:
     server = Server()
     owner(server).goes()
     laptop = server.enters("x", fingerprint=OTHER)
-    laptop.types(f"/login ada {SECRET}"), laptop.is_cut_off()
+    laptop.types(f"/login ada {SECRET}"), laptop.is_detached()
     assert server.enters("x", fingerprint=OTHER).session.person.account is None
 
 

@@ -14,7 +14,7 @@ from chatd.chat.events import Entry
 from chatd.chat.fanout import audience
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 from chatd.terminal.style import TextStyle
-from tests.support.people import Reader, Server
+from tests.support.people import Client, Server
 
 
 def test_a_flood_leaves_as_one_send_a_listener() -> None:
@@ -84,12 +84,12 @@ def test_a_bug_in_one_connection_does_not_silence_the_next() -> None:
     ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
     cy.sees()
 
-    class Broken(Reader):
+    class Broken(Client):
         def send(self, data: bytes) -> int:
             raise ZeroDivisionError
 
     broken = Broken()
-    bob.session.reader = broken
+    bob.session.client = broken
     bob.session.send = broken.send
     bob.session.restyle()
     ada.types("hello")
@@ -136,7 +136,7 @@ class Listening(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = Server()
-        self.speaker = self.server.enters("speaker", reader=Reader(sees_own=False))
+        self.speaker = self.server.enters("speaker", reader=Client(echoes_input=False))
         self.listeners = [self.server.enters(f"listener{n}") for n in range(3)]
         self.said: list[str] = []
         self.heard: list[list[str]] = [[] for _ in self.listeners]

@@ -14,7 +14,7 @@ from chatd.chat.store import NotStoredError
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh import fingerprint
-from tests.support.people import Reader, Server, finished
+from tests.support.people import Client, Server, finished
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 
@@ -290,7 +290,7 @@ def test_who_only_speaks_is_shown_nothing() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register"), ada.sees()
-    quiet = Reader()
+    quiet = Client()
     visitor = Visitor("ada", fingerprint=ADA)
     entered = finished(server.chat.enter(visitor, quiet, server.now, listens=False))
     assert isinstance(entered, tuple)

@@ -11,7 +11,7 @@ from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
 from chatd.chat.records.server_access import AllowList
 from chatd.transport.ssh import fingerprint
-from tests.support.people import Reader, finished
+from tests.support.people import Client, finished
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 from tests.support.wires import Building, Wire
@@ -24,7 +24,7 @@ UNINVITED = "This server is for invited people only; come by ssh with a key that
 def ban(building: Building, text: str) -> None:
     target = read_target(text)
     assert isinstance(target, Target)
-    building.chat.welcome.bans.put(Ban(target, text, "op", 0.0, None, "spam"))
+    building.chat.access.bans.put(Ban(target, text, "op", 0.0, None, "spam"))
 
 
 def json_answer(sentence: str) -> bytes:
@@ -134,7 +134,7 @@ def test_a_program_whose_nick_is_banned_is_told_in_its_own_words(
 @pytest.mark.parametrize("declared", ["line", "telnet"])
 def test_a_person_who_may_not_come_in_is_told_and_parted_from(declared: str) -> None:
     building = Building(declared)
-    building.chat.welcome.invited = AllowList
+    building.chat.access.allowed = AllowList
     wire = building.connects()
     wire.sends(b"hello\n")
     building.clock.advance(1)
@@ -177,18 +177,18 @@ def test_a_pipe_for_which_somebody_comes_in_ends_with_the_sentence() -> None:
 
 
 def enter(building: Building, visitor: Visitor) -> None:
-    finished(building.chat.enter(visitor, Reader(), 0.0))
+    finished(building.chat.enter(visitor, Client(), 0.0))
 
 
 def test_only_who_is_invited_comes_in() -> None:
     building = Building()
-    entered = finished(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Reader(), 0.0))
+    entered = finished(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
     assert isinstance(entered, tuple)
     person = entered[0].person
     finished(building.chat.entrance.register(person, person.fingerprint, 0.0))
     building.chat.leave(entered[0], "", 0.0)
     guests = AllowList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
-    building.chat.welcome.invited = lambda: guests
+    building.chat.access.allowed = lambda: guests
     for fingerprinted, operator, welcome in (
         ("SHA256:ada", False, True),
         ("SHA256:bob", False, True),
@@ -209,7 +209,7 @@ def test_a_program_that_is_not_invited_is_told_in_its_own_words(
     data: bytes, answer: object
 ) -> None:
     building = Building()
-    building.chat.welcome.invited = AllowList
+    building.chat.access.allowed = AllowList
     wire: Wire = building.connects()
     wire.sends(data)
     assert callable(answer)
@@ -220,6 +220,6 @@ def test_a_program_that_is_not_invited_is_told_in_its_own_words(
 def test_by_ssh_who_is_not_invited_is_told_at_the_login() -> None:
     hall = Hall()
     invited = fingerprint(USER_KEY.blob())
-    hall.building.chat.welcome.invited = lambda: AllowList(frozenset({invited}))
+    hall.building.chat.access.allowed = lambda: AllowList(frozenset({invited}))
     assert Guest(hall, b"eve").peer.reason() == UNINVITED
     assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()

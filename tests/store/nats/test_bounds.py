@@ -66,7 +66,7 @@ def talks(node: Node, lines: int) -> None:
 
 def test_a_chat_that_stands_still_hears_everything_later(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     talks(one, 4 * BOUND)
     take_in(other)
@@ -83,7 +83,7 @@ def test_a_chat_that_stands_still_hears_everything_later(nodes: Nodes) -> None:
 
 def test_what_a_chat_did_not_take_in_comes_although_nothing_follows(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     talks(one, BOUND)
     take_in(other)
@@ -173,9 +173,9 @@ def test_so_much_is_told_at_once_and_the_rest_is_not(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     with standing_still(one):
         for number in range(BOUND + 1):
-            one.store.tell_all(str(number))
+            one.store.broadcast(str(number))
     one.settle(), take_in(other), other.turn.run()
-    one.store.tell_one(other.store.name, "again")
+    one.store.send(other.store.name, "again")
     other.until(lambda: (one.store.name, "again") in other.said)
     assert [text for _, text in other.said] == [*map(str, range(BOUND)), "again"]
 
@@ -183,7 +183,7 @@ def test_so_much_is_told_at_once_and_the_rest_is_not(nodes: Nodes) -> None:
 def test_what_is_told_to_a_chat_that_stands_still_is_bounded(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     for number in range(2 * BOUND):
-        one.store.tell_all(str(number))
+        one.store.broadcast(str(number))
         one.settle()
     take_in(other)
     assert other.store._out.count == BOUND
@@ -199,8 +199,8 @@ def test_who_comes_and_goes_while_nothing_answers_leaves_one_thing_to_do(nodes: 
     def meanwhile() -> None:
         line.wait_for(goes_on)
         for _ in range(100):
-            line.listen(), line.listen(), line.unlisten(), line.unlisten()
-            line.listen(), line.audit(), line.audit()
+            line.subscribe(), line.subscribe(), line.unsubscribe(), line.unsubscribe()
+            line.subscribe(), line.audit(), line.audit()
 
     one.store._call(meanwhile)
     one.turn.run_until(lambda: True)

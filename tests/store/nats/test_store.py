@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from chatd.chat.event_rows import row
+from chatd.chat.event_rows import to_row
 from chatd.chat.events import Deleted, Edited, Joined, Refused, Said
 from chatd.chat.store import NotStoredError
 from chatd.store.nats.bus import PIECE_BYTES, word_of
@@ -42,7 +42,7 @@ def has(store: NatsStore, accounts: dict[str, str]) -> bool:
 def test_all_who_listen_hear_all_in_one_order(nodes: Nodes) -> None:
     one, other, third = nodes(), nodes(), nodes()
     for node in (one, other, third):
-        node.store.listen("lobby")
+        node.store.subscribe("lobby")
         node.settle()
     for number in range(100):
         one.store.post("lobby", f"one.{number}", said(f"one {number}"))
@@ -61,10 +61,10 @@ def test_what_a_server_says_by_mistake_costs_nobody_the_room(
 ) -> None:
     one, other = nodes(), nodes()
     for node in (one, other):
-        node.store.listen("lobby")
+        node.store.subscribe("lobby")
         node.settle()
     spot = one.store._line("lobby").spot
-    joined = row(Joined(1.0, "eve"))
+    joined = to_row(Joined(1.0, "eve"))
     for after in (10**9, "soon", None, [1]):
         data = json.dumps({**joined, "after": after}).encode()
         waited(one.store._read(one.store.link.tell, spot.live("e"), data))
@@ -122,11 +122,11 @@ def test_who_does_not_listen_hears_only_what_they_post(nodes: Nodes) -> None:
     other.settle()
     assert [row[1] for row in one.heard] == ["1"]
     assert [row[1] for row in other.heard] == ["2"]
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     one.store.post("lobby", "3", said("here again"))
     other.until(lambda: [row[1] for row in other.heard] == ["2", "3"])
-    other.store.unlisten("lobby")
+    other.store.unsubscribe("lobby")
     other.settle()
     one.store.post("lobby", "4", said("nobody there"))
     one.settle()
@@ -136,7 +136,7 @@ def test_who_does_not_listen_hears_only_what_they_post(nodes: Nodes) -> None:
 
 def test_what_is_not_kept_comes_after_what_was_before_it(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     for number in range(20):
         one.store.post("lobby", f"s{number}", said(str(number)))
@@ -161,7 +161,7 @@ class Deaf:
 def test_a_copy_that_did_not_come_is_read_before_the_next(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     ears = Deaf(other)
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     for number in range(5):
         one.store.post("lobby", f"{number}", said(str(number)))
@@ -178,7 +178,7 @@ def test_a_copy_that_did_not_come_is_read_before_the_next(nodes: Nodes) -> None:
 def test_a_copy_that_did_not_come_is_looked_for_in_time(nodes: Nodes) -> None:
     one, other = nodes(), nodes()
     Deaf(other)
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     one.store.post("lobby", "1", said("here"))
     one.settle()
@@ -194,7 +194,7 @@ def test_an_edit_and_a_deletion_are_seen_by_all(nodes: Nodes) -> None:
     one.store.post("lobby", "2", said("oops"))
     one.settle()
     first, second = (row[2] for row in one.heard)
-    other.store.listen("lobby")
+    other.store.subscribe("lobby")
     other.settle()
     one.store.post("lobby", "3", Edited(2.0, "ada", first, "hello"))
     one.store.post("lobby", "4", Deleted(2.0, "ada", "ada", second))
@@ -275,9 +275,9 @@ def test_servers_hear_each_other_and_not_themselves(nodes: Nodes) -> None:
     end = time.monotonic() + PATIENCE
     while not other.said:  # what is told goes to who listens by then
         assert time.monotonic() < end, "the other hears nothing"
-        one.store.tell_all("hello")
+        one.store.broadcast("hello")
         one.settle(), other.settle()
-    one.store.tell_one(other.store.name, "psst")
+    one.store.send(other.store.name, "psst")
     other.until(lambda: (one.store.name, "psst") in other.said)
     *hellos, last = other.said
     assert set(hellos) == {(one.store.name, "hello")}
@@ -290,17 +290,17 @@ def test_servers_ask_each_other_and_are_answered_by_who_may_have_to_wait(
 ) -> None:
     one, other = nodes(), nodes()
     other.store.post("lobby", "1", said("hello"))
-    answer = waited(one.store.ask(other.store.name, "how many"))
+    answer = waited(one.store.request(other.store.name, "how many"))
     assert answer == f"how many, {one.store.name}? 1"
     with pytest.raises(Refused) as refused:
-        waited(one.store.ask("nobody", "how many"))
+        waited(one.store.request("nobody", "how many"))
     assert refused.value.code == "gone"
 
 
 def test_a_nick_is_given_to_another_server_and_to_no_other(nodes: Nodes) -> None:
     one, other, third = nodes(), nodes(), nodes()
     assert waited(one.store.claim("ada", "x"))
-    one.store.give("ada", other.store.name)
+    one.store.hand_over_nick("ada", other.store.name)
     one.settle()
     assert not waited(third.store.claim("ada", "z"))
     assert not waited(one.store.claim("ada", "x"))
@@ -320,8 +320,8 @@ def renews(node: Node) -> None:
 @pytest.mark.parametrize("size", [PIECE_BYTES, PIECE_BYTES + 1, 5 * PIECE_BYTES])
 def test_servers_hear_also_what_is_very_long(nodes: Nodes, size: int) -> None:
     one, other = nodes(), nodes()
-    one.store.tell_all("x" * size)
-    one.store.tell_one(other.store.name, "y" * size)
+    one.store.broadcast("x" * size)
+    one.store.send(other.store.name, "y" * size)
     other.until(lambda: len(other.said) == 2)
     assert sorted(text for _, text in other.said) == ["x" * size, "y" * size]
 
@@ -337,11 +337,11 @@ def test_what_is_very_long_and_did_not_come_whole_is_not_heard(
             await tell(subject, data)
 
     one.store.link.tell = loses  # type: ignore[method-assign]
-    one.store.tell_all("x" * 3 * PIECE_BYTES)
+    one.store.broadcast("x" * 3 * PIECE_BYTES)
     one.settle()
     one.store.link.tell = tell  # type: ignore[method-assign]
-    one.store.tell_all("after")
-    one.store.tell_all("y" * 3 * PIECE_BYTES)
+    one.store.broadcast("after")
+    one.store.broadcast("y" * 3 * PIECE_BYTES)
     other.until(lambda: len(other.said) == 2)
     assert [text[:5] for _, text in other.said] == ["after", "yyyyy"]
     assert other.store._pieces == {}
@@ -354,7 +354,7 @@ def test_rooms_of_others_are_not_forgotten_while_they_live(nodes: Nodes, again: 
     one.settle()
     if again:
         renews(one)
-    other.store.retain([])
+    other.store.drop_rooms_but([])
     other.settle()
     assert len(waited(other.store.before("lobby", None, 9))) == 1
 
@@ -371,7 +371,7 @@ def test_what_a_server_says_that_starts_at_the_same_moment_is_not_forgotten(
         later.append((stream, subject, below))
 
     one.store.streams.purge = purge  # type: ignore[method-assign]
-    one.store.retain([])
+    one.store.drop_rooms_but([])
     one.settle()
     other = nodes()
     other.store.post("attic", "2", said("new"))
@@ -391,7 +391,7 @@ def test_a_room_that_is_gone_takes_nothing_along_that_was_said_since(
     one.settle()
     other.store.post("lobby", "2", said("new"))
     other.settle()
-    one.store.forget("lobby")
+    one.store.drop_room("lobby")
     one.settle()
     assert [event for _, event in waited(other.store.before("lobby", None, 9))] == [said("new")]
 
@@ -462,14 +462,14 @@ def test_who_forgets_a_room_late_takes_nothing_along_that_others_said_meanwhile(
     nodes: Nodes,
 ) -> None:
     one, other = nodes(), nodes()
-    one.store.listen("lobby")
+    one.store.subscribe("lobby")
     one.store.post("lobby", "1", said("old"))
     one.settle()
     halt = asyncio.Event()
     one.store._call(lambda: one.store._line("lobby").wait_for(halt))
     one.store.post("lobby", "2", said("late"))
-    one.store.unlisten("lobby")
-    one.store.forget("lobby")
+    one.store.unsubscribe("lobby")
+    one.store.drop_room("lobby")
     other.store.post("lobby", "3", said("new"))
     other.settle()
     one.store._call(halt.set)

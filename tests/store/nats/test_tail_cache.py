@@ -26,7 +26,7 @@ def nodes(nats: Nats) -> Iterator[Nodes]:
 
 def listening(nodes: Nodes, **options: Any) -> Node:
     node = nodes(**options)
-    node.store.listen("lobby")
+    node.store.subscribe("lobby")
     node.settle()
     return node
 
@@ -59,7 +59,7 @@ def test_what_was_read_once_is_remembered_with_what_came_and_changed_since(nodes
     assert waited(other.store.after("lobby", numbers[3], 3)) == rows[4:7]
     assert waited(other.store.count("lobby", numbers[3], numbers[9])) == 4
     assert waited(other.store.last_by("lobby", "ada")) == rows[-1]
-    other.store.unlisten("lobby")
+    other.store.unsubscribe("lobby")
     with pytest.raises(AssertionError):
         waited(other.store.before("lobby", None, 99))
 

@@ -111,8 +111,8 @@ class NatsTown:
         """Let time pass; each server says that it is there."""
         for server in self.servers:
             server.now += seconds
-            server.chat.elsewhere.beat(server.now)
-            server.chat.elsewhere.look(server.now)
+            server.chat.elsewhere.heartbeat(server.now)
+            server.chat.elsewhere.check_liveness(server.now)
         self.settle()
 
     def settle(self) -> None:

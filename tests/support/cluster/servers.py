@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.store import StoreObserver, away
+from chatd.chat.store import StoreObserver, unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, Someone, finished
@@ -34,14 +34,14 @@ class Branch(MemoryStore):
     def open(self, keeper: StoreObserver) -> None:
         self.keeper = keeper
 
-    def listen(self, room: str) -> None:
+    def subscribe(self, room: str) -> None:
         self.listening.add(room)
         if self.keeper is not None:
             newest = finished(self.town.store.before(room, None, 1))
             assert isinstance(newest, list)
-            self.keeper.listening(room, newest[0][0] if newest else 0)
+            self.keeper.subscribed(room, newest[0][0] if newest else 0)
 
-    def unlisten(self, room: str) -> None:
+    def unsubscribe(self, room: str) -> None:
         self.listening.discard(room)
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
@@ -54,7 +54,7 @@ class Branch(MemoryStore):
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         for branch in self.town.branches:
             if branch is not self and branch.keeper is not None:
-                branch.keeper.recorded(kind, key, value)
+                branch.keeper.record_changed(kind, key, value)
         return self.town.store.put(kind, key, value)
 
     def __getattribute__(self, name: str) -> Any:
@@ -62,8 +62,8 @@ class Branch(MemoryStore):
             return getattr(self.town.store, name)
         return super().__getattribute__(name)
 
-    def forget(self, room: str) -> None:
-        self.town.store.forget(room)
+    def drop_room(self, room: str) -> None:
+        self.town.store.drop_room(room)
 
     # The way to the others
 
@@ -82,7 +82,7 @@ class Branch(MemoryStore):
     async def ask(self, server: str, text: str) -> str:
         [branch] = [each for each in self.town.branches if each.name == server]
         if self.cut_off or branch.asked is None:
-            raise away()
+            raise unavailable()
         if branch.cut_off:
             raise Refused("gone", "That server is gone.")
         self.town.deliver(self.name, server)
@@ -140,7 +140,7 @@ class Town:
         assert branch.keeper is not None
         missed, branch.missed = branch.missed, []
         for each in missed:
-            branch.keeper.kept(*each)
+            branch.keeper.stored(*each)
         waiting, branch.waiting = branch.waiting, []
         for post in waiting:
             branch.post(*post)
@@ -175,8 +175,8 @@ class Town:
         for server, branch in zip(self.servers, self.branches, strict=True):
             server.now += seconds
             if not branch.cut_off:
-                server.chat.elsewhere.beat(server.now)
-                server.chat.elsewhere.look(server.now)
+                server.chat.elsewhere.heartbeat(server.now)
+                server.chat.elsewhere.check_liveness(server.now)
         self.settle()
 
     def settle(self) -> None:
@@ -200,19 +200,19 @@ class Town:
         if branch is not None and branch.hears is not None and not branch.cut_off:
             branch.hears(sender, text)
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         for branch in self.branches:
             heard = branch is self.poster or room in branch.listening
             if heard and branch.cut_off:
                 branch.missed.append((room, message_id, number, event))
             elif heard and branch.keeper is not None:
-                branch.keeper.kept(room, message_id, number, event)
+                branch.keeper.stored(room, message_id, number, event)
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """From here on everything is told."""
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         raise AssertionError(why)
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         raise AssertionError("a store in memory has no other servers")

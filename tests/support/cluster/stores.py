@@ -29,16 +29,16 @@ class Node:
         self.store.hear(lambda server, text: self.said.append((server, text)), self.answer)
         self.store.begin()
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         self.heard.append((room, message_id, number, event))
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """From here on everything is told."""
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         self.refused.append(why)
 
-    def recorded(self, kind: str, key: str, value: str | None) -> None:
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
         self.told.append((kind, key, value))
 
     async def answer(self, server: str, text: str) -> str:

@@ -93,7 +93,7 @@ class Model:
         seen = [person]
         for room in sorted(person.rooms, key=lambda room: room.number):
             self.happens(what, room, person, unseen_by=list(seen), **more)
-            seen += [each for each in room.members if not each.words.each_room]
+            seen += [each for each in room.members if not each.words.copy_per_room]
 
     def answer(self, person: Person, lines: list[str]) -> None:
         """Somebody is answered: at once, where answers and happenings have no order."""
@@ -193,7 +193,7 @@ class Model:
                 self.leave(person, why if typed else "")
 
     def _say(self, what: str, person: Person, room: Room, text: str) -> None:
-        self.happens(what, room, person, text, unseen_by=[person] * person.words.sees_own)
+        self.happens(what, room, person, text, unseen_by=[person] * person.words.echoes_input)
 
     def _leave(self, person: Person, room: Room) -> None:
         words = person.words

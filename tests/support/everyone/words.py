@@ -27,12 +27,12 @@ def stamp(time: float) -> str:
 class Words:
     """How one kind of client is shown things: as plain lines, unless it says otherwise.
 
-    ``sees_own`` says whether it has what it said before its eyes already, ``each_room`` whether
+    ``echoes_input`` says whether it has what it said before its eyes already, ``copy_per_room`` whether
     what happens in several rooms is shown in each, ``drawn`` whether it has bells.
     """
 
-    sees_own = True
-    each_room = False
+    echoes_input = True
+    copy_per_room = False
     drawn = False
     #: Whether answers come in one order with what happens.
     in_order = True
@@ -111,7 +111,7 @@ def company(others: list[str]) -> str:
 class DrawnWords(Words):
     """A terminal that the server draws, which shows one's own words and rings."""
 
-    sees_own = False
+    echoes_input = False
     drawn = True
 
 
@@ -129,8 +129,8 @@ class TailWords(Words):
 class AssignmentWords(Words):
     """CHATs."""
 
-    sees_own = False
-    each_room = True
+    echoes_input = False
+    copy_per_room = True
     in_order = False
     errors = {"no-such-room": 5, "not-in-room": 6}  # noqa: RUF012 - it is a table
 
@@ -257,7 +257,7 @@ class MessageWords(ObjectWords):
 class EventWords(ObjectWords):
     """Bots': typed events, in each room, and answers that say to what."""
 
-    each_room = True
+    copy_per_room = True
 
     def given(self, client: Client) -> dict[str, object]:
         assert isinstance(client, Program)
@@ -304,7 +304,7 @@ class EventWords(ObjectWords):
 class TailEventWords(EventWords):
     """``tail --json``: bots' events, but it is in one room and asks for nothing."""
 
-    each_room = False
+    copy_per_room = False
 
 
 WORDS_OF: dict[str, Words] = {

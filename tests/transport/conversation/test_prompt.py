@@ -43,7 +43,7 @@ def conversation_of(building: Building, nick: str = "guest1") -> Conversation:
     """The conversation of somebody who is here."""
     person = building.chat.people.find(nick)
     assert person is not None
-    reader = person.sessions[0].reader
+    reader = person.sessions[0].client
     assert isinstance(reader, Conversation)
     return reader
 
@@ -227,7 +227,7 @@ def test_a_program_is_asked_nothing() -> None:
     bot.gets()
     person = building.chat.people.find("bot")
     assert person is not None
-    asked = person.sessions[0].reader.ask("Password", secret=True)
+    asked = person.sessions[0].client.ask("Password", secret=True)
     answers: list[tuple[str, float]] = []
     Deferred.fromCoroutine(asked).addCallback(answers.append)
     assert answers == [("", building.clock.seconds())]

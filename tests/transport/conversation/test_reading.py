@@ -14,13 +14,13 @@ from chatd.chat.model.session import Session
 from chatd.chat.model.unread import counts
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle
-from tests.support.people import Reader, Server, Someone
+from tests.support.people import Client, Server, Someone
 
 #: 15 January 2026, 23:59:30 UTC, a Thursday.
 LATE = 1768521570.0
 
 
-class Watcher(Reader):
+class Watcher(Client):
     """Somebody's screen, without colours."""
 
     columns, rows, depth = 80, 24, 0
@@ -31,7 +31,7 @@ class Watcher(Reader):
 
 def watching(server: Server, nick: str) -> Someone:
     """Somebody at a screen."""
-    someone = server.enters(nick, reader=Watcher(sees_own=False))
+    someone = server.enters(nick, reader=Watcher(echoes_input=False))
     someone.sees()
     return someone
 
@@ -109,7 +109,7 @@ def test_a_new_day_is_told_between_two_messages_in_the_readers_zone() -> None:
     new = "--- Friday, 16 January 2026 ---"
     assert shown_of(log, screen) == ["ada: hi"] * 2 + [new] + ["ada: hi"] * 2
     assert shown_of(log, replace(screen, timezone="Asia/Tokyo")) == ["ada: hi"] * 4
-    assert shown_of(log, screen.aside) == ["[lobby] ada: hi"] * 4
+    assert shown_of(log, screen.unfocused) == ["[lobby] ada: hi"] * 4
     assert shown_of(log, TextStyle()) == ["ada: hi"] * 4
 
 
@@ -255,7 +255,7 @@ def test_rooms_that_one_is_in_by_another_connection_are_counted_as_well() -> Non
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
     ada.types("/join attic"), bob.types("/join attic")
-    other = Watcher(sees_own=False)
+    other = Watcher(echoes_input=False)
     session = Session(ada.session.person, other)
     ada.session.person.sessions.append(session)
     session.focus_on(server.chat.lobby)

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
-from tests.support.people import Reader, Server
+from tests.support.people import Client, Server
 from tests.support.wires import Building
 
 
@@ -184,7 +184,7 @@ def test_how_far_somebody_had_read_who_was_cut_off_is_kept() -> None:
     server, clock = Server(), Clock()
     ada, bob = server.enters("ada", fingerprint="SHA256:ada"), server.enters("bob")
     ada.types("/register"), bob.types("read"), ada.sees()
-    assert ada.is_cut_off() is not None
+    assert ada.is_detached() is not None
     bob.types("unread")
     Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
     assert server.chat.profiles.read(ada.session.person, server.chat.lobby) == 1
@@ -198,7 +198,7 @@ def test_with_nobody_there_nothing_waits() -> None:
 
 def test_who_does_not_read_holds_nobody_up() -> None:
     server, clock = Server(), Clock()
-    server.enters("ada", reader=Reader(room=0))
+    server.enters("ada", reader=Client(room=0))
     bob = server.enters("bob")
     bob.sees()
     stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()

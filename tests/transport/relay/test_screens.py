@@ -439,8 +439,8 @@ def test_a_lent_screen_that_answers_no_more_is_known_to_be_dead_where_its_person
     assert exchange is not None
     assert person is not None
     street.passes(2 * LOOK_SECONDS)
-    assert not person.sessions[1].reader.trace().is_dead
+    assert not person.sessions[1].client.delivery_report().is_dead
     [line] = exchange._lines.values()
     line.silence = lambda: DEAD_SECONDS
     street.passes(2 * LOOK_SECONDS)
-    assert person.sessions[1].reader.trace().is_dead
+    assert person.sessions[1].client.delivery_report().is_dead

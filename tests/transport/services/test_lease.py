@@ -26,7 +26,7 @@ from chatd.transport.services.lease import (
 )
 from tests.conftest import LoggedFailures
 from tests.support.cluster.servers import Town
-from tests.support.people import Reader, Someone, finished
+from tests.support.people import Client, Someone, finished
 
 
 class Far:
@@ -69,12 +69,12 @@ class Leased:
             self.clock.advance(LOOK_SECONDS)
             other = self.town.servers[1]
             other.now += LOOK_SECONDS
-            other.chat.elsewhere.beat(other.now)
+            other.chat.elsewhere.heartbeat(other.now)
             self.town.settle()
 
 
 def closed(someone: Someone) -> bool:
-    assert isinstance(someone.reader, Reader)
+    assert isinstance(someone.reader, Client)
     return someone.reader.closed
 
 
@@ -123,7 +123,7 @@ def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_
     leased.passes(4)
     assert ada.sees() == []  # nothing was asked that it has not answered
     leased.passes(1)
-    leased.server.chat.waiting.count = 1  # as if somebody's line waited
+    leased.server.chat.unacknowledged.count = 1  # as if somebody's line waited
     leased.passes(UNANSWERED_SECONDS)
     assert ada.sees() == [f"-- {AWAY_NOW}"]
     leased.passes(5)
@@ -238,8 +238,8 @@ def test_a_process_that_stood_still_has_nobody_when_it_goes_on() -> None:
 def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    leased.server.chat.places.token(ada.session.person)
-    assert ada.is_cut_off() is not None
+    leased.server.chat.detached.token(ada.session.person)
+    assert ada.is_detached() is not None
     leased.far.answering = False
     leased.passes(60)
     assert leased.server.chat.people.everyone() == []

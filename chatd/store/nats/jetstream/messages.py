@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from chatd.chat.event_rows import event_of, row
+from chatd.chat.event_rows import from_row, to_row
 from chatd.chat.events import RoomEvent
 
 
@@ -28,7 +28,7 @@ class Written:
 
 def write(written: Written) -> bytes:
     """Make a message of an event."""
-    made = {**row(written.event), "by": written.account}
+    made = {**to_row(written.event), "by": written.account}
     if written.after:
         made["after"] = written.after
     if written.message_id:
@@ -40,7 +40,7 @@ def read(data: bytes) -> Written | None:
     """Read a message; None when it is of a kind that is not known here, or nothing of ours."""
     try:
         made = json.loads(data)
-        event = event_of(made)
+        event = from_row(made)
         by, after, message_id = made.get("by", ""), int(made.get("after", 0)), made.get("id", "")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None  # what one server writes by mistake is not to cost the others the room

@@ -41,13 +41,13 @@ class StoreContext(Protocol):
     def done(self, posts: Sequence[Post]) -> None:
         """Something that was posted here waits for nothing more."""
 
-    def kept(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         """An event has its place; in the chat's thread."""
 
-    def listening(self, room: str, number: int) -> None:
+    def subscribed(self, room: str, number: int) -> None:
         """A room is heard from now on, and so far it is; in the chat's thread."""
 
-    def not_kept(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, why: str) -> None:
         """An event could not be kept; in the chat's thread."""
 
 

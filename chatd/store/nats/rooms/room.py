@@ -108,15 +108,15 @@ class RoomStream:
 
         self._do(wait)
 
-    def listen(self) -> None:
+    def subscribe(self) -> None:
         """Hear the room from now on."""
         self._do_instead(self._unlisten, self._listen)
 
-    def unlisten(self) -> None:
+    def unsubscribe(self) -> None:
         """Hear it no more."""
         self._do_instead(self._listen, self._unlisten)
 
-    def forget(self) -> None:
+    def drop(self) -> None:
         """The room is gone for good."""
         self._do(partial(self._forget, self.last, self._others))
 
@@ -246,7 +246,7 @@ class RoomStream:
     def _refuse(self, post: Post, why: str) -> None:
         if self._posted.pop(post.message_id, None) is None:
             return  # it was heard meanwhile
-        self._house.tell(partial(self._house.not_kept, self.ident, post.message_id, why))
+        self._house.tell(partial(self._house.failed, self.ident, post.message_id, why))
         if isinstance(post.event, Change):
             self.tail.forget()  # it may be there in part
 
@@ -291,7 +291,7 @@ class RoomStream:
             self._end = await hear(self.spot.live(), self._heard)
             await self._persist(self._know)
             await self._reach(self._wanted)
-            self._house.tell(partial(self._house.listening, self.ident, self.number))
+            self._house.tell(partial(self._house.subscribed, self.ident, self.number))
 
     async def _unlisten(self) -> None:
         if self._end is not None:
@@ -416,7 +416,7 @@ class RoomStream:
                 self._do(lambda: self._bound.trim(self._house.streams))
         elif isinstance(event, Deleted):
             self._bound.lost(event.number)
-        told = partial(self._house.kept, self.ident, message_id, self.number, event)
+        told = partial(self._house.stored, self.ident, message_id, self.number, event)
         self._house.tell(told)
 
     # How much is kept -----------------------------------------------------------------------------

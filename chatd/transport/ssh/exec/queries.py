@@ -59,7 +59,7 @@ class Find(ExecCommand):
         else:
             rooms = [chat.find_room(query.room, nobody)]
             rooms[0].check_entry(nobody, now)
-        entries, more = await chat.archive.search(rooms, query.search, query.page)
+        entries, more = await chat.history.search(rooms, query.search, query.page)
         if self.ended:
             return
         style = TextStyle(timestamps="HH:MM", days=True, names_room=True)

@@ -7,7 +7,7 @@ from collections import deque
 
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.chat.actions.messages import say_from_outside
+from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.model.session import Session
@@ -109,7 +109,7 @@ class Say(SessionCommand):
             self._waiting -= len(line)
             room = host.chat.find_room(self._room, session.person)
             self._unkept += 1
-            say_from_outside(host.chat, session, room, line, host.now(), self._kept)
+            post_without_joining(host.chat, session, room, line, host.now(), self._kept)
         if self._no_more and not (self._lines or self._unkept):
             self.finish()
         elif not self._no_more:

@@ -22,12 +22,12 @@ CUT_OFF = "the server that you are on is gone; what it did not finish may not ha
 class SessionCommand(ExecCommand):
     """A command for which somebody is in the chat: the base of those that speak or listen."""
 
-    sees_own = True
-    each_room = False
-    comes_back = False
+    echoes_input = True
+    copy_per_room = False
+    resumable = False
     #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
     listens = True
-    needs_all = False
+    closes_on_gap = False
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
@@ -119,7 +119,7 @@ class SessionCommand(ExecCommand):
         """Plain lines."""
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
-    def trace(self) -> DeliveryReport:
+    def delivery_report(self) -> DeliveryReport:
         """A program that is gone does not come back to its place."""
         return ALIVE
 
@@ -127,11 +127,11 @@ class SessionCommand(ExecCommand):
         """A pipe has no prompt."""
 
     @property
-    def is_told(self) -> bool:
+    def shows_pending(self) -> bool:
         """A program is answered, or asks nothing."""
         return False
 
-    def shows_waiting(self) -> None:
+    def pending_changed(self) -> None:
         """A program is shown what is kept."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:

@@ -52,7 +52,7 @@ class Tail(SessionCommand):
     async def _follow(self, session: Session, room: Room) -> None:
         entries: tuple[Entry, ...] = ()
         if self._count:
-            entries = await self.call.host.chat.archive.last(room, self._count)
+            entries = await self.call.host.chat.history.last(room, self._count)
         style = self.style(session.preferences)
         if self.ended:
             return
