@@ -20,7 +20,7 @@ import chatd
 from chatd.admin import export
 from chatd.admin.check import counted, faults, plural
 from chatd.admin.forget import forget, has_account, said_by, scrub
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.store.sqlite import files
 from chatd.store.sqlite.store import StoreError
 

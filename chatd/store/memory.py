@@ -20,8 +20,8 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.model.people import fold
 from chatd.chat.store import StoreObserver
+from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
 from chatd.store.threads.main_thread import MainThread

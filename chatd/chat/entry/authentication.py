@@ -19,11 +19,11 @@ from chatd.chat.entry.passwords import (
 )
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHECKS_WAITING, NEW_PASSWORDS
-from chatd.chat.model.people import GUEST, People, Person
+from chatd.chat.model.people import People, Person
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
-from chatd.chat.text.names import Name
+from chatd.chat.text.names import GUEST, Name
 
 _T = TypeVar("_T")
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
-from chatd.chat.events import Refused
 from chatd.chat.model.bans import Identity
 from chatd.chat.text import names
-from chatd.chat.text.names import Name
+from chatd.chat.text.names import GUEST, Name, fold
 
 if TYPE_CHECKING:
     from chatd.chat.model.room import Room
     from chatd.chat.model.session import Session
-
-#: What generated nicks begin with.
-GUEST = "guest"
 
 
 class Person:
@@ -200,12 +195,3 @@ class People:
 
 def _nobody_minds(person: Person, by: Person) -> None:
     """There are no other servers."""
-
-
-@lru_cache(maxsize=4096)
-def fold(text: str) -> str:
-    """The key that a nick would have; text that is no nick folds to something nobody has."""
-    try:
-        return names.nick(text).key
-    except Refused:
-        return ""

@@ -14,11 +14,12 @@ from typing import Any
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LASTING_ROOMS
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
-from chatd.chat.model.people import GUEST, Person
+from chatd.chat.model.people import Person
 from chatd.chat.model.room import Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text import names
+from chatd.chat.text.names import GUEST
 
 #: What the records of rooms, of their bans and of their mutes are called in the store.  A ban's key
 #: is that of its room, a blank, and whom it covers.

@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from confusable_homoglyphs import categories, confusables
 from precis_i18n import get_profile
@@ -23,6 +23,8 @@ from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
 from chatd.chat.text.sanitizing import cut, of_categories, safe
 
 _SHAPE = re.compile(rf"\w[\w.\-{of_categories('Mn', 'Mc')}]*")
+#: What generated nicks begin with.
+GUEST = "guest"
 #: Nicks that would be taken for the server's own voice.
 RESERVED = frozenset({"server", "chatd", "system", "you", "operator", "everyone", "all", "here"})
 #: Variants of a nick that are tried before somebody is a guest instead.
@@ -53,6 +55,15 @@ def nick(text: str) -> Name:
     if not _one_script(name.shown):
         raise Refused("bad-nick", f"A nick is written in one script; {name.shown} mixes several.")
     return name
+
+
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Return the key that a nick would have; empty, which is nobody's, for text that is no nick."""
+    try:
+        return nick(text).key
+    except Refused:
+        return ""
 
 
 def room(text: str) -> Name:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from chatd.chat.events import Acted, KeptEvent, Refused, Said, TopicSet
 from chatd.chat.limits import SEARCH_PAGES, SEARCH_WORDS
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 #: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han: no blanks between words.

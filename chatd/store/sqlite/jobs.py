@@ -14,7 +14,7 @@ from typing import Any
 
 from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said, TopicSet
 from chatd.chat.limits import MESSAGE_IDS
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.chat.text.query import text_of
 from chatd.store.sqlite.retention import Retention, drop
 from chatd.store.sqlite.search_index import BLOCK, indexed

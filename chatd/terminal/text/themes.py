@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.terminal.text.colours import ALL, FEW, INDEXED, PAPER, Colour
 
 #: What ends whatever was begun.

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
 from chatd.chat.events import Acted, KeptEvent, Said
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.jetstream.api import PAGE, JetStream
 from chatd.store.nats.jetstream.layout import RoomSubject
