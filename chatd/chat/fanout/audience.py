@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Protocol
 
 from chatd.chat.events import Entry, KeptEvent
+from chatd.chat.fanout.listener import Group, Listener
 from chatd.chat.fanout.log import RoomLog, Style
 from chatd.chat.fanout.slices import Slices
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
@@ -21,36 +21,6 @@ from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 #: Listeners behind whose cursors are looked at on every flush.
 FEW = 16
 
-
-class Listener(Protocol):
-    """Somebody at the other end of a connection."""
-
-    #: Takes bytes and says how many; see `chatd.chat.model.session.Client`.
-    send: Callable[[bytes], int]
-
-    @property
-    def full(self) -> bool:
-        """Whether the connection takes nothing now."""
-
-    @property
-    def filters(self) -> bool:
-        """Whether there is anybody whose events it does not want."""
-
-    def wants(self, entry: Entry) -> bool:
-        """Whether it wants to see this event."""
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """``send`` took less than all of the data: keep the rest, and be full."""
-
-    def broken(self, bug: Exception) -> None:
-        """``send`` failed as nothing should: end this connection."""
-
-    def missed(self, room: str, count: int) -> None:
-        """So many events of the room are gone before it could read them."""
-
-
-#: Listeners of one style, and what sends to each.
-Group = dict[Listener, Callable[[bytes], int]]
 
 #: Who an event is hidden from, who is mentioned in it, and who said it and is to hear no bell.
 _Special = tuple[frozenset[Listener], frozenset[Listener], frozenset[Listener]]
@@ -60,7 +30,7 @@ _NOBODY: _Special = (frozenset(), frozenset(), frozenset())
 class Audience:
     """The listeners of one room and their cursors in its log.
 
-    A listener is in exactly one of: a style's group, ``_sweeps`` (about to be sent what the groups
+    A listener is in exactly one of: a style's group, ``_slices`` (about to be sent what the groups
     have been sent), ``_late`` (behind, to be served at the next flush) or ``_held`` (behind and
     full, to be served when its connection has room).  ``number`` is the store's of what happened
     last, ``count`` how much that has a number has happened since the room was opened here.

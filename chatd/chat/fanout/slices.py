@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from chatd.chat.fanout.audience import Group, Listener
-    from chatd.chat.fanout.log import Style
+from chatd.chat.fanout.listener import Group, Listener
+from chatd.chat.fanout.log import Style
 
 
 class Slices:
