@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from bench.figures import shown, table
 from bench.inside import Hall
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.store import unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.terminal.style import TextStyle

@@ -16,8 +16,8 @@ from chatd.chat.actions.ignoring import ignore
 from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
+from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
 from chatd.chat.model.preferences import THEMES, TIMES, Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.cluster.bus import Bus
 from chatd.store.memory import MemoryStore
 from chatd.terminal.preferred import style_for

@@ -30,10 +30,10 @@ from chatd.chat.events import (
     RoomEvent,
 )
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
+from chatd.chat.model.entities import Client, Session
 from chatd.chat.model.people import People, Person
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Client, Session
+from chatd.chat.model.rules import Room
 from chatd.chat.peers import Errand
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog

@@ -21,7 +21,7 @@ from chatd.chat.limits import (
 )
 from chatd.chat.model.client import StreamRouter
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.text.names import Name
 from chatd.cluster import records
 from chatd.cluster.bus import Bus

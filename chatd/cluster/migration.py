@@ -25,7 +25,7 @@ from chatd.chat.events import (
 from chatd.chat.limits import PLACES_TAKEN, RECALLED
 from chatd.chat.model.people import Person
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.text.names import Name
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from chatd.chat.actions.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.rules import Room
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.transport.conversation.conversation import Conversation

@@ -16,7 +16,7 @@ from chatd.chat.events import Muted, Refused, Role
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model.bans import Ban, Bans, Kind, Target, of_address, read_target
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room, outranks
+from chatd.chat.model.rules import Room, outranks
 from chatd.chat.text.durations import split_duration, term
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut

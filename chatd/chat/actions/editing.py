@@ -10,9 +10,9 @@ from chatd.chat.actions.messages import refuse_shouting
 from chatd.chat.chat import Chat
 from chatd.chat.events import Deleted, Edited, Entry, Refused, Role
 from chatd.chat.limits import EDIT_SECONDS
+from chatd.chat.model.entities import Session
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import LastMessage, Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.rules import LastMessage, Room
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 

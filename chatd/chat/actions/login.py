@@ -6,8 +6,8 @@ from chatd.chat.actions.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
 from chatd.chat.model.bans import Identity
+from chatd.chat.model.entities import Session
 from chatd.chat.model.people import Person
-from chatd.chat.model.session import Session
 from chatd.chat.records.accounts import Account
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from chatd.chat.actions.removal import kick
 from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Acted, Refused, Role, Said
+from chatd.chat.model.entities import Session
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Member, Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.rules import Member, Room
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

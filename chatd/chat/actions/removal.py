@@ -8,7 +8,7 @@ from chatd.chat.actions.resume import expire
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Identity
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.peers import Errand
 
 if TYPE_CHECKING:

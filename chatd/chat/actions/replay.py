@@ -6,8 +6,8 @@ from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Entry, Recalled, TopicSet
 from chatd.chat.model import unread as tally
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
+from chatd.chat.model.rules import Room
 
 
 def _is_said(entry: Entry) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.events import Notice, Refused
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.cluster.migration import Proof
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
 from chatd.chat.model.people import Person
 from chatd.chat.model.preferences import as_typed, on_or_off
-from chatd.chat.model.room import Room, outranks
+from chatd.chat.model.rules import Room, outranks
 from chatd.chat.peers import Errand
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut

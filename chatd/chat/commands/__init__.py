@@ -28,7 +28,7 @@ from chatd.chat.commands import (
 )
 from chatd.chat.commands.command import Call, Command, Takes
 from chatd.chat.events import Refused
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.text.sanitizing import cut
 
 __all__ = ["COMMANDS", "Command", "receive"]

@@ -8,7 +8,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, PLACE_SECONDS
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 
 #: Names that one is told when one comes into a room.
 NAMED = 5

@@ -8,7 +8,7 @@ from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.text.query import EVERYWHERE, read_page, read_query
 
 

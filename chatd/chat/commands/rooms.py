@@ -12,7 +12,7 @@ from chatd.chat.commands.describe import in_room, roster
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.peers import Errand
 from chatd.chat.text.durations import duration
 from chatd.chat.text.sanitizing import cut

@@ -26,10 +26,10 @@ from chatd.chat.events import (
 )
 from chatd.chat.fanout.audience import Audience
 from chatd.chat.model import unread as tally
+from chatd.chat.model.entities import Session
 from chatd.chat.model.mentions import mentioned
 from chatd.chat.model.people import People, Person
-from chatd.chat.model.room import LastMessage, Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.rules import LastMessage, Room
 from chatd.chat.store import Store
 from chatd.chat.text.names import fold
 from chatd.cluster.cluster import Cluster

@@ -17,8 +17,8 @@ from chatd.chat.store import unavailable
 from chatd.chat.text.sanitizing import cut
 
 if TYPE_CHECKING:
-    from chatd.chat.model.room import Room
-    from chatd.chat.model.session import Session
+    from chatd.chat.model.entities import Session
+    from chatd.chat.model.rules import Room
 
 #: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
 #: noticed.  And after which it is said in words, where it cannot be shown and taken away again;

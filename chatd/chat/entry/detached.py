@@ -24,10 +24,10 @@ from chatd.chat.events import (
 )
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
+from chatd.chat.model.entities import Session
 from chatd.chat.model.people import Person
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.rules import Room
 
 
 @dataclass(slots=True, eq=False)

@@ -14,9 +14,9 @@ from chatd.chat.entry.nicks import NickRegistry
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.bans import Identity
 from chatd.chat.model.client import Relayed, RelayTo
+from chatd.chat.model.entities import Client, Session
 from chatd.chat.model.people import People, Person
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import Client, Session
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess

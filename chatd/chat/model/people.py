@@ -11,8 +11,8 @@ from chatd.chat.text import names
 from chatd.chat.text.names import GUEST, Name, fold
 
 if TYPE_CHECKING:
-    from chatd.chat.model.room import Room
-    from chatd.chat.model.session import Session
+    from chatd.chat.model.entities import Session
+    from chatd.chat.model.rules import Room
 
 
 class Person:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from chatd.chat.model.room import Room
-    from chatd.chat.model.session import Session
+    from chatd.chat.model.entities import Session
+    from chatd.chat.model.rules import Room
 
 #: Rooms whose counts are told one by one.
 TOLD = 3

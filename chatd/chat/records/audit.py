@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from chatd.chat.limits import AUDITED, REASON_LENGTH
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text.sanitizing import cut

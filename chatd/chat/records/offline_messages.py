@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from chatd.chat.events import PrivateMessage, Recipient, Refused
 from chatd.chat.limits import MAIL
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store

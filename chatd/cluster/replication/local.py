@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat.limits import MOVED, SEEN_AT_ONCE
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Role
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.text.names import Name
 from chatd.cluster.replication.directory import Directory
 from chatd.cluster.replication.room_state import role_of

@@ -14,7 +14,7 @@ from chatd.chat.actions.removal import kick
 from chatd.chat.events import Role
 from chatd.chat.model.bans import Ban, Bans, Kind, read_target
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room, Settings
+from chatd.chat.model.rules import Room, Settings
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from chatd.chat.events import Role
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 
 
 class OwnerSuccession:

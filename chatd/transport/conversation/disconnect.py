@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatd.chat.actions.resume import connection_lost, expire
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.limits import PLACE_SECONDS
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox
 

@@ -20,8 +20,8 @@ from zope.interface import implementer
 from chatd.chat.events import Refused
 from chatd.chat.fanout.log import Style
 from chatd.chat.model.client import Relayed
+from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.host import Arrival, Host
 from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
@@ -38,7 +38,7 @@ _Request = TypeVar("_Request")
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(Protocol, Generic[_Request]):
-    """One connection; it is the chat's reader as well (`chatd.chat.model.session.Client`).
+    """One connection; it is the chat's reader as well (`chatd.chat.model.entities.Client`).
 
     Requests wait while the flood limit says so, while an earlier one is not done, and while the
     connection takes nothing.

@@ -8,7 +8,7 @@ from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
 from tests.support.people import Client, Server, Someone, finished

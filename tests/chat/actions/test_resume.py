@@ -13,7 +13,7 @@ from chatd.chat.actions.messages import say
 from chatd.chat.actions.resume import expire
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.model.session import DeliveryReport, Position
+from chatd.chat.model.entities import DeliveryReport, Position
 from chatd.store.memory import MemoryStore
 from tests.support.people import Client, Server, Someone, finished
 

@@ -10,7 +10,7 @@ import pytest
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Hasher
 from tests.support.people import Client, Server, Someone

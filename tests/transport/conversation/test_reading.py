@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from chatd.chat.events import Entry, Joined, Left, Recalled, RoomEvent, Said
 from chatd.chat.fanout.log import RoomLog
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences, wishes
-from chatd.chat.model.session import Session
 from chatd.chat.model.unread import counts
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle

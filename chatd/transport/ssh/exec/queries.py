@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.chat.commands.history import readable
 from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.rules import Room
 from chatd.chat.text.names import Name
 from chatd.chat.text.query import EVERYWHERE, read_query
 from chatd.chat.text.sanitizing import safe

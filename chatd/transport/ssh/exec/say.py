@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.relay.edge import Edge
 from chatd.transport.ssh.exec.command import INTERRUPTED, REFUSED, Call, Misused

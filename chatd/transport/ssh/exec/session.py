@@ -8,8 +8,8 @@ from functools import partial
 from twisted.python.failure import Failure
 
 from chatd.chat.fanout.log import Style
+from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.terminal.style import TextStyle
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.streams import Streams

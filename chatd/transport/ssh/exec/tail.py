@@ -7,9 +7,9 @@ from collections import deque
 from chatd.chat.events import Entry
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.rules import Room
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.exec.command import REFUSED, Call, Misused
 from chatd.transport.ssh.exec.session import SessionCommand

@@ -10,8 +10,8 @@ from chatd.chat.events import Refused, Role
 from chatd.chat.fanout.audience import Audience
 from chatd.chat.limits import BANS, HELD_IN, INVITATIONS, INVITED, MUTED, SPOKE
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
+from chatd.chat.model.entities import Session
 from chatd.chat.model.people import Person
-from chatd.chat.model.session import Session
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import is_shouting
 

@@ -17,7 +17,7 @@ from chatd.chat.model.preferences import DEFAULT, Preferences
 if TYPE_CHECKING:
     from chatd.chat.delivery.unacknowledged import PendingLines
     from chatd.chat.entry.detached import DetachedSession
-    from chatd.chat.model.room import Room
+    from chatd.chat.model.rules import Room
 
 
 @dataclass(frozen=True, slots=True)
