@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import Rate
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Position
+from chatd.chat.model.client import ALIVE, DeliveryReport, Position
 from chatd.chat.ratelimit.bucket import TokenBucket
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from chatd.chat.commands.history import readable
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.names import Name
 from chatd.chat.text.query import EVERYWHERE, read_query
 from chatd.chat.text.sanitizing import safe
@@ -58,7 +58,7 @@ class Find(ExecCommand):
             rooms = readable(chat, nobody, now)
         else:
             rooms = [chat.find_room(query.room, nobody)]
-            rooms[0].check_entry(nobody, now)
+            rules.check_entry(rooms[0], nobody, now)
         entries, more = await chat.history.search(rooms, query.search, query.page)
         if self.ended:
             return

@@ -8,7 +8,8 @@ from functools import partial
 from twisted.python.failure import Failure
 
 from chatd.chat.fanout.log import Style
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
 from chatd.transport.relay.edge import Edge, EdgeClient

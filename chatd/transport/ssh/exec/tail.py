@@ -7,9 +7,9 @@ from collections import deque
 from chatd.chat.events import Entry
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
-from chatd.chat.model.entities import Session
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.rules import Room
 from chatd.terminal.style import TextStyle
 from chatd.transport.ssh.exec.command import REFUSED, Call, Misused
 from chatd.transport.ssh.exec.session import SessionCommand
@@ -46,7 +46,7 @@ class Tail(SessionCommand):
         """Show what was said, if that was asked for, then what is."""
         host = self.call.host
         room = host.chat.find_room(self._room, session.person)
-        room.check_entry(session.person, host.now())
+        rules.check_entry(room, session.person, host.now())
         self.wait_for(self._follow(session, room))
 
     async def _follow(self, session: Session, room: Room) -> None:
