@@ -5,9 +5,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from chatd.transport.channel import client_name
-from chatd.transport.ssh import fingerprint
+from chatd.transport.ssh.keys.public_keys import fingerprint
 from chatd.transport.ssh.protocol.auth import MAX_ATTEMPTS
+from chatd.transport.ssh.protocol.peer import client_name
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.ssh.peer import (
     ADDRESS,
@@ -42,15 +42,15 @@ def test_who_asks_for_nothing_is_first_asked_for_a_key() -> None:
     assert payload == string(b"publickey,keyboard-interactive") + b"\0"
     peer.try_none()
     assert peer.numbers() == [AUTH_SUCCESS]
-    [visitor] = peer.server.visitors
-    assert (visitor.user, visitor.key, visitor.fingerprint) == ("ann", None, None)
+    [client] = peer.server.peers
+    assert (client.user, client.key, client.fingerprint) == ("ann", None, None)
 
 
 def test_who_has_no_key_comes_in_without_being_asked_anything() -> None:
     peer = at_the_door()
     peer.try_keyboard()
     assert peer.numbers() == [AUTH_SUCCESS]
-    assert peer.server.visitors[0].key is None
+    assert peer.server.peers[0].key is None
 
 
 def test_a_key_is_worth_a_signature_and_the_signature_lets_in() -> None:
@@ -61,10 +61,10 @@ def test_a_key_is_worth_a_signature_and_the_signature_lets_in() -> None:
     assert peer.take() == [(PK_OK, string(b"ssh-ed25519") + string(BLOB))]
     peer.prove_key(BLOB, USER_KEY.sign(peer.message(BLOB)))
     assert peer.numbers() == [AUTH_SUCCESS]
-    [visitor] = peer.server.visitors
-    assert visitor.key == BLOB
-    assert visitor.fingerprint == fingerprint(BLOB)
-    assert visitor.client == "peer_1.0"
+    [client] = peer.server.peers
+    assert client.key == BLOB
+    assert client.fingerprint == fingerprint(BLOB)
+    assert client.client == "peer_1.0"
     assert peer.server.addresses == [ADDRESS]
 
 
@@ -96,9 +96,9 @@ def test_nobody_is_somebody_else() -> None:
     ):
         peer.prove_key(BLOB, signature)
         assert peer.numbers() == [AUTH_FAILURE]
-    assert peer.server.visitors == []
+    assert peer.server.peers == []
     peer.try_keyboard()
-    assert peer.server.visitors[0].key is None
+    assert peer.server.peers[0].key is None
 
 
 def test_what_is_no_key_is_refused_and_no_more() -> None:
@@ -130,7 +130,7 @@ def test_who_tries_too_often_is_shown_out(again: bool) -> None:
     else:
         peer.try_keyboard()
         assert peer.reason() == "too many attempts"
-    assert peer.server.visitors == []
+    assert peer.server.peers == []
 
 
 def test_attempts_in_one_write_are_answered_one_by_one_and_only_one_succeeds() -> None:
@@ -139,7 +139,7 @@ def test_attempts_in_one_write_are_answered_one_by_one_and_only_one_succeeds() -
     packet = bytes((AUTH_REQUEST,)) + request
     peer.feed(b"".join(peer.sealer.seal(packet) for _ in range(50)))
     assert peer.numbers() == [AUTH_FAILURE, AUTH_SUCCESS]
-    assert len(peer.server.visitors) == 1
+    assert len(peer.server.peers) == 1
     assert not peer.is_gone()
 
 
@@ -151,9 +151,9 @@ def test_who_is_in_cannot_log_in_again_as_somebody_else() -> None:
     peer.prove_key(BLOB, USER_KEY.sign(peer.message(BLOB)))
     peer.try_none(b"bob")
     assert peer.numbers() == []
-    assert len(peer.server.visitors) == 1
+    assert len(peer.server.peers) == 1
     peer.type(channel, b"still here")
-    assert program.heard == b"still here"
+    assert program.input == b"still here"
     peer.ask_service()
     assert peer.reason() == "no such service now"
     peer.hang_up()
@@ -201,8 +201,8 @@ def test_who_is_not_welcome_is_told_why() -> None:
 def test_names_are_cut_and_made_text_and_nothing_else() -> None:
     peer = at_the_door()
     peer.try_keyboard(b"\xff\x1b[2J" + b"x" * 1000)
-    [visitor] = peer.server.visitors
-    assert visitor.user == "\N{REPLACEMENT CHARACTER}\x1b[2J" + "x" * 251
+    [client] = peer.server.peers
+    assert client.user == "\N{REPLACEMENT CHARACTER}\x1b[2J" + "x" * 251
 
 
 def test_a_client_cannot_paint_the_log_with_its_version() -> None:

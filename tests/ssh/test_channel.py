@@ -2,7 +2,7 @@
 
 import pytest
 
-from chatd.transport.ssh import TerminalInfo
+from chatd.transport.channel import TerminalInfo
 from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW
 from chatd.transport.ssh.protocol.connection import MAX_CHANNELS
 from chatd.transport.ssh.protocol.packets import MAX_UNSENT
@@ -35,9 +35,9 @@ def test_what_is_typed_is_heard_and_what_is_written_is_read() -> None:
     peer = Peer().login(USER_KEY)
     channel, program = peer.shell()
     assert program.command is None
-    assert program.channel.visitor is peer.server.visitors[0]
+    assert program.channel.peer is peer.server.peers[0]
     peer.type(channel, b"hello")
-    assert program.heard == b"hello"
+    assert program.input == b"hello"
     peer.take()
     assert program.channel.outbox.send(b"hi there") == 8
     assert peer.take() == [(DATA, uint32(7) + string(b"hi there"))]
@@ -210,7 +210,7 @@ def test_the_end_of_a_program_is_the_end_of_its_input(end: str) -> None:
     peer.send(EOF, uint32(channel))
     peer.request(channel, b"signal", string(b"INT"))
     assert peer.numbers()[-1:] in ([CLOSE], [])
-    assert program.heard == b""
+    assert program.input == b""
     assert program.events == []
     peer.send(CLOSE, uint32(channel))
     assert program.events == ["lost"]
@@ -326,10 +326,12 @@ def test_what_is_pending_is_never_overtaken() -> None:
 
 def test_what_waits_on_standard_error_is_bounded() -> None:
     peer = Peer().login()
-    _, program = peer.shell(window=10)
+    channel, program = peer.shell(window=10)
     for _ in range(1000):
         program.channel.write_error(b"x" * 10_000)
-    assert len(program.channel.outbox._errors) == MAX_ERROR_BYTES
+    peer.send(ADJUST, uint32(channel) + uint32(1 << 20))
+    errors = [Fields(data[8:]).string() for number, data in peer.take() if number == EXTENDED]
+    assert sum(map(len, errors)) == 10 + MAX_ERROR_BYTES
 
 
 def test_what_is_pending_goes_before_the_end() -> None:
@@ -405,7 +407,7 @@ def test_a_window_does_not_grow_without_end() -> None:
     channel, program = peer.shell()
     for _ in range(10):
         peer.send(ADJUST, uint32(channel) + uint32(0xFFFFFFFF))
-    assert program.channel.outbox._window == 0xFFFFFFFF
+    assert program.channel.outbox.window == 0xFFFFFFFF
 
 
 # What comes in
@@ -419,9 +421,9 @@ def test_a_program_that_pauses_gets_nothing_and_the_client_has_to_wait() -> None
     for _ in range(2):
         peer.type(channel, b"x" * LOCAL_PACKET)
     assert peer.numbers() == []
-    assert program.heard == b""
+    assert program.input == b""
     program.channel.resume()
-    assert len(program.heard) == LOCAL_WINDOW
+    assert len(program.input) == LOCAL_WINDOW
     assert peer.take() == [(ADJUST, uint32(7) + uint32(LOCAL_WINDOW))]
 
 
@@ -442,7 +444,7 @@ def test_more_than_the_window_closes_the_channel(state: str) -> None:
         peer.type(channel, bytes(LOCAL_PACKET))
     assert peer.numbers() == []
     assert peer.protocol.connection is not None
-    assert all(not each._input for each in peer.protocol.connection._channels.values())
+    assert all(not each.pending_input for each in peer.protocol.connection.channels)
 
 
 def test_a_packet_larger_than_allowed_closes_the_channel() -> None:
@@ -451,7 +453,7 @@ def test_a_packet_larger_than_allowed_closes_the_channel() -> None:
     peer.take()
     peer.type(channel, bytes(LOCAL_PACKET + 1))
     assert peer.numbers() == [CLOSE]
-    assert program.heard == b""
+    assert program.input == b""
 
 
 def test_what_was_typed_before_the_shell_is_heard_by_it() -> None:
@@ -462,7 +464,7 @@ def test_what_was_typed_before_the_shell_is_heard_by_it() -> None:
     peer.send(EOF, uint32(channel))
     peer.request(channel, b"shell")
     [program] = peer.server.programs
-    assert program.heard == b"early bird"
+    assert program.input == b"early bird"
     assert program.events == ["input ended"]
 
 
@@ -471,7 +473,7 @@ def test_the_window_is_widened_as_the_program_takes() -> None:
     channel, program = peer.shell()
     for _ in range(100):
         peer.type(channel, bytes(5000))
-    assert len(program.heard) == 500_000
+    assert len(program.input) == 500_000
     assert not peer.is_gone()
 
 
@@ -480,7 +482,7 @@ def test_what_a_client_says_on_its_standard_error_is_dropped() -> None:
     channel, program = peer.shell()
     for _ in range(100):
         peer.send(EXTENDED, uint32(channel) + uint32(1) + string(bytes(5000)))
-    assert program.heard == b""
+    assert program.input == b""
     assert not peer.is_gone()
     assert ADJUST in peer.numbers()
 
@@ -493,7 +495,7 @@ def test_pausing_within_the_input_keeps_the_rest() -> None:
     peer.send(EOF, uint32(channel))
     assert program.events == []
     program.channel.resume()
-    assert (program.heard, program.events) == (b"one", ["input ended"])
+    assert (program.input, program.events) == (b"one", ["input ended"])
 
 
 def test_a_shell_that_fails_loudly_costs_its_connection_only() -> None:

@@ -118,7 +118,7 @@ def test_a_client_that_says_goodbye_gets_no_answer() -> None:
     peer.feed(goodbye + typed)
     assert peer.numbers() == []
     assert peer.is_gone()
-    assert program.heard == b""
+    assert program.input == b""
     peer.hang_up()
     assert program.events == ["lost"]
 
@@ -134,8 +134,8 @@ def test_nothing_is_heard_after_our_disconnect() -> None:
     peer.feed(typed + bad)
     program.channel.outbox.write(b"nor said")
     assert "not open" in peer.reason()
-    assert program.heard == b""
-    assert peer.protocol._buffer == b""
+    assert program.input == b""
+    assert peer.protocol.buffered == 0
 
 
 @pytest.mark.parametrize("number", [*range(1, 40), *range(50, 62), *range(80, 101), 192, 255])
@@ -206,9 +206,9 @@ def test_the_buffer_holds_one_unfinished_packet_at_most() -> None:
     packet = peer.sealer.seal(bytes((REQUEST,)) + uint32(channel) + string(bytes(30_000)) + b"\0")
     for at in range(0, len(packet) - 1, 1000):
         peer.feed(packet[at : min(at + 1000, len(packet) - 1)])
-        assert len(peer.protocol._buffer) <= 35_000 + 32
+        assert peer.protocol.buffered <= 35_000 + 32
     peer.feed(packet[-1:])
-    assert peer.protocol._buffer == b""
+    assert peer.protocol.buffered == 0
     assert not peer.is_gone()
 
 
@@ -217,7 +217,7 @@ def test_many_packets_in_one_read_are_all_heard() -> None:
     channel, program = peer.shell()
     packet = bytes((DATA,)) + uint32(channel) + string(b"x")
     peer.feed(b"".join(peer.sealer.seal(packet) for _ in range(5000)))
-    assert program.heard == b"x" * 5000
+    assert program.input == b"x" * 5000
 
 
 def test_losing_the_connection_is_a_polite_goodbye() -> None:

@@ -19,13 +19,13 @@ MAX_BUFFER = MAX_PACKET + 4 + 64
 def check(peer: Peer) -> None:
     """What must hold after every byte."""
     protocol = peer.protocol
-    assert len(protocol._buffer) <= MAX_BUFFER
-    assert protocol._held_bytes <= 70_000
+    assert protocol.buffered <= MAX_BUFFER
+    assert protocol.held_bytes <= 70_000
     assert peer.numbers().count(DISCONNECT) <= 1
     if protocol.connection is not None:
-        channels = protocol.connection._channels.values()
+        channels = protocol.connection.channels
         assert len(channels) <= 4
-        assert all(sum(map(len, each._input)) <= 32 * 1024 for each in channels)
+        assert all(each.pending_input <= 32 * 1024 for each in channels)
         assert all(len(each.environment) <= 16 for each in channels)
 
 
@@ -117,7 +117,7 @@ def test_a_conversation_byte_by_byte_is_the_same_conversation(cipher: bytes, mac
     line.step = 1
     program = converse(line)
     assert program is not None
-    assert program.heard == b"hello"
+    assert program.input == b"hello"
     assert program.events == [(90, 30), "ready", "input ended", "lost"] or program.events == [
         "ready",
         (90, 30),
@@ -154,7 +154,7 @@ def test_a_conversation_may_have_any_byte_changed(cipher: bytes, mac: bytes) -> 
         line.flip = flip
         with contextlib.suppress(AssertionError, AttributeError, SeveredError):
             converse(line)  # and may give up
-        assert all(program.heard in (b"", b"hello") for program in line.server.programs)
+        assert all(program.input in (b"", b"hello") for program in line.server.programs)
         check(line)
         line.hang_up()
         for program in line.server.programs:

@@ -45,7 +45,7 @@ def test_every_way_that_is_offered_works_and_works_again_with_new_keys(
     peer.type(channel, b"before ")
     peer.exchange()
     peer.type(channel, b"after")
-    assert program.heard == b"before after"
+    assert program.input == b"before after"
     peer.take()
     program.channel.outbox.write(b"hello")
     assert peer.output() == b"hello"
@@ -65,7 +65,7 @@ def test_nothing_is_heard_in_clear_text(number: int, strict: bool) -> None:
         peer.send(number, string(b"ssh-userauth"))
         assert "does not belong" in peer.reason()
         assert peer.protocol.service is None
-        assert peer.server.visitors == []
+        assert peer.server.peers == []
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])
@@ -292,7 +292,7 @@ def test_who_began_an_exchange_may_send_nothing_else() -> None:
         peer.begin()
         peer.send(number, uint32(channel) + string(b"x"))
         assert "does not belong" in peer.reason()
-        assert program.heard == b""
+        assert program.input == b""
 
 
 def test_exchanges_without_end_are_too_many() -> None:
@@ -310,7 +310,7 @@ def test_exchanges_without_end_are_too_many() -> None:
 
 def test_nothing_of_an_exchange_is_left_behind() -> None:
     peer = Peer(kex=b"mlkem768x25519-sha256").exchange()
-    for name in ("ourKexInitPayload", "otherKexInitPayload", "ecPub", "agreed", "_next_opener"):
+    for name in ("ourKexInitPayload", "otherKexInitPayload", "ecPub", "negotiated", "next_opener"):
         assert name not in vars(peer.protocol)
 
 
@@ -344,14 +344,14 @@ def test_all_may_come_byte_by_byte() -> None:
     offer = bytewise.sealer.seal(bytes((KEXINIT,)) + bytewise.kexinit())
     for at in range(len(offer)):
         bytewise.feed(offer[at : at + 1])
-    assert bytewise.protocol.agreed == whole.protocol.agreed is not None
-    assert bytewise.protocol._buffer == b""
+    assert bytewise.protocol.negotiated == whole.protocol.negotiated is not None
+    assert bytewise.protocol.buffered == 0
 
 
 def test_our_version_is_ours() -> None:
     peer = Peer()
     peer.read()
     assert peer.server_version.startswith(b"SSH-2.0-chatd_")
-    assert str(peer.protocol.peer) == str(ADDRESS)
+    assert str(peer.protocol.address) == str(ADDRESS)
     assert packets.MAX_VERSION_LINE == 255
     assert DISCONNECT not in peer.numbers()

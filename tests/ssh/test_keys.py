@@ -11,14 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from chatd.transport.ssh import (
-    AuthorizedKeysError,
-    HostKeyError,
-    fingerprint,
-    load_or_make,
-    read_authorized_keys,
-)
-from chatd.transport.ssh.keys.public_keys import proves, read_key
+from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError, read_authorized_keys
+from chatd.transport.ssh.keys.host_key import HostKeyError, load_or_generate
+from chatd.transport.ssh.keys.public_keys import fingerprint, proves, read_key
 from chatd.wire.ssh import string
 from tests.support.ssh.peer import USER_KEY
 
@@ -30,8 +25,8 @@ def openssh(key: Key) -> str:
 
 def test_the_host_key_is_made_once_and_is_the_same_ever_after(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
-    first = load_or_make(folder)
-    assert load_or_make(folder) == first
+    first = load_or_generate(folder)
+    assert load_or_generate(folder) == first
     assert first.sshType() == b"ssh-ed25519"
     assert [path.name for path in folder.iterdir()] == ["ssh_host_ed25519_key"]
 
@@ -39,7 +34,7 @@ def test_the_host_key_is_made_once_and_is_the_same_ever_after(tmp_path: Path) ->
 def test_nobody_else_can_read_the_host_key(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        load_or_make(tmp_path / "keys")
+        load_or_generate(tmp_path / "keys")
     finally:
         os.umask(before)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
@@ -49,7 +44,7 @@ def test_nobody_else_can_read_the_host_key(tmp_path: Path) -> None:
 def test_a_host_key_that_ssh_keygen_made_is_taken(tmp_path: Path) -> None:
     made = Key(Ed25519PrivateKey.generate())
     (tmp_path / "ssh_host_ed25519_key").write_bytes(made.toString("openssh", subtype="v1"))
-    assert load_or_make(tmp_path) == made
+    assert load_or_generate(tmp_path) == made
 
 
 @pytest.mark.parametrize(
@@ -67,7 +62,7 @@ def test_what_is_no_host_key_is_neither_used_nor_overwritten(tmp_path: Path, kep
     path = tmp_path / "ssh_host_ed25519_key"
     path.write_bytes(kept)
     with pytest.raises(HostKeyError, match=r"ssh_host_ed25519_key.*\.$"):
-        load_or_make(tmp_path)
+        load_or_generate(tmp_path)
     assert path.read_bytes() == kept
     assert list(tmp_path.iterdir()) == [path]
 
@@ -75,10 +70,10 @@ def test_what_is_no_host_key_is_neither_used_nor_overwritten(tmp_path: Path, kep
 def test_a_host_key_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ssh_host_ed25519_key").symlink_to("nowhere")
     with pytest.raises(HostKeyError, match="out of reach"):
-        load_or_make(tmp_path)
+        load_or_generate(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(HostKeyError, match="out of reach"):
-        load_or_make(tmp_path / "file")
+        load_or_generate(tmp_path / "file")
 
 
 def test_two_servers_that_start_at_once_end_up_with_one_key(
@@ -88,11 +83,11 @@ def test_two_servers_that_start_at_once_end_up_with_one_key(
 
     def late(draft: Path, path: Path) -> None:
         monkeypatch.setattr(os, "link", link)
-        late.other = load_or_make(tmp_path)  # type: ignore[attr-defined]
+        late.other = load_or_generate(tmp_path)  # type: ignore[attr-defined]
         link(draft, path)
 
     monkeypatch.setattr(os, "link", late)
-    assert load_or_make(tmp_path) == late.other  # type: ignore[attr-defined]
+    assert load_or_generate(tmp_path) == late.other  # type: ignore[attr-defined]
 
 
 def test_a_list_of_keys_is_read_with_its_comments_and_options(tmp_path: Path) -> None:

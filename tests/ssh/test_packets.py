@@ -10,9 +10,9 @@ from chatd.transport.ssh.protocol.ciphers import (
     CIPHERS,
     MACS,
     MAX_PACKET,
-    Clear,
     PacketCipher,
     PacketError,
+    Plaintext,
     packet_cipher,
 )
 from chatd.wire.ssh import Fields, MalformedError, string, uint32
@@ -22,7 +22,7 @@ KINDS = [(b"", b""), *((cipher, mac) for cipher in CIPHERS for mac in MACS)]
 
 
 def cipher_of(kind: tuple[bytes, bytes]) -> PacketCipher:
-    return packet_cipher(*kind, KEY, IV, MAC_KEY) if kind[0] else Clear()
+    return packet_cipher(*kind, KEY, IV, MAC_KEY) if kind[0] else Plaintext()
 
 
 def opened(cipher: PacketCipher, pieces: list[bytes]) -> list[bytes]:
@@ -103,7 +103,7 @@ def test_a_packet_without_a_payload_or_padding_is_refused() -> None:
         b"\x0c" + bytes(11),
     ):
         with pytest.raises(PacketError):
-            Clear().open(uint32(12) + body, 0)
+            Plaintext().open(uint32(12) + body, 0)
 
 
 @given(st.binary(max_size=40))
