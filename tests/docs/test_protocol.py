@@ -44,7 +44,7 @@ from chatd.transport.services.unacknowledged import UnacknowledgedCheck
 from chatd.transport.ssh.protocol.interfaces import SshChannel
 from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.transport.ssh.receipts import Acknowledgements
-from chatd.transport.ssh.shell import ArrivalAddress, Shell, visitor
+from chatd.transport.ssh.shell import ArrivalAddress, Shell, visitor_of
 from chatd.transport.ways import ways_in
 from tests import ROOT
 from tests.support.held_store import Holding
@@ -167,7 +167,7 @@ class SshWithoutPty(Protocol):
             as_stream(self.transport), self._host.clock, lambda: self._shell.ready()
         )
         channel = cast(SshChannel, self)
-        who = visitor(self._host, channel)
+        who = visitor_of(self._host, channel)
         self._shell = Shell(self._host, channel, who, Acknowledgements(self._host.clock))
 
     def ask(self) -> None:

@@ -1,4 +1,4 @@
-"""Somebody else's client: Conch's, in memory, with its own keys and its own packets."""
+"""An independent client: Conch's, in memory, with its own key exchange and packets."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Login(userauth.SSHUserAuthClient):
 
 
 class Session(channel.SSHChannel):
-    """Runs a shell and notes what it shows."""
+    """Runs a shell and records its output."""
 
     name = b"session"
 
@@ -57,14 +57,14 @@ class Client(transport.SSHClientTransport):
         return succeed(True)
 
     def connectionSecure(self) -> None:  # noqa: N802
-        if hasattr(self, "channels"):  # it is told again after every exchange
+        if hasattr(self, "channels"):  # called again after every key exchange
             return
         self.channels = Channels()
         self.requestService(Login(b"ann", self.channels))
 
 
 def pump(server: Any, near: StringTransport, client: Client, far: StringTransport) -> None:
-    """Carry bytes to and fro until nobody has any."""
+    """Carry bytes in both directions until there are none."""
     while near.value() or far.value():
         data = near.value()
         near.clear()
@@ -76,7 +76,7 @@ def pump(server: Any, near: StringTransport, client: Client, far: StringTranspor
             server.dataReceived(data)
 
 
-def test_another_implementation_gets_in_and_talks_and_renews_its_keys() -> None:
+def test_a_conch_client_logs_in_talks_and_rekeys() -> None:
     ssh_server = Server()
     server, client = ssh_server.factory.buildProtocol(ADDRESS), Client()
     near, far = StringTransport(peerAddress=ADDRESS), StringTransport()

@@ -59,7 +59,7 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
         refusal = address.arrival.door.admit(peer.key in host.operators)
         if refusal is None:
             try:
-                host.chat.entrance.check(_visitor_of(host, peer, address), host.now())
+                host.chat.entrance.check(_visitor(host, peer, address), host.now())
             except Refused as refused:
                 refusal = refused.sentence
         return refusal
@@ -67,12 +67,12 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
     acknowledgements = Acknowledgements(host.clock)
 
     def start(channel: SshChannel, command: str | None) -> Program | None:
-        who = visitor(host, channel)
+        visitor = visitor_of(host, channel)
         if command is None:
             terminal = channel.terminal
             can = kind(terminal.name, channel.environment) if terminal is not None else None
-            return Shell(host, channel, who, acknowledgements, can)
-        return commands.run(host, channel, who, command)
+            return Shell(host, channel, visitor, acknowledgements, can)
+        return commands.run(host, channel, visitor, command)
 
     if host.exchange is not None:
         host.exchange.programs[SHELL] = partial(run_relayed, host, acknowledgements)
@@ -86,12 +86,12 @@ def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
     return made
 
 
-def visitor(host: Host, channel: SshChannel) -> entrance.Visitor:
+def visitor_of(host: Host, channel: SshChannel) -> entrance.Visitor:
     """Return the visitor whose client opened a channel."""
-    return _visitor_of(host, channel.peer, channel.address)
+    return _visitor(host, channel.peer, channel.address)
 
 
-def _visitor_of(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor:
+def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor:
     address = came_from.arrival.address if isinstance(came_from, ArrivalAddress) else ""
     nick, wished = wishes(peer.user)
     operator = peer.key in host.operators
@@ -99,7 +99,11 @@ def _visitor_of(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visi
 
 
 def run_relayed(
-    host: Host, acknowledgements: Acknowledgements, line: Stream, who: entrance.Visitor, how: State
+    host: Host,
+    acknowledgements: Acknowledgements,
+    line: Stream,
+    visitor: entrance.Visitor,
+    how: State,
 ) -> None:
     """Run a shell on a connection that another server relays."""
     drawn, can = how["screen"], None
@@ -109,7 +113,7 @@ def run_relayed(
         channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
     here = replace(host, exchange=None)  # what is borrowed is not lent on
     shell = Shell(
-        here, channel, who, acknowledgements, can, begins=how["begins"], hide=channel.hide
+        here, channel, visitor, acknowledgements, can, begins=how["begins"], hide=channel.hide
     )
     channel.on_line = shell.take_line
     channel.pass_to(shell)
@@ -128,7 +132,7 @@ class Shell:
         self,
         host: Host,
         channel: Channel,
-        who: entrance.Visitor,
+        visitor: entrance.Visitor,
         acknowledgements: Acknowledgements,
         can: Kind | None = None,
         *,
@@ -142,14 +146,14 @@ class Shell:
         self._delivery = DeliveryTracker(acknowledgements, host.clock, channel, self._conversation)
         self._conversation.tracer = self._delivery.delivery_report
         self._conversation.ask_client, self._conversation.hide = channel.ask, hide
-        self._terminal = self._make_terminal(host, who, can)
+        self._terminal = self._make_terminal(host, visitor, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
         # In the next turn, after the channel has confirmed the shell: plink and paramiko insist.
-        host.clock.callLater(0, self._begin, who)
+        host.clock.callLater(0, self._begin, visitor)
 
     def _make_terminal(
-        self, host: Host, who: entrance.Visitor, can: Kind | None
+        self, host: Host, visitor: entrance.Visitor, can: Kind | None
     ) -> Terminal | None:
         terminal = self._channel.terminal
         if terminal is None or can is None:
@@ -161,12 +165,12 @@ class Shell:
             terminal.rows,
             colours=can.depth,
             ansi=can.ansi,
-            plain=("plain", "on") in who.wishes,
+            plain=("plain", "on") in visitor.wishes,
         )
 
-    def _begin(self, who: entrance.Visitor) -> None:
+    def _begin(self, visitor: entrance.Visitor) -> None:
         if not self._conversation.lost:
-            self._conversation.begin(who, self._entered)
+            self._conversation.begin(visitor, self._entered)
 
     def _entered(self) -> None:
         """Begin in the chat; a user whom another server handed over goes on in the newest room."""

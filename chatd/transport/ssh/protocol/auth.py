@@ -1,6 +1,6 @@
 """User authentication (RFC 4252, 4256), in which every user may come in.
 
-A key is accepted once a signature proves it, whoever holds it.  A user without a key comes in by
+Any key is accepted once a signature proves it.  A user without a key comes in by
 keyboard-interactive, which asks nothing, or by asking for ``none`` again.  There are no passwords.
 Each request is answered before the next one is read, so that only one is ever in flight.
 
