@@ -123,7 +123,6 @@ NOT_YET: frozenset[tuple[str, str]] = frozenset(
         ("chatd.cluster.calls", "chatd.cluster.cluster"),
         ("chatd.cluster.replication.remote", "chatd.cluster.cluster"),
         ("chatd.terminal.editor.editor", "chatd.chat.commands.accounts"),
-        ("chatd.transport.gate.allow_file", "chatd.transport.ssh"),
         ("chatd.transport.host", "chatd.transport.conversation.conversation"),
         ("chatd.transport.relay.handover", "chatd.transport.conversation.conversation"),
         ("chatd.transport.relay.handover", "chatd.transport.host"),
