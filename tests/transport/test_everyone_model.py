@@ -14,7 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.everyone.clients import (
+from tests.support.all_clients.clients import (
     Act,
     Assignment,
     Client,
@@ -37,9 +37,9 @@ from tests.support.everyone.clients import (
     Whisper,
     as_object,
 )
-from tests.support.everyone.model import Model, is_shown_as
-from tests.support.everyone.words import WORDS_OF, Words, company
-from tests.support.everyone.world import Person, Room
+from tests.support.all_clients.model import Model, is_shown_as
+from tests.support.all_clients.renderings import WORDS_OF, Words, company
+from tests.support.all_clients.world import Person, Room
 
 KINDS = ("line", "telnet", "shell", "lines by ssh", "tcd", "json", "bot", "tail", "tail --json")
 #: Some of them in another script or in other capitals; the last is the one that all want.

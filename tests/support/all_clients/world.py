@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tests.support.everyone.clients import Client
+from tests.support.all_clients.clients import Client
 
 if TYPE_CHECKING:
-    from tests.support.everyone.words import Words
+    from tests.support.all_clients.renderings import Words
 
 
 @dataclass(eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from tests.support.everyone.clients import (
+from tests.support.all_clients.clients import (
     Act,
     Assignment,
     Focus,
@@ -21,8 +21,8 @@ from tests.support.everyone.clients import (
     Tail,
     Whisper,
 )
-from tests.support.everyone.words import AssignmentWords, EventWords
-from tests.support.everyone.world import Happening, No, Person, Room
+from tests.support.all_clients.renderings import AssignmentWords, EventWords
+from tests.support.all_clients.world import Happening, No, Person, Room
 
 
 class Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.support.everyone.clients import (
+from tests.support.all_clients.clients import (
     Assignment,
     Client,
     Program,
@@ -13,7 +13,7 @@ from tests.support.everyone.clients import (
     SetTopic,
     as_object,
 )
-from tests.support.everyone.world import Happening, No, Person, Room
+from tests.support.all_clients.world import Happening, No, Person, Room
 
 
 def because(reason: str) -> str:
