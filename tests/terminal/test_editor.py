@@ -22,9 +22,9 @@ from chatd.terminal.editor.editor import (
 from chatd.terminal.editor.history import HISTORY_CHARACTERS, HISTORY_LINES
 from chatd.terminal.editor.keys import Key, Keys, Paste, Text
 from chatd.terminal.editor.paste import BLOCK_LINES, blocks
-from chatd.terminal.editor.search import SEARCHED
+from chatd.terminal.editor.search import QUERY_CHARACTERS
 from chatd.terminal.editor.undo import UNDO_CHARACTERS, UNDO_STEPS
-from chatd.terminal.text.graphemes import edge
+from chatd.terminal.text.graphemes import boundary_from
 
 ENTER = Key("enter")
 BACKSPACE = Key("backspace")
@@ -53,14 +53,14 @@ def editor(text: str = "", *, said: tuple[str, ...] = ()) -> Editor:
     before, bar, after = text.partition("|")
     if before + after:
         assert made.press(Text(before + after)) == []
-    while bar and made.text[made.at :] != after:
+    while bar and made.text[made.cursor :] != after:
         made.press(LEFT)
     return made
 
 
 def seen(line: Editor) -> str:
     """The line with a bar where the cursor is."""
-    return f"{line.text[: line.at]}|{line.text[line.at :]}"
+    return f"{line.text[: line.cursor]}|{line.text[line.cursor :]}"
 
 
 def presses(line: Editor, *keys: Key | Text | Paste) -> list[EditorEvent]:
@@ -494,7 +494,7 @@ def test_a_new_screen_goes_on_with_the_search() -> None:
 
 def test_what_is_looked_for_has_a_bound() -> None:
     line = looking(*[Text("x" * 60)] * 10)
-    assert line.shown().text == f"(nothing: {'x' * SEARCHED}) "
+    assert line.shown().text == f"(nothing: {'x' * QUERY_CHARACTERS}) "
 
 
 # Completion ---------------------------------------------------------------------------------------
@@ -508,7 +508,7 @@ def completing(before: str, *choices: str) -> Editor:
     """An editor in which Tab was pressed once, and what there is was offered."""
     line = editor(before)
     assert line.press(TAB) != []
-    line.offer(line.text[: line.at].rfind(" ") + 1, choices)
+    line.offer(line.text[: line.cursor].rfind(" ") + 1, choices)
     return line
 
 
@@ -806,11 +806,11 @@ def test_whatever_is_pressed_a_line_is_safe_whole_and_within_its_bound(
                     pass
         assert len(line.text.encode()) <= LINE_BYTES
         assert line.text == safe(line.text)
-        assert edge(line.text, line.at) == line.at
-        assert line.at == len(line.text) or not stays_at_end
+        assert boundary_from(line.text, line.cursor) == line.cursor
+        assert line.cursor == len(line.text) or not stays_at_end
         shown = line.shown()
         assert shown.text == safe(shown.text)
-        assert 0 <= shown.at <= len(shown.text)
+        assert 0 <= shown.cursor <= len(shown.text)
 
 
 SIMPLE = st.one_of(

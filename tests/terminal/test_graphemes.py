@@ -7,18 +7,18 @@ import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.terminal.screen.rows import lay_out, place_of
+from chatd.terminal.screen.rows import lay_out, position_of
 from chatd.terminal.text.graphemes import (
-    ALONE,
     CODE_POINTS,
+    SIMPLE_TEXT,
     Measure,
+    boundary_after,
+    boundary_before,
+    boundary_from,
     cells,
     clusters,
-    edge,
-    end_after,
     is_sure,
     measure,
-    start_before,
 )
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -79,13 +79,13 @@ def test_places_are_where_clusters_begin_and_end(text: str, number: int) -> None
         ends.append(ends[-1] + len(cluster))
     at = ends[number % len(ends)]
     index = ends.index(at)
-    assert edge(text, at) == at
-    assert start_before(text, at) == ends[max(0, index - 1)]
-    assert end_after(text, at) == ends[min(len(ends) - 1, index + 1)]
+    assert boundary_from(text, at) == at
+    assert boundary_before(text, at) == ends[max(0, index - 1)]
+    assert boundary_after(text, at) == ends[min(len(ends) - 1, index + 1)]
 
 
 def test_letters_that_are_alone_are_sure_and_join_nothing_before_them() -> None:
-    letters = [chr(code) for code in range(32, 0x20000) if ALONE.fullmatch(chr(code))]
+    letters = [chr(code) for code in range(32, 0x20000) if SIMPLE_TEXT.fullmatch(chr(code))]
     assert len(letters) > 30_000
     for letter in letters:
         width, widest, sure = measure(letter)
@@ -105,5 +105,5 @@ def test_every_row_fits_and_together_they_are_the_line(text: str, columns: int, 
     assert rows[0].left == left
     for row in rows:
         assert row.width == row.left + cells(row.text)
-    y, x = place_of(rows, len(text))
+    y, x = position_of(rows, len(text))
     assert (y, x) == (len(rows) - 1, rows[-1].width)

@@ -9,10 +9,10 @@ from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.editor import Completing, Editor
 from chatd.terminal.editor.keys import Key, Paste, Text
 from chatd.terminal.pending import ROWS, pending
-from chatd.terminal.screen.rows import lay_out, place_of
+from chatd.terminal.screen.rows import lay_out, position_of
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.text.colours import NONE
-from chatd.terminal.text.graphemes import cells, clusters, end_after, measure, start_before
+from chatd.terminal.text.graphemes import boundary_after, boundary_before, cells, clusters, measure
 from chatd.terminal.text.themes import theme
 from tests.support.displays import BLANK, OPINIONS, Cell, Display, padded, same, wrapped
 
@@ -78,30 +78,30 @@ class Typing:
     def inserts(self, text: str) -> None:
         """Type, all at once."""
         self.text = self.text[: self.at] + text + self.text[self.at :]
-        self.at = end_after(self.text, self.at + len(text) - 1) if text else self.at
+        self.at = boundary_after(self.text, self.at + len(text) - 1) if text else self.at
         self.draws()
 
     def takes_away(self, count: int) -> None:
         """Press backspace so often."""
         for _ in range(count):
-            start = start_before(self.text, self.at)
+            start = boundary_before(self.text, self.at)
             self.text, self.at = self.text[:start] + self.text[self.at :], start
             if start:
-                self.at = end_after(self.text, start - 1)
+                self.at = boundary_after(self.text, start - 1)
             self.draws()
 
     def goes(self, steps: int) -> None:
         """Press left or right so often."""
         for _ in range(abs(steps)):
             if steps < 0:
-                self.at = start_before(self.text, self.at)
+                self.at = boundary_before(self.text, self.at)
             elif self.at < len(self.text):
-                self.at = end_after(self.text, self.at)
+                self.at = boundary_after(self.text, self.at)
             self.draws()
 
     def jumps(self, percent: int) -> None:
         """Have the cursor somewhere else."""
-        self.at = start_before(self.text, len(self.text) * percent // 100)
+        self.at = boundary_before(self.text, len(self.text) * percent // 100)
         self.draws()
 
     def enters(self) -> None:
@@ -430,7 +430,7 @@ def test_a_line_higher_than_the_screen_shows_where_the_cursor_is() -> None:
 def test_no_cluster_is_drawn_where_a_terminal_might_break_it_over_two_rows() -> None:
     rows = lay_out(8, "x" * 9 + FAMILY, 20)
     assert [row.text for row in rows] == ["x" * 9, FAMILY]
-    assert place_of(rows, 9) == (1, 0)
+    assert position_of(rows, 9) == (1, 0)
 
 
 # A terminal of either opinion ---------------------------------------------------------------------

@@ -41,7 +41,7 @@ from chatd.chat.events import (
 from chatd.chat.model import preferences
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.style import TextStyle
-from chatd.terminal.text.colours import ALL, FEW, INDEXED, NONE, PAPER
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NO_ATTRIBUTES, NONE
 from chatd.terminal.text.themes import NAMES, theme
 
 #: 15 January 2026, 23:59:30 UTC.
@@ -231,7 +231,7 @@ def test_people_can_choose_every_theme() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_without_colours_every_theme_but_mono_is_plain_and_on_paper_that_too(name: str) -> None:
     assert theme(name, NONE) == theme("mono" if name == "mono" else "plain", ALL)
-    assert theme(name, PAPER) == theme("plain", ALL)
+    assert theme(name, NO_ATTRIBUTES) == theme("plain", ALL)
 
 
 # Styles are values --------------------------------------------------------------------------------

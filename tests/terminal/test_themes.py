@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from chatd.terminal.text.colours import ALL, FEW, INDEXED, NONE, PAPER, Colour, Kind, kind
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NO_ATTRIBUTES, NONE, Colour, Kind, kind
 from chatd.terminal.text.themes import PALETTES, Palette
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
@@ -122,11 +122,11 @@ def test_nicks_have_colours_of_their_own(name: str) -> None:
         ("xterm-kitty", {"NO_COLOR": "1"}, Kind(NONE, True)),
         ("xterm", {"NO_COLOR": ""}, Kind(FEW, True)),
         ("vt100", {}, Kind(NONE, True)),
-        ("dumb", {}, Kind(PAPER, False)),
-        ("dumb", {"COLORTERM": "truecolor"}, Kind(PAPER, False)),
+        ("dumb", {}, Kind(NO_ATTRIBUTES, False)),
+        ("dumb", {"COLORTERM": "truecolor"}, Kind(NO_ATTRIBUTES, False)),
         ("unknown", {}, Kind(NONE, True)),
-        ("unknown", None, Kind(PAPER, False)),
-        ("network", None, Kind(PAPER, False)),
+        ("unknown", None, Kind(NO_ATTRIBUTES, False)),
+        ("network", None, Kind(NO_ATTRIBUTES, False)),
         ("mudlet", None, Kind(INDEXED, True)),
         ("tintin++", None, Kind(INDEXED, True)),
         ("mtts 2831", None, Kind(ALL, True)),

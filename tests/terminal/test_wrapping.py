@@ -10,7 +10,7 @@ from chatd.chat.text.sanitizing import safe
 from chatd.terminal.text.emphasis import emphasise
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
-from chatd.terminal.text.wrapping import width_of, wrap
+from chatd.terminal.text.wrapping import painted_width, wrap
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -84,7 +84,7 @@ def test_a_line_feed_begins_a_row_of_the_same_block() -> None:
 
 @given(WORDS, st.integers(19, 120), st.sampled_from(["ada: ", "\x1b[1mada\x1b[0m: ", ""]))
 def test_what_a_line_begins_with_makes_no_difference(text: str, columns: int, head: str) -> None:
-    hang = width_of(head)
+    hang = painted_width(head)
     together = wrap("", hang, head + text, columns)
     assert rows_of(wrap(head, hang, text, columns).rstrip(" ")) == rows_of(together.rstrip(" "))
 
@@ -113,7 +113,7 @@ def test_what_is_marked_is_all_still_there(text: str) -> None:
         for around in ("", "1"):
             marked = emphasise(text, theme(name, 256), around)
             assert SGR.sub("", marked) == text
-            assert width_of(marked) == cells(text)
+            assert painted_width(marked) == cells(text)
 
 
 @pytest.mark.parametrize(
