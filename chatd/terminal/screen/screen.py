@@ -4,8 +4,8 @@ It returns bytes and knows only what it drew itself, which is always the last th
 Rows are wrapped here with CR LF, so that the cursor's position never depends on how a terminal
 treats its last column.
 
-The bytes that erase the line and those that draw it again are kept ready: a message costs no more than
-to be put between them.  Sequences are those of ECMA-48: CUU, CUD, CUF, CUP, EL and ED.
+The bytes that erase the line and those that draw it again are kept ready: a message costs no more
+than to be put between them.  Sequences are those of ECMA-48: CUU, CUD, CUF, CUP, EL and ED.
 """
 
 from __future__ import annotations
