@@ -211,8 +211,8 @@ def _reports(name: str, seed: int, inputs: int, endless: int) -> Iterator[str]:
         except Exception as error:
             yield f"FOUND in {name}, without an end: {begin!r}: {type(error).__name__}: {error}"
             continue
-        told = f"{count} values, at most {trial.most_held} held"
-        yield f"{name}, without an end: {begin!r}: {told}, {time.monotonic() - began:.0f} s"
+        report = f"{count} values, at most {trial.most_held} held"
+        yield f"{name}, without an end: {begin!r}: {report}, {time.monotonic() - began:.0f} s"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

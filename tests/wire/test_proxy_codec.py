@@ -14,7 +14,7 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 V4 = bytes([192, 0, 2, 1]) + bytes([192, 0, 2, 2]) + (56324).to_bytes(2, "big") + b"\x04\x6e"
 V6 = bytes(15) + b"\1" + b"\x20\1\r\xb8" + bytes(12) + b"\0\x50\x04\x6e"
 HERE, THERE = Address("192.0.2.2", 1134), Address("192.0.2.1", 56324)
-NOBODY = Proxied(None, None, b"hi")
+WITHOUT_ADDRESS = Proxied(None, None, b"hi")
 
 
 def v2(body: bytes, family: int = 0x11, command: int = 0x21, length: int | None = None) -> bytes:
@@ -114,7 +114,7 @@ def test_an_ipv4_mapped_address_is_the_ipv4_address() -> None:
     ],
 )
 def test_a_header_without_addresses_leaves_the_connections_own(header: bytes) -> None:
-    assert decode(header + b"hi") == NOBODY
+    assert decode(header + b"hi") == WITHOUT_ADDRESS
 
 
 def test_tlvs_are_skipped() -> None:
@@ -171,7 +171,7 @@ def test_bytes_that_are_no_header_are_refused_with_a_reason(data: bytes) -> None
 def test_a_version_1_line_may_have_107_bytes(length: int, fits: bool) -> None:
     line = b"PROXY UNKNOWN ".ljust(length - 2, b"x") + b"\r\n"
     assert len(line) == length
-    assert (decode(line + b"hi") == NOBODY) == fits
+    assert (decode(line + b"hi") == WITHOUT_ADDRESS) == fits
 
 
 def test_an_endless_version_1_line_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""The world of the model of everyone: rooms, people, what happens, and what is refused."""
+"""Entities of the model: rooms, users, room events and refusals."""
 
 from __future__ import annotations
 
@@ -8,75 +8,76 @@ from typing import TYPE_CHECKING
 from tests.support.all_clients.clients import Client
 
 if TYPE_CHECKING:
-    from tests.support.all_clients.renderings import Words
+    from tests.support.all_clients.renderings import Rendering
 
 
 @dataclass(eq=False)
 class Room:
-    """A room: who is in it, in the order in which they came, whose it is, and what it keeps."""
+    """A room: its members in the order in which they joined, its owner, topic and history."""
 
     name: str
     number: int
     members: list[Person] = field(default_factory=list)
     owner: Person | None = None
     topic: str = ""
-    kept: list[Happening] = field(default_factory=list)
+    history: list[RoomEvent] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Person:
-    """Somebody: what they came with, and what they are to see.
+    """A user: their client, and the output that it should show.
 
-    ``waiting`` is what the end of the turn shows, by what it is in order with: a room's, or the
-    answers of a program.  ``steps`` are such queues; the order of steps matters.
+    ``pending`` is the output at the end of the turn, by its queue: that of a room, or, for None,
+    that of a program's replies.  ``steps`` are lists of such queues; the order of steps matters,
+    and the order within a queue, but not the order of the queues of a step.
     """
 
     nick: str
-    words: Words
+    rendering: Rendering
     client: Client
     rooms: list[Room] = field(default_factory=list)
     focus: Room | None = None
-    waiting: list[tuple[Room | None, Happening | list[str]]] = field(default_factory=list)
+    pending: list[tuple[Room | None, RoomEvent | list[str]]] = field(default_factory=list)
     steps: list[list[list[str]]] = field(default_factory=list)
     bells: int = 0
 
-    def is_shown(self, only: Room | None = None) -> None:
-        """What waits is shown now: in one room, or in all."""
+    def show_pending(self, only: Room | None = None) -> None:
+        """Show the pending output now: that of one room, or of all."""
         queues: dict[Room | None, list[str]] = {}
-        later: list[tuple[Room | None, Happening | list[str]]] = []
-        for room, what in self.waiting:
+        later: list[tuple[Room | None, RoomEvent | list[str]]] = []
+        for room, what in self.pending:
             if only is not None and room not in (only, None):
                 later.append((room, what))
                 continue
-            lines = self.words.happened(what, self) if isinstance(what, Happening) else what
+            lines = self.rendering.room_event(what, self) if isinstance(what, RoomEvent) else what
             queues.setdefault(room, []).extend(lines)
-            if isinstance(what, Happening) and self in what.meant:
-                self.bells += self.words.drawn
-        self.waiting = later
+            if isinstance(what, RoomEvent) and self in what.mentioned:
+                self.bells += self.rendering.rings_bell
+        self.pending = later
         self.steps.append(list(queues.values()))
 
-    def is_told(self, lines: list[str]) -> None:
-        """Something is for them alone, and comes after what happened before."""
-        self.is_shown()
+    def show_personal(self, lines: list[str]) -> None:
+        """Show lines for this user alone, after all pending output."""
+        self.show_pending()
         self.steps.append([lines])
 
 
 @dataclass(frozen=True, eq=False)
-class Happening:
-    """Something that happens in a room; ``seq`` is its number or that of the last that has one."""
+class RoomEvent:
+    """An event in a room; ``seq`` is its number, or that of the last event that has one."""
 
-    what: str
+    kind: str
     room: Room
     nick: str
     time: float
     seq: int
     text: str = ""
     other: str = ""
-    meant: frozenset[Person] = frozenset()
+    mentioned: frozenset[Person] = frozenset()
 
 
-class No(Exception):  # noqa: N818 - a no, not an error
-    """What is declined: its code word and its sentence."""
+class Refused(Exception):  # noqa: N818 - a refusal, not an error
+    """A refused request: its code and its sentence."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
