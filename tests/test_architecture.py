@@ -113,10 +113,7 @@ COMING = pytest.mark.xfail(reason="some modules still reach into each other", st
 #: Imports that break a layer still: pairs of module and module.
 NOT_YET: frozenset[tuple[str, str]] = frozenset(
     {
-        ("chatd.chat.model.entities", "chatd.chat.delivery.unacknowledged"),
-        ("chatd.chat.model.entities", "chatd.chat.entry.detached"),
         ("chatd.terminal.editor.editor", "chatd.chat.commands.accounts"),
-        ("chatd.transport.gate.allow_file", "chatd.transport.ssh"),
         ("chatd.transport.host", "chatd.transport.conversation.conversation"),
         ("chatd.transport.relay.handover", "chatd.transport.conversation.conversation"),
         ("chatd.transport.relay.handover", "chatd.transport.host"),

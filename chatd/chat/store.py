@@ -46,7 +46,7 @@ class StoreObserver(Protocol):
 class Store(Protocol):
     """Where a room's events and the claims on nicks are kept.
 
-    Rooms go by `chatd.chat.model.rules.Room.id`, nicks by their keys.
+    Rooms go by `chatd.chat.model.entities.Room.id`, nicks by their keys.
     """
 
     def open(self, keeper: StoreObserver) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.peers import (
     Announce,
     CloseRoom,

@@ -12,8 +12,7 @@ from typing import Any
 from chatd.chat.actions.status import counted, named
 from chatd.chat.chat import Chat
 from chatd.chat.limits import LISTED
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import Proof, RemoteCall
 from chatd.chat.text.durations import duration
 from chatd.cluster import records

@@ -13,7 +13,7 @@ from chatd.chat.actions.removal import disconnect, empty_room, kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.model.bans import Ban
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.peers import (
     Announce,
     CloseRoom,

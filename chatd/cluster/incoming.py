@@ -17,7 +17,7 @@ from chatd.chat.limits import (
     OUT_OF_TOUCH_SECONDS,
     SILENT_SECONDS,
 )
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.cluster.bus import State
 from chatd.cluster.calls import Calls
 from chatd.cluster.migration import Migration

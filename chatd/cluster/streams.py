@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.cluster.bus import State
 
 

@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import MIGRATIONS_REMEMBERED
-from chatd.chat.model.entities import DeliveryReport
+from chatd.chat.model.client import DeliveryReport
 from chatd.cluster.migration import CAME_BY_ANOTHER_SERVER
 from chatd.store.memory import MemoryStore
 from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, MOVED, Shutdown

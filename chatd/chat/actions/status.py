@@ -10,8 +10,7 @@ from chatd.chat.text.sanitizing import safe
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-    from chatd.chat.model.entities import Session
-    from chatd.chat.model.people import Person
+    from chatd.chat.model.entities import Person, Session
 
 
 def status(chat: Chat, session: Session, now: float) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 
 #: A kind of proof, and the account (its folded nick) or the fingerprint of the key.
 _Entry = tuple[str, str]

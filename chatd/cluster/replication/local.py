@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 
 from chatd.chat.chat import Chat
 from chatd.chat.limits import CHECKED_AT_ONCE, MIGRATIONS_REMEMBERED
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.cluster.bus import State
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.cluster.bus import Bus, State
 from chatd.cluster.replication.batches import batches, message
 from chatd.cluster.replication.local import LocalPeople

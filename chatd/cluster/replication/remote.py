@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.names import Name
 from chatd.cluster.bus import State
 from chatd.cluster.replication.directory import Directory

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatd.chat.events import Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 
 
 class OwnerSuccession:
@@ -32,7 +32,7 @@ class OwnerSuccession:
         """
         rooms, self._due, self._recent = self._due, self._recent, {}
         for room in rooms:
-            if room.heir() is not None and server == min(
+            if rules.successor(room) is not None and server == min(
                 member.server or server for member in room.members
             ):
                 yield room
