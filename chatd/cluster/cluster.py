@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Left, RoomEvent
 from chatd.chat.limits import (
-    ASKED_AGAIN_SECONDS,
-    CALLED_LENGTH,
-    LEAPT_SECONDS,
+    CLOCK_JUMP_SECONDS,
+    DISPLAY_NAME_LENGTH,
     OUT_OF_TOUCH_SECONDS,
+    RESYNC_SECONDS,
     SILENT_SECONDS,
 )
 from chatd.chat.model.entities import Person, Room
@@ -140,7 +140,7 @@ class Cluster:
     def check_liveness(self, now: float) -> None:
         """See which servers are silent for too long."""
         passed, self._looked = now - self._looked, now
-        leapt = not -1.0 < passed <= LEAPT_SECONDS
+        leapt = not -1.0 < passed <= CLOCK_JUMP_SECONDS
         self._now = now or self._now
         self.remote.forget_outgrown()
         self._rooms.pass_time()
@@ -239,7 +239,7 @@ class Cluster:
     def _learn_next(self, server: RemoteServer, said: State) -> None:
         """Learn what a server says after what it has said, or ask it for everything."""
         if server.told is None:
-            if self._now - server.asked >= ASKED_AGAIN_SECONDS:
+            if self._now - server.asked >= RESYNC_SECONDS:
                 self.ask_again(server.name)  # not all of the answer came, or nothing
         elif said["n"] == server.told + 1:
             server.told = said["n"]
@@ -284,7 +284,7 @@ class Cluster:
         self._neighbours.send(server, json.dumps({"again": 1}))
 
     def _learn_everything(self, server: RemoteServer, said: State) -> None:
-        server.called = str(said.get("called", ""))[:CALLED_LENGTH]
+        server.called = str(said.get("called", ""))[:DISPLAY_NAME_LENGTH]
         if said["first"]:
             server.told, server.part = None, 0
             server.unsaid = dict.fromkeys(server.people)

@@ -22,7 +22,7 @@ from chatd.chat.events import (
     Refusal,
     Refused,
 )
-from chatd.chat.limits import PLACES_TAKEN, RECALLED
+from chatd.chat.limits import DETACHED_TAKEN_OVER, REPLAYED
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.text.names import Name
@@ -88,7 +88,7 @@ class Migration:
             if person is None:
                 return {}
             return await self._export(person, server, said["fetch"]["token"])
-        if "keep" in said and not self.closed and len(self._chat.detached) < PLACES_TAKEN:
+        if "keep" in said and not self.closed and len(self._chat.detached) < DETACHED_TAKEN_OVER:
             await self._import(server, said["keep"])
             return {"kept": True}
         return {}
@@ -120,7 +120,7 @@ class Migration:
         place = DetachedSession(person, {})
         await self._settle(person, state, place, server)
         for room in tuple(person.rooms.values()):
-            entries = await archive.last(room, RECALLED)
+            entries = await archive.last(room, REPLAYED)
             later = [each.number for each in entries if each.event.time > heard]
             place.read[room] = min(later) - 1 if later else room.audience.number
 

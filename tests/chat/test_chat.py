@@ -3,7 +3,7 @@
 import pytest
 
 from chatd.chat.commands import COMMANDS, GROUPS
-from chatd.chat.limits import INVITED, TOPIC_LENGTH
+from chatd.chat.limits import ROOM_INVITATIONS, TOPIC_LENGTH
 from tests.support.people import Client, Server, Someone
 
 
@@ -594,7 +594,9 @@ def test_a_topic_is_cut_at_its_bound(pair: tuple[Someone, Someone], length: int)
     assert topic.endswith("…") == (length > TOPIC_LENGTH)
 
 
-@pytest.mark.parametrize(("others", "welcome"), [(INVITED - 1, True), (INVITED, False)])
+@pytest.mark.parametrize(
+    ("others", "welcome"), [(ROOM_INVITATIONS - 1, True), (ROOM_INVITATIONS, False)]
+)
 def test_of_too_many_invitations_the_first_lapses(
     server: Server, others: int, welcome: bool
 ) -> None:

@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from chatd.chat.actions.resume import expire
-from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
+from chatd.chat.limits import CLOCK_JUMP_SECONDS, DISPLAY_NAME_LENGTH, SILENT_SECONDS
 from tests.support.cluster.servers import Town
 from tests.support.people import Someone
 
@@ -209,7 +209,7 @@ class Losing(deque[tuple[str, str, str]]):
 def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
     town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.cluster.replication.batches.ENTITIES_PER_BATCH", 1)
     here, there = town.servers
     for nick in ("ada", "bob", "cy"):
         here.enters(nick)
@@ -270,18 +270,18 @@ def test_a_server_that_does_not_say_what_it_is_called_is_understood(town: Town) 
 def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> None:
     hears, ada = town.branches[0].hears, town.servers[0].enters("ada")
     assert hears is not None
-    for name, called in (("long", "y" * (CALLED_LENGTH + 1)), ("bad", "z\x1b[2J")):
+    for name, called in (("long", "y" * (DISPLAY_NAME_LENGTH + 1)), ("bad", "z\x1b[2J")):
         everything = {"n": 1, "first": True, "last": True, "people": [], "rooms": []}
         hears(name, json.dumps({**everything, "called": called}))
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-3:-1] == [
-        f"   {'y' * CALLED_LENGTH}: 0 people, heard 0 s ago",
+        f"   {'y' * DISPLAY_NAME_LENGTH}: 0 people, heard 0 s ago",
         "   z[2J: 0 people, heard 0 s ago",
     ]
 
 
-@pytest.mark.parametrize("step", [3600.0, -3600.0, LEAPT_SECONDS + 0.5])
+@pytest.mark.parametrize("step", [3600.0, -3600.0, CLOCK_JUMP_SECONDS + 0.5])
 def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
     here, there = town.servers
     ada = here.enters("ada")

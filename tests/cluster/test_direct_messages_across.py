@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat.actions.resume import expire
-from chatd.chat.limits import MAIL
+from chatd.chat.limits import OFFLINE_MESSAGES
 from tests.support.cluster.servers import Town
 from tests.support.people import Client, Someone
 
@@ -154,7 +154,7 @@ def test_who_reads_nothing_elsewhere_is_said_not_to(town: Town) -> None:
     ada.types("/dm bob psst")
     town.settle()
     assert ada.sees()[-1] == "-- bob is not reading now; try again later."
-    for _ in range(MAIL):
+    for _ in range(OFFLINE_MESSAGES):
         ada.types("/dm bob psst")
     town.settle()
 

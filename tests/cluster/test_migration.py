@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from chatd.chat.actions.resume import expire
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import MOVED
+from chatd.chat.limits import MIGRATED
 from chatd.chat.model.client import DeliveryReport
 from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
@@ -152,10 +152,10 @@ def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
 
 def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
     elsewhere = town.servers[0].chat.elsewhere
-    for number in range(MOVED + 1):
+    for number in range(MIGRATED + 1):
         ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
         elsewhere.went_to(ada.session.person, "s1")
-    assert len(elsewhere.local._moved) == MOVED
+    assert len(elsewhere.local._moved) == MIGRATED
 
 
 def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from chatd.chat.limits import AUDITED
+from chatd.chat.limits import AUDIT_ENTRIES
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
@@ -128,14 +128,14 @@ def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(town: Town)
     here, there = town.servers
     here.enters("ada"), there.enters("bob")
     op = here.enters("op", operator=True).session.person
-    for count in range(AUDITED + 1):
+    for count in range(AUDIT_ENTRIES + 1):
         here.chat.audit.note(count, op, "server say", reason=str(count))
     for server in town.servers:
-        assert len(server.chat.audit.last(AUDITED + 9)) == AUDITED
-        assert server.chat.audit.last(AUDITED)[0].reason == "1"
+        assert len(server.chat.audit.last(AUDIT_ENTRIES + 9)) == AUDIT_ENTRIES
+        assert server.chat.audit.last(AUDIT_ENTRIES)[0].reason == "1"
     records = finished(town.store.records(audit.KIND))
     assert isinstance(records, dict)
-    assert len(records) == AUDITED
+    assert len(records) == AUDIT_ENTRIES
 
 
 def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
@@ -213,7 +213,7 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: T
 def test_who_was_changed_without_a_word_is_told_of_in_turn(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.local.SEEN_AT_ONCE", 2)
+    monkeypatch.setattr("chatd.cluster.replication.local.PEOPLE_PER_CHECK", 2)
     here, there = town.servers
     people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
     town.beat(5)

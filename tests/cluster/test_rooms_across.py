@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.records import persistent_rooms
 from tests.support.cluster.servers import Town
 from tests.support.people import Someone, finished
@@ -274,14 +274,14 @@ def test_how_many_rooms_somebody_has_is_known_on_every_server(town: Town) -> Non
     here, there = town.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/register")
-    for number in range(LASTING_ROOMS):
+    for number in range(PERSISTENT_ROOMS):
         ada.types(f"/join room{number}")
         town.settle()
     ada.goes()
     town.settle()
     ada = there.enters("ada", fingerprint="SHA256:ada")
     ada.types("/join onemore"), ada.types("/room lasting on")
-    assert ada.sees()[-1] == f"-- You have {LASTING_ROOMS} rooms that last; end one first."
+    assert ada.sees()[-1] == f"-- You have {PERSISTENT_ROOMS} rooms that last; end one first."
     ada.types("/join room1"), ada.types("/room lasting off")
     town.settle()
     ada.types("/focus onemore"), ada.types("/room lasting on")

@@ -13,7 +13,7 @@ from chatd.chat.actions.room_settings import SETTINGS, SHOUTING
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.commands.command import Command, Takes
-from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
+from chatd.chat.limits import COMPLETION_CANDIDATES, COMPLETIONS
 from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.model.preferences import BELLS, JOINS, MEANING, THEMES, TIMES
 
@@ -103,7 +103,7 @@ def _argument(chat: Chat, session: Session, takes: Takes, word: str, last: str) 
 
 def _rooms(chat: Chat, person: Person) -> list[str]:
     """The rooms that somebody may know of, the fullest first."""
-    newest = islice(reversed(chat.rooms.values()), COMPLETED_FROM)
+    newest = islice(reversed(chat.rooms.values()), COMPLETION_CANDIDATES)
     known = [room for room in newest if chat.may_see(person, room)]
     if chat.lobby not in known:
         known.append(chat.lobby)
@@ -129,13 +129,13 @@ def _nicks(chat: Chat, session: Session, word: str) -> list[str]:
     rooms = (other for other in person.rooms.values() if other is not room)
     elsewhere = chain.from_iterable(reversed(other.members) for other in rooms)
     everyone = chain(elsewhere, reversed(chat.people.everyone()))
-    others = filter(fits, chain(last_correspondent, islice(everyone, COMPLETED_FROM)))
+    others = filter(fits, chain(last_correspondent, islice(everyone, COMPLETION_CANDIDATES)))
     return [other.nick for other in chain(here, others)]
 
 
 def _last_speakers(room: Room, fits: Callable[[Person], bool]) -> list[Person]:
     """The members of a room, those who spoke last first, then who came last."""
-    newest = islice(reversed(room.members.items()), COMPLETED_FROM)
+    newest = islice(reversed(room.members.items()), COMPLETION_CANDIDATES)
     fitting = [(member.last_said, other) for other, member in newest if fits(other)]
     fitting.sort(key=lambda each: -each[0])
     return [other for _, other in fitting[:COMPLETIONS]]

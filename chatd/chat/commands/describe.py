@@ -6,7 +6,7 @@ from itertools import islice
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
-from chatd.chat.limits import LISTED, PLACE_SECONDS
+from chatd.chat.limits import DETACHED_SECONDS, LISTED
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
 
@@ -14,7 +14,7 @@ from chatd.chat.model.entities import Person, Room
 NAMED = 5
 
 #: For how long a place is kept.
-WHILE = f"{PLACE_SECONDS // 60} minutes"
+WHILE = f"{DETACHED_SECONDS // 60} minutes"
 
 _MARKS = {Role.OPERATOR: "operator", Role.OWNER: "owner", Role.MODERATOR: "moderator"}
 

@@ -18,7 +18,7 @@ from chatd.chat.entry.passwords import (
     prepared,
 )
 from chatd.chat.events import Refused
-from chatd.chat.limits import CHECKS_WAITING, NEW_PASSWORDS
+from chatd.chat.limits import NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
 from chatd.chat.model.entities import Person
 from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
@@ -146,7 +146,7 @@ class Authenticator:
 
         :raises Refused: ``busy``.
         """
-        if self._waiting >= CHECKS_WAITING * (1 + known):
+        if self._waiting >= PENDING_PASSWORD_CHECKS * (1 + known):
             raise Refused("busy", "Many people are logging in now; try again in a moment.")
 
     async def _in_turn(self, work: Coroutine[Any, Any, _T]) -> _T:

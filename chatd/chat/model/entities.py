@@ -17,13 +17,13 @@ from chatd.chat.fanout.audience import Audience
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import (
     BANS,
-    HELD_IN,
+    FORMER_SPEAKERS,
     INVITATIONS,
-    INVITED,
-    MUTED,
+    MUTES,
+    NAMED_IN_BANS,
     PERSONAL_BYTES,
-    PRIVATE_KEPT,
-    SPOKE,
+    PRIVATE_REMEMBERED,
+    ROOM_INVITATIONS,
 )
 from chatd.chat.model.bans import Bans, Identity, Kind, Target
 from chatd.chat.model.client import Client, Position, RelayTo
@@ -217,7 +217,7 @@ class Room:
         self.invited: dict[str, None] = {}
         self.invited_accounts: dict[str, None] = {}
         self.bans = Bans(BANS)
-        self.mutes = Bans(MUTED)
+        self.mutes = Bans(MUTES)
         self.spoke: dict[str, float] = {}
 
     def __str__(self) -> str:
@@ -256,7 +256,7 @@ class Room:
         member = self.members.pop(person)
         if self.settings.slow:
             self.spoke[person.name.key] = member.last_said
-            if len(self.spoke) > SPOKE:
+            if len(self.spoke) > FORMER_SPEAKERS:
                 del self.spoke[next(iter(self.spoke))]
 
     # Invitations and bans that go by nick ---------------------------------------------------------
@@ -267,13 +267,13 @@ class Room:
             self.invite_for_now(person)
             return
         self.invited_accounts[person.account] = None
-        if len(self.invited_accounts) > INVITED:
+        if len(self.invited_accounts) > ROOM_INVITATIONS:
             del self.invited_accounts[next(iter(self.invited_accounts))]
 
     def invite_for_now(self, person: Person) -> None:
         """Invite a person until they leave the server; past the bound, the oldest lapses."""
         self.invited[person.name.key] = None
-        if len(self.invited) > INVITED:
+        if len(self.invited) > ROOM_INVITATIONS:
             del self.invited[next(iter(self.invited))]
         person.invited_into[self] = None
         if len(person.invited_into) > INVITATIONS:
@@ -293,7 +293,7 @@ class Room:
     def follow_nick(self, person: Person) -> None:
         """Remember that a ban or a mute goes by this person's nick, and has to follow it."""
         person.named_in_bans[self] = None
-        if len(person.named_in_bans) > HELD_IN:
+        if len(person.named_in_bans) > NAMED_IN_BANS:
             del person.named_in_bans[next(iter(person.named_in_bans))]
 
     def renamed(self, old: str, new: str) -> None:
@@ -443,7 +443,7 @@ class Session:
         self._write(event)
         if isinstance(event, PrivateMessage):
             self.private_count += 1
-            self.private = (*self.private, event)[-PRIVATE_KEPT:]
+            self.private = (*self.private, event)[-PRIVATE_REMEMBERED:]
         return True
 
     def _write(self, event: PersonalEvent) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import takewhile
 
-from chatd.chat.limits import AUDITED, REASON_LENGTH
+from chatd.chat.limits import AUDIT_ENTRIES, REASON_LENGTH
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
@@ -68,7 +68,7 @@ class AuditLog:
         self._deeds.pop(key, None)
         if value is not None:
             self._take(key, value)
-            if len(self._deeds) > AUDITED:
+            if len(self._deeds) > AUDIT_ENTRIES:
                 self._deeds.popitem(last=False)
 
     def _take(self, key: str, value: str) -> None:
@@ -107,7 +107,7 @@ class AuditLog:
         self._prune()
 
     def _prune(self) -> None:
-        while len(self._deeds) > AUDITED:
+        while len(self._deeds) > AUDIT_ENTRIES:
             key, _ = self._deeds.popitem(last=False)
             self._store.put(KIND, key, None)
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 from chatd.chat.events import PrivateMessage, Recipient, Refused
-from chatd.chat.limits import MAIL
+from chatd.chat.limits import OFFLINE_MESSAGES
 from chatd.chat.model.entities import Session
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.loading import RecordLoader
@@ -43,7 +43,7 @@ class OfflineMessages:
         :raises Refused: ``not-reading`` when too many wait.
         """
         waiting = self._waiting.setdefault(account.name.key, [])
-        if len(waiting) >= MAIL:
+        if len(waiting) >= OFFLINE_MESSAGES:
             raise Refused("not-reading", f"{account.name} is not reading now; try again later.")
         addressee = account.name.shown
         waiting.append(PrivateMessage(now, sender, addressee, text, Recipient.ADDRESSEE))

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
@@ -194,8 +194,10 @@ class PersistentRooms:
         account = person.account
         if account is None:
             raise Refused("no-account", "You have no account; /register makes your nick your own.")
-        if self._owned.get(account, 0) >= LASTING_ROOMS:
-            raise Refused("too-many", f"You have {LASTING_ROOMS} rooms that last; end one first.")
+        if self._owned.get(account, 0) >= PERSISTENT_ROOMS:
+            raise Refused(
+                "too-many", f"You have {PERSISTENT_ROOMS} rooms that last; end one first."
+            )
         room.settings.lasting = True
         room.roles[account] = Role.OWNER
         self._count(room)

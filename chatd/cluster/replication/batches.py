@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from chatd.chat.limits import TOLD_AT_ONCE, TOLD_BYTES
+from chatd.chat.limits import BATCH_BYTES, ENTITIES_PER_BATCH
 
 
 def batches(people: Iterable[dict[str, Any]], rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -20,7 +20,7 @@ def batches(people: Iterable[dict[str, Any]], rooms: Iterable[dict[str, Any]]) -
     for name, states in (("people", people), ("rooms", rooms)):
         for state in states:
             text = json.dumps(state)
-            if count and (count == TOLD_AT_ONCE or size + len(text) > TOLD_BYTES):
+            if count and (count == ENTITIES_PER_BATCH or size + len(text) > BATCH_BYTES):
                 yield _fields(told)
                 told, count, size = {"people": [], "rooms": []}, 0, 0
             told[name].append(text)

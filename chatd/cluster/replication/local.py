@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.limits import MOVED, SEEN_AT_ONCE
+from chatd.chat.limits import MIGRATED, PEOPLE_PER_CHECK
 from chatd.chat.model.entities import Person, Room
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ class LocalPeople:
         """Some of those of whom something may be otherwise that nobody has said, each in turn."""
         if not self._unseen:
             self._unseen = [*dict.fromkeys((*self._chat.people.here(), *self._sent))]
-        some = self._unseen[-SEEN_AT_ONCE:]
-        del self._unseen[-SEEN_AT_ONCE:]
+        some = self._unseen[-PEOPLE_PER_CHECK:]
+        del self._unseen[-PEOPLE_PER_CHECK:]
         return some
 
     # By which number, and where they have gone ----------------------------------------------------
@@ -116,7 +116,7 @@ class LocalPeople:
     def went_to(self, person: Person, server: str) -> None:
         """Somebody is at another server now: what is still asked of them here is to go there."""
         self._moved[self.number(person)] = (server, person.name.key)
-        if len(self._moved) > MOVED:
+        if len(self._moved) > MIGRATED:
             self._moved.popitem(last=False)
 
     def gone_to(self, number: int) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.actions.resume import connection_lost, expire
 from chatd.chat.entry.detached import DetachedSession
-from chatd.chat.limits import PLACE_SECONDS
+from chatd.chat.limits import DETACHED_SECONDS
 from chatd.chat.model.entities import Session
 from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox
@@ -27,7 +27,7 @@ def detach(host: Host, session: Session) -> None:
 
 def await_return(host: Host, place: DetachedSession) -> None:
     """Let a place end in time, unless somebody comes back to it."""
-    host.clock.callLater(PLACE_SECONDS, lambda: expire(host.chat, place, host.now()))
+    host.clock.callLater(DETACHED_SECONDS, lambda: expire(host.chat, place, host.now()))
 
 
 class PeerCheck:

@@ -7,7 +7,7 @@ import pytest
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
-from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
+from chatd.chat.limits import BANS, MUTES, NAMED_IN_BANS, REASON_LENGTH
 from chatd.chat.model.entities import Session
 from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
@@ -426,12 +426,12 @@ def test_a_guest_who_is_a_moderator_is_held_by_their_nick(server: Server) -> Non
 
 def test_a_room_has_so_many_mutes(server: Server) -> None:
     ada = owner(server)
-    for number in range(MUTED + 1):
+    for number in range(MUTES + 1):
         bob = member(server, "bob", address=f"203.0.{number // 250}.{1 + number % 250}")
         ada.types("/mute bob")
         bob.goes()
-    assert len(server.chat.rooms["attic"].mutes) == MUTED
-    assert f"-- attic has {MUTED} mutes; /unmute somebody first." in ada.sees()
+    assert len(server.chat.rooms["attic"].mutes) == MUTES
+    assert f"-- attic has {MUTES} mutes; /unmute somebody first." in ada.sees()
     ada.types("/unmute bob")
     assert last(ada) == "-- bob may speak again in attic, by ada"
     assert len(server.chat.rooms["attic"].mutes) == 0, "all of that name"
@@ -442,14 +442,14 @@ def test_of_so_many_rooms_that_hold_a_nick_the_first_does_not_follow_it() -> Non
     person = server.enters("bob").session.person
     op = server.enters("op", operator=True)
     rooms = []
-    for number in range(HELD_IN + 1):
+    for number in range(NAMED_IN_BANS + 1):
         rooms.append(server.chat._open_room(names.room(f"room{number}"), permanent=True))
         op.types(f"/join room{number}"), op.types("/ban bob")
         op.types(f"/leave room{number}")
-    assert len(person.named_in_bans) == HELD_IN
+    assert len(person.named_in_bans) == NAMED_IN_BANS
     assert finished(server.chat.rename(person, "robert", server.now)) is None
     held = [[str(ban.target) for ban in room.bans] for room in rooms]
-    assert held == [["nick:bob"]] + [["nick:robert"]] * HELD_IN
+    assert held == [["nick:bob"]] + [["nick:robert"]] * NAMED_IN_BANS
 
 
 def test_a_reason_is_cut(server: Server) -> None:

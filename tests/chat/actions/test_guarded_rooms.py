@@ -6,7 +6,7 @@ import pytest
 
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
-from chatd.chat.limits import INVITATIONS, INVITED, KEY_LENGTH, SPOKE
+from chatd.chat.limits import FORMER_SPEAKERS, INVITATIONS, KEY_LENGTH, ROOM_INVITATIONS
 from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, Someone
@@ -193,7 +193,9 @@ def test_only_moderators_invite_into_a_room_with_a_key(server: Server) -> None:
     assert "attic" in cy.session.person.rooms
 
 
-@pytest.mark.parametrize(("others", "welcome"), [(INVITED - 1, True), (INVITED, False)])
+@pytest.mark.parametrize(
+    ("others", "welcome"), [(ROOM_INVITATIONS - 1, True), (ROOM_INVITATIONS, False)]
+)
 def test_of_too_many_invitations_of_accounts_the_first_lapses(others: int, welcome: bool) -> None:
     server = Server()
     ada, bob = owner(server), owner(server, "bob", BOB)
@@ -222,7 +224,9 @@ def test_of_too_many_rooms_that_somebody_is_invited_into_the_first_forgets_them(
     assert list(bob.session.person.rooms)[1:] == [f"room{others}"] + ["room0"] * welcome
 
 
-@pytest.mark.parametrize(("others", "waits"), [(SPOKE - 1, True), (SPOKE, False)])
+@pytest.mark.parametrize(
+    ("others", "waits"), [(FORMER_SPEAKERS - 1, True), (FORMER_SPEAKERS, False)]
+)
 def test_of_too_many_who_have_left_a_slow_room_the_first_is_forgotten(
     others: int, waits: bool
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chatd.chat.actions.messages import say
 from chatd.chat.actions.resume import expire
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
+from chatd.chat.limits import DEAD_SECONDS, DETACHED_PER_ADDRESS, OFFLINE_MESSAGES, REPLAYED
 from chatd.chat.model.client import DeliveryReport, Position
 from chatd.store.memory import MemoryStore
 from tests.support.people import Client, Server, Someone, finished
@@ -242,13 +242,13 @@ def test_all_that_waited_for_somebody_waits_again_when_it_has_not_arrived() -> N
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.is_detached()
-    for number in range(MAIL):
+    for number in range(OFFLINE_MESSAGES):
         bob.types(f"/dm ada {number}")
     back = come_back(server)
     back.reader.traced = DeliveryReport(Position({}, 0), owing=1.0)
     back.sees(), back.is_detached()
     shown = come_back(server).sees()
-    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(OFFLINE_MESSAGES)]
 
 
 def test_a_dead_connection_is_taken_over_at_once() -> None:
@@ -358,13 +358,13 @@ def test_what_waits_for_a_guest_alone_has_a_bound() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.is_detached()
-    for number in range(MAIL):
+    for number in range(OFFLINE_MESSAGES):
         bob.types(f"/dm ada {number}")
     bob.sees()
     bob.types("/dm ada one more")
     assert bob.sees() == ["-- ada is not reading now; try again later."]
     shown = come_back(server).sees()
-    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(OFFLINE_MESSAGES)]
 
 
 def test_a_private_message_to_somebody_with_an_account_waits_as_mail() -> None:
@@ -402,14 +402,14 @@ def test_who_was_kicked_meanwhile_is_told() -> None:
 
 
 def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
-    server = Server(MemoryStore(2 * RECALLED))
+    server = Server(MemoryStore(2 * REPLAYED))
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.is_detached()
-    for number in range(RECALLED + 7):
+    for number in range(REPLAYED + 7):
         say(server.chat, bob.session, str(number), server.now)
     shown = come_back(server).sees()
-    assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
-    assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
+    assert shown[1] == f"-- lobby, {REPLAYED} new, after 7 more that /history has:"
+    assert words(shown) == [str(number) for number in range(7, REPLAYED + 7)]
 
 
 def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_shown() -> None:
@@ -470,13 +470,13 @@ def test_too_many_places_of_one_address_give_way() -> None:
     bob = server.enters("bob")
     everyone = [
         server.enters(f"p{number}", fingerprint=f"SHA256:{number}")
-        for number in range(PLACES_PER_ADDRESS + 1)
+        for number in range(DETACHED_PER_ADDRESS + 1)
     ]
     bob.sees()
     for each in everyone:
         assert each.is_detached() is not None
     assert bob.sees() == ["-- p0 left"]
-    assert len(server.chat.detached) == PLACES_PER_ADDRESS
+    assert len(server.chat.detached) == DETACHED_PER_ADDRESS
 
 
 def test_lost_again_before_anything_was_shown() -> None:

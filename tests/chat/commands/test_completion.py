@@ -5,7 +5,7 @@ import pytest
 from chatd.chat.commands import COMMANDS, completion
 from chatd.chat.commands.command import Takes
 from chatd.chat.commands.completion import complete
-from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
+from chatd.chat.limits import COMPLETION_CANDIDATES, COMPLETIONS
 from tests.support.people import Server, Someone
 
 
@@ -129,8 +129,8 @@ def test_in_no_room_there_are_still_people() -> None:
 
 
 def test_only_so_much_is_looked_at_and_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert COMPLETIONS <= COMPLETED_FROM
-    monkeypatch.setattr(completion, "COMPLETED_FROM", 2)
+    assert COMPLETIONS <= COMPLETION_CANDIDATES
+    monkeypatch.setattr(completion, "COMPLETION_CANDIDATES", 2)
     ada, *_others = hall()
     assert offered(ada, "b") == ["bernd: ", "Bella: "]
     monkeypatch.setattr(completion, "COMPLETIONS", 1)

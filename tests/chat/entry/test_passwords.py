@@ -13,7 +13,7 @@ from chatd.chat.commands.accounts import may_hold_secret
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.entry.passwords import check_new, prepared
 from chatd.chat.events import Refused
-from chatd.chat.limits import CHECKS_WAITING, LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES
+from chatd.chat.limits import LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES, PENDING_PASSWORD_CHECKS
 from chatd.chat.model.client import DeliveryReport
 from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
@@ -376,7 +376,7 @@ def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
         next(steps)
         waiting.append(steps)
 
-    for number in range(CHECKS_WAITING):
+    for number in range(PENDING_PASSWORD_CHECKS):
         begin(f"198.51.100.{number}")
     with pytest.raises(Refused, match="Many people are logging in now"):
         begin("203.0.113.1")

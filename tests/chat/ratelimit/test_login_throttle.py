@@ -11,7 +11,7 @@ from chatd.chat.limits import (
     LOGIN_TRIES,
     LOGIN_WAIT_OF_ACCOUNT,
     LOGIN_WAIT_OF_ADDRESS,
-    LOGINS_REMEMBERED,
+    THROTTLE_ENTRIES,
     Rate,
 )
 from chatd.chat.ratelimit.addresses import prefix
@@ -138,20 +138,20 @@ def test_the_last_addresses_of_an_owner_are_known() -> None:
 
 def test_so_many_are_remembered() -> None:
     waits = Backoff(60.0)
-    for number in range(LOGINS_REMEMBERED + 1):
+    for number in range(THROTTLE_ENTRIES + 1):
         for _ in range(LOGIN_TRIES):
             waits.count(str(number), 100.0)
-    assert len(waits) == LOGINS_REMEMBERED
+    assert len(waits) == THROTTLE_ENTRIES
     assert waits.wait("0", 100.0) == 0
     assert waits.wait("1", 100.0) == 1
     waits.take_back("0", 100.0)
     slowing = LoginThrottle()
-    for number in range(LOGINS_REMEMBERED + 1):
+    for number in range(THROTTLE_ENTRIES + 1):
         slowing.came(str(number), HOME)
     assert not slowing.is_known("0", HOME)
     assert slowing.is_known("1", HOME)
     rates = PerAddressRate(Rate(1, 0.001))
-    for number in range(LOGINS_REMEMBERED + 1):
+    for number in range(THROTTLE_ENTRIES + 1):
         assert rates.wait(str(number), 100.0) == 0
     assert rates.wait("1", 100.0) > 0
     assert rates.wait("0", 100.0) == 0

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import KEYS_PER_ACCOUNT, MAIL
+from chatd.chat.limits import KEYS_PER_ACCOUNT, OFFLINE_MESSAGES
 from chatd.chat.records.accounts import Account, read_key
 from chatd.chat.records.accounts import Key as AccountKey
 from chatd.chat.store import NotStoredError
@@ -270,11 +270,11 @@ def test_so_many_private_messages_wait() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register"), ada.goes(), bob.sees()
-    for number in range(MAIL + 1):
+    for number in range(OFFLINE_MESSAGES + 1):
         bob.types(f"/dm ada {number}")
     assert bob.sees()[-1] == "-- ada is not reading now; try again later."
     back = server.enters("x", fingerprint=ADA)
-    assert len(back.sees()) == MAIL
+    assert len(back.sees()) == OFFLINE_MESSAGES
 
 
 def test_an_owner_under_another_nick_is_here() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, AUDITED, REASON_LENGTH
+from chatd.chat.limits import AUDIT_ENTRIES, AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, REASON_LENGTH
 from chatd.chat.records.audit import KIND, AuditLog
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, Someone, finished
@@ -128,18 +128,18 @@ def test_so_many_are_kept_and_the_oldest_gives_way(store: MemoryStore) -> None:
     server = Server(store)
     person = server.enters("op", operator=True).session.person
     audit = server.chat.audit
-    for number in range(AUDITED):
+    for number in range(AUDIT_ENTRIES):
         audit.note(1.0, person, "topic", str(number))
-    assert len(store._records[KIND]) == AUDITED
+    assert len(store._records[KIND]) == AUDIT_ENTRIES
     before = dict(store._records[KIND])
     audit.note(1.0, person, "topic", "one more", reason="x" * (REASON_LENGTH + 1))
     del before["000000000001"]
     after = store._records[KIND]
-    assert after.keys() - before.keys() == {f"{AUDITED + 1:012}"}
+    assert after.keys() - before.keys() == {f"{AUDIT_ENTRIES + 1:012}"}
     assert before.items() <= after.items(), "the others are not written anew"
     again = AuditLog(store)
     finished(again.load())
-    [first, *_, newest] = again.last(2 * AUDITED)
+    [first, *_, newest] = again.last(2 * AUDIT_ENTRIES)
     assert (first.whom, newest.whom) == ("1", "one more")
     assert newest.reason == "x" * (REASON_LENGTH - 1) + "…"
 
@@ -168,8 +168,8 @@ def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
 def test_who_hears_of_more_than_is_kept_forgets_the_oldest(store: MemoryStore) -> None:
     person = Server().enters("op", operator=True).session.person
     one, other = AuditLog(store, "s1"), AuditLog(MemoryStore(), "s2")
-    for number in range(AUDITED + 1):
+    for number in range(AUDIT_ENTRIES + 1):
         one.note(1.0, person, "topic", str(number))
         other.learn(*next(reversed(store._records[KIND].items())))
-    assert len(other.last(2 * AUDITED)) == AUDITED
-    assert other.last(2 * AUDITED)[0].whom == "1"
+    assert len(other.last(2 * AUDIT_ENTRIES)) == AUDIT_ENTRIES
+    assert other.last(2 * AUDIT_ENTRIES)[0].whom == "1"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.store.memory import MemoryStore
 from chatd.store.sqlite.store import SqliteStore
 from tests.support.callers import Netcat, Ssh
@@ -120,12 +120,12 @@ def test_the_owner_ends_it_and_begins_it_again(store: MemoryStore) -> None:
 def test_an_account_has_so_many_rooms_that_last() -> None:
     server = Server()
     ada = owner(server)
-    for number in range(LASTING_ROOMS + 1):
+    for number in range(PERSISTENT_ROOMS + 1):
         ada.types(f"/join room{number}")
     ada.types("/room lasting on")
-    assert ada.sees()[-1] == f"-- You have {LASTING_ROOMS} rooms that last; end one first."
+    assert ada.sees()[-1] == f"-- You have {PERSISTENT_ROOMS} rooms that last; end one first."
     ada.goes()
-    assert len(server.chat.rooms) == 1 + LASTING_ROOMS
+    assert len(server.chat.rooms) == 1 + PERSISTENT_ROOMS
     back = server.enters("x", fingerprint=ADA)
     back.types("/join room0"), back.types("/room lasting off"), back.types("/join another")
     assert server.chat.rooms["another"].settings.lasting
