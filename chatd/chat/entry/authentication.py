@@ -49,7 +49,7 @@ class Authenticator:
 
     def came(self, account: str, address: str) -> None:
         """The owner of an account, by whatever proof, has come from an address."""
-        self._slowing.came(account, address)
+        self._slowing.owner_logged_in(account, address)
 
     async def check(self, nick: str, address: str, now: float) -> Name:
         """Whether a password may be tried for a nick now; return the name of the account.
@@ -93,9 +93,9 @@ class Authenticator:
             try:
                 account = await self._make(name, now, by)
             except Refused:
-                self._slowing.take_back(attempt, now)
+                self._slowing.withdraw(attempt, now)
                 raise
-        self._slowing.right(attempt, now)
+        self._slowing.succeeded(attempt, now)
         return account
 
     async def _proves(self, name: Name, password: str | None) -> tuple[bool, bool]:

@@ -6,8 +6,8 @@ passwords count for that account at that address only: strangers cannot delay th
 wherever they guess from.  Each delay is twice the last one, up to a bound.
 
 An attempt counts as wrong from its beginning until it turns out to be right, so that concurrent
-attempts gain nothing over consecutive ones.  Times are seconds since the epoch; nothing is kept when
-the server stops.
+attempts gain nothing over consecutive ones.  Times are seconds since the epoch; nothing is kept
+when the server stops.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Backoff:
         if len(self._wrong) > THROTTLE_ENTRIES:
             self._wrong.popitem(last=False)
 
-    def take_back(self, source: str, now: float) -> None:
-        """Withdraw the last wrong password, which was right after all; the ones before it remain."""
+    def withdraw(self, source: str, now: float) -> None:
+        """Withdraw the last wrong password, which was right after all; earlier ones remain."""
         wrong = self._wrong.get(source)
         if wrong is None:
             return
@@ -116,7 +116,7 @@ class LoginThrottle:
         return prefix(address) in self._known.get(account, ())
 
     def _sources(self, account: str, address: str) -> list[tuple[Backoff, str]]:
-        """Return the sources that an attempt counts for; the empty address of a Unix socket is none."""
+        """Return the sources that an attempt counts for; a Unix socket has an empty address: none."""
         network = prefix(address)
         if self.is_known(account, address):
             return [(self._owners, f"{account} {network}")]
@@ -135,18 +135,18 @@ class LoginThrottle:
             backoff.count(source, now)
         return Attempt(account, address, tuple(sources))
 
-    def right(self, attempt: Attempt, now: float) -> None:
+    def succeeded(self, attempt: Attempt, now: float) -> None:
         """Note that an attempt was right: the owner is known at its address from now on."""
-        self.take_back(attempt, now)
-        self.came(attempt.account, attempt.address)
+        self.withdraw(attempt, now)
+        self.owner_logged_in(attempt.account, attempt.address)
 
-    def take_back(self, attempt: Attempt, now: float) -> None:
+    def withdraw(self, attempt: Attempt, now: float) -> None:
         """Withdraw an attempt whose password was not wrong, although it gave no access."""
         for backoff, source in attempt.counted:
-            backoff.take_back(source, now)
+            backoff.withdraw(source, now)
 
-    def came(self, account: str, address: str) -> None:
-        """Remember an address from which the owner of an account has logged in; the last few count."""
+    def owner_logged_in(self, account: str, address: str) -> None:
+        """Remember from which address the owner of an account has logged in: the last few are."""
         network = prefix(address)
         if not network:
             return
