@@ -21,7 +21,7 @@ from chatd.chat.commands import receive
 from chatd.chat.events import Refused
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
-from tests.support.people import Client, Server, Someone, finished
+from tests.support.people import Client, Server, User, result_of
 
 ROLES = ("member", "moderator", "owner", "operator")
 #: What looks like an l in the nicks of this test.
@@ -871,7 +871,7 @@ class Plain(Client):
         )
 
 
-class Typist(Someone):
+class Typist(User):
     """Somebody who remembers how they were refused, and whose turn does not end by looking."""
 
     refused: Refused | None = None
@@ -881,14 +881,14 @@ class Typist(Someone):
         try:
             waited_for = receive(self.server.chat, self.session, line, self.server.now)
             if waited_for is not None:
-                finished(waited_for)
+                result_of(waited_for)
         except Refused as refused:
             self.refused = refused
             self.session.deliver(refused.as_event())
 
     def shown(self) -> list[str]:
         """The lines shown since the last time, in the middle of a turn."""
-        received, self.reader.received = self.reader.received.decode(), b""
+        received, self.client.received = self.client.received.decode(), b""
         *lines, rest = received.split("\r\n")
         assert rest == "", "only whole lines are sent"
         return lines
@@ -989,7 +989,7 @@ class Chatting(RuleBasedStateMachine):
             nick,
             lobby=False,
             operator=operator,
-            reader=reader,
+            client=reader,
             address=address,
             fingerprint=ssh_key,
         )
@@ -1002,7 +1002,7 @@ class Chatting(RuleBasedStateMachine):
     def go(self, who: int) -> None:
         typist, person = self.pairs.pop(who % len(self.pairs))
         self.model.leave(person, "")
-        typist.goes()
+        typist.leaves()
 
     @precondition(lambda self: len(self.pairs) > 1)
     @rule(who=someone)
@@ -1011,7 +1011,7 @@ class Chatting(RuleBasedStateMachine):
         self.model.tell(person, "-- Goodbye.")
         self.model.leave(person, "enough")
         typist.types("/quit enough")
-        assert typist.reader.closed
+        assert typist.client.closed
         assert is_shown_as(typist.shown(), person.shown)
 
     @rule(who=someone, nick=nicks)
@@ -1175,7 +1175,7 @@ class Chatting(RuleBasedStateMachine):
         for typist, person in self.pairs:
             lines, steps, person.shown = typist.shown(), person.shown, []
             assert is_shown_as(lines, steps), (person.nick, lines, steps)
-            assert not typist.reader.bugs
+            assert not typist.client.bugs
 
     @invariant()
     def everyone_is_who_the_model_says(self) -> None:
@@ -1194,7 +1194,7 @@ class Chatting(RuleBasedStateMachine):
     def a_nick_is_held_as_long_as_somebody_carries_it(self) -> None:
         store = self.server.chat._store
         for nick in {nick.lower() for nick in NICKS}:
-            held = not finished(store.claim(nick, "elsewhere"))
+            held = not result_of(store.claim(nick, "elsewhere"))
             store.release(nick, "elsewhere")
             assert held == (self.model.person(nick) is not None)
 
@@ -1226,7 +1226,7 @@ class Chatting(RuleBasedStateMachine):
         self.end_turn()
         self.everyone_was_shown_what_the_model_says()
         for room in self.server.chat.rooms.values():
-            assert len(room.audience._log) == 0, "nobody is behind, so nothing is kept"
+            assert room.audience.backlog == 0, "nobody is behind, so nothing is kept"
 
 
 TestChatting = Chatting.TestCase
