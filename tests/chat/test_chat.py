@@ -4,7 +4,7 @@ import pytest
 
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.limits import ROOM_INVITATIONS, TOPIC_LENGTH
-from tests.support.people import Client, Server, Someone
+from tests.support.people import Client, Server, User
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def server() -> Server:
 
 
 @pytest.fixture
-def pair(server: Server) -> tuple[Someone, Someone]:
+def pair(server: Server) -> tuple[User, User]:
     """Ada and Bob, in the lobby, who have seen each other come."""
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
@@ -21,7 +21,7 @@ def pair(server: Server) -> tuple[Someone, Someone]:
 
 
 def test_what_one_says_the_others_hear_and_a_plain_terminal_shows_already(
-    pair: tuple[Someone, Someone],
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("hello")
@@ -30,7 +30,7 @@ def test_what_one_says_the_others_hear_and_a_plain_terminal_shows_already(
 
 
 def test_a_drawn_terminal_shows_ones_own_words_once(server: Server) -> None:
-    ada = server.enters("ada", reader=Client(echoes_input=False))
+    ada = server.enters("ada", client=Client(echoes_input=False))
     ada.types("hello")
     [line] = ada.sees()
     assert line.endswith(": hello")
@@ -39,7 +39,7 @@ def test_a_drawn_terminal_shows_ones_own_words_once(server: Server) -> None:
 def test_a_guest_is_called_by_the_lowest_free_number(server: Server) -> None:
     one, two, three = server.enters(), server.enters(), server.enters()
     assert [one.nick, two.nick, three.nick] == ["guest1", "guest2", "guest3"]
-    two.goes()
+    two.leaves()
     assert server.enters().nick == "guest2"
     one.types("/nick ada")
     assert server.enters().nick == "guest1"
@@ -69,7 +69,7 @@ def test_what_is_no_nick_becomes_the_best_one_there_is(server: Server) -> None:
     assert server.enters("???").nick == "guest1"
 
 
-def test_a_rename_is_seen_once_by_who_shares_two_rooms(pair: tuple[Someone, Someone]) -> None:
+def test_a_rename_is_seen_once_by_who_shares_two_rooms(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic")
     ada.sees(), bob.sees()
@@ -83,17 +83,17 @@ def test_the_old_nick_is_free_after_a_rename(server: Server) -> None:
     assert server.enters("ada").nick == "ada"
 
 
-def test_a_nick_may_change_its_capitals_only(pair: tuple[Someone, Someone]) -> None:
+def test_a_nick_may_change_its_capitals_only(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/nick Ada")
     assert bob.sees() == ["-- ada is now known as Ada"]
 
 
-def test_who_leaves_the_server_is_seen_to_leave_once(pair: tuple[Someone, Someone]) -> None:
+def test_who_leaves_the_server_is_seen_to_leave_once(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic")
     bob.sees()
-    ada.goes("tired")
+    ada.leaves("tired")
     assert bob.sees() == ["-- ada left (tired)", "-- bob is the owner of attic now"]
 
 
@@ -116,11 +116,11 @@ def test_nobody_owns_the_lobby(server: Server) -> None:
 def test_an_empty_room_is_gone_and_the_lobby_stays(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/join attic")
-    ada.goes()
+    ada.leaves()
     assert list(server.chat.rooms) == ["lobby"]
 
 
-def test_rooms_without_the_focus_are_shown_with_their_name(pair: tuple[Someone, Someone]) -> None:
+def test_rooms_without_the_focus_are_shown_with_their_name(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic")
     ada.types("/focus lobby")
@@ -139,7 +139,7 @@ def test_leaving_the_room_with_the_focus_gives_it_to_another(server: Server) -> 
     assert ada.sees()[-1] == "-- You are in no room; /join ROOM takes you into one."
 
 
-def test_a_private_message_reaches_one_person(pair: tuple[Someone, Someone]) -> None:
+def test_a_private_message_reaches_one_person(pair: tuple[User, User]) -> None:
     ada, bob = pair
     cy = ada.server.enters("cy")
     ada.sees(), bob.sees(), cy.sees()
@@ -149,18 +149,18 @@ def test_a_private_message_reaches_one_person(pair: tuple[Someone, Someone]) -> 
     assert (bob.sees(), ada.sees()) == (["[you -> ada] what?"], ["[bob -> you] what?"])
 
 
-def test_a_reply_follows_a_rename_and_ends_with_a_departure(pair: tuple[Someone, Someone]) -> None:
+def test_a_reply_follows_a_rename_and_ends_with_a_departure(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/dm bob psst"), ada.types("/nick grace"), bob.sees()
     bob.types("/reply yes")
     assert bob.sees() == ["[you -> grace] yes"]
-    ada.goes()
+    ada.leaves()
     bob.sees()
     bob.types("/reply yes")
     assert bob.sees() == ["-- grace is gone."]
 
 
-def test_bc_reaches_each_person_once(pair: tuple[Someone, Someone]) -> None:
+def test_bc_reaches_each_person_once(pair: tuple[User, User]) -> None:
     ada, bob = pair
     cy = ada.server.enters("cy", lobby=False)
     for each in (ada, bob, cy):
@@ -172,19 +172,19 @@ def test_bc_reaches_each_person_once(pair: tuple[Someone, Someone]) -> None:
     assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
 
 
-def test_an_action_is_told_in_the_third_person(pair: tuple[Someone, Someone]) -> None:
+def test_an_action_is_told_in_the_third_person(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/me waves")
     assert bob.sees() == ["* ada waves"]
 
 
-def test_a_line_may_begin_with_a_slash(pair: tuple[Someone, Someone]) -> None:
+def test_a_line_may_begin_with_a_slash(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("//etc/passwd")
     assert bob.sees() == ["ada: /etc/passwd"]
 
 
-def test_away_is_told_to_who_writes(pair: tuple[Someone, Someone]) -> None:
+def test_away_is_told_to_who_writes(pair: tuple[User, User]) -> None:
     ada, bob = pair
     bob.types("/away supper"), bob.sees()
     ada.types("/dm bob psst")
@@ -194,7 +194,7 @@ def test_away_is_told_to_who_writes(pair: tuple[Someone, Someone]) -> None:
 
 
 def test_who_is_ignored_is_not_shown_even_under_another_nick(
-    pair: tuple[Someone, Someone],
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("/ignore bob"), ada.sees()
@@ -205,7 +205,7 @@ def test_who_is_ignored_is_not_shown_even_under_another_nick(
     assert ada.sees() == ["bobby: sorry"]
 
 
-def test_history_is_what_was_said_oldest_first(pair: tuple[Someone, Someone]) -> None:
+def test_history_is_what_was_said_oldest_first(pair: tuple[User, User]) -> None:
     ada, bob = pair
     for text in ("one", "two", "three"):
         ada.types(text)
@@ -218,14 +218,14 @@ def test_history_is_what_was_said_oldest_first(pair: tuple[Someone, Someone]) ->
     ]
 
 
-def test_history_of_a_room_one_is_not_in_is_refused(pair: tuple[Someone, Someone]) -> None:
+def test_history_of_a_room_one_is_not_in_is_refused(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.sees()
     bob.types("/history attic")
     assert bob.sees() == ["-- You are not in attic; /join attic takes you there."]
 
 
-def test_a_private_room_is_for_the_invited(pair: tuple[Someone, Someone]) -> None:
+def test_a_private_room_is_for_the_invited(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room private on"), bob.sees()
     bob.types("/join attic"), bob.types("/users attic"), bob.types("/rooms")
@@ -241,7 +241,7 @@ def test_a_private_room_is_for_the_invited(pair: tuple[Someone, Someone]) -> Non
     assert bob.sees() == ["-- You are in attic, with ada."]
 
 
-def test_kicking_takes_the_invitation_away(pair: tuple[Someone, Someone]) -> None:
+def test_kicking_takes_the_invitation_away(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
     bob.types("/join attic"), bob.sees()
@@ -252,7 +252,7 @@ def test_kicking_takes_the_invitation_away(pair: tuple[Someone, Someone]) -> Non
 
 
 @pytest.mark.parametrize("command", ["/kick ada", "/mute ada", "/op bob", "/room slow 5"])
-def test_a_member_moderates_nothing(pair: tuple[Someone, Someone], command: str) -> None:
+def test_a_member_moderates_nothing(pair: tuple[User, User], command: str) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), bob.sees()
     bob.types(command)
@@ -263,14 +263,14 @@ def test_a_member_moderates_nothing(pair: tuple[Someone, Someone], command: str)
     )
 
 
-def test_a_moderator_does_not_kick_the_owner(pair: tuple[Someone, Someone]) -> None:
+def test_a_moderator_does_not_kick_the_owner(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/op bob"), bob.sees()
     bob.types("/kick ada")
     assert bob.sees() == ["-- ada is the owner of attic; that is not yours to do."]
 
 
-def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[Someone, Someone]) -> None:
+def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
     ada.sees(), bob.sees()
@@ -282,7 +282,7 @@ def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[Someone, Someone]) 
     assert ada.sees() == ["-- rob may speak again in attic, by ada", "rob: hello"]
 
 
-def test_slow_mode_spaces_members_and_leaves_moderators(pair: tuple[Someone, Someone]) -> None:
+def test_slow_mode_spaces_members_and_leaves_moderators(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room slow 10"), bob.types("/join attic"), bob.sees()
     bob.types("one"), bob.types("two")
@@ -359,7 +359,7 @@ def test_an_operator_moderates_every_room(server: Server) -> None:
     ],
 )
 def test_a_mistake_gets_one_sentence_and_nobody_else_sees_it(
-    pair: tuple[Someone, Someone], typed: str, told: str
+    pair: tuple[User, User], typed: str, told: str
 ) -> None:
     ada, bob = pair
     ada.types(typed)
@@ -411,18 +411,18 @@ def test_whois_tells_key_rooms_and_idleness(server: Server) -> None:
     ]
 
 
-def test_joins_can_be_hidden(pair: tuple[Someone, Someone]) -> None:
+def test_joins_can_be_hidden(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/set joins off"), ada.sees()
     cy = ada.server.enters("cy")
-    cy.goes()
+    cy.leaves()
     assert ada.sees() == []
     assert bob.sees() == ["-- cy joined lobby", "-- cy left"]
 
 
 def test_a_mention_rings_only_for_who_is_meant(server: Server) -> None:
     ada, bob, cy = (
-        server.enters(nick, reader=Client(echoes_input=False)) for nick in ("ada", "bob", "cy")
+        server.enters(nick, client=Client(echoes_input=False)) for nick in ("ada", "bob", "cy")
     )
     ada.sees(), bob.sees(), cy.sees()
     cy.types("where is @bob?")
@@ -433,14 +433,14 @@ def test_a_mention_rings_only_for_who_is_meant(server: Server) -> None:
     )
 
 
-def test_quitting_says_goodbye_and_closes(pair: tuple[Someone, Someone]) -> None:
+def test_quitting_says_goodbye_and_closes(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/quit see you")
-    assert ada.reader.closed
+    assert ada.client.closed
     assert bob.sees() == ["-- ada left (see you)"]
     assert ada.sees() == ["-- Goodbye."]
     bob.types("!leave")
-    assert bob.reader.closed
+    assert bob.client.closed
 
 
 def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None:
@@ -451,7 +451,7 @@ def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None
     assert ada.sees() == ["-- You are in 50 rooms; /leave one."]
 
 
-def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
+def test_an_owner_remains_the_owner(pair: tuple[User, User]) -> None:
     ada, _bob = pair
     root = ada.server.enters("root", operator=True)
     ada.types("/join attic"), root.types("/join attic"), ada.sees(), root.sees()
@@ -463,21 +463,21 @@ def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
 def test_an_invitation_is_for_a_person_and_not_for_the_next_guest(server: Server) -> None:
     ada, guest = server.enters("ada"), server.enters()
     ada.types("/join attic"), ada.types("/room private on"), ada.types(f"/invite {guest.nick}")
-    guest.goes()
+    guest.leaves()
     stranger = server.enters()
     assert stranger.nick == guest.nick
     stranger.sees(), stranger.types("/join attic")
     assert stranger.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_an_invitation_follows_a_rename(pair: tuple[Someone, Someone]) -> None:
+def test_an_invitation_follows_a_rename(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
     bob.types("/nick rob"), bob.sees(), bob.types("/join attic")
     assert bob.sees() == ["-- You are in attic, with ada."]
 
 
-def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[Someone, Someone]) -> None:
+def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
     bob.types("/leave"), bob.types("/nick rob"), bob.types("/join attic"), bob.sees()
@@ -485,14 +485,14 @@ def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[Someone, Someo
     assert bob.sees() == ["-- You are muted in attic; nobody was shown that."]
 
 
-def test_who_leaves_a_private_room_may_come_back(pair: tuple[Someone, Someone]) -> None:
+def test_who_leaves_a_private_room_may_come_back(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/room private on")
     ada.types("/leave"), ada.sees(), ada.types("/join attic")
     assert ada.sees() == ["-- You are in attic, with bob."]
 
 
-def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> None:
+def test_history_leaves_out_who_is_ignored(pair: tuple[User, User]) -> None:
     ada, bob = pair
     bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
     ada.types("/history 0")
@@ -506,7 +506,7 @@ def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) ->
     for number in range(101):
         friend.types(f"/join r{number}"), friend.types("/room private on")
         friend.types("/invite guest1"), friend.types("/leave")
-    guest.goes()
+    guest.leaves()
     thief = server.enters()
     assert thief.nick == "guest1"
     thief.sees(), thief.types("/join vault")
@@ -514,7 +514,7 @@ def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) ->
 
 
 def test_an_invitation_into_an_open_room_is_no_key_to_it_later(
-    pair: tuple[Someone, Someone],
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/invite bob"), ada.types("/room private on")
@@ -522,7 +522,7 @@ def test_an_invitation_into_an_open_room_is_no_key_to_it_later(
     assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[Someone, Someone]) -> None:
+def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room slow 60"), bob.types("/join attic")
     bob.types("one"), bob.types("/leave"), bob.types("/join attic"), bob.sees()
@@ -530,7 +530,7 @@ def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[Someone, Someone])
     assert bob.sees() == ["-- attic is in slow mode; you may speak in 60 s."]
 
 
-def test_who_may_not_speak_leaves_without_words(pair: tuple[Someone, Someone]) -> None:
+def test_who_may_not_speak_leaves_without_words(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob"), ada.sees()
     bob.types("/leave attic BUY MY BOOKS")
@@ -551,7 +551,7 @@ def test_a_user_name_cannot_send_escape_sequences(server: Server) -> None:
 
 
 def test_ones_last_line_is_shown_before_one_leaves_or_is_kicked(
-    pair: tuple[Someone, Someone],
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), bob.sees()
@@ -586,7 +586,7 @@ def test_who_asks_for_a_taken_nick_that_no_number_fits_is_a_guest(server: Server
 
 
 @pytest.mark.parametrize("length", [TOPIC_LENGTH, TOPIC_LENGTH + 1])
-def test_a_topic_is_cut_at_its_bound(pair: tuple[Someone, Someone], length: int) -> None:
+def test_a_topic_is_cut_at_its_bound(pair: tuple[User, User], length: int) -> None:
     ada, _bob = pair
     ada.types("/join attic"), ada.types("/topic " + "x" * length)
     topic = ada.session.room().settings.topic

@@ -6,16 +6,16 @@ from chatd.chat.commands import COMMANDS, completion
 from chatd.chat.commands.command import Takes
 from chatd.chat.commands.completion import complete
 from chatd.chat.limits import COMPLETION_CANDIDATES, COMPLETIONS
-from tests.support.people import Server, Someone
+from tests.support.people import Server, User
 
 
-def offered(someone: Someone, before: str) -> list[str]:
+def offered(someone: User, before: str) -> list[str]:
     """The whole of what would stand there with each choice."""
     found = complete(someone.server.chat, someone.session, before)
     return [before[: found.start] + choice for choice in found.choices]
 
 
-def hall() -> tuple[Someone, Someone, Someone, Someone]:
+def hall() -> tuple[User, User, User, User]:
     """Ada, and three others whose nicks begin alike."""
     server = Server()
     return (

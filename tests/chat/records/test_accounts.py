@@ -14,7 +14,7 @@ from chatd.chat.store import NotStoredError
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh import fingerprint
-from tests.support.people import Client, Server, finished
+from tests.support.people import Client, Server, result_of
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 
@@ -30,7 +30,7 @@ def test_a_registered_nick_is_its_owners_alone() -> None:
     lola = server.enters("lola", fingerprint=ADA)
     lola.types("/register")
     assert lola.sees()[-1].startswith("-- lola is yours now:")
-    lola.goes()
+    lola.leaves()
     for stranger in (server.enters("lola"), server.enters("Lola", fingerprint=OTHER)):
         assert stranger.nick.lower() in ("lola2", "lola3")
         stranger.types("/nick lola")
@@ -38,7 +38,7 @@ def test_a_registered_nick_is_its_owners_alone() -> None:
         stranger.types("/nick 1ola")
         told = "-- 1ola looks like a nick that is registered; its owner has an ssh key."
         assert stranger.sees()[-1] == told
-        stranger.goes()
+        stranger.leaves()
     back = server.enters("root", fingerprint=ADA)
     assert back.nick == "lola"
     assert back.session.person.account == "lola"
@@ -74,9 +74,9 @@ def test_one_person_on_two_screens() -> None:
     ada.types("/join cellar")
     also.types("/join cellar")
     assert also.sees() == ["-- You are in cellar already; it has the focus now."]
-    ada.goes()
+    ada.leaves()
     assert bob.sees()[1:] == []
-    also.goes()
+    also.leaves()
     assert bob.sees() == ["-- ada left"]
     assert server.enters("x", fingerprint=ADA).nick == "ada"
 
@@ -99,9 +99,9 @@ def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
     assert bob.sees() == []
     bob.types("/dm ada psst")
     assert "[bob -> you] psst" in guest.sees()
-    ada.goes()
+    ada.leaves()
     assert bob.sees() == ["[you -> ada] psst"]
-    guest.goes()
+    guest.leaves()
     assert bob.sees() == ["-- ada left"]
 
 
@@ -180,7 +180,7 @@ def test_an_account_has_so_many_keys() -> None:
     for number in range(1, KEYS_PER_ACCOUNT):
         account = accounts.get("ada")
         assert account is not None
-        finished(accounts.add_key(account, AccountKey(f"SHA256:{number}", "", 1.0)))
+        result_of(accounts.add_key(account, AccountKey(f"SHA256:{number}", "", 1.0)))
     ada.types(f"/keys add {PUBLIC}")
     assert ada.sees() == [f"-- You have {KEYS_PER_ACCOUNT} keys; /keys remove one first."]
 
@@ -190,7 +190,7 @@ def test_accounts_are_there_after_a_restart() -> None:
     first = Server(store=store)
     ada = first.enters("Ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
-    ada.goes()
+    ada.leaves()
     again = Server(store=store)
     assert again.enters("ada").nick == "ada2"
     back = again.enters("x", fingerprint=ADA)
@@ -210,16 +210,16 @@ def test_what_is_not_kept_is_not_so() -> None:
     ada.types("/register")
     assert ada.sees()[-1] == "-- That was not done: the server's disk is full."
     assert ada.session.person.account is None
-    ada.goes()
+    ada.leaves()
     assert server.enters("ada").nick == "ada"
 
 
 def test_what_is_kept_of_an_account_is_all_of_it() -> None:
     account = Account(Name("Ada", "ada"), (AccountKey(ADA, "laptop", 1.5),), 2.5)
     store, server = MemoryStore(), Server()
-    finished(store.put("account", "ada", account.encoded()))
+    result_of(store.put("account", "ada", account.encoded()))
     accounts = type(server.chat.accounts)(store)
-    finished(accounts.load())
+    result_of(accounts.load())
     assert accounts.get("ada") == account
     assert accounts.of_key(ADA) == account
     assert accounts.of_key(None) is None
@@ -251,7 +251,7 @@ def test_a_private_message_waits_for_the_owner_of_an_account() -> None:
     store = MemoryStore()
     server = Server(store)
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.types("/register"), ada.sees(), ada.goes(), bob.sees()
+    ada.types("/register"), ada.sees(), ada.leaves(), bob.sees()
     bob.types("/dm Ada are you there?"), bob.types("/dm ada call me")
     assert bob.sees() == [
         "[you -> ada] are you there?",
@@ -262,14 +262,14 @@ def test_a_private_message_waits_for_the_owner_of_an_account() -> None:
     again = Server(store)
     ada = again.enters("x", fingerprint=ADA)
     assert ada.sees() == ["[bob -> you] are you there?", "[bob -> you] call me"]
-    ada.goes()
+    ada.leaves()
     assert Server(store).enters("x", fingerprint=ADA).sees() == []
 
 
 def test_so_many_private_messages_wait() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.types("/register"), ada.goes(), bob.sees()
+    ada.types("/register"), ada.leaves(), bob.sees()
     for number in range(OFFLINE_MESSAGES + 1):
         bob.types(f"/dm ada {number}")
     assert bob.sees()[-1] == "-- ada is not reading now; try again later."
@@ -292,7 +292,7 @@ def test_who_only_speaks_is_shown_nothing() -> None:
     ada.types("/register"), ada.sees()
     quiet = Client()
     visitor = Visitor("ada", fingerprint=ADA)
-    entered = finished(server.chat.enter(visitor, quiet, server.now, listens=False))
+    entered = result_of(server.chat.enter(visitor, quiet, server.now, listens=False))
     assert isinstance(entered, tuple)
     bob.types("hello"), bob.types("/dm ada psst"), ada.types("/join attic")
     server.end_turn()

@@ -7,7 +7,7 @@ import pytest
 from chatd.chat.limits import AUDIT_ENTRIES, AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, REASON_LENGTH
 from chatd.chat.records.audit import KIND, AuditLog
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 
 DAY = "1970-01-12 13:46"
 
@@ -22,7 +22,7 @@ def server(store: MemoryStore) -> Server:
     return Server(store)
 
 
-def rows(someone: Someone, line: str = "/audit") -> list[str]:
+def rows(someone: User, line: str = "/audit") -> list[str]:
     someone.sees()
     someone.types(line)
     _, *rows = someone.sees()
@@ -138,7 +138,7 @@ def test_so_many_are_kept_and_the_oldest_gives_way(store: MemoryStore) -> None:
     assert after.keys() - before.keys() == {f"{AUDIT_ENTRIES + 1:012}"}
     assert before.items() <= after.items(), "the others are not written anew"
     again = AuditLog(store)
-    finished(again.load())
+    result_of(again.load())
     [first, *_, newest] = again.last(2 * AUDIT_ENTRIES)
     assert (first.whom, newest.whom) == ("1", "one more")
     assert newest.reason == "x" * (REASON_LENGTH - 1) + "…"
@@ -158,7 +158,7 @@ def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
     [newest] = store._records[KIND].keys() - one._deeds.keys()
     one.learn(newest, store._records[KIND][newest])
     again = AuditLog(store, "s3")
-    finished(again.load())
+    result_of(again.load())
     for audit in (one, other, again):
         assert [deed.whom for deed in audit.last(9)] == ["here", "there", "here again", "at last"]
     one.learn(newest, None)

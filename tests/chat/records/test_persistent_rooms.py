@@ -10,13 +10,13 @@ from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.store.memory import MemoryStore
 from chatd.store.sqlite.store import SqliteStore
 from tests.support.callers import Netcat, Ssh
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 from tests.support.served import Served, killed
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
 
-def owner(server: Server, nick: str = "ada", key: str = ADA) -> Someone:
+def owner(server: Server, nick: str = "ada", key: str = ADA) -> User:
     """Somebody with an account."""
     someone = server.enters(nick, fingerprint=key)
     if someone.session.person.account is None:
@@ -64,7 +64,7 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     ada.types("/room slow 5"), ada.types("/room private on"), ada.types("kept")
     ada.types("/room history 30")
     for each in (ada, bob, cy):
-        each.goes()
+        each.leaves()
     again = Server(store)
     stranger = again.enters("cy")
     stranger.types("/join attic")
@@ -89,7 +89,7 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     ]
     ada.types("/deop bob"), ada.sees()
     for each in (ada, bob, stranger):
-        each.goes()
+        each.leaves()
     third = Server(store)
     bob = third.enters("x", fingerprint=BOB)
     bob.types("/join attic")
@@ -112,7 +112,7 @@ def test_the_owner_ends_it_and_begins_it_again(store: MemoryStore) -> None:
     assert guest.sees()[-1] == told
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/join vault"), bob.types("/register"), bob.types("/room lasting on"), bob.sees()
-    bob.goes()
+    bob.leaves()
     assert "vault" in server.chat.rooms
     assert "attic" not in Server(store).chat.rooms
 
@@ -124,7 +124,7 @@ def test_an_account_has_so_many_rooms_that_last() -> None:
         ada.types(f"/join room{number}")
     ada.types("/room lasting on")
     assert ada.sees()[-1] == f"-- You have {PERSISTENT_ROOMS} rooms that last; end one first."
-    ada.goes()
+    ada.leaves()
     assert len(server.chat.rooms) == 1 + PERSISTENT_ROOMS
     back = server.enters("x", fingerprint=ADA)
     back.types("/join room0"), back.types("/room lasting off"), back.types("/join another")
@@ -175,8 +175,8 @@ def test_rooms_of_a_server_that_was_killed_are_forgotten_unless_they_last(
     guest.types("/join cellar"), guest.types("does not")
     ids = {key: room.id for key, room in server.chat.rooms.items()}
     Server(store).enters("bob")
-    assert finished(store.before(ids["attic"], None, 9)) != []
-    assert finished(store.before(ids["cellar"], None, 9)) == []
+    assert result_of(store.before(ids["attic"], None, 9)) != []
+    assert result_of(store.before(ids["cellar"], None, 9)) == []
 
 
 def test_both_stores_have_the_same_interface() -> None:

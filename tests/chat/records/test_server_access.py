@@ -11,7 +11,7 @@ from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
 from chatd.chat.records.server_access import AllowList
 from chatd.transport.ssh import fingerprint
-from tests.support.people import Client, finished
+from tests.support.people import Client, result_of
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 from tests.support.wires import Building, Wire
@@ -177,15 +177,15 @@ def test_a_pipe_for_which_somebody_comes_in_ends_with_the_sentence() -> None:
 
 
 def enter(building: Building, visitor: Visitor) -> None:
-    finished(building.chat.enter(visitor, Client(), 0.0))
+    result_of(building.chat.enter(visitor, Client(), 0.0))
 
 
 def test_only_who_is_invited_comes_in() -> None:
     building = Building()
-    entered = finished(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
+    entered = result_of(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
     assert isinstance(entered, tuple)
     person = entered[0].person
-    finished(building.chat.entrance.register(person, person.fingerprint, 0.0))
+    result_of(building.chat.entrance.register(person, person.fingerprint, 0.0))
     building.chat.leave(entered[0], "", 0.0)
     guests = AllowList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
     building.chat.access.allowed = lambda: guests

@@ -132,7 +132,7 @@ def test_a_text_is_found_by_its_own_words(text: str) -> None:
 
 def test_who_is_ignored_is_not_found_and_a_private_room_not_looked_into() -> None:
     server = Server()
-    ada, bob, cy = (server.enters(nick, reader=Client()) for nick in ("ada", "bob", "cy"))
+    ada, bob, cy = (server.enters(nick, client=Client()) for nick in ("ada", "bob", "cy"))
     bob.types("/join vault"), bob.types("/room private on"), bob.types("a secret")
     bob.types("/focus lobby"), bob.types("a word"), cy.types("a word too")
     ada.types("/ignore bob"), ada.sees()
