@@ -156,7 +156,7 @@ class Chat:
         person = session.person
         if session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, session.last_sent())
+                self.profiles.mark_read(person, session.last_sent())
             session.detach()
             self.elsewhere.touched(None, person)
             if not person.sessions and self.detached.get(person) is None:
@@ -284,7 +284,10 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.proved in room.roles or person.proved in room.invited_accounts
+        return (
+            person.effective_account in room.roles
+            or person.effective_account in room.invited_accounts
+        )
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.
@@ -304,7 +307,7 @@ class Chat:
             room = self._open_room(name)
             role = Role.OWNER
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
-                self.persistent.begin(room, person)
+                self.persistent.make_persistent(room, person)
             self.elsewhere.touched(room)
         else:
             rules.check_entry(room, person, now, key)
@@ -349,7 +352,7 @@ class Chat:
         """Let somebody be in a room no more; what follows from that is `after_leaving`'s."""
         for session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, {room: room.audience.sent_to(session)})
+                self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.remove(person)

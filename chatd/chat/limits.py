@@ -201,7 +201,7 @@ CLOCK_JUMP_SECONDS = 10.0
 ENTITIES_PER_BATCH = 500
 BATCH_BYTES = 256 * 1024
 
-#: People that a server compares every few seconds with what it has told the others of them,
+#: People that a server compares every few seconds with what it has sent the others of them,
 #: although changes are sent at once: some 10 ms of its time.
 PEOPLE_PER_CHECK = 2000
 #: The display name of a server in its cluster: the name of a host (RFC 1035: 253).

@@ -129,7 +129,7 @@ def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(town: Town)
     here.enters("ada"), there.enters("bob")
     op = here.enters("op", operator=True).session.person
     for count in range(AUDIT_ENTRIES + 1):
-        here.chat.audit.note(count, op, "server say", reason=str(count))
+        here.chat.audit.add(count, op, "server say", reason=str(count))
     for server in town.servers:
         assert len(server.chat.audit.last(AUDIT_ENTRIES + 9)) == AUDIT_ENTRIES
         assert server.chat.audit.last(AUDIT_ENTRIES)[0].reason == "1"

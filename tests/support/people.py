@@ -1,6 +1,6 @@
 """A chat for tests, with users whose connections only remember what they were sent."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -27,6 +27,13 @@ def result_of(awaitable: Awaitable[object]) -> object:
     except StopIteration as done:
         return done.value
     raise AssertionError("it waits for something")
+
+
+def records(store: Store, kind: str) -> Mapping[str, str]:
+    """Return the records of a kind that a store has, by key."""
+    found = result_of(store.records(kind))
+    assert isinstance(found, Mapping)
+    return dict(found)
 
 
 class Client:

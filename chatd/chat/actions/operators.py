@@ -40,7 +40,7 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     other = chat.find_person(nick)
     _check_other(person, other)
     why = cut(reason, REASON_LENGTH)
-    chat.audit.note(now, person, "server kick", other.nick, reason=why)
+    chat.audit.add(now, person, "server kick", other.nick, reason=why)
     if other.server:
         chat.elsewhere.asking.send(other, person, Errand.DISCONNECT, why, now)
     else:
@@ -81,12 +81,12 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
-            "too-many", f"This server has {bans.most} bans; /server unban somebody first."
+            "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
     bans.put(made)
     known = str(target) if made.is_named else ""
     whom = f"{label} {term(now, until)}"
-    chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
+    chat.audit.add(now, person, "server ban", whom, reason=made.reason, covered=known)
     elsewhere = sum(other.server != "" for other in matching(chat, target) if not other.operator)
     return made, removal.enforce_server_ban(chat, made, now) + elsewhere
 
@@ -103,13 +103,13 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
     for each in ended:
         bans.drop(each.target)
-    chat.audit.note(now, person, "server unban", ended[0].label)
+    chat.audit.add(now, person, "server unban", ended[0].label)
     return ended
 
 
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
-    chat.audit.note(now, person, "server say", reason=text)
+    chat.audit.add(now, person, "server say", reason=text)
     chat.elsewhere.asking.send_all(person, Errand.ANNOUNCE, now, text)
     handlers.announce(chat, Announced(now, person.nick, text))
 
@@ -146,7 +146,7 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
         await chat.elsewhere.asking.ask(other, person, Errand.RENAME, new, now)
     else:
         await handlers.answer(chat, other, person, Errand.RENAME, [new, now])
-    chat.audit.note(now, person, "server rename", f"{old} {name}")
+    chat.audit.add(now, person, "server rename", f"{old} {name}")
 
 
 def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:
@@ -158,6 +158,6 @@ def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> in
         raise Refused("no-change", f"{room} is the lobby, and stays.")
     count = len(room.members)
     why = cut(reason, REASON_LENGTH) or "the room is closed"
-    chat.audit.note(now, person, "server close", room.name.shown, room=room, reason=reason)
+    chat.audit.add(now, person, "server close", room.name.shown, room=room, reason=reason)
     removal.close(chat, room, person, why, now)
     return count

@@ -40,7 +40,7 @@ def kick(
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
     chat.elsewhere.asking.send_all(by, Errand.CLOSE, room.name.key, why, now)
-    chat.persistent.end(room)
+    chat.persistent.make_temporary(room)
     empty_room(chat, room, by, why, now)
 
 
@@ -73,7 +73,7 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
     """
     told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
     here = [person for person in chat.people.here() if not person.operator]
-    out = [person for person in here if ban.target.covers(person.known)]
+    out = [person for person in here if ban.target.covers(person.identity)]
     for person in out:
         disconnect(chat, person, told)
     screens = [

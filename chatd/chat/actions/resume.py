@@ -42,7 +42,7 @@ def expire(chat: Chat, place: DetachedSession, now: float) -> None:
     person = place.person
     if chat.detached.get(person) is place:
         chat.detached.end(person)
-        chat.profiles.has_read(person, place.read)
+        chat.profiles.mark_read(person, place.read)
         if not person.sessions:
             chat.depart(person, "", now)
 

@@ -89,7 +89,7 @@ class Authenticator:
         if not (own or outside):
             raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
-        if account is None or not (own or account.outside):
+        if account is None or not (own or account.external):
             try:
                 account = await self._make(name, now, by)
             except Refused:
@@ -124,7 +124,7 @@ class Authenticator:
         self._accounts.check_unowned(name)
         if name.key.startswith(GUEST) or not self._people.is_free(name, by):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
-        return await self._accounts.register(name, None, now, outside=True)
+        return await self._accounts.register(name, None, now, external=True)
 
     async def hash(self, text: str, nick: str, address: str, now: float) -> str:
         """What is kept of the new password of somebody.

@@ -42,8 +42,9 @@ class Audience:
     its connection is full: it is served when that has room).  ``_special`` has, by position, the
     listeners to which an event is shown differently.
 
-    ``number`` is the store's number of the last event; ``count`` is how many numbered events there
-    have been since the room was opened here.
+    ``request_flush`` is called with the audience when `flush` is to be called at the end of the
+    reactor's turn.  ``number`` is the store's number of the last event; ``count`` is how many
+    numbered events there have been since the room was opened here.
     """
 
     __slots__ = (
@@ -51,7 +52,7 @@ class Audience:
         "_held",
         "_late",
         "_log",
-        "_on_news",
+        "_request_flush",
         "_room",
         "_scheduled",
         "_shared",
@@ -61,12 +62,12 @@ class Audience:
         "number",
     )
 
-    def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
+    def __init__(self, room: str, request_flush: Callable[[Audience], None]) -> None:
         self._room = room
         self.number = 0
         self.count = 0
         self._log = RoomLog()
-        self._on_news = on_news
+        self._request_flush = request_flush
         self._shared = 0
         self._scheduled = False  # a flush at the end of the turn is scheduled
         self._groups: dict[Style, Group] = {}
@@ -147,7 +148,7 @@ class Audience:
             self._forget()
 
     def catch_up(self, listener: Listener) -> None:
-        """Send a listener now what waits for the end of the turn: something else is to follow it."""
+        """Send a listener now what waits for the end of the turn: something else is to follow."""
         if (self._shared == self._log.end and not self._slices) or listener.full:
             return
         for style, group in self._groups.items():
@@ -230,7 +231,7 @@ class Audience:
     def _schedule_flush(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            self._on_news(self)
+            self._request_flush(self)
 
     def _send_news(self) -> None:
         """Broadcast what is new to the listeners that are up to date, or begin it if they are many.

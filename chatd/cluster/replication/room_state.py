@@ -102,7 +102,7 @@ def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) ->
 
     Who came into the room while it was made is put out of it.
     """
-    bans.learn(target, value)
+    bans.apply_change(target, value)
     if value is not None and bans is room.bans:
         _put_out_banned(chat, room, Ban.decoded(target, value))
     read = read_target(target)
@@ -114,7 +114,7 @@ def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) ->
 def _put_out_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
-        covers = not person.server and ban.target.covers(person.known)
+        covers = not person.server and ban.target.covers(person.identity)
         if covers and rules.ban_of(room, person, ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
 

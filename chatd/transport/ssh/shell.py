@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
-from chatd.chat.model.preferences import wishes
+from chatd.chat.model.preferences import suffixes
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, SshPeer, measure
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
@@ -88,7 +88,7 @@ def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
 
 def _known(host: Host, who: SshPeer, peer: IAddress) -> entrance.Visitor:
     address = peer.arrival.address if isinstance(peer, Caller) else ""
-    nick, wished = wishes(who.user)
+    nick, wished = suffixes(who.user)
     operator = who.key in host.operators
     return entrance.Visitor(nick, address, who.fingerprint, operator, wishes=wished)
 

@@ -312,7 +312,7 @@ def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
     runs(server, listens=False).leaves()
     expire(server.chat, place, server.now)
     again = come_back(server)
-    assert server.chat.profiles.read(again.session.person, server.chat.lobby) == 0
+    assert server.chat.profiles.last_read(again.session.person, server.chat.lobby) == 0
 
 
 def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:

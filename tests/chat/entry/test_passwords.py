@@ -488,7 +488,7 @@ def test_who_is_known_elsewhere_has_the_account_of_that_name() -> None:
     assert guest.sees()[-1] == "-- That is not the password of ada."
     guest.types("/login ada from elsewhere")
     assert guest.sees() == ["-- You are now known as ada.", "-- You are logged in as ada."]
-    assert account(server).outside
+    assert account(server).external
     guest.types("/keys")
     assert guest.sees()[1:] == ["   a password that is kept elsewhere"]
     guest.types("/password one of my own"), guest.sees(), guest.leaves()

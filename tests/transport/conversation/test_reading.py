@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from chatd.chat.events import Entry, Joined, Left, Recalled, RoomEvent, Said
 from chatd.chat.fanout.log import RoomLog
 from chatd.chat.model.entities import Session
-from chatd.chat.model.preferences import Preferences, wishes
+from chatd.chat.model.preferences import Preferences, suffixes
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle
 from tests.support.people import Client, Server, User
@@ -204,11 +204,11 @@ def test_plain_says_marks_in_words_and_nobody_who_comes_or_goes() -> None:
 
 
 def test_a_user_name_may_say_what_one_wants_shown() -> None:
-    assert wishes("ada+plain") == ("ada", (("plain", "on"),))
-    assert wishes("ada+solarized") == ("ada", (("theme", "solarized"),))
-    assert wishes("+plain") == ("", (("plain", "on"),))
+    assert suffixes("ada+plain") == ("ada", (("plain", "on"),))
+    assert suffixes("ada+solarized") == ("ada", (("theme", "solarized"),))
+    assert suffixes("+plain") == ("", (("plain", "on"),))
     for name in ("ada", "ada+", "ada+pink", "ada+plain+x", ""):
-        assert wishes(name) == (name, ())
+        assert suffixes(name) == (name, ())
 
 
 # What is unread -----------------------------------------------------------------------------------

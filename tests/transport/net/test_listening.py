@@ -187,7 +187,7 @@ def test_how_far_somebody_had_read_who_was_cut_off_is_kept() -> None:
     assert ada.loses_connection() is not None
     bob.types("unread")
     Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
-    assert server.chat.profiles.read(ada.session.person, server.chat.lobby) == 1
+    assert server.chat.profiles.last_read(ada.session.person, server.chat.lobby) == 1
 
 
 def test_with_nobody_there_nothing_waits() -> None:
