@@ -145,7 +145,7 @@ class Chat:
         person = session.person
         if session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, session.last_sent())
+                self.profiles.mark_read(person, session.last_sent())
             session.detach()
             self.peers.person_changed(person)
             if not person.sessions and self.detached.get(person) is None:
@@ -182,7 +182,7 @@ class Chat:
         person = detached.person
         if self.detached.get(person) is detached:
             self.detached.end(person)
-            self.profiles.has_read(person, detached.read)
+            self.profiles.mark_read(person, detached.read)
             if not person.sessions:
                 self.depart(person, "", now)
 
@@ -286,7 +286,10 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.proved in room.roles or person.proved in room.invited_accounts
+        return (
+            person.effective_account in room.roles
+            or person.effective_account in room.invited_accounts
+        )
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.
@@ -306,7 +309,7 @@ class Chat:
             room = self._open_room(name)
             role = Role.OWNER
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
-                self.persistent.begin(room, person)
+                self.persistent.make_persistent(room, person)
             self.peers.room_changed(room)
         else:
             rules.check_entry(room, person, now, key)
@@ -352,7 +355,7 @@ class Chat:
         """Let somebody be in a room no more; what follows from that is `after_leaving`'s."""
         for session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, {room: room.audience.sent_to(session)})
+                self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.remove(person)

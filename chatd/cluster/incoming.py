@@ -11,10 +11,10 @@ import json
 from chatd.chat.chat import Chat
 from chatd.chat.events import Left
 from chatd.chat.limits import (
-    ASKED_AGAIN_SECONDS,
+    CLOCK_JUMP_SECONDS,
     DISPLAY_NAME_LENGTH,
-    LEAPT_SECONDS,
     OUT_OF_TOUCH_SECONDS,
+    RESYNC_SECONDS,
     SILENT_SECONDS,
 )
 from chatd.chat.model.entities import Person
@@ -93,7 +93,7 @@ class Incoming:
     def _apply_next(self, server: RemoteServer, message: State) -> None:
         """Apply changes that follow what has come, or ask for the full state."""
         if server.number is None:
-            if self._remote.now - server.last_asked >= ASKED_AGAIN_SECONDS:
+            if self._remote.now - server.last_asked >= RESYNC_SECONDS:
                 self._remote.request_full_state(server.name)  # not all of it came, or nothing
         elif message["n"] == server.number + 1:
             server.number = message["n"]
@@ -165,7 +165,7 @@ class Incoming:
         ``now`` is in seconds since the epoch.
         """
         passed, self._checked_at = now - self._checked_at, now
-        leapt = not -1.0 < passed <= LEAPT_SECONDS
+        leapt = not -1.0 < passed <= CLOCK_JUMP_SECONDS
         self._remote.advance(now or self._remote.now)
         self._remote.forget_former_nicks()
         self._outgoing.rooms.expire_stamps()

@@ -22,7 +22,7 @@ from chatd.chat.events import (
     Refusal,
     Refused,
 )
-from chatd.chat.limits import PLACES_TAKEN, RECALLED
+from chatd.chat.limits import DETACHED_TAKEN_OVER, REPLAYED
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.peers import Proof
@@ -83,7 +83,7 @@ class Migration:
             if person is None:
                 return {}
             return await self._export(person, server, request["fetch"]["token"])
-        if "keep" in request and self._accepts and len(self._chat.detached) < PLACES_TAKEN:
+        if "keep" in request and self._accepts and len(self._chat.detached) < DETACHED_TAKEN_OVER:
             await self._import(server, request["keep"])
             return {"kept": True}
         return {}
@@ -114,7 +114,7 @@ class Migration:
         detached = DetachedSession(person, {})
         await self._settle(person, state, detached, server)
         for room in tuple(person.rooms.values()):
-            entries = await self._chat.history.last(room, RECALLED)
+            entries = await self._chat.history.last(room, REPLAYED)
             later = [each.number for each in entries if each.event.time > last_heard]
             detached.read[room] = min(later) - 1 if later else room.audience.number
 

@@ -24,26 +24,26 @@ def apply_change(
     Records of a kind that is not known here are passed over.
     """
     if kind == accounts.KIND:
-        chat.accounts.learn(key, value)
+        chat.accounts.apply_change(key, value)
     elif kind == offline_messages.KIND:
-        chat.offline.learn(key, value)
+        chat.offline.apply_change(key, value)
         _deliver(chat, key)
     elif kind == profiles.KIND:
-        chat.profiles.learn(key, value)
+        chat.profiles.apply_change(key, value)
     elif kind == server_access.KIND:
-        chat.access.bans.learn(key, value)
+        chat.access.bans.apply_change(key, value)
         if value is not None:
             ban = Ban.decoded(key, value)
             enforce_server_ban(chat, ban, max(now, ban.made))
     elif kind == audit.KIND:
-        chat.audit.learn(key, value)
+        chat.audit.apply_change(key, value)
     elif kind in (persistent_rooms.BAN, persistent_rooms.MUTE):
         room_key, _, target = key.partition(" ")
         if room_key in chat.rooms:
-            chat.persistent.learn_ban(kind, chat.rooms[room_key], target, value)
+            chat.persistent.apply_ban_change(kind, chat.rooms[room_key], target, value)
     elif kind == persistent_rooms.KIND:
         room = chat.rooms.get(key)
-        chat.persistent.learn(room, key, value)
+        chat.persistent.apply_change(room, key, value)
         if room is not None and not (room.members or room.is_persistent):
             remote.drop_room(room)
 

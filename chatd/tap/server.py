@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
-from chatd.chat.limits import HISTORY_EVENTS, PLACE_SECONDS
+from chatd.chat.limits import DETACHED_SECONDS, HISTORY_EVENTS
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.options import Environment
 from chatd.chat.options import Options as ChatOptions
@@ -117,7 +117,7 @@ def _chat(
     thread.setServiceParent(server)
     environment = Environment(
         schedule=lambda step: clock.callLater(0, step),
-        expire_later=lambda step: clock.callLater(PLACE_SECONDS, lambda: step(time.time())),
+        expire_later=lambda step: clock.callLater(DETACHED_SECONDS, lambda: step(time.time())),
         hasher=Argon2(thread),
         incarnation=secrets.token_hex(8),
         make_token=_token,

@@ -7,9 +7,9 @@ from collections import deque
 
 import pytest
 
-from chatd.chat.limits import DISPLAY_NAME_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
+from chatd.chat.limits import CLOCK_JUMP_SECONDS, DISPLAY_NAME_LENGTH, SILENT_SECONDS
 from tests.support.cluster.servers import Town
-from tests.support.people import Someone
+from tests.support.people import User
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_who_comes_and_goes_on_the_other_server_is_shown_and_counted(town: Town)
     assert ada.sees() == ["-- lobby: 2 here", "   ada", "   bob"]
     ada.types("/rooms")
     assert ada.sees() == ["-- 1 room:", "   lobby: 2 people"]
-    bob.goes("bye")
+    bob.leaves("bye")
     town.settle()
     assert ada.sees() == ["-- bob left (bye)"]
     ada.types("/users")
@@ -280,7 +280,7 @@ def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> No
     ]
 
 
-@pytest.mark.parametrize("step", [3600.0, -3600.0, LEAPT_SECONDS + 0.5])
+@pytest.mark.parametrize("step", [3600.0, -3600.0, CLOCK_JUMP_SECONDS + 0.5])
 def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
     here, there = town.servers
     ada = here.enters("ada")
@@ -338,12 +338,12 @@ def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
     ada.types("/nick grace")
     town.settle()
     assert bob.sees() == ["-- ada is now known as grace"]
-    ada.goes("bye")
+    ada.leaves("bye")
     town.settle()
     assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
 
 
-def nicks(someone: Someone) -> list[str]:
+def nicks(someone: User) -> list[str]:
     """Who is in the lobby, as somebody there sees it."""
     someone.sees()
     someone.types("/users")
@@ -414,7 +414,7 @@ def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
     cy = third.enters("cy")
     ada = one.enters("ada")
     arrives(town, but="s0", at="s2")
-    ada.goes()
+    ada.leaves()
     late = list(town.letters)
     town.letters.clear()
     arrives(town, but="s0", at="s2")
@@ -448,7 +448,7 @@ def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(town: Town) -> No
     ada.types("/nick grace")
     town.settle()
     assert there.enters("ada").nick == "ada"
-    ada.goes()
+    ada.leaves()
     town.settle()
     assert there.enters("grace").nick == "grace"
 
@@ -457,7 +457,7 @@ def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(tow
     here, there = town.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/leave lobby")
-    place = ada.is_detached()
+    place = ada.loses_connection()
     town.settle()
     assert there.enters("ada").nick == "ada2"
     assert place is not None

@@ -7,13 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from chatd.chat.limits import AUDITED
+from chatd.chat.limits import AUDIT_ENTRIES
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 from tests.support.cluster.servers import Town
-from tests.support.people import Client, Someone, finished
+from tests.support.people import Client, User, result_of
 
 
 @pytest.fixture
@@ -21,9 +21,9 @@ def town() -> Town:
     return Town()
 
 
-def both(town: Town) -> tuple[Someone, Someone]:
+def both(town: Town) -> tuple[User, User]:
     here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", reader=Client(echoes_input=False))
+    ada, bob = here.enters("ada"), there.enters("bob", client=Client(echoes_input=False))
     town.settle()
     town.join("attic", ada, bob)
     ada.sees(), bob.sees()
@@ -59,7 +59,7 @@ class Screen(Client):
 
 def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(town: Town) -> None:
     here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", reader=Screen(echoes_input=False))
+    ada, bob = here.enters("ada"), there.enters("bob", client=Screen(echoes_input=False))
     town.settle()
     town.join("attic", ada, bob)
     bob.types("/set replay 2"), bob.types("/focus lobby")
@@ -105,7 +105,7 @@ def test_operators_are_told_the_address_of_who_is_elsewhere(town: Town) -> None:
 def test_who_is_cut_off_elsewhere_is_shown_as_such(town: Town) -> None:
     ada, bob = both(town)
     bob.types("/resume")
-    bob.is_detached()
+    bob.loses_connection()
     town.settle()
     ada.types("/users")
     assert ada.sees()[-1] == "   bob (cut off)"
@@ -128,14 +128,14 @@ def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(town: Town)
     here, there = town.servers
     here.enters("ada"), there.enters("bob")
     op = here.enters("op", operator=True).session.person
-    for count in range(AUDITED + 1):
-        here.chat.audit.note(count, op, "server say", reason=str(count))
+    for count in range(AUDIT_ENTRIES + 1):
+        here.chat.audit.add(count, op, "server say", reason=str(count))
     for server in town.servers:
-        assert len(server.chat.audit.last(AUDITED + 9)) == AUDITED
-        assert server.chat.audit.last(AUDITED)[0].reason == "1"
-    records = finished(town.store.records(audit.KIND))
+        assert len(server.chat.audit.last(AUDIT_ENTRIES + 9)) == AUDIT_ENTRIES
+        assert server.chat.audit.last(AUDIT_ENTRIES)[0].reason == "1"
+    records = result_of(town.store.records(audit.KIND))
     assert isinstance(records, dict)
-    assert len(records) == AUDITED
+    assert len(records) == AUDIT_ENTRIES
 
 
 def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
@@ -232,7 +232,7 @@ def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(town: Town) -> None:
     ada = here.enters("ada", lobby=False)
     town.settle()
     assert there.chat.people.get("ada") is not None
-    ada.goes()
+    ada.leaves()
     town.settle()
     assert there.chat.people.get("ada") is None
 
@@ -244,7 +244,7 @@ def test_who_is_an_operator_no_more_is_none_elsewhere(town: Town) -> None:
     screen = here.enters("op", fingerprint="SHA256:op")
     town.settle()
     assert screen.session.person is op.session.person
-    op.goes()
+    op.leaves()
     town.settle()
     person = there.chat.people.get("op")
     assert person is not None

@@ -28,7 +28,7 @@ import chatd.cluster
 from chatd.chat import limits
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, Command
-from chatd.chat.limits import PLACE_SECONDS, Rate
+from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
 from chatd.chat.options import Environment, Options
 from chatd.chat.text.names import RESERVED
@@ -236,7 +236,7 @@ class Server:
             environment = Environment(
                 schedule=lambda step: self.clock.callLater(0, step),
                 expire_later=lambda step: self.clock.callLater(
-                    PLACE_SECONDS, lambda: step(NOON + self.clock.seconds())
+                    DETACHED_SECONDS, lambda: step(NOON + self.clock.seconds())
                 ),
                 hasher=Hasher(),
                 make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
@@ -653,13 +653,13 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOMS_PER_PERSON": f"{limits.ROOMS_PER_PERSON}",
         "ROOMS": f"{limits.ROOMS}",
         "IGNORED": f"{limits.IGNORED}",
-        "INVITED": f"{limits.INVITED}",
+        "ROOM_INVITATIONS": f"{limits.ROOM_INVITATIONS}",
         "BANS": f"{limits.BANS}",
-        "MUTED": f"{limits.MUTED}",
+        "MUTES": f"{limits.MUTES}",
         "SERVER_BANS": f"{limits.SERVER_BANS}",
         "BAN_SECONDS": f"{limits.BAN_SECONDS // 86400} days",
         "KEY_LENGTH": f"{limits.KEY_LENGTH} characters",
-        "AUDITED": f"{limits.AUDITED}",
+        "AUDIT_ENTRIES": f"{limits.AUDIT_ENTRIES}",
         "AUDIT_SHOWN": f"{limits.AUDIT_SHOWN}",
         "AUDIT_SHOWN_AT_MOST": f"{limits.AUDIT_SHOWN_AT_MOST}",
         "MARKS_PER_CHARACTER": f"{limits.MARKS_PER_CHARACTER}",
@@ -671,17 +671,17 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
         "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
-        "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
+        "COMPLETION_CANDIDATES": f"{limits.COMPLETION_CANDIDATES}",
         "COMPLETIONS": f"{limits.COMPLETIONS}",
         "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
         "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
         "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
         "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
-        "CHECKS_WAITING": f"{limits.CHECKS_WAITING}",
-        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.a_second:g} seconds",
+        "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
+        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
-        "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
+        "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",
     }
 
 

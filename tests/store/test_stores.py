@@ -44,7 +44,7 @@ from chatd.store.nats.store import NatsStore
 from chatd.store.sqlite.store import SqliteStore
 from chatd.store.volatile_history import VolatileHistoryStore
 from tests.support.cluster.nats import Nats
-from tests.support.people import finished
+from tests.support.people import result_of
 from tests.support.turns import TestTurn, waited
 
 
@@ -427,7 +427,7 @@ def filled(events: int, text: str = "x") -> tuple[MemoryStore, Heard]:
 
 
 def kept_of(store: Store, room: str) -> list[int]:
-    rows = finished(store.before(room, None, 10_000))
+    rows = result_of(store.before(room, None, 10_000))
     assert isinstance(rows, list)
     return [number for number, _ in rows]
 
@@ -435,7 +435,7 @@ def kept_of(store: Store, room: str) -> list[int]:
 @pytest.mark.parametrize(("events", "first"), [(HISTORY_EVENTS, 1), (HISTORY_EVENTS + 1, 2)])
 def test_memory_keeps_so_many_events_of_a_room(events: int, first: int) -> None:
     store, _ = filled(events)
-    rows = finished(store.before("lobby", None, 10_000))
+    rows = result_of(store.before("lobby", None, 10_000))
     assert isinstance(rows, list)
     assert rows[0][0] == first
     assert len(rows) == HISTORY_EVENTS
@@ -443,7 +443,7 @@ def test_memory_keeps_so_many_events_of_a_room(events: int, first: int) -> None:
 
 def test_memory_keeps_so_many_bytes_of_a_room_whatever_its_characters_cost() -> None:
     store, _ = filled(400, "😀" * 1000)
-    rows = finished(store.before("lobby", None, 10_000))
+    rows = result_of(store.before("lobby", None, 10_000))
     assert isinstance(rows, list)
     assert 200 < len(rows) <= HISTORY_BYTES // 4000
     assert rows[-1][0] == 400
@@ -519,11 +519,11 @@ def test_a_keeper_that_comes_later_is_told_from_then_on() -> None:
 
 def test_a_nick_is_held_until_its_holder_gives_it_back() -> None:
     store = MemoryStore()
-    assert finished(store.claim("ada", "one"))
+    assert result_of(store.claim("ada", "one"))
     store.release("ada", "other")
-    assert not finished(store.claim("ada", "other"))
+    assert not result_of(store.claim("ada", "other"))
     store.release("ada", "one")
-    assert finished(store.claim("ada", "other"))
+    assert result_of(store.claim("ada", "other"))
 
 
 def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
@@ -533,7 +533,7 @@ def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
     for time in (1.0, 2.0, 3.0):
         for number, room in enumerate(names):
             store.post(room, f"{number} {time}", Said(time, "ada", "x"))
-    found = finished(store.search(names, SearchQuery(("x",)), 0, 10 * SEARCHED_EVENTS))
+    found = result_of(store.search(names, SearchQuery(("x",)), 0, 10 * SEARCHED_EVENTS))
     assert isinstance(found, list)
     assert len(found) == SEARCHED_EVENTS
     assert {event.time for _, _, event in found} == {2.0, 3.0}

@@ -10,7 +10,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatd.chat.chat import Chat
-from chatd.chat.limits import PLACE_SECONDS, Rate
+from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.options import Environment, Options
 from chatd.chat.peers import ALONE
@@ -118,7 +118,7 @@ class Building:
         self.store = store or branch or MemoryStore()
         environment = Environment(
             self._schedule,
-            lambda step: self.clock.callLater(PLACE_SECONDS, lambda: step(self.clock.seconds())),
+            lambda step: self.clock.callLater(DETACHED_SECONDS, lambda: step(self.clock.seconds())),
             Hasher(),
             incarnation=branch.name if branch is not None else "0",
         )

@@ -35,7 +35,7 @@ class ModeratorAct:
 
 def targets_of(person: Person) -> Iterator[Target]:
     """What may cover somebody, the surest first."""
-    known = person.known
+    known = person.identity
     if known.account is not None:
         yield Target(Kind.ACCOUNT, known.account)
         return
@@ -66,13 +66,13 @@ def find(chat: Chat, text: str) -> tuple[Target | Person, str]:
 
 def matching(chat: Chat, target: Target) -> list[Person]:
     """Everybody here whom a target covers."""
-    return [person for person in chat.people.everyone() if target.covers(person.known)]
+    return [person for person in chat.people.everyone() if target.covers(person.identity)]
 
 
 def _caretakers(act: ModeratorAct, target: Target) -> Iterator[Person]:
     """Those here whom a target covers and who look after the room; all others are many."""
     for person in act.chat.people.everyone():
-        if act.room.role_of(person) is not Role.MEMBER and target.covers(person.known):
+        if act.room.role_of(person) is not Role.MEMBER and target.covers(person.identity):
             yield person
 
 
@@ -144,8 +144,8 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     _check_target(act, target, label)  # a key may be that of an owner who is not here
     made = _made(act, target, label, words)
     if not room.bans.has_room_for(target, act.now):
-        raise Refused("too-many", f"{room} has {room.bans.most} bans; /unban somebody first.")
-    out = [other for other in room.members if other is found or target.covers(other.known)]
+        raise Refused("too-many", f"{room} has {room.bans.limit} bans; /unban somebody first.")
+    out = [other for other in room.members if other is found or target.covers(other.identity)]
     room.bans.put(made)
     _note(act, "ban", made)
     _forget(act, target)
@@ -181,7 +181,7 @@ def _made(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
 
 def _note(act: ModeratorAct, what: str, made: Ban) -> None:
     whom = f"{made.label} {term(act.now, made.until)}"
-    act.chat.audit.note(
+    act.chat.audit.add(
         act.now,
         act.person,
         what,
@@ -204,7 +204,7 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
     for each in ended:
         act.room.bans.drop(each.target)
     act.chat.peers.room_changed(act.room)
-    act.chat.audit.note(act.now, act.person, "unban", ended[0].label, room=act.room)
+    act.chat.audit.add(act.now, act.person, "unban", ended[0].label, room=act.room)
     return ended
 
 
@@ -215,7 +215,7 @@ def _ending(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
     person = chat.people.find(text)
     if named or person is None:
         return named
-    return [each for each in bans if each.target.covers(person.known)]
+    return [each for each in bans if each.target.covers(person.identity)]
 
 
 def mute(act: ModeratorAct, nick: str, words: str) -> None:
@@ -233,7 +233,7 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
         _check_target(act, target, other.nick)
     made = _made(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
-        raise Refused("too-many", f"{room} has {room.mutes.most} mutes; /unmute somebody first.")
+        raise Refused("too-many", f"{room} has {room.mutes.limit} mutes; /unmute somebody first.")
     room.mutes.put(made)
     if target.kind is Kind.NICK:
         room.follow_nick(other)
@@ -254,7 +254,7 @@ def unmute(act: ModeratorAct, text: str) -> None:
     if other is not None and other in room.members:
         target_in(act.chat, act.person, room, text, Role.MODERATOR)
         room.mutes.expire(act.now)
-        ended = [each for each in room.mutes if each.target.covers(other.known)]
+        ended = [each for each in room.mutes if each.target.covers(other.identity)]
         nick = other.nick
     else:
         ended = _ending(act.chat, room.mutes, text, act.now)
@@ -263,5 +263,5 @@ def unmute(act: ModeratorAct, text: str) -> None:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
     for each in ended:
         room.mutes.drop(each.target)
-    act.chat.audit.note(act.now, act.person, "unmute", nick, room=room)
+    act.chat.audit.add(act.now, act.person, "unmute", nick, room=room)
     act.chat.post(room, Muted(act.now, nick, act.person.nick, False), act.person)

@@ -85,7 +85,7 @@ def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now
     """
     owner = chat.entrance.owner_here(account)  # who has lost their connection
     if owner is None or person.name.key not in owner.ignored:
-        chat.offline.leave(account, person.nick, text, now)
+        chat.offline.add(account, person.nick, text, now)
     return f"{account.name} is not here now, and will be shown it then."
 
 

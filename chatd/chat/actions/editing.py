@@ -40,7 +40,7 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     """
     room, person = session.room(), session.person
     spoken = await _own(chat, person, room, now)
-    rules.check_membership(room, person).spoken = spoken
+    rules.check_membership(room, person).last_message = spoken
     spoken.gone = True
     chat.post(room, Deleted(now, person.nick, person.nick, spoken.number), person)
 
@@ -55,9 +55,9 @@ async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> 
     entry = await _named(chat, room, whose)
     _check_moderator(room, person)  # a store may take its time
     for member in room.members.values():
-        if member.spoken is not None and member.spoken.number == entry.number:
-            member.spoken.gone = True
-    chat.audit.note(now, person, "delete", entry.event.nick, room=room)
+        if member.last_message is not None and member.last_message.number == entry.number:
+            member.last_message.gone = True
+    chat.audit.add(now, person, "delete", entry.event.nick, room=room)
     chat.post(room, Deleted(now, entry.event.nick, person.nick, entry.number), person)
 
 
@@ -68,7 +68,7 @@ def _check_moderator(room: Room, person: Person) -> None:
 
 async def _own(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:
     """What somebody said last in a room, if they may still change it."""
-    spoken = rules.check_membership(room, person).spoken
+    spoken = rules.check_membership(room, person).last_message
     if spoken is None and person.account is not None:
         entry = await chat.history.last_by(room, person.name.key, person.account)
         if entry is not None:

@@ -43,7 +43,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     guest = session.person
     claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
-        stays_at = await chat.entrance.find(account, session.lend)
+        stays_at = await chat.entrance.find(account, session.relay_to)
     if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
     owner = chat.entrance.owner_here(account)  # who may have come while we waited

@@ -39,7 +39,7 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     other = chat.find_person(nick)
     _check_other(person, other)
     why = cut(reason, REASON_LENGTH)
-    chat.audit.note(now, person, "server kick", other.nick, reason=why)
+    chat.audit.add(now, person, "server kick", other.nick, reason=why)
     if not chat.peers.forward(other, person, Disconnect(why, now)):
         removal.disconnect(chat, other, PutOut(now, None, person.nick, why))
     return other
@@ -78,12 +78,12 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
-            "too-many", f"This server has {bans.most} bans; /server unban somebody first."
+            "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
     bans.put(made)
     known = str(target) if made.is_named else ""
     whom = f"{label} {term(now, until)}"
-    chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
+    chat.audit.add(now, person, "server ban", whom, reason=made.reason, covered=known)
     covered = [other for other in matching(chat, target) if not other.operator]
     remote = sum(map(chat.peers.is_remote, covered))
     return made, removal.enforce_server_ban(chat, made, now) + remote
@@ -101,13 +101,13 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
     for each in ended:
         bans.drop(each.target)
-    chat.audit.note(now, person, "server unban", ended[0].label)
+    chat.audit.add(now, person, "server unban", ended[0].label)
     return ended
 
 
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
-    chat.audit.note(now, person, "server say", reason=text)
+    chat.audit.add(now, person, "server say", reason=text)
     chat.peers.broadcast(person, Announce(now, text))
     show_announcement(chat, Announced(now, person.nick, text))
 
@@ -151,7 +151,7 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
         await answering
     else:
         await rename_here(chat, other, person, new, now)
-    chat.audit.note(now, person, "server rename", f"{old} {name}")
+    chat.audit.add(now, person, "server rename", f"{old} {name}")
 
 
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
@@ -172,6 +172,6 @@ def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> in
         raise Refused("no-change", f"{room} is the lobby, and stays.")
     count = len(room.members)
     why = cut(reason, REASON_LENGTH) or "the room is closed"
-    chat.audit.note(now, person, "server close", room.name.shown, room=room, reason=reason)
+    chat.audit.add(now, person, "server close", room.name.shown, room=room, reason=reason)
     removal.close(chat, room, person, why, now)
     return count

@@ -38,7 +38,7 @@ def kick(
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
     chat.peers.broadcast(by, CloseRoom(room.name.key, why, now))
-    chat.persistent.end(room)
+    chat.persistent.make_temporary(room)
     empty_room(chat, room, by, why, now)
 
 
@@ -71,7 +71,7 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
     """
     told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
     here = [person for person in chat.people.here() if not person.operator]
-    out = [person for person in here if ban.target.covers(person.known)]
+    out = [person for person in here if ban.target.covers(person.identity)]
     for person in out:
         disconnect(chat, person, told)
     screens = [

@@ -25,7 +25,7 @@ async def on_join(chat: Chat, session: Session, room: Room) -> None:
     entries = list(await chat.history.last(room, count))
     if member.since is not None:  # what happened later is shown as it happens
         entries = [entry for entry in entries if entry.number <= member.since]
-    read = chat.profiles.read(session.person, room)
+    read = chat.profiles.last_read(session.person, room)
     earlier = 0
     if read is not None:
         if len(entries) == count:

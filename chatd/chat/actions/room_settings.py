@@ -29,7 +29,7 @@ def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: fl
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
     """
     other = target_in(chat, person, room, nick, Role.MODERATOR)
-    chat.audit.note(now, person, "kick", other.nick, room=room, reason=reason)
+    chat.audit.add(now, person, "kick", other.nick, room=room, reason=reason)
     removal.kick(chat, other, room, person, cut(reason, REASON_LENGTH), now)
 
 
@@ -46,7 +46,7 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     chat.persistent.give_role(room, other, role)
     command = "op" if role is Role.MODERATOR else "deop"
-    chat.audit.note(now, person, command, other.nick, room=room)
+    chat.audit.add(now, person, command, other.nick, room=room)
     chat.give_role(other, room, role, person, now)
 
 
@@ -89,7 +89,7 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
     if room.is_guarded:
         room.invite(other)
         chat.persistent.changed(room)
-        chat.audit.note(now, person, "invite", other.nick, room=room)
+        chat.audit.add(now, person, "invite", other.nick, room=room)
         chat.peers.room_changed(room)
     is_told_there = chat.peers.forward(other, person, Invite(now, room.name.shown))
     if not is_told_there and person.name.key not in other.ignored:
@@ -118,7 +118,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
             raise Refused("no-change", f"{shown} is not invited into {room}.")
     chat.persistent.changed(room)
     chat.peers.room_changed(room)
-    chat.audit.note(now, person, "uninvite", shown, room=room)
+    chat.audit.add(now, person, "uninvite", shown, room=room)
     return shown
 
 
@@ -132,7 +132,7 @@ def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> 
     rules.check_not_muted(room, person, now)
     room.settings.topic = cut(text, TOPIC_LENGTH)
     chat.persistent.changed(room)
-    chat.audit.note(now, person, "topic", room.settings.topic, room=room)
+    chat.audit.add(now, person, "topic", room.settings.topic, room=room)
     chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
 
@@ -169,7 +169,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         )
     chat.persistent.changed(room)
     shown = setting(room, name)
-    chat.audit.note(now, person, "room", f"{name} {shown}", room=room)
+    chat.audit.add(now, person, "room", f"{name} {shown}", room=room)
     chat.post(room, RoomSet(now, person.nick, name, shown), person)
 
 
@@ -179,9 +179,9 @@ def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
     if lasting == room.settings.lasting:
         raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
     if not lasting:
-        chat.persistent.end(room)
+        chat.persistent.make_temporary(room)
         return
-    chat.persistent.begin(room, person)
+    chat.persistent.make_persistent(room, person)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other, member.role)

@@ -1,9 +1,9 @@
-"""Commands that show what was said before."""
+"""Commands that show or search the history of rooms."""
 
 from __future__ import annotations
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands.command import Call, Command, Takes, need
+from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
@@ -57,7 +57,7 @@ async def _search(call: Call) -> None:
 
 
 def readable(chat: Chat, person: Person, now: float) -> list[Room]:
-    """Every room in which somebody may read what was said."""
+    """Return the rooms whose history a person may read."""
     return [
         room
         for room in chat.rooms.values()
@@ -87,7 +87,7 @@ COMMANDS = (
         _history,
         more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
         " page:2 shows those before them; with # the number of each.",
-        takes=(Takes.OWN_ROOM, Takes.OWN_ROOM),
+        argument_kinds=(ArgumentKind.OWN_ROOM, ArgumentKind.OWN_ROOM),
     ),
     _SEARCH,
 )

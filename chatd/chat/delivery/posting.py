@@ -192,8 +192,8 @@ class Posting:
         where.audience.append(Entry(where.name.shown, at, author, event), unseen_by, meant)
         if isinstance(event, Deleted):
             for member in where.members.values():
-                if member.spoken is not None and member.spoken.number == event.number:
-                    member.spoken.gone = True
+                if member.last_message is not None and member.last_message.number == event.number:
+                    member.last_message.gone = True
 
     def _speaks(self, where: Room, event: RoomEvent, author: str) -> None:
         """Somebody elsewhere has spoken: slow mode knows it, and who asks how idle they are."""
@@ -297,5 +297,5 @@ def _spoken(room: Room, event: RoomEvent, author: Person) -> LastMessage | None:
     member = room.members.get(author)
     if member is None or not isinstance(event, Said | Acted):
         return None
-    member.spoken = LastMessage(event.time)
-    return member.spoken
+    member.last_message = LastMessage(event.time)
+    return member.last_message

@@ -1,8 +1,8 @@
 """Places: who has lost their connection, and may come back to where they were.
 
-A place is kept for `PLACE_SECONDS` for whoever can prove that it is theirs: by an account, by the
-ssh key with which they came, or by the token that they were shown.  Others see nothing of it.  What
-is said meanwhile is shown from where the reader stopped, once, when they come back.
+A place is kept for `DETACHED_SECONDS` for whoever can prove that it is theirs: by an account, by
+the ssh key with which they came, or by the token that they were shown.  Others see nothing of it.
+What is said meanwhile is shown from where the reader stopped, once, when they come back.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from chatd.chat.events import (
     Said,
 )
 from chatd.chat.fanout.log import Style
-from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
+from chatd.chat.limits import DETACHED_PER_ADDRESS, DETACHED_SESSIONS, OFFLINE_MESSAGES, REPLAYED
 from chatd.chat.model.entities import Person, Replay, Room, Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
 
@@ -150,9 +150,9 @@ class DetachedSessions:
         person = session.person
         self._places[person] = self._place(session)
         near = [each for each in self._places.values() if each.person.address == person.address]
-        if len(near) > PLACES_PER_ADDRESS:
+        if len(near) > DETACHED_PER_ADDRESS:
             return near[:1]
-        return list(self._places.values())[:1] if len(self._places) > PLACES else []
+        return list(self._places.values())[:1] if len(self._places) > DETACHED_SESSIONS else []
 
     def restore(self, place: DetachedSession, token: str | None) -> None:
         """Keep a place that was kept elsewhere, and the word that proves it."""
@@ -192,7 +192,7 @@ class DetachedSessions:
     def leave_word(self, person: Person, event: PersonalEvent) -> bool:
         """Let something that is for somebody alone wait for them; False when too much does."""
         place = self._places.get(person)
-        if place is None or len(place.waiting) >= MAIL:
+        if place is None or len(place.waiting) >= OFFLINE_MESSAGES:
             return False
         place.waiting.append(event)
         return True
@@ -268,7 +268,7 @@ class DetachedSessions:
             for each, size in place.private
         ]
         for room, number in place.read.items():
-            for entry in await self._archive.before(room, number + 1, RECALLED):
+            for entry in await self._archive.before(room, number + 1, REPLAYED):
                 if entry.author not in not_sent:
                     size = _size(place.styles[room], entry)
                     unread = partial(place.read.__setitem__, room, entry.number - 1)
@@ -286,9 +286,9 @@ class DetachedSessions:
         entries: list[Entry] = []
         earlier = gone = 0
         if until > at:
-            last = await self._archive.before(room, until + 1, RECALLED)
+            last = await self._archive.before(room, until + 1, REPLAYED)
             entries = [entry for entry in last if entry.number > at]
-            if len(entries) == RECALLED:
+            if len(entries) == REPLAYED:
                 earlier = await self._archive.count(room, at, entries[0].number)
             elif self._is_dense:
                 gone = (last[0].number if last else until + 1) - 1 - at

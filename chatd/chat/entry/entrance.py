@@ -196,7 +196,7 @@ class Entrance:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
-        session.lend = visitor.lend
+        session.relay_to = visitor.lend
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         person.sessions_changed()

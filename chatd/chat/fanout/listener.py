@@ -1,4 +1,4 @@
-"""Listener: what the audience of a room asks of each connection that it sends to."""
+"""Listener: what a room's audience requires of each connection that it sends to."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Listener(Protocol):
 
     @property
     def filters(self) -> bool:
-        """Whether there are authors whose events it does not want."""
+        """Whether it ignores any authors, so that `wants` has to be asked for each event."""
 
     def wants(self, entry: Entry) -> bool:
-        """Whether it wants this event."""
+        """Whether it is to be sent this event."""
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Keep the rest of ``data`` after a short ``send``, and be full from now on."""
+        """Keep the part of ``data`` that ``send`` did not take, and be full from now on."""
 
     def broken(self, bug: Exception) -> None:
-        """End this connection: ``send`` has raised what it never should."""
+        """End this connection: a bug of ours came up in rendering for it or sending to it."""
 
     def missed(self, room: str, count: int) -> None:
-        """Say that ``count`` events of the room were forgotten before they could be sent."""
+        """Note that ``count`` events of the room were dropped before they could be sent."""
 
 
-#: Listeners of one style, and the function that sends to each.
+#: The listeners of one style, each with its bound ``send``.
 Group = dict[Listener, Callable[[bytes], int]]

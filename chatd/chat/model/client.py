@@ -42,7 +42,7 @@ class DeliveryReport:
         return self.owing >= DEAD_SECONDS
 
 
-#: The report of a connection of which only is known that it takes what it is sent.
+#: The report of a connection of which nothing is known but that it takes what it is sent.
 ALIVE = DeliveryReport()
 
 
@@ -52,7 +52,7 @@ class Client(Protocol):
     While ``full`` is false ``send`` may be called, and says how many bytes it took.  Any answer but
     ``len(data)``, or an ``OSError``, is followed by ``stalled(data, taken)`` (0 after an error),
     which keeps the rest and makes the client full.  When there is room again the way in calls
-    `Session.resume`.
+    `chatd.chat.model.entities.Session.resume`.
     """
 
     @property
@@ -97,7 +97,7 @@ class Client(Protocol):
         """Keep the part of ``data`` that ``send`` did not take."""
 
     def write(self, data: bytes) -> None:
-        """Send or keep; the caller has looked at ``pending``."""
+        """Send or keep; the caller has checked ``pending``, as nothing bounds it here."""
 
     def refocused(self) -> None:
         """Show the new focus where there is a prompt."""
@@ -126,8 +126,8 @@ class Client(Protocol):
         """Log a bug of ours that came up in sending, and end this connection later."""
 
 
-#: Relays a connection to a server, where the owner of an account is (by folded nick); returns
-#: whether that server runs it now.  Nothing has changed when it does not.
+#: Relays a connection to a server where the owner of an account (by folded nick) is connected.
+#: Returns whether that server runs it now; if not, nothing has changed.
 RelayTo = Callable[[str, str], Awaitable[bool]]
 
 

@@ -3,7 +3,7 @@
 The three stand in one file because they are one idea: a person has sessions and is in rooms, a room
 has persons as members, a session has a person and the focus on one of the rooms.  Here is state and
 membership only.  What a person may do in a room is in `chatd.chat.model.rules`; the registry of
-everybody in `chatd.chat.model.people`; what a session asks of its connection in
+everybody in `chatd.chat.model.people`; what a session requires of its connection in
 `chatd.chat.model.client`.
 """
 
@@ -17,13 +17,13 @@ from chatd.chat.fanout.audience import Audience
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import (
     BANS,
-    HELD_IN,
+    FORMER_SPEAKERS,
     INVITATIONS,
-    INVITED,
-    MUTED,
+    MUTES,
+    NAMED_IN_BANS,
     PERSONAL_BYTES,
-    PRIVATE_KEPT,
-    SPOKE,
+    PRIVATE_REMEMBERED,
+    ROOM_INVITATIONS,
 )
 from chatd.chat.model.bans import Bans, Identity, Kind, Target
 from chatd.chat.model.client import Client, Position, RelayTo
@@ -101,13 +101,13 @@ class Person:
         return self.name.shown
 
     @property
-    def known(self) -> Identity:
-        """What bans go by."""
-        return Identity(self.name.key, self.proved, self.fingerprint, self.address)
+    def identity(self) -> Identity:
+        """What bans identify this person by."""
+        return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
 
     @property
-    def proved(self) -> str | None:
-        """The account that they have proved, or for whose owner they act."""
+    def effective_account(self) -> str | None:
+        """The account whose rights they have: their own, or that of the owner they act for."""
         return self.account or self.on_behalf_of
 
     def sessions_changed(self) -> None:
@@ -149,7 +149,7 @@ class Member:
     last_said: float = 0.0
     warned: bool = False
     since: int | None = None
-    spoken: LastMessage | None = None
+    last_message: LastMessage | None = None
 
 
 @dataclass(slots=True)
@@ -176,9 +176,9 @@ class Room:
     ``number`` rises in the order in which rooms are made.  ``members`` keeps the order of joining.
     Invitations of guests (``invited``) go by folded nick, follow their person to another nick and
     end when they leave the server, for a stranger may carry the nick tomorrow; those of accounts
-    (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by whatever identifies somebody.
+    (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by any part of an identity.
     ``roles`` are those of the accounts that own and moderate a persistent room, here or not.
-    ``spoke`` remembers when former members said something last, for slow mode.
+    ``last_spoke`` remembers when former members said something last, for slow mode.
     """
 
     __slots__ = (
@@ -187,6 +187,7 @@ class Room:
         "id",
         "invited",
         "invited_accounts",
+        "last_spoke",
         "members",
         "mutes",
         "name",
@@ -194,7 +195,6 @@ class Room:
         "permanent",
         "roles",
         "settings",
-        "spoke",
     )
 
     def __init__(
@@ -202,7 +202,7 @@ class Room:
         name: Name,
         ident: str,
         number: int,
-        on_news: Callable[[Audience], None],
+        request_flush: Callable[[Audience], None],
         *,
         permanent: bool = False,
     ) -> None:
@@ -212,13 +212,13 @@ class Room:
         self.permanent = permanent
         self.members: dict[Person, Member] = {}
         self.settings = Settings()
-        self.audience = Audience(name.shown, on_news)
+        self.audience = Audience(name.shown, request_flush)
         self.roles: dict[str, Role] = {}
         self.invited: dict[str, None] = {}
         self.invited_accounts: dict[str, None] = {}
         self.bans = Bans(BANS)
-        self.mutes = Bans(MUTED)
-        self.spoke: dict[str, float] = {}
+        self.mutes = Bans(MUTES)
+        self.last_spoke: dict[str, float] = {}
 
     def __str__(self) -> str:
         return self.name.shown
@@ -249,15 +249,15 @@ class Room:
 
     def add(self, person: Person, role: Role) -> None:
         """Make a person a member."""
-        self.members[person] = Member(role, self.spoke.pop(person.name.key, 0.0))
+        self.members[person] = Member(role, self.last_spoke.pop(person.name.key, 0.0))
 
     def remove(self, person: Person) -> None:
         """Make a person no longer a member; slow mode does not begin anew when they return."""
         member = self.members.pop(person)
         if self.settings.slow:
-            self.spoke[person.name.key] = member.last_said
-            if len(self.spoke) > SPOKE:
-                del self.spoke[next(iter(self.spoke))]
+            self.last_spoke[person.name.key] = member.last_said
+            if len(self.last_spoke) > FORMER_SPEAKERS:
+                del self.last_spoke[next(iter(self.last_spoke))]
 
     # Invitations and bans that go by nick ---------------------------------------------------------
 
@@ -267,13 +267,13 @@ class Room:
             self.invite_for_now(person)
             return
         self.invited_accounts[person.account] = None
-        if len(self.invited_accounts) > INVITED:
+        if len(self.invited_accounts) > ROOM_INVITATIONS:
             del self.invited_accounts[next(iter(self.invited_accounts))]
 
     def invite_for_now(self, person: Person) -> None:
         """Invite a person until they leave the server; past the bound, the oldest lapses."""
         self.invited[person.name.key] = None
-        if len(self.invited) > INVITED:
+        if len(self.invited) > ROOM_INVITATIONS:
             del self.invited[next(iter(self.invited))]
         person.invited_into[self] = None
         if len(person.invited_into) > INVITATIONS:
@@ -293,7 +293,7 @@ class Room:
     def follow_nick(self, person: Person) -> None:
         """Remember that a ban or a mute goes by this person's nick, and has to follow it."""
         person.named_in_bans[self] = None
-        if len(person.named_in_bans) > HELD_IN:
+        if len(person.named_in_bans) > NAMED_IN_BANS:
             del person.named_in_bans[next(iter(person.named_in_bans))]
 
     def renamed(self, old: str, new: str) -> None:
@@ -305,7 +305,7 @@ class Room:
         self.mutes.renamed(old, new)
 
     def departed(self, person: Person) -> None:
-        """Forget what was for a person, and not for their nick, when they leave the server."""
+        """Forget what was for a person who leaves, as another user may have the nick tomorrow."""
         self.invited.pop(person.name.key, None)
         if person.is_guest_nick:
             for bans in (self.bans, self.mutes):
@@ -348,8 +348,8 @@ class Session:
     only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
     ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
     be an operator's; ``replaying`` is what a resumed session has still to be shown, ``pending`` are
-    its lines that wait to be kept; ``lend`` relays the connection to another server, where that can
-    be done.
+    its lines that wait to be kept; ``relay_to`` relays the connection to another server, where that
+    can be done.
     """
 
     __slots__ = (
@@ -357,7 +357,6 @@ class Session:
         "client",
         "fingerprint",
         "focus",
-        "lend",
         "listens",
         "operator",
         "pending",
@@ -365,6 +364,7 @@ class Session:
         "preferences",
         "private",
         "private_count",
+        "relay_to",
         "replaying",
         "send",
         "unread",
@@ -383,11 +383,12 @@ class Session:
         self.address = ""
         self.fingerprint: str | None = None
         self.replaying: Replay | None = None
-        self.lend: RelayTo | None = None
+        self.relay_to: RelayTo | None = None
         self.operator = False
         self.pending: PendingLines | None = None
 
-    # What an audience asks of a listener ----------------------------------------------------------
+    # What an audience requires of a listener
+    # -------------------------------------------------------
 
     @property
     def full(self) -> bool:
@@ -418,7 +419,7 @@ class Session:
         if self.client.closes_on_gap:
             self.client.close()
 
-    # What the chat and the ways in ask ------------------------------------------------------------
+    # For the chat and the ways in -----------------------------------------------------------------
 
     def style_in(self, room: Room) -> Style:
         """Return how this session is shown the events of a room."""
@@ -443,7 +444,7 @@ class Session:
         self._write(event)
         if isinstance(event, PrivateMessage):
             self.private_count += 1
-            self.private = (*self.private, event)[-PRIVATE_KEPT:]
+            self.private = (*self.private, event)[-PRIVATE_REMEMBERED:]
         return True
 
     def _write(self, event: PersonalEvent) -> None:

@@ -11,7 +11,7 @@ from chatd.chat.text.names import GUEST, Name, fold
 
 
 class People:
-    """Everyone who is here, by nick, and which nicks are free.
+    """The registry of everybody who is here, by nick, and of the nicks that are free.
 
     ``on_displaced`` is called with a person on another server who has lost their nick, and with
     the person who has it now.
@@ -23,35 +23,37 @@ class People:
         self._looks: dict[str, Person] = {}
         self._guests = 0
         self._free_guests: list[int] = []
-        self._given_back: set[int] = set()
+        self._freed: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._by_key)
 
     def everyone(self) -> list[Person]:
-        """All who are here, or on another server of a cluster."""
+        """Return everybody who is here, or on another server of the cluster."""
         return list(self._by_key.values())
 
     def here(self) -> list[Person]:
-        """All who are on this server."""
+        """Return everybody who is connected to this server."""
         return [person for person in self._by_key.values() if not person.server]
 
     def find(self, nick: str) -> Person | None:
-        """Who carries this nick, however it is capitalised."""
+        """Return the person with this nick, in any capitalisation, or None."""
         return self._by_key.get(nick.lower()) or self._by_key.get(fold(nick))
 
     def get(self, key: str) -> Person | None:
-        """Who carries the nick with this key."""
+        """Return the person whose nick has this key, or None."""
         return self._by_key.get(key)
 
     def is_free(self, name: Name, by: Person | None = None, *, owner: bool = False) -> bool:
-        """Whether somebody (who may have it already) can have a nick: not taken, no look-alike.
+        """Whether ``by``, who may have the nick already, can have it: not taken, no look-alike.
 
-        Its ``owner`` can have it although somebody on another server is called so.
+        The ``owner`` of the nick can have it even if a person on another server has it now.
         """
-        there = self._by_key.get(name.key)
-        may = (None, by, there) if owner and there is not None and there.server else (None, by)
-        return there in may and all(self._looks.get(look) in may for look in names.skeletons(name))
+        holder = self._by_key.get(name.key)
+        yields = owner and holder is not None and bool(holder.server)
+        allowed = (None, by, holder) if yields else (None, by)
+        looks = (self._looks.get(look) for look in names.skeletons(name))
+        return holder in allowed and all(person in allowed for person in looks)
 
     def add(self, person: Person) -> None:
         """Somebody is here, under their nick; who was called so on another server is displaced."""
@@ -64,28 +66,29 @@ class People:
             self._looks[look] = person
 
     def remove(self, person: Person) -> None:
-        """Somebody is here no longer, or not under this nick."""
+        """Remove a person who has left, or who changes their nick."""
         self._by_key.pop(person.name.key, None)
         for look in names.skeletons(person.name):
             self._looks.pop(look, None)
         digits = person.name.key.removeprefix(GUEST)
         if digits != person.name.key and digits.isascii() and digits.isdigit():
-            self._give_back(digits)
+            self._free_guest(digits)
 
-    def _give_back(self, digits: str) -> None:
+    def _free_guest(self, digits: str) -> None:
+        """Make the number of a generated nick available again."""
         if digits[0] == "0" or len(digits) > 9:
             return
         number = int(digits)
-        if number <= self._guests and number not in self._given_back:
-            self._given_back.add(number)
+        if number <= self._guests and number not in self._freed:
+            self._freed.add(number)
             heappush(self._free_guests, number)
 
     def guest(self) -> Name:
-        """Make a nick for somebody who brings none: ``guest1``, or the lowest that is free."""
+        """Return a nick for a user who has none: ``guest1``, or the lowest number that is free."""
         while True:
             if self._free_guests:
                 number = heappop(self._free_guests)
-                self._given_back.discard(number)
+                self._freed.discard(number)
             else:
                 self._guests += 1
                 number = self._guests

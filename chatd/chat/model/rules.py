@@ -16,9 +16,9 @@ from chatd.chat.text.sanitizing import is_shouting
 _RANK = {role: rank for rank, role in enumerate(Role)}
 
 
-def outranks(one: Role, other: Role) -> bool:
+def outranks(role: Role, other: Role) -> bool:
     """Whether the first role is the stronger one."""
-    return _RANK[one] > _RANK[other]
+    return _RANK[role] > _RANK[other]
 
 
 # Entering -----------------------------------------------------------------------------------------
@@ -55,7 +55,8 @@ def is_admitted(room: Room, person: Person) -> bool:
     """Whether a person may enter although the room is private or has a key."""
     if person.operator or person.name.key in room.invited:
         return True
-    return person.proved in room.roles or person.proved in room.invited_accounts
+    account = person.effective_account
+    return account in room.roles or account in room.invited_accounts
 
 
 def ban_of(room: Room, person: Person, now: float) -> Ban | None:
@@ -72,12 +73,12 @@ def mute_of(room: Room, person: Person, now: float) -> Ban | None:
 def covering(room: Room, bans: Bans, person: Person, now: float) -> Ban | None:
     """Return the first of a room's bans or mutes that covers a person.
 
-    One of an address does not cover moderators and owners: they may share it with others.
+    A ban of an address does not cover moderators and owners, who may share it with others.
     """
     if not len(bans) or person.operator:
         return None
     by_address = room.role_of(person) is Role.MEMBER
-    return bans.covering(person.known, now, by_address=by_address)
+    return bans.covering(person.identity, now, by_address=by_address)
 
 
 # Acting in a room ---------------------------------------------------------------------------------
@@ -156,7 +157,10 @@ def leave_message(room: Room, person: Person, text: str, now: float) -> str:
 
 
 def successor(room: Room) -> Person | None:
-    """Return who should own a room that has no owner: its first moderator, else first member."""
+    """Return the next owner of a room without one: its first moderator, else its first member.
+
+    A persistent room has none, as its owners are kept with it.
+    """
     if room.is_persistent:
         return None
     if any(member.role is Role.OWNER for member in room.members.values()):

@@ -26,7 +26,7 @@ class Counted(Protocol):
 
     @property
     def audience(self) -> Audience:
-        """What knows how many events there were."""
+        """Its audience, which counts events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ReadMark:
     """Where a room was when it was last read.
 
     ``number`` is the store's, which may rise by more than one; ``count`` is how many events there
-    had been.  ``mentioned`` says whether the reader was mentioned since.
+    had been.  ``mentioned`` says whether the user was mentioned since.
     """
 
     number: int
@@ -70,11 +70,11 @@ class UnreadCounts:
                 self._marks.setdefault(room, _now(room))
 
     def mentioned(self, room: Counted) -> None:
-        """Remember that the reader was mentioned in a room that does not have the focus."""
+        """Remember that the user was mentioned in a room that does not have the focus."""
         self._marks[room] = replace(self._marks.get(room, _now(room)), mentioned=True)
 
     def wrote(self, room: Counted) -> None:
-        """Count the reader's own message as read, unless something before it is unread."""
+        """Count the user's own message as read, unless something before it is unread."""
         before = self._marks.get(room)
         if before is not None and before.count == room.audience.count - 1:
             self._marks[room] = replace(_now(room), mentioned=before.mentioned)
@@ -90,9 +90,9 @@ class UnreadCounts:
     def counts(
         self, rooms: Mapping[str, Counted], focus: Counted | None
     ) -> list[tuple[str, int, bool]]:
-        """Return the rooms with unread events: name, how many, and whether the reader is mentioned.
+        """Return the rooms with unread events: name, how many, and whether they mention the user.
 
-        ``rooms`` are those that the reader is in, by key; the marks of others are forgotten.
+        ``rooms`` are those that the user is in, by key; the marks of others are forgotten.
         """
         found = []
         for room, mark in tuple(self._marks.items()):

@@ -103,7 +103,7 @@ def _apply_ban(chat: Chat, room: Room, bans: Bans, target: str, value: str | Non
 
     Members here whom a new ban covers came in while it was made, and are kicked.
     """
-    bans.learn(target, value)
+    bans.apply_change(target, value)
     if value is not None and bans is room.bans:
         _kick_banned(chat, room, Ban.decoded(target, value))
     read = read_target(target)
@@ -115,7 +115,7 @@ def _apply_ban(chat: Chat, room: Room, bans: Bans, target: str, value: str | Non
 def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
-        covers = not person.server and ban.target.covers(person.known)
+        covers = not person.server and ban.target.covers(person.identity)
         if covers and rules.ban_of(room, person, ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
 

@@ -48,7 +48,7 @@ class FloodControl:
         if flood is not None and not self._warned:
             self._warned = True
             told = (
-                f"You write fast: your lines go out at {flood.a_second:g} a second now, "
+                f"You write fast: your lines go out at {flood.per_second:g} a second now, "
                 "and none is lost."
             )
             self._paced.deliver(Notice(told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.actions import replay
-from chatd.chat.commands.describe import way_back, welcome
+from chatd.chat.commands.describe import greeting, resume_hint
 from chatd.chat.events import Listing, Notice, Refused
 from chatd.chat.model.entities import Room, Session
 from chatd.transport.host import Host
@@ -29,13 +29,13 @@ async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> N
     lobby: Room | None = None
     try:
         lobby = host.chat.join(session, host.chat.lobby.name.shown, host.now())
-        told = welcome(lobby, session.person)
+        told = greeting(lobby, session.person)
     except Refused as refused:
         told = f"You are {session.person.nick}. {refused.sentence}"
     session.deliver(Notice(told))
     if lobby is not None and guides and session.person.account is None:
         session.deliver(TO_TRY)
-    told = way_back(host.chat, session.person)
+    told = resume_hint(host.chat, session.person)
     if told:
         session.deliver(Notice(told))
     if lobby is not None:

@@ -106,8 +106,8 @@ class Streams:
     def gather(self, person: Person, server: str) -> None:
         """Let another server run all connections of somebody that can be lent."""
         for session in tuple(person.sessions):
-            if session.lend is not None and person.account is not None:
-                lending = Deferred.fromCoroutine(_lend(session.lend, server, person.account))
+            if session.relay_to is not None and person.account is not None:
+                lending = Deferred.fromCoroutine(_lend(session.relay_to, server, person.account))
                 lending.addErrback(lambda why: self._log.failure("lending failed", failure=why))
 
     def _add(self, name: str, server: str) -> Stream:

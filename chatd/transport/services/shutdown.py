@@ -71,7 +71,7 @@ class Shutdown(Service):
                 session.client.close()
             place = self._chat.detached.get(person)
             if place is not None:  # nobody comes back to it any more
-                self._chat.profiles.has_read(person, place.read)
+                self._chat.profiles.mark_read(person, place.read)
         if everyone:
             said: Deferred[None] = Deferred()
             self._clock.callLater(LAST_WORDS_SECONDS, said.callback, None)

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
-from chatd.chat.model.preferences import wishes
+from chatd.chat.model.preferences import suffixes
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
@@ -93,7 +93,7 @@ def visitor_of(host: Host, channel: SshChannel) -> entrance.Visitor:
 
 def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor:
     address = came_from.arrival.address if isinstance(came_from, ArrivalAddress) else ""
-    nick, wished = wishes(peer.user)
+    nick, wished = suffixes(peer.user)
     operator = peer.key in host.operators
     return entrance.Visitor(nick, address, peer.fingerprint, operator, wishes=wished)
 

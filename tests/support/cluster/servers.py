@@ -11,7 +11,7 @@ from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.store import StoreObserver, unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 
 
 class Branch(MemoryStore):
@@ -37,7 +37,7 @@ class Branch(MemoryStore):
     def subscribe(self, room: str) -> None:
         self.listening.add(room)
         if self.keeper is not None:
-            newest = finished(self.town.store.before(room, None, 1))
+            newest = result_of(self.town.store.before(room, None, 1))
             assert isinstance(newest, list)
             self.keeper.subscribed(room, newest[0][0] if newest else 0)
 
@@ -90,7 +90,7 @@ class Branch(MemoryStore):
 
     def hand_over_nick(self, nick: str, server: str) -> None:
         self.town.store.release(nick, self.name)
-        finished(self.town.store.claim(nick, server))
+        result_of(self.town.store.claim(nick, server))
 
 
 class Sparse(MemoryStore):
@@ -161,7 +161,7 @@ class Town:
             for nick in tuple(self.store._claims._holders):
                 self.store.release(nick, dead)
 
-    def join(self, room: str, *people: Someone) -> None:
+    def join(self, room: str, *people: User) -> None:
         """Let people come into a room, one after the other."""
         for one in people:
             one.types(f"/join {room}")

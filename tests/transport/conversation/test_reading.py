@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from chatd.chat.events import Entry, Joined, Left, Recalled, RoomEvent, Said
 from chatd.chat.fanout.log import RoomLog
 from chatd.chat.model.entities import Session
-from chatd.chat.model.preferences import Preferences, wishes
+from chatd.chat.model.preferences import Preferences, suffixes
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle
-from tests.support.people import Client, Server, Someone
+from tests.support.people import Client, Server, User
 
 #: 15 January 2026, 23:59:30 UTC, a Thursday.
 LATE = 1768521570.0
@@ -28,9 +28,9 @@ class Watcher(Client):
         return style_for(preferences, self.depth, self.columns, self.rows)
 
 
-def watching(server: Server, nick: str) -> Someone:
+def watching(server: Server, nick: str) -> User:
     """Somebody at a screen."""
-    someone = server.enters(nick, reader=Watcher(echoes_input=False))
+    someone = server.enters(nick, client=Watcher(echoes_input=False))
     someone.sees()
     return someone
 
@@ -46,8 +46,8 @@ def said(time: float, text: str = "hi") -> Entry:
 def test_what_is_said_is_wrapped_to_the_readers_width_and_hangs() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
-    assert isinstance(bob.reader, Watcher)
-    bob.reader.columns = 30
+    assert isinstance(bob.client, Watcher)
+    bob.client.columns = 30
     bob.session.restyle()
     ada.sees(), bob.sees()
     ada.types("one two three four five six seven eight nine ten")
@@ -58,8 +58,8 @@ def test_what_is_said_is_wrapped_to_the_readers_width_and_hangs() -> None:
 def test_lines_of_the_server_and_listings_are_wrapped_as_well() -> None:
     server = Server()
     ada = watching(server, "ada")
-    assert isinstance(ada.reader, Watcher)
-    ada.reader.columns = 40
+    assert isinstance(ada.client, Watcher)
+    ada.client.columns = 40
     ada.types("/topic " + "tea " * 20)
     shown = ada.sees()
     assert shown[0].startswith("-- ")
@@ -204,11 +204,11 @@ def test_plain_says_marks_in_words_and_nobody_who_comes_or_goes() -> None:
 
 
 def test_a_user_name_may_say_what_one_wants_shown() -> None:
-    assert wishes("ada+plain") == ("ada", (("plain", "on"),))
-    assert wishes("ada+solarized") == ("ada", (("theme", "solarized"),))
-    assert wishes("+plain") == ("", (("plain", "on"),))
+    assert suffixes("ada+plain") == ("ada", (("plain", "on"),))
+    assert suffixes("ada+solarized") == ("ada", (("theme", "solarized"),))
+    assert suffixes("+plain") == ("", (("plain", "on"),))
     for name in ("ada", "ada+", "ada+pink", "ada+plain+x", ""):
-        assert wishes(name) == (name, ())
+        assert suffixes(name) == (name, ())
 
 
 # What is unread -----------------------------------------------------------------------------------
@@ -314,20 +314,20 @@ def test_who_comes_and_who_goes_are_counted_apart() -> None:
     ada = watching(server, "ada")
     people = [server.enters(f"p{number}") for number in range(6)]
     for each in people[:5]:
-        each.goes()
+        each.leaves()
     assert ada.sees() == ["-- 6 people joined and 5 left lobby"]
-    people[5].types("hello"), people[5].goes()
+    people[5].types("hello"), people[5].leaves()
     people = [server.enters(f"q{number}") for number in range(1)]
     for _ in range(2):
         again = server.enters("r")
-        again.goes()
+        again.leaves()
     assert ada.sees() == ["p5: hello", "-- 3 people joined and 3 left lobby"]
 
 
 def test_who_ignores_one_of_them_is_told_of_each_of_the_others() -> None:
     server = Server()
     ada, _bob = watching(server, "ada"), watching(server, "p5")
-    ada.types("/ignore p5"), _bob.goes(), ada.sees()
+    ada.types("/ignore p5"), _bob.leaves(), ada.sees()
     for number in range(6):
         server.enters(f"p{number}")
     assert ada.sees() == [f"-- p{number} joined lobby" for number in range(5)]

@@ -26,7 +26,7 @@ from chatd.transport.services.lease import (
 )
 from tests.conftest import LoggedFailures
 from tests.support.cluster.servers import Town
-from tests.support.people import Client, Someone, finished
+from tests.support.people import Client, User, result_of
 
 
 class Far:
@@ -78,9 +78,9 @@ class Leased:
             self.town.settle()
 
 
-def closed(someone: Someone) -> bool:
-    assert isinstance(someone.reader, Client)
-    return someone.reader.closed
+def closed(someone: User) -> bool:
+    assert isinstance(someone.client, Client)
+    return someone.client.closed
 
 
 def test_the_lease_is_renewed_every_five_seconds() -> None:
@@ -244,7 +244,7 @@ def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     leased.server.chat.detached.token(ada.session.person)
-    assert ada.is_detached() is not None
+    assert ada.loses_connection() is not None
     leased.far.answering = False
     leased.passes(60)
     assert leased.server.chat.people.everyone() == []
@@ -259,7 +259,7 @@ def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailu
 
 def said_in(leased: Leased, room: str) -> list[str]:
     """What is kept of a room."""
-    kept = finished(leased.town.store.before(room, None, 9))
+    kept = result_of(leased.town.store.before(room, None, 9))
     assert isinstance(kept, list)
     return [event.text for _, event in kept]
 
