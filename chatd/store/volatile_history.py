@@ -24,7 +24,7 @@ class VolatileHistoryStore(MemoryStore):
         """Every record of a kind that the other store has."""
         return await self._kept.records(kind)
 
-    def retain(self, rooms: Collection[str]) -> None:
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget every room but these, here and there."""
         super().drop_rooms_but(rooms)
         self._kept.drop_rooms_but(rooms)

@@ -554,3 +554,18 @@ def test_a_bound_that_comes_again_counts_what_came_meanwhile(name: str, tmp_path
     waited(store.before("lobby", None, 0))
     assert [event for _, event in waited(store.before("lobby", None, 9))] == [Said(1.0, "ada", "1")]
     waited(store.close())
+
+
+def test_volatile_history_drops_the_other_rooms_in_the_store_of_its_records_too(
+    tmp_path: Path,
+) -> None:
+    turn = TestTurn()
+    records = begun(SqliteStore(tmp_path / "chatd.db", turn, lambda: 0.0))
+    records.open(Heard())
+    for room in ("attic", "lobby"):  # from the time when messages were kept in the file as well
+        records.post(room, room, Said(1.0, "ada", "x"))
+    store = VolatileHistoryStore(HISTORY_EVENTS, turn, records)
+    store.drop_rooms_but(["lobby"])
+    assert waited(records.before("attic", None, 9)) == []
+    assert len(waited(records.before("lobby", None, 9))) == 1
+    waited(store.close())
