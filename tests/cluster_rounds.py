@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from tests.support.cluster.nats import Nats, running
 from tests.support.cluster.stores import Node, said
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 ROOMS = ("lobby", "attic", "cellar", "garden")
 #: Posts of each server that may wait to be acknowledged.

@@ -28,7 +28,7 @@ from tests.kill_rounds import OPTIONS, Talker
 from tests.store.test_stores import Heard, begun
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 DAY = 86400.0
 NOON = 1893499200.0  # 2030-01-01 12:00 UTC

@@ -21,7 +21,7 @@ from tests import ROOT
 from tests.support.cluster.nats import binary
 from tests.support.cluster.stores import Node, said
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 DOCUMENT = ROOT / "docs" / "cluster.rst"
 

@@ -21,7 +21,7 @@ from tests.kill_rounds import rounds
 from tests.store.test_stores import Heard, begun
 from tests.support.callers import Netcat
 from tests.support.served import Served, killed
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 DAY = 86400.0
 

@@ -45,7 +45,7 @@ from chatd.store.sqlite.store import SqliteStore
 from chatd.store.volatile_history import VolatileHistoryStore
 from tests.support.cluster.nats import Nats
 from tests.support.people import finished
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 
 def begun(store: SqliteStore) -> SqliteStore:

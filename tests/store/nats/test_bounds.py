@@ -16,7 +16,7 @@ from chatd.store.nats.store import BUSY
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
 from tests.support.served import PATIENCE
-from tests.support.turns import TestAnswer, TestTurn, waited
+from tests.support.main_thread import TestAnswer, TestTurn, waited
 
 BOUND = 5
 Nodes = Callable[[], Node]

@@ -15,7 +15,7 @@ from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, dies
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 
 def race(where: Servers, nicks: int) -> list[list[bool]]:

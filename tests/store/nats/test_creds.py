@@ -22,7 +22,7 @@ from chatd.store.nats.store import NatsStore
 from tests.docs.test_cluster import certify
 from tests.support.cluster.nats import NatsServer
 from tests.support.cluster.stores import Node, said
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 OPERATOR, ACCOUNT, USER, SEED = 14 << 3, 0, 20 << 3, 18 << 3
 

@@ -15,7 +15,7 @@ from chatd.store.nats.rooms.searching import SEARCHES, Searching
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, said
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 ROOMS = ("attic", "cellar", "lobby")
 

@@ -11,7 +11,7 @@ from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.layout import NICKS, subject_token
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, Nodes, lease_ends, making
-from tests.support.turns import waited
+from tests.support.main_thread import waited
 
 
 @pytest.fixture

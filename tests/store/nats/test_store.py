@@ -22,7 +22,7 @@ from chatd.store.nats.store import NatsStore, UnfitError
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, Nodes, making, said
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from chatd.store.nats.rooms.reading import Found
 from chatd.store.nats.rooms.tail_cache import Tail, Tails
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.stores import Node, Nodes, making, said
-from tests.support.turns import waited
+from tests.support.main_thread import waited
 
 
 @pytest.fixture

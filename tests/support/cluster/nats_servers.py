@@ -15,7 +15,7 @@ from tests.support.cluster.links import Cable
 from tests.support.cluster.stores import dies, lease_ends
 from tests.support.people import Server
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 
 class Cables:

@@ -10,7 +10,7 @@ from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.jetstream.layout import NODES
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 Row = tuple[str, str, int, RoomEvent]
 

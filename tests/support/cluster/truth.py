@@ -8,7 +8,7 @@ from chatd.chat.events import Said
 from chatd.store.nats.client.servers import Servers
 from tests.support.cluster.people import Stay, place
 from tests.support.cluster.stores import Node
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestTurn, waited
 
 Row = tuple[int, str]
 
