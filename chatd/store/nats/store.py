@@ -28,7 +28,7 @@ from chatd.store.nats.rooms.context import Post
 from chatd.store.nats.rooms.history import RoomHistory
 from chatd.store.nats.rooms.room import RoomStream
 from chatd.store.nats.rooms.tail_cache import EVENTS, Tails
-from chatd.store.nats.sweep import StaleClaims
+from chatd.store.nats.stale_claims import StaleClaims
 from chatd.store.threads.main_thread import MainThread, Promise
 
 Found = TypeVar("Found")

@@ -73,7 +73,7 @@ def test_who_comes_after_all_have_died_sweeps_at_the_start(nodes: Nodes) -> None
 def test_so_many_are_dropped_at_once_and_the_others_next(
     nodes: Nodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.sweep.SWEPT", 3)
+    monkeypatch.setattr("chatd.store.nats.stale_claims.SWEPT", 3)
     dead = nodes()
     for nick in "abcd":
         assert waited(dead.store.claim(nick, "x"))
