@@ -39,7 +39,7 @@ class StoreObserver(Protocol):
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """Another server has kept a record, or (None) dropped it."""
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
+    def failed(self, room: str, message_id: str, reason: str) -> None:
         """An event that is to be kept could not be; the reason can be shown to its writer."""
 
 
@@ -49,7 +49,7 @@ class Store(Protocol):
     Rooms go by `chatd.chat.model.rules.Room.id`, nicks by their keys.
     """
 
-    def open(self, keeper: StoreObserver) -> None:
+    def open(self, observer: StoreObserver) -> None:
         """Begin, and tell this keeper from now on."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
@@ -106,7 +106,7 @@ class Store(Protocol):
     def drop_room(self, room: str) -> None:
         """The room is gone for good: drop its events."""
 
-    def limit(self, room: str, most: int | None) -> None:
+    def limit(self, room: str, maximum: int | None) -> None:
         """Keep only the last so many events of a room, or (None) as many as of the others.
 
         It is forgotten when the process ends or the room is gone.

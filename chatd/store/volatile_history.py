@@ -12,23 +12,23 @@ from chatd.store.threads.main_thread import MainThread
 class VolatileHistoryStore(MemoryStore):
     """The last ``events`` of each room in memory, and the records in another store."""
 
-    def __init__(self, events: int, turn: MainThread, kept: Store) -> None:
-        super().__init__(events, turn)
-        self._kept = kept
+    def __init__(self, events: int, main_thread: MainThread, records_store: Store) -> None:
+        super().__init__(events, main_thread)
+        self._records_store = records_store
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         """Keep a record in the other store."""
-        return self._kept.put(kind, key, value)
+        return self._records_store.put(kind, key, value)
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind that the other store has."""
-        return await self._kept.records(kind)
+        return await self._records_store.records(kind)
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget every room but these, here and there."""
         super().drop_rooms_but(rooms)
-        self._kept.drop_rooms_but(rooms)
+        self._records_store.drop_rooms_but(rooms)
 
     async def close(self) -> None:
         """End the other store."""
-        await self._kept.close()
+        await self._records_store.close()

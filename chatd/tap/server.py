@@ -22,7 +22,7 @@ from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import safe
 from chatd.store.nats.client import servers
-from chatd.store.sqlite.files import DATABASE, give
+from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
@@ -117,7 +117,7 @@ def _chat(
         usual=Preferences(replay=options["replay"]),
         hasher=Argon2(thread),
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
-        neighbours=cluster,
+        neighbours=cluster.bus if cluster is not None else None,
     )
     if options["allow"] is not None:
         chat.access.allowed = options["allow"]
@@ -183,7 +183,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     become: Any = options.parent or {}  # what twistd itself was told
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-        give(options["data"], become.get("uid"), become.get("gid"))
+        change_owner(options["data"], become.get("uid"), become.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)

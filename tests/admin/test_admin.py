@@ -27,16 +27,16 @@ from chatd.store.sqlite.store import SqliteStore, StoreError, connect
 from tests.kill_rounds import OPTIONS, Talker
 from tests.store.test_stores import Heard, begun
 from tests.support.callers import Netcat
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import PATIENCE, Served
-from tests.support.main_thread import TestTurn, waited
 
 DAY = 86400.0
 NOON = 1893499200.0  # 2030-01-01 12:00 UTC
 PROGRAM = str(Path(sys.executable).with_name("chatd-admin"))
 
 
-def opened(folder: Path) -> tuple[SqliteStore, TestTurn, Heard]:
-    turn, keeper = TestTurn(), Heard()
+def opened(folder: Path) -> tuple[SqliteStore, TestMainThread, Heard]:
+    turn, keeper = TestMainThread(), Heard()
     store = begun(SqliteStore(folder / files.DATABASE, turn, lambda: 0.0))
     store.open(keeper)
     return store, turn, keeper
@@ -329,7 +329,7 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(
 
         monkeypatch.setattr(files, "COPIED_PAGES", 1)
         monkeypatch.setattr(files, "_interruptible", written)
-        files.copied(admin.folder / files.DATABASE, tmp_path / "copy")
+        files.copy(admin.folder / files.DATABASE, tmp_path / "copy")
     assert steps > 10
     with closing(sqlite3.connect(tmp_path / "copy")) as copy:
         assert copy.execute("SELECT count(*) FROM event WHERE text = 'new'").fetchone() == (0,)

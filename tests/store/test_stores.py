@@ -44,8 +44,8 @@ from chatd.store.nats.store import NatsStore
 from chatd.store.sqlite.store import SqliteStore
 from chatd.store.volatile_history import VolatileHistoryStore
 from tests.support.cluster.nats import Nats
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.people import finished
-from tests.support.main_thread import TestTurn, waited
 
 
 def begun(store: SqliteStore) -> SqliteStore:
@@ -56,7 +56,7 @@ def begun(store: SqliteStore) -> SqliteStore:
 
 
 #: Every store there is, and how one is made of a folder and a turn.
-STORES: dict[str, Callable[[Path, TestTurn], Store]] = {
+STORES: dict[str, Callable[[Path, TestMainThread], Store]] = {
     "memory": lambda folder, turn: MemoryStore(),
     "sqlite": lambda folder, turn: begun(SqliteStore(folder / "chatd.db", turn, lambda: 0.0)),
     "apart": lambda folder, turn: VolatileHistoryStore(
@@ -131,13 +131,13 @@ class Heard:
 class Keeping(RuleBasedStateMachine):
     """What a store was given, in lists."""
 
-    make: Callable[[Path, TestTurn], Store]
+    make: Callable[[Path, TestMainThread], Store]
     lasts: bool
 
     def __init__(self) -> None:
         super().__init__()
         self.keeper = Heard()
-        self.turn = TestTurn()
+        self.turn = TestMainThread()
         self.folder = TemporaryDirectory()
         self.store = type(self).make(Path(self.folder.name), self.turn)
         self.store.open(self.keeper)
@@ -380,14 +380,14 @@ def test_a_store_keeps_what_it_is_given(name: str) -> None:
 
 #: How far the times of messages may be from those at which a stream took them; those of the model
 #: are in 1970.
-APART, YEARS = "chatd.store.nats.rooms.searching.APART_SECONDS", 80 * 365 * 86400.0
+APART, YEARS = "chatd.store.nats.rooms.searching.CLOCK_SKEW_SECONDS", 80 * 365 * 86400.0
 
 
 def on(nats: Nats) -> type[Keeping]:
     """The model for a cluster: each folder stands for an account there."""
     accounts: dict[Path, Servers] = {}
 
-    def make(folder: Path, turn: TestTurn) -> Store:
+    def make(folder: Path, turn: TestMainThread) -> Store:
         if folder not in accounts:
             accounts[folder] = nats.account()
         store = NatsStore(accounts[folder], turn, shards=2, tail=3)  # most reads go beyond that
@@ -541,7 +541,7 @@ def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
 
 @pytest.mark.parametrize("name", STORES)
 def test_a_bound_that_comes_again_counts_what_came_meanwhile(name: str, tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store = STORES[name](tmp_path, turn)
     store.open(Heard())
     for most in (1, None):
@@ -559,7 +559,7 @@ def test_a_bound_that_comes_again_counts_what_came_meanwhile(name: str, tmp_path
 def test_volatile_history_drops_the_other_rooms_in_the_store_of_its_records_too(
     tmp_path: Path,
 ) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     records = begun(SqliteStore(tmp_path / "chatd.db", turn, lambda: 0.0))
     records.open(Heard())
     for room in ("attic", "lobby"):  # from the time when messages were kept in the file as well

@@ -12,7 +12,7 @@ from chatd.store.nats.jetstream.api import JetStream
 from chatd.store.nats.jetstream.layout import NICKS
 
 #: Claims that are dropped each time that the lease is renewed: half a second's work.
-SWEPT = 1000
+DROPPED_AT_ONCE = 1000
 _ALL = "$KV.nicks.*"
 
 
@@ -22,40 +22,40 @@ class StaleClaims:
     ``gone`` is called then, on every server.
     """
 
-    def __init__(self, streams: JetStream, claims: Claims, gone: Callable[[], None]) -> None:
+    def __init__(self, streams: JetStream, claims: Claims, on_death: Callable[[], None]) -> None:
         self._streams = streams
         self._claims = claims
-        self._gone = gone
-        self._living: frozenset[str] = frozenset()
-        self._next: int | None = 1
+        self._on_death = on_death
+        self._live_leases: frozenset[str] = frozenset()
+        self._next_sequence: int | None = 1
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """See who lives, and sweep if it is for this server and there is something left to do.
 
         :raises AwayError: when nobody answers; it is done again then.
         """
-        living = await self._claims.living()
-        if not self._living <= living:
-            self._next = 1
-            self._gone()
-        self._living = living
-        if self._claims.lease != min(living, default=""):
-            self._next = None  # another does it
-        if self._next is not None:
-            await self._sweep(self._next, living)
+        live_leases = await self._claims.live_leases()
+        if not self._live_leases <= live_leases:
+            self._next_sequence = 1
+            self._on_death()
+        self._live_leases = live_leases
+        if self._claims.lease != min(live_leases, default=""):
+            self._next_sequence = None  # another does it
+        if self._next_sequence is not None:
+            await self._drop_some(self._next_sequence, live_leases)
 
-    async def _sweep(self, start: int, living: frozenset[str]) -> None:
+    async def _drop_some(self, start: int, live_leases: frozenset[str]) -> None:
         """Drop some of the claims of dead servers, from a place on."""
         dropped = 0
-        while dropped < SWEPT:
+        while dropped < DROPPED_AT_ONCE:
             messages, more = await self._streams.page(NICKS, _ALL, start)
             for claim in messages:
                 start = claim.seq + 1
-                dropped += await self._claims.drop_if_dead(claim, living)
-                if dropped == SWEPT:
+                dropped += await self._claims.drop_if_dead(claim, live_leases)
+                if dropped == DROPPED_AT_ONCE:
                     break
             else:
                 if not more:
-                    self._next = None
+                    self._next_sequence = None
                     return
-        self._next = start
+        self._next_sequence = start

@@ -22,36 +22,36 @@ from chatd.store.sqlite.store import StoreError, connect
 #: What the database is called in the data folder.
 DATABASE = "chatd.db"
 #: What the names of the files begin with that a server makes there.
-_MADE = ("chatd.", "ssh_host_")
+_FILE_PREFIXES = ("chatd.", "ssh_host_")
 #: Pages that are copied in one step (4 MiB): between two of them the command can be interrupted.
 COPIED_PAGES = 1024
 #: Seconds that a reader waits for another process to be done with the file.
 READ_SECONDS = 10.0
 #: Who reads takes part in the bookkeeping of the log, which is a file beside the database.
-_WHO = "run this as the user that the server runs as, also to read"
+_PERMISSION_HINT = "run this as the user that the server runs as, also to read"
 
 
 def data_folder() -> Path:
     """Where systemd says that the data is, else where the XDG base directories say."""
-    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if given:
-        return Path(given)
+    state_directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if state_directory:
+        return Path(state_directory)
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "chatd"
 
 
-def give(folder: Path, uid: int | None, gid: int | None) -> None:
+def change_owner(folder: Path, uid: int | None, gid: int | None) -> None:
     """Let a data folder, and what a server has made in it, belong to who the server will be.
 
     :raises OSError: when that may not be done.
     """
     if uid is None and gid is None:
         return
-    whose = (-1 if uid is None else uid, -1 if gid is None else gid)
-    os.chown(folder, *whose)
+    owner = (-1 if uid is None else uid, -1 if gid is None else gid)
+    os.chown(folder, *owner)
     for path in folder.iterdir():
-        if path.is_file() and not path.is_symlink() and path.name.startswith(_MADE):
-            os.chown(path, *whose, follow_symlinks=False)
+        if path.is_file() and not path.is_symlink() and path.name.startswith(_FILE_PREFIXES):
+            os.chown(path, *owner, follow_symlinks=False)
 
 
 @contextmanager
@@ -63,8 +63,8 @@ def locked(path: Path) -> Iterator[None]:
     _check_there(path)
     try:
         lock = _open_lock(path)
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {error.filename}") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,13 +79,13 @@ def _open_lock(path: Path) -> int:
     """Open the lock beside a database; root makes it for whom the database belongs to."""
     lock, flags = path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        made = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(lock, flags)
     if os.geteuid() == 0:  # a server that is not root has to be able to open it
         owner = path.stat()
-        os.fchown(made, owner.st_uid, owner.st_gid)
-    return made
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connec
         those of this version; for what SQLite says while it is read as well.
     """
     _check_there(path)
-    with _told(path), closing(_read_only(path)) as database:
+    with _sqlite_errors_as_sentences(path), closing(_read_only(path)) as database:
         version = _version(path, database)
         if not any_version:
             _check_version(path, version)
@@ -109,17 +109,17 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
 
     :raises StoreError: as `reading` does.
     """
-    with _told(path), closing(connect(path)) as database:
+    with _sqlite_errors_as_sentences(path), closing(connect(path)) as database:
         _check_version(path, _version(path, database))
         yield database
 
 
-def upgraded(path: Path) -> tuple[int, int]:
+def upgrade(path: Path) -> tuple[int, int]:
     """Bring the tables of a database up to date; return the versions before and after.
 
     :raises StoreError: when another process has it, or its tables cannot be brought up to date.
     """
-    with locked(path), _told(path):
+    with locked(path), _sqlite_errors_as_sentences(path):
         with closing(_read_only(path)) as database:  # what is not ours is left as it is
             version = _version(path, database, empty=True)
         with closing(connect(path)) as database:
@@ -127,7 +127,7 @@ def upgraded(path: Path) -> tuple[int, int]:
             return version, _version(path, database)
 
 
-def copied(path: Path, target: Path, *, replace: bool = False) -> int:
+def copy(path: Path, target: Path, *, replace: bool = False) -> int:
     """Copy a database, as it is at this moment, into one file; return its size in bytes.
 
     A server may write meanwhile.  The copy is there whole or not at all, for its owner alone.
@@ -138,28 +138,28 @@ def copied(path: Path, target: Path, *, replace: bool = False) -> int:
     _check_target(path, target, replace=replace)
     with reading(path, any_version=True) as database:
         try:
-            return _written(database, target)
-        except OSError as why:
-            raise StoreError(f"{why.strerror}: {why.filename or target}") from None
+            return _write_copy(database, target)
+        except OSError as error:
+            raise StoreError(f"{error.strerror}: {error.filename or target}") from None
 
 
 def _check_target(path: Path, target: Path, *, replace: bool) -> None:
     """See that a copy may have this name, which never is that of the database itself."""
     try:
-        there = target.lstat()
+        existing = target.lstat()
     except FileNotFoundError:
         return
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {target}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {target}") from None
     if path.exists() and target.exists() and path.samefile(target):
         raise StoreError(f"{target} is the database itself")
-    if not stat.S_ISREG(there.st_mode):
+    if not stat.S_ISREG(existing.st_mode):
         raise StoreError(f"{target} is no file that could be replaced")
     if not replace:
         raise StoreError(f"{target} is there already; --force replaces it")
 
 
-def _written(database: sqlite3.Connection, target: Path) -> int:
+def _write_copy(database: sqlite3.Connection, target: Path) -> int:
     """Write a copy under another name, see that it can be read, and give it its own."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
     os.close(handle)
@@ -194,8 +194,8 @@ def _sync_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
-    except OSError as why:
-        if why.errno not in (errno.EINVAL, errno.ENOTSUP):
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
         os.close(handle)
@@ -237,19 +237,19 @@ def _check_there(path: Path) -> None:
         if not path.parent.is_dir():
             raise StoreError(f"there is no folder {path.parent}") from None
         raise StoreError(f"{path.parent} has no {path.name}: is it kept elsewhere?") from None
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {path}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {path}") from None
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _sqlite_errors_as_sentences(path: Path) -> Iterator[None]:
     """Put what SQLite says in a sentence."""
     try:
         yield
-    except schema.WrongError as why:
-        raise StoreError(f"{path}: {str(why).rstrip('.')}") from None
-    except sqlite3.Error as why:
-        name = getattr(why, "sqlite_errorname", "")
+    except schema.SchemaError as error:
+        raise StoreError(f"{path}: {str(error).rstrip('.')}") from None
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise StoreError(f"{path}: {why}; {_WHO}") from None
-        raise StoreError(f"{path}: {why}") from None
+            raise StoreError(f"{path}: {error}; {_PERMISSION_HINT}") from None
+        raise StoreError(f"{path}: {error}") from None

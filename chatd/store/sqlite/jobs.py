@@ -56,18 +56,18 @@ class Limit:
     """Let a room have so many events, or (None) as many as there come."""
 
     room: str
-    most: int | None
+    maximum: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class DropRoom:
     """Let a room be gone."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Retain:
+class DropRoomsBut:
     """Let every room be gone but these."""
 
     rooms: tuple[str, ...]
@@ -80,17 +80,17 @@ class Put:
     kind: str
     key: str
     value: str | None
-    answer: Promise
+    promise: Promise
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Read:
     """Look something up once everything before it is committed."""
 
-    look: Callable[[], None]
+    read: Callable[[], None]
 
 
-Job = Post | Limit | Forget | Retain | Put | Look
+Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
 
 
 class Writer:
@@ -98,13 +98,13 @@ class Writer:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
-        self.pruning = Retention(database)
+        self.retention = Retention(database)
         self._rooms: dict[str, tuple[int, int]] = {}
         self._last: dict[int, int] = {}
         self._spans: dict[int, tuple[float, float]] = {}
         self._events: list[tuple[object, ...]] = []
         self._words: list[tuple[int, str]] = []
-        self._ident = 0
+        self._last_event_id = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def roll_back(self) -> None:
@@ -114,41 +114,41 @@ class Writer:
         self._spans.clear()
         self._events.clear()
         self._words.clear()
-        self._ident = 0
-        self.pruning.roll_back()
+        self._last_event_id = 0
+        self.retention.roll_back()
 
     def post(self, post: Post) -> int | None:
         """Keep an event or a change; return its number, or None when that was done before."""
-        room = self._rooms.get(post.room) or self._find(post.room)
+        room = self._rooms.get(post.room) or self._load_room(post.room)
         event = post.event
         if not isinstance(event, KeptEvent | Change):
             return room[1]
         if post.message_id in self._seen:
             return None
-        ident, number = room
+        room_id, number = room
         if isinstance(event, Change):
             self._insert()
-            self._change(ident, event)
+            self._change(room_id, event)
             return number
         number += 1
-        self._add(ident, number, event, post.account)
-        self._last[ident] = number
-        self._rooms[post.room] = (ident, number)
-        self.pruning.grew(post.room, ident)
+        self._add(room_id, number, event, post.account)
+        self._last[room_id] = number
+        self._rooms[post.room] = (room_id, number)
+        self.retention.added(post.room, room_id)
         return number
 
     def _add(self, room: int, number: int, event: KeptEvent, account: str) -> None:
         """Take an event that is written with the others of the transaction."""
-        if not self._ident:
+        if not self._last_event_id:
             (last,) = self.database.execute("SELECT max(id) FROM event").fetchone()
-            self._ident = last or 0
-        self._ident = ident = self._ident + 1
+            self._last_event_id = last or 0
+        self._last_event_id = row_id = self._last_event_id + 1
         time, nick, text, author = event.time, event.nick, text_of(event), fold(event.nick)
         kind = _KIND_OF[type(event)]
-        self._events.append((ident, room, number, time, kind, nick, author, text, account))
-        self._words.append((ident, indexed(room, author, text)))
-        first, last = self._spans.get(ident // BLOCK, (time, time))
-        self._spans[ident // BLOCK] = (min(first, time), max(last, time))
+        self._events.append((row_id, room, number, time, kind, nick, author, text, account))
+        self._words.append((row_id, indexed(room, author, text)))
+        first, last = self._spans.get(row_id // BLOCK, (time, time))
+        self._spans[row_id // BLOCK] = (min(first, time), max(last, time))
 
     def _insert(self) -> None:
         """Write the events that were taken."""
@@ -173,41 +173,41 @@ class Writer:
             return
         drop(self.database, [row[:4]])
         if isinstance(change, Edited):
-            ident, _, author, _, *others = row
+            row_id, _, author, _, *others = row
             self.database.execute(
                 "INSERT INTO event (id, room, author, text, time, kind, nick, account, number,"
                 " edited) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-                (ident, room, author, change.text, *others, change.number),
+                (row_id, room, author, change.text, *others, change.number),
             )
-            self.database.execute(_INDEX, (ident, indexed(room, author, change.text)))
+            self.database.execute(_INDEX, (row_id, indexed(room, author, change.text)))
         else:
             gone = (room, change.number)
             self.database.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?)", gone)
-            self.pruning.lost(room)
+            self.retention.removed(room)
 
     def finish(self) -> None:
         """Before the transaction is committed: what is written once for all that is in it."""
         self._insert()
-        self._ident = 0  # what is dropped later may be the last
+        self._last_event_id = 0  # what is dropped later may be the last
         if self._last:
-            last = [(number, ident) for ident, number in self._last.items()]
+            last = [(number, row_id) for row_id, number in self._last.items()]
             self.database.executemany("UPDATE room SET last = ? WHERE id = ?", last)
             self._last.clear()
         if self._spans:
-            spans = [(block, *times) for block, times in self._spans.items()]
+            rows = [(block, *times) for block, times in self._spans.items()]
             self.database.executemany(
                 "INSERT INTO span VALUES (?, ?, ?) ON CONFLICT (block) DO UPDATE"
                 " SET first = min(first, excluded.first), last = max(last, excluded.last)",
-                spans,
+                rows,
             )
             self._spans.clear()
-        self.pruning.trim()
+        self.retention.trim()
 
     def limit(self, limit: Limit) -> None:
         """Let a room have another number of events than before."""
         room = limit.room
-        self.pruning.limit(room, limit.most)
-        self.pruning.grew(room, (self._rooms.get(room) or self._find(room))[0], 0)
+        self.retention.limit(room, limit.maximum)
+        self.retention.added(room, (self._rooms.get(room) or self._load_room(room))[0], 0)
 
     def remember(self, posts: list[Post]) -> None:
         """These are kept for good: the same ids are not kept again."""
@@ -216,26 +216,26 @@ class Writer:
         while len(self._seen) > MESSAGE_IDS:
             self._seen.popitem(last=False)
 
-    def _find(self, room: str) -> tuple[int, int]:
+    def _load_room(self, room: str) -> tuple[int, int]:
         """The number of a room in the tables, and of its last event; a new room is made."""
         row = self.database.execute("SELECT id, last FROM room WHERE name = ?", (room,)).fetchone()
         if row is None:
-            made = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
-            row = (made.lastrowid, 0)
-        found = self._rooms[room] = (int(row[0]), int(row[1]))
-        return found
+            cursor = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
+            row = (cursor.lastrowid, 0)
+        loaded = self._rooms[room] = (int(row[0]), int(row[1]))
+        return loaded
 
-    def forget(self, room: str) -> None:
+    def drop_room(self, room: str) -> None:
         """A room is gone; its events go later, some at a time."""
         self._rooms.pop(room, None)
-        self.pruning.limit(room, None)
+        self.retention.limit(room, None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
-    def retain(self, rooms: tuple[str, ...]) -> None:
+    def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:
         """All rooms are gone but these; their events go later, some at a time."""
         self.finish()  # what is read anew has to be written
         self._rooms.clear()
-        self.pruning.retain(rooms)
+        self.retention.drop_rooms_but(rooms)
         others = "name NOT IN (SELECT value FROM json_each(?))"
         self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
 

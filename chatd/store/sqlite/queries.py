@@ -51,15 +51,15 @@ def last_by(
     database: sqlite3.Connection, room: str, author: str, account: str | None
 ) -> Row | None:
     """The last message in a room by a folded nick, or by an account under this nick."""
-    known = database.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
-    if known is None:
+    room_ids = database.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
+    if room_ids is None:
         return None
     query = (
         f"SELECT {EVENT} FROM search CROSS JOIN event ON event.id = search.rowid"
         " WHERE search MATCH ? AND event.kind IN ('said', 'acted')"
         " AND event.account = coalesce(?, event.account) ORDER BY search.rowid DESC LIMIT 1"
     )
-    match = f"{is_in(known)} AND {is_by(author)}"
+    match = f"{is_in(room_ids)} AND {is_by(author)}"
     row = database.execute(query, (match, account)).fetchone()
     return event_from(row) if row is not None else None
 
@@ -75,22 +75,22 @@ def search(
             json.dumps(list(rooms)),
         )
     ]
-    words = _match(database, rooms, search)
-    if words is None:
+    fts_query = _fts_query(database, rooms, search)
+    if fts_query is None:
         return []
-    place = "search.rowid" if words else "event.id"
-    if words:
-        tests.append(("search MATCH ?", words))
+    id_column = "search.rowid" if fts_query else "event.id"
+    if fts_query:
+        tests.append(("search MATCH ?", fts_query))
     if search.since is not None:
         tests.append(("event.time >= ?", search.since))
-        tests.append((f"{place} >= ?", _first(database, search.since)))
+        tests.append((f"{id_column} >= ?", _first_id(database, search.since)))
     if search.until is not None:
         tests.append(("event.time < ?", search.until))
-        tests.append((f"{place} < ?", _end(database, search.until)))
-    where = "search CROSS JOIN event ON event.id = search.rowid" if words else "event"
+        tests.append((f"{id_column} < ?", _end_id(database, search.until)))
+    tables = "search CROSS JOIN event ON event.id = search.rowid" if fts_query else "event"
     query = (
-        f"SELECT room.name, {EVENT} FROM {where} CROSS JOIN room ON room.id = event.room"
-        f" WHERE {' AND '.join(test for test, _ in tests)} ORDER BY {place} DESC LIMIT ? OFFSET ?"
+        f"SELECT room.name, {EVENT} FROM {tables} CROSS JOIN room ON room.id = event.room"
+        f" WHERE {' AND '.join(test for test, _ in tests)} ORDER BY {id_column} DESC LIMIT ? OFFSET ?"
     )
     values = [value for _, value in tests]
     return [
@@ -98,37 +98,39 @@ def search(
     ]
 
 
-def _match(database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery) -> str | None:
+def _fts_query(
+    database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery
+) -> str | None:
     """What the index is asked: nothing when only times are looked for, None for no room at all."""
-    asked = [has_phrase(phrase) for phrase in search.phrases]
+    terms = [has_phrase(phrase) for phrase in search.phrases]
     if search.author is not None:
-        asked.append(is_by(search.author))
+        terms.append(is_by(search.author))
     if len(rooms) <= NAMED:
         query = "SELECT id FROM room WHERE name IN (SELECT value FROM json_each(?))"
-        known = [ident for (ident,) in database.execute(query, (json.dumps(list(rooms)),))]
-        return " AND ".join([is_in(known), *asked]) if known else None
-    others = _largest_but(database, rooms) if asked else []
-    found = " AND ".join(asked)
+        room_ids = [room_id for (room_id,) in database.execute(query, (json.dumps(list(rooms)),))]
+        return " AND ".join([is_in(room_ids), *terms]) if room_ids else None
+    others = _largest_other_rooms(database, rooms) if terms else []
+    found = " AND ".join(terms)
     return f"({found}) NOT {is_in(others)}" if others else found
 
 
-def _largest_but(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
+def _largest_other_rooms(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
     """The other rooms in which most was said: what is found there would be passed over."""
     query = (
         "SELECT id FROM room WHERE name IS NULL OR name NOT IN (SELECT value FROM json_each(?))"
         " ORDER BY last DESC LIMIT ?"
     )
-    return [ident for (ident,) in database.execute(query, (json.dumps(list(rooms)), NAMED))]
+    return [room_id for (room_id,) in database.execute(query, (json.dumps(list(rooms)), NAMED))]
 
 
-def _first(database: sqlite3.Connection, since: float) -> int:
+def _first_id(database: sqlite3.Connection, since: float) -> int:
     """An id below which no event is as late as that, whatever the clock did meanwhile."""
     query = "SELECT min(block) FROM span WHERE last >= ?"
     (block,) = database.execute(query, (since,)).fetchone()
     return 2**62 if block is None else int(block) * BLOCK
 
 
-def _end(database: sqlite3.Connection, until: float) -> int:
+def _end_id(database: sqlite3.Connection, until: float) -> int:
     """An id from which on no event is as early as that."""
     query = "SELECT max(block) FROM span WHERE first < ?"
     (block,) = database.execute(query, (until,)).fetchone()

@@ -21,9 +21,11 @@ _UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)"
 
 def drop(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
     """Drop events, and what the search index has of them."""
-    found = [(ident, indexed(room, author, text)) for ident, room, author, text in rows]
-    database.executemany(_UNINDEX, found)
-    database.executemany("DELETE FROM event WHERE id = ?", [(ident,) for ident, _ in found])
+    indexed_rows = [(room_id, indexed(room, author, text)) for room_id, room, author, text in rows]
+    database.executemany(_UNINDEX, indexed_rows)
+    database.executemany(
+        "DELETE FROM event WHERE id = ?", [(room_id,) for room_id, _ in indexed_rows]
+    )
 
 
 class Retention:
@@ -31,56 +33,56 @@ class Retention:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._most: dict[str, int] = {}
+        self._limits: dict[str, int] = {}
         self._counts: dict[int, int] = {}
-        self._grown: dict[str, int] = {}
+        self._changed: dict[str, int] = {}
 
     def roll_back(self) -> None:
         """The transaction came to nothing: what was counted in it is not so."""
         self._counts.clear()
-        self._grown.clear()
+        self._changed.clear()
 
-    def limit(self, room: str, most: int | None) -> None:
+    def limit(self, room: str, maximum: int | None) -> None:
         """Let a room have so many events, or (None) as many as there come."""
-        self._most.pop(room, None)
-        if most is not None:
-            self._most[room] = most
+        self._limits.pop(room, None)
+        if maximum is not None:
+            self._limits[room] = maximum
 
-    def retain(self, rooms: Collection[str]) -> None:
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """All rooms are gone but these."""
-        self._most = {room: self._most[room] for room in rooms if room in self._most}
+        self._limits = {room: self._limits[room] for room in rooms if room in self._limits}
 
-    def grew(self, room: str, ident: int, by: int = 1) -> None:
+    def added(self, room: str, room_id: int, count: int = 1) -> None:
         """A room has got events, or another bound; ``ident`` is its number in the tables."""
-        if room in self._most:
-            if ident in self._counts:
-                self._counts[ident] += by
-            self._grown[room] = ident
+        if room in self._limits:
+            if room_id in self._counts:
+                self._counts[room_id] += count
+            self._changed[room] = room_id
         else:
-            self._counts.pop(ident, None)  # nobody counts on: another bound counts anew
+            self._counts.pop(room_id, None)  # nobody counts on: another bound counts anew
 
-    def lost(self, ident: int, count: int = 1) -> None:
+    def removed(self, room_id: int, count: int = 1) -> None:
         """A room has that many events less."""
-        if ident in self._counts:
-            self._counts[ident] -= count
+        if room_id in self._counts:
+            self._counts[room_id] -= count
 
     def trim(self) -> bool:
         """Drop the oldest events of rooms that have too many; say if there are more."""
-        for room, ident in list(self._grown.items()):
-            over = self._count(ident) - self._most[room] if room in self._most else 0
-            if over > 0:
+        for room, room_id in list(self._changed.items()):
+            excess = self._count(room_id) - self._limits[room] if room in self._limits else 0
+            if excess > 0:
                 query = f"{_ROW} WHERE room = ? ORDER BY number LIMIT ?"
-                self._drop(self._database.execute(query, (ident, min(over, PRUNED))).fetchall())
-            if over > PRUNED:
+                self._drop(self._database.execute(query, (room_id, min(excess, PRUNED))).fetchall())
+            if excess > PRUNED:
                 return True
-            del self._grown[room]
+            del self._changed[room]
         return False
 
-    def _count(self, ident: int) -> int:
-        if ident not in self._counts:
+    def _count(self, room_id: int) -> int:
+        if room_id not in self._counts:
             query = "SELECT count(*) FROM event WHERE room = ?"
-            self._counts[ident] = int(self._database.execute(query, (ident,)).fetchone()[0])
-        return self._counts[ident]
+            self._counts[room_id] = int(self._database.execute(query, (room_id,)).fetchone()[0])
+        return self._counts[room_id]
 
     def prune(self, before: float | None) -> bool:
         """Drop some events of rooms that are gone or too full, or from before a time.
@@ -112,7 +114,7 @@ class Retention:
         """Drop events that are the first of their rooms; what was deleted before them is no gap."""
         drop(self._database, rows)
         for room in {room for _, room, _, _ in rows}:
-            self.lost(room, sum(row[1] == room for row in rows))
+            self.removed(room, sum(row[1] == room for row in rows))
             self._database.execute(
                 "DELETE FROM deleted WHERE room = ? AND number <"
                 " (SELECT min(number) FROM event WHERE room = ?)",

@@ -49,10 +49,10 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 
 VERSION = len(UPGRADES)
 #: Events that take so long, half a second, that whoever waits for them is told.
-MANY = 20_000
+ANNOUNCED_EVENTS = 20_000
 
 
-class WrongError(Exception):
+class SchemaError(Exception):
     """The database is a newer chatd's, or none of chatd's; the argument is a sentence."""
 
 
@@ -63,18 +63,18 @@ def check(database: sqlite3.Connection) -> int:
     """
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
-        raise WrongError(
+        raise SchemaError(
             f"it was written by a newer chatd (version {version}, this one knows {VERSION})."
         )
     if not version and database.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        raise WrongError("it is a database of something else.")
+        raise SchemaError("it is a database of something else.")
     return int(version)
 
 
 def upgrade(
     database: sqlite3.Connection,
     version: int = VERSION,
-    tell: Callable[[str], object] | None = None,
+    notify: Callable[[str], object] | None = None,
 ) -> None:
     """Make the tables of a database those of a version, this one's unless another is given.
 
@@ -84,10 +84,10 @@ def upgrade(
     """
     before = check(database)
     database.create_function("indexed", 3, indexed, deterministic=True)
-    if tell is not None and 0 < before < version:
+    if notify is not None and 0 < before < version:
         (events,) = database.execute("SELECT count(*) FROM event").fetchone()
-        if events >= MANY:
-            tell(f"The search index of {events} messages is made anew; that takes a while, once.")
+        if events >= ANNOUNCED_EVENTS:
+            notify(f"The search index of {events} messages is made anew; that takes a while, once.")
     for number, steps in enumerate(UPGRADES[before:version], before + 1):
         database.execute("BEGIN IMMEDIATE")
         try:

@@ -26,10 +26,10 @@ def indexed(room: int, author: str, text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _marks(room: int, author: str) -> str:
-    return f"{_place(room)} {_who(author)}"
+    return f"{_room_mark(room)} {_author_mark(author)}"
 
 
-def _place(room: int) -> str:
+def _room_mark(room: int) -> str:
     return f"{_ROOM}{room}"
 
 
@@ -38,7 +38,7 @@ def room_of_mark(term: str) -> int | None:
     return int(term[1:]) if term.startswith(_ROOM) else None
 
 
-def _who(author: str) -> str:
+def _author_mark(author: str) -> str:
     """A mark without any of the characters at which the index would part it."""
     return f"{_AUTHOR}{author.encode('utf-8', 'replace').hex()}"
 
@@ -50,7 +50,7 @@ def has_phrase(phrase: str) -> str:
 
 def is_by(author: str) -> str:
     """Ask for a folded nick."""
-    return f'"{_who(author)}"'
+    return f'"{_author_mark(author)}"'
 
 
 def is_in(rooms: Iterable[int]) -> str:
@@ -59,4 +59,4 @@ def is_in(rooms: Iterable[int]) -> str:
 
 
 def _quoted(room: int) -> str:
-    return f'"{_place(room)}"'
+    return f'"{_room_mark(room)}"'

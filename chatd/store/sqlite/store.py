@@ -23,17 +23,17 @@ from chatd.chat.store import NotStoredError, StoreObserver
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
 from chatd.store.sqlite import queries, schema
-from chatd.store.sqlite.jobs import Forget, Job, Limit, Look, Post, Put, Retain, Writer
+from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
 from chatd.store.threads.main_thread import MainThread
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 #: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
-WAITING = 50_000
+MAX_PENDING = 50_000
 #: Seconds after which old events are looked for again.
-TIDY_SECONDS = 5.0
+PRUNE_SECONDS = 5.0
 
 
 class StoreError(Exception):
@@ -60,36 +60,36 @@ class SqliteStore:
     def __init__(
         self,
         path: Path,
-        turn: MainThread,
+        main_thread: MainThread,
         now: Callable[[], float],
         *,
         days: float | None = None,
         power: bool = False,
     ) -> None:
         self._path = path
-        self._turn = turn
+        self._main_thread = main_thread
         self._now = now
         self._days = days
         self._power = power
-        self._keeper: StoreObserver | None = None
+        self._observer: StoreObserver | None = None
         self._claims = Claims()
         self._lock = -1
-        self._tidy_at = 0.0
-        self._writer: Worker[Job] = Worker(
-            "chatd writes", self._write, idle=self._tidy, idle_seconds=TIDY_SECONDS
+        self._prune_at = 0.0
+        self._write_thread: Worker[Job] = Worker(
+            "chatd writes", self._write, idle=self._prune, idle_seconds=PRUNE_SECONDS
         )
-        self._reader: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
+        self._read_thread: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
 
-    def prepare(self, tell: Callable[[str], object] | None = None) -> None:
+    def prepare(self, notify: Callable[[str], object] | None = None) -> None:
         """Take the file for this process, and bring its tables up to date.
 
         ``tell`` is told beforehand, in a sentence, when that will take a while.
 
         :raises StoreError: when that cannot be.
         """
-        self._lock = _locked(self._path)
+        self._lock = _take_lock(self._path)
         try:
-            _upgrade(self._path, tell)
+            _upgrade_tables(self._path, notify)
         except StoreError:
             os.close(self._lock)
             raise
@@ -97,127 +97,131 @@ class SqliteStore:
     def begin(self) -> None:
         """Start to read and to write."""
         self._database = connect(self._path, power=self._power)
-        self._reading = connect(self._path)
-        self._tables = Writer(self._database)
-        self._writer.start()
-        self._reader.start()
+        self._read_database = connect(self._path)
+        self._writer = Writer(self._database)
+        self._write_thread.start()
+        self._read_thread.start()
 
-    def open(self, keeper: StoreObserver) -> None:
+    def open(self, observer: StoreObserver) -> None:
         """Begin, and tell this keeper from now on."""
-        self._keeper = keeper
+        self._observer = observer
 
     # Writing --------------------------------------------------------------------------------------
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
         """Put an event into the room's order; the keeper hears of it once it is committed."""
-        keeper = self._keeper
-        if keeper is None:
+        observer = self._observer
+        if observer is None:
             raise RuntimeError("the store is not open")
-        if len(self._writer) >= WAITING and isinstance(event, KeptEvent | Change):
-            why = "the server cannot keep up; try again later."
-            self._turn.soon(partial(keeper.failed, room, message_id, why))
+        if len(self._write_thread) >= MAX_PENDING and isinstance(event, KeptEvent | Change):
+            reason = "the server cannot keep up; try again later."
+            self._main_thread.call_soon(partial(observer.failed, room, message_id, reason))
         else:
-            self._writer.do(Post(room, message_id, event, author))
+            self._write_thread.do(Post(room, message_id, event, author))
 
-    def limit(self, room: str, most: int | None) -> None:
+    def limit(self, room: str, maximum: int | None) -> None:
         """Keep only the last so many events of a room, or (None) as many as of the others."""
-        self._writer.do(Limit(room, most))
+        self._write_thread.do(Limit(room, maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Forget every room but these."""
-        self._writer.do(Retain(tuple(rooms)))
+        self._write_thread.do(DropRoomsBut(tuple(rooms)))
 
     def drop_room(self, room: str) -> None:
         """The room is gone for good: drop its events."""
-        self._writer.do(Forget(room))
+        self._write_thread.do(DropRoom(room))
 
     def _write(self, jobs: list[Job]) -> None:
         """Keep what has gathered, in one transaction (in the writer's thread)."""
-        told: list[Callable[[], None]] = []
+        notifications: list[Callable[[], None]] = []
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            told = self._do(jobs)
-            self._tables.finish()
+            notifications = self._run_jobs(jobs)
+            self._writer.finish()
             self._database.execute("COMMIT")
         except Exception as error:
             self._roll_back()
-            told = self._not_kept(jobs, error)
+            notifications = self._report_failure(jobs, error)
         else:
-            self._tables.remember([job for job in jobs if isinstance(job, Post)])
-        self._turn.soon(partial(do_each, told))
+            self._writer.remember([job for job in jobs if isinstance(job, Post)])
+        self._main_thread.call_soon(partial(do_each, notifications))
         for job in jobs:
-            if isinstance(job, Look):
-                self._reader.do(job.look)
-        if monotonic() >= self._tidy_at:
-            self._tidy()
+            if isinstance(job, Read):
+                self._read_thread.do(job.read)
+        if monotonic() >= self._prune_at:
+            self._prune()
 
-    def _do(self, jobs: list[Job]) -> list[Callable[[], None]]:
+    def _run_jobs(self, jobs: list[Job]) -> list[Callable[[], None]]:
         """Do jobs; return what their outcomes are to tell."""
-        told: list[Callable[[], None]] = []
-        keeper = self._keeper
+        notifications: list[Callable[[], None]] = []
+        observer = self._observer
         seen: set[str] = set()
         for job in jobs:
             match job:
-                case Forget(room=room):
-                    self._tables.forget(room)
+                case DropRoom(room=room):
+                    self._writer.drop_room(room)
                 case Limit():
-                    self._tables.limit(job)
-                case Look():
+                    self._writer.limit(job)
+                case Read():
                     pass  # when this is committed
-                case Retain(rooms=rooms):
-                    self._tables.retain(rooms)
-                case Put(answer=answer):
-                    self._tables.put(job)
-                    told.append(partial(answer.give, None))
+                case DropRoomsBut(rooms=rooms):
+                    self._writer.drop_rooms_but(rooms)
+                case Put(promise=promise):
+                    self._writer.put(job)
+                    notifications.append(partial(promise.resolve, None))
                 case Post(room=room, message_id=message_id, event=event):
                     if message_id in seen:
                         continue
                     seen.add(message_id)
-                    number = self._tables.post(job)
-                    if number is not None and keeper is not None:
-                        told.append(partial(keeper.stored, room, message_id, number, event))
-        return told
+                    number = self._writer.post(job)
+                    if number is not None and observer is not None:
+                        notifications.append(
+                            partial(observer.stored, room, message_id, number, event)
+                        )
+        return notifications
 
     def _roll_back(self) -> None:
-        self._tables.roll_back()
+        self._writer.roll_back()
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
-    def _not_kept(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
+    def _report_failure(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
         """What is told when a transaction failed, of which nothing is kept, and a bug raised."""
-        keeper = self._keeper
+        observer = self._observer
         for job in jobs:
             if isinstance(job, Limit):  # no matter of the disk: it holds from the next event on
-                self._tables.pruning.limit(job.room, job.most)
+                self._writer.retention.limit(job.room, job.maximum)
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-        why = "the server's disk is full." if full else "the server cannot write it down."
-        told: list[Callable[[], None]] = [
-            partial(keeper.failed, job.room, job.message_id, why)
+        reason = "the server's disk is full." if full else "the server cannot write it down."
+        notifications: list[Callable[[], None]] = [
+            partial(observer.failed, job.room, job.message_id, reason)
             for job in jobs
-            if keeper is not None and isinstance(job, Post)
+            if observer is not None and isinstance(job, Post)
         ]
-        told += [
-            partial(job.answer.fail, NotStoredError(why)) for job in jobs if isinstance(job, Put)
+        notifications += [
+            partial(job.promise.fail, NotStoredError(reason))
+            for job in jobs
+            if isinstance(job, Put)
         ]
         if not isinstance(error, sqlite3.OperationalError):  # that would be the machine's trouble
-            self._turn.soon(partial(raises, error))
-        return told
+            self._main_thread.call_soon(partial(raises, error))
+        return notifications
 
-    def _tidy(self) -> None:
+    def _prune(self) -> None:
         """Drop what is too old, some at a time and more while nothing waits (in the writer)."""
         before = None if self._days is None else self._now() - self._days * 86400
         more = True
         while more:
             try:
                 self._database.execute("BEGIN IMMEDIATE")
-                more = self._tables.pruning.prune(before)
+                more = self._writer.retention.prune(before)
                 self._database.execute("COMMIT")
             except sqlite3.Error:
                 self._roll_back()
                 more = False
-            if len(self._writer):
+            if len(self._write_thread):
                 break
-        self._tidy_at = monotonic() + (0.0 if more else TIDY_SECONDS)
+        self._prune_at = monotonic() + (0.0 if more else PRUNE_SECONDS)
 
     def subscribe(self, room: str) -> None:
         """Nobody else posts."""
@@ -255,24 +259,24 @@ class SqliteStore:
             lambda database: queries.search(database, rooms, search, skip, count)
         )
 
-    async def _read(self, find: Callable[[sqlite3.Connection], Found]) -> Found:
+    async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
         """Look something up, in the reader's thread, once what was posted before is kept."""
-        answer = self._turn.answer()
+        promise = self._main_thread.promise()
 
-        def look() -> None:
+        def read() -> None:
             try:
-                self._reading.execute("BEGIN")  # all of it is read in one moment
+                self._read_database.execute("BEGIN")  # all of it is read in one moment
                 try:
-                    found = find(self._reading)
+                    result = query(self._read_database)
                 finally:
-                    self._reading.execute("ROLLBACK")
+                    self._read_database.execute("ROLLBACK")
             except Exception as error:  # whoever waits is to hear of it, and the next to be served
-                self._turn.soon(partial(answer.fail, error))
+                self._main_thread.call_soon(partial(promise.fail, error))
             else:
-                self._turn.soon(partial(answer.give, found))
+                self._main_thread.call_soon(partial(promise.resolve, result))
 
-        self._writer.do(Look(look))
-        return cast(Found, await answer)
+        self._write_thread.do(Read(read))
+        return cast(Result, await promise)
 
     # Records --------------------------------------------------------------------------------------
 
@@ -281,9 +285,9 @@ class SqliteStore:
 
         :raises NotKeptError: to who waits, when it is not kept.
         """
-        answer = self._turn.answer()
-        self._writer.do(Put(kind, key, value, answer))
-        return answer
+        promise = self._main_thread.promise()
+        self._write_thread.do(Put(kind, key, value, promise))
+        return promise
 
     async def records(self, kind: str) -> Mapping[str, str]:
         """Every record of a kind, by its key."""
@@ -302,17 +306,17 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Keep what was posted, then end; it waits for the disk."""
-        for worker in (self._writer, self._reader):
+        for worker in (self._write_thread, self._read_thread):
             worker.end()
             worker.join()
-        self._reading.close()
+        self._read_database.close()
         self._database.execute("PRAGMA busy_timeout = 0")  # who reads now need not be waited for
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
 
 
-def _locked(path: Path) -> int:
+def _take_lock(path: Path) -> int:
     """Take the file for this process alone; return a descriptor that holds it.
 
     :raises StoreError: when another process has it, or the folder cannot be written to.
@@ -320,8 +324,8 @@ def _locked(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {error.filename}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -335,7 +339,7 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _upgrade(path: Path, tell: Callable[[str], object] | None) -> None:
+def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
     """Bring the tables of a database up to date.
 
     :raises StoreError: when it is none, damaged, or of a newer version.
@@ -344,11 +348,11 @@ def _upgrade(path: Path, tell: Callable[[str], object] | None) -> None:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         if _header(path)[18:19] == b"\x01":  # not in WAL mode, which connecting would change
             read_only = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-            with closing(read_only) as looked_at:
-                schema.check(looked_at)
+            with closing(read_only) as database:
+                schema.check(database)
         with closing(connect(path)) as database:
-            schema.upgrade(database, tell=tell)
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {why.filename}") from None
-    except (sqlite3.Error, schema.WrongError) as why:
-        raise StoreError(f"{path}: {why}") from None
+            schema.upgrade(database, notify=notify)
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {error.filename}") from None
+    except (sqlite3.Error, schema.SchemaError) as error:
+        raise StoreError(f"{path}: {error}") from None

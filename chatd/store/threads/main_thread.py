@@ -13,7 +13,7 @@ from typing import Any, Protocol
 class Promise(Awaitable[Any], Protocol):
     """What is waited for in the chat's thread; it is given, or fails, there as well, once."""
 
-    def give(self, value: object) -> None:
+    def resolve(self, value: object) -> None:
         """Here it is."""
 
     def fail(self, error: Exception) -> None:
@@ -23,11 +23,11 @@ class Promise(Awaitable[Any], Protocol):
 class MainThread(Protocol):
     """The thread of the chat."""
 
-    def soon(self, step: Callable[[], None]) -> None:
+    def call_soon(self, step: Callable[[], None]) -> None:
         """Run something in the chat's thread; from any thread, in the order of the calls."""
 
-    def answer(self) -> Promise:
+    def promise(self) -> Promise:
         """Something new to wait for."""
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Let something go on in the chat's thread that may wait for answers; from that thread."""

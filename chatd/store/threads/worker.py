@@ -25,12 +25,12 @@ class Worker(Generic[Job]):
         name: str,
         work: Callable[[list[Job]], None],
         *,
-        most: int = 1000,
+        batch_size: int = 1000,
         idle: Callable[[], None] | None = None,
         idle_seconds: float = 1.0,
     ) -> None:
         self._work = work
-        self._most = most
+        self._batch_size = batch_size
         self._idle = idle
         self._idle_seconds = idle_seconds
         self._jobs: deque[Job] = deque()
@@ -68,7 +68,7 @@ class Worker(Generic[Job]):
             with self._more:
                 if not (self._jobs or self._ending):
                     self._more.wait(self._idle_seconds if self._idle else None)
-                jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most))]
+                jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._batch_size))]
                 if not jobs and self._ending:
                     return
             if jobs:

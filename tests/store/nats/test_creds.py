@@ -22,7 +22,7 @@ from chatd.store.nats.store import NatsStore
 from tests.docs.test_cluster import certify
 from tests.support.cluster.nats import NatsServer
 from tests.support.cluster.stores import Node, said
-from tests.support.main_thread import TestTurn, waited
+from tests.support.main_thread import TestMainThread, waited
 
 OPERATOR, ACCOUNT, USER, SEED = 14 << 3, 0, 20 << 3, 18 << 3
 
@@ -140,7 +140,9 @@ def reached(server: NatsServer, path: Path) -> servers.Servers:
 
 def talks(node: Node, message_id: str) -> None:
     node.store.post("lobby", message_id, said("hello"))
-    node.until(lambda: node.heard[-1:] != [] and node.heard[-1][1] == message_id)
+    node.run_until(
+        lambda: node.stored_events[-1:] != [] and node.stored_events[-1][1] == message_id
+    )
 
 
 def test_credentials_open_an_account_and_newer_ones_do_later(
@@ -149,7 +151,7 @@ def test_credentials_open_an_account_and_newer_ones_do_later(
     server, path = Operated(tmp_path), tmp_path / "chat1.creds"
     server.writes_creds(path)
     runs(server)
-    node = Node(reached(server, path), TestTurn())
+    node = Node(reached(server, path), TestMainThread())
     talks(node, "1")
     old = path.read_text()
     server.writes_creds(path)
@@ -174,14 +176,14 @@ def test_credentials_that_somebody_else_made_are_turned_away(
     server.writes_creds(path, by=Key(ACCOUNT))
     runs(server)
     with pytest.raises(UnfitError, match="Authorization Violation"):
-        NatsStore(reached(server, path), TestTurn()).begin()
+        NatsStore(reached(server, path), TestMainThread()).begin()
 
 
 def test_a_key_alone_is_a_user(tmp_path: Path, runs: Callable[[NatsServer], NatsServer]) -> None:
     server, path = Keyed(tmp_path), tmp_path / "seed"
     path.write_text(f"{server.key.seed}\n")
     runs(server)
-    node = Node(reached(server, path), TestTurn())
+    node = Node(reached(server, path), TestMainThread())
     talks(node, "1")
     waited(node.store.close())
 

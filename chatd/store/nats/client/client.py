@@ -16,8 +16,8 @@ from nats import errors
 from nats.aio.client import Client
 
 #: What nats-py raises when a server is away or says nothing.
-AWAY = (errors.Error, OSError, asyncio.TimeoutError)
-_NOTHING: Mapping[str, str] = {}
+CONNECTION_ERRORS = (errors.Error, OSError, asyncio.TimeoutError)
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Message:
         return self.headers.get("Status", "")
 
 
-Hear = Callable[[Message], None]
+MessageHandler = Callable[[Message], None]
 
 
 class DirectClient(Client):
@@ -48,21 +48,23 @@ class DirectClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self._hears: dict[int, Hear] = {}
+        self._handlers: dict[int, MessageHandler] = {}
         self._never: asyncio.Future[None] | None = None
 
-    async def hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
+    async def subscribe_direct(
+        self, subject: str, handler: MessageHandler
+    ) -> Callable[[], Awaitable[None]]:
         """Hear what is told under a subject from now on; return what ends that."""
         if self._never is None:
             self._never = asyncio.get_running_loop().create_future()
         subscription = await self.subscribe(subject, future=self._never)  # so there is no task
         del subscription._pending_queue  # 3 KB in which nothing ever is
         number = subscription._id
-        self._hears[number] = hear
+        self._handlers[number] = handler
 
         async def end() -> None:
-            self._hears.pop(number, None)
-            with suppress(*AWAY):
+            self._handlers.pop(number, None)
+            with suppress(*CONNECTION_ERRORS):
                 await subscription.unsubscribe()
 
         return end
@@ -82,12 +84,12 @@ class DirectClient(Client):
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
         """Called by nats-py for each message; what it raises would end all reading."""
-        hear = self._hears.get(sid)
-        if hear is None:
+        handler = self._handlers.get(sid)
+        if handler is None:
             return
         try:
-            head = read_headers(headers) if headers else _NOTHING
-            hear(Message(subject.decode(), data, head, reply.decode()))
+            head = read_headers(headers) if headers else _NO_HEADERS
+            handler(Message(subject.decode(), data, head, reply.decode()))
         except Exception as bug:
             await self._error_cb(bug)
 
@@ -97,13 +99,13 @@ def read_headers(raw: bytes) -> dict[str, str]:
 
     :returns: the values by their names, with the status as nats-py has it.
     """
-    first, *lines = raw.decode("utf-8", "replace").split("\r\n")
+    status_line, *lines = raw.decode("utf-8", "replace").split("\r\n")
     headers = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             headers[name] = value.strip()
-    _, _, status = first.partition(" ")
+    _, _, status = status_line.partition(" ")
     if status:
         headers["Status"], _, headers["Description"] = status.partition(" ")
     return headers

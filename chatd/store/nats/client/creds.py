@@ -21,7 +21,7 @@ _BLOCK = r"-+BEGIN {}-+\s+(\S+)\s+-+END {}-+"
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
+class _UserKey:
     """A user's key, and the token that says who they are; without one the key itself does."""
 
     key: Ed25519PrivateKey
@@ -38,28 +38,28 @@ class Creds:
         :raises OSError: when it cannot be read.
         """
         self._path = Path(path)
-        self._proof = _read(self._path)
+        self._user_key = _read(self._path)
 
     @property
     def has_token(self) -> bool:
         """Whether a token says who the user is."""
-        return bool(self._proof.token)
+        return bool(self._user_key.token)
 
     @property
     def user(self) -> str:
         """The public key of the user."""
-        raw = bytes([_USER]) + self._proof.key.public_key().public_bytes_raw()
+        raw = bytes([_USER]) + self._user_key.key.public_key().public_bytes_raw()
         return base64.b32encode(raw + _crc(raw)).decode().rstrip("=")
 
     def sign(self, nonce: str) -> bytes:
         """Sign what a server has sent; the last credentials do while there are no others."""
         with suppress(OSError, ValueError):
-            self._proof = _read(self._path)
-        return base64.b64encode(self._proof.key.sign(nonce.encode()))
+            self._user_key = _read(self._path)
+        return base64.b64encode(self._user_key.key.sign(nonce.encode()))
 
     def token(self) -> bytes:
         """The token that belongs to what was signed last."""
-        return self._proof.token.encode()
+        return self._user_key.token.encode()
 
 
 def read_creds(path: str | None) -> Creds | None:
@@ -71,19 +71,19 @@ def read_creds(path: str | None) -> Creds | None:
     return Creds(path) if path is not None else None
 
 
-def _read(path: Path) -> _Proof:
+def _read(path: Path) -> _UserKey:
     text = path.read_text(encoding="ascii", errors="replace")
     seed, token = _block("USER NKEY SEED", text), _block("NATS USER JWT", text)
     if not seed and not token:
         seed = text.strip()
     elif not seed or not token:
         raise ValueError(f"{path} has a token or a seed, but not both")
-    raw = _decoded(seed)
+    raw = _decode(seed)
     if raw is None or len(raw) != 34 or raw[0] & 0xF8 != _SEED:
         raise ValueError(f"{path} has no seed of NATS, or a damaged one")
     if (raw[0] & 7) << 5 | raw[1] >> 3 != _USER:
         raise ValueError(f"{path} has a seed that is not a user's")
-    return _Proof(Ed25519PrivateKey.from_private_bytes(raw[2:]), token)
+    return _UserKey(Ed25519PrivateKey.from_private_bytes(raw[2:]), token)
 
 
 def _block(name: str, text: str) -> str:
@@ -91,7 +91,7 @@ def _block(name: str, text: str) -> str:
     return found[1] if found is not None else ""
 
 
-def _decoded(key: str) -> bytes | None:
+def _decode(key: str) -> bytes | None:
     """What a key says before its sum, if that is right."""
     try:
         raw = base64.b32decode(key + "=" * (-len(key) % 8))

@@ -69,13 +69,13 @@ def tls(ca: str | None, cert: str | None) -> ssl.SSLContext | None:
     """
     if ca is None and cert is None:
         return None
-    return _Renewed(ca, cert)
+    return _ReloadingContext(ca, cert)
 
 
-class _Renewed(ssl.SSLContext):
+class _ReloadingContext(ssl.SSLContext):
     """Certificates that are read again for a connection when their files are newer ones."""
 
-    def __new__(cls, ca: str | None, cert: str | None) -> _Renewed:
+    def __new__(cls, ca: str | None, cert: str | None) -> _ReloadingContext:
         """Make one that asks the other side for its certificate and for its name."""
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
@@ -92,15 +92,15 @@ class _Renewed(ssl.SSLContext):
             self.load_verify_locations(self._ca)
         if self._cert is not None:
             self.load_cert_chain(self._cert)
-        self._versions = self._found()
+        self._versions = self._file_versions()
 
-    def _found(self) -> list[tuple[int, int]]:
+    def _file_versions(self) -> list[tuple[int, int]]:
         files = [Path(path).stat() for path in self._files]
         return [(each.st_mtime_ns, each.st_ino) for each in files]
 
     def wrap_bio(self, *ends: Any, **options: Any) -> ssl.SSLObject:
         """Begin a connection; half a file, or none, is read again for the next one."""
         with suppress(OSError):
-            if self._found() != self._versions:
+            if self._file_versions() != self._versions:
                 self._load()
         return super().wrap_bio(*ends, **options)

@@ -13,7 +13,7 @@ from chatd.chat.events import RoomEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Envelope:
     """An event with what is kept beside it.
 
     ``account`` is that of who did it; ``after`` the number of what was kept before, as far as the
@@ -26,22 +26,22 @@ class Written:
     message_id: str = ""
 
 
-def write(written: Written) -> bytes:
+def write(envelope: Envelope) -> bytes:
     """Make a message of an event."""
-    made = {**to_row(written.event), "by": written.account}
-    if written.after:
-        made["after"] = written.after
-    if written.message_id:
-        made["id"] = written.message_id
-    return json.dumps(made).encode()
+    row = {**to_row(envelope.event), "by": envelope.account}
+    if envelope.after:
+        row["after"] = envelope.after
+    if envelope.message_id:
+        row["id"] = envelope.message_id
+    return json.dumps(row).encode()
 
 
-def read(data: bytes) -> Written | None:
+def read(data: bytes) -> Envelope | None:
     """Read a message; None when it is of a kind that is not known here, or nothing of ours."""
     try:
-        made = json.loads(data)
-        event = from_row(made)
-        by, after, message_id = made.get("by", ""), int(made.get("after", 0)), made.get("id", "")
+        row = json.loads(data)
+        event = from_row(row)
+        account, after, message_id = row.get("by", ""), int(row.get("after", 0)), row.get("id", "")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None  # what one server writes by mistake is not to cost the others the room
-    return Written(event, by, after, message_id) if event is not None else None
+    return Envelope(event, account, after, message_id) if event is not None else None
