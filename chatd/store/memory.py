@@ -1,4 +1,4 @@
-"""A store that keeps everything in memory, for as long as the process runs."""
+"""Memory store: everything in memory, for as long as the process runs."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
 from chatd.store.threads.main_thread import MainThread
 
-#: What an event costs beside its text, about, in bytes.
+#: Bytes that an event takes beside its text, about.
 EVENT_BYTES = 200
 
 
 class _RoomLog:
-    """The kept events of one room, in the order of their numbers.
+    """The stored events of one room, in the order of their numbers.
 
-    At most ``most`` of them and ``HISTORY_BYTES``; the oldest give way.
+    At most ``maximum`` events and ``HISTORY_BYTES``; the oldest are dropped.
     """
 
     __slots__ = ("events", "last", "maximum", "size")
@@ -45,14 +45,14 @@ class _RoomLog:
         self.events: deque[tuple[int, KeptEvent, int, str]] = deque()
 
     def append(self, event: KeptEvent, position: int, author: str) -> None:
-        """Take an event, the ``place``-th of the store, and let go of what has no room."""
+        """Append an event, the ``position``-th of the store, and drop what exceeds the bounds."""
         self.last += 1
         self.events.append((self.last, event, position, author))
         self.size += _cost(event)
         self.trim()
 
     def apply(self, change: Change) -> None:
-        """Put another text into an event, or take it away, if it is here."""
+        """Apply an edit or a deletion, if the event is still here."""
         numbers = [row[0] for row in self.events]
         index = bisect_left(numbers, change.number)
         if numbers[index : index + 1] != [change.number]:
@@ -68,36 +68,37 @@ class _RoomLog:
             self.trim()
 
     def trim(self) -> None:
-        """Let go of what has no room."""
+        """Drop the oldest events beyond the bounds."""
         while len(self.events) > self.maximum or self.size > HISTORY_BYTES:
             self.drop_oldest()
 
     def drop_oldest(self) -> None:
-        """Let go of the oldest event."""
+        """Drop the oldest event."""
         self.size -= _cost(self.events.popleft()[1])
 
 
 def _cost(event: KeptEvent) -> int:
-    """The bytes that an event holds, about."""
+    """Return about how many bytes an event takes."""
     return getsizeof(text_of(event)) + EVENT_BYTES
 
 
 def _newest_first(room: str, log: _RoomLog) -> Iterator[tuple[int, str, int, KeptEvent]]:
-    """The events of a room, the last first, by their places in the store."""
+    """Yield the events of a room, last first, with keys that sort the rooms' events as one."""
     return ((-position, room, number, event) for number, event, position, _ in reversed(log.events))
 
 
 class _Completed:
-    """What need not be waited for."""
+    """An awaitable that is done."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
 
 
 class MemoryStore:
-    """`chatd.chat.store.Store` in memory: everything is kept at once and lost with the process.
+    """`chatd.chat.store.Store` in memory: everything is stored at once and lost with the process.
 
-    Of each room it keeps the last ``events``.  A search waits for a ``turn`` of its own.
+    Of each room it keeps the last ``events``.  With a ``main_thread``, each search first waits
+    until that is free, so that several searches do not block it as one.
     """
 
     def __init__(self, events: int = HISTORY_EVENTS, main_thread: MainThread | None = None) -> None:
@@ -113,11 +114,11 @@ class MemoryStore:
         self._records: dict[str, dict[str, str]] = {}
 
     def open(self, observer: StoreObserver) -> None:
-        """Begin, and tell this keeper from now on."""
+        """Notify this observer from now on."""
         self._observer = observer
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Give the event its number and hand it back at once."""
+        """Give an event its number and hand it over at once."""
         if self._observer is None:
             raise RuntimeError("the store is not open")
         log = self._logs.get(room)
@@ -149,10 +150,10 @@ class MemoryStore:
             self._size += largest.size
 
     def subscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     async def before(
         self, room: str, number: int | None, count: int
@@ -181,7 +182,7 @@ class MemoryStore:
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last message of somebody in a room."""
+        """Return the last message of a nick in a room."""
         log = self._logs.get(room)
         for number, event, _, author in reversed(log.events if log else ()):
             is_by_nick = isinstance(event, Said | Acted) and fold(event.nick) == nick
@@ -192,7 +193,7 @@ class MemoryStore:
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
+        """Return matches in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
         if self._main_thread is not None:  # several searches are not one long turn
             promise = self._main_thread.promise()
             self._main_thread.call_soon(partial(promise.resolve, None))
@@ -203,15 +204,15 @@ class MemoryStore:
         return list(islice(found, skip, skip + count))
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Take a nick for a holder; False when another holds it, unless for its ``owner``."""
+        """Claim a nick; return False when another holds it, unless for its ``owner``."""
         return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
+        """Release a nick, if this holder has it."""
         self._claims.release(nick, holder)
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the place of the one with this key, or (None) drop that."""
+        """Put a record in the place of the one with this key, or (None) drop that."""
         records = self._records.setdefault(kind, {})
         if value is None:
             records.pop(key, None)
@@ -220,11 +221,11 @@ class MemoryStore:
         return _Completed()
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind, by its key."""
+        """Return the records of a kind, by their keys."""
         return dict(self._records.get(kind, {}))
 
     def limit(self, room: str, maximum: int | None) -> None:
-        """Keep only the last so many events of a room, or (None) as many as of the others."""
+        """Keep at most so many events of a room, or (None) as many as of other rooms."""
         self._limits.pop(room, None)
         if maximum is not None:
             self._limits[room] = maximum
@@ -248,4 +249,4 @@ class MemoryStore:
             self.drop_room(room)
 
     async def close(self) -> None:
-        """Nothing is left to do: nothing outlives the process."""
+        """Do nothing: nothing outlives the process."""

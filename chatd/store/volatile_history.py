@@ -1,4 +1,4 @@
-"""A store that keeps accounts and rooms for good, and what was said no longer than the process."""
+"""Volatile history: accounts and rooms in a store that lasts, messages in memory only."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class VolatileHistoryStore(MemoryStore):
         self._records_store = records_store
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the other store."""
+        """Put a record into the other store."""
         return self._records_store.put(kind, key, value)
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind that the other store has."""
+        """Return the records of a kind from the other store."""
         return await self._records_store.records(kind)
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Forget every room but these, here and there."""
+        """Drop every room but these, also from the other store, which may have old messages."""
         super().drop_rooms_but(rooms)
         self._records_store.drop_rooms_but(rooms)
 
     async def close(self) -> None:
-        """End the other store."""
+        """Close the other store."""
         await self._records_store.close()

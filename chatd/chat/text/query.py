@@ -1,9 +1,9 @@
-"""What somebody looks for in what was said, and how the words of a text are compared.
+"""Search queries: what users search for, and how the words of a text are compared.
 
-Case, accents and width make no difference; a word is found by its beginning, unless that has one or
-two letters only, which have to be a whole word: too much begins with them.  Scripts that are
-written without blanks are looked through character by character, so that 日本 is found in 和日本語.
-Every store compares by `folded`, so that all of them find the same.
+Case, accents and width make no difference.  A word matches by its prefix, but a word of one or two
+letters only as a whole: too many words begin with them.  Scripts that are written without blanks
+are compared character by character: 日本 is found in 和日本語. Every store compares by `folded`, so that
+all of them find the same.
 """
 
 from __future__ import annotations
@@ -27,16 +27,15 @@ _UNSPACED = (
 )
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _OPTIONS = ("in", "from", "since", "until", "page")
-#: What ``in:`` names to look through every room that one may see.
+#: The value of ``in:`` that stands for every room the user may read.
 EVERYWHERE = "*"
 _ACCENT = re.compile("[\u0300-\u036f]")
-#: Letters from which on the beginning of a word is enough; the beginnings of Hangul are made of two
-#: or three each.
+#: Letters from which on a prefix is enough; Hangul decomposes into two or three letters a syllable.
 BEGINNING = 3
 
 
 def folded(text: str) -> str:
-    """The words of a text as they are compared, with one blank between them."""
+    """Return the words of a text as they are compared, with one blank between them."""
     if not text.isascii():
         bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
         text = unicodedata.normalize("NFKC", bare).casefold()
@@ -46,18 +45,18 @@ def folded(text: str) -> str:
 
 
 def begins_with(phrase: str) -> bool:
-    """Whether a folded phrase may end within a word, for its last word is long enough."""
+    """Return whether a folded phrase may end within a word, as its last word is long enough."""
     word = phrase.rpartition(" ")[2]
     return len(word) >= BEGINNING or len(unicodedata.normalize("NFD", word)) >= BEGINNING
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What is looked for: all of it has to fit.
+    """What a search looks for; a match fits all of it.
 
-    ``phrases`` are folded, each stands somewhere in the text and ends with a word or, if
-    `begins_with` says so, within one.  ``author`` is a folded nick.  Times are seconds since the
-    epoch, from ``since`` up to, not including, ``until``.
+    ``phrases`` are folded: each is somewhere in the text, and ends with a word or, if `begins_with`
+    says so, within one.  ``author`` is a folded nick.  Times are seconds since the epoch, from
+    ``since`` up to, not including, ``until``.
     """
 
     phrases: tuple[str, ...] = ()
@@ -66,7 +65,7 @@ class SearchQuery:
     until: float | None = None
 
     def finds(self, event: KeptEvent) -> bool:
-        """Whether an event is what is looked for."""
+        """Return whether an event matches."""
         if self.since is not None and event.time < self.since:
             return False
         if self.until is not None and event.time >= self.until:
@@ -85,7 +84,7 @@ class SearchQuery:
 
 
 def _within(phrase: str, plain: str) -> bool:
-    """Whether a phrase is in a text of ASCII letters in lower case, as `folded` would have it."""
+    """Return whether a phrase is in a lower-case ASCII text, as if that were `folded`."""
     if phrase.partition(" ")[0] not in plain:  # nearly always that is all
         return False
     return phrase.isascii() and _pattern(phrase).search(plain) is not None
@@ -100,9 +99,9 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search as somebody types it.
+    """A search as it was typed.
 
-    ``room`` is a name, `EVERYWHERE`, or empty for the one in front of them; pages count from 1.
+    ``room`` is a name, `EVERYWHERE`, or empty for the room in focus; pages count from 1.
     """
 
     search: SearchQuery
@@ -111,7 +110,7 @@ class Query:
 
 
 def read_query(text: str, zone: str) -> Query:
-    """Read words, phrases in quotes and ``in:`` ``from:`` ``since:`` ``until:`` ``page:``.
+    """Parse words, quoted phrases and ``in:`` ``from:`` ``since:`` ``until:`` ``page:``.
 
     Days are those of a time zone, and ``until`` includes its day.
 
@@ -137,7 +136,7 @@ def read_query(text: str, zone: str) -> Query:
 
 
 def _midnight(day: str, zone: str, later: int = 0) -> float:
-    """When a day, or one so many days later, begins somewhere; seconds since the epoch."""
+    """Return when a day, or one so many days ``later``, begins in a time zone (epoch seconds)."""
     try:
         date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
         return (date + timedelta(days=later)).timestamp()
@@ -147,7 +146,7 @@ def _midnight(day: str, zone: str, later: int = 0) -> float:
 
 
 def read_page(text: str, most: int) -> int:
-    """Read which page somebody wants.
+    """Parse the number of a page.
 
     :raises Refused: ``bad-search``.
     """
@@ -160,7 +159,7 @@ def read_page(text: str, most: int) -> int:
 
 
 def text_of(event: KeptEvent) -> str:
-    """The text of an event."""
+    """Return the text of an event."""
     match event:
         case Said(text=text) | Acted(text=text):
             return text

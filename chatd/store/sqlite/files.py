@@ -1,7 +1,7 @@
-"""The files of the SQLite store, for whoever looks after them while no store has them open, or one.
+"""Files of the SQLite store, for administration beside a running server or without one.
 
-It knows where they are, how one process takes them for itself, how they are read beside a running
-server and how they are copied.  It must not know what is in the tables.
+It knows where they are, how one process locks them, how they are read beside a running server and
+how they are copied.  It does not know what is in the tables.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from pathlib import Path
 from chatd.store.sqlite import schema
 from chatd.store.sqlite.store import StoreError, connect
 
-#: What the database is called in the data folder.
+#: The name of the database in the data folder.
 DATABASE = "chatd.db"
-#: What the names of the files begin with that a server makes there.
+#: First characters of the names of the files that a server creates there.
 _FILE_PREFIXES = ("chatd.", "ssh_host_")
-#: Pages that are copied in one step (4 MiB): between two of them the command can be interrupted.
+#: Pages that one step copies (4 MiB); the command can be interrupted between two steps.
 COPIED_PAGES = 1024
-#: Seconds that a reader waits for another process to be done with the file.
+#: Seconds that a reader waits for another process to release the file.
 READ_SECONDS = 10.0
-#: Who reads takes part in the bookkeeping of the log, which is a file beside the database.
+#: A reader in WAL mode writes too: its read marks, in the shared memory file beside the database.
 _PERMISSION_HINT = "run this as the user that the server runs as, also to read"
 
 
 def data_folder() -> Path:
-    """Where systemd says that the data is, else where the XDG base directories say."""
+    """Return the data folder that systemd sets, else the one of the XDG base directories."""
     state_directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
     if state_directory:
         return Path(state_directory)
@@ -41,9 +41,9 @@ def data_folder() -> Path:
 
 
 def change_owner(folder: Path, uid: int | None, gid: int | None) -> None:
-    """Let a data folder, and what a server has made in it, belong to who the server will be.
+    """Give a data folder, and the files that a server has created there, to the server's user.
 
-    :raises OSError: when that may not be done.
+    :raises OSError: when that is not permitted.
     """
     if uid is None and gid is None:
         return
@@ -56,7 +56,7 @@ def change_owner(folder: Path, uid: int | None, gid: int | None) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Have a database for this process alone: the lock is the one that a server takes.
+    """Lock a database for this process, with the lock that a server takes.
 
     :raises StoreError: when another process has it, or the folder cannot be written to.
     """
@@ -76,7 +76,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> int:
-    """Open the lock beside a database; root makes it for whom the database belongs to."""
+    """Open the lock file of a database; created by root it belongs to the database's owner."""
     lock, flags = path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
         descriptor = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
@@ -90,10 +90,10 @@ def _open_lock(path: Path) -> int:
 
 @contextmanager
 def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connection]:
-    """Open a database to read in it, also beside a server; it waits for nobody and stops nobody.
+    """Open a database for reading, also beside a server: in WAL mode neither waits for the other.
 
-    :raises StoreError: when it cannot be read, or (but for ``any_version``) has other tables than
-        those of this version; for what SQLite says while it is read as well.
+    :raises StoreError: when it cannot be read, has tables of another version (unless
+        ``any_version``), or SQLite fails while it is read.
     """
     _check_there(path)
     with _sqlite_errors_as_sentences(path), closing(_read_only(path)) as database:
@@ -115,9 +115,9 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def upgrade(path: Path) -> tuple[int, int]:
-    """Bring the tables of a database up to date; return the versions before and after.
+    """Upgrade the tables of a database; return the versions before and after.
 
-    :raises StoreError: when another process has it, or its tables cannot be brought up to date.
+    :raises StoreError: when another process has it, or its tables cannot be upgraded.
     """
     with locked(path), _sqlite_errors_as_sentences(path):
         with closing(_read_only(path)) as database:  # what is not ours is left as it is
@@ -130,10 +130,11 @@ def upgrade(path: Path) -> tuple[int, int]:
 def copy(path: Path, target: Path, *, replace: bool = False) -> int:
     """Copy a database, as it is at this moment, into one file; return its size in bytes.
 
-    A server may write meanwhile.  The copy is there whole or not at all, for its owner alone.
+    A server may write meanwhile.  The copy is there whole or not at all, and readable by its owner
+    alone.
 
-    :raises StoreError: when there is something already that is not to be replaced, the database
-        cannot be read or the copy not be written.
+    :raises StoreError: when the target exists and is not to be replaced, the database cannot be
+        read, or the copy cannot be written.
     """
     _check_target(path, target, replace=replace)
     with reading(path, any_version=True) as database:
@@ -144,7 +145,7 @@ def copy(path: Path, target: Path, *, replace: bool = False) -> int:
 
 
 def _check_target(path: Path, target: Path, *, replace: bool) -> None:
-    """See that a copy may have this name, which never is that of the database itself."""
+    """Check that a copy may have this name, which is never that of the database itself."""
     try:
         existing = target.lstat()
     except FileNotFoundError:
@@ -160,7 +161,7 @@ def _check_target(path: Path, target: Path, *, replace: bool) -> None:
 
 
 def _write_copy(database: sqlite3.Connection, target: Path) -> int:
-    """Write a copy under another name, see that it can be read, and give it its own."""
+    """Write a copy under a temporary name, check that it can be read, and rename it."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
     os.close(handle)
     try:
@@ -186,11 +187,11 @@ def _write_copy(database: sqlite3.Connection, target: Path) -> int:
 
 
 def _interruptible(status: int, remaining: int, total: int) -> None:
-    """Between two steps: Python looks for signals when it is called."""
+    """Do nothing between two steps: Python handles signals when it is called."""
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name outlive a power cut, where a folder can be synced."""
+    """Sync a folder, so that the new name survives a power cut, where folders can be synced."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -207,7 +208,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _version(path: Path, database: sqlite3.Connection, *, empty: bool = False) -> int:
-    """The version of a database's tables; 0 of one without any, if that may be."""
+    """Return the version of a database's tables; 0 without any, if that is allowed."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if version == 0 and (tables or not empty):
@@ -229,7 +230,7 @@ def _check_version(path: Path, version: int) -> None:
 
 
 def _check_there(path: Path) -> None:
-    """See that there is a database: nothing here makes one."""
+    """Check that there is a database: nothing here creates one."""
     try:
         with path.open("rb"):
             return
@@ -243,7 +244,7 @@ def _check_there(path: Path) -> None:
 
 @contextmanager
 def _sqlite_errors_as_sentences(path: Path) -> Iterator[None]:
-    """Put what SQLite says in a sentence."""
+    """Turn errors of SQLite into sentences."""
     try:
         yield
     except schema.SchemaError as error:

@@ -1,6 +1,6 @@
-"""What is done with the tables of the SQLite store, each job as part of a transaction.
+"""Jobs of the SQLite store's writer, each done as part of a transaction.
 
-It knows the tables; threads, and who is told of what, are `chatd.store.sqlite.store`'s.
+It knows the tables; threads and notifications are `chatd.store.sqlite.store`'s.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _KIND_OF: dict[type[KeptEvent], str] = {Said: "said", Acted: "acted", TopicSet: 
 
 
 def event_from(row: Sequence[Any]) -> tuple[int, KeptEvent]:
-    """The number and the event of a row with the columns of ``EVENT``."""
+    """Return the number and the event of a row with the columns of ``EVENT``."""
     number, time, kind, nick, text, edited = row
     if edited:
         return number, _EDITABLE[kind](time, nick, text, True)
@@ -43,7 +43,7 @@ def event_from(row: Sequence[Any]) -> tuple[int, KeptEvent]:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Put an event into the order of a room."""
+    """Store an event in a room, or apply a change there."""
 
     room: str
     message_id: str
@@ -53,7 +53,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Let a room have so many events, or (None) as many as there come."""
+    """Keep at most so many events of a room, or (None) as many as come."""
 
     room: str
     maximum: int | None
@@ -61,21 +61,21 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class DropRoom:
-    """Let a room be gone."""
+    """Drop a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class DropRoomsBut:
-    """Let every room be gone but these."""
+    """Drop every room but these."""
 
     rooms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Keep a record, or drop it, and say so."""
+    """Put a record, or (None) drop it, and resolve a promise."""
 
     kind: str
     key: str
@@ -85,7 +85,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Look something up once everything before it is committed."""
+    """Start a query of the read thread once everything before it is committed."""
 
     read: Callable[[], None]
 
@@ -94,7 +94,11 @@ Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
 
 
 class Writer:
-    """What the writer does with the database; each method is part of a transaction."""
+    """Does the writer's jobs; each method is part of a transaction.
+
+    Rows are gathered and inserted by `finish`, with one ``executemany`` a table.  ``_rooms`` caches
+    room ids and last numbers, ``_seen`` the last `MESSAGE_IDS` message ids.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
@@ -108,7 +112,7 @@ class Writer:
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def roll_back(self) -> None:
-        """The transaction came to nothing: what was learnt from it is not so."""
+        """Discard what was gathered and cached in a transaction that was rolled back."""
         self._rooms.clear()
         self._last.clear()
         self._spans.clear()
@@ -118,7 +122,7 @@ class Writer:
         self.retention.roll_back()
 
     def post(self, post: Post) -> int | None:
-        """Keep an event or a change; return its number, or None when that was done before."""
+        """Store an event or apply a change; return its number, or None if that was done before."""
         room = self._rooms.get(post.room) or self._load_room(post.room)
         event = post.event
         if not isinstance(event, KeptEvent | Change):
@@ -138,7 +142,7 @@ class Writer:
         return number
 
     def _add(self, room: int, number: int, event: KeptEvent, account: str) -> None:
-        """Take an event that is written with the others of the transaction."""
+        """Gather the rows of an event."""
         if not self._last_event_id:
             (last,) = self.database.execute("SELECT max(id) FROM event").fetchone()
             self._last_event_id = last or 0
@@ -151,7 +155,8 @@ class Writer:
         self._spans[row_id // BLOCK] = (min(first, time), max(last, time))
 
     def _insert(self) -> None:
-        """Write the events that were taken."""
+        """Insert the gathered rows: before a change, which may concern one of them, and at the end.
+        """
         if self._events:
             self.database.executemany(
                 "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"
@@ -163,7 +168,11 @@ class Writer:
             self._words.clear()
 
     def _change(self, room: int, change: Change) -> None:
-        """Change an event, unless it is not kept any more."""
+        """Apply a change, unless its event was dropped.
+
+        The search index stores no text (``content=''``), so a row can be changed only by deleting
+        it with the words it was indexed with and inserting it again.
+        """
         query = (
             "SELECT id, room, author, text, time, kind, nick, account FROM event"
             " WHERE room = ? AND number = ?"
@@ -186,7 +195,7 @@ class Writer:
             self.retention.removed(room)
 
     def finish(self) -> None:
-        """Before the transaction is committed: what is written once for all that is in it."""
+        """Write what is written once in a transaction, before it is committed."""
         self._insert()
         self._last_event_id = 0  # what is dropped later may be the last
         if self._last:
@@ -204,20 +213,20 @@ class Writer:
         self.retention.trim()
 
     def limit(self, limit: Limit) -> None:
-        """Let a room have another number of events than before."""
+        """Set the number of events a room keeps."""
         room = limit.room
         self.retention.limit(room, limit.maximum)
         self.retention.added(room, (self._rooms.get(room) or self._load_room(room))[0], 0)
 
     def remember(self, posts: list[Post]) -> None:
-        """These are kept for good: the same ids are not kept again."""
+        """Remember the message ids of committed posts, so that a retry is not stored again."""
         for post in posts:
             self._seen[post.message_id] = None
         while len(self._seen) > MESSAGE_IDS:
             self._seen.popitem(last=False)
 
     def _load_room(self, room: str) -> tuple[int, int]:
-        """The number of a room in the tables, and of its last event; a new room is made."""
+        """Return the id of a room and its last number; a new room is inserted."""
         row = self.database.execute("SELECT id, last FROM room WHERE name = ?", (room,)).fetchone()
         if row is None:
             cursor = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
@@ -226,13 +235,13 @@ class Writer:
         return loaded
 
     def drop_room(self, room: str) -> None:
-        """A room is gone; its events go later, some at a time."""
+        """Take the name from a room, whose events are pruned later, some at a time."""
         self._rooms.pop(room, None)
         self.retention.limit(room, None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
     def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:
-        """All rooms are gone but these; their events go later, some at a time."""
+        """Take their names from all rooms but these; their events are pruned later."""
         self.finish()  # what is read anew has to be written
         self._rooms.clear()
         self.retention.drop_rooms_but(rooms)
@@ -240,7 +249,7 @@ class Writer:
         self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
 
     def put(self, put: Put) -> None:
-        """Keep or drop a record."""
+        """Put or drop a record."""
         self.database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (put.kind, put.key))
         if put.value is not None:
             row = (put.kind, put.key, put.value)

@@ -1,8 +1,8 @@
-"""How the SQLite store is read: what was said last, next, and what is looked for.
+"""Queries of the SQLite store: history and search.
 
-Each function reads a database at one moment; threads are `chatd.store.sqlite.store`'s.  However much is
-kept, a search reads little more than what it returns: what is found comes from the index, the
-newest first, with room and author among its words, and times bound the ids that are looked at.
+Each function runs in one read transaction; threads are `chatd.store.sqlite.store`'s.  However much
+is stored, a search reads little more than it returns: matches come from the search index, newest
+first, with room and author among its words, and times bound the ids that are looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.jobs import EVENT, event_from
 from chatd.store.sqlite.search_index import BLOCK, has_phrase, is_by, is_in
 
-#: Rooms that a question to the index names one by one.
+#: Rooms that a query of the index names one by one.
 NAMED = 64
 
 Row = tuple[int, KeptEvent]
@@ -24,7 +24,7 @@ _OF_ROOM = f"SELECT {EVENT} FROM event WHERE room = (SELECT id FROM room WHERE n
 
 
 def before(database: sqlite3.Connection, room: str, number: int | None, count: int) -> list[Row]:
-    """The last ``count`` events numbered below ``number``, oldest first."""
+    """Return the last ``count`` events numbered below ``number``, oldest first."""
     below = 2**63 - 1 if number is None else number
     query = f"{_OF_ROOM} < ? ORDER BY number DESC LIMIT ?"
     rows = database.execute(query, (room, below, count)).fetchall()
@@ -32,13 +32,13 @@ def before(database: sqlite3.Connection, room: str, number: int | None, count: i
 
 
 def after(database: sqlite3.Connection, room: str, number: int, count: int) -> list[Row]:
-    """The first ``count`` events numbered above ``number``, oldest first."""
+    """Return the first ``count`` events numbered above ``number``, oldest first."""
     query = f"{_OF_ROOM} > ? ORDER BY number LIMIT ?"
     return [event_from(row) for row in database.execute(query, (room, number, count))]
 
 
 def count(database: sqlite3.Connection, room: str, above: int, below: int) -> int:
-    """How many events are numbered between two numbers."""
+    """Return how many events are numbered between two numbers."""
     query = (
         "SELECT count(*) FROM event WHERE room = (SELECT id FROM room WHERE name = ?)"
         " AND number > ? AND number < ?"
@@ -50,7 +50,7 @@ def count(database: sqlite3.Connection, room: str, above: int, below: int) -> in
 def last_by(
     database: sqlite3.Connection, room: str, author: str, account: str | None
 ) -> Row | None:
-    """The last message in a room by a folded nick, or by an account under this nick."""
+    """Return the last message in a room by a folded nick, or by an account under this nick."""
     room_ids = database.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
     if room_ids is None:
         return None
@@ -67,7 +67,11 @@ def last_by(
 def search(
     database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
 ) -> list[tuple[str, int, KeptEvent]]:
-    """What is found in some rooms, what was kept last first."""
+    """Return matches in some rooms, the last stored first.
+
+    Without words to match, the events are read by their ids; else the index comes first (``CROSS
+    JOIN`` keeps SQLite from reordering the join), and its rowids are the ids.
+    """
     tests: list[tuple[str, object]] = [
         # The + keeps it from reading room by room, for which all would have to be sorted.
         (
@@ -90,7 +94,8 @@ def search(
     tables = "search CROSS JOIN event ON event.id = search.rowid" if fts_query else "event"
     query = (
         f"SELECT room.name, {EVENT} FROM {tables} CROSS JOIN room ON room.id = event.room"
-        f" WHERE {' AND '.join(test for test, _ in tests)} ORDER BY {id_column} DESC LIMIT ? OFFSET ?"
+        f" WHERE {' AND '.join(test for test, _ in tests)}"
+        f" ORDER BY {id_column} DESC LIMIT ? OFFSET ?"
     )
     values = [value for _, value in tests]
     return [
@@ -101,7 +106,7 @@ def search(
 def _fts_query(
     database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery
 ) -> str | None:
-    """What the index is asked: nothing when only times are looked for, None for no room at all."""
+    """Return the FTS5 query of a search: empty for times only, None when no room is known."""
     terms = [has_phrase(phrase) for phrase in search.phrases]
     if search.author is not None:
         terms.append(is_by(search.author))
@@ -115,7 +120,7 @@ def _fts_query(
 
 
 def _largest_other_rooms(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
-    """The other rooms in which most was said: what is found there would be passed over."""
+    """Return the largest of the other rooms: excluded, their matches need not be skipped."""
     query = (
         "SELECT id FROM room WHERE name IS NULL OR name NOT IN (SELECT value FROM json_each(?))"
         " ORDER BY last DESC LIMIT ?"
@@ -124,14 +129,14 @@ def _largest_other_rooms(database: sqlite3.Connection, rooms: Sequence[str]) -> 
 
 
 def _first_id(database: sqlite3.Connection, since: float) -> int:
-    """An id below which no event is as late as that, whatever the clock did meanwhile."""
+    """Return an id below which no event is as late as ``since``, however the clock was set."""
     query = "SELECT min(block) FROM span WHERE last >= ?"
     (block,) = database.execute(query, (since,)).fetchone()
     return 2**62 if block is None else int(block) * BLOCK
 
 
 def _end_id(database: sqlite3.Connection, until: float) -> int:
-    """An id from which on no event is as early as that."""
+    """Return an id from which on no event is as early as ``until``."""
     query = "SELECT max(block) FROM span WHERE first < ?"
     (block,) = database.execute(query, (until,)).fetchone()
     return 0 if block is None else (int(block) + 1) * BLOCK

@@ -1,7 +1,7 @@
-"""The tables of the SQLite store, and how those of older versions become the newest.
+"""Schema of the SQLite store, and its upgrades.
 
-Each upgrade takes a database from one version to the next; SQLite's own ``user_version`` says
-which one it has.  An upgrade is one transaction: it happens whole or not at all.
+Each upgrade takes a database from one version to the next; SQLite's ``user_version`` says which one
+it has.  An upgrade is one transaction: it happens whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from chatd.store.sqlite.search_index import BLOCK, indexed
 
-#: The steps, the first of which makes the tables of version 1 in an empty file.
+#: The statements of each upgrade; the first creates the tables of version 1 in an empty file.
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
         # A room that was forgotten has no name any more, until its events are gone.
@@ -48,18 +48,18 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 )
 
 VERSION = len(UPGRADES)
-#: Events that take so long, half a second, that whoever waits for them is told.
+#: Events whose upgrade takes so long, half a second, that it is announced.
 ANNOUNCED_EVENTS = 20_000
 
 
 class SchemaError(Exception):
-    """The database is a newer chatd's, or none of chatd's; the argument is a sentence."""
+    """The database is a newer chatd's, or not chatd's; the argument is a sentence."""
 
 
 def check(database: sqlite3.Connection) -> int:
-    """The version of a database; 0 of one that is empty.
+    """Return the version of a database; 0 if it is empty.
 
-    :raises WrongError: when it is not one that can be used.
+    :raises SchemaError: when it cannot be used.
     """
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
@@ -76,11 +76,11 @@ def upgrade(
     version: int = VERSION,
     notify: Callable[[str], object] | None = None,
 ) -> None:
-    """Make the tables of a database those of a version, this one's unless another is given.
+    """Upgrade the tables of a database to a version, the newest unless given.
 
-    ``tell`` is told beforehand, in a sentence, when it will take a while.
+    ``announce`` is called beforehand, with a sentence, when that will take a while.
 
-    :raises WrongError: when they are of a later one, or not chatd's.
+    :raises SchemaError: when they are of a later version, or not chatd's.
     """
     before = check(database)
     database.create_function("indexed", 3, indexed, deterministic=True)

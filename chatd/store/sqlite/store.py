@@ -1,9 +1,14 @@
-"""A store in one file: what was said outlives the process, and a power cut if that is asked for.
+"""SQLite store: `chatd.chat.store.Store` in one file, which outlives the process.
 
-A writer thread keeps whatever has gathered while it kept the last, in one transaction; only when
-that is committed does the keeper hear of it, in order.  A reader thread looks things up, so that
-neither the chat nor the writer waits for that.  The file is in WAL mode: what is committed is there
-after a kill, and with ``power`` after a power cut.
+The write thread commits everything that was posted during the last commit in one transaction (group
+commit): a commit costs a write to the log, and with ``power`` an fsync, however many messages are
+in it.  The observer is notified only when a transaction is committed, in order.  A read thread has
+a connection of its own, so that neither the chat nor the writer waits for a search.
+
+The file is in WAL mode: readers do not block the writer, and a committed transaction survives a
+crash of the process.  ``PRAGMA synchronous = NORMAL`` syncs the log at checkpoints only, so a power
+cut may roll back the last transactions (without damage to the file); with ``power``, ``FULL`` syncs
+it after each commit.
 """
 
 from __future__ import annotations
@@ -30,7 +35,8 @@ from chatd.store.threads.worker import Worker
 
 Result = TypeVar("Result")
 
-#: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
+#: Posts that wait for the writer; further ones are refused: a disk that hangs must not take all
+#: memory.
 MAX_PENDING = 50_000
 #: Seconds after which old events are looked for again.
 PRUNE_SECONDS = 5.0
@@ -41,7 +47,7 @@ class StoreError(Exception):
 
 
 def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
-    """Open a database, for one thread at a time; every transaction is begun by hand."""
+    """Open a database for one thread at a time; every transaction is begun explicitly."""
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if power else 'NORMAL'}")
@@ -50,11 +56,11 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
 
 
 class SqliteStore:
-    """`chatd.chat.store.Store` in a file.
+    """A store in the file at ``path``.
 
-    ``now`` is the time of day in seconds since the epoch; events are dropped ``days`` after they
-    happened, or never.  `prepare` and `begin` come before everything else, in this order; a
-    process may fork between the two.
+    ``now`` returns the time of day in seconds since the epoch; events are dropped ``days`` after
+    they happened, or never.  `prepare` and `begin` come before everything else, in this order; a
+    process may fork between the two, which no SQLite connection and no thread survives.
     """
 
     def __init__(
@@ -81,11 +87,11 @@ class SqliteStore:
         self._read_thread: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
 
     def prepare(self, notify: Callable[[str], object] | None = None) -> None:
-        """Take the file for this process, and bring its tables up to date.
+        """Lock the file for this process, and upgrade its tables.
 
-        ``tell`` is told beforehand, in a sentence, when that will take a while.
+        ``announce`` is called beforehand, with a sentence, when that will take a while.
 
-        :raises StoreError: when that cannot be.
+        :raises StoreError: when the file cannot be used.
         """
         self._lock = _take_lock(self._path)
         try:
@@ -95,7 +101,7 @@ class SqliteStore:
             raise
 
     def begin(self) -> None:
-        """Start to read and to write."""
+        """Open the connections and start the threads."""
         self._database = connect(self._path, power=self._power)
         self._read_database = connect(self._path)
         self._writer = Writer(self._database)
@@ -103,13 +109,13 @@ class SqliteStore:
         self._read_thread.start()
 
     def open(self, observer: StoreObserver) -> None:
-        """Begin, and tell this keeper from now on."""
+        """Notify this observer from now on."""
         self._observer = observer
 
     # Writing --------------------------------------------------------------------------------------
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Put an event into the room's order; the keeper hears of it once it is committed."""
+        """Post an event to a room; the observer is notified once it is committed."""
         observer = self._observer
         if observer is None:
             raise RuntimeError("the store is not open")
@@ -120,19 +126,19 @@ class SqliteStore:
             self._write_thread.do(Post(room, message_id, event, author))
 
     def limit(self, room: str, maximum: int | None) -> None:
-        """Keep only the last so many events of a room, or (None) as many as of the others."""
+        """Keep at most so many events of a room, or (None) as many as of other rooms."""
         self._write_thread.do(Limit(room, maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Forget every room but these."""
+        """Drop every room but these."""
         self._write_thread.do(DropRoomsBut(tuple(rooms)))
 
     def drop_room(self, room: str) -> None:
-        """The room is gone for good: drop its events."""
+        """Drop the events of a room that is gone for good."""
         self._write_thread.do(DropRoom(room))
 
     def _write(self, jobs: list[Job]) -> None:
-        """Keep what has gathered, in one transaction (in the writer's thread)."""
+        """Do all jobs that have gathered in one transaction (in the write thread)."""
         notifications: list[Callable[[], None]] = []
         try:
             self._database.execute("BEGIN IMMEDIATE")
@@ -152,7 +158,7 @@ class SqliteStore:
             self._prune()
 
     def _run_jobs(self, jobs: list[Job]) -> list[Callable[[], None]]:
-        """Do jobs; return what their outcomes are to tell."""
+        """Do jobs; return the notifications of their outcomes."""
         notifications: list[Callable[[], None]] = []
         observer = self._observer
         seen: set[str] = set()
@@ -186,7 +192,7 @@ class SqliteStore:
             self._database.execute("ROLLBACK")
 
     def _report_failure(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
-        """What is told when a transaction failed, of which nothing is kept, and a bug raised."""
+        """Return the notifications of a transaction that was rolled back; a bug is raised."""
         observer = self._observer
         for job in jobs:
             if isinstance(job, Limit):  # no matter of the disk: it holds from the next event on
@@ -208,7 +214,10 @@ class SqliteStore:
         return notifications
 
     def _prune(self) -> None:
-        """Drop what is too old, some at a time and more while nothing waits (in the writer)."""
+        """Drop old events, a bounded number in a transaction (in the write thread).
+
+        It goes on while no job waits, so that users never wait for more than one such transaction.
+        """
         before = None if self._days is None else self._now() - self._days * 86400
         more = True
         while more:
@@ -224,10 +233,10 @@ class SqliteStore:
         self._prune_at = monotonic() + (0.0 if more else PRUNE_SECONDS)
 
     def subscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -248,19 +257,22 @@ class SqliteStore:
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last message of somebody in a room."""
+        """Return the last message of a nick in a room."""
         return await self._read(lambda database: queries.last_by(database, room, nick, account))
 
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found in some rooms, what was kept last first."""
+        """Return matches in some rooms, the last stored first."""
         return await self._read(
             lambda database: queries.search(database, rooms, search, skip, count)
         )
 
     async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Look something up, in the reader's thread, once what was posted before is kept."""
+        """Return the result of a query that sees everything that was posted before.
+
+        It takes its turn in the queue of the writer, and runs in the read thread after that commit.
+        """
         promise = self._main_thread.promise()
 
         def read() -> None:
@@ -281,31 +293,31 @@ class SqliteStore:
     # Records --------------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the place of the one with this key, or (None) drop that.
+        """Put a record in the place of the one with this key, or (None) drop that.
 
-        :raises NotKeptError: to who waits, when it is not kept.
+        :raises NotStoredError: from the awaitable, when it is not done.
         """
         promise = self._main_thread.promise()
         self._write_thread.do(Put(kind, key, value, promise))
         return promise
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind, by its key."""
+        """Return the records of a kind, by their keys."""
         query = "SELECT key, value FROM record WHERE kind = ?"
         return await self._read(lambda database: dict(database.execute(query, (kind,))))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Take a nick for a holder; one process has the file, so its memory is enough."""
+        """Claim a nick; one process has the file, so claims in memory are enough."""
         return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
+        """Release a nick, if this holder has it."""
         self._claims.release(nick, holder)
 
     async def close(self) -> None:
-        """Keep what was posted, then end; it waits for the disk."""
+        """Store what was posted, then end; it blocks until the disk has it."""
         for worker in (self._write_thread, self._read_thread):
             worker.end()
             worker.join()
@@ -317,7 +329,7 @@ class SqliteStore:
 
 
 def _take_lock(path: Path) -> int:
-    """Take the file for this process alone; return a descriptor that holds it.
+    """Lock a database for this process; return a descriptor that holds the lock.
 
     :raises StoreError: when another process has it, or the folder cannot be written to.
     """
@@ -340,9 +352,9 @@ def _header(path: Path) -> bytes:
 
 
 def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
-    """Bring the tables of a database up to date.
+    """Upgrade the tables of a database.
 
-    :raises StoreError: when it is none, damaged, or of a newer version.
+    :raises StoreError: when it is not a database of chatd's, is damaged, or of a newer version.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
