@@ -194,7 +194,7 @@ class MemoryStore:
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
         """Return matches in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
-        if self._main_thread is not None:  # several searches are not one long turn
+        if self._main_thread is not None:  # other steps run between two searches
             promise = self._main_thread.promise()
             self._main_thread.call_soon(partial(promise.resolve, None))
             await promise

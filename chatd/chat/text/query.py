@@ -2,8 +2,8 @@
 
 Case, accents and width make no difference.  A word matches by its prefix, but a word of one or two
 letters only as a whole: too many words begin with them.  Scripts that are written without blanks
-are compared character by character: 日本 is found in 和日本語. Every store compares by `folded`, so that
-all of them find the same.
+are compared character by character: 日本 is found in 和日本語.
+Every store compares by `folded`, so that all of them find the same.
 """
 
 from __future__ import annotations

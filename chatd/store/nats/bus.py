@@ -35,7 +35,7 @@ _TOKEN_LENGTH = 64
 class NatsBus:
     """The bus over a store's connection; used in the main thread but for `connect`.
 
-    ``display_name`` is what the operators call this server; ``name`` is its name on the bus, another
+    ``display_name`` is what the operators call this server; ``name`` is its name on the bus, a new
     one each time it starts, and the key of its lease.  ``replicas`` is set by the store.
     """
 

@@ -1,8 +1,8 @@
 """The records of the cluster: all of them in memory, and compare-and-set to change them.
 
 A record is replaced only if the stream's message is still the one that this server knows
-(``Nats-Expected-Last-Subject-Sequence``): a server changes what it has seen, or nothing.  Changes of
-other servers are received in the order of the stream and without gaps, and the chat is told.
+(``Nats-Expected-Last-Subject-Sequence``): a server changes what it has seen, or nothing.  Changes
+of other servers are received in the order of the stream and without gaps, and the chat is notified.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Sweep: of the servers that live the first drops what dead ones claim, a part at a time.
+"""Stale claims: the first of the living servers drops those of dead ones, some at a time.
 
-A claim of a dead server is in nobody's way; but a nick that nobody wants again would stay for ever.
+A stale claim is in the way of no user, as it can be replaced; but one of a nick that is never
+wanted again would stay for ever.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from chatd.store.nats.claims import Claims
 from chatd.store.nats.jetstream.api import JetStream
 from chatd.store.nats.jetstream.layout import NICKS
 
-#: Claims that are dropped each time that the lease is renewed: half a second's work.
+#: Claims that are dropped each time the lease is renewed: half a second's work.
 DROPPED_AT_ONCE = 1000
 _ALL = "$KV.nicks.*"
 
 
 class StaleClaims:
-    """Looks who lives, and sweeps at the start and when one that lived does not any more.
+    """Checks which servers live, and drops stale claims at the start and whenever one has died.
 
-    ``gone`` is called then, on every server.
+    ``on_death`` is called then, on every server.
     """
 
     def __init__(self, streams: JetStream, claims: Claims, on_death: Callable[[], None]) -> None:
@@ -30,9 +31,9 @@ class StaleClaims:
         self._next_sequence: int | None = 1
 
     async def check(self) -> None:
-        """See who lives, and sweep if it is for this server and there is something left to do.
+        """Check which servers live; drop stale claims if that is this server's task.
 
-        :raises AwayError: when nobody answers; it is done again then.
+        :raises UnavailableError: when the cluster does not answer; the next call does it again.
         """
         live_leases = await self._claims.live_leases()
         if not self._live_leases <= live_leases:
@@ -40,12 +41,12 @@ class StaleClaims:
             self._on_death()
         self._live_leases = live_leases
         if self._claims.lease != min(live_leases, default=""):
-            self._next_sequence = None  # another does it
+            self._next_sequence = None  # another server does it
         if self._next_sequence is not None:
             await self._drop_some(self._next_sequence, live_leases)
 
     async def _drop_some(self, start: int, live_leases: frozenset[str]) -> None:
-        """Drop some of the claims of dead servers, from a place on."""
+        """Drop claims of dead servers, from a sequence number on."""
         dropped = 0
         while dropped < DROPPED_AT_ONCE:
             messages, more = await self._streams.page(NICKS, _ALL, start)

@@ -34,7 +34,7 @@ from chatd.store.threads.main_thread import MainThread, Promise
 Result = TypeVar("Result")
 
 #: Posts, and their bytes, that wait for the cluster; further ones are refused.  Events that are not
-#: stored have a bound of their own, as high: nobody who is told that one was refused repeats it.
+#: stored have a bound of their own, as high: their authors are not told, and cannot repeat them.
 MAX_PENDING = 50_000
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 #: Bytes that a post takes beside its text.
@@ -49,12 +49,12 @@ MAX_IDLE_ROOMS = 1000
 CONNECT_SECONDS = 30.0
 #: Rooms that are audited each time the lease is renewed, in case a live copy was lost.
 AUDITED_ROOMS = 20
-#: Seconds to end in: what was posted is stored by then, or its author is told.
+#: Seconds to end in: what was posted is stored by then, or its author notified.
 END_SECONDS = 10.0
 
 
 class _ObserverProxy:
-    """Calls the store's observer; nothing is posted, and nobody is told, before there is one."""
+    """Calls the store's observer; before there is one it does nothing."""
 
     def __init__(self) -> None:
         self.target: StoreObserver | None = None
@@ -81,8 +81,8 @@ class NatsStore:
 
     `begin` comes before everything else, and after a process has forked.  ``called`` is what the
     operators call this server; ``shards``, ``replicas``, ``days`` and ``lease_seconds`` count when
-    the streams are created, by the first server of all.  Of each subscribed room the newest ``tail``
-    events are cached.
+    the streams are created, by the first server of all.  Of each subscribed room the newest
+    ``tail`` events are cached.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class NatsStore:
         return self.streams.ack_count
 
     def declined(self) -> str:
-        """Return why the cluster last refused a message since this was asked; empty if it did not."""
+        """Return why the cluster has refused a message since the last call; empty if it has not."""
         reason, self.streams.last_error = self.streams.last_error, ""
         return reason
 
@@ -264,7 +264,7 @@ class NatsStore:
         return stream
 
     async def drain(self) -> None:
-        """Wait until the room streams have done what they were given; in the connection's thread."""
+        """Wait until all jobs of the room streams are done; in the connection's thread."""
         for stream in list(self._room_streams.values()):
             if not stream.is_idle:
                 await stream.drain()

@@ -82,7 +82,7 @@ def _open_lock(path: Path) -> int:
         descriptor = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(lock, flags)
-    if os.geteuid() == 0:  # a server that is not root has to be able to open it
+    if os.geteuid() == 0:  # a server that does not run as root has to open it
         owner = path.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
     return descriptor
@@ -120,7 +120,7 @@ def upgrade(path: Path) -> tuple[int, int]:
     :raises StoreError: when another process has it, or its tables cannot be upgraded.
     """
     with locked(path), _sqlite_errors_as_sentences(path):
-        with closing(_read_only(path)) as database:  # what is not ours is left as it is
+        with closing(_read_only(path)) as database:  # another program's database stays as it is
             version = _version(path, database, empty=True)
         with closing(connect(path)) as database:
             schema.upgrade(database)
@@ -166,7 +166,8 @@ def _write_copy(database: sqlite3.Connection, target: Path) -> int:
     os.close(handle)
     try:
         with closing(sqlite3.connect(name, isolation_level=None)) as copy:
-            # Inside a transaction all steps read the same moment, whatever is written meanwhile.
+            # All steps of one read transaction copy the same snapshot; without it, SQLite would
+            # begin the backup anew whenever the server writes.
             database.execute("BEGIN")
             database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             database.backup(copy, pages=COPIED_PAGES, progress=_interruptible)

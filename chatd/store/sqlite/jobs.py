@@ -155,8 +155,7 @@ class Writer:
         self._spans[row_id // BLOCK] = (min(first, time), max(last, time))
 
     def _insert(self) -> None:
-        """Insert the gathered rows: before a change, which may concern one of them, and at the end.
-        """
+        """Insert the gathered rows: before a change, which may be of one, and at the end."""
         if self._events:
             self.database.executemany(
                 "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"
@@ -197,7 +196,7 @@ class Writer:
     def finish(self) -> None:
         """Write what is written once in a transaction, before it is committed."""
         self._insert()
-        self._last_event_id = 0  # what is dropped later may be the last
+        self._last_event_id = 0  # the last event may be pruned before the next one comes
         if self._last:
             last = [(number, row_id) for row_id, number in self._last.items()]
             self.database.executemany("UPDATE room SET last = ? WHERE id = ?", last)
@@ -242,7 +241,7 @@ class Writer:
 
     def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:
         """Take their names from all rooms but these; their events are pruned later."""
-        self.finish()  # what is read anew has to be written
+        self.finish()  # the numbers of the rooms that are read again have to be written
         self._rooms.clear()
         self.retention.drop_rooms_but(rooms)
         others = "name NOT IN (SELECT value FROM json_each(?))"

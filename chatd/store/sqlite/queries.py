@@ -73,7 +73,7 @@ def search(
     JOIN`` keeps SQLite from reordering the join), and its rowids are the ids.
     """
     tests: list[tuple[str, object]] = [
-        # The + keeps it from reading room by room, for which all would have to be sorted.
+        # The + keeps SQLite from using the index on rooms, whose rows it would have to sort.
         (
             "+event.room IN (SELECT id FROM room WHERE name IN (SELECT value FROM json_each(?)))",
             json.dumps(list(rooms)),

@@ -63,7 +63,7 @@ class Retention:
                 self._counts[room_id] += count
             self._changed[room] = room_id
         else:
-            self._counts.pop(room_id, None)  # nobody counts on: another bound counts anew
+            self._counts.pop(room_id, None)  # a new limit counts again
 
     def removed(self, room_id: int, count: int = 1) -> None:
         """Count events that were removed from a room."""

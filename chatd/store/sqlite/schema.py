@@ -14,12 +14,12 @@ from chatd.store.sqlite.search_index import BLOCK, indexed
 #: The statements of each upgrade; the first creates the tables of version 1 in an empty file.
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
-        # A room that was forgotten has no name any more, until its events are gone.
+        # A room that was dropped has no name any more, until its events are pruned.
         "CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT UNIQUE, last INTEGER NOT NULL)",
         "CREATE TABLE event (id INTEGER PRIMARY KEY, room INTEGER NOT NULL REFERENCES room(id),"
         " number INTEGER NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, nick TEXT NOT NULL,"
         " author TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (room, number))",
-        # The words are folded already: all that its tokenizer has to do is to find the blanks.
+        # The words are folded already: its tokenizer only has to split at blanks.
         "CREATE VIRTUAL TABLE search USING fts5(words, content='', tokenize='ascii')",
     ),
     (
@@ -27,20 +27,20 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (kind, key)) WITHOUT ROWID",
     ),
     (
-        # The author is a folded nick; the account whose owner carried it, or nothing of guests.
+        # The author is a folded nick; the account is that of the author, empty for guests.
         "ALTER TABLE event ADD COLUMN account TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE event ADD COLUMN edited INTEGER NOT NULL DEFAULT 0",
-        # Numbers that rooms lack because somebody took a message away: no loss.
+        # Numbers that rooms lack because a message was deleted: no loss, for a check.
         "CREATE TABLE deleted (room INTEGER NOT NULL, number INTEGER NOT NULL,"
         " PRIMARY KEY (room, number)) WITHOUT ROWID",
-        # Between which times the events of a block of ids lie.
+        # The earliest and latest time of the events of a block of ids.
         "CREATE TABLE span (block INTEGER PRIMARY KEY, first REAL NOT NULL, last REAL NOT NULL)",
         f"INSERT INTO span SELECT id / {BLOCK}, min(time), max(time) FROM event GROUP BY 1",
         "DROP TABLE search",
-        # Beginnings of three letters are in it themselves: too many words begin with "the".
+        # Prefixes of three letters are indexed themselves: too many words begin with "the".
         "CREATE VIRTUAL TABLE search USING"
         " fts5(words, content='', columnsize=0, prefix='3', tokenize='ascii')",
-        # Its parts are joined less often: a message costs less, a search hardly more.
+        # Its segments are merged less often: an insert costs less, a search hardly more.
         "INSERT INTO search (search, rank) VALUES ('automerge', 8)",
         "INSERT INTO search (rowid, words)"
         " SELECT id, indexed(room, author, text) FROM event ORDER BY id",

@@ -195,7 +195,7 @@ class SqliteStore:
         """Return the notifications of a transaction that was rolled back; a bug is raised."""
         observer = self._observer
         for job in jobs:
-            if isinstance(job, Limit):  # no matter of the disk: it holds from the next event on
+            if isinstance(job, Limit):  # it needs no disk, and applies from the next event on
                 self._writer.retention.limit(job.room, job.maximum)
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
         reason = "the server's disk is full." if full else "the server cannot write it down."
@@ -209,7 +209,7 @@ class SqliteStore:
             for job in jobs
             if isinstance(job, Put)
         ]
-        if not isinstance(error, sqlite3.OperationalError):  # that would be the machine's trouble
+        if not isinstance(error, sqlite3.OperationalError):  # not the machine's fault
             self._main_thread.call_soon(partial(raises, error))
         return notifications
 
@@ -277,12 +277,12 @@ class SqliteStore:
 
         def read() -> None:
             try:
-                self._read_database.execute("BEGIN")  # all of it is read in one moment
+                self._read_database.execute("BEGIN")  # all statements read one snapshot
                 try:
                     result = query(self._read_database)
                 finally:
                     self._read_database.execute("ROLLBACK")
-            except Exception as error:  # whoever waits is to hear of it, and the next to be served
+            except Exception as error:  # the caller gets it; the thread goes on
                 self._main_thread.call_soon(partial(promise.fail, error))
             else:
                 self._main_thread.call_soon(partial(promise.resolve, result))
@@ -322,7 +322,7 @@ class SqliteStore:
             worker.end()
             worker.join()
         self._read_database.close()
-        self._database.execute("PRAGMA busy_timeout = 0")  # who reads now need not be waited for
+        self._database.execute("PRAGMA busy_timeout = 0")  # a checkpoint does not wait for readers
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
@@ -358,7 +358,7 @@ def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        if _header(path)[18:19] == b"\x01":  # not in WAL mode, which connecting would change
+        if _header(path)[18:19] == b"\x01":  # not in WAL mode, to which `connect` would change it
             read_only = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
             with closing(read_only) as database:
                 schema.check(database)

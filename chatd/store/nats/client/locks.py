@@ -1,4 +1,4 @@
-"""Turns: one at a time of those who are about the same thing; nothing is kept of who is done."""
+"""Keyed locks: one lock a key, kept only while it is held or waited for."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class _KeyedLock:
 
 
 class KeyedLocks:
-    """Whose turn it is, by what it is about."""
+    """Locks by their keys."""
 
     def __init__(self) -> None:
         self._locks: dict[Hashable, _KeyedLock] = {}
 
     @asynccontextmanager
     async def of(self, key: Hashable) -> AsyncIterator[None]:
-        """Wait for one's turn, and have it."""
+        """Hold the lock of a key."""
         keyed = self._locks.setdefault(key, _KeyedLock())
         keyed.users += 1
         try:
@@ -34,5 +34,5 @@ class KeyedLocks:
                 del self._locks[key]
 
     def __len__(self) -> int:
-        """How many things somebody is about now."""
+        """Return the number of keys whose locks are held."""
         return len(self._locks)

@@ -1,4 +1,7 @@
-"""What was asked of the cluster and is not answered yet: a number each, and one clock for all."""
+"""Pending requests: those without a response yet, a number each, and one timer for all.
+
+NATS answers under the subject that a request names (``reply``).
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,16 @@ from dataclasses import dataclass, field, replace
 
 from chatd.store.nats.client.client import Message
 
-#: Seconds until a question counts as unanswered.
+#: Seconds after which a request has timed out.
 REQUEST_SECONDS = 3.0
 
 
 @dataclass(slots=True, eq=False)
 class PendingRequest:
-    """A question: where its answer goes, when it is given up, and what comes of it.
+    """A request: the subject of its response, when it times out, and what comes of it.
 
-    ``end`` is the answer, or None when there was none in time; what came before it is in ``parts``,
-    where an answer has several.
+    ``response`` is the response, or None when there was none in time; ``parts`` are the messages
+    before it, of a request for several.
     """
 
     reply: str
@@ -26,10 +29,10 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """Those that are open, in the order in which they were asked and are given up.
+    """The open requests, in the order in which they were sent and time out.
 
-    Each has the same ``seconds``, so that they end in this order.  That there is one clock for all,
-    and no task for any, is what makes a question cheap.
+    All have the same timeout of ``seconds``, so the first is the next to expire: one timer, and no
+    task for any, is what makes a request cheap.
     """
 
     def __init__(self, inbox: str, seconds: float = REQUEST_SECONDS) -> None:
@@ -41,11 +44,11 @@ class PendingRequests:
 
     @property
     def subject(self) -> str:
-        """Where all answers come."""
+        """The subject of all responses."""
         return f"{self._inbox}.*"
 
     def open(self, *, several: bool = False) -> PendingRequest:
-        """Open a question."""
+        """Open a request."""
         loop = asyncio.get_running_loop()
         self._count += 1
         reply = f"{self._inbox}.{self._count}"
@@ -58,11 +61,11 @@ class PendingRequests:
         return request
 
     def close(self, request: PendingRequest) -> None:
-        """Nobody wants to know any more."""
+        """Close a request, whose response is ignored from now on."""
         self._pending.pop(request.reply, None)
 
     def receive(self, message: Message) -> None:
-        """Something came where answers come."""
+        """Handle a response, or a part of one."""
         request = self._pending.get(message.subject)
         if request is None:
             return
@@ -75,7 +78,7 @@ class PendingRequests:
             request.response.set_result(message)
 
     def _expire(self) -> None:
-        """End what has not been answered in time, and look again when the next one is due."""
+        """Close the requests that have timed out, and set the timer for the next one."""
         loop, self._timer = asyncio.get_running_loop(), None
         while self._pending:
             request = next(iter(self._pending.values()))

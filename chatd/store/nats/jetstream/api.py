@@ -1,7 +1,8 @@
-"""JetStream by its own requests: streams, what is in them, and what they refuse.
+"""JetStream's API: streams, their messages, and the errors of both.
 
-Every method is one request (`chatd.store.nats.client.connection`), or a page of answers.  A page is read from
-any replica, which may be behind the leader; whoever knows what has to be there asks again.
+Every method is one request (`chatd.store.nats.client.connection`), or a page of responses.  Pages
+are read with direct gets, which any replica answers; it may be behind the leader, so a caller that
+knows what has to be there asks again.
 """
 
 from __future__ import annotations
@@ -21,23 +22,25 @@ Result = TypeVar("Result")
 #: Messages, and bytes, of one page.
 PAGE_MESSAGES = 500
 _PAGE_BYTES = 4 * 1024 * 1024
-#: What JetStream calls a message that came at another place than was expected, a message and a
-#: stream that are not there, and a stream that is there otherwise.
+#: Error codes: another last sequence number than expected; no such message; no such stream; a
+#: stream of this name with another configuration.
 _WRONG_SEQUENCE = (10071, 10164)
 _NO_MESSAGE, _NO_STREAM, _STREAM_EXISTS = 10037, 10059, 10058
-#: What is said of a message that is to be deleted and is gone.
+#: Error codes of a deletion whose message is gone.
 _MESSAGE_GONE = (10043, 10057)
-#: What passes when there is a leader again, or room, or when all servers have found each other, or
-#: a message of the same id is done with.
+#: Error codes that pass: without a leader, without room, while the servers of a new cluster have
+#: not found each other, or while a message of the same id is being stored (10158, "duplicate
+#: message id is in process": a retry has overtaken the first attempt's replication, and would be
+#: acknowledged as a duplicate a moment later).
 _TRANSIENT = (10005, 10008, 10023, 10039, 10074, 10077, 10158)
-#: A message that is larger than the stream takes.
+#: The error code of a message that is larger than the stream takes.
 TOO_LARGE = 10054
-#: Seconds until something is asked again.
+#: Seconds after which a request is repeated.
 _RETRY_SECONDS = 0.1
 
 
 class JetStreamError(Exception):
-    """JetStream does not do that; the code is its own."""
+    """JetStream refuses a request; the code is its own."""
 
     def __init__(self, code: int, description: str) -> None:
         super().__init__(description)
@@ -45,21 +48,22 @@ class JetStreamError(Exception):
 
 
 class WrongSequenceError(JetStreamError):
-    """Somebody else has written there since."""
+    """Another server has published to the subject since: compare-and-set has failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class PubAck:
-    """Where a message lies; ``again`` when it was there already, by its id."""
+    """The acknowledgement of a message; ``duplicate`` if its id was stored before."""
 
     seq: int
     duplicate: bool
 
 
 class JetStream:
-    """The streams of a cluster, by way of one connection; ``kept`` counts what they have taken.
+    """The streams of a cluster, over one connection.
 
-    ``declined`` is why they last have not, in the words of the server.
+    ``ack_count`` is the number of messages they have stored, ``last_error`` the reason why they
+    last have not, in the words of NATS.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -76,13 +80,14 @@ class JetStream:
         expected: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> PubAck:
-        """Put a message into the stream of its subject.
+        """Publish a message to the stream of its subject.
 
-        With ``expected`` the last message of the subject has to be that one (0: none).
+        With ``expected``, the last message of the subject has to have this sequence number (0:
+        none).
 
-        :raises ElsewhereError: when it is another.
-        :raises DeclinedError: when it is not taken for another reason.
-        :raises AwayError: when nobody answers; it may be there or not.
+        :raises WrongSequenceError: when it has another.
+        :raises JetStreamError: when the message is refused for another reason.
+        :raises UnavailableError: when nobody answers; the message may be stored or not.
         """
         all_headers = dict(headers or {})
         if message_id:
@@ -92,10 +97,10 @@ class JetStream:
         return self.acknowledge(await self.connection.request(subject, data, all_headers or None))
 
     def acknowledge(self, response: Message) -> PubAck:
-        """Where something was put, by the answer.
+        """Return the acknowledgement that a response is.
 
-        :raises DeclinedError: when it was not, or `ElsewhereError`.
-        :raises AwayError: when it may come to be, asked again.
+        :raises JetStreamError: when the message was refused; `WrongSequenceError` is one.
+        :raises UnavailableError: when it may be stored if it is published again.
         """
         try:
             ack = read_ack(response)
@@ -108,11 +113,11 @@ class JetStream:
         return ack
 
     async def last(self, stream: str, subject: str) -> Message | None:
-        """The last message of a subject, as the leader has it."""
+        """Return the last message of a subject, as the leader has it."""
         return await self._from_leader(stream, {"last_by_subj": subject})
 
     async def get(self, stream: str, seq: int) -> Message | None:
-        """One message, as the leader has it."""
+        """Return one message, as the leader has it."""
         return await self._from_leader(stream, {"seq": seq})
 
     async def _from_leader(self, stream: str, criterion: dict[str, object]) -> Message | None:
@@ -130,14 +135,14 @@ class JetStream:
     async def page(
         self, stream: str, subject: str, seq: int, count: int = PAGE_MESSAGES
     ) -> tuple[list[Message], int]:
-        """The first messages of a subject from a place on, and how many more there are.
+        """Return the first messages of a subject from a sequence number on, and how many follow.
 
-        Fewer than ``count`` may come although there are more.
+        Fewer than ``count`` may come although more follow.
         """
         return await self._page(stream, subject, {"seq": max(1, seq)}, count)
 
     async def first(self, stream: str, subject: str, when: str) -> Message | None:
-        """The first message of a subject that the stream took then (RFC 3339) or later."""
+        """Return the first message of a subject that was stored at a time (RFC 3339) or later."""
         messages, _ = await self._page(stream, subject, {"start_time": when}, 1)
         return messages[0] if messages else None
 
@@ -155,14 +160,14 @@ class JetStream:
         return messages, max(0, int(messages[-1].headers.get("Nats-Num-Pending", 0)))
 
     async def purge(self, stream: str, subject: str, *, below: int | None = None) -> None:
-        """Drop the messages of a subject, or those ``below`` a place."""
+        """Delete the messages of a subject, or those ``below`` a sequence number."""
         criterion: dict[str, object] = {"filter": subject}
         if below is not None:
             criterion["seq"] = below
         await self.request(f"STREAM.PURGE.{stream}", criterion)
 
     async def delete(self, stream: str, seq: int) -> None:
-        """Drop one message; that it is gone already is as good."""
+        """Delete one message; it may be gone already."""
         try:
             await self.request(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
         except JetStreamError as error:
@@ -170,7 +175,7 @@ class JetStream:
                 raise
 
     async def create(self, config: Mapping[str, object]) -> None:
-        """Make a stream unless there is one of this name."""
+        """Create a stream unless there is one of this name."""
         try:
             await self.request(f"STREAM.CREATE.{config['name']}", config)
         except JetStreamError as error:
@@ -178,7 +183,7 @@ class JetStream:
                 raise
 
     async def info(self, stream: str, **body: object) -> dict[str, Any] | None:
-        """What JetStream says of a stream; None when there is none."""
+        """Return the info of a stream; None when there is none."""
         try:
             return await self.request(f"STREAM.INFO.{stream}", body)
         except JetStreamError as error:
@@ -187,38 +192,41 @@ class JetStream:
             raise
 
     async def last_sequence(self, stream: str) -> int:
-        """The place of the last message that a stream has ever taken."""
+        """Return the sequence number of the last message that a stream has ever stored."""
         info = await self.info(stream)
         return int(info["state"]["last_seq"]) if info is not None else 0
 
     async def request(self, what: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Send a request to JetStream's API; return its response.
+
+        :raises JetStreamError: when it is refused.
+        :raises UnavailableError: when nobody answers.
+        """
         return _read_response(
             await self.connection.request(f"$JS.API.{what}", json.dumps(body).encode())
         )
 
 
 async def retrying(send: Callable[[], Awaitable[Result]]) -> Result:
-    """Ask again and again until there is an answer; who must not wait for ever has a timeout.
+    """Repeat a request until it is answered; a caller that must not wait sets a timeout.
 
-    :raises ElsewhereError: as what is asked.
+    :raises WrongSequenceError: as the request.
     """
     while True:
         try:
             return await send()
         except WrongSequenceError:
             raise
-        except (
-            UnavailableError,
-            JetStreamError,
-        ):  # servers that come and go decline much for a while
+        except (UnavailableError, JetStreamError):
+            # Much is refused for a while when servers come and go.
             await asyncio.sleep(_RETRY_SECONDS)
 
 
 def read_ack(message: Message) -> PubAck:
-    """Where something was put, by the answer.
+    """Parse an acknowledgement.
 
-    :raises DeclinedError: when it was not.
-    :raises AwayError: when it may come to be, asked again.
+    :raises JetStreamError: when the message was refused.
+    :raises UnavailableError: when it may be stored if it is published again.
     """
     response = _read_response(message)
     return PubAck(int(response["seq"]), bool(response.get("duplicate")))

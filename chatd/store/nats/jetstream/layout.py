@@ -1,16 +1,17 @@
-"""Which streams there are, and what lies where in them.
+"""Layout: the streams of a cluster, and the subjects in them.
 
 ====================  =========================================================================
-``ROOM_<k>``          the rooms whose token falls on k: ``room.<k>.<token>``, in its order what
-                      was said and what changed it; ``over.<k>.<token>.<number>``, the text that an
-                      edit has put in the place of that of a message
+``ROOM_<k>``          the rooms whose token falls on k: ``room.<k>.<token>``, the events of a room
+                      and their changes in order; ``over.<k>.<token>.<number>``, the text that an
+                      edit has given a message
 ``KV_records``        accounts, rooms and so on: ``$KV.records.<kind>.<key>``, one message each
-``KV_nicks``          who claims a nick: ``$KV.nicks.<nick>``
-``KV_nodes``          which servers are alive: ``$KV.nodes.<lease>``, gone when not renewed in time;
-                      a lease is two words, who the server is and which incarnation of it
+``KV_nicks``          claims on nicks: ``$KV.nicks.<nick>``
+``KV_nodes``          leases of living servers: ``$KV.nodes.<lease>``, which expire when they are
+                      not renewed; a lease is two tokens, of the server and of its incarnation
 ====================  =========================================================================
 
-What comes into a room is told again under ``live.<k>.<token>.m``, a record under ``live.r.…``.
+The streams republish what they store: the messages of a room under ``live.<k>.<token>.m``, records
+under ``live.r.…``.  So a server receives rooms with plain subscriptions, and needs no consumers.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from typing import Any
 from chatd.store.nats.client.connection import UnavailableError
 from chatd.store.nats.jetstream.api import JetStream, JetStreamError
 
-#: Streams that the rooms are spread over; fixed when the cluster is made.
+#: Streams that the rooms are spread over; fixed when the cluster is set up.
 SHARDS = 16
-#: Copies of everything, where there are that many servers.
+#: Replicas of each stream, where there are that many servers.
 REPLICAS = 3
-#: Seconds in which a message that comes again is known by its id.
+#: Seconds in which a message that is published again is known by its id (duplicate window).
 DUPLICATE_SECONDS = 120
 #: Seconds after which a server that has not renewed its lease is gone.
 LEASE_SECONDS = 30
-#: What one room keeps at most, and for how many days anything is kept unless told otherwise.
+#: Events that a room keeps at most.
 ROOM_EVENTS = 100_000
 
-#: Seconds after which a copy counts as out of reach: the leader hears of each every second.
+#: Seconds after which a replica counts as out of reach: the leader hears of each every second.
 SILENT_SECONDS = 5
 
 RECORDS, NICKS, NODES = "KV_records", "KV_nicks", "KV_nodes"
 _SECOND = 1_000_000_000
-#: What a stream has to have as it is made here; how much it keeps, and how often, may be changed.
+#: Settings that a stream has to have as they are here; operators may change others.
 _REQUIRED = (
     "subjects",
     "republish",
@@ -63,62 +64,62 @@ class UnfitError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a room lies, and for how many seconds (None: ever) it keeps what is there."""
+    """How rooms are spread, and after how many seconds (None: never) their messages expire."""
 
     shards: int
     max_age: float | None = None
 
     def room(self, ident: str) -> RoomSubject:
-        """The place of a room by its id."""
+        """Return the subjects of a room by its id."""
         digest = hashlib.sha256(ident.encode("utf-8", "surrogatepass")).digest()
         token = base64.b32hexencode(digest[:20]).decode().lower()
         return RoomSubject(int.from_bytes(digest[20:24], "big") % self.shards, token)
 
     def streams(self) -> list[str]:
-        """The streams of all rooms."""
+        """Return the names of the streams of all rooms."""
         return [f"ROOM_{shard}" for shard in range(self.shards)]
 
 
 @dataclass(frozen=True, slots=True)
 class RoomSubject:
-    """Where a room lies, and what is told of it where."""
+    """The stream and the subjects of a room."""
 
     shard: int
     token: str
 
     @property
     def stream(self) -> str:
-        """The stream that has it."""
+        """The name of its stream."""
         return f"ROOM_{self.shard}"
 
     @property
     def log(self) -> str:
-        """What was said, and changed."""
+        """The subject of its events and changes."""
         return f"room.{self.shard}.{self.token}"
 
     def edits(self, number: int | str = "*") -> str:
-        """The new text of a message, or of any."""
+        """Return the subject of the new text of a message, or of any."""
         return f"over.{self.shard}.{self.token}.{number}"
 
     def live(self, what: str = "*") -> str:
-        """Where it is told: ``m`` what is kept, ``e`` what is not."""
+        """Return the subject of live copies: ``m`` of stored events, ``e`` of unstored ones."""
         return f"live.{self.shard}.{self.token}.{what}"
 
 
 def subject_token(text: str) -> str:
-    """Any text as one word of a subject; `unword` reads it."""
+    """Return any text as one token of a subject; `from_subject_token` reads it."""
     raw = text.encode("utf-8", "surrogatepass")
     return "k" + base64.b32hexencode(raw).decode().rstrip("=").lower()
 
 
 def from_subject_token(token: str) -> str:
-    """The text of a `subject_token`."""
+    """Return the text of a `subject_token`."""
     raw = token[1:].upper()
     return base64.b32hexdecode(raw + "=" * (-len(raw) % 8)).decode("utf-8", "surrogatepass")
 
 
 async def check(streams: JetStream) -> None:
-    """Look whether the server is new enough.
+    """Check that the NATS server is new enough.
 
     :raises UnfitError: when it is not, or has no JetStream.
     """
@@ -138,9 +139,9 @@ async def prepare(
     days: float | None = None,
     lease_seconds: int = LEASE_SECONDS,
 ) -> Layout:
-    """Make the streams that are not there yet, and return how they are laid out.
+    """Create the streams that are missing, and return their layout.
 
-    :raises UnfitError: when one is there that would not do, or cannot be made.
+    :raises UnfitError: when one has another configuration, or cannot be created.
     """
     replica_count = replicas or (REPLICAS if streams.connection.server_info.get("cluster") else 1)
     info = await streams.info(RECORDS)
@@ -164,7 +165,7 @@ async def _create(streams: JetStream, config: Mapping[str, Any]) -> None:
 
 
 async def _ensure(streams: JetStream, config: Mapping[str, Any]) -> dict[str, Any]:
-    """See that a stream is there as it has to be, and return how it is."""
+    """Check the configuration of a stream, which is created if missing; return it."""
     info = await streams.info(config["name"])
     if info is None:
         await _create(streams, config)
@@ -182,7 +183,7 @@ async def _ensure(streams: JetStream, config: Mapping[str, Any]) -> dict[str, An
 
 
 def _fits(required: object, existing: object) -> bool:
-    """Whether a setting is as it has to be; one that has several parts may have more."""
+    """Return whether a setting is as required; one of several parts may have more."""
     if isinstance(required, dict) and isinstance(existing, dict):
         return required.items() <= existing.items()
     return required == existing
@@ -191,7 +192,7 @@ def _fits(required: object, existing: object) -> bool:
 def _configs(
     shards: int, replica_count: int, days: float | None, lease_seconds: int
 ) -> Iterator[dict[str, Any]]:
-    """How every stream is made; the records come last, for they say that the others are there."""
+    """Yield the streams' configurations; the records come last, for they say that all are there."""
     common = {
         "num_replicas": replica_count,
         "storage": "file",
@@ -228,9 +229,9 @@ def _configs(
 
 
 async def count_replicas(streams: JetStream) -> tuple[int, int]:
-    """How many NATS servers keep what is said, and how many of them are out of reach.
+    """Return how many NATS servers store the messages, and how many of them are out of reach.
 
-    :raises AwayError: when nobody answers.
+    :raises UnavailableError: when nobody answers.
     """
     cluster = ((await streams.info(NODES)) or {}).get("cluster") or {}
     others = cluster.get("replicas") or []
@@ -238,6 +239,6 @@ async def count_replicas(streams: JetStream) -> tuple[int, int]:
 
 
 def _is_out_of_reach(replica: Mapping[str, Any]) -> bool:
-    """Whether the leader has not heard of another for some seconds; it says that in nanoseconds."""
+    """Return whether the leader has not heard of a replica for some time (``active``, in ns)."""
     silent = replica.get("active", 0) > SILENT_SECONDS * 1e9
     return silent or bool(replica.get("offline")) or not replica.get("current", True)

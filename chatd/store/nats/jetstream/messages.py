@@ -1,4 +1,4 @@
-"""Events as the messages of a stream: JSON, one object each.
+"""Messages of the streams: events with what is stored beside them, as JSON objects.
 
 A server reads what newer ones write as far as it knows it: `chatd.chat.event_rows`.
 """
@@ -14,10 +14,10 @@ from chatd.chat.events import RoomEvent
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An event with what is kept beside it.
+    """An event with what is stored beside it.
 
-    ``account`` is that of who did it; ``after`` the number of what was kept before, as far as the
-    writer knew; ``message_id`` that of an event that is in no stream.
+    ``account`` is its author's; ``after`` the number of the last stored event, as far as the writer
+    knew; ``message_id`` that of an event that is in no stream.
     """
 
     event: RoomEvent
@@ -27,7 +27,7 @@ class Envelope:
 
 
 def write(envelope: Envelope) -> bytes:
-    """Make a message of an event."""
+    """Return the message of an event."""
     row = {**to_row(envelope.event), "by": envelope.account}
     if envelope.after:
         row["after"] = envelope.after
@@ -37,11 +37,11 @@ def write(envelope: Envelope) -> bytes:
 
 
 def read(data: bytes) -> Envelope | None:
-    """Read a message; None when it is of a kind that is not known here, or nothing of ours."""
+    """Parse a message; None when its kind is not known here, or it is malformed."""
     try:
         row = json.loads(data)
         event = from_row(row)
         account, after, message_id = row.get("by", ""), int(row.get("after", 0)), row.get("id", "")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None  # what one server writes by mistake is not to cost the others the room
+        return None  # a mistake of one server must not break the room for the others
     return Envelope(event, account, after, message_id) if event is not None else None

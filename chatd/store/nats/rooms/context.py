@@ -14,7 +14,9 @@ from chatd.store.nats.rooms.tail_cache import TailCache
 
 
 class Bridge(Protocol):
-    """What is used of `chatd.store.nats.threads.ThreadBridge`; called in the connection's thread."""
+    """What rooms and records use of `chatd.store.nats.threads.ThreadBridge`, in the connection's
+    thread.
+    """
 
     @property
     def is_full(self) -> bool:

@@ -1,7 +1,7 @@
-"""Changes: how an edit is laid over what it changes, and a deleted message is taken away.
+"""Edits and deletions, applied to the stored messages of a room.
 
-That is done before the change itself is published: who reads never sees what was taken away,
-whatever dies between the two.
+A change is applied before it is published: whatever dies between the two, nobody who reads sees a
+text that was taken back.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from chatd.store.nats.jetstream.messages import read
 
 
 async def apply(streams: JetStream, subject: RoomSubject, change: Change, message_id: str) -> None:
-    """Change what is kept of a room, if it is there; once, however often it is tried.
+    """Apply a change to a stored message, if it is there; repeating it changes nothing more.
 
-    :raises AwayError: when nobody answers; it may be done or not.
+    The new text is one message a subject (``Nats-Rollup: sub`` drops older edits).
+
+    :raises UnavailableError: when nobody answers; it may be applied or not.
     """
     found = await streams.get(subject.stream, change.number) if change.number > 0 else None
     envelope = read(found.data) if found is not None and found.subject == subject.log else None

@@ -1,8 +1,9 @@
-"""How a room is read: what was said last, and next, and how much that is.
+"""Reading rooms: the last events, the next ones, and how many there are.
 
-A stream is read forward only.  Where the last so many messages of a room begin is found by asking,
-for some places, how many come after.  What was deleted is erased; what was edited is patched here,
-with what lies over it.
+JetStream reads a subject forward only.  Where the last so many messages of a room begin is found by
+bisection: a direct get answers how many messages of a subject follow a sequence number
+(``Nats-Num-Pending``).  Deleted messages are gone from the stream; the texts of edited ones are
+replaced here.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ from chatd.store.nats.jetstream.api import PAGE_MESSAGES, JetStream
 from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import Envelope, read
 
-#: Events that are counted one by one; more are counted with what changed them.
+#: Events that are counted exactly; above that, edits and deletions are counted with them.
 MAX_COUNTED = 2000
-#: Messages that are looked through for the last number of a room.
+#: Messages that are scanned for the number of the last event.
 _SCANNED = 160
-#: How often a page is read anew when a replica does not have yet what has to be there.
+#: Times that a page is read again when a replica does not have yet what has to be there.
 _MAX_RETRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class RoomMessage:
-    """A message of a room: its place, what it says, and when the stream took it."""
+    """A message of a room: its number, its event, and when it was stored (sortable)."""
 
     number: int
     envelope: Envelope
@@ -37,14 +38,14 @@ class RoomMessage:
 
     @property
     def stored_event(self) -> KeptEvent | None:
-        """What it says, unless it changed something else."""
+        """The event, unless the message is an edit or a deletion."""
         return self.envelope.event if isinstance(self.envelope.event, KeptEvent) else None
 
 
 async def last_position(streams: JetStream, subject: RoomSubject) -> tuple[int, int]:
-    """The last place of a room, and the number of the last event that is kept there.
+    """Return the last sequence number of a room, and the number of its last event.
 
-    :raises AwayError: when nobody answers in time.
+    :raises UnavailableError: when nobody answers in time.
     """
     newest = await streams.last(subject.stream, subject.log)
     if newest is None:
@@ -55,7 +56,7 @@ async def last_position(streams: JetStream, subject: RoomSubject) -> tuple[int, 
 
 
 def _number_at(message: Message) -> int:
-    """The last number of a room at one of its messages."""
+    """Return the number of the last event at one of the room's messages."""
     envelope = read(message.data)
     if envelope is None:
         return 0
@@ -65,9 +66,9 @@ def _number_at(message: Message) -> int:
 async def last_events(
     streams: JetStream, subject: RoomSubject, below: int | None, count: int
 ) -> list[RoomMessage]:
-    """The last ``count`` kept events below a number, oldest first.
+    """Return the last ``count`` stored events below a number, oldest first.
 
-    :raises AwayError: when nobody answers in time.
+    :raises UnavailableError: when nobody answers in time.
     """
     newest = await streams.last(subject.stream, subject.log) if count else None
     if newest is None:
@@ -77,34 +78,36 @@ async def last_events(
     while True:
         start = await find_start(streams, subject, end, wanted)
         found = await _read_between(streams, subject, start, end)
-        kept = [each for each in found if each.stored_event is not None]
-        if len(kept) >= count or start <= 1:
-            return await _with_edits(streams, subject, kept[len(kept) - min(count, len(kept)) :])
+        stored = [each for each in found if each.stored_event is not None]
+        if len(stored) >= count or start <= 1:
+            return await _with_edits(
+                streams, subject, stored[len(stored) - min(count, len(stored)) :]
+            )
         wanted = 2 * wanted + 16
 
 
 async def after(
     streams: JetStream, subject: RoomSubject, number: int, count: int
 ) -> list[RoomMessage]:
-    """The first ``count`` kept events above a number, oldest first.
+    """Return the first ``count`` stored events above a number, oldest first.
 
-    :raises AwayError: when nobody answers in time.
+    :raises UnavailableError: when nobody answers in time.
     """
     newest = await streams.last(subject.stream, subject.log) if count else None
     if newest is None or newest.seq <= number:
         return []
-    kept: list[RoomMessage] = []
+    stored: list[RoomMessage] = []
     async for page in messages(
         streams, subject, number + 1, newest.seq, min(PAGE_MESSAGES, count + 16)
     ):
-        kept += [each for each in _read(page) if each.stored_event is not None]
-        if len(kept) >= count:
+        stored += [each for each in _read(page) if each.stored_event is not None]
+        if len(stored) >= count:
             break
-    return await _with_edits(streams, subject, kept[:count])
+    return await _with_edits(streams, subject, stored[:count])
 
 
 async def count(streams: JetStream, subject: RoomSubject, above: int, below: int) -> int:
-    """How many events are numbered between two numbers; if very many, with what changed them."""
+    """Return how many events are numbered between two numbers; if very many, with their changes."""
     newest = await streams.last(subject.stream, subject.log)
     end = min(below - 1, newest.seq if newest is not None else 0)
     if end <= above:
@@ -121,7 +124,7 @@ async def count(streams: JetStream, subject: RoomSubject, above: int, below: int
 
 
 def is_by(found: RoomMessage, nick: str, account: str | None) -> bool:
-    """Whether somebody said something, by a folded nick, and as the owner of an account."""
+    """Return whether a message is of a folded nick, and of an account unless that is None."""
     event = found.stored_event
     is_by_nick = isinstance(event, Said | Acted) and fold(event.nick) == nick
     return is_by_nick and account in (None, found.envelope.account)
@@ -131,7 +134,11 @@ def is_by(found: RoomMessage, nick: str, account: str | None) -> bool:
 
 
 async def find_start(streams: JetStream, subject: RoomSubject, end: int, wanted: int) -> int:
-    """A place from which at least so many messages of a room come up to another, and few more."""
+    """Return a sequence number from which at least ``wanted`` messages of a room come up to
+    ``end``.
+
+    A few more may come, at most about twice as many.
+    """
     after_end = await _count_from(streams, subject, end + 1)
     low, high = 1, end
     total = await _count_from(streams, subject, low) - after_end
@@ -148,7 +155,7 @@ async def find_start(streams: JetStream, subject: RoomSubject, end: int, wanted:
 
 
 async def _count_from(streams: JetStream, subject: RoomSubject, sequence: int) -> int:
-    """How many messages of a room there are from a place on."""
+    """Return how many messages of a room there are from a sequence number on."""
     messages, more = await streams.page(subject.stream, subject.log, sequence, 1)
     return len(messages) + more
 
@@ -156,7 +163,10 @@ async def _count_from(streams: JetStream, subject: RoomSubject, sequence: int) -
 async def messages(
     streams: JetStream, subject: RoomSubject, start: int, end: int, size: int = PAGE_MESSAGES
 ) -> AsyncIterator[list[Message]]:
-    """The messages of a room from one place to another, which is there; a page at a time."""
+    """Yield pages of a room's messages from ``start`` to ``end``.
+
+    A replica that is behind is asked again; what is still missing then has been deleted since.
+    """
     behind = 0
     while start <= end:
         page, more = await streams.page(subject.stream, subject.log, start, size)
@@ -166,14 +176,14 @@ async def messages(
         if not more and start <= end:
             behind += 1
             if behind > _MAX_RETRIES:
-                break  # it was there when we asked, and has been dropped since
+                break  # it was there, and has been deleted since
             await asyncio.sleep(0.005 * 2**behind)
 
 
 async def _read_between(
     streams: JetStream, subject: RoomSubject, start: int, end: int
 ) -> list[RoomMessage]:
-    """What the messages of a room say from one place to another."""
+    """Return the room's messages from one sequence number to another."""
     pages = messages(streams, subject, start, end)
     return [each async for page in pages for each in _read(page)]
 
@@ -184,12 +194,12 @@ def _read(messages: list[Message]) -> list[RoomMessage]:
 
 
 def room_message(message: Message, envelope: Envelope) -> RoomMessage:
-    """A message of a room that says what was written."""
+    """Return a message of a room with its event."""
     return RoomMessage(message.seq, envelope, stored_at(message))
 
 
 def stored_at(message: Message) -> tuple[str, str]:
-    """When a stream took a message, as something to sort by."""
+    """Return when a message was stored, as something to sort by."""
     second, _, fraction = message.headers.get("Nats-Time-Stamp", "").rstrip("Z").partition(".")
     return second, fraction.ljust(9, "0")
 
@@ -200,7 +210,7 @@ def stored_at(message: Message) -> tuple[str, str]:
 async def _with_edits(
     streams: JetStream, subject: RoomSubject, found: list[RoomMessage]
 ) -> list[RoomMessage]:
-    """Put into what was said what has been put in its place since."""
+    """Return messages with the texts that edits have given them."""
     if not found:
         return found
     texts: dict[int, str] = {}
@@ -213,12 +223,12 @@ async def _with_edits(
 
 
 def read_edit(message: Message) -> tuple[int, str]:
-    """The number of a message, and the text that an edit has put in the place of its own."""
+    """Return the number of a message, and the text that an edit has given it."""
     return int(message.subject.rpartition(".")[2]), json.loads(message.data)["text"]
 
 
 def with_text(found: RoomMessage, text: str) -> RoomMessage:
-    """A message with another text in the place of its own."""
+    """Return an edited message, with another text."""
     event = found.envelope.event
     if not isinstance(event, Said | Acted):
         return found

@@ -1,4 +1,4 @@
-"""Bound: how much one room keeps, when that is less than the others do."""
+"""Retention of a room that keeps less than others do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatd.store.nats.rooms import reading
 
 
 class Retention:
-    """The last ``most`` numbers of a room; None: there is no bound but that of the stream."""
+    """The numbers of the room's last ``maximum`` events; None: only the stream's limit applies."""
 
     def __init__(self, subject: RoomSubject) -> None:
         self._subject = subject
@@ -19,7 +19,7 @@ class Retention:
         self._due = False
 
     async def limit(self, streams: JetStream, maximum: int | None) -> None:
-        """Keep only so many from now on."""
+        """Keep at most so many events from now on."""
         await self.trim(streams)
         if maximum is not None:
             newest = await reading.last_events(streams, self._subject, None, maximum)
@@ -28,7 +28,7 @@ class Retention:
         await self.trim(streams)
 
     def added(self, number: int) -> bool:
-        """The room has another event; say whether it is to be trimmed, once."""
+        """Count an event; return whether `trim` is due, once until that is done."""
         if self.maximum is None:
             return False
         self._numbers.append(number)
@@ -36,12 +36,12 @@ class Retention:
         return due and self._due
 
     def removed(self, number: int) -> None:
-        """An event of the room was taken away."""
+        """Count off a deleted event."""
         if number in self._numbers:
             self._numbers.remove(number)
 
     async def trim(self, streams: JetStream) -> None:
-        """Drop what is more than the room keeps."""
+        """Delete the oldest events beyond the limit."""
         self._due = False
         if self.maximum is not None and len(self._numbers) >= self.maximum:
             while len(self._numbers) > self.maximum:

@@ -1,8 +1,8 @@
-"""Searching: what is looked for in rooms, from the newest message back, as far as that may go.
+"""Searching rooms, from the newest message back, within bounds.
 
-A stream has no index of words.  A room is gone through backwards a piece at a time, and of several
-rooms that which has been gone through least far; so what is found first is what was said last.
-Times that are asked for are sought in the stream.
+A stream has no index of words.  A room is read backwards in batches, and of several rooms always
+the one whose read messages are the newest; so matches are found newest first.  A range of times is
+sought by the stream's own timestamps.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from chatd.store.nats.jetstream.messages import read
 from chatd.store.nats.rooms import reading
 from chatd.store.nats.rooms.reading import RoomMessage
 
-#: Messages that one search goes through, the newest: each costs some 20 µs of this process, and is
-#: sent over the network.  And seconds after which it goes no further.
+#: Messages that one search scans, the newest: each takes about 20 µs of this process, and is sent
+#: over the network.
 MAX_MESSAGES = 50_000
+#: Seconds after which a search ends.
 SEARCH_SECONDS = 5.0
-#: Searches that go on at once; others wait.
+#: Searches that run at once; others wait.
 CONCURRENT_SEARCHES = 2
-#: Messages of a room that are asked for first, and at most, in one piece.
+#: Messages of a room in the first batch, and in the largest: batches double.
 _FIRST_BATCH, _MAX_BATCH = 100, 2000
-#: Seconds by which the time of a message and that at which the stream took it may differ.
+#: Seconds by which the time of an event and the stream's timestamp may differ.
 CLOCK_SKEW_SECONDS = 120.0
 
-#: A room and a message that was found there.
+#: A room and a match in it.
 Row = tuple[str, RoomMessage]
 _LONG_AGO = ("", "")
 _NEVER = ("~", "")
@@ -39,7 +40,7 @@ _NEVER = ("~", "")
 def for_query(
     streams: JetStream, subjects: Sequence[tuple[str, RoomSubject]], search: SearchQuery
 ) -> Search:
-    """Look for what somebody has typed."""
+    """Return the search for a query of a user."""
     words = [phrase.partition(" ")[0] for phrase in search.phrases] or [search.author or ""]
     return Search(
         streams,
@@ -52,7 +53,7 @@ def for_query(
 
 
 def for_author(streams: JetStream, subject: RoomSubject, nick: str, account: str | None) -> Search:
-    """Look for what somebody has said, by a folded nick."""
+    """Return the search for messages of a folded nick."""
     return Search(
         streams,
         [("", subject)],
@@ -66,10 +67,11 @@ def _plain(word: str) -> bytes:
 
 
 class Search:
-    """One search through some rooms; ``finds`` says of each message whether it is meant.
+    """One search through some rooms; ``matches`` returns whether a message matches.
 
-    ``word`` is in every message that is meant, as bytes of ASCII in lower case, and empty if there
-    is no such word.  Times are seconds since the epoch, None where there is no end.
+    ``word`` is in every match, as lower-case ASCII bytes, and empty if there is no such word: most
+    messages are passed over by it without being parsed.  Times are seconds since the epoch, None
+    where there is no end.
     """
 
     def __init__(
@@ -89,9 +91,9 @@ class Search:
         self._word = word
 
     async def newest(self, count: int) -> list[Row]:
-        """Return what was kept last of what is meant, newest first; no more than so many.
+        """Return the newest matches, at most ``count``, newest first.
 
-        :raises AwayError: when nobody answers in time.
+        :raises UnavailableError: when nobody answers in time.
         """
         found: list[Row] = []
         scanned, deadline = 0, time.monotonic() + SEARCH_SECONDS
@@ -112,8 +114,8 @@ class Search:
         return found[:count]
 
     def _read(self, message: Message, text: str | None) -> RoomMessage | None:
-        """What a message says, if it is meant."""
-        is_plain = text is None and b"\\u" not in message.data  # nearly always that is all
+        """Return a message if it matches; ``text`` is its text if that was edited."""
+        is_plain = text is None and b"\\u" not in message.data  # nearly always
         if is_plain and self._word not in message.data.lower():
             return None
         envelope = read(message.data)
@@ -126,7 +128,7 @@ class Search:
 
 
 class _RoomCursor:
-    """How far a room has been gone through: ``edge`` is when the stream took the oldest of that."""
+    """How far a room has been read; ``oldest`` is when the oldest message read was stored."""
 
     def __init__(
         self,
@@ -149,9 +151,9 @@ class _RoomCursor:
         self._texts_from: int | None = None
 
     async def read_older(self, maximum: int) -> list[tuple[Message, str | None]]:
-        """Return the next messages before, newest first, ``most`` of them or some more.
+        """Return the next older messages, newest first, ``maximum`` or a few more.
 
-        Beside each is the text that an edit has put in its place.
+        Beside each is the text that an edit has given it.
         """
         if self._end is None:
             self._end = await self._newest()
@@ -170,7 +172,7 @@ class _RoomCursor:
         return [(message, texts.get(message.seq)) for message in reversed(messages)]
 
     async def _newest(self) -> int:
-        """The place from which to go back; 0 when there is nothing."""
+        """Return the sequence number to read back from; 0 when there is nothing."""
         newest = await self._streams.last(self._subject.stream, self._subject.log)
         if newest is None:
             return 0
@@ -182,7 +184,7 @@ class _RoomCursor:
         return newest.seq
 
     async def _edits(self, start: int) -> dict[int, str]:
-        """What edits have put in the place of texts, of all that lie after a place."""
+        """Return the texts of edited messages from a sequence number on."""
         last, self._texts_from = self._texts_from, start
         more = 1
         while more and (last is None or start < last):
@@ -195,5 +197,5 @@ class _RoomCursor:
 
 
 def _stamp(seconds: float) -> str:
-    """A time as streams write it, without parts of a second."""
+    """Return a time as streams write it, without fractions of a second."""
     return datetime.fromtimestamp(max(0.0, seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")

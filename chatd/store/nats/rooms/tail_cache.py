@@ -1,7 +1,8 @@
-"""Tail: the newest events of a room that is heard here, in memory, as the stream has them.
+"""Tail cache: the newest events of subscribed rooms in memory, as the stream has them.
 
-A tail begins when it is first asked for: from then on it is told what comes and what changes, and
-what was there before is read from the stream.  Whatever it cannot be sure of, it forgets.
+They are read whenever a user joins.  A tail begins when it is first read: from then on it follows
+new events and changes, and the older ones are read from the stream (`Tail.start_fill`,
+`Tail.fill`). Whenever it may have missed something, it is cleared, and read anew.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from datetime import datetime
 from chatd.chat.events import Change, Deleted, Edited
 from chatd.store.nats.rooms.reading import RoomMessage, with_text
 
-#: Events of one room that are remembered: what is shown to who joins, and some pages before it.
+#: Events of a room that are cached: those shown to a user who joins, and some pages before.
 TAIL_EVENTS = 200
-#: Bytes of all that is remembered of all rooms; the room that was not asked for longest gives way.
+#: Bytes of all tails; the least recently used one is cleared first.
 MAX_BYTES = 64 * 1024 * 1024
-#: What an event costs beside its text.
+#: Bytes that an event takes beside its text.
 _EVENT_BYTES = 1000
 
 
 class TailCache:
-    """The tails of all rooms: ``events`` each at most, and ``size`` bytes in all.
+    """The tails of all rooms: ``max_events`` each, and ``max_bytes`` in all.
 
-    What the streams drop after ``age`` seconds is forgotten by then as well.
+    Events that the streams drop after ``max_age`` seconds are not cached longer.
     """
 
     def __init__(
@@ -41,30 +42,30 @@ class TailCache:
         self._tails: dict[Tail, None] = {}
 
     def resize(self, size: int) -> None:
-        """Some tail is so much larger, or smaller."""
+        """Count bytes that a tail has grown or shrunk by, and clear tails beyond the bound."""
         self.size += size
         while self.size > self._max_bytes and self._tails:
             next(iter(self._tails)).clear()
 
     def clear(self) -> None:
-        """Be sure of nothing any more."""
+        """Clear all tails."""
         for tail in tuple(self._tails):
             tail.clear()
 
     def mark_used(self, tail: Tail) -> None:
-        """A tail was asked for."""
+        """Make a tail the most recently used one."""
         self._tails.pop(tail, None)
         self._tails[tail] = None
 
     def discard(self, tail: Tail) -> None:
-        """A tail remembers nothing any more."""
+        """Take out a tail that is empty."""
         self._tails.pop(tail, None)
 
 
 class Tail:
-    """The newest events of one room: all from ``_from`` on, or None when nothing is known.
+    """The newest events of one room: all from ``_first_number`` on, None when nothing is cached.
 
-    Everything is called in the thread of the loop.
+    Used in the connection's thread.
     """
 
     def __init__(self, cache: TailCache) -> None:
@@ -73,10 +74,10 @@ class Tail:
         self._first_number: int | None = None
         self._fill_token: object | None = None
 
-    # What happens in the room ---------------------------------------------------------------------
+    # New events and changes -----------------------------------------------------------------------
 
     def clear(self) -> None:
-        """Be sure of nothing any more."""
+        """Forget everything, and the fill that is in progress."""
         self._fill_token = None
         if self._first_number is not None:
             self._first_number = None
@@ -85,7 +86,7 @@ class Tail:
             self._messages.clear()
 
     def append(self, message: RoomMessage, maximum: int | None) -> None:
-        """Something was kept in the room, or changed, and ``most`` events are kept there."""
+        """Take in a new event or a change; ``maximum`` is the limit of the room."""
         event = message.envelope.event
         if self._first_number is None:
             return
@@ -98,8 +99,13 @@ class Tail:
             self._trim(maximum)
 
     def _change(self, change: Change) -> None:
+        """Apply a change.
+
+        The message may be among those that a fill is reading, with the change or without: such a
+        fill is discarded.
+        """
         if self._first_number is None or change.number < self._first_number:
-            self._fill_token = None  # it may be read with that or without
+            self._fill_token = None  # it may read the message with the change or without
             return
         for index, message in enumerate(self._messages):
             if message.number == change.number:
@@ -112,7 +118,7 @@ class Tail:
                 return
 
     def _trim(self, maximum: int | None = None) -> None:
-        """Forget what is more than is kept in the room, or than is remembered."""
+        """Drop the oldest events beyond the room's limit, or the cache's."""
         while maximum is not None and len(self._messages) > maximum:
             self._drop_oldest()
         while len(self._messages) > self._cache.max_events:
@@ -123,13 +129,12 @@ class Tail:
         self._cache.resize(-_size(message))
         return message.number
 
-    # What is read ---------------------------------------------------------------------------------
+    # Filling and reading --------------------------------------------------------------------------
 
     def start_fill(self, last: int) -> object | None:
-        """Remember what comes after a place.
+        """Cache what comes after ``last``, and return a token for `fill`.
 
-        What was before is to be read now, and filled in (`fill`) with what is returned; with None
-        somebody else is at it.
+        The caller reads the older events then.  None: another fill is in progress.
         """
         if self._fill_token is not None:
             return None
@@ -139,7 +144,9 @@ class Tail:
         return self._fill_token
 
     def fill(self, token: object, messages: Sequence[RoomMessage], *, whole: bool) -> None:
-        """The newest of the room, or all that it has, were read, since it began."""
+        """Take in the newest events that were read since `start_fill`; ``whole``: the room has no
+        more.
+        """
         if self._fill_token is not token or self._first_number is None:
             return
         self._fill_token = None
@@ -153,7 +160,7 @@ class Tail:
         self._trim()
 
     def before(self, number: int | None, count: int) -> list[RoomMessage] | None:
-        """The last ``count`` events below a number, if they are remembered."""
+        """Return the last ``count`` events below a number, if they are cached."""
         start = self._complete_from()
         if start is None:
             return None
@@ -163,18 +170,18 @@ class Tail:
         return rows[len(rows) - min(count, len(rows)) :]
 
     def after(self, number: int, count: int) -> list[RoomMessage] | None:
-        """The first ``count`` events above a number, if they are remembered."""
+        """Return the first ``count`` events above a number, if they are cached."""
         start = self._complete_from()
         if start is None or start > number + 1:
             return None
         return [message for message in self._messages if message.number > number][:count]
 
     def newest(self) -> list[RoomMessage]:
-        """What is remembered, oldest first."""
+        """Return the cached events, oldest first."""
         return [] if self._complete_from() is None else [*self._messages]
 
     def _complete_from(self) -> int | None:
-        """The number from which on everything is known now."""
+        """Return the number from which on the room is completely cached."""
         if self._first_number is None or self._fill_token is not None:
             return None
         self._cache.mark_used(self)
@@ -190,6 +197,6 @@ def _size(message: RoomMessage) -> int:
 
 
 def _stored_at(message: RoomMessage) -> float:
-    """When the stream took a message, in seconds since the epoch."""
+    """Return when a message was stored, in seconds since the epoch."""
     second, fraction = message.stored_at
     return datetime.fromisoformat(f"{second}+00:00").timestamp() + int(fraction) / 10**9
