@@ -18,7 +18,7 @@ from chatd.store.sqlite.files import change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.transport.services.store import StoreService
 from tests.kill_rounds import rounds
-from tests.store.test_stores import Heard, begun
+from tests.store.test_stores import RecordingObserver, started
 from tests.support.callers import Netcat
 from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import Served, killed
@@ -51,9 +51,9 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_killed(tmp_pat
 
 def store_in(
     folder: Path, turn: TestMainThread, days: float | None = None
-) -> tuple[SqliteStore, Heard]:
-    store = begun(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
-    keeper = Heard()
+) -> tuple[SqliteStore, RecordingObserver]:
+    store = started(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
+    keeper = RecordingObserver()
     store.open(keeper)
     return store, keeper
 
@@ -72,14 +72,14 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == old + 2)
+    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == old + 2)
     while kept(store) != [old + 1, old + 2]:
         pass  # each look takes a turn of the reader's thread
     search = SearchQuery(("word",))
     assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
-    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
-    assert keeper.kept_in["lobby"][-1][1] == old + 3, "numbers go on"
+    turn.run_until(lambda: keeper.stored_in["lobby"][-1][0] == "next")
+    assert keeper.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
     waited(store.close())
 
 
@@ -93,7 +93,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.drop_room("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
-    turn.run_until(lambda: keeper.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
+    turn.run_until(lambda: keeper.stored_in.get("attic", [("", 0, 0)])[-1][0] == "new")
     assert kept(store, "attic") == [1]
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         while other.execute("SELECT count(*) FROM event").fetchone() != (1,):
@@ -105,7 +105,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     waited(store.close())
 
 
-class Full(Heard):
+class Full(RecordingObserver):
     """A keeper that may be told that something was not kept."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Pa
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
     store.post("lobby", "first", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
@@ -132,8 +132,8 @@ def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Pa
     assert keeper.refused == [("large", "the server's disk is full.")]
     store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.post("lobby", "next", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
-    assert [(name, number) for name, number, _ in keeper.kept_in["lobby"]] == [
+    turn.run_until(lambda: keeper.stored_in["lobby"][-1][0] == "next")
+    assert [(name, number) for name, number, _ in keeper.stored_in["lobby"]] == [
         ("first", 1),
         ("next", 2),
     ]
@@ -150,7 +150,7 @@ def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> N
     turn.run_until(lambda: bool(keeper.refused))
     assert keeper.refused == [("bad", "the server cannot write it down.")]
     store.post("lobby", "good", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
     waited(store.close())
 
 
@@ -163,7 +163,7 @@ def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
     store.open(keeper)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
     store.post("lobby", "2", Joined(1.0, "bob"))
-    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.kept_in)
+    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.stored_in)
     assert keeper.refused == [("1", "the server cannot keep up; try again later.")]
     waited(store.close())
 
@@ -296,7 +296,7 @@ def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
     last = 3 * retention.PRUNED + 7
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == last)
+    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == last)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
@@ -326,7 +326,7 @@ def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
     turn = TestMainThread()
     store, keeper = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         other.execute("BEGIN")
         assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
@@ -357,13 +357,13 @@ def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Pat
             store.drop_rooms_but(["lobby", "attic"])
         if number == 17:
             store.drop_room("attic")
-    turn.run_until(lambda: len(keeper.kept_in.get("attic", [])) == 30)
-    assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
-    assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
+    turn.run_until(lambda: len(keeper.stored_in.get("attic", [])) == 30)
+    assert [number for _, number, _ in keeper.stored_in["lobby"]] == list(range(1, 31))
+    assert [number for _, number, _ in keeper.stored_in["attic"]] == [*range(1, 19), *range(1, 13)]
     waited(store.close())
 
 
-class Stumbling(Heard):
+class Stumbling(RecordingObserver):
     """A keeper with a bug."""
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
@@ -379,9 +379,9 @@ def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path
     for name in ("one", "bad", "two", "three"):
         store.post("lobby", name, Said(1.0, "ada", "x"))
     with pytest.raises(ZeroDivisionError):
-        turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 4)
-    turn.run_until(lambda: len(keeper.kept_in["lobby"]) == 3)
-    assert [name for name, _, _ in keeper.kept_in["lobby"]] == ["one", "two", "three"]
+        turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == 4)
+    turn.run_until(lambda: len(keeper.stored_in["lobby"]) == 3)
+    assert [name for name, _, _ in keeper.stored_in["lobby"]] == ["one", "two", "three"]
     waited(store.close())
 
 

@@ -34,7 +34,7 @@ from chatd.store.threads.main_thread import MainThread, Promise
 Result = TypeVar("Result")
 
 #: Posts, and their bytes, that wait for the cluster; further ones are refused.  Events that are not
-#: stored have a bound of their own, as high: their authors are not told, and cannot repeat them.
+#: stored have a bound of their own, as high: their authors would not repeat them.
 MAX_PENDING = 50_000
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 #: Bytes that a post takes beside its text.

@@ -1,4 +1,4 @@
-"""What a store on a cluster does when one of its two threads does nothing for a while."""
+"""Bounds of a store on a cluster while one of its two threads is blocked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MakeNode = Callable[[], Node]
 
 @pytest.fixture
 def make_node(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeNode]:
-    """Return what makes servers, each with a thread of its own for the chat, and small bounds."""
+    """Return a function that makes servers with main threads of their own, and small bounds."""
     for bound in (
         "threads.MAX_STEPS",
         "threads.MAX_QUERIES",
@@ -42,7 +42,7 @@ def make_node(nats: Nats, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeNode]
 
 
 def post_lines(node: Node, lines: int) -> None:
-    """Let somebody say so much that others hear, no more at a time than may wait."""
+    """Post so many lines, no more at a time than may wait."""
     for number in range(lines):
         node.store.post("lobby", f"s{number}", said(str(number)))
         if number % 10 == 0:
@@ -56,7 +56,7 @@ def test_a_blocked_main_thread_gets_everything_later(make_node: MakeNode) -> Non
     other.settle()
     post_lines(one, 4 * BOUND)
     other.receive_all()
-    assert other.store.bridge.pending_steps == BOUND, "it takes in what it is bound to and no more"
+    assert other.store.bridge.pending_steps == BOUND, "it takes in as much as the bound"
     before = len(one.stored_events)
     one.store.post("lobby", "last", said("last"))
     one.run_until(lambda: len(one.stored_events) == before + 1)
@@ -67,7 +67,7 @@ def test_a_blocked_main_thread_gets_everything_later(make_node: MakeNode) -> Non
     assert other.stored_events == one.stored_events
 
 
-def test_what_was_not_taken_in_comes_although_nothing_follows(make_node: MakeNode) -> None:
+def test_skipped_events_come_although_nothing_follows(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     other.store.subscribe("lobby")
     other.settle()
@@ -100,7 +100,7 @@ def test_posts_beyond_the_bound_are_refused(make_node: MakeNode) -> None:
             one.store.post("lobby", f"s{number}", said("x"))
         one.main_thread.run()
         assert one.failures == [BUSY]
-        for number in range(BOUND + 1):  # what is not kept has a bound of its own
+        for number in range(BOUND + 1):  # unstored events have a bound of their own
             one.store.post("lobby", f"j{number}", Joined(1.0, "ada"))
         one.main_thread.run()
         assert one.failures == [BUSY, BUSY]
@@ -136,7 +136,7 @@ def test_records_beyond_the_bound_are_refused(make_node: MakeNode) -> None:
 
 
 class UnresolvedPromise(TestPromise):
-    """An answer that nobody waits for to the end."""
+    """A promise that is not waited for."""
 
     def __await__(self) -> Generator[None, None, Any]:
         yield

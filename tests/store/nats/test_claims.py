@@ -1,4 +1,4 @@
-"""Who has a nick when two servers want it at once, and when its server has died."""
+"""Claims on a nick by two servers at once, and those of a dead server."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.served import PATIENCE
 
 
 def claim_in_two_servers(servers: Servers, nicks: int) -> list[list[bool]]:
-    """Let two servers claim so many nicks, each at the same moment; return who got which."""
+    """Let two servers claim so many nicks at the same moment; return the results of both."""
     nodes = [Node(servers, TestMainThread()), Node(servers, TestMainThread())]
     start = Barrier(2, timeout=PATIENCE)
 
@@ -50,7 +50,7 @@ def test_of_two_servers_one_gets_the_nick_also_with_three_nats_servers(three_nat
 
 @pytest.fixture
 def make_short_lived(nats: Nats) -> Iterator[Callable[[], NatsStore]]:
-    """Makes servers whose leases last a second."""
+    """Return a function that makes servers whose leases last a second."""
     servers, turn, stores = nats.account(), TestMainThread(), []
 
     def make() -> NatsStore:

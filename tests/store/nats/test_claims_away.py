@@ -1,4 +1,4 @@
-"""Who claims a nick while the cluster says nothing is not told that somebody else has it."""
+"""A claim while the cluster does not answer is not refused as another's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SilentStreams:
 
 
 class FastLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock goes a thousand times as fast."""
+    """A loop whose clock runs a thousand times as fast."""
 
     def time(self) -> float:
         return super().time() * 1000

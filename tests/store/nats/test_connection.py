@@ -1,4 +1,4 @@
-"""What is asked of the cluster ends, whatever comes; and headers are read as they are written."""
+"""Every request to the cluster ends; headers are parsed."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.support.served import PATIENCE
 def run_with_requests(
     check: Callable[[PendingRequests], Awaitable[None]], seconds: float = 60.0
 ) -> None:
-    """Do something with questions, in a loop."""
+    """Run a check of pending requests in a loop."""
 
     async def work() -> None:
         await check(PendingRequests("inbox", seconds))
@@ -119,12 +119,12 @@ def test_transient_errors_are_told_from_final_ones(
 
 
 async def connect_without_encryption() -> tuple[str, bytes]:
-    """Ask a server for TLS that speaks none; return the trouble, and what it was told."""
+    """Ask a server for TLS that has none; return the error, and what it was sent."""
     received = b""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal received
-        with suppress(OSError):  # who gives up hangs up
+        with suppress(OSError):  # the client hangs up
             writer.write(b'INFO {"auth_required": true}\r\n')
             received += await reader.read(4096)
         writer.close()

@@ -1,4 +1,4 @@
-"""How far a cluster searches its rooms, and in which order it finds things."""
+"""Bounds of a search in a cluster's rooms, and the order of its matches."""
 
 from __future__ import annotations
 

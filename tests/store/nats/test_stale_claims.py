@@ -1,4 +1,4 @@
-"""What dead servers have claimed is dropped by one of those that live, and nothing else is."""
+"""Stale claims are dropped by one of the living servers, and no other claim is."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def make_node(nats: Nats) -> Iterator[MakeNode]:
 
 
 def maintain(node: Node) -> None:
-    """Renew the lease of a server, and all that goes with it."""
+    """Renew the lease of a server, and do all that goes with it."""
     renewed: list[bool] = []
     waited(node.store.bridge.query(node.store.maintain, lambda: renewed.append(True)))
     assert renewed
 
 
 def expire(node: Node) -> None:
-    """Let the lease of a server end."""
+    """Expire the lease of a server."""
     expire_lease(node.store, node.store.bus.name)
 
 
 def claimed_tokens(node: Node) -> list[str]:
-    """Every nick that is claimed, by whoever."""
+    """Return the tokens of every claimed nick."""
     page = waited(node.store.bridge.query(node.store.streams.page, NICKS, "$KV.nicks.*", 1))
     held = [each for each in page[0] if "KV-Operation" not in each.headers]
     return sorted(each.subject.rpartition(".")[2] for each in held)
@@ -100,7 +100,7 @@ def test_the_claims_of_a_server_that_has_started_meanwhile_stay(make_node: MakeN
     expire(other)
     assert waited(one.store.claim("ada", "y"))
     assert waited(other.store.bridge.query(other.store.claims.drop_if_dead, claim, frozenset()))
-    assert claimed_tokens(one) == [subject_token("ada")], "it has been taken by then"
+    assert claimed_tokens(one) == [subject_token("ada")], "it was claimed again"
 
 
 def test_a_keyed_lock_has_one_holder_and_leaves_nothing_behind() -> None:

@@ -1,4 +1,4 @@
-"""Several stores on one cluster: one order, what was not heard, who claims what."""
+"""Several stores on one cluster: order, lost messages, claims, records and the bus."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make_node(nats: Nats) -> Iterator[MakeNode]:
 
 
 def poll(condition: Callable[[], bool]) -> None:
-    """Ask the cluster until something is so; every question is a round trip."""
+    """Ask the cluster until a condition holds; each time is a round trip."""
     assert any(condition() for _ in range(2000))
 
 
@@ -98,7 +98,7 @@ def test_a_deleted_stream_is_created_again_at_the_next_start(
 def test_the_reason_why_the_cluster_stores_nothing_is_reported(
     monkeypatch: pytest.MonkeyPatch, make_node: MakeNode, is_loaded: bool
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.store.END_SECONDS", 0.1)  # it never keeps that
+    monkeypatch.setattr("chatd.store.nats.store.END_SECONDS", 0.1)  # the post is never stored
     node = make_node()
     if is_loaded:
         node.store.post("lobby", "0", said("hello"))
@@ -147,7 +147,7 @@ def test_unstored_events_keep_their_place_among_stored_ones(make_node: MakeNode)
 
 
 class Deafness:
-    """Lets a store hear nothing of its rooms for a while."""
+    """Drops what a store receives of its rooms, for a while."""
 
     def __init__(self, node: Node) -> None:
         self.is_deaf = True
@@ -206,7 +206,7 @@ def test_edits_and_deletions_reach_all_servers(make_node: MakeNode) -> None:
     assert waited(other.store.before("lobby", None, 9)) == [
         (first, Said(1.0, "ada", "hello", edited=True))
     ]
-    # What is in no room of this name is not touched.
+    # The number of another room's event changes nothing.
     other.store.post("attic", "5", Deleted(2.0, "ada", "ada", first))
     waited(other.store.before("attic", None, 0))
     assert len(waited(one.store.before("lobby", None, 9))) == 1
@@ -225,7 +225,7 @@ def test_a_nick_has_one_holder_and_is_free_when_its_server_is_gone(
         one.store.bridge.query(one.store.streams.purge, NODES, f"$KV.nodes.{other.store.bus.name}")
     )
     assert waited(one.store.claim("ada", "x"))
-    # What the other believes to have, it cannot give back.
+    # The other cannot release a nick that it only believes to hold.
     other.store.release("ada", "y")
     other.settle()
     third = make_node()
@@ -238,7 +238,7 @@ def test_the_owner_of_a_nick_takes_it_from_a_living_server(
     one, other, third = make_node(), make_node(), make_node()
     assert waited(one.store.claim("ada", "x"))
     assert waited(other.store.claim("ada", "y", owner=True))
-    one.store.release("ada", "x")  # it is another's by now
+    one.store.release("ada", "x")  # it is the other's by now
     one.settle()
     assert not waited(third.store.claim("ada", "z"))
     assert not waited(other.store.claim("ada", "z"))
@@ -280,8 +280,8 @@ def test_the_last_write_of_a_profile_wins(make_node: MakeNode) -> None:
 def test_servers_receive_each_others_messages_and_not_their_own(make_node: MakeNode) -> None:
     one, other = make_node(), make_node()
     end = time.monotonic() + PATIENCE
-    while not other.bus_texts:  # what is told goes to who listens by then
-        assert time.monotonic() < end, "the other hears nothing"
+    while not other.bus_texts:  # the first messages may come before the subscription
+        assert time.monotonic() < end, "the other receives nothing"
         one.store.bus.broadcast("hello")
         one.settle(), other.settle()
     one.store.bus.send(other.store.bus.name, "psst")
@@ -318,7 +318,7 @@ def test_a_nick_is_handed_over_to_one_server(make_node: MakeNode) -> None:
 
 
 def renew_lease(node: Node) -> None:
-    """Let a server say once more that it lives."""
+    """Renew the lease of a server."""
     renewed: list[bool] = []
     node.store.renew(lambda: renewed.append(True))
     node.run_until(lambda: bool(renewed))
@@ -445,7 +445,7 @@ def test_a_server_that_missed_a_change_cannot_overwrite_it(
     async def fill_bridge() -> None:
         other.store.bridge.call_main(lambda: None)
 
-    other.store.bridge.submit(fill_bridge()).result(PATIENCE)  # it takes nothing in now
+    other.store.bridge.submit(fill_bridge()).result(PATIENCE)  # so that it takes nothing in
     waited(one.store.put("account", "ada", "2"))
     other.receive_all()
     with pytest.raises(NotStoredError):

@@ -1,4 +1,4 @@
-"""What a server remembers of its rooms is what the stream has."""
+"""The tail cache agrees with the stream."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def subscribed_node(make_node: MakeNode, **options: Any) -> Node:
 
 
 def forbid_reading(node: Node) -> None:
-    """From now on nothing can be read from the stream."""
+    """Let nothing be read from the stream from now on."""
 
     async def page(*wanted: object, **more: object) -> None:
         raise AssertionError("it is read from the stream")
@@ -99,7 +99,7 @@ def has_stored(node: Node, message_id: str) -> bool:
 
 
 def compare_reads(node: Node, third: Node, random: Random, numbers: list[int]) -> None:
-    """Compare what a server says of a room with what one says that does not hear it."""
+    """Compare the reads of a server with those of one that is not subscribed."""
     below = random.choice((None, *numbers[-9:]))
     number, count = random.choice(numbers[-9:]), random.randrange(9)
     for asked in (("before", below, count), ("after", number, count)):
