@@ -214,7 +214,7 @@ def newer_version_without_wal(database: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "harm",
+    "damage",
     [
         cut_in_the_middle,
         cut_within_a_page,
