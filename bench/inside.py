@@ -16,7 +16,8 @@ from chatd.chat.actions.ignoring import ignore
 from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import THEMES, TIMES, Preferences
 from chatd.cluster.bus import Bus
 from chatd.store.memory import MemoryStore

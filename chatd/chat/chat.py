@@ -30,10 +30,11 @@ from chatd.chat.events import (
     RoomEvent,
 )
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
-from chatd.chat.model.entities import Client, Session
-from chatd.chat.model.people import People, Person
+from chatd.chat.model import rules
+from chatd.chat.model.client import Client
+from chatd.chat.model.entities import Person, Room, Session
+from chatd.chat.model.people import People
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.rules import Room
 from chatd.chat.peers import Errand
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
@@ -155,7 +156,7 @@ class Chat:
         person = session.person
         if session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, session.position().read)
+                self.profiles.has_read(person, session.last_sent())
             session.detach()
             self.elsewhere.touched(None, person)
             if not person.sessions and self.detached.get(person) is None:
@@ -189,7 +190,9 @@ class Chat:
         """Somebody leaves the server; ``unseen_by`` are not shown it."""
         self.posting.announce(
             person,
-            lambda room: Left(now, person.nick, room.words_of(person, reason, now), gone=True),
+            lambda room: Left(
+                now, person.nick, rules.leave_message(room, person, reason, now), gone=True
+            ),
             but=unseen_by,
         )
         for room in tuple(person.rooms.values()):
@@ -304,7 +307,7 @@ class Chat:
                 self.persistent.begin(room, person)
             self.elsewhere.touched(room)
         else:
-            room.check_entry(person, now, key)
+            rules.check_entry(room, person, now, key)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room
@@ -317,8 +320,8 @@ class Chat:
 
         :raises Refused: ``not-in-room``.
         """
-        room.check_membership(person)
-        reason = room.words_of(person, reason, now)
+        rules.check_membership(room, person)
+        reason = rules.leave_message(room, person, reason, now)
         self.take_out(person, room)
         if room.is_guarded:  # who leaves of their own accord may come back
             if room.uninvite(person):
@@ -370,7 +373,7 @@ class Chat:
             if self.elsewhere.is_in_touch:  # else somebody may be there, and has said something
                 self._store.drop_room(room.id)
             return
-        heir = room.heir()
+        heir = rules.successor(room)
         if heir is not None:
             self.give_role(heir, room, Role.OWNER, None, now)
 

@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatd.chat.events import Refused
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.peers import Errand
 from chatd.cluster import handlers
 

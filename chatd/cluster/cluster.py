@@ -19,9 +19,7 @@ from chatd.chat.limits import (
     OUT_OF_TOUCH_SECONDS,
     SILENT_SECONDS,
 )
-from chatd.chat.model.client import StreamRouter
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.names import Name
 from chatd.cluster import records
 from chatd.cluster.bus import Bus
@@ -30,6 +28,7 @@ from chatd.cluster.replication.batches import batches, message
 from chatd.cluster.replication.local import LocalPeople
 from chatd.cluster.replication.remote import RemotePeople, RemoteServer
 from chatd.cluster.replication.rooms import RoomReplicas
+from chatd.cluster.streams import StreamRouter
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

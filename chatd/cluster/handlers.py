@@ -13,7 +13,7 @@ from chatd.chat.actions.direct_messages import leave_for_later, receive
 from chatd.chat.actions.removal import disconnect, empty_room, kick
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.model.bans import Ban
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.peers import Errand
 from chatd.cluster.replication.room_state import role_of
 

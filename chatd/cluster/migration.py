@@ -23,9 +23,8 @@ from chatd.chat.events import (
     Refused,
 )
 from chatd.chat.limits import PLACES_TAKEN, RECALLED
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.rules import Room
 from chatd.chat.text.names import Name
 
 if TYPE_CHECKING:
@@ -145,7 +144,7 @@ class Migration:
         chat.people.add(person)
         for room in (chat.rooms.get(key) for key in state["held"]):
             if room is not None:
-                room.holds_by_nick(person)
+                room.follow_nick(person)
         self._ignores(person, state["ignored"])
         chat.entrance.moved_in(person)
         chat.detached.restore(place, state["token"])

@@ -17,9 +17,9 @@ from chatd.chat.actions.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
-from chatd.chat.model.entities import Session
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.rules import Room
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.transport.conversation.conversation import Conversation
@@ -327,7 +327,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
 
     async def _history(self, session: Session, asked: json.History) -> None:
         where = self.host.chat.find_room(asked.room, session.person)
-        where.check_membership(session.person)
+        rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))
         archive = self.host.chat.history
@@ -346,7 +346,7 @@ def _users(room: Room, now: float) -> list[Fields]:
             "nick": person.nick,
             "role": room.role_of(person).value,
             "away": person.away,
-            "muted": room.held_by(room.mutes, person, now) is not None,
+            "muted": rules.mute_of(room, person, now) is not None,
         }
         for person in list(room.members)[:LISTED]
     ]

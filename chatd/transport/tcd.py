@@ -17,9 +17,8 @@ from chatd.chat.actions.messages import say
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import ROOMS_PER_PERSON
-from chatd.chat.model.entities import Session
+from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.rules import Room
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.chat.text.names import fold

@@ -10,7 +10,7 @@ from chatd.chat.actions.resume import expire
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import MOVED
-from chatd.chat.model.entities import DeliveryReport
+from chatd.chat.model.client import DeliveryReport
 from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
 from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown

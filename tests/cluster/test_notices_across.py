@@ -9,7 +9,6 @@ import pytest
 
 from chatd.chat.limits import AUDITED
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.unread import counts, in_short
 from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
@@ -36,19 +35,19 @@ def test_what_is_unread_is_counted_although_numbers_have_gaps(town: Town) -> Non
     bob.types("/focus lobby")
     ada.types("one"), ada.types("two for bob")
     town.settle()
-    assert counts(bob.session) == [("attic", 2, True)]
-    assert in_short(bob.session) == "(attic 2!)"
+    assert bob.session.unread_counts() == [("attic", 2, True)]
+    assert bob.session.unread_summary() == "(attic 2!)"
     bob.types("/bc three")
-    assert counts(bob.session) == [("attic", 3, True)]
+    assert bob.session.unread_counts() == [("attic", 3, True)]
 
 
 def test_what_one_said_oneself_elsewhere_is_not_unread(town: Town) -> None:
     ada, bob = both(town)
     bob.types("/focus lobby")
     bob.types("/bc three")
-    assert counts(bob.session) == []
+    assert bob.session.unread_counts() == []
     ada.types("four")
-    assert counts(bob.session) == [("attic", 1, False)]
+    assert bob.session.unread_counts() == [("attic", 1, False)]
 
 
 class Screen(Client):

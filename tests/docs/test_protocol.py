@@ -34,7 +34,6 @@ from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import BLOCK_LINES, question
 from chatd.transport import tcd
-from chatd.transport.channel import SshPeer
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import Door, GateFactory, Way
@@ -42,9 +41,10 @@ from chatd.transport.host import Arrival, Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
-from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh.protocol.interfaces import SshChannel
+from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.transport.ssh.receipts import Acknowledgements
-from chatd.transport.ssh.shell import Caller, Shell, visitor
+from chatd.transport.ssh.shell import ArrivalAddress, Shell, visitor_of
 from chatd.transport.ways import ways_in
 from tests import ROOT
 from tests.support.held_store import HeldStore
@@ -152,13 +152,13 @@ class SshWithoutPty(Protocol):
         self, host: Host, name: str, *, operator: bool, address: str, key: str = "7xYz"
     ) -> None:
         self._host = host
-        self.visitor = SshPeer(
+        self.peer = SshPeer(
             user=name,
             key=OPERATORS_KEY if operator else b"another key",
             fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
             client="OpenSSH_9.9",
         )
-        self.peer = Caller(Arrival(address, Door1134()))
+        self.address = ArrivalAddress(Arrival(address, Door1134()))
         self.terminal = None
         self.environment: dict[str, str] = {}
 
@@ -166,8 +166,8 @@ class SshWithoutPty(Protocol):
         self.outbox = UnaskedOutbox(
             as_stream(self.transport), self._host.clock, lambda: self._shell.ready()
         )
-        channel = cast(SessionChannel, self)
-        who = visitor(self._host, channel)
+        channel = cast(SshChannel, self)
+        who = visitor_of(self._host, channel)
         self._shell = Shell(self._host, channel, who, Acknowledgements(self._host.clock))
 
     def ask(self) -> None:

@@ -10,7 +10,8 @@ from chatd.chat.commands import receive
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.store import Store
 from chatd.store.memory import MemoryStore

@@ -14,7 +14,7 @@ from chatd.chat.limits import MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
 from chatd.store.memory import MemoryStore
 from chatd.terminal.text.themes import NAMES, theme
-from chatd.transport.channel import client_name, user_name
+from chatd.transport.ssh.protocol.peer import client_name, user_name
 from tests.support.displays import Display
 from tests.support.people import Server
 from tests.support.wires import Building, Wire

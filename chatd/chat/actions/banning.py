@@ -14,9 +14,10 @@ from chatd.chat.actions.room_settings import a, target_in
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
 from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Target, of_address, read_target
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room, outranks
+from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.rules import outranks
 from chatd.chat.text.durations import split_duration, term
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
@@ -151,10 +152,10 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     act.chat.elsewhere.touched(room)
     for other in out:
         if target.kind is Kind.NICK:
-            room.holds_by_nick(other)
+            room.follow_nick(other)
         kick(act.chat, other, room, act.person, made.reason, act.now, made)
     if isinstance(found, Person) and target.kind is Kind.NICK:
-        room.holds_by_nick(found)
+        room.follow_nick(found)
     return made
 
 
@@ -168,8 +169,8 @@ def _forget(act: ModeratorAct, target: Target) -> None:
 
 
 def _check_act(act: ModeratorAct) -> None:
-    act.room.check_membership(act.person)
-    act.room.check_role(act.person, Role.MODERATOR)
+    rules.check_membership(act.room, act.person)
+    rules.check_role(act.room, act.person, Role.MODERATOR)
 
 
 def _made(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
@@ -225,7 +226,7 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     """
     room = act.room
     other = target_in(act.chat, act.person, room, nick, Role.MODERATOR)
-    if room.held_by(room.mutes, other, act.now) is not None:
+    if rules.mute_of(room, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
     target = _target_of(act, other)
     if not act.person.operator:  # who may mute an owner, too
@@ -235,7 +236,7 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
         raise Refused("too-many", f"{room} has {room.mutes.most} mutes; /unmute somebody first.")
     room.mutes.put(made)
     if target.kind is Kind.NICK:
-        room.holds_by_nick(other)
+        room.follow_nick(other)
     _note(act, "mute", made)
     muted = Muted(act.now, other.nick, act.person.nick, True, made.until, made.reason)
     act.chat.post(room, muted, act.person)

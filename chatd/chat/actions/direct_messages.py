@@ -6,8 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
-from chatd.chat.model.entities import Session
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Session
 from chatd.chat.peers import Errand
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import fold

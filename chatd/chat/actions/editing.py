@@ -10,9 +10,8 @@ from chatd.chat.actions.messages import refuse_shouting
 from chatd.chat.chat import Chat
 from chatd.chat.events import Deleted, Edited, Entry, Refused, Role
 from chatd.chat.limits import EDIT_SECONDS
-from chatd.chat.model.entities import Session
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import LastMessage, Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import LastMessage, Person, Room, Session
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
@@ -26,8 +25,8 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
     """
     room, person = session.room(), session.person
     spoken = await _own(chat, person, room, now)
-    member = room.check_speech(person, now)
-    if room.is_too_loud(text):
+    member = rules.check_speech(room, person, now)
+    if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
@@ -41,7 +40,7 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     """
     room, person = session.room(), session.person
     spoken = await _own(chat, person, room, now)
-    room.check_membership(person).spoken = spoken
+    rules.check_membership(room, person).spoken = spoken
     spoken.gone = True
     chat.post(room, Deleted(now, person.nick, person.nick, spoken.number), person)
 
@@ -63,13 +62,13 @@ async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> 
 
 
 def _check_moderator(room: Room, person: Person) -> None:
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
 
 
 async def _own(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:
     """What somebody said last in a room, if they may still change it."""
-    spoken = room.check_membership(person).spoken
+    spoken = rules.check_membership(room, person).spoken
     if spoken is None and person.account is not None:
         entry = await chat.history.last_by(room, person.name.key, person.account)
         if entry is not None:

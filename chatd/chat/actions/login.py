@@ -5,9 +5,9 @@ from __future__ import annotations
 from chatd.chat.actions.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Identity
-from chatd.chat.model.entities import Session
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Session
 from chatd.chat.records.accounts import Account
 
 
@@ -78,7 +78,7 @@ async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
     """Where an owner is banned they are not in the room, though as a guest they were."""
     for room in tuple(person.rooms.values()):
-        ban = room.ban_of(person, now)
+        ban = rules.ban_of(room, person, now)
         if ban is not None:
             kick(chat, person, room, None, ban.reason, now, ban)
 

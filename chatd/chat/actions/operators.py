@@ -8,8 +8,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model.bans import Ban, Kind, Target
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import Errand
 from chatd.chat.text import names
 from chatd.chat.text.durations import duration, split_duration, term

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from chatd.chat.actions.resume import expire
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Identity
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import Errand
 
 if TYPE_CHECKING:

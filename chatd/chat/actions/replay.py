@@ -5,9 +5,7 @@ from __future__ import annotations
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Entry, Recalled, TopicSet
-from chatd.chat.model import unread as tally
-from chatd.chat.model.entities import Session
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Room, Session
 
 
 def _is_said(entry: Entry) -> bool:
@@ -48,7 +46,7 @@ async def on_return(chat: Chat, session: Session, room: Room | None) -> None:
     """
     if room is None:
         return
-    read, unread = tally.take_up(session, room)
+    read, unread = session.unread.take(room)
     count = min(unread, session.preferences.replay)
     if count <= 0:
         return

@@ -11,9 +11,10 @@ from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import read_limit
 from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
-from chatd.chat.model.people import Person
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
-from chatd.chat.model.rules import Room, outranks
+from chatd.chat.model.rules import outranks
 from chatd.chat.peers import Errand
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
@@ -55,8 +56,8 @@ def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) ->
     :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
         ``outranked``.
     """
-    room.check_membership(person)
-    room.check_role(person, least)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, least)
     other = chat.find_person(nick)
     if other is person:
         raise Refused("yourself", "You cannot do that to yourself.")
@@ -79,9 +80,9 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
     :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
         key ``not-moderator`` as well.
     """
-    room.check_membership(person)
+    rules.check_membership(room, person)
     if room.is_guarded:
-        room.check_role(person, Role.MODERATOR)
+        rules.check_role(room, person, Role.MODERATOR)
     other = chat.find_person(nick)
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
@@ -103,8 +104,8 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
     """
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
     account = fold(nick)
     if room.invited_accounts.pop(account, room) is None:
         shown = cut(nick, NICK_LENGTH)
@@ -127,9 +128,9 @@ def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> 
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
     """
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
-    room.check_not_muted(person, now)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
+    rules.check_not_muted(room, person, now)
     room.settings.topic = cut(text, TOPIC_LENGTH)
     chat.persistent.changed(room)
     chat.audit.note(now, person, "topic", room.settings.topic, room=room)
@@ -142,8 +143,8 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
         ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
     """
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
     settings = room.settings
     if name == "topic":
         set_topic(chat, person, room, value, now)
@@ -175,7 +176,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
 
 def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
     """Let a room outlive those who are in it, or not."""
-    room.check_role(person, Role.OWNER)
+    rules.check_role(room, person, Role.OWNER)
     if lasting == room.settings.lasting:
         raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
     if not lasting:

@@ -14,8 +14,7 @@ from chatd.chat.text.sanitizing import safe
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
-    from chatd.chat.model.entities import Session
-    from chatd.chat.model.people import Person
+    from chatd.chat.model.entities import Person, Session
 
 #: Seconds after which a server counts as silent that says every five of them that it is there.
 QUIET_SECONDS = 11.0

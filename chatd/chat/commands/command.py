@@ -8,9 +8,8 @@ from enum import Enum, auto
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Listing, Notice, Refused, Role
-from chatd.chat.model.entities import Session
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room, outranks
+from chatd.chat.model.entities import Person, Room, Session
+from chatd.chat.model.rules import outranks
 
 
 class Takes(Enum):

@@ -14,10 +14,8 @@ from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.commands.command import Command, Takes
 from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
-from chatd.chat.model.entities import Session
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.model.preferences import BELLS, JOINS, MEANING, THEMES, TIMES
-from chatd.chat.model.rules import Room
 
 _SWITCH = ("on", "off")
 _VALUES = {

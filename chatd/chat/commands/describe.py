@@ -7,8 +7,8 @@ from itertools import islice
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
 from chatd.chat.limits import LISTED, PLACE_SECONDS
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 
 #: Names that one is told when one comes into a room.
 NAMED = 5
@@ -61,7 +61,7 @@ def roster(room: Room, now: float) -> list[str]:
     rows = []
     for person in list(room.members)[:LISTED]:
         marks = [_MARKS[role] for role in [room.role_of(person)] if role in _MARKS]
-        if room.held_by(room.mutes, person, now) is not None:
+        if rules.mute_of(room, person, now) is not None:
             marks.append("muted")
         if person.away is not None:
             marks.append(f"away: {person.away}" if person.away else "away")

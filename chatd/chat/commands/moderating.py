@@ -10,8 +10,9 @@ from chatd.chat.actions.banning import ModeratorAct
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
 
@@ -76,8 +77,8 @@ def rows(bans: Bans, call: Call) -> list[str]:
 
 def _bans(call: Call) -> None:
     room = call.room(call.words)
-    room.check_membership(call.person)
-    room.check_role(call.person, Role.MODERATOR)
+    rules.check_membership(room, call.person)
+    rules.check_role(room, call.person, Role.MODERATOR)
     banned, muted = rows(room.bans, call), rows(room.mutes, call)
     if banned or not muted:
         call.list(f"Banned from {room}:" if banned else f"Nobody is banned from {room}.", banned)
@@ -119,8 +120,8 @@ def _audit(call: Call) -> None:
     else:
         room = call.room(name)
         if not call.person.operator:
-            room.check_membership(call.person)
-        room.check_role(call.person, Role.MODERATOR)
+            rules.check_membership(room, call.person)
+        rules.check_role(room, call.person, Role.MODERATOR)
     deeds = call.chat.audit.last(count, room)
     where = room if room is not None else "this server"
     if not deeds:

@@ -11,8 +11,8 @@ from chatd.chat.commands.command import Call, Command, Takes, need
 from chatd.chat.commands.describe import in_room, roster
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.peers import Errand
 from chatd.chat.text.durations import duration
 from chatd.chat.text.sanitizing import cut
@@ -43,7 +43,7 @@ def _leave(call: Call) -> Awaitable[None]:
 
 def _focus(call: Call) -> Awaitable[None]:
     room = call.room(need(call, call.words, "ROOM"))
-    room.check_membership(call.person)
+    rules.check_membership(room, call.person)
     call.session.focus_on(room)
     call.answer(f"What you type goes to {room} now.")
     return replay.on_return(call.chat, call.session, room)

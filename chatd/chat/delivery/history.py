@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from chatd.chat.events import Acted, Entry, Refused, RoomEvent, Said, TopicSet
 from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES, ROOM_HISTORY
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Room
 from chatd.chat.store import Store
 from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery

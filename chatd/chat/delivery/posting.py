@@ -25,11 +25,9 @@ from chatd.chat.events import (
     Said,
 )
 from chatd.chat.fanout.audience import Audience
-from chatd.chat.model import unread as tally
-from chatd.chat.model.entities import Session
+from chatd.chat.model.entities import LastMessage, Person, Room, Session, sessions_in
 from chatd.chat.model.mentions import mentioned
-from chatd.chat.model.people import People, Person
-from chatd.chat.model.rules import LastMessage, Room
+from chatd.chat.model.people import People
 from chatd.chat.store import Store
 from chatd.chat.text.names import fold
 from chatd.cluster.cluster import Cluster
@@ -151,7 +149,7 @@ class Posting:
         several = len(person.rooms) > 1
         seen: set[Session] = set(but)
         for room in sorted(person.rooms.values(), key=attrgetter("number")):
-            here = set(room.sessions()) if several else set()
+            here = set(sessions_in(room)) if several else set()
             unseen_by = seen & here if several else but
             self.post(room, event_in(room), person, session, unseen_by=unseen_by)
             seen.update(session for session in here if not session.client.copy_per_room)
@@ -184,14 +182,15 @@ class Posting:
             self._shown.popitem(last=False)
         unseen_by = [
             session
-            for session in (where.sessions() if rooms else ())
+            for session in (sessions_in(where) if rooms else ())
             if not session.client.copy_per_room
             and any(session.person in room.members for room in rooms)
         ]
         rooms.append(where)
         meant = mentioned(event, where, self._people)
         for each in meant:
-            tally.mentioned(each, where)
+            if each.focus is not where:
+                each.unread.mentioned(where)
         where.audience.append(Entry(where.name.shown, at, author, event), unseen_by, meant)
         if isinstance(event, Deleted):
             for member in where.members.values():
@@ -214,11 +213,12 @@ class Posting:
             unseen_by = (session, *unseen_by)
         meant = mentioned(event, where, self._people)
         for each in meant:
-            tally.mentioned(each, where)
+            if each.focus is not where:
+                each.unread.mentioned(where)
         where.audience.append(entry, unseen_by, meant, _rung(event, author))
         for each in author.sessions:
             if each.unread:
-                tally.said_oneself(each, where)
+                each.unread.wrote(where)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
             for each in author.sessions:

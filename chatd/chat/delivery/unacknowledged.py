@@ -7,18 +7,13 @@ the clock that events have their times from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
+from chatd.chat.model.entities import PendingLines, Room, Session
 from chatd.chat.model.people import People
 from chatd.chat.store import unavailable
 from chatd.chat.text.sanitizing import cut
-
-if TYPE_CHECKING:
-    from chatd.chat.model.entities import Session
-    from chatd.chat.model.rules import Room
 
 #: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
 #: noticed.  And after which it is said in words, where it cannot be shown and taken away again;
@@ -34,21 +29,6 @@ BACK = "The cluster answers again; what waits is delivered now."
 
 #: Characters of a line that could not be kept by which its writer knows which one that is.
 QUOTED = 60
-
-
-@dataclass(slots=True, eq=False)
-class PendingLines:
-    """What one session said that waits, oldest first, with the rooms in which it does; never empty.
-
-    A line is known by its identity, as one may say the same twice.  ``since`` is when the first was
-    seen to wait; ``told`` whether that was said in words, and ``refused`` whether anything of it
-    could not be kept in the end.
-    """
-
-    since: float
-    lines: dict[int, tuple[RoomEvent, tuple[Room, ...]]] = field(default_factory=dict)
-    told: bool = False
-    refused: bool = False
 
 
 class Unacknowledged:
@@ -91,7 +71,7 @@ class Unacknowledged:
         if waits is None or id(event) not in waits.lines:
             return
         self.count -= 1
-        waits.refused = waits.refused or not kept
+        waits.failed = waits.failed or not kept
         rooms = tuple(each for each in waits.lines[id(event)][1] if each is not room)
         if rooms:
             waits.lines[id(event)] = (event, rooms)
@@ -113,7 +93,7 @@ class Unacknowledged:
                 return
             del self._untold[session]
             if session.client.shows_pending and not self.away:
-                waits.told = session.deliver(self._waits)
+                waits.announced = session.deliver(self._waits)
 
     def _change(self, session: Session, waits: PendingLines) -> None:
         if not self._changed:
@@ -125,7 +105,7 @@ class Unacknowledged:
         changed, self._changed = self._changed, {}
         for session, waits in changed.items():
             session.client.pending_changed()
-            if waits.told and not (waits.lines or waits.refused or self.away):
+            if waits.announced and not (waits.lines or waits.failed or self.away):
                 session.deliver(Notice(KEPT))
 
     # The cluster ----------------------------------------------------------------------------------

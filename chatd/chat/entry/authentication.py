@@ -19,7 +19,8 @@ from chatd.chat.entry.passwords import (
 )
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHECKS_WAITING, NEW_PASSWORDS
-from chatd.chat.model.people import People, Person
+from chatd.chat.model.entities import Person
+from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names

@@ -24,10 +24,8 @@ from chatd.chat.events import (
 )
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.model.entities import Session
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Replay, Room, Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.rules import Room
 
 
 @dataclass(slots=True, eq=False)
@@ -167,23 +165,23 @@ class DetachedSessions:
 
     def _place(self, session: Session) -> DetachedSession:
         """Where somebody is by one of their connections."""
-        trace, mark = session.client.delivery_report(), session.position()
-        place = DetachedSession(session.person, dict(mark.read), trace.unreached)
-        if trace.mark is not None:
-            arrived = trace.mark.read
-            place.read = {room: min(at, arrived.get(room, at)) for room, at in mark.read.items()}
-            unseen = min(mark.told - trace.mark.told, len(session.private))
+        report, read = session.client.delivery_report(), session.last_sent()
+        place = DetachedSession(session.person, dict(read), report.unreached)
+        if report.position is not None:
+            arrived = report.position.read
+            place.read = {room: min(at, arrived.get(room.id, at)) for room, at in read.items()}
+            unseen = session.private_count - report.position.private_count
+            unseen = min(unseen, len(session.private))
             place.waiting += session.private[len(session.private) - unseen :]
         place.focus, place.preferences = session.focus, session.preferences
-        if trace.unreached:
-            place.styles = {room: session.style_in(room) for room in mark.read}
+        if report.unreached:
+            place.styles = {room: session.style_in(room) for room in read}
             place.saw_own = session.client.echoes_input
             style = session.client.style(session.preferences)
             place.private = [(each, len(style.render_personal(each))) for each in session.private]
-        resuming = session.resuming
-        if resuming is not None:  # lost again before all was shown
-            place.read.update(resuming.read)
-            place.waiting += resuming.waiting
+        if session.replaying is not None:  # lost again before all was shown
+            place.read.update(session.replaying.read)
+            place.waiting += session.replaying.waiting
         return place
 
     def leave_word(self, person: Person, event: PersonalEvent) -> bool:
@@ -239,10 +237,10 @@ class DetachedSessions:
     async def resume(self, session: Session, place: DetachedSession) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
-        session.resuming = place
+        session.replaying = Replay(place.read, place.waiting)
         await self._resume(session, place)
-        if not session.client.is_gone:
-            session.resuming = None
+        if not session.client.is_gone:  # else what is left of it is kept with the next place
+            session.replaying = None
 
     async def _resume(self, session: Session, place: DetachedSession) -> None:
         session.preferences = place.preferences

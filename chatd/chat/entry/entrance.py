@@ -13,9 +13,9 @@ from chatd.chat.entry.detached import DetachedSessions
 from chatd.chat.entry.nicks import NickRegistry
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.bans import Identity
-from chatd.chat.model.client import Relayed, RelayTo
-from chatd.chat.model.entities import Client, Session
-from chatd.chat.model.people import People, Person
+from chatd.chat.model.client import Client, Relayed, RelayTo
+from chatd.chat.model.entities import Person, Session
+from chatd.chat.model.people import People
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from chatd.chat.events import Acted, Edited, RoomEvent, Said
 
 if TYPE_CHECKING:
-    from chatd.chat.model.entities import Session
+    from chatd.chat.model.entities import Room, Session
     from chatd.chat.model.people import People
-    from chatd.chat.model.rules import Room
 
 #: What may stand around a nick: ``@ada``, ``(ada)``, ``ada:``, ``ada!``.
 _AROUND = "@.,:;!?()[]{}<>\"'`*“”«»…-"

@@ -1,113 +1,13 @@
-"""Who is present.  A person has a nick and one or more sessions, and is in rooms."""
+"""People: the registry of everybody who is here, by nick, and of the nicks that are free."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
-from chatd.chat.model.bans import Identity
+from chatd.chat.model.entities import Person
 from chatd.chat.text import names
 from chatd.chat.text.names import GUEST, Name, fold
-
-if TYPE_CHECKING:
-    from chatd.chat.model.entities import Session
-    from chatd.chat.model.rules import Room
-
-
-class Person:
-    """Somebody who is here.
-
-    ``account`` is the folded nick of their account; who is beside the owner of one, as a script
-    is, has that as ``beside``.  ``ignored`` holds folded nicks;
-    ``ignored_by`` who has this person there, so that a rename is followed; ``token`` proves who has
-    lost their connection; ``invited_into`` and
-    ``named_in_bans`` are the rooms that know this nick.  ``server`` is the one of a cluster on which they
-    are, empty for this one, and ``lost`` whether they have lost their connection to it.  Times are
-    seconds since the epoch.
-    """
-
-    __slots__ = (
-        "account",
-        "address",
-        "away",
-        "fingerprint",
-        "ignored",
-        "ignored_by",
-        "invited_into",
-        "last_active",
-        "last_correspondent",
-        "lost",
-        "name",
-        "named_in_bans",
-        "on_behalf_of",
-        "operator",
-        "rooms",
-        "server",
-        "sessions",
-        "since",
-        "token",
-    )
-
-    def __init__(
-        self,
-        name: Name,
-        now: float,
-        *,
-        address: str = "",
-        fingerprint: str | None = None,
-        operator: bool = False,
-    ) -> None:
-        self.name = name
-        self.address = address
-        self.fingerprint = fingerprint
-        self.operator = operator
-        self.account: str | None = None
-        self.on_behalf_of: str | None = None
-        self.since = now
-        self.last_active = now
-        self.away: str | None = None
-        self.rooms: dict[str, Room] = {}
-        self.server = ""
-        self.lost = False
-        self.sessions: list[Session] = []
-        # Empty, a dict takes less than a third of a set, and most people ignore nobody.
-        self.ignored: dict[str, None] = {}
-        self.ignored_by: dict[Person, None] = {}
-        self.last_correspondent: Person | None = None
-        self.token: str | None = None
-        self.invited_into: dict[Room, None] = {}
-        self.named_in_bans: dict[Room, None] = {}
-
-    @property
-    def nick(self) -> str:
-        """The nick as it is shown."""
-        return self.name.shown
-
-    @property
-    def known(self) -> Identity:
-        """What bans go by."""
-        return Identity(self.name.key, self.proved, self.fingerprint, self.address)
-
-    @property
-    def proved(self) -> str | None:
-        """The account that is theirs, or whose owner they are beside."""
-        return self.account or self.on_behalf_of
-
-    def sessions_changed(self) -> None:
-        """Somebody is an operator by those connections that proved it, while they are here."""
-        if self.sessions:
-            self.operator = any(session.operator for session in self.sessions)
-
-    @property
-    def is_detached(self) -> bool:
-        """Whether they have lost their connection, and may come back."""
-        return self.lost if self.server else not self.sessions
-
-    @property
-    def is_guest_nick(self) -> bool:
-        """Whether the nick is a generated one, which somebody else may be given tomorrow."""
-        return self.name.key.startswith(GUEST)
 
 
 class People:

@@ -4,7 +4,7 @@ A proof is an ssh key, a password, or the word of a checker outside, which knows
 names.
 
 All of them are in memory, and every change is kept by the store before it is told.  Somebody who is
-here is a `chatd.chat.model.people.Person`; an account is there although nobody is.
+here is a `chatd.chat.model.entities.Person`; an account is there although nobody is.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from itertools import takewhile
 
 from chatd.chat.limits import AUDITED, REASON_LENGTH
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text.sanitizing import cut

@@ -14,8 +14,7 @@ from typing import Any
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LASTING_ROOMS
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text import names

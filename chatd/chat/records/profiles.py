@@ -12,9 +12,8 @@ from dataclasses import asdict
 from typing import Any
 
 from chatd.chat.limits import BOOKMARKS
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.rules import Room
 from chatd.chat.store import Store
 
 #: What the records of profiles are called in the store.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 
 #: What somebody goes by: their account, or the fingerprint of their key.
 _Entry = tuple[str, str]

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.limits import MOVED, SEEN_AT_ONCE
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat

@@ -1,6 +1,6 @@
 """People heard of: who is on the other servers of a cluster, as those tell.
 
-Somebody there is a `chatd.chat.model.people.Person` without sessions: in its rooms, carrying its nick.
+Somebody there is a `chatd.chat.model.entities.Person` without sessions: in its rooms, carrying its nick.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.names import Name
 from chatd.cluster.replication.directory import Directory
 from chatd.cluster.replication.room_state import role_of

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat.actions.removal import kick
 from chatd.chat.events import Role
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, read_target
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room, Settings
+from chatd.chat.model.entities import Person, Room, Settings
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -108,14 +108,14 @@ def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) ->
     read = read_target(target)
     person = chat.people.get(read.value) if read is not None and read.kind is Kind.NICK else None
     if value is not None and person is not None:
-        room.holds_by_nick(person)
+        room.follow_nick(person)
 
 
 def _put_out_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
         covers = not person.server and ban.target.covers(person.known)
-        if covers and room.ban_of(person, ban.made) is not None:
+        if covers and rules.ban_of(room, person, ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
 
 

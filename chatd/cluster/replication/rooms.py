@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Room
 from chatd.cluster.replication.clock import LamportClock
 from chatd.cluster.replication.room_state import (
     FRESH,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatd.chat.events import Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.rules import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 
 
 class OwnerSuccession:
@@ -31,7 +31,7 @@ class OwnerSuccession:
         """
         rooms, self._waiting, self._lately = self._waiting, self._lately, {}
         for room in rooms:
-            if room.heir() is not None and name == min(
+            if rules.successor(room) is not None and name == min(
                 each.server or name for each in room.members
             ):
                 yield room

@@ -17,8 +17,8 @@ from chatd.chat.commands.completion import NOTHING, Completion, complete
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent, Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
-from chatd.chat.model.client import Relayed
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
+from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
 from chatd.terminal.style import TextStyle
 from chatd.transport.conversation.disconnect import PeerCheck, detach

@@ -5,8 +5,7 @@ from __future__ import annotations
 from chatd.chat.actions import replay
 from chatd.chat.commands.describe import way_back, welcome
 from chatd.chat.events import Listing, Notice, Refused
-from chatd.chat.model.entities import Session
-from chatd.chat.model.rules import Room
+from chatd.chat.model.entities import Room, Session
 from chatd.transport.host import Host
 
 #: What who comes for the first time is told to try, where no program may be reading.

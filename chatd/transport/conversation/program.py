@@ -19,8 +19,8 @@ from zope.interface import implementer
 
 from chatd.chat.events import Refused
 from chatd.chat.fanout.log import Style
-from chatd.chat.model.client import Relayed
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
+from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.host import Arrival, Host
@@ -38,7 +38,7 @@ _Request = TypeVar("_Request")
 
 @implementer(IHalfCloseableProtocol)
 class ProgramProtocol(Protocol, Generic[_Request]):
-    """One connection; it is the chat's reader as well (`chatd.chat.model.entities.Client`).
+    """One connection; it is the chat's reader as well (`chatd.chat.model.client.Client`).
 
     Requests wait while the flood limit says so, while an earlier one is not done, and while the
     connection takes nothing.

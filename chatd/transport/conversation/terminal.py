@@ -14,7 +14,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from chatd.chat.delivery.unacknowledged import newest
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.unread import in_short
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.editor.editor import (
     Block,
@@ -217,7 +216,7 @@ class Terminal:
         session = self._conversation.session
         if session is None or self.echoes_input or self._left:
             return b""
-        if self._marks or (session.unread and in_short(session) != self._told):
+        if self._marks or (session.unread_summary() != self._told):
             return self._draw()
         return b""
 
@@ -248,7 +247,7 @@ class Terminal:
         if self._plain or session is None:
             return ("", 0) if self._plain else ("[-] ", 4)
         focus = str(session.focus) if session.focus is not None else "-"
-        self._told = in_short(session)
+        self._told = session.unread_summary()
         return _painted(focus, self._told, session.preferences.theme, self._depth)
 
     def _put(self, data: bytes) -> None:

@@ -13,8 +13,8 @@ from twisted.logger import Logger
 from chatd.chat.events import Refused
 from chatd.chat.records.server_access import AllowList
 from chatd.chat.text import names
-from chatd.transport.ssh import AuthorizedKeysError, fingerprint
-from chatd.transport.ssh.keys.authorized_keys import lines_of, read_line
+from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError, lines_of, read_line
+from chatd.transport.ssh.keys.public_keys import fingerprint
 
 _ACCOUNT = "account:"
 

@@ -18,7 +18,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.model.client import RelayTo
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.transport.relay.stream import LOST, State, Stream
 
 #: Lines that one other server may have here, each a session of somebody.

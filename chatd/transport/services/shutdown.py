@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from chatd.chat.actions.resume import connection_lost
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.store import Store
 
 #: Seconds for last words to leave, and for places to go to the other servers.

@@ -1,9 +1,9 @@
-"""Receipts: how far a client has come with what it was sent.
+"""Acknowledgements: how much of what an ssh client was sent it has read.
 
-TCP says what has reached the other machine, not whether the client there still reads.  So after a
+TCP tells what has reached the other machine, not whether the client there still reads.  So after a
 broadcast the client is asked for a sign of life, in the channel and therefore in order: its answer
-is the receipt for all that went before.  One question at a time is under way on a connection, and
-all together ask no more than ``RECEIPTS_A_SECOND``.
+acknowledges everything that was sent before.  A channel has one question at a time under way, and
+all channels together ask at most ``QUESTIONS_PER_SECOND``.
 """
 
 from __future__ import annotations
@@ -13,56 +13,59 @@ from typing import TYPE_CHECKING
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import Rate
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Position
+from chatd.chat.model.client import ALIVE, DeliveryReport, Position
 from chatd.chat.ratelimit.bucket import TokenBucket
 
 if TYPE_CHECKING:
     from chatd.transport.channel import Channel
     from chatd.transport.conversation.conversation import Conversation
 
-#: Questions a second of the whole server, some 15 us of its time each.
-RECEIPTS_A_SECOND = 500
+#: Questions per second of the whole server; each costs some 15 us.
+QUESTIONS_PER_SECOND = 500
 
 
 class Acknowledgements:
-    """Who is to be asked, each in their turn."""
+    """The clients that are to be asked, in order, at a bounded rate."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._pace = TokenBucket(Rate(RECEIPTS_A_SECOND, RECEIPTS_A_SECOND), clock.seconds())
-        self._waiting: dict[Acknowledgement, None] = {}
+        self._bucket = TokenBucket(
+            Rate(QUESTIONS_PER_SECOND, QUESTIONS_PER_SECOND), clock.seconds()
+        )
+        self._queue: dict[DeliveryTracker, None] = {}
         self._call: IDelayedCall | None = None
 
-    def want(self, receipt: Acknowledgement) -> None:
-        """Let a client be asked, at the earliest when what happens now has been sent."""
-        self._waiting[receipt] = None
+    def schedule(self, tracker: DeliveryTracker) -> None:
+        """Schedule a question, at the earliest when what is being sent now has been sent."""
+        self._queue[tracker] = None
         if self._call is None:
             self._call = self._clock.callLater(0, self._ask)
 
-    def forget(self, receipt: Acknowledgement) -> None:
-        """A client is gone."""
-        self._waiting.pop(receipt, None)
-        if not self._waiting and self._call is not None:
+    def forget(self, tracker: DeliveryTracker) -> None:
+        """Cancel the question to a client that is gone."""
+        self._queue.pop(tracker, None)
+        if not self._queue and self._call is not None:
             self._call.cancel()
             self._call = None
 
     def _ask(self) -> None:
         self._call = None
         now = self._clock.seconds()
-        while self._waiting:
-            wait = self._pace.wait(now)
+        while self._queue:
+            wait = self._bucket.wait(now)
             if wait:
                 self._call = self._clock.callLater(wait, self._ask)
                 return
-            receipt = next(iter(self._waiting))
-            del self._waiting[receipt]
-            receipt.ask(now)
+            tracker = next(iter(self._queue))
+            del self._queue[tracker]
+            tracker.ask(now)
 
 
-class Acknowledgement:
-    """What one client has had; ``_asked`` is how far it was when it was asked last."""
+class DeliveryTracker:
+    """How far one client has read; ``_asked`` is the position of the question under way."""
 
     __slots__ = (
+        "_acknowledgements",
         "_answers",
         "_arrived",
         "_asked",
@@ -71,24 +74,25 @@ class Acknowledgement:
         "_clock",
         "_conversation",
         "_more",
-        "_receipts",
     )
 
     def __init__(
         self,
-        receipts: Acknowledgements,
+        acknowledgements: Acknowledgements,
         clock: IReactorTime,
         channel: Channel,
         conversation: Conversation,
     ) -> None:
-        self._receipts = receipts
+        self._acknowledgements = acknowledgements
         self._clock = clock
         self._channel = channel
         self._conversation = conversation
         self._arrived: Position | None = None
         self._asked: Position | None = None
         self._asked_at = 0.0
+        #: Whether this client has ever answered: not every client does.
         self._answers = False
+        #: Whether something was sent after the question under way.
         self._more = False
 
     @property
@@ -97,14 +101,14 @@ class Acknowledgement:
         return self._asked is not None
 
     def sent(self) -> None:
-        """Something was sent: it is asked whether it arrived, now or after the last question."""
+        """Schedule a question for what was just sent, after the answer to one under way."""
         self._channel.outbox.on_sent = None
         self._more = True
         if self._asked is None:
-            self._receipts.want(self)
+            self._acknowledgements.schedule(self)
 
     def ask(self, now: float) -> None:
-        """Ask, unless something waits for the connection: the question would overtake it."""
+        """Ask, unless output is pending: the question would overtake it."""
         session = self._conversation.session
         if session is None or not self._channel.outbox.is_idle():
             return
@@ -114,16 +118,19 @@ class Acknowledgement:
         self._channel.ask()
 
     def answered(self) -> None:
-        """The client has had everything that was sent before it was asked."""
+        """Take an answer: the client has read everything that was sent before the question."""
         if self._asked is None:
             return
         self._answers = True
         self._arrived, self._asked = self._asked, None
         if self._more:
-            self._receipts.want(self)
+            self._acknowledgements.schedule(self)
 
     def delivery_report(self) -> DeliveryReport:
-        """What has arrived; of a client that never answers only what its machine has had."""
+        """Return what the client has read.
+
+        For a client that has never answered, that is what its machine has acknowledged (TCP).
+        """
         outbox = self._channel.outbox
         if not self._answers:
             size, silent = outbox.unreached() or (0, 0.0)
@@ -134,5 +141,5 @@ class Acknowledgement:
         return DeliveryReport(self._arrived, owing=owing)
 
     def forget(self) -> None:
-        """The connection is gone."""
-        self._receipts.forget(self)
+        """Cancel what is scheduled: the connection is gone."""
+        self._acknowledgements.forget(self)

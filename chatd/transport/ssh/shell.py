@@ -1,4 +1,4 @@
-"""Where ssh meets the chat: a shell is a conversation, on a terminal or in plain lines."""
+"""SSH and the chat: a shell is a conversation, on a terminal or in plain lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.preferences import wishes
 from chatd.terminal.text.colours import Kind, kind
-from chatd.transport.channel import Channel, Program, SshPeer, measure
+from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.terminal import Terminal
 from chatd.transport.host import Arrival, Host
@@ -22,17 +22,22 @@ from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
-from chatd.transport.ssh import exec as pipes
-from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh import exec as commands
+from chatd.transport.ssh.protocol.config import ServerConfig
 from chatd.transport.ssh.protocol.factory import SSHFactory
-from chatd.transport.ssh.receipts import Acknowledgement, Acknowledgements
+from chatd.transport.ssh.protocol.interfaces import SshChannel
+from chatd.transport.ssh.protocol.peer import SshPeer
+from chatd.transport.ssh.receipts import Acknowledgements, DeliveryTracker
 from chatd.wire.line import CutLine, LineCodec
 
 _SSH = b"SSH-"
 
 
 def recognises(data: bytes) -> bool | None:
-    """An ssh client begins with its version (RFC 4253, section 4.2)."""
+    """Return whether bytes are an ssh client's; None when they are too few to tell.
+
+    They begin with its identification line (RFC 4253 section 4.2).
+    """
     if data.startswith(_SSH):
         return True
     return None if _SSH.startswith(data) else False
@@ -40,87 +45,95 @@ def recognises(data: bytes) -> bool | None:
 
 @implementer(IAddress)
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Where an ssh connection counts as coming from."""
+class ArrivalAddress:
+    """The address of an ssh connection, which is that of its arrival at the gate."""
 
     arrival: Arrival
 
 
 def factory(host: Host, host_key: Key) -> SSHFactory:
-    """What makes the protocol of each ssh connection; build it with a `Caller`."""
+    """Return the factory of ssh connections; `protocol` builds one of them."""
 
-    def admit(who: SshPeer, address: IAddress) -> str | None:
-        assert isinstance(address, Caller)  # ours: see protocol()
-        refusal = address.arrival.door.admit(who.key in host.operators)
+    def admit(peer: SshPeer, address: IAddress) -> str | None:
+        assert isinstance(address, ArrivalAddress)  # see protocol()
+        refusal = address.arrival.door.admit(peer.key in host.operators)
         if refusal is None:
             try:
-                host.chat.entrance.check(_known(host, who, address), host.now())
+                host.chat.entrance.check(_visitor(host, peer, address), host.now())
             except Refused as refused:
                 refusal = refused.sentence
         return refusal
 
-    receipts = Acknowledgements(host.clock)
+    acknowledgements = Acknowledgements(host.clock)
 
-    def start(channel: SessionChannel, command: str | None) -> Program | None:
-        who = visitor(host, channel)
+    def start(channel: SshChannel, command: str | None) -> Program | None:
+        visitor = visitor_of(host, channel)
         if command is None:
-            asked = channel.terminal
-            can = kind(asked.name, channel.environment) if asked is not None else None
-            return Shell(host, channel, who, receipts, can)
-        return pipes.pipe(host, channel, who, command)
+            terminal = channel.terminal
+            can = kind(terminal.name, channel.environment) if terminal is not None else None
+            return Shell(host, channel, visitor, acknowledgements, can)
+        return commands.run(host, channel, visitor, command)
 
     if host.exchange is not None:
-        host.exchange.programs[SHELL] = partial(run_borrowed, host, receipts)
-        host.exchange.programs[pipes.PIPE] = partial(pipes.borrow, host)
-    return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
+        host.exchange.programs[SHELL] = partial(run_relayed, host, acknowledgements)
+        host.exchange.programs[commands.EXEC] = partial(commands.run_relayed, host)
+    return SSHFactory(ServerConfig(host_key, host.clock, admit, start))
 
 
 def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
-    """The protocol of one connection."""
-    made: IProtocol = ssh.buildProtocol(Caller(arrival))
+    """Return the protocol of one connection."""
+    made: IProtocol = ssh.buildProtocol(ArrivalAddress(arrival))
     return made
 
 
-def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
-    """Who came by a channel, as the chat knows people."""
-    return _known(host, channel.visitor, channel.peer)
+def visitor_of(host: Host, channel: SshChannel) -> entrance.Visitor:
+    """Return the visitor whose client opened a channel."""
+    return _visitor(host, channel.peer, channel.address)
 
 
-def _known(host: Host, who: SshPeer, peer: IAddress) -> entrance.Visitor:
-    address = peer.arrival.address if isinstance(peer, Caller) else ""
-    nick, wished = wishes(who.user)
-    operator = who.key in host.operators
-    return entrance.Visitor(nick, address, who.fingerprint, operator, wishes=wished)
+def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor:
+    address = came_from.arrival.address if isinstance(came_from, ArrivalAddress) else ""
+    nick, wished = wishes(peer.user)
+    operator = peer.key in host.operators
+    return entrance.Visitor(nick, address, peer.fingerprint, operator, wishes=wished)
 
 
-def run_borrowed(
-    host: Host, receipts: Acknowledgements, line: Stream, who: entrance.Visitor, how: State
+def run_relayed(
+    host: Host,
+    acknowledgements: Acknowledgements,
+    line: Stream,
+    visitor: entrance.Visitor,
+    how: State,
 ) -> None:
-    """Run a shell on a line that another server lends."""
+    """Run a shell on a connection that another server relays."""
     drawn, can = how["screen"], None
     channel = RemoteChannel(line)
     if drawn is not None:
         can = Kind(drawn["colours"], drawn["ansi"])
         channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
     here = replace(host, exchange=None)  # what is borrowed is not lent on
-    shell = Shell(here, channel, who, receipts, can, begins=how["begins"], hide=channel.hide)
+    shell = Shell(
+        here, channel, visitor, acknowledgements, can, begins=how["begins"], hide=channel.hide
+    )
     channel.on_line = shell.take_line
     channel.pass_to(shell)
 
 
 class Shell:
-    """One conversation in one channel, on a terminal that ``can`` so much, or on none.
+    """One conversation in one channel.
 
-    ``hide`` is told whether what is typed is a secret.  How it ``begins`` says
-    `chatd.transport.relay.handover`: not everybody is greeted.
+    :param can: what its terminal can draw; None for plain lines.
+    :param begins: how it begins, by a word of `chatd.transport.relay.handover`: a user who comes
+        from another server is not greeted again.
+    :param hide: called with whether what is typed is a secret.
     """
 
     def __init__(
         self,
         host: Host,
         channel: Channel,
-        who: entrance.Visitor,
-        receipts: Acknowledgements,
+        visitor: entrance.Visitor,
+        acknowledgements: Acknowledgements,
         can: Kind | None = None,
         *,
         begins: str = IN,
@@ -130,46 +143,46 @@ class Shell:
         self._lines = LineCodec()
         self._begins = begins
         self._conversation = Conversation(host, channel.outbox, self._set_reading)
-        self._receipt = Acknowledgement(receipts, host.clock, channel, self._conversation)
-        self._conversation.tracer = self._receipt.delivery_report
+        self._delivery = DeliveryTracker(acknowledgements, host.clock, channel, self._conversation)
+        self._conversation.tracer = self._delivery.delivery_report
         self._conversation.ask_client, self._conversation.hide = channel.ask, hide
-        self._terminal = self._make_terminal(host, who, can)
+        self._terminal = self._make_terminal(host, visitor, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
-        # The channel confirms the shell first: plink and paramiko insist on it.
-        host.clock.callLater(0, self._begin, who)
+        # In the next turn, after the channel has confirmed the shell: plink and paramiko insist.
+        host.clock.callLater(0, self._begin, visitor)
 
     def _make_terminal(
-        self, host: Host, who: entrance.Visitor, can: Kind | None
+        self, host: Host, visitor: entrance.Visitor, can: Kind | None
     ) -> Terminal | None:
-        asked = self._channel.terminal
-        if asked is None or can is None:
+        terminal = self._channel.terminal
+        if terminal is None or can is None:
             return None
         return Terminal(
             self._conversation,
             host.clock,
-            asked.columns,
-            asked.rows,
+            terminal.columns,
+            terminal.rows,
             colours=can.depth,
             ansi=can.ansi,
-            plain=("plain", "on") in who.wishes,
+            plain=("plain", "on") in visitor.wishes,
         )
 
-    def _begin(self, who: entrance.Visitor) -> None:
+    def _begin(self, visitor: entrance.Visitor) -> None:
         if not self._conversation.lost:
-            self._conversation.begin(who, self._entered)
+            self._conversation.begin(visitor, self._entered)
 
     def _entered(self) -> None:
-        """They are in; who has said at another server who they are is where they were."""
+        """Begin in the chat; a user whom another server handed over goes on in the newest room."""
         session = self._conversation.session
         if session is not None and self._begins != IN and session.focus is None:
             session.focus_on_newest()
         if session is not None and self._begins == LOGGED_IN:
             session.deliver(Notice(f"You are logged in as {session.person.nick}."))
-        self._receipt.sent()
+        self._delivery.sent()
 
     def take_line(self, text: str) -> None:
-        """They had typed a whole line already before this ran."""
+        """Take a line that was typed completely before this ran."""
         self._conversation.line(text)
 
     def _set_reading(self, reading: bool) -> None:
@@ -179,7 +192,7 @@ class Shell:
             self._channel.pause()
 
     def data_received(self, data: bytes) -> None:
-        """They typed."""
+        """Take input."""
         if self._terminal is not None:
             self._terminal.receive(data)
         else:
@@ -192,38 +205,38 @@ class Shell:
                 self._conversation.deliver(TOO_LONG)
 
     def resized(self, columns: int, rows: int) -> None:
-        """Their screen has another size."""
+        """Take a new size of the terminal."""
         if self._terminal is not None:
             self._terminal.resize(columns, rows)
 
     def interrupted(self) -> None:
-        """They want it to stop: as Ctrl-C."""
+        """Interrupt, as Ctrl-C does; without a terminal, close."""
         if self._terminal is not None:
             self._terminal.interrupt()
         else:
             self._conversation.close()
 
     def input_ended(self) -> None:
-        """They will type nothing more."""
+        """Take an unfinished last line, and the end of the input."""
         self._take(self._lines.finish())
         self._conversation.input_ended()
 
     def ready(self) -> None:
-        """The outbox has room again."""
+        """Go on writing: the outbox has room again."""
         self._conversation.ready()
-        self._receipt.sent()
+        self._delivery.sent()
 
     def answered(self) -> None:
-        """The client has had what it was sent."""
+        """Take an answer: the client has read what it was sent."""
         lent = self._conversation.lent
-        if lent is not None and not self._receipt.is_asked:
+        if lent is not None and not self._delivery.is_asked:
             lent.answered()
         else:
-            self._receipt.answered()
+            self._delivery.answered()
 
     def lost(self) -> None:
-        """The channel is closed or the connection gone."""
-        self._receipt.forget()
+        """End: the channel is closed or the connection gone."""
+        self._delivery.forget()
         if self._terminal is not None:
             self._terminal.stop()
         self._conversation.connection_lost()

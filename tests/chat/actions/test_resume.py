@@ -13,7 +13,7 @@ from chatd.chat.actions.messages import say
 from chatd.chat.actions.resume import expire
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.model.entities import DeliveryReport, Position
+from chatd.chat.model.client import DeliveryReport, Position
 from chatd.store.memory import MemoryStore
 from tests.support.people import Client, Server, Someone, finished
 
@@ -486,7 +486,7 @@ def test_lost_again_before_anything_was_shown() -> None:
     bob.types("one"), bob.types("/dm ada alone")
     place = server.chat.detached.get(ada.session.person)
     assert place is not None
-    arrived = dict(place.read)
+    arrived = {room.id: number for room, number in place.read.items()}
     again = server.enters("ada", lobby=False, fingerprint=ADA)
     again.sees()
     again.reader.traced = DeliveryReport(Position(arrived, 0))

@@ -11,7 +11,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, sessions_in
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.text.names import nick as as_nick
 from chatd.store.memory import MemoryStore
@@ -133,7 +133,7 @@ class Logins(RuleBasedStateMachine):
                 assert owned is not None
                 assert chat.entrance.owner_here(owned) is person
             for room in chat.rooms.values():
-                listens = someone.session in set(room.sessions())
+                listens = someone.session in set(sessions_in(room))
                 assert listens == (person in room.members) == (room in person.rooms.values())
         assert set(chat.people.everyone()) == {someone.session.person for someone in self.proved}
         for account in self.proofs:

@@ -14,7 +14,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.entry.passwords import check_new, prepared
 from chatd.chat.events import Refused
 from chatd.chat.limits import CHECKS_WAITING, LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES
-from chatd.chat.model.entities import DeliveryReport
+from chatd.chat.model.client import DeliveryReport
 from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
 from tests.chat.delivery.test_slow_store import Later

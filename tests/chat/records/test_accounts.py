@@ -13,7 +13,7 @@ from chatd.chat.records.accounts import Key as AccountKey
 from chatd.chat.store import NotStoredError
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
-from chatd.transport.ssh import fingerprint
+from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.people import Client, Server, finished
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY

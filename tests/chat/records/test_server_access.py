@@ -10,7 +10,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
 from chatd.chat.records.server_access import AllowList
-from chatd.transport.ssh import fingerprint
+from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.people import Client, finished
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY

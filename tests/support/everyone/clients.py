@@ -15,7 +15,7 @@ from typing import cast
 from twisted.internet.task import Clock
 
 from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, GateFactory
-from chatd.transport.ssh import SSHFactory
+from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.displays import TIPS, Display

@@ -11,7 +11,6 @@ from chatd.chat.events import Entry, Joined, Left, Recalled, RoomEvent, Said
 from chatd.chat.fanout.log import RoomLog
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences, wishes
-from chatd.chat.model.unread import counts
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle
 from tests.support.people import Client, Server, Someone
@@ -248,7 +247,7 @@ def test_who_is_in_a_room_has_read_it_whatever_took_them_there() -> None:
     for line in ("/focus lobby", "/join lobby"):
         ada.types(line)
         assert len(ada.sees()) == 1
-    assert counts(ada.session) == []
+    assert ada.session.unread_counts() == []
 
 
 def test_rooms_that_one_is_in_by_another_connection_are_counted_as_well() -> None:
@@ -260,8 +259,8 @@ def test_rooms_that_one_is_in_by_another_connection_are_counted_as_well() -> Non
     ada.session.person.sessions.append(session)
     session.focus_on(server.chat.lobby)
     bob.types("hello ada"), bob.sees()
-    assert counts(session) == [("attic", 1, True)]
-    assert counts(ada.session) == []
+    assert session.unread_counts() == [("attic", 1, True)]
+    assert ada.session.unread_counts() == []
 
 
 def test_over_a_plain_connection_nothing_is_shown_twice() -> None:

@@ -1,4 +1,4 @@
-"""Shell pipes for which somebody is in the chat: those that speak or listen."""
+"""Exec commands with a session in the chat: those that post or read messages."""
 
 from __future__ import annotations
 
@@ -8,24 +8,26 @@ from functools import partial
 from twisted.python.failure import Failure
 
 from chatd.chat.fanout.log import Style
-from chatd.chat.model.entities import ALIVE, DeliveryReport, Session
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.streams import Streams
-from chatd.transport.ssh.exec.command import PIPE, REFUSED, Call, ExecCommand
+from chatd.transport.ssh.exec.command import EXEC, REFUSED, Call, ExecCommand
 
-#: What somebody is told whose command ran at a server that is gone.
-CUT_OFF = "the server that you are on is gone; what it did not finish may not have been done."
+#: Said to a user whose command ran at a server that is gone.
+SERVER_GONE = "the server that you are on is gone; what it did not finish may not have been done."
 
 
 class SessionCommand(ExecCommand):
-    """A command for which somebody is in the chat: the base of those that speak or listen."""
+    """A command with a session, whose client it is (`chatd.chat.model.client.Client`)."""
 
     echoes_input = True
     copy_per_room = False
     resumable = False
-    #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
+    #: Whether it reads messages.  A command that only posts does so as the owner of the account;
+    #: one that reads is a person of its own beside the owner.
     listens = True
     closes_on_gap = False
 
@@ -34,11 +36,11 @@ class SessionCommand(ExecCommand):
         self.session: Session | None = None
 
     def enter(self) -> None:
-        """Come in, then go on with `entered`."""
+        """Enter the chat, then go on with `entered`."""
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
-        host, who = self.call.host, replace(self.call.who, apart=self.listens)
+        host, who = self.call.host, replace(self.call.visitor, apart=self.listens)
         if host.exchange is not None:
             who = replace(who, lend=partial(self._lend, host.exchange))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
@@ -52,14 +54,14 @@ class SessionCommand(ExecCommand):
         """Let a server run this command for the owner of an account, who is there."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
-        who, begun = replace(call.who, account=account), self.session is not None
-        line = None if begun else await exchange.open(server, who, PIPE, how)
+        who, begun = replace(call.visitor, account=account), self.session is not None
+        line = None if begun else await exchange.open(server, who, EXEC, how)
         if line is None:
             return False
         lender = EdgeClient(
             channel.outbox,
             lambda reading: channel.resume() if reading else channel.pause(),
-            lambda why, typed: call.fail(CUT_OFF, REFUSED),
+            lambda why, typed: call.fail(SERVER_GONE, REFUSED),
             lambda sentence: call.fail(sentence, REFUSED),
             channel.finish,
             write_error=channel.write_error,
@@ -79,70 +81,70 @@ class SessionCommand(ExecCommand):
         """Give what was read already to who goes on with it."""
 
     def entered(self, session: Session) -> None:
-        """Somebody is here now."""
+        """Go on: the session has entered the chat."""
 
     def leave(self) -> None:
-        """Leave the chat."""
+        """End the session."""
         if self.session is not None:
             self.call.host.chat.leave(self.session, "", self.call.host.now())
 
-    # Reader ---------------------------------------------------------------------------------------
+    # Client ---------------------------------------------------------------------------------------
 
     @property
     def full(self) -> bool:
-        """Whether the channel takes nothing now."""
+        """Whether the channel has no room."""
         return self.call.channel.outbox.full
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection is lost, and nothing that is shown now is seen."""
+        """Whether the command has ended, so that nothing written now is seen."""
         return self.ended
 
     @property
     def pending(self) -> int:
-        """Bytes that wait for the channel."""
+        """Bytes pending in the channel."""
         return self.call.channel.outbox.pending
 
     def send(self, data: bytes) -> int:
-        """Events in their order, as lines for a program; -1 when not all of them was taken."""
+        """Write events, rendered in order; return -1 when the outbox became full."""
         self.write(data)
         return -1 if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """The outbox keeps what it could not send."""
+        """Do nothing: the outbox has kept what it could not send."""
 
     def write(self, data: bytes) -> None:
-        """Lines for a program."""
+        """Write lines, which end with LF."""
         self.call.channel.outbox.write(data.replace(b"\r\n", b"\n"))
 
     def style(self, preferences: Preferences) -> Style:
-        """Plain lines."""
+        """Return the style of plain lines with their times."""
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def delivery_report(self) -> DeliveryReport:
-        """A program that is gone does not come back to its place."""
+        """Return `ALIVE`: a command that is gone does not resume its session."""
         return ALIVE
 
     def refocused(self) -> None:
-        """A pipe has no prompt."""
+        """Do nothing: a command has no prompt."""
 
     @property
     def shows_pending(self) -> bool:
-        """A program is answered, or asks nothing."""
+        """Whether pending lines are shown: no, what is not stored is an error."""
         return False
 
     def pending_changed(self) -> None:
-        """A program is shown what is kept."""
+        """Do nothing: pending lines are not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """A pipe is asked nothing."""
+        """Answer with nothing: a command cannot be asked."""
         return "", self.call.host.now()
 
     def close(self) -> None:
-        """The server ends it."""
+        """End: the server closes the session."""
         self.finish()
 
     def broken(self, bug: Exception) -> None:
-        """A bug of ours came up in sending."""
+        """Log a bug of ours that came up in sending, and close the channel."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.call.channel.outbox.abort()
