@@ -193,20 +193,20 @@ OUT_OF_TOUCH_SECONDS = 10.0
 #: this process stood still: it looks every second.
 LEAPT_SECONDS = 10.0
 
-#: How many people and rooms one message between servers tells of, and its bytes: NATS takes 1 MB,
-#: of which the last room may need half, with all its bans and mutes.
-TOLD_AT_ONCE = 500
-TOLD_BYTES = 256 * 1024
+#: States of people and rooms in one message between servers, and its bytes: NATS takes 1 MB, of
+#: which the last room may need half, with all its bans and mutes.
+BATCH_STATES = 500
+BATCH_BYTES = 256 * 1024
 
-#: People of whom a server sees every few seconds whether the others know them as they are, although
-#: whatever changes them is told at once: some 10 ms of its time.
-SEEN_AT_ONCE = 2000
-#: What a server is called among those of a cluster: the name of a host (RFC 1035: 253).
-CALLED_LENGTH = 253
+#: People whose state a server compares every few seconds with what it has sent to the others,
+#: although every change is sent at once: some 10 ms of its time.
+CHECKED_AT_ONCE = 2000
+#: The name of a server for people: that of a host (RFC 1035: 253).
+DISPLAY_NAME_LENGTH = 253
 
-#: People who have gone to another server of whom it is remembered to which: what others still ask
-#: of them here was sent before they knew, some milliseconds ago.
-MOVED = 1000
+#: People who have gone to another server, and of whom it is remembered to which: remote calls for
+#: them that still come here were sent before the others knew, some milliseconds ago.
+MIGRATIONS_REMEMBERED = 1000
 
 #: Names that one answer lists; the rest is counted.
 LISTED = 200

@@ -1,26 +1,34 @@
-"""Streams: what the cluster asks of the connections that one server accepts and another one runs."""
+"""Streams: the flow-controlled streams between servers, as far as the cluster knows of them.
+
+A connection that was accepted on one server and runs on another goes over a stream.  The cluster
+only passes their messages on; see `chatd.transport.relay.streams`.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from chatd.chat.model.entities import Person
+from chatd.cluster.bus import State
 
 
 class StreamRouter(Protocol):
-    """The streams between servers, as far as the cluster hears of them."""
+    """The streams of this server to the others."""
 
-    def heard(self, server: str, said: dict[str, Any]) -> None:
-        """Take what another server says on a stream."""
+    def heard(self, server: str, said: State) -> None:
+        """Pass a message of another server to its stream."""
 
-    def asked(self, server: str, said: dict[str, Any]) -> dict[str, Any]:
-        """Answer what another server asks about its streams."""
+    def asked(self, server: str, said: State) -> State:
+        """Answer a request of another server about its streams."""
 
     def gather(self, person: Person, server: str) -> None:
-        """Relay a person's connections to ``server``: they came to it and to this one at once."""
+        """Let another server, to which a person came at the same time, run their connections.
+
+        Those that cannot be relayed stay here.
+        """
 
     def gone(self, server: str) -> None:
-        """Drop every stream to a server that is gone."""
+        """Another server is gone, and with it every stream to it."""
 
     def hang_up(self, sentence: str) -> None:
-        """End every stream, as this server lets go of everybody, with these words."""
+        """End every stream, with a sentence for the people at their ends."""

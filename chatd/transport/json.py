@@ -31,7 +31,7 @@ from chatd.transport.relay.stream import State, Stream
 from chatd.transport.relay.streams import Streams
 from chatd.wire.json import codec as json
 from chatd.wire.json.codec import ErrorCode
-from chatd.wire.json.events import EventStyle, Fields, MessageStyle, placed
+from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
 
 #: The version in which events are typed and requests have answers.
 BOT = 2
@@ -335,7 +335,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             entries = await archive.last(where, count)
         else:
             entries = await archive.after(where, asked.after, count)
-        wanted = [placed(entry) for entry in entries if session.wants(entry)]
+        wanted = [entry_fields(entry) for entry in entries if session.wants(entry)]
         self._answer(asked.id, room=where.name.shown, events=wanted)
 
 

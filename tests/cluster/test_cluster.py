@@ -7,8 +7,7 @@ from collections import deque
 
 import pytest
 
-from chatd.chat.actions.resume import expire
-from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
+from chatd.chat.limits import DISPLAY_NAME_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
 from tests.support.cluster.servers import Town
 from tests.support.people import Someone
 
@@ -209,7 +208,7 @@ class Losing(deque[tuple[str, str, str]]):
 def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
     town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)
     here, there = town.servers
     for nick in ("ada", "bob", "cy"):
         here.enters(nick)
@@ -270,13 +269,13 @@ def test_a_server_that_does_not_say_what_it_is_called_is_understood(town: Town) 
 def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> None:
     hears, ada = town.branches[0].hears, town.servers[0].enters("ada")
     assert hears is not None
-    for name, called in (("long", "y" * (CALLED_LENGTH + 1)), ("bad", "z\x1b[2J")):
+    for name, called in (("long", "y" * (DISPLAY_NAME_LENGTH + 1)), ("bad", "z\x1b[2J")):
         everything = {"n": 1, "first": True, "last": True, "people": [], "rooms": []}
         hears(name, json.dumps({**everything, "called": called}))
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-3:-1] == [
-        f"   {'y' * CALLED_LENGTH}: 0 people, heard 0 s ago",
+        f"   {'y' * DISPLAY_NAME_LENGTH}: 0 people, heard 0 s ago",
         "   z[2J: 0 people, heard 0 s ago",
     ]
 
@@ -289,7 +288,7 @@ def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
     town.beat(1)
     ada.sees()
     here.now += step
-    here.chat.elsewhere.check_liveness(here.now)
+    here.cluster.check_liveness(here.now)
     assert ada.sees() == []
     town.branches[1].cut_off = True
     for _ in range(int(SILENT_SECONDS)):
@@ -312,7 +311,7 @@ def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:
         town.beat(5)
     assert ada.sees() == ["-- bob left", "-- ada is the owner of attic now"]
     assert list(here.chat.rooms["attic"].members) == [ada.session.person]
-    assert here.chat.elsewhere.names == []
+    assert here.cluster.names == []
     ada.types("/topic mine now")
     assert ada.sees()[-1] == "-- ada set the topic of attic: mine now"
 
@@ -462,7 +461,7 @@ def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(tow
     town.settle()
     assert there.enters("ada").nick == "ada2"
     assert place is not None
-    expire(here.chat, place, here.now)
+    here.chat.expire(place, here.now)
     town.settle()
     assert there.enters("ada").nick == "ada"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.actions.resume import expire
 from chatd.chat.limits import MAIL
 from tests.support.cluster.servers import Town
 from tests.support.people import Client, Someone
@@ -101,7 +100,7 @@ def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(town: Town) -> No
         "[you -> bob] psst",
         "-- bob is not here now, and will be shown it then.",
     ]
-    expire(there.chat, place, there.now)
+    there.chat.expire(place, there.now)
     town.settle()
     bob = here.enters("bob", fingerprint=BOB)
     assert "[ada -> you] psst" in bob.sees()

@@ -143,8 +143,8 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
     ada, _bob = both(town)
     hears = town.branches[0].hears
     assert hears is not None
-    number = there.chat.elsewhere._count
-    bob_is = next(iter(there.chat.elsewhere.local._sent.values()))
+    number = there.cluster._outgoing._count
+    bob_is = next(iter(there.cluster.local._sent.values()))
     said = {
         "n": number + 1,
         "weather": "fine",
@@ -213,7 +213,7 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: T
 def test_who_was_changed_without_a_word_is_told_of_in_turn(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.local.SEEN_AT_ONCE", 2)
+    monkeypatch.setattr("chatd.cluster.replication.local.CHECKED_AT_ONCE", 2)
     here, there = town.servers
     people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
     town.beat(5)

@@ -24,11 +24,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 import chatd.chat
+import chatd.cluster
 from chatd.chat import limits
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, Command
-from chatd.chat.limits import Rate
+from chatd.chat.limits import PLACE_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
+from chatd.chat.options import Environment, Options
 from chatd.chat.text.names import RESERVED
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
@@ -231,16 +233,20 @@ class Server:
         """The server, made when the first connection comes."""
         if self._host is None:
             options = self.options
-            chat = Chat(
-                self.store,
-                lambda flush: self.clock.callLater(0, flush),
-                lobby=options.get("--lobby", "lobby"),
-                shouting=options.get("--shouting", "allow"),
+            environment = Environment(
+                schedule=lambda step: self.clock.callLater(0, step),
+                expire_later=lambda step: self.clock.callLater(
+                    PLACE_SECONDS, lambda: step(NOON + self.clock.seconds())
+                ),
+                hasher=Hasher(),
                 make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
                 if "tokens" in options
                 else None,
-                hasher=Hasher(),
             )
+            chosen = Options(
+                lobby=options.get("--lobby", "lobby"), shouting=options.get("--shouting", "allow")
+            )
+            chat = Chat(self.store, environment, chosen)
             motd = options.get("--motd")
             self._host = Host(
                 chat,
@@ -598,7 +604,7 @@ def refusals(source: Path) -> Iterator[Written]:
 
 IN_THE_CODE = [
     refusal
-    for package in chatd.chat.__path__
+    for package in (*chatd.chat.__path__, *chatd.cluster.__path__)
     for module in sorted(Path(package).rglob("*.py"))
     for refusal in refusals(module)
 ]

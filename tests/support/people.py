@@ -13,7 +13,11 @@ from chatd.chat.events import Refused
 from chatd.chat.model.client import ALIVE, DeliveryReport
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.options import Environment, Options
+from chatd.chat.peers import ALONE
 from chatd.chat.store import Store
+from chatd.cluster.bus import Bus
+from chatd.cluster.cluster import Cluster
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 from tests.support.passwords import Checker, Hasher
@@ -163,20 +167,33 @@ class Server:
         checker: Checker | None = None,
         *,
         replay: int = 0,
+        incarnation: str = "",
+        bus: Bus | None = None,
         **options: Any,
     ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        tokens = map(f"{options.get('incarnation', '')}token{{}}".format, count(1))
-        self.chat = Chat(
-            store or MemoryStore(),
+        self.expiring: list[Callable[[float], None]] = []
+        tokens = map(f"{incarnation}token{{}}".format, count(1))
+        environment = Environment(
             self._scheduled.append,
-            usual=Preferences(replay=replay),
+            self.expiring.append,
+            Hasher(),
+            incarnation=incarnation or "0",
             make_token=lambda: next(tokens),
-            hasher=Hasher(),
             checker=checker,
-            **options,
         )
+        chosen = Options(preferences=Preferences(replay=replay), **options)
+        self._cluster = Cluster(bus, self._scheduled.append) if bus is not None else None
+        self.chat = Chat(store or MemoryStore(), environment, chosen, self._cluster or ALONE)
+        if self._cluster is not None:
+            self._cluster.start(self.chat)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The other servers, where there are any."""
+        assert self._cluster is not None
+        return self._cluster
 
     def end_turn(self) -> None:
         """What the reactor does when everything that came has been read."""

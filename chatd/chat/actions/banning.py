@@ -149,7 +149,7 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     room.bans.put(made)
     _note(act, "ban", made)
     _forget(act, target)
-    act.chat.elsewhere.touched(room)
+    act.chat.peers.room_changed(room)
     for other in out:
         if target.kind is Kind.NICK:
             room.follow_nick(other)
@@ -203,7 +203,7 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from {act.room}.")
     for each in ended:
         act.room.bans.drop(each.target)
-    act.chat.elsewhere.touched(act.room)
+    act.chat.peers.room_changed(act.room)
     act.chat.audit.note(act.now, act.person, "unban", ended[0].label, room=act.room)
     return ended
 

@@ -56,7 +56,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
         await _join(chat, session, owner, now)
     else:
         chat.entrance.proved(guest, account)
-        chat.elsewhere.touched(None, guest)
+        chat.peers.person_changed(guest)
         if claimed and guest.name != account.name:
             chat.carry(guest, account.name, now)
         _take_out_of_banned(chat, guest, now)
@@ -109,7 +109,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
     chat.authentication.came(account.name.key, session.address)
-    chat.elsewhere.touched(None, person)
+    chat.peers.person_changed(person)
     for room in person.rooms.values():  # a guest may moderate one that lasts
         if room.members[person].role is Role.MODERATOR:
             chat.persistent.give_role(room, person, Role.MODERATOR)

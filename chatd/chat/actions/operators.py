@@ -5,15 +5,14 @@ from __future__ import annotations
 from chatd.chat.actions import removal
 from chatd.chat.actions.banning import find, matching, targets_of
 from chatd.chat.chat import Chat
-from chatd.chat.events import Announced, PutOut, Refused
+from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.chat.model.entities import Person, Room
-from chatd.chat.peers import Errand
+from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
 from chatd.chat.text.durations import duration, split_duration, term
 from chatd.chat.text.sanitizing import cut
-from chatd.cluster import handlers
 
 
 def check_operator(person: Person) -> None:
@@ -41,9 +40,7 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     _check_other(person, other)
     why = cut(reason, REASON_LENGTH)
     chat.audit.note(now, person, "server kick", other.nick, reason=why)
-    if other.server:
-        chat.elsewhere.asking.send(other, person, Errand.DISCONNECT, why, now)
-    else:
+    if not chat.peers.forward(other, person, Disconnect(why, now)):
         removal.disconnect(chat, other, PutOut(now, None, person.nick, why))
     return other
 
@@ -87,8 +84,9 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     known = str(target) if made.is_named else ""
     whom = f"{label} {term(now, until)}"
     chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
-    elsewhere = sum(other.server != "" for other in matching(chat, target) if not other.operator)
-    return made, removal.enforce_server_ban(chat, made, now) + elsewhere
+    covered = [other for other in matching(chat, target) if not other.operator]
+    remote = sum(map(chat.peers.is_remote, covered))
+    return made, removal.enforce_server_ban(chat, made, now) + remote
 
 
 def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
@@ -110,8 +108,14 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
     chat.audit.note(now, person, "server say", reason=text)
-    chat.elsewhere.asking.send_all(person, Errand.ANNOUNCE, now, text)
-    handlers.announce(chat, Announced(now, person.nick, text))
+    chat.peers.broadcast(person, Announce(now, text))
+    show_announcement(chat, Announced(now, person.nick, text))
+
+
+def show_announcement(chat: Chat, announced: Announced) -> None:
+    """Show an announcement to everyone on this server."""
+    for person in chat.people.here():
+        chat.tell(person, announced)
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
@@ -123,7 +127,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     return [
         f"people {len(people)}, {own} of them with an account",
-        f"connections {connections}{' on this server' * chat.elsewhere.is_clustered}",
+        f"connections {connections}{' on this server' * chat.peers.is_clustered}",
         f"rooms {len(chat.rooms)}, {lasting} of them lasting",
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
@@ -142,11 +146,21 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    if other.server:
-        await chat.elsewhere.asking.ask(other, person, Errand.RENAME, new, now)
+    answering = chat.peers.request(other, person, Rename(new, now))
+    if answering is not None:
+        await answering
     else:
-        await handlers.answer(chat, other, person, Errand.RENAME, [new, now])
+        await rename_here(chat, other, person, new, now)
     chat.audit.note(now, person, "server rename", f"{old} {name}")
+
+
+async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
+    """Give a person on this server another nick, in the name of an operator, and tell them.
+
+    :raises Refused: as `Chat.rename`.
+    """
+    await chat.rename(other, new, now)
+    chat.tell(other, Notice(f"{by.nick} gave you that nick."))
 
 
 def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:

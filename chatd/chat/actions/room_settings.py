@@ -15,7 +15,7 @@ from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
 from chatd.chat.model.rules import outranks
-from chatd.chat.peers import Errand
+from chatd.chat.peers import Invite
 from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
@@ -90,10 +90,9 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         room.invite(other)
         chat.persistent.changed(room)
         chat.audit.note(now, person, "invite", other.nick, room=room)
-        chat.elsewhere.touched(room)
-    if other.server:
-        chat.elsewhere.asking.send(other, person, Errand.INVITE, now, room.name.shown)
-    if person.name.key not in other.ignored:
+        chat.peers.room_changed(room)
+    is_told_there = chat.peers.forward(other, person, Invite(now, room.name.shown))
+    if not is_told_there and person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))
     return other
@@ -118,7 +117,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
         if not room.uninvite(other):
             raise Refused("no-change", f"{shown} is not invited into {room}.")
     chat.persistent.changed(room)
-    chat.elsewhere.touched(room)
+    chat.peers.room_changed(room)
     chat.audit.note(now, person, "uninvite", shown, room=room)
     return shown
 

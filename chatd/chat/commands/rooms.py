@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from chatd.chat.actions import replay, room_settings
 from chatd.chat.actions.status import status
@@ -13,7 +14,7 @@ from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
 from chatd.chat.model import rules
 from chatd.chat.model.entities import Person, Room
-from chatd.chat.peers import Errand
+from chatd.chat.peers import LastActive
 from chatd.chat.text.durations import duration
 from chatd.chat.text.sanitizing import cut
 
@@ -82,16 +83,17 @@ def _standing(person: Person) -> str:
 
 def _whois(call: Call) -> Awaitable[None] | None:
     other = call.chat.find_person(need(call, call.words, "NICK"))
-    if other.server:
-        return _whois_elsewhere(call, other)
+    answering = call.chat.peers.request(other, call.person, LastActive())
+    if answering is not None:
+        return _whois_remote(call, other, answering)
     _tell_of(call, other)
     return None
 
 
-async def _whois_elsewhere(call: Call, other: Person) -> None:
-    """Ask their server how long they are idle; when it does not answer, tell what is known here."""
+async def _whois_remote(call: Call, other: Person, answering: Awaitable[Mapping[str, Any]]) -> None:
+    """Tell of a person whose server says how long they are idle; else what is known here."""
     with suppress(Refused):
-        answer = await call.chat.elsewhere.asking.ask(other, call.person, Errand.SEEN)
+        answer = await answering
         other.last_active = answer.get("active", other.last_active)
     _tell_of(call, other)
 

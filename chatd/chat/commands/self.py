@@ -17,13 +17,13 @@ async def _nick(call: Call) -> None:
 
 def _away(call: Call) -> None:
     call.person.away = cut(call.words, REASON_LENGTH)
-    call.chat.elsewhere.touched(None, call.person)
+    call.chat.peers.person_changed(call.person)
     call.answer("You are away now; /back when you are here again.")
 
 
 def _back(call: Call) -> None:
     was, call.person.away = call.person.away, None
-    call.chat.elsewhere.touched(None, call.person)
+    call.chat.peers.person_changed(call.person)
     call.answer("Welcome back." if was is not None else "You were not away.")
 
 

@@ -34,9 +34,8 @@ QUOTED = 60
 class Unacknowledged:
     """All that waits: ``count`` lines, one said in several rooms as so many.
 
-    ``find_late`` is called with the time, and begins what is to be begun.  There is no bound but
-    that of the store, which refuses what waits for too long, or is too much.  ``away`` is
-    whether everybody knows that nothing is kept.
+    There is no bound but that of the store, which refuses what waits for too long, or is too much.
+    ``away`` is whether everybody knows that nothing is kept.
     """
 
     def __init__(
@@ -44,16 +43,15 @@ class Unacknowledged:
         people: People,
         schedule: Callable[[Callable[[], None]], object],
         *,
-        is_shared: bool,
+        is_clustered: bool,
     ) -> None:
         self._people = people
         self._schedule = schedule
-        self._waits = Notice(WAITS.format("the cluster" if is_shared else "the disk"))
+        self._waits = Notice(WAITS.format("the cluster" if is_clustered else "the disk"))
         self._untold: dict[Session, PendingLines] = {}
         self._changed: dict[Session, PendingLines] = {}
         self.count = 0
         self.away = False
-        self.find_late: Callable[[float], None] = _nothing_is_late
 
     def begin(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
         """Something that was said waits for longer than a moment."""
@@ -82,12 +80,8 @@ class Unacknowledged:
             self._untold.pop(session, None)
         self._change(session, waits)
 
-    def look(self, now: float) -> None:
-        """See what waits for longer than a moment; be called several times a second.
-
-        What has waited for long is said in words, to those who are told so.
-        """
-        self.find_late(now)
+    def check(self, now: float) -> None:
+        """Say in words what has waited for long, to those who are told so."""
         for session, waits in tuple(self._untold.items()):
             if 0 <= now - waits.since < LONG_SECONDS:
                 return
@@ -110,7 +104,7 @@ class Unacknowledged:
 
     # The cluster ----------------------------------------------------------------------------------
 
-    def check(self) -> None:
+    def check_reachable(self) -> None:
         """Whether the cluster can be asked who is who.
 
         :raises Refused: ``away``.
@@ -134,10 +128,6 @@ class Unacknowledged:
         for person in self._people.here():
             for session in person.sessions:
                 session.deliver(notice)
-
-
-def _nothing_is_late(now: float) -> None:
-    """Nothing is posted yet."""
 
 
 def refusal(event: RoomEvent, why: str) -> Refused:

@@ -51,14 +51,19 @@ class DetachedSession:
 class DetachedSessions:
     """The places that are kept.
 
-    ``awaits`` is told of a place that is kept although nobody has just lost their connection: it is
-    for that to `chatd.chat.actions.resume.end` it in time.
+    ``expire_in_time`` is called with one that is kept although nobody has just lost their
+    connection: it is for that to end it in time.
     ``make_token`` makes a word that nobody can guess; without it guests are shown none.  Where the
     store's numbers are ``is_dense`` every number of a room is that of a message.
     """
 
     def __init__(
-        self, archive: History, make_token: Callable[[], str] | None, *, is_dense: bool = True
+        self,
+        archive: History,
+        make_token: Callable[[], str] | None,
+        expire_in_time: Callable[[DetachedSession], object],
+        *,
+        is_dense: bool = True,
     ) -> None:
         self._archive = archive
         self._make_token = make_token
@@ -66,7 +71,7 @@ class DetachedSessions:
         self._places: dict[Person, DetachedSession] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
-        self.awaits: Callable[[DetachedSession], object] = _nobody_waits
+        self._expire_in_time = expire_in_time
 
     def __len__(self) -> int:
         return len(self._places)
@@ -153,7 +158,7 @@ class DetachedSessions:
         """Keep a place that was kept elsewhere, and the word that proves it."""
         person = place.person
         self._places[person] = place
-        self.awaits(place)
+        self._expire_in_time(place)
         if token is not None:
             self._void(person)
             person.token = token
@@ -232,7 +237,7 @@ class DetachedSessions:
         if session in session.person.sessions:
             session.detach()
         if self._places.setdefault(session.person, place) is place:
-            self.awaits(place)
+            self._expire_in_time(place)
 
     async def resume(self, session: Session, place: DetachedSession) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
@@ -319,7 +324,3 @@ def _size(style: Style, entry: Entry) -> int:
 def _typed_by(session: Session, entry: Entry) -> bool:
     """Whether somebody has an entry on their screen because they typed it there."""
     return session.client.echoes_input and entry.author == session.person.name.key
-
-
-def _nobody_waits(place: DetachedSession) -> None:
-    """There is no clock yet."""

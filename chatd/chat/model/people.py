@@ -13,11 +13,12 @@ from chatd.chat.text.names import GUEST, Name, fold
 class People:
     """Everyone who is here, by nick, and which nicks are free.
 
-    ``displaced`` is told who of those on other servers has lost their nick, and to whom.
+    ``on_displaced`` is called with a person on another server who has lost their nick, and with
+    the person who has it now.
     """
 
-    def __init__(self) -> None:
-        self.displaced: Callable[[Person, Person], None] = _nobody_minds
+    def __init__(self, on_displaced: Callable[[Person, Person], None]) -> None:
+        self._on_displaced = on_displaced
         self._by_key: dict[str, Person] = {}
         self._looks: dict[str, Person] = {}
         self._guests = 0
@@ -57,7 +58,7 @@ class People:
         there = self._by_key.get(person.name.key)
         if there is not None and there is not person:
             self.remove(there)
-            self.displaced(there, person)
+            self._on_displaced(there, person)
         self._by_key[person.name.key] = person
         for look in names.skeletons(person.name):
             self._looks[look] = person
@@ -91,7 +92,3 @@ class People:
             name = Name(f"{GUEST}{number}", f"{GUEST}{number}")
             if self.is_free(name):
                 return name
-
-
-def _nobody_minds(person: Person, by: Person) -> None:
-    """There are no other servers."""

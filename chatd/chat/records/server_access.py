@@ -31,21 +31,22 @@ class AllowList:
         return known.key in self.keys or known.account in self.accounts
 
 
-def _everybody() -> AllowList | None:
+def everybody() -> AllowList | None:
+    """No list: everybody may come in."""
     return None
 
 
 class ServerAccess:
-    """Who may come in.  ``invited`` gives who alone may, or None where everybody is welcome.
+    """Who may come in.  ``allowed`` gives who alone may, or None where everybody may.
 
     What somebody proves counts: who logs in to an account is asked for with that account.
     Operators always may.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, allowed: Callable[[], AllowList | None]) -> None:
         self._store = store
         self.bans = Bans(SERVER_BANS, self._keep)
-        self.allowed: Callable[[], AllowList | None] = _everybody
+        self._allowed = allowed
         self.load = RecordLoader(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
@@ -65,7 +66,7 @@ class ServerAccess:
         ban = self.bans.covering(known, now)
         if ban is not None:
             raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
-        invited = self.allowed()
+        invited = self._allowed()
         if invited is not None and known not in invited:
             raise Refused(
                 "not-invited",

@@ -6,9 +6,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chatd.chat.actions.resume import connection_lost, expire
-from chatd.chat.entry.detached import DetachedSession
-from chatd.chat.limits import PLACE_SECONDS
+from chatd.chat.actions.resume import connection_lost
 from chatd.chat.model.entities import Session
 from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox
@@ -22,12 +20,7 @@ def detach(host: Host, session: Session) -> None:
     """Keep the place of somebody whose connection is lost, if they could prove it is theirs."""
     place = connection_lost(host.chat, session, host.now())
     if place is not None:
-        await_return(host, place)
-
-
-def await_return(host: Host, place: DetachedSession) -> None:
-    """Let a place end in time, unless somebody comes back to it."""
-    host.clock.callLater(PLACE_SECONDS, lambda: expire(host.chat, place, host.now()))
+        host.chat.expire_in_time(place)
 
 
 class PeerCheck:

@@ -34,7 +34,7 @@ from chatd.terminal.preferred import style_for
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.screen.typewriter import LineModeScreen
 from chatd.terminal.style import TextStyle
-from chatd.terminal.text.colours import PAPER
+from chatd.terminal.text.colours import NO_ATTRIBUTES
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
 from chatd.transport.conversation.conversation import PASTE_CUT, TOO_LONG, Conversation
@@ -140,7 +140,7 @@ class Terminal:
     @property
     def _depth(self) -> int:
         """The colours that there are, and whether there is so much as bold."""
-        return self.colours if self._ansi else PAPER
+        return self.colours if self._ansi else NO_ATTRIBUTES
 
     @property
     def guides(self) -> bool:
@@ -196,7 +196,7 @@ class Terminal:
         shown = self._editor.shown()
         prompt, width = self._prompt() if shown.prompted else ("", 0)
         self._marks = self._pending()
-        return self._screen.draw(prompt, width, shown.text, shown.at, self._marks)
+        return self._screen.draw(prompt, width, shown.text, shown.cursor, self._marks)
 
     def _pending(self) -> tuple[str, ...]:
         """What one said that is not kept yet; on paper it stands."""

@@ -33,7 +33,7 @@ class PerAddress:
 class Admission:
     """Counts connections.  Times are seconds on any clock that does not go back.
 
-    Nobody is let in while there is a sentence in ``closed`` that says why.
+    Nobody is let in while it is ``closed``, which is the sentence that says why.
     ``reserve`` connections beyond ``most`` are for operators: who comes then has to prove that
     they are one.
     """
@@ -46,6 +46,14 @@ class Admission:
         self.closed = ""
         self._counts: dict[str, int] = {}
         self._paces: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def close(self, reason: str) -> None:
+        """Let nobody in any more; people are told this sentence."""
+        self.closed = reason
+
+    def open(self) -> None:
+        """Let people in again."""
+        self.closed = ""
 
     def enter(self, address: str, now: float) -> str | None:
         """Let a connection in, or say in a sentence why not; who is in has to `leave`.

@@ -122,7 +122,7 @@ class Handover:
         self.lent, self._back = None, True
         self._conversation.come_back(typed)
         self._conversation.deliver(Notice(why))
-        apart = self._host.chat.elsewhere.rank * APART_SECONDS
+        apart = self._exchange.rank * APART_SECONDS
         self._host.clock.callLater(BACK_SECONDS + apart, self._begin)
 
     def _part(self, why: str) -> None:

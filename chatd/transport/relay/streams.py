@@ -19,6 +19,7 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.model.client import RelayTo
 from chatd.chat.model.entities import Person
+from chatd.cluster.cluster import Cluster
 from chatd.transport.relay.stream import LOST, State, Stream
 
 #: Lines that one other server may have here, each a session of somebody.
@@ -43,9 +44,9 @@ class Streams:
 
     _log = Logger()
 
-    def __init__(self, chat: Chat, clock: IReactorTime, name: str) -> None:
+    def __init__(self, chat: Chat, cluster: Cluster, clock: IReactorTime, name: str) -> None:
         self._chat = chat
-        self._elsewhere = chat.elsewhere
+        self._cluster = cluster
         self._name = name
         self._clock = clock
         self._lines: dict[str, Stream] = {}
@@ -56,10 +57,14 @@ class Streams:
         self._look: IDelayedCall | None = None
         self._acknowledging: IDelayedCall | None = None
         self.programs: dict[str, Begin] = {}
-        chat.elsewhere.lines = self
 
     def __len__(self) -> int:
         return len(self._lines)
+
+    @property
+    def rank(self) -> int:
+        """How many servers of the cluster come before this one."""
+        return self._cluster.rank
 
     # Opening --------------------------------------------------------------------------------------
 
@@ -71,7 +76,7 @@ class Streams:
         line = self._add(f"{self._name}.{next(self._numbers)}", server)
         asked = {"open": line.name, "who": _written(visitor), "program": program, "how": how}
         try:
-            answer = await self._elsewhere.ask_server(server, asked)
+            answer = await self._cluster.ask_server(server, asked)
         except Refused:
             answer = {}
         turn: Deferred[None] = Deferred()
@@ -121,7 +126,7 @@ class Streams:
 
     def tell(self, line: Stream, said: State) -> None:
         """Say something to the server at the other end of a line."""
-        self._elsewhere.tell_server(line.server, said)
+        self._cluster.tell_server(line.server, said)
 
     def heard(self, server: str, said: State) -> None:
         """Hand a message to its line."""
@@ -159,7 +164,7 @@ class Streams:
 
     async def _call(self, server: str, roll: dict[str, list[Any]]) -> None:
         try:
-            answer = await self._elsewhere.ask_server(server, {"roll": roll})
+            answer = await self._cluster.ask_server(server, {"roll": roll})
         except Refused as refused:
             if refused.code == "gone":
                 self._missed[server] = self._missed.get(server, 0) + 1

@@ -20,6 +20,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
 from chatd.chat.model.entities import Person
 from chatd.chat.store import Store
+from chatd.cluster.cluster import Cluster
 
 #: Seconds for last words to leave, and for places to go to the other servers.
 LAST_WORDS_SECONDS = 0.2
@@ -32,17 +33,26 @@ MOVED = Notice("This server is stopping. Connect again, and you are where you we
 
 
 class Shutdown(Service):
-    """Says goodbye as the service stops; ``now`` is the time of day."""
+    """Says goodbye as the service stops.
+
+    ``now`` is the time of day; ``cluster`` has the other servers, if there are any.
+    """
 
     _log = Logger()
 
     def __init__(
-        self, chat: Chat, store: Store, clock: IReactorTime, now: Callable[[], float]
+        self,
+        chat: Chat,
+        store: Store,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        cluster: Cluster | None = None,
     ) -> None:
         self._chat = chat
         self._store = store
         self._clock = clock
         self._now = now
+        self._cluster = cluster
 
     def stopService(self) -> Deferred[None]:
         """Tell everyone, close their connections, wait a moment, and close the store."""
@@ -50,10 +60,11 @@ class Shutdown(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._chat.moving.closed = True
         everyone = self._chat.people.here()
-        self._chat.elsewhere.hang_up(MOVED.text)
-        await self._move(everyone)
+        if self._cluster is not None:
+            self._cluster.stop_accepting()
+            self._cluster.hang_up(MOVED.text)
+            await self._move(self._cluster, everyone)
         for person in everyone:
             for session in tuple(person.sessions):
                 session.deliver(GOODBYE)
@@ -65,18 +76,22 @@ class Shutdown(Service):
             said: Deferred[None] = Deferred()
             self._clock.callLater(LAST_WORDS_SECONDS, said.callback, None)
             await said
-        self._chat.elsewhere.bye()
+        if self._cluster is not None:
+            self._cluster.goodbye()
         await self._store.close()
 
     # To the other servers -------------------------------------------------------------------------
 
-    async def _move(self, everyone: Sequence[Person]) -> None:
+    async def _move(self, cluster: Cluster, everyone: Sequence[Person]) -> None:
         """Let everybody who could come back do so at another server, if there is one."""
-        servers = self._chat.elsewhere.names
+        servers = cluster.names
         if not servers:
             return
         waiting, takers = iter(everyone), Takers(servers)
-        movers = [Deferred.fromCoroutine(self._move_some(waiting, takers)) for _ in range(AT_ONCE)]
+        movers = [
+            Deferred.fromCoroutine(self._move_some(cluster, waiting, takers))
+            for _ in range(AT_ONCE)
+        ]
         moving = gatherResults(movers, consumeErrors=True)
         late = self._clock.callLater(MOVING_SECONDS, moving.cancel)
         try:
@@ -86,11 +101,11 @@ class Shutdown(Service):
         with suppress(AlreadyCalled, AlreadyCancelled):
             late.cancel()
 
-    async def _move_some(self, waiting: Iterator[Person], takers: Takers) -> None:
+    async def _move_some(self, cluster: Cluster, waiting: Iterator[Person], takers: Takers) -> None:
         for person in waiting:
-            await self._move_one(person, takers)
+            await self._move_one(cluster, person, takers)
 
-    async def _move_one(self, person: Person, takers: Takers) -> None:
+    async def _move_one(self, cluster: Cluster, person: Person, takers: Takers) -> None:
         """Let one person do so: their place is there before they can be."""
         sessions = tuple(person.sessions)
         resumable = all(session.client.resumable for session in sessions)
@@ -100,7 +115,7 @@ class Shutdown(Service):
             connection_lost(self._chat, session, self._now())
         told = GOODBYE
         while (server := takers.next()) is not None:
-            if await self._chat.moving.send_away(person, server):
+            if await cluster.send_away(person, server):
                 told = MOVED
                 break
             takers.without(server)

@@ -21,7 +21,7 @@ class UnacknowledgedCheck(Service):
     _log = Logger()
 
     def __init__(self, chat: Chat, clock: IReactorTime, now: Callable[[], float]) -> None:
-        self._looks = LoopingCall(lambda: chat.unacknowledged.look(now()))
+        self._looks = LoopingCall(lambda: chat.posting.check_pending(now()))
         self._looks.clock = clock
 
     def startService(self) -> None:

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.actions.messages import say
-from chatd.chat.actions.resume import expire
 from chatd.chat.limits import BOOKMARKS
 from chatd.chat.records.profiles import KIND
 from chatd.store.memory import MemoryStore
@@ -93,7 +92,7 @@ def test_who_does_not_come_back_in_time_has_read_as_far_as_they_had() -> None:
     place = ada.is_detached()
     assert place is not None
     bob.types("later")
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     ada = registered(server)
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: later"]

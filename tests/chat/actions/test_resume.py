@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.actions.messages import say
-from chatd.chat.actions.resume import expire
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
 from chatd.chat.model.client import DeliveryReport, Position
@@ -65,11 +64,11 @@ def test_who_does_not_come_back_leaves() -> None:
     place = ada.is_detached()
     assert place is not None
     bob.sees()
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     assert bob.sees() == ["-- ada left"]
     assert server.chat.people.find("ada") is None
     assert len(server.chat.detached) == 0
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     assert bob.sees() == []
 
 
@@ -80,11 +79,11 @@ def test_a_place_that_was_taken_again_does_not_end_with_its_time() -> None:
     assert first is not None
     back = come_back(server)
     second = back.is_detached()
-    expire(server.chat, first, server.now)
+    server.chat.expire(first, server.now)
     assert server.chat.people.find("ada") is not None
     bob.sees()
     assert second is not None
-    expire(server.chat, second, server.now)
+    server.chat.expire(second, server.now)
     assert bob.sees() == ["-- ada left"]
 
 
@@ -310,7 +309,7 @@ def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
     assert place is not None
     bob.types("unread")
     runs(server, listens=False).goes()
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     again = come_back(server)
     assert server.chat.profiles.read(again.session.person, server.chat.lobby) == 0
 

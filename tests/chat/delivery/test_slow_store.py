@@ -11,6 +11,7 @@ from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.model.entities import Session
+from chatd.chat.options import Environment
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Hasher
 from tests.support.people import Client, Server, Someone
@@ -51,7 +52,8 @@ class SlowServer(Server):
         self.store = SlowStore()
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        self.chat = Chat(self.store, self._scheduled.append, hasher=Hasher())
+        environment = Environment(self._scheduled.append, lambda step: None, Hasher())
+        self.chat = Chat(self.store, environment)
 
 
 def begun(awaitable: Awaitable[Any]) -> Generator[Any, None, Any]:

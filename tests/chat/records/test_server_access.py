@@ -133,8 +133,7 @@ def test_a_program_whose_nick_is_banned_is_told_in_its_own_words(
 
 @pytest.mark.parametrize("declared", ["line", "telnet"])
 def test_a_person_who_may_not_come_in_is_told_and_parted_from(declared: str) -> None:
-    building = Building(declared)
-    building.chat.access.allowed = AllowList
+    building = Building(declared, allowed=AllowList)
     wire = building.connects()
     wire.sends(b"hello\n")
     building.clock.advance(1)
@@ -181,14 +180,15 @@ def enter(building: Building, visitor: Visitor) -> None:
 
 
 def test_only_who_is_invited_comes_in() -> None:
-    building = Building()
+    allowed: list[AllowList] = []
+    building = Building(allowed=lambda: allowed[0] if allowed else None)
     entered = finished(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
     assert isinstance(entered, tuple)
     person = entered[0].person
     finished(building.chat.entrance.register(person, person.fingerprint, 0.0))
     building.chat.leave(entered[0], "", 0.0)
     guests = AllowList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
-    building.chat.access.allowed = lambda: guests
+    allowed.append(guests)
     for fingerprinted, operator, welcome in (
         ("SHA256:ada", False, True),
         ("SHA256:bob", False, True),
@@ -208,8 +208,7 @@ def test_only_who_is_invited_comes_in() -> None:
 def test_a_program_that_is_not_invited_is_told_in_its_own_words(
     data: bytes, answer: object
 ) -> None:
-    building = Building()
-    building.chat.access.allowed = AllowList
+    building = Building(allowed=AllowList)
     wire: Wire = building.connects()
     wire.sends(data)
     assert callable(answer)
@@ -218,8 +217,7 @@ def test_a_program_that_is_not_invited_is_told_in_its_own_words(
 
 
 def test_by_ssh_who_is_not_invited_is_told_at_the_login() -> None:
-    hall = Hall()
     invited = fingerprint(USER_KEY.blob())
-    hall.building.chat.access.allowed = lambda: AllowList(frozenset({invited}))
+    hall = Hall(allowed=lambda: AllowList(frozenset({invited})))
     assert Guest(hall, b"eve").peer.reason() == UNINVITED
     assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()

@@ -1,4 +1,4 @@
-"""Several chats that are one on a NATS server, for tests: as `tests.support.cluster.servers`, a turn at a time."""
+"""Several chats that are one on a NATS server, as `tests.support.cluster.servers`, for tests."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class NatsTown:
         cable = self._cables.lay()
         where = replace(self._where, servers=(f"nats://127.0.0.1:{cable.port}",))
         store = NatsStore(where, self._turn, shards=1)
-        server = Server(store, incarnation=f"s{next(self._names)}", neighbours=store.bus)
+        server = Server(store, incarnation=f"s{next(self._names)}", bus=store.bus)
         store.begin()
         self._made[server] = store, cable
         self.servers.append(server)
@@ -111,8 +111,8 @@ class NatsTown:
         """Let time pass; each server says that it is there."""
         for server in self.servers:
             server.now += seconds
-            server.chat.elsewhere.heartbeat(server.now)
-            server.chat.elsewhere.check_liveness(server.now)
+            server.cluster.heartbeat(server.now)
+            server.cluster.check_liveness(server.now)
         self.settle()
 
     def settle(self) -> None:

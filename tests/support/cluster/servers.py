@@ -119,7 +119,7 @@ class Town:
 
     def start(self, branch: Branch) -> Server:
         """Start the server of a branch."""
-        return Server(branch, incarnation=branch.name, neighbours=branch)
+        return Server(branch, incarnation=branch.name, bus=branch)
 
     def add(self) -> Server:
         """Start one more server."""
@@ -175,8 +175,8 @@ class Town:
         for server, branch in zip(self.servers, self.branches, strict=True):
             server.now += seconds
             if not branch.cut_off:
-                server.chat.elsewhere.heartbeat(server.now)
-                server.chat.elsewhere.check_liveness(server.now)
+                server.cluster.heartbeat(server.now)
+                server.cluster.check_liveness(server.now)
         self.settle()
 
     def settle(self) -> None:

@@ -1,11 +1,13 @@
 """SSH clients of a whole server, through its gate, in memory: for tests of shells and commands."""
 
+from collections.abc import Callable
 from typing import cast
 
 from twisted.conch.ssh.keys import Key
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import Rate
+from chatd.chat.records.server_access import AllowList, everybody
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
@@ -32,8 +34,11 @@ class Hall(ssh_peer.Server):
         most: int = 1000,
         operator: Key | None = None,
         branch: Branch | None = None,
+        allowed: Callable[[], AllowList | None] = everybody,
     ) -> None:
-        self.building = Building(flood=flood, most=most, operator=operator, branch=branch)
+        self.building = Building(
+            flood=flood, most=most, operator=operator, branch=branch, allowed=allowed
+        )
         self.clock: Clock = self.building.clock
         host = self.building.host
         ways = ways_in(host, ssh_peer.HOST_KEY)

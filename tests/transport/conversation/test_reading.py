@@ -118,7 +118,7 @@ def test_a_new_day_is_told_although_everything_of_the_old_one_is_forgotten() -> 
     log.forget(log.end)
     log.append(said(LATE + 40))
     assert shown_of(log, TextStyle(width=79)) == ["--- Friday, 16 January 2026 ---", "ada: hi"]
-    assert shown_of(log, TextStyle(width=79, spoken=True)) == [
+    assert shown_of(log, TextStyle(width=79, screen_reader=True)) == [
         "-- Friday, 16 January 2026",
         "ada: hi",
     ]

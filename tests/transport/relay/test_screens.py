@@ -222,8 +222,7 @@ def test_when_the_lending_server_dies_the_other_screens_go_on(street: Street) ->
 def test_a_server_that_lets_go_of_everybody_gives_lent_lines_back(street: Street) -> None:
     ann(street)
     there = street.guest(1)
-    chat = street.servers[0].chat
-    chat.elsewhere.hang_up("This server is stopping.")
+    street.servers[0].cluster.hang_up("This server is stopping.")
     street.sees(there)
     assert f"-- {GONE}" in street.sees(there)
     assert not there.closed
@@ -233,7 +232,7 @@ def test_a_server_that_lets_go_of_everybody_gives_lent_lines_back(street: Street
 def test_who_is_on_a_lent_screen_is_told_when_its_own_server_stops(street: Street) -> None:
     ann(street)
     there = street.guest(1)
-    street.servers[1].chat.elsewhere.hang_up("This server is stopping.")
+    street.servers[1].cluster.hang_up("This server is stopping.")
     rows = street.sees(there)
     assert "-- This server is stopping." in rows
     assert there.closed

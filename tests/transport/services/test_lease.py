@@ -59,7 +59,12 @@ class Leased:
         self.far = Far()
         self.admission = Admission(10, None)
         self.lease = Lease(
-            self.server.chat, self.far, self.clock, lambda: self.server.now, self.admission
+            self.server.chat,
+            self.server.cluster,
+            self.far,
+            self.clock,
+            lambda: self.server.now,
+            self.admission,
         )
         self.lease.startService()
 
@@ -69,7 +74,7 @@ class Leased:
             self.clock.advance(LOOK_SECONDS)
             other = self.town.servers[1]
             other.now += LOOK_SECONDS
-            other.chat.elsewhere.heartbeat(other.now)
+            other.cluster.heartbeat(other.now)
             self.town.settle()
 
 
