@@ -27,7 +27,7 @@ from chatd.chat.text import names
 from chatd.chat.text.sanitizing import safe
 from chatd.cluster.cluster import Cluster
 from chatd.store.nats.client import servers
-from chatd.store.sqlite.files import DATABASE, give
+from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
@@ -81,7 +81,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     if options["cluster"]:
         shared = _nats_store(options, ReactorThread(reactor))
         StoreService(partial(_begin_cluster, shared)).setServiceParent(server)
-        cluster = Cluster(shared, lambda step: clock.callLater(0, step))
+        cluster = Cluster(shared.bus, lambda step: clock.callLater(0, step))
     store = store or shared or _store(options, reactor, server)
     chat = _chat(options, reactor, server, store, cluster)
     if cluster is not None:
@@ -192,7 +192,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     become: Any = options.parent or {}  # what twistd itself was told
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-        give(options["data"], become.get("uid"), become.get("gid"))
+        change_owner(options["data"], become.get("uid"), become.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)

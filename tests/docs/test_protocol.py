@@ -49,7 +49,7 @@ from chatd.transport.ssh.receipts import Acknowledgements
 from chatd.transport.ssh.shell import ArrivalAddress, Shell, visitor_of
 from chatd.transport.ways import ways_in
 from tests import ROOT
-from tests.support.held_store import Holding
+from tests.support.held_store import HeldStore
 from tests.support.keys import HOST_KEY
 from tests.support.passwords import Hasher
 
@@ -225,7 +225,7 @@ class Server:
         self.connections: dict[str, Connection] = {}
         self.options: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
-        self.store = Holding()
+        self.store = HeldStore()
         self._host: Host | None = None
 
     @property
@@ -321,12 +321,12 @@ class Server:
 
     def hold(self) -> None:
         """Let the store stand still from now on."""
-        self.store.stands = True
+        self.store.is_holding = True
         UnacknowledgedCheck(self.host.chat, self.clock, self.host.now).startService()
 
     def release(self, *, refused: bool = False) -> None:
         """Let the store go on, with what it holds or without it."""
-        self.store.stands = False
+        self.store.is_holding = False
         self.store.refuse() if refused else self.store.keep()
 
     def settle(self) -> set[str]:

@@ -375,7 +375,7 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
     def may_not(*whose: object) -> None:
         raise PermissionError(1, "Operation not permitted", "/data")
 
-    monkeypatch.setattr(supervisor, "give", may_not)
+    monkeypatch.setattr(supervisor, "change_owner", may_not)
     options = Options()
     options["data"] = Path("/data")
     with pytest.raises(SystemExit, match=r"^chatd cannot keep what is said: .*not permitted"):

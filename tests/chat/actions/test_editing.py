@@ -226,8 +226,8 @@ class Refusing(MemoryStore):
     """Keeps nothing, and says so."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        assert self._keeper is not None
-        self._keeper.failed(room, message_id, "the disk is full.")
+        assert self._observer is not None
+        self._observer.failed(room, message_id, "the disk is full.")
 
 
 def test_what_was_not_kept_cannot_be_changed() -> None:

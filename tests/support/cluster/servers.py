@@ -23,7 +23,7 @@ class Branch(MemoryStore):
         self.name = name
         self.display_name = f"chat{name[1:]}"
         self.replicas = (0, 0)
-        self.keeper: StoreObserver | None = None
+        self.observer: StoreObserver | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
         self.asked: Asked | None = None
@@ -31,15 +31,15 @@ class Branch(MemoryStore):
         self.missed: list[tuple[str, str, int, RoomEvent]] = []
         self.waiting: list[tuple[str, str, RoomEvent, str]] = []
 
-    def open(self, keeper: StoreObserver) -> None:
-        self.keeper = keeper
+    def open(self, observer: StoreObserver) -> None:
+        self.observer = observer
 
     def subscribe(self, room: str) -> None:
         self.listening.add(room)
-        if self.keeper is not None:
+        if self.observer is not None:
             newest = result_of(self.town.store.before(room, None, 1))
             assert isinstance(newest, list)
-            self.keeper.subscribed(room, newest[0][0] if newest else 0)
+            self.observer.subscribed(room, newest[0][0] if newest else 0)
 
     def unsubscribe(self, room: str) -> None:
         self.listening.discard(room)
@@ -53,8 +53,8 @@ class Branch(MemoryStore):
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         for branch in self.town.branches:
-            if branch is not self and branch.keeper is not None:
-                branch.keeper.record_changed(kind, key, value)
+            if branch is not self and branch.observer is not None:
+                branch.observer.record_changed(kind, key, value)
         return self.town.store.put(kind, key, value)
 
     def __getattribute__(self, name: str) -> Any:
@@ -97,9 +97,9 @@ class Sparse(MemoryStore):
     """A store whose numbers rise by more than one in a room, as those of a cluster do."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        shelf = self._shelves.get(room)
-        if shelf is not None:
-            shelf.last += 6
+        log = self._logs.get(room)
+        if log is not None:
+            log.last += 6
         super().post(room, message_id, event, author)
 
 
@@ -137,10 +137,10 @@ class Town:
         """Let a server be in touch again: it reads what it missed, and posts what has waited."""
         branch = self.branches[self.servers.index(server)]
         branch.cut_off = False
-        assert branch.keeper is not None
+        assert branch.observer is not None
         missed, branch.missed = branch.missed, []
         for each in missed:
-            branch.keeper.stored(*each)
+            branch.observer.stored(*each)
         waiting, branch.waiting = branch.waiting, []
         for post in waiting:
             branch.post(*post)
@@ -205,14 +205,14 @@ class Town:
             heard = branch is self.poster or room in branch.listening
             if heard and branch.cut_off:
                 branch.missed.append((room, message_id, number, event))
-            elif heard and branch.keeper is not None:
-                branch.keeper.stored(room, message_id, number, event)
+            elif heard and branch.observer is not None:
+                branch.observer.stored(room, message_id, number, event)
 
     def subscribed(self, room: str, number: int) -> None:
         """From here on everything is told."""
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        raise AssertionError(why)
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        raise AssertionError(reason)
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
         raise AssertionError("a store in memory has no other servers")
