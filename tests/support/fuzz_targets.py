@@ -13,8 +13,9 @@ from json import dumps
 from typing import Any, Final
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import safe
+from chatd.chat.text.sanitizing import decode, safe
 from chatd.terminal.editor import keys
+from chatd.transport.line import LineProtocol
 from chatd.wire import line, proxy
 from chatd.wire.json import codec as json
 from chatd.wire.tcd import codec as tcd
@@ -77,6 +78,34 @@ def joined(values: Iterable[Any]) -> list[Any]:
             case _:
                 joined.append(value)
     return joined
+
+
+class LineProtocolCodec(LineProtocol):
+    """The protocol of plain lines without a connection, used as the line codec is."""
+
+    def __init__(self) -> None:
+        self.conversation = None
+        self._lines: list[str | line.CutLine] = []
+
+    def lineReceived(self, line: bytes) -> None:
+        self._lines.append(decode(line))
+
+    def lineLengthExceeded(self, exceeding: bytes) -> None:
+        super().lineLengthExceeded(exceeding)
+        cut = self._lines.pop()
+        assert isinstance(cut, str)
+        self._lines.append(line.CutLine(cut))
+
+    def receive_data(self, data: bytes) -> list[str | line.CutLine]:
+        """Return the lines that these bytes complete."""
+        self.dataReceived(data)
+        lines, self._lines = self._lines, []
+        return lines
+
+    def finish(self) -> list[str | line.CutLine]:
+        """Return the line that the end of input ends."""
+        self.readConnectionLost()
+        return self.receive_data(b"")
 
 
 def _is_line(text: str, most: int) -> bool:
@@ -228,19 +257,24 @@ def read(written: str) -> tuple[bytes, ...]:
     )
 
 
-SUBJECTS: Final = {
-    "line": Subject(
-        lambda _: line.LineCodec(),
+def _line_subject(codec: Callable[[], Any]) -> Subject:
+    return Subject(
+        lambda _: codec(),
         lambda codec: codec.finish(),
         _fits_line,
         LINE_BYTES,
         (LINE_BYTES,),
         r"x \xf0\x9f",
         r"hello\r\n /join\x20attic\n",
-        r"""\n \r\n \r \0 \t \x80\x80\x80\x80 \xf0\x9f \xf0\x9f\x98\x80 \x1b[31m \xff\xfb
+        r"""\n \r\n \r \0 \t \x80\x80\x80\x80 \xf0\x9f \xf0\x9f\x98\x80 \x1b[31m \xff\xfb \xff
         \xe2\x80\xae \xc3\xa9 e\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81 \xe2\x80\x8b \xed\xa0\x80
         \xc2\x9b x""",
-    ),
+    )
+
+
+SUBJECTS: Final = {
+    "line": _line_subject(line.LineCodec),
+    "line protocol": _line_subject(LineProtocolCodec),
     "telnet": Subject(
         _telnet,
         lambda codec: [data] if (data := codec.data_to_send()) else [],
