@@ -42,8 +42,8 @@ class LineProtocol(LineReceiver):
     - A line ends with LF or CR LF; `lineReceived` gets it without either.
     - A line longer than ``MAX_LENGTH`` is cut there and costs nobody the connection.
     - A negotiation of telnet in line mode passes the connection on to the way in for telnet.
-    - Receiving is linear.  Twisted's own copies the rest of the chunk for every line of it: 64 KiB
-      of line ends take a fifth of a second.  Here ``_position`` moves through the chunk.
+    - A chunk is split into its lines once.  Twisted's own copies the rest of the chunk for every
+      line, which is quadratic: 64 KiB of line ends take a fifth of a second.
 
     At most one unfinished line is held, unless the protocol is paused.
     """
@@ -51,8 +51,6 @@ class LineProtocol(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = LINE_BYTES
 
-    #: Where in ``_buffer`` the next line begins; what is before it has been received.
-    _position = 0
     #: Whether the rest of a line that was too long is being skipped.  This is not Twisted's raw
     #: mode, so that the `rawDataReceived` of a subclass gets only what the subclass asked for.
     _skipping = False
@@ -60,6 +58,8 @@ class LineProtocol(LineReceiver):
     def __init__(self, host: Host, arrival: Arrival) -> None:
         self._host = host
         self._arrival = arrival
+        # Whole lines to be received, the next one last; ``_buffer`` is the unfinished line.
+        self._whole_lines: list[bytes] = []
         self.conversation: Conversation | None = None
         # Is told that the outbox has room, also when the conversation goes on in telnet.
         self._sender: Conversation | None = None
@@ -74,10 +74,10 @@ class LineProtocol(LineReceiver):
         self.conversation.begin(Visitor(address=self._arrival.address))
 
     def _set_reading(self, reading: bool) -> None:
-        """Pause the transport, but not this protocol, or resume it.
+        """Pause or resume the transport, but not this protocol.
 
-        The conversation counts what it holds and takes the rest of the chunk, too.  It may ask for
-        more while it goes through its lines, so none may come before this returns.
+        The conversation takes the lines that are left of a chunk and keeps them itself.  It resumes
+        reading in the middle of its own work, where no line may arrive before this returns.
         """
         transport = as_stream(self.transport)
         if reading:
@@ -93,61 +93,63 @@ class LineProtocol(LineReceiver):
 
     def dataReceived(self, data: bytes) -> None:
         """Receive the lines that these bytes complete, or pass raw data on."""
-        if self._busyReceiving:  # called by one of the methods below
-            self._buffer += data
+        self._split(data)
+        if self._busyReceiving:  # called by a method that receives something; the loop goes on
             return
-        if data:
-            self._buffer = self.clearLineBuffer() + data
         self._busyReceiving = True
         try:
-            while self._position < len(self._buffer) and not self.paused:
-                if not self.line_mode:
-                    self.rawDataReceived(self.clearLineBuffer())
-                elif getattr(self.transport, "disconnecting", False):
-                    self.clearLineBuffer()  # a line has closed the connection; none follows it
-                elif not self._receive_line():
-                    break
+            while (self._whole_lines or self._buffer) and not self.paused and self._receive_next():
+                pass
         finally:
             self._busyReceiving = False
-            if not self.paused:  # or a pause after each line would copy the rest for each
-                self._buffer = self.clearLineBuffer()
 
-    def _receive_line(self) -> bool:
-        """Receive the next line; return whether there may be another."""
-        buffer, begin = self._buffer, self._position
-        end = buffer.find(self.delimiter, begin)
-        line = buffer[begin:end] if end >= 0 else buffer[begin:]
+    def _split(self, data: bytes) -> None:
+        """Put these bytes behind those that are held."""
+        *lines, self._buffer = (self._buffer + data).split(self.delimiter)
+        lines.reverse()
+        self._whole_lines = lines + self._whole_lines if self._whole_lines else lines
+
+    def clearLineBuffer(self) -> bytes:
+        """Return the bytes that have not been received, and forget them."""
+        rest = self.delimiter.join([*reversed(self._whole_lines), self._buffer])
+        self._whole_lines, self._buffer = [], b""
+        return rest
+
+    def _receive_next(self) -> bool:
+        """Receive a line, or raw data; return whether there may be more."""
+        if not self.line_mode:
+            self.rawDataReceived(self.clearLineBuffer())
+            return True
+        if getattr(self.transport, "disconnecting", False):  # a line has closed the connection
+            self.clearLineBuffer()
+            return False
+        if not self._whole_lines:
+            return self._receive_unfinished()
+        line = self._whole_lines[-1].removesuffix(b"\r")
         if _IAC in line and self._pass_to_telnet(line):
             return False
-        if end < 0:
-            return self._receive_unfinished(line)
-        self._position = end + len(self.delimiter)
+        if len(line) > self.MAX_LENGTH and not self._skipping:
+            self.lineLengthExceeded(self.clearLineBuffer())
+            return True
+        self._whole_lines.pop()
         if self._skipping:
             self._skipping = False
-            return True
-        line = line.removesuffix(b"\r")
-        if len(line) <= self.MAX_LENGTH:
-            self.lineReceived(line)
         else:
-            self._position = begin
-            self.lineLengthExceeded(self.clearLineBuffer())
+            self.lineReceived(line)
         return True
 
-    def _receive_unfinished(self, line: bytes) -> bool:
-        """Hold a line whose end has not come, unless it is too long already."""
-        if self._skipping:  # what is kept may be the beginning of a line end or of a telnet command
-            self._position = max(self._position, len(self._buffer) - len(self.delimiter))
+    def _receive_unfinished(self) -> bool:
+        """Hold the unfinished line, unless it is too long already; return whether it is."""
+        line = self._buffer
+        if _IAC in line and self._pass_to_telnet(line):
+            return False
+        if self._skipping:  # what is kept may begin a line end or a telnet command
+            self._buffer = line[-len(self.delimiter) :]
             return False
         if len(line) <= self.MAX_LENGTH + len(self.delimiter):  # it may end in the CR of a CR LF
             return False
         self.lineLengthExceeded(self.clearLineBuffer())
         return True
-
-    def clearLineBuffer(self) -> bytes:
-        """Return the bytes that have not been received, and forget them."""
-        rest = self._buffer[self._position :]
-        self._buffer, self._position = b"", 0
-        return rest
 
     def _pass_to_telnet(self, line: bytes) -> bool:
         """Let the way in for telnet have this line and all that follows, if it negotiates."""
@@ -175,7 +177,7 @@ class LineProtocol(LineReceiver):
         """
         first = truncate(line, self.MAX_LENGTH)
         self._skipping = True
-        self._buffer = line[len(first) :]
+        self._split(line[len(first) :])
         self.lineReceived(first)
         if self.conversation is not None:
             self.conversation.deliver(TOO_LONG)

@@ -61,8 +61,7 @@ class LineCodec:
 
 def _decode(line: bytes) -> str | CutLine:
     """Return the text of a line, which may still end in the CR of its CR LF."""
-    if len(line) > LINE_BYTES:
-        line = line.removesuffix(b"\r")
+    line = line.removesuffix(b"\r")
     return decode(line) if len(line) <= LINE_BYTES else CutLine(decode(truncate(line)))
 
 

@@ -84,7 +84,7 @@ class LineProtocolCodec(LineProtocol):
     """The protocol of plain lines without a connection, used as the line codec is."""
 
     def __init__(self) -> None:
-        self.conversation = None
+        super().__init__(None, None)  # type: ignore[arg-type]  # there is no conversation
         self._lines: list[str | line.CutLine] = []
 
     def lineReceived(self, line: bytes) -> None:

@@ -26,7 +26,7 @@ class Recorder(LineProtocol):
     """A subclass that keeps what it receives, and does what a line says."""
 
     def __init__(self) -> None:
-        self.conversation = None
+        super().__init__(None, None)  # type: ignore[arg-type]  # there is no conversation
         self.received: list[tuple[str, bytes]] = []
         self.raw_left = 0
         self.wire = StringTransport()
