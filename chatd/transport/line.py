@@ -1,7 +1,7 @@
-"""The way in for netcat and for everything that speaks plain lines: text in, text out.
+"""The way in for netcat and every other client of plain lines: text in, text out.
 
 Nothing but text is on the wire.  When the peer turns out to be a telnet (it answers the gate's
-probe late, or negotiates by itself) the conversation goes on in the way in that knows telnet.
+probe late, or negotiates by itself), the conversation goes on in the way in for telnet.
 """
 
 from __future__ import annotations
@@ -9,40 +9,63 @@ from __future__ import annotations
 import re
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
+from chatd.chat.limits import LINE_BYTES
+from chatd.chat.text.sanitizing import decode
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Arrival, Host
 from chatd.transport.net.outbox import as_stream, outbox_for
-from chatd.wire.line import CutLine, LineCodec
+from chatd.wire.line import truncate
 
-#: A telnet command that negotiates: IAC, and one of WILL, WONT, DO and DONT (RFC 854).
-_NEGOTIATES = re.compile(rb"\xff[\xfb-\xfe]")
+#: The first byte of every telnet command (RFC 854).
+_IAC = b"\xff"
+#: A telnet command that negotiates an option: IAC, and one of WILL, WONT, DO and DONT.
+_NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe]")
 
 
 def recognises(data: bytes) -> bool | None:
-    """Anything can be a line, so this way in is asked last."""
+    """Return True: any bytes can be a line, so the gate asks this way in last."""
     return True
 
 
 @implementer(IHalfCloseableProtocol)
-class LineProtocol(Protocol):
-    """One connection of plain lines."""
+class LineProtocol(LineReceiver):
+    """A connection of plain lines, each of which goes to a conversation.
+
+    It differs from Twisted's `LineReceiver` in four points:
+
+    - A line ends with LF or CR LF; `lineReceived` gets it without either.
+    - A line longer than ``MAX_LENGTH`` is cut there and costs nobody the connection.
+    - A negotiation of telnet in line mode passes the connection on to the way in for telnet.
+    - A chunk is split into its lines once.  Twisted's own copies the rest of the chunk for every
+      line, which is quadratic: 64 KiB of line ends take a fifth of a second.
+
+    At most one unfinished line is held, unless the protocol is paused.
+    """
+
+    delimiter = b"\n"
+    MAX_LENGTH = LINE_BYTES
+
+    #: Whether the rest of a line that was too long is being skipped.  This is not Twisted's raw
+    #: mode, so that the `rawDataReceived` of a subclass gets only what the subclass asked for.
+    _skipping = False
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
         self._host = host
         self._arrival = arrival
-        self._codec = LineCodec()
-        self._held = b""
+        # Whole lines to be received, the next one last; ``_buffer`` is the unfinished line.
+        self._whole_lines: list[bytes] = []
         self.conversation: Conversation | None = None
-        # Who is to be told of room again; it stays so when the conversation goes on elsewhere.
+        # Is told that the outbox has room, also when the conversation goes on in telnet.
         self._sender: Conversation | None = None
 
     def connectionMade(self) -> None:
-        """Somebody is there: let them in."""
+        """Begin the conversation."""
         transport = self.transport
         assert transport is not None  # Twisted's promise
         outbox = outbox_for(transport, self._host.clock, self._ready)
@@ -51,6 +74,11 @@ class LineProtocol(Protocol):
         self.conversation.begin(Visitor(address=self._arrival.address))
 
     def _set_reading(self, reading: bool) -> None:
+        """Pause or resume the transport, but not this protocol.
+
+        The conversation takes the lines that are left of a chunk and keeps them itself.  It resumes
+        reading in the middle of its own work, where no line may arrive before this returns.
+        """
         transport = as_stream(self.transport)
         if reading:
             transport.resumeProducing()
@@ -61,41 +89,126 @@ class LineProtocol(Protocol):
         if self._sender is not None:
             self._sender.ready()
 
-    def dataReceived(self, data: bytes) -> None:
-        """Bytes came: hand on the lines that they complete."""
-        conversation = self.conversation
-        if conversation is None:
-            return
-        if self._held or b"\xff" in data:
-            data, self._held = self._held + data, b""
-            if _NEGOTIATES.search(data):
-                self.conversation = None
-                rest = self._codec.unfinished + data
-                self._arrival.door.become("telnet", conversation, rest)
-                return
-            if data.endswith(b"\xff"):
-                data, self._held = data[:-1], b"\xff"
-        self._take(conversation, self._codec.receive_data(data))
+    # Bytes to lines -------------------------------------------------------------------------------
 
-    def _take(self, conversation: Conversation, lines: list[str | CutLine]) -> None:
-        for line in lines:
-            if isinstance(line, CutLine):
-                conversation.line(line.text)
-                conversation.deliver(TOO_LONG)
-            else:
-                conversation.line(line)
+    def dataReceived(self, data: bytes) -> None:
+        """Receive the lines that these bytes complete, or pass raw data on."""
+        self._split(data)
+        if self._busyReceiving:  # called by a method that receives something; the loop goes on
+            return
+        self._busyReceiving = True
+        try:
+            while (self._whole_lines or self._buffer) and not self.paused and self._receive_next():
+                pass
+        finally:
+            self._busyReceiving = False
+
+    def _split(self, data: bytes) -> None:
+        """Put these bytes behind those that are held."""
+        *lines, self._buffer = (self._buffer + data).split(self.delimiter)
+        lines.reverse()
+        self._whole_lines = lines + self._whole_lines if self._whole_lines else lines
+
+    def clearLineBuffer(self) -> bytes:
+        """Return the bytes that have not been received, and forget them."""
+        rest = self.delimiter.join([*reversed(self._whole_lines), self._buffer])
+        self._whole_lines, self._buffer = [], b""
+        return rest
+
+    def _receive_next(self) -> bool:
+        """Receive a line, or raw data; return whether there may be more."""
+        if not self.line_mode:
+            self.rawDataReceived(self.clearLineBuffer())
+            return True
+        if getattr(self.transport, "disconnecting", False):  # a line has closed the connection
+            self.clearLineBuffer()
+            return False
+        if not self._whole_lines:
+            return self._receive_unfinished()
+        line = self._whole_lines[-1].removesuffix(b"\r")
+        if _IAC in line and self._pass_to_telnet(line):
+            return False
+        if len(line) > self.MAX_LENGTH and not self._skipping:
+            self.lineLengthExceeded(self.clearLineBuffer())
+            return True
+        self._whole_lines.pop()
+        if self._skipping:
+            self._skipping = False
+        else:
+            self.lineReceived(line)
+        return True
+
+    def _receive_unfinished(self) -> bool:
+        """Hold the unfinished line, unless it is too long already; return whether it is."""
+        line = self._buffer
+        if _IAC in line and self._pass_to_telnet(line):
+            return False
+        if self._skipping:  # what is kept may begin a line end or a telnet command
+            self._buffer = line[-len(self.delimiter) :]
+            return False
+        if len(line) <= self.MAX_LENGTH + len(self.delimiter):  # it may end in the CR of a CR LF
+            return False
+        self.lineLengthExceeded(self.clearLineBuffer())
+        return True
+
+    def _pass_to_telnet(self, line: bytes) -> bool:
+        """Let the way in for telnet have this line and all that follows, if it negotiates."""
+        negotiation, conversation = _NEGOTIATION.search(line), self.conversation
+        if negotiation is None or conversation is None:
+            return False
+        rest = self.clearLineBuffer()
+        if self._skipping:
+            rest = rest[negotiation.start() :]
+        self.conversation = None
+        self._arrival.door.become("telnet", conversation, rest)
+        return True
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def lineReceived(self, line: bytes) -> None:
+        """Hand the text of a line to the conversation."""
+        if self.conversation is not None:
+            self.conversation.line(decode(line))
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Take the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
+
+        :param line: The long line, or its beginning, and all that was received after it.
+        """
+        first = truncate(line, self.MAX_LENGTH)
+        self._skipping = True
+        self._split(line[len(first) :])
+        self.lineReceived(first)
+        if self.conversation is not None:
+            self.conversation.deliver(TOO_LONG)
+
+    def sendLine(self, line: bytes) -> None:
+        """Send a line, given without its end.
+
+        It goes out by the conversation, whose outbox overtakes what the transport still holds.
+        """
+        if self.conversation is not None:
+            self.conversation.write(line + self.delimiter)
+        else:
+            super().sendLine(line)
+
+    # The end --------------------------------------------------------------------------------------
 
     def readConnectionLost(self) -> None:
-        """The peer sends nothing more, but may still read: say what it sent, then part."""
+        """Take what has no line end as a line, and let the conversation end: no more will come."""
+        self.paused = False  # nothing is left to pause, and these lines come before the end
+        self.dataReceived(b"")
+        rest = self.clearLineBuffer().removesuffix(_IAC).removesuffix(b"\r")
+        if rest and not self._skipping:
+            self.dataReceived(rest + self.delimiter)
         if self.conversation is not None:
-            self._take(self.conversation, self._codec.finish())
             self.conversation.input_ended()
 
     def writeConnectionLost(self) -> None:
-        """We never close one direction only."""
+        """Do nothing: the server never closes one direction only."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """End the conversation, whose connection is gone."""
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None

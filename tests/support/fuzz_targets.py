@@ -13,8 +13,9 @@ from json import dumps
 from typing import Any, Final
 
 from chatd.chat.limits import LINE_BYTES
-from chatd.chat.text.sanitizing import safe
+from chatd.chat.text.sanitizing import decode, safe
 from chatd.terminal.editor import keys
+from chatd.transport.line import LineProtocol
 from chatd.wire import line, proxy
 from chatd.wire.json.codec import (
     NESTING,
@@ -91,6 +92,34 @@ def merge_text(values: Iterable[Any]) -> list[Any]:
             case _:
                 joined.append(value)
     return joined
+
+
+class LineProtocolCodec(LineProtocol):
+    """The protocol of plain lines without a connection, used as the line codec is."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)  # type: ignore[arg-type]  # there is no conversation
+        self._lines: list[str | line.CutLine] = []
+
+    def lineReceived(self, line: bytes) -> None:
+        self._lines.append(decode(line))
+
+    def lineLengthExceeded(self, exceeding: bytes) -> None:
+        super().lineLengthExceeded(exceeding)
+        cut = self._lines.pop()
+        assert isinstance(cut, str)
+        self._lines.append(line.CutLine(cut))
+
+    def receive_data(self, data: bytes) -> list[str | line.CutLine]:
+        """Return the lines that these bytes complete."""
+        self.dataReceived(data)
+        lines, self._lines = self._lines, []
+        return lines
+
+    def finish(self) -> list[str | line.CutLine]:
+        """Return the line that the end of input ends."""
+        self.readConnectionLost()
+        return self.receive_data(b"")
 
 
 def _is_line(text: str, most: int) -> bool:
@@ -244,19 +273,24 @@ def parse_words(written: str) -> tuple[bytes, ...]:
     )
 
 
-TARGETS: Final = {
-    "line": Target(
-        lambda _: line.LineCodec(),
+def _line_target(codec: Callable[[], Any]) -> Target:
+    return Target(
+        lambda _: codec(),
         lambda codec: codec.finish(),
         _is_valid_line,
         LINE_BYTES,
         (LINE_BYTES,),
         r"x \xf0\x9f",
         r"hello\r\n /join\x20attic\n",
-        r"""\n \r\n \r \0 \t \x80\x80\x80\x80 \xf0\x9f \xf0\x9f\x98\x80 \x1b[31m \xff\xfb
+        r"""\n \r\n \r \0 \t \x80\x80\x80\x80 \xf0\x9f \xf0\x9f\x98\x80 \x1b[31m \xff\xfb \xff
         \xe2\x80\xae \xc3\xa9 e\xcc\x81\xcc\x81\xcc\x81\xcc\x81\xcc\x81 \xe2\x80\x8b \xed\xa0\x80
         \xc2\x9b x""",
-    ),
+    )
+
+
+TARGETS: Final = {
+    "line": _line_target(line.LineCodec),
+    "line protocol": _line_target(LineProtocolCodec),
     "telnet": Target(
         _telnet,
         lambda codec: [data] if (data := codec.data_to_send()) else [],
