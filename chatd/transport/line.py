@@ -103,7 +103,7 @@ class LineProtocol(LineReceiver):
                 if not self.line_mode:
                     self.rawDataReceived(self.clearLineBuffer())
                 elif getattr(self.transport, "disconnecting", False):
-                    self.clearLineBuffer()  # nothing counts after the line that has closed it
+                    self.clearLineBuffer()  # no line follows the one that closed it
                 elif lines:
                     self._receive_whole(lines.pop())
                 elif not self._receive_unfinished():
