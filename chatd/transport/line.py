@@ -97,70 +97,68 @@ class LineProtocol(LineReceiver):
         if self._busyReceiving:  # called by a method that receives something; the loop goes on
             return
         self._busyReceiving = True
+        lines = self._whole_lines
         try:
-            while (self._whole_lines or self._buffer) and not self.paused and self._receive_next():
-                pass
+            while (lines or self._buffer) and not self.paused:
+                if not self.line_mode:
+                    self.rawDataReceived(self.clearLineBuffer())
+                elif getattr(self.transport, "disconnecting", False):
+                    self.clearLineBuffer()  # no line follows the one that closed it
+                elif lines:
+                    self._receive_whole(lines.pop())
+                elif not self._receive_unfinished():
+                    break
         finally:
             self._busyReceiving = False
 
     def _split(self, data: bytes) -> None:
-        """Put these bytes behind those that are held."""
+        """Append these bytes to those that are held."""
         *lines, self._buffer = (self._buffer + data).split(self.delimiter)
-        lines.reverse()
-        self._whole_lines = lines + self._whole_lines if self._whole_lines else lines
+        self._whole_lines[:0] = reversed(lines)
 
     def clearLineBuffer(self) -> bytes:
         """Return the bytes that have not been received, and forget them."""
         rest = self.delimiter.join([*reversed(self._whole_lines), self._buffer])
-        self._whole_lines, self._buffer = [], b""
+        self._whole_lines.clear()
+        self._buffer = b""
         return rest
 
-    def _receive_next(self) -> bool:
-        """Receive a line, or raw data; return whether there may be more."""
-        if not self.line_mode:
-            self.rawDataReceived(self.clearLineBuffer())
-            return True
-        if getattr(self.transport, "disconnecting", False):  # a line has closed the connection
-            self.clearLineBuffer()
-            return False
-        if not self._whole_lines:
-            return self._receive_unfinished()
-        line = self._whole_lines[-1].removesuffix(b"\r")
-        if _IAC in line and self._pass_to_telnet(line):
-            return False
-        if len(line) > self.MAX_LENGTH and not self._skipping:
-            self.lineLengthExceeded(self.clearLineBuffer())
-            return True
-        self._whole_lines.pop()
+    def _receive_whole(self, line: bytes) -> None:
+        """Receive a line whose end has come; it may still have the CR of a CR LF."""
+        if _IAC in line and self._pass_to_telnet(line + self.delimiter):
+            return
         if self._skipping:
             self._skipping = False
+            return
+        text = line.removesuffix(b"\r")
+        if len(text) <= self.MAX_LENGTH:
+            self.lineReceived(text)
         else:
-            self.lineReceived(line)
-        return True
+            self.lineLengthExceeded(line + self.delimiter + self.clearLineBuffer())
 
     def _receive_unfinished(self) -> bool:
-        """Hold the unfinished line, unless it is too long already; return whether it is."""
-        line = self._buffer
+        """Receive a line whose end has not come if it is too long already; return whether it is."""
+        line, self._buffer = self._buffer, b""
         if _IAC in line and self._pass_to_telnet(line):
             return False
-        if self._skipping:  # what is kept may begin a line end or a telnet command
-            self._buffer = line[-len(self.delimiter) :]
+        if self._skipping:
+            self._buffer = line[-len(self.delimiter) :]  # may begin a line end or a negotiation
             return False
         if len(line) <= self.MAX_LENGTH + len(self.delimiter):  # it may end in the CR of a CR LF
+            self._buffer = line
             return False
-        self.lineLengthExceeded(self.clearLineBuffer())
+        self.lineLengthExceeded(line)
         return True
 
-    def _pass_to_telnet(self, line: bytes) -> bool:
-        """Let the way in for telnet have this line and all that follows, if it negotiates."""
-        negotiation, conversation = _NEGOTIATION.search(line), self.conversation
+    def _pass_to_telnet(self, begins: bytes) -> bool:
+        """Let the way in for telnet have these bytes and what follows, if they negotiate."""
+        negotiation, conversation = _NEGOTIATION.search(begins), self.conversation
         if negotiation is None or conversation is None:
             return False
-        rest = self.clearLineBuffer()
         if self._skipping:
-            rest = rest[negotiation.start() :]
+            begins = begins[negotiation.start() :]
         self.conversation = None
-        self._arrival.door.become("telnet", conversation, rest)
+        self._arrival.door.become("telnet", conversation, begins + self.clearLineBuffer())
         return True
 
     # Lines ----------------------------------------------------------------------------------------
