@@ -21,8 +21,8 @@ class Branch(MemoryStore):
         super().__init__()
         self.town = town
         self.name = name
-        self.called = f"chat{name[1:]}"
-        self.copies = (0, 0)
+        self.display_name = f"chat{name[1:]}"
+        self.replicas = (0, 0)
         self.keeper: StoreObserver | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
@@ -70,16 +70,16 @@ class Branch(MemoryStore):
     def hear(self, hear: Hear, asked: Asked) -> None:
         self.hears, self.asked = hear, asked
 
-    def tell_all(self, text: str) -> None:
+    def broadcast(self, text: str) -> None:
         for branch in self.town.branches:
             if branch is not self:
-                self.tell_one(branch.name, text)
+                self.send(branch.name, text)
 
-    def tell_one(self, server: str, text: str) -> None:
+    def send(self, server: str, text: str) -> None:
         if not self.cut_off:
             self.town.letters.append((self.name, server, text))
 
-    async def ask(self, server: str, text: str) -> str:
+    async def request(self, server: str, text: str) -> str:
         [branch] = [each for each in self.town.branches if each.name == server]
         if self.cut_off or branch.asked is None:
             raise unavailable()
@@ -88,7 +88,7 @@ class Branch(MemoryStore):
         self.town.deliver(self.name, server)
         return await branch.asked(self.name, text)
 
-    def give(self, nick: str, server: str) -> None:
+    def hand_over_nick(self, nick: str, server: str) -> None:
         self.town.store.release(nick, self.name)
         finished(self.town.store.claim(nick, server))
 

@@ -153,7 +153,7 @@ def test_status_says_that_the_cluster_does_not_answer_and_what_waits() -> None:
     leased.passes(1)
     leased.far.is_up = False
     leased.passes(BLIP_SECONDS + LOOK_SECONDS)
-    leased.town.branches[0].copies = (3, 2)
+    leased.town.branches[0].replicas = (3, 2)
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-2:] == [
