@@ -127,9 +127,6 @@ NOT_YET: frozenset[tuple[str, str]] = frozenset(
         ("chatd.cluster.replication.remote", "chatd.cluster.cluster"),
         ("chatd.terminal.editor.editor", "chatd.chat.commands.accounts"),
         ("chatd.transport.gate.allow_file", "chatd.transport.ssh"),
-        ("chatd.transport.host", "chatd.transport.conversation.conversation"),
-        ("chatd.transport.relay.handover", "chatd.transport.conversation.conversation"),
-        ("chatd.transport.relay.handover", "chatd.transport.host"),
     }
 )
 

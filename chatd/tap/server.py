@@ -85,7 +85,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
-        exchange=Streams(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
+        relay=Streams(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
     )
     chat.detached.awaits = partial(await_return, host)
     admission = Admission(options["max-connections"], options["per-address"])

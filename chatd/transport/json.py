@@ -22,13 +22,13 @@ from chatd.chat.model.room import Room
 from chatd.chat.model.session import Session
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.program import ProgramProtocol
-from chatd.transport.host import Arrival, Host, log_wrong_password
+from chatd.transport.host import Host, Relay, log_wrong_password
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
-from chatd.transport.relay.streams import Streams
 from chatd.wire.json import codec as json
 from chatd.wire.json.codec import ErrorCode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, placed
@@ -93,12 +93,12 @@ def register_relay(host: Host) -> None:
     """Let other servers lend their lines to this way in."""
 
     def borrow(line: Stream, who: Visitor, how: State) -> None:
-        here = replace(host, exchange=None)  # what is borrowed is not lent on
+        here = replace(host, relay=None)  # what is borrowed is not lent on
         arrival = Arrival(who.address, _NoDoor())
         JsonProtocol(here, arrival, who.account).run_borrowed(RemoteChannel(line))
 
-    if host.exchange is not None:
-        host.exchange.programs[PROGRAM] = borrow
+    if host.relay is not None:
+        host.relay.programs[PROGRAM] = borrow
 
 
 class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
@@ -236,8 +236,8 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             proved = await host.chat.authentication.prove(nick, who.password, address, now)
             account = proved.name.key
         visitor = Visitor(nick, address, account=account)
-        if host.exchange is not None:
-            visitor = replace(visitor, lend=partial(self._lend, host.exchange, visitor, who))
+        if host.relay is not None:
+            visitor = replace(visitor, lend=partial(self._lend, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
         if self.over:
             host.chat.leave(session, "", now)
@@ -252,11 +252,11 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self.write(json.encode(entered))
 
     async def _lend(
-        self, exchange: Streams, visitor: Visitor, who: json.Username, server: str, account: str
+        self, relay: Relay, visitor: Visitor, who: json.Username, server: str, account: str
     ) -> bool:
         """Let a server run this for the owner of an account, whose program begins anew there."""
         begun = self.session is not None  # a program would have to begin anew
-        line = None if begun else await exchange.open(server, visitor, PROGRAM, {})
+        line = None if begun else await relay.open(server, visitor, PROGRAM, {})
         if line is None:
             return False
         lender = EdgeClient(

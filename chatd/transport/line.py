@@ -14,8 +14,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.net.outbox import as_stream, outbox_for
 from chatd.wire.line import CutLine, LineCodec
 

@@ -23,8 +23,9 @@ from chatd.chat.model.room import Room
 from chatd.chat.model.session import Session
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.program import ProgramProtocol
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.wire.tcd import codec as tcd
 from chatd.wire.tcd.events import TcdStyle
 

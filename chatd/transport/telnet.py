@@ -11,10 +11,11 @@ from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.terminal.text.colours import FEW, kind
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.display import Plain
 from chatd.transport.conversation.terminal import Terminal
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
 from chatd.wire.line import CutLine, LineCodec
 from chatd.wire.telnet.codec import (

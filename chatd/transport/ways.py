@@ -12,10 +12,11 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IProtocol
 
 from chatd.transport import json, line, tcd, telnet
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL
 from chatd.transport.gate.gate import Way
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.ssh import shell
 from chatd.wire.json.codec import recognises as is_json
 from chatd.wire.tcd.codec import recognises as is_tcd

@@ -118,7 +118,9 @@ class Building:
             neighbours=branch,
             incarnation=branch.name if branch is not None else "0",
         )
-        lines = Streams(self.chat, self.clock, branch.name) if branch is not None else None
+        self.streams: Streams | None = None
+        if branch is not None:
+            self.streams = Streams(self.chat, self.clock, branch.name)
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
             self.chat,
@@ -127,7 +129,7 @@ class Building:
             motd=motd,
             flood=flood,
             operators=operators,
-            exchange=lines,
+            relay=self.streams,
         )
         self.admission = Admission(most, per_address)
         networks = tuple(ip_network(proxy) for proxy in proxies)

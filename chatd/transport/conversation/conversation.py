@@ -6,7 +6,7 @@ type into has one; it knows no bytes of telnet or ssh, only whole lines in and r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -29,7 +29,7 @@ from chatd.transport.conversation.prompt import Prompt
 from chatd.transport.host import Host, log_wrong_password
 from chatd.transport.net.outbox import Outbox
 from chatd.transport.relay.edge import Edge, nothing
-from chatd.transport.relay.handover import Handover
+from chatd.transport.relay.handover import APART_SECONDS, Handover
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 GOODBYE = Notice("Goodbye.")
@@ -217,8 +217,15 @@ class Conversation:
         ``entered`` is called once they are in.
         """
         host = self._host
-        if host.exchange is not None and self._handover is None:
-            self._handover = Handover(host, host.exchange, self, visitor, entered)
+        if host.relay is not None and self._handover is None:
+            self._handover = Handover(
+                self,
+                visitor,
+                entered,
+                open_stream=host.relay.open,
+                clock=host.clock,
+                delay=lambda: host.chat.elsewhere.rank * APART_SECONDS,
+            )
             visitor, entered = self._handover.visitor, self._handover.entered
         self._do(self._enter(visitor, entered))
 
@@ -297,6 +304,10 @@ class Conversation:
     def lent(self) -> Edge | None:
         """What this goes on as while another server runs it."""
         return self._handover.lent if self._handover is not None else None
+
+    def described(self) -> Mapping[str, object] | None:
+        """What another server has to know that is to draw here; None: nothing is drawn."""
+        return self.display.described()
 
     def let_go(self) -> tuple[list[str], str]:
         """Leave, as another server runs this; return the lines that wait and what is half typed."""

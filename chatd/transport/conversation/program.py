@@ -23,7 +23,8 @@ from chatd.chat.model.client import Relayed
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.chat.ratelimit.bucket import TokenBucket
-from chatd.transport.host import Arrival, Host
+from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
 from chatd.transport.relay.edge import Edge
 from chatd.transport.relay.remote_channel import RemoteChannel

@@ -31,8 +31,8 @@ LOOKS = 2
 #: Seconds until bytes that were taken are acknowledged, if nothing else is said meanwhile.
 ACKNOWLEDGE_SECONDS = 0.2
 
-#: Begins a program on a line, for somebody, as it was asked for.
-Begin = Callable[[Stream, Visitor, State], None]
+#: Starts a program on a stream, for a visitor, with the parameters of the request.
+StartProgram = Callable[[Stream, Visitor, State], None]
 
 
 class Streams:
@@ -55,7 +55,7 @@ class Streams:
         self._numbers = count(1)
         self._look: IDelayedCall | None = None
         self._acknowledging: IDelayedCall | None = None
-        self.programs: dict[str, Begin] = {}
+        self.programs: dict[str, StartProgram] = {}
         chat.elsewhere.lines = self
 
     def __len__(self) -> int:

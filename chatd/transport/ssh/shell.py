@@ -15,9 +15,10 @@ from chatd.chat.events import Notice, Refused
 from chatd.chat.model.preferences import wishes
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, SshPeer, measure
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.terminal import Terminal
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
@@ -69,9 +70,9 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
             return Shell(host, channel, who, receipts, can)
         return pipes.pipe(host, channel, who, command)
 
-    if host.exchange is not None:
-        host.exchange.programs[SHELL] = partial(run_borrowed, host, receipts)
-        host.exchange.programs[pipes.PIPE] = partial(pipes.borrow, host)
+    if host.relay is not None:
+        host.relay.programs[SHELL] = partial(run_borrowed, host, receipts)
+        host.relay.programs[pipes.PIPE] = partial(pipes.borrow, host)
     return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
 
 
@@ -102,7 +103,7 @@ def run_borrowed(
     if drawn is not None:
         can = Kind(drawn["colours"], drawn["ansi"])
         channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
-    here = replace(host, exchange=None)  # what is borrowed is not lent on
+    here = replace(host, relay=None)  # what is borrowed is not lent on
     shell = Shell(here, channel, who, receipts, can, begins=how["begins"], hide=channel.hide)
     channel.on_line = shell.take_line
     channel.pass_to(shell)

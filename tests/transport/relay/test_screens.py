@@ -43,8 +43,8 @@ def sessions(street: Street) -> int:
 
 def lines(street: Street) -> list[int]:
     """How many lines each server has."""
-    exchanges = [street.house(number).building.host.exchange for number in (0, 1)]
-    return [len(exchange) for exchange in exchanges if exchange is not None]
+    ends = [street.house(number).building.streams for number in (0, 1)]
+    return [len(streams) for streams in ends if streams is not None]
 
 
 def test_one_key_on_two_servers_is_one_person_with_two_screens(street: Street) -> None:
@@ -434,13 +434,13 @@ def test_a_lent_screen_that_answers_no_more_is_known_to_be_dead_where_its_person
 ) -> None:
     ann(street)
     street.guest(1)
-    exchange = street.house(1).building.host.exchange
+    streams = street.house(1).building.streams
     person = street.servers[0].chat.people.get("ann")
-    assert exchange is not None
+    assert streams is not None
     assert person is not None
     street.passes(2 * LOOK_SECONDS)
     assert not person.sessions[1].client.delivery_report().is_dead
-    [line] = exchange._lines.values()
+    [line] = streams._lines.values()
     line.silence = lambda: DEAD_SECONDS
     street.passes(2 * LOOK_SECONDS)
     assert person.sessions[1].client.delivery_report().is_dead

@@ -50,7 +50,7 @@ def borrow(host: Host, line: Stream, who: entrance.Visitor, how: State) -> None:
     channel = RemoteChannel(line)
     if how["terminal"]:
         channel.terminal = measure(b"", 0, 0)
-    here = replace(host, exchange=None)  # what is borrowed is not lent on
+    here = replace(host, relay=None)  # what is borrowed is not lent on
     channel.pass_to(pipe(here, channel, who, how["command"]))
 
 

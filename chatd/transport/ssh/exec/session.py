@@ -11,8 +11,8 @@ from chatd.chat.fanout.log import Style
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.terminal.style import TextStyle
+from chatd.transport.host import Relay
 from chatd.transport.relay.edge import Edge, EdgeClient
-from chatd.transport.relay.streams import Streams
 from chatd.transport.ssh.exec.command import PIPE, REFUSED, Call, ExecCommand
 
 #: What somebody is told whose command ran at a server that is gone.
@@ -39,8 +39,8 @@ class SessionCommand(ExecCommand):
 
     async def _enter(self) -> None:
         host, who = self.call.host, replace(self.call.who, apart=self.listens)
-        if host.exchange is not None:
-            who = replace(who, lend=partial(self._lend, host.exchange))
+        if host.relay is not None:
+            who = replace(who, lend=partial(self._lend, host.relay))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
         self.session = session
         if self.ended:
@@ -48,12 +48,12 @@ class SessionCommand(ExecCommand):
         else:
             self.entered(session)
 
-    async def _lend(self, exchange: Streams, server: str, account: str) -> bool:
+    async def _lend(self, relay: Relay, server: str, account: str) -> bool:
         """Let a server run this command for the owner of an account, who is there."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
         who, begun = replace(call.who, account=account), self.session is not None
-        line = None if begun else await exchange.open(server, who, PIPE, how)
+        line = None if begun else await relay.open(server, who, PIPE, how)
         if line is None:
             return False
         lender = EdgeClient(
