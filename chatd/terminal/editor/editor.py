@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from chatd.chat.commands.accounts import may_hold_secret
 from chatd.terminal.editor.bindings import BINDINGS, SELECTING, Binding
 from chatd.terminal.editor.choices import CompletionMenu
 from chatd.terminal.editor.history import History
@@ -53,12 +52,19 @@ class Shown(NamedTuple):
     prompted: bool = True
 
 
+def _never(line: str) -> bool:
+    """Return False: any line may be remembered."""
+    return False
+
+
 class Editor:
     """One line and what goes with it: history, undo, what was taken out last.
 
     While it is ``masked`` what is typed is a secret: it is not shown, and goes into neither
     history, undo nor yank; the line that was being typed before is there again afterwards.  With
     ``stays_at_end`` the cursor does, for terminals that cannot show it elsewhere.
+
+    :param may_hold_secret: Whether an entered line may hold a secret, and is not remembered.
     """
 
     __slots__ = (
@@ -68,6 +74,7 @@ class Editor:
         "_last",
         "_line",
         "_masked",
+        "_may_hold_secret",
         "_pasted",
         "_search",
         "_undo",
@@ -75,7 +82,8 @@ class Editor:
         "stays_at_end",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, may_hold_secret: Callable[[str], bool] = _never) -> None:
+        self._may_hold_secret = may_hold_secret
         self._line = EditBuffer()
         self._history: History | None = None
         self._search: Search | None = None
@@ -168,7 +176,7 @@ class Editor:
 
     def _enter(self) -> list[EditorEvent]:
         line = self.text
-        if not (self._masked or may_hold_secret(line)):
+        if not (self._masked or self._may_hold_secret(line)):
             self._history = self._history or History()
             self._history.add(line)
         self._line.set("")
