@@ -28,7 +28,7 @@ from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.supervisor import make_processes
-from chatd.transport.conversation.disconnect import await_return
+from chatd.transport.conversation.disconnect import expire_later
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
@@ -87,7 +87,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         operators=options["admin"],
         relay=Streams(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
     )
-    chat.detached.awaits = partial(await_return, host)
+    chat.detached.awaits = partial(expire_later, host)
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
     if cluster is not None:

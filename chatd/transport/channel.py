@@ -82,6 +82,23 @@ class ChannelOutbox(Outbox, Protocol):
         """Whether what is sent now follows everything that was sent before."""
 
 
+class Connection(Protocol):
+    """What a conversation has of its connection, over whichever way in and server that came."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The way out to the client."""
+
+    def pause(self) -> None:
+        """Take no more input."""
+
+    def resume(self) -> None:
+        """Take input again."""
+
+    def pass_to(self, program: Program) -> None:
+        """Let another program run here from now on."""
+
+
 class Channel(Protocol):
     """What a program has of the channel that it runs in, whether that is here or lent to us."""
 

@@ -1,7 +1,7 @@
-"""The way in for netcat and for everything that speaks plain lines: text in, text out.
+"""The way in for netcat and every other client of plain lines: text in, text out.
 
 Nothing but text is on the wire.  When the peer turns out to be a telnet (it answers the gate's
-probe late, or negotiates by itself) the conversation goes on in the way in that knows telnet.
+probe late, or negotiates by itself), the conversation goes on in the way in for telnet.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.connection import TransportConnection
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Host
-from chatd.transport.net.outbox import as_stream, outbox_for
 from chatd.wire.line import CutLine, LineCodec
 
 #: A telnet command that negotiates: IAC, and one of WILL, WONT, DO and DONT (RFC 854).
@@ -31,7 +31,7 @@ def recognises(data: bytes) -> bool | None:
 
 @implementer(IHalfCloseableProtocol)
 class LineProtocol(Protocol):
-    """One connection of plain lines."""
+    """One connection of plain lines, and the program that makes lines of its bytes."""
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
         self._host = host
@@ -39,31 +39,34 @@ class LineProtocol(Protocol):
         self._codec = LineCodec()
         self._held = b""
         self.conversation: Conversation | None = None
-        # Who is to be told of room again; it stays so when the conversation goes on elsewhere.
-        self._sender: Conversation | None = None
 
     def connectionMade(self) -> None:
-        """Somebody is there: let them in."""
-        transport = self.transport
-        assert transport is not None  # Twisted's promise
-        outbox = outbox_for(transport, self._host.clock, self._ready)
-        self.conversation = Conversation(self._host, outbox, self._set_reading)
-        self._sender = self.conversation
+        """Begin the conversation."""
+        assert self.transport is not None  # Twisted's promise
+        self._connection = TransportConnection(self.transport, self._host.clock)
+        self._connection.pass_to(self)
+        self.conversation = Conversation(self._host, self._connection, self)
         self.conversation.begin(Visitor(address=self._arrival.address))
 
-    def _set_reading(self, reading: bool) -> None:
-        transport = as_stream(self.transport)
-        if reading:
-            transport.resumeProducing()
-        else:
-            transport.pauseProducing()
-
-    def _ready(self) -> None:
-        if self._sender is not None:
-            self._sender.ready()
-
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came: hand on the lines that they complete."""
+        """Hand bytes to the program that runs: this one, or another server's."""
+        self._connection.program.data_received(data)
+
+    def readConnectionLost(self) -> None:
+        """Tell the program that the client will send nothing more; it may still read."""
+        self._connection.program.input_ended()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: the server never closes one direction only."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the program that the connection is gone."""
+        self._connection.program.lost()
+
+    # Program --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Hand the lines that these bytes complete to the conversation."""
         conversation = self.conversation
         if conversation is None:
             return
@@ -86,17 +89,33 @@ class LineProtocol(Protocol):
             else:
                 conversation.line(line)
 
-    def readConnectionLost(self) -> None:
-        """The peer sends nothing more, but may still read: say what it sent, then part."""
+    def hand_over(self) -> bytes:
+        """Return the bytes after the last line end, and forget them."""
+        typed, self._codec, self._held = self._codec.unfinished + self._held, LineCodec(), b""
+        return typed
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Do nothing: nothing is drawn."""
+
+    def interrupted(self) -> None:
+        """Do nothing: only whole lines are sent."""
+
+    def answered(self) -> None:
+        """Do nothing: the client is asked for no sign of life."""
+
+    def ready(self) -> None:
+        """Let the conversation go on: the connection has room again."""
+        if self.conversation is not None:
+            self.conversation.ready()
+
+    def input_ended(self) -> None:
+        """Take what has no line end as a line, then let the user leave."""
         if self.conversation is not None:
             self._take(self.conversation, self._codec.finish())
             self.conversation.input_ended()
 
-    def writeConnectionLost(self) -> None:
-        """We never close one direction only."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+    def lost(self) -> None:
+        """End the conversation, whose connection is gone."""
         if self.conversation is not None:
             self.conversation.connection_lost()
             self.conversation = None

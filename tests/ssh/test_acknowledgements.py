@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.net.outbox import StreamOutbox
-from chatd.transport.ssh.receipts import RECEIPTS_A_SECOND, Acknowledgement, Acknowledgements
+from chatd.transport.ssh.receipts import QUESTIONS_A_SECOND, Acknowledgement, Acknowledgements
 from chatd.wire.ssh import uint32
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
@@ -223,16 +223,16 @@ def test_all_together_ask_no_more_than_the_limit() -> None:
         def ask(self, now: float) -> None:
             asked.append(self.number)
 
-    many = [cast(Acknowledgement, Counted(number)) for number in range(3 * RECEIPTS_A_SECOND)]
+    many = [cast(Acknowledgement, Counted(number)) for number in range(3 * QUESTIONS_A_SECOND)]
     for each in many:
-        receipts.want(each)
-        receipts.want(each)
+        receipts.request(each)
+        receipts.request(each)
     receipts.forget(many[-1])
     clock.advance(0)
-    assert len(asked) == RECEIPTS_A_SECOND
+    assert len(asked) == QUESTIONS_A_SECOND
     for _ in range(300):
         clock.advance(0.01)
-    assert asked == list(range(3 * RECEIPTS_A_SECOND - 1)), "each once, in turn"
+    assert asked == list(range(3 * QUESTIONS_A_SECOND - 1)), "each once, in turn"
     assert clock.getDelayedCalls() == []
 
 
@@ -240,7 +240,7 @@ def test_the_last_to_wait_takes_the_timer_along() -> None:
     clock = Clock()
     receipts = Acknowledgements(clock)
     lonely = cast(Acknowledgement, object())
-    receipts.want(lonely)
+    receipts.request(lonely)
     receipts.forget(lonely)
     assert clock.getDelayedCalls() == []
 

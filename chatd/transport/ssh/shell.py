@@ -1,4 +1,4 @@
-"""Where ssh meets the chat: a shell is a conversation, on a terminal or in plain lines."""
+"""Shell: where ssh meets the chat; a conversation on a terminal or in plain lines."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from zope.interface import implementer
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.preferences import wishes
+from chatd.chat.model.session import Position
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, SshPeer, measure
 from chatd.transport.conversation.arrival import Arrival
@@ -23,7 +24,7 @@ from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
-from chatd.transport.ssh import exec as pipes
+from chatd.transport.ssh import exec as commands
 from chatd.transport.ssh.protocol.channel import SessionChannel
 from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ssh.receipts import Acknowledgement, Acknowledgements
@@ -33,7 +34,7 @@ _SSH = b"SSH-"
 
 
 def recognises(data: bytes) -> bool | None:
-    """An ssh client begins with its version (RFC 4253, section 4.2)."""
+    """Whether a client speaks ssh: it begins with its version (RFC 4253 section 4.2)."""
     if data.startswith(_SSH):
         return True
     return None if _SSH.startswith(data) else False
@@ -42,78 +43,84 @@ def recognises(data: bytes) -> bool | None:
 @implementer(IAddress)
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Where an ssh connection counts as coming from."""
+    """The address of an ssh connection: that of its arrival, also behind a proxy."""
 
     arrival: Arrival
 
 
 def factory(host: Host, host_key: Key) -> SSHFactory:
-    """What makes the protocol of each ssh connection; build it with a `Caller`."""
+    """Return the factory of ssh connections, each of which is built with a `Caller`."""
 
-    def admit(who: SshPeer, address: IAddress) -> str | None:
+    def admit(peer: SshPeer, address: IAddress) -> str | None:
         assert isinstance(address, Caller)  # ours: see protocol()
-        refusal = address.arrival.door.admit(who.key in host.operators)
+        refusal = address.arrival.door.admit(peer.key in host.operators)
         if refusal is None:
             try:
-                host.chat.entrance.check(_known(host, who, address), host.now())
+                host.chat.entrance.check(_visitor(host, peer, address), host.now())
             except Refused as refused:
                 refusal = refused.sentence
         return refusal
 
-    receipts = Acknowledgements(host.clock)
+    acknowledgements = Acknowledgements(host.clock)
 
     def start(channel: SessionChannel, command: str | None) -> Program | None:
         who = visitor(host, channel)
         if command is None:
-            asked = channel.terminal
-            can = kind(asked.name, channel.environment) if asked is not None else None
-            return Shell(host, channel, who, receipts, can)
-        return pipes.pipe(host, channel, who, command)
+            terminal = channel.terminal
+            shown = kind(terminal.name, channel.environment) if terminal is not None else None
+            return Shell(host, channel, who, acknowledgements, shown)
+        return commands.pipe(host, channel, who, command)
 
     if host.relay is not None:
-        host.relay.programs[SHELL] = partial(run_borrowed, host, receipts)
-        host.relay.programs[pipes.PIPE] = partial(pipes.borrow, host)
+        host.relay.programs[SHELL] = partial(start_remote, host, acknowledgements)
+        host.relay.programs[commands.PIPE] = partial(commands.start_remote, host)
     return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
 
 
 def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
-    """The protocol of one connection."""
+    """Return the protocol of one connection."""
     made: IProtocol = ssh.buildProtocol(Caller(arrival))
     return made
 
 
 def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
-    """Who came by a channel, as the chat knows people."""
-    return _known(host, channel.visitor, channel.peer)
+    """Return the user of a channel, as the chat knows visitors."""
+    return _visitor(host, channel.visitor, channel.peer)
 
 
-def _known(host: Host, who: SshPeer, peer: IAddress) -> entrance.Visitor:
-    address = peer.arrival.address if isinstance(peer, Caller) else ""
-    nick, wished = wishes(who.user)
-    operator = who.key in host.operators
-    return entrance.Visitor(nick, address, who.fingerprint, operator, wishes=wished)
+def _visitor(host: Host, peer: SshPeer, caller: IAddress) -> entrance.Visitor:
+    address = caller.arrival.address if isinstance(caller, Caller) else ""
+    nick, wished = wishes(peer.user)
+    operator = peer.key in host.operators
+    return entrance.Visitor(nick, address, peer.fingerprint, operator, wishes=wished)
 
 
-def run_borrowed(
-    host: Host, receipts: Acknowledgements, line: Stream, who: entrance.Visitor, how: State
+def start_remote(
+    host: Host,
+    acknowledgements: Acknowledgements,
+    stream: Stream,
+    who: entrance.Visitor,
+    how: State,
 ) -> None:
-    """Run a shell on a line that another server lends."""
-    drawn, can = how["screen"], None
-    channel = RemoteChannel(line)
-    if drawn is not None:
-        can = Kind(drawn["colours"], drawn["ansi"])
-        channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
-    here = replace(host, relay=None)  # what is borrowed is not lent on
-    shell = Shell(here, channel, who, receipts, can, begins=how["begins"], hide=channel.hide)
-    channel.on_line = shell.take_line
-    channel.pass_to(shell)
+    """Start a shell for a connection that came to another server."""
+    screen, shown, terminal = how["screen"], None, None
+    if screen is not None:
+        shown = Kind(screen["colours"], screen["ansi"])
+        terminal = measure(b"", screen["columns"], screen["rows"])
+    channel = RemoteChannel(stream, terminal)
+    here = replace(host, relay=None)  # a relayed connection is not relayed again
+    shell = Shell(
+        here, channel, who, acknowledgements, shown, begins=how["begins"], hide=channel.hide
+    )
+    channel.start(shell, shell.take_line)
 
 
 class Shell:
-    """One conversation in one channel, on a terminal that ``can`` so much, or on none.
+    """One conversation in one channel.
 
-    ``hide`` is told whether what is typed is a secret.  How it ``begins`` says
-    `chatd.transport.relay.handover`: not everybody is greeted.
+    :param kind: What its terminal can show; None: it has no terminal, and gets plain lines.
+    :param begins: How it begins, see `chatd.transport.relay.handover`: not all users are greeted.
+    :param hide: Is told whether what is typed from now on is a secret.
     """
 
     def __init__(
@@ -121,8 +128,8 @@ class Shell:
         host: Host,
         channel: Channel,
         who: entrance.Visitor,
-        receipts: Acknowledgements,
-        can: Kind | None = None,
+        acknowledgements: Acknowledgements,
+        kind: Kind | None = None,
         *,
         begins: str = IN,
         hide: Callable[[bool], None] = nothing,
@@ -130,29 +137,41 @@ class Shell:
         self._channel = channel
         self._lines = LineCodec()
         self._begins = begins
-        self._conversation = Conversation(host, channel.outbox, self._set_reading)
-        self._receipt = Acknowledgement(receipts, host.clock, channel, self._conversation)
-        self._conversation.tracer = self._receipt.delivery_report
-        self._conversation.ask_client, self._conversation.hide = channel.ask, hide
-        self._terminal = self._make_terminal(host, who, can)
+        self._acknowledgement = Acknowledgement(
+            acknowledgements, host.clock, channel, self._position
+        )
+        self._conversation = Conversation(
+            host,
+            channel,
+            self,
+            delivery_report=self._acknowledgement.delivery_report,
+            ask_client=channel.ask,
+            take_answer=self._acknowledgement.answered,
+            hide=hide,
+        )
+        self._terminal = self._make_terminal(host, who, kind)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
         # The channel confirms the shell first: plink and paramiko insist on it.
         host.clock.callLater(0, self._begin, who)
 
+    def _position(self) -> Position | None:
+        session = self._conversation.session
+        return session.position() if session is not None else None
+
     def _make_terminal(
-        self, host: Host, who: entrance.Visitor, can: Kind | None
+        self, host: Host, who: entrance.Visitor, kind: Kind | None
     ) -> Terminal | None:
-        asked = self._channel.terminal
-        if asked is None or can is None:
+        terminal = self._channel.terminal
+        if terminal is None or kind is None:
             return None
         return Terminal(
             self._conversation,
             host.clock,
-            asked.columns,
-            asked.rows,
-            colours=can.depth,
-            ansi=can.ansi,
+            terminal.columns,
+            terminal.rows,
+            colours=kind.depth,
+            ansi=kind.ansi,
             plain=("plain", "on") in who.wishes,
         )
 
@@ -161,26 +180,22 @@ class Shell:
             self._conversation.begin(who, self._entered)
 
     def _entered(self) -> None:
-        """They are in; who has said at another server who they are is where they were."""
+        """Focus a user who came from another server on the room that they were in."""
         session = self._conversation.session
         if session is not None and self._begins != IN and session.focus is None:
             session.focus_on_newest()
         if session is not None and self._begins == LOGGED_IN:
             session.deliver(Notice(f"You are logged in as {session.person.nick}."))
-        self._receipt.sent()
+        self._acknowledgement.sent()
 
     def take_line(self, text: str) -> None:
-        """They had typed a whole line already before this ran."""
+        """Take a line that was pending when the connection was relayed."""
         self._conversation.line(text)
 
-    def _set_reading(self, reading: bool) -> None:
-        if reading:
-            self._channel.resume()
-        else:
-            self._channel.pause()
+    # Program --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """They typed."""
+        """Take keys, or what completes lines."""
         if self._terminal is not None:
             self._terminal.receive(data)
         else:
@@ -192,39 +207,42 @@ class Shell:
             if isinstance(line, CutLine):
                 self._conversation.deliver(TOO_LONG)
 
+    def hand_over(self) -> bytes:
+        """Return what is typed and not entered, and forget it."""
+        if self._terminal is not None:
+            return self._terminal.hand_over()
+        typed, self._lines = self._lines.unfinished, LineCodec()
+        return typed
+
     def resized(self, columns: int, rows: int) -> None:
-        """Their screen has another size."""
+        """Draw on a terminal of another size, in cells."""
         if self._terminal is not None:
             self._terminal.resize(columns, rows)
 
     def interrupted(self) -> None:
-        """They want it to stop: as Ctrl-C."""
+        """Do what Ctrl-C does; without a terminal, close."""
         if self._terminal is not None:
             self._terminal.interrupt()
         else:
             self._conversation.close()
 
     def input_ended(self) -> None:
-        """They will type nothing more."""
+        """Take what has no line end as a line, then let the user leave."""
         self._take(self._lines.finish())
         self._conversation.input_ended()
 
     def ready(self) -> None:
-        """The outbox has room again."""
+        """Let the conversation go on: the outbox has room again."""
         self._conversation.ready()
-        self._receipt.sent()
+        self._acknowledgement.sent()
 
     def answered(self) -> None:
-        """The client has had what it was sent."""
-        lent = self._conversation.lent
-        if lent is not None and not self._receipt.is_asked:
-            lent.answered()
-        else:
-            self._receipt.answered()
+        """Count what was sent before the question as arrived."""
+        self._acknowledgement.answered()
 
     def lost(self) -> None:
-        """The channel is closed or the connection gone."""
-        self._receipt.forget()
+        """End the conversation, whose channel or connection is gone."""
+        self._acknowledgement.forget()
         if self._terminal is not None:
             self._terminal.stop()
         self._conversation.connection_lost()

@@ -12,7 +12,7 @@ import pytest
 from twisted.internet import tcp
 from twisted.internet.task import Clock
 
-from chatd.transport.conversation.disconnect import GLANCE_SECONDS, GLANCES, PeerCheck
+from chatd.transport.conversation.disconnect import CHECK_SECONDS, CHECKS, PeerCheck
 from chatd.transport.net.outbox import SocketOutbox, unacknowledged
 from tests.support.served import PATIENCE
 
@@ -28,24 +28,24 @@ class Fated:
 
 
 @pytest.mark.parametrize(
-    ("fates", "glances", "cut_off"),
+    ("fates", "checks", "cut_off"),
     [
         ([False], 0, False),
         ([True], 0, True),
         ([None, None, False], 2, False),
         ([None, True], 1, True),
-        ([None], GLANCES, True),
+        ([None], CHECKS, True),
     ],
 )
 def test_a_goodbye_waits_until_it_is_known(
-    fates: list[bool | None], glances: int, cut_off: bool
+    fates: list[bool | None], checks: int, cut_off: bool
 ) -> None:
     clock, told = Clock(), list[bool]()
     goodbye = PeerCheck(Fated(*fates), clock, told.append)  # type: ignore[arg-type]
-    goodbye.wait()
-    for _ in range(glances):
+    goodbye.start()
+    for _ in range(checks):
         assert told == []
-        clock.advance(GLANCE_SECONDS)
+        clock.advance(CHECK_SECONDS)
     assert told == [cut_off]
     assert clock.getDelayedCalls() == []
 
@@ -53,7 +53,7 @@ def test_a_goodbye_waits_until_it_is_known(
 def test_nobody_waits_for_who_is_gone() -> None:
     clock, told = Clock(), list[bool]()
     goodbye = PeerCheck(Fated(None), clock, told.append)  # type: ignore[arg-type]
-    goodbye.wait()
+    goodbye.start()
     goodbye.stop()
     clock.advance(10)
     assert told == []

@@ -91,7 +91,7 @@ def test_a_line_that_waits_is_the_answer() -> None:
     assert wire.gets() == b"", "nothing has to be asked"
     assert asks(conversation) == ["two"]
     assert asks(conversation) == []
-    assert conversation._waiting == 0
+    assert conversation._lines_cost == 0
 
 
 def test_a_question_ends_with_the_input_or_the_connection() -> None:

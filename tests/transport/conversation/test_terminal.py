@@ -11,6 +11,7 @@ from chatd.chat.events import Notice
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Rate
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.text.sanitizing import safe
+from chatd.transport.channel import Program
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.terminal import (
     COMPLETIONS_AT_ONCE,
@@ -52,8 +53,8 @@ class Sitting:
         self.building = building
         self.transport = Brimful()
         self.reading = True
-        outbox = StreamOutbox(self.transport, building.clock, self._ready)
-        self.conversation = Conversation(building.host, outbox, self._set_reading)
+        self.outbox = StreamOutbox(self.transport, building.clock, self.ready)
+        self.conversation = Conversation(building.host, self, self)
         self.terminal = Terminal(
             self.conversation,
             building.clock,
@@ -68,11 +69,45 @@ class Sitting:
         wishes = (("plain", "on"),) if plain else ()
         self.conversation.begin(Visitor(nick, "192.0.2.1", wishes=wishes))
 
-    def _ready(self) -> None:
+    # The connection
+
+    def pause(self) -> None:
+        self.reading = False
+
+    def resume(self) -> None:
+        self.reading = True
+
+    def pass_to(self, program: Program) -> None:
+        raise AssertionError("a single server relays nothing")
+
+    # The program in it
+
+    def data_received(self, data: bytes) -> None:
+        self.terminal.receive(data)
+
+    def hand_over(self) -> bytes:
+        raise AssertionError("a single server relays nothing")
+
+    def resized(self, columns: int, rows: int) -> None:
+        self.terminal.resize(columns, rows)
+
+    def interrupted(self) -> None:
+        self.terminal.interrupt()
+
+    def input_ended(self) -> None:
+        self.conversation.input_ended()
+
+    def answered(self) -> None:
+        raise AssertionError("no sign of life is asked for")
+
+    def ready(self) -> None:
         self.conversation.ready()
 
-    def _set_reading(self, reading: bool) -> None:
-        self.reading = reading
+    def lost(self) -> None:
+        self.terminal.stop()
+        self.conversation.connection_lost()
+
+    # The user
 
     def types(self, text: str) -> None:
         """Press keys."""
@@ -93,8 +128,7 @@ class Sitting:
 
     def goes(self) -> None:
         """The connection is gone."""
-        self.terminal.stop()
-        self.conversation.connection_lost()
+        self.lost()
 
 
 def sitting(*, flood: Rate | None = None) -> tuple[Sitting, Wire]:
@@ -451,7 +485,7 @@ def test_pastes_are_marked_while_one_is_here_and_no_longer() -> None:
 
 def test_a_terminal_that_turns_out_to_be_dumb_is_told_to_mark_no_pastes() -> None:
     ada, bob = sitting()
-    ada.terminal.is_now(colours=False, ansi=False)
+    ada.terminal.set_kind(colours=False, ansi=False)
     assert ada.gets().endswith(b"\x1b[?2004l")
     ada.types("hal"), bob.sends(b"one\n"), ada.types("/quit\r")
     assert b"\x1b" not in ada.gets()
@@ -464,7 +498,7 @@ def plain(*, ansi: bool = True) -> tuple[Sitting, Wire]:
     """Ada, who wants it plain, and Bob."""
     ada, bob = sitting()
     if not ansi:
-        ada.terminal.is_now(colours=False, ansi=False)
+        ada.terminal.set_kind(colours=False, ansi=False)
     ada.types("/set plain on\r"), ada.gets()
     return ada, bob
 

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from chatd.chat.limits import DEAD_SECONDS
-from chatd.transport.relay.edge import BROKEN, GONE
-from chatd.transport.relay.streams import LINES, LOOK_SECONDS
+from chatd.transport.relay.edge import BROKEN, GONE, Edge
+from chatd.transport.relay.streams import LIVENESS_SECONDS, STREAMS_PER_SERVER
 from chatd.wire.ssh import uint32
 from tests.support.cluster.gates import Street
 from tests.support.ssh.guests import Guest
@@ -244,9 +244,9 @@ def test_a_server_that_is_missed_once_keeps_its_lines(street: Street) -> None:
     here = ann(street)
     there = street.guest(1)
     street.dies(0)
-    street.passes(LOOK_SECONDS)
+    street.passes(LIVENESS_SECONDS)
     street.branches[0].cut_off = False
-    street.passes(3 * LOOK_SECONDS)
+    street.passes(3 * LIVENESS_SECONDS)
     street.says(there, "hello\r")
     assert street.sees(here)[-2:] == ["ann: hello", "[lobby]"]
     assert GONE not in " ".join(street.sees(there))
@@ -258,7 +258,7 @@ def test_a_line_that_one_end_knows_nothing_of_ends(street: Street) -> None:
     there.peer.hang_up()
     street.letters.clear()  # nobody hears of it
     assert lines(street) == [1, 0]
-    street.passes(2 * LOOK_SECONDS)
+    street.passes(2 * LIVENESS_SECONDS)
     assert (sessions(street), lines(street)) == (1, [0, 0])
 
 
@@ -382,8 +382,8 @@ def test_a_telnet_that_is_drawn_on_is_drawn_on_by_the_other_server(street: Stree
 def test_one_server_has_only_so_many_lines_of_another(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.transport.relay.streams.LINES", 1)
-    assert LINES > 1
+    monkeypatch.setattr("chatd.transport.relay.streams.STREAMS_PER_SERVER", 1)
+    assert STREAMS_PER_SERVER > 1
     ann(street)
     street.guest(1)
     more = street.guest(1)
@@ -430,17 +430,14 @@ def test_who_comes_to_two_servers_at_once_is_one_person_in_the_end(street: Stree
 
 
 def test_a_lent_screen_that_answers_no_more_is_known_to_be_dead_where_its_person_is(
-    street: Street,
+    street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann(street)
     street.guest(1)
-    streams = street.house(1).building.streams
     person = street.servers[0].chat.people.get("ann")
-    assert streams is not None
     assert person is not None
-    street.passes(2 * LOOK_SECONDS)
+    street.passes(2 * LIVENESS_SECONDS)
     assert not person.sessions[1].client.delivery_report().is_dead
-    [line] = streams._lines.values()
-    line.silence = lambda: DEAD_SECONDS
-    street.passes(2 * LOOK_SECONDS)
+    monkeypatch.setattr(Edge, "silence", lambda edge: DEAD_SECONDS)
+    street.passes(2 * LIVENESS_SECONDS)
     assert person.sessions[1].client.delivery_report().is_dead

@@ -20,7 +20,7 @@ from chatd.transport.ssh.exec.queries import Find, Rooms, Who
 from chatd.transport.ssh.exec.say import Say
 from chatd.transport.ssh.exec.tail import Tail
 
-__all__ = ["COMMANDS", "PIPE", "borrow", "pipe"]
+__all__ = ["COMMANDS", "PIPE", "pipe", "start_remote"]
 
 
 class Help(ExecCommand):
@@ -45,12 +45,10 @@ COMMANDS: dict[str, tuple[type[ExecCommand], str, str]] = {
 }
 
 
-def borrow(host: Host, line: Stream, who: entrance.Visitor, how: State) -> None:
-    """Run a command on a line that another server lends."""
-    channel = RemoteChannel(line)
-    if how["terminal"]:
-        channel.terminal = measure(b"", 0, 0)
-    here = replace(host, relay=None)  # what is borrowed is not lent on
+def start_remote(host: Host, stream: Stream, who: entrance.Visitor, how: State) -> None:
+    """Start a command for a connection that came to another server."""
+    channel = RemoteChannel(stream, measure(b"", 0, 0) if how["terminal"] else None)
+    here = replace(host, relay=None)  # a relayed connection is not relayed again
     channel.pass_to(pipe(here, channel, who, how["command"]))
 
 

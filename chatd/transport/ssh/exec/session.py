@@ -1,4 +1,4 @@
-"""Shell pipes for which somebody is in the chat: those that speak or listen."""
+"""Session commands: the exec commands that enter the chat, to speak or to listen."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from chatd.transport.host import Relay
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.ssh.exec.command import PIPE, REFUSED, Call, ExecCommand
 
-#: What somebody is told whose command ran at a server that is gone.
+#: What a user is told whose command ran at a server that is gone.
 CUT_OFF = "the server that you are on is gone; what it did not finish may not have been done."
 
 
 class SessionCommand(ExecCommand):
-    """A command for which somebody is in the chat: the base of those that speak or listen."""
+    """The base of commands that speak or listen: each is a client of the chat."""
 
     echoes_input = True
     copy_per_room = False
     resumable = False
-    #: Who only speaks does so as the owner of their account; who listens, as somebody beside them.
+    #: A command that only speaks does so as the owner of the account, one that listens as a person
+    #: of its own beside them.
     listens = True
     closes_on_gap = False
 
@@ -34,13 +35,13 @@ class SessionCommand(ExecCommand):
         self.session: Session | None = None
 
     def enter(self) -> None:
-        """Come in, then go on with `entered`."""
+        """Enter the chat, then go on with `entered`."""
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
         host, who = self.call.host, replace(self.call.who, apart=self.listens)
         if host.relay is not None:
-            who = replace(who, lend=partial(self._lend, host.relay))
+            who = replace(who, lend=partial(self._relay, host.relay))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
         self.session = session
         if self.ended:
@@ -48,45 +49,45 @@ class SessionCommand(ExecCommand):
         else:
             self.entered(session)
 
-    async def _lend(self, relay: Relay, server: str, account: str) -> bool:
-        """Let a server run this command for the owner of an account, who is there."""
+    async def _relay(self, relay: Relay, server: str, account: str) -> bool:
+        """Let a server run this command for the owner of an account; return whether it does."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
         who, begun = replace(call.who, account=account), self.session is not None
-        line = None if begun else await relay.open(server, who, PIPE, how)
-        if line is None:
+        stream = None if begun else await relay.open(server, who, PIPE, how)
+        if stream is None:
             return False
-        lender = EdgeClient(
-            channel.outbox,
-            lambda reading: channel.resume() if reading else channel.pause(),
-            lambda why, typed: call.fail(CUT_OFF, REFUSED),
-            lambda sentence: call.fail(sentence, REFUSED),
-            channel.finish,
-            write_error=channel.write_error,
-        )
-        lent = Edge(line, lender)
         if self.ended:
-            lent.lost()
+            stream.give_up()
             return True
         self.ended = True
-        channel.pass_to(lent)
-        lent.begin()
-        self.pass_on(lent)
-        channel.resume()
+        client = EdgeClient(
+            channel.outbox,
+            lambda reading: channel.resume() if reading else channel.pause(),
+            come_back=lambda *_: call.fail(CUT_OFF, REFUSED),
+            disconnect=lambda sentence: call.fail(sentence, REFUSED),
+            finish=channel.finish,
+            write_error=channel.write_error,
+        )
+        edge = Edge(stream, client)
+        channel.pass_to(edge)
+        typed, input_ended = self.unread()
+        edge.begin(typed=typed, input_ended=input_ended)
         return True
 
-    def pass_on(self, lent: Edge) -> None:
-        """Give what was read already to who goes on with it."""
+    def unread(self) -> tuple[bytes, bool]:
+        """Return what was read and not done yet, and whether the input has ended."""
+        return b"", False
 
     def entered(self, session: Session) -> None:
-        """Somebody is here now."""
+        """Go on: the command has a session now."""
 
     def leave(self) -> None:
         """Leave the chat."""
         if self.session is not None:
             self.call.host.chat.leave(self.session, "", self.call.host.now())
 
-    # Reader ---------------------------------------------------------------------------------------
+    # Client ---------------------------------------------------------------------------------------
 
     @property
     def full(self) -> bool:
@@ -104,45 +105,45 @@ class SessionCommand(ExecCommand):
         return self.call.channel.outbox.pending
 
     def send(self, data: bytes) -> int:
-        """Events in their order, as lines for a program; -1 when not all of them was taken."""
+        """Send events in their order, as lines for a program; return -1 if they fill the outbox."""
         self.write(data)
         return -1 if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """The outbox keeps what it could not send."""
+        """Do nothing: the outbox keeps what it could not send."""
 
     def write(self, data: bytes) -> None:
-        """Lines for a program."""
+        """Send lines for a program."""
         self.call.channel.outbox.write(data.replace(b"\r\n", b"\n"))
 
     def style(self, preferences: Preferences) -> Style:
-        """Plain lines."""
+        """Return plain lines."""
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def delivery_report(self) -> DeliveryReport:
-        """A program that is gone does not come back to its place."""
+        """Return that all has arrived: a program does not resume its session."""
         return ALIVE
 
     def refocused(self) -> None:
-        """A pipe has no prompt."""
+        """Do nothing: a command has no prompt."""
 
     @property
     def shows_pending(self) -> bool:
-        """A program is answered, or asks nothing."""
+        """False: a program is answered, or asks nothing."""
         return False
 
     def pending_changed(self) -> None:
-        """A program is shown what is kept."""
+        """Do nothing: a program is shown what is stored."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """A pipe is asked nothing."""
+        """Return an empty answer: a command is asked nothing."""
         return "", self.call.host.now()
 
     def close(self) -> None:
-        """The server ends it."""
+        """End the command: the server closes it."""
         self.finish()
 
     def broken(self, bug: Exception) -> None:
-        """A bug of ours came up in sending."""
+        """Log a bug of ours that came up in sending, and end this channel."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.call.channel.outbox.abort()
