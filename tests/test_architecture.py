@@ -125,7 +125,6 @@ NOT_YET: frozenset[tuple[str, str]] = frozenset(
         ("chatd.chat.text.query", "chatd.chat.model.people"),
         ("chatd.cluster.calls", "chatd.cluster.cluster"),
         ("chatd.cluster.replication.remote", "chatd.cluster.cluster"),
-        ("chatd.transport.gate.allow_file", "chatd.transport.ssh"),
     }
 )
 

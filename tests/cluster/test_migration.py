@@ -13,7 +13,7 @@ from chatd.chat.limits import MOVED
 from chatd.chat.model.session import DeliveryReport
 from chatd.cluster.migration import ELSEWHERE
 from chatd.store.memory import MemoryStore
-from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
+from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
 from chatd.transport.services.shutdown import MOVED as MOVED_AWAY
 from tests.chat.actions.test_resume import words
 from tests.support.cluster.servers import Town
@@ -398,7 +398,7 @@ def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_le
     clock = Clock()
     stopped = stops(town, clock)
     town.settle()
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert stopped.called
     town.settle()
     for one in (ada, guest):
@@ -423,7 +423,7 @@ def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
     clock = Clock()
     stops(town, clock)
     assert b"Goodbye" in bot.received
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     town.settle()
     assert bob.sees() == ["-- bot left"]
 
@@ -450,7 +450,7 @@ def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
         branch.cut_off = True
     clock = Clock()
     stops(town, clock)
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert closed(ada)
 
 

@@ -305,7 +305,7 @@ class Terminal:
         self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
 
     def resize(self, columns: int, rows: int) -> None:
-        """Draw for another size, in cells; of several in one turn of the reactor the last counts."""
+        """Draw for another size, in cells; of several in one turn of the reactor, for the last."""
         self._size = (columns, rows)
         if self._resizing is None or not self._resizing.active():
             self._resizing = self._clock.callLater(0, self.refresh)

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
-from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
+from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
 from tests.support.people import Client, Server
 from tests.support.wires import Building
 
@@ -176,7 +176,7 @@ def test_everyone_is_told_and_their_connections_are_closed() -> None:
         assert person.sees() == ["-- The server is stopping. Goodbye."]
         assert person.reader.closed
     assert not stopped.called
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert stopped.called
 
 
@@ -203,7 +203,7 @@ def test_who_does_not_read_holds_nobody_up() -> None:
     bob.sees()
     stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
     assert bob.sees() == ["-- The server is stopping. Goodbye."]
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert stopped.called
 
 
