@@ -14,7 +14,7 @@ from tests.support.cluster.gates import Street
 from tests.support.ssh.guests import Guest
 from tests.support.ssh.peer import ADJUST, USER_KEY
 from tests.support.wires import Wire
-from tests.transport.test_telnet import IAC, INETUTILS, IP, Telnet, window
+from tests.transport.test_telnet import EOF, IAC, INETUTILS, IP, REFUSES_ALL, Telnet, window
 
 
 @pytest.fixture
@@ -308,6 +308,48 @@ def test_netcat_goes_on_here_when_the_other_server_dies(street: Street) -> None:
     street.passes(8)
     assert street.gets(guest) == [f"-- {GONE}", "-- Welcome back, ann."]
     assert street.gets(bob)[-1] == "ann: hello?"
+
+
+def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection_here(
+    street: Street,
+) -> None:
+    ann(street, "swordfish")
+    bob, guest = street.wire(1), street.wire(1)
+    logs_in(street, guest)
+    street.gets(bob)
+    street.dies(0)
+    guest.sends(b"last words")
+    guest.ends()
+    street.passes(8)
+    assert street.gets(guest)[-1] == "-- Goodbye."
+    assert street.gets(bob) == ["ann: last words"]
+    assert guest.closed
+
+
+def test_a_telnet_of_plain_lines_quits_where_its_person_is(street: Street) -> None:
+    ann(street, "swordfish")
+    telnet = Telnet(street.house(1).building.connects())
+    telnet.sends(REFUSES_ALL)
+    telnet.settles()
+    telnet.sends(b"/login ann swordfish\r\n")
+    telnet.gets()
+    street.gets(telnet.wire)
+    assert sessions(street) == 2
+    telnet.sends(b"hello\r\n", bytes((IAC, EOF)))
+    assert street.gets(telnet.wire)[-1] == "-- Goodbye."
+    assert telnet.wire.closed
+    assert sessions(street) == 1
+
+
+def test_a_screen_that_was_resized_on_the_other_server_has_its_size_here(street: Street) -> None:
+    ann(street)
+    there = street.guest(1)
+    there.asks(b"window-change", b"\0\0\0\x28\0\0\0\x10" + b"\0" * 8)
+    there.display.screen.resize(16, 40)
+    street.dies(0)
+    street.passes(8)
+    street.says(there, "x" * 40)
+    assert street.sees(there)[-2:] == ["[lobby] " + "x" * 32, "x" * 8]
 
 
 def test_a_command_says_something_where_its_person_is(street: Street) -> None:
