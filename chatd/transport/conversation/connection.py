@@ -1,4 +1,4 @@
-"""Connection: a Twisted transport as a place where a program runs, which another may replace."""
+"""Connection: runs a program over a Twisted transport; another program may replace it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Conversation: a user's side of the line protocol, over any connection.
 
-It greets, lets lines through at their pace and shows what comes back.  Every way in that people
+It greets, lets lines through at the flood rate and shows what comes back.  Every way in that people
 type into has one.  It knows no bytes of telnet or ssh, only whole lines in and rendered bytes out.
 """
 

@@ -15,7 +15,7 @@ from chatd.chat.ratelimit.bucket import TokenBucket
 #: Addresses whose rate is remembered while none of their connections is open.
 REMEMBERED = 10_000
 
-#: What people are told when the server is full; programs are told in their own words.
+#: What people are told when the server is full; programs are told so in their own protocol.
 FULL = "The server is full; try again later."
 
 

@@ -74,7 +74,7 @@ class Edge:
     def begin(
         self, lines: Sequence[str] = (), typed: bytes = b"", *, input_ended: bool = False
     ) -> None:
-        """Pass on from now on: first the lines that wait, then what is typed, then the rest."""
+        """Pass on from now on: first the pending lines, then what is typed, then the rest."""
         for text in lines:
             self._stream.send_word("line", text)
         if typed:
@@ -88,7 +88,7 @@ class Edge:
     # Program: from the client ---------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Pass bytes on; while some of them wait, read no more."""
+        """Pass bytes on; while some of them are queued, read no more."""
         self._stream.write(data)
         self._replay.add(data, self._stream.acknowledged)
         if self._stream.pending and not self._paused:

@@ -66,7 +66,7 @@ class Handed(Protocol):
         """Return what another server has to know of the display; None: nothing is drawn."""
 
     def let_go(self) -> tuple[list[str], bytes]:
-        """Leave the chat here; return the lines that wait, and what is typed and not entered."""
+        """Leave the chat here; return the pending lines, and what is typed and not entered."""
 
     def come_back(self, typed: bytes) -> None:
         """Run here again, with what was typed and not done by the other server."""

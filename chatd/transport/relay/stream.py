@@ -34,7 +34,7 @@ class Listener(Protocol):
         """Take a control word of the other end, and its values."""
 
     def writable(self) -> None:
-        """All that waited has been sent, and there is room for more."""
+        """All queued bytes have been sent, and there is room for more."""
 
     def failed(self, dead: bool) -> None:
         """A message was lost, or the other server is ``dead`` for certain: the stream is over."""

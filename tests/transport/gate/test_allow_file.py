@@ -1,4 +1,4 @@
-"""The file of those who alone may come in: its lines, and that it is read when it has changed."""
+"""Allow file: its lines, and reading it again when it has changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_file_has_keys_and_accounts(path: Path) -> None:
         ("ada", "no key of a type that is known."),
     ],
 )
-def test_a_line_that_makes_no_sense_is_named(path: Path, line: str, why: str) -> None:
+def test_a_malformed_line_is_named(path: Path, line: str, why: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     with pytest.raises(AuthorizedKeysError, match=f"allow, line 6: {why}"):

@@ -1,4 +1,4 @@
-"""A line between two servers: any bytes arrive whole and in order, however cut, or it breaks."""
+"""Streams between two servers: all bytes arrive in order, however they are cut, or it fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from chatd.transport.relay.stream import (
 
 
 class End:
-    """One end of a line, and whoever is there; it takes nothing until it is told to."""
+    """One end of a stream, its owner and its listener; it consumes nothing until `takes`."""
 
     def __init__(self) -> None:
         self.stream = Stream("a line", "s1", self)
@@ -38,7 +38,7 @@ class End:
         self.letters.append(json.loads(json.dumps(message)))
 
     def acknowledge_later(self, stream: Stream) -> None:
-        """Nothing waits for the clock here."""
+        """Do nothing: tests acknowledge themselves."""
 
     def closed(self, stream: Stream) -> None:
         self.ends += 1
@@ -70,7 +70,7 @@ class End:
 
 
 def deliver(one: End, other: End) -> None:
-    """Let arrive what both have said."""
+    """Deliver all messages, in both directions."""
     while one.letters or other.letters:
         for sender, addressee in ((one, other), (other, one)):
             while sender.letters:
@@ -81,7 +81,7 @@ PIECES = st.lists(st.binary(max_size=WINDOW_BYTES + 10) | st.binary(max_size=20)
 
 
 @given(PIECES, PIECES, st.lists(st.integers(0, WINDOW_BYTES), max_size=12))
-def test_any_cutting_of_bytes_arrives_whole_both_ways(
+def test_any_cutting_of_bytes_arrives_whole_in_both_directions(
     there: list[bytes], back: list[bytes], takes: list[int]
 ) -> None:
     one, other = End(), End()
@@ -106,7 +106,7 @@ def test_any_cutting_of_bytes_arrives_whole_both_ways(
 
 
 @given(st.lists(st.binary(min_size=1, max_size=50), min_size=2, max_size=8), st.data())
-def test_a_message_that_is_lost_breaks_the_line_and_nothing_after_it_arrives(
+def test_a_lost_message_fails_the_stream_and_nothing_after_it_arrives(
     pieces: list[bytes], data: st.DataObject
 ) -> None:
     one, other = End(), End()
@@ -119,7 +119,7 @@ def test_a_message_that_is_lost_breaks_the_line_and_nothing_after_it_arrives(
     assert (other.breaks, other.ends, other.stream.over) == (1, 1, True)
 
 
-def test_a_window_is_under_way_and_not_a_byte_more() -> None:
+def test_at_most_a_window_is_in_flight() -> None:
     one, other = End(), End()
     assert one.stream.send(b"x" * (WINDOW_BYTES + 1)) == WINDOW_BYTES
     assert one.stream.full
@@ -133,7 +133,7 @@ def test_a_window_is_under_way_and_not_a_byte_more() -> None:
     assert (one.stream.pending, other.got[-1:], one.writable_times) == (0, b"y", 1)
 
 
-def test_a_server_that_sends_more_than_the_window_is_not_listened_to() -> None:
+def test_a_server_that_exceeds_the_window_fails_the_stream() -> None:
     one, other = End(), End()
     one.stream.write(b"x" * WINDOW_BYTES)
     deliver(one, other)
@@ -142,7 +142,7 @@ def test_a_server_that_sends_more_than_the_window_is_not_listened_to() -> None:
     assert len(other.got) == WINDOW_BYTES
 
 
-def test_a_last_word_follows_all_that_waits_and_other_words_overtake_it() -> None:
+def test_a_last_word_follows_queued_bytes_and_other_words_overtake_them() -> None:
     one, other = End(), End()
     one.stream.write(b"x" * (WINDOW_BYTES + 1))
     one.stream.send_last_word("end")
@@ -155,7 +155,7 @@ def test_a_last_word_follows_all_that_waits_and_other_words_overtake_it() -> Non
     assert len(other.got) == WINDOW_BYTES + 1
 
 
-def test_what_is_acknowledged_late_is_not_under_way_for_who_asks_later() -> None:
+def test_late_acknowledgements_count() -> None:
     one, other = End(), End()
     one.stream.write(b"hello")
     deliver(one, other)
@@ -168,7 +168,7 @@ def test_what_is_acknowledged_late_is_not_under_way_for_who_asks_later() -> None
 
 
 @given(st.lists(st.sampled_from([b"a", b"bc", b"\r", b"d\r", b"\x03"]), max_size=12), st.data())
-def test_what_was_typed_and_not_done_is_what_follows_the_last_line_that_was_taken(
+def test_the_replay_is_what_follows_the_last_acknowledged_line(
     pieces: list[bytes], data: st.DataObject
 ) -> None:
     typed, whole = ReplayBuffer(), b""
@@ -181,7 +181,7 @@ def test_what_was_typed_and_not_done_is_what_follows_the_last_line_that_was_take
     assert typed.rest(taken) == whole[done:]
 
 
-def test_of_a_line_without_an_end_only_so_much_is_kept() -> None:
+def test_the_replay_of_a_line_without_an_end_is_bounded() -> None:
     typed = ReplayBuffer()
     typed.add(b"x" * LINE_BYTES, 0)
     assert len(typed.rest(LINE_BYTES)) == LINE_BYTES
@@ -189,7 +189,7 @@ def test_of_a_line_without_an_end_only_so_much_is_kept() -> None:
     assert typed.rest(LINE_BYTES + 1) == b""
 
 
-def test_a_secret_is_not_kept() -> None:
+def test_secrets_are_not_replayed() -> None:
     typed = ReplayBuffer()
     typed.hidden = True
     typed.add(b"swordf", 0)

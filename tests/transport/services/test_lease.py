@@ -1,4 +1,4 @@
-"""A server of a cluster that nobody hears lets go of its people, and is itself again later."""
+"""Lease: an isolated server disconnects its users, and works again later."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.people import Client, Someone, finished
 
 
 class Far:
-    """A cluster that answers or does not."""
+    """A cluster that answers, or does not."""
 
     def __init__(self) -> None:
         self.answering = True
@@ -50,7 +50,7 @@ class Far:
 
 
 class Leased:
-    """A server of two, with a lease."""
+    """A server with a lease, in a cluster of two."""
 
     def __init__(self) -> None:
         self.town = Town()
@@ -95,7 +95,7 @@ def test_the_lease_is_renewed_every_five_seconds() -> None:
     ]
 
 
-def test_who_is_here_is_let_go_of_before_others_may_have_their_nick() -> None:
+def test_users_are_disconnected_before_others_may_have_their_nick() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     bob = leased.town.servers[1].enters("bob")
@@ -114,7 +114,7 @@ def test_who_is_here_is_let_go_of_before_others_may_have_their_nick() -> None:
     assert leased.server.chat.people.get("ada") is None
 
 
-def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_does() -> None:
+def test_users_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_does() -> None:
     leased = Leased()
     leased.passes(1)
     ada = leased.server.enters("ada")
@@ -135,7 +135,7 @@ def test_people_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_
     assert ada.sees() == []
 
 
-def test_who_comes_or_wants_another_nick_meanwhile_is_told_at_once() -> None:
+def test_new_users_and_renames_are_refused_meanwhile_at_once() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     leased.far.is_up = False
@@ -147,7 +147,7 @@ def test_who_comes_or_wants_another_nick_meanwhile_is_told_at_once() -> None:
         leased.server.enters("bob")
 
 
-def test_status_says_that_the_cluster_does_not_answer_and_what_waits() -> None:
+def test_status_says_that_the_cluster_does_not_answer_and_what_is_pending() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     leased.passes(1)
@@ -162,7 +162,7 @@ def test_status_says_that_the_cluster_does_not_answer_and_what_waits() -> None:
     ]
 
 
-def test_while_nothing_waits_people_are_told_when_no_election_takes_so_long() -> None:
+def test_without_pending_lines_users_are_told_after_the_time_of_an_election() -> None:
     leased = Leased()
     leased.passes(1)
     ada = leased.server.enters("ada")
@@ -174,7 +174,7 @@ def test_while_nothing_waits_people_are_told_when_no_election_takes_so_long() ->
     assert ada.sees() == [f"-- {AWAY_NOW}"]
 
 
-def test_people_are_told_soon_when_the_connection_is_lost_but_not_of_a_blip() -> None:
+def test_users_are_told_soon_of_a_lost_connection_but_not_of_a_blip() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
@@ -194,7 +194,7 @@ def test_people_are_told_soon_when_the_connection_is_lost_but_not_of_a_blip() ->
     assert ada.sees() == [f"-- {BACK}"]
 
 
-def test_a_process_that_stood_still_for_a_while_says_nothing_of_the_cluster() -> None:
+def test_a_process_that_stood_still_for_a_while_does_not_blame_the_cluster() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
@@ -206,7 +206,7 @@ def test_a_process_that_stood_still_for_a_while_says_nothing_of_the_cluster() ->
     assert ada.sees() == []
 
 
-def test_a_cluster_that_keeps_what_is_said_answers_though_it_does_not_renew_the_lease() -> None:
+def test_a_cluster_that_stores_messages_answers_although_it_does_not_renew_the_lease() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
@@ -217,7 +217,7 @@ def test_a_cluster_that_keeps_what_is_said_answers_though_it_does_not_renew_the_
     assert ada.sees() == []
 
 
-def test_it_takes_people_again_when_it_is_heard_again() -> None:
+def test_users_are_let_in_again_once_the_lease_is_renewed() -> None:
     leased = Leased()
     leased.far.answering = False
     leased.passes(60)
@@ -226,7 +226,7 @@ def test_it_takes_people_again_when_it_is_heard_again() -> None:
     assert leased.admission.enter("192.0.2.1", 0.0) is None
 
 
-def test_a_process_that_stood_still_has_nobody_when_it_goes_on() -> None:
+def test_a_process_that_stood_still_too_long_disconnects_all_users() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     ada.sees()
@@ -235,7 +235,7 @@ def test_a_process_that_stood_still_has_nobody_when_it_goes_on() -> None:
     assert not leased.admission.is_closed  # the cluster answers
 
 
-def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
+def test_detached_sessions_expire_on_a_fenced_server() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     leased.server.chat.detached.token(ada.session.person)
@@ -245,7 +245,7 @@ def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
     assert leased.server.chat.people.everyone() == []
 
 
-def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailures) -> None:
+def test_being_out_of_touch_is_not_logged_as_a_failure(logged_failures: LoggedFailures) -> None:
     leased = Leased()
     leased.far.answering = False
     leased.passes(60)
@@ -253,13 +253,13 @@ def test_being_out_of_touch_is_logged_as_no_failure(logged_failures: LoggedFailu
 
 
 def said_in(leased: Leased, room: str) -> list[str]:
-    """What is kept of a room."""
+    """Return what is stored of a room."""
     kept = finished(leased.town.store.before(room, None, 9))
     assert isinstance(kept, list)
     return [event.text for _, event in kept]
 
 
-def test_a_server_that_hears_nobody_forgets_no_room_that_others_are_in() -> None:
+def test_an_isolated_server_keeps_rooms_that_others_are_in() -> None:
     leased = Leased()
     ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
     for one in (bob, ada):
@@ -277,7 +277,7 @@ def test_a_server_that_hears_nobody_forgets_no_room_that_others_are_in() -> None
     assert said_in(leased, "attic") == ["hello"]
 
 
-def test_a_server_that_hears_nobody_forgets_no_room_that_others_came_into() -> None:
+def test_an_isolated_server_keeps_rooms_that_others_have_joined_since() -> None:
     leased = Leased()
     ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
     ada.types("/join attic")
@@ -290,7 +290,7 @@ def test_a_server_that_hears_nobody_forgets_no_room_that_others_came_into() -> N
     assert said_in(leased, "attic") == ["hello"]
 
 
-def test_a_server_that_died_meanwhile_counts_as_gone_when_one_hears_again() -> None:
+def test_a_server_that_died_meanwhile_counts_as_gone_on_reconnection() -> None:
     leased = Leased()
     leased.town.servers[1].enters("bob")
     leased.town.settle()
@@ -304,7 +304,7 @@ def test_a_server_that_died_meanwhile_counts_as_gone_when_one_hears_again() -> N
     assert leased.server.chat.people.get("bob") is None
 
 
-def test_a_server_that_stood_still_forgets_no_room_that_others_came_into() -> None:
+def test_a_server_that_stood_still_keeps_rooms_that_others_have_joined_since() -> None:
     leased = Leased()
     ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
     ada.types("/join attic")
@@ -319,7 +319,7 @@ def test_a_server_that_stood_still_forgets_no_room_that_others_came_into() -> No
     assert said_in(leased, "attic") == ["hello"]
 
 
-def test_why_the_cluster_takes_nothing_is_logged_once_a_minute() -> None:
+def test_the_reason_of_a_refusing_cluster_is_logged_once_a_minute() -> None:
     leased = Leased()
     with capturedLogs() as logged:
         leased.passes(REPORT_SECONDS)
