@@ -100,7 +100,7 @@ class Connection(Protocol):
 
 
 class Channel(Protocol):
-    """What a program has of the channel that it runs in, whether that is here or lent to us."""
+    """What a program has of the channel that it runs in, of a client here or at another server."""
 
     @property
     def outbox(self) -> ChannelOutbox:
