@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from bench.figures import shown, table
 from bench.inside import Hall
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.store import unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.terminal.style import TextStyle
@@ -62,7 +62,7 @@ class Two:
         self.here, self.there = (Hall(wire) for wire in self._wires)
         self.spent, self.size, self.kept = 0.0, 0, 0
         for hall in (self.here, self.there):
-            hall.chat.elsewhere.heartbeat(1.0)
+            hall.cluster.heartbeat(1.0)
         self.deliver()
 
     def deliver(self) -> None:
@@ -109,8 +109,8 @@ def _beat(hall: Hall) -> float:
     longest = 0.0
     for _ in range(20):
         began = time.process_time()
-        hall.chat.elsewhere.heartbeat(1.0)
-        hall.chat.elsewhere.check_liveness(1.0)
+        hall.cluster.heartbeat(1.0)
+        hall.cluster.check_liveness(1.0)
         longest = max(longest, time.process_time() - began)
     return longest * 1e3
 
@@ -134,7 +134,7 @@ def _costs(people: int, rooms: int) -> list[float]:
     def be_away(number: int) -> None:
         person = sessions[number].person
         person.away = "soon back"
-        two.here.chat.elsewhere.touched(None, person)
+        two.here.chat.peers.person_changed(person)
 
     is_away = two.each(be_away, people)
     beats = [_beat(two.here), _beat(two.there)]

@@ -16,9 +16,13 @@ from chatd.chat.actions.ignoring import ignore
 from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import THEMES, TIMES, Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
+from chatd.chat.options import Environment
+from chatd.chat.peers import ALONE
 from chatd.cluster.bus import Bus
+from chatd.cluster.cluster import Cluster
 from chatd.store.memory import MemoryStore
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
@@ -78,14 +82,23 @@ class TakesAll:
 class Hall:
     """A chat, and turns that end when they are told to."""
 
-    def __init__(self, neighbours: Bus | None = None) -> None:
+    def __init__(self, bus: Bus | None = None) -> None:
         self._steps: list[Callable[[], None]] = []
-        self.chat = Chat(
-            MemoryStore(0),
-            self._steps.append,
+        environment = Environment(
+            schedule=self._steps.append,
+            expire_later=lambda step: None,
             hasher=Argon2(PasswordThread(None)),
-            neighbours=neighbours,
         )
+        self._cluster = Cluster(bus, self._steps.append) if bus is not None else None
+        self.chat = Chat(MemoryStore(0), environment, peers=self._cluster or ALONE)
+        if self._cluster is not None:
+            self._cluster.start(self.chat)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The other servers, where there are any."""
+        assert self._cluster is not None
+        return self._cluster
 
     def enters(self, nick: str, style: TextStyle) -> Session:
         """Somebody comes into the lobby."""

@@ -22,7 +22,7 @@ from bench.servers import Peer, Running
 from bench.setting import Setting
 from bench.waiting import Counts, Turn, spans_row, timed, waited
 from chatd.chat.events import Said
-from chatd.chat.limits import FOUND_SHOWN
+from chatd.chat.limits import SEARCH_SHOWN
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.store import SqliteStore
 
@@ -126,7 +126,7 @@ class Large:
 
     def find(self, rooms: Sequence[str], make: Callable[[], SearchQuery]) -> int:
         """Search; return how many were found for the first page."""
-        return len(waited(self.store.search(rooms, make(), 0, FOUND_SHOWN + 1)))
+        return len(waited(self.store.search(rooms, make(), 0, SEARCH_SHOWN + 1)))
 
     def questions(self) -> dict[str, Callable[[], SearchQuery]]:
         """What is searched for."""

@@ -30,7 +30,7 @@ class Answer:
         yield from ()  # what makes this a generator
         return value
 
-    def give(self, value: object) -> None:
+    def resolve(self, value: object) -> None:
         """Here it is."""
         self._outcome = value, None
 
@@ -45,15 +45,15 @@ class Turn:
     def __init__(self) -> None:
         self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
-    def soon(self, step: Callable[[], None]) -> None:
+    def call_soon(self, step: Callable[[], None]) -> None:
         """Do something at the next wait."""
         self._steps.put(step)
 
-    def answer(self) -> Answer:
+    def promise(self) -> Answer:
         """Something new to wait for."""
         return Answer(self)
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something that may wait."""
         waited(work)
 

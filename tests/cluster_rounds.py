@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 
 from tests.support.cluster.nats import Nats, running
 from tests.support.cluster.stores import Node, said
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
 
 ROOMS = ("lobby", "attic", "cellar", "garden")
 #: Posts of each server that may wait to be acknowledged.
@@ -32,9 +32,9 @@ class Round:
     def __init__(self, nats: Nats, random: Random) -> None:
         self.nats = nats
         self.random = random
-        self.turn = TestTurn()
+        self.main_thread = TestMainThread()
         where = nats.account()
-        self.nodes = [Node(where, self.turn), Node(where, self.turn)]
+        self.nodes = [Node(where, self.main_thread), Node(where, self.main_thread)]
         self.posted = 0
         self.unanswered: Counter[int] = Counter()
         for node in self.nodes:
@@ -52,14 +52,14 @@ class Round:
                     room = self.random.choice(ROOMS)
                     node.store.post(room, f"{number}.{self.posted}", said(str(self.posted)))
                     self.unanswered[number] += 1
-            self.turn.run()
+            self.main_thread.run()
             time.sleep(0.0005)
 
     def waiting(self, number: int) -> int:
         """How much that a server has posted is not acknowledged yet."""
         node = self.nodes[number]
-        own = sum(row[1].startswith(f"{number}.") for row in node.heard)
-        return self.unanswered[number] - own - len(node.refused)
+        own = sum(row[1].startswith(f"{number}.") for row in node.stored_events)
+        return self.unanswered[number] - own - len(node.failures)
 
     def kill(self) -> int:
         """Kill some servers and start them again after a while; return how many."""
@@ -76,15 +76,14 @@ class Round:
         until = time.monotonic() + 2 * PATIENCE
         while (
             any(self.waiting(number) for number in range(2))
-            or len({len(node.heard) for node in self.nodes}) > 1
+            or len({len(node.stored_events) for node in self.nodes}) > 1
         ):
-            self.turn.run()
+            self.main_thread.run()
             for node in self.nodes:
-                for line in node.store._lines.values():
-                    node.store._call(line.audit)
+                node.store.bridge.call(node.store.audit_rooms)
             time.sleep(0.05)
             assert time.monotonic() < until, [
-                (self.waiting(number), len(node.heard), node.refused)
+                (self.waiting(number), len(node.stored_events), node.failures)
                 for number, node in enumerate(self.nodes)
             ]
 
@@ -94,13 +93,15 @@ class Round:
         :raises AssertionError: when something was lost, came twice or in another order.
         """
         for room in ROOMS:
-            one, other = ([row for row in node.heard if row[0] == room] for node in self.nodes)
+            one, other = (
+                [row for row in node.stored_events if row[0] == room] for node in self.nodes
+            )
             assert one == other, f"the servers were told {room} otherwise"
             kept = [row[2] for row in one]
             assert kept == sorted(set(kept)), f"{room} was told out of order, or twice"
             there = waited(self.nodes[0].store.before(room, None, len(one) + 10))
             assert [number for number, _ in there] == kept, f"{room} lost something"
-        assert not any(node.refused for node in self.nodes), "something was refused"
+        assert not any(node.failures for node in self.nodes), "something was refused"
 
     def ends(self) -> None:
         for node in self.nodes:

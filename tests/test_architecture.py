@@ -108,25 +108,10 @@ ABOUT = ("chatd", "chatd.__version__")
 MODULES_PER_FOLDER = 12
 
 #: What is still to come of the new house.
-COMING = pytest.mark.xfail(reason="the cluster is still woven into the chat", strict=True)
+COMING = pytest.mark.xfail(reason="some modules still reach into each other", strict=True)
 
 #: Imports that break a layer still: pairs of module and module.
-NOT_YET: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("chatd.chat.actions.operators", "chatd.cluster.handlers"),
-        ("chatd.chat.actions.resume", "chatd.cluster.migration"),
-        ("chatd.chat.chat", "chatd.cluster.bus"),
-        ("chatd.chat.chat", "chatd.cluster.cluster"),
-        ("chatd.chat.chat", "chatd.cluster.migration"),
-        ("chatd.chat.delivery.posting", "chatd.cluster.cluster"),
-        ("chatd.chat.entry.entrance", "chatd.cluster.migration"),
-        ("chatd.chat.model.session", "chatd.chat.delivery.unacknowledged"),
-        ("chatd.chat.model.session", "chatd.chat.entry.detached"),
-        ("chatd.chat.text.query", "chatd.chat.model.people"),
-        ("chatd.cluster.calls", "chatd.cluster.cluster"),
-        ("chatd.cluster.replication.remote", "chatd.cluster.cluster"),
-    }
-)
+NOT_YET: frozenset[tuple[str, str]] = frozenset({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +325,6 @@ def test_no_exception_is_left_that_nothing_needs() -> None:
     assert broken >= NOT_YET
 
 
-@COMING
 def test_no_modules_import_each_other_in_a_circle() -> None:
     assert cycles(graph()) == []
 
@@ -428,7 +412,6 @@ class Channel:
     ]
 
 
-@COMING
 def test_what_a_module_loads_is_what_its_folder_may_know() -> None:
     unwanted = []
     for name in modules():
@@ -458,9 +441,7 @@ print(*(name for name in sys.modules if name.split(".")[0] in sys.argv[2].split(
             (),
             id="no Twisted below the transport",
         ),
-        pytest.param(
-            ("chat",), (), ("chatd.cluster",), id="no cluster in a single server", marks=COMING
-        ),
+        pytest.param(("chat",), (), ("chatd.cluster",), id="no cluster in a single server"),
         pytest.param(
             ("transport", "clients", "tap"),
             (),
@@ -492,7 +473,6 @@ def attributes(name: str) -> Iterator[ast.Attribute]:
     return (node for node in ast.walk(tree_of(modules()[name])) if isinstance(node, ast.Attribute))
 
 
-@COMING
 def test_no_action_or_command_asks_where_somebody_is_connected() -> None:
     asked = [
         f"{name}, line {node.lineno}"

@@ -13,8 +13,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from chatd.chat.events import Entry, Refused
-from chatd.chat.model.people import fold
 from chatd.chat.text import names
+from chatd.chat.text.names import fold
 from chatd.store.sqlite.jobs import EVENT, event_from
 from chatd.store.sqlite.store import StoreError
 from chatd.terminal.style import TextStyle

@@ -10,8 +10,8 @@ import sqlite3
 
 from chatd.admin import forgotten
 from chatd.chat.events import Role
-from chatd.chat.model.people import fold
 from chatd.chat.records import accounts, offline_messages, persistent_rooms, profiles
+from chatd.chat.text.names import fold
 from chatd.store.sqlite.retention import drop
 from chatd.store.sqlite.store import StoreError
 

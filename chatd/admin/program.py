@@ -20,7 +20,7 @@ import chatd
 from chatd.admin import export
 from chatd.admin.check import counted, faults, plural
 from chatd.admin.forget import forget, has_account, said_by, scrub
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.store.sqlite import files
 from chatd.store.sqlite.store import StoreError
 
@@ -86,7 +86,7 @@ def _silence() -> None:
 
 
 def _backup(given: Given) -> int:
-    size = files.copied(_database(given), given.file, replace=given.force)
+    size = files.copy(_database(given), given.file, replace=given.force)
     _say(f"{given.file}: {plural(size, 'byte')}")
     return DONE
 
@@ -125,7 +125,7 @@ def _check(given: Given) -> int:
 
 
 def _upgrade(given: Given) -> int:
-    before, after = files.upgraded(_database(given))
+    before, after = files.upgrade(_database(given))
     if before == after:
         _say(f"nothing to do: the tables are of version {after}")
     else:

@@ -1,23 +1,22 @@
 """Chat: everyone and every room; the one object that the ways in talk to.
 
 Who comes, goes and moves between rooms is here; who speaks, in `chatd.chat.actions.messages`; what
-moderators do, in `chatd.chat.actions.room_settings`.  What is refused raises `Refused` and has changed
-nothing.  Times are seconds since the epoch and come from whoever calls.
+moderators do, in `chatd.chat.actions.room_settings`.  What is refused raises `Refused` and has
+changed nothing.  Times are seconds since the epoch and come from whoever calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from chatd.chat.delivery.history import History
 from chatd.chat.delivery.posting import Posting
 from chatd.chat.delivery.unacknowledged import Unacknowledged
 from chatd.chat.entry.authentication import Authenticator
-from chatd.chat.entry.detached import DetachedSessions
+from chatd.chat.entry.detached import DetachedSession, DetachedSessions
 from chatd.chat.entry.entrance import Entrance, Visitor
 from chatd.chat.entry.nicks import NickRegistry
-from chatd.chat.entry.passwords import PasswordChecker, PasswordHasher
 from chatd.chat.events import (
     Joined,
     Left,
@@ -30,11 +29,12 @@ from chatd.chat.events import (
     RoomEvent,
 )
 from chatd.chat.limits import ROOMS, ROOMS_PER_PERSON
-from chatd.chat.model.people import People, Person
-from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Client, Session
-from chatd.chat.peers import Errand
+from chatd.chat.model import rules
+from chatd.chat.model.client import Client
+from chatd.chat.model.entities import Person, Room, Session
+from chatd.chat.model.people import People
+from chatd.chat.options import DEFAULTS, Environment, Options
+from chatd.chat.peers import ALONE, Peers, SetRole
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.records.audit import AuditLog
 from chatd.chat.records.offline_messages import OfflineMessages
@@ -45,71 +45,61 @@ from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import cut
-from chatd.cluster.bus import Bus
-from chatd.cluster.cluster import Cluster
-from chatd.cluster.migration import Migration
 
 
 class Chat:
-    """The chat of one server.
-
-    The arguments are those of `chatd.chat.delivery.posting.Posting`, `chatd.chat.entry.detached.DetachedSessions` and
-    `chatd.chat.records.profiles.Profiles`.
-    """
+    """The chat of one server; ``peers`` are the others of its cluster."""
 
     def __init__(
         self,
         store: Store,
-        schedule: Callable[[Callable[[], None]], object],
-        *,
-        lobby: str = "lobby",
-        shouting: str = "allow",
-        incarnation: str = "0",
-        make_token: Callable[[], str] | None = None,
-        usual: Preferences = DEFAULT,
-        hasher: PasswordHasher,
-        checker: PasswordChecker | None = None,
-        neighbours: Bus | None = None,
+        environment: Environment,
+        options: Options = DEFAULTS,
+        peers: Peers = ALONE,
     ) -> None:
-        self.people = People()
+        self.peers = peers
+        self.people = People(on_displaced=peers.displaced)
         self.rooms: dict[str, Room] = {}
         self._store = store
         self.history = History(store)
-        self._shouting = shouting
+        self._shouting = options.shouting
         self.rooms_made = 0
-        self._incarnation = incarnation
+        self._incarnation = incarnation = environment.incarnation
         self.accounts = Accounts(store)
         self.offline = OfflineMessages(store)
-        self._schedule = schedule
+        self._schedule = environment.schedule
+        self._expire_later = environment.expire_later
         self.nicks = NickRegistry(self.people, self.accounts, store, incarnation)
-        self.authentication = Authenticator(self.people, self.accounts, hasher, checker)
-        self.detached = DetachedSessions(self.history, make_token, is_dense=neighbours is None)
-        self.profiles = Profiles(store, usual)
-        self.access = ServerAccess(store)
-        self.audit = AuditLog(store, incarnation if neighbours is not None else "")
+        self.authentication = Authenticator(
+            self.people, self.accounts, environment.hasher, environment.checker
+        )
+        self.detached = DetachedSessions(
+            self.history,
+            environment.make_token,
+            self.expire_in_time,
+            is_dense=not peers.is_clustered,
+        )
+        self.profiles = Profiles(store, options.preferences)
+        self.access = ServerAccess(store, options.allowed)
+        self.audit = AuditLog(store, incarnation if peers.is_clustered else "")
         self.opened: float | None = None
         self.entrance = Entrance(
-            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access
+            self.people, self.accounts, self.nicks, self.detached, self.profiles, self.access, peers
         )
-        self.elsewhere = Cluster(self, neighbours, schedule, self._restored)
         self.unacknowledged = Unacknowledged(
-            self.people, schedule, is_shared=neighbours is not None
+            self.people, self._schedule, is_clustered=peers.is_clustered
         )
         self.posting = Posting(
             store,
-            schedule,
+            self._schedule,
             incarnation,
             self.rooms,
             self.people,
-            self.elsewhere,
+            peers,
             self.unacknowledged,
         )
-        self.moving = Migration(self, self.posting.follow)
-        if neighbours is not None:
-            self.entrance.fetch = self.moving.fetch
-            self.entrance.tell_elsewhere = self.elsewhere.asking.tell_owner
-        self.lobby = self._open_room(names.room(lobby), permanent=True)
-        self.persistent = PersistentRooms(store, self.lobby, self._restored)
+        self.lobby = self._open_room(names.room(options.lobby), permanent=True)
+        self.persistent = PersistentRooms(store, self.lobby, self.open_room)
 
     # Coming and going -----------------------------------------------------------------------------
 
@@ -123,13 +113,13 @@ class Chat:
         listens: bool = True,
     ) -> tuple[Session, str]:
         """Let somebody in: see `chatd.chat.entry.entrance.Entrance.enter`; ``away`` as well."""
-        self.unacknowledged.check()
+        self.unacknowledged.check_reachable()
         await self.load(now)
         session, remark = await self.entrance.enter(
             visitor, reader, now, exactly=exactly, listens=listens
         )
         account = session.person.account
-        self.elsewhere.touched(None, session.person)
+        self.peers.person_changed(session.person)
         if account is not None:
             self.authentication.came(account, visitor.address)
             if listens:  # after the greeting
@@ -155,9 +145,9 @@ class Chat:
         person = session.person
         if session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, session.position().read)
+                self.profiles.mark_read(person, session.last_sent())
             session.detach()
-            self.elsewhere.touched(None, person)
+            self.peers.person_changed(person)
             if not person.sessions and self.detached.get(person) is None:
                 self.depart(person, reason, now)
 
@@ -175,7 +165,7 @@ class Chat:
         session.preferences = self.profiles.preferences(person.account)
         person.sessions.append(session)
         person.sessions_changed()
-        self.elsewhere.touched(None, person)
+        self.peers.person_changed(person)
         if listens and session.listens:
             for room in person.rooms.values():
                 room.audience.add(session, session.style_in(room))
@@ -183,13 +173,28 @@ class Chat:
         if not before.sessions:
             self.depart(before, "", now, unseen_by=(session,))
 
+    def expire_in_time(self, detached: DetachedSession) -> None:
+        """Let a detached session expire in time, unless somebody resumes it."""
+        self._expire_later(lambda now: self.expire(detached, now))
+
+    def expire(self, detached: DetachedSession, now: float) -> None:
+        """Let the person of a detached session leave, unless it has been resumed."""
+        person = detached.person
+        if self.detached.get(person) is detached:
+            self.detached.end(person)
+            self.profiles.mark_read(person, detached.read)
+            if not person.sessions:
+                self.depart(person, "", now)
+
     def depart(
         self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
     ) -> None:
         """Somebody leaves the server; ``unseen_by`` are not shown it."""
         self.posting.announce(
             person,
-            lambda room: Left(now, person.nick, room.words_of(person, reason, now), gone=True),
+            lambda room: Left(
+                now, person.nick, rules.leave_message(room, person, reason, now), gone=True
+            ),
             but=unseen_by,
         )
         for room in tuple(person.rooms.values()):
@@ -200,7 +205,7 @@ class Chat:
         self.entrance.left(person)
         self.people.remove(person)
         self.nicks.release(person.name)
-        self.elsewhere.touched(None, person)
+        self.peers.person_changed(person)
 
     def _forget(self, person: Person) -> None:
         """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
@@ -225,7 +230,7 @@ class Chat:
         self.nicks.check_owner(name, person)
         if not person.operator:
             self.access.check_nick(name.key, now)
-        self.unacknowledged.check()
+        self.unacknowledged.check_reachable()
         if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
         if self.people.get(person.name.key) is not person:  # gone while we waited
@@ -242,7 +247,7 @@ class Chat:
         if old.key != name.key:
             self.nicks.release(old)
             self._carry_over(person, old.key)
-        self.elsewhere.touched(None, person)
+        self.peers.person_changed(person)
         renamed = Renamed(now, old.shown, name.shown)
         self.posting.announce(person, lambda room: renamed, but=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
@@ -251,7 +256,7 @@ class Chat:
         """Let what goes by folded nick follow somebody to another one."""
         for room in {**person.invited_into, **person.named_in_bans}:
             room.renamed(old, person.name.key)
-            self.elsewhere.touched(room)
+            self.peers.room_changed(room)
         if person.ignored_by:
             self.posting.flush(wholly=True)  # what was done under the old nick is judged by it
         for other in person.ignored_by:
@@ -281,7 +286,10 @@ class Chat:
         """Whether somebody may know who is in a room and what it is about."""
         if not room.settings.private or person in room.members or person.operator:
             return True
-        return person.proved in room.roles or person.proved in room.invited_accounts
+        return (
+            person.effective_account in room.roles
+            or person.effective_account in room.invited_accounts
+        )
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
         """Take somebody into a room, make it if there is none, and give it this session's focus.
@@ -301,10 +309,10 @@ class Chat:
             room = self._open_room(name)
             role = Role.OWNER
             with suppress(Refused):  # who has no account, or many rooms, has one for a while
-                self.persistent.begin(room, person)
-            self.elsewhere.touched(room)
+                self.persistent.make_persistent(room, person)
+            self.peers.room_changed(room)
         else:
-            room.check_entry(person, now, key)
+            rules.check_entry(room, person, now, key)
             role = room.roles.get(person.account or "", Role.MEMBER)
         room.add(person, role)
         person.rooms[name.key] = room
@@ -317,25 +325,26 @@ class Chat:
 
         :raises Refused: ``not-in-room``.
         """
-        room.check_membership(person)
-        reason = room.words_of(person, reason, now)
+        rules.check_membership(room, person)
+        reason = rules.leave_message(room, person, reason, now)
         self.take_out(person, room)
         if room.is_guarded:  # who leaves of their own accord may come back
             if room.uninvite(person):
                 self.persistent.changed(room)
             room.invite_for_now(person)
-            self.elsewhere.touched(room)
+            self.peers.room_changed(room)
         self.posting.post(room, Left(now, person.nick, reason, gone=False), person)
         self.after_leaving(room, now)
 
-    def _restored(self, name: Name, ident: str) -> Room:
+    def open_room(self, name: Name, ident: str) -> Room:
+        """Return the room of a name, or open it under the id by which the store knows it."""
         return self.rooms.get(name.key) or self._open_room(name, ident=ident)
 
     def _open_room(self, name: Name, *, permanent: bool = False, ident: str = "") -> Room:
         self.rooms_made += 1
         made = self.rooms_made
         if not ident:
-            same = permanent or self.elsewhere.is_clustered  # for every server
+            same = permanent or self.peers.is_clustered  # for every server
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
         room = Room(name, ident, made, self.posting.has_news, permanent=permanent)
         room.settings.shouting = self._shouting
@@ -346,7 +355,7 @@ class Chat:
         """Let somebody be in a room no more; what follows from that is `after_leaving`'s."""
         for session in person.sessions:
             if session.listens:
-                self.profiles.has_read(person, {room: room.audience.sent_to(session)})
+                self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
             room.audience.catch_up(session)
             room.audience.remove(session)
         room.remove(person)
@@ -366,11 +375,11 @@ class Chat:
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
-            self.elsewhere.closed(room)
-            if self.elsewhere.is_in_touch:  # else somebody may be there, and has said something
+            self.peers.room_changed(room, closed=True)
+            if self.peers.may_drop(room):  # else somebody may be there, and has said something
                 self._store.drop_room(room.id)
             return
-        heir = room.heir()
+        heir = rules.successor(room)
         if heir is not None:
             self.give_role(heir, room, Role.OWNER, None, now)
 
@@ -379,8 +388,7 @@ class Chat:
     ) -> None:
         """Let somebody do more or less in a room, in somebody's name or in the server's."""
         room.members[person].role = role
-        if person.server:
-            self.elsewhere.asking.send(person, by, Errand.ROLE, room.name.key, role.value)
+        self.peers.forward(person, by, SetRole(room.name.key, role))
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self.posting.post(room, given, by or person)
 

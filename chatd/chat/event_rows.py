@@ -1,7 +1,6 @@
-"""Events as rows: values that JSON knows, for whoever writes events down or sends them somewhere.
+"""Event rows: events as JSON values, to be stored or sent to another server.
 
-A row is read as far as it is known: fields of a newer version are passed over, and so are events of
-a kind that there is not here.
+A row is read as far as it is known: fields and kinds of events of a newer version are skipped.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (*get_args(RoomEvent), *get_args(PersonalEvent))
 }
 _FIELDS = {kind: tuple(each.name for each in fields(kind)) for kind in _KINDS.values()}
-#: Fields whose value is one of several, by their names.
+#: Fields with an enum's value, by their names.
 _CHOICES: dict[str, type[Enum]] = {"role": Role, "end": Recipient}
 
 
 def to_row(event: RoomEvent | PersonalEvent) -> Row:
-    """Make a row of an event whose fields are plain values: of everything but lists of others."""
+    """Return an event as a row; its fields have to be plain values, not lists of other events."""
     made: Row = {"is": type(event).__name__}
     for name in _FIELDS[type(event)]:
         value = getattr(event, name)
@@ -33,7 +32,7 @@ def to_row(event: RoomEvent | PersonalEvent) -> Row:
 
 
 def from_row(made: Mapping[str, Any]) -> Any:
-    """Read a row; None when it is of a kind that is not known here."""
+    """Return the event of a row; None when its kind is not known here."""
     kind = _KINDS.get(made["is"])
     if kind is None:
         return None

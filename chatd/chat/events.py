@@ -1,8 +1,12 @@
-"""What happens: frozen values, told apart by their class.
+"""Events: what happens in the chat, as frozen values that are told apart by their class.
 
-A `RoomEvent` happens in a room and is seen by its members in one order; a `PersonalEvent` is for
-one person alone.  Times are seconds since the epoch, given by whoever makes the event.  Texts
-are safe to show already (`chatd.chat.text.sanitizing`).  Events know nothing of how they look.
+A `RoomEvent` happens in a room, and all members see them in the same order; a `PersonalEvent` is
+for one user alone.  Times are seconds since the epoch, given by the code that makes the event.
+Texts have been made safe to show (`chatd.chat.text.sanitizing`).  Events do not know how they are
+rendered.
+
+Classes and fields are stored under their names (`chatd.chat.event_rows`): renaming one makes the
+history that has been kept unreadable.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from enum import Enum
 
 
 class Role(Enum):
-    """What somebody may do in a room, weakest first."""
+    """The role of a user in a room, weakest first."""
 
     MEMBER = "member"
     MODERATOR = "moderator"
@@ -21,7 +25,7 @@ class Role(Enum):
 
 
 class Recipient(Enum):
-    """Which end of a private message one is."""
+    """Which end of a private message a user is."""
 
     SENDER = "sender"
     ADDRESSEE = "addressee"
@@ -32,7 +36,7 @@ class Recipient(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Somebody said something; ``edited`` when the text is no longer that which was said."""
+    """A message; ``edited`` says that the text has been replaced since."""
 
     time: float
     nick: str
@@ -42,7 +46,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """Somebody did something, in the third person (/me); ``edited`` as of `Said`."""
+    """An action in the third person (/me); ``edited`` as for `Said`."""
 
     time: float
     nick: str
@@ -52,7 +56,7 @@ class Acted:
 
 @dataclass(frozen=True, slots=True)
 class TopicSet:
-    """Somebody set the room's topic; an empty one takes it away."""
+    """The room has a new topic; an empty one removes it."""
 
     time: float
     nick: str
@@ -61,7 +65,7 @@ class TopicSet:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """Somebody came into the room."""
+    """A user joined the room."""
 
     time: float
     nick: str
@@ -69,7 +73,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """Somebody left the room; ``gone`` when they left the server as well."""
+    """A user left the room; ``gone`` says that they left the server as well."""
 
     time: float
     nick: str
@@ -79,7 +83,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """Somebody carries another nick."""
+    """A user changed their nick from ``nick`` to ``new``."""
 
     time: float
     nick: str
@@ -88,9 +92,9 @@ class Renamed:
 
 @dataclass(frozen=True, slots=True)
 class Kicked:
-    """Somebody was put out of the room, by a moderator or by the server (``by`` is None).
+    """A user was kicked from the room, by a moderator or by the server (``by`` is None).
 
-    Who was ``banned`` may not come back before ``until``, or ever.
+    A user who was ``banned`` as well may come back at ``until``, or never if it is None.
     """
 
     time: float
@@ -103,7 +107,7 @@ class Kicked:
 
 @dataclass(frozen=True, slots=True)
 class RoleGiven:
-    """Somebody has another role in the room; ``by`` is None when the server gave it."""
+    """A user has a new role in the room; ``by`` is None when the server gave it."""
 
     time: float
     nick: str
@@ -113,7 +117,10 @@ class RoleGiven:
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """Somebody may no longer speak in the room, before ``until`` or ever, or may again."""
+    """A user was muted or unmuted in the room.
+
+    A mute ends at ``until``, or never if it is None.
+    """
 
     time: float
     nick: str
@@ -125,7 +132,7 @@ class Muted:
 
 @dataclass(frozen=True, slots=True)
 class RoomSet:
-    """Somebody changed a setting of the room; the value as a person would write it."""
+    """A setting of the room was changed; ``value`` is as a user would type it."""
 
     time: float
     nick: str
@@ -135,7 +142,7 @@ class RoomSet:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """Somebody put another text in the place of that of a message of theirs, by its number."""
+    """A user replaced the text of their own message with this ``number``."""
 
     time: float
     nick: str
@@ -145,7 +152,7 @@ class Edited:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A message was taken away, known by its number: that of ``nick``, by themselves or another."""
+    """The message of ``nick`` with this ``number`` was deleted, by themselves or a moderator."""
 
     time: float
     nick: str
@@ -153,19 +160,19 @@ class Deleted:
     number: int
 
 
-#: Kept by the store, with a number of its own; what else happens is only shown to who is there.
+#: Events that the store keeps, with a number each; all others are only shown to present members.
 KeptEvent = Said | Acted | TopicSet
-#: Changes what the store has kept, and is not kept itself.
+#: Events that change what the store has kept, and are not kept themselves.
 Change = Edited | Deleted
 RoomEvent = KeptEvent | Change | Joined | Left | Renamed | Kicked | RoleGiven | Muted | RoomSet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """An event in its place in a room's order.
+    """An event with its place in a room's order.
 
-    ``number`` is the store's; an event that is not kept carries the number of the last that was.
-    ``author`` is the folded nick of who did it, for those who ignore them.
+    ``number`` is the store's; an event that is not kept has the number of the last that was.
+    ``author`` is the folded nick of the user who did it, by which /ignore filters.
     """
 
     room: str
@@ -174,7 +181,7 @@ class Entry:
     event: RoomEvent
 
 
-# What is for one person alone ------------------------------------------------------------------
+# What is for one user alone --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +193,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the server did not do what was asked: a code word for programs, a sentence for people."""
+    """Why the server refused a request: a code word for programs, a sentence for users."""
 
     code: str
     text: str
@@ -194,7 +201,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Several lines that answer a question: a heading and its rows."""
+    """An answer of several lines: a heading and its rows."""
 
     heading: str
     rows: tuple[str, ...]
@@ -202,7 +209,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class PrivateMessage:
-    """From one person to one other; both see it, each as their end of it."""
+    """A message from one user to another; both are shown it, each for their ``end`` of it."""
 
     time: float
     sender: str
@@ -213,7 +220,7 @@ class PrivateMessage:
 
 @dataclass(frozen=True, slots=True)
 class Invited:
-    """Somebody invites one into a room."""
+    """The user is invited into a room."""
 
     time: float
     by: str
@@ -222,7 +229,7 @@ class Invited:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """One read so slowly that events are no longer there to be shown."""
+    """The connection was so slow that ``count`` events were dropped before they could be shown."""
 
     room: str
     count: int
@@ -230,10 +237,10 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class PutOut:
-    """One was kicked oneself, from a room or (None) from the server.
+    """The user was kicked from a room, or from the server (``room`` is None).
 
-    ``by`` is None when the server did it.  Who was ``banned`` may not come back before ``until``,
-    or ever.
+    ``by`` is None when the server did it.  A user who was ``banned`` as well may come back at
+    ``until``, or never if it is None.
     """
 
     time: float
@@ -246,7 +253,7 @@ class PutOut:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """An operator tells everyone something."""
+    """An announcement of an operator to everyone."""
 
     time: float
     by: str
@@ -255,12 +262,13 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """What was said in a room before, oldest first.
+    """Messages of a room from its history, oldest first.
 
-    What is ``new`` is what one has not been shown yet; ``earlier`` messages before it are left out.
-    Of what is not new this is a ``page``, the newest being the first, and there may be ``more``.
-    It is ``numbered`` when the numbers are wanted, is to fit a screen when it ``greets``, and
-    when it was ``seen`` it was shown already, among what was said elsewhere.
+    Either they are ``new`` to the user, and ``earlier`` counts the unseen messages before them that
+    are left out; or they are one ``page`` of the history, of which the first has the newest, and
+    ``more`` says that there are older pages.  ``numbered`` asks for the messages' numbers,
+    ``greets`` for no more than fits on a screen (the user has just joined), and ``seen`` says that
+    they were shown before, mixed with messages of other rooms.
     """
 
     room: str
@@ -276,7 +284,7 @@ class Recalled:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of what was looked for, oldest first; ``more`` when there is another page."""
+    """One page of search results, oldest first; ``more`` says that there is another page."""
 
     entries: tuple[Entry, ...]
     page: int
@@ -298,9 +306,9 @@ PersonalEvent = (
 
 
 class Refused(Exception):  # noqa: N818 - a no, not an error
-    """What the chat declines.  It has changed nothing.
+    """The chat declines a request, and has changed nothing.
 
-    ``code`` is a word for programs, the argument a sentence for people.
+    ``code`` is a word for programs, ``sentence`` is for users.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -309,5 +317,5 @@ class Refused(Exception):  # noqa: N818 - a no, not an error
         self.sentence = sentence
 
     def as_event(self) -> Refusal:
-        """The refusal as something that can be shown."""
+        """Return the refusal as an event that can be shown."""
         return Refusal(self.code, self.sentence)

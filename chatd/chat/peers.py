@@ -1,25 +1,244 @@
-"""Errand: the names of what one server of a cluster may ask another to do.
+"""Peers: what the chat asks of the other servers of its cluster.
 
-What each comes to is in `chatd.cluster.handlers`; whoever asks need not know that.
+`Alone` answers for a server that has none.  What is done to somebody on another server is a
+`RemoteCall`, a value; how it travels is in `chatd.cluster.calls`.  Times are in seconds since the
+epoch.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from chatd.chat.events import Role
+from chatd.chat.model.entities import Person, Room
 
 
-class Errand(StrEnum):
-    """What is done to somebody, or to everybody who is there, or is asked of somebody."""
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Proof of who somebody is: an account, the fingerprint of a key, or the token of a session."""
 
-    KICK = "kick"
-    INVITE = "invite"
-    NOTICE = "notice"
-    DISCONNECT = "disconnect"
-    ROLE = "role"
+    account: str = ""
+    fingerprint: str = ""
+    token: str = ""
 
-    ANNOUNCE = "announce"
-    CLOSE = "close"
 
-    WHISPER = "whisper"
-    RENAME = "rename"
-    SEEN = "seen"
+# Remote calls: rooms are named by their folded names unless it says otherwise ---------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kick:
+    """Kick a person from a room; ``ban`` is the target and the encoded ban that goes with it."""
+
+    room: str
+    reason: str
+    time: float
+    ban: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Show a person an invitation into a room, by the name of the room as it is shown."""
+
+    time: float
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Show a person a notice."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnect:
+    """Disconnect a person from the server."""
+
+    reason: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetRole:
+    """Give a person a role in a room."""
+
+    room: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Show everybody an announcement of an operator."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRoom:
+    """Close a room and remove everybody from it."""
+
+    room: str
+    reason: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendDirect:
+    """Show a person a direct message; the answer has ``waits`` when it is left for later."""
+
+    time: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """Give a person another nick, as an operator has it."""
+
+    nick: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class LastActive:
+    """Ask when a person was active last; the answer has it as ``active``."""
+
+
+RemoteCall = (
+    Kick
+    | Invite
+    | Notify
+    | Disconnect
+    | SetRole
+    | Announce
+    | CloseRoom
+    | SendDirect
+    | Rename
+    | LastActive
+)
+
+
+class Peers(Protocol):
+    """The other servers of a cluster, as the chat needs them."""
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether there may be other servers."""
+
+    @property
+    def display_name(self) -> str:
+        """The name of this server for people; empty when it is alone."""
+
+    def is_remote(self, person: Person) -> bool:
+        """Whether a person is on another server."""
+
+    def owner(self, account: str) -> Person | None:
+        """Return the owner of an account, by its folded nick, if they are on another server."""
+
+    # Changes of this server, for the others
+
+    def person_changed(self, *people: Person) -> None:
+        """Replicate people of this server, who may have changed, at the end of the turn."""
+
+    def room_changed(self, room: Room, *, closed: bool = False) -> None:
+        """Replicate a room that may have changed at the end of the turn; one that closed at once.
+
+        Otherwise somebody could open it anew before the other servers know.
+        """
+
+    def displaced(self, person: Person, by: Person) -> None:
+        """Take the nick of a person on another server, who may be gone, for another person."""
+
+    # Calls
+
+    def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
+        """Let the server of a person do something there, in the name of ``by`` if there is one.
+
+        Return False when the person is here: the caller does it.
+        """
+
+    def request(
+        self, to: Person, by: Person, call: RemoteCall
+    ) -> Awaitable[Mapping[str, Any]] | None:
+        """As `forward`, with an answer to be awaited; None when the person is here.
+
+        :raises Refused: when it is awaited: as that server says, ``nobody`` or ``away``.
+        """
+
+    def broadcast(self, by: Person, call: RemoteCall) -> None:
+        """Let every other server do something, in somebody's name."""
+
+    async def fetch(self, proof: Proof) -> str:
+        """Fetch the detached session that a proof is for from another server, if there is one.
+
+        Return the server where that person has a connection that works; they stay there.
+        """
+
+    # Records, rooms and status
+
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
+        """Apply a record that another server has written, or (None) deleted."""
+
+    def may_drop(self, room: Room) -> bool:
+        """Whether the store may forget a room that is empty as far as is known here."""
+
+    def status(self, now: float) -> list[str]:
+        """Return what /status says of the other servers, a line each."""
+
+
+class Alone:
+    """No other servers: there is nobody to call, and nothing to replicate."""
+
+    is_clustered = False
+    display_name = ""
+
+    def is_remote(self, person: Person) -> bool:
+        """Nobody is."""
+        return False
+
+    def owner(self, account: str) -> Person | None:
+        """Nobody is on another server."""
+        return None
+
+    def person_changed(self, *people: Person) -> None:
+        """Nobody else knows them."""
+
+    def room_changed(self, room: Room, *, closed: bool = False) -> None:
+        """Nobody else knows it."""
+
+    def displaced(self, person: Person, by: Person) -> None:
+        """Everybody is here, and keeps their nick."""
+
+    def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
+        """The person is here."""
+        return False
+
+    def request(
+        self, to: Person, by: Person, call: RemoteCall
+    ) -> Awaitable[Mapping[str, Any]] | None:
+        """The person is here."""
+        return None
+
+    def broadcast(self, by: Person, call: RemoteCall) -> None:
+        """Nobody else is called."""
+
+    async def fetch(self, proof: Proof) -> str:
+        """Every detached session is here."""
+        return ""
+
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
+        """Nobody else writes records."""
+
+    def may_drop(self, room: Room) -> bool:
+        """What is empty here is empty."""
+        return True
+
+    def status(self, now: float) -> list[str]:
+        """There is nothing to say."""
+        return []
+
+
+#: Without a state of its own, one is enough.
+ALONE = Alone()

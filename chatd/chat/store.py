@@ -1,12 +1,14 @@
-"""What the chat asks of a store, in the chat's own words.
+"""Store: the interface of a message store, in the chat's words.
 
-A store gives the events of a room their order.  `post` never waits: what was posted comes back to
-the `StoreObserver`, in order, once it is kept, and only then was it *said*.  In memory that is at once.
-Posting the same message id twice keeps it once.  Numbers rise within a room; an event that is not
-kept (`chatd.chat.events.KeptEvent` says which are) passes through in its place and carries
-the number of the last that was.  So does a `chatd.chat.events.Change`, but for what it does to an
-event that is kept: an edit puts its text in the place of that of a message, a deletion takes the
-event away.  Of one that is not kept any more, or never was, it changes nothing.
+A store gives the events of a room their order.  `Store.post` never waits: the observer is notified
+of each event, in order, once it is stored, and only then does anybody see it.  In memory that is at
+once.  Posting the same message id twice stores it once.
+
+Numbers rise within a room.  An event that is not stored (`chatd.chat.events.KeptEvent` says which
+are) passes through at its place in the order, with the number of the last stored event.  So does a
+`chatd.chat.events.Change`, but for what it does to a stored event: an edit replaces the text of a
+message, a deletion drops the event.  If that event was dropped, or never was, a change has no
+effect.
 """
 
 from __future__ import annotations
@@ -19,55 +21,56 @@ from chatd.chat.text.query import SearchQuery
 
 
 class NotStoredError(Exception):
-    """A record could not be kept; the argument is the reason, for people."""
+    """A record could not be stored; the argument is the reason, for users."""
 
 
 def unavailable() -> Refused:
-    """What somebody is told who wants to read what cannot be read for a while."""
+    """Return the refusal for a user who wants to read what cannot be read for a while."""
     return Refused("away", "The cluster does not answer now; try again in a moment.")
 
 
 class StoreObserver(Protocol):
-    """Who is told what became of what was posted; called in the thread of the chat."""
+    """What is notified of a store's events; called in the main thread."""
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """The event has its place in the room's order."""
+        """An event that was posted has its number in the room's order."""
 
     def subscribed(self, room: str, number: int) -> None:
-        """What others post to a room from now on is told, all that comes after this number."""
+        """What others post to a room is handed over from now on: all events above this number."""
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has kept a record, or (None) dropped it."""
+        """Another server has put a record, or (None) dropped it."""
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        """An event that is to be kept could not be; the reason can be shown to its writer."""
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        """An event could not be stored; the reason can be shown to its author."""
 
 
 class Store(Protocol):
-    """Where a room's events and the claims on nicks are kept.
+    """Where events, records and claims on nicks are stored.
 
-    Rooms go by `chatd.chat.model.room.Room.id`, nicks by their keys.
+    Rooms go by `chatd.chat.model.entities.Room.id`, nicks by their keys.
     """
 
-    def open(self, keeper: StoreObserver) -> None:
-        """Begin, and tell this keeper from now on."""
+    def open(self, observer: StoreObserver) -> None:
+        """Notify this observer from now on."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Put an event into the room's order; the keeper hears of it.
+        """Post an event to a room; the observer is notified of it.
 
-        ``author`` is the account of who did it, nothing when they have none; it is kept with it.
+        ``author`` is the account of its author, empty if they have none; it is stored with the
+        event.
         """
 
     def subscribe(self, room: str) -> None:
-        """Somebody here is in the room: the keeper hears of what others post to it from now on."""
+        """Hand over what others post to a room from now on: a member of it is here."""
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody here is in the room any more."""
+        """Hand it over no more: no member of the room is here."""
 
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
-        """Return the last ``count`` events, oldest first; below ``number`` if there is one."""
+        """Return the last ``count`` events, oldest first; with a ``number``, those below it."""
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
@@ -75,56 +78,56 @@ class Store(Protocol):
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events are numbered between two numbers.
 
-        Where changes are kept with them there may be as many more.
+        Where changes are stored with the events it may be as many more.
         """
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last that somebody said or did in a room, by a folded nick.
+        """Return the last message of a folded nick in a room.
 
-        With an ``account``, only what was said under this nick by its owner.
+        With an ``account``, only messages count that its owner sent under this nick.
         """
 
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found in some rooms, with room and number, what was kept last first.
+        """Return matches in some rooms, with room and number, the last stored first.
 
-        Of all that is found the first ``skip`` are left out, and ``count`` returned.
+        The first ``skip`` matches are left out, and at most ``count`` are returned.
         """
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Take a nick for a holder; False when another holds it.
+        """Claim a nick for a holder; return False when another holds it.
 
-        Who has proved to be the ``owner`` of the nick takes it from whoever holds it.
+        A holder who has proved to be the ``owner`` of the nick takes it from any other.
         """
 
     def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
+        """Release a nick, if this holder has it."""
 
     def drop_room(self, room: str) -> None:
-        """The room is gone for good: drop its events."""
+        """Drop the events of a room that is gone for good."""
 
-    def limit(self, room: str, most: int | None) -> None:
-        """Keep only the last so many events of a room, or (None) as many as of the others.
+    def limit(self, room: str, maximum: int | None) -> None:
+        """Keep at most ``maximum`` events of a room, or (None) as many as of other rooms.
 
-        It is forgotten when the process ends or the room is gone.
+        A limit ends with the process or the room.
         """
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the place of the one with this key, or (None) drop that.
+        """Put a record in the place of the one with this key, or (None) drop that.
 
-        It is begun at once; who has to know waits for it.
+        That is begun at once; a caller that has to know the outcome awaits it.
 
-        :raises NotKeptError: to who waits, when it is not kept; nothing has changed then.
+        :raises NotStoredError: from the awaitable, when it is not done; then nothing has changed.
         """
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind, by its key."""
+        """Return the records of a kind, by their keys."""
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Forget every room but these: of the others a process that was killed has left."""
+        """Drop every room but these: a killed process has left the others behind."""
 
     async def close(self) -> None:
-        """Keep what was posted, then end."""
+        """Store what was posted, then end."""

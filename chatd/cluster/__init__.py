@@ -1,1 +1,1 @@
-"""Several servers as one: replication, calls between servers and migration, on top of the chat."""
+"""Several servers as one chat: replication, remote calls and migration, on top of the chat."""

@@ -1,48 +1,55 @@
-"""What the chat asks of whoever connects it with the other servers of its cluster."""
+"""Bus: publish/subscribe and request/reply between the servers of a cluster.
+
+The chat knows nothing of it: it asks `chatd.chat.peers.Peers`, which the cluster implements on top
+of a bus.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-#: Told what another server says: its name, and the text.
+#: A JSON object, as servers send it to each other: a message, or a part of one.
+State = dict[str, Any]
+
+#: Called with a message of another server: the name of that server, and the text.
 Hear = Callable[[str, str], None]
-#: Asked something by another server, by its name; what it returns is the answer.
+#: Called with a request of another server, likewise; returns the reply.
 Asked = Callable[[str, str], Awaitable[str]]
 
 
 class Bus(Protocol):
-    """The way to the other servers; called, and calling back, in the thread of the chat.
+    """The bus as one server has it; it is called, and calls back, in the thread of the chat.
 
-    What one server tells arrives in its order, or not at all.
+    The messages of one server arrive in the order in which it sent them, or not at all.
     """
 
     @property
     def name(self) -> str:
-        """What this server is known by among them; another name each time it starts."""
+        """The name of this server on the bus; another one each time that it starts."""
 
     @property
     def display_name(self) -> str:
-        """What who runs this server calls it, for people; safe to show."""
+        """The name of this server for people, which its operator chose; safe to show."""
 
     @property
     def replicas(self) -> tuple[int, int]:
         """How many machines keep what is said, 0 while that is not known, and how many are away."""
 
     def hear(self, hear: Hear, asked: Asked) -> None:
-        """Let these functions hear what the others say, and answer what they ask."""
+        """Call these functions with the messages and the requests of the other servers."""
 
     def broadcast(self, text: str) -> None:
-        """Say something to every other server."""
+        """Send a message to every other server."""
 
     def send(self, server: str, text: str) -> None:
-        """Say something to one of them."""
+        """Send a message to one other server."""
 
     async def request(self, server: str, text: str) -> str:
-        """Ask one of them, and return the answer.
+        """Send a request to one other server, and return its reply.
 
         :raises Refused: ``away`` when there is none; at once ``gone`` when there is no such server.
         """
 
     def hand_over_nick(self, nick: str, server: str) -> None:
-        """Let the claim on a nick that is claimed here be another server's."""
+        """Let another server have the claim on a nick, by its folded form, that this one has."""

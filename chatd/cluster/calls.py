@@ -1,129 +1,205 @@
-"""Asking: what one server asks another to do there, to somebody or to everybody, and the way back.
+"""Remote calls on the bus: sending them to the server where a person is, and receiving them.
 
-What is to be done is in `chatd.cluster.handlers`.  Who has gone to a third server meanwhile is asked
-for there.
+Words and the order of their values are a protocol between servers of several versions: a call that
+is not known here is of a newer server and passed over, and so are values beyond those known here.
+A call for somebody who has moved to a third server meanwhile is sent on to it.
 """
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from enum import StrEnum
+from typing import Any, NamedTuple
 
+from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
-from chatd.chat.model.people import Person
-from chatd.chat.peers import Errand
+from chatd.chat.model.entities import Person
+from chatd.chat.peers import (
+    Announce,
+    CloseRoom,
+    Disconnect,
+    Invite,
+    Kick,
+    LastActive,
+    Notify,
+    RemoteCall,
+    Rename,
+    SendDirect,
+    SetRole,
+)
 from chatd.cluster import handlers
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-    from chatd.cluster.bus import Bus
-    from chatd.cluster.cluster import Cluster
-
-State = dict[str, Any]
+from chatd.cluster.bus import State
+from chatd.cluster.replication.local import LocalPeople
+from chatd.cluster.replication.outgoing import Outgoing
+from chatd.cluster.replication.remote import RemotePeople
+from chatd.cluster.replication.room_state import role_of
 
 
-class _No(NamedTuple):
-    """What another server has refused."""
+class Word(StrEnum):
+    """The words for calls on the bus."""
+
+    KICK = "kick"
+    INVITE = "invite"
+    NOTICE = "notice"
+    DISCONNECT = "disconnect"
+    ROLE = "role"
+
+    ANNOUNCE = "announce"
+    CLOSE = "close"
+
+    WHISPER = "whisper"
+    RENAME = "rename"
+    SEEN = "seen"
+
+
+def encode(call: RemoteCall) -> tuple[Word, list[Any]]:
+    """Return the word for a call and its values, in their order on the bus."""
+    match call:
+        case Kick():
+            return Word.KICK, [call.room, call.reason, call.time, call.ban]
+        case Invite():
+            return Word.INVITE, [call.time, call.room]
+        case Notify():
+            return Word.NOTICE, [call.text]
+        case Disconnect():
+            return Word.DISCONNECT, [call.reason, call.time]
+        case SetRole():
+            return Word.ROLE, [call.room, call.role.value]
+        case Announce():
+            return Word.ANNOUNCE, [call.time, call.text]
+        case CloseRoom():
+            return Word.CLOSE, [call.room, call.reason, call.time]
+        case SendDirect():
+            return Word.WHISPER, [call.time, call.text]
+        case Rename():
+            return Word.RENAME, [call.nick, call.time]
+        case LastActive():
+            return Word.SEEN, []
+
+
+def decode(word: str, values: list[Any]) -> RemoteCall | None:
+    """Return the call that a word and its values are; None for one that is not known here."""
+    match word, values:
+        case Word.KICK, [room, reason, time, ban, *_]:
+            return Kick(room, reason, time, tuple(ban) if ban else None)
+        case Word.INVITE, [time, room, *_]:
+            return Invite(time, room)
+        case Word.NOTICE, [text, *_]:
+            return Notify(text)
+        case Word.DISCONNECT, [reason, time, *_]:
+            return Disconnect(reason, time)
+        case Word.ROLE, [room, role, *_]:
+            return SetRole(room, role_of(role))
+        case Word.ANNOUNCE, [time, text, *_]:
+            return Announce(time, text)
+        case Word.CLOSE, [room, reason, time, *_]:
+            return CloseRoom(room, reason, time)
+        case Word.WHISPER, [time, text, *_]:
+            return SendDirect(time, text)
+        case Word.RENAME, [nick, time, *_]:
+            return Rename(nick, time)
+        case Word.SEEN, _:
+            return LastActive()
+        case _:
+            return None
+
+
+class _Refusal(NamedTuple):
+    """A refusal, as an answer has it."""
 
     code: str
     sentence: str
 
 
 class Calls:
-    """Asks other servers, and does what they ask; ``elsewhere`` knows who has which number where.
+    """Sends calls to other servers, and does what they call for here."""
 
-    Without ``neighbours`` there is nobody to ask.
-    """
-
-    def __init__(self, chat: Chat, elsewhere: Cluster, neighbours: Bus | None) -> None:
+    def __init__(
+        self, chat: Chat, outgoing: Outgoing, local: LocalPeople, remote: RemotePeople
+    ) -> None:
         self._chat = chat
-        self._elsewhere = elsewhere
-        self._neighbours = neighbours
+        self._outgoing = outgoing
+        self._local = local
+        self._remote = remote
 
-    # Asking others --------------------------------------------------------------------------------
+    # Calling --------------------------------------------------------------------------------------
 
-    def send(self, person: Person, by: Person | None, errand: Errand, *values: object) -> None:
-        """Let the server of somebody do something there, in somebody's name."""
-        assert self._neighbours is not None
-        text = {
-            "errand": errand,
-            "to": self._elsewhere.remote.number_of(person),
-            "by": self._elsewhere.introduce(by) if by is not None else None,
-            "with": values,
-        }
-        self._neighbours.send(person.server, json.dumps(text))
+    def send(self, person: Person, by: Person | None, call: RemoteCall) -> None:
+        """Call the server of a person, who is on another one, in somebody's name; no answer."""
+        self._outgoing.send(person.server, self._message(person, by, call))
 
-    def send_all(self, by: Person, errand: Errand, *values: object) -> None:
-        """Let every other server do something to everybody there, in somebody's name."""
-        if self._neighbours is not None:
-            number = self._elsewhere.introduce(by)
-            text = {"errand": errand, "to": None, "by": number, "with": values}
-            self._neighbours.broadcast(json.dumps(text))
+    def broadcast(self, by: Person, call: RemoteCall) -> None:
+        """Call every other server, in somebody's name."""
+        self._outgoing.broadcast(self._message(None, by, call))
 
-    def tell_owner(self, account: str, text: str) -> None:
-        """Say something to the owner of an account, if they are on another server."""
-        owner = self._elsewhere.remote.owner(account)
-        if owner is not None:
-            self.send(owner, None, Errand.NOTICE, text)
-
-    async def ask(self, person: Person, by: Person, errand: Errand, *values: object) -> State:
-        """Let the server of somebody do something there, and return what it answers.
+    async def request(self, person: Person, by: Person, call: RemoteCall) -> State:
+        """Call the server of a person, who is on another one, and return its answer.
 
         :raises Refused: as it says, ``nobody`` or ``away``.
         """
-        text = {
-            "errand": errand,
-            "to": self._elsewhere.remote.number_of(person),
-            "by": self._elsewhere.introduce(by),
-            "with": values,
-        }
+        message = self._message(person, by, call)
         try:
-            answer = await self._elsewhere.ask_server(person.server, text)
+            answer = await self._outgoing.request(person.server, message)
             if "moved" in answer:
-                there, text["key"] = answer["moved"]
-                answer = await self._elsewhere.ask_server(there, text)
+                server, message["key"] = answer["moved"]
+                answer = await self._outgoing.request(server, message)
         except Refused as refused:
             if refused.code != "gone":
                 raise
             raise Refused("away", f"The server of {person.nick} is gone; try again soon.") from None
         if "refused" in answer:
-            no = _No(*answer["refused"][:2])
-            raise Refused(no.code, no.sentence)
+            refusal = _Refusal(*answer["refused"][:2])
+            raise Refused(refusal.code, refusal.sentence)
         if not answer.get("done"):
             raise Refused("nobody", f"{person.nick} is gone.")
         return answer
 
-    # Asked by others ------------------------------------------------------------------------------
+    def _message(self, person: Person | None, by: Person | None, call: RemoteCall) -> State:
+        word, values = encode(call)
+        return {
+            "errand": word,
+            "to": self._remote.number_of(person) if person is not None else None,
+            "by": self._outgoing.introduce(by) if by is not None else None,
+            "with": values,
+        }
 
-    def heard(self, name: str, said: State) -> None:
-        """Do what another server asks, or let the server do it to which they have gone."""
-        by = self._elsewhere.remote.person_of(said.get("sender", name), said.get("by"))
-        if said["to"] is None:
-            handlers.handle_broadcast(self._chat, by, said["errand"], said["with"])
+    # Being called ---------------------------------------------------------------------------------
+
+    def receive(self, server: str, message: State) -> None:
+        """Do what another server calls for, or send the call on to where the person is now."""
+        by = self._remote.person_of(message.get("sender", server), message.get("by"))
+        call = decode(message["errand"], message["with"])
+        if message["to"] is None:
+            if call is not None:
+                handlers.handle_broadcast(self._chat, by, call)
             return
-        person, gone_to = self._addressee(said), self._elsewhere.local.gone_to(said["to"])
+        person, moved_to = self._addressee(message), self._local.moved_to(message["to"])
         if person is not None:
-            handlers.handle(self._chat, person, by, said["errand"], said["with"])
-        elif gone_to is not None and "key" not in said:
-            assert self._neighbours is not None
-            there, key = gone_to
-            self._neighbours.send(there, json.dumps({**said, "sender": name, "key": key}))
+            if call is not None:
+                handlers.handle(self._chat, person, by, call)
+        elif moved_to is not None and "key" not in message:
+            other, key = moved_to
+            self._outgoing.send(other, {**message, "sender": server, "key": key})
 
-    async def answer(self, name: str, said: State) -> State:
-        """Do what another server asks, and say what came of it."""
-        by, person = self._elsewhere.remote.person_of(name, said.get("by")), self._addressee(said)
+    async def answer(self, server: str, message: State) -> State:
+        """Do what another server calls for, and return the answer."""
+        by = self._remote.person_of(server, message.get("by"))
+        person = self._addressee(message)
         if person is None:
-            gone_to = self._elsewhere.local.gone_to(said["to"])
-            return {"moved": gone_to} if gone_to is not None else {}
+            moved_to = self._local.moved_to(message["to"])
+            return {"moved": moved_to} if moved_to is not None else {}
+        call = decode(message["errand"], message["with"])
         try:
-            answer = await handlers.answer(self._chat, person, by, said["errand"], said["with"])
+            answer = await handlers.answer(self._chat, person, by, call)
         except Refused as refused:
             return {"refused": [refused.code, refused.sentence]}
         return {"done": True, **answer}
 
-    def _addressee(self, said: State) -> Person | None:
-        """Who is meant, if they are here: by their number, or by nick when they came from there."""
-        if "key" not in said:
-            return self._elsewhere.local.here(said["to"])
-        person = self._chat.people.get(said["key"])
+    def _addressee(self, message: State) -> Person | None:
+        """Return the person that a call is for, if they are here.
+
+        One that was sent on has their nick: their number is that of the server where they were.
+        """
+        if "key" not in message:
+            return self._local.person(message["to"])
+        person = self._chat.people.get(message["key"])
         return person if person is not None and not person.server else None

@@ -1,347 +1,217 @@
-"""Elsewhere: the other servers of a cluster, what this one tells them, and what they tell.
+"""Cluster: one of several servers that are one chat; it implements `chatd.chat.peers.Peers`.
 
-Every server tells the others of its people and of what it changes in rooms, as states and not as
-events, numbered: who finds a number missing asks for everything anew, and so does who hears of a
-server for the first time.  A server that is silent for too long is gone, with everybody on it.
+It is made before the chat, which needs its peers from the beginning, and started after it:
+``cluster = Cluster(bus, schedule)``, ``chat = Chat(…, peers=cluster)``, ``cluster.start(chat)``.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
-from chatd.chat.events import Left, RoomEvent
-from chatd.chat.limits import (
-    ASKED_AGAIN_SECONDS,
-    CALLED_LENGTH,
-    LEAPT_SECONDS,
-    OUT_OF_TOUCH_SECONDS,
-    SILENT_SECONDS,
-)
-from chatd.chat.model.client import StreamRouter
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
-from chatd.chat.text.names import Name
+from chatd.chat.actions.status import counted, named
+from chatd.chat.chat import Chat
+from chatd.chat.limits import LISTED
+from chatd.chat.model.entities import Person, Room
+from chatd.chat.peers import Proof, RemoteCall
+from chatd.chat.text.durations import duration
 from chatd.cluster import records
-from chatd.cluster.bus import Bus
+from chatd.cluster.bus import Bus, State
 from chatd.cluster.calls import Calls
-from chatd.cluster.replication.batches import batches, message
+from chatd.cluster.incoming import Incoming
+from chatd.cluster.migration import Migration
 from chatd.cluster.replication.local import LocalPeople
-from chatd.cluster.replication.remote import RemotePeople, RemoteServer
+from chatd.cluster.replication.outgoing import Outgoing
+from chatd.cluster.replication.remote import RemotePeople
 from chatd.cluster.replication.rooms import RoomReplicas
+from chatd.cluster.streams import StreamRouter
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
-State = dict[str, Any]
+#: Seconds after which a server, which sends a heartbeat every five of them, is out of reach for
+#: /status.
+QUIET_SECONDS = 11.0
 
 
 class Cluster:
-    """The other servers; without ``neighbours`` there are none, and nothing is told.
+    """The other servers of a cluster, as this one knows them.
 
-    ``schedule`` runs a function at the end of the turn; ``open_room`` makes a room of a name and
-    the name that the store knows it by.  ``told`` is what they know of the people here, ``heard``
-    who is there.  ``happens`` shows something to those who are here.  ``renewed_at`` is when the
-    cluster answered last, in seconds since the epoch.
+    ``schedule`` calls a function at the end of the reactor's turn.  ``local`` and ``remote`` are
+    there once it has been started.
     """
 
-    def __init__(
-        self,
-        chat: Chat,
-        neighbours: Bus | None,
-        schedule: Callable[[Callable[[], None]], object],
-        open_room: Callable[[Name, str], Room],
-    ) -> None:
-        self._chat = chat
-        self._neighbours = neighbours
+    is_clustered = True
+    local: LocalPeople
+    remote: RemotePeople
+    _chat: Chat
+    _outgoing: Outgoing
+    _calls: Calls
+    _migration: Migration
+    _incoming: Incoming
+
+    def __init__(self, bus: Bus, schedule: Callable[[Callable[[], None]], object]) -> None:
+        self._bus = bus
         self._schedule = schedule
-        self._count = 0
-        self._rooms = RoomReplicas(chat, lambda: self.name)
-        self.remote = RemotePeople(chat, self, self._rooms, open_room)
-        self.local = LocalPeople(chat, self.remote.uncover)
-        self._people_touched: dict[Person, None] = {}
-        self._rooms_touched: dict[Room, None] = {}
-        self.asking = Calls(chat, self, neighbours)
-        chat.people.displaced = self._displace
-        self._now = self._looked = 0.0
-        self.renewed_at = 0.0
-        self.happens: Callable[[Room, RoomEvent], None] = _nobody_sees
-        self.lines: StreamRouter | None = None
-        if neighbours is not None:
-            neighbours.hear(self._heard, self._asked)
+        self._streams: StreamRouter | None = None
 
-    @property
-    def is_clustered(self) -> bool:
-        """Whether there may be other servers."""
-        return self._neighbours is not None
+    def start(self, chat: Chat, streams: StreamRouter | None = None) -> None:
+        """Begin to hear the bus, for a chat.
 
-    @property
-    def is_in_touch(self) -> bool:
-        """Whether what is known here of the others is so: while the cluster answers."""
-        return not self.renewed_at or self._now - self.renewed_at <= OUT_OF_TOUCH_SECONDS
+        Without ``streams`` every connection runs on the server that accepted it.
+        """
+        self._chat = chat
+        self._streams = streams
+        self.local = LocalPeople(chat, lambda person: self.remote.release_nick(person))
+        rooms = RoomReplicas(chat, self._bus.name)
+        self._outgoing = Outgoing(self._bus, self._schedule, self.local, rooms)
+        self.remote = RemotePeople(chat, self._outgoing)
+        self._calls = Calls(chat, self._outgoing, self.local, self.remote)
+        self._migration = Migration(chat, self._outgoing, self.local, self.remote)
+        self._incoming = Incoming(
+            chat, self._outgoing, self.remote, self._calls, self._migration, streams
+        )
+        self._bus.hear(self._incoming.receive, self._incoming.answer)
 
-    @property
-    def name(self) -> str:
-        """What this server is called among them; empty when there are none."""
-        return self._neighbours.name if self._neighbours is not None else ""
+    # What the chat asks: see `chatd.chat.peers.Peers` ---------------------------------------------
 
     @property
     def display_name(self) -> str:
-        """What who runs this server calls it; empty when there are no others."""
-        return self._neighbours.display_name if self._neighbours is not None else ""
+        """The name of this server for people, which its operator chose."""
+        return self._bus.display_name
 
-    @property
-    def replicas(self) -> tuple[int, int]:
-        """As `chatd.cluster.bus.Bus.copies`."""
-        return self._neighbours.replicas if self._neighbours is not None else (0, 0)
+    def is_remote(self, person: Person) -> bool:
+        """Whether a person is on another server."""
+        return bool(person.server)
+
+    def owner(self, account: str) -> Person | None:
+        """Return the owner of an account, if they are on another server."""
+        return self.remote.owner(account)
+
+    def person_changed(self, *people: Person) -> None:
+        """Replicate people of this server at the end of the turn."""
+        self._outgoing.person_changed(*people)
+
+    def room_changed(self, room: Room, *, closed: bool = False) -> None:
+        """Replicate a room at the end of the turn; at once when it has closed."""
+        self._outgoing.room_changed(room, closed=closed)
+
+    def displaced(self, person: Person, by: Person) -> None:
+        """Take the nick of a person on another server for another person."""
+        self._incoming.displaced(person, by)
+
+    def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
+        """Call the server of a person; False when they are here."""
+        if to.server:
+            self._calls.send(to, by, call)
+        return bool(to.server)
+
+    def request(
+        self, to: Person, by: Person, call: RemoteCall
+    ) -> Awaitable[Mapping[str, Any]] | None:
+        """Call the server of a person, with an answer; None when they are here."""
+        return self._calls.request(to, by, call) if to.server else None
+
+    def broadcast(self, by: Person, call: RemoteCall) -> None:
+        """Call every other server."""
+        self._calls.broadcast(by, call)
+
+    async def fetch(self, proof: Proof) -> str:
+        """Fetch a detached session from another server, unless its person stays there."""
+        return await self._migration.fetch(proof)
+
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
+        """Apply a record that another server has written."""
+        records.apply_change(self._chat, self.remote, kind, key, value, self.remote.now)
+
+    def may_drop(self, room: Room) -> bool:
+        """Whether a room that is empty here is so everywhere: while the cluster answers.
+
+        Otherwise somebody may be in it on another server, and may have said something.
+        """
+        return self._incoming.is_in_touch
+
+    def status(self, now: float) -> list[str]:
+        """Return what /status says of the other servers, and of the cluster as a whole."""
+        return [*self._servers(now), *self._storage(now)]
+
+    def _servers(self, now: float) -> list[str]:
+        others = sorted(
+            (server.display_name, len(server.people), server.last_heard)
+            for server in self.remote.servers.values()
+        )
+        rows = [counted(len(others), "other server")]
+        for name, people, last_heard in others[:LISTED]:
+            silent = now - last_heard
+            is_heard = "heard" if silent < QUIET_SECONDS else "out of reach, heard"
+            here = counted(people, "person")
+            rows.append(f"{named(name)}: {here}, {is_heard} {duration(silent)} ago")
+        if len(others) > LISTED:
+            rows.append(f"… and {len(others) - LISTED} more")
+        return rows
+
+    def _storage(self, now: float) -> list[str]:
+        ago = duration(now - self._incoming.lease_renewed_at)
+        rows = [f"the cluster answered {ago} ago"]
+        if self._chat.unacknowledged.away:
+            rows = [f"the cluster does not answer; it did {ago} ago"]
+        replicas, away = self._bus.replicas
+        if replicas:
+            out = f", {away} of them out of reach" * bool(away)
+            rows.append(f"what is said is kept on {counted(replicas, 'machine')}{out}")
+        return rows
+
+    # What the services ask ------------------------------------------------------------------------
 
     @property
     def rank(self) -> int:
-        """How many of the others come before this server, by their names."""
-        return sum(name < self.name for name in self.remote.servers)
+        """How many of the other servers come before this one, by their names on the bus."""
+        return sum(name < self._bus.name for name in self.remote.servers)
 
     @property
     def names(self) -> list[str]:
-        """By which names they are known among each other."""
+        """The names of the other servers on the bus."""
         return list(self.remote.servers)
 
-    def others(self) -> list[tuple[str, int, float]]:
-        """What each of the others is called, how many are there, and when it was heard of last."""
-        servers = self.remote.servers.values()
-        return [(server.called, len(server.people), server.heard) for server in servers]
-
-    # Telling --------------------------------------------------------------------------------------
-
-    def touched(self, room: Room | None, *people: Person) -> None:
-        """Something of a room and of some people may be otherwise: the others are to know."""
-        if self._neighbours is None:
-            return
-        if not (self._people_touched or self._rooms_touched):
-            self._schedule(self._tell_touched)
-        self._people_touched.update((each, None) for each in people if not each.server)
-        if room is not None:
-            self._rooms_touched[room] = None
-
-    def closed(self, room: Room) -> None:
-        """A room is gone here: the others are to know before somebody makes it anew."""
-        if self._neighbours is not None:
-            self.touched(room)
-            self._tell_touched()
-
     def heartbeat(self, now: float) -> None:
-        """Say that this server is here, and what was not told yet; be called every few seconds."""
-        if self._neighbours is None:
-            return
-        if not self._count:
-            self._neighbours.broadcast(json.dumps({"hello": 1}))
-        self._now = now
-        self._tell(self.local.news_of(self.local.in_turn()), [])
+        """Send a sign of life, with what was not sent yet; to be called every few seconds.
+
+        ``now`` is in seconds since the epoch.
+        """
+        self.remote.advance(now)
+        self._outgoing.heartbeat()
 
     def check_liveness(self, now: float) -> None:
-        """See which servers are silent for too long."""
-        passed, self._looked = now - self._looked, now
-        leapt = not -1.0 < passed <= LEAPT_SECONDS
-        self._now = now or self._now
-        self.remote.forget_outgrown()
-        self._rooms.pass_time()
-        self.remote.see_to_heirs(self._now)
-        for server in tuple(self.remote.servers.values()):
-            if not self.is_in_touch:  # it is this server that hears nothing
-                server.heard = now
-            elif leapt:  # no silence of theirs
-                server.heard += passed
-            if now - server.heard > SILENT_SECONDS:
-                self._gone(server.name)
+        """Check which servers are silent for too long; to be called every second."""
+        self._incoming.check_liveness(now)
 
-    def bye(self) -> None:
-        """This server ends."""
-        if self._neighbours is not None:
-            self._neighbours.broadcast(json.dumps({"bye": 1}))
+    def lease_renewed(self, now: float) -> None:
+        """Note that the cluster has taken a sign of life of this server."""
+        self._incoming.lease_renewed(now)
 
-    def _tell_touched(self) -> None:
-        people, self._people_touched = self._people_touched, {}
-        rooms, self._rooms_touched = self._rooms_touched, {}
-        news, states = self.local.news_of(people), self._rooms.changed(rooms)
-        if news or states:
-            self._tell(news, states)
+    def stop_accepting(self) -> None:
+        """Take nobody any more whom another server sends."""
+        self._migration.stop_accepting()
 
-    def _tell(self, people: list[State], rooms: list[State]) -> None:
-        assert self._neighbours is not None
-        for portion in batches(people, rooms):
-            self._count += 1
-            self._neighbours.broadcast(message({"n": self._count}, portion))
-
-    def _tell_everything(self, server: str) -> None:
-        """Tell one server all that it has to know of this one."""
-        assert self._neighbours is not None
-        people, rooms = self.local.everything()
-        told = list(batches(people, self._rooms.everything(rooms)))
-        for part, portion in enumerate(told):
-            head = {
-                "n": self._count,
-                "part": part,
-                "called": self.display_name,
-                "first": not part,
-                "last": part == len(told) - 1,
-            }
-            self._neighbours.send(server, message(head, portion))
-
-    def introduce(self, person: Person) -> int:
-        """Let the others know of somebody who is here, as they are now, and by which number."""
-        self.touched(None, person)
-        self._tell_touched()
-        return self.local.number(person)
-
-    def came_from(self, person: Person, server: str, number: int) -> None:
-        """Somebody is here now who had a number at another server: the others are to know."""
-        self.local.came_from(person, server, number)
-        for room in person.rooms.values():
-            self._rooms.tell_again(room)
-            self.touched(room, person)
-        self.touched(None, person)
-
-    def went_to(self, person: Person, server: str) -> None:
-        """Somebody is at another server now, and so is their nick."""
-        assert self._neighbours is not None
-        self.local.went_to(person, server)
-        self.touched(None, person)
-        self._neighbours.hand_over_nick(person.name.key, server)
-
-    # Hearing --------------------------------------------------------------------------------------
-
-    def _heard(self, name: str, text: str) -> None:
-        """Another server says something."""
-        assert self._neighbours is not None
-        said: State = json.loads(text)
-        if "bye" in said:
-            self._gone(name)
-            return
-        if "hello" in said or "again" in said:
-            self._tell_everything(name)
-        if "errand" in said:
-            self.asking.heard(name, said)
-            return
-        if "line" in said:
-            if self.lines is not None:
-                self.lines.heard(name, said)
-            return
-        server = self.remote.servers.get(name)
-        if server is None:
-            server = self.remote.servers[name] = RemoteServer(name, self._now)
-            if "first" not in said:
-                self.ask_again(name)
-        server.heard = self._now
-        if "first" in said:
-            self._learn_everything(server, said)
-        elif "n" in said:
-            self._learn_next(server, said)
-
-    def _learn_next(self, server: RemoteServer, said: State) -> None:
-        """Learn what a server says after what it has said, or ask it for everything."""
-        if server.told is None:
-            if self._now - server.asked >= ASKED_AGAIN_SECONDS:
-                self.ask_again(server.name)  # not all of the answer came, or nothing
-        elif said["n"] == server.told + 1:
-            server.told = said["n"]
-            self.remote.learn(server, said)
-        elif said["n"] > server.told:
-            server.told = None
-            self.ask_again(server.name)
-
-    async def _asked(self, name: str, text: str) -> str:
-        """Another server asks something; what is not understood here it hears nothing of."""
-        said: State = json.loads(text)
-        if "errand" in said:
-            return json.dumps(await self.asking.answer(name, said))
-        if self.lines is not None and ("open" in said or "roll" in said):
-            return json.dumps(self.lines.asked(name, said))
-        return json.dumps(await self._chat.moving.on_request(name, said))
-
-    def tell_server(self, server: str, said: State) -> None:
-        """Say something to another server that its `lines` hear."""
-        assert self._neighbours is not None
-        self._neighbours.send(server, json.dumps(said))
+    async def send_away(self, person: Person, server: str) -> bool:
+        """Send a person to another server: see `chatd.cluster.migration.Migration.send_away`."""
+        return await self._migration.send_away(person, server)
 
     def hang_up(self, sentence: str) -> None:
-        """This server lets go of everybody: lines to other servers, too."""
-        if self.lines is not None:
-            self.lines.hang_up(sentence)
+        """End every stream to another server, with a sentence for the people at their ends."""
+        if self._streams is not None:
+            self._streams.hang_up(sentence)
 
-    async def ask_server(self, server: str, said: State) -> State:
-        """Ask another server, and return its answer.
+    def goodbye(self) -> None:
+        """Tell the other servers that this one ends."""
+        self._outgoing.goodbye()
+
+    # What streams ask -----------------------------------------------------------------------------
+
+    def tell_server(self, server: str, content: State) -> None:
+        """Send a message to another server."""
+        self._outgoing.send(server, content)
+
+    async def ask_server(self, server: str, content: State) -> State:
+        """Send a request to another server, and return its reply.
 
         :raises Refused: ``away``, ``gone``.
         """
-        assert self._neighbours is not None
-        answer: State = json.loads(await self._neighbours.request(server, json.dumps(said)))
-        return answer
-
-    def ask_again(self, server: str) -> None:
-        """Ask another server to tell everything."""
-        assert self._neighbours is not None
-        if server in self.remote.servers:
-            self.remote.servers[server].asked = self._now
-        self._neighbours.send(server, json.dumps({"again": 1}))
-
-    def _learn_everything(self, server: RemoteServer, said: State) -> None:
-        server.called = str(said.get("called", ""))[:CALLED_LENGTH]
-        if said["first"]:
-            server.told, server.part = None, 0
-            server.unsaid = dict.fromkeys(server.people)
-        if said.get("part", server.part) != server.part:
-            return  # one before it did not come: everything will be asked for again
-        server.part += 1
-        for state in said["people"]:
-            server.unsaid.pop(state["number"], None)
-        if server.was_known:  # something that is not told may have been taken away unheard
-            for state in said["rooms"]:
-                room = self._chat.rooms.get(state["key"])
-                if room is not None:
-                    self._rooms.fill_in(room, state)
-        if said["last"]:  # they have left unheard
-            for number in server.unsaid:
-                self.remote.lose(server, number)
-        self.remote.learn(server, said)
-        if said["last"]:
-            server.told, server.was_known = said["n"], True
-
-    # Who is gone ----------------------------------------------------------------------------------
-
-    def _displace(self, person: Person, by: Person) -> None:
-        """Somebody has taken a nick from who is called so on another server, which may be dead."""
-        left = Left(self._now, person.nick, "", gone=True)
-        for room in tuple(person.rooms.values()):
-            self.happens(room, left)
-            self.remote.takes_out(person, room)
-            if not by.server:
-                self._chat.after_leaving(room, self._now)
-        self.remote.hide(person)
-
-    def _gone(self, name: str) -> None:
-        """A server is gone, and everybody with it; what it had to itself is forgotten here."""
-        if self.lines is not None:
-            self.lines.gone(name)
-        server = self.remote.servers.pop(name, None)
-        if server is None:
-            return
-        for number, person in tuple(server.people.items()):
-            rooms = tuple(person.rooms.values())
-            left = Left(self._now, person.nick, "", gone=True)
-            for room in rooms:
-                self.happens(room, left)
-            self.remote.lose(server, number)
-            for room in rooms if self._is_first() else ():
-                self._chat.after_leaving(room, self._now)
-
-    def _is_first(self) -> bool:
-        """Whether it is for this server to do what one of those that are left has to do."""
-        return all(self.name < name for name in self.remote.servers)
-
-    def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has changed a record."""
-        records.apply_change(self._chat, kind, key, value, self._now)
-
-
-def _nobody_sees(room: Room, event: RoomEvent) -> None:
-    """There is no chat yet."""
+        return await self._outgoing.request(server, content)

@@ -1,75 +1,91 @@
-"""Errands: what another server asks to be done here, to somebody or to everybody.
+"""Handlers of remote calls: what other servers ask to be done to people of this server.
 
-It is asked in the name of somebody there; whether they may was looked at there.  An errand that is
-not known here is of a newer server, and left, and so are values that are more than is known here.
+A call is made in the name of a person there, whose rights were checked there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chatd.chat.actions.direct_messages import leave_for_later, receive
+from chatd.chat.actions.operators import rename_here, show_announcement
 from chatd.chat.actions.removal import disconnect, empty_room, kick
+from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.model.bans import Ban
-from chatd.chat.model.people import Person
-from chatd.chat.peers import Errand
-from chatd.cluster.replication.room_state import role_of
+from chatd.chat.model.entities import Person
+from chatd.chat.peers import (
+    Announce,
+    CloseRoom,
+    Disconnect,
+    Invite,
+    Kick,
+    LastActive,
+    Notify,
+    RemoteCall,
+    Rename,
+    SendDirect,
+    SetRole,
+)
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
+
+def handle(chat: Chat, person: Person, by: Person | None, call: RemoteCall) -> None:
+    """Do to a person of this server what another server asks."""
+    match call:
+        case Notify(text=text):
+            for session in person.sessions:
+                session.deliver(Notice(text))
+        case Kick():
+            _kick(chat, person, by, call)
+        case SetRole():
+            _set_role(chat, person, call)
+        case Invite() if by is not None and by.name.key not in person.ignored:
+            for session in person.sessions:
+                session.deliver(Invited(call.time, by.nick, call.room))
+        case Disconnect() if by is not None:
+            disconnect(chat, person, PutOut(call.time, None, by.nick, call.reason))
+        case _:
+            pass
 
 
-def handle(chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]) -> None:
-    """Do an errand to somebody who is here."""
-    if errand in _IN_A_NAME and by is not None:
-        _IN_A_NAME[errand](chat, person, by, *values)
-    elif errand in _IN_ANY:
-        _IN_ANY[errand](chat, person, by, *values)
-
-
-def handle_broadcast(chat: Chat, by: Person | None, errand: str, values: list[Any]) -> None:
-    """Do an errand to everybody who is here."""
-    if errand == Errand.ANNOUNCE and by is not None:
-        now, text, *_ = values
-        announce(chat, Announced(now, by.nick, text))
-    elif errand == Errand.CLOSE and by is not None:
-        key, why, now, *_ = values
-        room = chat.rooms.get(key)
-        if room is not None and not room.permanent:
-            empty_room(chat, room, by, why, now)
+def handle_broadcast(chat: Chat, by: Person | None, call: RemoteCall) -> None:
+    """Do what another server asks every server to do."""
+    match call:
+        case Announce(time=time, text=text) if by is not None:
+            show_announcement(chat, Announced(time, by.nick, text))
+        case CloseRoom() if by is not None:
+            room = chat.rooms.get(call.room)
+            if room is not None and not room.permanent:
+                empty_room(chat, room, by, call.reason, call.time)
+        case _:
+            pass
 
 
 async def answer(
-    chat: Chat, person: Person, by: Person | None, errand: str, values: list[Any]
+    chat: Chat, person: Person, by: Person | None, call: RemoteCall | None
 ) -> dict[str, Any]:
-    """Do an errand to somebody who is here, and say what came of it.
+    """Do to a person of this server what another server asks, and return the answer.
 
-    :raises Refused: when it cannot be done.
+    :raises Refused: when it cannot be done; ``not-known`` when it is no request that is known here.
     """
-    if errand == Errand.WHISPER and by is not None:
-        now, text, *_ = values
-        return _whisper(chat, person, by, now, text)
-    if errand == Errand.RENAME and by is not None:
-        new, now, *_ = values
-        await chat.rename(person, new, now)
-        chat.tell(person, Notice(f"{by.nick} gave you that nick."))
-    elif errand == Errand.SEEN:
-        return {"active": person.last_active}
-    else:
-        raise Refused("not-known", "The server where they are does not know how to do that.")
-    return {}
+    match call:
+        case SendDirect(time=now, text=text) if by is not None:
+            return _receive(chat, person, by, now, text)
+        case Rename(nick=nick, time=now) if by is not None:
+            await rename_here(chat, person, by, nick, now)
+            return {}
+        case LastActive():
+            return {"active": person.last_active}
+        case _:
+            told = "The server where they are does not know how to do that."
+            raise Refused("not-known", told)
 
 
-def announce(chat: Chat, announced: Announced) -> None:
-    """Tell everyone who is here something."""
-    for person in chat.people.here():
-        chat.tell(person, announced)
+def _receive(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
+    """Show a direct message, or leave it for an account owner whose connection is lost.
 
-
-def _whisper(chat: Chat, person: Person, by: Person, now: float, text: str) -> dict[str, Any]:
-    """Who has an account, and has lost their connection, is shown it when they come, anywhere."""
+    The owner is shown it when they come, on any server.
+    """
     account = chat.accounts.get(person.account or "")
     if account is not None and not person.sessions:
         return {"waits": leave_for_later(chat, by, account, text, now)}
@@ -77,49 +93,15 @@ def _whisper(chat: Chat, person: Person, by: Person, now: float, text: str) -> d
     return {}
 
 
-def _kick(
-    chat: Chat,
-    person: Person,
-    by: Person | None,
-    key: str,
-    why: str,
-    now: float,
-    ban: tuple[str, str] | None,
-    *_: Any,
-) -> None:
-    room = chat.rooms.get(key)
+def _kick(chat: Chat, person: Person, by: Person | None, call: Kick) -> None:
+    room = chat.rooms.get(call.room)
     if room is not None and person in room.members:
-        kick(chat, person, room, by, why, now, Ban.decoded(*ban) if ban else None)
+        ban = Ban.decoded(*call.ban) if call.ban is not None else None
+        kick(chat, person, room, by, call.reason, call.time, ban)
 
 
-def _role(chat: Chat, person: Person, by: Person | None, key: str, role: str, *_: Any) -> None:
-    room = chat.rooms.get(key)
+def _set_role(chat: Chat, person: Person, call: SetRole) -> None:
+    room = chat.rooms.get(call.room)
     if room is not None and person in room.members:
-        room.members[person].role = role_of(role)
-        chat.elsewhere.touched(None, person)
-
-
-def _invite(chat: Chat, person: Person, by: Person, now: float, shown: str, *_: Any) -> None:
-    if by.name.key not in person.ignored:
-        for session in person.sessions:
-            session.deliver(Invited(now, by.nick, shown))
-
-
-def _notice(chat: Chat, person: Person, by: Person | None, text: str, *_: Any) -> None:
-    for session in person.sessions:
-        session.deliver(Notice(text))
-
-
-def _disconnect(chat: Chat, person: Person, by: Person, why: str, now: float, *_: Any) -> None:
-    disconnect(chat, person, PutOut(now, None, by.nick, why))
-
-
-_IN_ANY: dict[str, Callable[..., None]] = {
-    Errand.NOTICE: _notice,
-    Errand.KICK: _kick,
-    Errand.ROLE: _role,
-}
-_IN_A_NAME: dict[str, Callable[..., None]] = {
-    Errand.INVITE: _invite,
-    Errand.DISCONNECT: _disconnect,
-}
+        room.members[person].role = call.role
+        chat.peers.person_changed(person)

@@ -1,16 +1,16 @@
-"""Moving: somebody's place goes from one server of a cluster to another, and they with it.
+"""Migration: a detached session goes from one server of a cluster to another, with its person.
 
-Who comes back by another server than the one where they were is asked for there; a server that ends
-hands over the places of its people.  In their rooms nobody sees anything of it.  What is said
-between two servers for that is asked and answered (`chatd.cluster.bus`), as JSON.
+A user who comes back by another server is fetched from the one where they were; a server that stops
+sends the detached sessions of its people away.  Nobody in their rooms sees anything of it.  Servers
+ask each other for that by requests on the bus.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from dataclasses import asdict
 
+from chatd.chat.chat import Chat
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.event_rows import from_row, to_row
 from chatd.chat.events import (
@@ -22,56 +22,50 @@ from chatd.chat.events import (
     Refusal,
     Refused,
 )
-from chatd.chat.limits import PLACES_TAKEN, RECALLED
-from chatd.chat.model.people import Person
+from chatd.chat.limits import DETACHED_TAKEN_OVER, REPLAYED
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
+from chatd.chat.peers import Proof
 from chatd.chat.text.names import Name
+from chatd.cluster.bus import State
+from chatd.cluster.replication.local import LocalPeople
+from chatd.cluster.replication.outgoing import Outgoing
+from chatd.cluster.replication.remote import RemotePeople
 
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
+#: The personal events that go along when they wait for somebody.
+_Migrating = Notice | Refusal | PrivateMessage | Invited | PutOut | Announced
 
-State = dict[str, Any]
-
-#: What may wait for somebody, and goes along.
-_Waiting = Notice | Refusal | PrivateMessage | Invited | PutOut | Announced
-
-ELSEWHERE = Notice("You have come in at another server; this connection ends.")
+CAME_BY_ANOTHER_SERVER = Notice("You have come in at another server; this connection ends.")
 TAKEN = Notice("Another connection has taken your place.")
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What proves that a place is somebody's: an account, the fingerprint of a key, or a token."""
-
-    account: str = ""
-    fingerprint: str = ""
-    token: str = ""
-
-
 class Migration:
-    """Lets people come here from other servers, and go there.
+    """Fetches people from other servers, and sends people there."""
 
-    ``heed`` hears a room from now on if anybody here is in it, and else no more.  When this server
-    is ``closed`` it takes nobody.
-    """
-
-    def __init__(self, chat: Chat, heed: Callable[[Room], None]) -> None:
+    def __init__(
+        self, chat: Chat, outgoing: Outgoing, local: LocalPeople, remote: RemotePeople
+    ) -> None:
         self._chat = chat
-        self._follow = heed
-        self.closed = False
+        self._outgoing = outgoing
+        self._local = local
+        self._remote = remote
+        self._accepts = True
+
+    def stop_accepting(self) -> None:
+        """Take nobody any more whom another server sends: this one stops as well."""
+        self._accepts = False
 
     # Coming here ----------------------------------------------------------------------------------
 
     async def fetch(self, proof: Proof) -> str:
-        """Let somebody be here, with their place, who has lost their connection to another server.
+        """Fetch the detached session that a proof is for, with its person.
 
-        Who has a connection there that works stays there: that server is returned.  In any other
-        case nothing is, also when nobody elsewhere is proved.
+        Return the server where that person has a connection that works, and stays; otherwise an
+        empty string, also when the proof is nobody's on another server.
         """
-        for server in self._chat.elsewhere.remote.where(proof.account, proof.fingerprint):
+        for server in self._remote.servers_to_ask(proof.account, proof.fingerprint):
             try:
-                answer = await self._chat.elsewhere.ask_server(server, {"fetch": asdict(proof)})
+                answer = await self._outgoing.request(server, {"fetch": asdict(proof)})
             except Refused:  # it is gone, though nobody has missed it yet
                 await self._adopt(server, proof)
                 continue
@@ -82,62 +76,60 @@ class Migration:
                 break
         return ""
 
-    async def on_request(self, server: str, said: State) -> State:
-        """Answer what another server asks."""
-        if "fetch" in said:
-            person = self._proved(Proof(**said["fetch"]))
+    async def on_request(self, server: str, request: State) -> State:
+        """Answer a request of another server."""
+        if "fetch" in request:
+            person = self._proved(Proof(**request["fetch"]))
             if person is None:
                 return {}
-            return await self._export(person, server, said["fetch"]["token"])
-        if "keep" in said and not self.closed and len(self._chat.detached) < PLACES_TAKEN:
-            await self._import(server, said["keep"])
+            return await self._export(person, server, request["fetch"]["token"])
+        if "keep" in request and self._accepts and len(self._chat.detached) < DETACHED_TAKEN_OVER:
+            await self._import(server, request["keep"])
             return {"kept": True}
         return {}
 
     async def _import(self, server: str, state: State) -> None:
-        """Somebody comes here from another server, with their place."""
-        person = self._chat.elsewhere.remote.release(server, state["number"])
+        """Take a person from another server, with their detached session."""
+        person = self._remote.release(server, state["number"])
         name = Name(state["nick"], state["key"])
         if person is None:
             person = Person(name, state["came"])
         person.name, person.account = name, state["account"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address = state["address"]
-        rooms = self._into_rooms(person, state["rooms"])
-        place = _place(person, state["place"], rooms)
-        await self._settle(person, state, place, server)
+        rooms = self._set_rooms(person, state["rooms"])
+        detached = _restored(person, state["place"], rooms)
+        await self._settle(person, state, detached, server)
 
     async def _adopt(self, server: str, proof: Proof) -> None:
-        """Somebody was on a server that does not answer any more: they are here from now on.
+        """Take a person from a server that does not answer any more.
 
-        Nobody knows how far they had read: what was said since that server was heard counts as new.
+        How far they had read is not known: what was said since that server was heard counts as new.
         """
-        elsewhere, archive = self._chat.elsewhere, self._chat.history
-        number, heard = elsewhere.remote.find(proof.account, proof.fingerprint)
-        person = elsewhere.remote.release(server, number)
+        number, last_heard = self._remote.last_known(proof.account, proof.fingerprint)
+        person = self._remote.release(server, number)
         if person is None:
             return
         state: State = {"number": number, "token": None, "ignored": [], "held": []}
-        place = DetachedSession(person, {})
-        await self._settle(person, state, place, server)
+        detached = DetachedSession(person, {})
+        await self._settle(person, state, detached, server)
         for room in tuple(person.rooms.values()):
-            entries = await archive.last(room, RECALLED)
-            later = [each.number for each in entries if each.event.time > heard]
-            place.read[room] = min(later) - 1 if later else room.audience.number
+            entries = await self._chat.history.last(room, REPLAYED)
+            later = [each.number for each in entries if each.event.time > last_heard]
+            detached.read[room] = min(later) - 1 if later else room.audience.number
 
-    def _into_rooms(self, person: Person, state: State) -> dict[str, Room]:
-        """Let somebody be in these rooms and in no others; return them by their ids."""
-        elsewhere = self._chat.elsewhere
+    def _set_rooms(self, person: Person, state: State) -> dict[str, Room]:
+        """Make a person a member of these rooms and no others; return the rooms by their ids."""
         for key in person.rooms.keys() - state.keys():
-            elsewhere.remote.takes_out(person, person.rooms[key])
+            self._remote.remove_from_room(person, person.rooms[key])
         for key, (shown, ident, role, *_) in state.items():
-            elsewhere.remote.puts_in(person, elsewhere.remote.room(key, shown, ident), role)
+            self._remote.add_to_room(person, self._remote.open_room(key, shown, ident), role)
         return {room.id: room for room in person.rooms.values()}
 
     async def _settle(
-        self, person: Person, state: State, place: DetachedSession, server: str
+        self, person: Person, state: State, detached: DetachedSession, server: str
     ) -> None:
-        """Somebody who was elsewhere is here now, and has a place to which they may come."""
+        """Make a person from another server one of this one, with a session to be resumed."""
         chat = self._chat
         person.server = ""
         if not chat.people.is_free(person.name):  # servers that were out of touch, perhaps
@@ -145,24 +137,24 @@ class Migration:
         chat.people.add(person)
         for room in (chat.rooms.get(key) for key in state["held"]):
             if room is not None:
-                room.holds_by_nick(person)
-        self._ignores(person, state["ignored"])
+                room.follow_nick(person)
+        self._set_ignored(person, state["ignored"])
         chat.entrance.moved_in(person)
-        chat.detached.restore(place, state["token"])
-        chat.elsewhere.came_from(person, server, state["number"])
+        chat.detached.restore(detached, state["token"])
+        self._outgoing.moved_here(person, server, state["number"])
         for room in person.rooms.values():
-            self._follow(room)
-        await self._hear_rooms(person.rooms.values())
+            chat.posting.follow(room)
+        await self._sync_rooms(person.rooms.values())
         if not await chat.nicks.take_over(person.name):
             name, _ = await chat.nicks.nearest(person.nick)
             chat.carry(person, name, person.last_active)
 
-    async def _hear_rooms(self, rooms: Iterable[Room]) -> None:
-        """Wait until it is known how far each room is."""
+    async def _sync_rooms(self, rooms: Iterable[Room]) -> None:
+        """Wait until the number of the last event of each room is known."""
         for room in tuple(rooms):
             await self._chat.history.last(room, 0)
 
-    def _ignores(self, person: Person, keys: Iterable[str]) -> None:
+    def _set_ignored(self, person: Person, keys: Iterable[str]) -> None:
         for key in keys:
             person.ignored[key] = None
             other = self._chat.people.get(key)
@@ -172,7 +164,7 @@ class Migration:
     # Going there ----------------------------------------------------------------------------------
 
     def _proved(self, proof: Proof) -> Person | None:
-        """Who of those who are here is proved."""
+        """Return the person of this server that a proof is for."""
         chat = self._chat
         if proof.token:
             return chat.detached.holder(proof.token)
@@ -182,75 +174,77 @@ class Migration:
         return chat.detached.of_key(proof.fingerprint)
 
     async def _export(self, person: Person, server: str, token: str) -> State:
-        """Let somebody be at another server from now on, unless a connection of theirs works here.
+        """Give a person to another server, unless they have a connection here that works.
 
-        Who shows their token has left that connection for another.
+        A user who shows their token leaves that connection for another.
         """
-        places = self._chat.detached
-        if not (token or places.is_lost_wholly(person)):
+        sessions = self._chat.detached
+        if not (token or sessions.is_lost_wholly(person)):
             return {"here": True}
-        place = places.peek(person) or DetachedSession(person, {})
-        if place.unreached:
-            await places.go_back(place)
-        works = person.sessions and not token and not places.is_lost_wholly(person)
-        is_void = bool(token) and places.holder(token) is not person
+        detached = sessions.peek(person) or DetachedSession(person, {})
+        if detached.unreached:
+            await sessions.go_back(detached)
+        works = person.sessions and not token and not sessions.is_lost_wholly(person)
+        is_void = bool(token) and sessions.holder(token) is not person
         if works or is_void or self._chat.people.get(person.name.key) is not person:
             return {"here": True}  # they have come back meanwhile, or are gone
-        state = self._state(person, place)
-        for session in tuple(person.sessions):
-            session.deliver(TAKEN)
-            session.detach()
-            session.client.close()
-        self._goes(person, server)
+        state = self._state(person, detached)
+        self._end_connections(person, TAKEN)
+        self._move_away(person, server)
         return state
 
     async def send_away(self, person: Person, server: str) -> bool:
-        """Let who has a place here, and no connection any more, have it at another server.
+        """Send a person who has a detached session, and no connection, to another server.
 
-        False when that server does not take it.
+        Return False when that server does not take them.
         """
-        places = self._chat.detached
-        place = places.peek(person)
+        sessions = self._chat.detached
+        detached = sessions.peek(person)
         try:
-            if place is None:
+            if detached is None:
                 return False
-            if place.unreached:
-                await places.go_back(place)
-            answer = await self._chat.elsewhere.ask_server(
-                server, {"keep": self._state(person, place)}
-            )
+            if detached.unreached:
+                await sessions.go_back(detached)
+            request = {"keep": self._state(person, detached)}
+            answer = await self._outgoing.request(server, request)
         except Refused:
             return False
         if answer.get("kept"):
-            self._goes(person, server)
+            self._move_away(person, server)
         return bool(answer.get("kept"))
 
-    def lives_elsewhere(self, person: Person, server: str) -> None:
-        """Another server has taken somebody over, for it could not reach this one."""
+    def lives_elsewhere(self, number: int, server: str) -> None:
+        """Release the person with a number here: another server has adopted them meanwhile."""
+        person = self._local.person(number)
+        if person is not None:
+            self._end_connections(person, CAME_BY_ANOTHER_SERVER)
+            self._move_away(person, server)
+
+    def _end_connections(self, person: Person, notice: Notice) -> None:
         for session in tuple(person.sessions):
-            session.deliver(ELSEWHERE)
+            session.deliver(notice)
             session.detach()
             session.client.close()
-        self._goes(person, server)
 
-    def _state(self, person: Person, place: DetachedSession) -> State:
-        """Somebody and their place, as another server is told of them."""
+    def _state(self, person: Person, detached: DetachedSession) -> State:
+        """Return a person and their detached session, as they are sent to another server."""
+        waiting = [to_row(each) for each in detached.waiting if isinstance(each, _Migrating)]
         return {
-            **self._chat.elsewhere.local.state(person),
+            **self._local.state(person),
             "token": person.token,
             "ignored": list(person.ignored),
             "held": [room.name.key for room in person.named_in_bans],
             "place": {
-                "read": {room.id: number for room, number in place.read.items()},
-                "saw_own": place.saw_own,
-                "focus": place.focus.id if place.focus is not None else None,
-                "preferences": asdict(place.preferences),
-                "waiting": [to_row(each) for each in place.waiting if isinstance(each, _Waiting)],
+                "read": {room.id: number for room, number in detached.read.items()},
+                "saw_own": detached.saw_own,
+                "focus": detached.focus.id if detached.focus is not None else None,
+                "preferences": asdict(detached.preferences),
+                "waiting": waiting,
             },
         }
 
-    def _goes(self, person: Person, server: str) -> None:
-        """Somebody is at another server from now on; nobody here sees anything of that."""
+    def _move_away(self, person: Person, server: str) -> None:
+        """Make a person one of another server; nobody here sees anything of that."""
         chat = self._chat
         for key in person.ignored:
             other = chat.people.get(key)
@@ -258,17 +252,17 @@ class Migration:
                 other.ignored_by.pop(person, None)
         rooms = tuple(person.rooms.values())
         for room in rooms:
-            chat.elsewhere.remote.takes_out(person, room)
+            self._remote.remove_from_room(person, room)
         chat.detached.left(person)
         chat.entrance.left(person)
         chat.people.remove(person)
-        chat.elsewhere.went_to(person, server)
+        self._outgoing.moved_away(person, server)
         for room in rooms:
-            self._follow(room)
+            chat.posting.follow(room)
 
 
-def _place(person: Person, state: State, rooms: dict[str, Room]) -> DetachedSession:
-    """The place that another server tells of."""
+def _restored(person: Person, state: State, rooms: dict[str, Room]) -> DetachedSession:
+    """Return the detached session that another server sent; rooms come by their ids."""
     read = {rooms[ident]: number for ident, number in state["read"].items() if ident in rooms}
     waiting = [each for each in map(from_row, state["waiting"]) if each is not None]
     return DetachedSession(

@@ -1,10 +1,9 @@
-"""Learning: what another server of a cluster has put into a record or taken from it."""
+"""Records: apply what another server has written to the records that all servers share."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from chatd.chat.actions.removal import enforce_server_ban
+from chatd.chat.chat import Chat
 from chatd.chat.model.bans import Ban
 from chatd.chat.records import (
     accounts,
@@ -14,40 +13,43 @@ from chatd.chat.records import (
     profiles,
     server_access,
 )
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
+from chatd.cluster.replication.remote import RemotePeople
 
 
-def apply_change(chat: Chat, kind: str, key: str, value: str | None, now: float) -> None:
-    """Let what is remembered here of a record be otherwise; None when there is none any more."""
+def apply_change(
+    chat: Chat, remote: RemotePeople, kind: str, key: str, value: str | None, now: float
+) -> None:
+    """Replace what is known here of a record; ``value`` is None when it was deleted.
+
+    Records of a kind that is not known here are passed over.
+    """
     if kind == accounts.KIND:
-        chat.accounts.learn(key, value)
+        chat.accounts.apply_change(key, value)
     elif kind == offline_messages.KIND:
-        chat.offline.learn(key, value)
+        chat.offline.apply_change(key, value)
         _deliver(chat, key)
     elif kind == profiles.KIND:
-        chat.profiles.learn(key, value)
+        chat.profiles.apply_change(key, value)
     elif kind == server_access.KIND:
-        chat.access.bans.learn(key, value)
+        chat.access.bans.apply_change(key, value)
         if value is not None:
             ban = Ban.decoded(key, value)
             enforce_server_ban(chat, ban, max(now, ban.made))
     elif kind == audit.KIND:
-        chat.audit.learn(key, value)
+        chat.audit.apply_change(key, value)
     elif kind in (persistent_rooms.BAN, persistent_rooms.MUTE):
-        where, _, target = key.partition(" ")
-        if where in chat.rooms:
-            chat.persistent.learn_ban(kind, chat.rooms[where], target, value)
+        room_key, _, target = key.partition(" ")
+        if room_key in chat.rooms:
+            chat.persistent.apply_ban_change(kind, chat.rooms[room_key], target, value)
     elif kind == persistent_rooms.KIND:
         room = chat.rooms.get(key)
-        chat.persistent.learn(room, key, value)
+        chat.persistent.apply_change(room, key, value)
         if room is not None and not (room.members or room.is_persistent):
-            chat.elsewhere.remote.drop(room)
+            remote.drop_room(room)
 
 
 def _deliver(chat: Chat, account: str) -> None:
-    """Somebody elsewhere has left something for who is here, but was not known to be there."""
+    """Deliver an offline message to an owner who is here, which its server did not know."""
     found = chat.accounts.get(account)
     owner = chat.entrance.owner_here(found) if found is not None else None
     for session in owner.sessions if owner is not None else ():

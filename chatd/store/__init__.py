@@ -1,1 +1,1 @@
-"""Where what was said is kept."""
+"""Stores: events, records and claims on nicks, in memory, in SQLite or on NATS."""

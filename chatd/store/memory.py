@@ -1,4 +1,4 @@
-"""A store that keeps everything in memory, for as long as the process runs."""
+"""Memory store: everything in memory, for as long as the process runs."""
 
 from __future__ import annotations
 
@@ -20,232 +20,233 @@ from chatd.chat.limits import (
     MESSAGE_IDS,
     SEARCHED_EVENTS,
 )
-from chatd.chat.model.people import fold
 from chatd.chat.store import StoreObserver
+from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery, text_of
 from chatd.store.claims import Claims
 from chatd.store.threads.main_thread import MainThread
 
-#: What an event costs beside its text, about, in bytes.
+#: Bytes that an event takes beside its text, about.
 EVENT_BYTES = 200
 
 
-class _Shelf:
-    """The kept events of one room, in the order of their numbers.
+class _RoomLog:
+    """The stored events of one room, in the order of their numbers.
 
-    At most ``most`` of them and ``HISTORY_BYTES``; the oldest give way.
+    At most ``maximum`` events and ``HISTORY_BYTES``; the oldest are dropped.
     """
 
-    __slots__ = ("events", "last", "most", "size")
+    __slots__ = ("events", "last", "maximum", "size")
 
-    def __init__(self, most: int) -> None:
-        self.most = most
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
         self.last = 0
         self.size = 0
         self.events: deque[tuple[int, KeptEvent, int, str]] = deque()
 
-    def put(self, event: KeptEvent, place: int, author: str) -> None:
-        """Take an event, the ``place``-th of the store, and let go of what has no room."""
+    def append(self, event: KeptEvent, position: int, author: str) -> None:
+        """Append an event, the ``position``-th of the store, and drop what exceeds the bounds."""
         self.last += 1
-        self.events.append((self.last, event, place, author))
+        self.events.append((self.last, event, position, author))
         self.size += _cost(event)
         self.trim()
 
-    def change(self, change: Change) -> None:
-        """Put another text into an event, or take it away, if it is here."""
+    def apply(self, change: Change) -> None:
+        """Apply an edit or a deletion, if the event is still here."""
         numbers = [row[0] for row in self.events]
         index = bisect_left(numbers, change.number)
         if numbers[index : index + 1] != [change.number]:
             return
-        number, event, place, author = self.events[index]
+        number, event, position, author = self.events[index]
         if not isinstance(change, Edited):
             self.size -= _cost(event)
             del self.events[index]
         elif isinstance(event, Said | Acted):
             changed = replace(event, text=change.text, edited=True)
             self.size += _cost(changed) - _cost(event)
-            self.events[index] = (number, changed, place, author)
+            self.events[index] = (number, changed, position, author)
             self.trim()
 
     def trim(self) -> None:
-        """Let go of what has no room."""
-        while len(self.events) > self.most or self.size > HISTORY_BYTES:
-            self.drop()
+        """Drop the oldest events beyond the bounds."""
+        while len(self.events) > self.maximum or self.size > HISTORY_BYTES:
+            self.drop_oldest()
 
-    def drop(self) -> None:
-        """Let go of the oldest event."""
+    def drop_oldest(self) -> None:
+        """Drop the oldest event."""
         self.size -= _cost(self.events.popleft()[1])
 
 
 def _cost(event: KeptEvent) -> int:
-    """The bytes that an event holds, about."""
+    """Return about how many bytes an event takes."""
     return getsizeof(text_of(event)) + EVENT_BYTES
 
 
-def _newest(room: str, shelf: _Shelf) -> Iterator[tuple[int, str, int, KeptEvent]]:
-    """The events of a room, the last first, by their places in the store."""
-    return ((-place, room, number, event) for number, event, place, _ in reversed(shelf.events))
+def _newest_first(room: str, log: _RoomLog) -> Iterator[tuple[int, str, int, KeptEvent]]:
+    """Yield the events of a room, last first, with keys that sort the rooms' events as one."""
+    return ((-position, room, number, event) for number, event, position, _ in reversed(log.events))
 
 
-class _Done:
-    """What need not be waited for."""
+class _Completed:
+    """An awaitable that is done."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
 
 
 class MemoryStore:
-    """`chatd.chat.store.Store` in memory: everything is kept at once and lost with the process.
+    """`chatd.chat.store.Store` in memory: everything is stored at once and lost with the process.
 
-    Of each room it keeps the last ``events``.  A search waits for a ``turn`` of its own.
+    Of each room it keeps the last ``events``.  With a ``main_thread``, each search first waits
+    until that is free, so that several searches do not block it as one.
     """
 
-    def __init__(self, events: int = HISTORY_EVENTS, turn: MainThread | None = None) -> None:
+    def __init__(self, events: int = HISTORY_EVENTS, main_thread: MainThread | None = None) -> None:
         self._events = events
-        self._turn = turn
-        self._keeper: StoreObserver | None = None
-        self._shelves: dict[str, _Shelf] = {}
-        self._most: dict[str, int] = {}
+        self._main_thread = main_thread
+        self._observer: StoreObserver | None = None
+        self._logs: dict[str, _RoomLog] = {}
+        self._limits: dict[str, int] = {}
         self._size = 0
-        self._places = 0
+        self._count = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._claims = Claims()
         self._records: dict[str, dict[str, str]] = {}
 
-    def open(self, keeper: StoreObserver) -> None:
-        """Begin, and tell this keeper from now on."""
-        self._keeper = keeper
+    def open(self, observer: StoreObserver) -> None:
+        """Notify this observer from now on."""
+        self._observer = observer
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Give the event its number and hand it back at once."""
-        if self._keeper is None:
+        """Give an event its number and hand it over at once."""
+        if self._observer is None:
             raise RuntimeError("the store is not open")
-        shelf = self._shelves.get(room)
+        log = self._logs.get(room)
         if isinstance(event, KeptEvent | Change):
-            if shelf is None:
-                most = min(self._events, self._most.get(room, self._events))
-                shelf = self._shelves[room] = _Shelf(most)
+            if log is None:
+                maximum = min(self._events, self._limits.get(room, self._events))
+                log = self._logs[room] = _RoomLog(maximum)
             if message_id in self._seen:
                 return
             self._seen[message_id] = None
             if len(self._seen) > MESSAGE_IDS:
                 self._seen.popitem(last=False)
-            self._put(shelf, event, author)
-        self._keeper.stored(room, message_id, shelf.last if shelf else 0, event)
+            self._append(log, event, author)
+        self._observer.stored(room, message_id, log.last if log else 0, event)
 
-    def _put(self, shelf: _Shelf, event: KeptEvent | Change, author: str) -> None:
-        self._size -= shelf.size
+    def _append(self, log: _RoomLog, event: KeptEvent | Change, author: str) -> None:
+        self._size -= log.size
         if isinstance(event, Change):
-            shelf.change(event)
+            log.apply(event)
         else:
-            self._places += 1
-            shelf.put(event, self._places, author)
-        self._size += shelf.size
+            self._count += 1
+            log.append(event, self._count, author)
+        self._size += log.size
         while self._size > HISTORY_BYTES_IN_ALL:
-            largest = max(self._shelves.values(), key=attrgetter("size"))
+            largest = max(self._logs.values(), key=attrgetter("size"))
             self._size -= largest.size
             for _ in range(1 + len(largest.events) // 2):
-                largest.drop()
+                largest.drop_oldest()
             self._size += largest.size
 
     def subscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        shelf = self._shelves.get(room)
-        if shelf is None:
+        log = self._logs.get(room)
+        if log is None:
             return []
         newest_first = (
-            row[:2] for row in reversed(shelf.events) if number is None or row[0] < number
+            row[:2] for row in reversed(log.events) if number is None or row[0] < number
         )
         return list(islice(newest_first, count))[::-1]
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        shelf = self._shelves.get(room)
-        if shelf is None:
+        log = self._logs.get(room)
+        if log is None:
             return []
-        return list(islice((row[:2] for row in shelf.events if row[0] > number), count))
+        return list(islice((row[:2] for row in log.events if row[0] > number), count))
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events are numbered between two numbers."""
-        shelf = self._shelves.get(room)
-        return sum(above < row[0] < below for row in shelf.events) if shelf is not None else 0
+        log = self._logs.get(room)
+        return sum(above < row[0] < below for row in log.events) if log is not None else 0
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last message of somebody in a room."""
-        shelf = self._shelves.get(room)
-        for number, event, _, author in reversed(shelf.events if shelf else ()):
-            is_theirs = isinstance(event, Said | Acted) and fold(event.nick) == nick
-            if is_theirs and account in (None, author):
+        """Return the last message of a nick in a room."""
+        log = self._logs.get(room)
+        for number, event, _, author in reversed(log.events if log else ()):
+            is_by_nick = isinstance(event, Said | Acted) and fold(event.nick) == nick
+            if is_by_nick and account in (None, author):
                 return number, event
         return None
 
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
-        if self._turn is not None:  # several searches are not one long turn
-            answer = self._turn.answer()
-            self._turn.soon(partial(answer.give, None))
-            await answer
-        known = [room for room in rooms if room in self._shelves]
-        newest = merge(*(_newest(room, self._shelves[room]) for room in known))
+        """Return matches in the newest ``SEARCHED_EVENTS`` of some rooms, newest first."""
+        if self._main_thread is not None:  # other steps run between two searches
+            promise = self._main_thread.promise()
+            self._main_thread.call_soon(partial(promise.resolve, None))
+            await promise
+        existing = [room for room in rooms if room in self._logs]
+        newest = merge(*(_newest_first(room, self._logs[room]) for room in existing))
         found = (row[1:] for row in islice(newest, SEARCHED_EVENTS) if search.finds(row[3]))
         return list(islice(found, skip, skip + count))
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Take a nick for a holder; False when another holds it, unless for its ``owner``."""
+        """Claim a nick; return False when another holds it, unless for its ``owner``."""
         return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
+        """Release a nick, if this holder has it."""
         self._claims.release(nick, holder)
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the place of the one with this key, or (None) drop that."""
+        """Put a record in the place of the one with this key, or (None) drop that."""
         records = self._records.setdefault(kind, {})
         if value is None:
             records.pop(key, None)
         else:
             records[key] = value
-        return _Done()
+        return _Completed()
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind, by its key."""
+        """Return the records of a kind, by their keys."""
         return dict(self._records.get(kind, {}))
 
-    def limit(self, room: str, most: int | None) -> None:
-        """Keep only the last so many events of a room, or (None) as many as of the others."""
-        self._most.pop(room, None)
-        if most is not None:
-            self._most[room] = most
-        shelf = self._shelves.get(room)
-        if shelf is not None:
-            self._size -= shelf.size
-            shelf.most = min(self._events, self._most.get(room, self._events))
-            shelf.trim()
-            self._size += shelf.size
+    def limit(self, room: str, maximum: int | None) -> None:
+        """Keep at most so many events of a room, or (None) as many as of other rooms."""
+        self._limits.pop(room, None)
+        if maximum is not None:
+            self._limits[room] = maximum
+        log = self._logs.get(room)
+        if log is not None:
+            self._size -= log.size
+            log.maximum = min(self._events, self._limits.get(room, self._events))
+            log.trim()
+            self._size += log.size
 
     def drop_room(self, room: str) -> None:
         """Drop the events of a room."""
-        self._most.pop(room, None)
-        shelf = self._shelves.pop(room, None)
-        if shelf is not None:
-            self._size -= shelf.size
+        self._limits.pop(room, None)
+        log = self._logs.pop(room, None)
+        if log is not None:
+            self._size -= log.size
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
         """Drop the events of all other rooms."""
-        for room in (self._shelves.keys() | self._most.keys()) - set(rooms):
+        for room in (self._logs.keys() | self._limits.keys()) - set(rooms):
             self.drop_room(room)
 
     async def close(self) -> None:
-        """Nothing is left to do: nothing outlives the process."""
+        """Do nothing: nothing outlives the process."""

@@ -1,4 +1,4 @@
-"""A store that keeps accounts and rooms for good, and what was said no longer than the process."""
+"""Volatile history: accounts and rooms in a store that lasts, messages in memory only."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from chatd.store.threads.main_thread import MainThread
 class VolatileHistoryStore(MemoryStore):
     """The last ``events`` of each room in memory, and the records in another store."""
 
-    def __init__(self, events: int, turn: MainThread, kept: Store) -> None:
-        super().__init__(events, turn)
-        self._kept = kept
+    def __init__(self, events: int, main_thread: MainThread, records_store: Store) -> None:
+        super().__init__(events, main_thread)
+        self._records_store = records_store
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the other store."""
-        return self._kept.put(kind, key, value)
+        """Put a record into the other store."""
+        return self._records_store.put(kind, key, value)
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind that the other store has."""
-        return await self._kept.records(kind)
+        """Return the records of a kind from the other store."""
+        return await self._records_store.records(kind)
 
-    def retain(self, rooms: Collection[str]) -> None:
-        """Forget every room but these, here and there."""
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
+        """Drop every room but these, also from the other store, which may have old messages."""
         super().drop_rooms_but(rooms)
-        self._kept.drop_rooms_but(rooms)
+        self._records_store.drop_rooms_but(rooms)
 
     async def close(self) -> None:
-        """End the other store."""
-        await self._kept.close()
+        """Close the other store."""
+        await self._records_store.close()

@@ -32,12 +32,8 @@ from chatd.tap.worker import FIRST_SOCKET, Worker, folder, read_part
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.allow_file import AllowFile
 from chatd.transport.net.shared_ports import Adopting, check_shared
-from chatd.transport.ssh import (
-    AuthorizedKeysError,
-    HostKeyError,
-    load_or_make,
-    read_authorized_keys,
-)
+from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError, read_authorized_keys
+from chatd.transport.ssh.keys.host_key import HostKeyError, load_or_generate
 from chatd.transport.ways import AUTO, NAMES
 
 _T = TypeVar("_T")
@@ -284,7 +280,7 @@ class Options(UsageOptions, AuthOptionMixin):
             self["max-connections"] = part.portion(self["max-connections"])
         proof = partial(servers.tls, self["cluster-ca"], self["cluster-cert"])
         self["cluster-tls"] = _checked("cluster-cert", proof)
-        self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
+        self["host-key"] = _checked("data", partial(load_or_generate, self["data"]))
 
 
 def _checked(option: str, read: Callable[[], _T]) -> _T:

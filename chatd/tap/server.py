@@ -16,19 +16,23 @@ from twisted.internet.interfaces import IReactorCore, IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
-from chatd.chat.limits import HISTORY_EVENTS
+from chatd.chat.limits import DETACHED_SECONDS, HISTORY_EVENTS
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.options import Environment
+from chatd.chat.options import Options as ChatOptions
+from chatd.chat.peers import ALONE
+from chatd.chat.records.server_access import everybody
 from chatd.chat.store import Store
 from chatd.chat.text import names
 from chatd.chat.text.sanitizing import safe
+from chatd.cluster.cluster import Cluster
 from chatd.store.nats.client import servers
-from chatd.store.sqlite.files import DATABASE, give
+from chatd.store.sqlite.files import DATABASE, change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.supervisor import make_processes
-from chatd.transport.conversation.disconnect import expire_later
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
@@ -73,11 +77,16 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     server = MultiService()
     if options["processes"].was_started:
         ParentWatch().setServiceParent(server)
-    cluster = _nats_store(options, ReactorThread(reactor)) if options["cluster"] else None
-    if cluster is not None:
-        StoreService(partial(_begin_cluster, cluster)).setServiceParent(server)
-    store = store or cluster or _store(options, reactor, server)
+    shared, cluster, streams = None, None, None
+    if options["cluster"]:
+        shared = _nats_store(options, ReactorThread(reactor))
+        StoreService(partial(_begin_cluster, shared)).setServiceParent(server)
+        cluster = Cluster(shared.bus, lambda step: clock.callLater(0, step))
+    store = store or shared or _store(options, reactor, server)
     chat = _chat(options, reactor, server, store, cluster)
+    if cluster is not None:
+        streams = Streams(chat, cluster, clock, secrets.token_hex(8))
+        cluster.start(chat, streams)
     host = Host(
         chat,
         clock,
@@ -85,15 +94,14 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
-        relay=Streams(chat, clock, secrets.token_hex(8)) if cluster is not None else None,
+        relay=streams,
     )
-    chat.detached.awaits = partial(expire_later, host)
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)
-    if cluster is not None:
-        Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
+    if cluster is not None and shared is not None:
+        Lease(chat, cluster, shared, clock, time.time, admission).setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
-    Shutdown(chat, store, clock, time.time).setServiceParent(server)
+    Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
     _open_ways(options, reactor, server, host, admission)
     if options["processes"].was_started:
         Ready(options["processes"]).setServiceParent(server)
@@ -101,26 +109,27 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
 
 
 def _chat(
-    options: Options, reactor: Any, server: MultiService, store: Store, cluster: NatsStore | None
+    options: Options, reactor: Any, server: MultiService, store: Store, cluster: Cluster | None
 ) -> Chat:
     """The chat of a server, which reads what its store has when that begins."""
     clock: IReactorTime = IReactorTime(reactor)
     thread = PasswordThread(reactor)
     thread.setServiceParent(server)
-    chat = Chat(
-        store,
-        lambda flush: clock.callLater(0, flush),
-        lobby=options["lobby"],
-        shouting=options["shouting"],
+    environment = Environment(
+        schedule=lambda step: clock.callLater(0, step),
+        expire_later=lambda step: clock.callLater(DETACHED_SECONDS, lambda: step(time.time())),
+        hasher=Argon2(thread),
         incarnation=secrets.token_hex(8),
         make_token=_token,
-        usual=Preferences(replay=options["replay"]),
-        hasher=Argon2(thread),
         checker=Checkers(options["auth"], thread, clock) if options["auth"] else None,
-        neighbours=cluster,
     )
-    if options["allow"] is not None:
-        chat.access.allowed = options["allow"]
+    chosen = ChatOptions(
+        lobby=options["lobby"],
+        shouting=options["shouting"],
+        preferences=Preferences(replay=options["replay"]),
+        allowed=options["allow"] or everybody,
+    )
+    chat = Chat(store, environment, chosen, cluster or ALONE)
     StoreService(lambda: _begin(chat)).setServiceParent(server)
     return chat
 
@@ -183,7 +192,7 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     become: Any = options.parent or {}  # what twistd itself was told
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-        give(options["data"], become.get("uid"), become.get("gid"))
+        change_owner(options["data"], become.get("uid"), become.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)

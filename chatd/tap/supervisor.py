@@ -23,7 +23,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
-from chatd.store.sqlite.files import give
+from chatd.store.sqlite.files import change_owner
 from chatd.tap.child_log import ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
@@ -44,7 +44,7 @@ def make_processes(options: Options, reactor: Any) -> Supervisor:
     """
     become: Any = options.parent or {}  # what twistd itself was told
     try:
-        give(options["data"], become.get("uid"), become.get("gid"))
+        change_owner(options["data"], become.get("uid"), become.get("gid"))
     except OSError as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     count = options["processes"].of

@@ -1,1 +1,1 @@
-"""The terminal of a person: keys, the line being typed, the screen; no I/O."""
+"""Terminal: keyboard decoder, line editor and screen of a user; no I/O."""

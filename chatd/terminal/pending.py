@@ -1,6 +1,6 @@
-"""What was said and is not kept yet, as rows above the line that is typed.
+"""Pending lines: messages that are not stored yet, as rows above the line being typed.
 
-A row never reaches the last column, whatever a terminal thinks of the characters in it.
+A row never reaches the last column, whatever width a terminal gives to its characters.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from chatd.terminal.style import announcement
 from chatd.terminal.text.graphemes import clusters, measure
 from chatd.terminal.text.themes import Theme
 
-#: What stands before it, and in place of what does not fit.  Some terminals have it two cells wide.
-MARK = "…"
+#: Begins each row, and ends one that was truncated.  Some terminals draw it two cells wide.
+ELLIPSIS = "…"
 _WIDEST = 2
-#: Rows of them at most, of which a screen gives away one in four.
+#: The most rows; pending lines take at most a quarter of the screen.
 ROWS = 4
 _SHARE = 4
 
@@ -23,41 +23,44 @@ _SHARE = 4
 def pending(
     count: int,
     lines: Sequence[tuple[str, RoomEvent]],
-    look: Theme,
+    theme: Theme,
     columns: int,
     rows: int,
 ) -> tuple[str, ...]:
-    """The newest of so many lines, a row each, for a screen of so many columns and rows.
+    """Return a row for each of the newest of ``count`` pending lines.
 
-    Of the lines the newest ``ROWS`` are given at least, each an event and the room that is named,
-    if one is.  Of those for which there is no row the first one says how many they are.
+    :param lines: at least the newest ``ROWS`` of them, each an event and the name of its room,
+        empty when it needs no name.
+    :param columns: the width of the screen in cells, ``rows`` its height.
+
+    When there are more lines than rows, the first row says how many have none.
     """
     most = min(ROWS, rows // _SHARE)
     if not count or not most:
         return ()
     shown = lines[-most:] if count <= most else lines[len(lines) - most + 1 :]
-    told = [_told(room, event) for room, event in shown]
+    texts = [_row_text(room, event) for room, event in shown]
     more = count - len(shown)
     if more:
         which = "more wait" if shown else "lines wait"
-        told.insert(0, f"{MARK} {more} {which}")
-    return tuple(look.paint(_fitting(row, columns - 1), look.server) for row in told)
+        texts.insert(0, f"{ELLIPSIS} {more} {which}")
+    return tuple(theme.paint(_truncated(text, columns - 1), theme.server) for text in texts)
 
 
-def _told(room: str, event: RoomEvent) -> str:
-    """A line with its mark; of several lines the first."""
+def _row_text(room: str, event: RoomEvent) -> str:
+    """Return a line after an ellipsis; of a block the first line, and another ellipsis."""
     first, more, _ = announcement(room, event).partition("\n")
     where = f"[{room}] " if room else ""
-    return f"{MARK} {where}{first}{f' {MARK}' * bool(more)}"
+    return f"{ELLIPSIS} {where}{first}{f' {ELLIPSIS}' * bool(more)}"
 
 
-def _fitting(text: str, columns: int) -> str:
-    """As much of a text as there is room for, whatever a terminal makes of its characters."""
+def _truncated(text: str, columns: int) -> str:
+    """Return a text, or its beginning and an ellipsis, in cells that no terminal exceeds."""
     taken, fitting = 0, ""
     for cluster in clusters(text):
-        taken += _WIDEST if cluster == MARK else measure(cluster).widest
+        taken += _WIDEST if cluster == ELLIPSIS else measure(cluster).widest
         if taken > columns:
-            return fitting + MARK if columns >= _WIDEST else ""
+            return fitting + ELLIPSIS if columns >= _WIDEST else ""
         if taken <= columns - _WIDEST:
             fitting += cluster
     return text

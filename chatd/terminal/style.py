@@ -1,7 +1,7 @@
-"""How what happens is put in words for a person: one line or a few, with CR LF, in UTF-8.
+"""Text style: renders events as lines for a user, each ended by CR LF, in UTF-8.
 
-docs/protocol.rst shows every one of these lines.  A style is a value: people with equal styles
-share one rendering.
+docs/protocol.rst shows every one of these lines.  A style is a value: users with equal styles share
+one rendering.
 """
 
 from __future__ import annotations
@@ -45,36 +45,36 @@ from chatd.terminal.text.colours import NONE
 from chatd.terminal.text.emphasis import emphasise
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import Theme, theme
-from chatd.terminal.text.times import QUARTER, clock, date, day_line
+from chatd.terminal.text.times import QUARTER_HOUR, date, day_line, time_of_day
 from chatd.terminal.text.wrapping import wrap
 
-#: What the server's own lines begin with; no nick can.
+#: Begins each of the server's own lines; no nick can begin with it.
 SERVER = "--"
 _INDENT: Final = len(SERVER) + 1
 
-#: Who comes and goes, and what rings.
-_PASSING: Final = (Joined, Left)
-_SPOKEN: Final = (Said, Acted, Edited)
+#: The events that ``joins`` hides or folds, and those that ring the bell.
+_PRESENCE: Final = (Joined, Left)
+_MESSAGES: Final = (Said, Acted, Edited)
 
-#: People who come or go in a row within one flush that are shown one by one; more are one line.
+#: The most successive joins and leaves of one flush that are shown one by one; more are one line.
 FOLDED: Final = 4
 
-#: Rows of a screen that a greeting takes beside what it repeats of a room, the prompt included.
+#: Rows of a screen that a greeting takes besides the history it shows, the prompt included.
 _GREETING_ROWS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
 class TextStyle:
-    """Words and colours for one kind of reader.
+    """Words and colours for one kind of display.
 
-    ``depth`` is how many colours there are, ``width`` the cells of a row (0: lines are not
-    wrapped, and nothing is shown but lines, as over a plain connection); ``spoken`` is for ears.
-    ``bell`` is off, on (for mentions) or all, ``joins`` on, off or fold, ``timestamps`` one of
-    `chatd.terminal.text.times.FORMATS` or empty; with ``days`` each line has its date.
+    ``depth`` is the number of colours, ``width`` the cells of a row (0: lines are not wrapped, and
+    there are no rules between days, as over a plain connection); ``screen_reader`` adds words where
+    others see a colour or a mark.  ``bell`` is off, on (for mentions) or all, ``joins`` on, off or
+    fold, ``timestamps`` one of `chatd.terminal.text.times.FORMATS` or empty; with ``days`` each
+    line has its date; with ``names_room`` the name of its room.
 
-    ``recalled_timezone`` and ``rows`` (those of the screen) are for what was said before, which is
-    always shown with its time; they make no difference to what happens now, and so none to which
-    styles are equal.
+    ``recalled_timezone`` and ``rows`` (the screen's height) are for history, which always shows
+    times; they do not affect live events, and so styles that differ only in them are equal.
     """
 
     theme: str = "plain"
@@ -86,7 +86,7 @@ class TextStyle:
     timezone: str = "UTC"
     joins: str = "on"
     names_room: bool = False
-    spoken: bool = False
+    screen_reader: bool = False
     recalled_timezone: str = field(default="UTC", compare=False)
     rows: int = field(default=0, compare=False)
     _theme: Theme = field(init=False, compare=False, repr=False)
@@ -101,56 +101,59 @@ class TextStyle:
 
     @property
     def highlights(self) -> bool:
-        """Whether a mention looks or sounds otherwise."""
-        return self.bell != "off" or self.spoken or bool(self._theme.mention)
+        """Whether a mention is rendered differently from other messages."""
+        return self.bell != "off" or self.screen_reader or bool(self._theme.mention)
 
     @property
     def unfocused(self) -> TextStyle:
-        """The same, for a room without the focus."""
+        """The same style for a room without the focus: it names the room."""
         return self if self.names_room else replace(self, names_room=True)
 
     @property
     def folds(self) -> bool:
-        """Whether many who come or go at once are told in one line."""
+        """Whether many successive joins and leaves are rendered as one line."""
         return self.joins == "fold"
 
     @property
     def quiet(self) -> TextStyle:
-        """The same, for what one said oneself: it never rings."""
+        """The same style for a user's own messages: they never ring the bell."""
         return replace(self, bell="on") if self.bell == "all" else self
 
-    # What happens in a room -----------------------------------------------------------------------
+    # Room events ----------------------------------------------------------------------------------
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """What happened in a room, as one line."""
+        """Return a room event as one line; empty when ``joins`` hides it."""
         event = entry.event
-        if self.joins == "off" and isinstance(event, _PASSING):
+        if self.joins == "off" and isinstance(event, _PRESENCE):
             return b""
-        head, hang, body = self._line(entry.room, event, mentioned)
+        head, hang, body = self._parts(entry.room, event, mentioned)
         if self.timestamps or self.days:
-            lead, width = self._lead(event.time)
-            line = self._whole(lead + head, width + hang, body)
+            lead, width = self._time_prefix(event.time)
+            line = self._wrapped(lead + head, width + hang, body)
         else:
-            line = self._whole(head, hang, body)
+            line = self._wrapped(head, hang, body)
         rings = self.bell == "all" or (mentioned and self.bell == "on")
-        if rings and isinstance(event, _SPOKEN):
+        if rings and isinstance(event, _MESSAGES):
             line += "\a"
         return f"{line}\r\n".encode()
 
-    def _lead(self, time: float) -> tuple[str, int]:
-        """The date and time before a line, where they are wanted, and its cells."""
+    def _time_prefix(self, time: float) -> tuple[str, int]:
+        """Return the date and time before a line, as preferred, and their width in cells."""
         if not self.timestamps:
             lead = f"{date(time, self.timezone)} "
             return lead, len(lead)
         day = f"{date(time, self.timezone)} " * self.days
-        shown = clock(time, self.timezone, self.timestamps)
-        look = self._theme
-        return f"{day}{look.paint(shown, look.time)} ", len(day) + len(shown) + 1
+        shown = time_of_day(time, self.timezone, self.timestamps)
+        colours = self._theme
+        return f"{day}{colours.paint(shown, colours.time)} ", len(day) + len(shown) + 1
 
     def render_all(self, entries: Sequence[Entry], since: float | None) -> list[bytes]:
-        """What happened in a room, a piece for each event; ``since`` is when something did before.
+        """Return room events, a piece for each.
 
-        Of many who come or go in a row the last piece tells, and those of the others are empty.
+        Of many successive joins and leaves the last piece is their summary, and the others are
+        empty.
+
+        :param since: the time of the event before the first, in seconds since the epoch.
         """
         pieces = [self.render(entry) for entry in entries]
         if self.folds and len(entries) > FOLDED:
@@ -158,13 +161,13 @@ class TextStyle:
         if self.width and not self.names_room:
             for at, entry in enumerate(entries):
                 time = entry.event.time
-                if since is not None and since // QUARTER != time // QUARTER:
+                if since is not None and since // QUARTER_HOUR != time // QUARTER_HOUR:
                     pieces[at] = self.separator(since, time) + pieces[at]
                 since = time
         return pieces
 
     def separator(self, since: float, time: float) -> bytes:
-        """A line that says which day it is, if there is a midnight between two times."""
+        """Return a line with the new date, if there is a midnight between two times."""
         if not self.width or self.names_room:
             return b""
         today = date(time, self.timezone)
@@ -173,72 +176,79 @@ class TextStyle:
         return f"{self._rule(day_line(time, self.timezone))}\r\n".encode()
 
     def _fold(self, entries: Sequence[Entry], pieces: list[bytes]) -> None:
-        """Put one line in the place of many who come or go one after the other."""
+        """Replace the pieces of many successive joins and leaves by one line."""
         start = 0
         for end in range(1, len(entries) + 1):
-            if end < len(entries) and isinstance(entries[end].event, _PASSING):
+            if end < len(entries) and isinstance(entries[end].event, _PRESENCE):
                 continue
             run = entries[start:end]
-            if len(run) and not isinstance(run[0].event, _PASSING):
+            if len(run) and not isinstance(run[0].event, _PRESENCE):
                 run = run[1:]
             if len(run) > FOLDED:
                 pieces[end - len(run) : end] = [b""] * len(run)
-                pieces[end - 1] = self._many(run)
+                pieces[end - 1] = self._folded(run)
             start = end
 
-    def _many(self, run: Sequence[Entry]) -> bytes:
-        """One line for many who came or went; its time is that of the last."""
-        came = sum(isinstance(entry.event, Joined) for entry in run)
+    def _folded(self, run: Sequence[Entry]) -> bytes:
+        """Return one line for many joins and leaves, with the time of the last."""
+        joins = sum(isinstance(entry.event, Joined) for entry in run)
         last = run[-1]
-        told = [f"{came} joined"] * bool(came) + [f"{len(run) - came} left"] * (came < len(run))
-        told[0] = told[0].replace(" ", " person " if told[0].startswith("1 ") else " people ")
-        lead, width = self._lead(last.event.time) if self.timestamps or self.days else ("", 0)
-        line = self._announced(f"{' and '.join(told)} {last.room}")
-        return f"{self._whole(lead, width + _INDENT, line)}\r\n".encode()
+        parts = [f"{joins} joined"] * bool(joins) + [f"{len(run) - joins} left"] * (
+            joins < len(run)
+        )
+        parts[0] = parts[0].replace(" ", " person " if parts[0].startswith("1 ") else " people ")
+        lead, width = (
+            self._time_prefix(last.event.time) if self.timestamps or self.days else ("", 0)
+        )
+        line = self._server_text(f"{' and '.join(parts)} {last.room}")
+        return f"{self._wrapped(lead, width + _INDENT, line)}\r\n".encode()
 
-    def _line(self, room: str, event: RoomEvent, mentioned: bool = False) -> tuple[str, int, str]:
-        """What an event's line begins with, how far further rows are indented, and what follows."""
-        look = self._theme
+    def _parts(self, room: str, event: RoomEvent, mentioned: bool = False) -> tuple[str, int, str]:
+        """Return the head of an event's line, its hanging indent in cells, and its body."""
+        colours = self._theme
         head, hang = "", 0
         if self.names_room:
-            head, hang = f"{look.paint(f'[{room}]', look.server)} ", cells(room) + 3
+            head, hang = f"{colours.paint(f'[{room}]', colours.server)} ", cells(room) + 3
         match event:
             case Said(nick=nick, text=text):
-                told = " mentions you" if mentioned and self.spoken else ""
-                hang += cells(nick) + len(told) + 2
-                head += f"{look.nick(nick)}{told}: "
-                return head, hang, self._text(text, mentioned) + self._mark(event)
+                mention = " mentions you" if mentioned and self.screen_reader else ""
+                hang += cells(nick) + len(mention) + 2
+                head += f"{colours.nick(nick)}{mention}: "
+                return head, hang, self._message_text(text, mentioned) + self._edited_mark(event)
             case Acted(nick=nick, text=text):
-                body = self._text(text, mentioned, aloud=True) + self._mark(event)
-                return f"{head}* {look.nick(nick)} ", hang + cells(nick) + 3, body
+                body = self._message_text(text, mentioned, aloud=True) + self._edited_mark(event)
+                return f"{head}* {colours.nick(nick)} ", hang + cells(nick) + 3, body
             case Edited(nick=nick, text=text):
-                body = self._text(text, mentioned, aloud=True)
-                return f"{head}* {look.nick(nick)} corrects: ", hang + cells(nick) + 13, body
+                body = self._message_text(text, mentioned, aloud=True)
+                return f"{head}* {colours.nick(nick)} corrects: ", hang + cells(nick) + 13, body
             case _:
-                return "", _INDENT, self._announced(announcement(room, event))
+                return "", _INDENT, self._server_text(announcement(room, event))
 
-    def _announced(self, text: str, colour: str | None = None) -> str:
-        """A line of the server's own."""
-        look = self._theme
-        return look.paint(f"{SERVER} {text}".rstrip(), look.server if colour is None else colour)
+    def _server_text(self, text: str, colour: str | None = None) -> str:
+        """Return a text of the server's own, painted."""
+        colours = self._theme
+        return colours.paint(
+            f"{SERVER} {text}".rstrip(), colours.server if colour is None else colour
+        )
 
-    def _text(self, text: str, mentioned: bool = False, *, aloud: bool = False) -> str:
-        """What somebody said, with what is marked in it; ``aloud`` it says whom it mentions."""
+    def _message_text(self, text: str, mentioned: bool = False, *, aloud: bool = False) -> str:
+        """Return a message's text with emphasis; ``aloud`` says in words that it is a mention."""
         if not mentioned:
             return emphasise(text, self._theme)
-        told = " (mentions you)" if aloud and self.spoken else ""
-        return emphasise(text, self._theme, self._theme.mention) + told
+        mention = " (mentions you)" if aloud and self.screen_reader else ""
+        return emphasise(text, self._theme, self._theme.mention) + mention
 
-    def _mark(self, event: Said | Acted) -> str:
-        """What follows a text that is no longer that which was said."""
+    def _edited_mark(self, event: Said | Acted) -> str:
+        """Return the mark behind a message that was edited, or nothing."""
         if not event.edited:
             return ""
         return f" {self._theme.paint('(edited)', self._theme.server)}"
 
-    def _whole(self, head: str, hang: int, body: str) -> str:
-        """A line, wrapped where that is wanted; of several lines as a block.
+    def _wrapped(self, head: str, hang: int, body: str) -> str:
+        """Return a line, wrapped to the width if there is one.
 
-        Nobody's further lines look like somebody's first.
+        The second and further lines of a block are indented, so that none looks like the first line
+        of another message.
         """
         if self.width:
             return wrap(head, hang, body, self.width)
@@ -246,69 +256,73 @@ class TextStyle:
         return line.replace("\n", "\r\n    ") if "\n" in line else line
 
     def _rule(self, text: str) -> str:
-        """A line that parts what is above from what is below."""
-        if self.spoken:
+        """Return a line that separates the ones above it from those below."""
+        if self.screen_reader:
             return f"{SERVER} {text}"
         return self._theme.paint(f"--- {text} ---", self._theme.rule)
 
-    # What is for one person alone -----------------------------------------------------------------
+    # Personal events ------------------------------------------------------------------------------
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """What is for one person alone, as one line or several."""
+        """Return a personal event as one line or several, or as none."""
         match event:
             case PrivateMessage():
-                lines = [self._private(event)]
+                lines = [self._private_line(event)]
             case Recalled(seen=True) if not self.width:
                 lines = []
             case Recalled():
-                lines = self._recalled(event)
+                lines = self._history_lines(event)
             case Found(entries=entries):
-                lines = [self._server(found(event)), *self._entries(entries, names_room=True)]
+                lines = [
+                    self._server_line(search_heading(event)),
+                    *self._blocks(entries, names_room=True),
+                ]
             case Listing(heading=heading, rows=rows):
-                lines = [self._server(heading)]
-                lines += [self._whole("   ", _second_column(row), row) for row in rows]
+                lines = [self._server_line(heading)]
+                lines += [self._wrapped("   ", _second_column(row), row) for row in rows]
             case Refusal(text=text):
-                lines = [self._server(text, self._theme.refusal)]
+                lines = [self._server_line(text, self._theme.refusal)]
             case Notice() | Invited() | Missed() | PutOut() | Announced():
-                lines = [self._server(notice(event))]
+                lines = [self._server_line(personal_sentence(event))]
         return "".join(f"{line}\r\n" for line in lines).encode()
 
-    def _server(self, text: str, colour: str | None = None) -> str:
-        """A line of the server's own that is for one person."""
-        return self._whole("", _INDENT, self._announced(text, colour))
+    def _server_line(self, text: str, colour: str | None = None) -> str:
+        """Return a line of the server's own, wrapped."""
+        return self._wrapped("", _INDENT, self._server_text(text, colour))
 
-    def _private(self, event: PrivateMessage) -> str:
-        look = self._theme
+    def _private_line(self, event: PrivateMessage) -> str:
+        """Return a private message, received or sent, with a bell when it was received."""
+        colours = self._theme
         received = event.end is Recipient.ADDRESSEE
         ends = f"{event.sender} -> you" if received else f"you -> {event.addressee}"
-        if self.spoken:
+        if self.screen_reader:
             ends = ends.replace("->", "to")
-        lead, width = self._lead(event.time) if self.timestamps else ("", 0)
-        head = f"{lead}{look.paint(f'[{ends}]', look.private)} "
-        line = self._whole(head, width + cells(ends) + 3, self._text(event.text))
+        lead, width = self._time_prefix(event.time) if self.timestamps else ("", 0)
+        head = f"{lead}{colours.paint(f'[{ends}]', colours.private)} "
+        line = self._wrapped(head, width + cells(ends) + 3, self._message_text(event.text))
         return f"{line}\a" if received and self.bell != "off" else line
 
-    def _recalled(self, event: Recalled) -> list[str]:
-        """What was said in a room: with a greeting as much of it as there is room for."""
+    def _history_lines(self, event: Recalled) -> list[str]:
+        """Return a page of history under its heading; in a greeting only as much as fits."""
         entries = event.entries
-        blocks = self._entries(entries, names_room=False, numbered=event.numbered)
+        blocks = self._blocks(entries, names_room=False, numbered=event.numbered)
         if event.greets and self.rows:
-            left = max(self.rows - _GREETING_ROWS, 4) - 1  # which is for the day
-            kept = len(blocks)
-            while kept > 1 and sum(block.count("\n") + 1 for block in blocks[-kept:]) > left:
-                kept -= 1
-            event = replace(event, entries=entries[-kept:])
-            blocks = self._entries(event.entries, names_room=False, numbered=event.numbered)
-        told = recalled(event)
+            room = max(self.rows - _GREETING_ROWS, 4) - 1  # one row for the date
+            count = len(blocks)
+            while count > 1 and sum(block.count("\n") + 1 for block in blocks[-count:]) > room:
+                count -= 1
+            event = replace(event, entries=entries[-count:])
+            blocks = self._blocks(event.entries, names_room=False, numbered=event.numbered)
+        heading = history_heading(event)
         if event.new and self.width:
-            return [self._rule(told.removesuffix(":")), *blocks]
-        return [self._server(told), *blocks]
+            return [self._rule(heading.removesuffix(":")), *blocks]
+        return [self._server_line(heading), *blocks]
 
-    def _entries(
+    def _blocks(
         self, entries: tuple[Entry, ...], *, names_room: bool, numbered: bool = False
     ) -> list[str]:
-        """What was said before, a block for each; where there is a screen, under their days."""
-        bare, look = replace(self, names_room=names_room), self._theme
+        """Return history entries, a block for each; on a screen, under a rule for each date."""
+        bare, colours = replace(self, names_room=names_room), self._theme
         blocks = []
         zone = self.recalled_timezone
         under = "" if self.width or not entries else date(entries[-1].event.time, zone)
@@ -319,21 +333,21 @@ class TextStyle:
                 above, under = f"   {self._rule(day_line(time, zone))}\r\n", day
             elif day != under:
                 lead += f"{day} "
-            shown = f"{clock(time, zone, self.timestamps)} "
+            shown = f"{time_of_day(time, zone, self.timestamps)} "
             number = f"#{entry.number} " * numbered
-            head, hang, body = bare._line(entry.room, entry.event)
-            before = f"{lead}{look.paint(shown, look.time)}{number}"
+            head, hang, body = bare._parts(entry.room, entry.event)
+            before = f"{lead}{colours.paint(shown, colours.time)}{number}"
             hang += len(lead) + len(shown) + len(number)
-            blocks.append(above + self._whole(before + head, hang, body))
+            blocks.append(above + self._wrapped(before + head, hang, body))
         return blocks
 
 
-#: What makes two styles one.
+#: The fields that make two styles equal.
 _compared = attrgetter(*(each.name for each in fields(TextStyle) if each.compare))
 
 
 def _second_column(row: str) -> int:
-    """How far the further rows of a row of a listing are indented: to its second column."""
+    """Return the hanging indent of a listing's row: the start of its second column."""
     column = row.find("  ")
     if column <= 0:
         return 5
@@ -341,7 +355,7 @@ def _second_column(row: str) -> int:
 
 
 def announcement(room: str, event: RoomEvent) -> str:
-    """What happened in a room, as a sentence without a full stop."""
+    """Return a room event as a sentence without a full stop."""
     match event:
         case Said(nick=nick, text=text):
             return f"{nick}: {text}"
@@ -363,7 +377,7 @@ def announcement(room: str, event: RoomEvent) -> str:
                 return f"{nick} took the topic of {room} away"
             return f"{nick} set the topic of {room}: {topic}"
         case Kicked(nick=nick):
-            return f"{nick} was {_put_out(room, event)}"
+            return f"{nick} was {_removal(room, event)}"
         case RoleGiven(nick=nick, role=role, by=by):
             name = f"the {role.value}" if role is Role.OWNER else f"a {role.value}"
             return f"{nick} is {name} of {room} now{f', by {by}' * bool(by)}"
@@ -376,16 +390,16 @@ def announcement(room: str, event: RoomEvent) -> str:
             return f"{nick} set {name} of {room} to {value}"
 
 
-def _put_out(where: str, event: Kicked | PutOut) -> str:
-    """How somebody was put out of a room, or of the server."""
+def _removal(where: str, event: Kicked | PutOut) -> str:
+    """Return how a user was kicked or banned from a room or the server."""
     done = f"banned from {where} {term(event.time, event.until)}"
     if not event.banned:
         done = f"kicked from {where}"
     return f"{done} by {event.by or 'the server'}{_because(event.reason)}"
 
 
-def notice(event: Notice | Invited | Missed | PutOut | Announced) -> str:
-    """What is for one person alone, as a sentence."""
+def personal_sentence(event: Notice | Invited | Missed | PutOut | Announced) -> str:
+    """Return a personal event as a sentence."""
     match event:
         case Notice(text=text):
             return text
@@ -394,13 +408,13 @@ def notice(event: Notice | Invited | Missed | PutOut | Announced) -> str:
         case Missed(room=room, count=count):
             return f"You missed {count} message{'s' * (count != 1)} in {room}: you read too slowly."
         case PutOut(room=where):
-            return f"You were {_put_out(where or 'this server', event)}."
+            return f"You were {_removal(where or 'this server', event)}."
         case Announced(by=by, text=text):
             return f"{by} tells everyone: {text}"
 
 
-def recalled(event: Recalled) -> str:
-    """What a part of what was said in a room begins with."""
+def history_heading(event: Recalled) -> str:
+    """Return the heading of a page of history."""
     count = len(event.entries)
     if not event.new:
         page = f", page {event.page}" if event.page > 1 else ""
@@ -411,13 +425,13 @@ def recalled(event: Recalled) -> str:
     return f"{event.room}, {count} new{more}:"
 
 
-def found(event: Found) -> str:
-    """What a page of a search begins with."""
+def search_heading(event: Found) -> str:
+    """Return the heading of a page of search results."""
     count = len(event.entries)
-    told = f"{count} message{'s' * (count != 1)} found"
+    heading = f"{count} message{'s' * (count != 1)} found"
     if event.page > 1:
-        told += f", page {event.page}"
-    return f"{told}; page:{event.page + 1} shows earlier ones:" if event.more else f"{told}:"
+        heading += f", page {event.page}"
+    return f"{heading}; page:{event.page + 1} shows earlier ones:" if event.more else f"{heading}:"
 
 
 def _because(reason: str) -> str:

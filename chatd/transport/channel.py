@@ -1,6 +1,7 @@
-"""Who came in over SSH, on what screen, and what runs for them: the words both floors share.
+"""The interface between a program and the channel that it runs in: `Program` and `Channel`.
 
-It knows values and interfaces only.
+An SSH channel is one, a connection that another server relays is another.  This module knows
+values and interfaces only.
 """
 
 from __future__ import annotations
@@ -11,17 +12,10 @@ from typing import Protocol
 
 from chatd.transport.net.outbox import Outbox
 
-#: Bytes of a user name that are kept.  Names of the chat are shorter; this one is only a wish.
-MAX_USER = 256
-
-#: Characters of a client's version that are kept.
-MAX_CLIENT = 80
-
-#: Characters of a terminal's name, of the name and of the value of a variable.
+#: Characters of a terminal's name.
 MAX_TERMINAL_NAME = 64
-MAX_VALUE = 256
 
-#: What a terminal may measure, and what one that says 0 x 0 gets (RFC 4254 section 6.2).
+#: The sizes that a terminal may have, and the size of one that reports 0 x 0.
 COLUMNS = range(20, 500 + 1)
 ROWS = range(5, 300 + 1)
 USUAL_COLUMNS = 80
@@ -29,19 +23,8 @@ USUAL_ROWS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class SshPeer:
-    """Somebody who came in.  Only a key is proven; everything else is what they say."""
-
-    user: str
-    #: The public key that they hold, proven by its signature.
-    key: bytes | None
-    fingerprint: str | None
-    client: str
-
-
-@dataclass(frozen=True, slots=True)
 class TerminalInfo:
-    """The screen at the other end."""
+    """A terminal: its type (``TERM``) and its size in characters."""
 
     name: str
     columns: int
@@ -49,37 +32,37 @@ class TerminalInfo:
 
 
 class Program(Protocol):
-    """What runs in a channel for a visitor."""
+    """A program that runs in a channel: a shell, a command, or the edge of a relayed one."""
 
     def data_received(self, data: bytes) -> None:
-        """They typed."""
+        """Take input."""
 
     def resized(self, columns: int, rows: int) -> None:
-        """Their screen has another size."""
+        """Take a new size of the terminal."""
 
     def interrupted(self) -> None:
-        """They want it to stop: the signal INT, or a break."""
+        """Stop: the client sent the signal INT, or a break."""
 
     def input_ended(self) -> None:
-        """They will type nothing more."""
+        """Take the end of the input."""
 
     def ready(self) -> None:
-        """The outbox has room again."""
+        """Go on writing: the outbox has room again."""
 
     def answered(self) -> None:
-        """The client has answered what `SessionChannel.ask` asked."""
+        """Take the client's answer to `Channel.ask`."""
 
     def lost(self) -> None:
-        """The channel is closed or the connection gone.  Called once, and nothing after it."""
+        """End: the channel is closed or the connection gone.  Called once, and nothing after it."""
 
 
 class ChannelOutbox(Outbox, Protocol):
-    """What a program writes to; ``on_sent`` is called before something of a broadcast is sent."""
+    """The outbox of a channel; ``on_sent`` is called before ``send`` sends anything."""
 
     on_sent: Callable[[], None] | None
 
     def is_idle(self) -> bool:
-        """Whether what is sent now follows everything that was sent before."""
+        """Return whether what is sent now leaves at once, after everything sent before."""
 
 
 class Connection(Protocol):
@@ -100,28 +83,28 @@ class Connection(Protocol):
 
 
 class Channel(Protocol):
-    """What a program has of the channel that it runs in, of a client here or at another server."""
+    """A channel as the program in it sees it, on this server or relayed by another."""
 
     @property
     def outbox(self) -> ChannelOutbox:
-        """What it writes to."""
+        """The program's output."""
 
     @property
     def terminal(self) -> TerminalInfo | None:
-        """The screen at the other end, if there is one."""
+        """The client's terminal; None without one."""
 
     @property
     def environment(self) -> Mapping[str, str]:
         """Variables of the client's environment."""
 
     def write_error(self, data: bytes) -> None:
-        """Write to standard error, which is bounded."""
+        """Write to standard error; what exceeds its bound is dropped."""
 
     def finish(self, status: int) -> None:
         """Send what is pending and the exit status, then close."""
 
     def ask(self) -> None:
-        """Ask for a sign of life; `Program.answered` hears of it."""
+        """Ask the client for a sign of life; `Program.answered` is called for the answer."""
 
     def pause(self) -> None:
         """Take no more input."""
@@ -130,45 +113,32 @@ class Channel(Protocol):
         """Take input again."""
 
     def pass_to(self, program: Program) -> None:
-        """Let another program run here from now on."""
+        """Let another program run in this channel from now on."""
 
 
 def measure(name: bytes, columns: int, rows: int) -> TerminalInfo:
-    """A terminal as its client describes it, within bounds."""
+    """Return a terminal as its client describes it, within bounds.
+
+    :param name: its type; anything but short printable ASCII counts as "dumb".
+    :param columns: its width; 0 when the client does not know it (RFC 4254 section 6.2).
+    :param rows: its height, likewise.
+    """
     return TerminalInfo(
-        name=_printable(name, MAX_TERMINAL_NAME) or "dumb",
+        name=printable_ascii(name, MAX_TERMINAL_NAME) or "dumb",
         columns=_clamp(columns, COLUMNS, USUAL_COLUMNS),
         rows=_clamp(rows, ROWS, USUAL_ROWS),
     )
 
 
 def _clamp(number: int, bounds: range, usual: int) -> int:
-    """A size within bounds; 0 means that the client does not know."""
+    """Return a size within bounds; 0 means that the client does not know it."""
     if number == 0:
         return usual
     return min(max(number, bounds[0]), bounds[-1])
 
 
-def environment_value(raw: bytes) -> str | None:
-    """The name or the value of a variable, or None for one that is not taken."""
-    return _printable(raw, MAX_VALUE)
-
-
-def _printable(raw: bytes, limit: int) -> str | None:
-    """A short text of printable ASCII, or None for anything else."""
+def printable_ascii(raw: bytes, limit: int) -> str | None:
+    """Return at most ``limit`` bytes of printable ASCII as text; None for anything else."""
     if len(raw) > limit or any(not 0x20 <= byte < 0x7F for byte in raw):
         return None
     return raw.decode("ascii")
-
-
-def user_name(raw: bytes) -> str:
-    """The name that a client asked for, cut but otherwise unchecked."""
-    return raw[:MAX_USER].decode("utf-8", "replace")
-
-
-def client_name(raw: bytes) -> str:
-    """A client's version, made safe to show and to log."""
-    return "".join(
-        chr(byte) if 0x20 <= byte < 0x7F else "?"
-        for byte in raw.removeprefix(b"SSH-2.0-")[:MAX_CLIENT]
-    )

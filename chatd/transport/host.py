@@ -27,6 +27,10 @@ class Relay(Protocol):
 
     programs: dict[str, StartProgram]
 
+    @property
+    def rank(self) -> int:
+        """How many servers of the cluster come before this one."""
+
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Stream | None:
         """Ask a server to run a program for a visitor; return None if it does not."""
 

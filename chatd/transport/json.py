@@ -17,9 +17,9 @@ from chatd.chat.actions.room_settings import set_topic
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.transport.channel import Connection
@@ -33,7 +33,7 @@ from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
 from chatd.wire.json import codec as json
 from chatd.wire.json.codec import ErrorCode
-from chatd.wire.json.events import EventStyle, Fields, MessageStyle, placed
+from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
 
 #: The version in which events are typed and requests have answers.
 BOT = 2
@@ -337,7 +337,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
 
     async def _history(self, session: Session, asked: json.History) -> None:
         where = self.host.chat.find_room(asked.room, session.person)
-        where.check_membership(session.person)
+        rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))
         history = self.host.chat.history
@@ -345,7 +345,7 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
             entries = await history.last(where, count)
         else:
             entries = await history.after(where, asked.after, count)
-        wanted = [placed(entry) for entry in entries if session.wants(entry)]
+        wanted = [entry_fields(entry) for entry in entries if session.wants(entry)]
         self._answer(asked.id, room=where.name.shown, events=wanted)
 
 
@@ -356,7 +356,7 @@ def _users(room: Room, now: float) -> list[Fields]:
             "nick": person.nick,
             "role": room.role_of(person).value,
             "away": person.away,
-            "muted": room.held_by(room.mutes, person, now) is not None,
+            "muted": rules.mute_of(room, person, now) is not None,
         }
         for person in list(room.members)[:LISTED]
     ]

@@ -9,48 +9,74 @@ from __future__ import annotations
 import re
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
+from chatd.chat.limits import LINE_BYTES
+from chatd.chat.text.sanitizing import decode
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import TransportConnection
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.host import Host
-from chatd.wire.line import CutLine, LineCodec
+from chatd.wire.line import truncate
 
-#: A telnet command that negotiates: IAC, and one of WILL, WONT, DO and DONT (RFC 854).
-_NEGOTIATES = re.compile(rb"\xff[\xfb-\xfe]")
+#: The first byte of every telnet command (RFC 854).
+_IAC = b"\xff"
+#: A telnet command that negotiates an option: IAC, and one of WILL, WONT, DO and DONT.
+_NEGOTIATION = re.compile(rb"\xff[\xfb-\xfe]")
 
 
 def recognises(data: bytes) -> bool | None:
-    """Anything can be a line, so this way in is asked last."""
+    """Return True: any bytes can be a line, so the gate asks this way in last."""
     return True
 
 
 @implementer(IHalfCloseableProtocol)
-class LineProtocol(Protocol):
-    """One connection of plain lines, and the program that makes lines of its bytes."""
+class LineProtocol(LineReceiver):
+    """A connection of plain lines, each of which goes to a conversation.
+
+    It is the program of its own connection, until the way in for telnet takes that over; another
+    server's may take its place for a while.
+
+    It differs from Twisted's `LineReceiver` in four points:
+
+    - A line ends with LF or CR LF; `lineReceived` gets it without either.
+    - A line longer than ``MAX_LENGTH`` is cut there and costs nobody the connection.
+    - A negotiation of telnet in line mode passes the connection on to the way in for telnet.
+    - A chunk is split into its lines once.  Twisted's own copies the rest of the chunk for every
+      line, which is quadratic: 64 KiB of line ends take a fifth of a second.
+
+    At most one unfinished line is held, unless the protocol is paused.
+    """
+
+    delimiter = b"\n"
+    MAX_LENGTH = LINE_BYTES
+
+    #: Whether the rest of a line that was too long is being skipped.  This is not Twisted's raw
+    #: mode, so that the `rawDataReceived` of a subclass gets only what the subclass asked for.
+    _skipping = False
 
     def __init__(self, host: Host, arrival: Arrival) -> None:
         self._host = host
         self._arrival = arrival
-        self._codec = LineCodec()
-        self._held = b""
+        # Whole lines to be received, the next one last; ``_buffer`` is the unfinished line.
+        self._whole_lines: list[bytes] = []
+        self._connection = TransportConnection()
+        self._connection.pass_to(self)
         self.conversation: Conversation | None = None
 
     def connectionMade(self) -> None:
         """Begin the conversation."""
         assert self.transport is not None  # Twisted's promise
-        self._connection = TransportConnection(self.transport, self._host.clock)
-        self._connection.pass_to(self)
+        # The conversation pauses and resumes the transport, but not this protocol: it takes the
+        # lines that are left of a chunk and keeps them itself.  It resumes reading in the middle of
+        # its own work, where no line may arrive before `TransportConnection.resume` returns.
+        self._connection.connect(self.transport, self._host.clock)
         self.conversation = Conversation(self._host, self._connection, self)
         self.conversation.begin(Visitor(address=self._arrival.address))
-
-    def dataReceived(self, data: bytes) -> None:
-        """Hand bytes to the program that runs: this one, or another server's."""
-        self._connection.program.data_received(data)
 
     def readConnectionLost(self) -> None:
         """Tell the program that the client will send nothing more; it may still read."""
@@ -63,42 +89,131 @@ class LineProtocol(Protocol):
         """Tell the program that the connection is gone."""
         self._connection.program.lost()
 
-    # Program --------------------------------------------------------------------------------------
+    # Bytes to lines -------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        """Hand the lines that these bytes complete to the conversation."""
-        conversation = self.conversation
-        if conversation is None:
+    def dataReceived(self, data: bytes) -> None:
+        """Receive the lines that these bytes complete, or pass raw data on."""
+        self._split(data)
+        if self._busyReceiving:  # called by a method that receives something; the loop goes on
             return
-        if self._held or b"\xff" in data:
-            data, self._held = self._held + data, b""
-            if _NEGOTIATES.search(data):
-                self.conversation = None
-                rest = self._codec.unfinished + data
-                self._arrival.door.become("telnet", conversation, rest)
-                return
-            if data.endswith(b"\xff"):
-                data, self._held = data[:-1], b"\xff"
-        self._take(conversation, self._codec.receive_data(data))
+        self._busyReceiving = True
+        try:
+            while (self._whole_lines or self._buffer) and not self.paused and self._receive_next():
+                pass
+        finally:
+            self._busyReceiving = False
 
-    def _take(self, conversation: Conversation, lines: list[str | CutLine]) -> None:
-        for line in lines:
-            if isinstance(line, CutLine):
-                conversation.line(line.text)
-                conversation.deliver(TOO_LONG)
-            else:
-                conversation.line(line)
+    def _split(self, data: bytes) -> None:
+        """Put these bytes behind those that are held."""
+        *lines, self._buffer = (self._buffer + data).split(self.delimiter)
+        lines.reverse()
+        self._whole_lines = lines + self._whole_lines if self._whole_lines else lines
+
+    def clearLineBuffer(self) -> bytes:
+        """Return the bytes that have not been received, and forget them."""
+        rest = self.delimiter.join([*reversed(self._whole_lines), self._buffer])
+        self._whole_lines, self._buffer = [], b""
+        return rest
+
+    def _receive_next(self) -> bool:
+        """Receive a line, or raw data; return whether there may be more."""
+        if not self.line_mode:
+            self.rawDataReceived(self.clearLineBuffer())
+            return True
+        if getattr(self.transport, "disconnecting", False):  # a line has closed the connection
+            self.clearLineBuffer()
+            return False
+        if not self._whole_lines:
+            return self._receive_unfinished()
+        line = self._whole_lines[-1].removesuffix(b"\r")
+        if _IAC in line and self._pass_to_telnet(line):
+            return False
+        if len(line) > self.MAX_LENGTH and not self._skipping:
+            self.lineLengthExceeded(self.clearLineBuffer())
+            return True
+        self._whole_lines.pop()
+        if self._skipping:
+            self._skipping = False
+        else:
+            self.lineReceived(line)
+        return True
+
+    def _receive_unfinished(self) -> bool:
+        """Hold the unfinished line, unless it is too long already; return whether it is."""
+        line = self._buffer
+        if _IAC in line and self._pass_to_telnet(line):
+            return False
+        if self._skipping:  # what is kept may begin a line end or a telnet command
+            self._buffer = line[-len(self.delimiter) :]
+            return False
+        if len(line) <= self.MAX_LENGTH + len(self.delimiter):  # it may end in the CR of a CR LF
+            return False
+        self.lineLengthExceeded(self.clearLineBuffer())
+        return True
+
+    def _pass_to_telnet(self, line: bytes) -> bool:
+        """Let the way in for telnet have this line and all that follows, if it negotiates."""
+        negotiation, conversation = _NEGOTIATION.search(line), self.conversation
+        if negotiation is None or conversation is None:
+            return False
+        rest = self.clearLineBuffer()
+        if self._skipping:
+            rest = rest[negotiation.start() :]
+        self.conversation = None
+        self._arrival.door.become("telnet", conversation, rest)
+        return True
+
+    def rawDataReceived(self, data: bytes) -> None:
+        """Hand bytes to the program that runs instead of this one."""
+        self._connection.program.data_received(data)
+
+    # Lines ----------------------------------------------------------------------------------------
+
+    def lineReceived(self, line: bytes) -> None:
+        """Hand the text of a line to the conversation."""
+        if self.conversation is not None:
+            self.conversation.line(decode(line))
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Take the first ``MAX_LENGTH`` bytes of a long line as a line, and skip the rest of it.
+
+        :param line: The long line, or its beginning, and all that was received after it.
+        """
+        first = truncate(line, self.MAX_LENGTH)
+        self._skipping = True
+        self._split(line[len(first) :])
+        self.lineReceived(first)
+        if self.conversation is not None:
+            self.conversation.deliver(TOO_LONG)
+
+    def sendLine(self, line: bytes) -> None:
+        """Send a line, given without its end.
+
+        It goes out by the conversation, whose outbox overtakes what the transport still holds.
+        """
+        if self.conversation is not None:
+            self.conversation.write(line + self.delimiter)
+        else:
+            super().sendLine(line)
+
+    # The rest of the program ----------------------------------------------------------------------
 
     def hand_over(self) -> bytes:
-        """Return the bytes after the last line end, and forget them."""
-        typed, self._codec, self._held = self._codec.unfinished + self._held, LineCodec(), b""
-        return typed
+        """Return the bytes that have not been received; what follows is raw data here."""
+        self._skipping = False
+        rest = self.clearLineBuffer()
+        self.setRawMode()
+        return rest
+
+    def data_received(self, data: bytes) -> None:
+        """Receive lines again, first those in what the other server did not do."""
+        self.setLineMode(data)
 
     def resized(self, columns: int, rows: int) -> None:
         """Do nothing: nothing is drawn."""
 
     def interrupted(self) -> None:
-        """Do nothing: only whole lines are sent."""
+        """Do nothing: plain lines have no interrupt."""
 
     def answered(self) -> None:
         """Do nothing: the client is asked for no sign of life."""
@@ -109,9 +224,13 @@ class LineProtocol(Protocol):
             self.conversation.ready()
 
     def input_ended(self) -> None:
-        """Take what has no line end as a line, then let the user leave."""
+        """Take what has no line end as a line, and let the conversation end: no more will come."""
+        self.paused = False  # nothing is left to pause, and these lines come before the end
+        self.dataReceived(b"")
+        rest = self.clearLineBuffer().removesuffix(_IAC).removesuffix(b"\r")
+        if rest and not self._skipping:
+            self.dataReceived(rest + self.delimiter)
         if self.conversation is not None:
-            self._take(self.conversation, self._codec.finish())
             self.conversation.input_ended()
 
     def lost(self) -> None:

@@ -18,12 +18,11 @@ from chatd.chat.actions.messages import say
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import ROOMS_PER_PERSON
-from chatd.chat.model.people import fold
+from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
+from chatd.chat.text.names import fold
 from chatd.transport.channel import Connection
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.connection import ProgramProtocol

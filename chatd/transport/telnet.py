@@ -88,8 +88,9 @@ class TelnetProtocol(Protocol):
         """Offer what the server can do, and let the user enter once the client has answered."""
         assert self.transport is not None  # Twisted's promise
         if self.conversation is None:
-            self._connection = TransportConnection(self.transport, self._host.clock)
+            self._connection = TransportConnection()
             self._connection.pass_to(self)
+            self._connection.connect(self.transport, self._host.clock)
             self.conversation = Conversation(self._host, self._connection, self)
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
         else:

@@ -1,1 +1,1 @@
-"""Codecs: bytes to values and back; no transport and no chat state."""
+"""Codecs of the wire protocols: bytes to values and back; no transport and no chat state."""

@@ -1,7 +1,7 @@
-"""The line codec: bytes to lines of safe text.
+"""Line codec: bytes to lines of safe text.
 
-A line ends with LF or CR LF.  One that is longer than ``LINE_BYTES`` is cut there; the rest of it
-is skipped without being kept.  It knows no commands and no chat.
+A line ends with LF or CR LF.  A line that is longer than ``LINE_BYTES`` is cut there, and the rest
+of it is skipped without being kept.  The codec knows no commands and no chat.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class CutLine:
 
 
 class LineCodec:
-    """Takes bytes, gives lines; holds at most one unfinished line."""
+    """Line codec; it holds at most one unfinished line."""
 
     __slots__ = ("_skipping", "_unfinished")
 
@@ -30,7 +30,7 @@ class LineCodec:
 
     @property
     def unfinished(self) -> bytes:
-        """What came after the last line end."""
+        """The bytes after the last line end, at most ``LINE_BYTES`` and one for a CR."""
         return self._unfinished
 
     def receive_data(self, data: bytes) -> list[str | CutLine]:
@@ -44,27 +44,34 @@ class LineCodec:
             else:
                 ended[0] = self._unfinished + ended[0]
             self._unfinished = b""
-            for line in ended:
-                if len(line) > LINE_BYTES:
-                    line = line.removesuffix(b"\r")
-                lines.append(decode(line) if len(line) <= LINE_BYTES else _cut(line))
+            lines += map(_decode, ended)
         if rest and not self._skipping:
             self._unfinished += rest
-            if len(self._unfinished) > LINE_BYTES + 1:  # one more, for the CR of an end to come
-                lines.append(_cut(self._unfinished))
+            if len(self._unfinished) > LINE_BYTES + 1:  # the last byte may be the CR of a CR LF
+                lines.append(_decode(self._unfinished))
                 self._unfinished = b""
                 self._skipping = True
         return lines
 
     def finish(self) -> list[str | CutLine]:
-        """Return what the end of input makes a line: text without a line end."""
+        """Return the text after the last line end as a line; the end of input ends it."""
         rest, self._unfinished = self._unfinished.removesuffix(b"\r"), b""
-        return [decode(rest) if len(rest) <= LINE_BYTES else _cut(rest)] if rest else []
+        return [_decode(rest)] if rest else []
 
 
-def _cut(line: bytes) -> CutLine:
-    """Cut a line to the bound, not within a character."""
-    end = LINE_BYTES
-    while end > LINE_BYTES - 4 and line[end] & 0xC0 == 0x80:
-        end -= 1
-    return CutLine(decode(line[:end]))
+def _decode(line: bytes) -> str | CutLine:
+    """Return the text of a line, which may still end in the CR of its CR LF."""
+    line = line.removesuffix(b"\r")
+    return decode(line) if len(line) <= LINE_BYTES else CutLine(decode(truncate(line)))
+
+
+def truncate(line: bytes, limit: int = LINE_BYTES) -> bytes:
+    """Return at most the first ``limit`` bytes of a line, not cut within a character.
+
+    At most three bytes fewer are returned: a character of UTF-8 has four (RFC 3629 section 3).
+    """
+    end = min(limit, len(line))
+    if end < len(line):
+        while end > limit - 4 and line[end] & 0xC0 == 0x80:  # 10xxxxxx continues a character
+            end -= 1
+    return line[:end]

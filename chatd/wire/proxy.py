@@ -1,10 +1,10 @@
-"""The PROXY protocol, versions 1 and 2: who is behind the proxy that opened a connection.
+"""PROXY protocol codec, versions 1 and 2: the client's address behind a proxy.
 
-It knows haproxy's specification (proxy-protocol.txt) and nothing of who may be believed: only a
-proxy that is listed may be read by it.
+It knows haproxy's specification (proxy-protocol.txt) but not which peers to trust: the caller must
+use it only for the listed proxies.
 
-A header may come in any pieces, and what follows it is handed back untouched.  What is no header
-is said so at the first byte that shows it, with a sentence for the log.
+A header may come in any pieces, and the bytes after it are returned unchanged.  Bytes that are no
+header are reported at the first one that shows it, with a sentence for the log.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-#: A version 1 header, CR LF included (section 2.1).
+#: The most bytes of a version 1 header, CR LF included (section 2.1).
 V1_BYTES = 107
-#: What a version 2 header may hold beside its addresses: haproxy itself sends at most 536 bytes in
-#: all unless it was told to add TLVs (section 2.2), and a certificate's names fit in this.
+#: The most bytes of a version 2 header after its fixed part: haproxy itself sends at most 536 bytes
+#: in all unless it is configured to add TLVs (section 2.2), and a certificate's names fit in this.
 V2_BYTES = 4096
 
 _V1: Final = b"PROXY "
@@ -24,7 +24,7 @@ _V2: Final = b"\r\n\r\n\0\r\nQUIT\n"
 #: The signature, version and command, family and transport, and two bytes of length.
 _V2_FIXED: Final = len(_V2) + 4
 _LOCAL, _PROXY = 0x20, 0x21
-#: The bytes that the addresses of a family take: unspecified, IPv4, IPv6, Unix.
+#: The size of the addresses of a family: unspecified, IPv4, IPv6, Unix.
 _ADDRESS_BYTES: Final = {0: 0, 1: 12, 2: 36, 3: 216}
 _TRANSPORTS: Final = (0, 1, 2)
 _IPV4_BYTES = 4
@@ -33,7 +33,7 @@ _V1_FIELDS, _V1_PORT_DIGITS, _MOST_PORT = 6, 5, 65535
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One end of a TCP connection; ``host`` is an IPv4 or IPv6 address in its shortest spelling."""
+    """One end of a TCP connection; ``host`` is an IPv4 or IPv6 address in its shortest form."""
 
     host: str
     port: int
@@ -41,10 +41,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Proxied:
-    """A header, and what came after it.
+    """A header, and the bytes after it.
 
-    Both addresses are None when the proxy speaks for itself (a health check) or for somebody
-    who has no address: the connection's own then counts.
+    Both addresses are None when the proxy connects for itself (a health check) or for a client
+    without an IP address: then the connection's own address counts.
     """
 
     source: Address | None
@@ -54,38 +54,44 @@ class Proxied:
 
 @dataclass(frozen=True, slots=True)
 class NotProxy:
-    """What came is no PROXY header, because of this."""
+    """The bytes are no PROXY header, for this reason."""
 
     reason: str
 
 
 def _host(packed: bytes) -> str:
-    """Return an address of 4 or 16 bytes in words; an IPv4 one in IPv6's clothes is an IPv4 one."""
+    """Return an address of 4 or 16 bytes as text; an IPv4-mapped IPv6 address as IPv4."""
     if len(packed) == _IPV4_BYTES:
         return str(IPv4Address(packed))
     address = IPv6Address(packed)
     return str(address.ipv4_mapped or address)
 
 
-def _v1_host(family: str, written: str) -> str:
-    """Return an address of a version 1 header; raises ValueError when it is none."""
+def _v1_host(family: str, text: str) -> str:
+    """Return an address of a version 1 header.
+
+    :raises ValueError: when it is not an address of that family.
+    """
     if family == "TCP4":
-        return _host(IPv4Address(written).packed)
-    if "%" in written:
-        raise ValueError("a scope means nothing elsewhere")
-    return _host(IPv6Address(written).packed)
+        return _host(IPv4Address(text).packed)
+    if "%" in text:
+        raise ValueError("a scope is only valid on its own host")
+    return _host(IPv6Address(text).packed)
 
 
-def _v1_port(written: str) -> int:
-    """Return a port of a version 1 header; raises ValueError when it is none."""
-    plain = written.isascii() and written.isdigit() and len(written) <= _V1_PORT_DIGITS
-    if not plain or (written[0] == "0" and written != "0") or int(written) > _MOST_PORT:
-        raise ValueError("no port")
-    return int(written)
+def _v1_port(text: str) -> int:
+    """Return a port of a version 1 header.
+
+    :raises ValueError: when it is not a port, or has leading zeros.
+    """
+    plain = text.isascii() and text.isdigit() and len(text) <= _V1_PORT_DIGITS
+    if not plain or (text[0] == "0" and text != "0") or int(text) > _MOST_PORT:
+        raise ValueError("not a port")
+    return int(text)
 
 
 def _v1(line: bytes, rest: bytes) -> Proxied | NotProxy:
-    """Read a version 1 header without its CR LF."""
+    """Parse a version 1 header, given without its CR LF."""
     fields = line.decode("ascii", "replace").split(" ")
     family = fields[1]
     if family == "UNKNOWN":
@@ -102,8 +108,8 @@ def _v1(line: bytes, rest: bytes) -> Proxied | NotProxy:
     return Proxied(source, destination, rest)
 
 
-def _v2_fault(length: int, family: int, transport: int) -> str:
-    """Return what is wrong with the fixed part of a version 2 header, or nothing."""
+def _v2_error(length: int, family: int, transport: int) -> str:
+    """Return the error in the fixed part of a version 2 header, or an empty string."""
     if length > V2_BYTES:
         return "A PROXY header is longer than the 4096 bytes it may have here."
     if family not in _ADDRESS_BYTES or transport not in _TRANSPORTS:
@@ -113,8 +119,8 @@ def _v2_fault(length: int, family: int, transport: int) -> str:
     return ""
 
 
-def _v2_ends(family: int, body: bytes) -> tuple[Address | None, Address | None]:
-    """Return source and destination out of a version 2 header's body; they lead it."""
+def _v2_addresses(family: int, body: bytes) -> tuple[Address | None, Address | None]:
+    """Return source and destination, which begin the body of a version 2 header."""
     if family not in (1, 2):
         return None, None
     length = (_ADDRESS_BYTES[family] - 4) // 2
@@ -126,19 +132,19 @@ def _v2_ends(family: int, body: bytes) -> tuple[Address | None, Address | None]:
 
 
 class ProxyCodec:
-    """Reads one header; once it has answered it has done its work.
+    """The decoder of one header; after its first result it is not used again.
 
-    Holds at most one header and the last piece it was given.
+    It holds at most one header and the last piece it was given.
     """
 
     __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        """Begin at the first byte of a connection."""
+        """Start at the first byte of a connection."""
         self._held = b""
 
     def receive_data(self, data: bytes) -> Proxied | NotProxy | None:
-        """Take bytes in; None means that the header goes on."""
+        """Decode bytes; None means that the header is not complete."""
         self._held += data
         held = self._held
         if held[: len(_V1)] == _V1[: len(held)]:
@@ -148,7 +154,7 @@ class ProxyCodec:
         return NotProxy("A listed proxy did not begin with a PROXY header.")
 
     def _read_v1(self, held: bytes) -> Proxied | NotProxy | None:
-        """Look for the end of a version 1 header (section 2.1)."""
+        """Decode a version 1 header (section 2.1) once its line has ended."""
         end = held.find(b"\r\n", 0, V1_BYTES)
         if end >= 0:
             return _v1(held[:end], held[end + 2 :])
@@ -157,7 +163,7 @@ class ProxyCodec:
         return None
 
     def _read_v2(self, held: bytes) -> Proxied | NotProxy | None:
-        """Read a version 2 header (section 2.2) as far as it is there."""
+        """Decode a version 2 header (section 2.2) once it is complete."""
         command = held[len(_V2) : len(_V2) + 1]
         if command and command[0] not in (_LOCAL, _PROXY):
             return NotProxy("A PROXY header has a version or a command that is none.")
@@ -166,11 +172,12 @@ class ProxyCodec:
         family, transport = divmod(held[_V2_FIXED - 3], 16)
         length = int.from_bytes(held[_V2_FIXED - 2 : _V2_FIXED], "big")
         local = command[0] == _LOCAL
-        fault = _v2_fault(length, 0, 0) if local else _v2_fault(length, family, transport)
-        if fault:
-            return NotProxy(fault)
+        # The family of a LOCAL header is ignored (section 2.2).
+        error = _v2_error(length, 0, 0) if local else _v2_error(length, family, transport)
+        if error:
+            return NotProxy(error)
         end = _V2_FIXED + length
         if len(held) < end:
             return None
-        ends = (None, None) if local else _v2_ends(family, held[_V2_FIXED:end])
+        ends = (None, None) if local else _v2_addresses(family, held[_V2_FIXED:end])
         return Proxied(*ends, held[end:])

@@ -1,4 +1,4 @@
-"""The fields of an SSH packet (RFC 4251 section 5): taken apart with bounds checked, put together.
+"""The data types of an SSH packet (RFC 4251 section 5): parsed within bounds, and encoded.
 
 It knows bytes.  It knows neither what a packet means nor where it came from.
 """
@@ -12,26 +12,29 @@ _UINT32: Final = struct.Struct(">L")
 
 
 class MalformedError(Exception):
-    """A packet does not hold what its number promises: the peer's fault, said in one sentence."""
+    """A packet that lacks a field its number promises: the peer's fault, in one sentence."""
 
 
 def uint32(number: int) -> bytes:
-    """A number as SSH writes it."""
+    """Return a number as four bytes, most significant first."""
     return _UINT32.pack(number)
 
 
 def string(data: bytes) -> bytes:
-    """Bytes with their length before them."""
+    """Return bytes with their length in front."""
     return _UINT32.pack(len(data)) + data
 
 
 def names(*of: bytes) -> bytes:
-    """A name-list."""
+    """Return a name-list."""
     return string(b",".join(of))
 
 
 class Fields:
-    """Reads one packet from front to back; whatever is not there raises ``MalformedError``."""
+    """Reader of one packet's fields, in order.
+
+    :raises MalformedError: in every method, when the packet does not have what is read.
+    """
 
     __slots__ = ("_at", "_data")
 
@@ -40,23 +43,23 @@ class Fields:
         self._at = 0
 
     def uint32(self) -> int:
-        """The next number."""
+        """Read a number."""
         return int.from_bytes(self.take(4), "big")
 
     def boolean(self) -> bool:
-        """The next truth: any byte but 0."""
+        """Read a boolean: any byte but 0 is true."""
         return self.take(1) != b"\0"
 
     def string(self) -> bytes:
-        """The next string."""
+        """Read a string."""
         return self.take(self.uint32())
 
     def names(self) -> list[bytes]:
-        """The next name-list."""
+        """Read a name-list."""
         return self.string().split(b",")
 
     def take(self, size: int) -> bytes:
-        """The next ``size`` bytes."""
+        """Read ``size`` bytes."""
         end = self._at + size
         if end > len(self._data):
             raise MalformedError("a packet ends in the middle of a field")
@@ -65,10 +68,10 @@ class Fields:
         return taken
 
     def rest(self) -> bytes:
-        """All that is left."""
+        """Read all that is left."""
         return self.take(len(self._data) - self._at)
 
     def end(self) -> None:
-        """Nothing may be left."""
+        """Check that nothing is left."""
         if self._at != len(self._data):
             raise MalformedError("a packet goes on after its last field")

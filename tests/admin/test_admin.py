@@ -25,19 +25,19 @@ from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import files, schema
 from chatd.store.sqlite.store import SqliteStore, StoreError, connect
 from tests.kill_rounds import OPTIONS, Talker
-from tests.store.test_stores import Heard, begun
+from tests.store.test_stores import RecordingObserver, started
 from tests.support.callers import Netcat
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import PATIENCE, Served
-from tests.support.turns import TestTurn, waited
 
 DAY = 86400.0
 NOON = 1893499200.0  # 2030-01-01 12:00 UTC
 PROGRAM = str(Path(sys.executable).with_name("chatd-admin"))
 
 
-def opened(folder: Path) -> tuple[SqliteStore, TestTurn, Heard]:
-    turn, keeper = TestTurn(), Heard()
-    store = begun(SqliteStore(folder / files.DATABASE, turn, lambda: 0.0))
+def opened(folder: Path) -> tuple[SqliteStore, TestMainThread, RecordingObserver]:
+    turn, keeper = TestMainThread(), RecordingObserver()
+    store = started(SqliteStore(folder / files.DATABASE, turn, lambda: 0.0))
     store.open(keeper)
     return store, turn, keeper
 
@@ -49,7 +49,7 @@ def kept(folder: Path, events: Iterable[tuple[str, KeptEvent]]) -> None:
     for number, (room, event) in enumerate(events):
         store.post(room, f"{room} {number}", event)
         wanted += 1
-    turn.run_until(lambda: sum(map(len, keeper.kept_in.values())) == wanted)
+    turn.run_until(lambda: sum(map(len, keeper.stored_in.values())) == wanted)
     waited(store.close())
 
 
@@ -329,7 +329,7 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(
 
         monkeypatch.setattr(files, "COPIED_PAGES", 1)
         monkeypatch.setattr(files, "_interruptible", written)
-        files.copied(admin.folder / files.DATABASE, tmp_path / "copy")
+        files.copy(admin.folder / files.DATABASE, tmp_path / "copy")
     assert steps > 10
     with closing(sqlite3.connect(tmp_path / "copy")) as copy:
         assert copy.execute("SELECT count(*) FROM event WHERE text = 'new'").fetchone() == (0,)
@@ -518,8 +518,8 @@ def test_all_that_somebody_said_is_gone_and_the_rest_is_as_it_was(admin: Admin) 
     assert waited(store.search(["lobby", "attic@1.1"], SearchQuery(("zyzzyva",)), 0, 10)) == []
     assert len(waited(store.search(["lobby"], SearchQuery(("apple",)), 0, 10_000))) == 600
     store.post("lobby", "next", Said(NOON, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
-    assert keeper.kept_in["lobby"][0][1] == 1201, "numbers go on"
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
+    assert keeper.stored_in["lobby"][0][1] == 1201, "numbers go on"
     waited(store.close())
     assert admin("check") == "all is well: 602 messages in 2 rooms\n"
     assert admin("forget-person", "ada", "--yes") == "1 message of ada deleted\n"
@@ -557,7 +557,7 @@ def test_an_account_is_forgotten_with_all_that_hangs_on_it(admin: Admin) -> None
     ]
     for number, (room, event, account) in enumerate(said_there):
         store.post(room, str(number), event, account)
-    turn.run_until(lambda: sum(map(len, keeper.kept_in.values())) == len(said_there))
+    turn.run_until(lambda: sum(map(len, keeper.stored_in.values())) == len(said_there))
     waited(store.close())
     keep_records(
         admin.folder,
@@ -618,7 +618,7 @@ def test_what_was_deleted_while_people_talked_is_no_loss(admin: Admin) -> None:
     store.post("lobby", "edit", Edited(NOON, "ada", 3, "another"))
     for number in (1, 2, 5):
         store.post("lobby", f"delete {number}", Deleted(NOON, "ada", "ada", number))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 9)
+    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == 9)
     waited(store.close())
     assert admin("check") == "all is well: 2 messages in 1 room\n"
     assert "ada: another (edited)\n" in admin("export", "lobby")

@@ -1,10 +1,10 @@
-"""What people see of each other: rooms, nicks, messages, and every refusal."""
+"""What users are shown of each other: rooms, nicks, messages, and every refusal."""
 
 import pytest
 
 from chatd.chat.commands import COMMANDS, GROUPS
-from chatd.chat.limits import INVITED, TOPIC_LENGTH
-from tests.support.people import Client, Server, Someone
+from chatd.chat.limits import ROOM_INVITATIONS, TOPIC_LENGTH
+from tests.support.people import Client, Server, User
 
 
 @pytest.fixture
@@ -13,15 +13,15 @@ def server() -> Server:
 
 
 @pytest.fixture
-def pair(server: Server) -> tuple[Someone, Someone]:
-    """Ada and Bob, in the lobby, who have seen each other come."""
+def pair(server: Server) -> tuple[User, User]:
+    """Ada and Bob, in the lobby, who have seen each other join."""
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
     return ada, bob
 
 
-def test_what_one_says_the_others_hear_and_a_plain_terminal_shows_already(
-    pair: tuple[Someone, Someone],
+def test_a_message_is_shown_to_the_other_members_but_not_again_on_a_plain_terminal(
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("hello")
@@ -29,23 +29,23 @@ def test_what_one_says_the_others_hear_and_a_plain_terminal_shows_already(
     assert ada.sees() == []
 
 
-def test_a_drawn_terminal_shows_ones_own_words_once(server: Server) -> None:
-    ada = server.enters("ada", reader=Client(echoes_input=False))
+def test_a_drawn_terminal_shows_the_users_own_message_once(server: Server) -> None:
+    ada = server.enters("ada", client=Client(echoes_input=False))
     ada.types("hello")
     [line] = ada.sees()
     assert line.endswith(": hello")
 
 
-def test_a_guest_is_called_by_the_lowest_free_number(server: Server) -> None:
+def test_a_guest_gets_the_lowest_free_number(server: Server) -> None:
     one, two, three = server.enters(), server.enters(), server.enters()
     assert [one.nick, two.nick, three.nick] == ["guest1", "guest2", "guest3"]
-    two.goes()
+    two.leaves()
     assert server.enters().nick == "guest2"
     one.types("/nick ada")
     assert server.enters().nick == "guest1"
 
 
-def test_a_guest_number_that_somebody_chose_is_passed_over(server: Server) -> None:
+def test_a_guest_number_that_a_user_chose_is_skipped(server: Server) -> None:
     server.enters("guest1")
     assert server.enters().nick == "guest2"
 
@@ -56,7 +56,7 @@ def test_a_taken_nick_gives_the_next_free_variant(server: Server) -> None:
     assert server.enters("ada").nick == "ada3"
 
 
-def test_a_look_alike_is_taken(server: Server) -> None:
+def test_a_nick_that_looks_like_a_taken_one_is_taken(server: Server) -> None:
     server.enters("lola")
     assert server.enters("1ola").nick == "1ola2"
     bob = server.enters("bob")
@@ -64,12 +64,12 @@ def test_a_look_alike_is_taken(server: Server) -> None:
     assert bob.sees()[-1] == "-- Iola is taken, or looks like a nick that is."
 
 
-def test_what_is_no_nick_becomes_the_best_one_there_is(server: Server) -> None:
+def test_a_user_name_that_is_no_nick_becomes_the_closest_nick(server: Server) -> None:
     assert server.enters("a d:a!").nick == "ada"
     assert server.enters("???").nick == "guest1"
 
 
-def test_a_rename_is_seen_once_by_who_shares_two_rooms(pair: tuple[Someone, Someone]) -> None:
+def test_a_rename_is_shown_once_to_a_user_who_shares_two_rooms(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic")
     ada.sees(), bob.sees()
@@ -83,21 +83,23 @@ def test_the_old_nick_is_free_after_a_rename(server: Server) -> None:
     assert server.enters("ada").nick == "ada"
 
 
-def test_a_nick_may_change_its_capitals_only(pair: tuple[Someone, Someone]) -> None:
+def test_a_rename_may_change_only_the_capitals(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/nick Ada")
     assert bob.sees() == ["-- ada is now known as Ada"]
 
 
-def test_who_leaves_the_server_is_seen_to_leave_once(pair: tuple[Someone, Someone]) -> None:
+def test_leaving_the_server_is_shown_once_to_each_user(
+    pair: tuple[User, User],
+) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic")
     bob.sees()
-    ada.goes("tired")
+    ada.leaves("tired")
     assert bob.sees() == ["-- ada left (tired)", "-- bob is the owner of attic now"]
 
 
-def test_the_one_who_opens_a_room_owns_it_and_hands_it_on(server: Server) -> None:
+def test_the_user_who_opens_a_room_owns_it_until_they_leave(server: Server) -> None:
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.types("/join attic")
     assert ada.sees()[-1] == "-- You opened attic; it is yours."
@@ -107,20 +109,22 @@ def test_the_one_who_opens_a_room_owns_it_and_hands_it_on(server: Server) -> Non
     assert bob.sees() == ["-- ada left attic", "-- bob is the owner of attic now"]
 
 
-def test_nobody_owns_the_lobby(server: Server) -> None:
+def test_the_lobby_has_no_owner(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/topic mine")
     assert ada.sees()[-1] == "-- Only a moderator of lobby may do that."
 
 
-def test_an_empty_room_is_gone_and_the_lobby_stays(server: Server) -> None:
+def test_an_empty_room_is_dropped_and_the_lobby_stays(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/join attic")
-    ada.goes()
+    ada.leaves()
     assert list(server.chat.rooms) == ["lobby"]
 
 
-def test_rooms_without_the_focus_are_shown_with_their_name(pair: tuple[Someone, Someone]) -> None:
+def test_messages_in_rooms_without_the_focus_name_the_room(
+    pair: tuple[User, User],
+) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic")
     ada.types("/focus lobby")
@@ -131,7 +135,7 @@ def test_rooms_without_the_focus_are_shown_with_their_name(pair: tuple[Someone, 
     assert ada.sees() == ["[attic] bob: upstairs"]
 
 
-def test_leaving_the_room_with_the_focus_gives_it_to_another(server: Server) -> None:
+def test_leaving_the_room_with_the_focus_gives_the_focus_to_another(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/join attic"), ada.types("/leave")
     assert ada.sees()[-1] == "-- You left attic; lobby has the focus now."
@@ -139,7 +143,7 @@ def test_leaving_the_room_with_the_focus_gives_it_to_another(server: Server) -> 
     assert ada.sees()[-1] == "-- You are in no room; /join ROOM takes you into one."
 
 
-def test_a_private_message_reaches_one_person(pair: tuple[Someone, Someone]) -> None:
+def test_a_private_message_is_shown_to_its_addressee_alone(pair: tuple[User, User]) -> None:
     ada, bob = pair
     cy = ada.server.enters("cy")
     ada.sees(), bob.sees(), cy.sees()
@@ -149,18 +153,18 @@ def test_a_private_message_reaches_one_person(pair: tuple[Someone, Someone]) -> 
     assert (bob.sees(), ada.sees()) == (["[you -> ada] what?"], ["[bob -> you] what?"])
 
 
-def test_a_reply_follows_a_rename_and_ends_with_a_departure(pair: tuple[Someone, Someone]) -> None:
+def test_a_reply_follows_a_rename_and_is_refused_after_a_departure(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/dm bob psst"), ada.types("/nick grace"), bob.sees()
     bob.types("/reply yes")
     assert bob.sees() == ["[you -> grace] yes"]
-    ada.goes()
+    ada.leaves()
     bob.sees()
     bob.types("/reply yes")
     assert bob.sees() == ["-- grace is gone."]
 
 
-def test_bc_reaches_each_person_once(pair: tuple[Someone, Someone]) -> None:
+def test_bc_reaches_each_user_once(pair: tuple[User, User]) -> None:
     ada, bob = pair
     cy = ada.server.enters("cy", lobby=False)
     for each in (ada, bob, cy):
@@ -172,19 +176,19 @@ def test_bc_reaches_each_person_once(pair: tuple[Someone, Someone]) -> None:
     assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
 
 
-def test_an_action_is_told_in_the_third_person(pair: tuple[Someone, Someone]) -> None:
+def test_an_action_is_shown_in_the_third_person(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/me waves")
     assert bob.sees() == ["* ada waves"]
 
 
-def test_a_line_may_begin_with_a_slash(pair: tuple[Someone, Someone]) -> None:
+def test_two_slashes_send_a_message_that_begins_with_one(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("//etc/passwd")
     assert bob.sees() == ["ada: /etc/passwd"]
 
 
-def test_away_is_told_to_who_writes(pair: tuple[Someone, Someone]) -> None:
+def test_a_sender_is_told_that_the_addressee_is_away(pair: tuple[User, User]) -> None:
     ada, bob = pair
     bob.types("/away supper"), bob.sees()
     ada.types("/dm bob psst")
@@ -193,8 +197,8 @@ def test_away_is_told_to_who_writes(pair: tuple[Someone, Someone]) -> None:
     assert ada.sees() == ["-- lobby: 2 here", "   ada", "   bob"]
 
 
-def test_who_is_ignored_is_not_shown_even_under_another_nick(
-    pair: tuple[Someone, Someone],
+def test_an_ignored_user_is_not_shown_even_under_another_nick(
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("/ignore bob"), ada.sees()
@@ -205,7 +209,7 @@ def test_who_is_ignored_is_not_shown_even_under_another_nick(
     assert ada.sees() == ["bobby: sorry"]
 
 
-def test_history_is_what_was_said_oldest_first(pair: tuple[Someone, Someone]) -> None:
+def test_history_shows_the_last_messages_oldest_first(pair: tuple[User, User]) -> None:
     ada, bob = pair
     for text in ("one", "two", "three"):
         ada.types(text)
@@ -218,14 +222,14 @@ def test_history_is_what_was_said_oldest_first(pair: tuple[Someone, Someone]) ->
     ]
 
 
-def test_history_of_a_room_one_is_not_in_is_refused(pair: tuple[Someone, Someone]) -> None:
+def test_the_history_of_a_room_is_refused_to_users_outside(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.sees()
     bob.types("/history attic")
     assert bob.sees() == ["-- You are not in attic; /join attic takes you there."]
 
 
-def test_a_private_room_is_for_the_invited(pair: tuple[Someone, Someone]) -> None:
+def test_a_private_room_is_for_invited_users(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room private on"), bob.sees()
     bob.types("/join attic"), bob.types("/users attic"), bob.types("/rooms")
@@ -241,7 +245,7 @@ def test_a_private_room_is_for_the_invited(pair: tuple[Someone, Someone]) -> Non
     assert bob.sees() == ["-- You are in attic, with ada."]
 
 
-def test_kicking_takes_the_invitation_away(pair: tuple[Someone, Someone]) -> None:
+def test_a_kick_takes_the_invitation_back(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
     bob.types("/join attic"), bob.sees()
@@ -252,7 +256,7 @@ def test_kicking_takes_the_invitation_away(pair: tuple[Someone, Someone]) -> Non
 
 
 @pytest.mark.parametrize("command", ["/kick ada", "/mute ada", "/op bob", "/room slow 5"])
-def test_a_member_moderates_nothing(pair: tuple[Someone, Someone], command: str) -> None:
+def test_a_member_may_not_moderate(pair: tuple[User, User], command: str) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), bob.sees()
     bob.types(command)
@@ -263,14 +267,16 @@ def test_a_member_moderates_nothing(pair: tuple[Someone, Someone], command: str)
     )
 
 
-def test_a_moderator_does_not_kick_the_owner(pair: tuple[Someone, Someone]) -> None:
+def test_a_moderator_may_not_kick_the_owner(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/op bob"), bob.sees()
     bob.types("/kick ada")
     assert bob.sees() == ["-- ada is the owner of attic; that is not yours to do."]
 
 
-def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[Someone, Someone]) -> None:
+def test_messages_of_a_muted_user_are_refused_until_an_unmute(
+    pair: tuple[User, User],
+) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
     ada.sees(), bob.sees()
@@ -282,7 +288,7 @@ def test_who_is_muted_is_not_heard_until_unmuted(pair: tuple[Someone, Someone]) 
     assert ada.sees() == ["-- rob may speak again in attic, by ada", "rob: hello"]
 
 
-def test_slow_mode_spaces_members_and_leaves_moderators(pair: tuple[Someone, Someone]) -> None:
+def test_slow_mode_delays_members_and_not_moderators(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room slow 10"), bob.types("/join attic"), bob.sees()
     bob.types("one"), bob.types("two")
@@ -292,7 +298,7 @@ def test_slow_mode_spaces_members_and_leaves_moderators(pair: tuple[Someone, Som
     assert (ada.sees(), bob.sees()) == (["bob: two"], ["ada: mine", "ada: mine"])
 
 
-def test_shouting_is_warned_about_and_then_kicked() -> None:
+def test_a_user_who_shouts_is_warned_and_then_kicked() -> None:
     server = Server(shouting="kick")
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
@@ -304,7 +310,7 @@ def test_shouting_is_warned_about_and_then_kicked() -> None:
     ]
 
 
-def test_shouting_that_is_warned_about_never_kicks() -> None:
+def test_a_user_who_shouts_is_only_warned_if_set_so() -> None:
     server = Server(shouting="warn")
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
@@ -322,7 +328,7 @@ def test_an_operator_moderates_every_room(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "told"),
+    ("typed", "answer"),
     [
         ("/nick a b", "-- A nick has letters and digits, then also . - and _; “a b” is something"),
         ("/nick " + "x" * 25, "-- A nick has at most 24 characters; that one has 25."),
@@ -358,12 +364,12 @@ def test_an_operator_moderates_every_room(server: Server) -> None:
         ("/room", "-- Settings of lobby:"),
     ],
 )
-def test_a_mistake_gets_one_sentence_and_nobody_else_sees_it(
-    pair: tuple[Someone, Someone], typed: str, told: str
+def test_a_mistake_is_answered_with_one_sentence_that_no_other_user_sees(
+    pair: tuple[User, User], typed: str, answer: str
 ) -> None:
     ada, bob = pair
     ada.types(typed)
-    assert ada.sees()[0].startswith(told)
+    assert ada.sees()[0].startswith(answer)
     assert bob.sees() == []
 
 
@@ -382,7 +388,7 @@ def test_help_fits_a_screen_and_every_command_is_in_one_group(server: Server) ->
     assert [line for line in ada.sees() if line.startswith("--")] == ["-- Rooms:", "-- /rooms"]
 
 
-def test_help_shows_what_one_may_do_here(server: Server) -> None:
+def test_help_shows_the_commands_that_the_user_may_use_in_the_room(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/help")
     assert not any("/kick" in line for line in ada.sees())
@@ -398,7 +404,7 @@ def test_help_shows_what_one_may_do_here(server: Server) -> None:
     ]
 
 
-def test_whois_tells_key_rooms_and_idleness(server: Server) -> None:
+def test_whois_shows_key_rooms_and_idle_time(server: Server) -> None:
     _, bob = server.enters("ada", fingerprint="SHA256:abc"), server.enters("bob")
     server.now += 7200
     bob.sees(), bob.types("/whois ADA")
@@ -411,18 +417,18 @@ def test_whois_tells_key_rooms_and_idleness(server: Server) -> None:
     ]
 
 
-def test_joins_can_be_hidden(pair: tuple[Someone, Someone]) -> None:
+def test_joins_can_be_hidden(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/set joins off"), ada.sees()
     cy = ada.server.enters("cy")
-    cy.goes()
+    cy.leaves()
     assert ada.sees() == []
     assert bob.sees() == ["-- cy joined lobby", "-- cy left"]
 
 
-def test_a_mention_rings_only_for_who_is_meant(server: Server) -> None:
+def test_a_mention_rings_only_for_the_user_who_is_mentioned(server: Server) -> None:
     ada, bob, cy = (
-        server.enters(nick, reader=Client(echoes_input=False)) for nick in ("ada", "bob", "cy")
+        server.enters(nick, client=Client(echoes_input=False)) for nick in ("ada", "bob", "cy")
     )
     ada.sees(), bob.sees(), cy.sees()
     cy.types("where is @bob?")
@@ -433,17 +439,17 @@ def test_a_mention_rings_only_for_who_is_meant(server: Server) -> None:
     )
 
 
-def test_quitting_says_goodbye_and_closes(pair: tuple[Someone, Someone]) -> None:
+def test_quit_says_goodbye_and_closes_the_connection(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/quit see you")
-    assert ada.reader.closed
+    assert ada.client.closed
     assert bob.sees() == ["-- ada left (see you)"]
     assert ada.sees() == ["-- Goodbye."]
     bob.types("!leave")
-    assert bob.reader.closed
+    assert bob.client.closed
 
 
-def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None:
+def test_a_user_may_be_in_so_many_rooms_and_no_more(server: Server) -> None:
     ada = server.enters("ada")
     for number in range(49):
         ada.types(f"/join room{number}")
@@ -451,7 +457,7 @@ def test_nobody_is_in_more_rooms_than_there_is_place_for(server: Server) -> None
     assert ada.sees() == ["-- You are in 50 rooms; /leave one."]
 
 
-def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
+def test_an_owner_is_not_demoted(pair: tuple[User, User]) -> None:
     ada, _bob = pair
     root = ada.server.enters("root", operator=True)
     ada.types("/join attic"), root.types("/join attic"), ada.sees(), root.sees()
@@ -460,24 +466,24 @@ def test_an_owner_remains_the_owner(pair: tuple[Someone, Someone]) -> None:
     assert root.sees() == ["-- ada is the owner of attic, and remains it."]
 
 
-def test_an_invitation_is_for_a_person_and_not_for_the_next_guest(server: Server) -> None:
+def test_an_invitation_of_a_guest_is_not_for_the_next_user_of_the_nick(server: Server) -> None:
     ada, guest = server.enters("ada"), server.enters()
     ada.types("/join attic"), ada.types("/room private on"), ada.types(f"/invite {guest.nick}")
-    guest.goes()
+    guest.leaves()
     stranger = server.enters()
     assert stranger.nick == guest.nick
     stranger.sees(), stranger.types("/join attic")
     assert stranger.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_an_invitation_follows_a_rename(pair: tuple[Someone, Someone]) -> None:
+def test_an_invitation_follows_a_rename(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
     bob.types("/nick rob"), bob.sees(), bob.types("/join attic")
     assert bob.sees() == ["-- You are in attic, with ada."]
 
 
-def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[Someone, Someone]) -> None:
+def test_a_rename_outside_the_room_does_not_end_a_mute(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob")
     bob.types("/leave"), bob.types("/nick rob"), bob.types("/join attic"), bob.sees()
@@ -485,36 +491,36 @@ def test_a_mute_is_not_shaken_off_by_a_rename_outside(pair: tuple[Someone, Someo
     assert bob.sees() == ["-- You are muted in attic; nobody was shown that."]
 
 
-def test_who_leaves_a_private_room_may_come_back(pair: tuple[Someone, Someone]) -> None:
+def test_a_user_who_leaves_a_private_room_may_come_back(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/room private on")
     ada.types("/leave"), ada.sees(), ada.types("/join attic")
     assert ada.sees() == ["-- You are in attic, with bob."]
 
 
-def test_history_leaves_out_who_is_ignored(pair: tuple[Someone, Someone]) -> None:
+def test_history_leaves_out_ignored_users(pair: tuple[User, User]) -> None:
     ada, bob = pair
     bob.types("spam"), ada.types("hello"), ada.types("/ignore bob"), ada.sees()
     ada.types("/history 0")
-    told = "-- lobby, the last one; page:2 shows earlier ones:"
-    assert ada.sees() == [told, "   13:46 ada: hello"]
+    heading = "-- lobby, the last one; page:2 shows earlier ones:"
+    assert ada.sees() == [heading, "   13:46 ada: hello"]
 
 
-def test_other_invitations_do_not_make_one_outlive_its_person(server: Server) -> None:
+def test_an_invitation_ends_with_its_user_after_many_others_too(server: Server) -> None:
     owner, friend, guest = server.enters("owner"), server.enters("friend"), server.enters()
     owner.types("/join vault"), owner.types("/room private on"), owner.types("/invite guest1")
     for number in range(101):
         friend.types(f"/join r{number}"), friend.types("/room private on")
         friend.types("/invite guest1"), friend.types("/leave")
-    guest.goes()
+    guest.leaves()
     thief = server.enters()
     assert thief.nick == "guest1"
     thief.sees(), thief.types("/join vault")
     assert thief.sees() == ["-- vault is private; its moderators can /invite you."]
 
 
-def test_an_invitation_into_an_open_room_is_no_key_to_it_later(
-    pair: tuple[Someone, Someone],
+def test_an_invitation_into_an_open_room_does_not_count_once_it_is_private(
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/invite bob"), ada.types("/room private on")
@@ -522,7 +528,7 @@ def test_an_invitation_into_an_open_room_is_no_key_to_it_later(
     assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[Someone, Someone]) -> None:
+def test_leaving_does_not_restart_slow_mode(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), ada.types("/room slow 60"), bob.types("/join attic")
     bob.types("one"), bob.types("/leave"), bob.types("/join attic"), bob.sees()
@@ -530,7 +536,7 @@ def test_slow_mode_does_not_begin_anew_by_leaving(pair: tuple[Someone, Someone])
     assert bob.sees() == ["-- attic is in slow mode; you may speak in 60 s."]
 
 
-def test_who_may_not_speak_leaves_without_words(pair: tuple[Someone, Someone]) -> None:
+def test_a_muted_user_leaves_without_a_leave_message(pair: tuple[User, User]) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/mute bob"), ada.sees()
     bob.types("/leave attic BUY MY BOOKS")
@@ -540,7 +546,7 @@ def test_who_may_not_speak_leaves_without_words(pair: tuple[Someone, Someone]) -
 
 
 @pytest.mark.parametrize("nick", ["İ" * 24, "Α" * 22 + "ΣΑ", "ada"])
-def test_everybody_can_be_addressed_by_the_nick_that_is_shown(server: Server, nick: str) -> None:
+def test_every_user_can_be_addressed_by_the_nick_that_is_shown(server: Server, nick: str) -> None:
     server.enters(nick), server.enters(nick)
     second = server.enters(nick)
     assert server.chat.find_person(second.nick) is second.session.person
@@ -550,8 +556,8 @@ def test_a_user_name_cannot_send_escape_sequences(server: Server) -> None:
     assert server.enters("\x1b]0;pwned\x07\x1b[2J\r\n-- Bye.").nick.isprintable()
 
 
-def test_ones_last_line_is_shown_before_one_leaves_or_is_kicked(
-    pair: tuple[Someone, Someone],
+def test_the_last_messages_are_shown_before_a_kick(
+    pair: tuple[User, User],
 ) -> None:
     ada, bob = pair
     ada.types("/join attic"), bob.types("/join attic"), bob.sees()
@@ -575,18 +581,18 @@ def test_nicks_that_look_reserved_are_reserved(server: Server) -> None:
 @pytest.mark.parametrize(
     "nick", ["हिन्दी", "สวัสดี", "தமிழ்", "שלום", "한글", "日本のカメラ", "e\u0301va"]
 )
-def test_nicks_may_be_in_every_script(server: Server, nick: str) -> None:
+def test_nicks_may_be_in_any_script(server: Server, nick: str) -> None:
     ada = server.enters(nick)
     assert not ada.nick.startswith("guest")
 
 
-def test_who_asks_for_a_taken_nick_that_no_number_fits_is_a_guest(server: Server) -> None:
+def test_a_user_whose_nick_is_taken_and_fits_no_number_is_a_guest(server: Server) -> None:
     assert server.enters("س٢").nick == "س٢"
     assert server.enters("س٢").nick == "guest1"
 
 
 @pytest.mark.parametrize("length", [TOPIC_LENGTH, TOPIC_LENGTH + 1])
-def test_a_topic_is_cut_at_its_bound(pair: tuple[Someone, Someone], length: int) -> None:
+def test_a_topic_is_cut_at_its_bound(pair: tuple[User, User], length: int) -> None:
     ada, _bob = pair
     ada.types("/join attic"), ada.types("/topic " + "x" * length)
     topic = ada.session.room().settings.topic
@@ -594,9 +600,11 @@ def test_a_topic_is_cut_at_its_bound(pair: tuple[Someone, Someone], length: int)
     assert topic.endswith("…") == (length > TOPIC_LENGTH)
 
 
-@pytest.mark.parametrize(("others", "welcome"), [(INVITED - 1, True), (INVITED, False)])
-def test_of_too_many_invitations_the_first_lapses(
-    server: Server, others: int, welcome: bool
+@pytest.mark.parametrize(
+    ("others", "invited"), [(ROOM_INVITATIONS - 1, True), (ROOM_INVITATIONS, False)]
+)
+def test_past_the_bound_the_oldest_invitation_lapses(
+    server: Server, others: int, invited: bool
 ) -> None:
     owner, first = server.enters("owner"), server.enters("first")
     owner.types("/join vault"), owner.types("/room private on"), owner.types("/invite first")
@@ -604,4 +612,4 @@ def test_of_too_many_invitations_the_first_lapses(
         server.enters(f"other{number}", lobby=False)
         owner.types(f"/invite other{number}")
     first.types("/join vault")
-    assert ("vault" in first.session.person.rooms) == welcome
+    assert ("vault" in first.session.person.rooms) == invited

@@ -1,7 +1,7 @@
-"""The whole chat against a simple model of it: what each person is shown, who may do what.
+"""The whole chat against a simple model of it: what each user is shown, and what they may do.
 
-The model is lists and dictionaries, written from the description of the line protocol.  It differs
-from the chat in being slow: everybody has a queue of their own.
+The model is lists and dictionaries, written from the description of the line protocol.  It is slow
+where the chat is fast: every user has a queue of their own.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chatd.chat.commands import receive
 from chatd.chat.events import Refused
 from chatd.chat.model.preferences import Preferences
+from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
-from tests.support.people import Client, Server, Someone, finished
+from tests.support.people import Client, Server, User, result_of
 
 ROLES = ("member", "moderator", "owner", "operator")
-#: What looks like an l in the nicks of this test.
+#: The characters that look like an l in the nicks of this test.
 LOOKS = str.maketrans("1I", "ll")
 NICKS = ("ada", "bob", "cy", "Ada", "lola", "1ola", "Iola", "guest2", "server", "no nick")
 ROOMS = ("attic", "lobby", "#Attic", "cellar", "attic", "a:b")
@@ -37,21 +38,21 @@ RULES = (
 )
 OTHER_RULES = (("private", "off"), ("slow", "0"), ("shouting", "warn"), ("key", "off"))
 ADDRESSES = ("192.0.2.1", "198.51.100.2", "203.0.113.3")
-#: Of the keys with which somebody may come.
+#: The ssh keys with which users may enter.
 SSH_KEYS = (None, None, "SHA256:one", "SHA256:two")
-#: The most people at a time: more would meet each other too seldom.
-CROWD = 5
+#: The most users at a time: with more, they would have too little to do with each other.
+MOST_USERS = 5
 
 
 # The model -------------------------------------------------------------------------------------
 
-#: By what somebody is banned or muted, and what that is.
-Held = tuple[str, str]
+#: The target of a ban or a mute: its kind and value.
+Target = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Term:
-    """Under which nick somebody was banned or muted, and until when."""
+class Ban:
+    """A ban or a mute: the nick that was named, and when it ends."""
 
     label: str
     until: float
@@ -59,7 +60,7 @@ class Term:
 
 @dataclass(eq=False)
 class Message:
-    """Something that is kept, under which nick, in the words of /history."""
+    """An event that is kept, with the nick of its author and its text in /history."""
 
     number: int
     time: float
@@ -75,22 +76,22 @@ class Message:
 
 @dataclass(eq=False)
 class ModelRoom:
-    """A room: who is in it as what, in the order in which they came, and its rules.
+    """A room: the roles of its members, in the order of joining, and its rules.
 
-    ``invited`` are nicks; they follow those persons who are ``guests``.  What goes by nick in
-    ``bans`` and ``mutes`` follows those and whom it ``follows``.
+    ``invited`` are nicks, which follow the persons in ``invited_people`` to another nick.  Bans and
+    mutes of nicks follow the persons in ``named_in_bans``.
     """
 
     name: str
     members: dict[ModelPerson, str] = field(default_factory=dict)
     invited: set[str] = field(default_factory=set)
-    guests: set[ModelPerson] = field(default_factory=set)
-    bans: dict[Held, Term] = field(default_factory=dict)
-    mutes: dict[Held, Term] = field(default_factory=dict)
-    follows: set[ModelPerson] = field(default_factory=set)
+    invited_people: set[ModelPerson] = field(default_factory=set)
+    bans: dict[Target, Ban] = field(default_factory=dict)
+    mutes: dict[Target, Ban] = field(default_factory=dict)
+    named_in_bans: set[ModelPerson] = field(default_factory=set)
     warned: set[ModelPerson] = field(default_factory=set)
     last_said: dict[ModelPerson, float] = field(default_factory=dict)
-    spoke: dict[str, float] = field(default_factory=dict)
+    last_spoke: dict[str, float] = field(default_factory=dict)
     settings: dict[str, str] = field(
         default_factory=lambda: {
             "private": "off",
@@ -112,10 +113,10 @@ class ModelRoom:
         return "operator" if person.operator else self.members.get(person, "member")
 
     def remember(self, person: ModelPerson) -> None:
-        """Somebody is a member no longer; slow mode does not begin anew when they return."""
+        """Remember when a former member spoke last, as slow mode goes on when they return."""
         said = self.last_said.pop(person, -1e9)
         if float(self.settings["slow"]):
-            self.spoke[person.key] = said
+            self.last_spoke[person.key] = said
         self.warned.discard(person)
         self.own.pop(person, None)
 
@@ -132,17 +133,17 @@ class ModelRoom:
     def is_guarded(self) -> bool:
         return self.settings["private"] == "on" or bool(self.settings["key"])
 
-    def is_held(self, terms: dict[Held, Term], person: ModelPerson, now: float) -> bool:
-        """Whether somebody is banned or muted; an address holds nobody but plain members."""
+    def is_covered(self, bans: dict[Target, Ban], person: ModelPerson, now: float) -> bool:
+        """Whether a person is banned or muted; bans of addresses cover plain members only."""
         return not person.operator and any(
-            now < term.until and held in person.known
-            for held, term in terms.items()
-            if held[0] != "address" or self.role(person) == "member"
+            now < ban.until and target in person.targets
+            for target, ban in bans.items()
+            if target[0] != "address" or self.role(person) == "member"
         )
 
     def uninvite(self, person: ModelPerson) -> bool:
-        """Take an invitation back; say if there was one."""
-        self.guests.discard(person)
+        """Take an invitation back; return whether there was one."""
+        self.invited_people.discard(person)
         had = person.key in self.invited
         self.invited.discard(person.key)
         return had
@@ -150,10 +151,10 @@ class ModelRoom:
 
 @dataclass(eq=False)
 class ModelPerson:
-    """Somebody: their nick, their rooms in the order of joining, and what they are shown.
+    """A person: their nick, their rooms in the order of joining, and what they are shown.
 
-    ``shown`` is a list of steps, each several queues of lines whose order among each other does
-    not matter; ``waiting`` is what the end of the turn is to show.
+    ``shown`` is a list of steps, each of several queues of lines, which may be interleaved in any
+    way; ``pending`` is shown at the end of the turn.
     """
 
     nick: str
@@ -168,7 +169,7 @@ class ModelPerson:
     last_correspondent: ModelPerson | None = None
     joins: bool = True
     gone: bool = False
-    waiting: list[Happening] = field(default_factory=list)
+    pending: list[Event] = field(default_factory=list)
     shown: list[list[list[str]]] = field(default_factory=list)
 
     @property
@@ -176,8 +177,8 @@ class ModelPerson:
         return self.nick.lower()
 
     @property
-    def known(self) -> tuple[Held, ...]:
-        """By what they may be held, the surest first."""
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that cover them, the most reliable first."""
         sure = ("key", self.ssh_key) if self.ssh_key else ("address", self.address)
         address = ("address", self.address)
         return (sure, *([address] if address != sure else []), ("nick", self.key))
@@ -188,29 +189,29 @@ class ModelPerson:
 
     @property
     def own(self) -> set[ModelPerson]:
-        """Who is not shown what this person says: nobody, or they themselves."""
+        """Those who are not shown this person's messages: nobody, or the person."""
         return {self} if self.echoes_input else set()
 
 
 @dataclass(frozen=True, eq=False)
-class Happening:
-    """Something that happens in a room: under which nick, and who is meant by it."""
+class Event:
+    """An event of a room: the nick of its author, its text, and who is mentioned in it."""
 
     room: ModelRoom
     author: str
     line: str
     spoken: bool = False
-    coming_or_going: bool = False
-    meant: frozenset[ModelPerson] = frozenset()
+    joins_or_leaves: bool = False
+    mentioned: frozenset[ModelPerson] = frozenset()
 
     def as_shown_to(self, person: ModelPerson) -> str:
-        aside = self.spoken and person.focus is not self.room
-        bell = person in self.meant and not person.echoes_input
-        return f"[{self.room.name}] " * aside + self.line + "\a" * bell
+        unfocused = self.spoken and person.focus is not self.room
+        bell = person in self.mentioned and not person.echoes_input
+        return f"[{self.room.name}] " * unfocused + self.line + "\a" * bell
 
 
 class Model:
-    """What a chat does.  Each method returns the code of a refusal, having changed nothing."""
+    """What a chat does.  A method that refuses returns the code, and has changed nothing."""
 
     def __init__(self) -> None:
         self.lobby = ModelRoom("lobby")
@@ -220,28 +221,28 @@ class Model:
 
     # Showing
 
-    def happens(self, happening: Happening, unseen_by: Iterable[ModelPerson] = ()) -> None:
-        for person in happening.room.members:
+    def happen(self, event: Event, unseen_by: Iterable[ModelPerson] = ()) -> None:
+        for person in event.room.members:
             if person not in unseen_by:
-                person.waiting.append(happening)
+                person.pending.append(event)
 
     def announce(self, room: ModelRoom, author: ModelPerson, line: str) -> None:
-        self.happens(Happening(room, author.key, f"-- {line}"))
+        self.happen(Event(room, author.key, f"-- {line}"))
 
     def show(self, person: ModelPerson, room: ModelRoom | None = None) -> None:
-        """Show somebody what waits for them: in one room, or in all."""
+        """Show a person what is pending for them in one room, or in all."""
         queues: dict[ModelRoom, list[str]] = {}
         left = []
-        for each in person.waiting:
+        for each in person.pending:
             if room not in (None, each.room):
                 left.append(each)
-            elif each.author not in person.ignored and (person.joins or not each.coming_or_going):
+            elif each.author not in person.ignored and (person.joins or not each.joins_or_leaves):
                 queues.setdefault(each.room, []).append(each.as_shown_to(person))
-        person.waiting = left
+        person.pending = left
         person.shown.append(list(queues.values()))
 
     def tell(self, person: ModelPerson, *lines: str) -> None:
-        """Show something to one person alone, after what happened before."""
+        """Show lines to one person alone, after what is pending for them."""
         self.show(person)
         person.shown.append([list(lines)])
 
@@ -276,8 +277,8 @@ class Model:
         words = {room: self.words_of(person, room, reason) for room in person.rooms}
         self.everywhere(
             person,
-            lambda room: f"-- {person.nick} left{_because(words[room])}",
-            coming_or_going=True,
+            lambda room: f"-- {person.nick} left{_in_brackets(words[room])}",
+            joins_or_leaves=True,
         )
         for room in list(person.rooms):
             del room.members[person]
@@ -287,18 +288,18 @@ class Model:
         self.people.remove(person)
         person.gone = True
         for room in self.rooms.values():
-            if person in room.guests | room.follows:
+            if person in room.invited_people | room.named_in_bans:
                 room.invited.discard(person.key)
-                for terms in (room.bans, room.mutes):
+                for bans in (room.bans, room.mutes):
                     if person.is_guest:
-                        terms.pop(("nick", person.key), None)
+                        bans.pop(("nick", person.key), None)
         for other in self.people:
             other.ignored_by.discard(person)
             if person.is_guest and other in person.ignored_by:
                 other.ignored.discard(person.key)
 
     def words_of(self, person: ModelPerson, room: ModelRoom, words: str) -> str:
-        """The words with which somebody leaves a room, if they might have said them there."""
+        """Return the leave message of a person, or nothing if they may not say it in the room."""
         loud = room.settings["shouting"] != "allow" and words.isupper()
         return "" if loud or self.may_speak(person, room) else words
 
@@ -309,15 +310,15 @@ class Model:
         *,
         unseen_by: Iterable[ModelPerson] = (),
         spoken: bool = False,
-        coming_or_going: bool = False,
+        joins_or_leaves: bool = False,
     ) -> None:
-        """Show something in all rooms of a person, in their order, but to nobody twice."""
+        """Show an event in all rooms of a person, in the order of rooms, to each member once."""
         seen = set(unseen_by)
         for room in [each for each in self.rooms.values() if each in person.rooms]:
             text = line if isinstance(line, str) else line(room)
-            meant = _meant(room, person, text) if spoken else frozenset()
-            happening = Happening(room, person.key, text, spoken, coming_or_going, meant)
-            self.happens(happening, seen)
+            mentioned = _mentioned(room, person, text) if spoken else frozenset()
+            event = Event(room, person.key, text, spoken, joins_or_leaves, mentioned)
+            self.happen(event, seen)
             seen |= set(room.members)
 
     def rename(self, person: ModelPerson, nick: str) -> str | None:
@@ -328,16 +329,16 @@ class Model:
         old, old_key, person.nick = person.nick, person.key, nick
         if old_key != person.key:
             if person.ignored_by:
-                self.end_turn()  # what was said under a nick is judged by it
+                self.end_turn()  # messages under the old nick are filtered by it
             for other in person.ignored_by:
                 other.ignored = other.ignored - {old_key} | {person.key}
             for room in self.rooms.values():
-                if person in room.guests | room.follows:
+                if person in room.invited_people | room.named_in_bans:
                     if old_key in room.invited:
                         room.invited ^= {old_key}
                         room.invited |= {person.key}
-                    for terms in (room.bans, room.mutes):
-                        follow(terms, ("nick", old_key), ("nick", person.key))
+                    for bans in (room.bans, room.mutes):
+                        follow(bans, ("nick", old_key), ("nick", person.key))
         self.everywhere(person, f"-- {old} is now known as {nick}", unseen_by={person})
         self.tell(person, f"-- You are now known as {nick}.")
         return None
@@ -371,7 +372,7 @@ class Model:
     # Rooms
 
     def room(self, person: ModelPerson, text: str) -> ModelRoom | str:
-        """The room with the focus, or the one that somebody names and may know of."""
+        """Return the room with the focus, or the named one if the person may see it."""
         if not text:
             return person.focus or "no-room"
         if ":" in text:
@@ -383,7 +384,7 @@ class Model:
         return room if room and known else "no-such-room"
 
     def refuses(self, room: ModelRoom, person: ModelPerson, key: str = "") -> str | None:
-        if room.is_held(room.bans, person, self.now):
+        if room.is_covered(room.bans, person, self.now):
             return "banned"
         if not room.is_guarded or person.operator or person.key in room.invited:
             return None
@@ -411,24 +412,24 @@ class Model:
         company = [other.nick for other in room.members]
         self.go_in(person, room, role)
         topic = room.settings["topic"]
-        told = f"-- You are in {room.name}, with {', '.join(company)}."
+        line = f"-- You are in {room.name}, with {', '.join(company)}."
         if not company:
             alone = f"-- You are in {room.name}, alone so far."
-            told = alone if room is self.lobby else f"-- You opened {room.name}; it is yours."
-        self.tell(person, f"{told} Topic: {topic}" if topic else told)
+            line = alone if room is self.lobby else f"-- You opened {room.name}; it is yours."
+        self.tell(person, f"{line} Topic: {topic}" if topic else line)
         return None
 
     def go_in(self, person: ModelPerson, room: ModelRoom, role: str) -> None:
         joined = f"-- {person.nick} joined {room.name}"
-        self.happens(Happening(room, person.key, joined, coming_or_going=True))
+        self.happen(Event(room, person.key, joined, joins_or_leaves=True))
         room.members[person] = role
-        if person.key in room.spoke:
-            room.last_said[person] = room.spoke.pop(person.key)
+        if person.key in room.last_spoke:
+            room.last_said[person] = room.last_spoke.pop(person.key)
         person.rooms.append(room)
         person.focus = room
 
     def go_out(self, person: ModelPerson, room: ModelRoom) -> None:
-        """Somebody is shown what happened in a room while they were in it, and then no more."""
+        """Take a person out of a room after showing them what has happened in it."""
         self.show(person, room)
         del room.members[person]
         room.remember(person)
@@ -437,16 +438,16 @@ class Model:
             person.focus = person.rooms[-1] if person.rooms else None
 
     def has_left(self, room: ModelRoom) -> None:
-        """An empty room is gone; one without an owner belongs to who is there longest."""
+        """Drop an empty room; give one without an owner to a moderator or its oldest member."""
         if room is self.lobby:
             return
         if not room.members:
             del self.rooms[room.key]
         elif "owner" not in room.members.values():
             by_rank = sorted(room.members, key=lambda each: room.members[each] != "moderator")
-            heir = by_rank[0]
-            room.members[heir] = "owner"
-            self.announce(room, heir, f"{heir.nick} is the owner of {room.name} now")
+            successor = by_rank[0]
+            room.members[successor] = "owner"
+            self.announce(room, successor, f"{successor.nick} is the owner of {room.name} now")
 
     def part(self, person: ModelPerson, text: str) -> str | None:
         room = self.room(person, text)
@@ -455,11 +456,11 @@ class Model:
         if person not in room.members:
             return "not-in-room"
         self.go_out(person, room)
-        if room.is_guarded:  # one may come back
+        if room.is_guarded:  # they may come back
             room.invited.add(person.key)
-            room.guests.add(person)
+            room.invited_people.add(person)
         left = f"-- {person.nick} left {room.name}"
-        self.happens(Happening(room, person.key, left, coming_or_going=True))
+        self.happen(Event(room, person.key, left, joins_or_leaves=True))
         self.has_left(room)
         where = " and are in no room now; /join ROOM takes you into one."
         if person.focus:
@@ -480,7 +481,7 @@ class Model:
     # Speaking
 
     def may_speak(self, person: ModelPerson, room: ModelRoom) -> str | None:
-        if room.is_held(room.mutes, person, self.now):
+        if room.is_covered(room.mutes, person, self.now):
             return "muted"
         since = self.now - room.last_said.get(person, -1e9)
         if since < float(room.settings["slow"]) and not room.may(person, "moderator"):
@@ -500,12 +501,14 @@ class Model:
         room.last_said[person] = self.now
         head = f"* {person.nick} " if act else f"{person.nick}: "
         room.keep(self.now, person, head, text, True)
-        meant = _meant(room, person, text)
-        self.happens(Happening(room, person.key, head + text, spoken=True, meant=meant), person.own)
+        mentioned = _mentioned(room, person, text)
+        self.happen(
+            Event(room, person.key, head + text, spoken=True, mentioned=mentioned), person.own
+        )
         return None
 
     def shouted(self, person: ModelPerson, room: ModelRoom, text: str) -> str | None:
-        """What becomes of who shouts: a refusal, or nothing when they are kicked."""
+        """Return the refusal of a line that is shouted: "" is a kick, None no refusal."""
         shouting = room.settings["shouting"]
         if shouting == "allow" or not text.isupper():
             return None
@@ -513,7 +516,7 @@ class Model:
         if not kicks or person not in room.warned:
             room.warned.add(person)
             return "shouting"
-        self.put_out(person, room, person, "the server", " (shouting)")
+        self.remove(person, room, person, "the server", " (shouting)")
         return ""
 
     def edit(self, person: ModelPerson, text: str) -> str | None:
@@ -532,8 +535,8 @@ class Model:
         room.last_said[person] = self.now
         message.text = f"{text} (edited)"
         line = f"* {person.nick} corrects: {text}"
-        meant = _meant(room, person, text)
-        self.happens(Happening(room, person.key, line, spoken=True, meant=meant))
+        mentioned = _mentioned(room, person, text)
+        self.happen(Event(room, person.key, line, spoken=True, mentioned=mentioned))
         return None
 
     def delete(self, person: ModelPerson) -> str | None:
@@ -615,7 +618,7 @@ class Model:
 
     # Moderating
 
-    def put_out(
+    def remove(
         self,
         person: ModelPerson,
         room: ModelRoom,
@@ -634,7 +637,7 @@ class Model:
     def target(
         self, person: ModelPerson, nick: str, least: str
     ) -> tuple[ModelRoom, ModelPerson] | str:
-        """Whom somebody acts upon in the room with the focus, if they may."""
+        """Return the room with the focus and the person to act upon, or a refusal."""
         room, other = person.focus, self.person(nick)
         if room is None:
             return "no-room"
@@ -655,40 +658,40 @@ class Model:
         if isinstance(found, str):
             return found
         room, other = found
-        self.put_out(other, room, person, person.nick, _because(reason))
+        self.remove(other, room, person, person.nick, _in_brackets(reason))
         return None
 
-    def holding(self, room: ModelRoom, person: ModelPerson, other: ModelPerson) -> Held:
-        """By what somebody is held, so that nobody is held with them who may not be."""
-        for held in (other.known[0], other.known[-1]):
-            if held[0] == "address" and room.role(other) != "member":
+    def best_target(self, room: ModelRoom, person: ModelPerson, other: ModelPerson) -> Target:
+        """Return the best target for a person that covers no one who may not be covered."""
+        for target in (other.targets[0], other.targets[-1]):
+            if target[0] == "address" and room.role(other) != "member":
                 continue
             if not any(
-                held in each.known and (each is person or room.role(each) != "member")
+                target in each.targets and (each is person or room.role(each) != "member")
                 for each in self.people
                 if each is not other
             ):
-                return held
-        return other.known[-1]
+                return target
+        return other.targets[-1]
 
-    def expire(self, terms: dict[Held, Term]) -> None:
-        for held in [held for held, term in terms.items() if term.until <= self.now]:
-            del terms[held]
+    def expire(self, bans: dict[Target, Ban]) -> None:
+        for target in [target for target, ban in bans.items() if ban.until <= self.now]:
+            del bans[target]
 
-    def hold(
+    def add_ban(
         self,
-        terms: dict[Held, Term],
+        bans: dict[Target, Ban],
         room: ModelRoom,
         person: ModelPerson,
         other: ModelPerson,
         seconds: int,
-    ) -> Held:
-        held = self.holding(room, person, other)
-        self.expire(terms)
-        terms[held] = Term(other.nick, self.now + seconds if seconds else float("inf"))
-        if held[0] == "nick":
-            room.follows.add(other)
-        return held
+    ) -> Target:
+        target = self.best_target(room, person, other)
+        self.expire(bans)
+        bans[target] = Ban(other.nick, self.now + seconds if seconds else float("inf"))
+        if target[0] == "nick":
+            room.named_in_bans.add(other)
+        return target
 
     def ban(self, person: ModelPerson, nick: str, seconds: int) -> str | None:
         room, other = person.focus, self.person(nick)
@@ -703,23 +706,23 @@ class Model:
         role = room.role(other)
         if role == "owner" or (role != "member" and room.may(other, room.role(person))):
             return "outranked"
-        held = self.hold(room.bans, room, person, other, seconds)
+        target = self.add_ban(room.bans, room, person, other, seconds)
         how_long = f"for {seconds} s" if seconds else "for good"
-        out = [each for each in room.members if each is other or held in each.known]
+        out = [each for each in room.members if each is other or target in each.targets]
         for each in out:
-            self.put_out(each, room, person, person.nick, "", how_long)
-        hidden = f"{held[1]}" if person.operator else "their address"
-        what = {"key": f"the key {held[1]}", "nick": f"the nick {held[1]} alone"}
-        told = what.get(held[0], hidden)
-        self.tell(person, f"-- The ban of {other.nick} covers {told}, {how_long}.")
+            self.remove(each, room, person, person.nick, "", how_long)
+        hidden = f"{target[1]}" if person.operator else "their address"
+        what = {"key": f"the key {target[1]}", "nick": f"the nick {target[1]} alone"}
+        covered = what.get(target[0], hidden)
+        self.tell(person, f"-- The ban of {other.nick} covers {covered}, {how_long}.")
         return None
 
-    def ended(self, terms: dict[Held, Term], nick: str) -> list[Held]:
-        """What ends that was for somebody of that name, or else holds who has it now."""
-        self.expire(terms)
-        named = [held for held, term in terms.items() if term.label.lower() == nick.lower()]
+    def ended(self, bans: dict[Target, Ban], nick: str) -> list[Target]:
+        """Return the targets that were named so, or else those that cover the user of the nick."""
+        self.expire(bans)
+        named = [target for target, ban in bans.items() if ban.label.lower() == nick.lower()]
         other = self.person(nick)
-        return named or [held for held in terms if other and held in other.known]
+        return named or [target for target in bans if other and target in other.targets]
 
     def unban(self, person: ModelPerson, nick: str) -> str | None:
         room = person.focus
@@ -731,8 +734,8 @@ class Model:
         if not ended:
             return "no-change"
         label = room.bans[ended[0]].label
-        for held in ended:
-            del room.bans[held]
+        for target in ended:
+            del room.bans[target]
         self.tell(person, f"-- {label} may come into {room.name} again.")
         return None
 
@@ -741,9 +744,9 @@ class Model:
         if isinstance(found, str):
             return found
         room, other = found
-        if room.is_held(room.mutes, other, self.now):
+        if room.is_covered(room.mutes, other, self.now):
             return "no-change"
-        self.hold(room.mutes, room, person, other, seconds)
+        self.add_ban(room.mutes, room, person, other, seconds)
         how_long = f" for {seconds} s" if seconds else ""
         line = f"{other.nick} is muted in {room.name}{how_long}, by {person.nick}"
         self.announce(room, person, line)
@@ -760,7 +763,7 @@ class Model:
             if isinstance(found, str):
                 return found
             self.expire(room.mutes)
-            ended, label = [held for held in room.mutes if held in other.known], other.nick
+            ended, label = [target for target in room.mutes if target in other.targets], other.nick
         else:
             ended = self.ended(room.mutes, nick)
             label = room.mutes[ended[0]].label if ended else ""
@@ -768,8 +771,8 @@ class Model:
                 return "nobody"
         if not ended:
             return "no-change"
-        for held in ended:
-            del room.mutes[held]
+        for target in ended:
+            del room.mutes[target]
         self.announce(room, person, f"{label} may speak again in {room.name}, by {person.nick}")
         return None
 
@@ -800,7 +803,7 @@ class Model:
             return "no-change"
         if room.is_guarded:
             room.invited.add(other.key)
-            room.guests.add(other)
+            room.invited_people.add(other)
         if person.key not in other.ignored:
             into = f"{room.name}; /join {room.name} takes you there."
             self.tell(other, f"-- {person.nick} invites you into {into}")
@@ -826,7 +829,7 @@ class Model:
             return "no-room"
         if not room.may(person, "moderator"):
             return "not-moderator"
-        if name == "topic" and room.is_held(room.mutes, person, self.now):
+        if name == "topic" and room.is_covered(room.mutes, person, self.now):
             return "muted"
         room.settings[name] = "" if (name, value) == ("key", "off") else value
         shown = "on" if (name, value) == ("key", "sesame") else value
@@ -838,31 +841,31 @@ class Model:
         return None
 
 
-def follow(terms: dict[Held, Term], old: Held, new: Held) -> None:
-    """Let a term go over to another nick, where the longer one holds."""
-    term = terms.pop(old, None)
-    if term is not None and (new not in terms or terms[new].until < term.until):
-        terms[new] = term
+def follow(bans: dict[Target, Ban], old: Target, new: Target) -> None:
+    """Move a ban to another nick; of two the longer one remains."""
+    ban = bans.pop(old, None)
+    if ban is not None and (new not in bans or bans[new].until < ban.until):
+        bans[new] = ban
 
 
 def _looks(nick: str) -> set[str]:
     return {nick.translate(LOOKS).lower(), nick.lower().translate(LOOKS)}
 
 
-def _meant(room: ModelRoom, author: ModelPerson, text: str) -> frozenset[ModelPerson]:
+def _mentioned(room: ModelRoom, author: ModelPerson, text: str) -> frozenset[ModelPerson]:
     words = {word.strip("@!") for word in text.lower().split()}
     return frozenset(each for each in room.members if each.key in words and each is not author)
 
 
-def _because(reason: str) -> str:
+def _in_brackets(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-# The chat, seen from outside -------------------------------------------------------------------
+# The chat as its users see it ------------------------------------------------------------------
 
 
-class Plain(Client):
-    """A connection that is shown everything without colours; a mention rings, if it is drawn."""
+class PlainClient(Client):
+    """A connection without colours; a mention rings unless the terminal echoes input itself."""
 
     def style(self, preferences: Preferences) -> TextStyle:
         return TextStyle(
@@ -871,8 +874,8 @@ class Plain(Client):
         )
 
 
-class Typist(Someone):
-    """Somebody who remembers how they were refused, and whose turn does not end by looking."""
+class Typist(User):
+    """A user who remembers their last refusal, and can look without ending the turn."""
 
     refused: Refused | None = None
 
@@ -881,21 +884,21 @@ class Typist(Someone):
         try:
             waited_for = receive(self.server.chat, self.session, line, self.server.now)
             if waited_for is not None:
-                finished(waited_for)
+                result_of(waited_for)
         except Refused as refused:
             self.refused = refused
             self.session.deliver(refused.as_event())
 
     def shown(self) -> list[str]:
-        """The lines shown since the last time, in the middle of a turn."""
-        received, self.reader.received = self.reader.received.decode(), b""
+        """Return the lines that were shown since the last time, within a turn."""
+        received, self.client.received = self.client.received.decode(), b""
         *lines, rest = received.split("\r\n")
         assert rest == "", "only whole lines are sent"
         return lines
 
 
 def is_shown_as(lines: list[str], steps: list[list[list[str]]]) -> bool:
-    """Whether lines are what the steps say, each queue of a step in its order."""
+    """Whether lines are those of the steps in order, and each queue of a step is in its order."""
     start = 0
     for queues in steps:
         step = lines[start : start + sum(map(len, queues))]
@@ -911,21 +914,22 @@ def is_shown_as(lines: list[str], steps: list[list[list[str]]]) -> bool:
 
 # Both side by side -----------------------------------------------------------------------------
 
-someone = st.integers(0, CROWD - 1)
+users = st.integers(0, MOST_USERS - 1)
 nicks = st.sampled_from(NICKS)
-#: Somebody who is here, or a nick that perhaps nobody has.
-whoever = st.one_of(someone, st.sampled_from(["bob", "Ada", "Iola", "guest2"]))
+#: A user who is here, or a nick that may be free.
+user_or_nick = st.one_of(users, st.sampled_from(["bob", "Ada", "Iola", "guest2"]))
 rooms = st.sampled_from(ROOMS)
-#: For how many seconds somebody is banned or muted; 0: for good.
-terms = st.sampled_from([0, 0, 3, 10])
+#: The seconds of a ban or mute; 0: for good.
+durations = st.sampled_from([0, 0, 3, 10])
 
 
-class Chatting(RuleBasedStateMachine):
-    """People who do what people do, in the chat and in the model."""
+class ChatModel(RuleBasedStateMachine):
+    """Users do the same in the chat and in the model."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.server = Server()
+        self.store = MemoryStore()
+        self.server = Server(self.store)
         self.model = Model()
         self.model.now = self.server.now
         self.pairs: list[tuple[Typist, ModelPerson]] = []
@@ -936,7 +940,7 @@ class Chatting(RuleBasedStateMachine):
         rules=st.sets(st.sampled_from(RULES)),
         addresses=st.tuples(*[st.sampled_from(ADDRESSES)] * 3),
     )
-    def three_are_here_and_one_has_opened_a_room(
+    def begin_with_three_users_in_a_room(
         self, moderated: bool, rules: set[tuple[str, str]], addresses: tuple[str, ...]
     ) -> None:
         people = (("ada", True), ("bob", False), ("cy", True))
@@ -950,12 +954,12 @@ class Chatting(RuleBasedStateMachine):
             self.set_room(0, change)
 
     def text(self, mention: str = "", *, loud: bool = False) -> str:
-        """Something that nobody has said before."""
+        """Return a text that is new."""
         self.texts += 1
         return f"LOUD {self.texts}" if loud else f"{self.texts} {mention}".rstrip()
 
-    def does(self, who: int, line: str, refusal: str | None) -> None:
-        """Let the chat do what the model has just done."""
+    def compare(self, who: int, line: str, refusal: str | None) -> None:
+        """Have the chat do what the model has just done, and compare the refusal."""
         typist, person = self.pairs[who % len(self.pairs)]
         typist.types(line)
         assert (typist.refused.code if typist.refused else None) == refusal
@@ -970,7 +974,7 @@ class Chatting(RuleBasedStateMachine):
 
     # Coming and going
 
-    @precondition(lambda self: len(self.pairs) < CROWD)
+    @precondition(lambda self: len(self.pairs) < MOST_USERS)
     @rule(
         nick=st.one_of(st.just(""), nicks),
         operator=st.booleans(),
@@ -984,177 +988,179 @@ class Chatting(RuleBasedStateMachine):
         person = self.model.enter(
             nick, operator=operator, echoes_input=echoes_input, address=address, ssh_key=ssh_key
         )
-        reader = Plain(echoes_input=echoes_input)
+        client = PlainClient(echoes_input=echoes_input)
         entered = self.server.enters(
             nick,
             lobby=False,
             operator=operator,
-            reader=reader,
+            client=client,
             address=address,
             fingerprint=ssh_key,
         )
-        self.pairs.append((Typist(self.server, entered.session, reader), person))
+        self.pairs.append((Typist(self.server, entered.session, client), person))
         with suppress(Refused):
             self.server.chat.join(entered.session, "lobby", self.server.now)
 
     @precondition(lambda self: len(self.pairs) > 1)
-    @rule(who=someone)
+    @rule(who=users)
     def go(self, who: int) -> None:
         typist, person = self.pairs.pop(who % len(self.pairs))
         self.model.leave(person, "")
-        typist.goes()
+        typist.leaves()
 
     @precondition(lambda self: len(self.pairs) > 1)
-    @rule(who=someone)
+    @rule(who=users)
     def quit(self, who: int) -> None:
         typist, person = self.pairs.pop(who % len(self.pairs))
         self.model.tell(person, "-- Goodbye.")
         self.model.leave(person, "enough")
         typist.types("/quit enough")
-        assert typist.reader.closed
+        assert typist.client.closed
         assert is_shown_as(typist.shown(), person.shown)
 
-    @rule(who=someone, nick=nicks)
+    @rule(who=users, nick=nicks)
     def rename(self, who: int, nick: str) -> None:
-        self.does(who, f"/nick {nick}", self.model.rename(self.person(who), nick))
+        self.compare(who, f"/nick {nick}", self.model.rename(self.person(who), nick))
 
     # Rooms
 
-    @rule(who=someone, room=rooms, key=st.sampled_from(["", "sesame", "barley"]))
+    @rule(who=users, room=rooms, key=st.sampled_from(["", "sesame", "barley"]))
     def join(self, who: int, room: str, key: str = "") -> None:
-        self.does(who, f"/join {room} {key}", self.model.join(self.person(who), room, key))
+        self.compare(who, f"/join {room} {key}", self.model.join(self.person(who), room, key))
 
-    @rule(who=someone, room=st.one_of(st.just(""), rooms))
+    @rule(who=users, room=st.one_of(st.just(""), rooms))
     def leave(self, who: int, room: str) -> None:
-        self.does(who, f"/leave {room}", self.model.part(self.person(who), room))
+        self.compare(who, f"/leave {room}", self.model.part(self.person(who), room))
 
-    @rule(who=someone, room=rooms)
+    @rule(who=users, room=rooms)
     def focus(self, who: int, room: str) -> None:
-        self.does(who, f"/focus {room}", self.model.focus(self.person(who), room))
+        self.compare(who, f"/focus {room}", self.model.focus(self.person(who), room))
 
     # Speaking
 
-    @rule(who=someone, mention=st.sampled_from(["", "ada", "@bob!", "Iola"]), loud=st.booleans())
+    @rule(who=users, mention=st.sampled_from(["", "ada", "@bob!", "Iola"]), loud=st.booleans())
     def say(self, who: int, mention: str, loud: bool) -> None:
         text = self.text(mention, loud=loud)
-        self.does(who, text, self.model.say(self.person(who), text))
+        self.compare(who, text, self.model.say(self.person(who), text))
 
-    @rule(who=someone, mention=st.sampled_from(["", "bob"]))
+    @rule(who=users, mention=st.sampled_from(["", "bob"]))
     def act(self, who: int, mention: str) -> None:
         text = self.text(mention)
-        self.does(who, f"/me {text}", self.model.say(self.person(who), text, act=True))
+        self.compare(who, f"/me {text}", self.model.say(self.person(who), text, act=True))
 
-    @rule(who=someone, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
+    @rule(who=users, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
     def say_everywhere(self, who: int, mention: str, loud: bool) -> None:
         text = self.text(mention, loud=loud)
-        self.does(who, f"/bc {text}", self.model.say_everywhere(self.person(who), text))
+        self.compare(who, f"/bc {text}", self.model.say_everywhere(self.person(who), text))
 
-    @rule(who=someone, whom=whoever)
+    @rule(who=users, whom=user_or_nick)
     def whisper(self, who: int, whom: int | str) -> None:
         text, nick = self.text(), self.nick(whom)
         other = self.model.person(nick)
-        self.does(who, f'/dm {nick} "{text}"', self.model.whisper(self.person(who), other, text))
+        self.compare(who, f'/dm {nick} "{text}"', self.model.whisper(self.person(who), other, text))
 
-    @rule(who=someone)
+    @rule(who=users)
     def reply(self, who: int) -> None:
         text, person = self.text(), self.person(who)
-        self.does(
+        self.compare(
             who, f"/reply {text}", self.model.whisper(person, person.last_correspondent, text)
         )
 
-    @rule(who=someone, count=st.integers(1, 5), numbered=st.booleans())
+    @rule(who=users, count=st.integers(1, 5), numbered=st.booleans())
     def history(self, who: int, count: int, numbered: bool) -> None:
         refusal = self.model.history(self.person(who), count, numbered=numbered)
-        self.does(who, f"/history {count}{' #' * numbered}", refusal)
+        self.compare(who, f"/history {count}{' #' * numbered}", refusal)
 
     # Changing what was said
 
-    @rule(who=someone, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
+    @rule(who=users, mention=st.sampled_from(["", "bob"]), loud=st.booleans())
     def edit(self, who: int, mention: str, loud: bool) -> None:
         text = self.text(mention, loud=loud)
-        self.does(who, f"/edit {text}", self.model.edit(self.person(who), text))
+        self.compare(who, f"/edit {text}", self.model.edit(self.person(who), text))
 
-    @rule(who=someone)
+    @rule(who=users)
     def delete(self, who: int) -> None:
-        self.does(who, "/delete", self.model.delete(self.person(who)))
+        self.compare(who, "/delete", self.model.delete(self.person(who)))
 
-    @rule(who=someone, whom=st.one_of(whoever, st.sampled_from(["#1", "#2", "#x"])))
+    @rule(who=users, whom=st.one_of(user_or_nick, st.sampled_from(["#1", "#2", "#x"])))
     def delete_other(self, who: int, whom: int | str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/delete {nick}", self.model.delete_other(self.person(who), nick))
+        self.compare(who, f"/delete {nick}", self.model.delete_other(self.person(who), nick))
 
     # What one is shown
 
-    @rule(who=someone, whom=whoever)
+    @rule(who=users, whom=user_or_nick)
     def ignore(self, who: int, whom: int | str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/ignore {nick}", self.model.ignore(self.person(who), nick))
+        self.compare(who, f"/ignore {nick}", self.model.ignore(self.person(who), nick))
 
-    @rule(who=someone, whom=whoever)
+    @rule(who=users, whom=user_or_nick)
     def unignore(self, who: int, whom: int | str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/unignore {nick}", self.model.unignore(self.person(who), nick))
+        self.compare(who, f"/unignore {nick}", self.model.unignore(self.person(who), nick))
 
-    @rule(who=someone, value=st.sampled_from(["on", "off"]))
+    @rule(who=users, value=st.sampled_from(["on", "off"]))
     def show_joins(self, who: int, value: str) -> None:
-        self.does(who, f"/set joins {value}", self.model.set_joins(self.person(who), value))
+        self.compare(who, f"/set joins {value}", self.model.set_joins(self.person(who), value))
 
     # Moderating
 
-    @rule(who=someone, whom=whoever, reason=st.sampled_from(["", "enough"]))
+    @rule(who=users, whom=user_or_nick, reason=st.sampled_from(["", "enough"]))
     def kick(self, who: int, whom: int | str, reason: str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/kick {nick} {reason}", self.model.kick(self.person(who), nick, reason))
+        self.compare(who, f"/kick {nick} {reason}", self.model.kick(self.person(who), nick, reason))
 
-    @rule(who=someone, whom=whoever, seconds=terms)
+    @rule(who=users, whom=user_or_nick, seconds=durations)
     def mute(self, who: int, whom: int | str, seconds: int) -> None:
         nick = self.nick(whom)
         words = f"/mute {nick} {seconds}s" if seconds else f"/mute {nick}"
-        self.does(who, words, self.model.mute(self.person(who), nick, seconds))
+        self.compare(who, words, self.model.mute(self.person(who), nick, seconds))
 
-    @rule(who=someone, whom=whoever)
+    @rule(who=users, whom=user_or_nick)
     def unmute(self, who: int, whom: int | str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/unmute {nick}", self.model.unmute(self.person(who), nick))
+        self.compare(who, f"/unmute {nick}", self.model.unmute(self.person(who), nick))
 
-    @rule(who=someone, whom=whoever, seconds=terms)
+    @rule(who=users, whom=user_or_nick, seconds=durations)
     def ban(self, who: int, whom: int | str, seconds: int) -> None:
         nick = self.nick(whom)
         words = f"/ban {nick} {seconds}s" if seconds else f"/ban {nick}"
-        self.does(who, words, self.model.ban(self.person(who), nick, seconds))
+        self.compare(who, words, self.model.ban(self.person(who), nick, seconds))
 
-    @rule(who=someone, whom=whoever)
+    @rule(who=users, whom=user_or_nick)
     def unban(self, who: int, whom: int | str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/unban {nick}", self.model.unban(self.person(who), nick))
+        self.compare(who, f"/unban {nick}", self.model.unban(self.person(who), nick))
 
-    @rule(who=someone, whom=whoever, up=st.booleans())
+    @rule(who=users, whom=user_or_nick, up=st.booleans())
     def give_role(self, who: int, whom: int | str, up: bool) -> None:
         command, role = ("/op", "moderator") if up else ("/deop", "member")
         nick = self.nick(whom)
-        self.does(who, f"{command} {nick}", self.model.give_role(self.person(who), nick, role))
+        self.compare(who, f"{command} {nick}", self.model.give_role(self.person(who), nick, role))
 
-    @rule(who=someone, whom=whoever, room=st.one_of(st.just(""), rooms))
+    @rule(who=users, whom=user_or_nick, room=st.one_of(st.just(""), rooms))
     def invite(self, who: int, whom: int | str, room: str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/invite {nick} {room}", self.model.invite(self.person(who), nick, room))
+        self.compare(who, f"/invite {nick} {room}", self.model.invite(self.person(who), nick, room))
 
-    @rule(who=someone, whom=whoever)
+    @rule(who=users, whom=user_or_nick)
     def uninvite(self, who: int, whom: int | str) -> None:
         nick = self.nick(whom)
-        self.does(who, f"/uninvite {nick}", self.model.uninvite(self.person(who), nick))
+        self.compare(who, f"/uninvite {nick}", self.model.uninvite(self.person(who), nick))
 
-    @rule(who=someone, whom=someone)
+    @rule(who=users, whom=users)
     def take_along(self, who: int, whom: int) -> None:
         self.invite(who, whom, "")
         focus = self.person(who).focus
         if focus is not None:
             self.join(whom, focus.name)
 
-    @rule(who=someone, change=st.sampled_from((*RULES, *OTHER_RULES)))
+    @rule(who=users, change=st.sampled_from((*RULES, *OTHER_RULES)))
     def set_room(self, who: int, change: tuple[str, str]) -> None:
         name, value = change
-        self.does(who, f"/room {name} {value}", self.model.set_room(self.person(who), name, value))
+        self.compare(
+            who, f"/room {name} {value}", self.model.set_room(self.person(who), name, value)
+        )
 
     # Time
 
@@ -1171,14 +1177,14 @@ class Chatting(RuleBasedStateMachine):
     # What has to be the same, always
 
     @invariant()
-    def everyone_was_shown_what_the_model_says(self) -> None:
+    def users_were_shown_the_same(self) -> None:
         for typist, person in self.pairs:
             lines, steps, person.shown = typist.shown(), person.shown, []
             assert is_shown_as(lines, steps), (person.nick, lines, steps)
-            assert not typist.reader.bugs
+            assert not typist.client.bugs
 
     @invariant()
-    def everyone_is_who_the_model_says(self) -> None:
+    def users_are_the_same(self) -> None:
         people = self.server.chat.people
         assert len(people) == len(self.pairs)
         for typist, model in self.pairs:
@@ -1191,15 +1197,14 @@ class Chatting(RuleBasedStateMachine):
             assert (focus and focus.name.key) == (model.focus and model.focus.key)
 
     @invariant()
-    def a_nick_is_held_as_long_as_somebody_carries_it(self) -> None:
-        store = self.server.chat._store
+    def nicks_of_users_are_claimed_in_the_store(self) -> None:
         for nick in {nick.lower() for nick in NICKS}:
-            held = not finished(store.claim(nick, "elsewhere"))
-            store.release(nick, "elsewhere")
-            assert held == (self.model.person(nick) is not None)
+            claimed = not result_of(self.store.claim(nick, "elsewhere"))
+            self.store.release(nick, "elsewhere")
+            assert claimed == (self.model.person(nick) is not None)
 
     @invariant()
-    def the_rooms_are_those_of_the_model(self) -> None:
+    def rooms_are_the_same(self) -> None:
         chat = self.server.chat
         assert set(chat.rooms) == set(self.model.rooms)
         for key, model in self.model.rooms.items():
@@ -1208,15 +1213,15 @@ class Chatting(RuleBasedStateMachine):
             assert [
                 (person.nick, member.role.value) for person, member in room.members.items()
             ] == [(person.nick, role) for person, role in model.members.items()]
-            for bans, held in ((room.bans, model.bans), (room.mutes, model.mutes)):
+            for bans, expected in ((room.bans, model.bans), (room.mutes, model.mutes)):
                 assert {
                     (ban.target.kind.value, ban.target.value, ban.label, ban.until or math.inf)
                     for ban in bans
                     if ban.holds(self.server.now)
                 } == {
-                    (*held, term.label, term.until)
-                    for held, term in held.items()
-                    if self.model.now < term.until
+                    (*target, ban.label, ban.until)
+                    for target, ban in expected.items()
+                    if self.model.now < ban.until
                 }
             assert set(room.invited) == model.invited
             for person in room.members:
@@ -1224,10 +1229,10 @@ class Chatting(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.end_turn()
-        self.everyone_was_shown_what_the_model_says()
+        self.users_were_shown_the_same()
         for room in self.server.chat.rooms.values():
-            assert len(room.audience._log) == 0, "nobody is behind, so nothing is kept"
+            assert room.audience.backlog == 0, "nobody is behind, so nothing is kept"
 
 
-TestChatting = Chatting.TestCase
-TestChatting.settings = settings(max_examples=500, stateful_step_count=60)
+TestChatModel = ChatModel.TestCase
+TestChatModel.settings = settings(max_examples=500, stateful_step_count=60)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatd.chat.limits import BANS, TOLD_AT_ONCE, TOLD_BYTES
+from chatd.chat.limits import BANS, BATCH_BYTES, BATCH_STATES
 from chatd.cluster.replication.batches import batches, message
 from tests.support.cluster.servers import Town
 
@@ -28,7 +28,7 @@ class Weighed(deque[tuple[str, str, str]]):
 
 
 def test_what_is_told_is_told_once_in_its_order_and_people_first() -> None:
-    people = [{"number": number} for number in range(TOLD_AT_ONCE)]
+    people = [{"number": number} for number in range(BATCH_STATES)]
     [one] = told(people, [])
     assert one == {"n": 1, "people": people, "rooms": []}
     first, second = told(people, [{"key": "attic"}])
@@ -38,17 +38,17 @@ def test_what_is_told_is_told_once_in_its_order_and_people_first() -> None:
 
 
 def test_a_message_is_as_large_as_may_be_and_no_larger() -> None:
-    half = {"key": "x" * (TOLD_BYTES // 2 - len('{"key": ""}'))}
+    half = {"key": "x" * (BATCH_BYTES // 2 - len('{"key": ""}'))}
     assert len(told([], [half, half])) == 1
     assert len(told([], [half, half, {}])) == 2
-    large = {"key": "x" * TOLD_BYTES}
+    large = {"key": "x" * BATCH_BYTES}
     assert [len(each["rooms"]) for each in told([], [large, {}, large])] == [1, 1, 1]
 
 
 def test_a_room_with_all_that_it_may_have_crosses_in_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)
     town = Town()
     town.letters = Weighed()
     ada = town.servers[0].enters("ada")
@@ -57,5 +57,5 @@ def test_a_room_with_all_that_it_may_have_crosses_in_one_message(
         ada.types(f"/ban 203.0.113.{number} {'ä' * 300}")
     town.settle()
     third = town.add()
-    assert TOLD_BYTES // 8 < town.letters.largest < 1024 * 1024
+    assert BATCH_BYTES // 8 < town.letters.largest < 1024 * 1024
     assert len(third.chat.rooms["attic"].bans) == BANS

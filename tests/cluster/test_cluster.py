@@ -7,10 +7,9 @@ from collections import deque
 
 import pytest
 
-from chatd.chat.actions.resume import expire
-from chatd.chat.limits import CALLED_LENGTH, LEAPT_SECONDS, SILENT_SECONDS
+from chatd.chat.limits import CLOCK_JUMP_SECONDS, DISPLAY_NAME_LENGTH, SILENT_SECONDS
 from tests.support.cluster.servers import Town
-from tests.support.people import Someone
+from tests.support.people import User
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_who_comes_and_goes_on_the_other_server_is_shown_and_counted(town: Town)
     assert ada.sees() == ["-- lobby: 2 here", "   ada", "   bob"]
     ada.types("/rooms")
     assert ada.sees() == ["-- 1 room:", "   lobby: 2 people"]
-    bob.goes("bye")
+    bob.leaves("bye")
     town.settle()
     assert ada.sees() == ["-- bob left (bye)"]
     ada.types("/users")
@@ -209,7 +208,7 @@ class Losing(deque[tuple[str, str, str]]):
 def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
     town: Town, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.batches.TOLD_AT_ONCE", 1)
+    monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)
     here, there = town.servers
     for nick in ("ada", "bob", "cy"):
         here.enters(nick)
@@ -270,18 +269,18 @@ def test_a_server_that_does_not_say_what_it_is_called_is_understood(town: Town) 
 def test_what_another_server_is_called_is_cut_and_safe_to_show(town: Town) -> None:
     hears, ada = town.branches[0].hears, town.servers[0].enters("ada")
     assert hears is not None
-    for name, called in (("long", "y" * (CALLED_LENGTH + 1)), ("bad", "z\x1b[2J")):
+    for name, called in (("long", "y" * (DISPLAY_NAME_LENGTH + 1)), ("bad", "z\x1b[2J")):
         everything = {"n": 1, "first": True, "last": True, "people": [], "rooms": []}
         hears(name, json.dumps({**everything, "called": called}))
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-3:-1] == [
-        f"   {'y' * CALLED_LENGTH}: 0 people, heard 0 s ago",
+        f"   {'y' * DISPLAY_NAME_LENGTH}: 0 people, heard 0 s ago",
         "   z[2J: 0 people, heard 0 s ago",
     ]
 
 
-@pytest.mark.parametrize("step", [3600.0, -3600.0, LEAPT_SECONDS + 0.5])
+@pytest.mark.parametrize("step", [3600.0, -3600.0, CLOCK_JUMP_SECONDS + 0.5])
 def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
     here, there = town.servers
     ada = here.enters("ada")
@@ -289,7 +288,7 @@ def test_a_clock_that_is_set_takes_nobody_away(town: Town, step: float) -> None:
     town.beat(1)
     ada.sees()
     here.now += step
-    here.chat.elsewhere.check_liveness(here.now)
+    here.cluster.check_liveness(here.now)
     assert ada.sees() == []
     town.branches[1].cut_off = True
     for _ in range(int(SILENT_SECONDS)):
@@ -312,7 +311,7 @@ def test_a_server_that_is_silent_is_gone_with_its_people(town: Town) -> None:
         town.beat(5)
     assert ada.sees() == ["-- bob left", "-- ada is the owner of attic now"]
     assert list(here.chat.rooms["attic"].members) == [ada.session.person]
-    assert here.chat.elsewhere.names == []
+    assert here.cluster.names == []
     ada.types("/topic mine now")
     assert ada.sees()[-1] == "-- ada set the topic of attic: mine now"
 
@@ -339,12 +338,12 @@ def test_what_is_said_in_several_rooms_is_shown_across_once(town: Town) -> None:
     ada.types("/nick grace")
     town.settle()
     assert bob.sees() == ["-- ada is now known as grace"]
-    ada.goes("bye")
+    ada.leaves("bye")
     town.settle()
     assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
 
 
-def nicks(someone: Someone) -> list[str]:
+def nicks(someone: User) -> list[str]:
     """Who is in the lobby, as somebody there sees it."""
     someone.sees()
     someone.types("/users")
@@ -415,7 +414,7 @@ def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
     cy = third.enters("cy")
     ada = one.enters("ada")
     arrives(town, but="s0", at="s2")
-    ada.goes()
+    ada.leaves()
     late = list(town.letters)
     town.letters.clear()
     arrives(town, but="s0", at="s2")
@@ -449,7 +448,7 @@ def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(town: Town) -> No
     ada.types("/nick grace")
     town.settle()
     assert there.enters("ada").nick == "ada"
-    ada.goes()
+    ada.leaves()
     town.settle()
     assert there.enters("grace").nick == "grace"
 
@@ -458,11 +457,11 @@ def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(tow
     here, there = town.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/leave lobby")
-    place = ada.is_detached()
+    place = ada.loses_connection()
     town.settle()
     assert there.enters("ada").nick == "ada2"
     assert place is not None
-    expire(here.chat, place, here.now)
+    here.chat.expire(place, here.now)
     town.settle()
     assert there.enters("ada").nick == "ada"
 

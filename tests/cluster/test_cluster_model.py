@@ -29,7 +29,7 @@ from chatd.chat.events import Role
 from tests.support.cluster.nats import Nats
 from tests.support.cluster.nats_servers import NatsTown
 from tests.support.cluster.servers import Town
-from tests.support.people import Server, Someone
+from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dee")
 ROOMS = ("lobby", "attic", "cellar")
@@ -52,7 +52,7 @@ _WORD = re.compile(r"(?<!\S)w\d+(?!\S)")
 class Who:
     """Somebody, and the words that they are to be shown of each room, in order."""
 
-    someone: Someone
+    someone: User
     server: Server
     nick: str
     rooms: list[str] = field(default_factory=list)
@@ -140,7 +140,7 @@ class Towns(RuleBasedStateMachine):
     def goes(self, at: int) -> None:
         who = self.who(at)
         if who is not None:
-            who.someone.goes("bye")
+            who.someone.leaves("bye")
             self.is_gone(who)
             self.settle()
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.cluster.servers import Town
-from tests.support.people import Server, Someone
+from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dan")
 LINES = (
@@ -90,14 +90,14 @@ def known(server: Server) -> dict[str, Any]:
 
 def play(steps: list[tuple[int, str]]) -> Town:
     town = Town(3)
-    people: dict[int, Someone] = {}
+    people: dict[int, User] = {}
     for who, line in steps:
         server = town.servers[who % 3]
         if line == "settle":
             town.settle()
         elif line == "leaves":
             if who in people:
-                people.pop(who).goes()
+                people.pop(who).leaves()
         else:
             if who not in people:
                 people[who] = server.enters(NICKS[who], address=f"192.0.2.{who % 2}")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.actions.resume import expire
-from chatd.chat.limits import MAIL
+from chatd.chat.limits import OFFLINE_MESSAGES
 from tests.support.cluster.servers import Town
-from tests.support.people import Client, Someone
+from tests.support.people import Client, User
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
@@ -17,7 +16,7 @@ def town() -> Town:
     return Town()
 
 
-def both(town: Town) -> tuple[Someone, Someone]:
+def both(town: Town) -> tuple[User, User]:
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob", address="198.51.100.20")
     town.settle()
@@ -47,7 +46,7 @@ def test_an_answer_finds_who_has_another_nick_by_now_and_not_who_is_gone(town: T
     bob.types("/reply what")
     town.settle()
     assert ada.sees() == ["[bob -> you] what"]
-    ada.goes()
+    ada.leaves()
     town.settle()
     bob.sees()
     bob.types("/reply what")
@@ -76,7 +75,7 @@ def test_who_is_cut_off_elsewhere_finds_what_was_said_to_them(town: Town) -> Non
     bob.types("/resume")
     [told] = bob.sees()
     token = next(word for word in told.split() if "token" in word)
-    assert bob.is_detached() is not None
+    assert bob.loses_connection() is not None
     town.settle()
     ada.types("/dm bob psst")
     town.settle()
@@ -91,7 +90,7 @@ def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(town: Town) -> No
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register")
     town.settle()
-    place = bob.is_detached()
+    place = bob.loses_connection()
     assert place is not None
     town.settle()
     ada.sees()
@@ -101,7 +100,7 @@ def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(town: Town) -> No
         "[you -> bob] psst",
         "-- bob is not here now, and will be shown it then.",
     ]
-    expire(there.chat, place, there.now)
+    there.chat.expire(place, there.now)
     town.settle()
     bob = here.enters("bob", fingerprint=BOB)
     assert "[ada -> you] psst" in bob.sees()
@@ -113,7 +112,7 @@ def test_who_ignores_one_from_elsewhere_gets_no_mail_of_theirs_when_cut_off(town
     bob.types("/register")
     town.settle()
     bob.types("/ignore ada")
-    bob.is_detached()
+    bob.loses_connection()
     ada.types("/dm bob psst")
     town.settle()
     bob = there.enters("bob", fingerprint=BOB)
@@ -136,7 +135,7 @@ def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(town: Town) ->
     here, there = town.servers
     bob = there.enters("bob", fingerprint=BOB)
     bob.types("/register")
-    bob.goes()
+    bob.leaves()
     town.settle()
     ada = here.enters("ada")
     bob = there.enters("bob", fingerprint=BOB)  # of whom the other server has not heard yet
@@ -149,12 +148,12 @@ def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(town: Town) ->
 
 def test_who_reads_nothing_elsewhere_is_said_not_to(town: Town) -> None:
     ada, bob = both(town)
-    assert isinstance(bob.reader, Client)
-    bob.reader.is_gone = True
+    assert isinstance(bob.client, Client)
+    bob.client.is_gone = True
     ada.types("/dm bob psst")
     town.settle()
     assert ada.sees()[-1] == "-- bob is not reading now; try again later."
-    for _ in range(MAIL):
+    for _ in range(OFFLINE_MESSAGES):
         ada.types("/dm bob psst")
     town.settle()
 
@@ -177,7 +176,7 @@ def test_who_is_ignored_remains_so_under_another_nick_and_nobody_else_is(town: T
 def test_who_is_ignored_comes_back_to_another_server_and_is_ignored(town: Town) -> None:
     ada, bob = both(town)
     bob.types("/ignore ada")
-    ada.goes()
+    ada.leaves()
     town.settle()
     again = town.servers[1].enters("ada")
     bob.sees()
@@ -190,7 +189,7 @@ def test_a_guest_from_elsewhere_takes_being_ignored_along(town: Town) -> None:
     guest, bob = here.enters(), there.enters("bob")
     town.settle()
     bob.types(f"/ignore {guest.nick}")
-    guest.goes()
+    guest.leaves()
     town.settle()
     assert not bob.session.person.ignored
 
@@ -211,6 +210,6 @@ def test_what_a_server_does_not_answer_is_said_not_to_be_delivered(town: Town) -
 
 def test_who_has_just_gone_is_said_to_be_gone(town: Town) -> None:
     ada, bob = both(town)
-    bob.goes()
+    bob.leaves()
     ada.types("/dm bob psst")
     assert ada.sees() == ["-- bob left", "-- bob is gone."]

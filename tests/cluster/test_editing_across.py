@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.cluster.servers import Town
-from tests.support.people import Someone
+from tests.support.people import User
 
 ADA = "SHA256:ada"
 
@@ -15,7 +15,7 @@ def town() -> Town:
     return Town(3)
 
 
-def in_attic(town: Town) -> tuple[Someone, Someone, Someone]:
+def in_attic(town: Town) -> tuple[User, User, User]:
     """The owner of a room, and two others, each on a server of their own."""
     here, there, third = town.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
@@ -25,7 +25,7 @@ def in_attic(town: Town) -> tuple[Someone, Someone, Someone]:
     return ada, bob, cy
 
 
-def seen(*people: Someone) -> list[list[str]]:
+def seen(*people: User) -> list[list[str]]:
     return [one.sees() for one in people]
 
 
@@ -61,7 +61,7 @@ def test_an_owner_changes_elsewhere_what_they_said_here(town: Town) -> None:
     ada.types("/register")
     town.settle()
     ada.types("helo")
-    ada.goes()
+    ada.leaves()
     town.settle()
     ada = there.enters("ada", fingerprint=ADA)
     bob.sees()
@@ -74,7 +74,7 @@ def test_an_owner_changes_elsewhere_what_they_said_here(town: Town) -> None:
 def test_who_only_has_the_nick_of_who_said_it_changes_nothing(town: Town) -> None:
     ada, bob, _ = in_attic(town)
     ada.types("hello")
-    ada.goes()
+    ada.leaves()
     town.settle()
     other = town.servers[1].enters("ada")
     other.types("/join attic")

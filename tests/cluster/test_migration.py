@@ -6,18 +6,16 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from chatd.chat.actions.resume import expire
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import MOVED
-from chatd.chat.model.session import DeliveryReport
-from chatd.cluster.migration import ELSEWHERE
+from chatd.chat.limits import MIGRATIONS_REMEMBERED
+from chatd.chat.model.client import DeliveryReport
+from chatd.cluster.migration import CAME_BY_ANOTHER_SERVER
 from chatd.store.memory import MemoryStore
-from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
-from chatd.transport.services.shutdown import MOVED as MOVED_AWAY
+from chatd.transport.services.shutdown import GOODBYE_SECONDS, MOVED, Shutdown
 from tests.chat.actions.test_resume import words
 from tests.support.cluster.servers import Town
-from tests.support.people import Client, Someone, finished
+from tests.support.people import Client, User, result_of
 
 ADA = "SHA256:ada"
 
@@ -27,7 +25,7 @@ def town() -> Town:
     return Town(3)
 
 
-def with_account(town: Town, at: int = 0) -> Someone:
+def with_account(town: Town, at: int = 0) -> User:
     """Ada, whose nick is her own, in the lobby and in a room that others do not know of."""
     ada = town.servers[at].enters("ada", fingerprint=ADA)
     ada.types("/register")
@@ -37,18 +35,18 @@ def with_account(town: Town, at: int = 0) -> Someone:
     return ada
 
 
-def comes_by(town: Town, server: int) -> Someone:
+def comes_by(town: Town, server: int) -> User:
     """Ada comes with her key."""
     ada = town.servers[server].enters("", lobby=False, fingerprint=ADA)
     town.settle()
     return ada
 
 
-def closed(someone: Someone) -> bool:
-    return someone.reader.closed
+def closed(someone: User) -> bool:
+    return someone.client.closed
 
 
-def people(someone: Someone, room: str = "lobby") -> list[str]:
+def people(someone: User, room: str = "lobby") -> list[str]:
     someone.sees()
     someone.types(f"/users {room}")
     return sorted(line.strip() for line in someone.sees()[1:])
@@ -62,7 +60,7 @@ def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town
     bob.types("before")
     town.settle()
     ada.sees(), bob.sees(), cy.sees()
-    ada.is_detached()
+    ada.loses_connection()
     bob.types("one"), bob.types("two"), cy.types("/focus lobby"), cy.types("three")
     bob.types("/dm ada alone")
     town.settle()
@@ -95,7 +93,7 @@ def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Tow
     town.settle()
     cy.types("/leave den")
     town.settle()
-    cy.is_detached()
+    cy.loses_connection()
     town.settle()
     back = town.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
     back.sees()
@@ -107,7 +105,7 @@ def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     cy = town.servers[2].enters("cy")
     town.settle()
-    ada.is_detached()
+    ada.loses_connection()
     back = comes_by(town, 1)
     assert town.servers[2].enters("ada").nick == "ada2"
     town.settle()
@@ -128,7 +126,7 @@ def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> Non
     ada, cy = with_account(town), town.servers[2].enters("cy")
     cy.types("/join den")
     town.settle()
-    ada.is_detached()
+    ada.loses_connection()
     cy.types("/invite ada")
     [letter] = [each for each in town.letters if "invite" in each[2] and "errand" in each[2]]
     town.letters.remove(letter)
@@ -142,7 +140,7 @@ def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> Non
 def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
     ada, cy = with_account(town), town.servers[2].enters("cy")
     town.settle()
-    ada.is_detached()
+    ada.loses_connection()
     back = town.servers[1].enters("ada", fingerprint=ADA, lobby=False)
     back.sees(), cy.sees()
     cy.types("/dm ada psst")  # of whose move that server has not heard
@@ -151,11 +149,11 @@ def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
 
 
 def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
-    elsewhere = town.servers[0].chat.elsewhere
-    for number in range(MOVED + 1):
+    cluster = town.servers[0].cluster
+    for number in range(MIGRATIONS_REMEMBERED + 1):
         ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
-        elsewhere.went_to(ada.session.person, "s1")
-    assert len(elsewhere.local._moved) == MOVED
+        cluster._outgoing.moved_away(ada.session.person, "s1")
+    assert len(cluster.local._migrated) == MIGRATIONS_REMEMBERED
 
 
 def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:
@@ -163,7 +161,7 @@ def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) ->
     town.settle()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
-    guest.is_detached()
+    guest.loses_connection()
     bob.types("psst")
     town.settle()
     other = town.servers[2].enters()
@@ -201,7 +199,7 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
     town.settle()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
-    guest.reader.traced = DeliveryReport(unreached=1)
+    guest.client.report = DeliveryReport(unreached=1)
     places = town.servers[0].chat.detached
     go_back = places.go_back
 
@@ -221,7 +219,7 @@ def test_a_guest_comes_back_by_their_key(town: Town) -> None:
     ada, bob = town.servers[0].enters("ada", fingerprint=ADA), town.servers[1].enters("bob")
     town.settle()
     ada.types("/ignore bob")
-    ada.is_detached()
+    ada.loses_connection()
     bob.sees()
     back = comes_by(town, 1)
     assert back.nick == "ada"
@@ -242,7 +240,7 @@ def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(town
     bob.types("not seen")
     town.settle()
     size = len(b"[lobby] bob: not seen\r\n")
-    ada.reader.traced = DeliveryReport(unreached=size, owing=1e9)
+    ada.client.report = DeliveryReport(unreached=size, owing=1e9)
     back = comes_by(town, 2)
     assert words(back.sees()) == ["not seen"]
     assert closed(ada)
@@ -286,7 +284,7 @@ def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(tow
     town.branches[0].cut_off = False
     town.beat(5)
     town.beat(5)
-    assert ada.sees()[-1] == f"-- {ELSEWHERE.text}"
+    assert ada.sees()[-1] == f"-- {CAME_BY_ANOTHER_SERVER.text}"
     assert closed(ada)
     bob.types("hello")
     town.settle()
@@ -300,12 +298,10 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
     town.settle()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
-    kept: list[DetachedSession] = []
-    town.servers[1].chat.detached.awaits = kept.append
     bob.sees()
     for one in (ada, guest):
-        one.is_detached()
-        assert finished(town.servers[0].chat.moving.send_away(one.session.person, "s1"))
+        one.loses_connection()
+        assert result_of(town.servers[0].cluster.send_away(one.session.person, "s1"))
     town.settle()
     bob.types("meanwhile")
     town.branches[0].cut_off = True
@@ -313,15 +309,16 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
         town.beat(5)
     assert words(bob.sees()) == []
     assert people(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
-    assert [place.person.nick for place in kept] == ["ada", "guest1"]
+    expiring = town.servers[1].expiring
+    assert len(expiring) == 2
     back = comes_by(town, 2)
     assert back.nick == "ada"
     assert words(back.sees()) == ["meanwhile"]
     other = town.servers[2].enters()
     other.types(f"/resume {token}")
     assert other.nick == "guest1"
-    for place in kept:
-        expire(town.servers[1].chat, place, town.servers[1].now)
+    for expire in expiring:
+        expire(town.servers[1].now)
     town.settle()
     assert people(bob) == ["ada", "bob", "guest1"]
 
@@ -329,14 +326,12 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) 
 def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
-    kept: list[DetachedSession] = []
-    town.servers[1].chat.detached.awaits = kept.append
-    ada.is_detached()
+    ada.loses_connection()
     bob.sees()
-    assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s1"))
+    assert result_of(town.servers[0].cluster.send_away(ada.session.person, "s1"))
     town.settle()
-    [place] = kept
-    expire(town.servers[1].chat, place, town.servers[1].now)
+    [expire] = town.servers[1].expiring
+    expire(town.servers[1].now)
     town.settle()
     assert bob.sees() == ["-- ada left"]
     assert people(bob) == ["bob"]
@@ -344,19 +339,19 @@ def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> Non
 
 def test_a_server_that_cannot_be_reached_takes_nobody(town: Town) -> None:
     ada = with_account(town)
-    ada.is_detached()
+    ada.loses_connection()
     town.branches[1].cut_off = True
-    assert not finished(town.servers[0].chat.moving.send_away(ada.session.person, "s1"))
+    assert not result_of(town.servers[0].cluster.send_away(ada.session.person, "s1"))
     assert comes_by(town, 0).sees()[0] == "-- Welcome back, ada."
 
 
 def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
-    ada.is_detached()
+    ada.loses_connection()
     town.add()
     town.letters.clear()
-    assert finished(town.servers[0].chat.moving.send_away(ada.session.person, "s3"))
+    assert result_of(town.servers[0].cluster.send_away(ada.session.person, "s3"))
     town.beat(5)
     assert people(bob) == ["ada (cut off)", "bob"]
     back = comes_by(town, 3)
@@ -367,14 +362,14 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(tow
 def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
     ada, bob = with_account(town), town.servers[1].enters("bob")
     town.settle()
-    ada.is_detached()
+    ada.loses_connection()
     bob.types("meanwhile")
     reader = Client()
-    entered = finished(
+    entered = result_of(
         town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
     )
     assert isinstance(entered, tuple)
-    assert "-- Welcome back, ada." in Someone(town.servers[1], entered[0], reader).sees()
+    assert "-- Welcome back, ada." in User(town.servers[1], entered[0], reader).sees()
 
 
 # A server that ends -------------------------------------------------------------------------------
@@ -383,7 +378,9 @@ def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(to
 def stops(town: Town, clock: Clock) -> Deferred[None]:
     """The first server stops, as ``systemctl stop`` has it."""
     server = town.servers[0]
-    return Shutdown(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    return Shutdown(
+        server.chat, MemoryStore(), clock, lambda: server.now, server.cluster
+    ).stopService()
 
 
 def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_leave(
@@ -402,7 +399,7 @@ def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_le
     assert stopped.called
     town.settle()
     for one in (ada, guest):
-        assert one.sees()[-1] == f"-- {MOVED_AWAY.text}"
+        assert one.sees()[-1] == f"-- {MOVED.text}"
         assert closed(one)
     bob.types("meanwhile")
     assert bob.sees() == []
@@ -417,7 +414,7 @@ def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_le
 def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
     bob, bot = town.servers[1].enters("bob"), Client()
     bot.resumable = False
-    town.servers[0].enters("bot", reader=bot)
+    town.servers[0].enters("bot", client=bot)
     town.settle()
     bob.sees()
     clock = Clock()
@@ -430,16 +427,16 @@ def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
 
 def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> None:
     ada, cy = with_account(town), town.servers[2].enters("cy")
-    town.servers[1].chat.moving.closed = True
+    town.servers[1].cluster.stop_accepting()
     town.settle()
     clock = Clock()
     stops(town, clock)
-    assert ada.sees()[-1] == f"-- {MOVED_AWAY.text}"
+    assert ada.sees()[-1] == f"-- {MOVED.text}"
     assert cy.session.person.rooms
     assert len(town.servers[2].chat.detached) == 1
-    town.servers[2].chat.moving.closed = True
+    town.servers[2].cluster.stop_accepting()
     server = town.servers[2]
-    Shutdown(server.chat, MemoryStore(), clock, lambda: server.now).stopService()
+    Shutdown(server.chat, MemoryStore(), clock, lambda: server.now, server.cluster).stopService()
     assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
     assert closed(cy)
 
@@ -456,10 +453,9 @@ def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
 
 def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: Town) -> None:
     ada = with_account(town)
-    kept: list[DetachedSession] = []
-    town.servers[0].chat.detached.awaits = kept.append
-    ada.reader.traced = DeliveryReport(owing=1e9)
+    ada.client.report = DeliveryReport(owing=1e9)
     place = town.servers[0].chat.detached.take(ada.session.person)
     assert place is not None
     town.servers[0].chat.detached.give_up(ada.session, place)
-    assert kept == [place]
+    assert town.servers[0].chat.detached.get(ada.session.person) is place
+    assert len(town.servers[0].expiring) == 1

@@ -7,14 +7,13 @@ from itertools import pairwise
 
 import pytest
 
-from chatd.chat.limits import AUDITED
+from chatd.chat.limits import AUDIT_ENTRIES
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.unread import counts, in_short
 from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
 from tests.support.cluster.servers import Town
-from tests.support.people import Client, Someone, finished
+from tests.support.people import Client, User, result_of
 
 
 @pytest.fixture
@@ -22,9 +21,9 @@ def town() -> Town:
     return Town()
 
 
-def both(town: Town) -> tuple[Someone, Someone]:
+def both(town: Town) -> tuple[User, User]:
     here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", reader=Client(echoes_input=False))
+    ada, bob = here.enters("ada"), there.enters("bob", client=Client(echoes_input=False))
     town.settle()
     town.join("attic", ada, bob)
     ada.sees(), bob.sees()
@@ -36,19 +35,19 @@ def test_what_is_unread_is_counted_although_numbers_have_gaps(town: Town) -> Non
     bob.types("/focus lobby")
     ada.types("one"), ada.types("two for bob")
     town.settle()
-    assert counts(bob.session) == [("attic", 2, True)]
-    assert in_short(bob.session) == "(attic 2!)"
+    assert bob.session.unread_counts() == [("attic", 2, True)]
+    assert bob.session.unread_summary() == "(attic 2!)"
     bob.types("/bc three")
-    assert counts(bob.session) == [("attic", 3, True)]
+    assert bob.session.unread_counts() == [("attic", 3, True)]
 
 
 def test_what_one_said_oneself_elsewhere_is_not_unread(town: Town) -> None:
     ada, bob = both(town)
     bob.types("/focus lobby")
     bob.types("/bc three")
-    assert counts(bob.session) == []
+    assert bob.session.unread_counts() == []
     ada.types("four")
-    assert counts(bob.session) == [("attic", 1, False)]
+    assert bob.session.unread_counts() == [("attic", 1, False)]
 
 
 class Screen(Client):
@@ -60,7 +59,7 @@ class Screen(Client):
 
 def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(town: Town) -> None:
     here, there = town.servers
-    ada, bob = here.enters("ada"), there.enters("bob", reader=Screen(echoes_input=False))
+    ada, bob = here.enters("ada"), there.enters("bob", client=Screen(echoes_input=False))
     town.settle()
     town.join("attic", ada, bob)
     bob.types("/set replay 2"), bob.types("/focus lobby")
@@ -106,7 +105,7 @@ def test_operators_are_told_the_address_of_who_is_elsewhere(town: Town) -> None:
 def test_who_is_cut_off_elsewhere_is_shown_as_such(town: Town) -> None:
     ada, bob = both(town)
     bob.types("/resume")
-    bob.is_detached()
+    bob.loses_connection()
     town.settle()
     ada.types("/users")
     assert ada.sees()[-1] == "   bob (cut off)"
@@ -129,14 +128,14 @@ def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(town: Town)
     here, there = town.servers
     here.enters("ada"), there.enters("bob")
     op = here.enters("op", operator=True).session.person
-    for count in range(AUDITED + 1):
-        here.chat.audit.note(count, op, "server say", reason=str(count))
+    for count in range(AUDIT_ENTRIES + 1):
+        here.chat.audit.add(count, op, "server say", reason=str(count))
     for server in town.servers:
-        assert len(server.chat.audit.last(AUDITED + 9)) == AUDITED
-        assert server.chat.audit.last(AUDITED)[0].reason == "1"
-    records = finished(town.store.records(audit.KIND))
+        assert len(server.chat.audit.last(AUDIT_ENTRIES + 9)) == AUDIT_ENTRIES
+        assert server.chat.audit.last(AUDIT_ENTRIES)[0].reason == "1"
+    records = result_of(town.store.records(audit.KIND))
     assert isinstance(records, dict)
-    assert len(records) == AUDITED
+    assert len(records) == AUDIT_ENTRIES
 
 
 def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
@@ -144,8 +143,8 @@ def test_what_a_newer_server_says_besides_is_passed_over(town: Town) -> None:
     ada, _bob = both(town)
     hears = town.branches[0].hears
     assert hears is not None
-    number = there.chat.elsewhere._count
-    bob_is = next(iter(there.chat.elsewhere.local._sent.values()))
+    number = there.cluster._outgoing._count
+    bob_is = next(iter(there.cluster.local._sent.values()))
     said = {
         "n": number + 1,
         "weather": "fine",
@@ -214,7 +213,7 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(town: T
 def test_who_was_changed_without_a_word_is_told_of_in_turn(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.cluster.replication.local.SEEN_AT_ONCE", 2)
+    monkeypatch.setattr("chatd.cluster.replication.local.CHECKED_AT_ONCE", 2)
     here, there = town.servers
     people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
     town.beat(5)
@@ -233,7 +232,7 @@ def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(town: Town) -> None:
     ada = here.enters("ada", lobby=False)
     town.settle()
     assert there.chat.people.get("ada") is not None
-    ada.goes()
+    ada.leaves()
     town.settle()
     assert there.chat.people.get("ada") is None
 
@@ -245,7 +244,7 @@ def test_who_is_an_operator_no_more_is_none_elsewhere(town: Town) -> None:
     screen = here.enters("op", fingerprint="SHA256:op")
     town.settle()
     assert screen.session.person is op.session.person
-    op.goes()
+    op.leaves()
     town.settle()
     person = there.chat.people.get("op")
     assert person is not None

@@ -6,7 +6,7 @@ import pytest
 
 from chatd.chat.events import Refused
 from tests.support.cluster.servers import Town
-from tests.support.people import Server, Someone
+from tests.support.people import Server, User
 
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
 
@@ -16,7 +16,7 @@ def town() -> Town:
     return Town(3)
 
 
-def everyone(town: Town) -> tuple[Someone, Someone, Someone]:
+def everyone(town: Town) -> tuple[User, User, User]:
     """An operator and two others, each on a server of their own."""
     here, there, third = town.servers
     op = here.enters("op", operator=True, address=HOME)
@@ -40,7 +40,7 @@ def test_who_is_kicked_from_another_server_is_disconnected_there(town: Town) -> 
     op.types("/server kick bob enough")
     town.settle()
     assert bob.sees() == ["-- You were kicked from this server by op (enough)."]
-    assert bob.reader.closed
+    assert bob.client.closed
     assert op.sees() == ["-- bob is disconnected.", "-- bob left (enough)"]
     assert cy.sees() == ["-- bob left (enough)"]
     for server in town.servers:
@@ -53,7 +53,7 @@ def test_who_is_cut_off_elsewhere_and_kicked_does_not_come_back_to_their_place(
 ) -> None:
     op, bob, _ = everyone(town)
     bob.types("/resume")
-    assert bob.is_detached() is not None
+    assert bob.loses_connection() is not None
     op.types("/server kick bob")
     town.settle()
     assert op.sees() == ["-- bob is disconnected.", "-- bob left"]
@@ -79,9 +79,9 @@ def test_a_ban_of_an_address_disconnects_whom_it_covers_on_every_server(town: To
     town.settle()
     told = "-- You were banned from this server for 2 hours by op (spam)."
     assert bob.sees()[-1] == dan.sees()[-1] == told
-    assert bob.reader.closed
-    assert dan.reader.closed
-    assert not cy.reader.closed
+    assert bob.client.closed
+    assert dan.client.closed
+    assert not cy.client.closed
     assert op.sees()[-1] == (
         f"-- The ban of {CAFE} from this server covers {CAFE}, for 2 hours; 2 were disconnected."
     )
@@ -94,7 +94,7 @@ def test_who_is_named_in_a_ban_is_held_by_their_address_wherever_they_are(town: 
     op, bob, _ = everyone(town)
     op.types("/server ban bob")
     town.settle()
-    assert bob.reader.closed
+    assert bob.client.closed
     assert sorted(op.sees()) == [
         f"-- The ban of bob from this server covers {CAFE}, for good; 1 was disconnected.",
         "-- bob left",
@@ -110,9 +110,9 @@ def test_a_ban_disconnects_the_screens_from_an_address_and_lets_operators_be(tow
     town.settle()
     op.types(f"/server ban {CAFE}")
     town.settle()
-    assert screen.reader.closed
-    assert bob.reader.closed
-    assert not eve.reader.closed
+    assert screen.client.closed
+    assert bob.client.closed
+    assert not eve.client.closed
 
 
 def test_what_an_operator_tells_everyone_is_shown_on_every_server_once(town: Town) -> None:
@@ -171,6 +171,6 @@ def test_an_operator_renames_somebody_on_another_server(town: Town) -> None:
 
 def test_who_has_just_gone_is_not_renamed(town: Town) -> None:
     op, bob, _ = everyone(town)
-    bob.goes()
+    bob.leaves()
     op.types("/server rename bob rob")
     assert op.sees() == ["-- bob left", "-- bob is gone."]

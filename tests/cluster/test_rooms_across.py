@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.records import persistent_rooms
 from tests.support.cluster.servers import Town
-from tests.support.people import Someone, finished
+from tests.support.people import User, result_of
 
 CAFE = "198.51.100.20"
 
@@ -17,7 +17,7 @@ def town() -> Town:
     return Town()
 
 
-def in_attic(town: Town, *, bob_too: bool = True, address: str = CAFE) -> tuple[Someone, Someone]:
+def in_attic(town: Town, *, bob_too: bool = True, address: str = CAFE) -> tuple[User, User]:
     """The owner of a room on one server, and somebody on the other."""
     here, there = town.servers
     ada, bob = here.enters("ada"), there.enters("bob", address=address)
@@ -84,7 +84,7 @@ def test_who_is_muted_is_so_on_every_server_they_come_back_to(town: Town) -> Non
     ada, bob = in_attic(town)
     ada.types("/mute bob")
     town.settle()
-    bob.goes()
+    bob.leaves()
     town.settle()
     for server in town.servers:
         rob = server.enters("rob", address=CAFE)
@@ -176,7 +176,7 @@ def test_the_pace_of_a_room_holds_on_the_other_server(town: Town) -> None:
     bob.sees()
     bob.types("one"), bob.types("two")
     assert bob.sees() == ["-- attic is in slow mode; you may speak in 30 s."]
-    bob.goes()
+    bob.leaves()
     town.settle()
     bob = town.servers[0].enters("bob", address=CAFE)
     bob.types("/join attic")
@@ -265,7 +265,7 @@ def test_a_room_that_lasts_is_kept_by_whichever_server_changes_it(town: Town) ->
 
 
 def records(town: Town, kind: str) -> dict[str, str]:
-    found = finished(town.store.records(kind))
+    found = result_of(town.store.records(kind))
     assert isinstance(found, dict)
     return found
 
@@ -274,14 +274,14 @@ def test_how_many_rooms_somebody_has_is_known_on_every_server(town: Town) -> Non
     here, there = town.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/register")
-    for number in range(LASTING_ROOMS):
+    for number in range(PERSISTENT_ROOMS):
         ada.types(f"/join room{number}")
         town.settle()
-    ada.goes()
+    ada.leaves()
     town.settle()
     ada = there.enters("ada", fingerprint="SHA256:ada")
     ada.types("/join onemore"), ada.types("/room lasting on")
-    assert ada.sees()[-1] == f"-- You have {LASTING_ROOMS} rooms that last; end one first."
+    assert ada.sees()[-1] == f"-- You have {PERSISTENT_ROOMS} rooms that last; end one first."
     ada.types("/join room1"), ada.types("/room lasting off")
     town.settle()
     ada.types("/focus onemore"), ada.types("/room lasting on")

@@ -20,8 +20,8 @@ from chatd.store.nats.store import NatsStore
 from tests import ROOT
 from tests.support.cluster.nats import binary
 from tests.support.cluster.stores import Node, said
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
 
 DOCUMENT = ROOT / "docs" / "cluster.rst"
 
@@ -80,7 +80,7 @@ def reached(address: str, folder: Path, name: str) -> servers.Servers:
 
 
 def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     one, other = (
         Node(reached(address, tmp_path, name), turn, called=called)
         for name, called in (("chat1", "chat1"), ("chat2", "chat2/1"))
@@ -89,21 +89,21 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
     other.settle()
     one.store.post("lobby", "1", said("hello"))
     one.settle()
-    [(_, _, number, _)] = one.heard
+    [(_, _, number, _)] = one.stored_events
     one.store.post("lobby", "2", Edited(1.0, "ada", number, "hi"))
     one.store.post("lobby", "3", Joined(1.0, "bob"))
-    other.until(lambda: len(other.heard) == 3)
+    other.run_until(lambda: len(other.stored_events) == 3)
     assert len(waited(other.store.before("lobby", None, 9))) == 1
     assert waited(one.store.claim("ada", "x"))
     assert not waited(other.store.claim("ada", "y"))
     waited(one.store.put("account", "ada", "1"))
-    other.until(lambda: other.told == [("account", "ada", "1")])
-    one.store.broadcast("hello")
-    one.store.send(other.store.name, "psst")
-    other.until(lambda: len(other.said) == 2)
-    assert {server for server, _ in other.said} == {one.store.name}
-    answer = waited(one.store.request(other.store.name, "how many"))
-    assert answer == f"how many, {one.store.name}? 1"
+    other.run_until(lambda: other.record_changes == [("account", "ada", "1")])
+    one.store.bus.broadcast("hello")
+    one.store.bus.send(other.store.bus.name, "psst")
+    other.run_until(lambda: len(other.bus_texts) == 2)
+    assert {server for server, _ in other.bus_texts} == {one.store.bus.name}
+    answer = waited(one.store.bus.request(other.store.bus.name, "how many"))
+    assert answer == f"how many, {one.store.bus.name}? 1"
     assert waited(one.store.last_by("lobby", "ada")) == (
         number,
         Said(1.0, "ada", "hi", edited=True),
@@ -112,7 +112,7 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
     assert found == []
     renewed: list[bool] = []
     one.store.renew(lambda: renewed.append(True))
-    one.until(lambda: bool(renewed))
+    one.run_until(lambda: bool(renewed))
     one.store.drop_rooms_but(["lobby"])
     one.settle()
     one.store.limit("lobby", 1)
@@ -123,18 +123,18 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
 
 
 def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     one, other = (
         Node(reached(address, tmp_path, name), turn, called=name) for name in ("chat1", "chat2")
     )
     other.settle()  # by now NATS knows what it hears
-    named, one.store.lease = one.store.lease, other.store.lease
-    one.store.broadcast("spoken as another")
-    one.store.send(other.store.name, "spoken as another")
-    one.store.lease = named
-    one.store.send(other.store.name, "spoken as oneself")
-    other.until(lambda: bool(other.said))
-    assert other.said == [(one.store.name, "spoken as oneself")]
+    named, one.store.bus.name = one.store.bus.name, other.store.bus.name
+    one.store.bus.broadcast("spoken as another")
+    one.store.bus.send(other.store.bus.name, "spoken as another")
+    one.store.bus.name = named
+    one.store.bus.send(other.store.bus.name, "spoken as oneself")
+    other.run_until(lambda: bool(other.bus_texts))
+    assert other.bus_texts == [(one.store.bus.name, "spoken as oneself")]
     for node in (one, other):
         waited(node.store.close())
 
@@ -143,7 +143,7 @@ def test_a_server_that_is_called_otherwise_is_told_what_it_may_not(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 1.0)
-    store = NatsStore(reached(address, tmp_path, "chat1"), TestTurn(), called="chat9")
+    store = NatsStore(reached(address, tmp_path, "chat1"), TestMainThread(), called="chat9")
     with pytest.raises(UnfitError, match=r"(?i)permissions violation"):
         store.begin()
 
@@ -152,11 +152,11 @@ def test_a_stranger_is_turned_away(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 0.5)
-    store = NatsStore(reached(address, tmp_path, "stranger"), TestTurn())
+    store = NatsStore(reached(address, tmp_path, "stranger"), TestMainThread())
     with pytest.raises(UnfitError, match="Authorization Violation"):
         store.begin()
 
 
 def test_who_makes_a_backup_may_do_everything_in_the_account(address: str, tmp_path: Path) -> None:
-    backup = Node(reached(address, tmp_path, "backup"), TestTurn(), called="chat9")
+    backup = Node(reached(address, tmp_path, "backup"), TestMainThread(), called="chat9")
     waited(backup.store.close())

@@ -24,31 +24,33 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 import chatd.chat
+import chatd.cluster
 from chatd.chat import limits
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, Command
-from chatd.chat.limits import Rate
+from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import MEANING, Preferences, as_typed
+from chatd.chat.options import Environment, Options
 from chatd.chat.text.names import RESERVED
 from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import BLOCK_LINES, question
 from chatd.transport import tcd
-from chatd.transport.channel import SshPeer
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import Door, GateFactory, Way
-from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.host import Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
-from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh.protocol.interfaces import SshChannel
+from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.transport.ssh.receipts import Acknowledgements
-from chatd.transport.ssh.shell import Caller, Shell, visitor
+from chatd.transport.ssh.shell import ArrivalAddress, Shell, visitor_of
 from chatd.transport.ways import ways_in
 from tests import ROOT
-from tests.support.held_store import Holding
+from tests.support.held_store import HeldStore
 from tests.support.keys import HOST_KEY
 from tests.support.passwords import Hasher
 
@@ -153,13 +155,13 @@ class SshWithoutPty(Protocol):
         self, host: Host, name: str, *, operator: bool, address: str, key: str = "7xYz"
     ) -> None:
         self._host = host
-        self.visitor = SshPeer(
+        self.peer = SshPeer(
             user=name,
             key=OPERATORS_KEY if operator else b"another key",
             fingerprint="SHA256:0pQr" if operator else f"SHA256:{key}",
             client="OpenSSH_9.9",
         )
-        self.peer = Caller(Arrival(address, Door1134()))
+        self.address = ArrivalAddress(Arrival(address, Door1134()))
         self.terminal = None
         self.environment: dict[str, str] = {}
 
@@ -167,8 +169,8 @@ class SshWithoutPty(Protocol):
         self.outbox = UnaskedOutbox(
             as_stream(self.transport), self._host.clock, lambda: self._shell.ready()
         )
-        channel = cast(SessionChannel, self)
-        who = visitor(self._host, channel)
+        channel = cast(SshChannel, self)
+        who = visitor_of(self._host, channel)
         self._shell = Shell(self._host, channel, who, Acknowledgements(self._host.clock))
 
     def ask(self) -> None:
@@ -224,7 +226,7 @@ class Server:
         self.connections: dict[str, Connection] = {}
         self.options: dict[str, str] = {}
         self.numbers: dict[str, str] = {}
-        self.store = Holding()
+        self.store = HeldStore()
         self._host: Host | None = None
 
     @property
@@ -232,16 +234,20 @@ class Server:
         """The server, made when the first connection comes."""
         if self._host is None:
             options = self.options
-            chat = Chat(
-                self.store,
-                lambda flush: self.clock.callLater(0, flush),
-                lobby=options.get("--lobby", "lobby"),
-                shouting=options.get("--shouting", "allow"),
+            environment = Environment(
+                schedule=lambda step: self.clock.callLater(0, step),
+                expire_later=lambda step: self.clock.callLater(
+                    DETACHED_SECONDS, lambda: step(NOON + self.clock.seconds())
+                ),
+                hasher=Hasher(),
                 make_token=map("aaaa-aaaa-aaa{}".format, count(1)).__next__
                 if "tokens" in options
                 else None,
-                hasher=Hasher(),
             )
+            chosen = Options(
+                lobby=options.get("--lobby", "lobby"), shouting=options.get("--shouting", "allow")
+            )
+            chat = Chat(self.store, environment, chosen)
             motd = options.get("--motd")
             self._host = Host(
                 chat,
@@ -316,12 +322,12 @@ class Server:
 
     def hold(self) -> None:
         """Let the store stand still from now on."""
-        self.store.stands = True
+        self.store.is_holding = True
         UnacknowledgedCheck(self.host.chat, self.clock, self.host.now).startService()
 
     def release(self, *, refused: bool = False) -> None:
         """Let the store go on, with what it holds or without it."""
-        self.store.stands = False
+        self.store.is_holding = False
         self.store.refuse() if refused else self.store.keep()
 
     def settle(self) -> set[str]:
@@ -599,7 +605,7 @@ def refusals(source: Path) -> Iterator[Written]:
 
 IN_THE_CODE = [
     refusal
-    for package in chatd.chat.__path__
+    for package in (*chatd.chat.__path__, *chatd.cluster.__path__)
     for module in sorted(Path(package).rglob("*.py"))
     for refusal in refusals(module)
 ]
@@ -648,13 +654,13 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOMS_PER_PERSON": f"{limits.ROOMS_PER_PERSON}",
         "ROOMS": f"{limits.ROOMS}",
         "IGNORED": f"{limits.IGNORED}",
-        "INVITED": f"{limits.INVITED}",
+        "ROOM_INVITATIONS": f"{limits.ROOM_INVITATIONS}",
         "BANS": f"{limits.BANS}",
-        "MUTED": f"{limits.MUTED}",
+        "MUTES": f"{limits.MUTES}",
         "SERVER_BANS": f"{limits.SERVER_BANS}",
         "BAN_SECONDS": f"{limits.BAN_SECONDS // 86400} days",
         "KEY_LENGTH": f"{limits.KEY_LENGTH} characters",
-        "AUDITED": f"{limits.AUDITED}",
+        "AUDIT_ENTRIES": f"{limits.AUDIT_ENTRIES}",
         "AUDIT_SHOWN": f"{limits.AUDIT_SHOWN}",
         "AUDIT_SHOWN_AT_MOST": f"{limits.AUDIT_SHOWN_AT_MOST}",
         "MARKS_PER_CHARACTER": f"{limits.MARKS_PER_CHARACTER}",
@@ -666,17 +672,17 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
         "ROOM_HISTORY": f"{limits.ROOM_HISTORY}",
         "EDIT_SECONDS": f"{limits.EDIT_SECONDS} seconds",
         "LISTED": f"{limits.LISTED}",
-        "COMPLETED_FROM": f"{limits.COMPLETED_FROM}",
+        "COMPLETION_CANDIDATES": f"{limits.COMPLETION_CANDIDATES}",
         "COMPLETIONS": f"{limits.COMPLETIONS}",
         "PASSWORD_LENGTH": f"{limits.PASSWORD_LENGTH} characters",
         "PASSWORD_BYTES": f"{limits.PASSWORD_BYTES} bytes",
         "LOGIN_TRIES": f"{limits.LOGIN_TRIES}",
         "LOGIN_WAIT_OF_ADDRESS": f"{limits.LOGIN_WAIT_OF_ADDRESS} seconds",
         "LOGIN_WAIT_OF_ACCOUNT": f"{limits.LOGIN_WAIT_OF_ACCOUNT} seconds",
-        "CHECKS_WAITING": f"{limits.CHECKS_WAITING}",
-        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.a_second:g} seconds",
+        "PENDING_PASSWORD_CHECKS": f"{limits.PENDING_PASSWORD_CHECKS}",
+        "NEW_PASSWORDS": f"{new.burst}, then one in {1 / new.per_second:g} seconds",
         "SLOW_SECONDS": f"{limits.SLOW_SECONDS} seconds",
-        "Flood": f"{flood.burst} lines, then {flood.a_second:g} a second",
+        "Flood": f"{flood.burst} lines, then {flood.per_second:g} a second",
     }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chatd.chat.limits import PLACES_PER_ADDRESS
+from chatd.chat.limits import DETACHED_PER_ADDRESS
 from tests.support.callers import Caller, Netcat, Ssh, Telnet
 from tests.support.served import PATIENCE, Served
 
@@ -149,8 +149,8 @@ def test_three_hundred_who_come_and_go_leave_so_many_places_behind(server: Serve
                     eve.is_detached()
         with Netcat(server.port(), b"the last one is here\n"):
             ada.hears(": the last one is here\r\n")
-        waits_for_the_cut_off(PLACES_PER_ADDRESS, ada)
-        waits_for_so_many(1 + PLACES_PER_ADDRESS, ada)
+        waits_for_the_cut_off(DETACHED_PER_ADDRESS, ada)
+        waits_for_so_many(1 + DETACHED_PER_ADDRESS, ada)
 
 
 # Who sends what nobody should ---------------------------------------------------------------------

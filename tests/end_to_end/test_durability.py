@@ -14,14 +14,14 @@ from chatd.chat.store import NotStoredError
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import jobs, queries, retention, schema
 from chatd.store.sqlite import store as sqlite
-from chatd.store.sqlite.files import give
+from chatd.store.sqlite.files import change_owner
 from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.transport.services.store import StoreService
 from tests.kill_rounds import rounds
-from tests.store.test_stores import Heard, begun
+from tests.store.test_stores import RecordingObserver, started
 from tests.support.callers import Netcat
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import Served, killed
-from tests.support.turns import TestTurn, waited
 
 DAY = 86400.0
 
@@ -49,9 +49,11 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_killed(tmp_pat
     assert rounds(tmp_path, 3, SystemRandom().randrange(2**32)) > 0
 
 
-def store_in(folder: Path, turn: TestTurn, days: float | None = None) -> tuple[SqliteStore, Heard]:
-    store = begun(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
-    keeper = Heard()
+def store_in(
+    folder: Path, turn: TestMainThread, days: float | None = None
+) -> tuple[SqliteStore, RecordingObserver]:
+    store = started(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
+    keeper = RecordingObserver()
     store.open(keeper)
     return store, keeper
 
@@ -63,35 +65,35 @@ def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
 def test_what_is_too_old_is_dropped_and_not_found_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
-    turn = TestTurn()
+    monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    turn = TestMainThread()
     store, keeper = store_in(tmp_path, turn, days=10)
     old = 3 * retention.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == old + 2)
+    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == old + 2)
     while kept(store) != [old + 1, old + 2]:
         pass  # each look takes a turn of the reader's thread
     search = SearchQuery(("word",))
     assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
-    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
-    assert keeper.kept_in["lobby"][-1][1] == old + 3, "numbers go on"
+    turn.run_until(lambda: keeper.stored_in["lobby"][-1][0] == "next")
+    assert keeper.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
     waited(store.close())
 
 
 def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
-    turn = TestTurn()
+    monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    turn = TestMainThread()
     store, keeper = store_in(tmp_path, turn)
     for number in range(retention.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.drop_room("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
-    turn.run_until(lambda: keeper.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
+    turn.run_until(lambda: keeper.stored_in.get("attic", [("", 0, 0)])[-1][0] == "new")
     assert kept(store, "attic") == [1]
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         while other.execute("SELECT count(*) FROM event").fetchone() != (1,):
@@ -103,7 +105,7 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
     waited(store.close())
 
 
-class Full(Heard):
+class Full(RecordingObserver):
     """A keeper that may be told that something was not kept."""
 
     def __init__(self) -> None:
@@ -118,11 +120,11 @@ class Full(Heard):
 
 
 def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:
-    turn, keeper = TestTurn(), Full()
+    turn, keeper = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
     store.post("lobby", "first", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
@@ -130,8 +132,8 @@ def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Pa
     assert keeper.refused == [("large", "the server's disk is full.")]
     store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.post("lobby", "next", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
-    assert [(name, number) for name, number, _ in keeper.kept_in["lobby"]] == [
+    turn.run_until(lambda: keeper.stored_in["lobby"][-1][0] == "next")
+    assert [(name, number) for name, number, _ in keeper.stored_in["lobby"]] == [
         ("first", 1),
         ("next", 2),
     ]
@@ -139,7 +141,7 @@ def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Pa
 
 
 def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> None:
-    turn, keeper = TestTurn(), Full()
+    turn, keeper = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
     store.post("lobby", "bad", Said(1.0, "ada", "\ud800"))
@@ -148,20 +150,20 @@ def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> N
     turn.run_until(lambda: bool(keeper.refused))
     assert keeper.refused == [("bad", "the server cannot write it down.")]
     store.post("lobby", "good", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
     waited(store.close())
 
 
 def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "WAITING", 0)
-    turn, keeper = TestTurn(), Full()
+    monkeypatch.setattr(sqlite, "MAX_PENDING", 0)
+    turn, keeper = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
     store.post("lobby", "2", Joined(1.0, "bob"))
-    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.kept_in)
+    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.stored_in)
     assert keeper.refused == [("1", "the server cannot keep up; try again later.")]
     waited(store.close())
 
@@ -184,7 +186,7 @@ def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
             database.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     for _ in range(2):  # the lock is given back
         with pytest.raises(StoreError, match=why):
-            SqliteStore(path, TestTurn(), lambda: 0.0).prepare()
+            SqliteStore(path, TestMainThread(), lambda: 0.0).prepare()
 
 
 @pytest.mark.parametrize("version", range(1, schema.VERSION))
@@ -197,7 +199,7 @@ def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
         old.execute("INSERT INTO event VALUES (1, 1, 1, 1.5, 'said', 'Ada', 'ada', 'Hello!')")
         old.execute("INSERT INTO event VALUES (2, 1, 2, 2.5, 'said', 'bob', 'bob', 'hello')")
         old.execute("INSERT INTO search (rowid, words) VALUES (1, 'hello'), (2, 'hello')")
-    store, _ = store_in(tmp_path, TestTurn())
+    store, _ = store_in(tmp_path, TestMainThread())
     first, second = rows = [(1, Said(1.5, "Ada", "Hello!")), (2, Said(2.5, "bob", "hello"))]
     assert waited(store.before("lobby", None, 9)) == rows
     for search, found in {
@@ -219,7 +221,7 @@ def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
 def test_that_an_upgrade_takes_a_while_is_said_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, told: int
 ) -> None:
-    monkeypatch.setattr(schema, "MANY", many)
+    monkeypatch.setattr(schema, "ANNOUNCED_EVENTS", many)
     with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
         schema.upgrade(old, 2)
         old.execute("INSERT INTO room (name, last) VALUES ('lobby', 2)")
@@ -228,7 +230,7 @@ def test_that_an_upgrade_takes_a_while_is_said_before(
             old.execute(f"INSERT INTO event VALUES {row}")
     for _ in range(2):
         said: list[str] = []
-        store = SqliteStore(tmp_path / "chatd.db", TestTurn(), lambda: 0.0)
+        store = SqliteStore(tmp_path / "chatd.db", TestMainThread(), lambda: 0.0)
         store.prepare(said.append)
         store.begin()
         waited(store.close())
@@ -242,7 +244,7 @@ def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
 ) -> None:
     monkeypatch.setattr(jobs, "BLOCK", 3)
     monkeypatch.setattr(queries, "BLOCK", 3)
-    turn = TestTurn()
+    turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     chance, times = Random(1), []
     for number in range(60):  # a clock that is put back now and then
@@ -258,7 +260,7 @@ def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
 
 
 def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     names = [f"room {number}" for number in range(queries.NAMED * 2)]
     for time in (1.0, 2.0):
@@ -287,14 +289,14 @@ def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
 def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
-    turn, keeper = TestTurn(), Full()
+    monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    turn, keeper = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
     last = 3 * retention.PRUNED + 7
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == last)
+    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == last)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
@@ -309,7 +311,7 @@ def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
 
 
 def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     waited(store.put("account", "ada", "x"))
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
@@ -321,10 +323,10 @@ def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
 
 
 def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store, keeper = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in keeper.stored_in)
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         other.execute("BEGIN")
         assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
@@ -336,7 +338,7 @@ def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
 
 
 def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     for number in range(1, 50):
         store.post("lobby", str(number), Said(1.0, "ada", f"word{number}"))
@@ -346,7 +348,7 @@ def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
 
 
 def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store, keeper = store_in(tmp_path, turn)
     for number in range(30):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
@@ -355,13 +357,13 @@ def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Pat
             store.drop_rooms_but(["lobby", "attic"])
         if number == 17:
             store.drop_room("attic")
-    turn.run_until(lambda: len(keeper.kept_in.get("attic", [])) == 30)
-    assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
-    assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
+    turn.run_until(lambda: len(keeper.stored_in.get("attic", [])) == 30)
+    assert [number for _, number, _ in keeper.stored_in["lobby"]] == list(range(1, 31))
+    assert [number for _, number, _ in keeper.stored_in["attic"]] == [*range(1, 19), *range(1, 13)]
     waited(store.close())
 
 
-class Stumbling(Heard):
+class Stumbling(RecordingObserver):
     """A keeper with a bug."""
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
@@ -371,20 +373,20 @@ class Stumbling(Heard):
 
 
 def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path) -> None:
-    turn, keeper = TestTurn(), Stumbling()
+    turn, keeper = TestMainThread(), Stumbling()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
     for name in ("one", "bad", "two", "three"):
         store.post("lobby", name, Said(1.0, "ada", "x"))
     with pytest.raises(ZeroDivisionError):
-        turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 4)
-    turn.run_until(lambda: len(keeper.kept_in["lobby"]) == 3)
-    assert [name for name, _, _ in keeper.kept_in["lobby"]] == ["one", "two", "three"]
+        turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == 4)
+    turn.run_until(lambda: len(keeper.stored_in["lobby"]) == 3)
+    assert [name for name, _, _ in keeper.stored_in["lobby"]] == ["one", "two", "three"]
     waited(store.close())
 
 
 def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Path) -> None:
-    turn = TestTurn()
+    turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
     with pytest.raises(OverflowError):
@@ -434,9 +436,9 @@ def test_the_files_belong_to_who_the_server_will_be(
         given[path.name] = (uid, gid)
 
     monkeypatch.setattr("os.chown", chown)
-    give(tmp_path, None, None)
+    change_owner(tmp_path, None, None)
     assert given == {}
-    give(tmp_path, 1234, None)
+    change_owner(tmp_path, 1234, None)
     made = {"chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key"}
     assert given == dict.fromkeys({tmp_path.name, *made}, (1234, -1))
 

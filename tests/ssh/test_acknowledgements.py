@@ -1,4 +1,4 @@
-"""Receipts: what an ssh client has had, although TCP took more of it."""
+"""Acknowledgements: how much an ssh client has read, although TCP has taken more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.net.outbox import StreamOutbox
-from chatd.transport.ssh.receipts import QUESTIONS_A_SECOND, Acknowledgement, Acknowledgements
+from chatd.transport.ssh.receipts import QUESTIONS_PER_SECOND, Acknowledgements, DeliveryTracker
 from chatd.wire.ssh import uint32
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
@@ -24,13 +24,13 @@ ALIVE = b"keepalive@openssh.com"
 
 
 class Answering(Guest):
-    """A guest whose client answers, and can be stopped."""
+    """An ssh client that answers keepalives, and can be stopped."""
 
     stopped = False
     answer = CHANNEL_FAILURE
 
     def reads(self) -> list[str]:
-        """The messages that the client shows, until it answers no more."""
+        """Return the messages that the client shows; none once it is stopped."""
         if self.stopped:
             return []
         text = self.gets()
@@ -38,7 +38,7 @@ class Answering(Guest):
         return said(text)
 
     def answers(self) -> None:
-        """Answer what was asked, and what is asked because of that."""
+        """Answer the keepalives, and those that the answers bring about."""
         while asked := [each for each in self.requests if ALIVE in each]:
             self.requests = [each for each in self.requests if each not in asked]
             for _ in asked:
@@ -47,13 +47,13 @@ class Answering(Guest):
 
 
 def said(text: bytes) -> list[str]:
-    """What bob said, of what was sent."""
+    """Return bob's messages in an output."""
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode())
     return re.findall(r"bob: (\w+)", plain)
 
 
 def arrives(hall: Hall) -> Answering:
-    """Somebody with a key comes, or comes back."""
+    """Connect a user with a key, for the first time or again."""
     guest = Answering(hall, key=USER_KEY)
     guest.opens(b"xterm")
     return guest
@@ -70,7 +70,7 @@ def bob(hall: Hall) -> Guest:
 
 
 @pytest.mark.parametrize("answer", [CHANNEL_SUCCESS, CHANNEL_FAILURE])
-def test_a_client_that_was_stopped_misses_nothing_and_sees_nothing_twice(
+def test_a_stopped_client_misses_nothing_and_sees_nothing_twice(
     hall: Hall, bob: Guest, answer: int
 ) -> None:
     ann = arrives(hall)
@@ -93,7 +93,7 @@ def test_a_client_that_was_stopped_misses_nothing_and_sees_nothing_twice(
     assert back.reads() == ["six"]
 
 
-def test_a_stopped_client_whose_connection_stands_is_taken_over(hall: Hall, bob: Guest) -> None:
+def test_a_new_connection_takes_over_from_a_stopped_client(hall: Hall, bob: Guest) -> None:
     ann = arrives(hall)
     ann.reads()
     bob.types("one\n"), ann.reads()
@@ -111,7 +111,7 @@ def test_a_stopped_client_whose_connection_stands_is_taken_over(hall: Hall, bob:
 
 
 @pytest.mark.parametrize("registers", [True, False])
-def test_what_the_store_was_asked_for_when_the_connection_was_lost_again_is_not_missed(
+def test_replay_that_is_still_being_read_when_the_connection_is_lost_comes_again(
     hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch, registers: bool
 ) -> None:
     ann = arrives(hall)
@@ -140,7 +140,7 @@ def test_what_the_store_was_asked_for_when_the_connection_was_lost_again_is_not_
     assert shown.count(b"alone") == 1
 
 
-def test_of_a_client_that_never_answers_nothing_is_shown_twice(hall: Hall, bob: Guest) -> None:
+def test_a_client_that_never_answers_sees_nothing_twice(hall: Hall, bob: Guest) -> None:
     ann = arrives(hall)
     ann.gets()
     bob.types("one\n")
@@ -151,7 +151,7 @@ def test_of_a_client_that_never_answers_nothing_is_shown_twice(hall: Hall, bob: 
     assert arrives(hall).reads() == ["two"]
 
 
-def test_of_a_client_that_has_not_answered_yet_what_its_machine_has_had_is_known(
+def test_a_client_that_has_not_answered_yet_is_judged_by_its_tcp_acknowledgements(
     hall: Hall, bob: Guest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann = arrives(hall)
@@ -170,7 +170,7 @@ def test_of_a_client_that_has_not_answered_yet_what_its_machine_has_had_is_known
     assert b"alone" in shown
 
 
-def test_one_question_at_a_time(hall: Hall, bob: Guest) -> None:
+def test_a_client_is_asked_one_question_at_a_time(hall: Hall, bob: Guest) -> None:
     ann = arrives(hall)
     ann.reads()
     for word in ("one", "two", "three"):
@@ -181,7 +181,7 @@ def test_one_question_at_a_time(hall: Hall, bob: Guest) -> None:
     assert ann.requests == []
 
 
-def test_an_answer_that_nobody_asked_for_means_nothing(hall: Hall) -> None:
+def test_an_answer_without_a_question_is_ignored(hall: Hall) -> None:
     ann = arrives(hall)
     ann.reads()
     for channel in (ann.channel, 77):
@@ -190,7 +190,9 @@ def test_an_answer_that_nobody_asked_for_means_nothing(hall: Hall) -> None:
 
 
 @pytest.mark.parametrize("answers", [True, False])
-def test_what_waits_for_the_window_is_not_missed(hall: Hall, bob: Guest, answers: bool) -> None:
+def test_output_that_is_pending_for_the_window_is_not_missed(
+    hall: Hall, bob: Guest, answers: bool
+) -> None:
     ann = Answering(hall, key=USER_KEY)
     ann.opens(None, window=200)
     ann.gets()
@@ -211,9 +213,9 @@ def test_what_waits_for_the_window_is_not_missed(hall: Hall, bob: Guest, answers
         assert shown == whole[len(before) - 1 :]
 
 
-def test_all_together_ask_no_more_than_the_limit() -> None:
+def test_the_rate_of_questions_is_bounded_for_the_whole_server() -> None:
     clock = Clock()
-    receipts = Acknowledgements(clock)
+    acknowledgements = Acknowledgements(clock)
     asked: list[int] = []
 
     class Counted:
@@ -223,29 +225,29 @@ def test_all_together_ask_no_more_than_the_limit() -> None:
         def ask(self, now: float) -> None:
             asked.append(self.number)
 
-    many = [cast(Acknowledgement, Counted(number)) for number in range(3 * QUESTIONS_A_SECOND)]
+    many = [cast(DeliveryTracker, Counted(number)) for number in range(3 * QUESTIONS_PER_SECOND)]
     for each in many:
-        receipts.request(each)
-        receipts.request(each)
-    receipts.forget(many[-1])
+        acknowledgements.schedule(each)
+        acknowledgements.schedule(each)
+    acknowledgements.forget(many[-1])
     clock.advance(0)
-    assert len(asked) == QUESTIONS_A_SECOND
+    assert len(asked) == QUESTIONS_PER_SECOND
     for _ in range(300):
         clock.advance(0.01)
-    assert asked == list(range(3 * QUESTIONS_A_SECOND - 1)), "each once, in turn"
+    assert asked == list(range(3 * QUESTIONS_PER_SECOND - 1)), "each once, in turn"
     assert clock.getDelayedCalls() == []
 
 
-def test_the_last_to_wait_takes_the_timer_along() -> None:
+def test_the_timer_is_cancelled_with_the_last_scheduled_question() -> None:
     clock = Clock()
-    receipts = Acknowledgements(clock)
-    lonely = cast(Acknowledgement, object())
-    receipts.request(lonely)
-    receipts.forget(lonely)
+    acknowledgements = Acknowledgements(clock)
+    lonely = cast(DeliveryTracker, object())
+    acknowledgements.schedule(lonely)
+    acknowledgements.forget(lonely)
     assert clock.getDelayedCalls() == []
 
 
-def test_another_key_is_another_guest(hall: Hall, bob: Guest) -> None:
+def test_a_client_with_another_key_resumes_nothing(hall: Hall, bob: Guest) -> None:
     ann = arrives(hall)
     ann.reads()
     ann.peer.hang_up()

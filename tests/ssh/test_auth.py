@@ -1,13 +1,13 @@
-"""Who comes in, and who tries too hard."""
+"""User authentication: keys, users without keys, attempts, refusals."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from chatd.transport.channel import client_name
-from chatd.transport.ssh import fingerprint
+from chatd.transport.ssh.keys.public_keys import fingerprint
 from chatd.transport.ssh.protocol.auth import MAX_ATTEMPTS
+from chatd.transport.ssh.protocol.peer import client_name
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.ssh.peer import (
     ADDRESS,
@@ -28,50 +28,50 @@ from tests.support.ssh.peer import (
 BLOB = USER_KEY.public().blob()
 
 
-def at_the_door() -> Peer:
+def before_login() -> Peer:
     peer = Peer().exchange().ask_service()
     assert peer.numbers()[-1] == SERVICE_ACCEPT
     return peer
 
 
-def test_who_asks_for_nothing_is_first_asked_for_a_key() -> None:
-    peer = at_the_door()
+def test_the_first_none_request_is_answered_with_the_methods() -> None:
+    peer = before_login()
     peer.try_none()
     [(number, payload)] = peer.take()
     assert number == AUTH_FAILURE
     assert payload == string(b"publickey,keyboard-interactive") + b"\0"
     peer.try_none()
     assert peer.numbers() == [AUTH_SUCCESS]
-    [visitor] = peer.server.visitors
-    assert (visitor.user, visitor.key, visitor.fingerprint) == ("ann", None, None)
+    [client] = peer.server.peers
+    assert (client.user, client.key, client.fingerprint) == ("ann", None, None)
 
 
-def test_who_has_no_key_comes_in_without_being_asked_anything() -> None:
-    peer = at_the_door()
+def test_a_user_without_a_key_comes_in_without_a_question() -> None:
+    peer = before_login()
     peer.try_keyboard()
     assert peer.numbers() == [AUTH_SUCCESS]
-    assert peer.server.visitors[0].key is None
+    assert peer.server.peers[0].key is None
 
 
-def test_a_key_is_worth_a_signature_and_the_signature_lets_in() -> None:
-    peer = at_the_door()
+def test_an_acceptable_key_and_its_signature_log_in() -> None:
+    peer = before_login()
     peer.try_none()
     peer.take()
     peer.offer_key(BLOB)
     assert peer.take() == [(PK_OK, string(b"ssh-ed25519") + string(BLOB))]
     peer.prove_key(BLOB, USER_KEY.sign(peer.message(BLOB)))
     assert peer.numbers() == [AUTH_SUCCESS]
-    [visitor] = peer.server.visitors
-    assert visitor.key == BLOB
-    assert visitor.fingerprint == fingerprint(BLOB)
-    assert visitor.client == "peer_1.0"
+    [client] = peer.server.peers
+    assert client.key == BLOB
+    assert client.fingerprint == fingerprint(BLOB)
+    assert client.client == "peer_1.0"
     assert peer.server.addresses == [ADDRESS]
 
 
-def test_an_rsa_key_lets_in_by_sha2_and_not_by_sha1() -> None:
+def test_an_rsa_key_logs_in_with_sha2_and_not_with_sha1() -> None:
     key = Key(rsa.generate_private_key(65537, 2048))
     blob = key.public().blob()
-    peer = at_the_door()
+    peer = before_login()
     peer.offer_key(blob, b"ssh-rsa")
     assert peer.numbers() == [AUTH_FAILURE]
     peer.prove_key(blob, key.sign(peer.message(blob, b"ssh-rsa"), b"ssh-rsa"), b"ssh-rsa")
@@ -83,9 +83,9 @@ def test_an_rsa_key_lets_in_by_sha2_and_not_by_sha1() -> None:
     assert peer.numbers() == [AUTH_SUCCESS]
 
 
-def test_nobody_is_somebody_else() -> None:
+def test_a_signature_of_another_key_or_session_fails() -> None:
     other = Key(Ed25519PrivateKey.generate())
-    peer = at_the_door()
+    peer = before_login()
     for signature in (
         other.sign(peer.message(BLOB)),
         USER_KEY.sign(b"x" + peer.message(BLOB)),
@@ -96,20 +96,20 @@ def test_nobody_is_somebody_else() -> None:
     ):
         peer.prove_key(BLOB, signature)
         assert peer.numbers() == [AUTH_FAILURE]
-    assert peer.server.visitors == []
+    assert peer.server.peers == []
     peer.try_keyboard()
-    assert peer.server.visitors[0].key is None
+    assert peer.server.peers[0].key is None
 
 
-def test_what_is_no_key_is_refused_and_no_more() -> None:
-    peer = at_the_door()
+def test_an_invalid_key_is_only_a_failed_attempt() -> None:
+    peer = before_login()
     for blob in (b"", b"x", BLOB + b"x", BLOB[:-1], string(b"ssh-ed25519") + string(b"short")):
         peer.offer_key(blob)
         assert peer.numbers() == [AUTH_FAILURE]
 
 
-def test_there_are_no_passwords() -> None:
-    peer = at_the_door()
+def test_password_authentication_is_not_offered() -> None:
+    peer = before_login()
     method = string(b"password") + b"\0" + string(b"secret")
     peer.send(AUTH_REQUEST, string(b"ann") + string(b"ssh-connection") + method)
     [(number, payload)] = peer.take()
@@ -118,9 +118,9 @@ def test_there_are_no_passwords() -> None:
 
 
 @pytest.mark.parametrize("again", [False, True])
-def test_who_tries_too_often_is_shown_out(again: bool) -> None:
-    """Stock Conch counts on the service, and a new request for the service begins anew."""
-    peer = at_the_door()
+def test_too_many_attempts_end_the_connection(again: bool) -> None:
+    """Stock Conch counts in the service, and a new service request resets the count."""
+    peer = before_login()
     for _ in range(MAX_ATTEMPTS):
         peer.prove_key(BLOB, string(b"ssh-ed25519") + string(bytes(64)))
     assert peer.numbers() == [AUTH_FAILURE] * MAX_ATTEMPTS
@@ -130,30 +130,30 @@ def test_who_tries_too_often_is_shown_out(again: bool) -> None:
     else:
         peer.try_keyboard()
         assert peer.reason() == "too many attempts"
-    assert peer.server.visitors == []
+    assert peer.server.peers == []
 
 
 def test_attempts_in_one_write_are_answered_one_by_one_and_only_one_succeeds() -> None:
-    peer = at_the_door()
+    peer = before_login()
     request = string(b"ann") + string(b"ssh-connection") + string(b"none")
     packet = bytes((AUTH_REQUEST,)) + request
     peer.feed(b"".join(peer.sealer.seal(packet) for _ in range(50)))
     assert peer.numbers() == [AUTH_FAILURE, AUTH_SUCCESS]
-    assert len(peer.server.visitors) == 1
+    assert len(peer.server.peers) == 1
     assert not peer.is_gone()
 
 
-def test_who_is_in_cannot_log_in_again_as_somebody_else() -> None:
-    """Stock Conch takes the second login and never logs the first one out."""
+def test_a_second_login_on_a_connection_is_ignored() -> None:
+    """Stock Conch accepts the second login and never logs out the first."""
     peer = Peer().login()
     channel, program = peer.shell()
     peer.take()
     peer.prove_key(BLOB, USER_KEY.sign(peer.message(BLOB)))
     peer.try_none(b"bob")
     assert peer.numbers() == []
-    assert len(peer.server.visitors) == 1
+    assert len(peer.server.peers) == 1
     peer.type(channel, b"still here")
-    assert program.heard == b"still here"
+    assert program.input == b"still here"
     peer.ask_service()
     assert peer.reason() == "no such service now"
     peer.hang_up()
@@ -161,32 +161,32 @@ def test_who_is_in_cannot_log_in_again_as_somebody_else() -> None:
 
 
 @pytest.mark.parametrize("name", [b"ssh-connection", b"", b"ssh-userauth\0", b"x" * 1000])
-def test_there_is_no_service_but_the_login(name: bytes) -> None:
+def test_no_service_but_user_authentication_can_be_requested(name: bytes) -> None:
     peer = Peer().exchange()
     peer.take()
     peer.ask_service(name)
     assert peer.reason() == "no such service now"
 
 
-def test_the_login_is_for_the_channels_only() -> None:
-    peer = at_the_door()
+def test_a_login_for_another_service_ends_the_connection() -> None:
+    peer = before_login()
     peer.send(AUTH_REQUEST, string(b"ann") + string(b"ssh-userauth") + string(b"none"))
     assert peer.reason() == "no such service"
 
 
 @pytest.mark.parametrize("number", [51, 52, 60, 61, 80, OPEN, 98])
-def test_nothing_else_can_be_had_before_the_login(number: int) -> None:
+def test_messages_of_the_channels_are_not_accepted_before_the_login(number: int) -> None:
     early = Peer().exchange()
     early.take()
     early.send(number, uint32(0))
     assert "before a service" in early.reason()
-    peer = at_the_door()
+    peer = before_login()
     peer.send(number, uint32(0))
     assert peer.numbers() == [3]
     assert peer.protocol.connection is None
 
 
-def test_who_is_not_welcome_is_told_why() -> None:
+def test_a_refused_user_is_told_why() -> None:
     server = Server()
     server.refusal = "You are banned until tomorrow."
     peer = Peer(server).login(USER_KEY)
@@ -198,22 +198,22 @@ def test_who_is_not_welcome_is_told_why() -> None:
     assert peer.protocol.connection is None
 
 
-def test_names_are_cut_and_made_text_and_nothing_else() -> None:
-    peer = at_the_door()
+def test_a_user_name_is_cut_and_decoded_and_otherwise_unchanged() -> None:
+    peer = before_login()
     peer.try_keyboard(b"\xff\x1b[2J" + b"x" * 1000)
-    [visitor] = peer.server.visitors
-    assert visitor.user == "\N{REPLACEMENT CHARACTER}\x1b[2J" + "x" * 251
+    [client] = peer.server.peers
+    assert client.user == "\N{REPLACEMENT CHARACTER}\x1b[2J" + "x" * 251
 
 
-def test_a_client_cannot_paint_the_log_with_its_version() -> None:
+def test_a_client_version_in_the_log_is_printable_ascii() -> None:
     name = client_name(b"SSH-2.0-\x1b[2J\xff" + b"x" * 200)
     assert name.isascii()
     assert name.isprintable()
     assert len(name) == 80
 
 
-def test_who_does_not_log_in_in_time_is_shown_out() -> None:
-    """Stock Conch waits ten hours, and for who asks for no service for ever."""
+def test_a_client_that_does_not_log_in_in_time_is_disconnected() -> None:
+    """Stock Conch waits ten hours, and for ever when no service is requested."""
     silent, halfway = Peer(), Peer()
     halfway.exchange().ask_service()
     for peer in (silent, halfway):
@@ -227,24 +227,24 @@ def test_who_does_not_log_in_in_time_is_shown_out() -> None:
         assert not peer.clock.getDelayedCalls()
 
 
-def test_a_login_in_time_stops_the_clock() -> None:
+def test_a_login_in_time_cancels_the_timeout() -> None:
     peer = Peer().login()
     peer.shell()
     peer.clock.advance(31)
     assert not peer.is_gone()
 
 
-def test_a_request_that_breaks_off_is_one_disconnect() -> None:
+def test_a_truncated_request_is_one_disconnect() -> None:
     blob = USER_KEY.public().blob()
     whole = string(b"ann") + string(b"ssh-connection") + string(b"publickey")
     whole += b"\1" + string(b"ssh-ed25519") + string(blob) + string(bytes(83))
     for cut in range(len(whole)):
-        peer = at_the_door()
+        peer = before_login()
         peer.send(AUTH_REQUEST, whole[:cut])
         assert "a packet" in peer.reason()
 
 
-def test_a_login_request_must_be_whole() -> None:
+def test_a_truncated_service_request_ends_the_connection() -> None:
     peer = Peer().exchange()
     peer.take()
     peer.send(SERVICE_REQUEST, b"\0\0\0\xffssh")

@@ -1,8 +1,8 @@
-"""Channels: what runs in one, what it may send and what it is sent."""
+"""Session channels: programs, requests, output windows and input windows."""
 
 import pytest
 
-from chatd.transport.ssh import TerminalInfo
+from chatd.transport.channel import TerminalInfo
 from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW
 from chatd.transport.ssh.protocol.connection import MAX_CHANNELS
 from chatd.transport.ssh.protocol.packets import MAX_UNSENT
@@ -31,19 +31,19 @@ def pty(name: bytes, columns: int, rows: int) -> bytes:
     return string(name) + sizes + string(b"\0")
 
 
-def test_what_is_typed_is_heard_and_what_is_written_is_read() -> None:
+def test_input_reaches_the_program_and_output_reaches_the_client() -> None:
     peer = Peer().login(USER_KEY)
     channel, program = peer.shell()
     assert program.command is None
-    assert program.channel.visitor is peer.server.visitors[0]
+    assert program.channel.peer is peer.server.peers[0]
     peer.type(channel, b"hello")
-    assert program.heard == b"hello"
+    assert program.input == b"hello"
     peer.take()
     assert program.channel.outbox.send(b"hi there") == 8
     assert peer.take() == [(DATA, uint32(7) + string(b"hi there"))]
 
 
-def test_a_command_is_run_with_what_the_client_says_of_its_world() -> None:
+def test_a_command_has_the_terminal_and_the_accepted_variables_of_its_client() -> None:
     peer = Peer().login()
     channel = peer.open()
     assert peer.request(channel, b"pty-req", pty(b"xterm-256color", 120, 40)) == [SUCCESS]
@@ -65,7 +65,7 @@ def test_a_command_is_run_with_what_the_client_says_of_its_world() -> None:
     ]  # fmt: skip
 
 
-def test_the_world_of_a_client_is_bounded() -> None:
+def test_the_number_of_variables_is_bounded() -> None:
     peer = Peer().login()
     channel = peer.open()
     for number in range(100):
@@ -78,7 +78,7 @@ def test_the_world_of_a_client_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("given", "bounded"),
     [
         ((0, 0), (80, 24)),
         ((1, 1), (20, 5)),
@@ -89,23 +89,23 @@ def test_the_world_of_a_client_is_bounded() -> None:
         ((0, 50), (80, 50)),
     ],
 )
-def test_a_terminal_has_a_size_that_can_be_drawn_on(
-    given: tuple[int, int], kept: tuple[int, int]
+def test_the_size_of_a_terminal_is_kept_within_bounds(
+    given: tuple[int, int], bounded: tuple[int, int]
 ) -> None:
     peer = Peer().login()
     channel = peer.open()
     peer.request(channel, b"pty-req", pty(b"\x1b[2J", *given))
     peer.request(channel, b"shell")
     program = peer.server.programs[0]
-    assert program.channel.terminal == TerminalInfo("dumb", *kept)
+    assert program.channel.terminal == TerminalInfo("dumb", *bounded)
     peer.request(channel, b"window-change", uint32(99) + uint32(33) + bytes(8))
     peer.request(channel, b"window-change", uint32(99) + uint32(33) + bytes(8))
     peer.request(channel, b"window-change", uint32(given[0]) + uint32(given[1]) + bytes(8))
-    assert program.events == [(99, 33), kept]
-    assert program.channel.terminal == TerminalInfo("dumb", *kept)
+    assert program.events == [(99, 33), bounded]
+    assert program.channel.terminal == TerminalInfo("dumb", *bounded)
 
 
-def test_a_program_is_told_of_interrupts_and_of_the_end_of_the_input() -> None:
+def test_interrupts_and_the_end_of_the_input_reach_the_program() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     assert peer.request(channel, b"signal", string(b"INT")) == [SUCCESS]
@@ -122,7 +122,7 @@ def test_a_program_is_told_of_interrupts_and_of_the_end_of_the_input() -> None:
         b"\xff", b"", b"__init__", b"eow@openssh.com", b"xon-xoff",
     ],
 )  # fmt: skip
-def test_what_we_have_not_got_is_refused(kind: bytes) -> None:
+def test_unsupported_requests_are_refused(kind: bytes) -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     assert peer.request(channel, kind, string(b"sftp")) == [FAILURE]
@@ -142,7 +142,7 @@ def test_one_channel_runs_one_program_with_one_terminal() -> None:
     assert len(peer.server.programs) == 1
 
 
-def test_a_program_that_is_refused_is_a_failure() -> None:
+def test_a_refused_program_is_a_failure() -> None:
     peer = Peer().login()
     channel = peer.open()
     assert peer.request(channel, b"exec", string(b"refused")) == [FAILURE]
@@ -152,7 +152,7 @@ def test_a_program_that_is_refused_is_a_failure() -> None:
     assert peer.request(channel, b"shell") == [SUCCESS]
 
 
-def test_a_program_that_ends_at_once_ends_after_it_was_confirmed() -> None:
+def test_a_program_that_ends_at_once_is_confirmed_first() -> None:
     """Over stock Conch plink and paramiko see the end first, and fail."""
 
     def run(program: Program) -> None:
@@ -173,7 +173,7 @@ def test_a_program_that_ends_at_once_ends_after_it_was_confirmed() -> None:
     assert server.programs[0].events == ["lost"]
 
 
-def test_a_program_that_just_closes_ends_well_whatever_it_says_later() -> None:
+def test_a_program_that_only_closes_has_exit_status_0() -> None:
     peer = Peer().login()
     _, program = peer.shell(window=3)
     peer.take()
@@ -186,7 +186,7 @@ def test_a_program_that_just_closes_ends_well_whatever_it_says_later() -> None:
     assert got[2][1] == uint32(7) + string(b"exit-status") + b"\0" + uint32(0)
 
 
-def test_a_program_that_gives_up_at_once_is_not_confirmed_after_its_end() -> None:
+def test_a_program_that_aborts_at_once_is_not_confirmed_after_its_end() -> None:
     server = Server()
     server.on_start = lambda program: program.channel.outbox.abort()
     peer = Peer(server).login()
@@ -194,7 +194,7 @@ def test_a_program_that_gives_up_at_once_is_not_confirmed_after_its_end() -> Non
 
 
 @pytest.mark.parametrize("end", ["finish", "close", "abort"])
-def test_the_end_of_a_program_is_the_end_of_its_input(end: str) -> None:
+def test_a_program_that_has_ended_gets_no_input_and_sends_no_output(end: str) -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     peer.take()
@@ -210,7 +210,7 @@ def test_the_end_of_a_program_is_the_end_of_its_input(end: str) -> None:
     peer.send(EOF, uint32(channel))
     peer.request(channel, b"signal", string(b"INT"))
     assert peer.numbers()[-1:] in ([CLOSE], [])
-    assert program.heard == b""
+    assert program.input == b""
     assert program.events == []
     peer.send(CLOSE, uint32(channel))
     assert program.events == ["lost"]
@@ -218,7 +218,7 @@ def test_the_end_of_a_program_is_the_end_of_its_input(end: str) -> None:
     assert program.events == ["lost"]
 
 
-def test_a_client_that_closes_or_vanishes_is_lost_once() -> None:
+def test_a_program_is_lost_once_whether_the_client_closes_or_vanishes() -> None:
     peer = Peer().login()
     closed, first = peer.shell()
     _, second = peer.shell()
@@ -235,7 +235,7 @@ def test_a_client_that_closes_or_vanishes_is_lost_once() -> None:
     assert not peer.clock.getDelayedCalls()
 
 
-def test_channels_are_few_and_sessions() -> None:
+def test_the_number_of_channels_is_bounded() -> None:
     peer = Peer().login()
     numbers = [peer.open() for _ in range(MAX_CHANNELS)]
     assert len(set(numbers)) == MAX_CHANNELS
@@ -250,7 +250,7 @@ def test_channels_are_few_and_sessions() -> None:
 @pytest.mark.parametrize(
     "kind", [b"direct-tcpip", b"forwarded-tcpip", b"x11", b"auth-agent@openssh.com", b"", b"\xff"]
 )
-def test_nothing_is_forwarded(kind: bytes) -> None:
+def test_forwarding_is_refused(kind: bytes) -> None:
     peer = Peer().login()
     assert peer.open(kind=kind) == -1
     assert peer.numbers() == [OPEN_FAILURE]
@@ -260,14 +260,14 @@ def test_nothing_is_forwarded(kind: bytes) -> None:
 
 
 @pytest.mark.parametrize("packet", [0, 1, 1023])
-def test_a_client_that_takes_no_packets_gets_no_channel(packet: int) -> None:
-    """On stock Conch every write to one with 0 raises, and writeExtended never returns."""
+def test_a_channel_with_a_tiny_maximum_packet_size_is_refused(packet: int) -> None:
+    """With 0, every write of stock Conch raises, and its writeExtended never returns."""
     peer = Peer().login()
     assert peer.open(packet=packet) == -1
     assert peer.open(packet=1024) != -1
 
 
-def test_a_message_for_no_channel_ends_the_connection() -> None:
+def test_a_message_for_an_unknown_channel_ends_the_connection() -> None:
     for number in (ADJUST, DATA, EXTENDED, EOF, CLOSE, REQUEST):
         peer = Peer().login()
         peer.take()
@@ -275,10 +275,10 @@ def test_a_message_for_no_channel_ends_the_connection() -> None:
         assert "not open" in peer.reason()
 
 
-# What goes out
+# Output
 
 
-def test_no_more_is_sent_than_the_window_allows_and_in_packets() -> None:
+def test_output_is_cut_into_packets_and_stops_at_the_window() -> None:
     peer = Peer().login()
     channel, program = peer.shell(window=5000, packet=2000)
     outbox = program.channel.outbox
@@ -294,7 +294,7 @@ def test_no_more_is_sent_than_the_window_allows_and_in_packets() -> None:
     assert len(peer.output()) == 1000
 
 
-def test_a_window_that_was_just_used_up_is_full() -> None:
+def test_the_outbox_is_full_when_the_window_is_used_up() -> None:
     peer = Peer().login()
     channel, program = peer.shell(window=2000)
     assert program.channel.outbox.send(bytes(2000)) == 2000
@@ -306,7 +306,7 @@ def test_a_window_that_was_just_used_up_is_full() -> None:
     assert program.events == ["ready"]
 
 
-def test_what_is_pending_is_never_overtaken() -> None:
+def test_pending_output_is_never_overtaken() -> None:
     peer = Peer().login()
     channel, program = peer.shell(window=3)
     outbox = program.channel.outbox
@@ -324,15 +324,17 @@ def test_what_is_pending_is_never_overtaken() -> None:
     assert errors == b"errors"
 
 
-def test_what_waits_on_standard_error_is_bounded() -> None:
+def test_pending_standard_error_is_bounded() -> None:
     peer = Peer().login()
-    _, program = peer.shell(window=10)
+    channel, program = peer.shell(window=10)
     for _ in range(1000):
         program.channel.write_error(b"x" * 10_000)
-    assert len(program.channel.outbox._errors) == MAX_ERROR_BYTES
+    peer.send(ADJUST, uint32(channel) + uint32(1 << 20))
+    errors = [Fields(data[8:]).string() for number, data in peer.take() if number == EXTENDED]
+    assert sum(map(len, errors)) == 10 + MAX_ERROR_BYTES
 
 
-def test_what_is_pending_goes_before_the_end() -> None:
+def test_pending_output_is_sent_before_the_end() -> None:
     peer = Peer().login()
     channel, program = peer.shell(window=2)
     program.channel.outbox.write(b"goodbye")
@@ -343,7 +345,7 @@ def test_what_is_pending_goes_before_the_end() -> None:
 
 
 def test_a_client_that_stops_reading_stops_the_program_and_not_the_server() -> None:
-    """Stock Conch gathers all of it, and joins it again at every write."""
+    """Stock Conch buffers all of the output, and joins it again at every write."""
     peer = Peer().login()
     _, program = peer.shell(window=0xFFFFFFFF)
     outbox = program.channel.outbox
@@ -361,7 +363,7 @@ def test_a_client_that_stops_reading_stops_the_program_and_not_the_server() -> N
     assert outbox.send(b"x") == 1
 
 
-def test_who_asks_and_asks_and_never_reads_is_cut_off() -> None:
+def test_a_client_that_sends_requests_without_reading_is_aborted() -> None:
     peer = Peer().login()
     channel, _ = peer.shell()
     peer.fill()
@@ -374,7 +376,7 @@ def test_who_asks_and_asks_and_never_reads_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize("by", ["window", "transport"])
-def test_a_reader_that_takes_nothing_for_minutes_is_aborted(by: str) -> None:
+def test_a_client_that_reads_nothing_for_minutes_is_aborted(by: str) -> None:
     peer = Peer().login()
     _, program = peer.shell(window=1000 if by == "window" else 1 << 30)
     if by == "transport":
@@ -390,7 +392,7 @@ def test_a_reader_that_takes_nothing_for_minutes_is_aborted(by: str) -> None:
     assert peer.wire.disconnected
 
 
-def test_a_reader_that_takes_a_little_every_minute_is_not_aborted() -> None:
+def test_a_client_that_reads_a_little_every_minute_is_not_aborted() -> None:
     peer = Peer().login()
     channel, program = peer.shell(window=1)
     program.channel.outbox.write(bytes(5000))
@@ -400,18 +402,18 @@ def test_a_reader_that_takes_a_little_every_minute_is_not_aborted() -> None:
     assert not peer.is_gone()
 
 
-def test_a_window_does_not_grow_without_end() -> None:
+def test_a_window_is_at_most_4_gib() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     for _ in range(10):
         peer.send(ADJUST, uint32(channel) + uint32(0xFFFFFFFF))
-    assert program.channel.outbox._window == 0xFFFFFFFF
+    assert program.channel.outbox.window == 0xFFFFFFFF
 
 
-# What comes in
+# Input
 
 
-def test_a_program_that_pauses_gets_nothing_and_the_client_has_to_wait() -> None:
+def test_a_paused_program_gets_no_input_and_the_window_is_not_widened() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     program.channel.pause()
@@ -419,15 +421,15 @@ def test_a_program_that_pauses_gets_nothing_and_the_client_has_to_wait() -> None
     for _ in range(2):
         peer.type(channel, b"x" * LOCAL_PACKET)
     assert peer.numbers() == []
-    assert program.heard == b""
+    assert program.input == b""
     program.channel.resume()
-    assert len(program.heard) == LOCAL_WINDOW
+    assert len(program.input) == LOCAL_WINDOW
     assert peer.take() == [(ADJUST, uint32(7) + uint32(LOCAL_WINDOW))]
 
 
 @pytest.mark.parametrize("state", ["before the shell", "paused"])
-def test_more_than_the_window_closes_the_channel(state: str) -> None:
-    """Stock Conch widens the window for data that nobody takes."""
+def test_input_beyond_the_window_closes_the_channel(state: str) -> None:
+    """Stock Conch widens the window for data that no program has taken."""
     peer = Peer().login()
     channel = peer.open()
     if state == "paused":
@@ -442,19 +444,19 @@ def test_more_than_the_window_closes_the_channel(state: str) -> None:
         peer.type(channel, bytes(LOCAL_PACKET))
     assert peer.numbers() == []
     assert peer.protocol.connection is not None
-    assert all(not each._input for each in peer.protocol.connection._channels.values())
+    assert all(not each.pending_input for each in peer.protocol.connection.channels)
 
 
-def test_a_packet_larger_than_allowed_closes_the_channel() -> None:
+def test_a_packet_beyond_the_maximum_size_closes_the_channel() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     peer.take()
     peer.type(channel, bytes(LOCAL_PACKET + 1))
     assert peer.numbers() == [CLOSE]
-    assert program.heard == b""
+    assert program.input == b""
 
 
-def test_what_was_typed_before_the_shell_is_heard_by_it() -> None:
+def test_input_before_the_shell_request_reaches_the_shell() -> None:
     peer = Peer().login()
     channel = peer.open()
     peer.type(channel, b"early ")
@@ -462,30 +464,30 @@ def test_what_was_typed_before_the_shell_is_heard_by_it() -> None:
     peer.send(EOF, uint32(channel))
     peer.request(channel, b"shell")
     [program] = peer.server.programs
-    assert program.heard == b"early bird"
+    assert program.input == b"early bird"
     assert program.events == ["input ended"]
 
 
-def test_the_window_is_widened_as_the_program_takes() -> None:
+def test_the_window_is_widened_as_the_program_takes_input() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     for _ in range(100):
         peer.type(channel, bytes(5000))
-    assert len(program.heard) == 500_000
+    assert len(program.input) == 500_000
     assert not peer.is_gone()
 
 
-def test_what_a_client_says_on_its_standard_error_is_dropped() -> None:
+def test_extended_data_from_a_client_is_dropped() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     for _ in range(100):
         peer.send(EXTENDED, uint32(channel) + uint32(1) + string(bytes(5000)))
-    assert program.heard == b""
+    assert program.input == b""
     assert not peer.is_gone()
     assert ADJUST in peer.numbers()
 
 
-def test_pausing_within_the_input_keeps_the_rest() -> None:
+def test_input_and_its_end_wait_while_the_program_is_paused() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     program.channel.pause()
@@ -493,10 +495,10 @@ def test_pausing_within_the_input_keeps_the_rest() -> None:
     peer.send(EOF, uint32(channel))
     assert program.events == []
     program.channel.resume()
-    assert (program.heard, program.events) == (b"one", ["input ended"])
+    assert (program.input, program.events) == (b"one", ["input ended"])
 
 
-def test_a_shell_that_fails_loudly_costs_its_connection_only() -> None:
+def test_an_exception_in_a_shell_costs_its_connection_only() -> None:
     def fail(program: Program) -> None:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""Somebody else's client: Conch's, in memory, with its own keys and its own packets."""
+"""An independent client: Conch's, in memory, with its own key exchange and packets."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from twisted.conch.ssh import channel, connection, transport, userauth
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.testing import StringTransport
 
-from chatd.transport.ssh import fingerprint
+from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.ssh.peer import ADDRESS, HOST_KEY, USER_KEY, Program, Server
 
 
@@ -21,7 +21,7 @@ class Login(userauth.SSHUserAuthClient):
 
 
 class Session(channel.SSHChannel):
-    """Runs a shell and notes what it shows."""
+    """Runs a shell and records its output."""
 
     name = b"session"
 
@@ -57,14 +57,14 @@ class Client(transport.SSHClientTransport):
         return succeed(True)
 
     def connectionSecure(self) -> None:  # noqa: N802
-        if hasattr(self, "channels"):  # it is told again after every exchange
+        if hasattr(self, "channels"):  # called again after every key exchange
             return
         self.channels = Channels()
         self.requestService(Login(b"ann", self.channels))
 
 
 def pump(server: Any, near: StringTransport, client: Client, far: StringTransport) -> None:
-    """Carry bytes to and fro until nobody has any."""
+    """Carry bytes in both directions until there are none."""
     while near.value() or far.value():
         data = near.value()
         near.clear()
@@ -76,19 +76,19 @@ def pump(server: Any, near: StringTransport, client: Client, far: StringTranspor
             server.dataReceived(data)
 
 
-def test_another_implementation_gets_in_and_talks_and_renews_its_keys() -> None:
-    house = Server()
-    server, client = house.factory.buildProtocol(ADDRESS), Client()
+def test_a_conch_client_logs_in_talks_and_rekeys() -> None:
+    ssh_server = Server()
+    server, client = ssh_server.factory.buildProtocol(ADDRESS), Client()
     near, far = StringTransport(peerAddress=ADDRESS), StringTransport()
     server.makeConnection(near)
     client.makeConnection(far)
     pump(server, near, client, far)
-    [visitor] = house.visitors
-    assert visitor.fingerprint == fingerprint(USER_KEY.public().blob())
-    assert visitor.client.startswith("Twisted_")
-    [program] = house.programs
+    [peer] = ssh_server.peers
+    assert peer.fingerprint == fingerprint(USER_KEY.public().blob())
+    assert peer.client.startswith("Twisted_")
+    [program] = ssh_server.programs
     assert isinstance(program, Program)
-    assert program.heard == b"typed"
+    assert program.input == b"typed"
     program.channel.outbox.write(b"x" * 500_000)  # more than its window
     pump(server, near, client, far)
     session = client.channels.session
@@ -101,7 +101,7 @@ def test_another_implementation_gets_in_and_talks_and_renews_its_keys() -> None:
     program.channel.outbox.write(b"goodbye")
     program.channel.finish(4)
     pump(server, near, client, far)
-    assert program.heard == b"typed after"
+    assert program.input == b"typed after"
     assert session.shown.endswith(b"xgoodbye")
     assert session.status == 4
     assert program.events[-1] == "lost"

@@ -1,4 +1,4 @@
-"""The life of a connection: signs of life, staying and parting, one goodbye."""
+"""The life of a connection: keepalives, idle timeouts, errors and one DISCONNECT."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.ssh.peer import CLOSE, DATA, DISCONNECT, REQUEST, VERSION, Pe
 
 @contextlib.contextmanager
 def logged() -> Iterator[list[LogEvent]]:
-    """What is logged meanwhile."""
+    """Collect what is logged meanwhile."""
     events: list[LogEvent] = []
 
     @implementer(ILogObserver)
@@ -31,7 +31,7 @@ def keepalives(peer: Peer) -> int:
     return sum((number, payload) == (80, asked) for number, payload in peer.take())
 
 
-def test_a_peer_that_answers_is_asked_every_minute() -> None:
+def test_a_keepalive_is_sent_every_minute() -> None:
     peer = Peer().login()
     peer.shell()
     peer.take()
@@ -42,7 +42,7 @@ def test_a_peer_that_answers_is_asked_every_minute() -> None:
     assert not peer.is_gone()
 
 
-def test_a_peer_that_does_not_answer_three_times_is_gone() -> None:
+def test_a_peer_that_misses_three_keepalives_is_aborted() -> None:
     peer = Peer().login()
     _, program = peer.shell()
     peer.take()
@@ -67,7 +67,7 @@ def test_a_keepalive_of_the_client_is_answered() -> None:
     assert peer.numbers() == []
 
 
-def test_who_starts_nothing_is_shown_out() -> None:
+def test_a_client_that_starts_nothing_is_disconnected() -> None:
     for opens in (False, True):
         peer = Peer().login()
         if opens:
@@ -78,7 +78,7 @@ def test_who_starts_nothing_is_shown_out() -> None:
         assert not peer.clock.getDelayedCalls()
 
 
-def test_after_the_last_program_the_client_may_go_by_itself() -> None:
+def test_the_connection_lingers_after_the_last_program() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     program.channel.finish(0)
@@ -98,7 +98,7 @@ def test_a_client_that_never_closes_its_channel_is_aborted() -> None:
     assert program.events == ["lost"]
 
 
-def test_another_program_is_a_reason_to_stay() -> None:
+def test_another_program_keeps_the_connection_open() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     program.channel.finish(0)
@@ -109,7 +109,7 @@ def test_another_program_is_a_reason_to_stay() -> None:
     assert not peer.is_gone()
 
 
-def test_a_client_that_says_goodbye_gets_no_answer() -> None:
+def test_a_disconnect_from_the_client_gets_no_answer() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     peer.take()
@@ -118,13 +118,13 @@ def test_a_client_that_says_goodbye_gets_no_answer() -> None:
     peer.feed(goodbye + typed)
     assert peer.numbers() == []
     assert peer.is_gone()
-    assert program.heard == b""
+    assert program.input == b""
     peer.hang_up()
     assert program.events == ["lost"]
 
 
-def test_nothing_is_heard_after_our_disconnect() -> None:
-    """Stock Conch goes on dispatching what came in the same read, and in the next."""
+def test_nothing_is_read_after_our_disconnect() -> None:
+    """Stock Conch goes on dispatching what came in the same read and in the next."""
     peer = Peer().login()
     channel, program = peer.shell()
     peer.take()
@@ -132,10 +132,10 @@ def test_nothing_is_heard_after_our_disconnect() -> None:
     typed = peer.sealer.seal(bytes((DATA,)) + uint32(channel) + string(b"too late"))
     peer.feed(bad + bad + typed)
     peer.feed(typed + bad)
-    program.channel.outbox.write(b"nor said")
+    program.channel.outbox.write(b"too late as well")
     assert "not open" in peer.reason()
-    assert program.heard == b""
-    assert peer.protocol._buffer == b""
+    assert program.input == b""
+    assert peer.protocol.buffered == 0
 
 
 @pytest.mark.parametrize("number", [*range(1, 40), *range(50, 62), *range(80, 101), 192, 255])
@@ -157,7 +157,7 @@ def test_a_malformed_packet_costs_one_disconnect_and_one_line_in_the_log(
         assert peer.reason()
 
 
-def test_a_broken_mac_is_one_disconnect() -> None:
+def test_a_wrong_mac_is_one_disconnect() -> None:
     for cipher in (b"aes128-gcm@openssh.com", b"aes128-ctr"):
         for mac in (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-256"):
             peer = Peer(cipher=cipher, mac=mac).login()
@@ -168,7 +168,7 @@ def test_a_broken_mac_is_one_disconnect() -> None:
             assert peer.reason() == "bad MAC"
 
 
-def test_unknown_messages_are_not_implemented_by_their_number() -> None:
+def test_an_unknown_message_is_answered_as_unimplemented_with_its_sequence_number() -> None:
     peer = Peer().login()
     peer.take()
     number = peer.sealer.sequence
@@ -178,7 +178,7 @@ def test_unknown_messages_are_not_implemented_by_their_number() -> None:
     assert peer.take() == [(3, uint32(number + 1))]
 
 
-def test_what_was_sent_is_never_in_the_log() -> None:
+def test_nothing_that_was_sent_is_in_the_log() -> None:
     with logged() as events:
         peer = Peer().login()
         channel, program = peer.shell()
@@ -193,7 +193,7 @@ def test_what_was_sent_is_never_in_the_log() -> None:
     assert events == []
 
 
-def test_a_gate_may_hand_over_the_first_bytes_itself() -> None:
+def test_the_first_bytes_may_come_through_a_gate() -> None:
     peer = Peer()
     peer.begin()  # Peer builds, connects and feeds as a gate does
     assert not peer.is_gone()
@@ -206,21 +206,21 @@ def test_the_buffer_holds_one_unfinished_packet_at_most() -> None:
     packet = peer.sealer.seal(bytes((REQUEST,)) + uint32(channel) + string(bytes(30_000)) + b"\0")
     for at in range(0, len(packet) - 1, 1000):
         peer.feed(packet[at : min(at + 1000, len(packet) - 1)])
-        assert len(peer.protocol._buffer) <= 35_000 + 32
+        assert peer.protocol.buffered <= 35_000 + 32
     peer.feed(packet[-1:])
-    assert peer.protocol._buffer == b""
+    assert peer.protocol.buffered == 0
     assert not peer.is_gone()
 
 
-def test_many_packets_in_one_read_are_all_heard() -> None:
+def test_all_of_many_packets_in_one_read_are_handled() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     packet = bytes((DATA,)) + uint32(channel) + string(b"x")
     peer.feed(b"".join(peer.sealer.seal(packet) for _ in range(5000)))
-    assert program.heard == b"x" * 5000
+    assert program.input == b"x" * 5000
 
 
-def test_losing_the_connection_is_a_polite_goodbye() -> None:
+def test_lose_connection_sends_a_disconnect() -> None:
     peer = Peer().login()
     peer.shell()
     peer.take()

@@ -1,4 +1,4 @@
-"""Shell pipes: what ``ssh host COMMAND`` writes, says and ends with."""
+"""Exec commands: the output, messages and exit status of ``ssh host COMMAND``."""
 
 import json
 
@@ -10,16 +10,16 @@ from chatd.wire.ssh import string, uint32
 from tests.support.ssh.guests import Guest, Hall
 
 
-def reader(hall: Hall, user: bytes = b"bob") -> Guest:
-    """Somebody with a shell in plain lines, who has read the greeting."""
+def plain_user(hall: Hall, user: bytes = b"bob") -> Guest:
+    """Return a user with a shell in plain lines who has read the greeting."""
     bob = Guest(hall, user).opens()
     bob.gets()
     return bob
 
 
-def test_what_is_said_by_a_command_is_heard_and_nobody_came_or_went() -> None:
+def test_say_posts_a_message_without_joining() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     ann = Guest(hall).runs(b'say lobby "deploy  done"')
     assert bob.gets() == b"ann: deploy  done\r\n"
     ann.gets()
@@ -39,9 +39,9 @@ def test_what_is_said_by_a_command_is_heard_and_nobody_came_or_went() -> None:
         (b"x" * 5000, b"x" * 4096),
     ],
 )
-def test_the_text_of_a_command_is_said_as_it_is(text: bytes, said: bytes) -> None:
+def test_say_posts_its_text_unchanged_but_for_outer_quotes(text: bytes, said: bytes) -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     ann = Guest(hall).runs(b"say lobby " + text)
     assert bob.gets() == b"ann: %s\r\n" % said
     ann.gets()
@@ -50,16 +50,16 @@ def test_the_text_of_a_command_is_said_as_it_is(text: bytes, said: bytes) -> Non
     assert ann.errors == cut * (len(text) > 4096)
 
 
-def test_a_room_that_is_not_there_is_refused_although_nothing_is_said_into_it() -> None:
+def test_say_without_input_still_fails_for_an_unknown_room() -> None:
     ann = Guest(Hall()).runs(b"say attic")
     ann.ends(), ann.gets(), ann.gets()
     assert ann.status == 1
 
 
 @pytest.mark.parametrize(("key", "status"), [("\x03", 130), ("\x04", 0)])
-def test_at_a_terminal_say_is_ended_by_a_key(key: str, status: int) -> None:
+def test_ctrl_c_and_ctrl_d_end_say_at_a_terminal(key: str, status: int) -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     ann = Guest(hall)
     ann.channel = ann.peer.open()
     size = uint32(80) + uint32(24) + 2 * uint32(0)
@@ -71,44 +71,44 @@ def test_at_a_terminal_say_is_ended_by_a_key(key: str, status: int) -> None:
     assert ann.status == status
 
 
-def test_lines_of_standard_input_are_said_at_their_pace_and_none_is_lost() -> None:
+def test_lines_of_standard_input_are_posted_at_the_allowed_rate_without_loss() -> None:
     hall = Hall(flood=Rate(2, 1))
-    bob = reader(hall)
+    bob = plain_user(hall)
     hall.clock.advance(60)
     ann = Guest(hall).runs(b"say lobby")
     ann.types("".join(f"{n}\n" for n in range(5)) + "no end"), ann.ends()
-    heard = bob.gets()
-    assert heard == b"ann: 0\r\nann: 1\r\n"
+    received = bob.gets()
+    assert received == b"ann: 0\r\nann: 1\r\n"
     for _ in range(6):
         hall.clock.advance(1)
-        heard += bob.gets()
-    assert heard.split(b"\r\n")[2:] == [b"ann: 2", b"ann: 3", b"ann: 4", b"ann: no end", b""]
+        received += bob.gets()
+    assert received.split(b"\r\n")[2:] == [b"ann: 2", b"ann: 3", b"ann: 4", b"ann: no end", b""]
     ann.gets()
     assert ann.status == 0
 
 
-def test_a_long_pipe_is_made_to_wait() -> None:
+def test_a_long_input_is_paused_and_posted_completely() -> None:
     hall = Hall(flood=Rate(1, 1000))
-    bob = reader(hall)
+    bob = plain_user(hall)
     hall.clock.advance(60)
     ann = Guest(hall).runs(b"say lobby")
     lines = [f"{n} {'x' * 90}" for n in range(400)]
-    text, heard = "".join(f"{line}\n" for line in lines), b""
+    text, received = "".join(f"{line}\n" for line in lines), b""
     for start in range(0, len(text), 8000):
         ann.types(text[start : start + 8000])
         for _ in range(200):
             hall.clock.advance(0.001)
-        heard += bob.gets()
+        received += bob.gets()
         ann.gets()
     ann.ends()
     for _ in range(1000):
         hall.clock.advance(0.001)
-    heard += bob.gets()
-    assert heard.decode().splitlines() == [f"ann: {line}" for line in lines]
+    received += bob.gets()
+    assert received.decode().splitlines() == [f"ann: {line}" for line in lines]
 
 
 @pytest.mark.parametrize(
-    ("command", "told", "status"),
+    ("command", "message", "status"),
     [
         (b"", b"chatd: there is no such command;", 64),
         (b"whoami", b"chatd: there is no such command;", 64),
@@ -125,22 +125,22 @@ def test_a_long_pipe_is_made_to_wait() -> None:
         (b"tail attic", b"chatd: There is no room attic; /rooms lists them.\n", 1),
     ],
 )
-def test_what_cannot_be_done_is_one_line_on_standard_error_and_a_status(
-    command: bytes, told: bytes, status: int
+def test_an_error_is_one_line_on_standard_error_and_an_exit_status(
+    command: bytes, message: bytes, status: int
 ) -> None:
     hall = Hall()
     ann = Guest(hall).runs(command)
     assert ann.gets() == b""
     ann.gets()
-    assert ann.errors.startswith(told)
+    assert ann.errors.startswith(message)
     assert ann.errors.count(b"\n") == 1
     assert ann.status == status
     assert len(hall.building.chat.people) == 0
 
 
-def test_a_room_that_is_private_is_not_spoken_into() -> None:
+def test_say_does_not_post_to_a_private_room() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     bob.types("/join attic\n/room private on\n"), bob.gets()
     ann = Guest(hall).runs(b"say attic hello")
     ann.gets(), ann.gets()
@@ -148,9 +148,9 @@ def test_a_room_that_is_private_is_not_spoken_into() -> None:
     assert bob.gets() == b""
 
 
-def test_tail_shows_what_was_said_and_what_is_until_it_is_interrupted() -> None:
+def test_tail_writes_the_last_messages_and_follows_the_room_until_interrupted() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     bob.types("one\ntwo\nthree\n"), bob.gets()
     ann = Guest(hall).runs(b"tail -n 2 lobby")
     assert ann.gets() == b"00:00 bob: two\n00:00 bob: three\n"
@@ -164,9 +164,9 @@ def test_tail_shows_what_was_said_and_what_is_until_it_is_interrupted() -> None:
     assert bob.gets() == b"-- ann left\r\n"
 
 
-def test_tail_in_json_is_an_object_a_line() -> None:
+def test_tail_in_json_writes_one_object_per_line() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     ann = Guest(hall).runs(b"tail --json lobby")
     ann.gets()
     bob.types("four\n/nick rob\n"), hall.building.turn()
@@ -182,9 +182,9 @@ def test_tail_in_json_is_an_object_a_line() -> None:
     assert (renamed["event"], renamed["nick"], renamed["new"]) == ("renamed", "bob", "rob")
 
 
-def test_tail_on_a_slow_terminal_goes_on_where_it_was() -> None:
+def test_tail_with_a_small_window_loses_nothing() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     ann = Guest(hall).runs(b"tail lobby", window=20)
     ann.gets()
     bob.types("".join(f"{n}\n" for n in range(50))), hall.building.turn()
@@ -195,9 +195,9 @@ def test_tail_on_a_slow_terminal_goes_on_where_it_was() -> None:
     assert read.decode().splitlines() == [f"00:00 bob: {n}" for n in range(50)]
 
 
-def test_who_is_kicked_from_a_room_has_nothing_more_to_read() -> None:
+def test_tail_ends_when_its_user_is_kicked() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     bob.types("/join attic\n"), bob.gets()
     ann = Guest(hall).runs(b"tail attic")
     ann.gets()
@@ -207,9 +207,9 @@ def test_who_is_kicked_from_a_room_has_nothing_more_to_read() -> None:
     assert ann.status == 1
 
 
-def test_who_and_rooms_are_lines_for_other_programs() -> None:
+def test_who_and_rooms_write_lines_for_other_programs() -> None:
     hall = Hall()
-    bob, cy = reader(hall), reader(hall, b"cy")
+    bob, cy = plain_user(hall), plain_user(hall, b"cy")
     bob.types("/join attic\n/room topic Old books\n"), bob.gets()
     cy.types("/join vault\n/room private on\n"), cy.gets()
     assert Guest(hall).runs(b"who").gets() == b"bob lobby,attic\ncy lobby\n"
@@ -217,9 +217,9 @@ def test_who_and_rooms_are_lines_for_other_programs() -> None:
     assert Guest(hall).runs(b"help").gets().count(b"\n") == 6
 
 
-def test_search_gives_what_everybody_may_read_as_lines_and_says_where_there_is_more() -> None:
+def test_search_writes_matches_from_public_rooms_and_points_to_more() -> None:
     hall = Hall()
-    bob = reader(hall)
+    bob = plain_user(hall)
     bob.types("/join vault\n/room private on\nold secret\n/join attic\nold books\n"), bob.gets()
     bob.types("/focus lobby\nan old lobby\nnothing\n"), bob.gets()
     ann = Guest(hall).runs(b"search old")
@@ -241,7 +241,7 @@ def test_search_gives_what_everybody_may_read_as_lines_and_says_where_there_is_m
     assert many.errors == b"chatd: there is more; page:2 shows earlier ones.\n"
 
 
-def test_a_client_that_goes_while_it_speaks_leaves_nothing_behind() -> None:
+def test_a_client_that_closes_during_say_leaves_nothing_behind() -> None:
     hall = Hall(flood=Rate(1, 1))
     ann = Guest(hall).runs(b"say lobby")
     ann.types("one\ntwo\nthree\n"), ann.gets()
@@ -253,7 +253,7 @@ def test_a_client_that_goes_while_it_speaks_leaves_nothing_behind() -> None:
 @pytest.mark.parametrize(
     "command", [b"who", b"rooms", b"search snow", b"tail lobby", b"say lobby x"]
 )
-def test_who_is_banned_since_they_connected_is_told_nothing(command: bytes) -> None:
+def test_a_user_banned_after_the_login_cannot_run_commands(command: bytes) -> None:
     hall = Hall()
     ann = Guest(hall)
     host = hall.building.host

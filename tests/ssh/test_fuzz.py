@@ -1,4 +1,4 @@
-"""Whatever arrives: no exception, no failure in the log, no memory that grows."""
+"""Fuzzing: whatever arrives, no exception, no failure in the log, no unbounded memory."""
 
 import contextlib
 import random
@@ -17,20 +17,20 @@ MAX_BUFFER = MAX_PACKET + 4 + 64
 
 
 def check(peer: Peer) -> None:
-    """What must hold after every byte."""
+    """Check what must hold after every byte."""
     protocol = peer.protocol
-    assert len(protocol._buffer) <= MAX_BUFFER
-    assert protocol._held_bytes <= 70_000
+    assert protocol.buffered <= MAX_BUFFER
+    assert protocol.held_bytes <= 70_000
     assert peer.numbers().count(DISCONNECT) <= 1
     if protocol.connection is not None:
-        channels = protocol.connection._channels.values()
+        channels = protocol.connection.channels
         assert len(channels) <= 4
-        assert all(sum(map(len, each._input)) <= 32 * 1024 for each in channels)
+        assert all(each.pending_input <= 32 * 1024 for each in channels)
         assert all(len(each.environment) <= 16 for each in channels)
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_a_thousand_strings_of_random_bytes(seed: int) -> None:
+def test_random_bytes_keep_the_bounds(seed: int) -> None:
     dice = random.Random(seed)
     server = Server()
     for _ in range(1000):
@@ -48,7 +48,7 @@ def test_a_thousand_strings_of_random_bytes(seed: int) -> None:
 
 
 def pieces(dice: random.Random, data: bytes) -> Iterator[bytes]:
-    """Some bytes, cut somewhere."""
+    """Cut bytes at random."""
     while data:
         size = dice.randint(1, len(data))
         yield data[:size]
@@ -56,11 +56,11 @@ def pieces(dice: random.Random, data: bytes) -> Iterator[bytes]:
 
 
 class SeveredError(Exception):
-    """The line is cut."""
+    """The connection is cut."""
 
 
-class Line(Peer):
-    """A peer whose line is slow, is cut after some bytes, or changes one of them."""
+class FaultyPeer(Peer):
+    """A peer whose connection is slow, is cut after some bytes, or changes one of them."""
 
     step = 1 << 20
     sent = 0
@@ -68,7 +68,7 @@ class Line(Peer):
     flip: int | None = None
 
     def feed(self, data: bytes) -> None:
-        """Send bytes, as far as the line goes."""
+        """Send bytes until the connection is cut."""
         if self.flip is not None and 0 <= self.flip - self.sent < len(data):
             at = self.flip - self.sent
             data = data[:at] + bytes((data[at] ^ 0x41,)) + data[at + 1 :]
@@ -81,26 +81,26 @@ class Line(Peer):
             super().feed(piece)
 
 
-def converse(line: Line) -> Program | None:
-    """A whole conversation: keys, login, shell, typing, new keys, goodbye."""
-    line.exchange().ask_service()
-    line.try_none()
+def converse(peer: FaultyPeer) -> Program | None:
+    """Play a whole connection: keys, login, shell, input, new keys, close."""
+    peer.exchange().ask_service()
+    peer.try_none()
     blob = USER_KEY.public().blob()
-    line.offer_key(blob)
-    line.prove_key(blob, USER_KEY.sign(line.message(blob)))
-    channel = line.open()
+    peer.offer_key(blob)
+    peer.prove_key(blob, USER_KEY.sign(peer.message(blob)))
+    channel = peer.open()
     if channel < 0:
         raise SeveredError
     sizes = uint32(80) + uint32(24) + bytes(8)
-    line.request(channel, b"pty-req", string(b"xterm") + sizes + string(b""))
-    line.request(channel, b"env", string(b"LANG") + string(b"C"))
-    line.request(channel, b"shell")
-    program = line.server.programs[-1] if line.server.programs else None
-    line.type(channel, b"hello")
-    line.exchange()
-    line.request(channel, b"window-change", uint32(90) + uint32(30) + bytes(8))
-    line.send(96, uint32(channel))
-    line.send(97, uint32(channel))
+    peer.request(channel, b"pty-req", string(b"xterm") + sizes + string(b""))
+    peer.request(channel, b"env", string(b"LANG") + string(b"C"))
+    peer.request(channel, b"shell")
+    program = peer.server.programs[-1] if peer.server.programs else None
+    peer.type(channel, b"hello")
+    peer.exchange()
+    peer.request(channel, b"window-change", uint32(90) + uint32(30) + bytes(8))
+    peer.send(96, uint32(channel))
+    peer.send(97, uint32(channel))
     return program
 
 
@@ -113,33 +113,33 @@ KINDS = [
 
 @pytest.mark.parametrize(("cipher", "mac"), KINDS)
 def test_a_conversation_byte_by_byte_is_the_same_conversation(cipher: bytes, mac: bytes) -> None:
-    line = Line(cipher=cipher, mac=mac)
-    line.step = 1
-    program = converse(line)
+    peer = FaultyPeer(cipher=cipher, mac=mac)
+    peer.step = 1
+    program = converse(peer)
     assert program is not None
-    assert program.heard == b"hello"
+    assert program.input == b"hello"
     assert program.events == [(90, 30), "ready", "input ended", "lost"] or program.events == [
         "ready",
         (90, 30),
         "input ended",
         "lost",
     ]
-    check(line)
+    check(peer)
 
 
 @pytest.mark.parametrize(("cipher", "mac"), KINDS)
 def test_a_conversation_may_be_cut_after_any_byte(cipher: bytes, mac: bytes) -> None:
-    whole = Line(cipher=cipher, mac=mac)
+    whole = FaultyPeer(cipher=cipher, mac=mac)
     converse(whole)
     server = Server()
     for cut in range(whole.sent):
-        line = Line(server, cipher=cipher, mac=mac)
-        line.cut = cut
+        peer = FaultyPeer(server, cipher=cipher, mac=mac)
+        peer.cut = cut
         server.programs.clear()
         with pytest.raises(SeveredError):
-            converse(line)
-        check(line)
-        line.hang_up()
+            converse(peer)
+        check(peer)
+        peer.hang_up()
         for program in server.programs:
             assert program.events.count("lost") == 1
         assert not [call for call in server.clock.getDelayedCalls() if call.active()]
@@ -147,17 +147,17 @@ def test_a_conversation_may_be_cut_after_any_byte(cipher: bytes, mac: bytes) -> 
 
 @pytest.mark.parametrize(("cipher", "mac"), KINDS)
 def test_a_conversation_may_have_any_byte_changed(cipher: bytes, mac: bytes) -> None:
-    whole = Line(cipher=cipher, mac=mac)
+    whole = FaultyPeer(cipher=cipher, mac=mac)
     converse(whole)
     for flip in range(0, whole.sent, 3):
-        line = Line(cipher=cipher, mac=mac)
-        line.flip = flip
+        peer = FaultyPeer(cipher=cipher, mac=mac)
+        peer.flip = flip
         with contextlib.suppress(AssertionError, AttributeError, SeveredError):
-            converse(line)  # and may give up
-        assert all(program.heard in (b"", b"hello") for program in line.server.programs)
-        check(line)
-        line.hang_up()
-        for program in line.server.programs:
+            converse(peer)  # and may give up
+        assert all(program.input in (b"", b"hello") for program in peer.server.programs)
+        check(peer)
+        peer.hang_up()
+        for program in peer.server.programs:
             assert program.events.count("lost") == 1
 
 
@@ -180,7 +180,9 @@ MESSAGES = st.lists(st.tuples(NUMBER, st.lists(FIELD, max_size=6).map(b"".join))
 
 @settings(max_examples=300)
 @given(st.sampled_from(("clear", "keys", "service", "in", "shell")), MESSAGES)
-def test_any_messages_in_any_state(state: str, messages: list[tuple[int, bytes]]) -> None:
+def test_any_messages_in_any_state_keep_the_bounds(
+    state: str, messages: list[tuple[int, bytes]]
+) -> None:
     peer = Peer(strict=False)
     if state == "clear":
         peer.feed(VERSION + b"\r\n")

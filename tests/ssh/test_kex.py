@@ -1,4 +1,4 @@
-"""The key exchange: nothing before it, nothing beside it, and again in time."""
+"""The key exchange: nothing before it, nothing during it, and rekeying in time."""
 
 import itertools
 import resource
@@ -26,7 +26,7 @@ from tests.support.ssh.peer import (
     Peer,
 )
 
-WAYS = list(
+COMBINATIONS = list(
     itertools.product(
         (b"mlkem768x25519-sha256", b"curve25519-sha256", b"curve25519-sha256@libssh.org"),
         (b"aes128-gcm@openssh.com", b"aes256-gcm@openssh.com", b"aes128-ctr", b"aes256-ctr"),
@@ -36,8 +36,8 @@ WAYS = list(
 )
 
 
-@pytest.mark.parametrize(("exchange", "cipher", "mac", "strict"), WAYS)
-def test_every_way_that_is_offered_works_and_works_again_with_new_keys(
+@pytest.mark.parametrize(("exchange", "cipher", "mac", "strict"), COMBINATIONS)
+def test_every_offered_combination_of_algorithms_works_and_rekeys(
     exchange: bytes, cipher: bytes, mac: bytes, strict: bool
 ) -> None:
     peer = Peer(kex=exchange, cipher=cipher, mac=mac, strict=strict).login(USER_KEY)
@@ -45,7 +45,7 @@ def test_every_way_that_is_offered_works_and_works_again_with_new_keys(
     peer.type(channel, b"before ")
     peer.exchange()
     peer.type(channel, b"after")
-    assert program.heard == b"before after"
+    assert program.input == b"before after"
     peer.take()
     program.channel.outbox.write(b"hello")
     assert peer.output() == b"hello"
@@ -53,8 +53,10 @@ def test_every_way_that_is_offered_works_and_works_again_with_new_keys(
 
 @pytest.mark.parametrize("number", [n for n in range(1, 101) if n not in (1, 2, 3, 4, 20)])
 @pytest.mark.parametrize("strict", [True, False])
-def test_nothing_is_heard_in_clear_text(number: int, strict: bool) -> None:
-    """Stock Conch takes a login, a channel and a shell before any key exchange."""
+def test_no_message_but_the_key_exchange_is_accepted_in_plaintext(
+    number: int, strict: bool
+) -> None:
+    """Stock Conch accepts a login, a channel and a shell before any key exchange."""
     for after_offer in (False, True):
         if after_offer and number == KEX_INIT:
             continue
@@ -65,11 +67,11 @@ def test_nothing_is_heard_in_clear_text(number: int, strict: bool) -> None:
         peer.send(number, string(b"ssh-userauth"))
         assert "does not belong" in peer.reason()
         assert peer.protocol.service is None
-        assert peer.server.visitors == []
+        assert peer.server.peers == []
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])
-def test_who_wants_it_strict_may_not_send_even_harmless_packets(number: int) -> None:
+def test_strict_key_exchange_refuses_even_harmless_packets(number: int) -> None:
     first = Peer(strict=True)
     first.feed(VERSION + b"\r\n")
     first.send(number, string(b""))
@@ -87,7 +89,7 @@ def test_who_wants_it_strict_may_not_send_even_harmless_packets(number: int) -> 
 
 
 @pytest.mark.parametrize("number", [2, 3, 4])
-def test_who_does_not_want_it_strict_may_send_harmless_packets(number: int) -> None:
+def test_a_key_exchange_that_is_not_strict_accepts_harmless_packets(number: int) -> None:
     peer = Peer(strict=False)
     peer.feed(VERSION + b"\r\n")
     peer.send(number, string(b""))
@@ -100,7 +102,7 @@ def test_who_does_not_want_it_strict_may_send_harmless_packets(number: int) -> N
     assert not peer.is_gone()
 
 
-def test_a_second_offer_a_second_share_or_keys_without_a_share_end_it() -> None:
+def test_messages_of_a_key_exchange_out_of_order_end_the_connection() -> None:
     twice = Peer()
     twice.begin()
     twice.begin()
@@ -125,7 +127,9 @@ def test_a_second_offer_a_second_share_or_keys_without_a_share_end_it() -> None:
     "exchange", [b"mlkem768x25519-sha256", b"curve25519-sha256", b"curve25519-sha256@libssh.org"]
 )
 @pytest.mark.parametrize("share", [b"", b"x", bytes(32), bytes(1216), b"\xff" * 1216, bytes(9000)])
-def test_a_bad_share_ends_it_with_one_word(exchange: bytes, share: bytes) -> None:
+def test_an_invalid_key_share_ends_the_connection_with_a_reason(
+    exchange: bytes, share: bytes
+) -> None:
     peer = Peer(kex=exchange)
     peer.begin()
     peer.send(KEX_INIT, string(share))
@@ -148,14 +152,14 @@ def test_a_bad_share_ends_it_with_one_word(exchange: bytes, share: bytes) -> Non
         {"compression": b"zlib@openssh.com"},
     ],
 )
-def test_what_is_weak_is_not_agreed_on(other: dict[str, bytes]) -> None:
-    """Nor is compression: 254 kB of it swell to half a gigabyte in stock Conch."""
+def test_weak_algorithms_are_not_negotiated(other: dict[str, bytes]) -> None:
+    """Nor is compression: in stock Conch 254 kB of it decompress to half a gigabyte."""
     peer = Peer(**other)  # type: ignore[arg-type]  # names of the fields
     peer.begin()
     assert "in common" in peer.reason()
 
 
-def test_a_packet_that_would_swell_when_decompressed_is_just_bytes() -> None:
+def test_packets_are_not_decompressed() -> None:
     peer = Peer().exchange()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     peer.send(2, string(bytes(30_000)))
@@ -163,7 +167,7 @@ def test_a_packet_that_would_swell_when_decompressed_is_just_bytes() -> None:
     assert not peer.is_gone()
 
 
-def test_the_mac_of_who_takes_gcm_does_not_matter() -> None:
+def test_the_mac_list_is_ignored_for_gcm() -> None:
     assert not Peer(mac=b"umac-64@openssh.com").login().is_gone()
 
 
@@ -178,8 +182,8 @@ def test_a_wrong_guess_is_skipped_and_a_right_one_is_used() -> None:
     assert not right.ask_service().is_gone()
 
 
-def test_we_say_that_rsa_keys_are_welcome_though_we_have_none() -> None:
-    """Stock Conch lists its host keys there, and every RSA user is turned away."""
+def test_rsa_signatures_are_announced_though_the_host_key_is_no_rsa_key() -> None:
+    """Stock Conch announces the type of its host key, and every RSA key is refused."""
     peer = Peer().exchange()
     numbers = [number for number, _ in peer.got]
     assert numbers[:4] == [KEXINIT, KEX_REPLY, NEWKEYS, EXT_INFO]
@@ -190,11 +194,11 @@ def test_we_say_that_rsa_keys_are_welcome_though_we_have_none() -> None:
     assert {b"rsa-sha2-256", b"rsa-sha2-512", b"sk-ssh-ed25519@openssh.com"} <= set(KEY_TYPES)
 
 
-def test_who_does_not_ask_for_extensions_gets_none() -> None:
+def test_a_client_that_does_not_ask_for_extensions_gets_none() -> None:
     assert EXT_INFO not in Peer(extensions=()).exchange().numbers()
 
 
-def test_our_offer_names_strict_exchange_the_first_time_only() -> None:
+def test_only_our_first_kexinit_names_strict_key_exchange() -> None:
     peer = Peer().login()
     first = Fields(peer.server_kexinit[17:]).names()
     assert {b"kex-strict-s-v00@openssh.com", b"ext-info-s"} < set(first)
@@ -220,7 +224,7 @@ def test_keys_are_renewed_after_an_hour() -> None:
 
 
 def test_keys_are_renewed_after_a_gibibyte() -> None:
-    """Stock Conch never does, and raises at packet 2**32."""
+    """Stock Conch never rekeys, and raises at packet 2**32."""
     peer = Peer().login()
     _, program = peer.shell()
     peer.protocol.sealer.total = (1 << 30) - 100_000
@@ -236,24 +240,24 @@ def test_keys_are_renewed_after_a_gibibyte() -> None:
     assert peer.protocol.sealer.total < 1000
 
 
-def test_nothing_is_said_during_an_exchange_and_all_of_it_after() -> None:
+def test_output_waits_for_the_end_of_a_key_exchange() -> None:
     peer = Peer().login()
     channel, program = peer.shell()
     peer.take()
     peer.protocol.sendKexInit()
     assert program.channel.outbox.full
     assert program.channel.outbox.send(b"refused") == 0
-    program.channel.outbox.write(b"said meanwhile")
+    program.channel.outbox.write(b"written meanwhile")
     peer.request(channel, b"window-change", bytes(16))
     assert peer.numbers() == []
     peer.exchange()
-    assert peer.output() == b"said meanwhile"
+    assert peer.output() == b"written meanwhile"
     assert program.events == ["ready"]
     assert not program.channel.outbox.full
 
 
-def test_an_exchange_that_is_not_finished_in_time_ends_the_connection() -> None:
-    """Stock Conch gathers what is written for as long as it lasts."""
+def test_a_key_exchange_that_is_not_finished_in_time_ends_the_connection() -> None:
+    """Stock Conch buffers everything that is written while the exchange lasts."""
     for theirs in (False, True):
         peer = Peer().login()
         _, program = peer.shell()
@@ -272,7 +276,7 @@ def test_an_exchange_that_is_not_finished_in_time_ends_the_connection() -> None:
         assert not peer.clock.getDelayedCalls()
 
 
-def test_what_a_peer_asks_during_an_exchange_is_bounded() -> None:
+def test_replies_held_during_a_key_exchange_are_bounded() -> None:
     peer = Peer().login()
     channel, _ = peer.shell()
     peer.protocol.sendKexInit()
@@ -284,7 +288,7 @@ def test_what_a_peer_asks_during_an_exchange_is_bounded() -> None:
     assert peer.wire.disconnected
 
 
-def test_who_began_an_exchange_may_send_nothing_else() -> None:
+def test_a_client_that_began_a_key_exchange_may_send_nothing_else() -> None:
     for number in (SERVICE_REQUEST, 50, 80, OPEN, DATA, ADJUST):
         peer = Peer().login()
         channel, program = peer.shell()
@@ -292,10 +296,10 @@ def test_who_began_an_exchange_may_send_nothing_else() -> None:
         peer.begin()
         peer.send(number, uint32(channel) + string(b"x"))
         assert "does not belong" in peer.reason()
-        assert program.heard == b""
+        assert program.input == b""
 
 
-def test_exchanges_without_end_are_too_many() -> None:
+def test_the_number_of_key_exchanges_per_minute_is_bounded() -> None:
     peer = Peer().login()
     for _ in range(kex.MAX_EXCHANGES + 5):
         if peer.is_gone():
@@ -308,22 +312,22 @@ def test_exchanges_without_end_are_too_many() -> None:
     assert peer.reason() == "too many key exchanges"
 
 
-def test_nothing_of_an_exchange_is_left_behind() -> None:
+def test_a_finished_key_exchange_leaves_nothing_behind() -> None:
     peer = Peer(kex=b"mlkem768x25519-sha256").exchange()
-    for name in ("ourKexInitPayload", "otherKexInitPayload", "ecPub", "agreed", "_next_opener"):
+    for name in ("ourKexInitPayload", "otherKexInitPayload", "ecPub", "negotiated", "next_opener"):
         assert name not in vars(peer.protocol)
 
 
 @pytest.mark.parametrize(
     "line", [b"GET / HTTP/1.1\r\n", b"SSH-1.5-old\r\n", b"SSH-2.0\r\n", b"\r\n"]
 )
-def test_who_does_not_speak_ssh_2_is_told_so_at_once(line: bytes) -> None:
+def test_a_client_that_does_not_speak_ssh_2_is_told_so_at_once(line: bytes) -> None:
     peer = Peer()
     peer.feed(line)
     assert "SSH" in peer.reason()
 
 
-def test_a_version_line_is_bounded() -> None:
+def test_the_identification_line_is_bounded() -> None:
     peer = Peer()
     peer.feed(b"SSH-2.0-" + b"x" * 246)
     assert not peer.is_gone()
@@ -334,7 +338,7 @@ def test_a_version_line_is_bounded() -> None:
     assert not fits.is_gone()
 
 
-def test_all_may_come_byte_by_byte() -> None:
+def test_a_kexinit_may_arrive_byte_by_byte() -> None:
     whole = Peer()
     whole.feed(VERSION + b"\r\n")
     whole.begin()
@@ -344,14 +348,14 @@ def test_all_may_come_byte_by_byte() -> None:
     offer = bytewise.sealer.seal(bytes((KEXINIT,)) + bytewise.kexinit())
     for at in range(len(offer)):
         bytewise.feed(offer[at : at + 1])
-    assert bytewise.protocol.agreed == whole.protocol.agreed is not None
-    assert bytewise.protocol._buffer == b""
+    assert bytewise.protocol.negotiated == whole.protocol.negotiated is not None
+    assert bytewise.protocol.buffered == 0
 
 
-def test_our_version_is_ours() -> None:
+def test_our_identification_line_names_chatd() -> None:
     peer = Peer()
     peer.read()
     assert peer.server_version.startswith(b"SSH-2.0-chatd_")
-    assert str(peer.protocol.peer) == str(ADDRESS)
+    assert str(peer.protocol.address) == str(ADDRESS)
     assert packets.MAX_VERSION_LINE == 255
     assert DISCONNECT not in peer.numbers()

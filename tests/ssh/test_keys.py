@@ -1,4 +1,4 @@
-"""The server's key, lists of keys, and what proves a key."""
+"""The host key, files of authorized keys, and signatures of public keys."""
 
 import hashlib
 import os
@@ -11,14 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-from chatd.transport.ssh import (
-    AuthorizedKeysError,
-    HostKeyError,
-    fingerprint,
-    load_or_make,
-    read_authorized_keys,
-)
-from chatd.transport.ssh.keys.public_keys import proves, read_key
+from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError, read_authorized_keys
+from chatd.transport.ssh.keys.host_key import HostKeyError, load_or_generate
+from chatd.transport.ssh.keys.public_keys import fingerprint, proves, read_key
 from chatd.wire.ssh import string
 from tests.support.ssh.peer import USER_KEY
 
@@ -28,32 +23,32 @@ def openssh(key: Key) -> str:
     return text.decode()
 
 
-def test_the_host_key_is_made_once_and_is_the_same_ever_after(tmp_path: Path) -> None:
+def test_the_host_key_is_generated_once_and_then_reused(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
-    first = load_or_make(folder)
-    assert load_or_make(folder) == first
+    first = load_or_generate(folder)
+    assert load_or_generate(folder) == first
     assert first.sshType() == b"ssh-ed25519"
     assert [path.name for path in folder.iterdir()] == ["ssh_host_ed25519_key"]
 
 
-def test_nobody_else_can_read_the_host_key(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_host_key(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        load_or_make(tmp_path / "keys")
+        load_or_generate(tmp_path / "keys")
     finally:
         os.umask(before)
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "keys" / "ssh_host_ed25519_key").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_host_key_that_ssh_keygen_made_is_taken(tmp_path: Path) -> None:
+def test_a_host_key_from_ssh_keygen_is_used(tmp_path: Path) -> None:
     made = Key(Ed25519PrivateKey.generate())
     (tmp_path / "ssh_host_ed25519_key").write_bytes(made.toString("openssh", subtype="v1"))
-    assert load_or_make(tmp_path) == made
+    assert load_or_generate(tmp_path) == made
 
 
 @pytest.mark.parametrize(
-    "kept",
+    "content",
     [
         b"",
         b"garbage\n",
@@ -63,39 +58,41 @@ def test_a_host_key_that_ssh_keygen_made_is_taken(tmp_path: Path) -> None:
         USER_KEY.toString("openssh", subtype="v1")[:100],
     ],
 )
-def test_what_is_no_host_key_is_neither_used_nor_overwritten(tmp_path: Path, kept: bytes) -> None:
+def test_an_invalid_host_key_is_neither_used_nor_overwritten(
+    tmp_path: Path, content: bytes
+) -> None:
     path = tmp_path / "ssh_host_ed25519_key"
-    path.write_bytes(kept)
+    path.write_bytes(content)
     with pytest.raises(HostKeyError, match=r"ssh_host_ed25519_key.*\.$"):
-        load_or_make(tmp_path)
-    assert path.read_bytes() == kept
+        load_or_generate(tmp_path)
+    assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_host_key_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "ssh_host_ed25519_key").symlink_to("nowhere")
     with pytest.raises(HostKeyError, match="out of reach"):
-        load_or_make(tmp_path)
+        load_or_generate(tmp_path)
     (tmp_path / "file").write_text("")
     with pytest.raises(HostKeyError, match="out of reach"):
-        load_or_make(tmp_path / "file")
+        load_or_generate(tmp_path / "file")
 
 
-def test_two_servers_that_start_at_once_end_up_with_one_key(
+def test_two_servers_that_start_at_once_share_one_host_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     link = os.link
 
     def late(draft: Path, path: Path) -> None:
         monkeypatch.setattr(os, "link", link)
-        late.other = load_or_make(tmp_path)  # type: ignore[attr-defined]
+        late.other = load_or_generate(tmp_path)  # type: ignore[attr-defined]
         link(draft, path)
 
     monkeypatch.setattr(os, "link", late)
-    assert load_or_make(tmp_path) == late.other  # type: ignore[attr-defined]
+    assert load_or_generate(tmp_path) == late.other  # type: ignore[attr-defined]
 
 
-def test_a_list_of_keys_is_read_with_its_comments_and_options(tmp_path: Path) -> None:
+def test_authorized_keys_are_read_with_their_comments_and_options(tmp_path: Path) -> None:
     keys = [Key(Ed25519PrivateKey.generate()) for _ in range(4)]
     path = tmp_path / "authorized_keys"
     path.write_text(
@@ -133,19 +130,19 @@ def test_a_list_of_keys_is_read_with_its_comments_and_options(tmp_path: Path) ->
         "nonsense no-key no-blob no-base64 another-kind open-quote authority from dss options"
     ),
 )
-def test_a_line_that_cannot_be_kept_is_named_by_its_number(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number(tmp_path: Path, line: str) -> None:
     path = tmp_path / "authorized_keys"
     path.write_text(f"# one\n{openssh(USER_KEY)} fine\n{line}\n")
     with pytest.raises(AuthorizedKeysError, match="line 3"):
         read_authorized_keys(path)
 
 
-def test_a_list_of_keys_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_file_of_keys_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(AuthorizedKeysError, match="cannot be read"):
         read_authorized_keys(tmp_path / "nowhere")
 
 
-def test_a_fingerprint_is_what_ssh_keygen_says() -> None:
+def test_a_fingerprint_is_that_of_ssh_keygen() -> None:
     blob = USER_KEY.public().blob()
     assert fingerprint(blob).startswith("SHA256:")
     assert len(fingerprint(blob)) == len("SHA256:") + 43
@@ -162,7 +159,7 @@ KEYS = [
 
 
 @pytest.mark.parametrize(("key", "algorithm"), KEYS, ids=[name.decode() for _, name in KEYS])
-def test_each_kind_of_key_is_proven_by_its_signature_only(key: Key, algorithm: bytes) -> None:
+def test_each_type_of_key_is_proven_by_its_own_signature_only(key: Key, algorithm: bytes) -> None:
     read = read_key(key.public().blob())
     assert read is not None
     signature = key.sign(b"message", algorithm)
@@ -185,7 +182,7 @@ def test_an_rsa_signature_with_sha1_proves_nothing() -> None:
         assert not proves(key, algorithm, signature, b"message")
 
 
-def test_keys_that_could_be_somebody_elses_are_not_taken() -> None:
+def test_keys_that_are_weak_or_not_canonical_are_refused() -> None:
     blob = USER_KEY.public().blob()
     assert read_key(blob + b"x") is None
     assert read_key(blob[:-1]) is None
@@ -198,7 +195,7 @@ def test_keys_that_could_be_somebody_elses_are_not_taken() -> None:
 
 
 def security_key(private: object) -> tuple[bytes, bytes, bytes]:
-    """The blob, the algorithm and the application of a security key."""
+    """Return the blob, the algorithm and the application of a security key."""
     if isinstance(private, Ed25519PrivateKey):
         kind = b"sk-ssh-ed25519@openssh.com"
         point = private.public_key().public_bytes_raw()
@@ -223,7 +220,7 @@ def test_a_security_key_must_have_been_touched(private: object) -> None:
         touched = struct.pack(">BL", flags, 77)
         signed = hashlib.sha256(application).digest() + touched + hashlib.sha256(b"it").digest()
         inner = Key(private).sign(signed)
-        kept = inner[4 + struct.unpack_from(">L", inner)[0] :]
-        assert proves(key, kind, string(kind) + kept + touched, b"it") is proven
-        assert not proves(key, kind, string(kind) + kept, b"it")
-        assert not proves(key, kind, string(kind) + kept + touched[:4], b"it")
+        inner_signature = inner[4 + struct.unpack_from(">L", inner)[0] :]
+        assert proves(key, kind, string(kind) + inner_signature + touched, b"it") is proven
+        assert not proves(key, kind, string(kind) + inner_signature, b"it")
+        assert not proves(key, kind, string(kind) + inner_signature + touched[:4], b"it")

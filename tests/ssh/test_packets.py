@@ -1,4 +1,4 @@
-"""Packets: sealed and opened alike, cut anywhere, and nothing taken that was changed."""
+"""Packet ciphers: round trips, cut anywhere, and no changed packet accepted."""
 
 import itertools
 
@@ -10,9 +10,9 @@ from chatd.transport.ssh.protocol.ciphers import (
     CIPHERS,
     MACS,
     MAX_PACKET,
-    Clear,
     PacketCipher,
     PacketError,
+    Plaintext,
     packet_cipher,
 )
 from chatd.wire.ssh import Fields, MalformedError, string, uint32
@@ -22,11 +22,11 @@ KINDS = [(b"", b""), *((cipher, mac) for cipher in CIPHERS for mac in MACS)]
 
 
 def cipher_of(kind: tuple[bytes, bytes]) -> PacketCipher:
-    return packet_cipher(*kind, KEY, IV, MAC_KEY) if kind[0] else Clear()
+    return packet_cipher(*kind, KEY, IV, MAC_KEY) if kind[0] else Plaintext()
 
 
 def opened(cipher: PacketCipher, pieces: list[bytes]) -> list[bytes]:
-    """The payloads in a stream that arrives in pieces."""
+    """Return the payloads in a stream that arrives in pieces."""
     got, buffer = [], b""
     for piece in pieces:
         buffer += piece
@@ -44,7 +44,7 @@ def opened(cipher: PacketCipher, pieces: list[bytes]) -> list[bytes]:
     st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=5),
     st.lists(st.integers(0, 2000), max_size=12),
 )
-def test_packets_come_out_as_they_went_in_however_they_are_cut(
+def test_packets_are_opened_as_they_were_sealed_however_they_are_cut(
     kind: tuple[bytes, bytes], payloads: list[bytes], cuts: list[int]
 ) -> None:
     sealer = cipher_of(kind)
@@ -57,7 +57,7 @@ def test_packets_come_out_as_they_went_in_however_they_are_cut(
 
 
 @given(st.sampled_from(KINDS[1:]), st.integers(0), st.integers(1, 255))
-def test_a_packet_that_was_changed_is_never_taken(
+def test_a_changed_packet_is_never_accepted(
     kind: tuple[bytes, bytes], where: int, change: int
 ) -> None:
     packet = bytearray(cipher_of(kind).seal(b"payload" * 5))
@@ -69,9 +69,7 @@ def test_a_packet_that_was_changed_is_never_taken(
 
 
 @given(st.sampled_from(KINDS), st.binary(max_size=200))
-def test_bytes_that_are_no_packets_are_refused_or_waited_for(
-    kind: tuple[bytes, bytes], data: bytes
-) -> None:
+def test_random_bytes_are_refused_or_incomplete(kind: tuple[bytes, bytes], data: bytes) -> None:
     cipher = cipher_of(kind)
     try:
         packet = cipher.open(data, 0)
@@ -81,14 +79,16 @@ def test_bytes_that_are_no_packets_are_refused_or_waited_for(
 
 
 @pytest.mark.parametrize("kind", [KINDS[0], KINDS[1], KINDS[-3]])
-def test_a_packet_is_refused_by_its_length_before_it_is_there(kind: tuple[bytes, bytes]) -> None:
+def test_a_bad_packet_length_is_refused_before_the_packet_is_complete(
+    kind: tuple[bytes, bytes],
+) -> None:
     for length in (0, 1, 7, MAX_PACKET + 1, 254_000, 0xFFFFFFFF):
         with pytest.raises(PacketError):
             cipher_of(kind).open(uint32(length) + b"\4" * 12, 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_packet_after_number_4294967295_is_number_0(kind: tuple[bytes, bytes]) -> None:
+def test_the_sequence_number_after_4294967295_is_0(kind: tuple[bytes, bytes]) -> None:
     sealer, opener = cipher_of(kind), cipher_of(kind)
     sealer.sequence = opener.sequence = 0xFFFFFFFF
     assert opened(opener, [sealer.seal(b"last"), sealer.seal(b"first")]) == [b"last", b"first"]
@@ -103,7 +103,7 @@ def test_a_packet_without_a_payload_or_padding_is_refused() -> None:
         b"\x0c" + bytes(11),
     ):
         with pytest.raises(PacketError):
-            Clear().open(uint32(12) + body, 0)
+            Plaintext().open(uint32(12) + body, 0)
 
 
 @given(st.binary(max_size=40))

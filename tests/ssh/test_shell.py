@@ -1,4 +1,4 @@
-"""Where a shell by ssh meets the chat: a terminal, plain lines, commands that do not exist.
+"""Shells by ssh in the chat: terminals, plain lines, user names, keys, ends.
 
 The clients come through the gate, in memory.
 """
@@ -18,20 +18,20 @@ from tests.support.ssh.peer import CLOSE, FAILURE, SUCCESS, USER_KEY
 # On a terminal ------------------------------------------------------------------------------------
 
 
-def test_who_comes_with_a_terminal_is_called_by_their_user_name_and_has_a_prompt() -> None:
+def test_a_user_with_a_terminal_has_their_user_name_as_nick_and_a_prompt() -> None:
     ann = Guest(Hall()).opens(b"xterm")
     assert ann.sees() == [*GREETED, "[lobby]"]
     assert ann.display.cursor == (8, len(GREETED))
 
 
-def test_the_shell_is_confirmed_before_anything_is_written() -> None:
+def test_the_shell_request_is_confirmed_before_any_output() -> None:
     ann = Guest(Hall())
     ann.channel = ann.peer.open()
     assert ann.peer.request(ann.channel, b"shell") == [SUCCESS]
     assert ann.gets().decode() == f"{GREETING}\r\n"
 
 
-def test_what_is_typed_on_a_terminal_is_shown_once_and_heard_by_the_others() -> None:
+def test_a_typed_line_is_shown_once_and_sent_to_the_others() -> None:
     hall = Hall()
     ann, bob = Guest(hall).opens(b"xterm"), Guest(hall, b"bob").opens()
     ann.gets(), bob.gets()
@@ -42,7 +42,7 @@ def test_what_is_typed_on_a_terminal_is_shown_once_and_heard_by_the_others() -> 
     assert bob.gets() == b"ann: half\r\n"
 
 
-def test_a_window_that_changes_draws_the_line_anew() -> None:
+def test_a_new_terminal_size_redraws_the_line() -> None:
     ann = Guest(Hall()).opens(b"xterm")
     ann.types("x" * 60), ann.gets()
     ann.asks(b"window-change", uint32(100) + uint32(30) + 2 * uint32(0))
@@ -65,14 +65,14 @@ def test_a_window_that_changes_draws_the_line_anew() -> None:
         (b"xterm-256color", ((b"COLORTERM", b"truecolor"),), b"\x1b[38;2;95;140;175m"),
     ],
 )
-def test_terminals_show_as_many_colours_as_they_say(
+def test_a_terminal_gets_the_colours_that_it_has(
     terminal: bytes, environment: tuple[tuple[bytes, bytes], ...], colour: bytes
 ) -> None:
     assert colour + b"[lobby]" in Guest(Hall()).opens(terminal, environment=environment).gets()
 
 
 @pytest.mark.parametrize("terminal", [b"vt100", b"vt220", b"VT102", b"unknown"])
-def test_terminals_that_have_no_colours_show_none_but_are_drawn_on(terminal: bytes) -> None:
+def test_terminals_without_colours_are_drawn_on_without_colours(terminal: bytes) -> None:
     ann = Guest(Hall()).opens(terminal)
     ann.types("hello"), ann.gets()
     ann.types("\x7f")
@@ -83,7 +83,7 @@ def test_terminals_that_have_no_colours_show_none_but_are_drawn_on(terminal: byt
 
 
 @pytest.mark.parametrize("terminal", [b"dumb", b""])
-def test_a_dumb_terminal_is_sent_no_sequence(terminal: bytes) -> None:
+def test_a_dumb_terminal_gets_no_escape_sequence(terminal: bytes) -> None:
     hall = Hall()
     ann, bob = Guest(hall).opens(terminal), Guest(hall, b"bob").opens()
     ann.gets()
@@ -101,13 +101,13 @@ def test_no_color_is_respected() -> None:
     assert ann.display.lines == [*GREETED, "ann: hi", "[lobby]"]
 
 
-def test_an_empty_no_color_means_nothing() -> None:
+def test_an_empty_no_color_is_ignored() -> None:
     ann = Guest(Hall()).opens(b"xterm", environment=((b"NO_COLOR", b""),))
     assert b"\x1b[36m" in ann.gets()
 
 
 @pytest.mark.parametrize("key", ["\x04", "/quit\r"])
-def test_who_leaves_has_their_own_screen_again_and_a_status_of_0(key: str) -> None:
+def test_quitting_restores_the_screen_and_exits_with_status_0(key: str) -> None:
     ann = Guest(Hall()).opens(b"xterm")
     ann.gets()
     ann.types(key)
@@ -118,7 +118,7 @@ def test_who_leaves_has_their_own_screen_again_and_a_status_of_0(key: str) -> No
 
 
 @pytest.mark.parametrize("kind", [b"signal", b"break"])
-def test_an_interrupt_that_is_no_key_clears_the_line(kind: bytes) -> None:
+def test_an_interrupt_signal_or_a_break_clears_the_line(kind: bytes) -> None:
     ann = Guest(Hall()).opens(b"xterm")
     ann.types("hal")
     ann.asks(kind, string(b"INT") if kind == b"signal" else uint32(500))
@@ -138,7 +138,7 @@ def test_without_a_terminal_there_are_plain_lines_and_no_prompt() -> None:
     assert bob.gets() == b"ann: hello\r\n"
 
 
-def test_a_plain_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+def test_a_plain_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
     hall = Hall()
     ann, bob = Guest(hall).opens(), Guest(hall, b"bob").opens()
     ann.gets(), bob.gets()
@@ -147,7 +147,7 @@ def test_a_plain_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
     assert bob.gets() == b"ann: " + b"x" * LINE_BYTES + b"\r\nann: next\r\n"
 
 
-def test_a_window_that_changes_without_a_terminal_means_nothing() -> None:
+def test_a_window_change_without_a_terminal_is_refused() -> None:
     ann = Guest(Hall()).opens()
     ann.gets()
     ann.asks(b"window-change", uint32(100) + uint32(30) + 2 * uint32(0), reply=True)
@@ -162,7 +162,7 @@ def test_an_interrupt_without_a_terminal_ends_the_shell() -> None:
     assert ann.closed
 
 
-def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
+def test_waiting_lines_are_posted_after_the_end_of_the_input() -> None:
     hall = Hall(flood=Rate(2, 1))
     bob = Guest(hall, b"bob").opens()
     ann = Guest(hall).opens()
@@ -179,7 +179,7 @@ def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
 
 
 @pytest.mark.parametrize("terminal", [None, b"xterm"])
-def test_what_comes_with_the_request_for_a_shell_is_said_after_the_greeting(
+def test_input_right_after_the_shell_request_is_posted_after_the_greeting(
     terminal: bytes | None,
 ) -> None:
     hall = Hall()
@@ -191,7 +191,7 @@ def test_what_comes_with_the_request_for_a_shell_is_said_after_the_greeting(
     assert bob.gets() == b"-- ann joined lobby\r\nann: early\r\n"
 
 
-def test_input_that_ends_before_the_shell_is_confirmed_is_still_said() -> None:
+def test_input_that_ends_before_the_shell_is_confirmed_is_still_posted() -> None:
     hall = Hall()
     bob = Guest(hall, b"bob").opens()
     bob.gets()
@@ -204,7 +204,7 @@ def test_input_that_ends_before_the_shell_is_confirmed_is_still_said() -> None:
     assert ann.closed
 
 
-# Who one is ---------------------------------------------------------------------------------------
+# Nicks and keys -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -215,12 +215,12 @@ def test_the_user_name_is_the_nick(user: bytes, nick: str) -> None:
     assert guest.gets().decode().startswith(f"-- You are {nick} in lobby")
 
 
-def test_who_comes_by_a_name_that_is_taken_gets_one_near_it_and_is_told() -> None:
+def test_a_user_whose_name_is_taken_gets_a_similar_nick_and_is_told() -> None:
     hall = Hall()
     Guest(hall).opens()
     other = Guest(hall).opens()
-    told = other.gets().decode().split("\r\n")[0]
-    assert told.startswith("-- ann is taken; you are ")
+    notice = other.gets().decode().split("\r\n")[0]
+    assert notice.startswith("-- ann is taken; you are ")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_who_comes_by_a_name_that_is_taken_gets_one_near_it_and_is_told() -> Non
         "\u202eann\x9b1m".encode(),
     ],
 )
-def test_a_user_name_that_is_no_nick_is_no_reason_to_stay_outside(user: bytes) -> None:
+def test_a_user_name_that_is_no_valid_nick_is_replaced(user: bytes) -> None:
     hall = Hall()
     guest = Guest(hall, user).opens()
     text = guest.gets().decode()
@@ -244,7 +244,7 @@ def test_a_user_name_that_is_no_nick_is_no_reason_to_stay_outside(user: bytes) -
     assert len(hall.building.chat.people) == 1
 
 
-def test_an_operator_is_known_by_their_key() -> None:
+def test_an_operator_is_recognised_by_their_key() -> None:
     hall = Hall(operator=USER_KEY)
     Guest(hall, key=USER_KEY).opens().gets()
     person = hall.building.chat.people.find("ann")
@@ -258,7 +258,7 @@ def test_an_operator_is_known_by_their_key() -> None:
     assert bob.fingerprint is None
 
 
-def test_a_key_that_is_not_listed_makes_nobody_an_operator() -> None:
+def test_a_user_whose_key_is_not_listed_is_no_operator() -> None:
     hall = Hall(operator=ssh_peer.HOST_KEY)
     Guest(hall, key=USER_KEY).opens().gets()
     person = hall.building.chat.people.find("ann")
@@ -280,7 +280,7 @@ def test_when_the_server_is_full_only_operators_come_in() -> None:
 
 
 @pytest.mark.parametrize("command", [b"ls", b"", b"\xff"])
-def test_a_command_is_refused_with_a_sentence_and_a_status(command: bytes) -> None:
+def test_an_unknown_command_fails_with_a_sentence_and_a_status(command: bytes) -> None:
     hall = Hall()
     ann = Guest(hall)
     ann.channel = ann.peer.open()
@@ -293,7 +293,7 @@ def test_a_command_is_refused_with_a_sentence_and_a_status(command: bytes) -> No
     assert len(hall.building.chat.people) == 0
 
 
-def test_what_a_command_is_sent_does_no_harm() -> None:
+def test_input_and_requests_to_a_finished_command_do_no_harm() -> None:
     ann = Guest(Hall())
     ann.channel = ann.peer.open(window=0)
     assert ann.peer.request(ann.channel, b"exec", string(b"cat"))[0] == SUCCESS
@@ -313,7 +313,7 @@ def test_what_a_command_is_sent_does_no_harm() -> None:
 
 
 @pytest.mark.parametrize("terminal", [None, b"xterm"])
-def test_who_closes_their_channel_has_left(terminal: bytes | None) -> None:
+def test_a_user_who_closes_the_channel_leaves(terminal: bytes | None) -> None:
     hall = Hall()
     bob = Guest(hall, b"bob").opens()
     ann = Guest(hall).opens(terminal)
@@ -323,7 +323,7 @@ def test_who_closes_their_channel_has_left(terminal: bytes | None) -> None:
 
 
 @pytest.mark.parametrize("terminal", [None, b"xterm"])
-def test_a_connection_that_breaks_leaves_nothing_behind(terminal: bytes | None) -> None:
+def test_a_lost_connection_leaves_nothing_behind(terminal: bytes | None) -> None:
     hall = Hall()
     ann = Guest(hall).opens(terminal)
     ann.types("hal\x1b")
@@ -335,7 +335,7 @@ def test_a_connection_that_breaks_leaves_nothing_behind(terminal: bytes | None) 
     assert hall.clock.getDelayedCalls() == []
 
 
-def test_who_is_gone_before_the_shell_has_begun_was_never_there() -> None:
+def test_a_client_that_is_gone_before_the_shell_begins_never_joins() -> None:
     hall = Hall()
     bob = Guest(hall, b"bob").opens()
     bob.gets()
@@ -346,7 +346,7 @@ def test_who_is_gone_before_the_shell_has_begun_was_never_there() -> None:
     assert bob.gets() == b""
 
 
-def test_two_shells_on_one_connection_are_two_people() -> None:
+def test_two_shells_on_one_connection_are_two_users() -> None:
     hall = Hall()
     ann = Guest(hall).opens()
     ann.gets()
@@ -358,7 +358,7 @@ def test_two_shells_on_one_connection_are_two_people() -> None:
     assert len(hall.building.chat.people) == 2
 
 
-# A connection that takes little -------------------------------------------------------------------
+# A small window -----------------------------------------------------------------------------------
 
 
 def test_a_small_window_loses_nothing() -> None:
@@ -375,7 +375,7 @@ def test_a_small_window_loses_nothing() -> None:
     assert ann.sees()[-21:] == [*(f"bob: {n}" for n in range(20)), "[lobby] hal"]
 
 
-def test_a_user_name_says_what_one_wants_shown() -> None:
+def test_a_user_name_can_carry_preferences() -> None:
     hall = Hall()
     ann, bob = Guest(hall, b"ann+plain").opens(b"xterm-256color"), Guest(hall, b"bob").opens()
     bob.gets()

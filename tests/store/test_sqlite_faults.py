@@ -1,4 +1,4 @@
-"""What is wrong with a disk, a folder or a file costs as little as can be, and is said plainly."""
+"""A faulty disk, folder or file costs as little as possible, and is reported in a sentence."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from tests.kill_rounds import OPTIONS, Talker, check, kept
 from tests.support.callers import Netcat
 from tests.support.served import LISTENING, PATIENCE, Served
 
-NOT_KEPT = "That was not delivered: "
+NOT_DELIVERED = "That was not delivered: "
 REFUSAL = "chatd cannot keep what is said: "
 DATABASE = "data/chatd.db"
 
 
-def serving(folder: Path) -> Served:
+def served(folder: Path) -> Served:
     return Served(folder, options=("--data", str(folder / "data")))
 
 
 @contextmanager
-def serving_on(folder: Path) -> Iterator[Served]:
-    """A server whose log is not looked at, and that is killed at the end."""
+def served_to_kill(folder: Path) -> Iterator[Served]:
+    """Run a server whose log is not checked, and kill it at the end."""
     server = Served(folder, options=("--data", str(folder / "data"), "--flood", "none"))
     server.__enter__()
     try:
@@ -44,7 +44,7 @@ def serving_on(folder: Path) -> Iterator[Served]:
 def twistd(
     folder: Path, *options: str, patience: float = PATIENCE
 ) -> subprocess.CompletedProcess[str]:
-    """Run a twistd that is to end of itself, or to become a daemon."""
+    """Run a twistd that is to end by itself, or to become a daemon."""
     command = [
         str(Path(sys.executable).with_name("twistd")),
         *options,
@@ -62,8 +62,8 @@ def twistd(
     )
 
 
-def does_not_start(folder: Path, patience: float = PATIENCE) -> str:
-    """What a server says that refuses to start: one sentence."""
+def refusal_to_start(folder: Path, patience: float = PATIENCE) -> str:
+    """Return the sentence of a server that refuses to start."""
     done = twistd(folder, "-n", "--pidfile=", patience=patience)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
@@ -72,9 +72,9 @@ def does_not_start(folder: Path, patience: float = PATIENCE) -> str:
     return sentence
 
 
-def with_something_said(folder: Path, *lines: str) -> Path:
-    """A folder in which a server kept something and ended; return its database."""
-    with serving(folder) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+def database_with_messages(folder: Path, *lines: str) -> Path:
+    """Let a server store messages and end; return its database."""
+    with served(folder) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
         for line in lines or ("an apple", "a pear"):
             ada.says(line)
@@ -83,34 +83,34 @@ def with_something_said(folder: Path, *lines: str) -> Path:
     return folder / DATABASE
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    """The files of the store, byte for byte; the lock is none of them."""
+def file_contents(folder: Path) -> dict[str, bytes]:
+    """Return the files of the store, byte for byte, but for the lock."""
     return {
         path.name: path.read_bytes() for path in folder.glob("data/chatd.db*") if path.is_file()
     }
 
 
-def limit(server: Served, size: int) -> None:
-    """No file of the server's becomes larger: as on a full disk, whoever runs the test."""
+def limit_file_size(server: Served, size: int) -> None:
+    """Let no file of a server grow beyond a size: like a full disk, also if root runs the test."""
     resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @contextmanager
-def no_room(server: Served, size: int) -> Iterator[None]:
-    """There is room again at the end."""
-    limit(server, size)
+def without_space(server: Served, size: int) -> Iterator[None]:
+    """Let no file grow for a while."""
+    limit_file_size(server, size)
     yield
-    limit(server, resource.RLIM_INFINITY)
+    limit_file_size(server, resource.RLIM_INFINITY)
 
 
 # A disk that is full ----------------------------------------------------------------------------
 
 
-def test_while_nothing_can_be_written_the_writer_is_told_and_then_it_goes_on(
+def test_while_the_disk_is_full_authors_are_told_and_afterwards_it_goes_on(
     tmp_path: Path,
 ) -> None:
     with (
-        serving_on(tmp_path) as server,
+        served_to_kill(tmp_path) as server,
         Netcat(server.port(), b"/nick ada\n") as ada,
         Netcat(server.port()) as bob,
     ):
@@ -118,10 +118,10 @@ def test_while_nothing_can_be_written_the_writer_is_told_and_then_it_goes_on(
         bob.greeted()
         ada.says("before")
         bob.hears("ada: before\r\n")
-        with no_room(server, (tmp_path / f"{DATABASE}-wal").stat().st_size):
+        with without_space(server, (tmp_path / f"{DATABASE}-wal").stat().st_size):
             for line in ("one", "two"):
                 ada.says(line)
-                ada.hears(NOT_KEPT)
+                ada.hears(NOT_DELIVERED)
             bob.says("/history")
             bob.hears("ada: before\r\n")
             with Netcat(server.port()) as cy:
@@ -131,39 +131,39 @@ def test_while_nothing_can_be_written_the_writer_is_told_and_then_it_goes_on(
     assert [text for _, text in kept(tmp_path / DATABASE)] == ["before", "after"]
 
 
-def test_that_nothing_can_be_written_is_no_bug(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, Netcat(server.port()) as ada:
+def test_a_full_disk_is_not_logged_as_a_bug(tmp_path: Path) -> None:
+    with served(tmp_path) as server, Netcat(server.port()) as ada:
         ada.greeted()
         ada.says("before")
-        with no_room(server, (tmp_path / f"{DATABASE}-wal").stat().st_size):
+        with without_space(server, (tmp_path / f"{DATABASE}-wal").stat().st_size):
             ada.says("one")
-            ada.hears(NOT_KEPT)
+            ada.hears(NOT_DELIVERED)
 
 
-def test_what_was_said_can_be_read_however_long_nothing_can_be_written(tmp_path: Path) -> None:
-    with serving_on(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+def test_history_can_be_read_while_the_disk_is_full(tmp_path: Path) -> None:
+    with served_to_kill(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
-        for number in range(100):  # what the database has no room for yet
+        for number in range(100):  # more than the database file has space for yet
             ada.says(f"{number} {'x' * 400}")
         ada.says("before")
         ada.says("/history 1")
         ada.hears("ada: before\r\n")
-        with no_room(server, (tmp_path / DATABASE).stat().st_size):
+        with without_space(server, (tmp_path / DATABASE).stat().st_size):
             for number in range(60):
                 ada.says(f"{number}")
-                ada.hears(NOT_KEPT)
+                ada.hears(NOT_DELIVERED)
             assert "Exception in thread" not in server.log
             ada.says("/history 1")
             ada.hears("ada: before\r\n")
 
 
-def test_a_server_that_ends_while_nothing_can_be_written_has_lost_nothing(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+def test_a_server_that_ends_while_the_disk_is_full_loses_nothing(tmp_path: Path) -> None:
+    with served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
         ada.says("before")
         ada.says("/history")
         ada.hears("ada: before\r\n")
-        limit(server, 4096)
+        limit_file_size(server, 4096)
     assert [text for _, text in kept(tmp_path / DATABASE)] == ["before"]
 
 
@@ -171,14 +171,12 @@ def test_a_server_that_ends_while_nothing_can_be_written_has_lost_nothing(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["chatd.lock", "chatd.db"])
-def test_a_folder_that_cannot_be_written_to_is_said_in_a_sentence(
-    tmp_path: Path, name: str
-) -> None:
-    (tmp_path / "data" / name).mkdir(parents=True)  # no permissions: they mean nothing to root
-    assert does_not_start(tmp_path).endswith(f"Is a directory: {tmp_path / 'data' / name}")
+def test_an_unwritable_folder_is_reported_in_a_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / "data" / name).mkdir(parents=True)  # not by permissions, which do not stop root
+    assert refusal_to_start(tmp_path).endswith(f"Is a directory: {tmp_path / 'data' / name}")
 
 
-def test_a_place_that_is_no_folder_is_a_usage_error(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"a file")
     done = twistd(tmp_path, "-n", "--pidfile=")
     assert done.returncode == 1
@@ -203,63 +201,63 @@ def garbage_behind_the_header(database: Path) -> None:
     database.write_bytes(whole[:100] + bytes(range(256)) * ((len(whole) - 100) // 256))
 
 
-def newer(database: Path) -> None:
+def newer_version(database: Path) -> None:
     with closing(sqlite3.connect(database)) as opened:
         opened.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
         opened.commit()
 
 
-def newer_without_a_log(database: Path) -> None:
+def newer_version_without_wal(database: Path) -> None:
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("PRAGMA journal_mode = DELETE").fetchone()
-    newer(database)
+    newer_version(database)
 
 
 @pytest.mark.parametrize(
-    "harm",
+    "damage",
     [
         cut_in_the_middle,
         cut_within_a_page,
         garbage,
         garbage_behind_the_header,
-        newer,
-        newer_without_a_log,
+        newer_version,
+        newer_version_without_wal,
     ],
 )
-def test_a_file_that_cannot_be_used_is_left_as_it_is(
-    tmp_path: Path, harm: Callable[[Path], None]
+def test_an_unusable_database_is_left_as_it_is(
+    tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    database = with_something_said(tmp_path)
-    harm(database)
-    before = content(tmp_path)
-    sentence = does_not_start(tmp_path)
+    database = database_with_messages(tmp_path)
+    damage(database)
+    before = file_contents(tmp_path)
+    sentence = refusal_to_start(tmp_path)
     assert str(database) in sentence
-    assert content(tmp_path) == before
+    assert file_contents(tmp_path) == before
 
 
-def test_a_database_of_somebody_else_is_left_as_it_is(tmp_path: Path) -> None:
+def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
     database = tmp_path / DATABASE
     database.parent.mkdir()
     with closing(sqlite3.connect(database)) as opened:
         opened.execute("CREATE TABLE recipe (title TEXT)")
-    before = content(tmp_path)
-    does_not_start(tmp_path, patience=5)
-    assert content(tmp_path) == before
+    before = file_contents(tmp_path)
+    refusal_to_start(tmp_path, patience=5)
+    assert file_contents(tmp_path) == before
 
 
-def test_an_empty_file_is_a_new_store(tmp_path: Path) -> None:
-    database = with_something_said(tmp_path)
+def test_an_empty_file_becomes_a_new_store(tmp_path: Path) -> None:
+    database = database_with_messages(tmp_path)
     os.truncate(database, 0)
-    with serving(tmp_path) as server, Netcat(server.port(), b"/history\n") as bob:
+    with served(tmp_path) as server, Netcat(server.port(), b"/history\n") as bob:
         bob.hears("Nothing was said in lobby yet.")
 
 
 # Ends -------------------------------------------------------------------------------------------
 
 
-def killed(folder: Path, *lines: str) -> Path:
-    """A folder in which a server kept something and was killed; return its log of writes."""
-    with serving_on(folder) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+def wal_of_a_killed_server(folder: Path, *lines: str) -> Path:
+    """Let a server store messages, and kill it; return its write-ahead log."""
+    with served_to_kill(folder) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
         for line in lines:
             ada.says(line)
@@ -269,20 +267,20 @@ def killed(folder: Path, *lines: str) -> Path:
     return folder / f"{DATABASE}-wal"
 
 
-def test_what_is_in_the_log_only_is_there_after_a_kill(tmp_path: Path) -> None:
-    log = killed(tmp_path, "an apple", "a pear")
+def test_messages_that_are_only_in_the_wal_are_there_after_a_kill(tmp_path: Path) -> None:
+    log = wal_of_a_killed_server(tmp_path, "an apple", "a pear")
     assert b"a pear" in log.read_bytes()
     assert b"a pear" not in (tmp_path / DATABASE).read_bytes()
-    with serving(tmp_path) as server, Netcat(server.port(), b"/history\n") as bob:
+    with served(tmp_path) as server, Netcat(server.port(), b"/history\n") as bob:
         bob.hears("ada: an apple\r\n")
         bob.hears("ada: a pear\r\n")
     assert not log.exists()
 
 
-def test_a_log_whose_end_is_missing_is_read_up_to_there(tmp_path: Path) -> None:
-    log = killed(tmp_path, "an apple", "a pear")
+def test_a_truncated_wal_is_read_up_to_its_end(tmp_path: Path) -> None:
+    log = wal_of_a_killed_server(tmp_path, "an apple", "a pear")
     os.truncate(log, log.stat().st_size - 100)
-    with serving(tmp_path) as server, Netcat(server.port(), b"/history\n") as bob:
+    with served(tmp_path) as server, Netcat(server.port(), b"/history\n") as bob:
         bob.hears("ada: an apple\r\n")
         bob.says("/history")
         bob.hears("ada: an apple\r\n")
@@ -290,16 +288,16 @@ def test_a_log_whose_end_is_missing_is_read_up_to_there(tmp_path: Path) -> None:
 
 
 def test_a_second_server_does_not_start_and_the_first_goes_on(tmp_path: Path) -> None:
-    with serving(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
+    with served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
-        sentence = does_not_start(tmp_path)
+        sentence = refusal_to_start(tmp_path)
         assert sentence.endswith(f"another chatd is using {tmp_path / DATABASE}")
         ada.says("still here")
         ada.says("/history")
         ada.hears("ada: still here\r\n")
 
 
-def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_stopped(tmp_path: Path) -> None:
+def test_acknowledged_messages_survive_a_stop_of_the_server(tmp_path: Path) -> None:
     folder = str(tmp_path / "data")
     with Served(tmp_path, ("json",), (*OPTIONS, "--data", folder)) as server:
         talkers = [Talker(server.port("json"), f"bot{number}") for number in range(4)]
@@ -316,17 +314,17 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_stopped(tmp_pa
 # A daemon ---------------------------------------------------------------------------------------
 
 
-def eventually(so: Callable[[], bool]) -> None:
-    """Wait for something that nobody tells us of."""
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for a condition by polling."""
     until = time.monotonic() + PATIENCE
-    while not so():
+    while not condition():
         assert time.monotonic() < until, "it did not come to be so"
         time.sleep(0.01)
 
 
 @contextmanager
 def daemon(folder: Path) -> Iterator[int]:
-    """The port of a daemon; it is stopped at the end."""
+    """Run a daemon; yield its port."""
     pidfile, log = folder / "pid", folder / "log"
     log.unlink(missing_ok=True)
     done = twistd(folder, f"--pidfile={pidfile}", f"--logfile={log}")
@@ -342,7 +340,7 @@ def daemon(folder: Path) -> Iterator[int]:
     assert "Traceback" not in log.read_text()
 
 
-def test_a_daemon_keeps_what_is_said_too(tmp_path: Path) -> None:
+def test_a_daemon_stores_messages_too(tmp_path: Path) -> None:
     for line in ("an apple", "a pear"):
         with daemon(tmp_path) as port, Netcat(port, b"/nick ada\n") as ada:
             ada.hears("now known as ada.")

@@ -1,4 +1,4 @@
-"""Every store against one model: order, numbers, what is read back, who holds a nick."""
+"""Every store against one model: order, numbers, history, search, records, claims."""
 
 from __future__ import annotations
 
@@ -44,28 +44,32 @@ from chatd.store.nats.store import NatsStore
 from chatd.store.sqlite.store import SqliteStore
 from chatd.store.volatile_history import VolatileHistoryStore
 from tests.support.cluster.nats import Nats
-from tests.support.people import finished
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestMainThread, waited
+from tests.support.people import result_of
 
 
-def begun(store: SqliteStore) -> SqliteStore:
+def started(store: SqliteStore) -> SqliteStore:
     """Start a store that has files and threads."""
     store.prepare()
     store.begin()
     return store
 
 
-#: Every store there is, and how one is made of a folder and a turn.
-STORES: dict[str, Callable[[Path, TestTurn], Store]] = {
-    "memory": lambda folder, turn: MemoryStore(),
-    "sqlite": lambda folder, turn: begun(SqliteStore(folder / "chatd.db", turn, lambda: 0.0)),
-    "apart": lambda folder, turn: VolatileHistoryStore(
-        HISTORY_EVENTS, turn, begun(SqliteStore(folder / "chatd.db", turn, lambda: 0.0))
+#: Every store on one machine, made of a folder and a main thread.
+STORES: dict[str, Callable[[Path, TestMainThread], Store]] = {
+    "memory": lambda folder, main_thread: MemoryStore(),
+    "sqlite": lambda folder, main_thread: started(
+        SqliteStore(folder / "chatd.db", main_thread, lambda: 0.0)
+    ),
+    "volatile history": lambda folder, main_thread: VolatileHistoryStore(
+        HISTORY_EVENTS,
+        main_thread,
+        started(SqliteStore(folder / "chatd.db", main_thread, lambda: 0.0)),
     ),
 }
 
 #: A room that is in no model.
-MARK = "mark"
+MARKER_ROOM = "mark"
 ROOMS = ["attic", "lobby"]
 rooms = st.sampled_from(ROOMS)
 nicks = st.sampled_from(["ada", "bob"])
@@ -93,8 +97,9 @@ searches = st.builds(
 )
 
 
-#: What is looked for in everything now and then; the phrase of a nick in hexadecimal is a word.
-PANEL = (
+#: Searches that are made in everything now and then; one phrase is a nick in hexadecimal, as its
+#: mark is.
+QUERIES = (
     *(
         SearchQuery((word,))
         for word in ("apple", "app", "ap", "an", "a", "an ap", "616461", "1", "an a")
@@ -109,45 +114,45 @@ PANEL = (
 )
 
 
-class Heard:
-    """A keeper that remembers what it was told."""
+class RecordingObserver:
+    """An observer that records what it was told."""
 
     def __init__(self) -> None:
-        self.kept_in: dict[str, list[tuple[str, int, RoomEvent]]] = {}
+        self.stored_in: dict[str, list[tuple[str, int, RoomEvent]]] = {}
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        self.kept_in.setdefault(room, []).append((message_id, number, event))
+        self.stored_in.setdefault(room, []).append((message_id, number, event))
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """What it has put itself it is not told."""
+        """Need no notice: only changes of other servers are told."""
 
     def subscribed(self, room: str, number: int) -> None:
-        """From here on everything is told."""
+        """Need no notice."""
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        raise AssertionError(f"{message_id} was not kept in {room}: {why}")
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        raise AssertionError(f"{message_id} was not stored in {room}: {reason}")
 
 
-class Keeping(RuleBasedStateMachine):
-    """What a store was given, in lists."""
+class StoreModel(RuleBasedStateMachine):
+    """A store, and in lists what it was given."""
 
-    make: Callable[[Path, TestTurn], Store]
-    lasts: bool
+    make: Callable[[Path, TestMainThread], Store]
+    is_durable: bool
 
     def __init__(self) -> None:
         super().__init__()
-        self.keeper = Heard()
-        self.turn = TestTurn()
+        self.observer = RecordingObserver()
+        self.main_thread = TestMainThread()
         self.folder = TemporaryDirectory()
-        self.store = type(self).make(Path(self.folder.name), self.turn)
-        self.store.open(self.keeper)
-        self.marks = self.before = 0
+        self.store = type(self).make(Path(self.folder.name), self.main_thread)
+        self.store.open(self.observer)
+        self.markers = self.before = 0
         #: What a room has now: message id, number, event, account.
-        self.held: dict[str, list[tuple[str, int, KeptEvent, str]]] = {}
-        self.most: dict[str, int] = {}
-        self.recorded: dict[str, dict[str, str]] = {}
-        self.posted: dict[str, list[tuple[str, RoomEvent]]] = {}
-        self.holder: dict[str, str] = {}
+        self.stored: dict[str, list[tuple[str, int, KeptEvent, str]]] = {}
+        self.maximum: dict[str, int] = {}
+        self.records_of: dict[str, dict[str, str]] = {}
+        self.posted_in: dict[str, list[tuple[str, RoomEvent]]] = {}
+        self.holders: dict[str, str] = {}
         self.ids = 0
 
     def teardown(self) -> None:
@@ -157,148 +162,152 @@ class Keeping(RuleBasedStateMachine):
     def settle(self) -> None:
         """Wait until the store has done all that it was told to.
 
-        Who looks into a room waits for what was posted there; what is posted to another afterwards
-        comes back when all before it is done.
+        A read waits for what was posted to its room; what is posted to another room afterwards
+        comes back when everything before it is done.
         """
         for room in ROOMS:
             waited(self.store.before(room, None, 0))
-        self.marks += 1
-        self.store.post(MARK, f"mark {self.marks}", Joined(1.0, "ada"))
-        self.turn.run_until(lambda: len(self.keeper.kept_in.get(MARK, [])) == self.marks)
+        self.markers += 1
+        self.store.post(MARKER_ROOM, f"mark {self.markers}", Joined(1.0, "ada"))
+        self.main_thread.run_until(
+            lambda: len(self.observer.stored_in.get(MARKER_ROOM, [])) == self.markers
+        )
 
     @rule()
     def close_and_open_again(self) -> None:
-        if self.lasts:
+        if self.is_durable:
             waited(self.store.close())
-            self.turn.run()
-            self.holder.clear()
-            self.most.clear()
-            self.before = self.ids  # ids carry the incarnation of their server: no old ones come
-            self.store = type(self).make(Path(self.folder.name), self.turn)
-            self.store.open(self.keeper)
+            self.main_thread.run()
+            self.holders.clear()
+            self.maximum.clear()
+            self.before = self.ids  # ids carry the incarnation of a server, so no old ones come
+            self.store = type(self).make(Path(self.folder.name), self.main_thread)
+            self.store.open(self.observer)
 
     @rule(room=rooms, event=events, account=accounts)
     def post(self, room: str, event: RoomEvent, account: str) -> None:
         self.ids += 1
-        self.posted.setdefault(room, []).append((str(self.ids), event))
+        self.posted_in.setdefault(room, []).append((str(self.ids), event))
         self.store.post(room, str(self.ids), event, account)
         self.settle()
-        message_id, number, kept = self.keeper.kept_in[room][-1]
+        message_id, number, kept = self.observer.stored_in[room][-1]
         if isinstance(kept, KeptEvent):
-            self.held.setdefault(room, []).append((message_id, number, kept, account))
+            self.stored.setdefault(room, []).append((message_id, number, kept, account))
             self.trim(room)
 
     @rule(room=rooms, number=st.integers(0, 12), text=texts, nick=nicks)
     def edit(self, room: str, number: int, text: str, nick: str) -> None:
         self.post(room, Edited(4.0, nick, number, text), "")
-        self.held[room] = [
+        self.stored[room] = [
             (message_id, at, replace(event, text=text, edited=True), account)
             if at == number and isinstance(event, Said | Acted)
             else (message_id, at, event, account)
-            for message_id, at, event, account in self.held.get(room, [])
+            for message_id, at, event, account in self.stored.get(room, [])
         ]
 
     @rule(room=rooms, number=st.integers(0, 12), nick=nicks)
     def delete(self, room: str, number: int, nick: str) -> None:
         self.post(room, Deleted(4.0, nick, nick, number), "")
-        self.held[room] = [row for row in self.held.get(room, []) if row[1] != number]
+        self.stored[room] = [row for row in self.stored.get(room, []) if row[1] != number]
 
-    @rule(room=rooms, most=st.one_of(st.none(), st.integers(1, 6)))
-    def limit(self, room: str, most: int | None) -> None:
-        self.store.limit(room, most)
+    @rule(room=rooms, maximum=st.one_of(st.none(), st.integers(1, 6)))
+    def limit(self, room: str, maximum: int | None) -> None:
+        self.store.limit(room, maximum)
         self.settle()
-        self.most.pop(room, None)
-        if most is not None:
-            self.most[room] = most
+        self.maximum.pop(room, None)
+        if maximum is not None:
+            self.maximum[room] = maximum
         self.trim(room)
 
     def trim(self, room: str) -> None:
-        held = self.held.get(room, [])
-        del held[: max(0, len(held) - self.most.get(room, len(held)))]
+        stored = self.stored.get(room, [])
+        del stored[: max(0, len(stored) - self.maximum.get(room, len(stored)))]
 
     @rule(room=rooms, nick=nicks, account=st.one_of(st.none(), accounts))
     def last_by(self, room: str, nick: str, account: str | None) -> None:
-        theirs = [
+        matching = [
             (number, event)
-            for _, number, event, owner in self.held.get(room, [])
+            for _, number, event, owner in self.stored.get(room, [])
             if isinstance(event, Said | Acted) and event.nick == nick
             if account in (None, owner)
         ]
-        assert waited(self.store.last_by(room, nick, account)) == (theirs[-1] if theirs else None)
+        assert waited(self.store.last_by(room, nick, account)) == (
+            matching[-1] if matching else None
+        )
 
     @rule(room=rooms)
     def post_again(self, room: str) -> None:
         once = KeptEvent | Edited | Deleted
-        kept = [each for each in self.posted.get(room, []) if isinstance(each[1], once)]
+        kept = [each for each in self.posted_in.get(room, []) if isinstance(each[1], once)]
         if kept and int(kept[-1][0]) > self.before:
             self.store.post(room, *kept[-1])
             self.settle()
 
     @rule(room=rooms)
-    def listen(self, room: str) -> None:
+    def subscribe(self, room: str) -> None:
         self.store.subscribe(room)
 
     @rule(room=rooms)
-    def unlisten(self, room: str) -> None:
+    def unsubscribe(self, room: str) -> None:
         self.store.unsubscribe(room)
 
     @rule(nick=nicks, holder=holders)
     def claim(self, nick: str, holder: str) -> None:
-        got = waited(self.store.claim(nick, holder))
-        assert got == (self.holder.setdefault(nick, holder) == holder)
+        result = waited(self.store.claim(nick, holder))
+        assert result == (self.holders.setdefault(nick, holder) == holder)
 
     @rule(nick=nicks, holder=holders)
-    def claim_own(self, nick: str, holder: str) -> None:
+    def claim_as_owner(self, nick: str, holder: str) -> None:
         assert waited(self.store.claim(nick, holder, owner=True))
-        self.holder[nick] = holder
+        self.holders[nick] = holder
 
     @rule(nick=nicks, holder=holders)
     def release(self, nick: str, holder: str) -> None:
         self.store.release(nick, holder)
-        if self.holder.get(nick) == holder:
-            del self.holder[nick]
+        if self.holders.get(nick) == holder:
+            del self.holders[nick]
 
     @property
     def in_order(self) -> list[tuple[str, int, RoomEvent]]:
-        """Everything that is kept, in the order in which it was posted."""
+        """Every stored event, in the order in which they were posted."""
         kept = [
             (int(message_id), room, number, event)
-            for room, rows in self.held.items()
+            for room, rows in self.stored.items()
             for message_id, number, event, _ in rows
         ]
         return [row[1:] for row in sorted(kept, key=lambda row: row[0])]
 
     @rule(room=rooms)
-    def forget(self, room: str) -> None:
+    def drop_room(self, room: str) -> None:
         self.store.drop_room(room)
         self.settle()
-        self.gone(room)
+        self.forget_room(room)
 
-    def gone(self, room: str) -> None:
-        for of_room in (self.posted, self.keeper.kept_in, self.held, self.most):
+    def forget_room(self, room: str) -> None:
+        for of_room in (self.posted_in, self.observer.stored_in, self.stored, self.maximum):
             of_room.pop(room, None)
 
     @rule(keep=st.lists(rooms, unique=True))
-    def retain(self, keep: list[str]) -> None:
-        self.store.drop_rooms_but([*keep, MARK])
+    def drop_rooms_but(self, keep: list[str]) -> None:
+        self.store.drop_rooms_but([*keep, MARKER_ROOM])
         self.settle()
         for room in set(ROOMS) - set(keep):
-            self.gone(room)
+            self.forget_room(room)
 
     @rule(kind=kinds, key=nicks, value=st.one_of(st.none(), st.text(max_size=5)))
     def put(self, kind: str, key: str, value: str | None) -> None:
         waited(self.store.put(kind, key, value))
-        records = self.recorded.setdefault(kind, {})
+        records = self.records_of.setdefault(kind, {})
         records.pop(key, None)
         if value is not None:
             records[key] = value
 
     @rule(kind=kinds)
     def read_records(self, kind: str) -> None:
-        assert waited(self.store.records(kind)) == self.recorded.get(kind, {})
+        assert waited(self.store.records(kind)) == self.records_of.get(kind, {})
 
     def numbered(self, room: str) -> list[tuple[int, RoomEvent]]:
-        return [(number, event) for _, number, event, _ in self.held.get(room, [])]
+        return [(number, event) for _, number, event, _ in self.stored.get(room, [])]
 
     @rule(room=rooms, count=st.integers(0, 5), before=st.one_of(st.none(), st.integers(0, 9)))
     def read_before(self, room: str, count: int, before: int | None) -> None:
@@ -314,32 +323,32 @@ class Keeping(RuleBasedStateMachine):
     @rule(room=rooms, above=st.integers(0, 9), below=st.integers(0, 12))
     def count(self, room: str, above: int, below: int) -> None:
         between = sum(above < number < below for number, _ in self.numbered(room))
-        changes = sum(isinstance(each[1], Change) for each in self.posted.get(room, []))
-        got = waited(self.store.count(room, above, below))
-        assert between <= got <= between + changes * self.lasts
+        changes = sum(isinstance(each[1], Change) for each in self.posted_in.get(room, []))
+        result = waited(self.store.count(room, above, below))
+        assert between <= result <= between + changes * self.is_durable
 
     @rule(
-        where=st.lists(rooms, unique=True),
+        within=st.lists(rooms, unique=True),
         search=searches,
         skip=st.integers(0, 3),
         count=st.integers(0, 4),
     )
-    def search(self, where: list[str], search: SearchQuery, skip: int, count: int) -> None:
+    def search(self, within: list[str], search: SearchQuery, skip: int, count: int) -> None:
         found = [
             (room, number, event)
             for room, number, event in reversed(self.in_order)
-            if room in where and self.is_found(event, search)
+            if room in within and self.is_found(event, search)
         ]
-        got = waited(self.store.search(where, search, skip, count))
-        assert got == found[skip : skip + count]
+        result = waited(self.store.search(within, search, skip, count))
+        assert result == found[skip : skip + count]
 
-    @rule(where=st.sampled_from([("attic",), ("lobby",), ("attic", "lobby")]))
-    def search_for_much(self, where: tuple[str, ...]) -> None:
-        for search in PANEL:
-            assert waited(self.store.search(where, search, 0, 99)) == [
+    @rule(within=st.sampled_from([("attic",), ("lobby",), ("attic", "lobby")]))
+    def search_for_all(self, within: tuple[str, ...]) -> None:
+        for search in QUERIES:
+            assert waited(self.store.search(within, search, 0, 99)) == [
                 (room, number, event)
                 for room, number, event in reversed(self.in_order)
-                if room in where and self.is_found(event, search)
+                if room in within and self.is_found(event, search)
             ]
 
     def is_found(self, event: RoomEvent, search: SearchQuery) -> bool:
@@ -355,14 +364,14 @@ class Keeping(RuleBasedStateMachine):
         )
 
     @invariant()
-    def everything_comes_back_once_and_in_order(self) -> None:
-        for room, posted in self.posted.items():
-            kept = self.keeper.kept_in.get(room, [])
-            assert [(message_id, event) for message_id, _, event in kept] == posted
+    def every_event_is_handed_over_once_and_in_order(self) -> None:
+        for room, posted_in in self.posted_in.items():
+            kept = self.observer.stored_in.get(room, [])
+            assert [(message_id, event) for message_id, _, event in kept] == posted_in
 
     @invariant()
-    def numbers_rise_with_what_is_kept_and_rest_with_what_is_not(self) -> None:
-        for kept in self.keeper.kept_in.values():
+    def numbers_rise_with_stored_events_and_stay_with_others(self) -> None:
+        for kept in self.observer.stored_in.values():
             last = 0
             for _, number, event in kept:
                 assert number > last if isinstance(event, KeptEvent) else number == last
@@ -370,182 +379,184 @@ class Keeping(RuleBasedStateMachine):
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_store_keeps_what_it_is_given(name: str) -> None:
-    class Chosen(Keeping):
+def test_a_store_behaves_like_its_model(name: str) -> None:
+    class ChosenModel(StoreModel):
         make = staticmethod(STORES[name])
-        lasts = name == "sqlite"
+        is_durable = name == "sqlite"
 
-    run_state_machine_as_test(Chosen, settings=settings(max_examples=60, stateful_step_count=40))
-
-
-#: How far the times of messages may be from those at which a stream took them; those of the model
-#: are in 1970.
-APART, YEARS = "chatd.store.nats.rooms.searching.APART_SECONDS", 80 * 365 * 86400.0
+    run_state_machine_as_test(
+        ChosenModel, settings=settings(max_examples=60, stateful_step_count=40)
+    )
 
 
-def on(nats: Nats) -> type[Keeping]:
-    """The model for a cluster: each folder stands for an account there."""
+#: How far the times of events may be from a stream's timestamps; those of the model are in 1970.
+CLOCK_SKEW, YEARS = "chatd.store.nats.rooms.searching.CLOCK_SKEW_SECONDS", 80 * 365 * 86400.0
+
+
+def model_on(nats: Nats) -> type[StoreModel]:
+    """Return the model for a cluster: each folder stands for an account there."""
     accounts: dict[Path, Servers] = {}
 
-    def make(folder: Path, turn: TestTurn) -> Store:
+    def make(folder: Path, main_thread: TestMainThread) -> Store:
         if folder not in accounts:
             accounts[folder] = nats.account()
-        store = NatsStore(accounts[folder], turn, shards=2, tail=3)  # most reads go beyond that
+        # Most reads go beyond a tail of three.
+        store = NatsStore(accounts[folder], main_thread, shards=2, tail=3)
         store.begin()
         return store
 
-    class Chosen(Keeping):
+    class ChosenModel(StoreModel):
         pass
 
-    Chosen.make = staticmethod(make)
-    Chosen.lasts = True
-    return Chosen
+    ChosenModel.make = staticmethod(make)
+    ChosenModel.is_durable = True
+    return ChosenModel
 
 
-def test_a_cluster_of_one_keeps_what_it_is_given(
+def test_a_store_on_one_nats_server_behaves_like_its_model(
     nats: Nats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(APART, YEARS)
+    monkeypatch.setattr(CLOCK_SKEW, YEARS)
     chosen = settings(max_examples=60, stateful_step_count=40)
-    run_state_machine_as_test(on(nats), settings=chosen)
+    run_state_machine_as_test(model_on(nats), settings=chosen)
 
 
-def test_a_cluster_of_three_keeps_what_it_is_given(
+def test_a_store_on_three_nats_servers_behaves_like_its_model(
     three_nats: Nats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(APART, YEARS)
+    monkeypatch.setattr(CLOCK_SKEW, YEARS)
     chosen = settings(max_examples=8, stateful_step_count=30)
-    run_state_machine_as_test(on(three_nats), settings=chosen)
+    run_state_machine_as_test(model_on(three_nats), settings=chosen)
 
 
-def filled(events: int, text: str = "x") -> tuple[MemoryStore, Heard]:
-    store, keeper = MemoryStore(), Heard()
-    store.open(keeper)
+def filled_store(events: int, text: str = "x") -> tuple[MemoryStore, RecordingObserver]:
+    store, observer = MemoryStore(), RecordingObserver()
+    store.open(observer)
     for number in range(events):
         store.post("lobby", str(number), Said(1.0, "ada", text))
-    return store, keeper
+    return store, observer
 
 
-def kept_of(store: Store, room: str) -> list[int]:
-    rows = finished(store.before(room, None, 10_000))
+def numbers_in(store: Store, room: str) -> list[int]:
+    rows = result_of(store.before(room, None, 10_000))
     assert isinstance(rows, list)
     return [number for number, _ in rows]
 
 
 @pytest.mark.parametrize(("events", "first"), [(HISTORY_EVENTS, 1), (HISTORY_EVENTS + 1, 2)])
-def test_memory_keeps_so_many_events_of_a_room(events: int, first: int) -> None:
-    store, _ = filled(events)
-    rows = finished(store.before("lobby", None, 10_000))
+def test_memory_bounds_the_events_of_a_room(events: int, first: int) -> None:
+    store, _ = filled_store(events)
+    rows = result_of(store.before("lobby", None, 10_000))
     assert isinstance(rows, list)
     assert rows[0][0] == first
     assert len(rows) == HISTORY_EVENTS
 
 
-def test_memory_keeps_so_many_bytes_of_a_room_whatever_its_characters_cost() -> None:
-    store, _ = filled(400, "😀" * 1000)
-    rows = finished(store.before("lobby", None, 10_000))
+def test_memory_bounds_the_bytes_of_a_room_whatever_its_characters_take() -> None:
+    store, _ = filled_store(400, "😀" * 1000)
+    rows = result_of(store.before("lobby", None, 10_000))
     assert isinstance(rows, list)
     assert 200 < len(rows) <= HISTORY_BYTES // 4000
     assert rows[-1][0] == 400
 
 
-def test_memory_lets_go_of_the_largest_room_when_all_together_are_too_large() -> None:
-    store, text = filled(1)[0], "x" * (HISTORY_BYTES // 4)
+def test_memory_drops_from_the_largest_room_when_all_together_are_too_large() -> None:
+    store, text = filled_store(1)[0], "x" * (HISTORY_BYTES // 4)
     size = getsizeof(text) + EVENT_BYTES
     fit = (HISTORY_BYTES_IN_ALL - getsizeof("x") - EVENT_BYTES) // size
     for number in range(fit - 2):
         store.post(f"room {number}", f"text {number}", Said(1.0, "ada", text))
     for number in range(2):
         store.post("large", f"large {number}", Said(1.0, "ada", text))
-    assert kept_of(store, "large") == [1, 2]
+    assert numbers_in(store, "large") == [1, 2]
     store.post("last", "last", Said(1.0, "ada", text))
-    assert kept_of(store, "large") == []
-    assert all(kept_of(store, f"room {number}") == [1] for number in range(fit - 2))
-    assert kept_of(store, "last") == kept_of(store, "lobby") == [1]
+    assert numbers_in(store, "large") == []
+    assert all(numbers_in(store, f"room {number}") == [1] for number in range(fit - 2))
+    assert numbers_in(store, "last") == numbers_in(store, "lobby") == [1]
 
 
-def test_memory_counts_what_it_has_forgotten_no_longer() -> None:
-    store, text = filled(1)[0], "x" * (HISTORY_BYTES // 4)
+def test_memory_does_not_count_dropped_rooms() -> None:
+    store, text = filled_store(1)[0], "x" * (HISTORY_BYTES // 4)
     for number in range(2 * HISTORY_BYTES_IN_ALL // len(text)):
         store.post("passing", str(-number), Said(1.0, "ada", text))
         store.drop_room("passing")
     store.post("attic", "one", Said(1.0, "ada", text))
-    assert kept_of(store, "lobby") == kept_of(store, "attic") == [1]
+    assert numbers_in(store, "lobby") == numbers_in(store, "attic") == [1]
 
 
-def test_memory_keeps_nothing_of_a_text_that_is_larger_than_a_room_may_be() -> None:
-    store, _ = filled(3)
+def test_memory_drops_a_text_that_is_larger_than_a_room_may_be() -> None:
+    store, _ = filled_store(3)
     store.post("lobby", "large", Said(1.0, "ada", "x" * HISTORY_BYTES))
     store.post("lobby", "small", Said(1.0, "ada", "x"))
-    assert kept_of(store, "lobby") == [5]
+    assert numbers_in(store, "lobby") == [5]
 
 
-def test_memory_remembers_so_many_message_ids() -> None:
-    store, keeper = filled(MESSAGE_IDS)
+def test_memory_remembers_a_bounded_number_of_message_ids() -> None:
+    store, observer = filled_store(MESSAGE_IDS)
     store.post("lobby", "0", Said(1.0, "ada", "again"))
-    assert len(keeper.kept_in["lobby"]) == MESSAGE_IDS
+    assert len(observer.stored_in["lobby"]) == MESSAGE_IDS
     store.post("lobby", "new", Said(1.0, "ada", "one more"))
     store.post("lobby", "0", Said(1.0, "ada", "again"))
-    assert len(keeper.kept_in["lobby"]) == MESSAGE_IDS + 2
+    assert len(observer.stored_in["lobby"]) == MESSAGE_IDS + 2
 
 
-def test_a_store_that_is_not_open_takes_nothing() -> None:
+def test_a_store_that_is_not_open_refuses_posts() -> None:
     with pytest.raises(RuntimeError):
         MemoryStore().post("lobby", "1", Said(1.0, "ada", "hello"))
 
 
-def test_a_message_is_kept_once_whichever_room_it_is_posted_to_again() -> None:
-    store, keeper = filled(1)
+def test_a_message_id_is_stored_once_whichever_room_it_is_posted_to() -> None:
+    store, observer = filled_store(1)
     store.post("attic", "0", Said(1.0, "ada", "again"))
-    assert kept_of(store, "attic") == []
-    assert "attic" not in keeper.kept_in
+    assert numbers_in(store, "attic") == []
+    assert "attic" not in observer.stored_in
 
 
-def test_what_is_not_kept_passes_through_and_leaves_no_trace() -> None:
-    store, keeper = filled(1)
+def test_an_unstored_event_is_handed_over_and_leaves_no_trace() -> None:
+    store, observer = filled_store(1)
     store.post("lobby", "joined", Joined(1.0, "bob"))
-    assert keeper.kept_in["lobby"][-1] == ("joined", 1, Joined(1.0, "bob"))
-    assert kept_of(store, "lobby") == [1]
+    assert observer.stored_in["lobby"][-1] == ("joined", 1, Joined(1.0, "bob"))
+    assert numbers_in(store, "lobby") == [1]
 
 
-def test_a_keeper_that_comes_later_is_told_from_then_on() -> None:
-    store, first = filled(1)
-    later = Heard()
+def test_a_later_observer_is_notified_from_then_on() -> None:
+    store, first = filled_store(1)
+    later = RecordingObserver()
     store.open(later)
     store.post("lobby", "next", Said(1.0, "ada", "x"))
-    assert [message_id for message_id, _, _ in first.kept_in["lobby"]] == ["0"]
-    assert [(message_id, n) for message_id, n, _ in later.kept_in["lobby"]] == [("next", 2)]
+    assert [message_id for message_id, _, _ in first.stored_in["lobby"]] == ["0"]
+    assert [(message_id, n) for message_id, n, _ in later.stored_in["lobby"]] == [("next", 2)]
 
 
-def test_a_nick_is_held_until_its_holder_gives_it_back() -> None:
+def test_a_nick_is_held_until_its_holder_releases_it() -> None:
     store = MemoryStore()
-    assert finished(store.claim("ada", "one"))
+    assert result_of(store.claim("ada", "one"))
     store.release("ada", "other")
-    assert not finished(store.claim("ada", "other"))
+    assert not result_of(store.claim("ada", "other"))
     store.release("ada", "one")
-    assert finished(store.claim("ada", "other"))
+    assert result_of(store.claim("ada", "other"))
 
 
-def test_memory_looks_through_so_many_events_of_many_rooms() -> None:
+def test_memory_searches_a_bounded_number_of_events() -> None:
     store = MemoryStore()
-    store.open(Heard())
+    store.open(RecordingObserver())
     names = [f"room {number}" for number in range(SEARCHED_EVENTS // 2)]
     for time in (1.0, 2.0, 3.0):
         for number, room in enumerate(names):
             store.post(room, f"{number} {time}", Said(time, "ada", "x"))
-    found = finished(store.search(names, SearchQuery(("x",)), 0, 10 * SEARCHED_EVENTS))
+    found = result_of(store.search(names, SearchQuery(("x",)), 0, 10 * SEARCHED_EVENTS))
     assert isinstance(found, list)
     assert len(found) == SEARCHED_EVENTS
     assert {event.time for _, _, event in found} == {2.0, 3.0}
 
 
 @pytest.mark.parametrize("name", STORES)
-def test_a_bound_that_comes_again_counts_what_came_meanwhile(name: str, tmp_path: Path) -> None:
-    turn = TestTurn()
-    store = STORES[name](tmp_path, turn)
-    store.open(Heard())
-    for most in (1, None):
-        store.limit("lobby", most)
+def test_a_limit_that_is_set_again_counts_the_events_since(name: str, tmp_path: Path) -> None:
+    main_thread = TestMainThread()
+    store = STORES[name](tmp_path, main_thread)
+    store.open(RecordingObserver())
+    for maximum in (1, None):
+        store.limit("lobby", maximum)
         waited(store.before("lobby", None, 0))
     for number in range(2):
         store.post("lobby", str(number), Said(1.0, "ada", str(number)))
@@ -553,4 +564,19 @@ def test_a_bound_that_comes_again_counts_what_came_meanwhile(name: str, tmp_path
     store.limit("lobby", 1)
     waited(store.before("lobby", None, 0))
     assert [event for _, event in waited(store.before("lobby", None, 9))] == [Said(1.0, "ada", "1")]
+    waited(store.close())
+
+
+def test_volatile_history_drops_the_other_rooms_in_the_store_of_its_records_too(
+    tmp_path: Path,
+) -> None:
+    main_thread = TestMainThread()
+    records = started(SqliteStore(tmp_path / "chatd.db", main_thread, lambda: 0.0))
+    records.open(RecordingObserver())
+    for room in ("attic", "lobby"):  # stored before messages were only in memory
+        records.post(room, room, Said(1.0, "ada", "x"))
+    store = VolatileHistoryStore(HISTORY_EVENTS, main_thread, records)
+    store.drop_rooms_but(["lobby"])
+    assert waited(records.before("attic", None, 9)) == []
+    assert len(waited(records.before("lobby", None, 9))) == 1
     waited(store.close())

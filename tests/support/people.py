@@ -1,6 +1,6 @@
-"""People for tests of the chat: connections that only remember what they were sent."""
+"""A chat for tests, with users whose connections only remember what they were sent."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import count
 from typing import Any
 
@@ -10,16 +10,21 @@ from chatd.chat.commands import receive
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
+from chatd.chat.options import Environment, Options
+from chatd.chat.peers import ALONE
 from chatd.chat.store import Store
+from chatd.cluster.bus import Bus
+from chatd.cluster.cluster import Cluster
 from chatd.store.memory import MemoryStore
 from chatd.terminal.style import TextStyle
 from tests.support.passwords import Checker, Hasher
 
 
-def finished(awaitable: Awaitable[object]) -> object:
-    """Run something asynchronous that has nothing to wait for, and return its result."""
+def result_of(awaitable: Awaitable[object]) -> object:
+    """Run an awaitable that has nothing to wait for, and return its result."""
     steps = awaitable.__await__()
     try:
         next(steps)
@@ -28,47 +33,54 @@ def finished(awaitable: Awaitable[object]) -> object:
     raise AssertionError("it waits for something")
 
 
-class Client:
-    """A connection that takes ``room`` bytes before it is full; None: any number."""
+def records(store: Store, kind: str) -> Mapping[str, str]:
+    """Return the records of a kind that a store has, by key."""
+    found = result_of(store.records(kind))
+    assert isinstance(found, Mapping)
+    return dict(found)
 
-    def __init__(self, *, echoes_input: bool = True, room: int | None = None) -> None:
+
+class Client:
+    """A connection that takes ``capacity`` bytes until it is full; None: any number."""
+
+    def __init__(self, *, echoes_input: bool = True, capacity: int | None = None) -> None:
         self.echoes_input = echoes_input
         self.copy_per_room = False
         self.closes_on_gap = False
         self.resumable = True
-        self.room = room
+        self.capacity = capacity
         self.received = b""
-        self.kept = b""
+        self.unsent = b""
         self.full = False
         self.closed = False
         self.is_gone = False
         self.bugs: list[Exception] = []
         self.sends = 0
-        self.traced = ALIVE
+        self.report = ALIVE
         self.asked: list[str] = []
         self.answers: list[str] = []
         self.now = 1_000_000.0
 
     @property
     def pending(self) -> int:
-        return len(self.kept)
+        return len(self.unsent)
 
     def send(self, data: bytes) -> int:
-        assert not self.full, "nobody sends to a connection that is full"
+        assert not self.full, "the chat does not send to a connection that is full"
         self.sends += 1
-        taken = len(data) if self.room is None else min(self.room, len(data))
+        taken = len(data) if self.capacity is None else min(self.capacity, len(data))
         self.received += data[:taken]
-        if self.room is not None:
-            self.room -= taken
+        if self.capacity is not None:
+            self.capacity -= taken
         return taken
 
     def stalled(self, data: bytes, taken: int) -> None:
-        self.kept += data[taken:]
+        self.unsent += data[taken:]
         self.full = True
 
     def write(self, data: bytes) -> None:
         if self.full:
-            self.kept += data
+            self.unsent += data
             return
         taken = self.send(data)
         if taken != len(data):
@@ -82,7 +94,7 @@ class Client:
         )
 
     def delivery_report(self) -> DeliveryReport:
-        return self.traced
+        return self.report
 
     def refocused(self) -> None:
         """There is no prompt."""
@@ -92,7 +104,7 @@ class Client:
         return self.echoes_input
 
     def pending_changed(self) -> None:
-        """What waits is not shown."""
+        """Pending lines are not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         self.asked.append(f"{question}, secretly" if secret else question)
@@ -105,56 +117,56 @@ class Client:
         self.bugs.append(bug)
 
 
-class Someone:
-    """Somebody in a chat: what they type, and what they are shown."""
+class User:
+    """A user of a chat: what they type, and what they are shown."""
 
-    def __init__(self, server: "Server", session: Session, reader: Client) -> None:
+    def __init__(self, server: "Server", session: Session, client: Client) -> None:
         self.server = server
         self.session = session
-        self.reader = reader
+        self.client = client
 
     @property
     def nick(self) -> str:
         return self.session.person.nick
 
     def types(self, line: str) -> None:
-        """Type a line; a refusal is shown, as every way in shows it."""
+        """Type a line; a refusal is shown, as in every way in."""
         try:
             waited_for = receive(self.server.chat, self.session, line, self.server.now)
             if waited_for is not None:
-                finished(waited_for)
+                result_of(waited_for)
         except Refused as refused:
             self.session.deliver(refused.as_event())
-        if self.reader.full:
+        if self.client.full:
             self.session.hold()
 
     def sees(self) -> list[str]:
-        """The lines shown since the last time, after the turn has ended."""
+        """End the turn; return the lines that were shown since the last time."""
         self.server.end_turn()
-        lines = self.reader.received.decode().split("\r\n")
+        lines = self.client.received.decode().split("\r\n")
         assert lines.pop() == "", "only whole lines are sent"
-        self.reader.received = b""
+        self.client.received = b""
         return lines
 
-    def drains(self, room: int | None = None) -> None:
-        """The connection takes what it held, and has room for so much more."""
-        self.reader.received += self.reader.kept
-        self.reader.kept = b""
-        self.reader.full = False
-        self.reader.room = room
+    def resumes_reading(self, capacity: int | None = None) -> None:
+        """Read what is pending; the connection takes ``capacity`` bytes more from now on."""
+        self.client.received += self.client.unsent
+        self.client.unsent = b""
+        self.client.full = False
+        self.client.capacity = capacity
         self.session.resume()
 
-    def is_detached(self) -> DetachedSession | None:
-        """The connection is lost; return the place that is kept."""
+    def loses_connection(self) -> DetachedSession | None:
+        """Lose the connection; return the detached session that is kept."""
         return connection_lost(self.server.chat, self.session, self.server.now)
 
-    def goes(self, reason: str = "") -> None:
-        """The connection ends."""
+    def leaves(self, reason: str = "") -> None:
+        """Leave the server."""
         self.server.chat.leave(self.session, reason, self.server.now)
 
 
 class Server:
-    """A chat with a clock that stands still and turns that end when they are told to."""
+    """A chat with a clock that stands still; the reactor's turns end when a test says so."""
 
     def __init__(
         self,
@@ -162,28 +174,41 @@ class Server:
         checker: Checker | None = None,
         *,
         replay: int = 0,
+        incarnation: str = "",
+        bus: Bus | None = None,
         **options: Any,
     ) -> None:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        tokens = map(f"{options.get('incarnation', '')}token{{}}".format, count(1))
-        self.chat = Chat(
-            store or MemoryStore(),
+        self.expiring: list[Callable[[float], None]] = []
+        tokens = map(f"{incarnation}token{{}}".format, count(1))
+        environment = Environment(
             self._scheduled.append,
-            usual=Preferences(replay=replay),
+            self.expiring.append,
+            Hasher(),
+            incarnation=incarnation or "0",
             make_token=lambda: next(tokens),
-            hasher=Hasher(),
             checker=checker,
-            **options,
         )
+        chosen = Options(preferences=Preferences(replay=replay), **options)
+        self._cluster = Cluster(bus, self._scheduled.append) if bus is not None else None
+        self.chat = Chat(store or MemoryStore(), environment, chosen, self._cluster or ALONE)
+        if self._cluster is not None:
+            self._cluster.start(self.chat)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The other servers, where there are any."""
+        assert self._cluster is not None
+        return self._cluster
 
     def end_turn(self) -> None:
-        """What the reactor does when everything that came has been read."""
+        """Do what the reactor does at the end of a turn, until nothing is scheduled."""
         while self._scheduled:
             self._scheduled.pop(0)()
 
     def end_one_turn(self) -> bool:
-        """Do what was asked for up to now, not what that asks for; say if that was anything."""
+        """Do what is scheduled now, not what that schedules; return whether there was anything."""
         scheduled, self._scheduled[:] = self._scheduled[:], []
         for step in scheduled:
             step()
@@ -194,17 +219,17 @@ class Server:
         nick: str = "",
         *,
         lobby: bool = True,
-        reader: Client | None = None,
+        client: Client | None = None,
         operator: bool = False,
         fingerprint: str | None = None,
         address: str = "192.0.2.1",
-    ) -> Someone:
-        """Let somebody in, into the lobby unless told otherwise."""
-        reader = reader or Client()
+    ) -> User:
+        """Let a user enter the server, and the lobby unless ``lobby`` is false."""
+        client = client or Client()
         visitor = Visitor(nick, address, fingerprint, operator)
-        entered = finished(self.chat.enter(visitor, reader, self.now))
+        entered = result_of(self.chat.enter(visitor, client, self.now))
         assert isinstance(entered, tuple)
         session, _remark = entered
         if lobby:
             self.chat.join(session, "lobby", self.now)
-        return Someone(self, session, reader)
+        return User(self, session, client)

@@ -1,5 +1,6 @@
 """Wires: a whole server in memory, with fake transports and a clock that tests advance."""
 
+from collections.abc import Callable
 from ipaddress import ip_network
 
 from twisted.conch.ssh.keys import Key
@@ -9,8 +10,12 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatd.chat.chat import Chat
-from chatd.chat.limits import Rate
+from chatd.chat.limits import DETACHED_SECONDS, Rate
 from chatd.chat.model.preferences import Preferences
+from chatd.chat.options import Environment, Options
+from chatd.chat.peers import ALONE
+from chatd.chat.records.server_access import AllowList, everybody
+from chatd.cluster.cluster import Cluster
 from chatd.store.memory import MemoryStore
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate, GateFactory
@@ -107,20 +112,23 @@ class Building:
         operator: Key | None = None,
         store: MemoryStore | None = None,
         branch: Branch | None = None,
+        allowed: Callable[[], AllowList | None] = everybody,
     ) -> None:
         self.clock = Clock()
         self.store = store or branch or MemoryStore()
-        self.chat = Chat(
-            self.store,
-            lambda flush: self.clock.callLater(0, flush),
-            usual=Preferences(replay=replay, joins=joins),
-            hasher=Hasher(),
-            neighbours=branch,
+        environment = Environment(
+            self._schedule,
+            lambda step: self.clock.callLater(DETACHED_SECONDS, lambda: step(self.clock.seconds())),
+            Hasher(),
             incarnation=branch.name if branch is not None else "0",
         )
+        options = Options(preferences=Preferences(replay=replay, joins=joins), allowed=allowed)
+        self._cluster = Cluster(branch, self._schedule) if branch is not None else None
+        self.chat = Chat(self.store, environment, options, self._cluster or ALONE)
         self.streams: Streams | None = None
-        if branch is not None:
-            self.streams = Streams(self.chat, self.clock, branch.name)
+        if branch is not None and self._cluster is not None:
+            self.streams = Streams(self.chat, self._cluster, self.clock, branch.name)
+            self._cluster.start(self.chat, self.streams)
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
             self.chat,
@@ -135,6 +143,15 @@ class Building:
         networks = tuple(ip_network(proxy) for proxy in proxies)
         ways = ways_in(self.host, HOST_KEY)
         self.factory = GateFactory(Door(self.host, self.admission, ways, declared, networks))
+
+    @property
+    def cluster(self) -> Cluster:
+        """The other servers, where there are any."""
+        assert self._cluster is not None
+        return self._cluster
+
+    def _schedule(self, step: Callable[[], None]) -> None:
+        self.clock.callLater(0, step)
 
     def turn(self) -> None:
         """Let the reactor's turn end."""

@@ -196,7 +196,8 @@ def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_mean
     ready.started[0].ends(killed_by=9)
     assert ready.ports.done == ["open", "rest 1"]
     assert logged == [
-        "[chatd.tap.supervisor.Processes#error] process 1 ended, another starts in 0.5 s (signal 9)"
+        "[chatd.tap.supervisor.Supervisor#error] "
+        "process 1 ended, another starts in 0.5 s (signal 9)"
     ]
     assert len(ready.started) == 2
     ready.machine.advance(PAUSE_SECONDS)
@@ -232,7 +233,7 @@ def test_one_that_cannot_start_at_all_ends_everything_once(
     one.ends(status=1)
     assert logged == [
         "[1 chatd#error] chatd cannot use the cluster: because",
-        "[chatd.tap.supervisor.Processes#critical]"
+        "[chatd.tap.supervisor.Supervisor#critical]"
         " process 1 cannot start, and so all end (status 1)",
     ]
     assert (service.failed, service.machine.stopped) == (1, 1)
@@ -374,7 +375,7 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
     def may_not(*whose: object) -> None:
         raise PermissionError(1, "Operation not permitted", "/data")
 
-    monkeypatch.setattr(supervisor, "give", may_not)
+    monkeypatch.setattr(supervisor, "change_owner", may_not)
     options = Options()
     options["data"] = Path("/data")
     with pytest.raises(SystemExit, match=r"^chatd cannot keep what is said: .*not permitted"):
@@ -400,7 +401,7 @@ class Two(Served):
         """Somebody new, and the process that has them."""
         caller = Caller(self, nick)
         self._came += 1
-        each = r"(?s:.*?)\[(\d) chatd\.transport\.gate\.Gate#info\]"
+        each = r"(?s:.*?)\[(\d) chatd\.transport\.gate\.gate\.Gate#info\]"
         return caller, int(self.wait_for(f"(?:{each}){{{self._came}}}")[1])
 
     def caller_on(self, number: int, nick: str) -> Caller:

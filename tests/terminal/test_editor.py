@@ -1,4 +1,4 @@
-"""The line being typed: what each key does, and that a line has its bound."""
+"""Line editor: the effect of each key, and the bounds of a line."""
 
 import pytest
 from hypothesis import given
@@ -22,9 +22,9 @@ from chatd.terminal.editor.editor import (
 from chatd.terminal.editor.history import HISTORY_CHARACTERS, HISTORY_LINES
 from chatd.terminal.editor.keys import Key, Keys, Paste, Text
 from chatd.terminal.editor.paste import BLOCK_LINES, blocks
-from chatd.terminal.editor.search import SEARCHED
+from chatd.terminal.editor.search import QUERY_CHARACTERS
 from chatd.terminal.editor.undo import UNDO_CHARACTERS, UNDO_STEPS
-from chatd.terminal.text.graphemes import edge
+from chatd.terminal.text.graphemes import boundary_from
 
 ENTER = Key("enter")
 BACKSPACE = Key("backspace")
@@ -35,53 +35,53 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
 def ctrl(letter: str) -> Key:
-    """A letter with Ctrl held."""
+    """Return a letter with Ctrl held."""
     return Key(letter, ctrl=True)
 
 
 def alt(name: str) -> Key:
-    """A key with Alt held."""
+    """Return a key with Alt held."""
     return Key(name, alt=True)
 
 
-def editor(text: str = "", *, said: tuple[str, ...] = ()) -> Editor:
-    """An editor with something typed in it, after other lines; ``|`` is where the cursor goes."""
+def editor(text: str = "", *, entered: tuple[str, ...] = ()) -> Editor:
+    """Return an editor with a typed text after some entered lines; ``|`` marks the cursor."""
     made = Editor()
-    for line in said:
+    for line in entered:
         assert made.press(Text(line)) == []
         made.press(ENTER)
     before, bar, after = text.partition("|")
     if before + after:
         assert made.press(Text(before + after)) == []
-    while bar and made.text[made.at :] != after:
+    while bar and made.text[made.cursor :] != after:
         made.press(LEFT)
     return made
 
 
-def seen(line: Editor) -> str:
-    """The line with a bar where the cursor is."""
-    return f"{line.text[: line.at]}|{line.text[line.at :]}"
+def with_cursor(line: Editor) -> str:
+    """Return the line with a bar at the cursor."""
+    return f"{line.text[: line.cursor]}|{line.text[line.cursor :]}"
 
 
-def presses(line: Editor, *keys: Key | Text | Paste) -> list[EditorEvent]:
-    """Press keys; return what came of it."""
-    return [outcome for key in keys for outcome in line.press(key)]
+def press_keys(line: Editor, *keys: Key | Text | Paste) -> list[EditorEvent]:
+    """Press keys; return the events that they cause."""
+    return [event for key in keys for event in line.press(key)]
 
 
-def test_what_is_typed_stands_in_the_order_of_the_keys() -> None:
+def test_typed_text_is_appended_in_order() -> None:
     line = editor("hel")
     assert line.press(Text("lo")) == []
     assert line.text == "hello"
 
 
-def test_enter_gives_the_line_and_begins_an_empty_one() -> None:
+def test_enter_returns_the_line_and_starts_an_empty_one() -> None:
     line = editor("hello")
     assert line.press(ENTER) == [Entered("hello")]
     assert line.text == ""
     assert line.press(ENTER) == [Entered("")]
 
 
-def test_backspace_takes_the_last_character_and_nothing_from_an_empty_line() -> None:
+def test_backspace_deletes_the_last_character_and_ignores_an_empty_line() -> None:
     line = editor("ab")
     lines = []
     for _ in range(3):
@@ -91,7 +91,7 @@ def test_backspace_takes_the_last_character_and_nothing_from_an_empty_line() -> 
 
 
 @pytest.mark.parametrize("key", [BACKSPACE, Key("h", ctrl=True), Key("backspace", ctrl=True)])
-def test_every_terminals_backspace_is_one(key: Key) -> None:
+def test_every_key_code_for_backspace_deletes_a_character(key: Key) -> None:
     line = editor("ab")
     line.press(key)
     assert line.text == "a"
@@ -112,13 +112,13 @@ def test_every_terminals_backspace_is_one(key: Key) -> None:
         pytest.param("क्षि", id="a Devanagari conjunct"),
     ],
 )
-def test_backspace_takes_what_looks_like_one_character_whole(cluster: str) -> None:
+def test_backspace_deletes_a_whole_grapheme_cluster(cluster: str) -> None:
     line = editor("x" + cluster)
     line.press(BACKSPACE)
     assert line.text == "x"
 
 
-def test_two_flags_are_taken_away_one_by_one() -> None:
+def test_adjacent_flags_are_deleted_one_by_one() -> None:
     line = editor("\U0001f1e6\U0001f1f9\U0001f1e9\U0001f1ea")
     line.press(BACKSPACE)
     assert line.text == "\U0001f1e6\U0001f1f9"
@@ -126,7 +126,7 @@ def test_two_flags_are_taken_away_one_by_one() -> None:
     assert line.text == ""
 
 
-def test_a_character_typed_in_pieces_is_taken_away_whole() -> None:
+def test_a_character_typed_in_several_keys_is_deleted_whole() -> None:
     line = editor()
     for piece in ("x", "e", "\u0301"):
         line.press(Text(piece))
@@ -152,20 +152,20 @@ def test_ctrl_u_clears_the_line() -> None:
         ("   one", "   "),
     ],
 )
-def test_ctrl_w_takes_the_last_word_and_the_blanks_behind_it(before: str, after: str) -> None:
+def test_ctrl_w_deletes_the_last_word_and_the_blanks_after_it(before: str, after: str) -> None:
     line = editor(before)
     assert line.press(ctrl("w")) == []
     assert line.text == after
 
 
-def test_ctrl_c_clears_a_line_and_interrupts_on_an_empty_one() -> None:
+def test_ctrl_c_clears_the_line_and_interrupts_on_an_empty_one() -> None:
     line = editor("hello")
     assert line.press(ctrl("c")) == []
     assert line.text == ""
     assert line.press(ctrl("c")) == [Interrupted()]
 
 
-def test_ctrl_d_ends_on_an_empty_line_only() -> None:
+def test_ctrl_d_ends_the_session_only_on_an_empty_line() -> None:
     line = editor("hello")
     assert line.press(ctrl("d")) == []
     assert line.text == "hello"
@@ -173,7 +173,7 @@ def test_ctrl_d_ends_on_an_empty_line_only() -> None:
     assert line.press(ctrl("d")) == [Ended()]
 
 
-def test_ctrl_l_asks_for_a_new_screen_and_leaves_the_line() -> None:
+def test_ctrl_l_requests_a_redraw_and_keeps_the_line() -> None:
     line = editor("hello")
     assert line.press(ctrl("l")) == [Redraw()]
     assert line.text == "hello"
@@ -191,10 +191,10 @@ def test_ctrl_l_asks_for_a_new_screen_and_leaves_the_line() -> None:
         Key("x", alt=True),
     ],
 )
-def test_a_key_that_means_nothing_does_nothing(key: Key) -> None:
+def test_an_unbound_key_does_nothing(key: Key) -> None:
     line = editor("hel|lo")
     assert line.press(key) == []
-    assert seen(line) == "hel|lo"
+    assert with_cursor(line) == "hel|lo"
 
 
 # The cursor ---------------------------------------------------------------------------------------
@@ -226,11 +226,11 @@ def test_a_key_that_means_nothing_does_nothing(key: Key) -> None:
         ("|cafe\u0301 x", (alt("f"),), "cafe\u0301| x"),
     ],
 )
-def test_keys_that_move_the_cursor(before: str, keys: tuple[Key, ...], after: str) -> None:
+def test_movement_keys_move_the_cursor(before: str, keys: tuple[Key, ...], after: str) -> None:
     for key in keys:
         line = editor(before)
         assert line.press(key) == []
-        assert seen(line) == after
+        assert with_cursor(line) == after
 
 
 @pytest.mark.parametrize(
@@ -257,43 +257,43 @@ def test_keys_that_move_the_cursor(before: str, keys: tuple[Key, ...], after: st
         (f"x|{FAMILY}", (ctrl("t"),), f"{FAMILY}x|"),
     ],
 )
-def test_keys_that_change_the_line_where_the_cursor_is(
+def test_editing_keys_change_the_line_at_the_cursor(
     before: str, keys: tuple[Key, ...], after: str
 ) -> None:
     for key in keys:
         line = editor(before)
         assert line.press(key) == []
-        assert seen(line) == after
+        assert with_cursor(line) == after
 
 
-def test_what_is_typed_goes_in_where_the_cursor_is() -> None:
+def test_typed_text_is_inserted_at_the_cursor() -> None:
     line = editor("heo|")
-    presses(line, LEFT, Text("ll"))
-    assert seen(line) == "hell|o"
+    press_keys(line, LEFT, Text("ll"))
+    assert with_cursor(line) == "hell|o"
 
 
-def test_a_mark_typed_within_a_line_joins_the_letter_before_it() -> None:
+def test_a_combining_mark_joins_the_letter_before_the_cursor() -> None:
     line = editor("cafe| x")
     line.press(Text("\u0301"))
-    assert seen(line) == "cafe\u0301| x"
+    assert with_cursor(line) == "cafe\u0301| x"
     line.press(LEFT)
-    assert seen(line) == "caf|e\u0301 x"
+    assert with_cursor(line) == "caf|e\u0301 x"
 
 
-def test_a_letter_before_a_mark_takes_the_mark_and_the_cursor_is_behind_both() -> None:
+def test_a_letter_typed_before_a_mark_combines_and_the_cursor_follows_both() -> None:
     line = editor("|\u0301x")
     line.press(Text("e"))
-    assert seen(line) == "e\u0301|x"
+    assert with_cursor(line) == "e\u0301|x"
 
 
-def test_marks_that_meet_where_something_was_taken_out_are_no_pile() -> None:
+def test_marks_joined_by_a_deletion_stay_within_the_bound() -> None:
     line = editor("e" + "\u0301" * 8 + "|")
     for _ in range(500):
         line.press(Text("\u0301"))
     assert line.text == "e" + "\u0301" * 8
 
 
-def test_enter_takes_the_whole_line_wherever_the_cursor_is() -> None:
+def test_enter_returns_the_whole_line_wherever_the_cursor_is() -> None:
     assert editor("hel|lo").press(ENTER) == [Entered("hello")]
 
 
@@ -313,61 +313,59 @@ def test_enter_takes_the_whole_line_wherever_the_cursor_is() -> None:
         ("|one", (ctrl("u"), ctrl("y")), "|one"),
     ],
 )
-def test_what_was_taken_out_can_be_put_in_again(
-    before: str, keys: tuple[Key, ...], after: str
-) -> None:
+def test_killed_text_can_be_yanked(before: str, keys: tuple[Key, ...], after: str) -> None:
     line = editor(before)
-    assert presses(line, *keys) == []
-    assert seen(line) == after
+    assert press_keys(line, *keys) == []
+    assert with_cursor(line) == after
 
 
-def test_what_was_taken_out_of_one_line_can_be_put_into_the_next() -> None:
+def test_text_killed_in_one_line_can_be_yanked_into_the_next() -> None:
     line = editor("one two|")
-    presses(line, ctrl("w"), ENTER, ctrl("y"))
-    assert seen(line) == "two|"
+    press_keys(line, ctrl("w"), ENTER, ctrl("y"))
+    assert with_cursor(line) == "two|"
 
 
-def test_putting_in_more_than_fits_says_so() -> None:
+def test_a_yank_that_does_not_fit_reports_a_full_line() -> None:
     line = editor("x" * LINE_BYTES)
-    assert presses(line, ctrl("u"), ctrl("y"), ctrl("y")) == [Full()]
+    assert press_keys(line, ctrl("u"), ctrl("y"), ctrl("y")) == [Full()]
 
 
 @pytest.mark.parametrize("key", [ctrl("_"), ctrl("/"), ctrl("z")])
-def test_undo_goes_back_word_by_word_and_change_by_change(key: Key) -> None:
+def test_undo_reverts_typing_by_words_and_other_changes_one_by_one(key: Key) -> None:
     line = editor()
     for char in "one two":
         line.press(Text(char))
-    presses(line, ctrl("a"), ctrl("k"))
+    press_keys(line, ctrl("a"), ctrl("k"))
     steps = []
     for _ in range(4):
         line.press(key)
-        steps.append(seen(line))
+        steps.append(with_cursor(line))
     assert steps == ["|one two", "one|", "|", "|"]
 
 
-def test_undo_brings_a_line_back_that_ctrl_c_cleared() -> None:
+def test_undo_restores_a_line_cleared_by_ctrl_c() -> None:
     line = editor("hel|lo")
-    presses(line, ctrl("c"), ctrl("_"))
-    assert seen(line) == "hel|lo"
+    press_keys(line, ctrl("c"), ctrl("_"))
+    assert with_cursor(line) == "hel|lo"
 
 
-def test_a_line_that_was_entered_is_not_undone() -> None:
+def test_an_entered_line_cannot_be_undone() -> None:
     line = editor("hello")
-    presses(line, ENTER, ctrl("_"))
+    press_keys(line, ENTER, ctrl("_"))
     assert line.text == ""
 
 
-def test_undo_has_a_bound() -> None:
+def test_undo_history_is_bounded() -> None:
     line = editor()
     for number in range(3 * UNDO_STEPS):
-        presses(line, Text(f"{number}"), ctrl("t"))
+        press_keys(line, Text(f"{number}"), ctrl("t"))
     for _ in range(10 * UNDO_STEPS):
         line.press(ctrl("_"))
     assert len(line.text) > 100
     line = editor()
     for _ in range(2 * UNDO_CHARACTERS // LINE_BYTES):
-        presses(line, Text("x" * LINE_BYTES), ctrl("u"))
-    presses(line, *[ctrl("_")] * 20)
+        press_keys(line, Text("x" * LINE_BYTES), ctrl("u"))
+    press_keys(line, *[ctrl("_")] * 20)
     assert len(line.text) in (0, LINE_BYTES)
 
 
@@ -375,53 +373,53 @@ def test_undo_has_a_bound() -> None:
 
 
 @pytest.mark.parametrize(("up", "down"), [(UP, DOWN), (ctrl("p"), ctrl("n"))])
-def test_up_and_down_go_through_what_was_entered_and_back(up: Key, down: Key) -> None:
-    line = editor("new", said=("one", "two"))
+def test_up_and_down_walk_through_the_history(up: Key, down: Key) -> None:
+    line = editor("new", entered=("one", "two"))
     gone_through = []
     for key in (up, up, up, down, down, down):
         assert line.press(key) == []
-        gone_through.append(seen(line))
+        gone_through.append(with_cursor(line))
     assert gone_through == ["two|", "one|", "one|", "two|", "new|", "new|"]
 
 
-def test_the_oldest_and_the_newest() -> None:
-    line = editor("new", said=("one", "two", "three"))
+def test_alt_angle_brackets_go_to_the_oldest_and_newest_line() -> None:
+    line = editor("new", entered=("one", "two", "three"))
     line.press(alt("<"))
     assert line.text == "one"
     line.press(alt(">"))
     assert line.text == "new"
 
 
-def test_a_line_of_the_history_that_was_changed_and_entered_is_a_new_one() -> None:
-    line = editor(said=("one", "two"))
-    assert presses(line, UP, UP, Text("!"), ENTER) == [Entered("one!")]
-    presses(line, UP, UP, UP)
+def test_an_edited_history_line_is_added_as_a_new_one() -> None:
+    line = editor(entered=("one", "two"))
+    assert press_keys(line, UP, UP, Text("!"), ENTER) == [Entered("one!")]
+    press_keys(line, UP, UP, UP)
     assert line.text == "one"
 
 
-def test_without_a_history_up_does_nothing() -> None:
+def test_up_does_nothing_without_history() -> None:
     line = editor("hel|lo")
-    assert presses(line, UP, DOWN, alt("<"), alt(">")) == []
-    assert seen(line) == "hel|lo"
+    assert press_keys(line, UP, DOWN, alt("<"), alt(">")) == []
+    assert with_cursor(line) == "hel|lo"
 
 
-def test_blank_lines_and_the_same_line_again_are_not_kept() -> None:
-    line = editor(said=("one", "two", "two", "  ", "two"))
-    presses(line, UP, UP)
+def test_blank_and_repeated_lines_are_not_added_to_the_history() -> None:
+    line = editor(entered=("one", "two", "two", "  ", "two"))
+    press_keys(line, UP, UP)
     assert line.text == "one"
 
 
 @pytest.mark.parametrize(("over", "oldest"), [(0, "0"), (1, "1")])
-def test_the_history_holds_exactly_its_bound(over: int, oldest: str) -> None:
-    line = editor(said=tuple(f"{number}" for number in range(HISTORY_LINES + over)))
+def test_the_history_holds_at_most_its_bound_of_lines(over: int, oldest: str) -> None:
+    line = editor(entered=tuple(f"{number}" for number in range(HISTORY_LINES + over)))
     line.press(alt("<"))
     assert line.text == oldest
 
 
 @pytest.mark.parametrize(("over", "oldest"), [(0, "a"), (1, "b")])
-def test_the_history_holds_exactly_its_bound_of_characters(over: int, oldest: str) -> None:
+def test_the_history_holds_at_most_its_bound_of_characters(over: int, oldest: str) -> None:
     half = HISTORY_CHARACTERS // 2
-    line = editor(said=("a" * half, "b" * (half // 2), "c" * (half - half // 2 + over)))
+    line = editor(entered=("a" * half, "b" * (half // 2), "c" * (half - half // 2 + over)))
     line.press(alt("<"))
     assert line.text[0] == oldest
 
@@ -429,10 +427,10 @@ def test_the_history_holds_exactly_its_bound_of_characters(over: int, oldest: st
 # Search -------------------------------------------------------------------------------------------
 
 
-def looking(*keys: Key | Text | Paste) -> Editor:
-    """An editor that looks for something among a few lines."""
-    line = editor("half", said=("deploy the attic", "make tea", "Deploy the cellar", "bye"))
-    assert presses(line, ctrl("r"), *keys) == []
+def searching(*keys: Key | Text | Paste) -> Editor:
+    """Return an editor that searches a history of a few lines."""
+    line = editor("half", entered=("deploy the attic", "make tea", "Deploy the cellar", "bye"))
+    assert press_keys(line, ctrl("r"), *keys) == []
     return line
 
 
@@ -455,108 +453,110 @@ def looking(*keys: Key | Text | Paste) -> Editor:
         ((Text("a\u202eb"),), "(nothing: ab) |"),
     ],
 )
-def test_a_search_shows_what_it_finds(keys: tuple[Key | Text | Paste, ...], shown: str) -> None:
-    text, at, prompted = looking(*keys).shown()
+def test_a_search_shows_its_query_and_match(
+    keys: tuple[Key | Text | Paste, ...], shown: str
+) -> None:
+    text, at, prompted = searching(*keys).shown()
     assert f"{text[:at]}|{text[at:]}" == shown
     assert not prompted
 
 
 @pytest.mark.parametrize("key", [ESCAPE, ctrl("g"), ctrl("c")])
-def test_a_search_that_is_given_up_leaves_the_line(key: Key) -> None:
-    line = looking(Text("dep"), key)
-    assert seen(line) == "half|"
+def test_a_cancelled_search_leaves_the_line_unchanged(key: Key) -> None:
+    line = searching(Text("dep"), key)
+    assert with_cursor(line) == "half|"
     assert line.shown() == ("half", 4, True)
 
 
-def test_enter_in_a_search_enters_what_it_found() -> None:
-    assert looking(Text("tea")).press(ENTER) == [Entered("make tea")]
-    assert looking(Text("nowhere")).press(ENTER) == [Entered("half")]
+def test_enter_in_a_search_enters_the_matched_line() -> None:
+    assert searching(Text("tea")).press(ENTER) == [Entered("make tea")]
+    assert searching(Text("nowhere")).press(ENTER) == [Entered("half")]
 
 
 @pytest.mark.parametrize(
     ("key", "after"),
     [(LEFT, "make| tea"), (ctrl("e"), "make tea|"), (ctrl("k"), "make |"), (UP, "bye|")],
 )
-def test_any_other_key_takes_what_was_found_and_does_what_it_does(key: Key, after: str) -> None:
-    assert seen(looking(Text("tea"), key)) == after
+def test_any_other_key_accepts_the_match_and_is_then_applied(key: Key, after: str) -> None:
+    assert with_cursor(searching(Text("tea"), key)) == after
 
 
-def test_a_search_is_undone() -> None:
-    line = looking(Text("tea"), ctrl("e"), ctrl("_"))
+def test_an_accepted_match_can_be_undone() -> None:
+    line = searching(Text("tea"), ctrl("e"), ctrl("_"))
     assert line.text == "half"
 
 
-def test_a_new_screen_goes_on_with_the_search() -> None:
-    line = looking(Text("tea"))
+def test_a_redraw_keeps_the_search() -> None:
+    line = searching(Text("tea"))
     assert line.press(ctrl("l")) == [Redraw()]
     assert line.shown().text == "(search: tea) make tea"
 
 
-def test_what_is_looked_for_has_a_bound() -> None:
-    line = looking(*[Text("x" * 60)] * 10)
-    assert line.shown().text == f"(nothing: {'x' * SEARCHED}) "
+def test_the_search_query_is_bounded() -> None:
+    line = searching(*[Text("x" * 60)] * 10)
+    assert line.shown().text == f"(nothing: {'x' * QUERY_CHARACTERS}) "
 
 
 # Completion ---------------------------------------------------------------------------------------
 
 
-def test_tab_asks_what_the_word_before_the_cursor_may_become() -> None:
+def test_tab_requests_completions_for_the_text_before_the_cursor() -> None:
     assert editor("hi bo| there").press(TAB) == [Completing("hi bo")]
 
 
 def completing(before: str, *choices: str) -> Editor:
-    """An editor in which Tab was pressed once, and what there is was offered."""
+    """Return an editor in which Tab was pressed once and candidates were offered."""
     line = editor(before)
     assert line.press(TAB) != []
-    line.offer(line.text[: line.at].rfind(" ") + 1, choices)
+    line.offer(line.text[: line.cursor].rfind(" ") + 1, choices)
     return line
 
 
-def test_what_can_only_be_one_thing_is_that() -> None:
+def test_a_single_candidate_is_inserted_at_once() -> None:
     line = completing("hi bo| there", "bob ")
-    assert seen(line) == "hi bob| there"
+    assert with_cursor(line) == "hi bob| there"
     assert line.press(TAB) == [Completing("hi bob")]
 
 
-def test_tab_goes_through_the_choices_and_shift_tab_back() -> None:
+def test_tab_cycles_through_the_candidates_and_shift_tab_backwards() -> None:
     line = completing("b", "bob: ", "ben: ")
-    gone_through = [seen(line)]
+    gone_through = [with_cursor(line)]
     for key in (TAB, TAB, TAB, BACK_TAB, BACK_TAB, BACK_TAB):
         assert line.press(key) == []
         gone_through.append(line.text)
     assert gone_through == ["bob: |", "ben: ", "b", "bob: ", "b", "ben: ", "bob: "]
 
 
-def test_typing_on_takes_the_choice() -> None:
+def test_typing_accepts_the_candidate() -> None:
     line = completing("b", "bob: ", "ben: ")
-    presses(line, TAB, Text("hello"))
-    assert seen(line) == "ben: hello|"
+    press_keys(line, TAB, Text("hello"))
+    assert with_cursor(line) == "ben: hello|"
     assert line.press(TAB) == [Completing("ben: hello")]
 
 
 @pytest.mark.parametrize("key", [LEFT, BACKSPACE, ENTER, ctrl("a"), Paste("x", False)])
-def test_any_other_key_ends_it(key: Key | Paste) -> None:
+def test_any_other_key_ends_the_completion(key: Key | Paste) -> None:
     line = completing("b", "bob: ", "ben: ")
     line.press(key)
     assert line.press(TAB) != []
 
 
-def test_escape_and_undo_bring_back_what_was_typed() -> None:
+def test_escape_and_undo_restore_the_typed_word() -> None:
     line = completing("hi b| there", "bob ", "ben ")
-    presses(line, TAB, ESCAPE)
-    assert seen(line) == "hi b| there"
+    press_keys(line, TAB, ESCAPE)
+    assert with_cursor(line) == "hi b| there"
     line = completing("hi b| there", "bob ", "ben ")
-    presses(line, TAB, ctrl("_"))
-    assert seen(line) == "hi b| there"
+    press_keys(line, TAB, ctrl("_"))
+    assert with_cursor(line) == "hi b| there"
 
 
-def test_with_nothing_to_offer_nothing_happens() -> None:
+def test_without_candidates_nothing_happens() -> None:
     line = completing("x")
-    assert seen(line) == "x|"
+    assert with_cursor(line) == "x|"
     assert line.press(BACK_TAB) == []
 
 
-def test_a_choice_for_which_there_is_no_room_harms_nothing() -> None:
+def test_a_candidate_that_does_not_fit_can_be_cancelled() -> None:
     line = completing("x" * (LINE_BYTES - 2) + " b", "bartholomew ", "bob ")
     assert len(line.text) == LINE_BYTES
     line.press(ESCAPE)
@@ -566,38 +566,38 @@ def test_a_choice_for_which_there_is_no_room_harms_nothing() -> None:
 # Secrets ------------------------------------------------------------------------------------------
 
 
-def test_a_secret_is_not_shown_and_is_entered() -> None:
+def test_a_secret_is_hidden_but_entered() -> None:
     line = editor("half| a line")
     line.masked = True
-    presses(line, Text("sec"), Text("rex"), BACKSPACE, Text("t"))
+    press_keys(line, Text("sec"), Text("rex"), BACKSPACE, Text("t"))
     assert line.shown() == ("", 0, True)
     assert line.press(ENTER) == [Entered("secret")]
     line.masked = False
-    assert seen(line) == "half| a line"
+    assert with_cursor(line) == "half| a line"
 
 
 def test_a_secret_goes_into_neither_history_undo_nor_yank() -> None:
-    line = editor(said=("one",))
+    line = editor(entered=("one",))
     line.masked = True
-    presses(line, Text("secret"), ctrl("w"), Text("secret"), ctrl("u"), Text("secret"), ENTER)
-    presses(line, Text("secret"))
+    press_keys(line, Text("secret"), ctrl("w"), Text("secret"), ctrl("u"), Text("secret"), ENTER)
+    press_keys(line, Text("secret"))
     line.masked = False
     for key in (UP, UP, ctrl("y"), ctrl("_"), ctrl("_"), ctrl("_"), ctrl("r"), Text("sec")):
         line.press(key)
         assert "secret" not in line.text + line.shown().text
-    presses(line, ESCAPE, alt("<"))
+    press_keys(line, ESCAPE, alt("<"))
     assert line.text == "one"
 
 
-def test_while_a_secret_is_typed_nothing_is_looked_up() -> None:
-    line = editor("half", said=("one",))
+def test_history_search_and_completion_are_disabled_for_secrets() -> None:
+    line = editor("half", entered=("one",))
     line.masked = True
-    assert presses(line, Text("sec"), TAB, UP, ctrl("r"), Text("ret"), ctrl("_"), DOWN) == []
+    assert press_keys(line, Text("sec"), TAB, UP, ctrl("r"), Text("ret"), ctrl("_"), DOWN) == []
     assert line.press(Paste("\n12\n34\n", False)) == []
     assert line.press(ENTER) == [Entered("secret12 34")]
 
 
-def test_what_was_asked_when_a_secret_begins_is_asked_no_more() -> None:
+def test_masked_input_discards_a_pending_paste_question() -> None:
     line = editor("half")
     line.press(Paste("one\ntwo", False))
     line.masked = True
@@ -605,29 +605,29 @@ def test_what_was_asked_when_a_secret_begins_is_asked_no_more() -> None:
     assert line.shown() == ("half", 4, True)
 
 
-# Where the cursor cannot be shown -----------------------------------------------------------------
+# Without a visible cursor -------------------------------------------------------------------------
 
 
-def test_a_cursor_that_stays_at_the_end_does() -> None:
+def test_no_key_moves_a_cursor_that_stays_at_the_end() -> None:
     line = editor("one two")
     line.stays_at_end = True
     for key in (LEFT, ctrl("a"), alt("b"), Key("delete"), ctrl("d"), ctrl("k"), Text("!")):
         assert line.press(key) == []
-    assert seen(line) == "one two!|"
-    presses(line, BACKSPACE, ctrl("w"), UP)
-    assert seen(line) == "one |"
+    assert with_cursor(line) == "one two!|"
+    press_keys(line, BACKSPACE, ctrl("w"), UP)
+    assert with_cursor(line) == "one |"
 
 
-def test_a_cursor_that_has_to_go_to_the_end_does_so_before_the_next_key() -> None:
+def test_a_cursor_bound_to_the_end_moves_there_before_the_next_key() -> None:
     line = editor("he|llo")
     line.stays_at_end = True
     line.press(Text("!"))
-    assert seen(line) == "hello!|"
+    assert with_cursor(line) == "hello!|"
 
 
-def test_every_key_that_is_bound_does_something_that_an_editor_can_do() -> None:
+def test_every_bound_action_exists() -> None:
     for (name, with_ctrl, with_alt), action in BINDINGS.items():
-        line = editor("one| two", said=("before",))
+        line = editor("one| two", entered=("before",))
         line.press(Key(name, ctrl=with_ctrl, alt=with_alt))
         assert hasattr(line, f"_{action}")
 
@@ -635,12 +635,12 @@ def test_every_key_that_is_bound_does_something_that_an_editor_can_do() -> None:
 # The bound --------------------------------------------------------------------------------------
 
 
-def test_a_line_holds_exactly_its_bound() -> None:
+def test_a_line_of_exactly_the_bound_is_accepted() -> None:
     line = editor("x" * LINE_BYTES)
     assert line.press(ENTER) == [Entered("x" * LINE_BYTES)]
 
 
-def test_one_byte_past_the_bound_is_refused_and_the_line_stays() -> None:
+def test_one_byte_past_the_bound_is_refused_and_the_line_is_unchanged() -> None:
     line = editor("x" * LINE_BYTES)
     assert line.press(Text("y")) == [Full()]
     assert line.text == "x" * LINE_BYTES
@@ -648,18 +648,18 @@ def test_one_byte_past_the_bound_is_refused_and_the_line_stays() -> None:
 
 @pytest.mark.parametrize("character", ["é", "日", "\U0001f600"])
 @pytest.mark.parametrize("over", [0, 1])
-def test_the_bound_is_in_bytes_and_cuts_no_character(character: str, over: int) -> None:
+def test_the_bound_counts_bytes_and_splits_no_character(character: str, over: int) -> None:
     size = len(character.encode())
     filled = "x" * (LINE_BYTES % size) + character * (LINE_BYTES // size)
     assert len(filled.encode()) == LINE_BYTES
     line = Editor()
-    outcome = line.press(Text("y" * over + filled))
-    assert outcome == ([Full()] if over else [])
+    event = line.press(Text("y" * over + filled))
+    assert event == ([Full()] if over else [])
     expected = ("y" * over + filled)[: -1 if over else None]
     assert line.text == expected
 
 
-def test_what_was_taken_away_leaves_room_again() -> None:
+def test_deleted_text_frees_its_room() -> None:
     line = editor("日" * (LINE_BYTES // 3))
     line.press(BACKSPACE)
     assert line.press(Text("é")) == []
@@ -668,13 +668,13 @@ def test_what_was_taken_away_leaves_room_again() -> None:
 
 
 @pytest.mark.parametrize("key", [ENTER, ctrl("u"), ctrl("c"), ctrl("w")])
-def test_a_line_that_is_gone_leaves_all_its_room(key: Key) -> None:
+def test_a_cleared_line_frees_all_its_room(key: Key) -> None:
     line = editor("x" * LINE_BYTES)
     line.press(key)
     assert line.press(Text("y" * LINE_BYTES)) == []
 
 
-def test_typing_on_at_the_bound_says_so_each_time_and_keeps_nothing() -> None:
+def test_typing_at_the_bound_reports_a_full_line_each_time_and_stores_nothing() -> None:
     line = editor("x" * LINE_BYTES)
     for _ in range(1000):
         assert line.press(Text("y" * 100)) == [Full()]
@@ -684,60 +684,60 @@ def test_typing_on_at_the_bound_says_so_each_time_and_keeps_nothing() -> None:
 # Pastes -----------------------------------------------------------------------------------------
 
 
-def test_a_paste_of_one_line_is_only_put_in() -> None:
+def test_a_paste_of_one_line_is_inserted() -> None:
     line = editor("say ")
     assert line.press(Paste("hello", False)) == []
     assert line.text == "say hello"
 
 
-def test_a_paste_of_several_lines_is_asked_about_once_and_sent_as_it_is() -> None:
+def test_a_paste_of_several_lines_is_confirmed_once_and_sent_unchanged() -> None:
     line = editor("say | now")
     assert line.press(Paste("one\ntwo\n\n  three", False)) == []
     assert line.shown() == ("Send 4 lines? y/n ", 18, False)
     assert line.press(Text("y")) == [Block(("say one", "two", "", "  three now"))]
-    assert seen(line) == "|"
+    assert with_cursor(line) == "|"
 
 
 @pytest.mark.parametrize("key", [Text("n"), Text("N"), ESCAPE, ctrl("c"), ctrl("g")])
-def test_who_says_no_has_the_line_as_it_was(key: Text | Key) -> None:
+def test_declining_a_paste_leaves_the_line_unchanged(key: Text | Key) -> None:
     line = editor("say | now")
-    assert presses(line, Paste("one\ntwo", False), key) == []
-    assert seen(line) == "say | now"
+    assert press_keys(line, Paste("one\ntwo", False), key) == []
+    assert with_cursor(line) == "say | now"
     assert line.shown() == ("say  now", 4, True)
 
 
-def test_until_it_is_answered_other_keys_do_nothing() -> None:
+def test_other_keys_do_nothing_until_the_paste_is_answered() -> None:
     line = editor("half")
     others = (Text("x"), ENTER, BACKSPACE, TAB, UP, ctrl("d"), ctrl("r"), Paste("a\nb\nc", False))
-    assert presses(line, Paste("one\ntwo", False), *others) == []
+    assert press_keys(line, Paste("one\ntwo", False), *others) == []
     assert line.shown().text == "Send 2 lines? y/n "
     assert line.press(ctrl("l")) == [Redraw()]
     assert line.press(Text("Yes")) == [Block(("halfone", "two"))]
     assert line.text == "es"
 
 
-def test_a_paste_of_one_line_with_an_end_is_put_in_and_not_sent() -> None:
+def test_a_paste_of_one_line_with_a_line_end_is_inserted_and_not_sent() -> None:
     line = editor()
     assert line.press(Paste("one\n", False)) == []
-    assert seen(line) == "one|"
+    assert with_cursor(line) == "one|"
 
 
-def test_behind_a_command_line_ends_become_blanks() -> None:
+def test_line_ends_pasted_after_a_command_become_blanks() -> None:
     line = editor("/topic ")
     assert line.press(Paste("one\ntwo\n", False)) == []
     assert line.text == "/topic one two"
 
 
-def test_a_paste_that_was_too_long_says_so_at_once() -> None:
+def test_a_truncated_paste_is_reported_at_once() -> None:
     assert editor().press(Paste("one\ntwo", True)) == [PasteCut()]
     assert editor().press(Paste("one", True)) == [PasteCut()]
 
 
-def test_a_pasted_line_that_does_not_fit_is_cut() -> None:
+def test_a_pasted_line_that_does_not_fit_is_truncated() -> None:
     assert editor().press(Paste("x" * (LINE_BYTES + 1), False)) == [Full()]
 
 
-def test_a_block_holds_as_much_as_a_message_and_the_rest_goes_into_the_next() -> None:
+def test_a_block_is_bounded_and_the_rest_goes_into_the_next_one() -> None:
     assert blocks(["one", "", "two"]) == ["one\n\ntwo"]
     many = [f"{number}" for number in range(BLOCK_LINES + 1)]
     assert blocks(many[:-1]) == ["\n".join(many[:-1])]
@@ -748,25 +748,25 @@ def test_a_block_holds_as_much_as_a_message_and_the_rest_goes_into_the_next() ->
 
 
 @pytest.mark.parametrize("character", ["x", "é", "日", "\U0001f600"])
-def test_a_line_of_a_block_that_is_longer_than_a_line_is_in_pieces(character: str) -> None:
+def test_an_overlong_line_of_a_block_is_split(character: str) -> None:
     pasted = character * (3 * LINE_BYTES // len(character.encode()))
     found = blocks(["one", pasted, "two"])
     assert all(len(block.encode()) <= LINE_BYTES for block in found)
     assert "".join(found).replace("\n", "") == f"one{pasted}two"
 
 
-def test_what_is_pasted_is_no_command() -> None:
+def test_a_pasted_slash_is_escaped() -> None:
     assert blocks(["/quit", "/quit"]) == ["//quit\n/quit"]
     assert blocks([" ", ""]) == []
 
 
-def test_a_paste_is_made_safe() -> None:
+def test_a_paste_is_sanitized() -> None:
     line = editor()
     line.press(Paste("a\tb\u202ec\u2028d", False))
     assert line.text == "a bcd"
 
 
-# Whatever is pressed ----------------------------------------------------------------------------
+# Any keys ---------------------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20)
 SPICED = st.lists(
@@ -787,14 +787,14 @@ KEYS = st.one_of(
 
 
 @given(st.lists(KEYS, max_size=40), st.booleans())
-def test_whatever_is_pressed_a_line_is_safe_whole_and_within_its_bound(
+def test_any_keys_leave_a_line_safe_whole_and_within_its_bound(
     keys: list[Text | Key | Paste], stays_at_end: bool
 ) -> None:
     line = Editor()
     line.stays_at_end = stays_at_end
     for key in keys:
-        for outcome in line.press(key):
-            match outcome:
+        for event in line.press(key):
+            match event:
                 case Entered(text=text):
                     assert text == safe(text)
                     assert len(text.encode()) <= LINE_BYTES
@@ -806,11 +806,11 @@ def test_whatever_is_pressed_a_line_is_safe_whole_and_within_its_bound(
                     pass
         assert len(line.text.encode()) <= LINE_BYTES
         assert line.text == safe(line.text)
-        assert edge(line.text, line.at) == line.at
-        assert line.at == len(line.text) or not stays_at_end
+        assert boundary_from(line.text, line.cursor) == line.cursor
+        assert line.cursor == len(line.text) or not stays_at_end
         shown = line.shown()
         assert shown.text == safe(shown.text)
-        assert 0 <= shown.at <= len(shown.text)
+        assert 0 <= shown.cursor <= len(shown.text)
 
 
 SIMPLE = st.one_of(
@@ -821,7 +821,7 @@ SIMPLE = st.one_of(
 
 
 @given(st.lists(SIMPLE))
-def test_a_line_is_what_two_piles_of_letters_would_be(keys: list[Text | Key]) -> None:
+def test_the_editor_agrees_with_a_model_of_two_strings(keys: list[Text | Key]) -> None:
     line = Editor()
     before, after, yank, killed = "", "", "", False
     for key in keys:
@@ -850,15 +850,15 @@ def test_a_line_is_what_two_piles_of_letters_would_be(keys: list[Text | Key]) ->
             case Key(name="u" | "w" as name):
                 blank = before.rstrip(" ")
                 start = 0 if name == "u" else blank.rfind(" ") + 1
-                taken, before = before[start:], before[:start]
-                yank, killed = (taken + (yank if was else "")) if taken else yank, True
+                cut, before = before[start:], before[:start]
+                yank, killed = (cut + (yank if was else "")) if cut else yank, True
             case _:
                 raise AssertionError(key)
-        assert seen(line) == f"{before}|{after}"
+        assert with_cursor(line) == f"{before}|{after}"
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
-def test_backspaces_end_at_an_empty_line(text: str) -> None:
+def test_enough_backspaces_empty_the_line(text: str) -> None:
     line = editor()
     line.press(Text(text or "x"))
     for _ in safe(text or "x"):
@@ -866,11 +866,11 @@ def test_backspaces_end_at_an_empty_line(text: str) -> None:
     assert line.text == ""
 
 
-def test_bytes_of_a_keyboard_come_out_as_lines() -> None:
+def test_keyboard_bytes_become_lines() -> None:
     line, keys = Editor(), Keys()
     typed = "helo\x7flo wörld\r\x1b[200~two\rthree\x1b[201~y!\x1b[D\x1bOD?\r".encode()
-    outcomes: list[EditorEvent] = []
+    events: list[EditorEvent] = []
     for at in range(len(typed)):
         for key in keys.receive_data(typed[at : at + 1]):
-            outcomes += line.press(key)
-    assert outcomes == [Entered("hello wörld"), Block(("two", "three")), Entered("?!")]
+            events += line.press(key)
+    assert events == [Entered("hello wörld"), Block(("two", "three")), Entered("?!")]

@@ -1,4 +1,4 @@
-"""Characters as people see them, their widths, and the rows that they take."""
+"""Grapheme clusters: their boundaries, their widths, and the layout of rows."""
 
 import unicodedata
 
@@ -7,18 +7,18 @@ import wcwidth
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.terminal.screen.rows import lay_out, place_of
+from chatd.terminal.screen.rows import lay_out, position_of
 from chatd.terminal.text.graphemes import (
-    ALONE,
     CODE_POINTS,
+    SIMPLE_TEXT,
     Measure,
+    boundary_after,
+    boundary_before,
+    boundary_from,
     cells,
     clusters,
-    edge,
-    end_after,
     is_sure,
     measure,
-    start_before,
 )
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -52,7 +52,7 @@ TEXTS = st.one_of(
         ("\u200d", 0, 0, False),
     ],
 )
-def test_what_terminals_think_of_a_character(
+def test_a_cluster_has_its_width_greatest_width_and_certainty(
     cluster: str, width: int, widest: int, sure: bool
 ) -> None:
     assert clusters(cluster + "x")[0] == cluster
@@ -61,7 +61,7 @@ def test_what_terminals_think_of_a_character(
 
 
 @given(TEXTS)
-def test_clusters_are_the_text_and_none_is_wider_than_the_narrowest_screen(text: str) -> None:
+def test_clusters_join_to_the_text_and_fit_the_narrowest_screen(text: str) -> None:
     found = clusters(text)
     assert "".join(found) == text
     for cluster in found:
@@ -73,19 +73,19 @@ def test_clusters_are_the_text_and_none_is_wider_than_the_narrowest_screen(text:
 
 
 @given(TEXTS, st.integers(0, 50))
-def test_places_are_where_clusters_begin_and_end(text: str, number: int) -> None:
+def test_boundaries_are_where_clusters_begin_and_end(text: str, number: int) -> None:
     ends = [0]
     for cluster in clusters(text):
         ends.append(ends[-1] + len(cluster))
     at = ends[number % len(ends)]
     index = ends.index(at)
-    assert edge(text, at) == at
-    assert start_before(text, at) == ends[max(0, index - 1)]
-    assert end_after(text, at) == ends[min(len(ends) - 1, index + 1)]
+    assert boundary_from(text, at) == at
+    assert boundary_before(text, at) == ends[max(0, index - 1)]
+    assert boundary_after(text, at) == ends[min(len(ends) - 1, index + 1)]
 
 
-def test_letters_that_are_alone_are_sure_and_join_nothing_before_them() -> None:
-    letters = [chr(code) for code in range(32, 0x20000) if ALONE.fullmatch(chr(code))]
+def test_simple_letters_have_a_sure_width_and_never_join_the_character_before() -> None:
+    letters = [chr(code) for code in range(32, 0x20000) if SIMPLE_TEXT.fullmatch(chr(code))]
     assert len(letters) > 30_000
     for letter in letters:
         width, widest, sure = measure(letter)
@@ -97,7 +97,7 @@ def test_letters_that_are_alone_are_sure_and_join_nothing_before_them() -> None:
 
 
 @given(TEXTS, st.integers(20, 60), st.integers(0, 10))
-def test_every_row_fits_and_together_they_are_the_line(text: str, columns: int, left: int) -> None:
+def test_rows_fit_the_columns_and_join_to_the_line(text: str, columns: int, left: int) -> None:
     rows = lay_out(left, text, columns)
     assert "".join(row.text for row in rows) == text
     assert all(row.width <= columns for row in rows)
@@ -105,5 +105,5 @@ def test_every_row_fits_and_together_they_are_the_line(text: str, columns: int, 
     assert rows[0].left == left
     for row in rows:
         assert row.width == row.left + cells(row.text)
-    y, x = place_of(rows, len(text))
+    y, x = position_of(rows, len(text))
     assert (y, x) == (len(rows) - 1, rows[-1].width)

@@ -1,7 +1,7 @@
-"""What others type, however it is meant, reaches no screen but as letters.
+"""Hostile text: no text of another user reaches a screen except as printable characters.
 
-Sequences, controls, marks and directions are put wherever people put text; what everybody is sent
-is looked at as bytes, and on the screen of a terminal.
+Escape sequences, controls, combining marks and bidirectional overrides are put wherever users can
+put text; the output to every user is checked as bytes, and on the screen of a terminal.
 """
 
 import re
@@ -14,14 +14,14 @@ from chatd.chat.limits import MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
 from chatd.store.memory import MemoryStore
 from chatd.terminal.text.themes import NAMES, theme
-from chatd.transport.channel import client_name, user_name
+from chatd.transport.ssh.protocol.peer import client_name, user_name
 from tests.support.displays import Display
 from tests.support.people import Server
 from tests.support.wires import Building, Wire
 from tests.transport.conversation.test_terminal import COLUMNS, ROWS, Sitting
 from tests.transport.test_json import Program
 
-#: What each would do to a terminal that were sent it.
+#: Texts by their effect on a terminal that received them.
 ATTACKS = {
     "write the clipboard": "\x1b]52;c;cm0gLXJmIH4K\x07",
     "ask for the title": "\x1b[21t\x1b]0;owned\x07\x1b[>c\x1b[c\x1b[6n\x05",
@@ -30,7 +30,7 @@ ATTACKS = {
     "take the screen": "\x1b[?1049h\x1b[?1000h\x1b[?2004l\x1bc\x1b[!p\x1b[20h",
     "the same in C1": "\x9b2J\x9d0;owned\x9c\x90q\x9c\x84\x85\x8d\x98\x9e\x9f",
     "reverse what is read": "\u202egnp.exe\u202c \u2066\u2067\u2068\u2069\u200f\u061c",
-    "pile up marks": "a" + "\u0301" * 500 + "b" + "\u200d" * 500 + "c" + "\ufe0f\u20e3" * 250,
+    "stacks up marks": "a" + "\u0301" * 500 + "b" + "\u200d" * 500 + "c" + "\ufe0f\u20e3" * 250,
     "write over a line": "ada: hi\rroot: give me your password",
     "erase": "hello\b\b\b\b\b\x7f\x7f\x7f\x18\x1a",
     "ring and feed": "\a\a\a\v\f\x00\x11\x13",
@@ -39,12 +39,12 @@ ATTACKS = {
 }
 EVERYTHING = "".join(ATTACKS.values())
 
-#: Sequences that the server itself sends: colours, erasing, the cursor, and marking of pastes.
-OURS = re.compile(
+#: Sequences that the server itself sends: colours, erasing, cursor movement, bracketed paste.
+ALLOWED = re.compile(
     r"\r(?=\x1b\[[0-9]*[AJK])|\x1b\[(?:(?P<sgr>[0-9;]*)m|[0-9]*[ABCDGK]|J|H\x1b\[2J|\?2004[hl])"
 )
-#: What no screen may be sent but in those.
-NEVER = re.compile(
+#: Characters that no screen may receive outside of those.
+FORBIDDEN = re.compile(
     "[\x00-\x06\x08\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
     "\ufff9-\ufffb\ufeff\U000e0000-\U000e007f]"
 )
@@ -60,27 +60,27 @@ COLOURS = {
 
 
 def check(data: bytes, *, drawn: bool) -> str:
-    """Look at everything that somebody was sent; return it without our own sequences."""
+    """Check a user's output for anything unsafe; return it without our own sequences."""
     text = data.decode()
 
-    def ours(found: re.Match[str]) -> str:
+    def allowed(found: re.Match[str]) -> str:
         assert drawn, found[0]
         assert found["sgr"] is None or found["sgr"] in COLOURS, found[0]
         return ""
 
-    text = OURS.sub(ours, text)
-    assert not NEVER.search(text), NEVER.search(text)
+    text = ALLOWED.sub(allowed, text)
+    assert not FORBIDDEN.search(text), FORBIDDEN.search(text)
     assert "\r" not in text.replace("\r\n", "")
     marks = 0
     for char in text:
-        pile = unicodedata.category(char) in ("Mn", "Me") or char in "\u200b\u200c\u200d"
-        marks = marks + 1 if pile else 0
+        stacks = unicodedata.category(char) in ("Mn", "Me") or char in "\u200b\u200c\u200d"
+        marks = marks + 1 if stacks else 0
         assert marks <= MARKS_PER_CHARACTER
     return text
 
 
-class Reader:
-    """Somebody who is sent what eve does, and what of it reached them."""
+class Victim:
+    """A user who receives eve's actions, on a display of some kind."""
 
     def __init__(self, building: Building, nick: str, *, kind: str) -> None:
         self.kind = kind
@@ -96,8 +96,8 @@ class Reader:
                 self.sitting.types(f"/set {setting}\r")
             self.sitting.types("/set joins on\r")
 
-    def looks(self) -> str:
-        """Look at what has come."""
+    def check_output(self) -> str:
+        """Check the output since the last time."""
         if self.wire is not None:
             return check(self.wire.gets(), drawn=False)
         assert self.sitting is not None
@@ -120,15 +120,15 @@ class Reader:
 KINDS = ("drawn", "mono", "plain", "dumb", "lines")
 
 
-def everyone(building: Building) -> list[Reader]:
-    """People at every kind of screen, in the lobby."""
-    return [Reader(building, f"{kind}er", kind=kind) for kind in KINDS]
+def victims_of_each_kind(building: Building) -> list[Victim]:
+    """Return users with every kind of display, in the lobby."""
+    return [Victim(building, f"{kind}er", kind=kind) for kind in KINDS]
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), EVERYTHING], ids=[*ATTACKS, "everything"])
-def test_nothing_of_it_reaches_a_screen(attack: str) -> None:
+def test_hostile_text_never_reaches_a_screen_as_controls(attack: str) -> None:
     building = Building()
-    readers = everyone(building)
+    victims = victims_of_each_kind(building)
     eve = building.enters("eve")
     for line in (
         "{}", "x{}y", "/me {}", "/nick {}", "/nick e{}ve", "/join {}", "/join attic{}",
@@ -140,8 +140,8 @@ def test_nothing_of_it_reaches_a_screen(attack: str) -> None:
     ):  # fmt: skip
         eve.sends(line.format(attack).encode("utf-8", "surrogatepass") + b"\n")
         check(eve.gets(), drawn=False)
-        for reader in readers:
-            reader.looks()
+        for victim in victims:
+            victim.check_output()
     eve.sends(attack.encode("latin-1", "replace") + b"\xff\xfe\n")
     program = Program(building, "mallory")
     program.sends({"message": attack, "sender": "mallory", "dm": None})
@@ -150,26 +150,26 @@ def test_nothing_of_it_reaches_a_screen(attack: str) -> None:
     typist = Sitting(building, "typist")
     typist.types(f"{attack}\r/topic {attack}\r")
     eve.sends(f"/quit {attack}\n".encode())
-    for reader in readers:
+    for victim in victims:
         for line in ("/history", "/users", "/whois eve", "/rooms", "/topic", "/search hello", "hi"):
-            reader.types(line)
-            reader.looks()
+            victim.types(line)
+            victim.check_output()
     assert safe(attack) == safe(safe(attack))
 
 
-def test_what_was_meant_to_erase_a_screen_stands_on_it_as_letters() -> None:
+def test_an_erase_sequence_in_a_message_is_shown_as_letters() -> None:
     building = Building()
-    ada, eve = Reader(building, "ada", kind="drawn"), building.enters("eve")
-    ada.looks()
+    ada, eve = Victim(building, "ada", kind="drawn"), building.enters("eve")
+    ada.check_output()
     before = ada.display.lines
     eve.sends(b"\x1b[2J\x1b[H\x9b1;1Hhello\rroot: hi\n")
-    ada.looks()
+    ada.check_output()
     assert ada.display.lines[: len(before) - 1] == before[:-1]
     assert ada.display.lines[-2:] == ["eve: [2J[H\ufffd1;1Hhelloroot: hi", "[lobby]"]
 
 
-def kept(event: KeptEvent) -> list[str]:
-    """What somebody is shown of what a store has had for long."""
+def history_of(event: KeptEvent) -> list[str]:
+    """Return the history that a user is shown of an event that was stored earlier."""
     store = MemoryStore()
     server = Server(store, replay=10)
     store.post("lobby", "1", event)
@@ -179,19 +179,19 @@ def kept(event: KeptEvent) -> list[str]:
 
 
 @pytest.mark.parametrize("attack", [*ATTACKS.values(), EVERYTHING], ids=[*ATTACKS, "everything"])
-def test_what_is_kept_is_made_safe_again_when_it_is_shown(attack: str) -> None:
+def test_stored_text_is_sanitized_again_when_it_is_shown(attack: str) -> None:
     for event in (Said(0.0, attack, attack), Acted(0.0, "eve", attack), TopicSet(0, "eve", attack)):
-        for line in kept(event):
+        for line in history_of(event):
             check(line.encode(), drawn=False)
-    assert kept(Said(0.0, "eve", "two\nlines"))[-2:] == ["   00:00 eve: two", "    lines"]
+    assert history_of(Said(0.0, "eve", "two\nlines"))[-2:] == ["   00:00 eve: two", "    lines"]
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-def test_a_clients_version_and_user_name_are_letters_where_they_are_shown(attack: str) -> None:
+def test_an_ssh_version_and_user_name_are_shown_as_plain_text(attack: str) -> None:
     assert client_name(b"SSH-2.0-" + attack.encode()).isprintable()
     building = Building()
     sitting = Sitting(building, user_name(attack.encode()))
-    reader = building.enters("bob")
-    reader.sends(b"/users\n")
+    victim = building.enters("bob")
+    victim.sends(b"/users\n")
     check(sitting.gets(), drawn=True)
-    check(reader.gets(), drawn=False)
+    check(victim.gets(), drawn=False)

@@ -1,4 +1,4 @@
-"""The keyboard: what somebody presses is what the chat sees, whatever the terminal makes of it."""
+"""Keyboard decoder: keys, text and pastes, whatever bytes the terminal encodes them in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENTER = Key("enter")
 
 
 def press(*pieces: bytes) -> list[Pressed]:
-    """Return what a fresh keyboard makes of the pieces, neighbouring text joined."""
+    """Return the values that a new decoder gives for some pieces, adjacent texts joined."""
     keys = Keys()
     joined: list[Pressed] = []
     for pressed in (value for piece in pieces for value in keys.receive_data(piece)):
@@ -35,7 +35,7 @@ def press(*pieces: bytes) -> list[Pressed]:
     return joined
 
 
-def waits(keys: Keys) -> bool:
+def pending(keys: Keys) -> bool:
     return keys.pending_escape
 
 
@@ -53,14 +53,14 @@ TERMINALISH = st.lists(
 
 
 @given(TERMINALISH, st.lists(st.integers(min_value=0), max_size=8))
-def test_any_cutting_of_the_bytes_presses_the_same(data: bytes, places: list[int]) -> None:
+def test_any_cutting_of_the_bytes_gives_the_same_keys(data: bytes, places: list[int]) -> None:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
     assert press(*(data[start:end] for start, end in pairwise(edges))) == press(data)
     assert press(*(bytes([byte]) for byte in data)) == press(data)
 
 
 @given(st.lists(st.binary(), max_size=10), st.booleans())
-def test_no_bytes_whatever_raise(pieces: list[bytes], flushes: bool) -> None:
+def test_no_bytes_raise(pieces: list[bytes], flushes: bool) -> None:
     keys = Keys()
     for piece in pieces:
         keys.receive_data(piece)
@@ -70,7 +70,7 @@ def test_no_bytes_whatever_raise(pieces: list[bytes], flushes: bool) -> None:
 
 
 @given(TERMINALISH)
-def test_no_control_gets_through_as_text(data: bytes) -> None:
+def test_text_contains_no_control_characters(data: bytes) -> None:
     for pressed in press(data):
         if isinstance(pressed, Text):
             assert pressed.text
@@ -83,15 +83,15 @@ def test_no_control_gets_through_as_text(data: bytes) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"])))
-def test_what_is_typed_in_any_script_arrives(text: str) -> None:
+def test_text_in_any_script_is_decoded(text: str) -> None:
     assert press(text.encode()) == ([Text(text)] if text else [])
 
 
-def test_a_long_text_comes_in_one_run() -> None:
+def test_a_long_text_is_one_value() -> None:
     assert Keys().receive_data(b"x" * 100_000) == [Text("x" * 100_000)]
 
 
-def test_half_a_character_waits_for_its_other_half() -> None:
+def test_half_a_character_is_held_until_its_other_half_comes() -> None:
     keys = Keys()
     assert keys.receive_data(b"\xe6\x97") == []
     assert keys.receive_data(b"\xa5") == [Text("日")]
@@ -108,7 +108,7 @@ def test_half_a_character_waits_for_its_other_half() -> None:
         (b"\x80\x80", "\ufffd\ufffd"),
     ],
 )
-def test_broken_characters_show_as_such_and_cost_nothing_else(data: bytes, text: str) -> None:
+def test_invalid_utf_8_is_replaced_and_costs_nothing_else(data: bytes, text: str) -> None:
     assert press(data + b"!") == [Text(text + "!")]
 
 
@@ -195,7 +195,7 @@ def test_control_keys_have_names(data: bytes, keys: list[Pressed]) -> None:
         (b"\x03", Key("c", alt=True, ctrl=True)),
     ],
 )
-def test_the_keys_of_terminals_are_known(data: bytes, key: Pressed) -> None:
+def test_the_keys_of_common_terminals_are_recognised(data: bytes, key: Pressed) -> None:
     assert press(b"\x1b" + data) == [key]
     assert press(b"\r\x1b" + data + b"\t") == [ENTER, key, Key("tab")]
 
@@ -230,28 +230,28 @@ def test_the_keys_of_terminals_are_known(data: bytes, key: Pressed) -> None:
         b"\0",
     ],
 )
-def test_what_is_no_key_of_ours_is_dropped_whole(data: bytes) -> None:
+def test_an_unknown_sequence_is_dropped_whole(data: bytes) -> None:
     assert press(b"a\x1b" + data + b"b") == [Text("ab")]
 
 
-def test_a_sequence_broken_off_by_a_key_does_not_eat_the_key() -> None:
+def test_a_key_that_interrupts_a_sequence_is_not_lost() -> None:
     assert press(b"\x1b[1;\r") == [ENTER]
     assert press(b"\x1b[1;\x1b[A") == [Key("up")]
     assert press("\x1b[1日".encode()) == [Text("日")]
     assert press(b"\x1bO\r") == [ENTER]
 
 
-def test_a_lone_escape_waits_and_is_the_escape_key_when_nothing_follows() -> None:
+def test_a_lone_escape_is_pending_and_is_the_escape_key_when_nothing_follows() -> None:
     keys = Keys()
     assert keys.receive_data(b"\x1b") == []
-    assert waits(keys)
+    assert pending(keys)
     assert keys.flush_escape() == [Key("escape")]
-    assert not waits(keys)
+    assert not pending(keys)
     assert keys.flush_escape() == []
     assert keys.receive_data(b"[A") == [Text("[A")]
 
 
-def test_an_escape_with_something_after_it_is_no_escape_key() -> None:
+def test_an_escape_followed_by_a_character_is_not_the_escape_key() -> None:
     keys = Keys()
     keys.receive_data(b"\x1b")
     assert keys.receive_data(b"[") == []
@@ -260,44 +260,44 @@ def test_an_escape_with_something_after_it_is_no_escape_key() -> None:
     assert keys.receive_data(b"A") == [Key("up")]
 
 
-def test_an_escape_before_half_a_character_waits_for_the_other_half() -> None:
+def test_an_escape_before_half_a_character_is_held_until_the_other_half() -> None:
     keys = Keys()
     keys.receive_data(b"\x1b\xc3")
     assert not keys.pending_escape
     assert keys.receive_data(b"\xa4") == [Key("ä", alt=True)]
 
 
-def test_banging_on_escape_is_that_many_escapes() -> None:
+def test_repeated_escapes_are_that_many_keys() -> None:
     keys = Keys()
     assert keys.receive_data(b"\x1b\x1b\x1b") == [Key("escape")]
     assert keys.flush_escape() == [Key("escape"), Key("escape")]
 
 
-def test_pressing_alt_and_bracket_by_chance_costs_no_more_than_the_line() -> None:
+def test_alt_bracket_pressed_by_chance_costs_no_more_than_the_line() -> None:
     assert press(b"\x1b]what now\rhello") == [ENTER, Text("hello")]
     assert press(b"\x1b]what\x03") == [Key("c", ctrl=True)]
     assert press(b"\x1b]what\x1b[A") == [Key("up")]
 
 
 @pytest.mark.parametrize("length", [PARAMETERS, PARAMETERS + 1, 100 * PARAMETERS])
-def test_a_sequence_is_dropped_whole_however_long_it_is(length: int) -> None:
+def test_a_sequence_of_any_length_is_dropped_whole(length: int) -> None:
     assert press(b"\x1b[" + b"1" * length + b"xb") == [Text("b")]
     assert press(b"\x1b[" + b"1" * length + b"\rb") == [ENTER, Text("b")]
 
 
-def test_a_key_is_known_by_parameters_up_to_the_bound() -> None:
+def test_a_key_has_parameters_up_to_the_bound() -> None:
     padding = b"0" * (PARAMETERS - 1)
     assert press(b"\x1b[" + padding + b"3~") == [Key("delete")]
     assert press(b"\x1b[0" + padding + b"3~") == []
 
 
-def test_a_terminals_answer_is_swallowed_up_to_a_bound() -> None:
+def test_a_terminal_reply_is_skipped_up_to_a_bound() -> None:
     answer = b"x" * STRING_CHARACTERS
     assert press(b"\x1b]" + answer + b"\x1b\\b") == [Text("b")]
     assert press(b"\x1b]" + answer + b"yb") == [Text("yb")]
 
 
-def test_a_paste_comes_as_one() -> None:
+def test_a_paste_is_one_value() -> None:
     assert press(b"a" + BEGIN + "one\rtwo\r\nthree\n日\t.".encode() + END + b"b") == [
         Text("a"),
         Paste("one\ntwo\nthree\n日\t.", False),
@@ -310,11 +310,11 @@ def test_a_paste_cannot_press_keys_or_change_colours() -> None:
     assert press(BEGIN + inside + END) == [Paste("abc]0;xd", False)]
 
 
-def test_an_empty_paste_is_one() -> None:
+def test_an_empty_paste_is_a_paste() -> None:
     assert press(BEGIN + END) == [Paste("", False)]
 
 
-def test_a_paste_is_not_waiting_for_escape() -> None:
+def test_no_escape_is_pending_within_a_paste() -> None:
     keys = Keys()
     assert keys.receive_data(BEGIN + b"x\x1b") == []
     assert not keys.pending_escape
@@ -323,7 +323,7 @@ def test_a_paste_is_not_waiting_for_escape() -> None:
 
 
 @pytest.mark.parametrize(("extra", "cut"), [(0, False), (1, True), (100_000, True)])
-def test_a_paste_is_kept_up_to_its_bound_and_says_so(extra: int, cut: bool) -> None:
+def test_a_paste_is_truncated_at_its_bound_and_says_so(extra: int, cut: bool) -> None:
     data = BEGIN + b"x" * (PASTE_CHARACTERS + extra) + END + b"b"
     expected = [Paste("x" * PASTE_CHARACTERS, cut), Text("b")]
     assert press(data) == expected

@@ -1,4 +1,4 @@
-"""Paper: what stands there stays there, and nothing but text, CR, LF and backspaces is sent."""
+"""Line mode: printed text is never moved; only text, CR, LF and backspaces are sent."""
 
 import pytest
 from hypothesis import given
@@ -10,65 +10,65 @@ from tests.support.displays import Display
 PROMPT = "[lobby] "
 
 
-class Typist:
-    """Somebody at a terminal that knows no sequences."""
+class LineModeUser:
+    """A user at a terminal that supports no escape sequences."""
 
     def __init__(self, columns: int = 40, *, repeats: bool = True) -> None:
         self.display = Display(columns, 30)
-        self.paper = LineModeScreen(columns, 30, repeats=repeats)
+        self.screen = LineModeScreen(columns, 30, repeats=repeats)
         self.prompt = PROMPT if repeats else ""
         self.sent = b""
 
-    def takes(self, data: bytes) -> None:
-        """Show what was sent, in which no sequence may be."""
+    def receive(self, data: bytes) -> None:
+        """Display output, which must not contain a sequence."""
         assert b"\x1b" not in data
         self.sent = data
         self.display.takes(data)
 
-    def types(self, text: str) -> None:
-        """Have the line be this."""
-        self.takes(self.paper.draw(self.prompt, 8, text, len(text)))
+    def type_line(self, text: str) -> None:
+        """Draw the line with this text."""
+        self.receive(self.screen.draw(self.prompt, 8, text, len(text)))
 
-    def enters(self, text: str) -> None:
-        """Enter a line."""
-        self.takes(self.paper.entered(self.prompt + text))
+    def enter(self, text: str) -> None:
+        """Enter the line."""
+        self.receive(self.screen.entered(self.prompt + text))
 
-    def hears(self, message: str) -> None:
-        """Be shown a line."""
-        self.takes(self.paper.show(message.encode() + b"\r\n"))
+    def show_message(self, message: str) -> None:
+        """Show a message."""
+        self.receive(self.screen.show(message.encode() + b"\r\n"))
 
     @property
     def lines(self) -> list[str]:
         return self.display.lines
 
 
-def test_what_is_typed_is_sent_as_it_is_typed() -> None:
-    ada = Typist()
-    ada.types("")
+def test_typed_text_is_appended_as_it_is_typed() -> None:
+    ada = LineModeUser()
+    ada.type_line("")
     for typed, sent in (("h", b"h"), ("hell", b"ell"), ("hell", b""), ("hello", b"o")):
-        ada.types(typed)
+        ada.type_line(typed)
         assert ada.sent == sent
-    ada.enters("hello")
+    ada.enter("hello")
     assert ada.sent == b"\r\n"
     assert ada.lines == ["[lobby] hello"]
 
 
-def test_what_is_typed_and_entered_at_once_is_written_before_its_end() -> None:
-    ada = Typist(repeats=False)
-    ada.enters("hello")
+def test_a_line_typed_and_entered_at_once_is_printed_before_its_end() -> None:
+    ada = LineModeUser(repeats=False)
+    ada.enter("hello")
     assert ada.sent == b"hello\r\n"
 
 
-def test_what_was_taken_back_and_entered_at_once_is_gone() -> None:
-    ada = Typist()
-    ada.types("half"), ada.enters("hal")
+def test_text_deleted_and_entered_at_once_is_erased() -> None:
+    ada = LineModeUser()
+    ada.type_line("half"), ada.enter("hal")
     assert ada.lines == ["[lobby] hal"]
 
 
 @pytest.mark.parametrize("gone", ["x", "日", "e\u0301", "xyz"])
-def test_backspace_goes_back_over_what_is_gone(gone: str) -> None:
-    ada = Typist()
-    ada.types("ab" + gone), ada.types("ab")
+def test_backspace_erases_the_deleted_characters(gone: str) -> None:
+    ada = LineModeUser()
+    ada.type_line("ab" + gone), ada.type_line("ab")
     assert ada.lines == ["[lobby] ab"]
     assert ada.display.cursor == (10, 0)
     assert set(ada.sent) == {8, 32}
@@ -83,56 +83,61 @@ def test_backspace_goes_back_over_what_is_gone(gone: str) -> None:
         ("cafe\u0301", "cafe"),
     ],
 )
-def test_any_other_change_has_the_line_written_once_more(before: str, after: str) -> None:
-    ada = Typist()
-    ada.types(before), ada.types(after)
+def test_any_other_change_prints_the_line_again(before: str, after: str) -> None:
+    ada = LineModeUser()
+    ada.type_line(before), ada.type_line(after)
     assert ada.sent == b"\r\n" + f"{PROMPT}{after}".encode()
 
 
-def test_a_message_has_a_row_of_its_own_and_the_line_is_there_again_for_eyes() -> None:
-    ada = Typist()
-    ada.types("hal"), ada.hears("bob: one"), ada.types("half")
+def test_a_message_is_on_its_own_row_and_the_unfinished_line_is_printed_again() -> None:
+    ada = LineModeUser()
+    ada.type_line("hal"), ada.show_message("bob: one"), ada.type_line("half")
     assert ada.lines == ["[lobby] hal", "bob: one", "[lobby] half"]
 
 
-def test_a_message_has_a_row_of_its_own_and_nothing_is_read_aloud_again() -> None:
-    ada = Typist(repeats=False)
-    ada.types("hal"), ada.hears("bob: one"), ada.hears("bob: two"), ada.types("half")
+def test_for_screen_readers_a_message_is_on_its_own_row_and_nothing_is_repeated() -> None:
+    ada = LineModeUser(repeats=False)
+    (
+        ada.type_line("hal"),
+        ada.show_message("bob: one"),
+        ada.show_message("bob: two"),
+        ada.type_line("half"),
+    )
     assert ada.lines == ["hal", "bob: one", "bob: two", "f"]
-    ada.types("hal")
+    ada.type_line("hal")
     assert ada.sent == b"\b \b"
-    ada.types("ha")
+    ada.type_line("ha")
     assert ada.lines == ["hal", "bob: one", "bob: two", "ha"]
-    ada.enters("ha"), ada.hears("bob: three")
+    ada.enter("ha"), ada.show_message("bob: three")
     assert ada.lines[3:] == ["ha", "bob: three"]
 
 
-def test_another_prompt_is_written_on_a_row_of_its_own() -> None:
-    ada = Typist()
-    ada.types("")
+def test_a_new_prompt_is_printed_on_its_own_row() -> None:
+    ada = LineModeUser()
+    ada.type_line("")
     ada.prompt = "[attic] "
-    ada.types("")
+    ada.type_line("")
     assert ada.lines == ["[lobby]", "[attic]"]
 
 
-def test_a_new_screen_has_the_line_once_more() -> None:
-    ada = Typist(repeats=False)
-    ada.types("hal"), ada.takes(ada.paper.clear())
+def test_a_cleared_screen_prints_the_line_again() -> None:
+    ada = LineModeUser(repeats=False)
+    ada.type_line("hal"), ada.receive(ada.screen.clear())
     assert ada.lines == ["hal", "hal"]
 
 
-def test_another_size_draws_nothing_and_counts_from_then_on() -> None:
-    ada = Typist()
-    ada.types("x" * 20)
-    assert ada.paper.resize(60, 10) == b""
-    assert (ada.paper.columns, ada.paper.rows) == (60, 10)
+def test_a_resize_prints_nothing_and_applies_from_then_on() -> None:
+    ada = LineModeUser()
+    ada.type_line("x" * 20)
+    assert ada.screen.resize(60, 10) == b""
+    assert (ada.screen.columns, ada.screen.rows) == (60, 10)
 
 
-def test_whoever_writes_next_begins_a_row() -> None:
-    ada = Typist()
-    ada.types("hal"), ada.takes(ada.paper.leave())
+def test_after_leaving_output_begins_a_new_row() -> None:
+    ada = LineModeUser()
+    ada.type_line("hal"), ada.receive(ada.screen.leave())
     assert ada.display.cursor == (0, 1)
-    ada.takes(ada.paper.leave())
+    ada.receive(ada.screen.leave())
     assert ada.display.cursor == (0, 1)
 
 
@@ -141,14 +146,20 @@ LINES = st.lists(st.sampled_from(["a", " ", "日", "e\u0301", "\u0301", "👨\u2
 
 @given(
     st.integers(20, 60),
-    st.lists(st.one_of(LINES.map(lambda line: ("types", "".join(line))), st.just(("hears", "hi")))),
+    st.lists(
+        st.one_of(
+            LINES.map(lambda line: ("type_line", "".join(line))), st.just(("show_message", "hi"))
+        )
+    ),
 )
-def test_the_last_row_ends_as_the_line_does(columns: int, steps: list[tuple[str, str]]) -> None:
-    ada = Typist(columns)
+def test_the_last_row_ends_with_the_end_of_the_line(
+    columns: int, steps: list[tuple[str, str]]
+) -> None:
+    ada = LineModeUser(columns)
     line = ""
     for what, text in steps:
         getattr(ada, what)(text)
-        line = text if what == "types" else line
-        if what == "types" and "\u0301" not in text and "👨" not in text:
+        line = text if what == "type_line" else line
+        if what == "type_line" and "\u0301" not in text and "👨" not in text:
             shown = "".join(ada.lines).replace(" ", "")
             assert shown.endswith(line.replace(" ", "")[-5:])

@@ -1,4 +1,4 @@
-"""The screen: what a terminal shows of the bytes that it makes, cell by cell."""
+"""Screen: the cells that a terminal shows after its output, compared with a model."""
 
 import pytest
 from hypothesis import example, given
@@ -9,30 +9,30 @@ from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.editor import Completing, Editor
 from chatd.terminal.editor.keys import Key, Paste, Text
 from chatd.terminal.pending import ROWS, pending
-from chatd.terminal.screen.rows import lay_out, place_of
+from chatd.terminal.screen.rows import lay_out, position_of
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.text.colours import NONE
-from chatd.terminal.text.graphemes import cells, clusters, end_after, measure, start_before
+from chatd.terminal.text.graphemes import boundary_after, boundary_before, cells, clusters, measure
 from chatd.terminal.text.themes import theme
 from tests.support.displays import BLANK, OPINIONS, Cell, Display, padded, same, wrapped
 
 PROMPT = "[lobby] "
 
-#: Prompts as people get them: plain, in colours, wide, and longer than half of a narrow screen.
+#: Prompts as users get them: plain, wide, and longer than half of a narrow screen.
 PROMPTS = ("[-] ", PROMPT, "[日本語の部屋] ", "[é] ", "[a-room-with-quite-a-long-name] ", "")
 
-#: One character each, and terminals think differently of them.
+#: Single grapheme clusters whose width differs between terminals.
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 HEART = "\u2764\ufe0f"
 FLAG = "\U0001f1e6\U0001f1f9"
 THUMB = "\U0001f44d\U0001f3fd"
 
 
-class Typing:
-    """Somebody's terminal with a line being typed on it, and a model of what it should show.
+class ScreenModel:
+    """A terminal with a line being typed, and a model of the cells it should show.
 
-    In the model rows are only ever added at the end.  ``_first`` is the row of the screen in which
-    the line being typed begins; ``_top`` is its first row that is shown.
+    In the model rows are only ever added at the end.  ``_first_row`` is the row of the screen in
+    which the line being typed begins; ``_top`` is the first of the line's rows that is visible.
     """
 
     def __init__(
@@ -46,120 +46,128 @@ class Typing:
         self.display = Display(columns, rows, opinion)
         self.screen = Screen(columns, rows)
         self.columns, self.rows = columns, rows
-        self.prompt, self.text, self.at = PROMPT, "", 0
-        self.waiting: list[tuple[str, RoomEvent]] = []
+        self.prompt, self.text, self.cursor = PROMPT, "", 0
+        self.pending: list[tuple[str, RoomEvent]] = []
         self._coloured = coloured
         self._above: list[list[Cell]] = []
-        self._first = self._top = 0
-        self.draws()
+        self._first_row = self._top = 0
+        self.redraw()
 
-    # What happens ---------------------------------------------------------------------------------
+    # Actions --------------------------------------------------------------------------------------
 
-    def draws(self) -> None:
-        """Have the prompt and the line drawn as they are now."""
+    def redraw(self) -> None:
+        """Draw the prompt and the line in their current state."""
         prompt = self.prompt
         if self._coloured:
             prompt = f"\x1b[38;5;66m{prompt.rstrip()}\x1b[0m" + " " * prompt.endswith(" ")
-        drawn = self.screen.draw(prompt, cells(self.prompt), self.text, self.at, self._marks())
+        drawn = self.screen.draw(
+            prompt, cells(self.prompt), self.text, self.cursor, self._pending_rows()
+        )
         self.display.takes(drawn)
-        self._settles()
+        self._scroll()
 
-    def _marks(self) -> tuple[str, ...]:
-        """What waits, as rows above the prompt."""
+    def _pending_rows(self) -> tuple[str, ...]:
+        """Return the pending lines as rows above the prompt."""
         return pending(
-            len(self.waiting), self.waiting, theme("plain", NONE), self.columns, self.rows
+            len(self.pending), self.pending, theme("plain", NONE), self.columns, self.rows
         )
 
-    def types(self, text: str) -> None:
-        """Type, a key at a time."""
+    def type_keys(self, text: str) -> None:
+        """Type a text one key at a time."""
         for char in text:
-            self.inserts(char)
+            self.insert(char)
 
-    def inserts(self, text: str) -> None:
-        """Type, all at once."""
-        self.text = self.text[: self.at] + text + self.text[self.at :]
-        self.at = end_after(self.text, self.at + len(text) - 1) if text else self.at
-        self.draws()
+    def insert(self, text: str) -> None:
+        """Type a text at once."""
+        self.text = self.text[: self.cursor] + text + self.text[self.cursor :]
+        self.cursor = (
+            boundary_after(self.text, self.cursor + len(text) - 1) if text else self.cursor
+        )
+        self.redraw()
 
-    def takes_away(self, count: int) -> None:
-        """Press backspace so often."""
+    def backspace(self, count: int) -> None:
+        """Press backspace ``count`` times."""
         for _ in range(count):
-            start = start_before(self.text, self.at)
-            self.text, self.at = self.text[:start] + self.text[self.at :], start
+            start = boundary_before(self.text, self.cursor)
+            self.text, self.cursor = self.text[:start] + self.text[self.cursor :], start
             if start:
-                self.at = end_after(self.text, start - 1)
-            self.draws()
+                self.cursor = boundary_after(self.text, start - 1)
+            self.redraw()
 
-    def goes(self, steps: int) -> None:
-        """Press left or right so often."""
+    def move_cursor(self, steps: int) -> None:
+        """Press right ``steps`` times, or left for a negative number."""
         for _ in range(abs(steps)):
             if steps < 0:
-                self.at = start_before(self.text, self.at)
-            elif self.at < len(self.text):
-                self.at = end_after(self.text, self.at)
-            self.draws()
+                self.cursor = boundary_before(self.text, self.cursor)
+            elif self.cursor < len(self.text):
+                self.cursor = boundary_after(self.text, self.cursor)
+            self.redraw()
 
-    def jumps(self, percent: int) -> None:
-        """Have the cursor somewhere else."""
-        self.at = start_before(self.text, len(self.text) * percent // 100)
-        self.draws()
+    def jump(self, percent: int) -> None:
+        """Move the cursor to a percentage of the line."""
+        self.cursor = boundary_before(self.text, len(self.text) * percent // 100)
+        self.redraw()
 
-    def enters(self) -> None:
-        """Press Enter: the line goes."""
-        self.text, self.at = "", 0
-        self.draws()
+    def enter(self) -> None:
+        """Press Enter: the line is gone."""
+        self.text, self.cursor = "", 0
+        self.redraw()
 
-    def waits(self, *texts: str) -> None:
-        """These lines wait now, and no others."""
-        self.waiting = [("", Said(0.0, "ada", text)) for text in texts]
-        self.draws()
+    def set_pending(self, *texts: str) -> None:
+        """Set the pending lines."""
+        self.pending = [("", Said(0.0, "ada", text)) for text in texts]
+        self.redraw()
 
-    def focuses(self, prompt: str) -> None:
-        """Have another prompt."""
+    def set_prompt(self, prompt: str) -> None:
+        """Set the prompt."""
         self.prompt = prompt
-        self.draws()
+        self.redraw()
 
-    def hears(self, *messages: str) -> None:
-        """Be shown whole lines."""
+    def show(self, *messages: str) -> None:
+        """Show messages of one line each."""
         data = "".join(f"{message}\r\n" for message in messages)
         self.display.takes(self.screen.show(data.encode()))
         for message in messages:
             for row in wrapped(message, self.columns):
                 self._above.append(row)
-                self._first = min(self._first + 1, self.rows - 1)
-        self._settles()
+                self._first_row = min(self._first_row + 1, self.rows - 1)
+        self._scroll()
 
-    def grows(self, columns: int, rows: int) -> None:
-        """Have a larger window, of a terminal that leaves its rows as they are."""
+    def enlarge(self, columns: int, rows: int) -> None:
+        """Enlarge the window of a terminal that does not reflow its rows."""
         self.columns, self.rows = self.columns + columns, self.rows + rows
         self.display.screen.resize(self.rows, self.columns)
         self.display.takes(self.screen.resize(self.columns, self.rows))
-        self.draws()
+        self.redraw()
 
-    def reflows(self, columns: int, rows: int) -> None:
-        """Have a window of another size, of a terminal that breaks its rows anew."""
+    def reflow(self, columns: int, rows: int) -> None:
+        """Resize the window of a terminal that reflows its rows."""
         places = self.display.reflows(columns, rows)
-        self._first = max(0, places[self._first])
-        self._above = [_bare(row) for row in self.display.cells[: self._first]]
+        self._first_row = max(0, places[self._first_row])
+        self._above = [
+            _without_trailing_blanks(row) for row in self.display.cells[: self._first_row]
+        ]
         self.columns, self.rows = columns, rows
         self.display.takes(self.screen.resize(columns, rows))
-        self._first = min(self._first, rows - len(self._line(())[0]))
-        self.draws()
+        self._first_row = min(self._first_row, rows - len(self._line(())[0]))
+        self.redraw()
 
-    def clears(self) -> None:
-        """Have a new screen."""
+    def clear(self) -> None:
+        """Clear the screen."""
         self.display.takes(self.screen.clear())
-        self._above, self._first = [], 0
-        self._settles()
+        self._above, self._first_row = [], 0
+        self._scroll()
 
-    # What should be seen --------------------------------------------------------------------------
+    # Expected cells -------------------------------------------------------------------------------
 
-    def _line(self, marks: tuple[str, ...] | None = None) -> tuple[list[list[Cell]], int, int]:
-        """The rows under what is above: what waits, and what is shown of the line being typed.
+    def _line(
+        self, pending_rows: tuple[str, ...] | None = None
+    ) -> tuple[list[list[Cell]], int, int]:
+        """Return the rows below the messages and the cursor's row and column in them.
 
-        And the cursor's place in them.
+        They are the pending lines and the visible rows of the line being typed.
         """
-        marks = self._marks() if marks is None else marks
+        pending_rows = self._pending_rows() if pending_rows is None else pending_rows
         prompt = self.prompt
         if cells(prompt) * 2 > self.columns:
             prompt = "> "
@@ -169,38 +177,38 @@ class Typing:
                 shown[0][at] = (shown[0][at][0], True)
         if len(shown[-1]) >= self.columns:
             shown.append([])
-        y, x = self._place(prompt)
-        fit = max(1, self.rows - 1 - len(marks))
+        y, x = self._cursor_position(prompt)
+        fit = max(1, self.rows - 1 - len(pending_rows))
         self._top = max(min(self._top, y, max(0, len(shown) - fit)), y - fit + 1)
-        waiting = [row for mark in marks for row in wrapped(mark, self.columns)]
+        waiting = [row for row_text in pending_rows for row in wrapped(row_text, self.columns)]
         rows = waiting + shown[self._top : self._top + fit]
         return rows, len(waiting) + y - self._top, x
 
-    def _place(self, prompt: str) -> tuple[int, int]:
-        """Where the cursor is: behind what is before it, or where the next character went."""
-        before = wrapped(self.text[: self.at], self.columns, prompt=prompt)
+    def _cursor_position(self, prompt: str) -> tuple[int, int]:
+        """Return the cursor's row and column: after the text before it, or at the next cluster."""
+        before = wrapped(self.text[: self.cursor], self.columns, prompt=prompt)
         y, x = len(before) - 1, len(before[-1])
-        following = clusters(self.text[self.at :])[:1]
+        following = clusters(self.text[self.cursor :])[:1]
         if x >= self.columns or (following and x + measure(following[0]).widest > self.columns):
             return y + 1, 0
         return y, x
 
-    def _settles(self) -> None:
-        """The screen scrolls when the line does not fit under what is above."""
-        self._first = min(self._first, self.rows - len(self._line()[0]))
+    def _scroll(self) -> None:
+        """Scroll when the line does not fit below the messages."""
+        self._first_row = min(self._first_row, self.rows - len(self._line()[0]))
 
     def check(self) -> None:
         """Compare every cell of the screen, and the cursor."""
         line, y, x = self._line()
-        above = self._above[len(self._above) - self._first :] if self._first else []
+        above = self._above[len(self._above) - self._first_row :] if self._first_row else []
         expected = [padded(row, self.columns) for row in above + line]
         expected += [[BLANK] * self.columns] * (self.rows - len(expected))
         assert same(self.display.cells, expected), [self.display.lines, expected]
-        assert self.display.cursor == (x, self._first + y)
+        assert self.display.cursor == (x, self._first_row + y)
 
 
-def _bare(row: list[Cell]) -> list[Cell]:
-    """A row without the blanks behind what stands in it."""
+def _without_trailing_blanks(row: list[Cell]) -> list[Cell]:
+    """Return a row without its trailing blanks."""
     while row and row[-1] == BLANK:
         row = row[:-1]
     return row
@@ -209,21 +217,21 @@ def _bare(row: list[Cell]) -> list[Cell]:
 # One thing at a time ------------------------------------------------------------------------------
 
 
-def test_a_message_stands_above_the_line_being_typed() -> None:
-    ada = Typing()
-    ada.types("hel"), ada.hears("bob: one", "bob: two"), ada.types("lo")
+def test_a_message_is_shown_above_the_line_being_typed() -> None:
+    ada = ScreenModel()
+    ada.type_keys("hel"), ada.show("bob: one", "bob: two"), ada.type_keys("lo")
     ada.check()
     assert ada.display.lines == ["bob: one", "bob: two", "[lobby] hello"]
 
 
-def test_typing_at_the_end_sends_nothing_but_the_key() -> None:
+def test_typing_at_the_end_sends_only_the_typed_text() -> None:
     screen = Screen(80, 24)
     screen.draw(PROMPT, 8, "", len(""))
     assert screen.draw(PROMPT, 8, "h", len("h")) == b"h"
     assert screen.draw(PROMPT, 8, "hello", len("hello")) == b"ello"
 
 
-def test_drawing_the_same_again_sends_nothing() -> None:
+def test_drawing_an_unchanged_line_sends_nothing() -> None:
     screen = Screen(80, 24)
     screen.draw(PROMPT, 8, "hello", len("hello"))
     assert screen.draw(PROMPT, 8, "hello", len("hello")) == b""
@@ -231,94 +239,96 @@ def test_drawing_the_same_again_sends_nothing() -> None:
 
 @pytest.mark.parametrize("length", range(28, 38))
 @pytest.mark.parametrize("character", ["x", "日", "e\u0301"])
-def test_a_line_wraps_at_the_last_column_whatever_stands_there(character: str, length: int) -> None:
-    ada = Typing()
-    ada.hears("bob: one")
-    for step in (lambda: ada.types("x" * length + character), lambda: ada.types(character)):
+def test_a_line_wraps_at_the_last_column_whatever_character_is_there(
+    character: str, length: int
+) -> None:
+    ada = ScreenModel()
+    ada.show("bob: one")
+    for step in (lambda: ada.type_keys("x" * length + character), lambda: ada.type_keys(character)):
         step(), ada.check()
-    ada.hears("bob: two"), ada.check()
-    ada.takes_away(3), ada.check()
-    ada.hears("bob: three"), ada.check()
+    ada.show("bob: two"), ada.check()
+    ada.backspace(3), ada.check()
+    ada.show("bob: three"), ada.check()
 
 
 @pytest.mark.parametrize("typed", ["x", "日", "e\u0301"])
 def test_a_line_higher_than_the_screen_shows_its_end(typed: str) -> None:
-    ada = Typing(20, 5)
-    ada.hears("bob: one")
+    ada = ScreenModel(20, 5)
+    ada.show("bob: one")
     for _ in range(110):
-        ada.inserts(typed), ada.check()
-    ada.hears("bob: two"), ada.check()
+        ada.insert(typed), ada.check()
+    ada.show("bob: two"), ada.check()
     assert "[lobby]" not in "".join(ada.display.lines)
     for _ in range(110):
-        ada.takes_away(1), ada.check()
+        ada.backspace(1), ada.check()
     assert ada.text == ""
-    ada.hears("bob: three"), ada.check()
+    ada.show("bob: three"), ada.check()
 
 
-def test_a_line_that_shrinks_leaves_nothing_below() -> None:
-    ada = Typing(20, 8)
-    ada.types("x" * 70), ada.check()
-    ada.enters(), ada.check()
+def test_a_shrinking_line_leaves_nothing_below() -> None:
+    ada = ScreenModel(20, 8)
+    ada.type_keys("x" * 70), ada.check()
+    ada.enter(), ada.check()
     assert ada.display.lines == ["[lobby]"]
 
 
-def test_a_prompt_that_takes_more_than_half_a_row_is_a_short_one() -> None:
-    ada = Typing(20, 8)
-    ada.focuses("[lobbyist] "), ada.check()
+def test_a_prompt_of_more_than_half_a_row_is_replaced_by_a_short_one() -> None:
+    ada = ScreenModel(20, 8)
+    ada.set_prompt("[lobbyist] "), ada.check()
     assert ada.display.lines == [">"]
-    ada.focuses("[lobbyis] "), ada.check()
+    ada.set_prompt("[lobbyis] "), ada.check()
     assert ada.display.lines == ["[lobbyis]"]
 
 
-def test_another_prompt_stands_before_the_same_line() -> None:
-    ada = Typing()
-    ada.types("hello"), ada.focuses("[attic] "), ada.check()
+def test_a_new_prompt_is_drawn_before_the_same_line() -> None:
+    ada = ScreenModel()
+    ada.type_keys("hello"), ada.set_prompt("[attic] "), ada.check()
     assert ada.display.lines == ["[attic] hello"]
 
 
-def test_a_message_that_fills_its_row_leaves_no_empty_one() -> None:
-    ada = Typing(20, 8)
-    ada.hears("x" * 20, "y"), ada.check()
+def test_a_message_that_fills_its_row_leaves_no_empty_row() -> None:
+    ada = ScreenModel(20, 8)
+    ada.show("x" * 20, "y"), ada.check()
     assert ada.display.lines == ["x" * 20, "y", "[lobby]"]
 
 
 def test_colours_of_the_prompt_stay_in_the_prompt() -> None:
-    ada = Typing(coloured=True)
-    ada.types("日x"), ada.hears("bob: one"), ada.types("x" * 40)
+    ada = ScreenModel(coloured=True)
+    ada.type_keys("日x"), ada.show("bob: one"), ada.type_keys("x" * 40)
     ada.check()
 
 
-def test_leaving_takes_the_line_off_the_screen() -> None:
-    ada = Typing(20, 8)
-    ada.hears("bob: one"), ada.types("x" * 50)
+def test_leaving_erases_the_line() -> None:
+    ada = ScreenModel(20, 8)
+    ada.show("bob: one"), ada.type_keys("x" * 50)
     ada.display.takes(ada.screen.leave())
     assert ada.display.lines == ["bob: one"]
     assert ada.display.cursor == (0, 1)
 
 
-def test_a_new_screen_holds_nothing_but_the_line() -> None:
-    ada = Typing(20, 8)
-    ada.hears("bob: one"), ada.types("x" * 50), ada.clears()
+def test_a_cleared_screen_shows_only_the_line() -> None:
+    ada = ScreenModel(20, 8)
+    ada.show("bob: one"), ada.type_keys("x" * 50), ada.clear()
     ada.check()
-    ada.hears("bob: two"), ada.check()
+    ada.show("bob: two"), ada.check()
 
 
 # Other sizes --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(30, 10), (100, 10), (40, 24), (20, 10), (17, 10)])
-def test_a_line_of_one_row_that_fits_survives_another_size(columns: int, rows: int) -> None:
-    ada = Typing()
-    ada.hears("bob: one"), ada.types("hello")
+def test_a_line_of_one_row_survives_a_resize_that_it_fits(columns: int, rows: int) -> None:
+    ada = ScreenModel()
+    ada.show("bob: one"), ada.type_keys("hello")
     ada.display.screen.resize(rows, columns)
     ada.display.takes(ada.screen.resize(columns, rows))
     assert ada.display.lines == ["bob: one", "[lobby] hello"]
     ada.columns, ada.rows = columns, rows
-    ada.hears("bob: two"), ada.check()
+    ada.show("bob: two"), ada.check()
 
 
 def reflowed(line: str, before: int, columns: int) -> list[str]:
-    """What a terminal that reflows shows of a line drawn in another width, once told of its own."""
+    """Return the rows of a terminal that reflows, after a line drawn for another width."""
     screen = Screen(before, 50)
     drawn = screen.draw(PROMPT, 8, line, len(line))
     display = Display(columns, 50)
@@ -328,7 +338,7 @@ def reflowed(line: str, before: int, columns: int) -> list[str]:
 
 
 def expected(line: str, columns: int) -> list[str]:
-    """The message, and the line as it is to be drawn."""
+    """Return the expected rows: the message and the line."""
     rows = wrapped(PROMPT + line, columns)
     return ["bob: one", *("".join(char for char, _ in row).rstrip() for row in rows)]
 
@@ -336,19 +346,17 @@ def expected(line: str, columns: int) -> list[str]:
 @pytest.mark.parametrize("length", [0, 5, 12, 32, 50, 100])
 @pytest.mark.parametrize("before", [20, 40, 100])
 @pytest.mark.parametrize("after", [20, 23, 30, 40, 77])
-def test_a_terminal_that_reflows_keeps_what_is_above_the_line(
-    before: int, after: int, length: int
-) -> None:
+def test_a_reflow_keeps_the_messages_above_the_line(before: int, after: int, length: int) -> None:
     line = "x" * length
     assert reflowed(line, before, after) == expected(line, after)
 
 
-def test_a_terminal_that_reflows_wide_characters_keeps_what_is_above_the_line() -> None:
+def test_a_reflow_of_wide_characters_keeps_the_messages_above_the_line() -> None:
     line = "日" * 46
     assert reflowed(line, 100, 25) == expected(line, 25)
 
 
-def test_a_window_that_became_lower_shows_the_end_of_the_line() -> None:
+def test_a_lower_window_shows_the_end_of_the_line() -> None:
     screen = Screen(20, 10)
     screen.draw(
         PROMPT,
@@ -361,17 +369,17 @@ def test_a_window_that_became_lower_shows_the_end_of_the_line() -> None:
     assert lower.lines == ["c" * 20, "d" * 5]
 
 
-def test_a_prompt_that_was_too_long_comes_back_in_a_wider_window() -> None:
-    ada = Typing(20, 8)
-    ada.focuses("[lobbyist] "), ada.types("hello"), ada.grows(20, 0)
+def test_a_prompt_that_was_too_long_is_shown_in_a_wider_window() -> None:
+    ada = ScreenModel(20, 8)
+    ada.set_prompt("[lobbyist] "), ada.type_keys("hello"), ada.enlarge(20, 0)
     ada.check()
     assert ada.display.lines == ["[lobbyist] hello"]
 
 
-# The cursor anywhere ------------------------------------------------------------------------------
+# Cursor movement ----------------------------------------------------------------------------------
 
 
-def test_moving_the_cursor_sends_no_more_than_the_move() -> None:
+def test_moving_the_cursor_sends_only_the_move() -> None:
     screen = Screen(80, 24)
     screen.draw(PROMPT, 8, "hello", 5)
     assert screen.draw(PROMPT, 8, "hello", 4) == b"\b"
@@ -379,7 +387,7 @@ def test_moving_the_cursor_sends_no_more_than_the_move() -> None:
     assert screen.draw(PROMPT, 8, "hello", 5) == b"\r\x1b[13C"
 
 
-def test_typing_within_a_line_draws_what_is_behind_the_cursor_and_no_more() -> None:
+def test_typing_within_a_line_draws_only_the_text_after_the_cursor() -> None:
     screen = Screen(80, 24)
     screen.draw(PROMPT, 8, "hello", 2)
     assert screen.draw(PROMPT, 8, "heXllo", 3) == b"\r\x1b[10CXllo\r\x1b[11C"
@@ -394,56 +402,58 @@ def test_a_message_leaves_the_cursor_within_the_line() -> None:
 
 @pytest.mark.parametrize("opinion", OPINIONS)
 @pytest.mark.parametrize("character", ["x", "日", "e\u0301", FAMILY, HEART, FLAG, THUMB, "क्षि"])
-def test_the_cursor_goes_through_a_line_of_several_rows(character: str, opinion: str) -> None:
-    ada = Typing(20, 8, opinion=opinion)
-    ada.hears("bob: one")
+def test_the_cursor_moves_through_a_line_of_several_rows(character: str, opinion: str) -> None:
+    ada = ScreenModel(20, 8, opinion=opinion)
+    ada.show("bob: one")
     for _ in range(30):
-        ada.inserts(character), ada.check()
+        ada.insert(character), ada.check()
     for _ in range(31):
-        ada.goes(-1), ada.check()
+        ada.move_cursor(-1), ada.check()
     for _ in range(31):
-        ada.goes(1), ada.check()
+        ada.move_cursor(1), ada.check()
 
 
 @pytest.mark.parametrize("opinion", OPINIONS)
 @pytest.mark.parametrize("character", ["日", FAMILY, HEART, FLAG, THUMB])
-def test_characters_come_and_go_within_a_line_that_wraps(character: str, opinion: str) -> None:
-    ada = Typing(20, 8, opinion=opinion)
-    ada.hears("bob: one"), ada.inserts("abc日本語 def " * 3), ada.jumps(40), ada.check()
+def test_characters_are_inserted_and_deleted_within_a_wrapped_line(
+    character: str, opinion: str
+) -> None:
+    ada = ScreenModel(20, 8, opinion=opinion)
+    ada.show("bob: one"), ada.insert("abc日本語 def " * 3), ada.jump(40), ada.check()
     for _ in range(20):
-        ada.inserts(character), ada.check()
-        ada.hears("bob: two"), ada.check()
+        ada.insert(character), ada.check()
+        ada.show("bob: two"), ada.check()
     for _ in range(25):
-        ada.takes_away(1), ada.check()
+        ada.backspace(1), ada.check()
 
 
-def test_a_line_higher_than_the_screen_shows_where_the_cursor_is() -> None:
-    ada = Typing(20, 5)
-    ada.inserts("x" * 300), ada.check()
-    ada.goes(-300), ada.check()
+def test_a_line_higher_than_the_screen_shows_the_rows_around_the_cursor() -> None:
+    ada = ScreenModel(20, 5)
+    ada.insert("x" * 300), ada.check()
+    ada.move_cursor(-300), ada.check()
     assert ada.display.lines[0] == "[lobby] " + "x" * 12
-    ada.inserts("y"), ada.check()
-    ada.hears("bob: one"), ada.check()
-    ada.goes(301), ada.check()
+    ada.insert("y"), ada.check()
+    ada.show("bob: one"), ada.check()
+    ada.move_cursor(301), ada.check()
 
 
-def test_no_cluster_is_drawn_where_a_terminal_might_break_it_over_two_rows() -> None:
+def test_no_cluster_is_drawn_where_a_terminal_might_wrap_it() -> None:
     rows = lay_out(8, "x" * 9 + FAMILY, 20)
     assert [row.text for row in rows] == ["x" * 9, FAMILY]
-    assert place_of(rows, 9) == (1, 0)
+    assert position_of(rows, 9) == (1, 0)
 
 
-# A terminal of either opinion ---------------------------------------------------------------------
+# Terminals that differ in widths ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("opinion", OPINIONS)
-def test_what_stands_behind_a_family_is_where_it_belongs(opinion: str) -> None:
-    ada = Typing(40, 5, opinion=opinion)
-    ada.inserts(f"a {FAMILY} b"), ada.check()
+def test_text_after_an_emoji_family_is_at_its_computed_column(opinion: str) -> None:
+    ada = ScreenModel(40, 5, opinion=opinion)
+    ada.insert(f"a {FAMILY} b"), ada.check()
     assert ada.display.screen.buffer[0][8 + 5].data == "b"
 
 
-# Whatever happens ---------------------------------------------------------------------------------
+# Random actions -----------------------------------------------------------------------------------
 
 SURE = st.one_of(
     st.sampled_from("abc xyz ~#"),
@@ -455,25 +465,25 @@ WORDS = st.lists(SURE, max_size=60).map("".join)
 TYPED = st.lists(st.one_of(SURE, SURE, UNSURE), max_size=60).map("".join)
 
 CHANGES = (
-    st.tuples(st.just("types"), WORDS),
-    st.tuples(st.just("inserts"), TYPED),
-    st.tuples(st.just("inserts"), st.integers(1, 500).map("x".__mul__)),
-    st.tuples(st.just("takes_away"), st.integers(1, 30)),
-    st.tuples(st.just("goes"), st.integers(-30, 30)),
-    st.tuples(st.just("jumps"), st.integers(0, 100)),
-    st.tuples(st.just("hears"), WORDS),
-    st.tuples(st.just("hears"), WORDS, WORDS),
-    st.tuples(st.just("focuses"), st.sampled_from(PROMPTS)),
-    st.tuples(st.just("enters")),
-    st.tuples(st.just("clears")),
-    st.lists(WORDS, max_size=6).map(lambda texts: ("waits", *texts)),
+    st.tuples(st.just("type_keys"), WORDS),
+    st.tuples(st.just("insert"), TYPED),
+    st.tuples(st.just("insert"), st.integers(1, 500).map("x".__mul__)),
+    st.tuples(st.just("backspace"), st.integers(1, 30)),
+    st.tuples(st.just("move_cursor"), st.integers(-30, 30)),
+    st.tuples(st.just("jump"), st.integers(0, 100)),
+    st.tuples(st.just("show"), WORDS),
+    st.tuples(st.just("show"), WORDS, WORDS),
+    st.tuples(st.just("set_prompt"), st.sampled_from(PROMPTS)),
+    st.tuples(st.just("enter")),
+    st.tuples(st.just("clear")),
+    st.lists(WORDS, max_size=6).map(lambda texts: ("set_pending", *texts)),
 )
-GROWTH = st.tuples(st.just("grows"), st.integers(0, 30), st.integers(0, 3))
-REFLOW = st.tuples(st.just("reflows"), st.integers(20, 100), st.integers(3, 14))
+GROWTH = st.tuples(st.just("enlarge"), st.integers(0, 30), st.integers(0, 3))
+REFLOW = st.tuples(st.just("reflow"), st.integers(20, 100), st.integers(3, 14))
 
 
-def plays(ada: Typing, steps: list[tuple[str, ...]]) -> None:
-    """Do one thing after the other, and look after each."""
+def run_steps(ada: ScreenModel, steps: list[tuple[str, ...]]) -> None:
+    """Do one step after the other, and check the screen after each."""
     ada.check()
     for what, *how in steps:
         getattr(ada, what)(*how)
@@ -486,15 +496,15 @@ def plays(ada: Typing, steps: list[tuple[str, ...]]) -> None:
     st.lists(TYPED, min_size=1, max_size=8),
     st.sampled_from(sorted(OPINIONS)),
 )
-def test_what_waits_never_takes_a_second_row_whatever_a_terminal_thinks_of_it(
+def test_a_pending_line_takes_one_row_on_every_terminal(
     columns: int, rows: int, texts: list[str], opinion: str
 ) -> None:
     lines = [("a-room", Said(0.0, "ada", text)) for text in texts]
-    marks = pending(len(lines), lines, theme("plain", NONE), columns, rows)
-    assert len(marks) == min(len(texts), ROWS, rows // 4)
-    for mark in marks:
+    pending_rows = pending(len(lines), lines, theme("plain", NONE), columns, rows)
+    assert len(pending_rows) == min(len(texts), ROWS, rows // 4)
+    for row_text in pending_rows:
         display = Display(columns, 3, opinion)
-        display.takes(f"{mark}\r\n".encode())
+        display.takes(f"{row_text}\r\n".encode())
         assert display.cursor == (0, 1)
         display.takes(b"\x1b[A")
         assert display.cursor[1] == 0
@@ -508,14 +518,14 @@ def test_what_waits_never_takes_a_second_row_whatever_a_terminal_thinks_of_it(
     st.sampled_from(sorted(OPINIONS)),
     st.lists(st.one_of(*CHANGES, GROWTH), max_size=12),
 )
-@example(20, 2, False, "joined", [("inserts", "x" * 12), ("hears", "one"), ("takes_away", 1)])
+@example(20, 2, False, "joined", [("insert", "x" * 12), ("show", "one"), ("backspace", 1)])
 @example(
-    21, 5, True, "apart", [("types", "x" * 12 + "日"), ("hears", "日" * 30), ("takes_away", 3)]
+    21, 5, True, "apart", [("type_keys", "x" * 12 + "日"), ("show", "日" * 30), ("backspace", 3)]
 )
-def test_whatever_happens_every_cell_of_the_screen_is_what_it_should_be(
+def test_every_cell_is_as_the_model_says_after_any_actions(
     columns: int, rows: int, coloured: bool, opinion: str, steps: list[tuple[str, ...]]
 ) -> None:
-    plays(Typing(columns, rows, coloured=coloured, opinion=opinion), steps)
+    run_steps(ScreenModel(columns, rows, coloured=coloured, opinion=opinion), steps)
 
 
 SURE_CHANGES = [each for each in CHANGES if each is not CHANGES[1]]
@@ -526,28 +536,28 @@ SURE_CHANGES = [each for each in CHANGES if each is not CHANGES[1]]
     st.integers(3, 12),
     st.lists(st.one_of(*SURE_CHANGES, REFLOW), max_size=12),
 )
-def test_a_window_that_reflows_keeps_what_is_above_and_leaves_nothing_behind(
+def test_a_window_that_reflows_keeps_the_messages_and_leaves_no_remains(
     columns: int, rows: int, steps: list[tuple[str, ...]]
 ) -> None:
-    plays(Typing(columns, rows), steps)
+    run_steps(ScreenModel(columns, rows), steps)
 
 
-class Editing(Typing):
-    """Somebody who presses keys, on a terminal that is looked at."""
+class EditorModel(ScreenModel):
+    """A screen model whose line is edited by an `Editor`."""
 
     def __init__(self, columns: int, rows: int, *, opinion: str = "joined") -> None:
         self.editor = Editor()
         super().__init__(columns, rows, opinion=opinion)
 
-    def presses(self, *keys: Text | Key | Paste) -> None:
-        """Press keys, and be offered something for each Tab."""
+    def press(self, *keys: Text | Key | Paste) -> None:
+        """Press keys, and offer candidates for each Tab."""
         for key in keys:
-            for outcome in self.editor.press(key):
-                if isinstance(outcome, Completing):
-                    self.editor.offer(outcome.before.rfind(" ") + 1, ("bob: ", "日本: "))
-        self.text, self.at, prompted = self.editor.shown()
+            for event in self.editor.press(key):
+                if isinstance(event, Completing):
+                    self.editor.offer(event.before.rfind(" ") + 1, ("bob: ", "日本: "))
+        self.text, self.cursor, prompted = self.editor.shown()
         self.prompt = PROMPT if prompted else ""
-        self.draws()
+        self.redraw()
 
 
 KEYS = st.one_of(
@@ -557,8 +567,8 @@ KEYS = st.one_of(
     st.sampled_from([Key(name, ctrl=ctrl, alt=alt) for name, ctrl, alt in BINDINGS]),
     st.sampled_from([Key("left"), Key("right"), Key("tab"), Key("enter"), Text("y"), Text(" ")]),
 )
-PRESSES = st.lists(KEYS, max_size=10).map(lambda keys: ("presses", *keys))
-HEARS = st.tuples(st.just("hears"), WORDS)
+PRESSES = st.lists(KEYS, max_size=10).map(lambda keys: ("press", *keys))
+HEARS = st.tuples(st.just("show"), WORDS)
 
 
 @given(
@@ -567,7 +577,7 @@ HEARS = st.tuples(st.just("hears"), WORDS)
     st.sampled_from(sorted(OPINIONS)),
     st.lists(st.one_of(PRESSES, PRESSES, HEARS, GROWTH), max_size=12),
 )
-def test_whatever_is_pressed_every_cell_of_the_screen_is_what_it_should_be(
+def test_every_cell_is_as_the_model_says_after_any_keys(
     columns: int, rows: int, opinion: str, steps: list[tuple[str, ...]]
 ) -> None:
-    plays(Editing(columns, rows, opinion=opinion), steps)
+    run_steps(EditorModel(columns, rows, opinion=opinion), steps)

@@ -1,4 +1,4 @@
-"""How what happens is put in words: every event, in every theme."""
+"""Text style: the lines of every event in every theme."""
 
 import re
 from dataclasses import replace
@@ -41,7 +41,7 @@ from chatd.chat.events import (
 from chatd.chat.model import preferences
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.style import TextStyle
-from chatd.terminal.text.colours import ALL, FEW, INDEXED, NONE, PAPER
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NO_ATTRIBUTES, NONE
 from chatd.terminal.text.themes import NAMES, theme
 
 #: 15 January 2026, 23:59:30 UTC.
@@ -139,12 +139,12 @@ STYLES = [
 
 
 def entry(event: RoomEvent, room: str = "lobby") -> Entry:
-    """An event in its place."""
+    """Return an event as an entry of a room's log."""
     return Entry(room, 1, "ada", event)
 
 
 def shown(rendered: bytes) -> list[str]:
-    """The lines of what was rendered, after a look at what they are made of."""
+    """Return the lines of a rendering without colours, after a check of its sequences."""
     text = rendered.decode()
     assert text.endswith("\r\n")
     lines = text.removesuffix("\r\n").split("\r\n")
@@ -152,12 +152,12 @@ def shown(rendered: bytes) -> list[str]:
     for line, words in zip(lines, plain, strict=True):
         assert not CONTROL.search(words.removesuffix("\a"))
         painted = SGR.findall(line)
-        assert painted[1::2] == ["\x1b[0m"] * (len(painted) // 2), "what is painted comes to an end"
+        assert painted[1::2] == ["\x1b[0m"] * (len(painted) // 2), "every colour is reset"
         assert len(painted) % 2 == 0
     return plain
 
 
-def test_every_event_is_tried_here() -> None:
+def test_these_tests_cover_every_event() -> None:
     tried = {type(event) for event, _ in ROOM_EVENTS}
     assert tried == set(get_args(RoomEvent))
     assert tried >= set(get_args(KeptEvent))
@@ -166,7 +166,7 @@ def test_every_event_is_tried_here() -> None:
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
 @pytest.mark.parametrize("mentioned", [False, True])
-def test_every_event_of_a_room_is_one_line(style: TextStyle, mentioned: bool) -> None:
+def test_every_room_event_is_one_line(style: TextStyle, mentioned: bool) -> None:
     for event, words in ROOM_EVENTS:
         [line] = shown(style.render(entry(event), mentioned))
         rings = mentioned and style.bell == "on" and isinstance(event, Said | Acted | Edited)
@@ -176,7 +176,7 @@ def test_every_event_of_a_room_is_one_line(style: TextStyle, mentioned: bool) ->
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_every_event_of_ones_own_is_as_many_lines_as_it_has(style: TextStyle) -> None:
+def test_every_personal_event_has_its_number_of_lines(style: TextStyle) -> None:
     for event, words in PERSONAL_EVENTS:
         lines = shown(style.render_personal(event))
         if isinstance(event, PrivateMessage):
@@ -188,7 +188,7 @@ def test_every_event_of_ones_own_is_as_many_lines_as_it_has(style: TextStyle) ->
 
 
 @given(st.sampled_from(STYLES), st.text().map(safe), st.booleans())
-def test_whatever_is_said_is_one_line_without_controls(
+def test_any_message_is_one_line_without_controls(
     style: TextStyle, text: str, mentioned: bool
 ) -> None:
     for event in (Said(0, "ada", text), Acted(0, "ada", text), TopicSet(0, "ada", text)):
@@ -197,14 +197,14 @@ def test_whatever_is_said_is_one_line_without_controls(
     assert len(shown(style.render_personal(message))) == 1
 
 
-def test_plain_is_without_a_single_sequence() -> None:
+def test_the_plain_theme_sends_no_sequences() -> None:
     style = TextStyle()
     for event, words in ROOM_EVENTS:
         assert style.render(entry(event), mentioned=True) == f"{words}\r\n".encode()
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "plain"])
-def test_in_colours_nicks_times_refusals_and_mentions_look_otherwise(name: str) -> None:
+def test_coloured_themes_paint_nicks_times_refusals_and_mentions(name: str) -> None:
     style = TextStyle(theme=name, depth=256, timestamps="HH:MM")
     said = style.render(entry(Said(LATE, "ada", "hi")))
     assert len(SGR.findall(said.decode())) == 4
@@ -216,7 +216,7 @@ def test_in_colours_nicks_times_refusals_and_mentions_look_otherwise(name: str) 
 
 
 @pytest.mark.parametrize("depth", [FEW, INDEXED, ALL])
-def test_a_nick_has_one_colour_however_it_is_spelled_and_others_have_others(depth: int) -> None:
+def test_a_nick_has_one_colour_in_any_spelling_and_nicks_differ(depth: int) -> None:
     look = theme("default", depth)
     colours = {look.nick(f"nick{n}").partition("m")[0] for n in range(200)}
     assert len(colours) == len(look.nicks)
@@ -224,21 +224,23 @@ def test_a_nick_has_one_colour_however_it_is_spelled_and_others_have_others(dept
     assert look.nick("ＺＯË").partition("m")[0] == look.nick("zoë").partition("m")[0]
 
 
-def test_people_can_choose_every_theme() -> None:
+def test_every_theme_can_be_chosen() -> None:
     assert preferences.THEMES == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_without_colours_every_theme_but_mono_is_plain_and_on_paper_that_too(name: str) -> None:
+def test_without_colours_only_mono_differs_from_plain_and_without_attributes_none_does(
+    name: str,
+) -> None:
     assert theme(name, NONE) == theme("mono" if name == "mono" else "plain", ALL)
-    assert theme(name, PAPER) == theme("plain", ALL)
+    assert theme(name, NO_ATTRIBUTES) == theme("plain", ALL)
 
 
 # Styles are values --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("style", STYLES, ids=str)
-def test_equal_styles_are_one_key(style: TextStyle) -> None:
+def test_equal_styles_have_equal_hashes(style: TextStyle) -> None:
     same = replace(style)
     assert same is not style
     assert same == style
@@ -246,27 +248,27 @@ def test_equal_styles_are_one_key(style: TextStyle) -> None:
     assert {style: "rendered"}[same] == "rendered"
 
 
-def test_the_zone_of_what_was_said_before_makes_no_other_style_of_what_is_said_now() -> None:
+def test_the_history_time_zone_does_not_affect_style_equality() -> None:
     there = TextStyle(recalled_timezone="Asia/Tokyo")
     assert there == TextStyle()
     assert hash(there) == hash(TextStyle())
     assert there.unfocused.recalled_timezone == "Asia/Tokyo"
 
 
-def test_whether_a_mention_looks_otherwise_depends_on_theme_and_bell() -> None:
+def test_highlighting_of_mentions_depends_on_theme_and_bell() -> None:
     assert not TextStyle().highlights
     assert TextStyle(bell="on").highlights
     assert TextStyle(theme="mono").highlights
 
 
-def test_a_room_without_the_focus_is_named() -> None:
+def test_events_of_an_unfocused_room_name_it() -> None:
     style = TextStyle()
     assert style.unfocused.render(entry(Said(0, "ada", "hi"), "attic")) == b"[attic] ada: hi\r\n"
     assert style.unfocused.unfocused == style.unfocused
     assert style.unfocused != style
 
 
-def test_who_does_not_want_to_see_joins_sees_none_but_everything_else() -> None:
+def test_joins_off_hides_joins_and_nothing_else() -> None:
     style = TextStyle(joins="off", timestamps="HH:MM")
     for event, _ in ROOM_EVENTS:
         rendered = style.render(entry(event))
@@ -285,54 +287,54 @@ def test_who_does_not_want_to_see_joins_sees_none_but_everything_else() -> None:
         ("Asia/Kolkata", "05:29"),
     ],
 )
-def test_times_are_those_of_ones_own_zone(zone: str, time: str) -> None:
+def test_times_are_in_the_users_time_zone(zone: str, time: str) -> None:
     style = TextStyle(timestamps="HH:MM", timezone=zone)
     assert style.render(entry(Said(LATE, "ada", "hi"))) == f"{time} ada: hi\r\n".encode()
     private = PrivateMessage(LATE, "ada", "bob", "psst", Recipient.SENDER)
     assert style.render_personal(private) == f"{time} [you -> bob] psst\r\n".encode()
 
 
-def test_a_zone_keeps_its_summer_time() -> None:
+def test_daylight_saving_time_is_respected() -> None:
     style = TextStyle(timestamps="HH:MM", timezone="Europe/Vienna")
     july = LATE + 181 * 24 * 3600
     assert style.render(entry(Said(july, "ada", "hi"))).startswith(b"01:59 ")
 
 
-def test_a_time_is_shown_at_its_minute_and_not_before_the_next() -> None:
+def test_times_are_rounded_down_to_the_minute() -> None:
     style = TextStyle(timestamps="HH:MM")
     times = [LATE - 30, LATE + 29.9, LATE + 30]
     rendered = [style.render(entry(Said(time, "ada", "")))[:5] for time in times]
     assert rendered == [b"23:59", b"23:59", b"00:00"]
 
 
-def recalled(*times: float) -> Recalled:
-    """What was said at these times."""
+def history_page(*times: float) -> Recalled:
+    """Return a page of history with messages of these times."""
     return Recalled("lobby", tuple(entry(Said(time, "ada", "hi")) for time in times))
 
 
 def test_history_of_one_day_shows_times_only() -> None:
-    lines = shown(TextStyle().render_personal(recalled(LATE - 60, LATE)))
+    lines = shown(TextStyle().render_personal(history_page(LATE - 60, LATE)))
     assert lines == ["-- lobby, the last 2:", "   23:58 ada: hi", "   23:59 ada: hi"]
 
 
-def test_history_over_midnight_shows_the_date_of_the_days_before() -> None:
-    lines = shown(TextStyle().render_personal(recalled(LATE, LATE + 60)))
+def test_history_over_midnight_shows_the_dates_of_earlier_days() -> None:
+    lines = shown(TextStyle().render_personal(history_page(LATE, LATE + 60)))
     assert lines[1:] == ["   2026-01-15 23:59 ada: hi", "   00:00 ada: hi"]
 
 
-def test_midnight_is_that_of_ones_own_zone() -> None:
+def test_midnight_is_that_of_the_users_time_zone() -> None:
     style = TextStyle(recalled_timezone="Europe/Vienna")
-    assert shown(style.render_personal(recalled(LATE, LATE + 60)))[1] == "   00:59 ada: hi"
+    assert shown(style.render_personal(history_page(LATE, LATE + 60)))[1] == "   00:59 ada: hi"
 
 
-def test_history_names_its_room_once_also_in_a_room_without_the_focus() -> None:
+def test_history_names_its_room_once_even_in_an_unfocused_room() -> None:
     style = TextStyle(timestamps="HH:MM").unfocused
-    assert shown(style.render_personal(recalled(LATE))) == [
+    assert shown(style.render_personal(history_page(LATE))) == [
         "-- lobby, the last one:",
         "   23:59 ada: hi",
     ]
 
 
-def test_history_never_rings() -> None:
+def test_history_never_rings_the_bell() -> None:
     for style in STYLES:
-        assert b"\a" not in style.render_personal(recalled(LATE))
+        assert b"\a" not in style.render_personal(history_page(LATE))

@@ -1,16 +1,16 @@
-"""Colours: how many a terminal shows, and whether they can be read on it."""
+"""Colours and themes: the colour depth of terminals, and the contrast of themes (WCAG 2.2)."""
 
 from dataclasses import fields
 
 import pytest
 
-from chatd.terminal.text.colours import ALL, FEW, INDEXED, NONE, PAPER, Colour, Kind, kind
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NO_ATTRIBUTES, NONE, Colour, Kind, kind
 from chatd.terminal.text.themes import PALETTES, Palette
 
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 RGB = tuple[int, int, int]
 
-#: The sixteen as xterm has them, and as the console of Linux and of Windows does.
+#: The 16 colours of xterm, and of the consoles of Linux and Windows.
 XTERM = (
     *((0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205)),
     *((0, 205, 205), (229, 229, 229), (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0)),
@@ -21,7 +21,7 @@ VGA = (
     *((0, 170, 170), (170, 170, 170), (85, 85, 85), (255, 85, 85), (85, 255, 85), (255, 255, 85)),
     *((85, 85, 255), (255, 85, 255), (85, 255, 255), (255, 255, 255)),
 )
-#: As a terminal has them that is set up for Solarized.
+#: Those of a terminal that is set up for Solarized.
 SOLARIZED = (
     *((7, 54, 66), (220, 50, 47), (133, 153, 0), (181, 137, 0), (38, 139, 210), (211, 54, 130)),
     *((42, 161, 152), (238, 232, 213), (0, 43, 54), (203, 75, 22), (88, 110, 117), (101, 123, 131)),
@@ -30,7 +30,7 @@ SOLARIZED = (
 
 
 def luminance(rgb: RGB) -> float:
-    """The relative luminance of a colour (WCAG 2.2)."""
+    """Return the relative luminance of a colour (WCAG 2.2)."""
     parts = [part / 255 for part in rgb]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
@@ -39,13 +39,13 @@ def luminance(rgb: RGB) -> float:
 
 
 def contrast(one: RGB, other: RGB) -> float:
-    """The contrast of two colours, from 1 to 21 (WCAG 2.2)."""
+    """Return the contrast ratio of two colours, from 1 to 21 (WCAG 2.2)."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def of_256(index: int) -> RGB:
-    """One of xterm's colours beyond the sixteen."""
+def indexed_rgb(index: int) -> RGB:
+    """Return one of xterm's 256 colours beyond the first 16."""
     if index >= 232:
         grey = 8 + 10 * (index - 232)
         return grey, grey, grey
@@ -54,52 +54,52 @@ def of_256(index: int) -> RGB:
     return steps[index // 36], steps[index // 6 % 6], steps[index % 6]
 
 
-def of_16(parameter: int, colours: tuple[RGB, ...]) -> RGB:
-    """What an SGR parameter asks for in a palette of sixteen."""
+def ansi_rgb(parameter: int, colours: tuple[RGB, ...]) -> RGB:
+    """Return the colour that an SGR parameter selects in a palette of 16."""
     return colours[parameter - 30 if parameter < 40 else parameter - 90 + 8]
 
 
 def roles(palette: Palette) -> dict[str, Colour]:
-    """The colours of a palette that are no nick's."""
+    """Return the colours of a palette that are not for nicks."""
     values = {field.name: getattr(palette, field.name) for field in fields(palette)}
     return {name: value for name, value in values.items() if isinstance(value, Colour)}
 
 
-def few(name: str, palette: Palette) -> list[RGB]:
-    """Every colour that it has in sixteen, in every terminal that it is for."""
+def ansi_colours(name: str, palette: Palette) -> list[RGB]:
+    """Return every colour of a palette at a depth of 16, on every terminal that it is for."""
     others = [colour.few for role, colour in roles(palette).items() if role != "grey"]
     terminals = (SOLARIZED,) if name == "solarized" else (XTERM, VGA)
-    return [of_16(each, terminal) for each in (*palette.few, *others) for terminal in terminals]
+    return [ansi_rgb(each, terminal) for each in (*palette.few, *others) for terminal in terminals]
 
 
-def many(palette: Palette) -> list[RGB]:
-    """Every colour that it has in 256 and in all."""
+def other_colours(palette: Palette) -> list[RGB]:
+    """Return every colour of a palette at a depth of 256 and of 24 bits."""
     colours = roles(palette).values()
     indexed = [*palette.indexed, *(each.indexed for each in colours)]
-    return [*map(of_256, indexed), *palette.rgb, *(each.rgb for each in colours)]
+    return [*map(indexed_rgb, indexed), *palette.rgb, *(each.rgb for each in colours)]
 
 
-def test_the_formula_is_that_of_the_guidelines() -> None:
+def test_contrast_agrees_with_the_values_of_wcag() -> None:
     assert contrast(BLACK, WHITE) == pytest.approx(21)
     assert contrast((119, 119, 119), WHITE) == pytest.approx(4.48, abs=0.01)
 
 
 @pytest.mark.parametrize("name", PALETTES)
-def test_everything_can_be_read_on_the_background_that_it_is_for(name: str) -> None:
+def test_every_colour_is_readable_on_its_background(name: str) -> None:
     palette = PALETTES[name]
     ground = WHITE if name == "light" else BLACK
-    for rgb in many(palette) + few(name, palette):
+    for rgb in other_colours(palette) + ansi_colours(name, palette):
         assert contrast(rgb, ground) >= 4.5, rgb
 
 
-def test_the_nicks_of_the_default_can_be_read_on_white_as_well() -> None:
+def test_default_nick_colours_are_readable_on_white_too() -> None:
     palette = PALETTES["default"]
-    for rgb in [*map(of_256, palette.indexed), *palette.rgb]:
+    for rgb in [*map(indexed_rgb, palette.indexed), *palette.rgb]:
         assert contrast(rgb, WHITE) >= 3, rgb
 
 
 @pytest.mark.parametrize("name", PALETTES)
-def test_nicks_have_colours_of_their_own(name: str) -> None:
+def test_nick_colours_of_a_theme_are_distinct(name: str) -> None:
     palette = PALETTES[name]
     for colours in (palette.few, palette.indexed, palette.rgb):
         assert len(set(colours)) == len(colours)
@@ -122,11 +122,11 @@ def test_nicks_have_colours_of_their_own(name: str) -> None:
         ("xterm-kitty", {"NO_COLOR": "1"}, Kind(NONE, True)),
         ("xterm", {"NO_COLOR": ""}, Kind(FEW, True)),
         ("vt100", {}, Kind(NONE, True)),
-        ("dumb", {}, Kind(PAPER, False)),
-        ("dumb", {"COLORTERM": "truecolor"}, Kind(PAPER, False)),
+        ("dumb", {}, Kind(NO_ATTRIBUTES, False)),
+        ("dumb", {"COLORTERM": "truecolor"}, Kind(NO_ATTRIBUTES, False)),
         ("unknown", {}, Kind(NONE, True)),
-        ("unknown", None, Kind(PAPER, False)),
-        ("network", None, Kind(PAPER, False)),
+        ("unknown", None, Kind(NO_ATTRIBUTES, False)),
+        ("network", None, Kind(NO_ATTRIBUTES, False)),
         ("mudlet", None, Kind(INDEXED, True)),
         ("tintin++", None, Kind(INDEXED, True)),
         ("mtts 2831", None, Kind(ALL, True)),
@@ -136,7 +136,7 @@ def test_nicks_have_colours_of_their_own(name: str) -> None:
         ("mtts x", None, Kind(FEW, True)),
     ],
 )
-def test_a_terminal_shows_what_it_says(
+def test_terminal_names_and_environment_give_the_capabilities(
     name: str, environment: dict[str, str] | None, expected: Kind
 ) -> None:
     assert kind(name, environment) == expected

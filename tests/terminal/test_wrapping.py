@@ -1,4 +1,4 @@
-"""Lines that are broken into rows: between words, at any width, in any script and colour."""
+"""Word wrap: lines of any script and colour, at any width."""
 
 import re
 
@@ -10,7 +10,7 @@ from chatd.chat.text.sanitizing import safe
 from chatd.terminal.text.emphasis import emphasise
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
-from chatd.terminal.text.wrapping import width_of, wrap
+from chatd.terminal.text.wrapping import painted_width, wrap
 
 SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -28,20 +28,20 @@ WORDS = st.lists(
 
 
 def hanging(line: str, columns: int, hang: int) -> str:
-    """A line that begins with nothing else."""
+    """Wrap a line without a head."""
     return wrap("", hang, line, columns)
 
 
 def rows_of(wrapped: str) -> list[str]:
-    """The rows, without their colours."""
+    """Return the rows without their colours."""
     return SGR.sub("", wrapped).split("\r\n")
 
 
-def test_a_line_that_fits_stays_as_it_is() -> None:
+def test_a_line_that_fits_is_unchanged() -> None:
     assert hanging("ada: hello", 10, 5) == "ada: hello"
 
 
-def test_a_line_is_broken_between_words_and_hangs() -> None:
+def test_a_line_is_broken_between_words_with_a_hanging_indent() -> None:
     assert rows_of(hanging("ada: one two three four", 13, 5)) == [
         "ada: one two",
         "     three",
@@ -49,48 +49,50 @@ def test_a_line_is_broken_between_words_and_hangs() -> None:
     ]
 
 
-def test_an_indent_that_leaves_little_is_a_small_one() -> None:
+def test_a_wide_hanging_indent_becomes_a_small_one() -> None:
     assert rows_of(hanging("adalovelace: one two three", 20, 13)) == [
         "adalovelace: one two",
         "    three",
     ]
 
 
-def test_a_word_that_is_longer_than_a_row_is_broken_where_it_must_be() -> None:
+def test_a_word_longer_than_a_row_is_broken_at_the_row_end() -> None:
     assert rows_of(hanging("ada: " + "x" * 20, 12, 2)) == ["ada: xxxxxxx", "  xxxxxxxxxx", "  xxx"]
 
 
-def test_between_wide_characters_a_row_may_end_but_a_mark_that_closes_begins_none() -> None:
+def test_a_row_may_end_between_wide_characters_but_not_before_closing_punctuation() -> None:
     assert rows_of(hanging("日本語の、部屋", 8, 2)) == ["日本語", "  の、部", "  屋"]
     assert rows_of(hanging("日本語「部屋」", 8, 0)) == ["日本語", "「部屋」"]
 
 
-def test_a_link_is_left_whole() -> None:
+def test_a_link_is_never_broken() -> None:
     link = "https://example.org/" + "x" * 60
     rows = rows_of(hanging(f"ada: see {link} there", 40, 5))
     assert rows == ["ada: see", f"     {link}", "     there"]
     assert rows_of(hanging(f"ada: see {link[:30]} there", 40, 5))[0] == f"ada: see {link[:30]}"
 
 
-def test_a_colour_goes_on_in_the_next_row_and_not_into_its_margin() -> None:
+def test_a_colour_continues_in_the_next_row_but_not_in_its_indent() -> None:
     assert hanging("a \x1b[1mone two\x1b[0m three", 8, 2) == (
         "a \x1b[1mone\x1b[0m\r\n  \x1b[1mtwo\x1b[0m\r\n  three"
     )
 
 
-def test_a_line_feed_begins_a_row_of_the_same_block() -> None:
+def test_a_line_feed_begins_a_new_indented_row() -> None:
     assert rows_of(hanging("ada: one\n\ntwo", 40, 5)) == ["ada: one", "     ", "     two"]
 
 
 @given(WORDS, st.integers(19, 120), st.sampled_from(["ada: ", "\x1b[1mada\x1b[0m: ", ""]))
-def test_what_a_line_begins_with_makes_no_difference(text: str, columns: int, head: str) -> None:
-    hang = width_of(head)
+def test_splitting_a_line_into_head_and_body_makes_no_difference(
+    text: str, columns: int, head: str
+) -> None:
+    hang = painted_width(head)
     together = wrap("", hang, head + text, columns)
     assert rows_of(wrap(head, hang, text, columns).rstrip(" ")) == rows_of(together.rstrip(" "))
 
 
 @given(WORDS, st.integers(19, 120), st.integers(0, 30), st.sampled_from(["", "1", "38;5;67"]))
-def test_whatever_is_wrapped_fits_hangs_and_loses_nothing(
+def test_wrapped_rows_fit_are_indented_and_lose_nothing(
     text: str, columns: int, indent: int, around: str
 ) -> None:
     line = emphasise(text, theme("default", 256), around)
@@ -104,16 +106,18 @@ def test_whatever_is_wrapped_fits_hangs_and_loses_nothing(
         assert row.startswith(" " * hang)
     assert all(cells(row) <= columns for row in rows)
     for painted in wrapped.split("\r\n")[:-1]:
-        assert not re.search(r"\x1b\[[1-9][0-9;]*m[^\x1b]*$", painted), "a row ends without colours"
+        assert not re.search(r"\x1b\[[1-9][0-9;]*m[^\x1b]*$", painted), (
+            "colours are reset at the end of a row"
+        )
 
 
 @given(WORDS)
-def test_what_is_marked_is_all_still_there(text: str) -> None:
+def test_emphasis_keeps_the_text_and_its_width(text: str) -> None:
     for name in ("default", "mono", "plain"):
         for around in ("", "1"):
             marked = emphasise(text, theme(name, 256), around)
             assert SGR.sub("", marked) == text
-            assert width_of(marked) == cells(text)
+            assert painted_width(marked) == cells(text)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_what_is_marked_is_all_still_there(text: str) -> None:
         ("``", "``"),
     ],
 )
-def test_stars_ticks_and_links_are_shown_so(text: str, marked: str) -> None:
+def test_asterisks_backticks_and_links_are_emphasised(text: str, marked: str) -> None:
     look = theme("default", 256)
     shown = emphasise(text, look)
     for code, name in ((look.code, "c"), ("0", "0"), ("1", "1"), ("4", "4")):
@@ -140,10 +144,10 @@ def test_stars_ticks_and_links_are_shown_so(text: str, marked: str) -> None:
     assert emphasise(text, theme("plain", 256)) == text
 
 
-def test_what_is_marked_in_a_mention_leaves_it_a_mention() -> None:
+def test_emphasis_within_a_mention_keeps_the_mention_colour() -> None:
     assert emphasise("*a* b", theme("mono", 0), "7") == "\x1b[7m\x1b[1m*a*\x1b[0m\x1b[7m b\x1b[0m"
 
 
-def test_marks_without_end_are_looked_at_once() -> None:
+def test_unclosed_markers_take_linear_time() -> None:
     for text in ("*" * 4000, "`" * 4001, "*a " * 1300, "http://" * 570, "http://" + "." * 4000):
         assert SGR.sub("", emphasise(text, theme("default", 256))) == text

@@ -14,17 +14,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.support.everyone.clients import (
+from tests.support.all_clients.clients import (
     Act,
-    Assignment,
+    AssignmentClient,
     Client,
+    DirectMessage,
     Focus,
     Join,
+    JsonClient,
     Kick,
     Leave,
+    MemoryServer,
     Netcat,
-    OnePort,
-    Program,
     Quit,
     Rename,
     Request,
@@ -34,12 +35,11 @@ from tests.support.everyone.clients import (
     Ssh,
     Tail,
     Telnet,
-    Whisper,
-    as_object,
+    to_json,
 )
-from tests.support.everyone.model import Model, is_shown_as
-from tests.support.everyone.words import WORDS_OF, Words, company
-from tests.support.everyone.world import Person, Room
+from tests.support.all_clients.model import Model, matches_steps
+from tests.support.all_clients.renderings import RENDERINGS, Rendering, members_in_words
+from tests.support.all_clients.world import Person, Room
 
 KINDS = ("line", "telnet", "shell", "lines by ssh", "tcd", "json", "bot", "tail", "tail --json")
 #: Some of them in another script or in other capitals; the last is the one that all want.
@@ -75,19 +75,19 @@ class Everyone(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port = OnePort()
+        self.port = MemoryServer()
         self.model = Model()
         self.said = 0
         self._come_those_who_count()
 
     def _come_those_who_count(self) -> None:
-        """Connect a netcat, a bot and an ssh client that are in no room, and ask who is here."""
-        self.clerk, self.census = Netcat(self.port), Program(self.port, "census", bot=True)
-        self.census.sends(self.census.hello() + b'{"leave": "lobby"}')
-        self.clerk.sends(b"/nick clerk\n/leave lobby\n")
+        """A netcat, a bot and an ssh who are in no room, see nothing, and ask who is here."""
+        self.clerk, self.census = Netcat(self.port), JsonClient(self.port, "census", bot=True)
+        self.census.send(self.census.login_request() + b'{"leave": "lobby"}')
+        self.clerk.send(b"/nick clerk\n/leave lobby\n")
         self.script = Ssh(self.port, "script")
         for each in (self.clerk, self.census):
-            each.reads()
+            each.read_output()
 
     # Coming
 
@@ -115,11 +115,11 @@ class Everyone(RuleBasedStateMachine):
         """Connect a user, with a nick that may be taken."""
         if kind in ("line", "telnet"):
             client = Netcat(self.port) if kind == "line" else Telnet(self.port)
-            self.greeted(self.enters(kind, client, self.model.guest()))
+            self.greeted(self.enters(kind, client, self.model.free_guest_nick()))
             self.ask(self.model.people[-1], [Rename(nick)], cut)
         elif kind in ("shell", "lines by ssh"):
             shell = Shell(self.port, nick, terminal=kind == "shell")
-            self.greeted(self.enters(kind, shell, self.model.variant(nick)), nick)
+            self.greeted(self.enters(kind, shell, self.model.free_variant(nick)), nick)
         elif kind == "tcd":
             self.come_by_tcd(nick, room, cut)
         elif kind in ("json", "bot"):
@@ -128,60 +128,62 @@ class Everyone(RuleBasedStateMachine):
             self.come_to_read(kind, nick, room, last)
 
     def enters(self, kind: str, client: Client, nick: str) -> Person:
-        person = Person(nick, WORDS_OF[kind], client)
+        person = Person(nick, RENDERINGS[kind], client)
         self.model.people.append(person)
-        self.port.turn()
+        self.port.end_turn()
         self.model.now = self.port.clock.seconds()
         return person
 
     def greeted(self, person: Person, wanted: str = "") -> None:
         if wanted not in ("", person.nick):
-            self.model.answer(person, [f"-- {wanted} is taken; you are {person.nick}."])
-        lobby = self.model.go_in(person, "lobby")
-        others = company([other.nick for other in lobby.members if other is not person])
+            self.model.reply(person, [f"-- {wanted} is taken; you are {person.nick}."])
+        lobby = self.model.join(person, "lobby")
+        others = members_in_words([other.nick for other in lobby.members if other is not person])
         told = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
-        self.model.answer(person, [told])
+        self.model.reply(person, [told])
 
     def come_by_tcd(self, nick: str, room: str, cut: int) -> None:
-        client = Assignment(self.port, nick, self.ref_of)
+        client = AssignmentClient(self.port, nick, self.ref_of)
         if self.model.person(nick) is not None:
-            client.sends(client.request(Join(room)) or b"", cut)
-            assert client.reads() == ["ERROR_CODE: 10\nERROR_DESCRIPTION: TEXT\n"]
-            client.nick = self.model.variant(nick)
-        person = Person(client.nick, WORDS_OF["tcd"], client)
+            client.send(client.encode_request(Join(room)) or b"", cut)
+            assert client.read_output() == ["ERROR_CODE: 10\nERROR_DESCRIPTION: TEXT\n"]
+            client.nick = self.model.free_variant(nick)
+        person = Person(client.nick, RENDERINGS["tcd"], client)
         self.model.people.append(person)
         self.ask(person, [Join(room)], cut)
 
     def come_by_json(self, kind: str, nick: str, cut: int) -> None:
-        client = Program(self.port, nick, bot=kind == "bot")
+        client = JsonClient(self.port, nick, bot=kind == "bot")
         if self.model.person(nick) is not None:
-            client.sends(client.hello(), cut)
+            client.send(client.login_request(), cut)
             why = f"{nick} is taken, or looks like a nick that is."
             more = {"error": why} if kind == "bot" else {}
             refused: dict[str, object] = {"isConnected": False, "errorCode": 1, **more}
-            assert client.reads() == [as_object(refused)]
-            client.nick = self.model.variant(nick)
-        client.sends(client.hello(), cut)
+            assert client.read_output() == [to_json(refused)]
+            client.nick = self.model.free_variant(nick)
+        client.send(client.login_request(), cut)
         person = self.enters(kind, client, client.nick)
         where = {"room": "lobby"} if kind == "bot" else {}
-        self.model.answer(person, [as_object({"isConnected": True, "errorCode": -1, **where})])
-        self.model.go_in(person, "lobby")
+        self.model.reply(person, [to_json({"isConnected": True, "errorCode": -1, **where})])
+        self.model.join(person, "lobby")
 
     def come_to_read(self, kind: str, nick: str, room: str, last: int) -> None:
         client = Tail(self.port, nick, room, objects=kind == "tail --json", last=last)
         there = self.model.room(room)
         if there is None:
-            assert client.reads() == []
-            assert client.reads() == []
+            assert client.read_output() == []
+            assert client.read_output() == []
             assert client.errors.decode() == f"chatd: There is no room {room}; /rooms lists them.\n"
             assert (client.status, client.closed) == (1, True)
-            client.goes()
+            client.lose_connection()
             return
-        person = self.enters(kind, client, self.model.variant(nick))
+        person = self.enters(kind, client, self.model.free_variant(nick))
         person.focus = there
-        before = there.kept[len(there.kept) - min(last, len(there.kept)) :]
-        person.is_told([line for event in before for line in person.words.happened(event, person)])
-        self.model.go_in(person, room)
+        before = there.history[len(there.history) - min(last, len(there.history)) :]
+        person.show_personal(
+            [line for event in before for line in person.rendering.room_event(event, person)]
+        )
+        self.model.join(person, room)
 
     def ref_of(self, room: str) -> int:
         found = self.model.room(room)
@@ -198,7 +200,7 @@ class Everyone(RuleBasedStateMachine):
         if isinstance(what, int):
             near = person.focus.members if kind == "kick" and person.focus else self.model.people
             whom = near[what % len(near)].nick
-        if kind == "say" and isinstance(person.client, Assignment) and self.said % 3 == 0:
+        if kind == "say" and isinstance(person.client, AssignmentClient) and self.said % 3 == 0:
             text += "\nand more\nNOTE: the end"
         requests: dict[str, Request] = {
             "join": Join(whom),
@@ -207,7 +209,7 @@ class Everyone(RuleBasedStateMachine):
             "say": Say(whom, text),
             "act": Act(text),
             "topic": SetTopic(whom, text),
-            "whisper": Whisper(whom, text),
+            "whisper": DirectMessage(whom, text),
             "kick": Kick(whom, text),
             "rename": Rename(whom),
         }
@@ -224,22 +226,22 @@ class Everyone(RuleBasedStateMachine):
         self.model.now = clock.seconds()
         *first, last = requests
         for each in first:
-            if (piece := client.request(each)) is not None:
+            if (piece := client.encode_request(each)) is not None:
                 data += piece
-                self.model.asks(person, each)
-        unfinished = unfinished and isinstance(client, Assignment)
-        piece = client.request(last)
+                self.model.handle(person, each)
+        unfinished = unfinished and isinstance(client, AssignmentClient)
+        piece = client.encode_request(last)
         if unfinished:
             data += (piece or b"").rstrip(b"\n")
-            client.sends(data, cut % (len(data) + 1))
+            client.send(data, cut % (len(data) + 1))
             self.model.end_turn()
             clock.advance(0.3)
             self.model.now = clock.seconds()
         else:
             data += piece or b""
-            client.sends(data, cut % (len(data) + 1))
+            client.send(data, cut % (len(data) + 1))
         if piece is not None:
-            self.model.asks(person, last)
+            self.model.handle(person, last)
 
     def somebody(self, who: int) -> Person:
         return self.model.people[who % len(self.model.people)]
@@ -284,7 +286,7 @@ class Everyone(RuleBasedStateMachine):
         writers = [
             person
             for person in self.model.people
-            if person.client.request(Whisper("x", "x")) is not None
+            if person.client.encode_request(DirectMessage("x", "x")) is not None
         ]
         if writers:
             writer = writers[who % len(writers)]
@@ -305,7 +307,8 @@ class Everyone(RuleBasedStateMachine):
         return [
             room
             for room in self.model.rooms.values()
-            if room.owner is not None and room.owner.client.request(Kick("x", "")) is not None
+            if room.owner is not None
+            and room.owner.client.encode_request(Kick("x", "")) is not None
         ]
 
     @rule(room=rooms, text=words)
@@ -317,8 +320,8 @@ class Everyone(RuleBasedStateMachine):
             self.model.now = self.port.clock.seconds()
             text = f"{self.said} {text}"
             assert self.script.output(f"say {room} '{text}'") == []
-            stranger = Person("script", Words(), self.script)
-            self.model.happens("said", where, stranger, text)
+            stranger = Person("script", Rendering(), self.script)
+            self.model.post_event("said", where, stranger, text)
 
     # Going
 
@@ -329,7 +332,7 @@ class Everyone(RuleBasedStateMachine):
         person = self.somebody(who)
         client = person.client
         if isinstance(client, Tail):
-            client.interrupts()
+            client.interrupt()
             self.model.now = self.port.clock.seconds()
             self.model.leave(person)
         else:
@@ -337,10 +340,10 @@ class Everyone(RuleBasedStateMachine):
             self.ask(person, [*requests, Quit("good night")], cut)
         self.sees(person)
         if isinstance(client, Ssh):
-            assert client.reads() == []
+            assert client.read_output() == []
             assert client.status == (130 if isinstance(client, Tail) else 0)
         assert client.closed
-        client.goes()
+        client.lose_connection()
 
     @precondition(lambda self: self.model.people)
     @rule(who=someone)
@@ -349,15 +352,15 @@ class Everyone(RuleBasedStateMachine):
         person = self.somebody(who)
         self.model.now = self.port.clock.seconds()
         self.model.leave(person)
-        person.client.goes()
+        person.client.lose_connection()
 
     # What has to be the same, always
 
     def sees(self, person: Person) -> None:
-        """Check what a user saw against the model."""
-        person.is_shown()
-        lines, steps, person.steps = person.client.reads(), person.steps, []
-        assert is_shown_as(lines, steps), (person.nick, lines, steps)
+        """What somebody saw is what the model says."""
+        person.show_pending()
+        lines, steps, person.steps = person.client.read_output(), person.steps, []
+        assert matches_steps(lines, steps), (person.nick, lines, steps)
         assert person.client.bells == person.bells
         person.bells = 0
 
@@ -368,14 +371,14 @@ class Everyone(RuleBasedStateMachine):
         self.all_ways_of_asking_say_who_is_where()
 
     def everyone_sees_what_the_model_says(self) -> None:
-        self.port.turn()
+        self.port.end_turn()
         while self.model.ended:
             person = self.model.ended.pop()
             self.sees(person)
             assert isinstance(person.client, Tail)
-            assert person.client.reads() == []
+            assert person.client.read_output() == []
             assert (person.client.status, person.client.closed) == (1, True)
-            person.client.goes()
+            person.client.lose_connection()
         for person in self.model.people:
             self.sees(person)
             client = person.client
@@ -385,14 +388,14 @@ class Everyone(RuleBasedStateMachine):
                 assert re.fullmatch(rf"\[{focus}\] (\(.*[0-9]!?\) )?", client.prompt)
 
     def who_is_in_no_room_sees_nothing_but_what_they_ask_for(self) -> None:
-        assert self.clerk.reads() == []
-        assert self.census.reads() == []
+        assert self.clerk.read_output() == []
+        assert self.census.read_output() == []
 
     def all_ways_of_asking_say_who_is_where(self) -> None:
         there = self.model.rooms.values()
         for room in there:
-            self.clerk.sends(f"/users {room.name}\n".encode())
-            self.census.sends(as_object({"users": room.name}).encode())
+            self.clerk.send(f"/users {room.name}\n".encode())
+            self.census.send(to_json({"users": room.name}).encode())
         listed, counted = [], []
         for room in there:
             listed.append(f"-- {room.name}: {len(room.members)} here")
@@ -404,9 +407,9 @@ class Everyone(RuleBasedStateMachine):
                 for role in ["owner" if person is room.owner else "member"]
             ]
             fields = {"ok": True, "room": room.name, "count": len(room.members), "users": users}
-            counted.append(as_object(fields))
-        assert self.clerk.reads() == listed
-        assert self.census.reads() == counted
+            counted.append(to_json(fields))
+        assert self.clerk.read_output() == listed
+        assert self.census.read_output() == counted
         who = [f"{each.nick} {','.join(_names(each))}".rstrip() for each in self.model.people]
         assert sorted(self.script.output("who")) == sorted([*who, "clerk", "census"])
         rows = [f"{room.name} {len(room.members)} {room.topic}".rstrip() for room in there]
@@ -417,8 +420,8 @@ class Everyone(RuleBasedStateMachine):
             self.be_cut_off(0)
             self.everyone_sees_what_the_model_says()
         for client in (self.clerk, self.census, self.script):
-            client.goes()
-        self.port.turn()
+            client.lose_connection()
+        self.port.end_turn()
         assert len(self.port.building.chat.people) == 0
         assert list(self.port.building.chat.rooms) == ["lobby"]
         assert self.port.building.admission.here == 0

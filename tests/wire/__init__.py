@@ -1,1 +1,1 @@
-"""Tests of the codecs."""
+"""Tests of the wire codecs."""

@@ -1,4 +1,4 @@
-"""The codecs against bytes that nobody should send: ``tests.fuzz`` for a few seconds."""
+"""Fuzzing of the codecs for a few seconds, with ``tests.fuzz``."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from types import FrameType
 import pytest
 
 from chatd.wire.line import CutLine, LineCodec
-from tests.fuzz import FEW_PIECES, OVERHEAD, PIECE_BYTES, Trial, each_byte, main
-from tests.support.fuzz_targets import SUBJECTS, held, read
+from tests.fuzz import FEW_PIECES, OVERHEAD, PIECE_BYTES, Trial, cut_into_bytes, main
+from tests.support.fuzz_targets import TARGETS, memory_of, parse_words
 
 #: Inputs for each codec and seed.  ``python -m tests.fuzz`` tries a million for each codec.
 INPUTS = 5000
 FIXED, NEW = 1134, SystemRandom().randrange(2**32)
-#: So much comes of what has no end: of headers 100 MB.  The command gives each 1 GiB.
+#: The size of endless inputs; of headers 100 MB.  The command feeds 1 GiB of each.
 ENDLESS = 64 * 1024 * 1024
 ENDLESS_HEADERS = 100_000_000
 
-CODECS = pytest.mark.parametrize("name", SUBJECTS)
-BEGINNINGS = [(name, begin) for name in SUBJECTS for begin in read(SUBJECTS[name].endless)]
-#: How often something is said, then four times as often, to see what that costs.
+CODECS = pytest.mark.parametrize("name", TARGETS)
+BEGINNINGS = [(name, begin) for name in TARGETS for begin in parse_words(TARGETS[name].endless)]
+#: Repetitions of a part, whose cost is compared with that of four times as many.
 TIMES = 40
 
 
 @CODECS
 @pytest.mark.parametrize("seed", [FIXED, NEW], ids=["fixed", "new"])
-def test_no_input_breaks_a_codec(name: str, seed: int) -> None:
+def test_no_input_makes_a_codec_fail(name: str, seed: int) -> None:
     print(f"seed {seed}")
-    assert Trial(SUBJECTS[name]).run(seed, range(INPUTS)) == ""
+    assert Trial(TARGETS[name]).run(seed, range(INPUTS)) == ""
 
 
-# What goes on for ever ---------------------------------------------------------------------------
+# Endless inputs ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "begin"), BEGINNINGS)
-def test_what_has_no_end_is_not_kept(name: str, begin: bytes) -> None:
+def test_an_endless_input_is_not_held(name: str, begin: bytes) -> None:
     size = ENDLESS_HEADERS if name in ("proxy", "tcd", "replies") else ENDLESS
-    trial = Trial(SUBJECTS[name])
+    trial = Trial(TARGETS[name])
     values = trial.run_endless(begin, size)
-    assert trial.most_held <= trial.subject.holds + OVERHEAD
+    assert trial.most_held <= trial.target.most_held + OVERHEAD
     assert values <= 2 + FEW_PIECES + size // PIECE_BYTES
 
 
 @CODECS
-def test_ten_thousand_of_anything_are_not_kept(name: str) -> None:
-    trial = Trial(SUBJECTS[name])
-    for begin in (b"", read(trial.subject.endless)[-1]):
-        for part in read(trial.subject.parts):
-            values = trial.read(0, [begin, *[part * 100] * 100])
-            assert all(map(trial.subject.fits, values[-100:]))
+def test_ten_thousand_repetitions_are_not_held(name: str) -> None:
+    trial = Trial(TARGETS[name])
+    for begin in (b"", parse_words(trial.target.endless)[-1]):
+        for part in parse_words(trial.target.parts):
+            values = trial.decode(0, [begin, *[part * 100] * 100])
+            assert all(map(trial.target.is_valid, values[-100:]))
 
 
 def calls(codec: object, pieces: list[bytes]) -> int:
-    """Return how many functions are called while a codec is given these pieces."""
+    """Return the number of function calls while a codec decodes these pieces."""
     count = 0
 
     def called(_frame: FrameType, event: str, _of: object) -> None:
@@ -75,28 +75,30 @@ def calls(codec: object, pieces: list[bytes]) -> int:
 
 @CODECS
 @pytest.mark.parametrize("whole", [False, True], ids=["byte by byte", "at once"])
-def test_four_times_as_much_is_four_times_the_work(name: str, whole: bool) -> None:
-    subject = SUBJECTS[name]
-    for part in read(subject.begins) + read(subject.parts) + read(subject.endless):
+def test_decoding_takes_linear_time(name: str, whole: bool) -> None:
+    target = TARGETS[name]
+    for part in (
+        parse_words(target.beginnings) + parse_words(target.parts) + parse_words(target.endless)
+    ):
         some, more = part * TIMES, part * 4 * TIMES
-        cost = calls(subject.fresh(0), [some] if whole else each_byte(some))
-        assert calls(subject.fresh(0), [more] if whole else each_byte(more)) <= 6 * cost, part
+        cost = calls(target.make(0), [some] if whole else cut_into_bytes(some))
+        assert calls(target.make(0), [more] if whole else cut_into_bytes(more)) <= 6 * cost, part
 
 
-# Whether all this finds anything -----------------------------------------------------------------
+# The fuzzer itself -------------------------------------------------------------------------------
 
 
 class Flawed(LineCodec):
-    """A codec in which one thing is wrong."""
+    """A codec with one flaw."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("hoard",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: list[bytes] = []
+        self.hoard: list[bytes] = []
 
 
-class Forgetful(Flawed):
+class LosingBytes(Flawed):
     def receive_data(self, data: bytes) -> list[str | CutLine]:
         return super().receive_data(data.removeprefix(b"x"))
 
@@ -107,9 +109,9 @@ class Raising(Flawed):
         return super().receive_data(data)
 
 
-class Hoarding(Flawed):
+class HoldingTooMuch(Flawed):
     def receive_data(self, data: bytes) -> list[str | CutLine]:
-        self._kept.append(data)
+        self.hoard.append(data)
         return super().receive_data(data)
 
 
@@ -121,35 +123,35 @@ class Unsafe(Flawed):
 @pytest.mark.parametrize(
     ("flawed", "found"),
     [
-        (Forgetful, "in pieces"),
+        (LosingBytes, "in pieces"),
         (Raising, "UnicodeDecodeError"),
-        (Hoarding, "bytes are held"),
+        (HoldingTooMuch, "bytes are held"),
         (Unsafe, "is given"),
     ],
 )
-def test_a_codec_with_a_flaw_is_found_out(flawed: type[Flawed], found: str) -> None:
-    subject = replace(SUBJECTS["line"], fresh=lambda _: flawed())
-    told = Trial(subject).run(FIXED, range(INPUTS))
-    assert found in told
-    assert f"seed {FIXED}, input " in told
+def test_the_fuzzer_finds_each_flaw(flawed: type[Flawed], found: str) -> None:
+    target = replace(TARGETS["line"], make=lambda _: flawed())
+    report = Trial(target).run(FIXED, range(INPUTS))
+    assert found in report
+    assert f"seed {FIXED}, input " in report
 
 
-def test_what_is_found_is_made_small() -> None:
-    subject = replace(SUBJECTS["line"], fresh=lambda _: Raising())
-    told = Trial(subject).run(FIXED, range(INPUTS))
-    assert len(told.rpartition("or: ")[2]) <= len(repr(b"\xff"))
+def test_a_failing_input_is_minimised() -> None:
+    target = replace(TARGETS["line"], make=lambda _: Raising())
+    report = Trial(target).run(FIXED, range(INPUTS))
+    assert len(report.rpartition("or: ")[2]) <= len(repr(b"\xff"))
 
 
-def test_what_is_held_counts_with_all_that_it_leads_to() -> None:
+def test_memory_of_a_codec_includes_all_referenced_objects() -> None:
     codec = Flawed()
-    empty = held(codec)
+    empty = memory_of(codec)
     codec.receive_data(b"x" * 1000)
-    codec._kept.append(b"x" * 1000)
-    assert 2000 <= held(codec) - empty < 2200
+    codec.hoard.append(b"x" * 1000)
+    assert 2000 <= memory_of(codec) - empty < 2200
 
 
-def test_the_command_says_what_it_tried(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reports_its_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--codec", "line", "--inputs", "20", "--seed", "5", "--endless", "65536"]) == 0
     first, *more = capsys.readouterr().out.splitlines()
     assert first == "seed 5, 20 inputs for each codec"
-    assert len(more) == 1 + len(read(SUBJECTS["line"].endless))
+    assert len(more) == 1 + len(parse_words(TARGETS["line"].endless))

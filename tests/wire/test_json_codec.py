@@ -1,4 +1,4 @@
-"""JSON objects out of a stream: however they are cut or broken, the good ones are all there."""
+"""JSON codec: objects from a stream, however it is cut or broken, and the requests in them."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ from chatd.wire.json.codec import (
 OK, GOOD = b'{"ok": 1}', Object({"ok": 1})
 
 
-def read(*pieces: bytes) -> list[Object | BadObject]:
+def decode(*pieces: bytes) -> list[Object | BadObject]:
     codec = JsonCodec()
     return [value for piece in pieces for value in codec.receive_data(piece)]
 
 
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(index % (len(data) + 1) for index in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(bounds)]
 
 
-def seen(values: list[Object | BadObject]) -> list[dict[str, object] | None]:
-    """Return the fields of each object, and None for each that is none."""
+def fields_of(values: list[Object | BadObject]) -> list[dict[str, object] | None]:
+    """Return the fields of each object, and None for each error."""
     return [value.fields if isinstance(value, Object) else None for value in values]
 
 
-def of_size(size: int) -> bytes:
-    """Return an object of so many bytes."""
+def object_of_size(size: int) -> bytes:
+    """Return an object of ``size`` bytes."""
     return b'{"a": "' + b"x" * (size - 9) + b'"}'
 
 
-def of_depth(depth: int) -> bytes:
-    """Return an object that is nested so deep, itself counted."""
+def object_of_depth(depth: int) -> bytes:
+    """Return an object nested ``depth`` deep, itself counted."""
     return b'{"a":' + b"[" * (depth - 1) + b"]" * (depth - 1) + b"}"
 
 
@@ -73,9 +73,9 @@ STREAMS = st.lists(
         st.sampled_from(
             [b'{"a', b'{"a":', b"1e999", b"NaN", b"\xef\xbb\xbf", b"\xff", b"\0", b"x"]
         ),
-        st.sampled_from([b"{" * 40, b'{"a":' * 40, b"[" * 40, b"}" * 40, of_depth(33)]),
+        st.sampled_from([b"{" * 40, b'{"a":' * 40, b"[" * 40, b"}" * 40, object_of_depth(33)]),
         st.binary(max_size=6),
-        st.integers(OBJECT_BYTES - 10, OBJECT_BYTES + 2).map(of_size),
+        st.integers(OBJECT_BYTES - 10, OBJECT_BYTES + 2).map(object_of_size),
         st.integers(OBJECT_BYTES - 10, OBJECT_BYTES + 2).map(lambda size: b'{"a":"' + b"x" * size),
     ),
     max_size=20,
@@ -98,8 +98,8 @@ OBJECTS = st.dictionaries(st.text(), VALUES, max_size=4)
 
 
 @given(STREAMS, st.lists(st.integers(min_value=0), max_size=12))
-def test_any_cutting_of_any_bytes_gives_the_same_objects(data: bytes, places: list[int]) -> None:
-    assert read(*cut(data, places)) == read(data)
+def test_any_cutting_of_the_bytes_gives_the_same_objects(data: bytes, cuts: list[int]) -> None:
+    assert decode(*cut(data, cuts)) == decode(data)
 
 
 @given(
@@ -107,12 +107,12 @@ def test_any_cutting_of_any_bytes_gives_the_same_objects(data: bytes, places: li
         lambda parts: b"".join(part if isinstance(part, bytes) else bytes([part]) for part in parts)
     )
 )
-def test_bytes_that_come_one_by_one_give_the_same_objects(data: bytes) -> None:
-    assert read(*(bytes([byte]) for byte in data)) == read(data)
+def test_single_bytes_give_the_same_objects(data: bytes) -> None:
+    assert decode(*(bytes([byte]) for byte in data)) == decode(data)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=300), STREAMS), max_size=6))
-def test_no_bytes_whatever_raise_and_what_is_held_is_bounded(pieces: list[bytes]) -> None:
+def test_no_bytes_raise_and_the_buffer_is_bounded(pieces: list[bytes]) -> None:
     codec = JsonCodec()
     for piece in pieces:
         for value in codec.receive_data(piece):
@@ -123,9 +123,9 @@ def test_no_bytes_whatever_raise_and_what_is_held_is_bounded(pieces: list[bytes]
 
 
 @given(st.lists(st.tuples(OBJECTS, st.sampled_from([b"", b"\n", b"\r\n", b" \t\n\n"]))))
-def test_every_object_that_was_sent_comes_out(sent: list[tuple[dict[str, object], bytes]]) -> None:
+def test_every_object_sent_is_decoded(sent: list[tuple[dict[str, object], bytes]]) -> None:
     data = b"".join(json.dumps(fields).encode() + between for fields, between in sent)
-    assert seen(read(data)) == [fields for fields, _ in sent]
+    assert fields_of(decode(data)) == [fields for fields, _ in sent]
 
 
 @given(OBJECTS, st.booleans(), st.integers(0, 4))
@@ -133,21 +133,21 @@ def test_an_object_may_be_written_in_any_way(
     fields: dict[str, object], escaped: bool, indent: int
 ) -> None:
     data = json.dumps(fields, ensure_ascii=escaped, indent=indent or None).encode()
-    assert seen(read(data + OK)) == [fields, {"ok": 1}]
+    assert fields_of(decode(data + OK)) == [fields, {"ok": 1}]
 
 
 @given(OBJECTS)
-def test_what_is_encoded_is_one_line_and_comes_out_again(fields: dict[str, object]) -> None:
+def test_an_encoded_object_is_one_line_and_decodes_to_itself(fields: dict[str, object]) -> None:
     data = encode(fields)
     assert data.endswith(b"\n")
     assert data.count(b"\n") == 1
-    assert seen(read(data)) == [fields]
+    assert fields_of(decode(data)) == [fields]
 
 
 # The stream --------------------------------------------------------------------------------------
 
 
-def test_an_object_is_given_when_it_ends_and_not_before() -> None:
+def test_an_object_is_returned_as_soon_as_it_ends() -> None:
     codec = JsonCodec()
     assert codec.receive_data(OK[:-1]) == []
     assert codec.held == len(OK) - 1
@@ -155,18 +155,18 @@ def test_an_object_is_given_when_it_ends_and_not_before() -> None:
     assert codec.held == 0
 
 
-def test_objects_need_nothing_between_them() -> None:
-    assert read(OK * 3 + b"\n" + OK + b"\r\n\r\n \t" + OK) == [GOOD] * 5
+def test_objects_need_no_separator() -> None:
+    assert decode(OK * 3 + b"\n" + OK + b"\r\n\r\n \t" + OK) == [GOOD] * 5
 
 
-def test_the_first_clients_whole_conversation_is_understood() -> None:
+def test_a_whole_conversation_of_the_first_clients_is_decoded() -> None:
     said = [
         {"username": "ada"},
         {"message": 'hi {you} "all"', "sender": "ada", "dm": None},
         {"message": "psst", "sender": "ada", "dm": "bob"},
         {"disconnect": True, "sender": "ada"},
     ]
-    values = read("".join(map(json.dumps, said)).encode())
+    values = decode("".join(map(json.dumps, said)).encode())
     assert [request_from(value.fields) for value in values if isinstance(value, Object)] == [
         Username("ada", 1),
         Say('hi {you} "all"', "ada", None),
@@ -178,29 +178,29 @@ def test_the_first_clients_whole_conversation_is_understood() -> None:
 def test_brackets_quotes_and_backslashes_in_a_string_are_text() -> None:
     fields = {"a": '}{][" \\', "\\": "\\\\", '"': '\\"'}
     data = json.dumps(fields).encode()
-    assert seen(read(data + OK)) == [fields, {"ok": 1}]
-    assert seen(read(*(bytes([byte]) for byte in data + OK))) == [fields, {"ok": 1}]
+    assert fields_of(decode(data + OK)) == [fields, {"ok": 1}]
+    assert fields_of(decode(*(bytes([byte]) for byte in data + OK))) == [fields, {"ok": 1}]
 
 
-def test_of_a_key_that_comes_twice_the_last_value_counts() -> None:
-    assert seen(read(b'{"a": 1, "a": 2}')) == [{"a": 2}]
+def test_the_last_value_of_a_repeated_key_counts() -> None:
+    assert fields_of(decode(b'{"a": 1, "a": 2}')) == [{"a": 2}]
 
 
-def test_a_byte_order_mark_is_passed_over() -> None:
-    assert read(b"\xef\xbb\xbf" + OK) == [GOOD]
+def test_a_byte_order_mark_is_ignored() -> None:
+    assert decode(b"\xef\xbb\xbf" + OK) == [GOOD]
 
 
-def test_half_a_character_is_replaced_and_two_halves_are_one() -> None:
-    assert seen(read(rb'{"a": ["\ud800", "\udc00x"], "\uDBFF": "\ud83d\ude00"}')) == [
+def test_a_lone_surrogate_is_replaced_and_a_pair_is_one_character() -> None:
+    assert fields_of(decode(rb'{"a": ["\ud800", "\udc00x"], "\uDBFF": "\ud83d\ude00"}')) == [
         {"a": ["\ufffd", "\ufffdx"], "\ufffd": "😀"}
     ]
 
 
-def test_what_is_no_utf_8_is_replaced() -> None:
-    assert seen(read(b'{"a": "caf\xe9\xff"}')) == [{"a": "caf\ufffd\ufffd"}]
+def test_invalid_utf_8_is_replaced() -> None:
+    assert fields_of(decode(b'{"a": "caf\xe9\xff"}')) == [{"a": "caf\ufffd\ufffd"}]
 
 
-# What is wrong -----------------------------------------------------------------------------------
+# Errors ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ def test_what_is_no_utf_8_is_replaced() -> None:
         "ï»¿".encode(),
     ],
 )
-def test_what_is_no_object_is_said_so_once(data: bytes) -> None:
-    bad, good = read(data + OK)
+def test_input_that_is_no_object_is_reported_once(data: bytes) -> None:
+    bad, good = decode(data + OK)
     assert isinstance(bad, BadObject)
     assert bad.sentence == "Only JSON objects are understood here."
     assert good == GOOD
@@ -252,8 +252,8 @@ def test_what_is_no_object_is_said_so_once(data: bytes) -> None:
         b'{"a": {"b": [{"c": "without an end}\n',
     ],
 )
-def test_broken_json_is_said_so_once_and_costs_no_more_than_one_object(data: bytes) -> None:
-    values = read(data + b"\n" + OK + b"\n" + OK + b"\n")
+def test_broken_json_is_reported_once_and_costs_at_most_one_more_object(data: bytes) -> None:
+    values = decode(data + b"\n" + OK + b"\n" + OK + b"\n")
     assert values[-1] == GOOD
     assert len([value for value in values if isinstance(value, BadObject)]) == 1
     assert values[0] == BadObject("That JSON is broken.")
@@ -263,8 +263,8 @@ def test_broken_json_is_said_so_once_and_costs_no_more_than_one_object(data: byt
     "data",
     [b"{hello}", b'{"a": 1]', b'{"a": 1]}', b'{"a": {"b": 1}', b'{"a": "x"', b'{"a": "\n', b"x"],
 )
-def test_what_is_wrong_does_not_cost_the_next_object(data: bytes) -> None:
-    assert seen(read(data + OK + OK)) == [None, {"ok": 1}, {"ok": 1}]
+def test_an_error_does_not_cost_the_next_object(data: bytes) -> None:
+    assert fields_of(decode(data + OK + OK)) == [None, {"ok": 1}, {"ok": 1}]
 
 
 @pytest.mark.parametrize(
@@ -282,15 +282,15 @@ def test_what_is_wrong_does_not_cost_the_next_object(data: bytes) -> None:
 )
 def test_a_number_that_is_too_large_is_refused_with_its_object(number: str) -> None:
     data = f'{{"id": 1, "unused": [{number}]}}'.encode()
-    assert read(data + OK) == [
+    assert decode(data + OK) == [
         BadObject("A number in that JSON is too large, too long or none."),
         GOOD,
     ]
 
 
-def test_a_number_at_the_bound_is_taken() -> None:
+def test_a_number_at_the_bound_is_accepted() -> None:
     digits = "9" * NUMBER_CHARACTERS
-    assert seen(read(f'{{"a": {digits}, "b": 1e308, "c": 1e-999}}'.encode())) == [
+    assert fields_of(decode(f'{{"a": {digits}, "b": 1e308, "c": 1e-999}}'.encode())) == [
         {"a": int(digits), "b": 1e308, "c": 0.0}
     ]
 
@@ -298,36 +298,36 @@ def test_a_number_at_the_bound_is_taken() -> None:
 # Bounds ------------------------------------------------------------------------------------------
 
 
-def test_an_object_at_the_bound_is_taken_and_one_past_it_is_refused() -> None:
+def test_an_object_at_the_bound_is_accepted_and_one_past_it_is_refused() -> None:
     too_long = BadObject(f"A JSON object may have at most {OBJECT_BYTES} bytes.")
     for pieces in ([], [1, 5000], [OBJECT_BYTES - 1], [OBJECT_BYTES], [OBJECT_BYTES + 1]):
-        [whole, good] = read(*cut(of_size(OBJECT_BYTES) + OK, pieces))
+        [whole, good] = decode(*cut(object_of_size(OBJECT_BYTES) + OK, pieces))
         assert isinstance(whole, Object)
         assert good == GOOD
-        assert read(*cut(of_size(OBJECT_BYTES + 1) + OK, pieces)) == [too_long, GOOD]
+        assert decode(*cut(object_of_size(OBJECT_BYTES + 1) + OK, pieces)) == [too_long, GOOD]
 
 
-def test_nesting_at_the_bound_is_taken_and_one_past_it_is_refused() -> None:
+def test_nesting_at_the_bound_is_accepted_and_one_past_it_is_refused() -> None:
     too_deep = BadObject(f"A JSON object may be nested at most {NESTING} deep.")
-    assert [type(value) for value in read(of_depth(NESTING) + OK)] == [Object, Object]
-    assert read(of_depth(NESTING + 1) + OK) == [too_deep, GOOD]
+    assert [type(value) for value in decode(object_of_depth(NESTING) + OK)] == [Object, Object]
+    assert decode(object_of_depth(NESTING + 1) + OK) == [too_deep, GOOD]
 
 
 @pytest.mark.parametrize("opening", [b'{"a":', b"[", b"{"])
 @pytest.mark.parametrize("begun", [b'{"a":', b""])
-def test_ten_thousand_brackets_keep_nothing_and_are_said_once(opening: bytes, begun: bytes) -> None:
+def test_ten_thousand_brackets_are_reported_once_and_not_held(opening: bytes, begun: bytes) -> None:
     codec = JsonCodec()
     values = codec.receive_data(begun)
     for _ in range(10_000):
         values += codec.receive_data(opening)
         assert codec.held < 200
-    assert seen(values) == [None]
+    assert fields_of(values) == [None]
     closed = b"]" if opening == b"[" else b"}"
     assert codec.receive_data(closed * 10_000 + b"}\n" + OK) == [GOOD]
 
 
-def test_ten_thousand_brackets_that_are_never_closed_cost_at_most_one_object_more() -> None:
-    assert seen(read(b'{"a":' * 10_000 + b"\n" + OK + b"\n" + OK)) == [None, {"ok": 1}]
+def test_ten_thousand_unclosed_brackets_cost_at_most_one_more_object() -> None:
+    assert fields_of(decode(b'{"a":' * 10_000 + b"\n" + OK + b"\n" + OK)) == [None, {"ok": 1}]
 
 
 @pytest.mark.parametrize(
@@ -343,7 +343,7 @@ def test_ten_thousand_brackets_that_are_never_closed_cost_at_most_one_object_mor
         (b"{", b"\n", b"}"),
     ],
 )
-def test_ten_million_bytes_of_one_object_keep_nothing_and_are_said_once(
+def test_ten_million_bytes_of_one_object_are_reported_once_and_not_held(
     begun: bytes, more: bytes, end: bytes
 ) -> None:
     codec = JsonCodec()
@@ -356,19 +356,19 @@ def test_ten_million_bytes_of_one_object_keep_nothing_and_are_said_once(
     for _ in range(10 if len(more) > 1 or more == b"\\" else 2500):
         assert codec.receive_data(piece) == []
         assert codec.held == 0
-    assert seen(values + codec.receive_data(end + OK)) == [None, {"ok": 1}]
+    assert fields_of(values + codec.receive_data(end + OK)) == [None, {"ok": 1}]
 
 
-def test_a_number_of_ten_million_digits_in_one_packet_is_never_read() -> None:
+def test_a_number_of_ten_million_digits_in_one_packet_is_never_parsed() -> None:
     data = b'{"a": ' + b"9" * 10_000_000 + b"}"
-    assert seen(read(data + OK)) == [None, {"ok": 1}]
-    assert seen(read(b"9" * 10_000_000 + OK)) == [None, {"ok": 1}]
+    assert fields_of(decode(data + OK)) == [None, {"ok": 1}]
+    assert fields_of(decode(b"9" * 10_000_000 + OK)) == [None, {"ok": 1}]
 
 
-def test_text_without_an_end_keeps_nothing_and_is_said_once() -> None:
+def test_endless_text_is_reported_once_and_not_held() -> None:
     codec = JsonCodec()
     values = [value for _ in range(1000) for value in codec.receive_data(b"hello " * 1000)]
-    assert seen(values) == [None]
+    assert fields_of(values) == [None]
     assert codec.held == 0
 
 
@@ -407,7 +407,7 @@ def test_text_without_an_end_keeps_nothing_and_is_said_once() -> None:
         ({"ping": None}, Ping(None, None)),
     ],
 )
-def test_every_request_is_read(fields: dict[str, object], request_: Request) -> None:
+def test_every_request_is_parsed(fields: dict[str, object], request_: Request) -> None:
     assert request_from(fields) == request_
     assert request_from({"unknown": {"key": [1]}, **fields}) == request_
 
@@ -442,7 +442,7 @@ def test_every_request_is_read(fields: dict[str, object], request_: Request) -> 
         ({"ping": True}, "ping"),
     ],
 )
-def test_a_value_that_cannot_be_is_named(fields: dict[str, object], about: str) -> None:
+def test_an_invalid_value_is_named_in_the_error(fields: dict[str, object], about: str) -> None:
     bad = request_from({**fields, "id": 5})
     assert isinstance(bad, BadRequest)
     assert bad.code is ErrorCode.WRONG_VALUE
@@ -452,28 +452,28 @@ def test_a_value_that_cannot_be_is_named(fields: dict[str, object], about: str) 
 
 
 @pytest.mark.parametrize("fields", [{}, {"shout": "hi"}, {"event": "said"}, {"sender": "ada"}])
-def test_an_object_that_is_no_request_is_said_so(fields: dict[str, object]) -> None:
+def test_an_object_that_is_no_request_is_an_unknown_request(fields: dict[str, object]) -> None:
     bad = request_from({**fields, "id": "x"})
     assert isinstance(bad, BadRequest)
     assert (bad.code, bad.id) == (ErrorCode.UNKNOWN_REQUEST, "x")
 
 
 @pytest.mark.parametrize("given", ["", "x" * ID_LENGTH, 0, -MOST_NUMBER, MOST_NUMBER, None])
-def test_an_id_at_the_bound_is_given_back_as_it_was(given: str | int | None) -> None:
+def test_an_id_at_the_bound_is_returned_unchanged(given: str | int | None) -> None:
     assert request_from({"join": "attic", "id": given}) == Join("attic", given)
 
 
 @pytest.mark.parametrize(
     "given", ["x" * (ID_LENGTH + 1), MOST_NUMBER + 1, -MOST_NUMBER - 1, 1.0, True, [], {}]
 )
-def test_an_id_past_the_bound_is_refused_and_not_given_back(given: object) -> None:
+def test_an_id_past_the_bound_is_refused_and_not_returned(given: object) -> None:
     bad = request_from({"join": "attic", "id": given})
     assert isinstance(bad, BadRequest)
     assert (bad.code, bad.id) == (ErrorCode.WRONG_VALUE, None)
 
 
 @pytest.mark.parametrize("character", ["x", "é", "日", "😀"])
-def test_a_message_at_the_bound_is_taken_and_one_past_it_is_refused(character: str) -> None:
+def test_a_message_at_the_bound_is_accepted_and_one_past_it_is_refused(character: str) -> None:
     whole = character * (LINE_BYTES // len(character.encode()))
     whole += "x" * (LINE_BYTES - len(whole.encode()))
     assert request_from({"message": whole}) == Say(whole, None, None)
@@ -485,7 +485,7 @@ def test_a_message_at_the_bound_is_taken_and_one_past_it_is_refused(character: s
 @given(
     st.text(st.characters(codec=None)), st.sampled_from(["username", "message", "join", "topic"])
 )
-def test_what_people_see_is_one_safe_line(text: str, key: str) -> None:
+def test_displayed_text_is_one_safe_line(text: str, key: str) -> None:
     request_ = request_from({key: text, "room": text, "sender": text})
     if isinstance(request_, BadRequest):
         assert key == "message"
@@ -495,12 +495,12 @@ def test_what_people_see_is_one_safe_line(text: str, key: str) -> None:
         assert safe(shown).strip() == shown
 
 
-def test_a_line_break_becomes_a_blank() -> None:
+def test_a_line_break_becomes_a_space() -> None:
     assert request_from({"message": "one\ntwo\r\nthree\n"}) == Say("one two three", None, None)
 
 
 @given(st.dictionaries(st.sampled_from(["message", "id", "dm", "room", "ping", "join"]), VALUES))
-def test_no_fields_whatever_raise(fields: dict[str, object]) -> None:
+def test_no_fields_raise(fields: dict[str, object]) -> None:
     request_from(fields)
 
 
@@ -512,9 +512,9 @@ def test_no_fields_whatever_raise(fields: dict[str, object]) -> None:
     [b'{"username"', b'  {"', b"{}", b'{ \r\n\t "', b'\xef\xbb\xbf{"', b"\xef\xbb\xbf {\n}"],
 )
 def test_an_object_is_recognised_by_its_first_quote_or_its_end(first: bytes) -> None:
-    seen = [recognises(first[:end]) for end in range(len(first) + 1)]
-    known = seen.index(True)
-    assert seen == [None] * known + [True] * (len(seen) - known)
+    fields_of = [recognises(first[:end]) for end in range(len(first) + 1)]
+    known = fields_of.index(True)
+    assert fields_of == [None] * known + [True] * (len(fields_of) - known)
 
 
 @pytest.mark.parametrize(
@@ -532,14 +532,14 @@ def test_an_object_is_recognised_by_its_first_quote_or_its_end(first: bytes) -> 
         b"\xef\xbc\xa1",
     ],
 )
-def test_what_people_type_first_is_not_taken_for_json(first: bytes) -> None:
+def test_a_typed_first_line_is_not_taken_for_json(first: bytes) -> None:
     assert recognises(first) is False
 
 
-# What is sent ------------------------------------------------------------------------------------
+# Encoding ----------------------------------------------------------------------------------------
 
 
-def test_an_object_is_sent_as_one_line_as_the_first_clients_know_it() -> None:
+def test_an_object_is_encoded_as_one_line_in_the_form_of_the_first_clients() -> None:
     assert encode({"isConnected": True, "errorCode": ErrorCode.NONE}) == (
         b'{"isConnected": true, "errorCode": -1}\n'
     )
@@ -548,15 +548,15 @@ def test_an_object_is_sent_as_one_line_as_the_first_clients_know_it() -> None:
     )
 
 
-def test_half_a_character_never_keeps_an_answer_from_being_sent() -> None:
+def test_a_lone_surrogate_does_not_prevent_a_reply() -> None:
     assert encode({"a": "\ud800"}) == b'{"a": "?"}\n'
 
 
-def test_what_json_does_not_have_is_never_sent() -> None:
+def test_values_that_json_does_not_have_are_never_sent() -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         encode({"a": float("nan")})
 
 
-def test_the_numbers_of_the_first_clients_errors_stay() -> None:
+def test_the_error_numbers_of_the_first_clients_are_unchanged() -> None:
     numbers = [ErrorCode.NONE, ErrorCode.TAKEN, ErrorCode.FULL, ErrorCode.NOT_A_NAME]
     assert [*numbers, ErrorCode.NOBODY] == [-1, 1, 2, 3, 4]

@@ -1,4 +1,4 @@
-"""The PROXY protocol: people behind a proxy are known by their own address."""
+"""PROXY protocol codec: clients behind a proxy are known by their own address."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 V4 = bytes([192, 0, 2, 1]) + bytes([192, 0, 2, 2]) + (56324).to_bytes(2, "big") + b"\x04\x6e"
 V6 = bytes(15) + b"\1" + b"\x20\1\r\xb8" + bytes(12) + b"\0\x50\x04\x6e"
 HERE, THERE = Address("192.0.2.2", 1134), Address("192.0.2.1", 56324)
-NOBODY = Proxied(None, None, b"hi")
+WITHOUT_ADDRESS = Proxied(None, None, b"hi")
 
 
 def v2(body: bytes, family: int = 0x11, command: int = 0x21, length: int | None = None) -> bytes:
@@ -23,8 +23,8 @@ def v2(body: bytes, family: int = 0x11, command: int = 0x21, length: int | None 
     return SIGNATURE + bytes([command, family]) + size.to_bytes(2, "big") + body
 
 
-def read(*pieces: bytes) -> Proxied | NotProxy | None:
-    """Return what the first answer was, with the pieces that came after it in its rest."""
+def decode(*pieces: bytes) -> Proxied | NotProxy | None:
+    """Return the first result, with the pieces after it appended to its rest."""
     codec = ProxyCodec()
     for number, piece in enumerate(pieces, 1):
         answer = codec.receive_data(piece)
@@ -58,11 +58,11 @@ HEADERS = [
 
 
 @given(st.sampled_from(HEADERS), st.lists(st.integers(min_value=0), max_size=6))
-def test_any_cutting_of_a_header_says_the_same(header: bytes, places: list[int]) -> None:
+def test_any_cutting_of_a_header_gives_the_same_result(header: bytes, cuts: list[int]) -> None:
     data = header + b"hi\r\n"
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    assert read(*(data[start:end] for start, end in pairwise(edges))) == read(data)
-    assert read(*(bytes([byte]) for byte in data)) == read(data)
+    bounds = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    assert decode(*(data[start:end] for start, end in pairwise(bounds))) == decode(data)
+    assert decode(*(bytes([byte]) for byte in data)) == decode(data)
 
 
 @given(
@@ -76,28 +76,28 @@ def test_any_cutting_of_a_header_says_the_same(header: bytes, places: list[int])
     ),
     st.integers(min_value=0, max_value=120),
 )
-def test_no_bytes_whatever_raise(data: bytes, place: int) -> None:
-    assert read(data[:place], data[place:]) == read(data)
+def test_no_bytes_raise(data: bytes, place: int) -> None:
+    assert decode(data[:place], data[place:]) == decode(data)
 
 
-def test_somebody_behind_a_proxy_is_known_by_their_own_address() -> None:
+def test_a_version_1_header_gives_the_clients_own_address() -> None:
     header = b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 1134\r\n"
-    assert read(header + b"hi") == Proxied(THERE, HERE, b"hi")
-    assert read(v2(V4) + b"hi") == Proxied(THERE, HERE, b"hi")
+    assert decode(header + b"hi") == Proxied(THERE, HERE, b"hi")
+    assert decode(v2(V4) + b"hi") == Proxied(THERE, HERE, b"hi")
 
 
-def test_an_ipv6_address_is_known_too() -> None:
+def test_a_version_1_header_may_have_ipv6_addresses() -> None:
     seen = Proxied(Address("::1", 80), Address("2001:db8::", 1134), b"hi")
-    assert read(b"PROXY TCP6 ::1 2001:DB8:0:0:0:0:0:0 80 1134\r\nhi") == seen
-    assert read(v2(V6, 0x21) + b"hi") == seen
+    assert decode(b"PROXY TCP6 ::1 2001:DB8:0:0:0:0:0:0 80 1134\r\nhi") == seen
+    assert decode(v2(V6, 0x21) + b"hi") == seen
 
 
-def test_an_ipv4_address_in_ipv6_clothes_is_the_same_address() -> None:
+def test_an_ipv4_mapped_address_is_the_ipv4_address() -> None:
     mapped = bytes(10) + b"\xff\xff"
     body = mapped + V4[:4] + mapped + V4[4:]
-    assert read(v2(body, 0x21)) == Proxied(THERE, HERE, b"")
+    assert decode(v2(body, 0x21)) == Proxied(THERE, HERE, b"")
     line = b"PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 56324 1134\r\n"
-    assert read(line) == Proxied(THERE, HERE, b"")
+    assert decode(line) == Proxied(THERE, HERE, b"")
 
 
 @pytest.mark.parametrize(
@@ -113,19 +113,19 @@ def test_an_ipv4_address_in_ipv6_clothes_is_the_same_address() -> None:
         v2(b"/tmp/a".ljust(108, b"\0") + b"/tmp/b".ljust(108, b"\0"), 0x31),
     ],
 )
-def test_who_has_no_address_is_let_through_by_the_connections_own(header: bytes) -> None:
-    assert read(header + b"hi") == NOBODY
+def test_a_header_without_addresses_leaves_the_connections_own(header: bytes) -> None:
+    assert decode(header + b"hi") == WITHOUT_ADDRESS
 
 
-def test_what_a_proxy_adds_is_skipped() -> None:
-    assert read(v2(V4 + b"\x03\0\4\0\0\0\0") + b"hi") == Proxied(THERE, HERE, b"hi")
+def test_tlvs_are_skipped() -> None:
+    assert decode(v2(V4 + b"\x03\0\4\0\0\0\0") + b"hi") == Proxied(THERE, HERE, b"hi")
 
 
-def test_a_header_that_goes_on_is_waited_for() -> None:
-    assert read(b"") is None
-    assert read(b"P") is None
-    assert read(b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 1134\r") is None
-    assert read(v2(V4)[:-1]) is None
+def test_an_incomplete_header_gives_no_result() -> None:
+    assert decode(b"") is None
+    assert decode(b"P") is None
+    assert decode(b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 1134\r") is None
+    assert decode(v2(V4)[:-1]) is None
 
 
 @pytest.mark.parametrize(
@@ -161,25 +161,25 @@ def test_a_header_that_goes_on_is_waited_for() -> None:
         v2(bytes(215), 0x31),
     ],
 )
-def test_what_is_no_header_is_said_to_be_none_in_a_sentence(data: bytes) -> None:
-    answer = read(data)
+def test_bytes_that_are_no_header_are_refused_with_a_reason(data: bytes) -> None:
+    answer = decode(data)
     assert isinstance(answer, NotProxy)
     assert answer.reason.endswith(".")
 
 
 @pytest.mark.parametrize(("length", "fits"), [(V1_BYTES, True), (V1_BYTES + 1, False)])
-def test_a_line_may_be_as_long_as_the_specification_says(length: int, fits: bool) -> None:
+def test_a_version_1_line_may_have_107_bytes(length: int, fits: bool) -> None:
     line = b"PROXY UNKNOWN ".ljust(length - 2, b"x") + b"\r\n"
     assert len(line) == length
-    assert (read(line + b"hi") == NOBODY) == fits
+    assert (decode(line + b"hi") == WITHOUT_ADDRESS) == fits
 
 
-def test_a_line_that_never_ends_is_not_waited_for() -> None:
-    assert read(b"PROXY UNKNOWN".ljust(V1_BYTES - 1, b"x")) is None
-    assert isinstance(read(b"PROXY UNKNOWN".ljust(V1_BYTES, b"x")), NotProxy)
+def test_an_endless_version_1_line_is_refused() -> None:
+    assert decode(b"PROXY UNKNOWN".ljust(V1_BYTES - 1, b"x")) is None
+    assert isinstance(decode(b"PROXY UNKNOWN".ljust(V1_BYTES, b"x")), NotProxy)
 
 
-def test_a_header_with_much_added_is_read_up_to_a_bound() -> None:
-    assert read(v2(V4.ljust(V2_BYTES, b"\0")) + b"hi") == Proxied(THERE, HERE, b"hi")
-    assert isinstance(read(v2(b"", length=V2_BYTES + 1)), NotProxy)
-    assert isinstance(read(v2(b"", 0, 0x20, length=V2_BYTES + 1)), NotProxy)
+def test_a_version_2_header_is_decoded_up_to_a_bound() -> None:
+    assert decode(v2(V4.ljust(V2_BYTES, b"\0")) + b"hi") == Proxied(THERE, HERE, b"hi")
+    assert isinstance(decode(v2(b"", length=V2_BYTES + 1)), NotProxy)
+    assert isinstance(decode(v2(b"", 0, 0x20, length=V2_BYTES + 1)), NotProxy)

@@ -1,4 +1,4 @@
-"""The socket assignment's protocol: its clients and graders are understood, each in their way."""
+"""Socket assignment codec, server side: requests as the various clients and graders write them."""
 
 from __future__ import annotations
 
@@ -43,24 +43,24 @@ SAYS, GOES = Say(1, 7, "client1", ("hello",)), Disconnect("client1")
 Value = Request | Bad
 
 
-def read(*pieces: bytes) -> list[Value]:
-    """Return all that these pieces give, up to the end of input."""
+def decode_all(*pieces: bytes) -> list[Value]:
+    """Return the values of these pieces, up to the end of input."""
     codec = TcdCodec()
     return [value for piece in pieces for value in codec.receive_data(piece)] + codec.finish()
 
 
-def at_once(data: bytes) -> list[Value]:
-    """Return what comes before any silence."""
+def decode_without_silence(data: bytes) -> list[Value]:
+    """Return the values that are complete without a silence."""
     return TcdCodec().receive_data(data)
 
 
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(index % (len(data) + 1) for index in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(bounds)]
 
 
-def said(message: bytes) -> bytes:
-    """Return a CHAT, up to its message."""
+def chat_request(message: bytes) -> bytes:
+    """Return a CHAT that ends with this message."""
     return b"CHAT: 1\nJOIN_ID: 7\nCLIENT_NAME: client1\nMESSAGE: " + message
 
 
@@ -99,17 +99,17 @@ STREAMS = st.lists(
 
 
 @given(STREAMS, st.lists(st.integers(min_value=0), max_size=12))
-def test_any_cutting_of_any_bytes_gives_the_same_requests(data: bytes, places: list[int]) -> None:
-    assert read(*cut(data, places)) == read(data)
+def test_any_cutting_of_the_bytes_gives_the_same_requests(data: bytes, cuts: list[int]) -> None:
+    assert decode_all(*cut(data, cuts)) == decode_all(data)
 
 
 @given(st.lists(st.sampled_from([*LINES, b"x", b":", b"\r"]), max_size=12).map(b"".join))
-def test_bytes_that_come_one_by_one_give_the_same_requests(data: bytes) -> None:
-    assert read(*(bytes([byte]) for byte in data)) == read(data)
+def test_single_bytes_give_the_same_requests(data: bytes) -> None:
+    assert decode_all(*(bytes([byte]) for byte in data)) == decode_all(data)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=300), STREAMS), max_size=6))
-def test_no_bytes_whatever_raise_and_what_is_held_is_bounded(pieces: list[bytes]) -> None:
+def test_no_bytes_raise_and_the_buffer_is_bounded(pieces: list[bytes]) -> None:
     codec = TcdCodec()
     for piece in pieces:
         codec.receive_data(piece)
@@ -120,8 +120,8 @@ def test_no_bytes_whatever_raise_and_what_is_held_is_bounded(pieces: list[bytes]
 
 
 @given(STREAMS)
-def test_what_is_given_is_safe_to_show(data: bytes) -> None:
-    for value in read(data):
+def test_texts_of_requests_are_safe_to_display(data: bytes) -> None:
+    for value in decode_all(data):
         match value:
             case Helo(text):
                 texts = [text]
@@ -141,11 +141,11 @@ def test_what_is_given_is_safe_to_show(data: bytes) -> None:
 
 
 @given(STREAMS, st.lists(st.integers(min_value=0), max_size=4))
-def test_silence_gives_something_exactly_when_something_was_pending(
-    data: bytes, places: list[int]
+def test_silence_completes_a_request_exactly_when_one_was_pending(
+    data: bytes, cuts: list[int]
 ) -> None:
     codec = TcdCodec()
-    for piece in cut(data, places):
+    for piece in cut(data, cuts):
         codec.receive_data(piece)
         pending = codec.pending
         assert bool(codec.finish()) == pending
@@ -154,18 +154,18 @@ def test_silence_gives_something_exactly_when_something_was_pending(
 # Conversations -----------------------------------------------------------------------------------
 
 
-def test_each_request_is_understood_as_soon_as_its_last_line_ends() -> None:
-    assert at_once(b"HELO BASE_TEST\n") == [Helo("BASE_TEST")]
-    assert at_once(b"KILL_SERVICE\n") == [KillService()]
-    assert at_once(JOIN) == [JOINS]
-    assert at_once(LEAVE) == [LEAVES]
-    assert at_once(CHAT) == [SAYS]
-    assert at_once(DISCONNECT) == [GOES]
+def test_a_request_is_complete_as_soon_as_its_last_line_ends() -> None:
+    assert decode_without_silence(b"HELO BASE_TEST\n") == [Helo("BASE_TEST")]
+    assert decode_without_silence(b"KILL_SERVICE\n") == [KillService()]
+    assert decode_without_silence(JOIN) == [JOINS]
+    assert decode_without_silence(LEAVE) == [LEAVES]
+    assert decode_without_silence(CHAT) == [SAYS]
+    assert decode_without_silence(DISCONNECT) == [GOES]
 
 
-def test_a_graders_whole_conversation_in_one_packet_is_all_its_requests() -> None:
+def test_a_whole_conversation_in_one_packet_gives_all_its_requests() -> None:
     grading = b"HELO BASE_TEST\n" + JOIN + JOIN.replace(b"room1", b"room2") + CHAT + LEAVE
-    assert at_once(grading + DISCONNECT + b"KILL_SERVICE\n") == [
+    assert decode_without_silence(grading + DISCONNECT + b"KILL_SERVICE\n") == [
         Helo("BASE_TEST"),
         JOINS,
         Join("room2", "client1"),
@@ -176,14 +176,20 @@ def test_a_graders_whole_conversation_in_one_packet_is_all_its_requests() -> Non
     ]
 
 
-def test_a_java_clients_conversation_is_understood() -> None:
+def test_a_java_clients_conversation_is_decoded() -> None:
     java = (JOIN + CHAT + LEAVE).replace(b"\n", b"\r\n").replace(b": ", b":")
-    assert at_once(java) == [JOINS, SAYS, LEAVES]
+    assert decode_without_silence(java) == [JOINS, SAYS, LEAVES]
 
 
-def test_a_conversation_without_any_blank_line_or_last_line_end_is_understood() -> None:
-    data = said(b"one\n") + said(b"two\n") + LEAVE + said(b"three\n") + DISCONNECT.rstrip()
-    assert read(data) == [
+def test_a_conversation_without_blank_lines_or_a_last_line_end_is_decoded() -> None:
+    data = (
+        chat_request(b"one\n")
+        + chat_request(b"two\n")
+        + LEAVE
+        + chat_request(b"three\n")
+        + DISCONNECT.rstrip()
+    )
+    assert decode_all(data) == [
         Say(1, 7, "client1", ("one",)),
         Say(1, 7, "client1", ("two",)),
         LEAVES,
@@ -192,9 +198,9 @@ def test_a_conversation_without_any_blank_line_or_last_line_end_is_understood() 
     ]
 
 
-def test_text_that_is_no_request_is_ignored_without_a_word() -> None:
+def test_text_that_is_no_request_is_ignored_silently() -> None:
     stray = b"ANYTHING 5828d335af7cc\nhello\n: \nCLIENT_NAME: x\nMESSAGE: x\nhelo x\nHELOX\n"
-    assert at_once(stray + b"KILL_SERVICE now\nChat: 1\n" + JOIN + stray) == [JOINS]
+    assert decode_without_silence(stray + b"KILL_SERVICE now\nChat: 1\n" + JOIN + stray) == [JOINS]
 
 
 @pytest.mark.parametrize(
@@ -214,20 +220,20 @@ def test_text_that_is_no_request_is_ignored_without_a_word() -> None:
     ],
 )
 def test_a_join_may_be_written_in_many_ways(join: bytes) -> None:
-    assert at_once(join) == [JOINS]
-    assert at_once(join + join) == [JOINS, JOINS]
+    assert decode_without_silence(join) == [JOINS]
+    assert decode_without_silence(join + join) == [JOINS, JOINS]
 
 
-def test_a_colon_may_stand_in_a_value() -> None:
+def test_a_value_may_contain_a_colon() -> None:
     data = JOIN.replace(b"room1", b"a:b: c").replace(b"client1", b"http://x:1")
-    assert at_once(data) == [Join("a:b: c", "http://x:1")]
-    assert at_once(said(b"CLIENT_NAME: bob: MESSAGE: hi\n\n")) == [
+    assert decode_without_silence(data) == [Join("a:b: c", "http://x:1")]
+    assert decode_without_silence(chat_request(b"CLIENT_NAME: bob: MESSAGE: hi\n\n")) == [
         Say(1, 7, "client1", ("CLIENT_NAME: bob: MESSAGE: hi",))
     ]
 
 
 @pytest.mark.parametrize("text", ["X", "X:", "BASE TEST: 5"])
-def test_a_helo_within_an_unfinished_request_is_no_header_of_it(text: str) -> None:
+def test_a_helo_within_an_unfinished_request_begins_a_new_one(text: str) -> None:
     codec = TcdCodec()
     line = f"HELO {text}".encode()
     missing, helo = codec.receive_data(b"CHAT: 1\n" + line + b"\n")
@@ -238,30 +244,32 @@ def test_a_helo_within_an_unfinished_request_is_no_header_of_it(text: str) -> No
     assert codec.finish() == [missing, helo]
 
 
-def test_what_helo_says_is_given_back_as_it_was() -> None:
-    assert at_once(b"HELO  two  blanks \r\n") == [Helo(" two  blanks")]
-    assert at_once(b"HELO\nHELO \n") == [Helo(""), Helo("")]
-    assert at_once(b"HELO caf\xe9 \x1b[31m\n") == [Helo("caf\ufffd [31m")]
+def test_the_text_of_helo_is_unchanged() -> None:
+    assert decode_without_silence(b"HELO  two  blanks \r\n") == [Helo(" two  blanks")]
+    assert decode_without_silence(b"HELO\nHELO \n") == [Helo(""), Helo("")]
+    assert decode_without_silence(b"HELO caf\xe9 \x1b[31m\n") == [Helo("caf\ufffd [31m")]
 
 
 # Messages ----------------------------------------------------------------------------------------
 
 
 def test_a_message_of_several_lines_ends_at_the_blank_line() -> None:
-    data = said(b"one\n  two \r\nCLIENT_NAME: three\n \r\nfour\n\n")
-    assert at_once(data) == [Say(1, 7, "client1", ("one", "  two", "CLIENT_NAME: three"))]
+    data = chat_request(b"one\n  two \r\nCLIENT_NAME: three\n \r\nfour\n\n")
+    assert decode_without_silence(data) == [
+        Say(1, 7, "client1", ("one", "  two", "CLIENT_NAME: three"))
+    ]
 
 
 def test_a_message_may_begin_on_the_line_below_its_key() -> None:
-    assert at_once(said(b"\nhello\n\n")) == [SAYS]
+    assert decode_without_silence(chat_request(b"\nhello\n\n")) == [SAYS]
 
 
 @pytest.mark.parametrize(
     "line",
     ["CHAT: later?", "LEAVE_CHATROOM: no", "DISCONNECT: never", "HELO", "Chat: 1", " CHAT: 1"],
 )
-def test_what_only_looks_like_a_request_is_part_of_a_message(line: str) -> None:
-    assert at_once(said(b"a\n" + line.encode() + b"\n\n")) == [
+def test_a_line_that_only_resembles_a_request_is_part_of_a_message(line: str) -> None:
+    assert decode_without_silence(chat_request(b"a\n" + line.encode() + b"\n\n")) == [
         Say(1, 7, "client1", ("a", line)),
     ]
 
@@ -277,13 +285,15 @@ def test_what_only_looks_like_a_request_is_part_of_a_message(line: str) -> None:
         (b"KILL_SERVICE\n", KillService()),
     ],
 )
-def test_a_message_is_over_where_the_next_request_begins(request_: bytes, value: Value) -> None:
-    assert at_once(said(b"hello\n") + request_) == [SAYS, value]
+def test_a_message_ends_where_the_next_request_begins(request_: bytes, value: Value) -> None:
+    assert decode_without_silence(chat_request(b"hello\n") + request_) == [SAYS, value]
 
 
-def test_a_message_with_nothing_in_it_is_refused() -> None:
+def test_an_empty_message_is_refused() -> None:
     empty = Bad(ErrorCode.EMPTY_FIELD, "MESSAGE is empty.")
-    assert at_once(said(b"\n\n") + said(b" \x07\n\x1b\n\n") + CHAT) == [empty, empty, SAYS]
+    assert decode_without_silence(
+        chat_request(b"\n\n") + chat_request(b" \x07\n\x1b\n\n") + CHAT
+    ) == [empty, empty, SAYS]
 
 
 # Silence -----------------------------------------------------------------------------------------
@@ -302,7 +312,7 @@ def test_a_message_with_nothing_in_it_is_refused() -> None:
         (CHAT[:-1] + b"  ", SAYS),
     ],
 )
-def test_silence_ends_what_lacks_only_its_end(data: bytes, value: Value) -> None:
+def test_silence_completes_a_request_that_lacks_only_its_end(data: bytes, value: Value) -> None:
     codec = TcdCodec()
     assert codec.receive_data(data) == []
     assert codec.pending
@@ -312,7 +322,7 @@ def test_silence_ends_what_lacks_only_its_end(data: bytes, value: Value) -> None
     assert codec.receive_data(b"\r\n\r\n" + JOIN) == [JOINS]
 
 
-def test_silence_leaves_what_somebody_is_still_typing() -> None:
+def test_silence_keeps_an_incomplete_request() -> None:
     codec = TcdCodec()
     given: list[Value] = []
     for end in range(len(JOIN) - len(b"client1\n")):
@@ -323,12 +333,12 @@ def test_silence_leaves_what_somebody_is_still_typing() -> None:
     assert codec.receive_data(b"client1\n") == [JOINS]
 
 
-def test_silence_ends_a_message_and_leaves_the_request_that_begins_behind_it() -> None:
+def test_silence_ends_a_message_and_keeps_the_request_begun_after_it() -> None:
     codec = TcdCodec()
-    assert codec.receive_data(said(b"hello\n") + b"CHAT: 1") == []
+    assert codec.receive_data(chat_request(b"hello\n") + b"CHAT: 1") == []
     assert codec.finish() == [SAYS]
     assert codec.receive_data(CHAT.removeprefix(b"CHAT: 1")) == [SAYS]
-    assert read(said(b"hello\n") + b"HELO x") == [SAYS, Helo("x")]
+    assert decode_all(chat_request(b"hello\n") + b"HELO x") == [SAYS, Helo("x")]
 
 
 def test_nothing_is_pending_after_text_that_is_no_request() -> None:
@@ -338,7 +348,7 @@ def test_nothing_is_pending_after_text_that_is_no_request() -> None:
         assert not codec.pending
 
 
-# What is malformed -------------------------------------------------------------------------------
+# Malformed requests ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -355,32 +365,32 @@ def test_nothing_is_pending_after_text_that_is_no_request() -> None:
         (b"CHAT: 1\nJOIN_ID: 7\nMESSAGE: x\n\n", ErrorCode.MISSING_FIELD, "CLIENT_NAME"),
     ],
 )
-def test_what_is_malformed_gets_one_error_and_costs_the_next_request_nothing(
+def test_a_malformed_request_is_one_error_and_does_not_affect_the_next(
     data: bytes, code: ErrorCode, sentence: str
 ) -> None:
-    bad, *more = at_once(data + CHAT)
+    bad, *more = decode_without_silence(data + CHAT)
     assert isinstance(bad, Bad)
     assert bad.code is code
     assert sentence in bad.sentence
     assert more == [SAYS]
 
 
-def test_a_request_that_begins_before_the_last_was_complete_gets_its_own_answer() -> None:
-    assert at_once(b"CHAT: 1\nJOIN_ID: 7\n" + JOIN) == [
+def test_a_request_begun_within_another_is_decoded_on_its_own() -> None:
+    assert decode_without_silence(b"CHAT: 1\nJOIN_ID: 7\n" + JOIN) == [
         Bad(ErrorCode.MISSING_FIELD, "CHAT came without CLIENT_NAME."),
         JOINS,
     ]
 
 
-def test_a_malformed_chat_takes_its_message_with_it() -> None:
+def test_the_message_of_a_malformed_chat_is_dropped() -> None:
     bad = CHAT.replace(b": 1", b": x").replace(b"hello", b"a\nKILL_SERVICE please\nb")
-    assert codes(at_once(bad + JOIN)) == [ErrorCode.NOT_A_NUMBER, None]
+    assert codes(decode_without_silence(bad + JOIN)) == [ErrorCode.NOT_A_NUMBER, None]
 
 
-def test_who_leaves_or_speaks_need_not_say_their_name() -> None:
-    assert at_once(LEAVE.replace(b"client1", b"")) == [Leave(1, 7, "")]
-    assert at_once(CHAT.replace(b"client1", b"")) == [Say(1, 7, "", ("hello",))]
-    assert at_once(DISCONNECT.replace(b"client1", b"")) == [Disconnect("")]
+def test_leave_and_chat_accept_an_empty_client_name() -> None:
+    assert decode_without_silence(LEAVE.replace(b"client1", b"")) == [Leave(1, 7, "")]
+    assert decode_without_silence(CHAT.replace(b"client1", b"")) == [Say(1, 7, "", ("hello",))]
+    assert decode_without_silence(DISCONNECT.replace(b"client1", b"")) == [Disconnect("")]
 
 
 @pytest.mark.parametrize(
@@ -396,7 +406,7 @@ def test_who_leaves_or_speaks_need_not_say_their_name() -> None:
     ],
 )
 def test_a_join_id_has_at_most_63_bits(written: bytes, number: int | None) -> None:
-    [value] = at_once(LEAVE.replace(b"7", written))
+    [value] = decode_without_silence(LEAVE.replace(b"7", written))
     if number is None:
         assert isinstance(value, Bad)
     else:
@@ -406,36 +416,49 @@ def test_a_join_id_has_at_most_63_bits(written: bytes, number: int | None) -> No
 # Bounds ------------------------------------------------------------------------------------------
 
 
-def test_a_header_line_at_the_bound_is_taken_and_one_past_it_is_refused() -> None:
+def test_a_header_line_at_the_bound_is_accepted_and_one_past_it_is_refused() -> None:
     at_bound = b"x" * (HEADER_BYTES - len(b"CLIENT_NAME: "))
-    assert at_once(JOIN.replace(b"client1", at_bound)) == [Join("room1", at_bound.decode())]
+    assert decode_without_silence(JOIN.replace(b"client1", at_bound)) == [
+        Join("room1", at_bound.decode())
+    ]
     too_long = Bad(ErrorCode.TOO_LONG, "CLIENT_NAME is too long.")
-    assert at_once(JOIN.replace(b"client1", at_bound + b"x") + CHAT) == [too_long, SAYS]
+    assert decode_without_silence(JOIN.replace(b"client1", at_bound + b"x") + CHAT) == [
+        too_long,
+        SAYS,
+    ]
     too_long = Bad(ErrorCode.TOO_LONG, "JOIN_CHATROOM is too long.")
-    assert at_once(JOIN.replace(b"room1", at_bound + b"x") + CHAT) == [too_long, SAYS]
+    assert decode_without_silence(JOIN.replace(b"room1", at_bound + b"x") + CHAT) == [
+        too_long,
+        SAYS,
+    ]
 
 
-def test_helo_at_the_bound_is_answered_and_one_past_it_is_refused() -> None:
+def test_helo_at_the_bound_is_accepted_and_one_past_it_is_refused() -> None:
     at_bound = b"x" * (HEADER_BYTES - len(b"HELO "))
-    assert at_once(b"HELO " + at_bound + b"\n") == [Helo(at_bound.decode())]
-    assert codes(at_once(b"HELO " + at_bound + b"x\n" + JOIN)) == [ErrorCode.TOO_LONG, None]
+    assert decode_without_silence(b"HELO " + at_bound + b"\n") == [Helo(at_bound.decode())]
+    assert codes(decode_without_silence(b"HELO " + at_bound + b"x\n" + JOIN)) == [
+        ErrorCode.TOO_LONG,
+        None,
+    ]
 
 
 @pytest.mark.parametrize("lines", [1, 2, 40])
-def test_a_message_at_the_bound_is_taken_and_one_past_it_is_refused(lines: int) -> None:
+def test_a_message_at_the_bound_is_accepted_and_one_past_it_is_refused(lines: int) -> None:
     whole = b"x" * (MESSAGE_BYTES - 2 * (lines - 1)) + b"\nx" * (lines - 1)
-    [say] = at_once(said(whole + b"\r\n\r\n"))
+    [say] = decode_without_silence(chat_request(whole + b"\r\n\r\n"))
     assert isinstance(say, Say)
     assert "\n".join(say.lines).encode() == whole
     too_long = Bad(ErrorCode.TOO_LONG, "MESSAGE is too long.")
-    assert at_once(said(whole + b"x\n\n") + CHAT) == [too_long, SAYS]
+    assert decode_without_silence(chat_request(whole + b"x\n\n") + CHAT) == [too_long, SAYS]
 
 
-def test_a_message_has_at_most_so_many_lines() -> None:
-    [say] = at_once(said(b"x\n" * MESSAGE_LINES + b"\n"))
+def test_the_lines_of_a_message_are_bounded() -> None:
+    [say] = decode_without_silence(chat_request(b"x\n" * MESSAGE_LINES + b"\n"))
     assert isinstance(say, Say)
     assert len(say.lines) == MESSAGE_LINES
-    assert codes(at_once(said(b"x\n" * (MESSAGE_LINES + 1) + b"\n") + CHAT)) == [
+    assert codes(
+        decode_without_silence(chat_request(b"x\n" * (MESSAGE_LINES + 1) + b"\n") + CHAT)
+    ) == [
         ErrorCode.TOO_LONG,
         None,
     ]
@@ -448,13 +471,13 @@ def test_a_message_has_at_most_so_many_lines() -> None:
         (b"ANYTHING", []),
         (b"HELO ", [ErrorCode.TOO_LONG]),
         (JOIN[:-1], [ErrorCode.TOO_LONG]),
-        (said(b""), [ErrorCode.TOO_LONG]),
-        (said(b"a\n"), [ErrorCode.TOO_LONG]),
+        (chat_request(b""), [ErrorCode.TOO_LONG]),
+        (chat_request(b"a\n"), [ErrorCode.TOO_LONG]),
         (b"LEAVE_CHATROOM: 1\nJOIN_ID: 7\nCLIENT_NAME: ", [ErrorCode.TOO_LONG]),
         (b"LEAVE_CHATROOM: 1\n", [ErrorCode.MISSING_FIELD]),
     ],
 )
-def test_a_line_without_an_end_is_skipped_without_being_kept(
+def test_an_endless_line_is_skipped_without_being_held(
     begun: bytes, given: list[ErrorCode]
 ) -> None:
     codec = TcdCodec()
@@ -468,7 +491,7 @@ def test_a_line_without_an_end_is_skipped_without_being_kept(
 
 
 @pytest.mark.parametrize("line", [b"ANYTHING 5828d335af7cc\n", b"PORT: 0\n", b"\n", b"x:\n"])
-def test_ten_thousand_stray_lines_give_nothing_and_keep_nothing(line: bytes) -> None:
+def test_ten_thousand_stray_lines_are_ignored_and_not_held(line: bytes) -> None:
     codec = TcdCodec()
     for _ in range(100):
         assert codec.receive_data(line * 100) == []
@@ -477,7 +500,7 @@ def test_ten_thousand_stray_lines_give_nothing_and_keep_nothing(line: bytes) -> 
 
 
 @pytest.mark.parametrize("key", [b"CLIENT_IP", b"JOIN_ID", b"ANYTHING"])
-def test_ten_thousand_headers_of_one_request_are_kept_once_at_most(key: bytes) -> None:
+def test_a_repeated_header_is_held_once_at_most(key: bytes) -> None:
     codec = TcdCodec()
     codec.receive_data(b"CHAT: 1\n")
     for _ in range(10_000):
@@ -490,7 +513,7 @@ def test_ten_thousand_headers_of_one_request_are_kept_once_at_most(key: bytes) -
 
 def test_a_message_of_ten_thousand_lines_is_one_error() -> None:
     codec = TcdCodec()
-    codec.receive_data(said(b""))
+    codec.receive_data(chat_request(b""))
     for _ in range(10_000):
         assert codec.receive_data(b"hello\n") == []
         assert codec.held <= MOST_HELD
@@ -533,14 +556,14 @@ def test_every_request_is_recognised_once_enough_of_it_is_here(first: bytes) -> 
         b"{",
     ],
 )
-def test_what_people_type_first_is_not_taken_for_a_request(first: bytes) -> None:
+def test_a_typed_first_line_is_not_taken_for_a_request(first: bytes) -> None:
     assert recognises(first) is False
 
 
-# What is answered --------------------------------------------------------------------------------
+# Replies -----------------------------------------------------------------------------------------
 
 
-def test_every_answer_is_exact_to_the_byte() -> None:
+def test_replies_are_exact_to_the_byte() -> None:
     assert helo("BASE_TEST", "192.0.2.1", 1134, "0123") == (
         b"HELO BASE_TEST\nIP:192.0.2.1\nPort:1134\nStudentID:0123\n"
     )
@@ -555,7 +578,7 @@ def test_every_answer_is_exact_to_the_byte() -> None:
     )
 
 
-def test_a_message_of_several_lines_is_sent_as_it_was() -> None:
+def test_a_message_of_several_lines_is_sent_unchanged() -> None:
     assert chat(1, "ada", "one\n  two\nthree") == (
         b"CHAT: 1\nCLIENT_NAME: ada\nMESSAGE: one\n  two\nthree\n\n"
     )
@@ -569,7 +592,7 @@ def test_an_empty_line_in_a_text_cannot_end_the_message(text: str) -> None:
 @pytest.mark.parametrize(
     "line", ["CHAT: 1", "CLIENT_NAME: bob", "ERROR_CODE: 1", "HELO x", "JOIN CHATROOM:x"]
 )
-def test_nobody_can_write_a_header_into_what_others_are_sent(line: str) -> None:
+def test_a_header_cannot_be_forged_within_a_message(line: str) -> None:
     sent = chat(1, "ada", f"a\n{line}")
     assert sent == f"CHAT: 1\nCLIENT_NAME: ada\nMESSAGE: a\n {line}\n\n".encode()
 
@@ -589,13 +612,13 @@ def test_no_text_breaks_out_of_its_field(text: str, nick: str) -> None:
         st.text(st.characters(categories=["L", "N", "P"]), max_size=50), min_size=1, max_size=20
     )
 )
-def test_what_is_answered_can_be_read_by_the_same_rules(lines: list[str]) -> None:
+def test_replies_can_be_parsed_by_the_same_rules(lines: list[str]) -> None:
     sent = chat(1, "ada", "\n".join(lines)).replace(b"CLIENT", b"JOIN_ID: 7\nCLIENT", 1)
     expected = [text for line in lines if (text := safe(line))]
-    for value in at_once(sent):
+    for value in decode_without_silence(sent):
         assert [line.strip() for line in getattr(value, "lines", ())] == expected
 
 
-def test_every_error_has_a_number_and_a_sentence_of_its_own() -> None:
+def test_every_error_has_a_unique_number_and_sentence() -> None:
     assert [code.value for code in ErrorCode] == list(range(1, len(ErrorCode) + 1))
     assert len({code.sentence for code in ErrorCode}) == len(ErrorCode)

@@ -1,4 +1,4 @@
-"""The socket assignment's protocol from a client's side: any server's answers are understood."""
+"""Socket assignment codec, client side: the replies of chatd and of other servers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.text.sanitizing import safe
-from chatd.wire.tcd import codec as tcd
-from chatd.wire.tcd import replies as tcd_replies
+from chatd.wire.tcd import answers, replies, requests
+from chatd.wire.tcd.codec import TcdCodec
 from chatd.wire.tcd.replies import (
     LONGEST_LINE,
     MESSAGE_BYTES,
@@ -37,15 +37,15 @@ FAILS = Failed("5", "No room has that ROOM_REF.")
 MOST_HELD = LONGEST_LINE + MESSAGE_BYTES + 3 * HEADER_BYTES
 
 
-def read(*pieces: bytes) -> list[Reply]:
-    """Return all that these pieces give, with the silence after them."""
+def decode_all(*pieces: bytes) -> list[Reply]:
+    """Return the replies in these pieces and the silence after them."""
     codec = ReplyCodec()
     return [value for piece in pieces for value in codec.receive_data(piece)] + codec.finish()
 
 
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
+def cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    bounds = [0, *sorted(index % (len(data) + 1) for index in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(bounds)]
 
 
 LINES = [
@@ -72,17 +72,17 @@ STREAMS = st.lists(
 
 
 @given(STREAMS, st.lists(st.integers(min_value=0), max_size=12))
-def test_any_cutting_of_any_bytes_gives_the_same_replies(data: bytes, places: list[int]) -> None:
-    assert read(*cut(data, places)) == read(data)
+def test_any_cutting_of_the_bytes_gives_the_same_replies(data: bytes, cuts: list[int]) -> None:
+    assert decode_all(*cut(data, cuts)) == decode_all(data)
 
 
 @given(st.lists(st.sampled_from([*LINES, b"x", b":", b"\r"]), max_size=12).map(b"".join))
-def test_bytes_that_come_one_by_one_give_the_same_replies(data: bytes) -> None:
-    assert read(*(bytes([byte]) for byte in data)) == read(data)
+def test_single_bytes_give_the_same_replies(data: bytes) -> None:
+    assert decode_all(*(bytes([byte]) for byte in data)) == decode_all(data)
 
 
 @given(st.lists(st.one_of(st.binary(max_size=300), STREAMS), max_size=6))
-def test_no_bytes_whatever_raise_and_what_is_held_is_bounded(pieces: list[bytes]) -> None:
+def test_no_bytes_raise_and_the_buffer_is_bounded(pieces: list[bytes]) -> None:
     codec = ReplyCodec()
     for piece in pieces:
         for reply in codec.receive_data(piece):
@@ -100,74 +100,74 @@ def assert_safe(reply: Reply) -> None:
         assert all(line and safe(line) == line for line in reply.lines)
 
 
-# What chatd says comes back -----------------------------------------------------------------------
+# Replies of chatd ---------------------------------------------------------------------------------
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 NUMBERS = st.integers(0, 2**63 - 1)
 
 
-def shown(text: str) -> str:
+def displayed(text: str) -> str:
     return safe(text).strip()
 
 
 @given(TEXTS, NUMBERS, NUMBERS)
-def test_a_joined_of_chatd_comes_back(room: str, ref: int, join_id: int) -> None:
-    answer = tcd.joined(room, "10.0.0.1", 1134, ref, join_id)
-    assert read(answer) == [Joined(shown(room), str(ref), str(join_id))]
+def test_the_servers_joined_is_decoded(room: str, ref: int, join_id: int) -> None:
+    answer = answers.joined(room, "10.0.0.1", 1134, ref, join_id)
+    assert decode_all(answer) == [Joined(displayed(room), str(ref), str(join_id))]
 
 
 @given(NUMBERS, NUMBERS)
-def test_a_left_of_chatd_comes_back(ref: int, join_id: int) -> None:
-    assert read(tcd.left(ref, join_id)) == [Left(str(ref))]
+def test_the_servers_left_is_decoded(ref: int, join_id: int) -> None:
+    assert decode_all(answers.left(ref, join_id)) == [Left(str(ref))]
 
 
 @given(st.integers(0, 99), TEXTS)
-def test_an_error_of_chatd_comes_back(code: int, sentence: str) -> None:
-    assert read(tcd.error(code, sentence)) == [Failed(str(code), shown(sentence))]
+def test_the_servers_error_is_decoded(code: int, sentence: str) -> None:
+    assert decode_all(answers.error(code, sentence)) == [Failed(str(code), displayed(sentence))]
 
 
 @given(NUMBERS, TEXTS, st.lists(TEXTS, min_size=1, max_size=5))
-def test_a_chat_of_chatd_comes_back_as_one_message(ref: int, nick: str, texts: list[str]) -> None:
-    replies = ReplyCodec().receive_data(tcd.chat(ref, nick, "\n".join(texts)))
-    assert len(replies) == 1
-    assert isinstance(replies[0], Chat)
-    assert (replies[0].ref, replies[0].nick) == (str(ref), shown(nick))
-    lines = [shown(part) for text in texts for part in text.split("\n")]
-    assert [line.strip() for line in replies[0].lines] == [line for line in lines if line]
+def test_the_servers_chat_is_decoded_as_one_message(ref: int, nick: str, texts: list[str]) -> None:
+    received = ReplyCodec().receive_data(answers.chat(ref, nick, "\n".join(texts)))
+    assert len(received) == 1
+    assert isinstance(received[0], Chat)
+    assert (received[0].ref, received[0].nick) == (str(ref), displayed(nick))
+    lines = [displayed(part) for text in texts for part in text.split("\n")]
+    assert [line.strip() for line in received[0].lines] == [line for line in lines if line]
 
 
 @given(st.lists(st.sampled_from([SAID, FAILED, JOINED, HELO]), min_size=1).map(b"".join))
-def test_nobody_can_write_an_answer_into_a_message_of_chatd(text: bytes) -> None:
-    replies = read(tcd.chat(1, "eve", "look:\n" + text.decode()))
-    assert [type(reply) for reply in replies] == [Chat]
+def test_a_reply_cannot_be_forged_within_a_message(text: bytes) -> None:
+    received = decode_all(answers.chat(1, "eve", "look:\n" + text.decode()))
+    assert [type(reply) for reply in received] == [Chat]
 
 
 @given(TEXTS, NUMBERS, NUMBERS, TEXTS, TEXTS)
-def test_chatd_understands_every_request(
+def test_the_server_decodes_every_request(
     nick: str, ref: int, join_id: int, room: str, text: str
 ) -> None:
-    name, place, words = f"n{shown(nick)}", f"r{shown(room)}", f"t{shown(text)}"
-    codec = tcd.TcdCodec()
+    name, room_name, words = f"n{displayed(nick)}", f"r{displayed(room)}", f"t{displayed(text)}"
+    codec = TcdCodec()
     for request, value in (
-        (tcd_replies.helo("me"), tcd.Helo("me")),
-        (tcd_replies.join(place, name), tcd.Join(place, name)),
-        (tcd_replies.leave(str(ref), str(join_id), name), tcd.Leave(ref, join_id, name)),
+        (replies.helo("me"), requests.Helo("me")),
+        (replies.join(room_name, name), requests.Join(room_name, name)),
+        (replies.leave(str(ref), str(join_id), name), requests.Leave(ref, join_id, name)),
         (
-            tcd_replies.chat(str(ref), str(join_id), name, words),
-            tcd.Say(ref, join_id, name, (words,)),
+            replies.chat(str(ref), str(join_id), name, words),
+            requests.Say(ref, join_id, name, (words,)),
         ),
-        (tcd_replies.disconnect(name), tcd.Disconnect(name)),
+        (replies.disconnect(name), requests.Disconnect(name)),
     ):
         assert codec.receive_data(request) == [value]
 
 
 @given(TEXTS)
 def test_no_text_breaks_out_of_its_line(text: str) -> None:
-    assert tcd_replies.join(text, text).count(b"\n") == 4
-    assert len(tcd_replies.join(text, text).splitlines()) == 4
+    assert replies.join(text, text).count(b"\n") == 4
+    assert len(replies.join(text, text).splitlines()) == 4
 
 
-# What other servers say ---------------------------------------------------------------------------
+# Replies of other servers -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -181,32 +181,32 @@ def test_no_text_breaks_out_of_its_line(text: str) -> None:
         b"JOINED_CHATROOM: attic\nJOIN_ID: 7\nROOM_REF: 1\nSERVER_IP: 10.0.0.1\nPORT: 0\n",
     ],
 )
-def test_a_joined_may_be_written_otherwise(data: bytes) -> None:
-    assert read(data) == [IS_IN]
+def test_a_joined_may_be_written_in_other_ways(data: bytes) -> None:
+    assert decode_all(data) == [IS_IN]
 
 
-def test_numbers_of_other_servers_are_given_back_as_they_came() -> None:
-    assert read(JOINED.replace(b"1\n", b"-0815\n")) == [Joined("attic", "-0815", "7")]
+def test_numbers_of_other_servers_are_kept_unchanged() -> None:
+    assert decode_all(JOINED.replace(b"1\n", b"-0815\n")) == [Joined("attic", "-0815", "7")]
 
 
-def test_answers_that_come_at_once_are_told_apart() -> None:
+def test_replies_in_one_packet_are_separated() -> None:
     everything = HELO + JOINED + SAID + FAILED + SAID + LEFT
-    assert read(everything) == [Greeted(), IS_IN, SAYS, FAILS, SAYS, IS_OUT]
+    assert decode_all(everything) == [Greeted(), IS_IN, SAYS, FAILS, SAYS, IS_OUT]
 
 
-def test_a_message_of_several_lines_ends_at_the_blank_one() -> None:
-    assert read(SAID.replace(b"hello", b"one\n  two: 2\nCHAT: later?") + LEFT) == [
+def test_a_message_of_several_lines_ends_at_the_blank_line() -> None:
+    assert decode_all(SAID.replace(b"hello", b"one\n  two: 2\nCHAT: later?") + LEFT) == [
         Chat("1", "ada", ("one", "  two: 2", "CHAT: later?")),
         IS_OUT,
     ]
 
 
 @pytest.mark.parametrize("after", [SAID, JOINED, LEFT, FAILED])
-def test_a_message_without_its_blank_line_ends_where_the_next_answer_begins(after: bytes) -> None:
-    assert read(SAID.rstrip() + b"\n" + after) == [SAYS, *read(after)]
+def test_a_message_without_its_blank_line_ends_where_the_next_reply_begins(after: bytes) -> None:
+    assert decode_all(SAID.rstrip() + b"\n" + after) == [SAYS, *decode_all(after)]
 
 
-def test_a_message_without_its_blank_line_counts_after_a_silence() -> None:
+def test_a_message_without_its_blank_line_is_complete_after_a_silence() -> None:
     codec = ReplyCodec()
     assert codec.receive_data(SAID.rstrip() + b"\n") == []
     assert codec.pending
@@ -214,41 +214,44 @@ def test_a_message_without_its_blank_line_counts_after_a_silence() -> None:
     assert codec.finish() == []
 
 
-def test_an_answer_that_lacks_a_field_is_broken_and_the_next_is_not() -> None:
+def test_a_reply_that_lacks_a_field_is_broken_and_the_next_is_not() -> None:
     lacking = JOINED.replace(b"ROOM_REF: 1\n", b"")
-    assert read(lacking + SAID) == [Broken("JOINED_CHATROOM", "ROOM_REF"), SAYS]
-    assert read(b"CHAT: 1\nMESSAGE: hello\n\n" + LEFT) == [Broken("CHAT", "CLIENT_NAME"), IS_OUT]
-    assert read(b"ERROR_CODE: 5\n" + LEFT) == [Failed("5", ""), IS_OUT]
+    assert decode_all(lacking + SAID) == [Broken("JOINED_CHATROOM", "ROOM_REF"), SAYS]
+    assert decode_all(b"CHAT: 1\nMESSAGE: hello\n\n" + LEFT) == [
+        Broken("CHAT", "CLIENT_NAME"),
+        IS_OUT,
+    ]
+    assert decode_all(b"ERROR_CODE: 5\n" + LEFT) == [Failed("5", ""), IS_OUT]
 
 
-def test_what_could_move_a_cursor_does_not_come_through() -> None:
+def test_control_characters_are_removed() -> None:
     evil = SAID.replace(b"hello", "a\x1b[2Jb\x9b1mc\u202ed\x07".encode()).replace(
         b"ada", b"a\x1bda"
     )
-    assert read(evil) == [Chat("1", "ada", ("a[2Jb1mcd",))]
+    assert decode_all(evil) == [Chat("1", "ada", ("a[2Jb1mcd",))]
 
 
 # Bounds -------------------------------------------------------------------------------------------
 
 
-def test_a_message_may_have_so_many_lines_and_no_more() -> None:
+def test_the_lines_of_a_message_are_bounded() -> None:
     lines = b"x\n" * (MESSAGE_LINES - 1)
     most = SAID.replace(b"hello\n", b"x\n" + lines)
-    assert read(most) == [Chat("1", "ada", ("x",) * MESSAGE_LINES)]
-    assert read(most.replace(b"x\n", b"x\nx\n", 1) + LEFT) == [
+    assert decode_all(most) == [Chat("1", "ada", ("x",) * MESSAGE_LINES)]
+    assert decode_all(most.replace(b"x\n", b"x\nx\n", 1) + LEFT) == [
         Chat("1", "ada", ("x",) * MESSAGE_LINES, cut=True),
         IS_OUT,
     ]
 
 
-def test_a_message_may_have_so_many_bytes_and_no_more() -> None:
+def test_the_bytes_of_a_message_are_bounded() -> None:
     half = MESSAGE_BYTES // 2 - 1
     for more in (0, 1):
         message = SAID.replace(b"hello", b"x" * half + b"\n" + b"y" * (half + more))
-        assert read(message) == [Chat("1", "ada", ("x" * half, "y" * half), cut=bool(more))]
+        assert decode_all(message) == [Chat("1", "ada", ("x" * half, "y" * half), cut=bool(more))]
 
 
-def test_a_line_without_end_is_kept_to_the_bound_and_skipped_after_it() -> None:
+def test_an_endless_line_is_held_to_the_bound_and_then_skipped() -> None:
     codec = ReplyCodec()
     assert codec.receive_data(SAID.rstrip()) == []
     for _ in range(40):
@@ -260,6 +263,6 @@ def test_a_line_without_end_is_kept_to_the_bound_and_skipped_after_it() -> None:
     assert codec.receive_data(LEFT) == [IS_OUT]
 
 
-def test_a_value_is_cut_to_the_bound() -> None:
-    [joined] = read(JOINED.replace(b"attic", b"x" * (HEADER_BYTES + 1)))
+def test_a_value_is_truncated_at_the_bound() -> None:
+    [joined] = decode_all(JOINED.replace(b"attic", b"x" * (HEADER_BYTES + 1)))
     assert joined == Joined("x" * HEADER_BYTES, "1", "7")

@@ -14,10 +14,12 @@ from chatd.chat.actions.room_settings import a, target_in
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
 from chatd.chat.limits import REASON_LENGTH
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, Target, of_address, read_target
-from chatd.chat.model.people import Person, fold
-from chatd.chat.model.room import Room, outranks
+from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.rules import outranks
 from chatd.chat.text.durations import split_duration, term
+from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 
@@ -33,7 +35,7 @@ class ModeratorAct:
 
 def targets_of(person: Person) -> Iterator[Target]:
     """What may cover somebody, the surest first."""
-    known = person.known
+    known = person.identity
     if known.account is not None:
         yield Target(Kind.ACCOUNT, known.account)
         return
@@ -64,13 +66,13 @@ def find(chat: Chat, text: str) -> tuple[Target | Person, str]:
 
 def matching(chat: Chat, target: Target) -> list[Person]:
     """Everybody here whom a target covers."""
-    return [person for person in chat.people.everyone() if target.covers(person.known)]
+    return [person for person in chat.people.everyone() if target.covers(person.identity)]
 
 
 def _caretakers(act: ModeratorAct, target: Target) -> Iterator[Person]:
     """Those here whom a target covers and who look after the room; all others are many."""
     for person in act.chat.people.everyone():
-        if act.room.role_of(person) is not Role.MEMBER and target.covers(person.known):
+        if act.room.role_of(person) is not Role.MEMBER and target.covers(person.identity):
             yield person
 
 
@@ -142,18 +144,18 @@ def ban(act: ModeratorAct, text: str, words: str) -> Ban:
     _check_target(act, target, label)  # a key may be that of an owner who is not here
     made = _made(act, target, label, words)
     if not room.bans.has_room_for(target, act.now):
-        raise Refused("too-many", f"{room} has {room.bans.most} bans; /unban somebody first.")
-    out = [other for other in room.members if other is found or target.covers(other.known)]
+        raise Refused("too-many", f"{room} has {room.bans.limit} bans; /unban somebody first.")
+    out = [other for other in room.members if other is found or target.covers(other.identity)]
     room.bans.put(made)
     _note(act, "ban", made)
     _forget(act, target)
-    act.chat.elsewhere.touched(room)
+    act.chat.peers.room_changed(room)
     for other in out:
         if target.kind is Kind.NICK:
-            room.holds_by_nick(other)
+            room.follow_nick(other)
         kick(act.chat, other, room, act.person, made.reason, act.now, made)
     if isinstance(found, Person) and target.kind is Kind.NICK:
-        room.holds_by_nick(found)
+        room.follow_nick(found)
     return made
 
 
@@ -167,8 +169,8 @@ def _forget(act: ModeratorAct, target: Target) -> None:
 
 
 def _check_act(act: ModeratorAct) -> None:
-    act.room.check_membership(act.person)
-    act.room.check_role(act.person, Role.MODERATOR)
+    rules.check_membership(act.room, act.person)
+    rules.check_role(act.room, act.person, Role.MODERATOR)
 
 
 def _made(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
@@ -179,7 +181,7 @@ def _made(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
 
 def _note(act: ModeratorAct, what: str, made: Ban) -> None:
     whom = f"{made.label} {term(act.now, made.until)}"
-    act.chat.audit.note(
+    act.chat.audit.add(
         act.now,
         act.person,
         what,
@@ -201,8 +203,8 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from {act.room}.")
     for each in ended:
         act.room.bans.drop(each.target)
-    act.chat.elsewhere.touched(act.room)
-    act.chat.audit.note(act.now, act.person, "unban", ended[0].label, room=act.room)
+    act.chat.peers.room_changed(act.room)
+    act.chat.audit.add(act.now, act.person, "unban", ended[0].label, room=act.room)
     return ended
 
 
@@ -213,7 +215,7 @@ def _ending(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
     person = chat.people.find(text)
     if named or person is None:
         return named
-    return [each for each in bans if each.target.covers(person.known)]
+    return [each for each in bans if each.target.covers(person.identity)]
 
 
 def mute(act: ModeratorAct, nick: str, words: str) -> None:
@@ -224,17 +226,17 @@ def mute(act: ModeratorAct, nick: str, words: str) -> None:
     """
     room = act.room
     other = target_in(act.chat, act.person, room, nick, Role.MODERATOR)
-    if room.held_by(room.mutes, other, act.now) is not None:
+    if rules.mute_of(room, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
     target = _target_of(act, other)
     if not act.person.operator:  # who may mute an owner, too
         _check_target(act, target, other.nick)
     made = _made(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
-        raise Refused("too-many", f"{room} has {room.mutes.most} mutes; /unmute somebody first.")
+        raise Refused("too-many", f"{room} has {room.mutes.limit} mutes; /unmute somebody first.")
     room.mutes.put(made)
     if target.kind is Kind.NICK:
-        room.holds_by_nick(other)
+        room.follow_nick(other)
     _note(act, "mute", made)
     muted = Muted(act.now, other.nick, act.person.nick, True, made.until, made.reason)
     act.chat.post(room, muted, act.person)
@@ -252,7 +254,7 @@ def unmute(act: ModeratorAct, text: str) -> None:
     if other is not None and other in room.members:
         target_in(act.chat, act.person, room, text, Role.MODERATOR)
         room.mutes.expire(act.now)
-        ended = [each for each in room.mutes if each.target.covers(other.known)]
+        ended = [each for each in room.mutes if each.target.covers(other.identity)]
         nick = other.nick
     else:
         ended = _ending(act.chat, room.mutes, text, act.now)
@@ -261,5 +263,5 @@ def unmute(act: ModeratorAct, text: str) -> None:
         raise Refused("no-change", f"{nick} is not muted in {room}.")
     for each in ended:
         room.mutes.drop(each.target)
-    act.chat.audit.note(act.now, act.person, "unmute", nick, room=room)
+    act.chat.audit.add(act.now, act.person, "unmute", nick, room=room)
     act.chat.post(room, Muted(act.now, nick, act.person.nick, False), act.person)

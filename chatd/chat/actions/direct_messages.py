@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from chatd.chat.events import Notice, PrivateMessage, Recipient, Refused
-from chatd.chat.model.people import Person, fold
-from chatd.chat.model.session import Session
-from chatd.chat.peers import Errand
+from chatd.chat.model.entities import Person, Session
+from chatd.chat.peers import SendDirect
 from chatd.chat.records.accounts import Account
+from chatd.chat.text.names import fold
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:
     """Say something to one person alone; for who has an account it waits until they are here.
 
-    What this returns, if anything, is to be waited for: the server of who is elsewhere is asked.
+    What this returns, if anything, is to be awaited: the answer of the addressee's server.
 
     :raises Refused: ``nobody``, ``not-reading`` or ``away``.
     """
@@ -29,18 +29,20 @@ def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awai
         session.deliver(Notice(told))
         return None
     person.last_active = now
-    if other.server:
-        return _send_elsewhere(chat, session, other, text, now)
+    answering = chat.peers.request(other, person, SendDirect(now, text))
+    if answering is not None:
+        return _sent(session, other, text, now, answering)
     receive(chat, person, other, text, now)
     _echo(session, other.nick, text, now)
     _tell_away(session, other)
     return None
 
 
-async def _send_elsewhere(
-    chat: Chat, session: Session, other: Person, text: str, now: float
+async def _sent(
+    session: Session, other: Person, text: str, now: float, answering: Awaitable[Mapping[str, Any]]
 ) -> None:
-    answer = await chat.elsewhere.asking.ask(other, session.person, Errand.WHISPER, now, text)
+    """Show a sender what became of a message to a person on another server, once that answers."""
+    answer = await answering
     _echo(session, other.nick, text, now)
     if "waits" in answer:
         session.deliver(Notice(answer["waits"]))
@@ -83,7 +85,7 @@ def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now
     """
     owner = chat.entrance.owner_here(account)  # who has lost their connection
     if owner is None or person.name.key not in owner.ignored:
-        chat.offline.leave(account, person.nick, text, now)
+        chat.offline.add(account, person.nick, text, now)
     return f"{account.name} is not here now, and will be shown it then."
 
 
@@ -91,9 +93,11 @@ def _addressee(chat: Chat, nick: str) -> Person | Account:
     """Who carries a nick, or else whose it is."""
     person = chat.people.find(nick)
     account = chat.accounts.get(person.account or "" if person else fold(nick))
-    if account is None or (person is not None and (person.sessions or person.server)):
+    if account is None or (
+        person is not None and (person.sessions or chat.peers.is_remote(person))
+    ):
         return chat.find_person(nick)
     owner = chat.entrance.owner_here(account)
     if owner is not None and owner.sessions:
         return owner
-    return chat.elsewhere.remote.owner(account.name.key) or account
+    return chat.peers.owner(account.name.key) or account

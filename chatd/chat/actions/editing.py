@@ -10,9 +10,9 @@ from chatd.chat.actions.messages import refuse_shouting
 from chatd.chat.chat import Chat
 from chatd.chat.events import Deleted, Edited, Entry, Refused, Role
 from chatd.chat.limits import EDIT_SECONDS
-from chatd.chat.model.people import Person, fold
-from chatd.chat.model.room import LastMessage, Room
-from chatd.chat.model.session import Session
+from chatd.chat.model import rules
+from chatd.chat.model.entities import LastMessage, Person, Room, Session
+from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 
@@ -25,8 +25,8 @@ async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
     """
     room, person = session.room(), session.person
     spoken = await _own(chat, person, room, now)
-    member = room.check_speech(person, now)
-    if room.is_too_loud(text):
+    member = rules.check_speech(room, person, now)
+    if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
@@ -40,7 +40,7 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     """
     room, person = session.room(), session.person
     spoken = await _own(chat, person, room, now)
-    room.check_membership(person).spoken = spoken
+    rules.check_membership(room, person).last_message = spoken
     spoken.gone = True
     chat.post(room, Deleted(now, person.nick, person.nick, spoken.number), person)
 
@@ -55,20 +55,20 @@ async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> 
     entry = await _named(chat, room, whose)
     _check_moderator(room, person)  # a store may take its time
     for member in room.members.values():
-        if member.spoken is not None and member.spoken.number == entry.number:
-            member.spoken.gone = True
-    chat.audit.note(now, person, "delete", entry.event.nick, room=room)
+        if member.last_message is not None and member.last_message.number == entry.number:
+            member.last_message.gone = True
+    chat.audit.add(now, person, "delete", entry.event.nick, room=room)
     chat.post(room, Deleted(now, entry.event.nick, person.nick, entry.number), person)
 
 
 def _check_moderator(room: Room, person: Person) -> None:
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
 
 
 async def _own(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:
     """What somebody said last in a room, if they may still change it."""
-    spoken = room.check_membership(person).spoken
+    spoken = rules.check_membership(room, person).last_message
     if spoken is None and person.account is not None:
         entry = await chat.history.last_by(room, person.name.key, person.account)
         if entry is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused
 from chatd.chat.limits import IGNORED
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.text.sanitizing import cut
 
 

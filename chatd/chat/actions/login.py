@@ -5,9 +5,9 @@ from __future__ import annotations
 from chatd.chat.actions.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Identity
-from chatd.chat.model.people import Person
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Person, Session
 from chatd.chat.records.accounts import Account
 
 
@@ -43,7 +43,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     guest = session.person
     claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
-        stays_at = await chat.entrance.find(account, session.lend)
+        stays_at = await chat.entrance.find(account, session.relay_to)
     if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
     owner = chat.entrance.owner_here(account)  # who may have come while we waited
@@ -56,7 +56,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
         await _join(chat, session, owner, now)
     else:
         chat.entrance.proved(guest, account)
-        chat.elsewhere.touched(None, guest)
+        chat.peers.person_changed(guest)
         if claimed and guest.name != account.name:
             chat.carry(guest, account.name, now)
         _take_out_of_banned(chat, guest, now)
@@ -78,7 +78,7 @@ async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
     """Where an owner is banned they are not in the room, though as a guest they were."""
     for room in tuple(person.rooms.values()):
-        ban = room.ban_of(person, now)
+        ban = rules.ban_of(room, person, now)
         if ban is not None:
             kick(chat, person, room, None, ban.reason, now, ban)
 
@@ -109,7 +109,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
     chat.authentication.came(account.name.key, session.address)
-    chat.elsewhere.touched(None, person)
+    chat.peers.person_changed(person)
     for room in person.rooms.values():  # a guest may moderate one that lasts
         if room.members[person].role is Role.MODERATOR:
             chat.persistent.give_role(room, person, Role.MODERATOR)

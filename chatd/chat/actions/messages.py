@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from chatd.chat.actions.removal import kick
 from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Acted, Refused, Role, Said
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Member, Room
-from chatd.chat.model.session import Session
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Member, Person, Room, Session
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -33,8 +32,8 @@ def say(
     """
     room = room or session.room()
     person = session.person
-    member = room.check_speech(person, now)
-    if room.is_too_loud(text):
+    member = rules.check_speech(room, person, now)
+    if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
@@ -50,7 +49,7 @@ def post_without_joining(
     :raises Refused: as `Room.check_speech_from_outside`, or ``shouting``.
     """
     person = session.person
-    room.check_speech_from_outside(person, now)
+    rules.check_speech_from_outside(room, person, now)
     _check_loudness(room, text)
     person.last_active = now
     said = Said(now, person.nick, text)
@@ -66,7 +65,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
     if not person.rooms:
         raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
     for room in person.rooms.values():
-        room.check_speech(person, now)
+        rules.check_speech(room, person, now)
         _check_loudness(room, text)
     heard = {other for room in person.rooms.values() for other in room.members}
     person.last_active = now
@@ -89,7 +88,7 @@ def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now:
 
 
 def _check_loudness(room: Room, text: str) -> None:
-    if room.is_too_loud(text):
+    if rules.is_too_loud(room, text):
         raise _shouting(room)
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from chatd.chat.actions import removal
 from chatd.chat.actions.banning import find, matching, targets_of
 from chatd.chat.chat import Chat
-from chatd.chat.events import Announced, PutOut, Refused
+from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.model.bans import Ban, Kind, Target
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
-from chatd.chat.peers import Errand
+from chatd.chat.model.entities import Person, Room
+from chatd.chat.peers import Announce, Disconnect, Rename
 from chatd.chat.text import names
 from chatd.chat.text.durations import duration, split_duration, term
 from chatd.chat.text.sanitizing import cut
-from chatd.cluster import handlers
 
 
 def check_operator(person: Person) -> None:
@@ -41,10 +39,8 @@ def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Pers
     other = chat.find_person(nick)
     _check_other(person, other)
     why = cut(reason, REASON_LENGTH)
-    chat.audit.note(now, person, "server kick", other.nick, reason=why)
-    if other.server:
-        chat.elsewhere.asking.send(other, person, Errand.DISCONNECT, why, now)
-    else:
+    chat.audit.add(now, person, "server kick", other.nick, reason=why)
+    if not chat.peers.forward(other, person, Disconnect(why, now)):
         removal.disconnect(chat, other, PutOut(now, None, person.nick, why))
     return other
 
@@ -82,14 +78,15 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
-            "too-many", f"This server has {bans.most} bans; /server unban somebody first."
+            "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
     bans.put(made)
     known = str(target) if made.is_named else ""
     whom = f"{label} {term(now, until)}"
-    chat.audit.note(now, person, "server ban", whom, reason=made.reason, covered=known)
-    elsewhere = sum(other.server != "" for other in matching(chat, target) if not other.operator)
-    return made, removal.enforce_server_ban(chat, made, now) + elsewhere
+    chat.audit.add(now, person, "server ban", whom, reason=made.reason, covered=known)
+    covered = [other for other in matching(chat, target) if not other.operator]
+    remote = sum(map(chat.peers.is_remote, covered))
+    return made, removal.enforce_server_ban(chat, made, now) + remote
 
 
 def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
@@ -104,15 +101,21 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from this server.")
     for each in ended:
         bans.drop(each.target)
-    chat.audit.note(now, person, "server unban", ended[0].label)
+    chat.audit.add(now, person, "server unban", ended[0].label)
     return ended
 
 
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
     """Tell everyone something."""
-    chat.audit.note(now, person, "server say", reason=text)
-    chat.elsewhere.asking.send_all(person, Errand.ANNOUNCE, now, text)
-    handlers.announce(chat, Announced(now, person.nick, text))
+    chat.audit.add(now, person, "server say", reason=text)
+    chat.peers.broadcast(person, Announce(now, text))
+    show_announcement(chat, Announced(now, person.nick, text))
+
+
+def show_announcement(chat: Chat, announced: Announced) -> None:
+    """Show an announcement to everyone on this server."""
+    for person in chat.people.here():
+        chat.tell(person, announced)
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
@@ -124,7 +127,7 @@ def statistics(chat: Chat, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     return [
         f"people {len(people)}, {own} of them with an account",
-        f"connections {connections}{' on this server' * chat.elsewhere.is_clustered}",
+        f"connections {connections}{' on this server' * chat.peers.is_clustered}",
         f"rooms {len(chat.rooms)}, {lasting} of them lasting",
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
@@ -143,11 +146,21 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
     old = other.nick
-    if other.server:
-        await chat.elsewhere.asking.ask(other, person, Errand.RENAME, new, now)
+    answering = chat.peers.request(other, person, Rename(new, now))
+    if answering is not None:
+        await answering
     else:
-        await handlers.answer(chat, other, person, Errand.RENAME, [new, now])
-    chat.audit.note(now, person, "server rename", f"{old} {name}")
+        await rename_here(chat, other, person, new, now)
+    chat.audit.add(now, person, "server rename", f"{old} {name}")
+
+
+async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
+    """Give a person on this server another nick, in the name of an operator, and tell them.
+
+    :raises Refused: as `Chat.rename`.
+    """
+    await chat.rename(other, new, now)
+    chat.tell(other, Notice(f"{by.nick} gave you that nick."))
 
 
 def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:
@@ -159,6 +172,6 @@ def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> in
         raise Refused("no-change", f"{room} is the lobby, and stays.")
     count = len(room.members)
     why = cut(reason, REASON_LENGTH) or "the room is closed"
-    chat.audit.note(now, person, "server close", room.name.shown, room=room, reason=reason)
+    chat.audit.add(now, person, "server close", room.name.shown, room=room, reason=reason)
     removal.close(chat, room, person, why, now)
     return count

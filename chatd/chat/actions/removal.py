@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.actions.resume import expire
 from chatd.chat.events import Kicked, PutOut
 from chatd.chat.model.bans import Ban, Identity
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
-from chatd.chat.peers import Errand
+from chatd.chat.model.entities import Person, Room
+from chatd.chat.peers import CloseRoom, Kick
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -25,9 +23,8 @@ def kick(
     ban: Ban | None = None,
 ) -> None:
     """Kick or ban somebody from a room, in somebody's name or (``by`` is None) in the server's."""
-    if person.server:
-        kept = (str(ban.target), ban.encoded()) if ban is not None else None
-        chat.elsewhere.asking.send(person, by, Errand.KICK, room.name.key, why, now, kept)
+    encoded = (str(ban.target), ban.encoded()) if ban is not None else None
+    if chat.peers.forward(person, by, Kick(room.name.key, why, now, encoded)):
         return
     chat.take_out(person, room)
     if room.uninvite(person):
@@ -40,8 +37,8 @@ def kick(
 
 def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room, and let it be gone for good."""
-    chat.elsewhere.asking.send_all(by, Errand.CLOSE, room.name.key, why, now)
-    chat.persistent.end(room)
+    chat.peers.broadcast(by, CloseRoom(room.name.key, why, now))
+    chat.persistent.make_temporary(room)
     empty_room(chat, room, by, why, now)
 
 
@@ -50,7 +47,7 @@ def empty_room(chat: Chat, room: Room, by: Person, why: str, now: float) -> None
     for person in tuple(room.members):
         chat.take_out(person, room)
         chat.tell(person, PutOut(now, room.name.shown, by.nick, why))
-    chat.elsewhere.touched(room)
+    chat.peers.room_changed(room)
     chat.after_leaving(room, now)
 
 
@@ -61,7 +58,7 @@ def disconnect(chat: Chat, person: Person, told: PutOut) -> None:
         chat.leave(session, told.reason, told.time)
     place = chat.detached.get(person)
     if place is not None:
-        expire(chat, place, told.time)
+        chat.expire(place, told.time)
     for session in sessions:
         session.deliver(told)
         session.client.close()
@@ -74,7 +71,7 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
     """
     told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
     here = [person for person in chat.people.here() if not person.operator]
-    out = [person for person in here if ban.target.covers(person.known)]
+    out = [person for person in here if ban.target.covers(person.identity)]
     for person in out:
         disconnect(chat, person, told)
     screens = [

@@ -5,9 +5,7 @@ from __future__ import annotations
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Entry, Recalled, TopicSet
-from chatd.chat.model import unread as tally
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Room, Session
 
 
 def _is_said(entry: Entry) -> bool:
@@ -27,7 +25,7 @@ async def on_join(chat: Chat, session: Session, room: Room) -> None:
     entries = list(await chat.history.last(room, count))
     if member.since is not None:  # what happened later is shown as it happens
         entries = [entry for entry in entries if entry.number <= member.since]
-    read = chat.profiles.read(session.person, room)
+    read = chat.profiles.last_read(session.person, room)
     earlier = 0
     if read is not None:
         if len(entries) == count:
@@ -48,7 +46,7 @@ async def on_return(chat: Chat, session: Session, room: Room | None) -> None:
     """
     if room is None:
         return
-    read, unread = tally.take_up(session, room)
+    read, unread = session.unread.take(room)
     count = min(unread, session.preferences.replay)
     if count <= 0:
         return

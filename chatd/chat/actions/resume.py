@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from chatd.chat.entry.detached import DetachedSession
 from chatd.chat.events import Notice, Refused
-from chatd.chat.model.session import Session
-from chatd.cluster.migration import Proof
+from chatd.chat.model.entities import Session
+from chatd.chat.peers import Proof
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession | None:
     """A connection is lost: who can prove that it was theirs keeps their place, and returns it.
 
-    Whoever else had it leaves.  It is for who calls this to `end` the place in time.
+    Whoever else had it leaves.  It is for who calls this to `Chat.expire` the place in time.
     """
     person, places = session.person, chat.detached
     if session not in person.sessions:
@@ -31,20 +31,10 @@ def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession
         return None
     gives_way = places.keep(session)
     session.detach()
-    chat.elsewhere.touched(None, person)
+    chat.peers.person_changed(person)
     for place in gives_way:
-        expire(chat, place, now)
+        chat.expire(place, now)
     return places.get(person)
-
-
-def expire(chat: Chat, place: DetachedSession, now: float) -> None:
-    """Nobody has come back: who had this place leaves, unless it is taken again."""
-    person = place.person
-    if chat.detached.get(person) is place:
-        chat.detached.end(person)
-        chat.profiles.has_read(person, place.read)
-        if not person.sessions:
-            chat.depart(person, "", now)
 
 
 async def resume(chat: Chat, session: Session, token: str, now: float) -> None:
@@ -53,7 +43,7 @@ async def resume(chat: Chat, session: Session, token: str, now: float) -> None:
     :raises Refused: ``no-place`` or ``no-change``.
     """
     if chat.detached.holder(token) is None:
-        await chat.entrance.fetch(Proof(token=token))
+        await chat.peers.fetch(Proof(token=token))
     person = chat.detached.holder(token)
     if person is None:
         raise Refused("no-place", "There is no place with that token any more.")

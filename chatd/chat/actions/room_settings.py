@@ -11,10 +11,12 @@ from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import read_limit
 from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet
 from chatd.chat.limits import KEY_LENGTH, NICK_LENGTH, REASON_LENGTH, SLOW_SECONDS, TOPIC_LENGTH
-from chatd.chat.model.people import Person, fold
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import as_typed, on_or_off
-from chatd.chat.model.room import Room, outranks
-from chatd.chat.peers import Errand
+from chatd.chat.model.rules import outranks
+from chatd.chat.peers import Invite
+from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
 SHOUTING = ("allow", "warn", "kick")
@@ -27,7 +29,7 @@ def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: fl
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
     """
     other = target_in(chat, person, room, nick, Role.MODERATOR)
-    chat.audit.note(now, person, "kick", other.nick, room=room, reason=reason)
+    chat.audit.add(now, person, "kick", other.nick, room=room, reason=reason)
     removal.kick(chat, other, room, person, cut(reason, REASON_LENGTH), now)
 
 
@@ -44,7 +46,7 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
         raise Refused("no-change", f"{other.nick} is a {role.value} of {room} already.")
     chat.persistent.give_role(room, other, role)
     command = "op" if role is Role.MODERATOR else "deop"
-    chat.audit.note(now, person, command, other.nick, room=room)
+    chat.audit.add(now, person, command, other.nick, room=room)
     chat.give_role(other, room, role, person, now)
 
 
@@ -54,8 +56,8 @@ def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) ->
     :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
         ``outranked``.
     """
-    room.check_membership(person)
-    room.check_role(person, least)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, least)
     other = chat.find_person(nick)
     if other is person:
         raise Refused("yourself", "You cannot do that to yourself.")
@@ -78,20 +80,19 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
     :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
         key ``not-moderator`` as well.
     """
-    room.check_membership(person)
+    rules.check_membership(room, person)
     if room.is_guarded:
-        room.check_role(person, Role.MODERATOR)
+        rules.check_role(room, person, Role.MODERATOR)
     other = chat.find_person(nick)
     if other in room.members:
         raise Refused("no-change", f"{other.nick} is in {room} already.")
     if room.is_guarded:
         room.invite(other)
         chat.persistent.changed(room)
-        chat.audit.note(now, person, "invite", other.nick, room=room)
-        chat.elsewhere.touched(room)
-    if other.server:
-        chat.elsewhere.asking.send(other, person, Errand.INVITE, now, room.name.shown)
-    if person.name.key not in other.ignored:
+        chat.audit.add(now, person, "invite", other.nick, room=room)
+        chat.peers.room_changed(room)
+    is_told_there = chat.peers.forward(other, person, Invite(now, room.name.shown))
+    if not is_told_there and person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))
     return other
@@ -102,8 +103,8 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
     """
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
     account = fold(nick)
     if room.invited_accounts.pop(account, room) is None:
         shown = cut(nick, NICK_LENGTH)
@@ -116,8 +117,8 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
         if not room.uninvite(other):
             raise Refused("no-change", f"{shown} is not invited into {room}.")
     chat.persistent.changed(room)
-    chat.elsewhere.touched(room)
-    chat.audit.note(now, person, "uninvite", shown, room=room)
+    chat.peers.room_changed(room)
+    chat.audit.add(now, person, "uninvite", shown, room=room)
     return shown
 
 
@@ -126,12 +127,12 @@ def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> 
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
     """
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
-    room.check_not_muted(person, now)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
+    rules.check_not_muted(room, person, now)
     room.settings.topic = cut(text, TOPIC_LENGTH)
     chat.persistent.changed(room)
-    chat.audit.note(now, person, "topic", room.settings.topic, room=room)
+    chat.audit.add(now, person, "topic", room.settings.topic, room=room)
     chat.post(room, TopicSet(now, person.nick, room.settings.topic), person)
 
 
@@ -141,8 +142,8 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-setting``; for ``lasting`` also
         ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
     """
-    room.check_membership(person)
-    room.check_role(person, Role.MODERATOR)
+    rules.check_membership(room, person)
+    rules.check_role(room, person, Role.MODERATOR)
     settings = room.settings
     if name == "topic":
         set_topic(chat, person, room, value, now)
@@ -168,19 +169,19 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         )
     chat.persistent.changed(room)
     shown = setting(room, name)
-    chat.audit.note(now, person, "room", f"{name} {shown}", room=room)
+    chat.audit.add(now, person, "room", f"{name} {shown}", room=room)
     chat.post(room, RoomSet(now, person.nick, name, shown), person)
 
 
 def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
     """Let a room outlive those who are in it, or not."""
-    room.check_role(person, Role.OWNER)
+    rules.check_role(room, person, Role.OWNER)
     if lasting == room.settings.lasting:
         raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
     if not lasting:
-        chat.persistent.end(room)
+        chat.persistent.make_temporary(room)
         return
-    chat.persistent.begin(room, person)
+    chat.persistent.make_persistent(room, person)
     for other, member in room.members.items():
         if member.role is not Role.MEMBER:
             chat.persistent.give_role(room, other, member.role)

@@ -1,7 +1,7 @@
-"""What people can do with a line: the table of commands, and what becomes of a line.
+"""Commands: the table of all of them, and how a line that a user has typed is handled.
 
-A line that begins with ``/`` is a command, ``//`` says a line that begins with a slash, ``!leave``
-is /quit, anything else is said in the room with the focus.
+A line that begins with ``/`` is a command; ``//`` sends a line that begins with a slash; ``!leave``
+is /quit; any other line is a message to the room with the focus.
 """
 
 from __future__ import annotations
@@ -11,35 +11,24 @@ from difflib import get_close_matches
 
 from chatd.chat.actions.messages import say
 from chatd.chat.chat import Chat
-from chatd.chat.commands import (
-    accounts,
-    moderating,
-    rooms,
-    talking,
-)
-from chatd.chat.commands import (
-    history as recalling,
-)
-from chatd.chat.commands import (
-    self as oneself,
-)
-from chatd.chat.commands import (
-    server as serving,
-)
-from chatd.chat.commands.command import Call, Command, Takes
+from chatd.chat.commands import accounts, history, moderating, rooms, server, talking
+from chatd.chat.commands import self as self_commands
+from chatd.chat.commands.command import ArgumentKind, Call, Command
 from chatd.chat.events import Refused
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.chat.text.sanitizing import cut
 
 __all__ = ["COMMANDS", "Command", "receive"]
 
 
 def receive(chat: Chat, session: Session, line: str, now: float) -> Awaitable[None] | None:
-    """Do what a line asks for; what it returns, if anything, is waited for before the next line.
+    """Handle a line that a user has typed.
 
-    ``line`` is safe text without its line end, ``now`` in seconds since the epoch.
+    ``line`` is safe text without its line end, ``now`` is in seconds since the epoch.  Returns None
+    when it is done, or an awaitable that has to be awaited before the next line is handled.
 
-    :raises Refused: when it cannot be done; nothing has changed then.
+    :raises Refused: when the request is refused; nothing has changed then.  The awaitable may raise
+        it as well.
     """
     if not line.startswith("/") or line.startswith("//"):
         if line.strip() == "!leave":
@@ -57,9 +46,9 @@ def _run(chat: Chat, session: Session, name: str, words: str, now: float) -> Awa
 
 
 def _find(name: str) -> Command:
-    """The command of that name, or of that other name.
+    """Return the command with a name or an alias.
 
-    :raises Refused: ``no-such-command``, with the nearest that there is.
+    :raises Refused: ``no-such-command``, with a suggestion if there is one.
     """
     command = _BY_NAME.get(name.lower())
     if command is not None:
@@ -94,15 +83,15 @@ def _help_with(call: Call, command: Command) -> None:
 
 
 def grouped(commands: Iterable[Command]) -> list[tuple[str, list[Command]]]:
-    """Some commands by their groups; a group without any is left out."""
+    """Return commands by group, in the order of ``GROUPS``; empty groups are left out."""
     groups: dict[str, list[Command]] = {group: [] for group in GROUPS}
     for command in commands:
         groups[group_of(command)].append(command)
-    return [(group, those) for group, those in groups.items() if those]
+    return [(group, members) for group, members in groups.items() if members]
 
 
 def group_of(command: Command) -> str:
-    """The group that a command is shown in."""
+    """Return the group in which /help shows a command."""
     return _GROUP_OF.get(command.name) or next(
         group for group, commands in _TABLES if command in commands
     )
@@ -120,23 +109,23 @@ _HELP = Command(
     ("h", "?"),
     more="/help all lists every command; where a group has the name of a command, /help /rooms is "
     "the command.",
-    takes=(Takes.COMMAND,),
+    argument_kinds=(ArgumentKind.COMMAND,),
 )
 
-#: What /help shows the commands in.
+#: The groups in which /help shows the commands.
 GROUPS = ("talking", "rooms", "people", "yourself", "moderation", "server")
 _GROUP_WIDTH = max(map(len, GROUPS))
 
 _TABLES = (
     ("talking", talking.COMMANDS),
-    ("talking", recalling.COMMANDS),
+    ("talking", history.COMMANDS),
     ("rooms", rooms.COMMANDS),
-    ("yourself", oneself.COMMANDS),
+    ("yourself", self_commands.COMMANDS),
     ("yourself", accounts.COMMANDS),
     ("moderation", moderating.COMMANDS),
-    ("server", serving.COMMANDS),
+    ("server", server.COMMANDS),
 )
-#: Those whose group is not that of the others in their table.
+#: The groups of commands that are not in the group of their table.
 _GROUP_OF = {
     **dict.fromkeys(("users", "whois", "ignore", "unignore"), "people"),
     **dict.fromkeys(("help", "resume", "quit"), "server"),

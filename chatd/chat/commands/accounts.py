@@ -1,4 +1,4 @@
-"""Commands about one's account: make one's nick one's own, prove who one is, and by what."""
+"""Commands for accounts: registering, logging in, passwords and ssh keys."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from chatd.chat.records.accounts import Account, Key, read_key
 _KEYS = "[add|remove X]"
 _LOGIN = "NICK [PASSWORD]"
 
-#: Commands after which a password may stand: what was typed is not to be remembered.
+#: Commands that may be followed by a password.
 _WITH_PASSWORD = ("/register ", "/password ", "/login ")
 
 
 def may_hold_secret(line: str) -> bool:
-    """Whether a line may hold a password, so that whoever remembers lines forgets this one."""
+    """Whether a line may contain a password, and has to be left out of any history of lines."""
     return line.lower().startswith(_WITH_PASSWORD)
 
 
 async def _ask_new(call: Call) -> tuple[str, float]:
-    """A new password, asked for twice, and when it came.
+    """Ask for a new password twice; return it, and when it was entered.
 
     :raises Refused: ``cancelled``, ``bad-password``.
     """
@@ -66,13 +66,13 @@ async def _login(call: Call) -> None:
         name = await call.chat.authentication.check(nick, call.session.address, now)
         password, now = await call.ask(f"Password of {name}", secret=True)
     account = await log_in(call.chat, call.session, nick, password, now)
-    told = f"You are logged in as {account.name}"
+    sentence = f"You are logged in as {account.name}"
     if call.person.name.key != account.name.key:
-        told += f", and called {call.person.nick}"
+        sentence += f", and called {call.person.nick}"
     fingerprint = call.session.fingerprint
     if fingerprint is not None and call.chat.accounts.of_key(fingerprint) is None:
-        told += "; /keys add this lets your ssh key do it next time"
-    call.answer(f"{told}.")
+        sentence += "; /keys add this lets your ssh key do it next time"
+    call.answer(f"{sentence}.")
 
 
 async def _password(call: Call) -> None:
@@ -84,10 +84,10 @@ async def _password(call: Call) -> None:
     password, now = call.words, call.now
     if not password:
         password, now = await _ask_new(call)
-    kept = await call.chat.authentication.hash(
+    password_hash = await call.chat.authentication.hash(
         password, account.name.key, call.session.address, now
     )
-    await call.chat.accounts.set_password(_account(call), kept)
+    await call.chat.accounts.set_password(_account(call), password_hash)
     call.answer(f"That is the password of {account.name} now.")
 
 
@@ -117,13 +117,13 @@ def _list_keys(call: Call, account: Account) -> None:
     ]
     if account.password:
         rows.append("a password, which /password changes")
-    if account.outside:
+    if account.external:
         rows.append("a password that is kept elsewhere")
     call.list(f"The keys of {account.name}:", rows)
 
 
 def _own_key(call: Call) -> Key:
-    """The key with which somebody came.
+    """Return the ssh key with which the user has logged in.
 
     :raises Refused: ``no-key``.
     """

@@ -1,4 +1,4 @@
-"""A command as data: its name, arguments and help, who may use it, and what it does."""
+"""Command: a command as data, and one use of it as a `Call`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from enum import Enum, auto
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Listing, Notice, Refused, Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room, outranks
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Person, Room, Session
+from chatd.chat.model.rules import outranks
 
 
-class Takes(Enum):
-    """What one argument of a command is, for completion."""
+class ArgumentKind(Enum):
+    """What an argument of a command names, for completion."""
 
     NICK = auto()
     IGNORED = auto()
@@ -28,20 +27,23 @@ class Takes(Enum):
     OTHER = auto()
 
 
-#: What the words of a usage stand for; those that are not here are completed to nothing.
+#: The kinds of the words in a usage; other words are not completed.
 _WORDS = {
-    "NICK": Takes.NICK,
-    "ROOM": Takes.ROOM,
-    "COMMAND": Takes.COMMAND,
-    "TEXT": Takes.TEXT,
-    "WORDS": Takes.TEXT,
-    "REASON": Takes.TEXT,
+    "NICK": ArgumentKind.NICK,
+    "ROOM": ArgumentKind.ROOM,
+    "COMMAND": ArgumentKind.COMMAND,
+    "TEXT": ArgumentKind.TEXT,
+    "WORDS": ArgumentKind.TEXT,
+    "REASON": ArgumentKind.TEXT,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a command: by whom, with which words, when (seconds since the epoch)."""
+    """One use of a command, under the ``name`` that the command has in the table.
+
+    ``words`` is the text after the name; ``now`` is in seconds since the epoch.
+    """
 
     chat: Chat
     session: Session
@@ -51,19 +53,19 @@ class Call:
 
     @property
     def person(self) -> Person:
-        """Who uses it."""
+        """The person who uses it."""
         return self.session.person
 
     def answer(self, text: str) -> None:
-        """Say one sentence to who asked."""
+        """Answer with one sentence."""
         self.session.deliver(Notice(text))
 
     def list(self, heading: str, rows: list[str] | tuple[str, ...]) -> None:
-        """Give several lines to who asked."""
+        """Answer with a heading and rows."""
         self.session.deliver(Listing(heading, tuple(rows)))
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Ask who uses it for a line more; return it, and when it came.
+        """Ask the user for one more line; return it, and when it was entered.
 
         :raises Refused: ``cancelled``.
         """
@@ -73,14 +75,14 @@ class Call:
         return line, now
 
     def room(self, words: str) -> Room:
-        """The room that words name, or the one with the focus.
+        """Return the room that is named, or the one with the focus.
 
         :raises Refused: ``no-room``, ``bad-room`` or ``no-such-room``.
         """
         return self.chat.find_room(words, self.person) if words else self.session.room()
 
     def split(self, usage: str) -> tuple[str, str]:
-        """The first word, and the rest without the blanks around it.
+        """Split the first word from the rest, without the spaces around it.
 
         :raises Refused: ``usage`` when there is no first word.
         """
@@ -92,10 +94,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a person can do with a line that begins with ``/``.
+    """A command: a line that begins with ``/`` and its name.
 
-    ``least`` is the role in the room with the focus that the command is offered to; what it does
-    checks for itself.  ``takes`` says what each argument is where the usage does not.
+    ``least`` is the role in the room with the focus from which on /help and completion offer the
+    command; ``run`` checks for itself whether it is allowed.  ``more`` is shown by /help NAME.
+    ``argument_kinds`` says what each argument names, where the words of the usage do not.
     """
 
     name: str
@@ -105,34 +108,37 @@ class Command:
     aliases: tuple[str, ...] = ()
     least: Role = Role.MEMBER
     more: str = ""
-    takes: tuple[Takes, ...] | None = None
+    argument_kinds: tuple[ArgumentKind, ...] | None = None
 
-    def argument(self, number: int) -> Takes:
-        """What the argument with this number is, from 0; a text at the end goes on for ever."""
-        takes = self.takes
+    def argument(self, number: int) -> ArgumentKind:
+        """Return the kind of the argument with a number, from 0.
+
+        All words after the last argument are text if that is.
+        """
+        takes = self.argument_kinds
         if takes is None:
             words = self.arguments.replace("[", "").replace("]", "").split()
-            takes = tuple(_WORDS.get(word, Takes.OTHER) for word in words)
+            takes = tuple(_WORDS.get(word, ArgumentKind.OTHER) for word in words)
         if number < len(takes):
             return takes[number]
-        return Takes.TEXT if takes and takes[-1] is Takes.TEXT else Takes.OTHER
+        return ArgumentKind.TEXT if takes and takes[-1] is ArgumentKind.TEXT else ArgumentKind.OTHER
 
     @property
     def usage(self) -> str:
-        """How it is typed."""
+        """The command and its arguments, as they are typed."""
         return f"/{self.name} {self.arguments}".rstrip()
 
     def is_for(self, session: Session) -> bool:
-        """Whether this person may use it where they are now."""
+        """Whether the command is offered to a user in the room that has their focus."""
         person, room = session.person, session.focus
         role = room.role_of(person) if room else Role.OPERATOR if person.operator else Role.MEMBER
         return not outranks(self.least, role)
 
 
 def need(call: Call, words: str, usage: str) -> str:
-    """Return the words of a command that does nothing without.
+    """Return the words of a command that needs some.
 
-    :raises Refused: ``usage``.
+    :raises Refused: ``usage`` when there are none.
     """
     if not words:
         raise Refused("usage", f"How to use it: /{call.name} {usage}")

@@ -1,6 +1,6 @@
-"""What the word before somebody's cursor may become: nicks, commands and what they take.
+"""Completion of the word before the cursor: to nicks, commands and their arguments.
 
-It knows the chat and the table of commands; it knows nothing of keys.
+It knows the chat and the table of commands, but nothing of the keyboard.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ from typing import NamedTuple
 from chatd.chat.actions.room_settings import SETTINGS, SHOUTING
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, GROUPS
-from chatd.chat.commands.command import Command, Takes
-from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
-from chatd.chat.model.people import Person
+from chatd.chat.commands.command import ArgumentKind, Command
+from chatd.chat.limits import COMPLETION_CANDIDATES, COMPLETIONS
+from chatd.chat.model.entities import Person, Room, Session
 from chatd.chat.model.preferences import BELLS, JOINS, MEANING, THEMES, TIMES
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
 
 _SWITCH = ("on", "off")
 _VALUES = {
@@ -31,7 +29,7 @@ _VALUES = {
 
 
 class Completion(NamedTuple):
-    """Where the word begins, and what it may become, the likeliest first."""
+    """Where the word begins, and its completions, the most likely first."""
 
     start: int
     choices: tuple[str, ...]
@@ -41,13 +39,13 @@ NOTHING = Completion(0, ())
 
 
 def complete(chat: Chat, session: Session, before: str) -> Completion:
-    """What the last word of ``before`` may become, with what usually stands behind it."""
+    """Return the completions of the last word of ``before``, with what usually follows them."""
     start = before.rfind(" ") + 1
     word = before[start:]
-    said = not before.startswith("/") or before.startswith("//")
-    if said:
-        behind = " " if start else ": "
-        return _completion(start, word, _nicks(chat, session, word), behind)
+    is_message = not before.startswith("/") or before.startswith("//")
+    if is_message:
+        suffix = " " if start else ": "
+        return _completion(start, word, _nicks(chat, session, word), suffix)
     if not start:
         return _completion(1, word[1:], _names(session))
     name, *arguments = before[1:start].split() or [""]
@@ -59,16 +57,16 @@ def complete(chat: Chat, session: Session, before: str) -> Completion:
     return _completion(start, word, found)
 
 
-def _completion(start: int, word: str, found: Iterable[str], behind: str = " ") -> Completion:
-    """Those of what there is that begin as the word does, each once."""
+def _completion(start: int, word: str, found: Iterable[str], suffix: str = " ") -> Completion:
+    """Return the candidates that begin with the word, each once."""
     folded = word.lower()
     fitting = (each for each in found if each.lower().startswith(folded))
     choices = islice(dict.fromkeys(fitting), COMPLETIONS)
-    return Completion(start, tuple(f"{each}{behind}" for each in choices))
+    return Completion(start, tuple(f"{each}{suffix}" for each in choices))
 
 
 def _names(session: Session) -> list[str]:
-    """The names of the commands that somebody may use."""
+    """Return the names of the commands that are offered to a user."""
     return [command.name for command in COMMANDS if command.is_for(session)]
 
 
@@ -79,41 +77,47 @@ def _command(name: str) -> Command | None:
     return None
 
 
-def _argument(chat: Chat, session: Session, takes: Takes, word: str, last: str) -> Iterable[str]:
-    """What one argument may be; ``last`` is the one before it."""
+def _argument(
+    chat: Chat, session: Session, takes: ArgumentKind, word: str, last: str
+) -> Iterable[str]:
+    """Return candidates for an argument; ``last`` is the one before it."""
     person = session.person
     match takes:
-        case Takes.NICK | Takes.TEXT:
+        case ArgumentKind.NICK | ArgumentKind.TEXT:
             return _nicks(chat, session, word)
-        case Takes.IGNORED:
+        case ArgumentKind.IGNORED:
             return person.ignored
-        case Takes.ROOM:
+        case ArgumentKind.ROOM:
             return _rooms(chat, person)
-        case Takes.OWN_ROOM:
+        case ArgumentKind.OWN_ROOM:
             return [str(room) for room in person.rooms.values()]
-        case Takes.COMMAND:
+        case ArgumentKind.COMMAND:
             return [*_names(session), *GROUPS]
-        case Takes.PREFERENCE:
+        case ArgumentKind.PREFERENCE:
             return MEANING
-        case Takes.SETTING:
+        case ArgumentKind.SETTING:
             return SETTINGS
-        case Takes.VALUE:
+        case ArgumentKind.VALUE:
             return _VALUES.get(last, ())
-        case Takes.OTHER:
+        case ArgumentKind.OTHER:
             return ()
 
 
 def _rooms(chat: Chat, person: Person) -> list[str]:
-    """The rooms that somebody may know of, the fullest first."""
-    newest = islice(reversed(chat.rooms.values()), COMPLETED_FROM)
-    known = [room for room in newest if chat.may_see(person, room)]
-    if chat.lobby not in known:
-        known.append(chat.lobby)
-    return [str(room) for room in sorted(known, key=lambda room: -len(room.members))]
+    """Return the rooms that a person may see, those with most members first."""
+    newest = islice(reversed(chat.rooms.values()), COMPLETION_CANDIDATES)
+    visible = [room for room in newest if chat.may_see(person, room)]
+    if chat.lobby not in visible:
+        visible.append(chat.lobby)
+    return [str(room) for room in sorted(visible, key=lambda room: -len(room.members))]
 
 
 def _nicks(chat: Chat, session: Session, word: str) -> list[str]:
-    """The nicks of others: who spoke here last, who wrote to one alone, and whoever is there."""
+    """Return the nicks of others, the most likely first.
+
+    The order is: those who spoke in the room with the focus last, the last correspondent, the
+    members of the other rooms, and everybody else.
+    """
     person, room = session.person, session.focus
     wanted = word.lower()
 
@@ -124,20 +128,20 @@ def _nicks(chat: Chat, session: Session, word: str) -> list[str]:
             and other.name.key not in person.ignored
         )
 
-    here = _last_speakers(room, fits) if room is not None else []
+    speakers = _last_speakers(room, fits) if room is not None else []
     last_correspondent = (
         [person.last_correspondent] if person.last_correspondent is not None else []
     )
     rooms = (other for other in person.rooms.values() if other is not room)
-    elsewhere = chain.from_iterable(reversed(other.members) for other in rooms)
-    everyone = chain(elsewhere, reversed(chat.people.everyone()))
-    others = filter(fits, chain(last_correspondent, islice(everyone, COMPLETED_FROM)))
-    return [other.nick for other in chain(here, others)]
+    members = chain.from_iterable(reversed(other.members) for other in rooms)
+    everyone = chain(members, reversed(chat.people.everyone()))
+    others = filter(fits, chain(last_correspondent, islice(everyone, COMPLETION_CANDIDATES)))
+    return [other.nick for other in chain(speakers, others)]
 
 
 def _last_speakers(room: Room, fits: Callable[[Person], bool]) -> list[Person]:
-    """The members of a room, those who spoke last first, then who came last."""
-    newest = islice(reversed(room.members.items()), COMPLETED_FROM)
+    """Return members of a room: the last to speak first, then the last to join."""
+    newest = islice(reversed(room.members.items()), COMPLETION_CANDIDATES)
     fitting = [(member.last_said, other) for other, member in newest if fits(other)]
     fitting.sort(key=lambda each: -each[0])
     return [other for _, other in fitting[:COMPLETIONS]]

@@ -1,4 +1,4 @@
-"""How rooms, people and times are described in answers."""
+"""Descriptions of rooms and people, as answers to users."""
 
 from __future__ import annotations
 
@@ -6,45 +6,47 @@ from itertools import islice
 
 from chatd.chat.chat import Chat
 from chatd.chat.events import Role
-from chatd.chat.limits import LISTED, PLACE_SECONDS
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.limits import DETACHED_SECONDS, LISTED
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 
-#: Names that one is told when one comes into a room.
-NAMED = 5
+#: Nicks that are listed to a user who joins a room.
+NICKS_LISTED = 5
 
-#: For how long a place is kept.
-WHILE = f"{PLACE_SECONDS // 60} minutes"
+#: For how long a detached session is kept.
+RESUME_WITHIN = f"{DETACHED_SECONDS // 60} minutes"
 
 _MARKS = {Role.OPERATOR: "operator", Role.OWNER: "owner", Role.MODERATOR: "moderator"}
 
 
-def in_room(room: Room, person: Person, *, opened: bool) -> str:
-    """What somebody is told who has come into a room, or has opened it."""
+def join_reply(room: Room, person: Person, *, opened: bool) -> str:
+    """Return the sentence for a user who has joined a room, or has opened it."""
     if opened:
-        told = f"You opened {room}; it is yours."
+        sentence = f"You opened {room}; it is yours."
     else:
-        told = f"You are in {room}, {company(room, person)}."
-    return f"{told} {topic(room)}".rstrip()
+        sentence = f"You are in {room}, {company(room, person)}."
+    return f"{sentence} {topic(room)}".rstrip()
 
 
-def welcome(room: Room, person: Person) -> str:
-    """What somebody is told who has come into the server, and with it into a room."""
-    told = f"You are {person.nick} in {room}, {company(room, person)}; /help says what you can do."
-    return f"{told} {topic(room)}".rstrip()
+def greeting(room: Room, person: Person) -> str:
+    """Return the greeting for a user who has entered the server, and with it a room."""
+    others = company(room, person)
+    sentence = f"You are {person.nick} in {room}, {others}; /help says what you can do."
+    return f"{sentence} {topic(room)}".rstrip()
 
 
-def way_back(chat: Chat, person: Person) -> str:
-    """How somebody who has neither key nor login takes their place back; empty for others."""
+def resume_hint(chat: Chat, person: Person) -> str:
+    """Return how to resume a session without an ssh key or login; empty for other users."""
     token = chat.detached.token(person)
     if token is None:
         return ""
-    return f"If you are cut off: /resume {token} takes you back within {WHILE}."
+    return f"If you are cut off: /resume {token} takes you back within {RESUME_WITHIN}."
 
 
 def company(room: Room, person: Person) -> str:
-    """With whom somebody is in a room: the first few by name."""
-    first = [other.nick for other in islice(room.members, NAMED + 1) if other is not person][:NAMED]
+    """Return with whom a person is in a room: the first few by nick."""
+    first = [other.nick for other in islice(room.members, NICKS_LISTED + 1) if other is not person]
+    del first[NICKS_LISTED:]
     if not first:
         return "alone so far"
     more = len(room.members) - 1 - len(first)
@@ -52,16 +54,16 @@ def company(room: Room, person: Person) -> str:
 
 
 def topic(room: Room) -> str:
-    """The room's topic as a sentence of its own, or nothing."""
+    """Return the room's topic as a sentence of its own, or nothing."""
     return f"Topic: {room.settings.topic}" if room.settings.topic else ""
 
 
 def roster(room: Room, now: float) -> list[str]:
-    """The people in a room, a line each, with their marks."""
+    """Return the members of a room, a line each, with role, mute, away and cut-off marks."""
     rows = []
     for person in list(room.members)[:LISTED]:
         marks = [_MARKS[role] for role in [room.role_of(person)] if role in _MARKS]
-        if room.held_by(room.mutes, person, now) is not None:
+        if rules.mute_of(room, person, now) is not None:
             marks.append("muted")
         if person.away is not None:
             marks.append(f"away: {person.away}" if person.away else "away")

@@ -1,14 +1,14 @@
-"""Commands that show what was said before."""
+"""Commands that show or search the history of rooms."""
 
 from __future__ import annotations
 
 from chatd.chat.chat import Chat
-from chatd.chat.commands.command import Call, Command, Takes, need
+from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.delivery.history import newest_that_fit
 from chatd.chat.events import Found, Recalled
 from chatd.chat.limits import HISTORY_PAGED, HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.query import EVERYWHERE, read_page, read_query
 
 
@@ -24,7 +24,7 @@ async def _history(call: Call) -> None:
         else:
             room = word
     where = call.room(room)
-    where.check_membership(call.person)
+    rules.check_membership(where, call.person)
     last = await call.chat.history.last(where, count * page + 1)
     end = max(0, len(last) - count * (page - 1))
     shown, more = last[max(0, end - count) : end], end > count
@@ -46,7 +46,7 @@ async def _search(call: Call) -> None:
     else:
         where = call.room(query.room)
         if call.person not in where.members:
-            where.check_entry(call.person, call.now)
+            rules.check_entry(where, call.person, call.now)
         rooms = [where]
     entries, more = await call.chat.history.search(rooms, query.search, query.page)
     wanted = newest_that_fit([entry for entry in entries if call.session.wants(entry)])
@@ -57,7 +57,7 @@ async def _search(call: Call) -> None:
 
 
 def readable(chat: Chat, person: Person, now: float) -> list[Room]:
-    """Every room in which somebody may read what was said."""
+    """Return the rooms whose history a person may read."""
     return [
         room
         for room in chat.rooms.values()
@@ -66,7 +66,7 @@ def readable(chat: Chat, person: Person, now: float) -> list[Room]:
 
 
 def _is_public(room: Room, person: Person, now: float) -> bool:
-    return not room.is_guarded and room.is_open_to(person, now)
+    return not room.is_guarded and rules.is_open_to(room, person, now)
 
 
 _SEARCH = Command(
@@ -87,7 +87,7 @@ COMMANDS = (
         _history,
         more=f"{HISTORY_SHOWN} messages unless you say how many, at most {HISTORY_SHOWN_AT_MOST};"
         " page:2 shows those before them; with # the number of each.",
-        takes=(Takes.OWN_ROOM, Takes.OWN_ROOM),
+        argument_kinds=(ArgumentKind.OWN_ROOM, ArgumentKind.OWN_ROOM),
     ),
     _SEARCH,
 )

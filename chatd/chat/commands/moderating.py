@@ -1,4 +1,4 @@
-"""Commands of those who look after a room."""
+"""Commands for moderators and owners of rooms."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from chatd.chat.actions.banning import ModeratorAct
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.records.audit import AuditEntry
 from chatd.chat.text.durations import term
 
@@ -39,7 +40,7 @@ def _ban(call: Call) -> None:
 
 
 def covers(made: Ban, person: Person) -> str:
-    """What a ban covers, as far as somebody may know: addresses are for operators."""
+    """Return what a ban covers, as far as a person may know: addresses are for operators."""
     match made.target.kind:
         case Kind.ACCOUNT:
             return f"the account {made.target.value}"
@@ -59,8 +60,8 @@ def _unban(call: Call) -> None:
     call.answer(f"{ended[0].label} may come into {room} again.")
 
 
-def rows(bans: Bans, call: Call) -> list[str]:
-    """Bans or mutes, a line each, those that are over left out."""
+def ban_rows(bans: Bans, call: Call) -> list[str]:
+    """Return bans or mutes, a line each, without expired ones."""
     bans.expire(call.now)
     shown = list(bans)[:LISTED]
     lines = [
@@ -76,9 +77,9 @@ def rows(bans: Bans, call: Call) -> list[str]:
 
 def _bans(call: Call) -> None:
     room = call.room(call.words)
-    room.check_membership(call.person)
-    room.check_role(call.person, Role.MODERATOR)
-    banned, muted = rows(room.bans, call), rows(room.mutes, call)
+    rules.check_membership(room, call.person)
+    rules.check_role(room, call.person, Role.MODERATOR)
+    banned, muted = ban_rows(room.bans, call), ban_rows(room.mutes, call)
     if banned or not muted:
         call.list(f"Banned from {room}:" if banned else f"Nobody is banned from {room}.", banned)
     if muted:
@@ -119,28 +120,29 @@ def _audit(call: Call) -> None:
     else:
         room = call.room(name)
         if not call.person.operator:
-            room.check_membership(call.person)
-        room.check_role(call.person, Role.MODERATOR)
-    deeds = call.chat.audit.last(count, room)
+            rules.check_membership(room, call.person)
+        rules.check_role(room, call.person, Role.MODERATOR)
+    entries = call.chat.audit.last(count, room)
     where = room if room is not None else "this server"
-    if not deeds:
+    if not entries:
         raise Refused("nothing", f"Nobody has looked after {where} yet.")
     call.list(
-        f"What was done in {where}, the last {len(deeds)}:", [_row(each, call) for each in deeds]
+        f"What was done in {where}, the last {len(entries)}:",
+        [_row(entry, call) for entry in entries],
     )
 
 
-def _row(deed: AuditEntry, call: Call) -> str:
+def _row(entry: AuditEntry, call: Call) -> str:
     zone = ZoneInfo(call.session.preferences.timezone)
-    time = datetime.fromtimestamp(deed.time, zone).strftime("%Y-%m-%d %H:%M")
-    who = (
-        deed.nick if deed.account in (None, deed.nick.lower()) else f"{deed.nick} ({deed.account})"
-    )
-    where = f"[{deed.room}] " if deed.room else ""
-    row = f"{time} {where}{who}: {deed.what} {deed.whom}".rstrip()
-    if deed.covered and call.person.operator:
-        row += f", {deed.covered}"
-    return f"{row} ({deed.reason})" if deed.reason else row
+    time = datetime.fromtimestamp(entry.time, zone).strftime("%Y-%m-%d %H:%M")
+    by = entry.nick
+    if entry.account not in (None, entry.nick.lower()):
+        by += f" ({entry.account})"
+    where = f"[{entry.room}] " if entry.room else ""
+    row = f"{time} {where}{by}: {entry.what} {entry.whom}".rstrip()
+    if entry.covered and call.person.operator:
+        row += f", {entry.covered}"
+    return f"{row} ({entry.reason})" if entry.reason else row
 
 
 COMMANDS = (

@@ -1,19 +1,20 @@
-"""Commands that move between rooms and tell what is there."""
+"""Commands that join and leave rooms, show who is there, and change their settings."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from chatd.chat.actions import replay, room_settings
 from chatd.chat.actions.status import status
-from chatd.chat.commands.command import Call, Command, Takes, need
-from chatd.chat.commands.describe import in_room, roster
+from chatd.chat.commands.command import ArgumentKind, Call, Command, need
+from chatd.chat.commands.describe import join_reply, roster
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import LISTED, REASON_LENGTH
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
-from chatd.chat.peers import Errand
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
+from chatd.chat.peers import LastActive
 from chatd.chat.text.durations import duration
 from chatd.chat.text.sanitizing import cut
 
@@ -25,7 +26,7 @@ def _join(call: Call) -> Awaitable[None]:
     if joined.name.key in before:
         call.answer(f"You are in {joined} already; it has the focus now.")
         return replay.on_return(call.chat, call.session, joined)
-    call.answer(in_room(joined, call.person, opened=opened))
+    call.answer(join_reply(joined, call.person, opened=opened))
     return replay.on_join(call.chat, call.session, joined)
 
 
@@ -43,7 +44,7 @@ def _leave(call: Call) -> Awaitable[None]:
 
 def _focus(call: Call) -> Awaitable[None]:
     room = call.room(need(call, call.words, "ROOM"))
-    room.check_membership(call.person)
+    rules.check_membership(room, call.person)
     call.session.focus_on(room)
     call.answer(f"What you type goes to {room} now.")
     return replay.on_return(call.chat, call.session, room)
@@ -82,21 +83,22 @@ def _standing(person: Person) -> str:
 
 def _whois(call: Call) -> Awaitable[None] | None:
     other = call.chat.find_person(need(call, call.words, "NICK"))
-    if other.server:
-        return _whois_elsewhere(call, other)
-    _tell_of(call, other)
+    answering = call.chat.peers.request(other, call.person, LastActive())
+    if answering is not None:
+        return _whois_remote(call, other, answering)
+    _answer_whois(call, other)
     return None
 
 
-async def _whois_elsewhere(call: Call, other: Person) -> None:
-    """Ask their server how long they are idle; when it does not answer, tell what is known here."""
+async def _whois_remote(call: Call, other: Person, answering: Awaitable[Mapping[str, Any]]) -> None:
+    """Tell of a person whose server says how long they are idle; else what is known here."""
     with suppress(Refused):
-        answer = await call.chat.elsewhere.asking.ask(other, call.person, Errand.SEEN)
+        answer = await answering
         other.last_active = answer.get("active", other.last_active)
-    _tell_of(call, other)
+    _answer_whois(call, other)
 
 
-def _tell_of(call: Call, other: Person) -> None:
+def _answer_whois(call: Call, other: Person) -> None:
     shared = [str(room) for room in other.rooms.values() if room.name.key in call.person.rooms]
     rows = [
         _standing(other),
@@ -147,8 +149,8 @@ def _invite(call: Call) -> None:
 def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    whose = room_settings.uninvite(call.chat, call.person, where, nick, call.now)
-    call.answer(f"{whose} is not invited into {where} any more.")
+    invited = room_settings.uninvite(call.chat, call.person, where, nick, call.now)
+    call.answer(f"{invited} is not invited into {where} any more.")
 
 
 COMMANDS = (
@@ -159,7 +161,7 @@ COMMANDS = (
         "leave a room, this one unless you name one",
         _leave,
         ("part",),
-        takes=(Takes.OWN_ROOM, Takes.TEXT),
+        argument_kinds=(ArgumentKind.OWN_ROOM, ArgumentKind.TEXT),
     ),
     Command(
         "focus",
@@ -167,7 +169,7 @@ COMMANDS = (
         "let what you type go to another of your rooms",
         _focus,
         ("f",),
-        takes=(Takes.OWN_ROOM,),
+        argument_kinds=(ArgumentKind.OWN_ROOM,),
     ),
     Command("rooms", "", "which rooms there are", _rooms, ("list",)),
     Command("users", "[ROOM]", "who is in a room", _users, ("who", "names")),
@@ -192,6 +194,6 @@ COMMANDS = (
         "(0: off); shouting allow, warn or kick; lasting on or off, for owners with an account; "
         "history N or off: how many messages it keeps; key WORDS, without which nobody comes in"
         " who is not invited, or off.",
-        takes=(Takes.SETTING, Takes.VALUE),
+        argument_kinds=(ArgumentKind.SETTING, ArgumentKind.VALUE),
     ),
 )

@@ -1,11 +1,11 @@
-"""Commands about oneself: nick, being away, whom one ignores, preferences, leaving."""
+"""Commands for the user themselves: nick, away, ignored users, preferences, resuming, quitting."""
 
 from __future__ import annotations
 
 from chatd.chat.actions.ignoring import ignore, unignore
 from chatd.chat.actions.resume import resume
-from chatd.chat.commands.command import Call, Command, Takes, need
-from chatd.chat.commands.describe import way_back
+from chatd.chat.commands.command import ArgumentKind, Call, Command, need
+from chatd.chat.commands.describe import resume_hint
 from chatd.chat.events import Notice
 from chatd.chat.limits import REASON_LENGTH
 from chatd.chat.text.sanitizing import cut
@@ -17,13 +17,13 @@ async def _nick(call: Call) -> None:
 
 def _away(call: Call) -> None:
     call.person.away = cut(call.words, REASON_LENGTH)
-    call.chat.elsewhere.touched(None, call.person)
+    call.chat.peers.person_changed(call.person)
     call.answer("You are away now; /back when you are here again.")
 
 
 def _back(call: Call) -> None:
     was, call.person.away = call.person.away, None
-    call.chat.elsewhere.touched(None, call.person)
+    call.chat.peers.person_changed(call.person)
     call.answer("Welcome back." if was is not None else "You were not away.")
 
 
@@ -54,7 +54,7 @@ def _set(call: Call) -> None:
         call.answer(f"{name} is {session.preferences.value(name)}.")
         return
     session.preferences = session.preferences.changed(name, value.strip())
-    call.chat.profiles.prefer(call.person, session.preferences)
+    call.chat.profiles.set_preferences(call.person, session.preferences)
     session.restyle()
     call.answer(f"{name} is {session.preferences.value(name)} now.")
 
@@ -63,8 +63,8 @@ async def _resume(call: Call) -> None:
     chat, token = call.chat, call.words.strip()
     if token:
         await resume(chat, call.session, token, call.now)
-    told = way_back(chat, call.person)
-    call.answer(told or "You need no token: whoever comes as you do now is you.")
+    hint = resume_hint(chat, call.person)
+    call.answer(hint or "You need no token: whoever comes as you do now is you.")
 
 
 def _quit(call: Call) -> None:
@@ -78,13 +78,19 @@ COMMANDS = (
     Command("away", "[REASON]", "tell who writes to you that you are away", _away),
     Command("back", "", "be here again", _back),
     Command("ignore", "[NICK]", "be shown nothing of somebody", _ignore),
-    Command("unignore", "NICK", "be shown somebody again", _unignore, takes=(Takes.IGNORED,)),
+    Command(
+        "unignore",
+        "NICK",
+        "be shown somebody again",
+        _unignore,
+        argument_kinds=(ArgumentKind.IGNORED,),
+    ),
     Command(
         "set",
         "[NAME VALUE]",
         "your preferences",
         _set,
-        takes=(Takes.PREFERENCE, Takes.VALUE),
+        argument_kinds=(ArgumentKind.PREFERENCE, ArgumentKind.VALUE),
     ),
     Command(
         "resume",

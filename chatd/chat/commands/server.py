@@ -1,4 +1,4 @@
-"""The command of operators: ``/server`` and what it does."""
+"""The command for operators: ``/server`` and its subcommands."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from chatd.chat.actions import operators
 from chatd.chat.commands.command import Call, Command
-from chatd.chat.commands.moderating import covers, rows
+from chatd.chat.commands.moderating import ban_rows, covers
 from chatd.chat.events import Refused, Role
 from chatd.chat.text.durations import term
 
-#: The words of one use after the name of what is to be done.
-_Does = Callable[[Call, str, str], Awaitable[None] | None]
+#: Runs a subcommand, given the first word after its name and the rest.
+_Run = Callable[[Call, str, str], Awaitable[None] | None]
 
 
 def _kick(call: Call, nick: str, reason: str) -> None:
@@ -35,9 +35,9 @@ def _unban(call: Call, target: str, _: str) -> None:
 
 
 def _bans(call: Call, _: str, __: str) -> None:
-    lines = rows(call.chat.access.bans, call)
-    told = "Banned from this server:" if lines else "Nobody is banned from this server."
-    call.list(told, lines)
+    lines = ban_rows(call.chat.access.bans, call)
+    heading = "Banned from this server:" if lines else "Nobody is banned from this server."
+    call.list(heading, lines)
 
 
 def _say(call: Call, first: str, rest: str) -> None:
@@ -59,8 +59,8 @@ def _close(call: Call, name: str, reason: str) -> None:
     call.answer(f"{room} is closed; {people} in it.")
 
 
-#: What can be done, how many words that needs, and how they are called.
-_DOES: dict[str, tuple[_Does, int, str]] = {
+#: The subcommands: the function, the least number of words after the name, and the usage.
+_SUBCOMMANDS: dict[str, tuple[_Run, int, str]] = {
     "ban": (_ban, 1, "TARGET [TIME] [REASON]"),
     "unban": (_unban, 1, "TARGET"),
     "bans": (_bans, 0, ""),
@@ -75,17 +75,17 @@ _DOES: dict[str, tuple[_Does, int, str]] = {
 def _server(call: Call) -> Awaitable[None] | None:
     operators.check_operator(call.person)
     name, _, words = call.words.partition(" ")
-    found = _DOES.get(name.lower())
+    found = _SUBCOMMANDS.get(name.lower())
     if found is None:
-        raise _misused(call, f"{'|'.join(_DOES)} …")
-    does, least, arguments = found
+        raise _usage(call, f"{'|'.join(_SUBCOMMANDS)} …")
+    run, least, arguments = found
     first, _, rest = words.strip().partition(" ")
     if len([word for word in (first, rest) if word]) < least:
-        raise _misused(call, f"{name.lower()} {arguments}")
-    return does(call, first, rest.strip())
+        raise _usage(call, f"{name.lower()} {arguments}")
+    return run(call, first, rest.strip())
 
 
-def _misused(call: Call, usage: str) -> Refused:
+def _usage(call: Call, usage: str) -> Refused:
     return Refused("usage", f"How to use it: /{call.name} {usage}")
 
 
@@ -96,7 +96,9 @@ COMMANDS = (
         "look after the whole server",
         _server,
         least=Role.OPERATOR,
-        more="; ".join(f"{name} {arguments}".rstrip() for name, (_, _, arguments) in _DOES.items())
+        more="; ".join(
+            f"{name} {arguments}".rstrip() for name, (_, _, arguments) in _SUBCOMMANDS.items()
+        )
         + ".",
     ),
 )

@@ -1,4 +1,4 @@
-"""Commands that say something."""
+"""Commands that send messages, and edit or delete them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatd.chat.text.durations import duration
 
 
 def _unquoted(text: str) -> str:
-    """Text without the quotes that may stand around it."""
+    """Return text without the quotes that may surround it."""
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 

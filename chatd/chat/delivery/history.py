@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chatd.chat.events import Acted, Entry, Refused, RoomEvent, Said, TopicSet
-from chatd.chat.limits import FOUND_SHOWN, PERSONAL_BYTES, ROOM_HISTORY
-from chatd.chat.model.people import fold
-from chatd.chat.model.room import Room
+from chatd.chat.limits import PERSONAL_BYTES, ROOM_HISTORY, SEARCH_SHOWN
+from chatd.chat.model.entities import Room
 from chatd.chat.store import Store
+from chatd.chat.text.names import fold
 from chatd.chat.text.query import SearchQuery
 from chatd.chat.text.sanitizing import cut, safe
 
@@ -61,10 +61,10 @@ class History:
         Return it, and whether there is more.
         """
         by_id = {room.id: room for room in rooms}
-        skip = (page - 1) * FOUND_SHOWN
-        rows = await self._store.search(tuple(by_id), search, skip, FOUND_SHOWN + 1)
+        skip = (page - 1) * SEARCH_SHOWN
+        rows = await self._store.search(tuple(by_id), search, skip, SEARCH_SHOWN + 1)
         found = [_entry(by_id[room], number, event) for room, number, event in rows]
-        return tuple(reversed(found[:FOUND_SHOWN])), len(found) > FOUND_SHOWN
+        return tuple(reversed(found[:SEARCH_SHOWN])), len(found) > SEARCH_SHOWN
 
 
 def _entry(room: Room, number: int, event: RoomEvent) -> Entry:

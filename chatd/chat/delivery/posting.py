@@ -25,13 +25,12 @@ from chatd.chat.events import (
     Said,
 )
 from chatd.chat.fanout.audience import Audience
-from chatd.chat.model import unread as tally
+from chatd.chat.model.entities import LastMessage, Person, Room, Session, sessions_in
 from chatd.chat.model.mentions import mentioned
-from chatd.chat.model.people import People, Person, fold
-from chatd.chat.model.room import LastMessage, Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.people import People
+from chatd.chat.peers import Peers
 from chatd.chat.store import Store
-from chatd.cluster.cluster import Cluster
+from chatd.chat.text.names import fold
 
 #: Told what became of a post: its number in the room, or why it was not kept.
 Acknowledge = Callable[[int | Refused], None]
@@ -75,8 +74,8 @@ class Posting:
         incarnation: str,
         rooms: Mapping[str, Room],
         people: People,
-        elsewhere: Cluster,
-        waiting: Unacknowledged,
+        peers: Peers,
+        unacknowledged: Unacknowledged,
     ) -> None:
         self._store = store
         self._schedule = schedule
@@ -86,12 +85,10 @@ class Posting:
         self._posts = 0
         self._posted: dict[str, _Posted] = {}
         self._late: dict[str, _Posted] = {}
-        self._waiting = waiting
-        waiting.find_late = self._find_late
+        self._unacknowledged = unacknowledged
         self._refused: RoomEvent | None = None
-        self._elsewhere = elsewhere
-        elsewhere.happens = self.happened_elsewhere
-        self._heeded: dict[str, Room] = {}
+        self._peers = peers
+        self._followed: dict[str, Room] = {}
         self._shown: OrderedDict[RoomEvent, list[Room]] = OrderedDict()
         self._news: list[Audience] = []
         store.open(self)
@@ -120,20 +117,20 @@ class Posting:
             self.follow(room)
         if not isinstance(event, Said | Acted | Edited | Deleted):
             other = self._people.find(event.nick)
-            changes = not isinstance(event, Joined | Left | Renamed)
-            people = (author,) if other is None else (author, other)
-            self._elsewhere.touched(room if changes else None, *people)
+            self._peers.person_changed(author, *([other] if other is not None else ()))
+            if not isinstance(event, Joined | Left | Renamed):
+                self._peers.room_changed(room)
         self._store.post(room.id, message_id, event, author.account or "")
 
     def follow(self, room: Room) -> None:
         """Hear what other servers post to a room in which somebody is here, and to no other."""
-        if not self._elsewhere.is_clustered or room.has_local_members == (room.id in self._heeded):
+        if room.has_local_members == (room.id in self._followed):
             return
-        if room.id in self._heeded:
-            del self._heeded[room.id]
+        if room.id in self._followed:
+            del self._followed[room.id]
             self._store.unsubscribe(room.id)
         else:
-            self._heeded[room.id] = room
+            self._followed[room.id] = room
             self._store.subscribe(room.id)
 
     def announce(
@@ -150,7 +147,7 @@ class Posting:
         several = len(person.rooms) > 1
         seen: set[Session] = set(but)
         for room in sorted(person.rooms.values(), key=attrgetter("number")):
-            here = set(room.sessions()) if several else set()
+            here = set(sessions_in(room)) if several else set()
             unseen_by = seen & here if several else but
             self.post(room, event_in(room), person, session, unseen_by=unseen_by)
             seen.update(session for session in here if not session.client.copy_per_room)
@@ -161,7 +158,7 @@ class Posting:
         if posted is None and self._late:
             posted = self._no_longer_late(message_id, kept=True)
         if posted is None:
-            where_else = self._heeded.get(room)
+            where_else = self._followed.get(room)
             if where_else is not None:
                 self.happened_elsewhere(where_else, event, number)
             return
@@ -183,19 +180,20 @@ class Posting:
             self._shown.popitem(last=False)
         unseen_by = [
             session
-            for session in (where.sessions() if rooms else ())
+            for session in (sessions_in(where) if rooms else ())
             if not session.client.copy_per_room
             and any(session.person in room.members for room in rooms)
         ]
         rooms.append(where)
         meant = mentioned(event, where, self._people)
         for each in meant:
-            tally.mentioned(each, where)
+            if each.focus is not where:
+                each.unread.mentioned(where)
         where.audience.append(Entry(where.name.shown, at, author, event), unseen_by, meant)
         if isinstance(event, Deleted):
             for member in where.members.values():
-                if member.spoken is not None and member.spoken.number == event.number:
-                    member.spoken.gone = True
+                if member.last_message is not None and member.last_message.number == event.number:
+                    member.last_message.gone = True
 
     def _speaks(self, where: Room, event: RoomEvent, author: str) -> None:
         """Somebody elsewhere has spoken: slow mode knows it, and who asks how idle they are."""
@@ -213,11 +211,12 @@ class Posting:
             unseen_by = (session, *unseen_by)
         meant = mentioned(event, where, self._people)
         for each in meant:
-            tally.mentioned(each, where)
+            if each.focus is not where:
+                each.unread.mentioned(where)
         where.audience.append(entry, unseen_by, meant, _rung(event, author))
         for each in author.sessions:
             if each.unread:
-                tally.said_oneself(each, where)
+                each.unread.wrote(where)
         if isinstance(event, Joined) and author in where.members:
             where.members[author].since = number
             for each in author.sessions:
@@ -226,13 +225,13 @@ class Posting:
 
     def subscribed(self, room: str, number: int) -> None:
         """A room is heard, and this is the number of what happened there last."""
-        where = self._heeded.get(room)
+        where = self._followed.get(room)
         if where is not None:
             where.audience.number = max(where.audience.number, number)
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """Another server has changed a record."""
-        self._elsewhere.record_changed(kind, key, value)
+        self._peers.record_changed(kind, key, value)
 
     def failed(self, room: str, message_id: str, why: str) -> None:
         """The store could not keep an event: its writer is told."""
@@ -250,6 +249,11 @@ class Posting:
             for session in posted.author.sessions:
                 session.deliver(refusal(posted.event, why).as_event())
 
+    def check_pending(self, now: float) -> None:
+        """See what the store has not kept after a moment; to be called several times a second."""
+        self._find_late(now)
+        self._unacknowledged.check(now)
+
     def _find_late(self, now: float) -> None:
         """Set apart what was posted more than a moment ago; of that, lines of people are shown."""
         late = []
@@ -260,12 +264,12 @@ class Posting:
         for message_id in late:
             posted = self._late[message_id] = self._posted.pop(message_id)
             if posted.is_a_line and posted.session is not None:
-                self._waiting.begin(posted.session, posted.room, posted.event, now)
+                self._unacknowledged.begin(posted.session, posted.room, posted.event, now)
 
     def _no_longer_late(self, message_id: str, *, kept: bool) -> _Posted | None:
         posted = self._late.pop(message_id, None)
         if posted is not None and posted.session is not None:
-            self._waiting.end(posted.session, posted.room, posted.event, kept=kept)
+            self._unacknowledged.end(posted.session, posted.room, posted.event, kept=kept)
         return posted
 
     def has_news(self, audience: Audience) -> None:
@@ -293,5 +297,5 @@ def _spoken(room: Room, event: RoomEvent, author: Person) -> LastMessage | None:
     member = room.members.get(author)
     if member is None or not isinstance(event, Said | Acted):
         return None
-    member.spoken = LastMessage(event.time)
-    return member.spoken
+    member.last_message = LastMessage(event.time)
+    return member.last_message

@@ -7,18 +7,13 @@ the clock that events have their times from.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from chatd.chat.events import Acted, Edited, Notice, Refused, RoomEvent, Said, TopicSet
+from chatd.chat.model.entities import PendingLines, Room, Session
 from chatd.chat.model.people import People
 from chatd.chat.store import unavailable
 from chatd.chat.text.sanitizing import cut
-
-if TYPE_CHECKING:
-    from chatd.chat.model.room import Room
-    from chatd.chat.model.session import Session
 
 #: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
 #: noticed.  And after which it is said in words, where it cannot be shown and taken away again;
@@ -36,27 +31,11 @@ BACK = "The cluster answers again; what waits is delivered now."
 QUOTED = 60
 
 
-@dataclass(slots=True, eq=False)
-class PendingLines:
-    """What one session said that waits, oldest first, with the rooms in which it does; never empty.
-
-    A line is known by its identity, as one may say the same twice.  ``since`` is when the first was
-    seen to wait; ``told`` whether that was said in words, and ``refused`` whether anything of it
-    could not be kept in the end.
-    """
-
-    since: float
-    lines: dict[int, tuple[RoomEvent, tuple[Room, ...]]] = field(default_factory=dict)
-    told: bool = False
-    refused: bool = False
-
-
 class Unacknowledged:
     """All that waits: ``count`` lines, one said in several rooms as so many.
 
-    ``find_late`` is called with the time, and begins what is to be begun.  There is no bound but
-    that of the store, which refuses what waits for too long, or is too much.  ``away`` is
-    whether everybody knows that nothing is kept.
+    There is no bound but that of the store, which refuses what waits for too long, or is too much.
+    ``away`` is whether everybody knows that nothing is kept.
     """
 
     def __init__(
@@ -64,16 +43,15 @@ class Unacknowledged:
         people: People,
         schedule: Callable[[Callable[[], None]], object],
         *,
-        is_shared: bool,
+        is_clustered: bool,
     ) -> None:
         self._people = people
         self._schedule = schedule
-        self._waits = Notice(WAITS.format("the cluster" if is_shared else "the disk"))
+        self._waits = Notice(WAITS.format("the cluster" if is_clustered else "the disk"))
         self._untold: dict[Session, PendingLines] = {}
         self._changed: dict[Session, PendingLines] = {}
         self.count = 0
         self.away = False
-        self.find_late: Callable[[float], None] = _nothing_is_late
 
     def begin(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
         """Something that was said waits for longer than a moment."""
@@ -91,7 +69,7 @@ class Unacknowledged:
         if waits is None or id(event) not in waits.lines:
             return
         self.count -= 1
-        waits.refused = waits.refused or not kept
+        waits.failed = waits.failed or not kept
         rooms = tuple(each for each in waits.lines[id(event)][1] if each is not room)
         if rooms:
             waits.lines[id(event)] = (event, rooms)
@@ -102,18 +80,14 @@ class Unacknowledged:
             self._untold.pop(session, None)
         self._change(session, waits)
 
-    def look(self, now: float) -> None:
-        """See what waits for longer than a moment; be called several times a second.
-
-        What has waited for long is said in words, to those who are told so.
-        """
-        self.find_late(now)
+    def check(self, now: float) -> None:
+        """Say in words what has waited for long, to those who are told so."""
         for session, waits in tuple(self._untold.items()):
             if 0 <= now - waits.since < LONG_SECONDS:
                 return
             del self._untold[session]
             if session.client.shows_pending and not self.away:
-                waits.told = session.deliver(self._waits)
+                waits.announced = session.deliver(self._waits)
 
     def _change(self, session: Session, waits: PendingLines) -> None:
         if not self._changed:
@@ -125,12 +99,12 @@ class Unacknowledged:
         changed, self._changed = self._changed, {}
         for session, waits in changed.items():
             session.client.pending_changed()
-            if waits.told and not (waits.lines or waits.refused or self.away):
+            if waits.announced and not (waits.lines or waits.failed or self.away):
                 session.deliver(Notice(KEPT))
 
     # The cluster ----------------------------------------------------------------------------------
 
-    def check(self) -> None:
+    def check_reachable(self) -> None:
         """Whether the cluster can be asked who is who.
 
         :raises Refused: ``away``.
@@ -154,10 +128,6 @@ class Unacknowledged:
         for person in self._people.here():
             for session in person.sessions:
                 session.deliver(notice)
-
-
-def _nothing_is_late(now: float) -> None:
-    """Nothing is posted yet."""
 
 
 def refusal(event: RoomEvent, why: str) -> Refused:

@@ -18,12 +18,13 @@ from chatd.chat.entry.passwords import (
     prepared,
 )
 from chatd.chat.events import Refused
-from chatd.chat.limits import CHECKS_WAITING, NEW_PASSWORDS
-from chatd.chat.model.people import GUEST, People, Person
+from chatd.chat.limits import NEW_PASSWORDS, PENDING_PASSWORD_CHECKS
+from chatd.chat.model.entities import Person
+from chatd.chat.model.people import People
 from chatd.chat.ratelimit.login_throttle import LoginThrottle, PerAddressRate
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.text import names
-from chatd.chat.text.names import Name
+from chatd.chat.text.names import GUEST, Name
 
 _T = TypeVar("_T")
 
@@ -48,7 +49,7 @@ class Authenticator:
 
     def came(self, account: str, address: str) -> None:
         """The owner of an account, by whatever proof, has come from an address."""
-        self._slowing.came(account, address)
+        self._slowing.owner_logged_in(account, address)
 
     async def check(self, nick: str, address: str, now: float) -> Name:
         """Whether a password may be tried for a nick now; return the name of the account.
@@ -88,13 +89,13 @@ class Authenticator:
         if not (own or outside):
             raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
-        if account is None or not (own or account.outside):
+        if account is None or not (own or account.external):
             try:
                 account = await self._make(name, now, by)
             except Refused:
-                self._slowing.take_back(attempt, now)
+                self._slowing.withdraw(attempt, now)
                 raise
-        self._slowing.right(attempt, now)
+        self._slowing.succeeded(attempt, now)
         return account
 
     async def _proves(self, name: Name, password: str | None) -> tuple[bool, bool]:
@@ -123,7 +124,7 @@ class Authenticator:
         self._accounts.check_unowned(name)
         if name.key.startswith(GUEST) or not self._people.is_free(name, by):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
-        return await self._accounts.register(name, None, now, outside=True)
+        return await self._accounts.register(name, None, now, external=True)
 
     async def hash(self, text: str, nick: str, address: str, now: float) -> str:
         """What is kept of the new password of somebody.
@@ -145,7 +146,7 @@ class Authenticator:
 
         :raises Refused: ``busy``.
         """
-        if self._waiting >= CHECKS_WAITING * (1 + known):
+        if self._waiting >= PENDING_PASSWORD_CHECKS * (1 + known):
             raise Refused("busy", "Many people are logging in now; try again in a moment.")
 
     async def _in_turn(self, work: Coroutine[Any, Any, _T]) -> _T:

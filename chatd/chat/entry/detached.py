@@ -1,8 +1,8 @@
 """Places: who has lost their connection, and may come back to where they were.
 
-A place is kept for `PLACE_SECONDS` for whoever can prove that it is theirs: by an account, by the
-ssh key with which they came, or by the token that they were shown.  Others see nothing of it.  What
-is said meanwhile is shown from where the reader stopped, once, when they come back.
+A place is kept for `DETACHED_SECONDS` for whoever can prove that it is theirs: by an account, by
+the ssh key with which they came, or by the token that they were shown.  Others see nothing of it.
+What is said meanwhile is shown from where the reader stopped, once, when they come back.
 """
 
 from __future__ import annotations
@@ -23,11 +23,9 @@ from chatd.chat.events import (
     Said,
 )
 from chatd.chat.fanout.log import Style
-from chatd.chat.limits import MAIL, PLACES, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.model.people import Person
+from chatd.chat.limits import DETACHED_PER_ADDRESS, DETACHED_SESSIONS, OFFLINE_MESSAGES, REPLAYED
+from chatd.chat.model.entities import Person, Replay, Room, Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
 
 
 @dataclass(slots=True, eq=False)
@@ -53,14 +51,19 @@ class DetachedSession:
 class DetachedSessions:
     """The places that are kept.
 
-    ``awaits`` is told of a place that is kept although nobody has just lost their connection: it is
-    for that to `chatd.chat.actions.resume.end` it in time.
+    ``expire_in_time`` is called with one that is kept although nobody has just lost their
+    connection: it is for that to end it in time.
     ``make_token`` makes a word that nobody can guess; without it guests are shown none.  Where the
     store's numbers are ``is_dense`` every number of a room is that of a message.
     """
 
     def __init__(
-        self, archive: History, make_token: Callable[[], str] | None, *, is_dense: bool = True
+        self,
+        archive: History,
+        make_token: Callable[[], str] | None,
+        expire_in_time: Callable[[DetachedSession], object],
+        *,
+        is_dense: bool = True,
     ) -> None:
         self._archive = archive
         self._make_token = make_token
@@ -68,7 +71,7 @@ class DetachedSessions:
         self._places: dict[Person, DetachedSession] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
-        self.awaits: Callable[[DetachedSession], object] = _nobody_waits
+        self._expire_in_time = expire_in_time
 
     def __len__(self) -> int:
         return len(self._places)
@@ -147,15 +150,15 @@ class DetachedSessions:
         person = session.person
         self._places[person] = self._place(session)
         near = [each for each in self._places.values() if each.person.address == person.address]
-        if len(near) > PLACES_PER_ADDRESS:
+        if len(near) > DETACHED_PER_ADDRESS:
             return near[:1]
-        return list(self._places.values())[:1] if len(self._places) > PLACES else []
+        return list(self._places.values())[:1] if len(self._places) > DETACHED_SESSIONS else []
 
     def restore(self, place: DetachedSession, token: str | None) -> None:
         """Keep a place that was kept elsewhere, and the word that proves it."""
         person = place.person
         self._places[person] = place
-        self.awaits(place)
+        self._expire_in_time(place)
         if token is not None:
             self._void(person)
             person.token = token
@@ -167,29 +170,29 @@ class DetachedSessions:
 
     def _place(self, session: Session) -> DetachedSession:
         """Where somebody is by one of their connections."""
-        trace, mark = session.client.delivery_report(), session.position()
-        place = DetachedSession(session.person, dict(mark.read), trace.unreached)
-        if trace.mark is not None:
-            arrived = trace.mark.read
-            place.read = {room: min(at, arrived.get(room, at)) for room, at in mark.read.items()}
-            unseen = min(mark.told - trace.mark.told, len(session.private))
+        report, read = session.client.delivery_report(), session.last_sent()
+        place = DetachedSession(session.person, dict(read), report.unreached)
+        if report.position is not None:
+            arrived = report.position.read
+            place.read = {room: min(at, arrived.get(room.id, at)) for room, at in read.items()}
+            unseen = session.private_count - report.position.private_count
+            unseen = min(unseen, len(session.private))
             place.waiting += session.private[len(session.private) - unseen :]
         place.focus, place.preferences = session.focus, session.preferences
-        if trace.unreached:
-            place.styles = {room: session.style_in(room) for room in mark.read}
+        if report.unreached:
+            place.styles = {room: session.style_in(room) for room in read}
             place.saw_own = session.client.echoes_input
             style = session.client.style(session.preferences)
             place.private = [(each, len(style.render_personal(each))) for each in session.private]
-        resuming = session.resuming
-        if resuming is not None:  # lost again before all was shown
-            place.read.update(resuming.read)
-            place.waiting += resuming.waiting
+        if session.replaying is not None:  # lost again before all was shown
+            place.read.update(session.replaying.read)
+            place.waiting += session.replaying.waiting
         return place
 
     def leave_word(self, person: Person, event: PersonalEvent) -> bool:
         """Let something that is for somebody alone wait for them; False when too much does."""
         place = self._places.get(person)
-        if place is None or len(place.waiting) >= MAIL:
+        if place is None or len(place.waiting) >= OFFLINE_MESSAGES:
             return False
         place.waiting.append(event)
         return True
@@ -234,15 +237,15 @@ class DetachedSessions:
         if session in session.person.sessions:
             session.detach()
         if self._places.setdefault(session.person, place) is place:
-            self.awaits(place)
+            self._expire_in_time(place)
 
     async def resume(self, session: Session, place: DetachedSession) -> None:
         """Show what was said since somebody stopped reading, and let them listen from there."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
-        session.resuming = place
+        session.replaying = Replay(place.read, place.waiting)
         await self._resume(session, place)
-        if not session.client.is_gone:
-            session.resuming = None
+        if not session.client.is_gone:  # else what is left of it is kept with the next place
+            session.replaying = None
 
     async def _resume(self, session: Session, place: DetachedSession) -> None:
         session.preferences = place.preferences
@@ -265,7 +268,7 @@ class DetachedSessions:
             for each, size in place.private
         ]
         for room, number in place.read.items():
-            for entry in await self._archive.before(room, number + 1, RECALLED):
+            for entry in await self._archive.before(room, number + 1, REPLAYED):
                 if entry.author not in not_sent:
                     size = _size(place.styles[room], entry)
                     unread = partial(place.read.__setitem__, room, entry.number - 1)
@@ -283,9 +286,9 @@ class DetachedSessions:
         entries: list[Entry] = []
         earlier = gone = 0
         if until > at:
-            last = await self._archive.before(room, until + 1, RECALLED)
+            last = await self._archive.before(room, until + 1, REPLAYED)
             entries = [entry for entry in last if entry.number > at]
-            if len(entries) == RECALLED:
+            if len(entries) == REPLAYED:
                 earlier = await self._archive.count(room, at, entries[0].number)
             elif self._is_dense:
                 gone = (last[0].number if last else until + 1) - 1 - at
@@ -321,7 +324,3 @@ def _size(style: Style, entry: Entry) -> int:
 def _typed_by(session: Session, entry: Entry) -> bool:
     """Whether somebody has an entry on their screen because they typed it there."""
     return session.client.echoes_input and entry.author == session.person.name.key
-
-
-def _nobody_waits(place: DetachedSession) -> None:
-    """There is no clock yet."""

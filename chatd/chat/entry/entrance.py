@@ -6,24 +6,23 @@ brings none is a guest under a nick that is nobody's own.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from chatd.chat.entry.detached import DetachedSessions
 from chatd.chat.entry.nicks import NickRegistry
 from chatd.chat.events import Notice, Refused
 from chatd.chat.model.bans import Identity
-from chatd.chat.model.client import Relayed, RelayTo
-from chatd.chat.model.people import People, Person, fold
+from chatd.chat.model.client import Client, Relayed, RelayTo
+from chatd.chat.model.entities import Person, Session
+from chatd.chat.model.people import People
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import Client, Session
+from chatd.chat.peers import Notify, Peers, Proof
 from chatd.chat.records.accounts import Account, Accounts
 from chatd.chat.records.profiles import Profiles
 from chatd.chat.records.server_access import ServerAccess
 from chatd.chat.text import names
-from chatd.chat.text.names import Name
+from chatd.chat.text.names import Name, fold
 from chatd.chat.text.sanitizing import safe
-from chatd.cluster.migration import Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,6 @@ class Visitor:
 class Entrance:
     """Lets people in; ``_here`` has who of the owners of accounts is here.
 
-    ``fetch`` lets who is on another server be here; ``tell_elsewhere`` says something to the owner
-    of an account who is there.
-
     Who may come in at all, `ServerAccess` is asked, once it is known what they prove.
     """
 
@@ -64,6 +60,7 @@ class Entrance:
         places: DetachedSessions,
         profiles: Profiles,
         welcome: ServerAccess,
+        peers: Peers,
     ) -> None:
         self._people = people
         self._places = places
@@ -72,8 +69,7 @@ class Entrance:
         self._nicks = nicks
         self._welcome = welcome
         self._here: dict[str, Person] = {}
-        self.tell_elsewhere: Callable[[str, str], object] = _nobody_is_there
-        self.fetch: Callable[[Proof], Awaitable[str]] = _nobody_comes
+        self._peers = peers
 
     def owner_here(self, account: Account) -> Person | None:
         """The owner of an account, if they are here, under whichever nick."""
@@ -86,11 +82,12 @@ class Entrance:
     async def find(self, account: Account, lend: RelayTo | None) -> str:
         """Let the owner of an account be here if they have lost their connection elsewhere.
 
-        Who has one there that works stays at that server, which is returned; see `Migration.fetch`.
+        Who has one there that works stays at that server, which is returned; see
+        `chatd.chat.peers.Peers.fetch`.
 
         :raises LentAway: when that server runs this connection as well.
         """
-        server = await self.fetch(Proof(account=account.name.key))
+        server = await self._peers.fetch(Proof(account=account.name.key))
         if server and lend is not None and await lend(server, account.name.key):
             raise Relayed
         return server
@@ -151,7 +148,7 @@ class Entrance:
         """The guest who came with a key and has lost their connection, here or elsewhere."""
         lost = self._places.of_key(fingerprint)
         if lost is None and fingerprint is not None:
-            await self.fetch(Proof(fingerprint=fingerprint))
+            await self._peers.fetch(Proof(fingerprint=fingerprint))
             lost = self._places.of_key(fingerprint)
         return lost
 
@@ -199,7 +196,7 @@ class Entrance:
         session = Session(person, reader, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
-        session.lend = visitor.lend
+        session.relay_to = visitor.lend
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         person.sessions_changed()
@@ -260,8 +257,8 @@ class Entrance:
         key = f"another key ({person.fingerprint})" if person.fingerprint else "no key"
         told = f"Somebody with {key} asked for your nick, and is {person.nick} now."
         owner = self._here.get(account.name.key)
-        if owner is None:
-            self.tell_elsewhere(account.name.key, told)
+        owner = owner or self._peers.owner(account.name.key)
+        if owner is None or self._peers.forward(owner, None, Notify(told)):
             return
         for session in owner.sessions:
             session.deliver(Notice(told))
@@ -302,12 +299,3 @@ def _other_name(visitor: Visitor, person: Person) -> str:
     if not visitor.nick or fold(visitor.nick) in ("", person.name.key):
         return ""
     return f"Your key is that of {person.account}; you are {person.nick}."
-
-
-async def _nobody_comes(proof: Proof) -> str:
-    """There are no other servers."""
-    return ""
-
-
-def _nobody_is_there(account: str, text: str) -> None:
-    """There are no other servers."""

@@ -7,7 +7,8 @@ waited for, and meanwhile nobody else here may have it or one that looks like it
 from __future__ import annotations
 
 from chatd.chat.events import Refused
-from chatd.chat.model.people import People, Person
+from chatd.chat.model.entities import Person
+from chatd.chat.model.people import People
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.store import Store
 from chatd.chat.text import names

@@ -1,1 +1,1 @@
-"""The broadcast of one room: its log, its listeners and their cursors."""
+"""Fan-out: the broadcast of one room, with its log, its listeners and their cursors."""

@@ -1,58 +1,34 @@
-"""Audience: who listens to a room, and how far each has read.
+"""Audience: the listeners of a room, and how far each of them has been sent what happened.
 
-Listeners that are up to date share *one* cursor, the audience's, and are grouped by style, so that
-a flush renders once a style and is then one loop over bound ``send`` calls.  A listener has a
-cursor of its own only while it is behind: its connection is full, it has just come, or it
-is to be shown something otherwise than the others (a mention, /ignore, its own words).  Nobody
-has a queue.
+The broadcast is built for rooms with thousands of members that nearly all see the same.  No
+listener has a queue: events are appended to one log, and a cursor into it says how far a listener
+has been sent.  Listeners that are up to date share *one* cursor, the audience's, and are grouped by
+style.  A flush at the end of the reactor's turn renders what is new once for each style, and then
+is one loop over the group's bound ``send`` methods, without any bookkeeping for a listener that
+takes it all.
+
+A listener has a cursor of its own only while it cannot go along with its group: its connection is
+full, it has just come, or what it is to be shown differs from what the others are (a mention, an
+author that it ignores, its own message).  It rejoins its group once it is up to date, unless it
+ignores anybody: then every event has to be looked at for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Protocol
 
 from chatd.chat.events import Entry, KeptEvent
+from chatd.chat.fanout.listener import Group, Listener
 from chatd.chat.fanout.log import RoomLog, Style
 from chatd.chat.fanout.slices import Slices
 from chatd.chat.limits import CHUNK_BYTES, FLUSH_EVENTS, LOG_EVENTS, SLICE
 
-#: Listeners behind whose cursors are looked at on every flush.
+#: While so few listeners are behind, the oldest of their cursors is looked up on every flush.
 FEW = 16
 
-
-class Listener(Protocol):
-    """Somebody at the other end of a connection."""
-
-    #: Takes bytes and says how many; see `chatd.chat.model.session.Client`.
-    send: Callable[[bytes], int]
-
-    @property
-    def full(self) -> bool:
-        """Whether the connection takes nothing now."""
-
-    @property
-    def filters(self) -> bool:
-        """Whether there is anybody whose events it does not want."""
-
-    def wants(self, entry: Entry) -> bool:
-        """Whether it wants to see this event."""
-
-    def stalled(self, data: bytes, taken: int) -> None:
-        """``send`` took less than all of the data: keep the rest, and be full."""
-
-    def broken(self, bug: Exception) -> None:
-        """``send`` failed as nothing should: end this connection."""
-
-    def missed(self, room: str, count: int) -> None:
-        """So many events of the room are gone before it could read them."""
-
-
-#: Listeners of one style, and what sends to each.
-Group = dict[Listener, Callable[[bytes], int]]
-
-#: Who an event is hidden from, who is mentioned in it, and who said it and is to hear no bell.
+#: The listeners that an event is hidden from, those that it mentions, and those that are shown it
+#: without a bell because its author listens there.
 _Special = tuple[frozenset[Listener], frozenset[Listener], frozenset[Listener]]
 _NOBODY: _Special = (frozenset(), frozenset(), frozenset())
 
@@ -60,20 +36,25 @@ _NOBODY: _Special = (frozenset(), frozenset(), frozenset())
 class Audience:
     """The listeners of one room and their cursors in its log.
 
-    A listener is in exactly one of: a style's group, ``_sweeps`` (about to be sent what the groups
-    have been sent), ``_late`` (behind, to be served at the next flush) or ``_held`` (behind and
-    full, to be served when its connection has room).  ``number`` is the store's of what happened
-    last, ``count`` how much that has a number has happened since the room was opened here.
+    A listener is in exactly one place: a style's group in ``_groups`` (at the ``_shared`` cursor);
+    ``_slices`` (at `Slices.start`: the broadcast that its group has been given has not reached it);
+    ``_late`` (at a cursor of its own, to be served at the next flush); or ``_held`` (likewise, but
+    its connection is full: it is served when that has room).  ``_special`` has, by position, the
+    listeners to which an event is shown differently.
+
+    ``request_flush`` is called with the audience when `flush` is to be called at the end of the
+    reactor's turn.  ``number`` is the store's number of the last event; ``count`` is how many
+    numbered events there have been since the room was opened here.
     """
 
     __slots__ = (
-        "_awaited",
         "_groups",
         "_held",
         "_late",
         "_log",
-        "_on_news",
+        "_request_flush",
         "_room",
+        "_scheduled",
         "_shared",
         "_slices",
         "_special",
@@ -81,14 +62,14 @@ class Audience:
         "number",
     )
 
-    def __init__(self, room: str, on_news: Callable[[Audience], None]) -> None:
+    def __init__(self, room: str, request_flush: Callable[[Audience], None]) -> None:
         self._room = room
         self.number = 0
         self.count = 0
         self._log = RoomLog()
-        self._on_news = on_news
+        self._request_flush = request_flush
         self._shared = 0
-        self._awaited = False  # whether a flush at the end of the turn has been asked for
+        self._scheduled = False  # a flush at the end of the turn is scheduled
         self._groups: dict[Style, Group] = {}
         self._slices = Slices()
         self._late: dict[Listener, tuple[Style, int]] = {}
@@ -96,14 +77,22 @@ class Audience:
         self._special: dict[int, _Special] = {}
 
     @property
+    def backlog(self) -> int:
+        """How many events are kept for listeners that have not been sent them."""
+        return len(self._log)
+
+    @property
     def highlights(self) -> bool:
-        """Whether anybody here is shown it otherwise when they are mentioned."""
+        """Whether any listener has a style that shows mentions."""
         return any(style.highlights for style in chain(self._groups, self._slices.styles())) or any(
-            style.highlights for places in (self._late, self._held) for style, _ in places.values()
+            style.highlights for behind in (self._late, self._held) for style, _ in behind.values()
         )
 
     def sent_to(self, listener: Listener) -> int:
-        """The store's number of the last event that a listener has been sent."""
+        """Return the store's number of the last event that a listener has been sent.
+
+        When that event is no longer in the log, the number is counted back from the oldest one.
+        """
         behind = self._late.get(listener) or self._held.get(listener)
         if behind is not None:
             cursor = behind[1]
@@ -116,62 +105,62 @@ class Audience:
         before = entry.number - 1 if isinstance(entry.event, KeptEvent) else entry.number
         return max(0, before - (first - cursor))
 
-    # Coming and going ---------------------------------------------------------------------------
+    # Listeners ------------------------------------------------------------------------------------
 
     def add(self, listener: Listener, style: Style) -> None:
-        """Let somebody listen from now on; what happened before is not for them."""
+        """Add a listener, which is sent what happens from now on."""
         self._take_out(listener)
         self._settle(listener, style, self._log.end)
 
     def remove(self, listener: Listener) -> None:
-        """Let somebody go; they are shown nothing more."""
+        """Remove a listener, which is sent nothing more."""
         self._take_out(listener)
 
     def restyle(self, listener: Listener, style: Style) -> None:
-        """Show somebody in this style, or by changed filters, what they have not seen yet."""
+        """Send a listener what is still to come in another style, or by changed filters."""
         cursor = self._take_out(listener)
         if cursor is not None:
             self._settle(listener, style, cursor)
 
     def hold(self, listener: Listener) -> None:
-        """A connection is full: its listener keeps its place and is sent nothing."""
+        """Send a listener nothing until `resume`: its connection is full.  It keeps its cursor."""
         for style, group in self._groups.items():
             if group.pop(listener, None) is not None:
                 self._held[listener] = (style, self._shared)
                 return
-        behind = self._take_late(listener)
+        behind = self._take_behind(listener)
         if behind is not None:
             self._held[listener] = behind
 
-    def _take_late(self, listener: Listener) -> tuple[Style, int] | None:
-        """Take a listener out of those who are behind, although their connection has room."""
+    def _take_behind(self, listener: Listener) -> tuple[Style, int] | None:
+        """Take out a listener that is behind but not held; return its style and cursor."""
         if self._slices:
-            swept = self._slices.take_out(listener)
-            if swept is not None:
-                return swept, self._slices.start
+            style = self._slices.take_out(listener)
+            if style is not None:
+                return style, self._slices.start
         return self._late.pop(listener, None)
 
     def resume(self, listener: Listener) -> None:
-        """A connection has room again: serve its listener from its own cursor."""
+        """Serve a held listener from its own cursor: its connection has room again."""
         held = self._held.pop(listener, None)
         if held is not None:
             self._serve(listener, *held)
             self._forget()
 
     def catch_up(self, listener: Listener) -> None:
-        """Show somebody now what waits for the end of the turn: something else follows it."""
+        """Send a listener now what waits for the end of the turn: something else is to follow."""
         if (self._shared == self._log.end and not self._slices) or listener.full:
             return
         for style, group in self._groups.items():
             if group.pop(listener, None) is not None:
                 self._serve(listener, style, self._shared)
                 return
-        behind = self._take_late(listener)
+        behind = self._take_behind(listener)
         if behind is not None:
             self._serve(listener, *behind)
 
     def _settle(self, listener: Listener, style: Style, cursor: int) -> None:
-        """Put a listener where its cursor and its connection say."""
+        """Put a listener where it belongs by its cursor and its connection."""
         if listener.full:
             self._held[listener] = (style, cursor)
         elif cursor != self._shared or listener.filters:
@@ -183,16 +172,16 @@ class Audience:
             group[listener] = listener.send
 
     def _take_out(self, listener: Listener) -> int | None:
-        """Take a listener out of wherever it is and return its cursor."""
+        """Take a listener out of the place where it is; return its cursor."""
         for style, group in self._groups.items():
             if group.pop(listener, None) is not None:
                 if not group:
                     del self._groups[style]
                 return self._shared
-        behind = self._take_late(listener) or self._held.pop(listener, None)
+        behind = self._take_behind(listener) or self._held.pop(listener, None)
         return behind[1] if behind else None
 
-    # What happens -------------------------------------------------------------------------------
+    # Events ---------------------------------------------------------------------------------------
 
     def append(
         self,
@@ -201,14 +190,14 @@ class Audience:
         mentions: Iterable[Listener] = (),
         quiet: Iterable[Listener] = (),
     ) -> None:
-        """Take an event; it is sent at the next flush.
+        """Append an event, which is sent at the next flush.
 
-        ``unseen_by`` are not shown it (they typed it, or see it elsewhere); ``mentions`` are shown
-        that they are meant, ``quiet`` are shown it as what they said themselves.
+        ``unseen_by`` are not shown it (they typed it, or are shown it in another room);
+        ``mentions`` are shown it as a mention of them, ``quiet`` without a bell (they said it).
         """
         log = self._log
         if log.is_large:
-            self.flush(wholly=True)  # nobody who is up to date may lose what is to be forgotten
+            self.flush(wholly=True)  # or those that are up to date would miss what is dropped
             log.forget(log.first + max(1, len(log) // 8))
         special = frozenset(unseen_by), frozenset(mentions), frozenset(quiet)
         if any(special):
@@ -216,18 +205,18 @@ class Audience:
         log.append(entry)
         self.count += entry.number > self.number
         self.number = entry.number
-        if not self._awaited:
-            self._ask_for_flush()
+        if not self._scheduled:
+            self._schedule_flush()
         elif log.end - self._shared >= FLUSH_EVENTS and not self._slices:
             self.flush()
 
     def flush(self, *, wholly: bool = False) -> None:
-        """Send what is new to everyone who can take it.
+        """Send what is new to every listener whose connection has room.
 
-        When there are very many this is a slice of it, and more is asked for in the next turn;
-        unless it is to be done ``wholly``.
+        In a large audience this sends one slice and schedules the next flush; ``wholly`` sends all
+        slices now.
         """
-        self._awaited = False
+        self._scheduled = False
         if not self._slices:
             self._send_news()
         more = self._serve_slice()
@@ -236,21 +225,24 @@ class Audience:
                 self._send_news()
             more = self._serve_slice()
         if more:
-            self._ask_for_flush()
+            self._schedule_flush()
         self._forget()
 
-    def _ask_for_flush(self) -> None:
-        if not self._awaited:
-            self._awaited = True
-            self._on_news(self)
+    def _schedule_flush(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._request_flush(self)
 
     def _send_news(self) -> None:
-        """Send what is new to those who are up to date; to very many, let it begin."""
+        """Broadcast what is new to the listeners that are up to date, or begin it if they are many.
+
+        Afterwards the groups are at the end of the log.
+        """
         log = self._log
         start, end = self._shared, log.end
         if start == end:
             return
-        passed_over = self._set_apart(start, end)
+        skipped = self._set_apart(start, end)
         if sum(map(len, self._groups.values())) > SLICE:
             self._slices.begin(self._groups, start, end)
         for style, group in tuple(self._groups.items()):
@@ -258,35 +250,44 @@ class Audience:
             if not group:
                 del self._groups[style]
         self._shared = end
-        for listener, style in passed_over:
+        for listener, style in skipped:
             self._settle(listener, style, end)
 
     def _serve_slice(self) -> bool:
-        """Go on with a broadcast to very many, and those who are behind; say if there is more."""
-        sweeps, log = self._slices, self._log
+        """Send one slice of the broadcast, then serve late listeners; return whether any remain."""
+        slices, log = self._slices, self._log
         count = SLICE
-        while sweeps and count > 0:
-            style, part = sweeps.part(count)
-            count -= len(part)
-            self._broadcast(style, part, max(sweeps.start, log.first), sweeps.end)
-            self._groups.setdefault(style, {}).update(part)
+        while slices and count > 0:
+            style, group = slices.take_slice(count)
+            count -= len(group)
+            self._broadcast(style, group, max(slices.start, log.first), slices.end)
+            self._groups.setdefault(style, {}).update(group)
         end = log.end
         behind = [listener for listener, (_, cursor) in self._late.items() if cursor != end]
         for listener in behind[: max(0, count)]:
             late = self._late.pop(listener, None)
             if late is not None:
                 self._serve(listener, *late)
-        return bool(sweeps) or len(behind) > max(0, count) or self._shared != end
+        return bool(slices) or len(behind) > max(0, count) or self._shared != end
 
     def _set_apart(self, start: int, end: int) -> list[tuple[Listener, Style]]:
-        """Give those their own cursor who are to see something otherwise than the others.
+        """Take the listeners that are to be shown something special out of their groups.
 
-        Return those who are shown nothing at all; they are in no group until they are settled.
+        A broadcast sends the same bytes to a whole group.  Between ``start`` and ``end`` there may
+        be events that are hidden from a listener, that mention it or that it said itself; such a
+        listener must not get the group's bytes for any of them.  It becomes late, with a cursor of
+        its own at ``start``, and `_serve` renders for it event by event; then it rejoins its group.
+
+        By far the most frequent case needs no rendering: one message, hidden only from its sender,
+        whose terminal has shown it already.  The sender is taken out of its group for the moment of
+        the broadcast and put back at ``end``; without that, everyone who says something would be
+        late once per message.  Those listeners are returned, and are in no place until `_settle` is
+        called for them.
         """
         if not self._special:
             return []
-        hidden, marked, quiet = self._special.get(start, _NOBODY)
-        if end - start == 1 and not (marked or quiet):  # one message, which its writer has seen
+        hidden, mentioned, quiet = self._special.get(start, _NOBODY)
+        if end - start == 1 and not (mentioned or quiet):
             return [
                 (listener, style)
                 for listener in hidden
@@ -297,8 +298,8 @@ class Audience:
         for position in range(start, end):
             apart = apart.union(*self._special.get(position, ()))
         for style, group in self._groups.items():
-            own = [listener for listener in apart if listener in group]
-            for listener in own:
+            members = [listener for listener in apart if listener in group]
+            for listener in members:
                 del group[listener]
                 self._late[listener] = (style, start)
         return []
@@ -306,12 +307,15 @@ class Audience:
     def _broadcast(
         self, style: Style, group: dict[Listener, Callable[[bytes], int]], start: int, end: int
     ) -> None:
-        """Send everything from start to end to a whole group; who is full leaves it."""
+        """Send everything from ``start`` up to ``end`` to a group.
+
+        A listener whose connection is full then leaves the group and is held where it is.
+        """
         while start < end and group:
             try:
                 data, start = self._log.chunk(style, start, end)
             except Exception as unexpected:
-                self._give_up(group, unexpected)
+                self._end_group(group, unexpected)
                 return
             size = len(data)
             if not size:
@@ -336,17 +340,17 @@ class Audience:
                 group.pop(listener, None)
                 listener.broken(bug)
 
-    def _give_up(
+    def _end_group(
         self, group: dict[Listener, Callable[[bytes], int]], unexpected: Exception
     ) -> None:
-        """A style that cannot be rendered costs those who have it their connections."""
+        """End the connections of a group whose style has failed to render."""
         listeners = list(group)
         group.clear()
         for listener in listeners:
             listener.broken(unexpected)
 
     def _serve(self, listener: Listener, style: Style, cursor: int) -> None:
-        """Bring one listener as far as its connection takes it."""
+        """Send one listener what it has not been sent yet, as much as its connection takes."""
         log, end = self._log, self._log.end
         if cursor < log.first:
             missed = log.first - cursor - self._hidden_from(listener, cursor, log.first)
@@ -355,7 +359,7 @@ class Audience:
             cursor = log.first
         while cursor < end and not listener.full:
             try:
-                if listener.filters or self._is_apart(listener, cursor):
+                if listener.filters or self._is_shown_specially(listener, cursor):
                     data, cursor = self._personal_chunk(listener, style, cursor)
                 else:
                     data, cursor = log.chunk(style, cursor)
@@ -367,7 +371,7 @@ class Audience:
         self._settle(listener, style, cursor)
 
     def _hidden_from(self, listener: Listener, start: int, end: int) -> int:
-        """How many events are hidden from a listener: what they said themselves is not missed."""
+        """Count the events that are hidden from a listener, which it cannot miss."""
         special = self._special.items()
         return sum(start <= at < end and listener in hidden for at, (hidden, *_) in special)
 
@@ -384,35 +388,40 @@ class Audience:
         listener.stalled(data, taken)
         return False
 
-    def _is_apart(self, listener: Listener, cursor: int) -> bool:
+    def _is_shown_specially(self, listener: Listener, cursor: int) -> bool:
+        """Whether any event from a position on is shown differently to a listener."""
         special = self._special
         return bool(special) and any(
-            listener in who
+            listener in listeners
             for position in range(cursor, self._log.end)
-            for who in special.get(position, ())
+            for listeners in special.get(position, ())
         )
 
     def _personal_chunk(self, listener: Listener, style: Style, cursor: int) -> tuple[bytes, int]:
-        """Render for one listener, event by event, about one chunk."""
+        """Render about one chunk for one listener; return it and the position after it."""
         pieces: list[bytes] = []
         size = 0
         for entry in self._log.entries(cursor):
             position, cursor = cursor, cursor + 1
-            hidden, marked, quiet = self._special.get(position, _NOBODY)
+            hidden, mentioned, quiet = self._special.get(position, _NOBODY)
             if listener in hidden or not listener.wants(entry):
                 pieces.append(self._log.separator(style, position))
-            elif listener in marked:
+            elif listener in mentioned:
                 pieces += self._log.separator(style, position), style.render(entry, True)
             else:
-                shown = style.quiet if listener in quiet else style
-                pieces.append(self._log.piece(shown, position))
+                own_style = style.quiet if listener in quiet else style
+                pieces.append(self._log.piece(own_style, position))
             size += len(pieces[-1])
             if size > CHUNK_BYTES // 2:
                 break
         return b"".join(pieces), cursor
 
     def _forget(self) -> None:
-        """Keep only what somebody has still to read; with many behind, look only now and then."""
+        """Drop the events that every listener has been sent.
+
+        With many listeners behind, finding the oldest cursor is a long loop, and is done only once
+        the log has grown.
+        """
         log = self._log
         if self._slices or self._shared != log.end:
             return
@@ -420,10 +429,12 @@ class Audience:
         if not behind:
             log.forget(log.end)
         elif behind <= FEW or len(log) > LOG_EVENTS // 4:
-            cursors = (at for places in (self._held, self._late) for _, at in places.values())
+            cursors = (at for behind in (self._held, self._late) for _, at in behind.values())
             log.forget(min(cursors))
         if not len(log):
             self._special.clear()
-        elif len(self._special) > 2 * LOG_EVENTS:  # of what is forgotten, who has not missed it
+        elif len(self._special) > 2 * LOG_EVENTS:
+            # What was hidden from a listener is not missed by it, even after it was dropped:
+            # `_hidden_from` needs these entries for a while longer.
             first = log.first - LOG_EVENTS
-            self._special = {at: who for at, who in self._special.items() if at >= first}
+            self._special = {at: each for at, each in self._special.items() if at >= first}

@@ -1,7 +1,7 @@
-"""RoomLog: a bounded window of a room's events, each rendered once per style.
+"""Room log: a bounded window of a room's events, each rendered once per style.
 
-Positions count every event that the log ever took; a cursor is such a position.  The log knows no
-members: `chatd.chat.fanout.audience` has their cursors.
+A position is the number of events that the log had taken before one; a cursor is a position.  The
+log does not know who listens: `chatd.chat.fanout.audience` has the cursors.
 """
 
 from __future__ import annotations
@@ -15,88 +15,95 @@ from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
 
 
 class Style(Protocol):
-    """How events look to somebody, as bytes.  Equal styles render alike and share the work."""
+    """How events are rendered as bytes.  Equal styles render alike, and share the result."""
 
     def __hash__(self) -> int: ...
 
-    #: Whether somebody who is mentioned sees the event otherwise than the others.
+    #: Whether an event is rendered differently for users who are mentioned in it.
     @property
     def highlights(self) -> bool: ...
 
-    #: The style for rooms that do not have the focus: it names the room.
+    #: The style for rooms that do not have the focus, which names the room.
     @property
     def unfocused(self) -> Style: ...
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """What happened in a room, as members see it; empty when this style does not show it."""
+        """Render one event of a room; empty when this style does not show it."""
 
     def render_all(self, entries: Sequence[Entry], since: float | None) -> list[bytes]:
-        """What happened in a room, in its order, a piece for each event.
+        """Render consecutive events of a room; return a piece for each of them.
 
-        ``since`` is when something happened before, in seconds since the epoch.  A style that
-        ``folds`` may let the last piece of a run tell it all; the others are empty then.
+        ``since`` is the time of the event before them, in seconds since the epoch, or None when
+        there is none.  A style that ``folds`` may render a run of events in one piece, that of the
+        last event of the run, and leave the pieces of the others empty.
         """
 
-    #: Whether an empty piece is told by one that follows it.
+    #: Whether `render_all` may fold runs of events (several users who join) into one piece.
     @property
     def folds(self) -> bool: ...
 
     def separator(self, since: float, time: float) -> bytes:
-        """What stands between two events that happened at these times, a new day perhaps.
+        """Render what separates two events of these times: the date, when a new day has begun.
 
-        `render_all` has it in its pieces, `render` has not.
+        The pieces of `render_all` include it, those of `render` do not.
         """
 
-    #: The style for what one said oneself, when it is shown as the others see it.
+    #: The style for the user's own messages where they are shown to them as to the others: no bell.
     @property
     def quiet(self) -> Style: ...
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """What is for one person alone."""
+        """Render an event for one user alone."""
 
 
 class ProgramStyle(ABC):
-    """What the styles of programs have in common: each event stands for itself."""
+    """Base of the styles for programs: each event stands for itself."""
 
     __slots__ = ()
 
     @property
     def highlights(self) -> bool:
-        """A program finds for itself whether it is meant."""
+        """Return False: a program finds mentions itself."""
         return False
 
     @property
     def unfocused(self) -> Self:
-        """Every event names its room."""
+        """Return this style: every event names its room."""
         return self
 
     @property
     def quiet(self) -> Self:
-        """Nothing rings."""
+        """Return this style: there is no bell."""
         return self
 
     @property
     def folds(self) -> bool:
-        """Each event is told."""
+        """Return False: each event is rendered."""
         return False
 
     @abstractmethod
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """What happened in a room."""
+        """Render one event of a room."""
 
     def render_all(self, entries: Sequence[Entry], since: float | None) -> list[bytes]:
-        """Each event by itself."""
+        """Render each event by itself."""
         return [self.render(entry) for entry in entries]
 
     def separator(self, since: float, time: float) -> bytes:
-        """Every event has its time."""
+        """Return nothing: every event has its time."""
         return b""
 
 
 class _Rendering:
-    """A log's events in one style, and their bytes in all.
+    """A log's events in one style: a piece for each event, and the bytes of all pieces.
 
-    ``runs`` are the positions of events that one piece tells of: the first, and behind the last.
+    It is filled when a listener of the style needs it, so a style without listeners costs nothing,
+    and a thousand listeners of one style share one rendering.
+
+    ``runs`` are the ranges of positions that a style has folded into the piece of their last event,
+    each from its first position up to, not including, its end.  A cursor in the middle of a run
+    cannot be served from that piece, which also reports events that its listener has been shown
+    already; the rest of the run is rendered again for it.
     """
 
     __slots__ = ("pieces", "runs", "size")
@@ -107,38 +114,41 @@ class _Rendering:
         self.size = 0
 
     def run_around(self, position: int) -> tuple[int, int] | None:
-        """The run that an event is in, if it is in one."""
+        """Return the run that a position is in, if it is in one."""
         return next((run for run in self.runs if run[0] <= position < run[1]), None)
 
     def find_runs(self, new: list[bytes], start: int) -> None:
-        """Note which of some new pieces, from a position on, are runs."""
-        begun: int | None = None
+        """Find the runs in new pieces, of which ``start`` is the position of the first.
+
+        A run is one or more empty pieces and the piece after them.
+        """
+        first: int | None = None
         for position, piece in enumerate(new, start):
             if not piece:
-                begun = position if begun is None else begun
-            elif begun is not None:
-                self.runs.append((begun, position + 1))
-                begun = None
+                first = position if first is None else first
+            elif first is not None:
+                self.runs.append((first, position + 1))
+                first = None
 
 
 class RoomLog:
     """The newest events of a room, from position ``first`` up to, not including, ``end``.
 
-    It grows until its owner says what can be forgotten, and says when it `is_large`.
+    It grows until its owner calls `forget`, which is due when it `is_large`.
     """
 
     __slots__ = ("_entries", "_renderings", "_since", "_size", "first")
 
     def __init__(self) -> None:
         self.first = 0
-        self._since: float | None = None  # when the last of what is forgotten happened
+        self._since: float | None = None  # the time of the last event that was forgotten
         self._entries: list[Entry] = []
         self._renderings: dict[Style, _Rendering] = {}
         self._size = 0
 
     @property
     def end(self) -> int:
-        """The position of the next event."""
+        """The position that the next event will have."""
         return self.first + len(self._entries)
 
     def __len__(self) -> int:
@@ -146,9 +156,9 @@ class RoomLog:
 
     @property
     def is_large(self) -> bool:
-        """Whether it has ``LOG_EVENTS`` events or ``LOG_BYTES`` of them in one style.
+        """Whether it has ``LOG_EVENTS`` events, or more than ``LOG_BYTES`` of them in one style.
 
-        All styles together may have ``LOG_STYLES`` times as much.
+        All styles together may have ``LOG_STYLES`` times as many bytes.
         """
         return (
             len(self._entries) >= LOG_EVENTS
@@ -160,18 +170,19 @@ class RoomLog:
         )
 
     def append(self, entry: Entry) -> None:
-        """Take an event at the end."""
+        """Append an event."""
         self._entries.append(entry)
 
     def entries(self, start: int) -> Sequence[Entry]:
-        """The events from a position on."""
+        """Return the events from a position on."""
         return self._entries[start - self.first :]
 
     def chunk(self, style: Style, start: int, end: int | None = None) -> tuple[bytes, int]:
-        """Render from a position on, at most ``CHUNK_BYTES``; return that and where to go on.
+        """Render from a position on; return at most ``CHUNK_BYTES`` and the position after them.
 
-        It goes up to, not including, ``end``, or to the end of the log.  A single event that is
-        longer comes alone, and so does the rest of a run that begins in the middle of it.
+        The chunk goes up to, not including, ``end``, or to the end of the log.  A single event that
+        is longer than a chunk is returned alone, and so is the rest of a run when ``start`` is in
+        the middle of one.
         """
         rendering = self._render(style)
         run = rendering.run_around(start) if rendering.runs else None
@@ -191,25 +202,25 @@ class RoomLog:
         return data[:size], start + count
 
     def piece(self, style: Style, position: int) -> bytes:
-        """One event by itself, as everybody with a style is shown it."""
+        """Return one event by itself, as a style shows it."""
         rendering = self._render(style)
         if rendering.runs and rendering.run_around(position) is not None:
             return self._rest(style, position, position + 1)
         return rendering.pieces[position - self.first]
 
     def _rest(self, style: Style, start: int, end: int) -> bytes:
-        """What happened between two positions, for somebody to whom nothing before it was told."""
+        """Render part of a run anew: the events from ``start`` up to, not including, ``end``."""
         at = start - self.first
         return b"".join(style.render_all(self._entries[at : end - self.first], self._before(at)))
 
     def separator(self, style: Style, position: int) -> bytes:
-        """What stands before an event because of when it happened: see `Style.turn`."""
+        """Return what separates an event from the one before it: see `Style.separator`."""
         at = position - self.first
         since = self._before(at)
         return style.separator(since, self._entries[at].event.time) if since is not None else b""
 
     def _before(self, at: int) -> float | None:
-        """When the event before one happened, by its place in what is kept."""
+        """Return the time of the event before the one at an index of the log, if it is known."""
         return self._entries[at - 1].event.time if at else self._since
 
     def _render(self, style: Style) -> _Rendering:
@@ -229,7 +240,7 @@ class RoomLog:
         return rendering
 
     def forget(self, before: int) -> None:
-        """Drop the events before a position."""
+        """Drop the events before a position, and their renderings."""
         count = before - self.first
         if count <= 0:
             return

@@ -1,18 +1,19 @@
-"""Sweeps: the part of a large audience that a broadcast has not reached yet.
+"""Slices: the part of a large audience that a broadcast has not reached yet.
 
-A broadcast to very many listeners goes on over several turns, so that reading is not held up.  It
-is in the order of the listeners, and what happens meanwhile waits until it has reached everyone.
+A send costs about 4 us, so one loop over 10,000 listeners would stop the reactor from reading any
+input for 40 ms.  A broadcast to many listeners is therefore cut into slices, one for each turn of
+the reactor.  It reaches the listeners in their order, and what happens in the meantime waits until
+it has reached all of them; otherwise some would be at one position and some at the next, and the
+audience would need a cursor for each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from chatd.chat.fanout.audience import Group, Listener
-    from chatd.chat.fanout.log import Style
+from chatd.chat.fanout.listener import Group, Listener
+from chatd.chat.fanout.log import Style
 
 
 class Slices:
@@ -31,29 +32,29 @@ class Slices:
         return any(listener in group for _, group in self._waiting)
 
     def styles(self) -> Iterator[Style]:
-        """The styles of those who wait."""
+        """Return the styles of the waiting listeners."""
         return (style for style, _ in self._waiting)
 
     def begin(self, groups: dict[Style, Group], start: int, end: int) -> None:
-        """Take whole groups, which are left empty."""
+        """Begin a broadcast: take over all groups, and leave ``groups`` empty."""
         self.start, self.end = start, end
         self._waiting = list(groups.items())
         groups.clear()
 
     def take_out(self, listener: Listener) -> Style | None:
-        """Let somebody not wait here any more; return their style, or None if they did not."""
+        """Remove a listener; return its style, or None if it was not waiting here."""
         for style, group in self._waiting:
             if group.pop(listener, None) is not None:
                 return style
         return None
 
-    def part(self, count: int) -> tuple[Style, Group]:
-        """Take the next few of those who wait; there have to be some groups."""
+    def take_slice(self, count: int) -> tuple[Style, Group]:
+        """Take the next ``count`` waiting listeners of one style; there have to be some."""
         style, group = self._waiting[0]
         if len(group) <= count:
             del self._waiting[0]
             return style, group
-        some = dict(islice(group.items(), count))
-        for listener in some:
+        taken = dict(islice(group.items(), count))
+        for listener in taken:
             del group[listener]
-        return style, some
+        return style, taken

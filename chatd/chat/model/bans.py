@@ -1,7 +1,7 @@
-"""Bans: whom one covers, how long it holds, and which one covers somebody.
+"""Bans: whom each covers, how long it holds, and which of many covers a user.
 
-They are values that know no room and no person: a mute of a room and a ban from the server are the
-same thing as a ban from a room.  Times are seconds since the epoch.
+They are values that know neither rooms nor persons: mutes in a room and bans from the server are
+the same thing as bans from a room.  Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from chatd.chat.text import names
 from chatd.chat.text.durations import rest
 from chatd.chat.text.sanitizing import cut
 
-#: What one household or one server has of IPv6 (RFC 6177): a ban of less would be no ban.
+#: The IPv6 network of one household or server (RFC 6177), whose addresses its users choose freely:
+#: a ban of a smaller network would have no effect.
 IPV6_PREFIX = 64
 _MAPPED_BITS = 96
 
@@ -28,7 +29,7 @@ _FINGERPRINT = re.compile(r"sha256:([A-Za-z0-9+/]{1,64})=*", re.IGNORECASE)
 
 
 class Kind(Enum):
-    """By what somebody is known, the surest first."""
+    """By what a user is identified, the most reliable first."""
 
     ACCOUNT = "account"
     KEY = "key"
@@ -38,7 +39,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What is known of somebody: folded nick, account, fingerprint of a key, address."""
+    """What identifies a user: folded nick, account, fingerprint of an ssh key, address."""
 
     nick: str = ""
     account: str | None = None
@@ -48,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a ban covers; `read_target` reads what ``str`` gives."""
+    """Whom a ban covers; `read_target` parses what ``str`` returns."""
 
     kind: Kind
     value: str
@@ -58,24 +59,25 @@ class Target:
             return f"{self.kind.value}:{self.value}"
         return self.value
 
-    def covers(self, known: Identity) -> bool:
-        """Whether this is somebody of whom that is known."""
+    def covers(self, identity: Identity) -> bool:
+        """Whether the target covers the user with this identity."""
         match self.kind:
             case Kind.ACCOUNT:
-                return known.account == self.value
+                return identity.account == self.value
             case Kind.KEY:
-                return known.key == self.value
+                return identity.key == self.value
             case Kind.NICK:
-                return known.nick == self.value
+                return identity.nick == self.value
             case Kind.ADDRESS:
-                address = _address(known.address)
+                address = _address(identity.address)
                 return address is not None and address in _parsed(self.value)
 
 
 def read_target(text: str) -> Target | None:
-    """Read ``account:NICK``, ``nick:NICK``, ``SHA256:…``, an address or a CIDR; None: a word.
+    """Parse ``account:NICK``, ``nick:NICK``, ``SHA256:…``, an address or a CIDR; None for a bare
+    word.
 
-    What reads as an address is one, although a nick may look like it.
+    Text that can be parsed as an address is one, although it may be a nick as well.
 
     :raises Refused: ``bad-target`` or ``bad-nick``.
     """
@@ -86,7 +88,7 @@ def read_target(text: str) -> Target | None:
     if fingerprint is not None:
         return Target(Kind.KEY, f"SHA256:{fingerprint[1]}")
     try:
-        return Target(Kind.ADDRESS, _shown(_network(text)))
+        return Target(Kind.ADDRESS, _text_of(_network(text)))
     except ValueError:
         pass
     if colon or "/" in text:
@@ -99,13 +101,16 @@ def read_target(text: str) -> Target | None:
 
 
 def of_address(address: str) -> Target | None:
-    """What covers who comes from an address: it, or its /64; None when it is none."""
+    """Return the target for connections from an address: itself, or its /64; None if it is none."""
     parsed = _address(address)
-    return Target(Kind.ADDRESS, _shown(_network(str(parsed)))) if parsed is not None else None
+    return Target(Kind.ADDRESS, _text_of(_network(str(parsed)))) if parsed is not None else None
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
-    """:raises ValueError: when it is none."""
+    """Parse an address or a network.
+
+    :raises ValueError: when it is neither.
+    """
     network = ip_network(text, strict=False)
     if isinstance(network, IPv4Network):
         return network
@@ -115,14 +120,14 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     return network if "/" in text else network.supernet(new_prefix=IPV6_PREFIX)
 
 
-def _shown(network: IPv4Network | IPv6Network) -> str:
+def _text_of(network: IPv4Network | IPv6Network) -> str:
     alone = isinstance(network, IPv4Network) and network.prefixlen == network.max_prefixlen
     return str(network.network_address if alone else network)
 
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> IPv4Network | IPv6Network:
-    """A network, read once although everybody who is here is compared with it."""
+    """Return a network; cached, as every user who is here is compared with it."""
     return ip_network(text)
 
 
@@ -137,7 +142,10 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """One ban: of whom, what they are called, by whom, since when, until when (None: for good)."""
+    """One ban, made by ``by`` at ``made``, which holds until ``until`` (None: for good).
+
+    ``label`` names the target as its moderator did: by a nick, or as ``str(target)``.
+    """
 
     target: Target
     label: str
@@ -147,50 +155,50 @@ class Ban:
     reason: str
 
     def holds(self, now: float) -> bool:
-        """Whether it is not over."""
+        """Whether it has not expired."""
         return self.until is None or now < self.until
 
     def rest(self, now: float) -> str:
-        """How long it holds still, and why, as the end of a sentence."""
+        """Return how long it still holds, and why, as the end of a sentence."""
         return f"{rest(self.until, now)}{f' ({self.reason})' * bool(self.reason)}"
 
     @property
     def is_named(self) -> bool:
-        """Whether somebody was named, of whom others need not know what else is covered."""
+        """Whether a user was named: others need not be shown the address that is covered."""
         return self.label != str(self.target)
 
     def encoded(self) -> str:
-        """The ban as it is kept, under its target."""
+        """Return the record of the ban, which is stored under its target."""
         fields = asdict(self)
         del fields["target"]
         return json.dumps(fields)
 
     @classmethod
     def decoded(cls, target: str, value: str) -> Ban:
-        """Read a ban that was kept."""
+        """Return the ban of a stored record."""
         read = read_target(target)
         if read is None:
             raise ValueError(f"not a target: {target}")
-        found = json.loads(value)  # a newer server may write down more
+        found = json.loads(value)  # a newer server may store more fields
         return cls(read, **{name: found[name] for name in cls.__slots__ if name != "target"})
 
 
-#: Told of every change: the target, and the ban of it that there is now, if any.
-Keep = Callable[[Target, Ban | None], object]
+#: Called for every change, with the target and the ban that it has now, if any.
+OnChange = Callable[[Target, Ban | None], object]
 
 
 class Bans:
-    """Bans by whom they cover, one of each target and at most ``most``.
+    """Bans by target: at most one for each, and at most ``most`` in all.
 
-    Finding the one that covers somebody takes as long for ten thousand as for one: a look for each
-    thing that is known of them, and for each length of prefix that any network has.
+    Finding the ban that covers a user takes as long among ten thousand as among ten: one lookup for
+    each part of the user's identity, and one for each prefix length that any banned network has.
     """
 
-    __slots__ = ("_bans", "_networks", "keep", "most")
+    __slots__ = ("_bans", "_networks", "limit", "on_change")
 
-    def __init__(self, most: int, keep: Keep | None = None) -> None:
-        self.most = most
-        self.keep = keep
+    def __init__(self, limit: int, on_change: OnChange | None = None) -> None:
+        self.limit = limit
+        self.on_change = on_change
         self._bans: dict[Target, Ban] = {}
         self._networks: dict[tuple[int, int], dict[int, Ban]] = {}
 
@@ -200,72 +208,80 @@ class Bans:
     def __iter__(self) -> Iterator[Ban]:
         return iter(tuple(self._bans.values()))
 
+    @property
+    def prefix_lengths(self) -> int:
+        """How many prefix lengths the banned networks have: the lookups that an address takes."""
+        return len(self._networks)
+
     def has_room_for(self, target: Target, now: float) -> bool:
-        """Whether another one fits, once those that are over are gone."""
+        """Drop expired bans; return whether a ban of this target fits."""
         self.expire(now)
-        return target in self._bans or len(self._bans) < self.most
+        return target in self._bans or len(self._bans) < self.limit
 
     def put(self, ban: Ban) -> None:
-        """Let a ban hold, in the place of one of the same target."""
+        """Add a ban, in place of one of the same target, and have it stored."""
         self.restore(ban)
-        if self.keep is not None:
-            self.keep(ban.target, ban)
+        if self.on_change is not None:
+            self.on_change(ban.target, ban)
 
     def restore(self, ban: Ban) -> None:
-        """Let a ban hold that is kept already."""
+        """Add a ban that is stored already."""
         self._bans[ban.target] = ban
         if ban.target.kind is Kind.ADDRESS:
-            prefix, place = _place(ban.target)
-            self._networks.setdefault(prefix, {})[place] = ban
+            length, prefix = _bucket(ban.target)
+            self._networks.setdefault(length, {})[prefix] = ban
 
     def drop(self, target: Target) -> None:
-        """Let a ban hold no longer."""
+        """Remove the ban of a target, if there is one."""
         if self._bans.pop(target, None) is None:
             return
         if target.kind is Kind.ADDRESS:
-            prefix, place = _place(target)
-            del self._networks[prefix][place]
-            if not self._networks[prefix]:
-                del self._networks[prefix]
-        if self.keep is not None:
-            self.keep(target, None)
+            length, prefix = _bucket(target)
+            del self._networks[length][prefix]
+            if not self._networks[length]:
+                del self._networks[length]
+        if self.on_change is not None:
+            self.on_change(target, None)
 
-    def learn(self, target: str, value: str | None) -> None:
-        """Let a ban be as another server has kept it; None when it holds no longer."""
-        keep, self.keep = self.keep, None
+    def apply_change(self, target: str, value: str | None) -> None:
+        """Apply the record of a ban that another server has stored, or (None) dropped."""
+        on_change, self.on_change = self.on_change, None
         read = read_target(target)
         if value is not None:
             self.restore(Ban.decoded(target, value))
         elif read is not None:
             self.drop(read)
-        self.keep = keep
+        self.on_change = on_change
 
     def encoded(self) -> dict[str, str]:
-        """All of them as they are kept, by their targets."""
+        """Return the records of all bans, by target."""
         return {str(ban.target): ban.encoded() for ban in self}
 
     def expire(self, now: float) -> None:
-        """Forget what is over."""
+        """Drop expired bans."""
         for ban in self:
             if not ban.holds(now):
                 self.drop(ban.target)
 
-    def covering(self, known: Identity, now: float, *, by_address: bool = True) -> Ban | None:
-        """The ban that somebody is held by, if any; perhaps not one of an address."""
+    def covering(self, identity: Identity, now: float, *, by_address: bool = True) -> Ban | None:
+        """Return a ban that covers a user, if there is one.
+
+        Without ``by_address`` bans of addresses are left out.
+        """
         if not self._bans:
             return None
         for kind, value in (
-            (Kind.ACCOUNT, known.account),
-            (Kind.KEY, known.key),
-            (Kind.NICK, known.nick),
+            (Kind.ACCOUNT, identity.account),
+            (Kind.KEY, identity.key),
+            (Kind.NICK, identity.nick),
         ):
             ban = self._bans.get(Target(kind, value)) if value else None
             if ban is not None and ban.holds(now):
                 return ban
-        return self.of_address(known.address, now) if by_address else None
+        return self.of_address(identity.address, now) if by_address else None
 
     def of_address(self, address: str, now: float) -> Ban | None:
-        """The ban that an address is held by, if any."""
+        """Return a ban that covers an address, if there is one."""
         parsed = _address(address) if self._networks else None
         if parsed is None:
             return None
@@ -277,12 +293,15 @@ class Bans:
         return None
 
     def named(self, text: str) -> list[Ban]:
-        """The bans of whoever was called that, or that are written so."""
+        """Return the bans whose target or label is this text."""
         target, word = read_target(text), text.casefold()
         return [ban for ban in self if ban.target == target or ban.label.casefold() == word]
 
     def renamed(self, old: str, new: str) -> None:
-        """Let what covers a folded nick follow whoever carries it; the longer one holds."""
+        """Let a ban of a folded nick follow its user to another nick.
+
+        If the new nick is banned as well, the longer ban remains.
+        """
         ban, target = self._bans.get(Target(Kind.NICK, old)), Target(Kind.NICK, new)
         if ban is not None:
             self.drop(ban.target)
@@ -295,8 +314,8 @@ def _end(ban: Ban) -> float:
     return inf if ban.until is None else ban.until
 
 
-def _place(target: Target) -> tuple[tuple[int, int], int]:
-    """Where a network is looked up: by the length of its prefix, and by that prefix."""
+def _bucket(target: Target) -> tuple[tuple[int, int], int]:
+    """Return where a network is looked up: IP version and prefix length, and the prefix."""
     network = ip_network(target.value)
     bits = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
     return (network.version, network.prefixlen), bits

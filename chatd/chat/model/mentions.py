@@ -1,4 +1,4 @@
-"""Who is meant: the members whose nick stands in what somebody says."""
+"""Mentions: the members whose nick is in the text of a message."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 from chatd.chat.events import Acted, Edited, RoomEvent, Said
 
 if TYPE_CHECKING:
+    from chatd.chat.model.entities import Room, Session
     from chatd.chat.model.people import People
-    from chatd.chat.model.room import Room
-    from chatd.chat.model.session import Session
 
-#: What may stand around a nick: ``@ada``, ``(ada)``, ``ada:``, ``ada!``.
+#: Characters that may surround a nick: ``@ada``, ``(ada)``, ``ada:``, ``ada!``.
 _AROUND = "@.,:;!?()[]{}<>\"'`*“”«»…-"
 
 
 def mentioned(event: RoomEvent, room: Room, people: People) -> list[Session]:
-    """The sessions of those members who are named and are shown it; never the writer's own."""
+    """Return the sessions that highlight an event because it mentions their user.
+
+    The sender's own sessions are never among them.
+    """
     if not isinstance(event, Said | Acted | Edited) or not room.audience.highlights:
         return []
     found: list[Session] = []

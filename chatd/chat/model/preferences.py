@@ -1,4 +1,4 @@
-"""What a person may set for themselves (/set), and which values there are."""
+"""Preferences: what users may set for themselves (/set), and the values of each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
 from chatd.chat.text.sanitizing import cut
 
 THEMES = ("default", "light", "solarized", "mono", "plain")
-#: What the times before messages may look like; hh is 1 to 12, with am or pm.
+#: Formats of the times before messages; hh is 1 to 12, with am or pm.
 TIMES = ("HH:MM", "HH:MM:SS", "hh:MM", "hh:MM:SS")
 BELLS = ("on", "off", "all")
 JOINS = ("on", "off", "fold")
@@ -21,7 +21,7 @@ JOINS = ("on", "off", "fold")
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """How one person wants to be shown what happens."""
+    """How one user wants events to be shown.  The names of fields are stored."""
 
     theme: str = "default"
     bell: str = "on"
@@ -32,18 +32,18 @@ class Preferences:
     replay: int = 10
 
     def rows(self) -> tuple[str, ...]:
-        """Every preference with its value and what it means, a line each."""
+        """Return every preference with its value and its meaning, a line each."""
         return tuple(
             f"{field.name} {as_typed(getattr(self, field.name))} — {MEANING[field.name]}"
             for field in fields(self)
         )
 
     def value(self, name: str) -> str:
-        """One preference, as a person would type it.
+        """Return one preference, as a user would type it.
 
         :raises Refused: ``bad-setting`` for a name that does not exist.
         """
-        _reader(name)
+        _parser_of(name)
         return as_typed(getattr(self, name))
 
     def changed(self, name: str, value: str) -> Preferences:
@@ -51,26 +51,26 @@ class Preferences:
 
         :raises Refused: ``bad-setting`` for a name or a value that does not exist.
         """
-        change: dict[str, Any] = {name: _reader(name)(value)}
+        change: dict[str, Any] = {name: _parser_of(name)(value)}
         return replace(self, **change)
 
-    def restored(self, kept: Mapping[str, object]) -> Preferences:
-        """Return these with those that were kept; what there is no longer is left out."""
+    def restored(self, stored: Mapping[str, object]) -> Preferences:
+        """Return these with stored ones applied; preferences that no longer exist are ignored."""
         restored = self
-        for name, value in kept.items():
+        for name, value in stored.items():
             with suppress(Refused):
                 restored = restored.changed(name, as_typed(value))
         return restored
 
 
-#: Who has set nothing shares this one.
+#: The preferences of users who have set nothing.
 DEFAULT = Preferences()
 
 
-def wishes(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Part what somebody logs in with into a nick and preferences: ``ada+plain``, ``ada+light``.
+def suffixes(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Split a login name into a nick and preferences: ``ada+plain``, ``ada+light``.
 
-    What follows a ``+`` is a theme, or ``plain``; no nick has one.
+    A suffix after a ``+`` is a theme, or ``plain``; no nick has a ``+``.
     """
     nick, *words = name.split("+")
     if not all(word in THEMES for word in words):
@@ -79,14 +79,14 @@ def wishes(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 
 def as_typed(value: object) -> str:
-    """A setting's value as a person would type it."""
+    """Return a setting's value as a user would type it."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return str(value)
 
 
 def on_or_off(value: str) -> bool:
-    """Read a switch.
+    """Parse a switch.
 
     :raises Refused: ``bad-setting``.
     """
@@ -97,7 +97,7 @@ def on_or_off(value: str) -> bool:
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
-    """Read a word; what is said for on and off may be said in other words."""
+    """Return a parser for one of these words, with yes, show, no and hide for on and off."""
     names = {choice.lower(): choice for choice in choices}
     names |= {"yes": "on", "show": "on", "no": "off", "hide": "off"}
 
@@ -105,8 +105,8 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         if value in choices:
             return value
         if value.lower() not in names:
-            told = cut(value, 40) or "nothing"
-            raise Refused("bad-setting", f"That is {_listed(choices)}, not {told}.")
+            given = cut(value, 40) or "nothing"
+            raise Refused("bad-setting", f"That is {_listed(choices)}, not {given}.")
         return names[value.lower()]
 
     return read
@@ -137,8 +137,10 @@ def _zone(value: str) -> str:
 def _count(value: str) -> int:
     number = int(value[:9]) if value.isascii() and value.isdigit() else -1
     if not 0 <= number <= HISTORY_SHOWN_AT_MOST:
-        told = cut(value, 40) or "nothing"
-        raise Refused("bad-setting", f"That is a number, 0 to {HISTORY_SHOWN_AT_MOST}, not {told}.")
+        given = cut(value, 40) or "nothing"
+        raise Refused(
+            "bad-setting", f"That is a number, 0 to {HISTORY_SHOWN_AT_MOST}, not {given}."
+        )
     return number
 
 
@@ -153,7 +155,7 @@ MEANING = {
     "replay": f"messages shown when you come into a room, 0 to {HISTORY_SHOWN_AT_MOST}",
 }
 
-_READ: dict[str, Callable[[str], str | bool | int]] = {
+_PARSERS: dict[str, Callable[[str], str | bool | int]] = {
     "theme": _theme,
     "bell": _one_of(*BELLS),
     "timestamps": _one_of("on", "off", *TIMES),
@@ -164,9 +166,9 @@ _READ: dict[str, Callable[[str], str | bool | int]] = {
 }
 
 
-def _reader(name: str) -> Callable[[str], str | bool | int]:
-    read = _READ.get(name)
-    if read is None:
-        known = ", ".join(_READ)
+def _parser_of(name: str) -> Callable[[str], str | bool | int]:
+    parser = _PARSERS.get(name)
+    if parser is None:
+        known = ", ".join(_PARSERS)
         raise Refused("bad-setting", f"There is no preference {cut(name, 40)}; there are {known}.")
-    return read
+    return parser

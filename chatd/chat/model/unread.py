@@ -1,88 +1,115 @@
-"""Tally: what has happened in the rooms of a session that do not have its focus.
+"""Unread counts: how much has happened in the rooms of a session that do not have its focus.
 
 Nothing is counted when it happens: a session remembers where each of its rooms was when the focus
-left it, and the room knows where it is now.
+left it, and the room's audience knows where it is now.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from chatd.chat.model.room import Room
-    from chatd.chat.model.session import Session
+from chatd.chat.fanout.audience import Audience
+from chatd.chat.text.names import Name
 
-#: Rooms whose counts are told one by one.
-TOLD = 3
+#: Rooms that a summary names one by one.
+NAMED = 3
+
+
+class Counted(Protocol):
+    """A room, as far as its unread events are counted."""
+
+    @property
+    def name(self) -> Name:
+        """Its name."""
+
+    @property
+    def audience(self) -> Audience:
+        """Its audience, which counts events."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadMark:
-    """Where a room was when somebody read it last.
+    """Where a room was when it was last read.
 
-    ``number`` is the store's, which may rise by more than one; ``count`` how much had happened
-    there.  ``is_meant`` says whether they are mentioned since.
+    ``number`` is the store's, which may rise by more than one; ``count`` is how many events there
+    had been.  ``mentioned`` says whether the user was mentioned since.
     """
 
     number: int
     count: int
-    is_meant: bool = False
+    mentioned: bool = False
 
 
-def _now(room: Room) -> ReadMark:
+def _now(room: Counted) -> ReadMark:
     return ReadMark(room.audience.number, room.audience.count)
 
 
-def refocused(session: Session, before: Room | None) -> None:
-    """The focus has left a room, or was nowhere: what happens elsewhere from now on is not read."""
-    focus = session.focus
-    if before is focus and focus is not None:
-        session.unread.pop(focus, None)
-    elif before is not None:
-        session.unread[before] = _now(before)
-    for room in session.person.rooms.values():
-        if room is not focus:
-            session.unread.setdefault(room, _now(room))
+class UnreadCounts:
+    """The read marks of one session, for each of its rooms that does not have the focus."""
+
+    __slots__ = ("_marks",)
+
+    def __init__(self) -> None:
+        self._marks: dict[Counted, ReadMark] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._marks)
+
+    def refocused(
+        self, before: Counted | None, focus: Counted | None, rooms: Iterable[Counted]
+    ) -> None:
+        """Move the focus: what happens in the other ``rooms`` from now on is not read."""
+        if before is focus and focus is not None:
+            self._marks.pop(focus, None)
+        elif before is not None:
+            self._marks[before] = _now(before)
+        for room in rooms:
+            if room is not focus:
+                self._marks.setdefault(room, _now(room))
+
+    def mentioned(self, room: Counted) -> None:
+        """Remember that the user was mentioned in a room that does not have the focus."""
+        self._marks[room] = replace(self._marks.get(room, _now(room)), mentioned=True)
+
+    def wrote(self, room: Counted) -> None:
+        """Count the user's own message as read, unless something before it is unread."""
+        before = self._marks.get(room)
+        if before is not None and before.count == room.audience.count - 1:
+            self._marks[room] = replace(_now(room), mentioned=before.mentioned)
+
+    def take(self, room: Counted) -> tuple[int, int]:
+        """Forget the mark of a room that is read now.
+
+        Returns the store's number of the last event that had been read, and how many came after.
+        """
+        mark = self._marks.pop(room, _now(room))
+        return mark.number, room.audience.count - mark.count
+
+    def counts(
+        self, rooms: Mapping[str, Counted], focus: Counted | None
+    ) -> list[tuple[str, int, bool]]:
+        """Return the rooms with unread events: name, how many, and whether they mention the user.
+
+        ``rooms`` are those that the user is in, by key; the marks of others are forgotten.
+        """
+        found = []
+        for room, mark in tuple(self._marks.items()):
+            if rooms.get(room.name.key) is not room:
+                del self._marks[room]
+            elif room is not focus and room.audience.count > mark.count:
+                found.append((room.name.shown, room.audience.count - mark.count, mark.mentioned))
+        return found
 
 
-def mentioned(session: Session, room: Room) -> None:
-    """Somebody is mentioned in a room."""
-    if room is not session.focus:
-        session.unread[room] = replace(session.unread.get(room, _now(room)), is_meant=True)
-
-
-def said_oneself(session: Session, room: Room) -> None:
-    """What one said oneself, just now, is read, unless there is something unread before it."""
-    before = session.unread.get(room)
-    if before is not None and before.count == room.audience.count - 1:
-        session.unread[room] = replace(_now(room), is_meant=before.is_meant)
-
-
-def take_up(session: Session, room: Room) -> tuple[int, int]:
-    """The focus is on a room again: return after which number nothing was read, and how much."""
-    place = session.unread.pop(room, _now(room))
-    return place.number, room.audience.count - place.count
-
-
-def counts(session: Session) -> list[tuple[str, int, bool]]:
-    """The rooms in which there is something unread, how much, and whether one is mentioned."""
-    found = []
-    for room, place in tuple(session.unread.items()):
-        if session.person.rooms.get(room.name.key) is not room:
-            del session.unread[room]
-        elif room is not session.focus and room.audience.count > place.count:
-            found.append((room.name.shown, room.audience.count - place.count, place.is_meant))
-    return found
-
-
-def in_short(session: Session) -> str:
-    """The same for a prompt: ``(attic 3!, den 1)``; with ``!`` where one is mentioned."""
-    found = counts(session) if session.unread else []
-    if not found:
+def summary(counts: list[tuple[str, int, bool]]) -> str:
+    """Return counts for a prompt: ``(attic 3!, den 1)``, with ``!`` where there is a mention."""
+    if not counts:
         return ""
-    told = [f"{room} {count}{'!' * is_meant}" for room, count, is_meant in found[:TOLD]]
-    if len(found) > TOLD:
-        more = found[TOLD:]
-        told.append(f"{sum(count for _, count, _ in more)}{'!' * any(m for *_, m in more)} more")
-    return f"({', '.join(told)})"
+    shown = [f"{room} {count}{'!' * mentioned}" for room, count, mentioned in counts[:NAMED]]
+    if len(counts) > NAMED:
+        more = counts[NAMED:]
+        mentioned = any(each for *_, each in more)
+        shown.append(f"{sum(count for _, count, _ in more)}{'!' * mentioned} more")
+    return f"({', '.join(shown)})"

@@ -1,6 +1,7 @@
-"""Addresses: what counts as one.
+"""Address prefixes: by what connections are counted and throttled.
 
-Addresses count by /32 in IPv4 and by /64 in IPv6, which is what one household or one server has.
+They are whole addresses in IPv4 and /64 networks in IPv6, which is what a household or a server
+has.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
 def prefix(address: str) -> str:
-    """What an address counts as: itself, or its /64."""
+    """Return the prefix that an address counts as; text that is no address is its own."""
     try:
         parsed: IPv4Address | IPv6Address = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,11 +1,11 @@
-"""How fast somebody may go on: a burst, then so much a second."""
+"""Token bucket: a burst, then a steady rate."""
 
 from __future__ import annotations
 
 from chatd.chat.limits import Rate
 
-#: What counts as a whole token: sums of fractions come out a little short of one, and who waited
-#: for the rest of it would wait for a time too short for any clock.
+#: The fraction that counts as a whole token.  Sums of fractions come out a little short of one, and
+#: the wait for the rest would be too short for any clock.
 _WHOLE = 1 - 1e-6
 
 
@@ -14,14 +14,14 @@ class TokenBucket:
 
     __slots__ = ("_burst", "_rate", "_time", "_tokens")
 
-    def __init__(self, flood: Rate, now: float) -> None:
-        self._burst = float(flood.burst)
-        self._rate = flood.a_second
+    def __init__(self, rate: Rate, now: float) -> None:
+        self._burst = float(rate.burst)
+        self._rate = rate.per_second
         self._tokens = self._burst
         self._time = now
 
     def wait(self, now: float) -> float:
-        """Return the seconds until the next step is allowed; 0 takes that step now."""
+        """Take a token and return 0, or return the seconds until there is one."""
         self._tokens = min(self._burst, self._tokens + (now - self._time) * self._rate)
         self._time = now
         if self._tokens >= _WHOLE:

@@ -1,13 +1,13 @@
-"""Slowing: how guessing passwords is made slow, and nobody else.
+"""Login throttle: makes guessing passwords slow without locking out the owners of accounts.
 
-A wrong password costs its address a wait, and a wait for the account as well, but only for those
-who come from addresses at which its owner is not known.  From an address from which the owner has
-come before, wrong passwords count for that account and address alone: strangers cannot make the
-owner wait there, wherever they guess from.  Each wait doubles the last one, up to a bound.
+A wrong password delays further attempts from its address, and further attempts at its account from
+any address where the owner is unknown.  From an address where the owner has logged in before, wrong
+passwords count for that account at that address only: strangers cannot delay the owner there,
+wherever they guess from.  Each delay is twice the last one, up to a bound.
 
-An attempt counts as wrong from its beginning until it turns out to be right, so that many at once
-are no more than many in a row.  Times are seconds since the epoch; all of it is forgotten when the
-server ends.
+An attempt counts as wrong from its beginning until it turns out to be right, so that concurrent
+attempts gain nothing over consecutive ones.  Times are seconds since the epoch; nothing is kept
+when the server stops.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chatd.chat.limits import (
     LOGIN_TRIES,
     LOGIN_WAIT_OF_ACCOUNT,
     LOGIN_WAIT_OF_ADDRESS,
-    LOGINS_REMEMBERED,
+    THROTTLE_ENTRIES,
     Rate,
 )
 from chatd.chat.ratelimit.addresses import prefix
@@ -30,7 +30,7 @@ from chatd.chat.ratelimit.bucket import TokenBucket
 
 @dataclass(slots=True)
 class _Wrong:
-    """So many wrong passwords, the last of them then; before ``until`` none is tried."""
+    """The wrong passwords of one source: ``last`` is when, and until ``until`` none is tried."""
 
     count: int
     last: float
@@ -38,9 +38,9 @@ class _Wrong:
 
 
 class Backoff:
-    """Wrong passwords of some kind of source, each of which waits for at most ``longest`` seconds.
+    """Exponential backoff for one kind of source; no source waits longer than ``longest`` seconds.
 
-    With too many sources the one that was quiet for longest is forgotten.
+    With too many sources the one whose last wrong password is oldest is forgotten.
     """
 
     def __init__(self, longest: float) -> None:
@@ -50,7 +50,7 @@ class Backoff:
     def __len__(self) -> int:
         return len(self._wrong)
 
-    def _of(self, source: str, now: float) -> _Wrong | None:
+    def _find(self, source: str, now: float) -> _Wrong | None:
         wrong = self._wrong.get(source)
         if wrong is not None and now - wrong.last > LOGIN_FORGOTTEN:
             del self._wrong[source]
@@ -58,29 +58,32 @@ class Backoff:
         return wrong
 
     def _delay(self, count: int) -> float:
-        # 2.0**1024 is no float.
+        # Beyond 2.0**1023 a float overflows.
         return (
             0.0 if count < LOGIN_TRIES else min(2.0 ** min(count - LOGIN_TRIES, 64), self._longest)
         )
 
     def wait(self, source: str, now: float) -> float:
-        """How long a source has to wait now; never longer than it would if it began now."""
-        wrong = self._of(source, now)
+        """Return how many seconds a source has to wait.
+
+        It is never longer than its whole delay, even after the clock was set back.
+        """
+        wrong = self._find(source, now)
         return max(0.0, min(wrong.until - now, self._delay(wrong.count))) if wrong else 0.0
 
     def count(self, source: str, now: float) -> None:
-        """One more wrong password."""
-        wrong = self._of(source, now) or _Wrong(0, now, now)
+        """Count a wrong password."""
+        wrong = self._find(source, now) or _Wrong(0, now, now)
         wrong.count += 1
         wrong.last = now
         wrong.until = now + self._delay(wrong.count)
         self._wrong[source] = wrong
         self._wrong.move_to_end(source)
-        if len(self._wrong) > LOGINS_REMEMBERED:
+        if len(self._wrong) > THROTTLE_ENTRIES:
             self._wrong.popitem(last=False)
 
-    def take_back(self, source: str, now: float) -> None:
-        """The last one was right after all; those before it count on."""
+    def withdraw(self, source: str, now: float) -> None:
+        """Withdraw the last wrong password, which was right after all; earlier ones remain."""
         wrong = self._wrong.get(source)
         if wrong is None:
             return
@@ -92,7 +95,7 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Somebody's password for an account, and what it has been counted for."""
+    """An attempt to log in to an account, and the sources for which it has been counted."""
 
     account: str
     address: str
@@ -100,7 +103,7 @@ class Attempt:
 
 
 class LoginThrottle:
-    """Every wrong password of the server, by where it came from and whose it was to be."""
+    """The wrong passwords of the server, by address and by account."""
 
     def __init__(self) -> None:
         self._addresses = Backoff(LOGIN_WAIT_OF_ADDRESS)
@@ -109,65 +112,65 @@ class LoginThrottle:
         self._known: OrderedDict[str, tuple[str, ...]] = OrderedDict()
 
     def is_known(self, account: str, address: str) -> bool:
-        """Whether the owner of an account has come from an address before."""
+        """Whether the owner of an account has logged in from an address before."""
         return prefix(address) in self._known.get(account, ())
 
     def _sources(self, account: str, address: str) -> list[tuple[Backoff, str]]:
-        """What an attempt counts for; an empty address, that of a Unix socket, has no count."""
-        place = prefix(address)
+        """Return the sources that an attempt counts for; a Unix socket has an empty address: none."""
+        network = prefix(address)
         if self.is_known(account, address):
-            return [(self._owners, f"{account} {place}")]
-        own = [(self._addresses, place)] if place else []
-        return [*own, (self._accounts, account)]
+            return [(self._owners, f"{account} {network}")]
+        by_address = [(self._addresses, network)] if network else []
+        return [*by_address, (self._accounts, account)]
 
     def wait(self, account: str, address: str, now: float) -> float:
-        """How long one has to wait at an address for an attempt at an account."""
+        """Return how many seconds an attempt at an account from an address has to wait."""
         sources = self._sources(account, address)
-        return max(waits.wait(source, now) for waits, source in sources)
+        return max(backoff.wait(source, now) for backoff, source in sources)
 
     def begin(self, account: str, address: str, now: float) -> Attempt:
-        """An attempt is made, which counts as wrong from now on."""
+        """Begin an attempt, which counts as wrong from now on."""
         sources = self._sources(account, address)
-        for waits, source in sources:
-            waits.count(source, now)
+        for backoff, source in sources:
+            backoff.count(source, now)
         return Attempt(account, address, tuple(sources))
 
-    def right(self, attempt: Attempt, now: float) -> None:
-        """An attempt was right."""
-        self.take_back(attempt, now)
-        self.came(attempt.account, attempt.address)
+    def succeeded(self, attempt: Attempt, now: float) -> None:
+        """Note that an attempt was right: the owner is known at its address from now on."""
+        self.withdraw(attempt, now)
+        self.owner_logged_in(attempt.account, attempt.address)
 
-    def take_back(self, attempt: Attempt, now: float) -> None:
-        """An attempt was not wrong, although its account is not to be had."""
-        for waits, source in attempt.counted:
-            waits.take_back(source, now)
+    def withdraw(self, attempt: Attempt, now: float) -> None:
+        """Withdraw an attempt whose password was not wrong, although it gave no access."""
+        for backoff, source in attempt.counted:
+            backoff.withdraw(source, now)
 
-    def came(self, account: str, address: str) -> None:
-        """The owner of an account has come from an address; the last few are known."""
-        place = prefix(address)
-        if not place:
+    def owner_logged_in(self, account: str, address: str) -> None:
+        """Remember from which address the owner of an account has logged in: the last few are."""
+        network = prefix(address)
+        if not network:
             return
-        others = tuple(each for each in self._known.get(account, ()) if each != place)
-        self._known[account] = (*others, place)[-KNOWN_ADDRESSES:]
+        others = tuple(each for each in self._known.get(account, ()) if each != network)
+        self._known[account] = (*others, network)[-KNOWN_ADDRESSES:]
         self._known.move_to_end(account)
-        if len(self._known) > LOGINS_REMEMBERED:
+        if len(self._known) > THROTTLE_ENTRIES:
             self._known.popitem(last=False)
 
 
 class PerAddressRate:
-    """How often something may be done from each address; the oldest of many is forgotten."""
+    """A token bucket for each address; with too many of them the least recently used is dropped."""
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
-        self._paces: OrderedDict[str, TokenBucket] = OrderedDict()
+        self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
         self._now = 0.0
 
     def wait(self, address: str, now: float) -> float:
-        """Do it now, or say in how many seconds it may be done."""
-        place = prefix(address)
+        """Take a token and return 0, or return the seconds until the address has one."""
+        network = prefix(address)
         now = self._now = max(now, self._now)  # the time of day may go back
-        pace = self._paces.setdefault(place, TokenBucket(self._rate, now))
-        self._paces.move_to_end(place)
-        if len(self._paces) > LOGINS_REMEMBERED:
-            self._paces.popitem(last=False)
-        return pace.wait(now)
+        bucket = self._buckets.setdefault(network, TokenBucket(self._rate, now))
+        self._buckets.move_to_end(network)
+        if len(self._buckets) > THROTTLE_ENTRIES:
+            self._buckets.popitem(last=False)
+        return bucket.wait(now)

@@ -1,1 +1,1 @@
-"""What is kept in the store as records: accounts, profiles, rooms, offline messages, the audit log."""
+"""Records in the store: accounts, profiles, rooms, bans, offline messages, the audit log."""

@@ -1,10 +1,10 @@
-"""Accounts: who is the same person tomorrow, by which proofs, and which nick is theirs.
+"""Accounts: registered nicks, and how their owners prove who they are.
 
-A proof is an ssh key, a password, or the word of a checker outside, which knows people by the same
-names.
+A proof is an ssh key, a password, or the answer of an external password checker, which knows users
+by the same names.
 
-All of them are in memory, and every change is kept by the store before it is told.  Somebody who is
-here is a `chatd.chat.model.people.Person`; an account is there although nobody is.
+All accounts are in memory, and every change is stored before it is reported.  An account exists
+while its owner is away; a user who is here is a `chatd.chat.model.entities.Person`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chatd.chat.text import names
 from chatd.chat.text.names import Name
 from chatd.chat.text.sanitizing import cut, safe
 
-#: What the records of accounts are called in the store.
+#: The kind of the records of accounts in the store.
 KIND = "account"
 _COMMENT_LENGTH = 60
 
@@ -33,7 +33,7 @@ _COMMENT_LENGTH = 60
 class Key:
     """An ssh key of an account; ``added`` in seconds since the epoch.
 
-    ``proved`` says that whoever added it had come with it: a public key anybody can add.
+    ``proved`` says that its owner has logged in with it; anybody can add a public key.
     """
 
     fingerprint: str
@@ -44,30 +44,30 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A nick that belongs to somebody; ``created`` in seconds since the epoch.
+    """A registered nick; ``created`` in seconds since the epoch.
 
-    ``password`` is what `chatd.chat.entry.passwords.PasswordHasher` made of one, or empty; ``outside`` says that
-    a checker's word counts.
+    ``password`` is a hash by `chatd.chat.entry.passwords.PasswordHasher`, or empty; ``external``
+    says that the external password checker proves the account as well.
     """
 
     name: Name
     keys: tuple[Key, ...]
     created: float
     password: str = ""
-    outside: bool = False
+    external: bool = False
 
     @property
     def has_password(self) -> bool:
-        """Whether there is a password that proves it."""
-        return bool(self.password) or self.outside
+        """Whether a password proves it."""
+        return bool(self.password) or self.external
 
     def encoded(self) -> str:
-        """The account as it is kept."""
+        """Return the record of the account."""
         keys = [[key.fingerprint, key.comment, key.added, key.proved] for key in self.keys]
         fields = {"nick": self.name.shown, "keys": keys, "created": self.created}
         if self.password:
             fields["password"] = self.password
-        if self.outside:
+        if self.external:
             fields["outside"] = True
         return json.dumps(fields)
 
@@ -85,7 +85,7 @@ def _decoded(key: str, value: str) -> Account:
 
 
 def read_key(text: str, now: float) -> Key:
-    """Read a public key as a line of ``authorized_keys`` or an ``id_ed25519.pub`` has it.
+    """Parse a public key, as in a line of ``authorized_keys`` or in ``id_ed25519.pub``.
 
     :raises Refused: ``bad-key``.
     """
@@ -103,7 +103,7 @@ def read_key(text: str, now: float) -> Key:
 
 
 class Accounts:
-    """Every account of the server, by nick, by what it looks like, and by key."""
+    """Every account of the server, by nick, by the skeletons of its nick, and by ssh key."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -117,11 +117,14 @@ class Accounts:
             self._put(_decoded(key, value))
 
     def get(self, nick: str) -> Account | None:
-        """The account with this folded nick."""
+        """Return the account with this folded nick, or None."""
         return self._by_nick.get(nick)
 
     def of_key(self, fingerprint: str | None, *, proved: bool = False) -> Account | None:
-        """The account that a key proves; perhaps only one whose owner came with it."""
+        """Return the account that a key proves, or None.
+
+        With ``proved`` only an account whose owner has logged in with the key counts.
+        """
         account = self._by_key.get(fingerprint) if fingerprint is not None else None
         if account is None or not proved:
             return account
@@ -129,7 +132,7 @@ class Accounts:
         return account if key.proved else None
 
     def owner(self, name: Name) -> Account | None:
-        """Whose nick this is, or looks like."""
+        """Return the account whose nick this is or looks like, or None."""
         found = self._by_nick.get(name.key)
         if found is not None:
             return found
@@ -150,8 +153,8 @@ class Accounts:
         for key in account.keys:
             self._by_key.pop(key.fingerprint, None)
 
-    def learn(self, key: str, value: str | None) -> None:
-        """Another server has changed an account."""
+    def apply_change(self, key: str, value: str | None) -> None:
+        """Apply the record of an account that another server has stored, or (None) dropped."""
         before = self._by_nick.get(key)
         if before is not None:
             self._take_out(before)
@@ -159,7 +162,11 @@ class Accounts:
             self._put(_decoded(key, value))
 
     async def _change(self, before: Account | None, after: Account) -> Account:
-        """Put an account in the place of another, or of none, once the store has kept it."""
+        """Replace an account, or add one, and have it stored.
+
+        The change is in memory at once, so that no other claims the nick or a key meanwhile, and is
+        undone when the store fails.
+        """
         if before is not None:
             self._take_out(before)
         self._put(after)
@@ -184,9 +191,9 @@ class Accounts:
         now: float,
         *,
         password: str = "",
-        outside: bool = False,
+        external: bool = False,
     ) -> Account:
-        """Make a nick somebody's own, by the key with which they came or by another proof.
+        """Register a nick, to be proved by the ssh key of its owner or by another proof.
 
         :raises Refused: ``nick-taken``, ``key-taken``, ``too-many``, ``not-kept``.
         """
@@ -196,10 +203,10 @@ class Accounts:
         if len(self._by_nick) >= ACCOUNTS:
             raise Refused("too-many", "The server has no place for another account.")
         keys = (Key(fingerprint, "", now, proved=True),) if fingerprint is not None else ()
-        return await self._change(None, Account(name, keys, now, password, outside))
+        return await self._change(None, Account(name, keys, now, password, external))
 
     def check_unowned(self, name: Name) -> None:
-        """Whether a nick is nobody's own yet.
+        """Check that a nick is not registered, and does not look like one that is.
 
         :raises Refused: ``nick-taken``.
         """
@@ -207,18 +214,18 @@ class Accounts:
             raise Refused("nick-taken", f"{name} is registered, or looks like a nick that is.")
 
     async def set_password(self, account: Account, password: str) -> Account:
-        """Let a password, of which this is kept, prove an account; an empty one takes it away.
+        """Set the hash of the password that proves an account; an empty one removes the password.
 
         :raises Refused: ``no-change``, ``last-proof``, ``not-kept``.
         """
         if not password and not account.password:
             raise Refused("no-change", "You have no password here.")
-        if not password and not (account.keys or account.outside):
+        if not password and not (account.keys or account.external):
             raise Refused("last-proof", "You have no key: without a password nothing proves you.")
         return await self._change(account, replace(account, password=password))
 
     async def add_key(self, account: Account, key: Key) -> Account:
-        """Let another key prove an account.
+        """Add a key that proves an account; a known key may become ``proved``.
 
         :raises Refused: ``key-taken``, ``too-many``, ``not-kept``.
         """
@@ -227,7 +234,7 @@ class Accounts:
             for each in account.keys
             if each.proved or not key.proved or each.fingerprint != key.fingerprint
         )
-        if len(others) < len(account.keys):  # now they have come with it
+        if len(others) < len(account.keys):  # the owner has logged in with it now
             return await self._change(account, replace(account, keys=(*others, key)))
         self._check_free(key.fingerprint)
         if len(account.keys) >= KEYS_PER_ACCOUNT:
@@ -235,7 +242,7 @@ class Accounts:
         return await self._change(account, replace(account, keys=(*account.keys, key)))
 
     async def remove_key(self, account: Account, number: int) -> Account:
-        """Let a key, by its place in the list from 1 on, prove an account no more.
+        """Remove a key of an account, by its number in the list, from 1.
 
         :raises Refused: ``no-such-key``, ``last-key``, ``not-kept``.
         """

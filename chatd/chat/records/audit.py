@@ -1,4 +1,4 @@
-"""Audit: who of those who look after rooms and the server did what, to whom and why."""
+"""Audit log: what moderators and operators did, to whom and why."""
 
 from __future__ import annotations
 
@@ -8,26 +8,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from itertools import takewhile
 
-from chatd.chat.limits import AUDITED, REASON_LENGTH
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.limits import AUDIT_ENTRIES, REASON_LENGTH
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text.sanitizing import cut
 
-#: What the records of the log are called in the store.
+#: The kind of the records of the log in the store.
 KIND = "audit"
-#: Numbers of entries, with zeros before them so that keys are in their order.
+#: Digits of an entry's number in its key, padded with zeros so that keys sort by number.
 _DIGITS = 12
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One thing that was done; ``time`` in seconds since the epoch.
+    """One act of a moderator or operator; ``time`` in seconds since the epoch.
 
-    ``account`` is the folded nick of who did it; ``whom`` is what everybody may know of whom it was
-    done to and ``covered`` what only operators may.  ``room`` is empty for the server, and
-    ``room_id`` tells rooms of one name apart.
+    ``nick`` and ``account`` (a folded nick) are theirs; ``what`` is the command.  ``whom`` is what
+    everybody may know of its target, ``covered`` what only operators may.  ``room`` is empty for
+    the server, and ``room_id`` tells rooms of the same name apart.  The names of fields are stored.
     """
 
     time: float
@@ -41,21 +40,22 @@ class AuditEntry:
     reason: str = ""
 
 
-#: What is known here of a deed; a newer server may write down more.
+#: The fields that this server knows; a newer one may store more.
 _FIELDS = frozenset(each.name for each in fields(AuditEntry))
 
 
 class AuditLog:
-    """The last deeds, oldest first: a record of the store each, so that one costs one.
+    """The newest entries, oldest first.
 
-    ``holder`` is this server where others share the store: what two write down at once has two
-    records then.
+    Each is a record of its own, so that adding one writes one.  ``holder`` identifies this server
+    where others share the store, and is part of the keys: entries that two servers add at once are
+    two records.
     """
 
     def __init__(self, store: Store, holder: str = "") -> None:
         self._store = store
         self._holder = holder
-        self._deeds: OrderedDict[str, AuditEntry] = OrderedDict()
+        self._entries: OrderedDict[str, AuditEntry] = OrderedDict()
         self._last = 0
         self.load = RecordLoader(store, KIND, take=self._restore).load
 
@@ -64,23 +64,26 @@ class AuditLog:
             self._take(key, records[key])
         self._prune()
 
-    def learn(self, key: str, value: str | None) -> None:
-        """Take what was done on another server, which lets go of what is too much itself."""
-        self._deeds.pop(key, None)
+    def apply_change(self, key: str, value: str | None) -> None:
+        """Apply the record of an entry that another server has stored, or (None) dropped.
+
+        The other server drops the records beyond the bound itself.
+        """
+        self._entries.pop(key, None)
         if value is not None:
             self._take(key, value)
-            if len(self._deeds) > AUDITED:
-                self._deeds.popitem(last=False)
+            if len(self._entries) > AUDIT_ENTRIES:
+                self._entries.popitem(last=False)
 
     def _take(self, key: str, value: str) -> None:
         fields = {name: each for name, each in json.loads(value).items() if name in _FIELDS}
-        later = [*takewhile(lambda each: each > key, reversed(self._deeds))]
-        self._deeds[key] = AuditEntry(**fields)
-        for each in reversed(later):  # what two did at once is in one order everywhere
-            self._deeds.move_to_end(each)
+        later = [*takewhile(lambda each: each > key, reversed(self._entries))]
+        self._entries[key] = AuditEntry(**fields)
+        for each in reversed(later):  # entries of two servers at once have one order everywhere
+            self._entries.move_to_end(each)
         self._last = max(self._last, int(key.partition(".")[0]))
 
-    def note(
+    def add(
         self,
         now: float,
         person: Person,
@@ -91,36 +94,36 @@ class AuditLog:
         reason: str = "",
         covered: str = "",
     ) -> None:
-        """Write down what somebody did who looks after a room, or after the server.
+        """Add an entry for what ``person`` did in a room, or to the server.
 
-        ``what`` is the word of the command, ``whom`` the nick of whom it was done to, or what was
-        set.
+        ``what`` is the name of the command, ``whom`` the nick that it was applied to, or the
+        setting; ``covered`` is what only operators may see of the target.
         """
         where, ident = (room.name.shown, room.id) if room is not None else ("", "")
         reason = cut(reason, REASON_LENGTH)
-        deed = AuditEntry(
+        entry = AuditEntry(
             now, person.nick, person.account, what, whom, covered, where, ident, reason
         )
         self._last += 1
         key = f"{self._last:0{_DIGITS}}{'.' * bool(self._holder)}{self._holder}"
-        self._deeds[key] = deed
-        self._store.put(KIND, key, json.dumps(asdict(deed)))
+        self._entries[key] = entry
+        self._store.put(KIND, key, json.dumps(asdict(entry)))
         self._prune()
 
     def _prune(self) -> None:
-        while len(self._deeds) > AUDITED:
-            key, _ = self._deeds.popitem(last=False)
+        while len(self._entries) > AUDIT_ENTRIES:
+            key, _ = self._entries.popitem(last=False)
             self._store.put(KIND, key, None)
 
     def last(self, count: int, room: Room | None = None) -> list[AuditEntry]:
-        """The last deeds in a room, or all that there are, oldest first."""
+        """Return the last entries, oldest first; with ``room`` those of that room alone."""
         found: list[AuditEntry] = []
-        for deed in self._newest():
+        for entry in self._newest():
             if len(found) == count:
                 break
-            if room is None or deed.room_id == room.id:
-                found.append(deed)
+            if room is None or entry.room_id == room.id:
+                found.append(entry)
         return found[::-1]
 
     def _newest(self) -> Iterator[AuditEntry]:
-        return reversed(self._deeds.values())
+        return reversed(self._entries.values())

@@ -1,4 +1,4 @@
-"""Records: what a part of the chat keeps in the store, read once."""
+"""Record loader: reads the records of some kinds from the store, once."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from chatd.chat.store import Store
 
 
 class RecordLoader:
-    """The records of some kinds; ``take`` is given those of each kind, by their keys.
+    """Loads the records of some kinds.
 
-    ``loaded`` says that it was.
+    ``take`` is called once, with a mapping from keys to records for each kind; ``loaded`` says that
+    it has been.
     """
 
     def __init__(self, store: Store, *kinds: str, take: Callable[..., None]) -> None:
@@ -20,10 +21,10 @@ class RecordLoader:
         self.loaded = False
 
     async def load(self) -> None:
-        """Read what the store has, unless that is done."""
+        """Load the records, unless that is done."""
         if self.loaded:
             return
         records = [await self._store.records(kind) for kind in self._kinds]
-        if not self.loaded:  # who else waited may have been first
+        if not self.loaded:  # another call may have been faster while this one waited
             self.loaded = True
             self._take(*records)

@@ -1,4 +1,4 @@
-"""Mail: what was said to owners of accounts alone while they were not here."""
+"""Offline messages: private messages for owners of accounts who are not here (as XEP-0160)."""
 
 from __future__ import annotations
 
@@ -6,62 +6,62 @@ import json
 from collections.abc import Mapping
 
 from chatd.chat.events import PrivateMessage, Recipient, Refused
-from chatd.chat.limits import MAIL
-from chatd.chat.model.session import Session
+from chatd.chat.limits import OFFLINE_MESSAGES
+from chatd.chat.model.entities import Session
 from chatd.chat.records.accounts import Account
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 
-#: What the records of mail are called in the store.
+#: The kind of the records of offline messages in the store.
 KIND = "mail"
 
 
 class OfflineMessages:
-    """The messages that wait, by account; each account's are one record of the store."""
+    """The offline messages of each account, which are one record of the store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.load = RecordLoader(store, KIND, take=self._restore).load
-        self._waiting: dict[str, list[PrivateMessage]] = {}
+        self._messages: dict[str, list[PrivateMessage]] = {}
 
     def _restore(self, records: Mapping[str, str]) -> None:
         for account, value in records.items():
-            self.learn(account, value)
+            self.apply_change(account, value)
 
-    def learn(self, account: str, value: str | None) -> None:
-        """Take a record of the store, or one that another server has changed."""
-        self._waiting.pop(account, None)
+    def apply_change(self, account: str, value: str | None) -> None:
+        """Apply a record of the store, or one that another server has stored, or (None) dropped."""
+        self._messages.pop(account, None)
         if value is not None:
-            self._waiting[account] = [
+            self._messages[account] = [
                 PrivateMessage(time, sender, addressee, text, Recipient.ADDRESSEE)
                 for time, sender, addressee, text, *_ in json.loads(value)
             ]
 
-    def leave(self, account: Account, sender: str, text: str, now: float) -> None:
-        """Let a message wait for the owner of an account.
+    def add(self, account: Account, sender: str, text: str, now: float) -> None:
+        """Keep a message for the owner of an account.
 
-        :raises Refused: ``not-reading`` when too many wait.
+        :raises Refused: ``not-reading`` when `OFFLINE_MESSAGES` are kept already.
         """
-        waiting = self._waiting.setdefault(account.name.key, [])
-        if len(waiting) >= MAIL:
+        waiting = self._messages.setdefault(account.name.key, [])
+        if len(waiting) >= OFFLINE_MESSAGES:
             raise Refused("not-reading", f"{account.name} is not reading now; try again later.")
         addressee = account.name.shown
         waiting.append(PrivateMessage(now, sender, addressee, text, Recipient.ADDRESSEE))
-        self._keep(account.name.key)
+        self._store_record(account.name.key)
 
     def deliver(self, account: str, session: Session) -> None:
-        """Show what waits for an account, once; what a connection does not take waits on."""
-        waiting = self._waiting.get(account, [])
+        """Show the messages for an account, each once; those that cannot be shown now are kept."""
+        waiting = self._messages.get(account, [])
         count = len(waiting)
         while waiting and session.deliver(waiting[0]):
             del waiting[0]
         if len(waiting) < count:
-            self._keep(account)
+            self._store_record(account)
 
-    def _keep(self, account: str) -> None:
+    def _store_record(self, account: str) -> None:
         rows = [
-            [each.time, each.sender, each.addressee, each.text] for each in self._waiting[account]
+            [each.time, each.sender, each.addressee, each.text] for each in self._messages[account]
         ]
         if not rows:
-            del self._waiting[account]
+            del self._messages[account]
         self._store.put(KIND, account, json.dumps(rows) if rows else None)

@@ -1,7 +1,8 @@
-"""Rooms that last: who owns them, who looks after them and their settings outlive a restart.
+"""Persistent rooms: their owners, moderators, settings, bans and mutes survive a restart.
 
-A room that somebody with an account opens lasts; so does the lobby.  Each is one record of the
-store, kept anew whenever something of it changes, and each of its bans and mutes is one more.
+A room is persistent when an owner with an account has made it so; the lobby always is.  Each is one
+record of the store, which is written anew with every change, and each of its bans and mutes is one
+more.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from functools import partial
 from typing import Any
 
 from chatd.chat.events import Refused, Role
-from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
-from chatd.chat.model.people import GUEST, Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text import names
+from chatd.chat.text.names import GUEST
 
-#: What the records of rooms, of their bans and of their mutes are called in the store.  A ban's key
-#: is that of its room, a blank, and whom it covers.
+#: The kinds of the records of rooms, of their bans and of their mutes in the store.  The key of a
+#: ban is that of its room, a space, and its target.
 KIND = "room"
 BAN = "ban"
 MUTE = "mute"
@@ -29,10 +30,11 @@ _SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history", "key"
 
 
 class PersistentRooms:
-    """The rooms of a chat that last, and how many each account has.
+    """The persistent rooms of a chat, and how many each account owns.
 
-    ``open_room`` makes a room of a name and the name that the store knows it by.  ``_others`` has
-    the records as they were when another server changed them, or as they were read.
+    ``open_room`` opens a room with a name and a `Room.id`.  ``_last_records`` has each room's
+    record as it was loaded, or as another server has stored it last: a changed record is compared
+    with it, so that only what the other server changed is applied.
     """
 
     def __init__(
@@ -43,101 +45,108 @@ class PersistentRooms:
         self._open_room = open_room
         self._owned: dict[str, int] = {}
         self._owners: dict[str, tuple[str, ...]] = {}
-        self._others: dict[str, str] = {}
+        self._last_records: dict[str, str] = {}
         self._records = RecordLoader(store, KIND, BAN, MUTE, take=self._restore_all)
         self.load = self._records.load
-        self._keep_bans(lobby)
+        self._store_bans(lobby)
 
     def _restore_all(
         self, rooms: Mapping[str, str], bans: Mapping[str, str], mutes: Mapping[str, str]
     ) -> None:
-        """Open every room that the store has."""
-        known = {self._lobby.name.key: self._lobby}
+        """Open every room of the store, and drop what is left of others."""
+        opened = {self._lobby.name.key: self._lobby}
         for key, value in rooms.items():
             room = self._restore(key, value)
-            known[room.name.key] = room
+            opened[room.name.key] = room
         for kind, records in ((BAN, bans), (MUTE, mutes)):
             for key, value in records.items():
-                where, _, target = key.partition(" ")
+                room_key, _, target = key.partition(" ")
                 ban = Ban.decoded(target, value)
-                if where in known and not _was_of_a_guest(ban):
-                    _bans(known[where], kind).restore(ban)
+                if room_key in opened and not _is_of_guest_nick(ban):
+                    _bans(opened[room_key], kind).restore(ban)
                 else:
                     self._store.put(kind, key, None)
-        self._store.drop_rooms_but([room.id for room in known.values()])
+        self._store.drop_rooms_but([room.id for room in opened.values()])
 
-    def learn(self, room: Room | None, key: str, value: str | None) -> None:
-        """Another server has changed a record; ``room`` is the one of this name, if any is."""
+    def apply_change(self, room: Room | None, key: str, value: str | None) -> None:
+        """Apply the record of a room that another server has stored, or (None) dropped.
+
+        ``room`` is the room with this key, if it is open.
+        """
         if not self._records.loaded:
             return
         if value is None:
-            self._others.pop(key, None)
+            self._last_records.pop(key, None)
             if room is not None:
-                self._lasts_no_longer(room)
+                self._end_persistence(room)
         elif room is None or room.permanent:
             self._restore(key, value)
         else:
-            before = json.loads(self._others.get(key, "{}"))
-            self._others[key] = value
+            before = json.loads(self._last_records.get(key, "{}"))
+            self._last_records[key] = value
             self._change(room, before, json.loads(value))
 
     def _change(self, room: Room, before: dict[str, Any], after: dict[str, Any]) -> None:
-        """Change of a room what another server has; what was changed here meanwhile remains."""
+        """Apply what another server has changed; what was changed here in the meantime remains."""
         for name in _SETTINGS:
             if name in after and before.get(name) != after[name]:
                 setattr(room.settings, name, after[name])
         if before.get("history", 0) != after.get("history", 0):
             self._store.limit(room.id, room.settings.history or None)
-        then, now = before.get("keepers", {}), after.get("keepers", {})
-        for account in then.keys() - now.keys():
+        old_roles, roles = before.get("keepers", {}), after.get("keepers", {})
+        for account in old_roles.keys() - roles.keys():
             room.roles.pop(account, None)
-        room.roles |= {each: Role(role) for each, role in now.items() if then.get(each) != role}
-        were, are = before.get("guests", []), after.get("guests", [])
-        for account in set(were) - set(are):
+        room.roles |= {
+            account: Role(role) for account, role in roles.items() if old_roles.get(account) != role
+        }
+        old_invited, invited = before.get("guests", []), after.get("guests", [])
+        for account in set(old_invited) - set(invited):
             room.invited_accounts.pop(account, None)
-        room.invited_accounts |= dict.fromkeys(each for each in are if each not in were)
-        self._count(room)
-        self._hook(room)
+        room.invited_accounts |= dict.fromkeys(
+            account for account in invited if account not in old_invited
+        )
+        self._count_owners(room)
+        self._watch_bans(room)
 
-    def learn_ban(self, kind: str, room: Room, target: str, value: str | None) -> None:
-        """Another server has changed a ban or a mute of a room.
+    def apply_ban_change(self, kind: str, room: Room, target: str, value: str | None) -> None:
+        """Apply the record of a ban or mute that another server has stored, or (None) dropped.
 
-        That of a room that lasts no longer is kept no longer, and holds all the same.
+        A record is also dropped because its room is no longer persistent; then the ban remains.
         """
         if value is not None or room.is_persistent:
-            _bans(room, kind).learn(target, value)
+            _bans(room, kind).apply_change(target, value)
 
     def _restore(self, key: str, value: str) -> Room:
-        fields = {"history": 0, **json.loads(value)}  # older records have none
-        if key == self._lobby.name.key:  # the server's options say the rest
+        fields = {"history": 0, **json.loads(value)}  # older records have no bound
+        if key == self._lobby.name.key:  # other settings are the operator's options
             self._lobby.settings.topic = fields["topic"]
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]
             self._limit(self._lobby)
-            if not fields["lasting"]:  # it was the lobby then: who closed it means it
+            if not fields["lasting"]:  # it was stored as the lobby, and closed as such
                 self._lobby.settings.private = fields["private"]
                 self._lobby.settings.key = fields.get("key", "")
                 self._lobby.invited_accounts = dict.fromkeys(fields.get("guests", ()))
             return self._lobby
-        if not fields["lasting"]:  # it was the lobby once
+        if not fields["lasting"]:  # it was the lobby, before the option was changed
             return self._lobby
         room = self._open_room(names.Name(fields["name"], key), fields["id"])
         for name in _SETTINGS:
             setattr(room.settings, name, fields.get(name, getattr(room.settings, name)))
         room.roles = {account: Role(role) for account, role in fields["keepers"].items()}
         room.invited_accounts = dict.fromkeys(fields.get("guests", ()))
-        self._others[key] = value
-        self._count(room)
+        self._last_records[key] = value
+        self._count_owners(room)
         self._limit(room)
-        self._keep_bans(room)
+        self._store_bans(room)
         return room
 
     def _limit(self, room: Room) -> None:
         if room.settings.history:
             self._store.limit(room.id, room.settings.history)
 
-    def _count(self, room: Room) -> None:
-        """See who owns a room that lasts, and who does no more."""
+    def _count_owners(self, room: Room) -> None:
+        """Update how many persistent rooms each account owns after a change of one."""
         key = room.name.key
         owners: tuple[str, ...] = ()
         if room.settings.lasting:
@@ -151,30 +160,30 @@ class PersistentRooms:
         if owners:
             self._owners[key] = owners
 
-    def _keep_bans(self, room: Room) -> None:
-        """Keep the bans and the mutes of a room from now on, and those that there are."""
-        self._hook(room)
+    def _store_bans(self, room: Room) -> None:
+        """Store the bans and mutes of a room, and each change of them from now on."""
+        self._watch_bans(room)
         for kind in (BAN, MUTE):
             for ban in _bans(room, kind):
-                self._keep(kind, room, ban.target, ban)
+                self._store_ban(kind, room, ban.target, ban)
 
-    def _hook(self, room: Room) -> None:
+    def _watch_bans(self, room: Room) -> None:
         for kind in (BAN, MUTE):
-            _bans(room, kind).keep = partial(self._keep, kind, room)
+            _bans(room, kind).on_change = partial(self._store_ban, kind, room)
 
-    def _lasts_no_longer(self, room: Room) -> None:
+    def _end_persistence(self, room: Room) -> None:
         room.settings.lasting = False
         room.roles.clear()
-        self._count(room)
+        self._count_owners(room)
         for kind in (BAN, MUTE):
-            _bans(room, kind).keep = None
+            _bans(room, kind).on_change = None
 
-    def _keep(self, kind: str, room: Room, target: Target, ban: Ban | None) -> None:
+    def _store_ban(self, kind: str, room: Room, target: Target, ban: Ban | None) -> None:
         value = ban.encoded() if ban is not None else None
         self._store.put(kind, f"{room.name.key} {target}", value)
 
     def changed(self, room: Room) -> None:
-        """Something of a room is otherwise: keep it, if it is one that lasts."""
+        """Store a room that has changed, if it is persistent."""
         if room.settings.lasting or room.permanent:
             fields = {name: getattr(room.settings, name) for name in _SETTINGS}
             fields["keepers"] = {account: role.value for account, role in room.roles.items()}
@@ -186,34 +195,36 @@ class PersistentRooms:
             }
             self._store.put(KIND, room.name.key, json.dumps(record))
 
-    def begin(self, room: Room, person: Person) -> None:
-        """Let a room last, as the room of this person.
+    def make_persistent(self, room: Room, person: Person) -> None:
+        """Make a room persistent, and a person its owner.
 
         :raises Refused: ``no-account`` or ``too-many``.
         """
         account = person.account
         if account is None:
             raise Refused("no-account", "You have no account; /register makes your nick your own.")
-        if self._owned.get(account, 0) >= LASTING_ROOMS:
-            raise Refused("too-many", f"You have {LASTING_ROOMS} rooms that last; end one first.")
+        if self._owned.get(account, 0) >= PERSISTENT_ROOMS:
+            raise Refused(
+                "too-many", f"You have {PERSISTENT_ROOMS} rooms that last; end one first."
+            )
         room.settings.lasting = True
         room.roles[account] = Role.OWNER
-        self._count(room)
+        self._count_owners(room)
         self.changed(room)
-        self._keep_bans(room)
+        self._store_bans(room)
 
-    def end(self, room: Room) -> None:
-        """Let a room last no longer than somebody is in it."""
+    def make_temporary(self, room: Room) -> None:
+        """Make a room temporary: it is gone when it is empty."""
         if room.settings.lasting:
-            self._lasts_no_longer(room)
-            self._others.pop(room.name.key, None)
+            self._end_persistence(room)
+            self._last_records.pop(room.name.key, None)
             self._store.put(KIND, room.name.key, None)
             for kind in (BAN, MUTE):
                 for ban in _bans(room, kind):
-                    self._keep(kind, room, ban.target, None)
+                    self._store_ban(kind, room, ban.target, None)
 
     def give_role(self, room: Room, person: Person, role: Role) -> None:
-        """Remember the role of somebody with an account."""
+        """Store the role of a person in a persistent room, if they have an account."""
         if room.settings.lasting and person.account is not None:
             if role is Role.MEMBER:
                 room.roles.pop(person.account, None)
@@ -222,8 +233,8 @@ class PersistentRooms:
             self.changed(room)
 
 
-def _was_of_a_guest(ban: Ban) -> bool:
-    """Whether it held somebody who was here by a generated nick, which is another's now."""
+def _is_of_guest_nick(ban: Ban) -> bool:
+    """Whether it covers a generated nick, which another user has after a restart."""
     target = ban.target
     return ban.is_named and target.kind is Kind.NICK and target.value.startswith(GUEST)
 

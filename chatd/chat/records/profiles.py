@@ -1,7 +1,7 @@
-"""Profiles: what an account remembers of its owner: preferences, and how far they have read.
+"""Profiles: the preferences of each account's owner, and how far they have read.
 
-Each is one record of the store.  Of a room that lasts an account knows the number of the last event
-that its owner was sent, so that what is new can be told from what is not, after days and restarts.
+Each profile is one record of the store.  For a persistent room it has the number of the last event
+that the owner was sent, so that new messages are known after days and restarts.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from dataclasses import asdict
 from typing import Any
 
 from chatd.chat.limits import BOOKMARKS
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
 from chatd.chat.store import Store
 
-#: What the records of profiles are called in the store.
+#: The kind of the records of profiles in the store.
 KIND = "profile"
 
 
 class _Profile:
-    """What one account remembers: what its owner has set, and the bookmarks of its rooms."""
+    """The profile of one account: the preferences that were set, and how far rooms were read."""
 
     __slots__ = ("chosen", "read")
 
@@ -32,26 +31,26 @@ class _Profile:
 
 
 class Profiles:
-    """The profiles of all accounts; ``usual`` is for who has set nothing."""
+    """The profiles of all accounts; ``defaults`` are the preferences of users who set nothing."""
 
-    def __init__(self, store: Store, usual: Preferences) -> None:
+    def __init__(self, store: Store, defaults: Preferences) -> None:
         self._store = store
-        self._usual = usual
+        self._defaults = defaults
         self._loaded = False
         self._profiles: dict[str, _Profile] = {}
 
     async def load(self) -> None:
-        """Read what the store has, unless that is done."""
+        """Load the profiles from the store, once."""
         if self._loaded:
             return
         records = await self._store.records(KIND)
         if not self._loaded:
             self._loaded = True
             for account, value in records.items():
-                self.learn(account, value)
+                self.apply_change(account, value)
 
-    def learn(self, account: str, value: str | None) -> None:
-        """Take a record of the store, or one that another server has changed."""
+    def apply_change(self, account: str, value: str | None) -> None:
+        """Apply a record of the store, or one that another server has stored, or (None) dropped."""
         if value is None:
             self._profiles.pop(account, None)
             return
@@ -60,41 +59,41 @@ class Profiles:
         profile.chosen, profile.read = record["chosen"], record["read"]
 
     def preferences(self, account: str | None) -> Preferences:
-        """How the owner of an account, or a guest, is shown things to begin with."""
+        """Return the preferences with which the owner of an account, or a guest, begins."""
         profile = self._profiles.get(account) if account is not None else None
-        return self._usual.restored(profile.chosen) if profile is not None else self._usual
+        return self._defaults.restored(profile.chosen) if profile is not None else self._defaults
 
-    def prefer(self, person: Person, preferences: Preferences) -> None:
-        """Somebody has set something: the next time it is so from the beginning."""
+    def set_preferences(self, person: Person, preferences: Preferences) -> None:
+        """Store the preferences of a person with an account, for the next time."""
         if person.account is not None:
-            usual = asdict(self._usual)
-            chosen = {k: v for k, v in asdict(preferences).items() if v != usual[k]}
+            defaults = asdict(self._defaults)
+            chosen = {k: v for k, v in asdict(preferences).items() if v != defaults[k]}
             self._profile(person.account).chosen = chosen
-            self._keep(person.account)
+            self._store_record(person.account)
 
-    def read(self, person: Person, room: Room) -> int | None:
-        """The number of the last event of a room that somebody was sent, if that is known."""
+    def last_read(self, person: Person, room: Room) -> int | None:
+        """Return the number of the last event of a room that a person was sent, if it is known."""
         profile = self._profiles.get(person.account) if person.account is not None else None
         return profile.read.get(room.id) if profile is not None else None
 
-    def has_read(self, person: Person, mark: Mapping[Room, int]) -> None:
-        """Somebody goes, and has been sent so much of some rooms."""
+    def mark_read(self, person: Person, last_sent: Mapping[Room, int]) -> None:
+        """Store how far a person who leaves has been sent some rooms, by event number."""
         if person.account is None:
             return
-        lasting = {room.id: at for room, at in mark.items() if room.is_persistent}
-        if not lasting:
+        persistent = {room.id: at for room, at in last_sent.items() if room.is_persistent}
+        if not persistent:
             return
         read = self._profile(person.account).read
-        for ident, at in lasting.items():
+        for ident, at in persistent.items():
             read[ident] = max(at, read.pop(ident, 0))
             if len(read) > BOOKMARKS:
                 del read[next(iter(read))]
-        self._keep(person.account)
+        self._store_record(person.account)
 
     def _profile(self, account: str) -> _Profile:
         return self._profiles.setdefault(account, _Profile())
 
-    def _keep(self, account: str) -> None:
+    def _store_record(self, account: str) -> None:
         profile = self._profiles[account]
         record = {"chosen": profile.chosen, "read": profile.read}
         self._store.put(KIND, account, json.dumps(record))

@@ -1,6 +1,6 @@
-"""Welcome: who may come into the server, and who not: its bans, and the list of who is invited.
+"""Server access: the bans from the server, and the list of those who alone may use it.
 
-The gate asks by an address alone, the entrance and ssh by all that is known of somebody.
+The gate checks addresses alone; the entrance and ssh check the whole identity of a user.
 """
 
 from __future__ import annotations
@@ -14,38 +14,40 @@ from chatd.chat.model.bans import Ban, Bans, Identity, Target
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 
-#: What the records of bans from the server are called in the store.
+#: The kind of the records of bans from the server in the store.
 KIND = "server ban"
-#: The code words with which nobody stays at the door to try again.
+#: Codes of refusals after which the user is not asked for another nick or password.
 FINAL_REFUSALS = frozenset({"banned", "not-invited"})
 
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """Who alone may come in: fingerprints of keys, and folded nicks of accounts."""
+    """The identities that alone are let in: fingerprints of keys, and accounts (folded nicks)."""
 
     keys: frozenset[str] = frozenset()
     accounts: frozenset[str] = frozenset()
 
-    def __contains__(self, known: Identity) -> bool:
-        return known.key in self.keys or known.account in self.accounts
+    def __contains__(self, identity: Identity) -> bool:
+        return identity.key in self.keys or identity.account in self.accounts
 
 
-def _everybody() -> AllowList | None:
+def everybody() -> AllowList | None:
+    """No list: everybody may come in."""
     return None
 
 
 class ServerAccess:
-    """Who may come in.  ``invited`` gives who alone may, or None where everybody is welcome.
+    """Who may come in.  ``allowed`` gives who alone may, or None where everybody may.
 
-    What somebody proves counts: who logs in to an account is asked for with that account.
-    Operators always may.
+    ``allowed`` returns the allow list, or None when everybody is let in.  The identity is checked
+    with what the user has proved: with the account once they have logged in to one.  Operators are
+    always let in.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, allowed: Callable[[], AllowList | None]) -> None:
         self._store = store
         self.bans = Bans(SERVER_BANS, self._keep)
-        self.allowed: Callable[[], AllowList | None] = _everybody
+        self._allowed = allowed
         self.load = RecordLoader(store, KIND, take=self._restore).load
 
     def _restore(self, records: Mapping[str, str]) -> None:
@@ -55,25 +57,25 @@ class ServerAccess:
     def _keep(self, target: Target, ban: Ban | None) -> None:
         self._store.put(KIND, str(target), ban.encoded() if ban is not None else None)
 
-    def check(self, known: Identity, now: float, *, operator: bool = False) -> None:
-        """Let somebody come in.
+    def check(self, identity: Identity, now: float, *, operator: bool = False) -> None:
+        """Check that a user may enter the server.
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
         if operator:
             return
-        ban = self.bans.covering(known, now)
+        ban = self.bans.covering(identity, now)
         if ban is not None:
             raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
-        invited = self.allowed()
-        if invited is not None and known not in invited:
+        invited = self._allowed()
+        if invited is not None and identity not in invited:
             raise Refused(
                 "not-invited",
                 "This server is for invited people only; come by ssh with a key that it knows.",
             )
 
     def check_address(self, address: str, now: float) -> None:
-        """Let a connection from an address come to the door.
+        """Check that connections from an address are accepted.
 
         :raises Refused: ``banned``.
         """
@@ -82,7 +84,7 @@ class ServerAccess:
             raise Refused("banned", f"You are banned from this server {ban.rest(now)}.")
 
     def check_nick(self, nick: str, now: float) -> None:
-        """Let somebody who is here carry another (folded) nick.
+        """Check that a user who is here may change to a (folded) nick.
 
         :raises Refused: ``banned``.
         """

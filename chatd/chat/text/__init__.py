@@ -1,1 +1,1 @@
-"""What people type: made safe to show, folded, and read as names, durations and searches."""
+"""Text that users type: made safe to show, folded, and parsed as names, durations and searches."""

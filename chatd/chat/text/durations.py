@@ -1,4 +1,4 @@
-"""Spans of time, as people type them (``2h``) and as they are told (``2 hours``)."""
+"""Durations: parsed as users type them (``2h``), and formatted for sentences (``2 hours``)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
 def split_duration(words: str) -> tuple[float | None, str]:
-    """Take a duration from before some words; without one it is None, and for good.
+    """Split a duration from the words after it; return None, for good, when there is none.
 
-    A first word that begins with a digit has to be one: who types ``30min`` means no ban for good.
+    The duration is in seconds.  A first word that begins with a digit has to be one: a user who
+    types ``30min`` does not want a ban for good.
 
     :raises Refused: ``bad-duration``.
     """
@@ -35,7 +36,7 @@ def split_duration(words: str) -> tuple[float | None, str]:
 
 
 def duration(seconds: float) -> str:
-    """A time span as people say it, in its largest whole unit."""
+    """Return a span in words, in its largest whole unit: ``2 hours``."""
     for unit, size in _UNITS:
         if seconds >= size:
             return _counted(int(seconds // size), unit)
@@ -43,7 +44,7 @@ def duration(seconds: float) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """A time span that is still to pass, rounded up, in its largest unit and the next one."""
+    """Return a span that is still to pass, rounded up, in its largest unit and the next one."""
     whole = max(1, ceil(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -51,18 +52,18 @@ def remaining(seconds: float) -> str:
     for (unit, size), (smaller, part) in zip(_UNITS, (*_UNITS[1:], ("", 1)), strict=True):
         if whole >= size:
             count, rest = divmod(whole, size)
-            told = _counted(count, unit)
-            return f"{told} {_counted(rest // part, smaller)}" if rest >= part > 1 else told
+            largest = _counted(count, unit)
+            return f"{largest} {_counted(rest // part, smaller)}" if rest >= part > 1 else largest
     raise AssertionError("a minute is the smallest unit")
 
 
 def term(since: float, until: float | None) -> str:
-    """How long something holds that was said at a time: ``for 2 hours``, ``for good``."""
+    """Return how long something set at ``since`` holds: ``for 2 hours``, ``for good``."""
     return "for good" if until is None else f"for {remaining(until - since)}"
 
 
 def rest(until: float | None, now: float) -> str:
-    """How long something that was said before holds from now on."""
+    """Return how long something set earlier still holds: ``for another 2 hours``, ``for good``."""
     return "for good" if until is None else f"for another {remaining(until - now)}"
 
 

@@ -1,9 +1,9 @@
-"""What a nick and a room may be called, and when two names are the same or look it.
+"""Names of users and rooms: which are allowed, which are the same, and which look alike.
 
 A nick is shown as it was typed and compared by its key: PRECIS UsernameCaseMapped (RFC 8265,
 section 3.3).  Its skeleton (Unicode TS 39, section 4) is equal for nicks that look alike, and
-its letters come from one script (TS 39, section 5, single script), so that a stranger cannot pass
-for somebody who is here.
+its letters come from one script (TS 39, section 5, single script), so that a stranger cannot
+impersonate a user who is here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from confusable_homoglyphs import categories, confusables
 from precis_i18n import get_profile
@@ -23,9 +23,11 @@ from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
 from chatd.chat.text.sanitizing import cut, of_categories, safe
 
 _SHAPE = re.compile(rf"\w[\w.\-{of_categories('Mn', 'Mc')}]*")
-#: Nicks that would be taken for the server's own voice.
+#: The beginning of generated nicks.
+GUEST = "guest"
+#: Nicks that would be mistaken for the server.
 RESERVED = frozenset({"server", "chatd", "system", "you", "operator", "everyone", "all", "here"})
-#: Variants of a nick that are tried before somebody is a guest instead.
+#: Variants of a nick that are tried before the user is given a guest nick instead.
 VARIANTS = 100
 #: Scripts that are written together: Japanese mixes three of these, Korean two.
 _WRITTEN_TOGETHER = frozenset({"HAN", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"})
@@ -33,7 +35,7 @@ _WRITTEN_TOGETHER = frozenset({"HAN", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOF
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A name as shown, and the key that tells whether two are the same."""
+    """A name as it is shown, and the key by which names are compared."""
 
     shown: str
     key: str
@@ -43,7 +45,7 @@ class Name:
 
 
 def nick(text: str) -> Name:
-    """Read a nick.
+    """Parse a nick.
 
     :raises Refused: ``bad-nick``, with a sentence that says what is wrong with it.
     """
@@ -55,8 +57,17 @@ def nick(text: str) -> Name:
     return name
 
 
+@lru_cache(maxsize=4096)
+def fold(text: str) -> str:
+    """Return the key of a nick, or an empty string, which is nobody's, for text that is no nick."""
+    try:
+        return nick(text).key
+    except Refused:
+        return ""
+
+
 def room(text: str) -> Name:
-    """Read a room's name; a ``#`` before it, as on IRC, is no part of it.
+    """Parse a room's name; a ``#`` before it, as on IRC, is not part of it.
 
     :raises Refused: ``bad-room``, with a sentence that says what is wrong with it.
     """
@@ -85,13 +96,13 @@ def _name(text: str, length: int, kind: str) -> Name:
         key = get_profile("UsernameCaseMapped").enforce(text)
         if not _SHAPE.fullmatch(shown):
             raise Refused(code, f"“{text}” is not a name once it is normalised.")
-    except UnicodeEncodeError:  # how precis_i18n says that a profile does not allow a string
+    except UnicodeEncodeError:  # precis_i18n raises it when a profile does not allow a string
         raise Refused(code, f"“{text}” has characters that a name cannot have.") from None
     return Name(shown, key)
 
 
 def as_nick(text: str) -> Name | None:
-    """Make the best nick that some text gives (a user name of ssh, say), or None."""
+    """Return the nick that is closest to some text, such as an ssh user name, or None."""
     kept = "".join(_SHAPE.findall(unicodedata.normalize("NFC", safe(text))))[:NICK_LENGTH]
     try:
         return nick(kept)
@@ -100,20 +111,20 @@ def as_nick(text: str) -> Name | None:
 
 
 def variants(name: Name) -> Iterator[Name]:
-    """Give the nicks to try when one is taken: ``ada2``, ``ada3``, up to ``VARIANTS`` of them.
+    """Yield nicks to try when one is taken: ``ada2``, ``ada3``, up to ``VARIANTS`` of them.
 
     There may be none: European digits do not go with Arabic ones (RFC 5893, section 2).
     """
     for number in range(2, 2 + VARIANTS):
         tail = str(number)
-        with suppress(Refused):  # or a cut in the middle of something
+        with suppress(Refused):  # nor need a name that is cut to make room be a name
             yield nick(name.shown[: NICK_LENGTH - len(tail)] + tail)
 
 
 def skeletons(name: Name) -> frozenset[str]:
-    """Return what the nick looks like (TS 39, section 4); look-alikes have one in common.
+    """Return the skeletons of a nick (TS 39, section 4); look-alikes have one in common.
 
-    Both as it is shown and in lower case: ``Iola`` looks like ``lola``, ``iola`` does not.
+    One is of the nick as shown, one of its key: ``Iola`` looks like ``lola``, ``iola`` does not.
     """
     return frozenset((_skeleton(name.shown), _skeleton(name.key)))
 
@@ -125,13 +136,17 @@ def _skeleton(text: str) -> str:
 
 
 def prepare() -> None:
-    """Read the table of look-alikes, some 50 ms, before the first nick is asked for."""
+    """Load the table of look-alikes, some 50 ms, before the first nick needs it."""
     _prototypes()
 
 
 @cache
 def _prototypes() -> dict[str, str]:
-    """Each character that looks like something else, and one picture for all that look alike."""
+    """Return the prototype of each character that looks like another one.
+
+    The data lists pairs; a union-find makes classes of them, and the shortest, smallest member of a
+    class is its prototype.
+    """
     parent: dict[str, str] = {}
 
     def root(text: str) -> str:
@@ -142,14 +157,14 @@ def _prototypes() -> dict[str, str]:
     for source, targets in confusables.confusables_data.items():
         for target in targets:
             pair = (root(source), root(target["c"]))
-            one, other = sorted(pair, key=lambda picture: (-len(picture), picture))
-            parent[other] = one
+            kept, merged = sorted(pair, key=lambda text: (-len(text), text))
+            parent[merged] = kept
     return {text: root(text) for text in parent if len(text) == 1 and root(text) != text}
 
 
 @cache
 def _reserved() -> frozenset[str]:
-    """What the reserved nicks look like."""
+    """Return the skeletons of the reserved nicks."""
     return frozenset().union(*(skeletons(Name(word, word)) for word in RESERVED))
 
 

@@ -1,9 +1,9 @@
-"""What somebody looks for in what was said, and how the words of a text are compared.
+"""Search queries: how they are parsed, and how their words are compared with a text.
 
-Case, accents and width make no difference; a word is found by its beginning, unless that has one or
-two letters only, which have to be a whole word: too much begins with them.  Scripts that are
-written without blanks are looked through character by character, so that 日本 is found in 和日本語.
-Every store compares by `folded`, so that all of them find the same.
+Case, accents and width make no difference.  A word is found by its beginning if that has at least
+three letters; one or two letters have to be a whole word, as too many words begin with them.
+Scripts that are written without spaces are searched character by character, so that 日本 is found
+in 和日本語.  Every store compares texts by `folded`, so that all of them find the same.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from zoneinfo import ZoneInfo
 
 from chatd.chat.events import Acted, KeptEvent, Refused, Said, TopicSet
 from chatd.chat.limits import SEARCH_PAGES, SEARCH_WORDS
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.chat.text.sanitizing import cut
 
-#: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han: no blanks between words.
+#: Thai, Lao, Tibetan, Burmese, Khmer, kana, Han: no spaces between words.
 _UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff"
 )
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _OPTIONS = ("in", "from", "since", "until", "page")
-#: What ``in:`` names to look through every room that one may see.
+#: The value of ``in:`` that searches every room that the user may read.
 EVERYWHERE = "*"
 _ACCENT = re.compile("[\u0300-\u036f]")
-#: Letters from which on the beginning of a word is enough; the beginnings of Hangul are made of two
-#: or three each.
+#: Letters with which the beginning of a word is enough; a Hangul syllable counts as the two or
+#: three letters that it is composed of.
 BEGINNING = 3
 
 
 def folded(text: str) -> str:
-    """The words of a text as they are compared, with one blank between them."""
+    """Return the words of a text as they are compared, with one space between them."""
     if not text.isascii():
         bare = _ACCENT.sub("", unicodedata.normalize("NFKD", text))
         text = unicodedata.normalize("NFKC", bare).casefold()
@@ -46,16 +46,16 @@ def folded(text: str) -> str:
 
 
 def begins_with(phrase: str) -> bool:
-    """Whether a folded phrase may end within a word, for its last word is long enough."""
+    """Whether the last word of a folded phrase is long enough to match the beginning of a word."""
     word = phrase.rpartition(" ")[2]
     return len(word) >= BEGINNING or len(unicodedata.normalize("NFD", word)) >= BEGINNING
 
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """What is looked for: all of it has to fit.
+    """The conditions of a search, all of which an event has to meet.
 
-    ``phrases`` are folded, each stands somewhere in the text and ends with a word or, if
+    ``phrases`` are folded; each has to occur in the text, and ends at the end of a word or, if
     `begins_with` says so, within one.  ``author`` is a folded nick.  Times are seconds since the
     epoch, from ``since`` up to, not including, ``until``.
     """
@@ -66,7 +66,7 @@ class SearchQuery:
     until: float | None = None
 
     def finds(self, event: KeptEvent) -> bool:
-        """Whether an event is what is looked for."""
+        """Whether an event meets the conditions."""
         if self.since is not None and event.time < self.since:
             return False
         if self.until is not None and event.time >= self.until:
@@ -85,8 +85,8 @@ class SearchQuery:
 
 
 def _within(phrase: str, plain: str) -> bool:
-    """Whether a phrase is in a text of ASCII letters in lower case, as `folded` would have it."""
-    if phrase.partition(" ")[0] not in plain:  # nearly always that is all
+    """Whether a phrase is in a lower-case ASCII text; the same as comparing its `folded` words."""
+    if phrase.partition(" ")[0] not in plain:  # decides nearly every text, and is cheap
         return False
     return phrase.isascii() and _pattern(phrase).search(plain) is not None
 
@@ -100,9 +100,9 @@ def _pattern(phrase: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A search as somebody types it.
+    """A search as a user types it.
 
-    ``room`` is a name, `EVERYWHERE`, or empty for the one in front of them; pages count from 1.
+    ``room`` is a name, `EVERYWHERE`, or empty for the room with the focus; pages count from 1.
     """
 
     search: SearchQuery
@@ -111,9 +111,9 @@ class Query:
 
 
 def read_query(text: str, zone: str) -> Query:
-    """Read words, phrases in quotes and ``in:`` ``from:`` ``since:`` ``until:`` ``page:``.
+    """Parse words, phrases in quotes and ``in:`` ``from:`` ``since:`` ``until:`` ``page:``.
 
-    Days are those of a time zone, and ``until`` includes its day.
+    Days begin at midnight in the time zone ``zone``, and ``until`` includes its day.
 
     :raises Refused: ``bad-search``.
     """
@@ -137,7 +137,7 @@ def read_query(text: str, zone: str) -> Query:
 
 
 def _midnight(day: str, zone: str, later: int = 0) -> float:
-    """When a day, or one so many days later, begins somewhere; seconds since the epoch."""
+    """Return when a day, or the day ``later`` days after it, begins; seconds since the epoch."""
     try:
         date = datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
         return (date + timedelta(days=later)).timestamp()
@@ -147,7 +147,7 @@ def _midnight(day: str, zone: str, later: int = 0) -> float:
 
 
 def read_page(text: str, most: int) -> int:
-    """Read which page somebody wants.
+    """Parse the number of a page, at most ``most``.
 
     :raises Refused: ``bad-search``.
     """
@@ -160,7 +160,7 @@ def read_page(text: str, most: int) -> int:
 
 
 def text_of(event: KeptEvent) -> str:
-    """The text of an event."""
+    """Return the text of an event that is kept."""
     match event:
         case Said(text=text) | Acted(text=text):
             return text

@@ -1,7 +1,7 @@
-"""The one place where what people typed is made safe to show.
+"""Sanitizing: the one place where text that users typed is made safe to show.
 
-What is safe: no control characters, nothing that reorders or hides text, no pile of marks.  Applied
-once where text enters the chat, and again when history is replayed.
+Safe text has no control characters, nothing that reorders or hides text, and no piles of combining
+marks.  Text is sanitized where it enters the chat, and again when history is replayed.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _UNSAFE = re.compile(
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 
-#: Where combining marks are: the two planes that living scripts use, and the variation selectors.
+#: Where to look for combining marks: the two planes of living scripts, and variation selectors.
 _PLANES = (range(0x300, 0x20000), range(0xE0100, 0xE01F0))
 
 
 def of_categories(*categories: str) -> str:
-    """The characters of some of Unicode's general categories, as the inside of a regex's class."""
+    """Return the characters of some of Unicode's general categories as ranges for a regex class."""
     ranges: list[tuple[int, int]] = []
     for plane in _PLANES:
         for code in plane:
@@ -36,20 +36,20 @@ def of_categories(*categories: str) -> str:
     return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
 
 
-# Joiners and other characters without a width pile up in the same way as marks.
+# Joiners and other characters without width pile up in the same way as marks.
 _MARK = of_categories("Mn", "Me") + "\u200b-\u200d\u2060-\u2064"
 _PILE = re.compile(f"([{_MARK}]{{{MARKS_PER_CHARACTER}}})[{_MARK}]+")
 
 
 def safe(text: str) -> str:
-    """Return the text without what must not reach a screen; a tab becomes a blank."""
+    """Return the text without characters that must not reach a screen; a tab becomes a space."""
     if text.isascii() and text.isprintable():
         return text
     return _PILE.sub(r"\1", _UNSAFE.sub("", text.replace("\t", " ")))
 
 
 def decode(line: bytes) -> str:
-    """Return the safe text of one line of UTF-8; what is no UTF-8 becomes U+FFFD."""
+    """Return the safe text of one line of UTF-8; invalid bytes become U+FFFD."""
     return safe(line.decode("utf-8", "replace"))
 
 
@@ -59,5 +59,5 @@ def cut(text: str, length: int) -> str:
 
 
 def is_shouting(text: str) -> bool:
-    """Whether a line is all capitals, at least two of them; other scripts have no say in it."""
+    """Whether a line is all capitals, at least two of them; scripts without case do not count."""
     return text.isupper() and sum(map(str.isupper, text)) >= 2

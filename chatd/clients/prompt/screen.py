@@ -219,7 +219,7 @@ class Drawn(_Shown):
         if not self._left:
             shown = self._editor.shown()
             prompt = PROMPT if shown.prompted else ""
-            self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.at))
+            self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.cursor))
 
     def _come_of(self, outcome: EditorEvent) -> None:
         match outcome:

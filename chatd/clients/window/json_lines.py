@@ -7,7 +7,7 @@ an answer that lists a room's people or its history is far longer.
 
 from __future__ import annotations
 
-from chatd.wire.json.objects import BadObject, Object, parsed
+from chatd.wire.json.objects import BadObject, Object, parse
 
 #: One object as the server sends it.  The longest is 200 messages of history, of 4 KiB each and
 #: with every character escaped.
@@ -69,6 +69,6 @@ def _read(line: bytes) -> Object | BadObject:
     if not line.startswith(b"{"):
         return BadObject(f"The server says: {line[:WORDS_BYTES].decode('utf-8', 'replace')}")
     try:
-        return parsed(line)
+        return parse(line)
     except RecursionError:
         return _TOO_DEEP

@@ -1,1 +1,1 @@
-"""What servers tell each other about people and rooms, and what they have heard."""
+"""Replication: which people and rooms the servers of a cluster know of each other."""

@@ -1,37 +1,37 @@
-"""Portions: what one server tells the others, in messages of which none is too large."""
+"""Batches: the states that one server sends to the others, in messages of bounded size."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-from chatd.chat.limits import TOLD_AT_ONCE, TOLD_BYTES
+from chatd.chat.limits import BATCH_BYTES, BATCH_STATES
+from chatd.cluster.bus import State
 
 
-def batches(people: Iterable[dict[str, Any]], rooms: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """The states of some people, and then of some rooms, as fields of JSON objects.
+def batches(people: Iterable[State], rooms: Iterable[State]) -> Iterator[str]:
+    """Split the states of some people and rooms into batches, each as fields of a JSON object.
 
-    There is one portion at least.  People come first: a room that nobody is known to be in would be
-    forgotten again.
+    There is at least one batch.  People come first: a room that nobody is known to be in would be
+    dropped again.
     """
-    told: dict[str, list[str]] = {"people": [], "rooms": []}
+    texts: dict[str, list[str]] = {"people": [], "rooms": []}
     count = size = 0
-    for name, states in (("people", people), ("rooms", rooms)):
+    for field, states in (("people", people), ("rooms", rooms)):
         for state in states:
             text = json.dumps(state)
-            if count and (count == TOLD_AT_ONCE or size + len(text) > TOLD_BYTES):
-                yield _fields(told)
-                told, count, size = {"people": [], "rooms": []}, 0, 0
-            told[name].append(text)
+            if count and (count == BATCH_STATES or size + len(text) > BATCH_BYTES):
+                yield _fields(texts)
+                texts, count, size = {"people": [], "rooms": []}, 0, 0
+            texts[field].append(text)
             count, size = count + 1, size + len(text)
-    yield _fields(told)
+    yield _fields(texts)
 
 
-def _fields(told: dict[str, list[str]]) -> str:
-    return ", ".join(f'"{name}": [{", ".join(texts)}]' for name, texts in told.items())
+def _fields(texts: dict[str, list[str]]) -> str:
+    return ", ".join(f'"{field}": [{", ".join(states)}]' for field, states in texts.items())
 
 
-def message(head: dict[str, Any], portion: str) -> str:
-    """A message with other fields before a portion."""
-    return f"{json.dumps(head)[:-1]}, {portion}}}"
+def message(head: State, batch: str) -> str:
+    """Return a message that has the fields of ``head`` before those of a batch."""
+    return f"{json.dumps(head)[:-1]}, {batch}}}"

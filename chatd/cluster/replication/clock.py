@@ -1,59 +1,63 @@
-"""Stamps: of what two servers change in a room at once, all servers take the same.
+"""Lamport clock: which of two changes to the same entry of a room wins, on all servers alike.
 
-A stamp is a number that rises with whatever is told and heard (Lamport, 1978), and the name of the
-server: the higher one holds.
+A stamp is a number that rises with every change that is sent or received (Lamport, "Time, clocks,
+and the ordering of events in a distributed system", 1978), and the name of the server, which breaks
+ties: the last writer wins.
 """
 
 from __future__ import annotations
 
-from chatd.cluster.replication.room_state import Parts
+from chatd.cluster.replication.room_state import Tables
 
 Stamp = tuple[int, str]
 
 
 class LamportClock:
-    """The stamps of what has changed lately: what was told longer ago has arrived everywhere.
+    """The clock, and the stamps of recent changes: older ones have arrived everywhere.
 
-    ``number`` is the highest that was told or heard.
+    ``number`` is the highest that was sent or received.
     """
 
     def __init__(self) -> None:
         self.number = 0
-        self._lately: dict[tuple[str, str, str], Stamp] = {}
-        self._before: dict[tuple[str, str, str], Stamp] = {}
+        self._recent: dict[tuple[str, str, str], Stamp] = {}
+        self._older: dict[tuple[str, str, str], Stamp] = {}
 
-    def stamp(self, room: str, news: Parts, server: str) -> int:
-        """This server has changed something of a room; return the number that is told with it."""
+    def stamp(self, room: str, changes: Tables, server: str) -> int:
+        """Stamp changes of this server to a room; return the number that is sent with them."""
         self.number += 1
-        for part, table in news.items():
-            for key in table:
-                self._lately[room, part, key] = (self.number, server)
+        for table, entries in changes.items():
+            for key in entries:
+                self._recent[room, table, key] = (self.number, server)
         return self.number
 
-    def newer(self, room: str, news: Parts, stamp: Stamp) -> Parts:
-        """What of that which another server has changed holds."""
+    def winning(self, room: str, changes: Tables, stamp: Stamp) -> Tables:
+        """Return the peer's changes that win over ours."""
         self.number = max(self.number, stamp[0])
-        found: Parts = {}
-        for part, table in news.items():
-            for key, value in table.items():
-                where = (room, part, key)
-                if stamp >= self._lately.get(where, self._before.get(where, (0, ""))):
-                    self._lately[where] = stamp
-                    found.setdefault(part, {})[key] = value
+        won: Tables = {}
+        for table, entries in changes.items():
+            for key, value in entries.items():
+                entry = (room, table, key)
+                if stamp >= self._recent.get(entry, self._older.get(entry, (0, ""))):
+                    self._recent[entry] = stamp
+                    won.setdefault(table, {})[key] = value
+        return won
+
+    def settled(self, room: str, differences: Tables, sent: Tables) -> Tables:
+        """Return the differences from a peer's full state that are not changes under way.
+
+        They are in what it ``sent``, or have not changed recently: the peer removed those entries,
+        and the message with that was lost.
+        """
+        found: Tables = {}
+        for table, entries in differences.items():
+            for key, value in entries.items():
+                entry = (room, table, key)
+                is_recent = entry in self._recent or entry in self._older
+                if key in sent.get(table, {}) or not is_recent:
+                    found.setdefault(table, {})[key] = value
         return found
 
-    def settled(self, room: str, news: Parts, told: Parts) -> Parts:
-        """Of what is otherwise what was told, or has not changed lately: that was gone unheard."""
-        found: Parts = {}
-        for part, table in news.items():
-            for key, value in table.items():
-                where = (room, part, key)
-                if key in told.get(part, {}) or not (
-                    where in self._lately or where in self._before
-                ):
-                    found.setdefault(part, {})[key] = value
-        return found
-
-    def forget(self) -> None:
-        """Some seconds have passed: forget what was not lately."""
-        self._before, self._lately = self._lately, {}
+    def expire(self) -> None:
+        """Forget the stamps that were older already when this was called before."""
+        self._older, self._recent = self._recent, {}

@@ -1,38 +1,38 @@
-"""Directory: where in a cluster somebody is, by what proves who they are."""
+"""Directory: the people on other servers, by what proves who they are."""
 
 from __future__ import annotations
 
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 
-#: What somebody goes by: their account, or the fingerprint of their key.
+#: A kind of proof, and the account (its folded nick) or the fingerprint of the key.
 _Entry = tuple[str, str]
 
 
 class Directory:
-    """The people on other servers, by their accounts, and by their keys when they have none."""
+    """The people on other servers, by their accounts, and guests by their keys."""
 
     def __init__(self) -> None:
         self._people: dict[_Entry, Person] = {}
         self._entries: dict[Person, _Entry] = {}
 
-    def learn(self, person: Person) -> None:
-        """Somebody is on another server, or goes by something else than before."""
+    def update(self, person: Person) -> None:
+        """Add a person, or replace the entry of one whose account or key has changed."""
         entry = _entry(person)
         if self._entries.get(person) == entry:
             return
-        self.forget(person)
+        self.remove(person)
         if entry is not None:
             self._people[entry] = person
             self._entries[person] = entry
 
-    def forget(self, person: Person) -> None:
-        """Somebody is on no other server any more."""
+    def remove(self, person: Person) -> None:
+        """Remove a person, who is on no other server any more, if they are here."""
         entry = self._entries.pop(person, None)
         if entry is not None and self._people.get(entry) is person:
             del self._people[entry]
 
     def find(self, account: str, fingerprint: str) -> Person | None:
-        """Who has an account, or is a guest with a key."""
+        """Return the owner of an account, or (with none given) the guest with a key."""
         if account:
             return self._people.get(("account", account))
         return self._people.get(("key", fingerprint)) if fingerprint else None

@@ -1,276 +1,287 @@
-"""People heard of: who is on the other servers of a cluster, as those tell.
+"""Remote people: the people on the other servers of a cluster, as those servers say.
 
-Somebody there is a `chatd.chat.model.people.Person` without sessions: in its rooms, carrying its nick.
+Such a person is a `chatd.chat.model.people.Person` without sessions, who has a nick here and is a
+member of rooms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
+from chatd.chat.chat import Chat
 from chatd.chat.events import Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.names import Name
+from chatd.cluster.bus import State
 from chatd.cluster.replication.directory import Directory
+from chatd.cluster.replication.outgoing import Outgoing
 from chatd.cluster.replication.room_state import role_of
-from chatd.cluster.replication.rooms import RoomReplicas
 from chatd.cluster.replication.succession import OwnerSuccession
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-    from chatd.cluster.cluster import Cluster
-
-State = dict[str, Any]
 
 
 @dataclass(slots=True)
 class RemoteServer:
-    """Another server: its people by their numbers there, and the number of what it said last.
+    """Another server, its people by their numbers there, and how far this one has followed it.
 
-    ``told`` is None until it has told everything, which it did once when it ``was_known``; ``part``
-    is how many parts of that came, ``asked`` when it was asked for that, and ``unsaid`` of whom it
-    has said nothing yet.  ``called`` is what who runs it calls it, if it has said so.  Times are in
-    seconds since the epoch.
+    ``last_heard`` is when a message of it came, ``last_asked`` when it was asked for its full
+    state, in seconds since the epoch.  ``number`` is that of its last message; None until the full
+    state is here, of which ``parts`` have come and in which ``unconfirmed`` people were not yet.
+    It ``was_synced`` once the full state came for the first time.
     """
 
     name: str
-    heard: float
-    asked: float = 0.0
-    called: str = ""
-    told: int | None = None
-    part: int = 0
-    was_known: bool = False
+    last_heard: float
+    last_asked: float = 0.0
+    display_name: str = ""
+    number: int | None = None
+    parts: int = 0
+    was_synced: bool = False
     people: dict[int, Person] = field(default_factory=dict)
-    unsaid: dict[int, None] = field(default_factory=dict)
+    unconfirmed: dict[int, None] = field(default_factory=dict)
 
 
 class RemotePeople:
-    """Everybody on the other ``servers``, and how they come into rooms here, leave and move.
+    """The other ``servers``, and their people: how those come into rooms, leave and move.
 
-    ``open_room`` makes a room of a name and the name that the store knows it by.
+    ``now`` is the time of the last heartbeat or liveness check, in seconds since the epoch.
     """
 
-    def __init__(
-        self,
-        chat: Chat,
-        elsewhere: Cluster,
-        rooms: RoomReplicas,
-        open_room: Callable[[Name, str], Room],
-    ) -> None:
+    def __init__(self, chat: Chat, outgoing: Outgoing) -> None:
         self._chat = chat
-        self._elsewhere = elsewhere
-        self._rooms = rooms
-        self._open_room = open_room
+        self._outgoing = outgoing
+        self._rooms = outgoing.rooms
+        self.now = 0.0
         self.servers: dict[str, RemoteServer] = {}
         self._numbers: dict[Person, int] = {}
         self._directory = Directory()
-        self._hidden: dict[str, Person] = {}
-        self._outgrown: list[tuple[Person, str]] = []
+        self._without_nick: dict[str, Person] = {}
+        self._former_nicks: list[tuple[Person, str]] = []
         self._emptied: dict[Room, None] | None = None
-        self._heirs = OwnerSuccession()
+        self._successions = OwnerSuccession()
+
+    def advance(self, now: float) -> None:
+        """Set the time."""
+        self.now = now
+
+    def request_full_state(self, name: str) -> None:
+        """Ask a server for its full state."""
+        if name in self.servers:
+            self.servers[name].last_asked = self.now
+        self._outgoing.request_full_state(name)
 
     # Who is where ---------------------------------------------------------------------------------
 
     def owner(self, account: str) -> Person | None:
-        """The owner of an account, if they are on another server."""
+        """Return the owner of an account, by its folded nick, if they are on another server."""
         return self._directory.find(account, "")
 
     def number_of(self, person: Person) -> int:
-        """The number of somebody elsewhere, at their server."""
+        """Return the number that a remote person has at their server."""
         return self._numbers[person]
 
     def person_of(self, name: str, number: int | None) -> Person | None:
-        """Somebody by their number at another server."""
+        """Return the person with a number at another server."""
         server = self.servers.get(name)
         return server.people.get(number) if server is not None and number is not None else None
 
-    def where(self, account: str, fingerprint: str) -> list[str]:
-        """The server on which somebody is who has an account or a key; of others, all servers."""
+    def servers_to_ask(self, account: str, fingerprint: str) -> list[str]:
+        """Return the server of the owner of an account or a key; all servers when neither is given.
+
+        Whose a token is, no other server knows.
+        """
         if not (account or fingerprint):
             return list(self.servers)
         person = self._directory.find(account, fingerprint)
         return [person.server] if person is not None else []
 
-    def find(self, account: str, fingerprint: str) -> tuple[int, float]:
-        """The number of somebody elsewhere, and when their server was heard last; else zeros."""
+    def last_known(self, account: str, fingerprint: str) -> tuple[int, float]:
+        """Return the number of the owner of an account or a key, and when their server was heard.
+
+        Zeros when they are on no other server.
+        """
         person = self._directory.find(account, fingerprint)
         server = self.servers.get(person.server) if person is not None else None
         if person is None or server is None:
             return 0, 0.0
-        return self._numbers[person], server.heard
+        return self._numbers[person], server.last_heard
 
-    # What a server tells --------------------------------------------------------------------------
+    # What a server sends --------------------------------------------------------------------------
 
-    def learn(self, server: RemoteServer, said: State) -> None:
-        """Learn what a server tells of its people, and of rooms."""
+    @contextmanager
+    def keeping_empty_rooms(self) -> Iterator[None]:
+        """Drop the rooms that become empty only at the end: others may come in meanwhile.
+
+        Otherwise the settings of the room would be lost.
+        """
         self._emptied = {}
-        for state in said["people"]:  # first: those who come into a room keep it
-            if state.get("gone"):
-                self.lose(server, state["number"], departs=not state.get("moved"))
-            else:
-                self._learn_person(server, state)
-        for state in said["rooms"]:
-            room = self.room(state["key"], state["name"], state["id"])
-            self._rooms.learn(server.name, room, state)
-            self._emptied[room] = None
-        emptied, self._emptied = self._emptied, None
+        try:
+            yield
+        finally:
+            emptied, self._emptied = self._emptied, None
         for room in emptied:
             if not (room.members or room.is_persistent):
-                self.drop(room)
+                self.drop_room(room)
 
-    def _learn_person(self, server: RemoteServer, state: State) -> None:
+    def apply(self, server: RemoteServer, message: State) -> list[Person]:
+        """Apply what a server sends of people and rooms; return those people, but who is gone.
+
+        It is called while `keeping_empty_rooms`.
+        """
+        people = []
+        for state in message["people"]:  # first: those who come into a room keep it
+            if state.get("gone"):
+                self.remove(server, state["number"], departs=not state.get("moved"))
+            else:
+                people.append(self._apply_person(server, state))
+        for state in message["rooms"]:
+            room = self.open_room(state["key"], state["name"], state["id"])
+            self._rooms.apply(server.name, room, state)
+            if self._emptied is not None:
+                self._emptied[room] = None
+        return people
+
+    def _apply_person(self, server: RemoteServer, state: State) -> Person:
         person = server.people.get(state["number"])
         if person is None:
-            person = self._moved_from(state, server.name)
+            origin, number = state.get("from") or ("", 0)
+            person = self._pop(origin, number)
             person = person or Person(Name(state["nick"], state["key"]), state["came"])
             person.server = server.name
             server.people[state["number"]] = person
             self._numbers[person] = state["number"]
-        self._called(person, Name(state["nick"], state["key"]))
+        self._set_nick(person, Name(state["nick"], state["key"]))
         person.account, person.operator = state["account"], state["operator"]
         person.away, person.fingerprint = state["away"], state["print"]
         person.address, person.on_behalf_of = state.get("address", ""), state.get("beside")
         person.lost = state.get("lost", False)
         person.last_active = state["active"]
-        self._directory.learn(person)
+        self._directory.update(person)
         for key in person.rooms.keys() - state["rooms"].keys():
-            self.takes_out(person, person.rooms[key])
+            self.remove_from_room(person, person.rooms[key])
         for key, (shown, ident, role, *_) in state["rooms"].items():
-            self.puts_in(person, self.room(key, shown, ident), role)
-        self._gather(person)
+            self.add_to_room(person, self.open_room(key, shown, ident), role)
+        return person
 
-    def _gather(self, person: Person) -> None:
-        """Who came here and to another server at once stays at one, by the names of the two."""
-        account = self._chat.accounts.get(person.account or "")
-        owner = self._chat.entrance.owner_here(account) if account is not None else None
-        stays, lines = self._elsewhere.name < person.server or person.lost, self._elsewhere.lines
-        if owner is not None and lines is not None and not stays:
-            lines.gather(owner, person.server)
-
-    def _moved_from(self, state: State, name: str) -> Person | None:
-        """Who somebody was at the server where they were before, if that is remembered here."""
-        server, number = state.get("from") or ("", 0)
-        if server == self._elsewhere.name:
-            person = self._elsewhere.local.here(number)
-            if person is not None:
-                self._chat.moving.lives_elsewhere(person, name)
-            return None
-        return self._release(server, number)
-
-    def lose(self, server: RemoteServer, number: int, *, departs: bool = True) -> None:
-        """Somebody on another server is there no longer."""
+    def remove(self, server: RemoteServer, number: int, *, departs: bool = True) -> None:
+        """Remove a person who has left a server, or (not ``departs``) has moved to another one."""
         person = server.people.pop(number, None)
         if person is None:
             return
-        self._directory.forget(person)
+        self._directory.remove(person)
         for room in tuple(person.rooms.values()):
-            self.takes_out(person, room)
+            self.remove_from_room(person, room)
         for room in {**person.invited_into, **person.named_in_bans} if departs else ():
             room.departed(person)
-            self._elsewhere.touched(room)  # who is invited as they leave is not known everywhere
+            self._outgoing.room_changed(room)  # invitations made as they leave are not everywhere
         for other in person.ignored_by if departs and person.is_guest_nick else ():
             other.ignored.pop(person.name.key, None)
         self._numbers.pop(person, None)
-        self.uncover(person)
+        self.release_nick(person)
 
-    def _release(self, name: str, number: int) -> Person | None:
+    def _pop(self, name: str, number: int) -> Person | None:
         server = self.servers.get(name)
         return server.people.pop(number, None) if server is not None else None
 
     def release(self, name: str, number: int) -> Person | None:
-        """Let somebody who is on another server be of this one, in their rooms as they are."""
-        person = self._release(name, number)
+        """Release a person of another server to this one; return them, in their rooms as before."""
+        person = self._pop(name, number)
         if person is not None:
-            self._directory.forget(person)
+            self._directory.remove(person)
             self._numbers.pop(person, None)
-            self.uncover(person)
+            self.release_nick(person)
         return person
 
     # Nicks ----------------------------------------------------------------------------------------
 
-    def _called(self, person: Person, name: Name) -> None:
-        """Somebody elsewhere carries this nick, as soon as whoever has it lets go of it."""
+    def _set_nick(self, person: Person, name: Name) -> None:
+        """Give a person a nick, as soon as whoever has it here lets go of it."""
         if person.name != name:
-            self.uncover(person)
+            self.release_nick(person)
             for other in person.ignored_by:
                 other.ignored[name.key] = None
-                self._outgrown.append((other, person.name.key))
+                self._former_nicks.append((other, person.name.key))
         person.name = name
         holder = self._chat.people.get(name.key)
         if holder is None:
             self._chat.people.add(person)
         elif holder is not person:
-            self._hidden[name.key] = person
+            self._without_nick[name.key] = person
 
-    def uncover(self, person: Person) -> None:
-        """Somebody lets go of their nick: who has it, and was heard of before, carries it."""
+    def release_nick(self, person: Person) -> None:
+        """Release the nick of a person; it goes to whoever has it at another server already."""
         people, key = self._chat.people, person.name.key
-        if self._hidden.get(key) is person:
-            del self._hidden[key]
+        if self._without_nick.get(key) is person:
+            del self._without_nick[key]
         if people.get(key) is person:
             people.remove(person)
-        other = self._hidden.pop(key, None) if people.get(key) is None else None
+        other = self._without_nick.pop(key, None) if people.get(key) is None else None
         if other is not None:
             people.add(other)
-            self._elsewhere.ask_again(other.server)  # they may have been taken out of their rooms
+            self.request_full_state(other.server)  # they may have been taken out of their rooms
 
-    def hide(self, person: Person) -> None:
-        """Somebody elsewhere has lost their nick to somebody else."""
-        self._hidden[person.name.key] = person
+    def nick_lost(self, person: Person) -> None:
+        """Note that the nick of a person has gone to another person here."""
+        self._without_nick[person.name.key] = person
 
-    def forget_outgrown(self) -> None:
-        """What was done under a nick that somebody ignored carried before has arrived by now."""
-        outgrown, self._outgrown = self._outgrown, []
-        for other, key in outgrown:
+    def forget_former_nicks(self) -> None:
+        """Ignore the former nicks of ignored people no longer: what they did under those is here.
+
+        Called every second or so.
+        """
+        former, self._former_nicks = self._former_nicks, []
+        for other, key in former:
             person = self._chat.people.get(key)
             if person is None or other not in person.ignored_by:
                 other.ignored.pop(key, None)
 
     # Rooms ----------------------------------------------------------------------------------------
 
-    def room(self, key: str, shown: str, ident: str) -> Room:
-        """A room that another server tells of."""
-        return self._chat.rooms.get(key) or self._open_room(Name(shown, key), ident)
+    def open_room(self, key: str, shown: str, ident: str) -> Room:
+        """Return the room of a folded name, which another server has under this id in the store."""
+        return self._chat.rooms.get(key) or self._chat.open_room(Name(shown, key), ident)
 
-    def puts_in(self, person: Person, room: Room, role: str) -> None:
-        """Somebody elsewhere, or who comes from there, is in a room, where they may do so much."""
+    def add_to_room(self, person: Person, room: Room, role: str) -> None:
+        """Make a person, who is on another server or comes from one, a member with this role."""
         if person not in room.members:
             room.add(person, Role.MEMBER)
             person.rooms[room.name.key] = room
         room.members[person].role = role_of(role)
 
-    def takes_out(self, person: Person, room: Room) -> None:
-        """Somebody elsewhere, or who goes there, is in a room no more; nobody is shown that."""
-        self._heirs.left(person, room)
+    def remove_from_room(self, person: Person, room: Room) -> None:
+        """Remove a person, who is on another server or goes to one; nobody is shown that."""
+        self._successions.left(person, room)
         room.remove(person)
         del person.rooms[room.name.key]
         if room.is_persistent:
             return
         if not room.members:
             if self._emptied is None:
-                self.drop(room)
+                self.drop_room(room)
             else:  # somebody may come into it by the same message
                 self._emptied[room] = None
         elif person.server and not any(each.server == person.server for each in room.members):
-            self._tell_again(room)
+            self._resend(room)
 
-    def _tell_again(self, room: Room) -> None:
-        """A server may have forgotten a room, as its last one left while others came in here."""
-        own_name = self._elsewhere.name
+    def _resend(self, room: Room) -> None:
+        """Send a room to a server that may have dropped it, with its last member there.
+
+        Others may have come in here meanwhile.  Of the servers with members the first one does so.
+        """
+        own_name = self._outgoing.name
         if min(each.server or own_name for each in room.members) == own_name:
-            self._rooms.tell_again(room)
-            self._elsewhere.touched(room)
+            self._rooms.resend(room)
+            self._outgoing.room_changed(room)
 
-    def drop(self, room: Room) -> None:
-        """A room is gone, with the last who was in it."""
+    def drop_room(self, room: Room) -> None:
+        """Drop a room that is empty."""
         if self._chat.rooms.get(room.name.key) is room:
             del self._chat.rooms[room.name.key]
             self._rooms.forget(room)
 
-    def see_to_heirs(self, now: float) -> None:
-        """Let rooms whose owner has left elsewhere have another, where that is not done."""
-        for room in self._heirs.look(self._elsewhere.name):
+    def settle_successions(self) -> None:
+        """Give rooms whose owner has left on another server a new one, if they have none still."""
+        for room in self._successions.due(self._outgoing.name):
             if self._chat.rooms.get(room.name.key) is room:
-                self._chat.after_leaving(room, now)
+                self._chat.after_leaving(room, self.now)

@@ -1,8 +1,8 @@
-"""What the servers of a cluster have in common of a room: its settings, and whom it knows.
+"""Room state: what the servers of a cluster share of a room, and the difference of two states.
 
-What somebody may do in a room they are in, the server where they are tells with them.  The rest
-is told in parts, each a table: what is set by its name, a ban by whom it covers.  Only what is
-otherwise than before is told, so that what two servers change at once holds on both.
+The state is a few tables: settings by their names, bans by their targets, and so on.  Only entries
+that have changed are sent, so that changes which two servers make at once both hold.  The roles of
+members are not in it: they are sent with the people, by the servers where those are.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat.actions.removal import kick
 from chatd.chat.events import Role
+from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, read_target
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room, Settings
+from chatd.chat.model.entities import Person, Room, Settings
 
 if TYPE_CHECKING:
     from chatd.chat.chat import Chat
 
-#: The parts of a room that are shared; each is a table, in which None means that something is gone.
-Parts = dict[str, dict[str, Any]]
-_PARTS = ("settings", "keepers", "bans", "mutes", "invited", "guests")
+#: The shared tables of a room, or changes to them, in which None deletes an entry.
+Tables = dict[str, dict[str, Any]]
+#: The names of the tables, as servers send them to each other.
+_TABLES = ("settings", "keepers", "bans", "mutes", "invited", "guests")
 
-#: A room of which nothing is known yet.
-FRESH: Parts = {**{key: {} for key in _PARTS}, "settings": asdict(Settings())}
+#: The state of a room that was just opened.
+FRESH: Tables = {**{table: {} for table in _TABLES}, "settings": asdict(Settings())}
 
 
-def snapshot(room: Room) -> Parts:
-    """What the others are to know of a room."""
+def snapshot(room: Room) -> Tables:
+    """Return the shared state of a room."""
     return {
         "settings": asdict(room.settings),
         "keepers": {account: role.value for account, role in room.roles.items()},
@@ -39,56 +40,56 @@ def snapshot(room: Room) -> Parts:
     }
 
 
-def parts_of(state: dict[str, Any]) -> Parts:
-    """What a message says of a room; parts that are not known here are passed over."""
-    return {part: state[part] for part in _PARTS if part in state}
+def tables_in(message: dict[str, Any]) -> Tables:
+    """Return the tables in what is received of a room, without those that are not known here."""
+    return {table: message[table] for table in _TABLES if table in message}
 
 
-def diff(before: Parts, after: Parts) -> Parts:
-    """What is otherwise than it was."""
-    news = {}
-    for part in _PARTS:
-        old, new = before.get(part, {}), after.get(part, {})
+def diff(before: Tables, after: Tables) -> Tables:
+    """Return the changes from one state to another."""
+    changes = {}
+    for table in _TABLES:
+        old, new = before.get(table, {}), after.get(table, {})
         changed = {key: new.get(key) for key in {**old, **new} if old.get(key) != new.get(key)}
         if changed:
-            news[part] = changed
-    return news
+            changes[table] = changed
+    return changes
 
 
-def merge(before: Parts, news: Parts) -> Parts:
-    """What was known, and what is otherwise now."""
+def merge(before: Tables, changes: Tables) -> Tables:
+    """Return a state after some changes."""
     after = {}
-    for part in _PARTS:
-        table = {**before.get(part, {}), **news.get(part, {})}
-        after[part] = {key: value for key, value in table.items() if value is not None}
+    for table in _TABLES:
+        entries = {**before.get(table, {}), **changes.get(table, {})}
+        after[table] = {key: value for key, value in entries.items() if value is not None}
     return after
 
 
-def apply(chat: Chat, room: Room, news: Parts) -> None:
-    """Let a room be as another server says; what is not known here is passed over."""
-    _set(chat, room, news.get("settings", {}))
-    for account, role in news.get("keepers", {}).items():
+def apply(chat: Chat, room: Room, changes: Tables) -> None:
+    """Apply changes of another server to a room; settings that are not known here are ignored."""
+    _apply_settings(chat, room, changes.get("settings", {}))
+    for account, role in changes.get("keepers", {}).items():
         if role is None:
             room.roles.pop(account, None)
         else:
             room.roles[account] = role_of(role)
-    for part, bans in (("bans", room.bans), ("mutes", room.mutes)):
-        for target, value in news.get(part, {}).items():
-            _hold(chat, room, bans, target, value)
-    for key, is_invited in news.get("invited", {}).items():
-        _invite(room, key, chat.people.get(key), is_invited=bool(is_invited))
-    for account, is_invited in news.get("guests", {}).items():
+    for table, bans in (("bans", room.bans), ("mutes", room.mutes)):
+        for target, value in changes.get(table, {}).items():
+            _apply_ban(chat, room, bans, target, value)
+    for key, is_invited in changes.get("invited", {}).items():
+        _apply_invitation(room, key, chat.people.get(key), is_invited=bool(is_invited))
+    for account, is_invited in changes.get("guests", {}).items():
         room.invited_accounts.pop(account, None)
         if is_invited:
             room.invited_accounts[account] = None
 
 
 def role_of(value: str | None) -> Role:
-    """A role by its name; one of a newer server is none here."""
+    """Return the role of a name; that of a member for one that only a newer server knows."""
     return next((role for role in Role if role.value == value), Role.MEMBER)
 
 
-def _set(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
+def _apply_settings(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
     history = room.settings.history
     for name, value in settings.items():
         if name in room.settings.__slots__ and value is not None:
@@ -97,30 +98,30 @@ def _set(chat: Chat, room: Room, settings: dict[str, Any]) -> None:
         chat.history.limit(room)
 
 
-def _hold(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) -> None:
-    """Let a ban hold or not; one of a nick alone follows who carries it to another.
+def _apply_ban(chat: Chat, room: Room, bans: Bans, target: str, value: str | None) -> None:
+    """Add or remove a ban or a mute; one of a nick alone follows its person to another nick.
 
-    Who came into the room while it was made is put out of it.
+    Members here whom a new ban covers came in while it was made, and are kicked.
     """
-    bans.learn(target, value)
+    bans.apply_change(target, value)
     if value is not None and bans is room.bans:
-        _put_out_banned(chat, room, Ban.decoded(target, value))
+        _kick_banned(chat, room, Ban.decoded(target, value))
     read = read_target(target)
     person = chat.people.get(read.value) if read is not None and read.kind is Kind.NICK else None
     if value is not None and person is not None:
-        room.holds_by_nick(person)
+        room.follow_nick(person)
 
 
-def _put_out_banned(chat: Chat, room: Room, ban: Ban) -> None:
+def _kick_banned(chat: Chat, room: Room, ban: Ban) -> None:
     by = chat.people.find(ban.by)
     for person in tuple(room.members):
-        covers = not person.server and ban.target.covers(person.known)
-        if covers and room.ban_of(person, ban.made) is not None:
+        covers = not person.server and ban.target.covers(person.identity)
+        if covers and rules.ban_of(room, person, ban.made) is not None:
             kick(chat, person, room, by, ban.reason, ban.made, ban)
 
 
-def _invite(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:
-    """Let a nick be invited into a room or not."""
+def _apply_invitation(room: Room, key: str, person: Person | None, *, is_invited: bool) -> None:
+    """Add or remove the invitation of a folded nick, which ``person`` has if anybody does."""
     room.invited.pop(key, None)
     if person is not None:
         person.invited_into.pop(room, None)

@@ -1,92 +1,91 @@
-"""Rooms told: what the servers of a cluster know of each other's rooms, and are to know.
+"""Room replicas: the shared state of each room as all servers know it, and changes to send.
 
-What of a room is shared is in `chatd.cluster.replication.room_state`.
+The state itself is in `chatd.cluster.replication.room_state`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
 
-from chatd.chat.model.room import Room
+from chatd.chat.chat import Chat
+from chatd.chat.model.entities import Room
+from chatd.cluster.bus import State
 from chatd.cluster.replication.clock import LamportClock
 from chatd.cluster.replication.room_state import (
     FRESH,
-    Parts,
+    Tables,
     apply,
     diff,
     merge,
-    parts_of,
     snapshot,
+    tables_in,
 )
-
-if TYPE_CHECKING:
-    from chatd.chat.chat import Chat
-
-State = dict[str, Any]
 
 
 class RoomReplicas:
     """What all servers know of rooms, by their folded names; a room that is not here is fresh.
 
-    ``name`` gives what this server is called among them.
+    ``server`` is the name of this one on the bus.
     """
 
-    def __init__(self, chat: Chat, name: Callable[[], str]) -> None:
+    def __init__(self, chat: Chat, server: str) -> None:
         self._chat = chat
-        self._name = name
-        self._known: dict[str, Parts] = {}
-        self._again: dict[Room, None] = {}
-        self._stamps = LamportClock()
+        self._server = server
+        self._known: dict[str, Tables] = {}
+        self._resent: dict[Room, None] = {}
+        self._clock = LamportClock()
 
-    def changed(self, rooms: Iterable[Room]) -> list[State]:
-        """What of some rooms was changed here and is to be told; it is known then."""
+    def changes_of(self, rooms: Iterable[Room]) -> list[State]:
+        """Return what the others do not know yet of some rooms, and note that they know it."""
         states = []
         for room in rooms:
             key = room.name.key
             if self._chat.rooms.get(key) is not room:
                 self.forget(room)
                 continue
-            state = snapshot(room)
-            is_told_again = self._again.pop(room, self) is None
-            news = diff(FRESH if is_told_again else self._known.get(key, FRESH), state)
-            if news:
-                self._known[key] = state
-                at = self._stamps.stamp(key, news, self._name())
-                states.append({**_named(room), "at": at, **news})
+            tables = snapshot(room)
+            is_resent = self._resent.pop(room, self) is None
+            changes = diff(FRESH if is_resent else self._known.get(key, FRESH), tables)
+            if changes:
+                self._known[key] = tables
+                at = self._clock.stamp(key, changes, self._server)
+                states.append({**_names(room), "at": at, **changes})
         return states
 
-    def everything(self, rooms: Iterable[Room]) -> list[State]:
-        """All that is to be known of some rooms."""
-        at = self._stamps.number
-        return [{**_named(room), "at": at, **diff(FRESH, snapshot(room))} for room in rooms]
+    def full_state(self, rooms: Iterable[Room]) -> list[State]:
+        """Return the whole state of some rooms."""
+        at = self._clock.number
+        return [{**_names(room), "at": at, **diff(FRESH, snapshot(room))} for room in rooms]
 
-    def learn(self, server: str, room: Room, state: State) -> None:
-        """Let a room be as another server says, unless it was changed again meanwhile."""
+    def apply(self, server: str, room: Room, state: State) -> None:
+        """Apply the changes of another server to a room, unless later ones have been made."""
         key = room.name.key
-        news = self._stamps.newer(key, parts_of(state), (state.get("at", 0), server))
-        apply(self._chat, room, news)
-        self._known[key] = merge(self._known.get(key, FRESH), news)
+        changes = self._clock.winning(key, tables_in(state), (state.get("at", 0), server))
+        apply(self._chat, room, changes)
+        self._known[key] = merge(self._known.get(key, FRESH), changes)
 
-    def fill_in(self, room: Room, state: State) -> None:
-        """Say of all that is told of a room as well what is not: it was taken away unheard."""
-        news = diff(snapshot(room), merge(FRESH, state))
-        state.update(self._stamps.settled(room.name.key, news, parts_of(state)))
+    def restore_deletions(self, room: Room, state: State) -> None:
+        """Add to a full state the entries that its server has deleted, in messages that were lost.
 
-    def tell_again(self, room: Room) -> None:
-        """Let everything be told of a room, whatever was told before."""
-        self._again[room] = None
+        A full state names only the entries that there are.
+        """
+        differences = diff(snapshot(room), merge(FRESH, state))
+        state.update(self._clock.settled(room.name.key, differences, tables_in(state)))
+
+    def resend(self, room: Room) -> None:
+        """Let the next changes of a room be its whole state, whatever was sent before."""
+        self._resent[room] = None
 
     def forget(self, room: Room) -> None:
-        """A room is gone."""
+        """Forget a room that has been dropped."""
         self._known.pop(room.name.key, None)
-        self._again.pop(room, None)
+        self._resent.pop(room, None)
 
-    def pass_time(self) -> None:
-        """Some seconds have passed: see `chatd.cluster.replication.clock.LamportClock.forget`."""
-        self._stamps.forget()
+    def expire_stamps(self) -> None:
+        """See `chatd.cluster.replication.clock.LamportClock.expire`."""
+        self._clock.expire()
 
 
-def _named(room: Room) -> State:
-    """What a room is called, by people and by the store."""
+def _names(room: Room) -> State:
+    """Return the names of a room: folded, as it is shown, and as the store knows it."""
     return {"key": room.name.key, "name": room.name.shown, "id": room.id}

@@ -1,6 +1,7 @@
-"""Heirs: rooms whose owner has left on another server, which has to see to it who owns them.
+"""Owner succession: rooms whose owner has left on another server, and has no successor yet.
 
-It may have chosen somebody who was leaving as well, or have died.
+The server of the owner chooses one.  It may have died, or have chosen a member who was leaving at
+the same time on another server.
 """
 
 from __future__ import annotations
@@ -8,30 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatd.chat.events import Role
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 
 
 class OwnerSuccession:
-    """The rooms to look at; ``_lately`` are those since the last time, which may yet be told of."""
+    """The rooms to check, from the second check on: the choice may still be on its way before."""
 
     def __init__(self) -> None:
-        self._lately: dict[Room, None] = {}
-        self._waiting: dict[Room, None] = {}
+        self._recent: dict[Room, None] = {}
+        self._due: dict[Room, None] = {}
 
     def left(self, person: Person, room: Room) -> None:
-        """Somebody on another server is about to be in a room no more."""
+        """A person on another server is about to be removed from a room."""
         if room.members[person].role is Role.OWNER and not room.is_persistent:
-            self._lately[room] = None
+            self._recent[room] = None
 
-    def look(self, name: str) -> Iterator[Room]:
-        """The rooms that have no owner still, where that is for the server of this name to mend.
+    def due(self, server: str) -> Iterator[Room]:
+        """Return the rooms that still have no owner, and for which this server has to choose one.
 
-        It is for the first, by name, of those that have people in the room.
+        That is for the first server, by name, of those that have members in the room.
         """
-        rooms, self._waiting, self._lately = self._waiting, self._lately, {}
+        rooms, self._due, self._recent = self._due, self._recent, {}
         for room in rooms:
-            if room.heir() is not None and name == min(
-                each.server or name for each in room.members
+            if rules.successor(room) is not None and server == min(
+                member.server or server for member in room.members
             ):
                 yield room

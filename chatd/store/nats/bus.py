@@ -1,8 +1,8 @@
-"""Talk: what the servers of a cluster say to each other and ask (`chatd.cluster.bus`).
+"""NATS bus: messages and requests between the servers of a cluster (`chatd.cluster.bus.Bus`).
 
-A server says to all of them under ``all.<its name>``, and to one under ``ctl.<that one's>.<its>``.
-Its name is two words: who it is for NATS, which may let nobody else speak under that, and which
-incarnation it is.
+A server publishes to all others under ``all.<its name>``, and to one under
+``ctl.<the other's name>.<its name>``.  A name is two tokens of a subject: which server it is, so
+that NATS can be configured to let nobody else publish under that, and which incarnation of it.
 """
 
 from __future__ import annotations
@@ -14,148 +14,157 @@ from functools import partial
 
 from chatd.chat.events import Refused
 from chatd.cluster.bus import Asked, Hear
+from chatd.store.nats.claims import Claims
 from chatd.store.nats.client.client import Message
-from chatd.store.nats.client.connection import Connection, NobodyError
+from chatd.store.nats.client.connection import Connection, NoRespondersError
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.threads import ThreadBridge
-from chatd.store.threads.main_thread import MainThread
 
-#: Texts for other servers, and their bytes, that may be on their way; more are not told, which is
-#: noticed by their numbers.  Everything of the largest server goes at once.
-TOLD = 10_000
-TOLD_BYTES = 128 * 1024 * 1024
-#: Bytes of what is told in one piece: NATS takes 1 MB unless it is told otherwise.  What is longer
-#: is told in several, which begin with one byte that no text begins with and their numbers.
-PIECE_BYTES = 512 * 1024
-_PIECE = b"\x01"
-#: Letters of a word that says who a server is.
-_WORD_LENGTH = 64
+#: Messages to other servers, and their bytes, that wait to be sent.  Further ones are dropped,
+#: which the others notice by their numbers.  The full state of the largest server fits.
+MAX_MESSAGES = 10_000
+MAX_BYTES = 128 * 1024 * 1024
+#: Bytes of a chunk: NATS takes messages of 1 MB unless it is configured otherwise.  A longer text
+#: is sent in chunks that begin with a byte with which no text begins, and their numbers.
+CHUNK_BYTES = 512 * 1024
+_CHUNK_MARK = b"\x01"
+#: Characters of the token for a server in a subject.
+_TOKEN_LENGTH = 64
 
 
-class NatsBus(ThreadBridge):
-    """The way to the other servers; ``called`` is what who runs the cluster calls this one.
+class NatsBus:
+    """The bus over a store's connection; used in the main thread but for `connect`.
 
-    ``lease`` is its name among them; ``link`` is there once it has begun.
+    ``display_name`` is what the operators call this server; ``name`` is its name on the bus, a new
+    one each time it starts, and the key of its lease.  ``replicas`` is set by the store.
     """
 
-    link: Connection
-
-    def __init__(self, turn: MainThread, called: str) -> None:
-        super().__init__(turn)
-        self.display_name = called
-        self.word = word_of(called)
-        self.lease = f"{self.word}.{secrets.token_hex(8)}"
-        self._told = Flow(TOLD, TOLD_BYTES)
-        self._telling = asyncio.Lock()
-        self._pieces: dict[str, list[bytes]] = {}
-        self._hear: Hear = _nobody_hears
-        self._asked: Asked = _nobody_answers
-
-    @property
-    def name(self) -> str:
-        """What this server is known by among them."""
-        return self.lease
+    def __init__(self, bridge: ThreadBridge, display_name: str) -> None:
+        self._bridge = bridge
+        self.display_name = display_name
+        self.token = server_token(display_name)
+        self.name = f"{self.token}.{secrets.token_hex(8)}"
+        self.replicas = (0, 0)
+        self._outgoing = Flow(MAX_MESSAGES, MAX_BYTES)
+        self._sending = asyncio.Lock()
+        self._chunks: dict[str, list[bytes]] = {}
+        self._on_message: Hear = _ignore_message
+        self._on_request: Asked = _answer_nothing
 
     def hear(self, hear: Hear, asked: Asked) -> None:
-        """Let these functions hear what the others say, and answer; called before it begins."""
-        self._hear, self._asked = hear, asked
+        """Call these functions for messages and requests; to be set before the store begins."""
+        self._on_message, self._on_request = hear, asked
 
-    async def _listen_to_others(self) -> None:
-        """Hear the others from now on."""
-        await self.link.hear("all.*.*", self._said)
-        await self.link.hear(f"ctl.{self.lease}.*.*", self._said)
-        await self.link.round_trip()
+    async def connect(self, connection: Connection, claims: Claims) -> None:
+        """Receive what other servers send from now on; in the connection's thread."""
+        self._connection, self._claims = connection, claims
+        await connection.subscribe("all.*.*", self._received)
+        await connection.subscribe(f"ctl.{self.name}.*.*", self._received)
+        await connection.flush()
 
     def broadcast(self, text: str) -> None:
-        """Say something to every other server."""
-        self._tell_others(f"all.{self.lease}", text)
+        """Send a text to every other server."""
+        self._publish(f"all.{self.name}", text)
 
     def send(self, server: str, text: str) -> None:
-        """Say something to one of them."""
-        self._tell_others(f"ctl.{server}.{self.lease}", text)
+        """Send a text to one other server."""
+        self._publish(f"ctl.{server}.{self.name}", text)
 
-    def _tell_others(self, subject: str, text: str) -> None:
+    def _publish(self, subject: str, text: str) -> None:
         data = text.encode()
-        if not self._told.is_full:
-            self._told.begins(len(data))
-            self._call(lambda: self.spawn(self._say(subject, data)))
+        if not self._outgoing.is_full:
+            self._outgoing.add(len(data))
+            self._bridge.call(lambda: self._bridge.spawn(self._publish_chunks(subject, data)))
 
-    async def _say(self, subject: str, data: bytes) -> None:
+    async def _publish_chunks(self, subject: str, data: bytes) -> None:
         try:
-            async with self._telling:
-                for piece in _pieces(data):
-                    await self.link.tell(subject, piece)
+            async with self._sending:  # no other text of ours comes between the chunks
+                for chunk in _split(data):
+                    await self._connection.publish(subject, chunk)
         finally:
-            self._told.ends(1, len(data))
+            self._outgoing.remove(1, len(data))
 
     async def request(self, server: str, text: str) -> str:
-        """Ask one of them, and return the answer.
+        """Send a request to another server, and return the answer.
 
-        :raises Refused: ``away`` when there is none.
+        :raises Refused: ``away`` when none comes in time; at once ``gone`` without such a server.
         """
-        return await self._read(self._ask, server, text, pauses=())
+        return await self._bridge.query(self._request, server, text, pauses=())
 
-    async def _ask(self, server: str, text: str) -> str:
-        subject = f"ctl.{server}.{self.lease}"
+    async def _request(self, server: str, text: str) -> str:
+        subject = f"ctl.{server}.{self.name}"
         try:
-            return (await self.link.ask(subject, text.encode())).data.decode()
-        except NobodyError:
+            return (await self._connection.request(subject, text.encode())).data.decode()
+        except NoRespondersError:
             raise Refused("gone", "That server is gone.") from None
 
-    def _said(self, message: Message) -> None:
-        """Another server says or asks something; it says or asks again what is not taken in."""
+    def hand_over_nick(self, nick: str, server: str) -> None:
+        """Give the claim on a nick to another server."""
+        self._bridge.call(lambda: self._bridge.spawn(self._claims.hand_over(nick, server)))
+
+    @property
+    def incomplete_texts(self) -> int:
+        """The number of texts of which some chunks have been received."""
+        return len(self._chunks)
+
+    def _received(self, message: Message) -> None:
+        """Hand a message or request to the main thread.
+
+        While that is too far behind it is dropped: its sender notices, and sends it again.
+        """
         server = ".".join(message.subject.split(".")[-2:])
-        data = self._whole(message.subject, message.data)
-        if data is None or self.is_full:
+        data = self._join(message.subject, message.data)
+        if data is None or self._bridge.is_full:
             return
         text = data.decode()
         if message.reply:
-            answer = partial(self._answer_to, message.reply, server, text)
-            self.tell(lambda: self._turn.begin(answer()), len(data))
+            answer = partial(self._answer, message.reply, server, text)
+            main_thread = self._bridge.main_thread
+            self._bridge.call_main(lambda: main_thread.spawn(answer()), len(data))
         else:
-            self.tell(partial(self._hear, server, text), len(data))
+            self._bridge.call_main(partial(self._on_message, server, text), len(data))
 
-    def _whole(self, subject: str, data: bytes) -> bytes | None:
-        """What was told in one piece, or in several of which this is the last."""
-        come = self._pieces.pop(subject, [])
-        if not data.startswith(_PIECE):
+    def _join(self, subject: str, data: bytes) -> bytes | None:
+        """Return a whole text: sent as one message, or in chunks of which this is the last."""
+        received = self._chunks.pop(subject, [])
+        if not data.startswith(_CHUNK_MARK):
             return data
-        numbers, _, piece = data.removeprefix(_PIECE).partition(b":")
+        numbers, _, chunk = data.removeprefix(_CHUNK_MARK).partition(b":")
         number, count = map(int, numbers.split(b"/"))
-        if number != len(come) + 1 or sum(map(len, come)) > TOLD_BYTES:
-            return None  # some of it did not come
-        come.append(piece)
+        if number != len(received) + 1 or sum(map(len, received)) > MAX_BYTES:
+            return None  # a chunk was lost
+        received.append(chunk)
         if number == count:
-            return b"".join(come)
-        self._pieces[subject] = come
+            return b"".join(received)
+        self._chunks[subject] = received
         return None
 
-    async def _answer_to(self, reply: str, server: str, text: str) -> None:
-        """Answer what another server asks, in the chat's thread."""
-        answer = await self._asked(server, text)
-        self._tell_others(reply, answer)
+    async def _answer(self, reply: str, server: str, text: str) -> None:
+        """Answer a request of another server, in the main thread."""
+        answer = await self._on_request(server, text)
+        self._publish(reply, answer)
 
 
-def word_of(called: str) -> str:
-    """Who a server is, as one word of a subject; the processes of one service are the same."""
-    word = re.sub(r"[^A-Za-z0-9_-]", "-", called.partition("/")[0])
-    return word[:_WORD_LENGTH] or "chatd"
+def server_token(display_name: str) -> str:
+    """Return the token of a server in subjects; all processes of one service have the same."""
+    token = re.sub(r"[^A-Za-z0-9_-]", "-", display_name.partition("/")[0])
+    return token[:_TOKEN_LENGTH] or "chatd"
 
 
-def _pieces(data: bytes) -> list[bytes]:
-    if len(data) <= PIECE_BYTES:
+def _split(data: bytes) -> list[bytes]:
+    if len(data) <= CHUNK_BYTES:
         return [data]
-    starts = range(0, len(data), PIECE_BYTES)
+    starts = range(0, len(data), CHUNK_BYTES)
     return [
-        _PIECE + f"{number}/{len(starts)}:".encode() + data[start : start + PIECE_BYTES]
+        _CHUNK_MARK + f"{number}/{len(starts)}:".encode() + data[start : start + CHUNK_BYTES]
         for number, start in enumerate(starts, 1)
     ]
 
 
-def _nobody_hears(server: str, text: str) -> None:
-    """There is no chat yet."""
+def _ignore_message(server: str, text: str) -> None:
+    """Do nothing: there is no chat yet."""
 
 
-async def _nobody_answers(server: str, text: str) -> str:
-    """There is no chat yet."""
+async def _answer_nothing(server: str, text: str) -> str:
+    """Return an empty answer: there is no chat yet."""
     return ""

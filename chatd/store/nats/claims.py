@@ -1,8 +1,8 @@
-"""Claims on nicks in the cluster: each is one message, and holds while its server lives.
+"""Claims on nicks in the cluster: each is one message, and counts while its server lives.
 
-A server lives while it renews its lease.  A claim whose server does not is anybody's: it is
-replaced by its revision, so that only one of several who want it gets it.  So is one that the owner
-of the nick wants back.
+A server lives while it renews its lease.  A claim of a server that does not may be replaced by any
+other, and any claim by the owner of the nick.  The replacement names the revision that was seen
+(``Nats-Expected-Last-Subject-Sequence``), so that only one of several servers gets the nick.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from functools import partial
 from chatd.chat.store import unavailable
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.locks import KeyedLocks
-from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
+from chatd.store.nats.jetstream.api import JetStream, WrongSequenceError, retrying
 from chatd.store.nats.jetstream.layout import NICKS, NODES, subject_token
 
-_NODE = "$KV.nodes."
-_GIVEN_BACK = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
-#: Seconds after which somebody who wants a nick is told that they cannot have it now.
+_LEASE_SUBJECT = "$KV.nodes."
+#: Headers of a released claim: a deletion, which itself expires.
+_RELEASED = {"KV-Operation": "DEL", "Nats-TTL": "60s"}
+#: Seconds after which a user is told that a nick cannot be claimed now.
 GIVE_UP_SECONDS = 10.0
 
 
@@ -33,31 +34,33 @@ class _Claim:
 
 
 class Claims:
-    """The nicks that are claimed here, and the way to claim others."""
+    """The nicks that are claimed by this server; ``locks`` lets one change at a time be made to
+    each.
+    """
 
     def __init__(self, streams: JetStream, lease: str) -> None:
         self._streams = streams
         self.lease = lease
         self._claims: dict[str, _Claim] = {}
-        self._turns = KeyedLocks()
+        self.locks = KeyedLocks()
 
     async def renew(self) -> None:
-        """Say that this server lives.
+        """Renew the lease of this server.
 
-        :raises AwayError: when nobody answers.
+        :raises UnavailableError: when the cluster does not answer.
         """
-        await self._streams.publish(f"{_NODE}{self.lease}", b"{}")
+        await self._streams.publish(f"{_LEASE_SUBJECT}{self.lease}", b"{}")
 
-    async def end(self) -> None:
-        """Give back everything at once: this server is gone."""
-        await self._streams.purge(NODES, f"{_NODE}{self.lease}")
+    async def end_lease(self) -> None:
+        """End the lease, which releases all claims at once."""
+        await self._streams.purge(NODES, f"{_LEASE_SUBJECT}{self.lease}")
 
     async def claim(self, nick: str, holder: str, owner: bool = False) -> bool:
-        """Take a nick for a holder, or for its owner; False when another holds it.
+        """Claim a nick for a holder, or for its owner; return False when another holds it.
 
-        :raises Refused: ``away``, when nobody answers.
+        :raises Refused: ``away``, when the cluster does not answer.
         """
-        async with self._turns.of(nick):
+        async with self.locks.of(nick):
             known = self._claims.get(nick)
             if known is not None and (known.holder == holder or not owner):
                 return known.holder == holder
@@ -73,79 +76,81 @@ class Claims:
         while True:
             publish = partial(self._streams.publish, subject, data, expected=expected)
             try:
-                place = await answered(publish)
-            except ElsewhereError:
-                there = await answered(partial(self._streams.last, NICKS, subject))
-                if there is None:
+                ack = await retrying(publish)
+            except WrongSequenceError:
+                current = await retrying(partial(self._streams.last, NICKS, subject))
+                if current is None:
                     expected = 0
                     continue
-                if not owner and await self._is_held(there):
+                if not owner and await self._is_held(current):
                     return False
-                expected = there.seq
+                expected = current.seq
             else:
-                self._claims[nick] = _Claim(holder, place.seq)
+                self._claims[nick] = _Claim(holder, ack.seq)
                 return True
 
     async def _is_held(self, claim: Message) -> bool:
-        """Whether a claim is that of another server, which lives."""
-        lease = _lease(claim)
-        return lease is not None and lease != self.lease and await self._lives(lease)
+        """Return whether a claim is another server's that lives."""
+        lease = _lease_of(claim)
+        return lease is not None and lease != self.lease and await self._is_alive(lease)
 
-    async def _lives(self, lease: str) -> bool:
-        last = partial(self._streams.last, NODES, f"{_NODE}{lease}")
-        return await answered(last) is not None
+    async def _is_alive(self, lease: str) -> bool:
+        last = partial(self._streams.last, NODES, f"{_LEASE_SUBJECT}{lease}")
+        return await retrying(last) is not None
 
-    async def living(self) -> frozenset[str]:
-        """The leases of all servers that live.
+    async def live_leases(self) -> frozenset[str]:
+        """Return the leases of all servers that live.
 
-        :raises AwayError: when nobody answers.
+        :raises UnavailableError: when the cluster does not answer.
         """
-        info = await self._streams.info(NODES, subjects_filter=f"{_NODE}>")
+        info = await self._streams.info(NODES, subjects_filter=f"{_LEASE_SUBJECT}>")
         subjects = (info or {}).get("state", {}).get("subjects") or {}
-        return frozenset(subject.removeprefix(_NODE) for subject in subjects)
+        return frozenset(subject.removeprefix(_LEASE_SUBJECT) for subject in subjects)
 
-    async def alone(self) -> bool:
-        """Whether no other server lives."""
-        return await self.living() <= {self.lease}
+    async def is_alone(self) -> bool:
+        """Return whether no other server lives."""
+        return await self.live_leases() <= {self.lease}
 
-    async def drop_if_dead(self, claim: Message, living: frozenset[str]) -> bool:
-        """Drop a claim, if it is of a server that does not live; say whether it was.
+    async def drop_if_dead(self, claim: Message, live_leases: frozenset[str]) -> bool:
+        """Drop a claim if its server does not live; return whether that was so.
 
-        ``living`` may be older than the claim.  Who takes the nick at this moment has it.
+        ``live_leases`` may be older than the claim: a lease that is not among them is asked for.
+        Another server that claims the nick at this moment keeps it, for the revision is another
+        then.
 
-        :raises AwayError: when nobody answers.
+        :raises UnavailableError: when the cluster does not answer.
         """
-        lease = _lease(claim)
-        if lease is None or lease in living or await self._lives(lease):
+        lease = _lease_of(claim)
+        if lease is None or lease in live_leases or await self._is_alive(lease):
             return False
-        with suppress(ElsewhereError):
-            await self._streams.publish(claim.subject, b"", expected=claim.seq, headers=_GIVEN_BACK)
+        with suppress(WrongSequenceError):
+            await self._streams.publish(claim.subject, b"", expected=claim.seq, headers=_RELEASED)
         return True
 
-    async def give(self, nick: str, server: str) -> None:
-        """Let a claim be another server's, which takes it before anybody else can."""
-        async with self._turns.of(nick):
+    async def hand_over(self, nick: str, server: str) -> None:
+        """Make a claim another server's, before anybody else can have the nick."""
+        async with self.locks.of(nick):
             known = self._claims.pop(nick, None)
             if known is None:
                 return
             data = json.dumps({"lease": server, "holder": ""}).encode()
-            with suppress(ElsewhereError):  # the other server has it already
+            with suppress(WrongSequenceError):  # the other server has claimed it
                 await self._replace(nick, known, data)
 
     async def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
-        async with self._turns.of(nick):
+        """Release a nick, if this holder has it."""
+        async with self.locks.of(nick):
             known = self._claims.get(nick)
             if known is None or known.holder != holder:
                 return
             del self._claims[nick]
-            with suppress(ElsewhereError):  # it was not ours any more, or is given back already
-                await self._replace(nick, known, b"", _GIVEN_BACK)
+            with suppress(WrongSequenceError):  # it is another's, or released
+                await self._replace(nick, known, b"", _RELEASED)
 
     async def _replace(
         self, nick: str, claim: _Claim, data: bytes, headers: Mapping[str, str] | None = None
     ) -> None:
-        """Put something in the place of a claim that is known here."""
+        """Replace a claim of ours with other data."""
         publish = partial(
             self._streams.publish,
             f"$KV.nicks.{subject_token(nick)}",
@@ -153,11 +158,11 @@ class Claims:
             expected=claim.revision,
             headers=headers,
         )
-        await answered(publish)
+        await retrying(publish)
 
 
-def _lease(message: Message) -> str | None:
-    """Whose claim a message is; None when it was given back."""
+def _lease_of(message: Message) -> str | None:
+    """Return the lease that a claim names; None if it was released."""
     if "KV-Operation" in message.headers:
         return None
     return str(json.loads(message.data)["lease"])

@@ -1,36 +1,39 @@
-"""Flow: how much is on its way from one thread to the other, and whether that is enough."""
+"""Flow: how much is on its way from one thread to another, and whether it is too much."""
 
 from __future__ import annotations
 
 
 class Flow:
-    """What has begun and what has ended, in numbers that one thread each may change."""
+    """Counters of which each is changed by one thread only, so that no lock is needed.
 
-    def __init__(self, most: int, most_bytes: int | None = None) -> None:
-        self._most = most
-        self._most_bytes = most_bytes
-        self._begun = self._begun_bytes = 0
-        self._ended = self._ended_bytes = 0
+    ``max_count`` and ``max_bytes`` bound what is on its way.
+    """
 
-    def begins(self, size: int = 0) -> None:
-        """Something of so many bytes is on its way; in the thread that it comes from."""
-        self._begun += 1
-        self._begun_bytes += size
+    def __init__(self, max_count: int, max_bytes: int | None = None) -> None:
+        self._max_count = max_count
+        self._max_bytes = max_bytes
+        self._added = self._added_bytes = 0
+        self._removed = self._removed_bytes = 0
 
-    def ends(self, count: int = 1, size: int = 0) -> None:
-        """So much has come, of so many bytes in all; in the thread that it goes to."""
-        self._ended += count
-        self._ended_bytes += size
+    def add(self, size: int = 0) -> None:
+        """Count one item of so many bytes; in the thread that it comes from."""
+        self._added += 1
+        self._added_bytes += size
+
+    def remove(self, count: int = 1, size: int = 0) -> None:
+        """Count items that have arrived, of so many bytes in all; in the thread that they go to."""
+        self._removed += count
+        self._removed_bytes += size
 
     @property
     def count(self) -> int:
-        """How much is on its way; a little more, perhaps, as the other thread sees it."""
-        return self._begun - self._ended
+        """The number of items on their way; the other thread may see a few more."""
+        return self._added - self._removed
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more may begin."""
-        size = self._begun_bytes - self._ended_bytes
-        return self.count >= self._most or (
-            self._most_bytes is not None and size >= self._most_bytes
+        """Whether no further item may be added."""
+        size = self._added_bytes - self._removed_bytes
+        return self.count >= self._max_count or (
+            self._max_bytes is not None and size >= self._max_bytes
         )

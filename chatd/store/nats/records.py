@@ -1,122 +1,122 @@
-"""The records of the cluster: all of them in memory, each change by the revision that was seen.
+"""The records of the cluster: all of them in memory, and compare-and-set to change them.
 
-Whoever changes a record changes what they have seen, or nothing: the stream takes a record only in
-the place of the one that this server knows.  What others change is heard, in the stream's order and
-without gaps, and told to the chat.
+A record is replaced only if the stream's message is still the one that this server knows
+(``Nats-Expected-Last-Subject-Sequence``): a server changes what it has seen, or nothing.  Changes
+of other servers are received in the order of the stream and without gaps, and the chat is notified.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 
 from chatd.chat.store import NotStoredError
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.locks import KeyedLocks
-from chatd.store.nats.jetstream.api import ElsewhereError, JetStream, answered
-from chatd.store.nats.jetstream.layout import RECORDS, subject_token, unword
+from chatd.store.nats.jetstream.api import WrongSequenceError, retrying
+from chatd.store.nats.jetstream.layout import RECORDS, from_subject_token, subject_token
 from chatd.store.nats.rooms.context import StoreContext
 from chatd.store.threads.main_thread import Promise
 
-#: Seconds after which a record that nobody acknowledged is given up.
+#: Seconds after which a record that was not acknowledged is given up.
 GIVE_UP_SECONDS = 20.0
 _ALL = "$KV.records.*.*"
-#: Kinds of which the last word counts, whoever has it: an account's preferences, its mail, and what
-#: is written down once and dropped by whoever finds it old.
+#: Kinds of which the last write wins, whatever the writer has seen: preferences of an account, its
+#: offline messages, and what is written once and dropped by whichever server finds it old.
 LAST_WINS = frozenset({"profile", "mail", "audit"})
-#: What is dropped is remembered for a day, so that everyone can hear of it.
+#: Headers of a deletion, which stays for a day, so that every server can receive it.
 _DROPPED = {"KV-Operation": "DEL", "Nats-TTL": "86400s"}
-
-#: Told of a record that another server has put, or (None) dropped: kind, key, value.
-Changed = Callable[[str, str, str | None], None]
 
 
 class Records:
-    """Every record, by kind and key; what was dropped is None there."""
+    """Every record, by kind and key; a dropped one has the value None.
 
-    def __init__(
-        self, streams: JetStream, lease: str, house: StoreContext, changed: Changed
-    ) -> None:
-        self._streams = streams
+    ``locks`` lets one change at a time be made to a record.
+    """
+
+    def __init__(self, context: StoreContext, lease: str) -> None:
+        self._context = context
+        self._streams = context.streams
         self._lease = lease
-        self._house = house
-        self._changed = changed
         self._records: dict[tuple[str, str], tuple[int, str | None]] = {}
-        self._turns = KeyedLocks()
+        self.locks = KeyedLocks()
         self._last = 0
-        self._own = 0
+        self._put_count = 0
         self._reading = asyncio.Lock()
         self._ready = asyncio.Event()
 
-    async def begin(self) -> None:
-        """Hear what comes; what there is has to be read then."""
-        await self._streams.link.hear("live.r.*.*", self._heard)
+    async def subscribe(self) -> None:
+        """Receive changes from now on; the existing records have to be read afterwards."""
+        await self._streams.connection.subscribe("live.r.*.*", self._received)
 
     async def of_kind(self, kind: str) -> dict[str, str]:
-        """Every record of a kind, by its key."""
+        """Return the records of a kind, by their keys."""
         await self._ready.wait()
         return {
             key: value
-            for (of, key), (_, value) in self._records.items()
-            if of == kind and value is not None
+            for (each_kind, key), (_, value) in self._records.items()
+            if each_kind == kind and value is not None
         }
 
     async def catch_up(self) -> None:
-        """Read what was not heard.
+        """Read what was not received.
 
-        :raises AwayError: when nobody answers.
+        :raises UnavailableError: when the cluster does not answer.
         """
         async with self._reading:
             more = 1
             while more:
-                async with self._house.passage():
+                async with self._context.bridge.page_slot():
                     messages, more = await self._streams.page(RECORDS, _ALL, self._last + 1)
                     for message in messages:
-                        self._take(message)
+                        self._apply(message)
         self._ready.set()
 
-    def _heard(self, message: Message) -> None:
+    def _received(self, message: Message) -> None:
+        """Apply a live copy if it is the next one; otherwise `catch_up` reads it, in order."""
         is_next = message.seq == self._last + 1
-        if self._ready.is_set() and is_next and not self._house.is_full:
-            self._take(message)
+        if self._ready.is_set() and is_next and not self._context.bridge.is_full:
+            self._apply(message)
 
-    def _take(self, message: Message) -> None:
-        """The next message of the stream."""
+    def _apply(self, message: Message) -> None:
+        """Apply the next message of the stream."""
         if message.seq <= self._last:
             return
         self._last = message.seq
-        kind, key = map(unword, message.subject.split(".")[-2:])
-        value = None if "KV-Operation" in message.headers else message.data.decode()
-        own = message.headers.get("Nats-Msg-Id", "").startswith(f"{self._lease}.")
-        self._learn(kind, key, message.seq, value, own=own)
+        kind, key = map(from_subject_token, message.subject.split(".")[-2:])
+        is_own = message.headers.get("Nats-Msg-Id", "").startswith(f"{self._lease}.")
+        self._update(kind, key, message.seq, _value(message), is_own=is_own)
 
-    def _learn(
-        self, kind: str, key: str, revision: int, value: str | None, *, own: bool = False
+    def _update(
+        self, kind: str, key: str, revision: int, value: str | None, *, is_own: bool = False
     ) -> None:
         known = self._records.get((kind, key))
         if known is None or known[0] < revision:
             self._records[kind, key] = (revision, value)
-            if self._ready.is_set() and not own:
-                self._house.tell(partial(self._changed, kind, key, value))
+            if self._ready.is_set() and not is_own:
+                changed = self._context.observer.record_changed
+                self._context.bridge.call_main(partial(changed, kind, key, value))
 
-    async def put(self, kind: str, key: str, value: str | None, answer: Promise) -> None:
-        """Put a record in the place of the one that is known, or drop that, and answer."""
-        async with self._turns.of((kind, key)):
-            self._own += 1
-            message_id = f"{self._lease}.{self._own}"
+    async def put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
+        """Replace the known version of a record, or (None) drop it, and resolve a promise.
+
+        The promise fails with `NotStoredError` when that is not done.
+        """
+        async with self.locks.of((kind, key)):
+            self._put_count += 1
+            message_id = f"{self._lease}.{self._put_count}"
             try:
                 async with asyncio.timeout(GIVE_UP_SECONDS):
                     await self._ready.wait()
                     await self._put(kind, key, value, message_id)
             except TimeoutError:
-                why = NotStoredError("the cluster does not answer.")
-                self._house.tell(partial(answer.fail, why))
-            except ElsewhereError:
-                why = NotStoredError("somebody else changed it at the same moment; try again.")
-                self._house.tell(partial(answer.fail, why))
+                error = NotStoredError("the cluster does not answer.")
+                self._context.bridge.call_main(partial(promise.fail, error))
+            except WrongSequenceError:
+                error = NotStoredError("somebody else changed it at the same moment; try again.")
+                self._context.bridge.call_main(partial(promise.fail, error))
             else:
-                self._house.tell(partial(answer.give, None))
+                self._context.bridge.call_main(partial(promise.resolve, None))
 
     async def _put(self, kind: str, key: str, value: str | None, message_id: str) -> None:
         subject = f"$KV.records.{subject_token(kind)}.{subject_token(key)}"
@@ -132,30 +132,35 @@ class Records:
                 headers=headers,
             )
             try:
-                place = await answered(publish)
-            except ElsewhereError:
+                ack = await retrying(publish)
+            except WrongSequenceError:
                 if await self._is_ours(subject, message_id, kind, key):
                     return
-                there = self._records.get((kind, key), (0, None))
-                if there[1] != known[1] and kind not in LAST_WINS:
+                # Another value there is somebody else's change.  The same value under another
+                # revision only means that ours was out of date: that is tried again.
+                current = self._records.get((kind, key), (0, None))
+                if current[1] != known[1] and kind not in LAST_WINS:
                     raise
             else:
-                if self._records.get((kind, key), (0, None))[0] < place.seq:
-                    self._records[kind, key] = (place.seq, value)
+                if self._records.get((kind, key), (0, None))[0] < ack.seq:
+                    self._records[kind, key] = (ack.seq, value)
                 return
 
     async def _is_ours(self, subject: str, message_id: str, kind: str, key: str) -> bool:
-        """Whether what is there is what was published, and only its acknowledgement was lost.
+        """Return whether the current message is the one we published, its acknowledgement lost.
 
-        What is there is known from now on: that of another server, or nothing.
+        The record is known as it is there from now on: as another server has put it, or not at all.
         """
-        message = await answered(partial(self._streams.last, RECORDS, subject))
-        if message is None:  # it was dropped so long ago that even that is forgotten
+        message = await retrying(partial(self._streams.last, RECORDS, subject))
+        if message is None:  # it was dropped so long ago that the deletion itself has expired
             self._records.pop((kind, key), None)
             return False
-        value = None if "KV-Operation" in message.headers else message.data.decode()
         if message.headers.get("Nats-Msg-Id") == message_id:
-            self._records[kind, key] = (message.seq, value)
+            self._records[kind, key] = (message.seq, _value(message))
             return True
-        self._learn(kind, key, message.seq, value)
+        self._update(kind, key, message.seq, _value(message))
         return False
+
+
+def _value(message: Message) -> str | None:
+    return None if "KV-Operation" in message.headers else message.data.decode()

@@ -1,14 +1,13 @@
-"""The store of a cluster, as the chat sees it: `chatd.chat.store.Store` on NATS.
+"""NATS store: `chatd.chat.store.Store` on a cluster.
 
-The chat's thread hands jobs to the thread of the connection, and is handed what came of them; each
-way is bounded (`chatd.store.nats.threads`).
+The main thread hands jobs to the connection's thread, which hands the outcomes back; each way is
+bounded (`chatd.store.nats.threads`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from concurrent.futures import Future
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -17,281 +16,310 @@ from chatd.chat.store import NotStoredError, StoreObserver
 from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.bus import NatsBus
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.client.connection import AwayError, Connection
+from chatd.store.nats.client.connection import Connection, UnavailableError
 from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.flow import Flow
 from chatd.store.nats.jetstream import layout
-from chatd.store.nats.jetstream.api import DeclinedError, JetStream
+from chatd.store.nats.jetstream.api import JetStream, JetStreamError
 from chatd.store.nats.jetstream.layout import UnfitError
 from chatd.store.nats.records import Records
-from chatd.store.nats.rooms.context import Post
+from chatd.store.nats.rooms.context import Post, StoreContext
 from chatd.store.nats.rooms.history import RoomHistory
 from chatd.store.nats.rooms.room import RoomStream
-from chatd.store.nats.rooms.tail_cache import EVENTS, Tails
-from chatd.store.nats.sweep import StaleClaims
+from chatd.store.nats.rooms.tail_cache import TAIL_EVENTS, TailCache
+from chatd.store.nats.stale_claims import StaleClaims
+from chatd.store.nats.threads import ThreadBridge
 from chatd.store.threads.main_thread import MainThread, Promise
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-#: Posts, and their bytes, that may wait for the cluster; more are refused.  What is not kept has
-#: as much again, as nobody says it again who is told that it was refused.
-WAITING = 50_000
-WAITING_BYTES = 64 * 1024 * 1024
-#: What a post costs beside its text.
+#: Posts, and their bytes, that wait for the cluster; further ones are refused.  Events that are not
+#: stored have a bound of their own, as high: their authors would not repeat them.
+MAX_PENDING = 50_000
+MAX_PENDING_BYTES = 64 * 1024 * 1024
+#: Bytes that a post takes beside its text.
 _POST_BYTES = 500
-#: Records that may be about to be kept; more are refused.
-PUTS = 10_000
-#: Why something is refused that the bounds above have no place for.
+#: Records that wait to be stored; further ones are refused.
+MAX_PENDING_RECORDS = 10_000
+#: The reason that users are given for a refusal by the bounds above.
 BUSY = "the server cannot keep up; try again later."
-#: Rooms that are remembered although nothing goes on in them here.
-REMEMBERED = 1000
-#: Seconds that the beginning may take: a cluster that starts at the same time needs some.
+#: Room streams that are kept although they are idle.
+MAX_IDLE_ROOMS = 1000
+#: Seconds to connect and set up in: a cluster that starts at the same time needs some.
 CONNECT_SECONDS = 30.0
-#: Rooms that are looked after each time that the lease is renewed, should a copy not have come.
-AUDITED = 20
-#: Seconds that the end may take: what was posted is kept by then, or its writer is told.
+#: Rooms that are audited each time the lease is renewed, in case a live copy was lost.
+AUDITED_ROOMS = 20
+#: Seconds to end in: what was posted is stored by then, or its author notified.
 END_SECONDS = 10.0
 
 
-class NatsStore(NatsBus):
-    """`chatd.chat.store.Store` on a cluster.
+class _ObserverProxy:
+    """Calls the store's observer; before there is one it does nothing."""
 
-    `begin` comes before everything else, and after a process has forked.  ``called`` is what who
-    runs the cluster calls this server; ``shards``, ``replicas``, ``days`` and ``lease_seconds``
-    hold when the streams are made, by the first server of all.  Of each room that is heard the
-    newest ``tail`` events are remembered here.
+    def __init__(self) -> None:
+        self.target: StoreObserver | None = None
+
+    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
+        if self.target is not None:
+            self.target.stored(room, message_id, number, event)
+
+    def subscribed(self, room: str, number: int) -> None:
+        if self.target is not None:
+            self.target.subscribed(room, number)
+
+    def record_changed(self, kind: str, key: str, value: str | None) -> None:
+        if self.target is not None:
+            self.target.record_changed(kind, key, value)
+
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        if self.target is not None:
+            self.target.failed(room, message_id, reason)
+
+
+class NatsStore:
+    """A store on a cluster; ``bus`` is the way to the cluster's other servers.
+
+    `begin` comes before everything else, and after a process has forked.  ``called`` is what the
+    operators call this server; ``shards``, ``replicas``, ``days`` and ``lease_seconds`` count when
+    the streams are created, by the first server of all.  Of each subscribed room the newest
+    ``tail`` events are cached.
     """
 
     def __init__(
         self,
-        where: Servers,
-        turn: MainThread,
+        servers: Servers,
+        main_thread: MainThread,
         *,
         called: str = "",
         shards: int = layout.SHARDS,
         replicas: int | None = None,
         days: float | None = None,
-        tail: int = EVENTS,
+        tail: int = TAIL_EVENTS,
         lease_seconds: int = layout.LEASE_SECONDS,
     ) -> None:
-        super().__init__(turn, called)
-        self._keeper: StoreObserver | None = None
-        self._where = where
-        self._made = {
+        self.bridge = ThreadBridge(main_thread)
+        self.bus = NatsBus(self.bridge, called)
+        self._main_thread = main_thread
+        self._observer = _ObserverProxy()
+        self._servers = servers
+        self._stream_options = {
             "shards": shards,
             "replicas": replicas,
             "days": days,
             "lease_seconds": lease_seconds,
         }
         self._tail = tail
-        self._waiting = Flow(WAITING, WAITING_BYTES)
-        self._passing = Flow(WAITING)
-        self._puts = Flow(PUTS)
-        self._lines: dict[str, RoomStream] = {}
-        self._calm = asyncio.Event()
-        self._calm.set()
-        self.replicas = (0, 0)
-        self._audited = 0
+        self._pending = Flow(MAX_PENDING, MAX_PENDING_BYTES)
+        self._pending_unstored = Flow(MAX_PENDING)
+        self._pending_records = Flow(MAX_PENDING_RECORDS)
+        self._room_streams: dict[str, RoomStream] = {}
+        self._purge_done = asyncio.Event()
+        self._purge_done.set()
+        self._next_audited = 0
 
-    # The two threads ------------------------------------------------------------------------------
+    # Connection -----------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Start the thread that is connected to the cluster; wait until it is.
+        """Start the connection's thread, and wait until it is connected.
 
         :raises UnfitError: when the cluster cannot be used, or does not answer.
         """
-        self._start()
-        started: Future[None] = Future()
-        self._call(self._loop.spawn, self._begin(started))
+        self.bridge.start()
         try:
-            started.result()
+            self.bridge.submit(self._begin()).result()
         except BaseException:
-            self._stop()
+            self.bridge.stop()
             raise
 
-    async def _begin(self, started: Future[None]) -> None:
+    async def _begin(self) -> None:
+        bus = self.bus
+        self.connection = Connection(self._servers, bus.display_name, bus.token, self._reconnected)
         try:
-            self.link = Connection(self._where, self.display_name, self.word, self._returned)
-            await self.link.connect(CONNECT_SECONDS)
-            self.streams = JetStream(self.link)
-            await layout.check(self.streams)
-            prepare = partial(layout.prepare, self.streams, **cast(Any, self._made))
-            self._layout = await self._patiently(prepare)
-            self.tails = Tails(self._layout.age, self._tail)
-            self._library = RoomHistory(self.streams, self._line, self.tails)
-            self._claims = Claims(self.streams, self.lease)
-            self._sweep = StaleClaims(self.streams, self._claims, self.tails.forget)
-            self._records = Records(self.streams, self.lease, self, self._recorded)
-            await self._patiently(self._claims.renew)
-            await self._records.begin()
-            await self._patiently(self._records.catch_up)
-            await self._listen_to_others()
-        except BaseException as why:
-            if self.link.is_up:
-                await self.link.close()
-            unfit = isinstance(why, AwayError)
-            started.set_exception(UnfitError(self.link.trouble or str(why)) if unfit else why)
-        else:
-            started.set_result(None)
+            await self.connection.connect(CONNECT_SECONDS)
+            await self._set_up()
+        except BaseException as error:
+            if self.connection.is_up:
+                await self.connection.close()
+            if isinstance(error, UnavailableError):
+                raise UnfitError(self.connection.last_error or str(error)) from None
+            raise
 
-    async def _patiently(self, work: Callable[[], Awaitable[Found]]) -> Found:
-        """Do what a cluster that begins may not answer yet: streams are led a moment later."""
-        until = self._loop.loop.time() + CONNECT_SECONDS
-        while True:
-            try:
-                return await work()
-            except AwayError:
-                if self._loop.loop.time() > until:
-                    raise
-                await asyncio.sleep(0.2)
+    async def _set_up(self) -> None:
+        self.streams = JetStream(self.connection)
+        await layout.check(self.streams)
+        prepare = partial(layout.prepare, self.streams, **cast(Any, self._stream_options))
+        self.layout = await _patiently(prepare)
+        self.tails = TailCache(self.layout.max_age, self._tail)
+        self._context = StoreContext(
+            self.streams, self.tails, self.bridge, self._observer, self._posts_done
+        )
+        self.history = RoomHistory(self.streams, self.room_stream, self.tails)
+        self.claims = Claims(self.streams, self.bus.name)
+        self._stale_claims = StaleClaims(self.streams, self.claims, self.tails.clear)
+        self.record_cache = Records(self._context, self.bus.name)
+        await _patiently(self.claims.renew)
+        await self.record_cache.subscribe()
+        await _patiently(self.record_cache.catch_up)
+        await self.bus.connect(self.connection, self.claims)
 
     @property
     def is_up(self) -> bool:
-        """Whether there is a connection to the cluster; also asked in the chat's thread."""
-        return self.link.is_up
+        """Whether there is a connection to the cluster; also read in the main thread."""
+        return self.connection.is_up
 
     @property
     def answers(self) -> int:
-        """How often the cluster has kept something; also asked in the chat's thread."""
-        return self.streams.kept
+        """The number of messages that the cluster has stored; also read in the main thread."""
+        return self.streams.ack_count
 
     def declined(self) -> str:
-        """Why the cluster has not taken something since this was asked; empty when it has."""
-        why, self.streams.declined = self.streams.declined, ""
-        return why
+        """Return why the cluster has refused a message since the last call; empty if it has not."""
+        reason, self.streams.last_error = self.streams.last_error, ""
+        return reason
 
     def renew(self, renewed: Callable[[], None]) -> None:
-        """Say that this server lives, and tell when that has been taken; every few seconds.
+        """Renew the lease of this server, and call back when that is acknowledged.
 
-        What may not have been heard is looked for by and by.
+        It is called every few seconds; `maintain` does what else is due then.
         """
-        self._call(lambda: self.spawn(self._renew(renewed)))
+        self.bridge.call(lambda: self.bridge.spawn(self.maintain(renewed)))
 
-    async def _renew(self, renewed: Callable[[], None]) -> None:
-        await self._claims.renew()
-        self.tell(renewed)
-        await self._sweep.look()
-        await self._records.catch_up()
-        listening = [line for line in self._lines.values() if line.listens]
-        for line in listening[self._audited : self._audited + AUDITED]:
-            line.audit()
-        self._audited = self._audited + AUDITED if self._audited < len(listening) else 0
-        self.replicas = await layout.copies(self.streams)
+    async def maintain(self, renewed: Callable[[], None]) -> None:
+        """Renew the lease, drop stale claims, and look for messages that were not received.
 
-    def _returned(self) -> None:
-        """Something may not have been heard."""
-        self.tails.forget()
-        for line in self._lines.values():
-            line.audit()
-        self.spawn(self._records.catch_up())
+        In the connection's thread.
+
+        :raises UnavailableError: when the cluster does not answer; it is done again in time.
+        """
+        await self.claims.renew()
+        self.bridge.call_main(renewed)
+        await self._stale_claims.check()
+        await self.record_cache.catch_up()
+        subscribed = [stream for stream in self._room_streams.values() if stream.is_subscribed]
+        start, end = self._next_audited, self._next_audited + AUDITED_ROOMS
+        for stream in subscribed[start:end]:
+            stream.audit()
+        self._next_audited = end if start < len(subscribed) else 0
+        self.bus.replicas = await layout.count_replicas(self.streams)
+
+    def audit_rooms(self) -> None:
+        """Look for missed messages in every subscribed room; in the connection's thread."""
+        for stream in self._room_streams.values():
+            stream.audit()
+
+    def _reconnected(self) -> None:
+        """Look for everything that was missed while there was no connection."""
+        self.tails.clear()
+        self.audit_rooms()
+        self.bridge.spawn(self.record_cache.catch_up())
 
     # Posting --------------------------------------------------------------------------------------
 
-    def open(self, keeper: StoreObserver) -> None:
-        """Begin, and tell this keeper from now on."""
-        self._keeper = keeper
+    def open(self, observer: StoreObserver) -> None:
+        """Notify this observer from now on."""
+        self._observer.target = observer
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Put an event into the room's order; the keeper hears of it once it is acknowledged."""
-        keeper = self._keeper
-        if keeper is None:
+        """Post an event to a room; the observer is notified once it is acknowledged."""
+        observer = self._observer.target
+        if observer is None:
             raise RuntimeError("the store is not open")
         flow = self._flow(event)
         if flow.is_full:
-            self._turn.soon(partial(keeper.failed, room, message_id, BUSY))
+            self._main_thread.call_soon(partial(observer.failed, room, message_id, BUSY))
             return
-        flow.begins(_size(event))
-        self._call(self._post, room, message_id, event, author)
+        flow.add(_size(event))
+        self.bridge.call(self._post, room, message_id, event, author)
 
     def _flow(self, event: RoomEvent) -> Flow:
-        return self._waiting if isinstance(event, KeptEvent | Change) else self._passing
+        is_stored = isinstance(event, KeptEvent | Change)
+        return self._pending if is_stored else self._pending_unstored
+
+    @property
+    def pending_posts(self) -> int:
+        """The number of posts that wait for the cluster."""
+        return self._pending.count + self._pending_unstored.count
 
     def _post(self, room: str, message_id: str, event: RoomEvent, author: str) -> None:
-        self._line(room).post(Post(message_id, event, author, self._loop.loop.time()))
+        now = asyncio.get_running_loop().time()
+        self.room_stream(room).post(Post(message_id, event, author, now))
 
-    def done(self, posts: Sequence[Post]) -> None:
-        """Some posts wait for nothing more."""
+    def _posts_done(self, posts: Sequence[Post]) -> None:
         for post in posts:
-            self._flow(post.event).ends(1, _size(post.event))
-
-    def _line(self, room: str) -> RoomStream:
-        line = self._lines.get(room)
-        if line is None:
-            if len(self._lines) > REMEMBERED:
-                for each in [each for each in self._lines.values() if each.idle]:
-                    del self._lines[each.ident]
-            line = self._lines[room] = RoomStream(room, self._layout.room(room), self)
-            if not self._calm.is_set():
-                line.wait_for(self._calm)
-        return line
-
-    def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """An event has its place."""
-        if self._keeper is not None:
-            self._keeper.stored(room, message_id, number, event)
-
-    def subscribed(self, room: str, number: int) -> None:
-        """A room is heard from now on."""
-        if self._keeper is not None:
-            self._keeper.subscribed(room, number)
-
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        """An event could not be kept."""
-        if self._keeper is not None:
-            self._keeper.failed(room, message_id, why)
+            self._flow(post.event).remove(1, _size(post.event))
 
     # Rooms ----------------------------------------------------------------------------------------
 
+    def room_stream(self, room: str) -> RoomStream:
+        """Return the stream of a room, made if there is none; in the connection's thread."""
+        stream = self._room_streams.get(room)
+        if stream is None:
+            if len(self._room_streams) > MAX_IDLE_ROOMS:
+                for each in [each for each in self._room_streams.values() if each.is_idle]:
+                    del self._room_streams[each.ident]
+            stream = RoomStream(room, self.layout.room(room), self._context)
+            self._room_streams[room] = stream
+            if not self._purge_done.is_set():
+                stream.wait_for(self._purge_done)
+        return stream
+
+    async def drain(self) -> None:
+        """Wait until all jobs of the room streams are done; in the connection's thread."""
+        for stream in list(self._room_streams.values()):
+            if not stream.is_idle:
+                await stream.drain()
+
     def subscribe(self, room: str) -> None:
-        """Hear what others post to a room."""
-        self._call(lambda: self._line(room).subscribe())
+        """Receive what other servers post to a room."""
+        self.bridge.call(lambda: self.room_stream(room).subscribe())
 
     def unsubscribe(self, room: str) -> None:
-        """Hear it no more."""
-        self._call(lambda: self._line(room).unsubscribe())
+        """Receive it no more."""
+        self.bridge.call(lambda: self.room_stream(room).unsubscribe())
 
     def drop_room(self, room: str) -> None:
-        """The room is gone for good: drop its events."""
-        self._call(lambda: self._line(room).drop())
+        """Drop the events of a room that is gone."""
+        self.bridge.call(lambda: self.room_stream(room).drop())
 
-    def limit(self, room: str, most: int | None) -> None:
-        """Keep only the last so many events of a room, or (None) as many as of the others."""
-        self._call(lambda: self._line(room).limit(most))
+    def limit(self, room: str, maximum: int | None) -> None:
+        """Keep at most so many events of a room, or (None) as many as of other rooms."""
+        self.bridge.call(lambda: self.room_stream(room).limit(maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Forget every room but these, if no other server is there, which may have others."""
-        self._call(self._begin_to_retain, frozenset(rooms))
+        """Drop every room but these, unless another server lives, which may have others."""
+        self.bridge.call(self._begin_purge, frozenset(rooms))
 
-    def _begin_to_retain(self, rooms: frozenset[str]) -> None:
-        """Let rooms that are to be forgotten, or not known yet, wait until that is done."""
-        self._calm.clear()
-        for line in self._lines.values():
-            if line.ident not in rooms:
-                line.wait_for(self._calm)
-        self.spawn(self._retain(rooms))
+    def _begin_purge(self, kept: frozenset[str]) -> None:
+        """Hold the rooms that are dropped, and the ones not known yet, until that is done."""
+        self._purge_done.clear()
+        for stream in self._room_streams.values():
+            if stream.ident not in kept:
+                stream.wait_for(self._purge_done)
+        self.bridge.spawn(self._purge_all_but(kept))
 
-    async def _retain(self, rooms: frozenset[str]) -> None:
+    async def _purge_all_but(self, kept: frozenset[str]) -> None:
         try:
-            logs = {self._layout.room(room).log for room in rooms}
-            left = [await self._left(stream, logs) for stream in self._layout.streams()]
-            # Whoever has said something by then that is not to be forgotten is there by now.
-            if await self._claims.alone():
-                for line in self._lines.values():
-                    if line.ident not in rooms:
-                        line.drop()
-                for stream, subjects, last in left:
+            logs = {self.layout.room(room).log for room in kept}
+            others = [await self._others(stream, logs) for stream in self.layout.streams()]
+            # The leases are read after the rooms: a server whose messages were among them has one,
+            # and what a server posts that starts from now on is above ``last``.
+            if await self.claims.is_alone():
+                for stream in self._room_streams.values():
+                    if stream.ident not in kept:
+                        stream.drop()
+                for name, subjects, last in others:
                     for subject in subjects:
-                        await self.streams.purge(stream, subject, below=last + 1)
+                        await self.streams.purge(name, subject, below=last + 1)
         finally:
-            self._calm.set()
+            self._purge_done.set()
 
-    async def _left(self, stream: str, logs: set[str]) -> tuple[str, list[str], int]:
-        """What there is of other rooms in a stream, and up to which place."""
+    async def _others(self, stream: str, logs: set[str]) -> tuple[str, list[str], int]:
+        """Return a stream's name, the subjects of its other rooms, and its last sequence number."""
         info = await self.streams.info(stream, subjects_filter="room.*.*")
         state = (info or {}).get("state", {})
         rooms = (state.get("subjects") or {}).keys() - logs
-        overs = [f"{room.replace('room', 'over', 1)}.*" for room in rooms]
-        return stream, [*rooms, *overs], int(state.get("last_seq", 0))
+        edits = [f"{room.replace('room', 'over', 1)}.*" for room in rooms]
+        return stream, [*rooms, *edits], int(state.get("last_seq", 0))
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -299,89 +327,92 @@ class NatsStore(NatsBus):
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        return await self._read(self._library.before, room, number, count)
+        return await self.bridge.query(self.history.before, room, number, count)
 
     async def after(self, room: str, number: int, count: int) -> Sequence[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        return await self._read(self._library.after, room, number, count)
+        return await self.bridge.query(self.history.after, room, number, count)
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events and changes are numbered between two numbers."""
-        return await self._read(self._library.count, room, above, below)
+        return await self.bridge.query(self.history.count, room, above, below)
 
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last message of somebody in a room, if it is among the newest there."""
-        return await self._read(self._library.last_by, room, nick, account)
+        """Return the last message of a nick in a room, if it is among the newest there."""
+        return await self.bridge.query(self.history.last_by, room, nick, account)
 
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found among the newest of some rooms, what was kept last first."""
-        return await self._read(self._library.search, rooms, search, skip, count)
+        """Return matches among the newest events of some rooms, the last stored first."""
+        return await self.bridge.query(self.history.search, rooms, search, skip, count)
 
     # Records --------------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the place of the one that is known, or (None) drop that.
+        """Replace the version of a record that is known here, or (None) drop it.
 
-        :raises NotKeptError: to who waits, when it is not kept.
+        :raises NotStoredError: from the awaitable, when that is not done.
         """
-        answer = self._turn.answer()
-        if self._puts.is_full:
-            self._turn.soon(partial(answer.fail, NotStoredError(BUSY)))
+        promise = self._main_thread.promise()
+        if self._pending_records.is_full:
+            self._main_thread.call_soon(partial(promise.fail, NotStoredError(BUSY)))
         else:
-            self._puts.begins()
-            self._call(lambda: self.spawn(self._put(kind, key, value, answer)))
-        return answer
+            self._pending_records.add()
+            self.bridge.call(lambda: self.bridge.spawn(self._put(kind, key, value, promise)))
+        return promise
 
-    async def _put(self, kind: str, key: str, value: str | None, answer: Promise) -> None:
+    async def _put(self, kind: str, key: str, value: str | None, promise: Promise) -> None:
         try:
-            await self._records.put(kind, key, value, answer)
+            await self.record_cache.put(kind, key, value, promise)
         finally:
-            self._puts.ends()
+            self._pending_records.remove()
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind, by its key."""
-        return await self._read(self._records.of_kind, kind)
-
-    def _recorded(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has changed a record."""
-        if self._keeper is not None:
-            self._keeper.record_changed(kind, key, value)
+        """Return the records of a kind, by their keys."""
+        return await self.bridge.query(self.record_cache.of_kind, kind)
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
-    def hand_over_nick(self, nick: str, server: str) -> None:
-        """Let the claim on a nick be another server's."""
-        self._call(lambda: self.spawn(self._claims.give(nick, server)))
-
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Take a nick for a holder; False when another holds it, here or on another server.
+        """Claim a nick for a holder; return False when another has it, here or on another server.
 
         Its ``owner`` takes it from either.
         """
-        return await self._read(self._claims.claim, nick, holder, owner)
+        return await self.bridge.query(self.claims.claim, nick, holder, owner)
 
     def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
-        self._call(lambda: self.spawn(self._claims.release(nick, holder)))
+        """Release a nick, if this holder has it."""
+        self.bridge.call(lambda: self.bridge.spawn(self.claims.release(nick, holder)))
 
     async def close(self) -> None:
-        """Keep what was posted, then end; every nick is free at once."""
-        await self._look_up(self._close, ())
-        self._stop()
+        """Store what was posted, release every nick at once, and end."""
+        await self.bridge.run(self._close, ())
+        self.bridge.stop()
 
     async def _close(self) -> None:
         try:
             async with asyncio.timeout(END_SECONDS):
-                for line in list(self._lines.values()):
-                    await line.settled()
-                await self._claims.end()
-        except (TimeoutError, AwayError, DeclinedError):
+                await self.drain()
+                await self.claims.end_lease()
+        except (TimeoutError, UnavailableError, JetStreamError):
             pass
-        await self.link.close()
+        await self.connection.close()
+
+
+async def _patiently(work: Callable[[], Awaitable[Result]]) -> Result:
+    """Try again for `CONNECT_SECONDS`: the streams of a cluster that starts have no leaders yet."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + CONNECT_SECONDS
+    while True:
+        try:
+            return await work()
+        except UnavailableError:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(0.2)
 
 
 def _size(event: RoomEvent) -> int:

@@ -1,13 +1,14 @@
-"""Crossing: between the chat's thread and that of the connection, in both directions and in order.
+"""Thread bridge: between the main thread and the connection's thread, both ways, in order.
 
-Whoever waits for something in the chat's thread waits for a `chatd.store.threads.main_thread.Promise`.  While more
-is on its way to the chat than that can do, nothing is taken in that can be read or asked for later.
-What has to come, acknowledgements and answers, has its bound in what may be asked for.
+What the main thread waits for is a `chatd.store.threads.main_thread.Promise`.  While the main
+thread is behind, nothing is taken in that can be read or asked for later.  Acknowledgements and
+answers have to come; they are bounded by the number of requests.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -16,151 +17,176 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from chatd.chat.store import unavailable
-from chatd.store.nats.client.connection import AwayError, Loop
+from chatd.store.nats.client.connection import Loop, UnavailableError
 from chatd.store.nats.flow import Flow
-from chatd.store.nats.jetstream.api import DeclinedError
+from chatd.store.nats.jetstream.api import JetStreamError
 from chatd.store.threads.main_thread import MainThread, Promise
 from chatd.store.threads.steps import do_each, raises
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-#: Seconds between the attempts to read something.  An election takes up to 12.
-READ_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
-#: Steps for the chat's thread, and their bytes as far as they have many, from which on nothing is
-#: taken in: a second of what a busy thread can do.
-STEPS = 10_000
-STEP_BYTES = 32 * 1024 * 1024
-#: Pages that are read at once to catch up, so that what comes beyond the steps is bounded as well.
-PASSAGES = 16
-#: Questions that may be under way; each costs 2 KB or so, and somebody asks one at a time.
-READS = 50_000
-#: Seconds until somebody who waits for the chat's thread looks again.
-_LOOK_SECONDS = 0.02
+#: Seconds between the attempts of a query.  An election takes up to 12.
+RETRY_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0)
+#: Steps that wait for the main thread, and the bytes of the large ones, from which on nothing is
+#: taken in: as much as a busy thread can do in a second.
+MAX_STEPS = 10_000
+MAX_STEP_BYTES = 32 * 1024 * 1024
+#: Pages that are read at once to catch up, so that what exceeds the steps is bounded as well.
+CONCURRENT_PAGES = 16
+#: Queries in progress; each costs about 2 KB, and a client makes one at a time.
+MAX_QUERIES = 50_000
+#: Seconds after which a page that waits for the main thread looks again.
+_POLL_SECONDS = 0.02
 
 
 class ThreadBridge:
-    """A thread with the loop of a connection, and the way there and back."""
+    """The connection's thread with its event loop, and the way there and back."""
 
-    def __init__(self, turn: MainThread) -> None:
-        self._turn = turn
+    def __init__(self, main_thread: MainThread) -> None:
+        self.main_thread = main_thread
         self._calls: deque[Callable[[], object]] = deque()
-        self._called = False
+        self._wake_pending = False
         self._steps: list[Callable[[], None]] = []
-        self._size = 0
-        self._out = Flow(STEPS, STEP_BYTES)
-        self._reads = 0
-        self._passages = asyncio.Semaphore(PASSAGES)
+        self._step_bytes = 0
+        self._to_main = Flow(MAX_STEPS, MAX_STEP_BYTES)
+        self._queries = 0
+        self._page_slots = asyncio.Semaphore(CONCURRENT_PAGES)
 
-    def _start(self) -> None:
+    # From the main thread -------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the connection's thread."""
         self._loop = Loop()
         self._thread = threading.Thread(target=self._loop.run, name="chatd cluster", daemon=True)
         self._thread.start()
 
-    def _stop(self) -> None:
-        self._call(self._loop.loop.stop)
+    def stop(self) -> None:
+        """Stop the connection's thread, and wait until it has ended."""
+        self.call(self._loop.loop.stop)
         self._thread.join()
 
-    def _call(self, step: Callable[..., object], *values: object) -> None:
-        """Run something in the thread of the connection; from that of the chat, in order.
+    @property
+    def is_running(self) -> bool:
+        """Whether the connection's thread runs."""
+        return self._thread.is_alive()
 
-        That thread is woken once for whatever has gathered until it is awake.
+    def submit(self, work: Coroutine[Any, Any, Result]) -> concurrent.futures.Future[Result]:
+        """Run a coroutine in the connection's thread, for a caller that blocks until it is done."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop.loop)
+
+    def call(self, step: Callable[..., object], *args: object) -> None:
+        """Run a step in the connection's thread; steps run in the order of the calls.
+
+        That thread is woken once for all calls that have gathered until it is awake: a wake-up is
+        a write to a pipe, which costs more than most calls do.
         """
-        self._calls.append(partial(step, *values))
-        if not self._called:
-            self._called = True
-            self._loop.loop.call_soon_threadsafe(self._do_calls)
+        self._calls.append(partial(step, *args))
+        if not self._wake_pending:
+            self._wake_pending = True
+            self._loop.loop.call_soon_threadsafe(self._run_calls)
 
-    def _do_calls(self) -> None:
-        self._called = False  # before the first is taken: who comes from now on wakes us again
+    async def query(
+        self,
+        work: Callable[..., Awaitable[Result]],
+        *args: object,
+        pauses: Sequence[float] = RETRY_PAUSES,
+    ) -> Result:
+        """Return what a coroutine function returns in the connection's thread.
+
+        It is tried again after each of the ``pauses`` (seconds) while the cluster does not answer.
+
+        :raises Refused: ``away`` in the end; at once while `MAX_QUERIES` others are in progress.
+        """
+        if self._queries >= MAX_QUERIES:
+            raise unavailable()
+        self._queries += 1
+        try:
+            return await self.run(partial(work, *args), pauses)
+        finally:
+            self._queries -= 1
+
+    async def run(self, work: Callable[[], Awaitable[Result]], pauses: Sequence[float]) -> Result:
+        """Do what `query` does, however many queries are in progress."""
+        promise = self.main_thread.promise()
+        self.call(self._loop.spawn, self._answer(work, promise, pauses))
+        return cast(Result, await promise)
+
+    # From the connection's thread -----------------------------------------------------------------
+
+    def _run_calls(self) -> None:
+        self._wake_pending = False  # before the first is taken: a later call wakes us again
         for _ in range(len(self._calls)):
             try:
                 self._calls.popleft()()
             except Exception as bug:
-                self.tell(partial(raises, bug))
+                self.call_main(partial(raises, bug))
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on beside, in the thread of the connection."""
-        self._loop.spawn(self._watched(work))
+        """Run a coroutine as a task; a bug in it is raised in the main thread."""
+        self._loop.spawn(self._watch(work))
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
-        except (AwayError, DeclinedError):
-            pass  # what it was for is done again in time
+        except (UnavailableError, JetStreamError):
+            pass  # its caller does it again in time
         except Exception as bug:
-            self.tell(partial(raises, bug))
+            self.call_main(partial(raises, bug))
 
-    def tell(self, step: Callable[[], None], size: int = 0) -> None:
-        """Run something in the chat's thread; from that of the connection, in order."""
-        self._out.begins(size)
+    def call_main(self, step: Callable[[], None], size: int = 0) -> None:
+        """Run a step in the main thread; steps run in the order of the calls.
+
+        ``size`` is the number of bytes that the step holds, if they are many.
+        """
+        self._to_main.add(size)
         self._steps.append(step)
-        self._size += size
-        if len(self._steps) == 1:
-            self._loop.loop.call_soon(self._tell_now)
+        self._step_bytes += size
+        if len(self._steps) == 1:  # all steps of this iteration of the loop go as one
+            self._loop.loop.call_soon(self._send_steps)
 
-    def _tell_now(self) -> None:
+    def _send_steps(self) -> None:
         steps, self._steps = self._steps, []
-        size, self._size = self._size, 0
-        self._turn.soon(partial(self._do, steps, size))
+        size, self._step_bytes = self._step_bytes, 0
+        self.main_thread.call_soon(partial(self._run_steps, steps, size))
 
-    def _do(self, steps: list[Callable[[], None]], size: int) -> None:
-        """Do what came; in the chat's thread."""
+    def _run_steps(self, steps: list[Callable[[], None]], size: int) -> None:
+        """Run steps, in the main thread."""
         try:
             do_each(steps)
         finally:
-            self._out.ends(len(steps), size)
+            self._to_main.remove(len(steps), size)
+
+    @property
+    def pending_steps(self) -> int:
+        """The number of steps that wait for the main thread."""
+        return self._to_main.count
 
     @property
     def is_full(self) -> bool:
-        """Whether the chat has so much to do that nothing more is to be taken in for it."""
-        return self._out.is_full
+        """Whether the main thread is so far behind that nothing more may be taken in for it."""
+        return self._to_main.is_full
 
     @asynccontextmanager
-    async def passage(self) -> AsyncIterator[None]:
-        """Wait until a page may be taken in for the chat; hold it until that is done."""
-        async with self._passages:
+    async def page_slot(self) -> AsyncIterator[None]:
+        """Wait until a page may be taken in for the main thread, and hold it until that is done."""
+        async with self._page_slots:
             while self.is_full:
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
             yield
 
-    async def _read(
-        self,
-        work: Callable[..., Awaitable[Found]],
-        *values: object,
-        pauses: Sequence[float] = READ_PAUSES,
-    ) -> Found:
-        """Look something up, in the thread of the connection; again after each of the pauses.
-
-        :raises Refused: ``away``, at once while too much else is looked up.
-        """
-        if self._reads >= READS:
-            raise unavailable()
-        self._reads += 1
-        try:
-            return await self._look_up(partial(work, *values), pauses)
-        finally:
-            self._reads -= 1
-
-    async def _look_up(
-        self, work: Callable[[], Awaitable[Found]], pauses: Sequence[float]
-    ) -> Found:
-        answer = self._turn.answer()
-        self._call(self._loop.spawn, self._answer(work, answer, pauses))
-        return cast(Found, await answer)
-
     async def _answer(
-        self, work: Callable[[], Awaitable[object]], answer: Promise, pauses: Sequence[float]
+        self, work: Callable[[], Awaitable[object]], promise: Promise, pauses: Sequence[float]
     ) -> None:
-        """Try for a while; whoever waits is to hear of it when it comes to nothing."""
+        """Run a query; whatever comes of it, the promise is resolved or fails."""
         for pause in (*pauses, 0.0):
             try:
-                found = await work()
-            except (AwayError, DeclinedError):
+                result = await work()
+            except (UnavailableError, JetStreamError):
                 await asyncio.sleep(pause)
             except Exception as error:
-                self.tell(partial(answer.fail, error))
+                self.call_main(partial(promise.fail, error))
                 return
             else:
-                self.tell(partial(answer.give, found))
+                self.call_main(partial(promise.resolve, result))
                 return
-        self.tell(partial(answer.fail, unavailable()))
+        self.call_main(partial(promise.fail, unavailable()))

@@ -1,1 +1,1 @@
-"""The store in one SQLite file: one writer thread, group commit and a search index."""
+"""SQLite store: one file, a thread that writes and a thread that reads."""

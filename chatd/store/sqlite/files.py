@@ -1,7 +1,7 @@
-"""The files of the SQLite store, for whoever looks after them while no store has them open, or one.
+"""Files of the SQLite store, for administration beside a running server or without one.
 
-It knows where they are, how one process takes them for itself, how they are read beside a running
-server and how they are copied.  It must not know what is in the tables.
+It knows where they are, how one process locks them, how they are read beside a running server and
+how they are copied.  It does not know what is in the tables.
 """
 
 from __future__ import annotations
@@ -19,52 +19,52 @@ from pathlib import Path
 from chatd.store.sqlite import schema
 from chatd.store.sqlite.store import StoreError, connect
 
-#: What the database is called in the data folder.
+#: The name of the database in the data folder.
 DATABASE = "chatd.db"
-#: What the names of the files begin with that a server makes there.
-_MADE = ("chatd.", "ssh_host_")
-#: Pages that are copied in one step (4 MiB): between two of them the command can be interrupted.
+#: First characters of the names of the files that a server creates there.
+_FILE_PREFIXES = ("chatd.", "ssh_host_")
+#: Pages that one step copies (4 MiB); the command can be interrupted between two steps.
 COPIED_PAGES = 1024
-#: Seconds that a reader waits for another process to be done with the file.
+#: Seconds that a reader waits for another process to release the file.
 READ_SECONDS = 10.0
-#: Who reads takes part in the bookkeeping of the log, which is a file beside the database.
-_WHO = "run this as the user that the server runs as, also to read"
+#: A reader in WAL mode writes too: its read marks, in the shared memory file beside the database.
+_PERMISSION_HINT = "run this as the user that the server runs as, also to read"
 
 
 def data_folder() -> Path:
-    """Where systemd says that the data is, else where the XDG base directories say."""
-    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if given:
-        return Path(given)
+    """Return the data folder that systemd sets, else the one of the XDG base directories."""
+    state_directory = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if state_directory:
+        return Path(state_directory)
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "chatd"
 
 
-def give(folder: Path, uid: int | None, gid: int | None) -> None:
-    """Let a data folder, and what a server has made in it, belong to who the server will be.
+def change_owner(folder: Path, uid: int | None, gid: int | None) -> None:
+    """Give a data folder, and the files that a server has created there, to the server's user.
 
-    :raises OSError: when that may not be done.
+    :raises OSError: when that is not permitted.
     """
     if uid is None and gid is None:
         return
-    whose = (-1 if uid is None else uid, -1 if gid is None else gid)
-    os.chown(folder, *whose)
+    owner = (-1 if uid is None else uid, -1 if gid is None else gid)
+    os.chown(folder, *owner)
     for path in folder.iterdir():
-        if path.is_file() and not path.is_symlink() and path.name.startswith(_MADE):
-            os.chown(path, *whose, follow_symlinks=False)
+        if path.is_file() and not path.is_symlink() and path.name.startswith(_FILE_PREFIXES):
+            os.chown(path, *owner, follow_symlinks=False)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Have a database for this process alone: the lock is the one that a server takes.
+    """Lock a database for this process, with the lock that a server takes.
 
     :raises StoreError: when another process has it, or the folder cannot be written to.
     """
     _check_there(path)
     try:
         lock = _open_lock(path)
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {error.filename}") from None
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -76,27 +76,27 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> int:
-    """Open the lock beside a database; root makes it for whom the database belongs to."""
+    """Open the lock file of a database; created by root it belongs to the database's owner."""
     lock, flags = path.with_suffix(".lock"), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        made = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(lock, flags | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return os.open(lock, flags)
-    if os.geteuid() == 0:  # a server that is not root has to be able to open it
+    if os.geteuid() == 0:  # a server that does not run as root has to open it
         owner = path.stat()
-        os.fchown(made, owner.st_uid, owner.st_gid)
-    return made
+        os.fchown(descriptor, owner.st_uid, owner.st_gid)
+    return descriptor
 
 
 @contextmanager
 def reading(path: Path, *, any_version: bool = False) -> Iterator[sqlite3.Connection]:
-    """Open a database to read in it, also beside a server; it waits for nobody and stops nobody.
+    """Open a database for reading, also beside a server: in WAL mode neither waits for the other.
 
-    :raises StoreError: when it cannot be read, or (but for ``any_version``) has other tables than
-        those of this version; for what SQLite says while it is read as well.
+    :raises StoreError: when it cannot be read, has tables of another version (unless
+        ``any_version``), or SQLite fails while it is read.
     """
     _check_there(path)
-    with _told(path), closing(_read_only(path)) as database:
+    with _sqlite_errors_as_sentences(path), closing(_read_only(path)) as database:
         version = _version(path, database)
         if not any_version:
             _check_version(path, version)
@@ -109,63 +109,65 @@ def changing(path: Path) -> Iterator[sqlite3.Connection]:
 
     :raises StoreError: as `reading` does.
     """
-    with _told(path), closing(connect(path)) as database:
+    with _sqlite_errors_as_sentences(path), closing(connect(path)) as database:
         _check_version(path, _version(path, database))
         yield database
 
 
-def upgraded(path: Path) -> tuple[int, int]:
-    """Bring the tables of a database up to date; return the versions before and after.
+def upgrade(path: Path) -> tuple[int, int]:
+    """Upgrade the tables of a database; return the versions before and after.
 
-    :raises StoreError: when another process has it, or its tables cannot be brought up to date.
+    :raises StoreError: when another process has it, or its tables cannot be upgraded.
     """
-    with locked(path), _told(path):
-        with closing(_read_only(path)) as database:  # what is not ours is left as it is
+    with locked(path), _sqlite_errors_as_sentences(path):
+        with closing(_read_only(path)) as database:  # another program's database stays as it is
             version = _version(path, database, empty=True)
         with closing(connect(path)) as database:
             schema.upgrade(database)
             return version, _version(path, database)
 
 
-def copied(path: Path, target: Path, *, replace: bool = False) -> int:
+def copy(path: Path, target: Path, *, replace: bool = False) -> int:
     """Copy a database, as it is at this moment, into one file; return its size in bytes.
 
-    A server may write meanwhile.  The copy is there whole or not at all, for its owner alone.
+    A server may write meanwhile.  The copy is there whole or not at all, and readable by its owner
+    alone.
 
-    :raises StoreError: when there is something already that is not to be replaced, the database
-        cannot be read or the copy not be written.
+    :raises StoreError: when the target exists and is not to be replaced, the database cannot be
+        read, or the copy cannot be written.
     """
     _check_target(path, target, replace=replace)
     with reading(path, any_version=True) as database:
         try:
-            return _written(database, target)
-        except OSError as why:
-            raise StoreError(f"{why.strerror}: {why.filename or target}") from None
+            return _write_copy(database, target)
+        except OSError as error:
+            raise StoreError(f"{error.strerror}: {error.filename or target}") from None
 
 
 def _check_target(path: Path, target: Path, *, replace: bool) -> None:
-    """See that a copy may have this name, which never is that of the database itself."""
+    """Check that a copy may have this name, which is never that of the database itself."""
     try:
-        there = target.lstat()
+        existing = target.lstat()
     except FileNotFoundError:
         return
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {target}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {target}") from None
     if path.exists() and target.exists() and path.samefile(target):
         raise StoreError(f"{target} is the database itself")
-    if not stat.S_ISREG(there.st_mode):
+    if not stat.S_ISREG(existing.st_mode):
         raise StoreError(f"{target} is no file that could be replaced")
     if not replace:
         raise StoreError(f"{target} is there already; --force replaces it")
 
 
-def _written(database: sqlite3.Connection, target: Path) -> int:
-    """Write a copy under another name, see that it can be read, and give it its own."""
+def _write_copy(database: sqlite3.Connection, target: Path) -> int:
+    """Write a copy under a temporary name, check that it can be read, and rename it."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # mode 0600
     os.close(handle)
     try:
         with closing(sqlite3.connect(name, isolation_level=None)) as copy:
-            # Inside a transaction all steps read the same moment, whatever is written meanwhile.
+            # All steps of one read transaction copy the same snapshot; without it, SQLite would
+            # begin the backup anew whenever the server writes.
             database.execute("BEGIN")
             database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
             database.backup(copy, pages=COPIED_PAGES, progress=_interruptible)
@@ -186,16 +188,16 @@ def _written(database: sqlite3.Connection, target: Path) -> int:
 
 
 def _interruptible(status: int, remaining: int, total: int) -> None:
-    """Between two steps: Python looks for signals when it is called."""
+    """Do nothing between two steps: Python handles signals when it is called."""
 
 
 def _sync_folder(folder: Path) -> None:
-    """Let the new name outlive a power cut, where a folder can be synced."""
+    """Sync a folder, so that the new name survives a power cut, where folders can be synced."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
-    except OSError as why:
-        if why.errno not in (errno.EINVAL, errno.ENOTSUP):
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
         os.close(handle)
@@ -207,7 +209,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _version(path: Path, database: sqlite3.Connection, *, empty: bool = False) -> int:
-    """The version of a database's tables; 0 of one without any, if that may be."""
+    """Return the version of a database's tables; 0 without any, if that is allowed."""
     version = int(database.execute("PRAGMA user_version").fetchone()[0])
     (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if version == 0 and (tables or not empty):
@@ -229,7 +231,7 @@ def _check_version(path: Path, version: int) -> None:
 
 
 def _check_there(path: Path) -> None:
-    """See that there is a database: nothing here makes one."""
+    """Check that there is a database: nothing here creates one."""
     try:
         with path.open("rb"):
             return
@@ -237,19 +239,19 @@ def _check_there(path: Path) -> None:
         if not path.parent.is_dir():
             raise StoreError(f"there is no folder {path.parent}") from None
         raise StoreError(f"{path.parent} has no {path.name}: is it kept elsewhere?") from None
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {path}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {path}") from None
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Put what SQLite says in a sentence."""
+def _sqlite_errors_as_sentences(path: Path) -> Iterator[None]:
+    """Turn errors of SQLite into sentences."""
     try:
         yield
-    except schema.WrongError as why:
-        raise StoreError(f"{path}: {str(why).rstrip('.')}") from None
-    except sqlite3.Error as why:
-        name = getattr(why, "sqlite_errorname", "")
+    except schema.SchemaError as error:
+        raise StoreError(f"{path}: {str(error).rstrip('.')}") from None
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise StoreError(f"{path}: {why}; {_WHO}") from None
-        raise StoreError(f"{path}: {why}") from None
+            raise StoreError(f"{path}: {error}; {_PERMISSION_HINT}") from None
+        raise StoreError(f"{path}: {error}") from None

@@ -1,6 +1,6 @@
-"""What is done with the tables of the SQLite store, each job as part of a transaction.
+"""Jobs of the SQLite store's writer, each done as part of a transaction.
 
-It knows the tables; threads, and who is told of what, are `chatd.store.sqlite.store`'s.
+It knows the tables; threads and notifications are `chatd.store.sqlite.store`'s.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from chatd.chat.events import Acted, Change, Edited, KeptEvent, RoomEvent, Said, TopicSet
 from chatd.chat.limits import MESSAGE_IDS
-from chatd.chat.model.people import fold
+from chatd.chat.text.names import fold
 from chatd.chat.text.query import text_of
 from chatd.store.sqlite.retention import Retention, drop
 from chatd.store.sqlite.search_index import BLOCK, indexed
@@ -34,7 +34,7 @@ _KIND_OF: dict[type[KeptEvent], str] = {Said: "said", Acted: "acted", TopicSet: 
 
 
 def event_from(row: Sequence[Any]) -> tuple[int, KeptEvent]:
-    """The number and the event of a row with the columns of ``EVENT``."""
+    """Return the number and the event of a row with the columns of ``EVENT``."""
     number, time, kind, nick, text, edited = row
     if edited:
         return number, _EDITABLE[kind](time, nick, text, True)
@@ -43,7 +43,7 @@ def event_from(row: Sequence[Any]) -> tuple[int, KeptEvent]:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """Put an event into the order of a room."""
+    """Store an event in a room, or apply a change there."""
 
     room: str
     message_id: str
@@ -53,105 +53,109 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Let a room have so many events, or (None) as many as there come."""
+    """Keep at most so many events of a room, or (None) as many as come."""
 
     room: str
-    most: int | None
+    maximum: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
-    """Let a room be gone."""
+class DropRoom:
+    """Drop a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Retain:
-    """Let every room be gone but these."""
+class DropRoomsBut:
+    """Drop every room but these."""
 
     rooms: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Keep a record, or drop it, and say so."""
+    """Put a record, or (None) drop it, and resolve a promise."""
 
     kind: str
     key: str
     value: str | None
-    answer: Promise
+    promise: Promise
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Look something up once everything before it is committed."""
+class Read:
+    """Start a query of the read thread once everything before it is committed."""
 
-    look: Callable[[], None]
+    read: Callable[[], None]
 
 
-Job = Post | Limit | Forget | Retain | Put | Look
+Job = Post | Limit | DropRoom | DropRoomsBut | Put | Read
 
 
 class Writer:
-    """What the writer does with the database; each method is part of a transaction."""
+    """Does the writer's jobs; each method is part of a transaction.
+
+    Rows are gathered and inserted by `finish`, with one ``executemany`` a table.  ``_rooms`` caches
+    room ids and last numbers, ``_seen`` the last `MESSAGE_IDS` message ids.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self.database = database
-        self.pruning = Retention(database)
+        self.retention = Retention(database)
         self._rooms: dict[str, tuple[int, int]] = {}
         self._last: dict[int, int] = {}
         self._spans: dict[int, tuple[float, float]] = {}
         self._events: list[tuple[object, ...]] = []
         self._words: list[tuple[int, str]] = []
-        self._ident = 0
+        self._last_event_id = 0
         self._seen: OrderedDict[str, None] = OrderedDict()
 
     def roll_back(self) -> None:
-        """The transaction came to nothing: what was learnt from it is not so."""
+        """Discard what was gathered and cached in a transaction that was rolled back."""
         self._rooms.clear()
         self._last.clear()
         self._spans.clear()
         self._events.clear()
         self._words.clear()
-        self._ident = 0
-        self.pruning.roll_back()
+        self._last_event_id = 0
+        self.retention.roll_back()
 
     def post(self, post: Post) -> int | None:
-        """Keep an event or a change; return its number, or None when that was done before."""
-        room = self._rooms.get(post.room) or self._find(post.room)
+        """Store an event or apply a change; return its number, or None if that was done before."""
+        room = self._rooms.get(post.room) or self._load_room(post.room)
         event = post.event
         if not isinstance(event, KeptEvent | Change):
             return room[1]
         if post.message_id in self._seen:
             return None
-        ident, number = room
+        room_id, number = room
         if isinstance(event, Change):
             self._insert()
-            self._change(ident, event)
+            self._change(room_id, event)
             return number
         number += 1
-        self._add(ident, number, event, post.account)
-        self._last[ident] = number
-        self._rooms[post.room] = (ident, number)
-        self.pruning.grew(post.room, ident)
+        self._add(room_id, number, event, post.account)
+        self._last[room_id] = number
+        self._rooms[post.room] = (room_id, number)
+        self.retention.added(post.room, room_id)
         return number
 
     def _add(self, room: int, number: int, event: KeptEvent, account: str) -> None:
-        """Take an event that is written with the others of the transaction."""
-        if not self._ident:
+        """Gather the rows of an event."""
+        if not self._last_event_id:
             (last,) = self.database.execute("SELECT max(id) FROM event").fetchone()
-            self._ident = last or 0
-        self._ident = ident = self._ident + 1
+            self._last_event_id = last or 0
+        self._last_event_id = row_id = self._last_event_id + 1
         time, nick, text, author = event.time, event.nick, text_of(event), fold(event.nick)
         kind = _KIND_OF[type(event)]
-        self._events.append((ident, room, number, time, kind, nick, author, text, account))
-        self._words.append((ident, indexed(room, author, text)))
-        first, last = self._spans.get(ident // BLOCK, (time, time))
-        self._spans[ident // BLOCK] = (min(first, time), max(last, time))
+        self._events.append((row_id, room, number, time, kind, nick, author, text, account))
+        self._words.append((row_id, indexed(room, author, text)))
+        first, last = self._spans.get(row_id // BLOCK, (time, time))
+        self._spans[row_id // BLOCK] = (min(first, time), max(last, time))
 
     def _insert(self) -> None:
-        """Write the events that were taken."""
+        """Insert the gathered rows: before a change, which may be of one, and at the end."""
         if self._events:
             self.database.executemany(
                 "INSERT INTO event (id, room, number, time, kind, nick, author, text, account)"
@@ -163,7 +167,11 @@ class Writer:
             self._words.clear()
 
     def _change(self, room: int, change: Change) -> None:
-        """Change an event, unless it is not kept any more."""
+        """Apply a change, unless its event was dropped.
+
+        The search index stores no text (``content=''``), so a row can be changed only by deleting
+        it with the words it was indexed with and inserting it again.
+        """
         query = (
             "SELECT id, room, author, text, time, kind, nick, account FROM event"
             " WHERE room = ? AND number = ?"
@@ -173,74 +181,74 @@ class Writer:
             return
         drop(self.database, [row[:4]])
         if isinstance(change, Edited):
-            ident, _, author, _, *others = row
+            row_id, _, author, _, *others = row
             self.database.execute(
                 "INSERT INTO event (id, room, author, text, time, kind, nick, account, number,"
                 " edited) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
-                (ident, room, author, change.text, *others, change.number),
+                (row_id, room, author, change.text, *others, change.number),
             )
-            self.database.execute(_INDEX, (ident, indexed(room, author, change.text)))
+            self.database.execute(_INDEX, (row_id, indexed(room, author, change.text)))
         else:
             gone = (room, change.number)
             self.database.execute("INSERT OR IGNORE INTO deleted VALUES (?, ?)", gone)
-            self.pruning.lost(room)
+            self.retention.removed(room)
 
     def finish(self) -> None:
-        """Before the transaction is committed: what is written once for all that is in it."""
+        """Write what is written once in a transaction, before it is committed."""
         self._insert()
-        self._ident = 0  # what is dropped later may be the last
+        self._last_event_id = 0  # the last event may be pruned before the next one comes
         if self._last:
-            last = [(number, ident) for ident, number in self._last.items()]
+            last = [(number, row_id) for row_id, number in self._last.items()]
             self.database.executemany("UPDATE room SET last = ? WHERE id = ?", last)
             self._last.clear()
         if self._spans:
-            spans = [(block, *times) for block, times in self._spans.items()]
+            rows = [(block, *times) for block, times in self._spans.items()]
             self.database.executemany(
                 "INSERT INTO span VALUES (?, ?, ?) ON CONFLICT (block) DO UPDATE"
                 " SET first = min(first, excluded.first), last = max(last, excluded.last)",
-                spans,
+                rows,
             )
             self._spans.clear()
-        self.pruning.trim()
+        self.retention.trim()
 
     def limit(self, limit: Limit) -> None:
-        """Let a room have another number of events than before."""
+        """Set the number of events a room keeps."""
         room = limit.room
-        self.pruning.limit(room, limit.most)
-        self.pruning.grew(room, (self._rooms.get(room) or self._find(room))[0], 0)
+        self.retention.limit(room, limit.maximum)
+        self.retention.added(room, (self._rooms.get(room) or self._load_room(room))[0], 0)
 
     def remember(self, posts: list[Post]) -> None:
-        """These are kept for good: the same ids are not kept again."""
+        """Remember the message ids of committed posts, so that a retry is not stored again."""
         for post in posts:
             self._seen[post.message_id] = None
         while len(self._seen) > MESSAGE_IDS:
             self._seen.popitem(last=False)
 
-    def _find(self, room: str) -> tuple[int, int]:
-        """The number of a room in the tables, and of its last event; a new room is made."""
+    def _load_room(self, room: str) -> tuple[int, int]:
+        """Return the id of a room and its last number; a new room is inserted."""
         row = self.database.execute("SELECT id, last FROM room WHERE name = ?", (room,)).fetchone()
         if row is None:
-            made = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
-            row = (made.lastrowid, 0)
-        found = self._rooms[room] = (int(row[0]), int(row[1]))
-        return found
+            cursor = self.database.execute("INSERT INTO room (name, last) VALUES (?, 0)", (room,))
+            row = (cursor.lastrowid, 0)
+        loaded = self._rooms[room] = (int(row[0]), int(row[1]))
+        return loaded
 
-    def forget(self, room: str) -> None:
-        """A room is gone; its events go later, some at a time."""
+    def drop_room(self, room: str) -> None:
+        """Take the name from a room, whose events are pruned later, some at a time."""
         self._rooms.pop(room, None)
-        self.pruning.limit(room, None)
+        self.retention.limit(room, None)
         self.database.execute("UPDATE room SET name = NULL WHERE name = ?", (room,))
 
-    def retain(self, rooms: tuple[str, ...]) -> None:
-        """All rooms are gone but these; their events go later, some at a time."""
-        self.finish()  # what is read anew has to be written
+    def drop_rooms_but(self, rooms: tuple[str, ...]) -> None:
+        """Take their names from all rooms but these; their events are pruned later."""
+        self.finish()  # the numbers of the rooms that are read again have to be written
         self._rooms.clear()
-        self.pruning.retain(rooms)
+        self.retention.drop_rooms_but(rooms)
         others = "name NOT IN (SELECT value FROM json_each(?))"
         self.database.execute(f"UPDATE room SET name = NULL WHERE {others}", (json.dumps(rooms),))
 
     def put(self, put: Put) -> None:
-        """Keep or drop a record."""
+        """Put or drop a record."""
         self.database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (put.kind, put.key))
         if put.value is not None:
             row = (put.kind, put.key, put.value)

@@ -1,8 +1,8 @@
-"""How the SQLite store is read: what was said last, next, and what is looked for.
+"""Queries of the SQLite store: history and search.
 
-Each function reads a database at one moment; threads are `chatd.store.sqlite.store`'s.  However much is
-kept, a search reads little more than what it returns: what is found comes from the index, the
-newest first, with room and author among its words, and times bound the ids that are looked at.
+Each function runs in one read transaction; threads are `chatd.store.sqlite.store`'s.  However much
+is stored, a search reads little more than it returns: matches come from the search index, newest
+first, with room and author among its words, and times bound the ids that are looked at.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.jobs import EVENT, event_from
 from chatd.store.sqlite.search_index import BLOCK, has_phrase, is_by, is_in
 
-#: Rooms that a question to the index names one by one.
+#: Rooms that a query of the index names one by one.
 NAMED = 64
 
 Row = tuple[int, KeptEvent]
@@ -24,7 +24,7 @@ _OF_ROOM = f"SELECT {EVENT} FROM event WHERE room = (SELECT id FROM room WHERE n
 
 
 def before(database: sqlite3.Connection, room: str, number: int | None, count: int) -> list[Row]:
-    """The last ``count`` events numbered below ``number``, oldest first."""
+    """Return the last ``count`` events numbered below ``number``, oldest first."""
     below = 2**63 - 1 if number is None else number
     query = f"{_OF_ROOM} < ? ORDER BY number DESC LIMIT ?"
     rows = database.execute(query, (room, below, count)).fetchall()
@@ -32,13 +32,13 @@ def before(database: sqlite3.Connection, room: str, number: int | None, count: i
 
 
 def after(database: sqlite3.Connection, room: str, number: int, count: int) -> list[Row]:
-    """The first ``count`` events numbered above ``number``, oldest first."""
+    """Return the first ``count`` events numbered above ``number``, oldest first."""
     query = f"{_OF_ROOM} > ? ORDER BY number LIMIT ?"
     return [event_from(row) for row in database.execute(query, (room, number, count))]
 
 
 def count(database: sqlite3.Connection, room: str, above: int, below: int) -> int:
-    """How many events are numbered between two numbers."""
+    """Return how many events are numbered between two numbers."""
     query = (
         "SELECT count(*) FROM event WHERE room = (SELECT id FROM room WHERE name = ?)"
         " AND number > ? AND number < ?"
@@ -50,16 +50,16 @@ def count(database: sqlite3.Connection, room: str, above: int, below: int) -> in
 def last_by(
     database: sqlite3.Connection, room: str, author: str, account: str | None
 ) -> Row | None:
-    """The last message in a room by a folded nick, or by an account under this nick."""
-    known = database.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
-    if known is None:
+    """Return the last message in a room by a folded nick, or by an account under this nick."""
+    room_ids = database.execute("SELECT id FROM room WHERE name = ?", (room,)).fetchone()
+    if room_ids is None:
         return None
     query = (
         f"SELECT {EVENT} FROM search CROSS JOIN event ON event.id = search.rowid"
         " WHERE search MATCH ? AND event.kind IN ('said', 'acted')"
         " AND event.account = coalesce(?, event.account) ORDER BY search.rowid DESC LIMIT 1"
     )
-    match = f"{is_in(known)} AND {is_by(author)}"
+    match = f"{is_in(room_ids)} AND {is_by(author)}"
     row = database.execute(query, (match, account)).fetchone()
     return event_from(row) if row is not None else None
 
@@ -67,30 +67,35 @@ def last_by(
 def search(
     database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
 ) -> list[tuple[str, int, KeptEvent]]:
-    """What is found in some rooms, what was kept last first."""
+    """Return matches in some rooms, the last stored first.
+
+    Without words to match, the events are read by their ids; else the index comes first (``CROSS
+    JOIN`` keeps SQLite from reordering the join), and its rowids are the ids.
+    """
     tests: list[tuple[str, object]] = [
-        # The + keeps it from reading room by room, for which all would have to be sorted.
+        # The + keeps SQLite from using the index on rooms, whose rows it would have to sort.
         (
             "+event.room IN (SELECT id FROM room WHERE name IN (SELECT value FROM json_each(?)))",
             json.dumps(list(rooms)),
         )
     ]
-    words = _match(database, rooms, search)
-    if words is None:
+    fts_query = _fts_query(database, rooms, search)
+    if fts_query is None:
         return []
-    place = "search.rowid" if words else "event.id"
-    if words:
-        tests.append(("search MATCH ?", words))
+    id_column = "search.rowid" if fts_query else "event.id"
+    if fts_query:
+        tests.append(("search MATCH ?", fts_query))
     if search.since is not None:
         tests.append(("event.time >= ?", search.since))
-        tests.append((f"{place} >= ?", _first(database, search.since)))
+        tests.append((f"{id_column} >= ?", _first_id(database, search.since)))
     if search.until is not None:
         tests.append(("event.time < ?", search.until))
-        tests.append((f"{place} < ?", _end(database, search.until)))
-    where = "search CROSS JOIN event ON event.id = search.rowid" if words else "event"
+        tests.append((f"{id_column} < ?", _end_id(database, search.until)))
+    tables = "search CROSS JOIN event ON event.id = search.rowid" if fts_query else "event"
     query = (
-        f"SELECT room.name, {EVENT} FROM {where} CROSS JOIN room ON room.id = event.room"
-        f" WHERE {' AND '.join(test for test, _ in tests)} ORDER BY {place} DESC LIMIT ? OFFSET ?"
+        f"SELECT room.name, {EVENT} FROM {tables} CROSS JOIN room ON room.id = event.room"
+        f" WHERE {' AND '.join(test for test, _ in tests)}"
+        f" ORDER BY {id_column} DESC LIMIT ? OFFSET ?"
     )
     values = [value for _, value in tests]
     return [
@@ -98,38 +103,40 @@ def search(
     ]
 
 
-def _match(database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery) -> str | None:
-    """What the index is asked: nothing when only times are looked for, None for no room at all."""
-    asked = [has_phrase(phrase) for phrase in search.phrases]
+def _fts_query(
+    database: sqlite3.Connection, rooms: Sequence[str], search: SearchQuery
+) -> str | None:
+    """Return the FTS5 query of a search: empty for times only, None when no room is known."""
+    terms = [has_phrase(phrase) for phrase in search.phrases]
     if search.author is not None:
-        asked.append(is_by(search.author))
+        terms.append(is_by(search.author))
     if len(rooms) <= NAMED:
         query = "SELECT id FROM room WHERE name IN (SELECT value FROM json_each(?))"
-        known = [ident for (ident,) in database.execute(query, (json.dumps(list(rooms)),))]
-        return " AND ".join([is_in(known), *asked]) if known else None
-    others = _largest_but(database, rooms) if asked else []
-    found = " AND ".join(asked)
+        room_ids = [room_id for (room_id,) in database.execute(query, (json.dumps(list(rooms)),))]
+        return " AND ".join([is_in(room_ids), *terms]) if room_ids else None
+    others = _largest_other_rooms(database, rooms) if terms else []
+    found = " AND ".join(terms)
     return f"({found}) NOT {is_in(others)}" if others else found
 
 
-def _largest_but(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
-    """The other rooms in which most was said: what is found there would be passed over."""
+def _largest_other_rooms(database: sqlite3.Connection, rooms: Sequence[str]) -> list[int]:
+    """Return the largest of the other rooms: excluded, their matches need not be skipped."""
     query = (
         "SELECT id FROM room WHERE name IS NULL OR name NOT IN (SELECT value FROM json_each(?))"
         " ORDER BY last DESC LIMIT ?"
     )
-    return [ident for (ident,) in database.execute(query, (json.dumps(list(rooms)), NAMED))]
+    return [room_id for (room_id,) in database.execute(query, (json.dumps(list(rooms)), NAMED))]
 
 
-def _first(database: sqlite3.Connection, since: float) -> int:
-    """An id below which no event is as late as that, whatever the clock did meanwhile."""
+def _first_id(database: sqlite3.Connection, since: float) -> int:
+    """Return an id below which no event is as late as ``since``, however the clock was set."""
     query = "SELECT min(block) FROM span WHERE last >= ?"
     (block,) = database.execute(query, (since,)).fetchone()
     return 2**62 if block is None else int(block) * BLOCK
 
 
-def _end(database: sqlite3.Connection, until: float) -> int:
-    """An id from which on no event is as early as that."""
+def _end_id(database: sqlite3.Connection, until: float) -> int:
+    """Return an id from which on no event is as early as ``until``."""
     query = "SELECT max(block) FROM span WHERE first < ?"
     (block,) = database.execute(query, (until,)).fetchone()
     return 0 if block is None else (int(block) + 1) * BLOCK

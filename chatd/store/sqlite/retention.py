@@ -1,6 +1,6 @@
-"""What the SQLite store lets go of: rooms that are gone, what is too old or too much of a room.
+"""Retention: what the SQLite store drops: rooms that are gone, old events, events beyond a limit.
 
-Some at a time, each time as part of a transaction, so that nobody who talks waits for it.
+A bounded number at a time, each as part of a transaction, so that posting never waits long.
 """
 
 from __future__ import annotations
@@ -10,80 +10,86 @@ from collections.abc import Collection, Iterable
 
 from chatd.store.sqlite.search_index import BLOCK, indexed
 
-#: Events that are dropped in one transaction when they are too old or their room is gone.
+#: Events that one transaction drops of gone rooms, old events or those beyond a limit.
 PRUNED = 500
 
-#: What has to be known of an event to drop it: its id, its room, its author and its text.
+#: What has to be known of an event to drop it: its id, room, author and text.
 Row = tuple[int, int, str, str]
 _ROW = "SELECT id, room, author, text FROM event"
 _UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', ?, ?)"
 
 
 def drop(database: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Drop events, and what the search index has of them."""
-    found = [(ident, indexed(room, author, text)) for ident, room, author, text in rows]
-    database.executemany(_UNINDEX, found)
-    database.executemany("DELETE FROM event WHERE id = ?", [(ident,) for ident, _ in found])
+    """Drop events and their entries in the search index.
+
+    The index stores no text, so a row of it is deleted by the words with which it was inserted
+    (FTS5's ``delete`` command).
+    """
+    indexed_rows = [(room_id, indexed(room, author, text)) for room_id, room, author, text in rows]
+    database.executemany(_UNINDEX, indexed_rows)
+    database.executemany(
+        "DELETE FROM event WHERE id = ?", [(room_id,) for room_id, _ in indexed_rows]
+    )
 
 
 class Retention:
-    """How many events rooms may have, as far as that is set, and which have too many."""
+    """The limits of rooms, the numbers of their events as far as needed, and rooms beyond them."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        self._most: dict[str, int] = {}
+        self._limits: dict[str, int] = {}
         self._counts: dict[int, int] = {}
-        self._grown: dict[str, int] = {}
+        self._changed: dict[str, int] = {}
 
     def roll_back(self) -> None:
-        """The transaction came to nothing: what was counted in it is not so."""
+        """Discard what was counted in a transaction that was rolled back."""
         self._counts.clear()
-        self._grown.clear()
+        self._changed.clear()
 
-    def limit(self, room: str, most: int | None) -> None:
-        """Let a room have so many events, or (None) as many as there come."""
-        self._most.pop(room, None)
-        if most is not None:
-            self._most[room] = most
+    def limit(self, room: str, maximum: int | None) -> None:
+        """Keep at most so many events of a room, or (None) as many as come."""
+        self._limits.pop(room, None)
+        if maximum is not None:
+            self._limits[room] = maximum
 
-    def retain(self, rooms: Collection[str]) -> None:
-        """All rooms are gone but these."""
-        self._most = {room: self._most[room] for room in rooms if room in self._most}
+    def drop_rooms_but(self, rooms: Collection[str]) -> None:
+        """Forget the limits of all rooms but these."""
+        self._limits = {room: self._limits[room] for room in rooms if room in self._limits}
 
-    def grew(self, room: str, ident: int, by: int = 1) -> None:
-        """A room has got events, or another bound; ``ident`` is its number in the tables."""
-        if room in self._most:
-            if ident in self._counts:
-                self._counts[ident] += by
-            self._grown[room] = ident
+    def added(self, room: str, room_id: int, count: int = 1) -> None:
+        """Count events that were added to a room, whose id is ``room_id``; or look at it again."""
+        if room in self._limits:
+            if room_id in self._counts:
+                self._counts[room_id] += count
+            self._changed[room] = room_id
         else:
-            self._counts.pop(ident, None)  # nobody counts on: another bound counts anew
+            self._counts.pop(room_id, None)  # a new limit counts again
 
-    def lost(self, ident: int, count: int = 1) -> None:
-        """A room has that many events less."""
-        if ident in self._counts:
-            self._counts[ident] -= count
+    def removed(self, room_id: int, count: int = 1) -> None:
+        """Count events that were removed from a room."""
+        if room_id in self._counts:
+            self._counts[room_id] -= count
 
     def trim(self) -> bool:
-        """Drop the oldest events of rooms that have too many; say if there are more."""
-        for room, ident in list(self._grown.items()):
-            over = self._count(ident) - self._most[room] if room in self._most else 0
-            if over > 0:
+        """Drop the oldest events of rooms beyond their limits; return whether there are more."""
+        for room, room_id in list(self._changed.items()):
+            excess = self._count(room_id) - self._limits[room] if room in self._limits else 0
+            if excess > 0:
                 query = f"{_ROW} WHERE room = ? ORDER BY number LIMIT ?"
-                self._drop(self._database.execute(query, (ident, min(over, PRUNED))).fetchall())
-            if over > PRUNED:
+                self._drop(self._database.execute(query, (room_id, min(excess, PRUNED))).fetchall())
+            if excess > PRUNED:
                 return True
-            del self._grown[room]
+            del self._changed[room]
         return False
 
-    def _count(self, ident: int) -> int:
-        if ident not in self._counts:
+    def _count(self, room_id: int) -> int:
+        if room_id not in self._counts:
             query = "SELECT count(*) FROM event WHERE room = ?"
-            self._counts[ident] = int(self._database.execute(query, (ident,)).fetchone()[0])
-        return self._counts[ident]
+            self._counts[room_id] = int(self._database.execute(query, (room_id,)).fetchone()[0])
+        return self._counts[room_id]
 
     def prune(self, before: float | None) -> bool:
-        """Drop some events of rooms that are gone or too full, or from before a time.
+        """Drop some events of gone rooms, of rooms beyond their limits, or from before a time.
 
         :return: whether there may be more.
         """
@@ -109,10 +115,10 @@ class Retention:
         return len(rows) == PRUNED
 
     def _drop(self, rows: list[Row]) -> None:
-        """Drop events that are the first of their rooms; what was deleted before them is no gap."""
+        """Drop the first events of rooms, with the marks of deleted ones before what is left."""
         drop(self._database, rows)
         for room in {room for _, room, _, _ in rows}:
-            self.lost(room, sum(row[1] == room for row in rows))
+            self.removed(room, sum(row[1] == room for row in rows))
             self._database.execute(
                 "DELETE FROM deleted WHERE room = ? AND number <"
                 " (SELECT min(number) FROM event WHERE room = ?)",

@@ -1,7 +1,7 @@
-"""The tables of the SQLite store, and how those of older versions become the newest.
+"""Schema of the SQLite store, and its upgrades.
 
-Each upgrade takes a database from one version to the next; SQLite's own ``user_version`` says
-which one it has.  An upgrade is one transaction: it happens whole or not at all.
+Each upgrade takes a database from one version to the next; SQLite's ``user_version`` says which one
+it has.  An upgrade is one transaction: it happens whole or not at all.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 from chatd.store.sqlite.search_index import BLOCK, indexed
 
-#: The steps, the first of which makes the tables of version 1 in an empty file.
+#: The statements of each upgrade; the first creates the tables of version 1 in an empty file.
 UPGRADES: tuple[tuple[str, ...], ...] = (
     (
-        # A room that was forgotten has no name any more, until its events are gone.
+        # A room that was dropped has no name any more, until its events are pruned.
         "CREATE TABLE room (id INTEGER PRIMARY KEY, name TEXT UNIQUE, last INTEGER NOT NULL)",
         "CREATE TABLE event (id INTEGER PRIMARY KEY, room INTEGER NOT NULL REFERENCES room(id),"
         " number INTEGER NOT NULL, time REAL NOT NULL, kind TEXT NOT NULL, nick TEXT NOT NULL,"
         " author TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (room, number))",
-        # The words are folded already: all that its tokenizer has to do is to find the blanks.
+        # The words are folded already: its tokenizer only has to split at blanks.
         "CREATE VIRTUAL TABLE search USING fts5(words, content='', tokenize='ascii')",
     ),
     (
@@ -27,20 +27,20 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
         " PRIMARY KEY (kind, key)) WITHOUT ROWID",
     ),
     (
-        # The author is a folded nick; the account whose owner carried it, or nothing of guests.
+        # The author is a folded nick; the account is that of the author, empty for guests.
         "ALTER TABLE event ADD COLUMN account TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE event ADD COLUMN edited INTEGER NOT NULL DEFAULT 0",
-        # Numbers that rooms lack because somebody took a message away: no loss.
+        # Numbers that rooms lack because a message was deleted: no loss, for a check.
         "CREATE TABLE deleted (room INTEGER NOT NULL, number INTEGER NOT NULL,"
         " PRIMARY KEY (room, number)) WITHOUT ROWID",
-        # Between which times the events of a block of ids lie.
+        # The earliest and latest time of the events of a block of ids.
         "CREATE TABLE span (block INTEGER PRIMARY KEY, first REAL NOT NULL, last REAL NOT NULL)",
         f"INSERT INTO span SELECT id / {BLOCK}, min(time), max(time) FROM event GROUP BY 1",
         "DROP TABLE search",
-        # Beginnings of three letters are in it themselves: too many words begin with "the".
+        # Prefixes of three letters are indexed themselves: too many words begin with "the".
         "CREATE VIRTUAL TABLE search USING"
         " fts5(words, content='', columnsize=0, prefix='3', tokenize='ascii')",
-        # Its parts are joined less often: a message costs less, a search hardly more.
+        # Its segments are merged less often: an insert costs less, a search hardly more.
         "INSERT INTO search (search, rank) VALUES ('automerge', 8)",
         "INSERT INTO search (rowid, words)"
         " SELECT id, indexed(room, author, text) FROM event ORDER BY id",
@@ -48,46 +48,46 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
 )
 
 VERSION = len(UPGRADES)
-#: Events that take so long, half a second, that whoever waits for them is told.
-MANY = 20_000
+#: Events whose upgrade takes so long, half a second, that it is announced.
+ANNOUNCED_EVENTS = 20_000
 
 
-class WrongError(Exception):
-    """The database is a newer chatd's, or none of chatd's; the argument is a sentence."""
+class SchemaError(Exception):
+    """The database is a newer chatd's, or not chatd's; the argument is a sentence."""
 
 
 def check(database: sqlite3.Connection) -> int:
-    """The version of a database; 0 of one that is empty.
+    """Return the version of a database; 0 if it is empty.
 
-    :raises WrongError: when it is not one that can be used.
+    :raises SchemaError: when it cannot be used.
     """
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > VERSION:
-        raise WrongError(
+        raise SchemaError(
             f"it was written by a newer chatd (version {version}, this one knows {VERSION})."
         )
     if not version and database.execute("SELECT 1 FROM sqlite_schema").fetchone():
-        raise WrongError("it is a database of something else.")
+        raise SchemaError("it is a database of something else.")
     return int(version)
 
 
 def upgrade(
     database: sqlite3.Connection,
     version: int = VERSION,
-    tell: Callable[[str], object] | None = None,
+    notify: Callable[[str], object] | None = None,
 ) -> None:
-    """Make the tables of a database those of a version, this one's unless another is given.
+    """Upgrade the tables of a database to a version, the newest unless given.
 
-    ``tell`` is told beforehand, in a sentence, when it will take a while.
+    ``announce`` is called beforehand, with a sentence, when that will take a while.
 
-    :raises WrongError: when they are of a later one, or not chatd's.
+    :raises SchemaError: when they are of a later version, or not chatd's.
     """
     before = check(database)
     database.create_function("indexed", 3, indexed, deterministic=True)
-    if tell is not None and 0 < before < version:
+    if notify is not None and 0 < before < version:
         (events,) = database.execute("SELECT count(*) FROM event").fetchone()
-        if events >= MANY:
-            tell(f"The search index of {events} messages is made anew; that takes a while, once.")
+        if events >= ANNOUNCED_EVENTS:
+            notify(f"The search index of {events} messages is made anew; that takes a while, once.")
     for number, steps in enumerate(UPGRADES[before:version], before + 1):
         database.execute("BEGIN IMMEDIATE")
         try:

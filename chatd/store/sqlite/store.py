@@ -1,9 +1,14 @@
-"""A store in one file: what was said outlives the process, and a power cut if that is asked for.
+"""SQLite store: `chatd.chat.store.Store` in one file, which outlives the process.
 
-A writer thread keeps whatever has gathered while it kept the last, in one transaction; only when
-that is committed does the keeper hear of it, in order.  A reader thread looks things up, so that
-neither the chat nor the writer waits for that.  The file is in WAL mode: what is committed is there
-after a kill, and with ``power`` after a power cut.
+The write thread commits everything that was posted during the last commit in one transaction (group
+commit): a commit costs a write to the log, and with ``power`` an fsync, however many messages are
+in it.  The observer is notified only when a transaction is committed, in order.  A read thread has
+a connection of its own, so that neither the chat nor the writer waits for a search.
+
+The file is in WAL mode: readers do not block the writer, and a committed transaction survives a
+crash of the process.  ``PRAGMA synchronous = NORMAL`` syncs the log at checkpoints only, so a power
+cut may roll back the last transactions (without damage to the file); with ``power``, ``FULL`` syncs
+it after each commit.
 """
 
 from __future__ import annotations
@@ -23,17 +28,18 @@ from chatd.chat.store import NotStoredError, StoreObserver
 from chatd.chat.text.query import SearchQuery
 from chatd.store.claims import Claims
 from chatd.store.sqlite import queries, schema
-from chatd.store.sqlite.jobs import Forget, Job, Limit, Look, Post, Put, Retain, Writer
+from chatd.store.sqlite.jobs import DropRoom, DropRoomsBut, Job, Limit, Post, Put, Read, Writer
 from chatd.store.threads.main_thread import MainThread
 from chatd.store.threads.steps import do_each, raises
 from chatd.store.threads.worker import Worker
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
-#: Posts that may wait for the writer; more are refused: a disk that hangs must not take all memory.
-WAITING = 50_000
+#: Posts that wait for the writer; further ones are refused: a disk that hangs must not take all
+#: memory.
+MAX_PENDING = 50_000
 #: Seconds after which old events are looked for again.
-TIDY_SECONDS = 5.0
+PRUNE_SECONDS = 5.0
 
 
 class StoreError(Exception):
@@ -41,7 +47,7 @@ class StoreError(Exception):
 
 
 def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
-    """Open a database, for one thread at a time; every transaction is begun by hand."""
+    """Open a database for one thread at a time; every transaction is begun explicitly."""
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
     database.execute("PRAGMA journal_mode = WAL")
     database.execute(f"PRAGMA synchronous = {'FULL' if power else 'NORMAL'}")
@@ -50,180 +56,187 @@ def connect(path: Path, *, power: bool = False) -> sqlite3.Connection:
 
 
 class SqliteStore:
-    """`chatd.chat.store.Store` in a file.
+    """A store in the file at ``path``.
 
-    ``now`` is the time of day in seconds since the epoch; events are dropped ``days`` after they
-    happened, or never.  `prepare` and `begin` come before everything else, in this order; a
-    process may fork between the two.
+    ``now`` returns the time of day in seconds since the epoch; events are dropped ``days`` after
+    they happened, or never.  `prepare` and `begin` come before everything else, in this order; a
+    process may fork between the two, which no SQLite connection and no thread survives.
     """
 
     def __init__(
         self,
         path: Path,
-        turn: MainThread,
+        main_thread: MainThread,
         now: Callable[[], float],
         *,
         days: float | None = None,
         power: bool = False,
     ) -> None:
         self._path = path
-        self._turn = turn
+        self._main_thread = main_thread
         self._now = now
         self._days = days
         self._power = power
-        self._keeper: StoreObserver | None = None
+        self._observer: StoreObserver | None = None
         self._claims = Claims()
         self._lock = -1
-        self._tidy_at = 0.0
-        self._writer: Worker[Job] = Worker(
-            "chatd writes", self._write, idle=self._tidy, idle_seconds=TIDY_SECONDS
+        self._prune_at = 0.0
+        self._write_thread: Worker[Job] = Worker(
+            "chatd writes", self._write, idle=self._prune, idle_seconds=PRUNE_SECONDS
         )
-        self._reader: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
+        self._read_thread: Worker[Callable[[], None]] = Worker("chatd reads", do_each)
 
-    def prepare(self, tell: Callable[[str], object] | None = None) -> None:
-        """Take the file for this process, and bring its tables up to date.
+    def prepare(self, notify: Callable[[str], object] | None = None) -> None:
+        """Lock the file for this process, and upgrade its tables.
 
-        ``tell`` is told beforehand, in a sentence, when that will take a while.
+        ``announce`` is called beforehand, with a sentence, when that will take a while.
 
-        :raises StoreError: when that cannot be.
+        :raises StoreError: when the file cannot be used.
         """
-        self._lock = _locked(self._path)
+        self._lock = _take_lock(self._path)
         try:
-            _upgrade(self._path, tell)
+            _upgrade_tables(self._path, notify)
         except StoreError:
             os.close(self._lock)
             raise
 
     def begin(self) -> None:
-        """Start to read and to write."""
+        """Open the connections and start the threads."""
         self._database = connect(self._path, power=self._power)
-        self._reading = connect(self._path)
-        self._tables = Writer(self._database)
-        self._writer.start()
-        self._reader.start()
+        self._read_database = connect(self._path)
+        self._writer = Writer(self._database)
+        self._write_thread.start()
+        self._read_thread.start()
 
-    def open(self, keeper: StoreObserver) -> None:
-        """Begin, and tell this keeper from now on."""
-        self._keeper = keeper
+    def open(self, observer: StoreObserver) -> None:
+        """Notify this observer from now on."""
+        self._observer = observer
 
     # Writing --------------------------------------------------------------------------------------
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        """Put an event into the room's order; the keeper hears of it once it is committed."""
-        keeper = self._keeper
-        if keeper is None:
+        """Post an event to a room; the observer is notified once it is committed."""
+        observer = self._observer
+        if observer is None:
             raise RuntimeError("the store is not open")
-        if len(self._writer) >= WAITING and isinstance(event, KeptEvent | Change):
-            why = "the server cannot keep up; try again later."
-            self._turn.soon(partial(keeper.failed, room, message_id, why))
+        if len(self._write_thread) >= MAX_PENDING and isinstance(event, KeptEvent | Change):
+            reason = "the server cannot keep up; try again later."
+            self._main_thread.call_soon(partial(observer.failed, room, message_id, reason))
         else:
-            self._writer.do(Post(room, message_id, event, author))
+            self._write_thread.do(Post(room, message_id, event, author))
 
-    def limit(self, room: str, most: int | None) -> None:
-        """Keep only the last so many events of a room, or (None) as many as of the others."""
-        self._writer.do(Limit(room, most))
+    def limit(self, room: str, maximum: int | None) -> None:
+        """Keep at most so many events of a room, or (None) as many as of other rooms."""
+        self._write_thread.do(Limit(room, maximum))
 
     def drop_rooms_but(self, rooms: Collection[str]) -> None:
-        """Forget every room but these."""
-        self._writer.do(Retain(tuple(rooms)))
+        """Drop every room but these."""
+        self._write_thread.do(DropRoomsBut(tuple(rooms)))
 
     def drop_room(self, room: str) -> None:
-        """The room is gone for good: drop its events."""
-        self._writer.do(Forget(room))
+        """Drop the events of a room that is gone for good."""
+        self._write_thread.do(DropRoom(room))
 
     def _write(self, jobs: list[Job]) -> None:
-        """Keep what has gathered, in one transaction (in the writer's thread)."""
-        told: list[Callable[[], None]] = []
+        """Do all jobs that have gathered in one transaction (in the write thread)."""
+        notifications: list[Callable[[], None]] = []
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            told = self._do(jobs)
-            self._tables.finish()
+            notifications = self._run_jobs(jobs)
+            self._writer.finish()
             self._database.execute("COMMIT")
         except Exception as error:
             self._roll_back()
-            told = self._not_kept(jobs, error)
+            notifications = self._report_failure(jobs, error)
         else:
-            self._tables.remember([job for job in jobs if isinstance(job, Post)])
-        self._turn.soon(partial(do_each, told))
+            self._writer.remember([job for job in jobs if isinstance(job, Post)])
+        self._main_thread.call_soon(partial(do_each, notifications))
         for job in jobs:
-            if isinstance(job, Look):
-                self._reader.do(job.look)
-        if monotonic() >= self._tidy_at:
-            self._tidy()
+            if isinstance(job, Read):
+                self._read_thread.do(job.read)
+        if monotonic() >= self._prune_at:
+            self._prune()
 
-    def _do(self, jobs: list[Job]) -> list[Callable[[], None]]:
-        """Do jobs; return what their outcomes are to tell."""
-        told: list[Callable[[], None]] = []
-        keeper = self._keeper
+    def _run_jobs(self, jobs: list[Job]) -> list[Callable[[], None]]:
+        """Do jobs; return the notifications of their outcomes."""
+        notifications: list[Callable[[], None]] = []
+        observer = self._observer
         seen: set[str] = set()
         for job in jobs:
             match job:
-                case Forget(room=room):
-                    self._tables.forget(room)
+                case DropRoom(room=room):
+                    self._writer.drop_room(room)
                 case Limit():
-                    self._tables.limit(job)
-                case Look():
+                    self._writer.limit(job)
+                case Read():
                     pass  # when this is committed
-                case Retain(rooms=rooms):
-                    self._tables.retain(rooms)
-                case Put(answer=answer):
-                    self._tables.put(job)
-                    told.append(partial(answer.give, None))
+                case DropRoomsBut(rooms=rooms):
+                    self._writer.drop_rooms_but(rooms)
+                case Put(promise=promise):
+                    self._writer.put(job)
+                    notifications.append(partial(promise.resolve, None))
                 case Post(room=room, message_id=message_id, event=event):
                     if message_id in seen:
                         continue
                     seen.add(message_id)
-                    number = self._tables.post(job)
-                    if number is not None and keeper is not None:
-                        told.append(partial(keeper.stored, room, message_id, number, event))
-        return told
+                    number = self._writer.post(job)
+                    if number is not None and observer is not None:
+                        notifications.append(
+                            partial(observer.stored, room, message_id, number, event)
+                        )
+        return notifications
 
     def _roll_back(self) -> None:
-        self._tables.roll_back()
+        self._writer.roll_back()
         if self._database.in_transaction:
             self._database.execute("ROLLBACK")
 
-    def _not_kept(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
-        """What is told when a transaction failed, of which nothing is kept, and a bug raised."""
-        keeper = self._keeper
+    def _report_failure(self, jobs: list[Job], error: Exception) -> list[Callable[[], None]]:
+        """Return the notifications of a transaction that was rolled back; a bug is raised."""
+        observer = self._observer
         for job in jobs:
-            if isinstance(job, Limit):  # no matter of the disk: it holds from the next event on
-                self._tables.pruning.limit(job.room, job.most)
+            if isinstance(job, Limit):  # it needs no disk, and applies from the next event on
+                self._writer.retention.limit(job.room, job.maximum)
         full = isinstance(error, sqlite3.OperationalError) and "full" in str(error)
-        why = "the server's disk is full." if full else "the server cannot write it down."
-        told: list[Callable[[], None]] = [
-            partial(keeper.failed, job.room, job.message_id, why)
+        reason = "the server's disk is full." if full else "the server cannot write it down."
+        notifications: list[Callable[[], None]] = [
+            partial(observer.failed, job.room, job.message_id, reason)
             for job in jobs
-            if keeper is not None and isinstance(job, Post)
+            if observer is not None and isinstance(job, Post)
         ]
-        told += [
-            partial(job.answer.fail, NotStoredError(why)) for job in jobs if isinstance(job, Put)
+        notifications += [
+            partial(job.promise.fail, NotStoredError(reason))
+            for job in jobs
+            if isinstance(job, Put)
         ]
-        if not isinstance(error, sqlite3.OperationalError):  # that would be the machine's trouble
-            self._turn.soon(partial(raises, error))
-        return told
+        if not isinstance(error, sqlite3.OperationalError):  # not the machine's fault
+            self._main_thread.call_soon(partial(raises, error))
+        return notifications
 
-    def _tidy(self) -> None:
-        """Drop what is too old, some at a time and more while nothing waits (in the writer)."""
+    def _prune(self) -> None:
+        """Drop old events, a bounded number in a transaction (in the write thread).
+
+        It goes on while no job waits, so that users never wait for more than one such transaction.
+        """
         before = None if self._days is None else self._now() - self._days * 86400
         more = True
         while more:
             try:
                 self._database.execute("BEGIN IMMEDIATE")
-                more = self._tables.pruning.prune(before)
+                more = self._writer.retention.prune(before)
                 self._database.execute("COMMIT")
             except sqlite3.Error:
                 self._roll_back()
                 more = False
-            if len(self._writer):
+            if len(self._write_thread):
                 break
-        self._tidy_at = monotonic() + (0.0 if more else TIDY_SECONDS)
+        self._prune_at = monotonic() + (0.0 if more else PRUNE_SECONDS)
 
     def subscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     def unsubscribe(self, room: str) -> None:
-        """Nobody else posts."""
+        """Do nothing: no other server posts."""
 
     # Reading --------------------------------------------------------------------------------------
 
@@ -244,84 +257,87 @@ class SqliteStore:
     async def last_by(
         self, room: str, nick: str, account: str | None = None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last message of somebody in a room."""
+        """Return the last message of a nick in a room."""
         return await self._read(lambda database: queries.last_by(database, room, nick, account))
 
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> Sequence[tuple[str, int, KeptEvent]]:
-        """Return what is found in some rooms, what was kept last first."""
+        """Return matches in some rooms, the last stored first."""
         return await self._read(
             lambda database: queries.search(database, rooms, search, skip, count)
         )
 
-    async def _read(self, find: Callable[[sqlite3.Connection], Found]) -> Found:
-        """Look something up, in the reader's thread, once what was posted before is kept."""
-        answer = self._turn.answer()
+    async def _read(self, query: Callable[[sqlite3.Connection], Result]) -> Result:
+        """Return the result of a query that sees everything that was posted before.
 
-        def look() -> None:
+        It takes its turn in the queue of the writer, and runs in the read thread after that commit.
+        """
+        promise = self._main_thread.promise()
+
+        def read() -> None:
             try:
-                self._reading.execute("BEGIN")  # all of it is read in one moment
+                self._read_database.execute("BEGIN")  # all statements read one snapshot
                 try:
-                    found = find(self._reading)
+                    result = query(self._read_database)
                 finally:
-                    self._reading.execute("ROLLBACK")
-            except Exception as error:  # whoever waits is to hear of it, and the next to be served
-                self._turn.soon(partial(answer.fail, error))
+                    self._read_database.execute("ROLLBACK")
+            except Exception as error:  # the caller gets it; the thread goes on
+                self._main_thread.call_soon(partial(promise.fail, error))
             else:
-                self._turn.soon(partial(answer.give, found))
+                self._main_thread.call_soon(partial(promise.resolve, result))
 
-        self._writer.do(Look(look))
-        return cast(Found, await answer)
+        self._write_thread.do(Read(read))
+        return cast(Result, await promise)
 
     # Records --------------------------------------------------------------------------------------
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        """Keep a record in the place of the one with this key, or (None) drop that.
+        """Put a record in the place of the one with this key, or (None) drop that.
 
-        :raises NotKeptError: to who waits, when it is not kept.
+        :raises NotStoredError: from the awaitable, when it is not done.
         """
-        answer = self._turn.answer()
-        self._writer.do(Put(kind, key, value, answer))
-        return answer
+        promise = self._main_thread.promise()
+        self._write_thread.do(Put(kind, key, value, promise))
+        return promise
 
     async def records(self, kind: str) -> Mapping[str, str]:
-        """Every record of a kind, by its key."""
+        """Return the records of a kind, by their keys."""
         query = "SELECT key, value FROM record WHERE kind = ?"
         return await self._read(lambda database: dict(database.execute(query, (kind,))))
 
     # Nicks, and the end ---------------------------------------------------------------------------
 
     async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
-        """Take a nick for a holder; one process has the file, so its memory is enough."""
+        """Claim a nick; one process has the file, so claims in memory are enough."""
         return self._claims.claim(nick, holder, owner=owner)
 
     def release(self, nick: str, holder: str) -> None:
-        """Give a nick back, if this holder has it."""
+        """Release a nick, if this holder has it."""
         self._claims.release(nick, holder)
 
     async def close(self) -> None:
-        """Keep what was posted, then end; it waits for the disk."""
-        for worker in (self._writer, self._reader):
+        """Store what was posted, then end; it blocks until the disk has it."""
+        for worker in (self._write_thread, self._read_thread):
             worker.end()
             worker.join()
-        self._reading.close()
-        self._database.execute("PRAGMA busy_timeout = 0")  # who reads now need not be waited for
+        self._read_database.close()
+        self._database.execute("PRAGMA busy_timeout = 0")  # a checkpoint does not wait for readers
         self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._database.close()
         os.close(self._lock)
 
 
-def _locked(path: Path) -> int:
-    """Take the file for this process alone; return a descriptor that holds it.
+def _take_lock(path: Path) -> int:
+    """Lock a database for this process; return a descriptor that holds the lock.
 
     :raises StoreError: when another process has it, or the folder cannot be written to.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {why.filename}") from None
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {error.filename}") from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -335,20 +351,20 @@ def _header(path: Path) -> bytes:
         return file.read(100)
 
 
-def _upgrade(path: Path, tell: Callable[[str], object] | None) -> None:
-    """Bring the tables of a database up to date.
+def _upgrade_tables(path: Path, notify: Callable[[str], object] | None) -> None:
+    """Upgrade the tables of a database.
 
-    :raises StoreError: when it is none, damaged, or of a newer version.
+    :raises StoreError: when it is not a database of chatd's, is damaged, or of a newer version.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        if _header(path)[18:19] == b"\x01":  # not in WAL mode, which connecting would change
+        if _header(path)[18:19] == b"\x01":  # not in WAL mode, to which `connect` would change it
             read_only = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-            with closing(read_only) as looked_at:
-                schema.check(looked_at)
+            with closing(read_only) as database:
+                schema.check(database)
         with closing(connect(path)) as database:
-            schema.upgrade(database, tell=tell)
-    except OSError as why:
-        raise StoreError(f"{why.strerror}: {why.filename}") from None
-    except (sqlite3.Error, schema.WrongError) as why:
-        raise StoreError(f"{path}: {why}") from None
+            schema.upgrade(database, notify=notify)
+    except OSError as error:
+        raise StoreError(f"{error.strerror}: {error.filename}") from None
+    except (sqlite3.Error, schema.SchemaError) as error:
+        raise StoreError(f"{path}: {error}") from None

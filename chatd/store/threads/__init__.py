@@ -1,1 +1,1 @@
-"""The worker thread of a store, and the way between it and the thread that the chat runs in."""
+"""Worker threads of a store, and the way between them and the main thread."""

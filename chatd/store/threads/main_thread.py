@@ -1,7 +1,7 @@
-"""How the threads of a store meet the thread of the chat.
+"""Main thread: the interface to the thread in which the chat runs.
 
-A store that waits for a disk has threads of its own; what it has to say it says in the thread of
-the chat.  It must not know Twisted: whoever makes it hands in a `MainThread`.
+A store that waits for a disk or a network has threads of its own, and notifies the chat in the main
+thread.  It does not know Twisted: a `MainThread` is handed to it.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from typing import Any, Protocol
 
 
 class Promise(Awaitable[Any], Protocol):
-    """What is waited for in the chat's thread; it is given, or fails, there as well, once."""
+    """A result that is awaited in the main thread; it is resolved or fails there too, once."""
 
-    def give(self, value: object) -> None:
-        """Here it is."""
+    def resolve(self, value: object) -> None:
+        """Set the result."""
 
     def fail(self, error: Exception) -> None:
-        """It cannot be had."""
+        """Set an exception, which the awaiting coroutine raises."""
 
 
 class MainThread(Protocol):
-    """The thread of the chat."""
+    """The thread in which the chat runs."""
 
-    def soon(self, step: Callable[[], None]) -> None:
-        """Run something in the chat's thread; from any thread, in the order of the calls."""
+    def call_soon(self, step: Callable[[], None]) -> None:
+        """Run a step in the main thread; steps run in the order of the calls, from any thread."""
 
-    def answer(self) -> Promise:
-        """Something new to wait for."""
+    def promise(self) -> Promise:
+        """Return a new promise."""
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on in the chat's thread that may wait for answers; from that thread."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that may await promises; called in the main thread."""

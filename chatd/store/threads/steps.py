@@ -1,4 +1,4 @@
-"""Steps: what another thread has for that of the chat, done there one after the other."""
+"""Steps: functions of another thread that the main thread runs one after the other."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def do_each(steps: list[Callable[[], None]]) -> None:
-    """Do all of it; a bug in one step costs the others nothing, and is raised after them."""
+    """Run all steps; a bug in one does not stop the others, and is raised after them."""
     bugs = []
     for step in steps:
         try:
@@ -18,5 +18,5 @@ def do_each(steps: list[Callable[[], None]]) -> None:
 
 
 def raises(error: Exception) -> None:
-    """A step that only tells of an error."""
+    """Raise an error: as a step, it reports a bug of another thread."""
     raise error

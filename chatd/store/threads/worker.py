@@ -1,4 +1,4 @@
-"""A thread with a queue: jobs are done in the order in which they came, several at a time.
+"""Worker: a thread with a queue, whose jobs are done in order, in batches.
 
 It knows neither what the jobs are nor a database.
 """
@@ -14,10 +14,11 @@ Job = TypeVar("Job")
 
 
 class Worker(Generic[Job]):
-    """Gives jobs to a function, as many as have gathered while the last ones were done.
+    """Calls a function with all jobs that have gathered while it did the last ones.
 
-    ``work`` runs in the thread of the worker, and must not raise; ``idle`` runs there after
-    ``idle_seconds`` without a job.
+    That is what makes a group commit of a slow disk: the slower it is, the more jobs share a
+    transaction.  ``work`` runs in the worker's thread with at most ``batch_size`` jobs, and must
+    not raise; ``idle`` runs there after ``idle_seconds`` without a job.
     """
 
     def __init__(
@@ -25,12 +26,12 @@ class Worker(Generic[Job]):
         name: str,
         work: Callable[[list[Job]], None],
         *,
-        most: int = 1000,
+        batch_size: int = 1000,
         idle: Callable[[], None] | None = None,
         idle_seconds: float = 1.0,
     ) -> None:
         self._work = work
-        self._most = most
+        self._batch_size = batch_size
         self._idle = idle
         self._idle_seconds = idle_seconds
         self._jobs: deque[Job] = deque()
@@ -39,28 +40,28 @@ class Worker(Generic[Job]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def __len__(self) -> int:
-        """How many jobs wait."""
+        """Return the number of jobs that wait."""
         return len(self._jobs)
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def do(self, job: Job) -> None:
-        """Let a job be done; from any thread."""
+        """Queue a job; from any thread."""
         with self._more:
             self._jobs.append(job)
             if len(self._jobs) == 1:
                 self._more.notify()
 
     def end(self) -> None:
-        """Do what waits, then end; returns at once."""
+        """Do the jobs that wait, then end; returns at once."""
         with self._more:
             self._ending = True
             self._more.notify()
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait until the thread has ended."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -68,7 +69,7 @@ class Worker(Generic[Job]):
             with self._more:
                 if not (self._jobs or self._ending):
                     self._more.wait(self._idle_seconds if self._idle else None)
-                jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._most))]
+                jobs = [self._jobs.popleft() for _ in range(min(len(self._jobs), self._batch_size))]
                 if not jobs and self._ending:
                     return
             if jobs:

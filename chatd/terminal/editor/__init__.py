@@ -1,1 +1,1 @@
-"""The line editor: keys, bindings, history, completion and paste."""
+"""Line editor: keys, bindings, history, undo, completion and paste."""

@@ -1,13 +1,13 @@
-"""Which key does what: those of Emacs and readline, and those that say on them what they do.
+"""Key bindings: those of Emacs and readline, and the named keys (Home, Delete, ...).
 
-It knows names of keys and names of what `chatd.terminal.editor.editor.Editor` can do.
+They map names of keys to names of actions of `chatd.terminal.editor.editor.Editor`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-#: A key's name, whether Ctrl and whether Alt is held.
+#: A key's name, whether Ctrl is held, and whether Alt is.
 Binding = tuple[str, bool, bool]
 
 _PLAIN: Final = {
@@ -24,8 +24,8 @@ _PLAIN: Final = {
 }
 
 _CTRL: Final = {
-    "/": "take_back",
-    "_": "take_back",
+    "/": "undo",
+    "_": "undo",
     "a": "home",
     "b": "left",
     "backspace": "backspace",
@@ -47,9 +47,9 @@ _CTRL: Final = {
     "right": "word_right",
     "t": "transpose",
     "u": "kill_to_start",
-    "w": "kill_between_blanks",
-    "y": "put_in",
-    "z": "take_back",
+    "w": "kill_blank_word_before",
+    "y": "yank",
+    "z": "undo",
 }
 
 _ALT: Final = {
@@ -71,5 +71,5 @@ BINDINGS: Final[dict[Binding, str]] = {
     ("enter", True, True): "enter",
 }
 
-#: Keys with which terminals select text while Shift is held.
+#: Keys with which terminals select text while Shift is held; then they do nothing here.
 SELECTING: Final = ("left", "right", "up", "down", "home", "end")

@@ -1,4 +1,4 @@
-"""What a word may be completed to, while one goes through it with Tab."""
+"""Completion menu: the candidates for the word before the cursor, cycled through with Tab."""
 
 from __future__ import annotations
 
@@ -6,36 +6,36 @@ from chatd.terminal.editor.line import EditBuffer
 
 
 class CompletionMenu:
-    """What a word may become, the likeliest first, and at last the word itself.
+    """The candidates for one word, the likeliest first, and at last the word as it was typed.
 
-    ``_before`` and ``_after`` are the line around it.
+    ``_before`` and ``_after`` are the text of the line around the word.
     """
 
-    __slots__ = ("_after", "_before", "_chosen", "_each")
+    __slots__ = ("_after", "_before", "_candidates", "_index")
 
     def __init__(self, line: EditBuffer, start: int, choices: tuple[str, ...]) -> None:
-        """Put the first choice in the place of what is between ``start`` and the cursor."""
-        self._before, self._after = line.text[:start], line.text[line.at :]
-        self._each = (*choices, line.text[start : line.at])
-        self._chosen = 0
-        self._put_in(line)
+        """Replace the text between ``start`` and the cursor by the first candidate."""
+        self._before, self._after = line.text[:start], line.text[line.cursor :]
+        self._candidates = (*choices, line.text[start : line.cursor])
+        self._index = 0
+        self._insert(line)
 
-    def turn(self, line: EditBuffer, step: int) -> None:
-        """Put the next choice in, or the one before."""
-        self._chosen = (self._chosen + step) % len(self._each)
-        self._put_in(line)
+    def cycle(self, line: EditBuffer, step: int) -> None:
+        """Insert the next candidate (``step`` 1) or the previous one (-1)."""
+        self._index = (self._index + step) % len(self._candidates)
+        self._insert(line)
 
-    def undo(self, line: EditBuffer) -> None:
-        """Put the word in that was there."""
-        self._chosen = len(self._each) - 1
-        self._put_in(line)
+    def cancel(self, line: EditBuffer) -> None:
+        """Restore the word as it was typed."""
+        self._index = len(self._candidates) - 1
+        self._insert(line)
 
-    def _put_in(self, line: EditBuffer) -> None:
-        chosen = self._each[self._chosen]
+    def _insert(self, line: EditBuffer) -> None:
+        candidate = self._candidates[self._index]
         if self._after.startswith(" "):
-            chosen = chosen.rstrip(" ")
+            candidate = candidate.rstrip(" ")
         line.set(self._before)
-        line.insert(chosen)
-        at = line.at
+        line.insert(candidate)
+        cursor = line.cursor
         line.insert(self._after)
-        line.at = at
+        line.cursor = cursor

@@ -1,7 +1,6 @@
-"""The line being typed: what each key does to it.
+"""Line editor: applies keys to the line being typed, as readline does.
 
-The keys are those of Emacs, of readline and of every terminal.  It knows nothing of the screen, and
-what a word can be completed to it is told.
+It knows nothing of the screen, and is given the candidates for a completion.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from chatd.terminal.editor.outcomes import (
 )
 from chatd.terminal.editor.paste import lines_of, question
 from chatd.terminal.editor.search import Search
-from chatd.terminal.editor.undo import Undo
+from chatd.terminal.editor.undo import UndoStack
 
 __all__ = [
     "Block",
@@ -45,10 +44,10 @@ __all__ = [
 
 
 class Shown(NamedTuple):
-    """What is to be seen: a text, the cursor's place in it, whether the prompt is before it."""
+    """The text to display, the cursor's position in it, and whether the prompt precedes it."""
 
     text: str
-    at: int
+    cursor: int
     prompted: bool = True
 
 
@@ -58,27 +57,25 @@ def _never(line: str) -> bool:
 
 
 class Editor:
-    """One line and what goes with it: history, undo, what was taken out last.
+    """One line with its history, undo, completion, and the text that was killed last.
 
-    While it is ``masked`` what is typed is a secret: it is not shown, and goes into neither
-    history, undo nor yank; the line that was being typed before is there again afterwards.  With
-    ``stays_at_end`` the cursor does, for terminals that cannot show it elsewhere.
-
-    :param may_hold_secret: Whether an entered line may hold a secret, and is not remembered.
+    While it is ``masked`` the input is a secret: it is not shown, and goes into neither history,
+    undo nor yank; afterwards the line that was being typed before is restored.  With
+    ``stays_at_end`` the cursor never leaves the end, for terminals that cannot show it elsewhere.
     """
 
     __slots__ = (
-        "_choices",
+        "_completions",
         "_draft",
         "_history",
-        "_last",
+        "_killed",
+        "_last_action",
         "_line",
         "_masked",
         "_may_hold_secret",
         "_pasted",
         "_search",
-        "_undo",
-        "_yank",
+        "_undo_stack",
         "stays_at_end",
     )
 
@@ -87,11 +84,11 @@ class Editor:
         self._line = EditBuffer()
         self._history: History | None = None
         self._search: Search | None = None
-        self._choices: CompletionMenu | None = None
+        self._completions: CompletionMenu | None = None
         self._pasted: tuple[str, ...] = ()
-        self._undo: Undo | None = None
-        self._yank = ""
-        self._last = ""
+        self._undo_stack: UndoStack | None = None
+        self._killed = ""
+        self._last_action = ""
         self._masked = False
         self._draft: tuple[str, int] = ("", 0)
         self.stays_at_end = False
@@ -102,45 +99,45 @@ class Editor:
         return self._line.text
 
     @property
-    def at(self) -> int:
-        """Before which of its characters the cursor is."""
-        return self._line.at
+    def cursor(self) -> int:
+        """The index of the character that the cursor is before."""
+        return self._line.cursor
 
     @property
     def masked(self) -> bool:
-        """Whether a secret is being typed."""
+        """Whether the input is a secret."""
         return self._masked
 
     @masked.setter
     def masked(self, masked: bool) -> None:
         if masked == self._masked:
             return
-        self._search, self._choices, self._pasted, self._last = None, None, (), ""
+        self._search, self._completions, self._pasted, self._last_action = None, None, (), ""
         self._masked = masked
-        draft, self._draft = self._draft, (self.text, self.at) if masked else ("", 0)
+        draft, self._draft = self._draft, (self.text, self.cursor) if masked else ("", 0)
         self._line.set(*draft)
-        self._undo = None
+        self._undo_stack = None
 
     def shown(self) -> Shown:
-        """What is to be seen of it."""
+        """Return the text to display: the line, a search, or the question about a paste."""
         if self._masked:
             return Shown("", 0)
         if self._pasted:
-            asked = question(len(self._pasted))
-            return Shown(asked, len(asked), prompted=False)
+            asks = question(len(self._pasted))
+            return Shown(asks, len(asks), prompted=False)
         if self._search is not None:
             return Shown(*self._search.shown(), prompted=False)
-        return Shown(self._line.text, self._line.at)
+        return Shown(self._line.text, self._line.cursor)
 
     # Keys -----------------------------------------------------------------------------------------
 
     def press(self, key: Text | Key | Paste) -> list[EditorEvent]:
-        """Do what a key does; return what else came of it."""
+        """Apply a key; return the events that it causes besides a change of the line."""
         if self.stays_at_end:
             self._end()
         if self._pasted:
-            return self._answer(key)
-        if self._search is not None and self._look_for(key):
+            return self._answer_paste(key)
+        if self._search is not None and self._press_in_search(key):
             return []
         match key:
             case Text(text=text):
@@ -148,30 +145,31 @@ class Editor:
             case Paste():
                 return self._paste(key)
             case Key():
-                return self._act(key)
+                return self._press_key(key)
 
-    def _act(self, key: Key) -> list[EditorEvent]:
+    def _press_key(self, key: Key) -> list[EditorEvent]:
         name = key.name.lower() if key.ctrl or key.alt else key.name
         action = _ACTIONS.get((name, key.ctrl, key.alt))
-        if self._choices is not None and name not in ("tab", "escape"):
-            self._choices = None
+        if self._completions is not None and name not in ("tab", "escape"):
+            self._completions = None
         if name == "tab":
             return self._complete(back=key.shift)
         if action is None or (key.shift and name in SELECTING):
-            self._last = ""
+            self._last_action = ""
             return []
-        outcomes = action(self) or []
-        self._last = action.__name__
+        events = action(self) or []
+        self._last_action = action.__name__
         if self.stays_at_end:
             self._end()
-        return outcomes
+        return events
 
     def _type(self, text: str) -> list[EditorEvent]:
-        self._choices = None
-        goes_on = self._last == "type" and not (text[0] == " " and self.text[-1:] != " ")
-        if not goes_on:
-            self._remember()
-        self._last = "type"
+        self._completions = None
+        # One undo step for each word: a blank after a word begins the next.
+        same_word = self._last_action == "type" and not (text[0] == " " and self.text[-1:] != " ")
+        if not same_word:
+            self._save_undo()
+        self._last_action = "type"
         return [] if self._line.insert(text) else [Full()]
 
     def _enter(self) -> list[EditorEvent]:
@@ -180,14 +178,14 @@ class Editor:
             self._history = self._history or History()
             self._history.add(line)
         self._line.set("")
-        self._undo = None
+        self._undo_stack = None
         return [Entered(line)]
 
     def _clear(self) -> list[EditorEvent]:
         if not self.text or self._masked:
             self._line.set("")
             return [Interrupted()]
-        self._remember()
+        self._save_undo()
         self._line.set("")
         return []
 
@@ -197,37 +195,37 @@ class Editor:
     # Moving ---------------------------------------------------------------------------------------
 
     def _home(self) -> None:
-        self._line.at = 0
+        self._line.cursor = 0
 
     def _end(self) -> None:
-        self._line.at = len(self.text)
+        self._line.cursor = len(self.text)
 
     def _left(self) -> None:
-        self._line.at = self._line.before()
+        self._line.cursor = self._line.char_before()
 
     def _right(self) -> None:
-        self._line.at = self._line.after()
+        self._line.cursor = self._line.char_after()
 
     def _word_left(self) -> None:
-        self._line.at = self._line.word_before()
+        self._line.cursor = self._line.word_before()
 
     def _word_right(self) -> None:
-        self._line.at = self._line.word_after()
+        self._line.cursor = self._line.word_after()
 
-    # Taking out and putting in --------------------------------------------------------------------
+    # Kill and yank --------------------------------------------------------------------------------
 
     def _cut(self, start: int, end: int) -> str:
         if start >= end:
             return ""
-        self._remember()
+        self._save_undo()
         return self._line.cut(start, end)
 
     def _backspace(self) -> None:
-        self._cut(self._line.before(), self.at)
+        self._cut(self._line.char_before(), self.cursor)
 
     def _delete(self) -> None:
         if not self.stays_at_end:
-            self._cut(self.at, self._line.after())
+            self._cut(self.cursor, self._line.char_after())
 
     def _delete_or_end(self) -> list[EditorEvent]:
         if not self.text:
@@ -236,82 +234,82 @@ class Editor:
         return []
 
     def _kill(self, start: int, end: int) -> None:
-        """Take a piece out that can be put in again; what is taken out in a row is one piece."""
-        at = self.at
+        """Delete a range and keep it for yank; successive kills are joined, as in readline."""
+        cursor = self.cursor
         piece = self._cut(start, end)
         if self._masked or not piece:
             return
-        if not self._last.startswith("_kill"):
-            self._yank = piece
-        elif start < at:
-            self._yank = piece + self._yank
+        if not self._last_action.startswith("_kill"):
+            self._killed = piece
+        elif start < cursor:
+            self._killed = piece + self._killed
         else:
-            self._yank += piece
+            self._killed += piece
 
     def _kill_to_end(self) -> None:
-        self._kill(self.at, len(self.text))
+        self._kill(self.cursor, len(self.text))
 
     def _kill_to_start(self) -> None:
-        self._kill(0, self.at)
+        self._kill(0, self.cursor)
 
-    def _kill_between_blanks(self) -> None:
-        self._kill(self._line.blank_before(), self.at)
+    def _kill_blank_word_before(self) -> None:
+        self._kill(self._line.blank_word_before(), self.cursor)
 
     def _kill_word_before(self) -> None:
-        self._kill(self._line.word_before(), self.at)
+        self._kill(self._line.word_before(), self.cursor)
 
     def _kill_word_after(self) -> None:
-        self._kill(self.at, self._line.word_after())
+        self._kill(self.cursor, self._line.word_after())
 
-    def _put_in(self) -> list[EditorEvent]:
-        self._remember()
-        return [] if self._line.insert(self._yank) else [Full()]
+    def _yank(self) -> list[EditorEvent]:
+        self._save_undo()
+        return [] if self._line.insert(self._killed) else [Full()]
 
     def _transpose(self) -> None:
-        self._remember()
+        self._save_undo()
         self._line.transpose()
 
     # Undo -----------------------------------------------------------------------------------------
 
-    def _remember(self) -> None:
-        """Keep the line as it is now, for undo."""
+    def _save_undo(self) -> None:
+        """Save the current line for undo."""
         if not self._masked:
-            self._undo = self._undo or Undo()
-            self._undo.keep(self.text, self.at)
+            self._undo_stack = self._undo_stack or UndoStack()
+            self._undo_stack.push(self.text, self.cursor)
 
-    def _take_back(self) -> None:
-        if self._undo is not None:
-            self._line.set(*self._undo.back(self.text, self.at))
+    def _undo(self) -> None:
+        if self._undo_stack is not None:
+            self._line.set(*self._undo_stack.pop(self.text, self.cursor))
 
     # History and search ---------------------------------------------------------------------------
 
-    def _look_at(self, find: Callable[[History], str | None]) -> None:
-        """Have a line of the history in place of this one, if there is one there."""
+    def _recall(self, find: Callable[[History], str | None]) -> None:
+        """Replace the line by one from the history, if there is one."""
         line = None if self._history is None or self._masked else find(self._history)
         if line is not None:
-            self._remember()
+            self._save_undo()
             self._line.set(line)
 
     def _older(self) -> None:
-        self._look_at(lambda history: history.back(self.text))
+        self._recall(lambda history: history.older(self.text))
 
     def _newer(self) -> None:
-        self._look_at(lambda history: history.on(self.text))
+        self._recall(lambda history: history.newer(self.text))
 
     def _oldest(self) -> None:
-        self._look_at(lambda history: history.go(0, self.text))
+        self._recall(lambda history: history.go(0, self.text))
 
     def _newest(self) -> None:
-        self._look_at(lambda history: history.go(len(history), self.text))
+        self._recall(lambda history: history.go(len(history), self.text))
 
     def _begin_search(self) -> None:
         if not self._masked:
             self._search = Search(self._history or History())
 
-    def _look_for(self, key: Text | Key | Paste) -> bool:
-        """Do what a key does in a search; False when it ends it and has still to be done."""
+    def _press_in_search(self, key: Text | Key | Paste) -> bool:
+        """Apply a key to the search; False when it ends the search and is still to be applied."""
         search = self._search
-        assert search is not None  # press has looked
+        assert search is not None  # press has checked
         match key:
             case Text(text=text):
                 search.add(text)
@@ -322,7 +320,7 @@ class Editor:
             case Key(name="s", ctrl=True, alt=False):
                 search.newer()
             case Key(name="backspace", alt=False):
-                search.take_away()
+                search.backspace()
             case Key(name="escape") | Key(name="g" | "c", ctrl=True, alt=False):
                 self._search = None
             case Key(name="l", ctrl=True):
@@ -333,67 +331,67 @@ class Editor:
         return True
 
     def _accept(self, search: Search) -> None:
-        """The line that was found is the one being typed."""
+        """End the search with the matched line as the one being typed."""
         self._search = None
         if search.line:
-            self._remember()
-            self._line.set(search.line, search.place)
+            self._save_undo()
+            self._line.set(search.line, search.match_start)
         if self.stays_at_end:
             self._end()
 
     # Completion -----------------------------------------------------------------------------------
 
     def _complete(self, *, back: bool) -> list[EditorEvent]:
-        """Tab: the next of what the word may become; the first time that is asked for."""
-        self._last = ""
+        """Go to the next or previous candidate; the first Tab asks for the candidates."""
+        self._last_action = ""
         if self._masked:
             return []
-        if self._choices is None:
-            return [] if back else [Completing(self.text[: self.at])]
-        self._choices.turn(self._line, -1 if back else 1)
+        if self._completions is None:
+            return [] if back else [Completing(self.text[: self.cursor])]
+        self._completions.cycle(self._line, -1 if back else 1)
         return []
 
     def offer(self, start: int, choices: tuple[str, ...]) -> None:
-        """What the text from ``start`` to the cursor may become, the likeliest first."""
+        """Offer candidates for the text from ``start`` to the cursor, the likeliest first."""
         if not choices:
             return
-        self._remember()
-        offered = CompletionMenu(self._line, start, choices)
-        self._choices = offered if len(choices) > 1 else None
+        self._save_undo()
+        menu = CompletionMenu(self._line, start, choices)
+        self._completions = menu if len(choices) > 1 else None
 
     def _escape(self) -> None:
-        """Have the word again that was typed."""
-        if self._choices is not None:
-            self._choices.undo(self._line)
-            self._choices = None
+        """Cancel the completion: restore the word as it was typed."""
+        if self._completions is not None:
+            self._completions.cancel(self._line)
+            self._completions = None
 
     # Pastes ---------------------------------------------------------------------------------------
 
     def _paste(self, paste: Paste) -> list[EditorEvent]:
-        """Put one line in; of several ask whether they are to be sent."""
-        self._choices = None
-        self._last = ""
+        """Insert one line; ask about several whether to send them."""
+        self._completions = None
+        self._last_action = ""
         cut: list[EditorEvent] = [PasteCut()] if paste.cut else []
         lines = lines_of(paste.text)
         if len(lines) > 1 and not self._masked and not self.text.startswith("/"):
-            before, after = self.text[: self.at], self.text[self.at :]
+            before, after = self.text[: self.cursor], self.text[self.cursor :]
             self._pasted = tuple(lines_of("\n".join([before + lines[0], *lines[1:]]) + after))
             return cut
-        self._remember()
+        self._save_undo()
         full: list[EditorEvent] = [] if self._line.insert(" ".join(lines)) else [Full()]
         return full + cut
 
-    def _answer(self, key: Text | Key | Paste) -> list[EditorEvent]:
-        """Yes sends what was pasted, no forgets it; other keys wait for one or the other."""
+    def _answer_paste(self, key: Text | Key | Paste) -> list[EditorEvent]:
+        """Send the paste on y, discard it on n, Escape, Ctrl-G or Ctrl-C; ignore other keys."""
         match key:
             case Text(text=text) if text[0] in "yYnN":
                 lines, self._pasted = self._pasted, ()
-                outcomes: list[EditorEvent] = []
+                events: list[EditorEvent] = []
                 if text[0] in "yY":
                     self._line.set("")
-                    self._undo = None
-                    outcomes = [Block(lines)]
-                return outcomes + (self._type(text[1:]) if text[1:] else [])
+                    self._undo_stack = None
+                    events = [Block(lines)]
+                return events + (self._type(text[1:]) if text[1:] else [])
             case Key(name="escape") | Key(name="g" | "c", ctrl=True):
                 self._pasted = ()
             case Key(name="l", ctrl=True):

@@ -1,6 +1,8 @@
-"""What one sequence of a terminal means: the keys of xterm, the Linux console and rxvt.
+"""Key names: the keys that xterm, the Linux console and rxvt send as escape sequences.
 
-It knows names and numbers; it must not know where a sequence begins or ends.
+Sources are ECMA-48 for the shape of sequences, xterm's ctlseqs for the keys and modifyOtherKeys,
+and the kitty keyboard protocol for ``CSI code ; modifiers u``.  It knows names and numbers; it must
+not know where a sequence begins or ends.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-#: What is text: anything but C0, DEL and C1.
+#: Text: anything but C0 controls, DEL and C1 controls.
 TEXT = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 
-#: ``CSI n ~``.
+#: ``CSI n ~`` (VT220, xterm, rxvt).
 _CSI_NUMBERS: Final = {
     1: "home",
     2: "insert",
@@ -30,7 +32,7 @@ _CSI_NUMBERS: Final = {
     **{number: f"f{name}" for name, number in enumerate((31, 32, 33, 34), 17)},
 }
 
-_EITHER: Final = {
+_CSI_AND_SS3_LETTERS: Final = {
     "A": "up",
     "B": "down",
     "C": "right",
@@ -45,15 +47,15 @@ _EITHER: Final = {
 
 #: ``CSI letter`` and, with modifiers, ``CSI 1 ; m letter``; the Linux console's ``CSI [ letter``.
 _CSI_LETTERS: Final = {
-    **_EITHER,
+    **_CSI_AND_SS3_LETTERS,
     "Z": "tab",
     **{f"[{letter}": f"f{number}" for number, letter in enumerate("ABCDE", 1)},
 }
 
 #: ``SS3 letter``: cursor keys and keypad in application mode.
-_SS3_LETTERS: Final = {**_EITHER, "M": "enter", "I": "tab"}
+_SS3_LETTERS: Final = {**_CSI_AND_SS3_LETTERS, "M": "enter", "I": "tab"}
 
-#: Controls that are keys of their own, by code; also in ``CSI code u``.
+#: Control characters with a key of their own, by code; also in ``CSI code u``.
 _NAMED_CONTROLS: Final = {
     8: "backspace",
     9: "tab",
@@ -64,9 +66,10 @@ _NAMED_CONTROLS: Final = {
 }
 
 
+#: xterm's modifyOtherKeys: ``CSI 27 ; modifiers ; code ~``.
 _MODIFIED_KEY: Final = 27
 _MODIFIED_KEY_NUMBERS: Final = 3
-#: What is held down, as bits in the order of xterm.
+#: Modifiers as bits; sequences have their sum plus 1.
 SHIFT, ALT, CTRL = 1, 2, 4
 #: Surrogates, and the private use area, where some terminals number keys that have no character.
 _NO_CHARACTERS: Final = range(0xD800, 0xF900)
@@ -76,14 +79,14 @@ _PLAIN_NUMBERS = re.compile(r"[0-9;:]*")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Characters that were typed; never empty, never a control."""
+    """Typed characters; never empty, without control characters."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that is no text: ``up``, ``f5``, ``enter``, or a character with ctrl or alt."""
+    """A key other than text: ``up``, ``f5``, ``enter``, or a character with ctrl or alt."""
 
     name: str
     shift: bool = False
@@ -92,58 +95,58 @@ class Key:
 
 
 def _control_name(code: int) -> tuple[str, bool]:
-    """Return the name of a control's key, and whether ctrl is held for it."""
+    """Return the name of a control character's key, and whether Ctrl is held for it."""
     if code in _NAMED_CONTROLS:
         return _NAMED_CONTROLS[code], False
     return chr(code | 0x40).lower(), True
 
 
-def _key(name: str, held: int) -> Key:
-    """Return a key with xterm's modifier bits."""
-    return Key(name, bool(held & SHIFT), bool(held & ALT), bool(held & CTRL))
+def _key(name: str, modifiers: int) -> Key:
+    """Return a key with modifier bits."""
+    return Key(name, bool(modifiers & SHIFT), bool(modifiers & ALT), bool(modifiers & CTRL))
 
 
-def control_key(char: str, held: int) -> Key | None:
+def control_key(char: str, modifiers: int) -> Key | None:
     """Return the key of a control character; NUL and C1 have none."""
     code = ord(char)
     if not code or code > _LAST_ASCII:
         return None
     name, ctrl = _control_name(code)
-    return _key(name, held | (CTRL if ctrl else 0))
+    return _key(name, modifiers | (CTRL if ctrl else 0))
 
 
-def _character(code: int, held: int) -> Text | Key | None:
-    """Return what a terminal means that spells a character as a number (``CSI code ; m u``)."""
+def _character(code: int, modifiers: int) -> Text | Key | None:
+    """Return the key of a character sent as a code point (``CSI code ; modifiers u``)."""
     if code > sys.maxunicode or code in _NO_CHARACTERS:
         return None
     char = chr(code)
     if not TEXT.match(char):
-        return control_key(char, held) if code in _NAMED_CONTROLS else None
-    return _key(char, held) if held & (ALT | CTRL) else Text(char)
+        return control_key(char, modifiers) if code in _NAMED_CONTROLS else None
+    return _key(char, modifiers) if modifiers & (ALT | CTRL) else Text(char)
 
 
 def csi_key(parameters: str, final: str, alt: bool) -> Text | Key | None:
-    """Return the key of a CSI sequence, or None when it is none of ours."""
+    """Return the key of a CSI sequence, or None when it is unknown."""
     if not _PLAIN_NUMBERS.fullmatch(parameters):
         return None
     numbers = [int(part.partition(":")[0] or "0") for part in parameters.split(";")]
-    held = max(numbers[1] - 1, 0) if len(numbers) > 1 else 0
-    held |= ALT if alt else 0
+    modifiers = max(numbers[1] - 1, 0) if len(numbers) > 1 else 0
+    modifiers |= ALT if alt else 0
     if final == "u":
-        return _character(numbers[0], held)
+        return _character(numbers[0], modifiers)
     if final == "~":
         if numbers[0] == _MODIFIED_KEY and len(numbers) == _MODIFIED_KEY_NUMBERS:
-            return _character(numbers[2], held)
+            return _character(numbers[2], modifiers)
         name = _CSI_NUMBERS.get(numbers[0])
     else:
         name = _CSI_LETTERS.get(final) if numbers[0] in (0, 1) else None
-        held |= SHIFT if final == "Z" else 0
-    return _key(name, held) if name else None
+        modifiers |= SHIFT if final == "Z" else 0
+    return _key(name, modifiers) if name else None
 
 
 def ss3_key(parameters: str, final: str, alt: bool) -> Key | None:
-    """Return the key of an SS3 sequence, old modifiers included, or None."""
+    """Return the key of an SS3 sequence, or None; old terminals put modifiers into it too."""
     last = parameters.rpartition(";")[2]
-    held = max(int(last or "0") - 1, 0) | (ALT if alt else 0)
+    modifiers = max(int(last or "0") - 1, 0) | (ALT if alt else 0)
     name = _SS3_LETTERS.get(final)
-    return _key(name, held) if name else None
+    return _key(name, modifiers) if name else None

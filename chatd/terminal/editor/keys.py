@@ -1,13 +1,13 @@
-"""What somebody pressed: the bytes of a terminal into text, keys and pastes.
+"""Keyboard decoder: bytes from a terminal to text, keys and pastes.
 
-It knows UTF-8 and what terminals send for their keys (ECMA-48, xterm's ctlseqs); it must not know
-a transport, a clock, a line or a screen.
+It knows UTF-8 and the escape sequences that terminals send (ECMA-48, xterm's ctlseqs, bracketed
+paste); it must not know a transport, a clock, a line or a screen.
 
-What holds throughout:
+Invariants:
 
-- Any cutting of the bytes gives the same text, keys and pastes, and no bytes whatever raise.
-- Text and pastes hold no control characters, but for tabs and line feeds in a paste.
-- What is kept is bounded.  What a terminal sends that is no key of ours is dropped whole.
+- Any cutting of the bytes gives the same text, keys and pastes, and no bytes raise.
+- Text and pastes contain no control characters, except tabs and line feeds in a paste.
+- What is held is bounded.  An unknown sequence is dropped whole.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from chatd.terminal.editor.key_names import ALT, TEXT, Key, Text, control_key, c
 
 __all__ = ["Key", "Keys", "Paste", "Pressed", "Text"]
 
-#: Characters of parameters in one sequence; xterm's longest for a key takes 12.
+#: The most parameter characters of one sequence; xterm's longest for a key has 12.
 PARAMETERS = 64
-#: Characters of a terminal's answer (OSC, DCS, APC, PM, SOS) that are waited for; what comes after
-#: them was typed.
+#: The most characters of a terminal's reply (OSC, DCS, APC, PM, SOS); what follows them counts as
+#: typed.
 STRING_CHARACTERS = 4096
-#: Characters of one paste that are kept.  Whole documents belong elsewhere.
+#: The most characters of one paste.  Whole documents belong in a file.
 PASTE_CHARACTERS = 64 * 1024
 
 _ESC: Final = "\x1b"
@@ -44,14 +44,14 @@ _SEQUENCE = re.compile(
 )
 _TOO_LONG = re.compile(r"[ -?]*")
 _STRING = re.compile(r"[^\x00-\x1f\x9c]*")
-#: What a paste loses: colours and other sequences, and every control but tab and line feed.
+#: Removed from a paste: sequences, such as colours, and every control but tab and line feed.
 _PASTE_NEWLINE = re.compile(r"\r\n?")
 _PASTE_UNSAFE = re.compile(r"\x1b(?:\[[ -?]*[@-~]?)?|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Paste:
-    """What was pasted at once, its lines parted by LF; ``cut`` says that there was more."""
+    """One paste, its lines separated by LF; ``cut`` when it was longer than its bound."""
 
     text: str
     cut: bool
@@ -61,7 +61,7 @@ Pressed = Text | Key | Paste
 
 
 class _Mode(Enum):
-    """What the next character belongs to."""
+    """The decoder's state: what the next character belongs to."""
 
     TYPED = auto()
     TOO_LONG = auto()
@@ -70,21 +70,21 @@ class _Mode(Enum):
 
 
 def _pasted(raw: str) -> str:
-    """Return what was pasted without sequences and controls, its lines parted by LF."""
+    """Return a paste without sequences and controls, its lines separated by LF."""
     return _PASTE_UNSAFE.sub("", _PASTE_NEWLINE.sub("\n", raw))
 
 
 class Keys:
-    """One keyboard.
+    """The decoder of one terminal's input.
 
     A lone ESC may be the Escape key or the beginning of a sequence: while ``pending_escape`` is
-    true the caller waits a moment (50 ms), and takes ``flush_escape`` when nothing came.
+    true the caller waits for 50 ms, and calls ``flush_escape`` when nothing came.
     """
 
     __slots__ = ("_after_cr", "_count", "_decoder", "_held", "_mode", "_paste")
 
     def __init__(self) -> None:
-        """Begin with nothing pressed."""
+        """Begin with no input."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self._mode = _Mode.TYPED
@@ -94,19 +94,19 @@ class Keys:
 
     @property
     def pending_escape(self) -> bool:
-        """Whether an ESC waits for what may follow it."""
-        waits = self._mode is _Mode.TYPED and self._held in (_ESC, _ESC * 2)
-        return waits and not self._decoder.getstate()[0]
+        """Whether an ESC is held that may begin a sequence."""
+        pending = self._mode is _Mode.TYPED and self._held in (_ESC, _ESC * 2)
+        return pending and not self._decoder.getstate()[0]
 
     def flush_escape(self) -> list[Pressed]:
-        """Return the ESC that waits as the Escape key, if one does."""
+        """Return the pending ESC as the Escape key, if there is one."""
         if not self.pending_escape:
             return []
         held, self._held = self._held, ""
         return [Key("escape") for _ in held]
 
     def receive_data(self, data: bytes) -> list[Pressed]:
-        """Take bytes in and return what was pressed."""
+        """Return the text, keys and pastes that these bytes complete."""
         text = self._held + self._decoder.decode(data)
         self._held = ""
         pressed: list[Pressed] = []
@@ -116,15 +116,15 @@ class Keys:
                 case _Mode.TYPED:
                     position = self._typed(text, position, pressed)
                 case _Mode.TOO_LONG:
-                    position = self._skip(text, position)
+                    position = self._skip_overlong(text, position)
                 case _Mode.STRING:
-                    position = self._swallow(text, position)
+                    position = self._skip_string(text, position)
                 case _Mode.PASTE:
-                    position = self._collect(text, position, pressed)
+                    position = self._collect_paste(text, position, pressed)
         return pressed
 
     def _typed(self, text: str, position: int, pressed: list[Pressed]) -> int:
-        """Take one run of text, one control or one sequence; return where the next begins."""
+        """Consume a run of text, one control or one sequence; return the position after it."""
         run = TEXT.match(text, position)
         if run:
             self._after_cr = False
@@ -137,15 +137,15 @@ class Keys:
         self._press_control(char, 0, pressed)
         return position + 1
 
-    def _press_control(self, char: str, held: int, pressed: list[Pressed]) -> None:
-        """Add the key of a control, the LF of a CR LF left out."""
-        second, self._after_cr = self._after_cr and char == "\n", char == "\r"
-        key = None if second else control_key(char, held)
+    def _press_control(self, char: str, modifiers: int, pressed: list[Pressed]) -> None:
+        """Add the key of a control character; the LF of a CR LF has none."""
+        ends_crlf, self._after_cr = self._after_cr and char == "\n", char == "\r"
+        key = None if ends_crlf else control_key(char, modifiers)
         if key:
             pressed.append(key)
 
     def _sequence(self, text: str, position: int, pressed: list[Pressed]) -> int:
-        """Take what begins with an ESC, or hold it back until more of it has come."""
+        """Consume what begins with an ESC, or hold it until more of it has come."""
         if _UNFINISHED.fullmatch(text, position):
             self._held = text[position:]
             return len(text)
@@ -170,7 +170,7 @@ class Keys:
         return found.end()
 
     def _take_csi(self, parameters: str, final: str, alt: bool, pressed: list[Pressed]) -> None:
-        """Add the key of a CSI sequence, or begin a paste."""
+        """Add the key of a CSI sequence, or begin a bracketed paste."""
         if final == "~" and parameters == _PASTE_BEGIN:
             self._mode, self._count, self._paste = _Mode.PASTE, 0, io.StringIO()
             return
@@ -178,8 +178,8 @@ class Keys:
         if key:
             pressed.append(key)
 
-    def _skip(self, text: str, position: int) -> int:
-        """Skip the rest of a sequence that is too long, with its last character."""
+    def _skip_overlong(self, text: str, position: int) -> int:
+        """Skip the rest of a sequence that is too long, its final character included."""
         rest = _TOO_LONG.match(text, position)
         end = rest.end() if rest else position
         if end == len(text):
@@ -187,11 +187,11 @@ class Keys:
         self._mode = _Mode.TYPED
         return end + ("@" <= text[end] <= "~")
 
-    def _swallow(self, text: str, position: int) -> int:
-        """Skip a terminal's answer up to ST or BEL.
+    def _skip_string(self, text: str, position: int) -> int:
+        """Skip a terminal's reply up to its terminator, ST or BEL.
 
-        Any other control ends it too: no answer holds one, and somebody who pressed Alt-] has
-        their keyboard back at the next Enter.
+        Any other control ends it too: no reply contains one, and a user who pressed Alt-] by
+        chance is heard again from the next Enter on.
         """
         run = _STRING.match(text, position)
         end = run.end() if run else position
@@ -210,8 +210,8 @@ class Keys:
             return end + 2
         return end + (text[end] in "\x07\x9c")
 
-    def _collect(self, text: str, position: int, pressed: list[Pressed]) -> int:
-        """Keep a piece of a paste, and add the paste when it has come to its end."""
+    def _collect_paste(self, text: str, position: int, pressed: list[Pressed]) -> int:
+        """Hold a piece of a paste, and add the paste when its end has come."""
         end = text.find(_PASTE_END, position)
         stop = end
         if end < 0:

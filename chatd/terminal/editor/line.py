@@ -1,6 +1,7 @@
-"""One line of text with a cursor in it: what can be done to it.
+"""Edit buffer: one line of text with a cursor, and the operations on it.
 
-Places are counted in code points and never lie within a cluster.  It knows no keys.
+Positions are counted in code points and never lie within a grapheme cluster (UAX #29).  It knows
+no keys.
 """
 
 from __future__ import annotations
@@ -9,95 +10,99 @@ import re
 
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER
 from chatd.chat.text.sanitizing import safe
-from chatd.terminal.text.graphemes import edge, end_after, start_before
+from chatd.terminal.text.graphemes import boundary_after, boundary_before, boundary_from
 
-#: What is in no word: blanks and punctuation.  An emoji is a word.
-_APART = (
+#: Characters that belong to no word: blanks and punctuation.  An emoji is a word.
+_SEPARATORS = (
     r"\s!-/:-@\[-^`{-~\u00a1-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb\u00bf"
     r"\u2010-\u203e\u3000-\u303f\uff01-\uff0f\uff1a-\uff20"
 )
-_WORD = re.compile(f"[{_APART}]*[^{_APART}]*")
-#: What parts words for Ctrl-W: a blank, or that of Chinese and Japanese.
-_BLANKS = " \u3000"
+_WORD = re.compile(f"[{_SEPARATORS}]*[^{_SEPARATORS}]*")
+#: Word separators of Ctrl-W: a space, or the ideographic space (U+3000).
+_WORD_SEPARATORS = " \u3000"
 
 
 class EditBuffer:
-    """A line of at most ``LINE_BYTES`` that is always safe to show."""
+    """A line of at most ``LINE_BYTES`` of UTF-8 that is always safe to display."""
 
-    __slots__ = ("at", "text")
+    __slots__ = ("cursor", "text")
 
     def __init__(self, text: str = "") -> None:
         self.text = text
-        self.at = len(text)
+        self.cursor = len(text)
 
-    def set(self, text: str, at: int | None = None) -> None:
-        """Be another line, with the cursor at its end unless told otherwise."""
+    def set(self, text: str, cursor: int | None = None) -> None:
+        """Replace the text; the cursor goes to its end unless a position is given."""
         self.text = text
-        self.at = len(text) if at is None else at
+        self.cursor = len(text) if cursor is None else cursor
 
     def insert(self, text: str) -> bool:
-        """Put text in where the cursor is; False when there was not enough room for all of it."""
+        """Insert text at the cursor, cut to the room there is; False when it was cut."""
         text = safe(text)
-        before, after = self.text[: self.at], self.text[self.at :]
+        before, after = self.text[: self.cursor], self.text[self.cursor :]
         room = LINE_BYTES - len(self.text.encode())
         encoded = text.encode()
         fits = len(encoded) <= room
         if not fits:
             text = encoded[: max(0, room)].decode("utf-8", "ignore")
-        self._join(before, after, text)
+        self._splice(before, after, text)
         return fits
 
     def cut(self, start: int, end: int) -> str:
-        """Take a piece out and return it; the cursor stands where it was."""
+        """Delete a range and return its text; the cursor moves to where it began."""
         piece = self.text[start:end]
-        self._join(self.text[:start], self.text[end:])
+        self._splice(self.text[:start], self.text[end:])
         return piece
 
-    def _join(self, before: str, after: str, new: str = "") -> None:
-        """Be the one, what is new, and the other; each is safe, but at a seam marks may pile up."""
-        text, at = before + new + after, len(before) + len(new)
+    def _splice(self, before: str, after: str, new: str = "") -> None:
+        """Join three safe pieces, with the cursor after ``new``.
+
+        Combining marks that meet at a seam may be too many for one character: then the whole is
+        made safe again.
+        """
+        text, cursor = before + new + after, len(before) + len(new)
         if not text.isascii():
             seams = before[-MARKS_PER_CHARACTER:] + new + after[:MARKS_PER_CHARACTER]
             if seams != safe(seams):
-                text, at = safe(text), len(safe(before + new))
-            at = edge(text, min(at, len(text)))
-        self.text, self.at = text, at
+                text, cursor = safe(text), len(safe(before + new))
+            cursor = boundary_from(text, min(cursor, len(text)))
+        self.text, self.cursor = text, cursor
 
-    # Places ---------------------------------------------------------------------------------------
+    # Positions ------------------------------------------------------------------------------------
 
-    def before(self) -> int:
-        """A character back."""
-        return start_before(self.text, self.at)
+    def char_before(self) -> int:
+        """Return the start of the character before the cursor."""
+        return boundary_before(self.text, self.cursor)
 
-    def after(self) -> int:
-        """A character on."""
-        return end_after(self.text, self.at)
+    def char_after(self) -> int:
+        """Return the end of the character after the cursor."""
+        return boundary_after(self.text, self.cursor)
 
     def word_before(self) -> int:
-        """Where the word begins that the cursor is in or behind."""
-        passed = _WORD.match(self.text[: self.at][::-1])
-        return edge(self.text, self.at - passed.end()) if passed else self.at
+        """Return the start of the word that the cursor is in or after."""
+        match = _WORD.match(self.text[: self.cursor][::-1])
+        return boundary_from(self.text, self.cursor - match.end()) if match else self.cursor
 
     def word_after(self) -> int:
-        """Where the word ends that the cursor is in or before."""
-        passed = _WORD.match(self.text, self.at)
-        return edge(self.text, passed.end()) if passed else self.at
+        """Return the end of the word that the cursor is in or before."""
+        match = _WORD.match(self.text, self.cursor)
+        return boundary_from(self.text, match.end()) if match else self.cursor
 
-    def blank_before(self) -> int:
-        """Where what stands between blanks begins, the blanks behind it included."""
-        text = self.text[: self.at].rstrip(_BLANKS)
-        return edge(self.text, max(map(text.rfind, _BLANKS)) + 1)
+    def blank_word_before(self) -> int:
+        """Return the start of the blank-separated word before the cursor, as Ctrl-W deletes it."""
+        text = self.text[: self.cursor].rstrip(_WORD_SEPARATORS)
+        return boundary_from(self.text, max(map(text.rfind, _WORD_SEPARATORS)) + 1)
 
     # Changes --------------------------------------------------------------------------------------
 
     def transpose(self) -> None:
-        """Let the characters around the cursor, or the last two, change places, and go on."""
-        middle, end = self.at, self.after()
+        """Swap the characters around the cursor, or the last two, and move past them."""
+        middle, end = self.cursor, self.char_after()
         if middle == len(self.text):
-            middle = self.before()
-        start = start_before(self.text, middle)
+            middle = self.char_before()
+        start = boundary_before(self.text, middle)
         if start == middle or middle == end:
             return
         first, second = self.text[start:middle], self.text[middle:end]
         rest = self.text[end:]
-        self._join(self.text[:start], rest, safe(second + first))
+        self._splice(self.text[:start], rest, safe(second + first))

@@ -1,4 +1,4 @@
-"""What can come of a key beside a changed line: values for whoever holds the editor."""
+"""Editor events: what a key causes besides a change of the line; values for the editor's owner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Completing:
-    """Tab was pressed behind this text: `Editor.offer` what its last word may become."""
+    """Tab was pressed after this text: pass the candidates for its last word to `Editor.offer`."""
 
     before: str
 
@@ -33,22 +33,22 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Ctrl-D was pressed on an empty line: somebody wants to leave."""
+    """Ctrl-D was pressed on an empty line: the user wants to leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Redraw:
-    """Ctrl-L was pressed: the screen is to be made new."""
+    """Ctrl-L was pressed: the screen is to be cleared and drawn again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """There is no room for what was typed: the line is as long as a line can be."""
+    """The typed text did not fit: the line has its greatest length."""
 
 
 @dataclass(frozen=True, slots=True)
 class PasteCut:
-    """More was pasted than is taken at once; the rest of it is gone."""
+    """A paste was longer than its bound; the rest of it was dropped."""
 
 
 EditorEvent = Entered | Block | Completing | Interrupted | Ended | Redraw | Full | PasteCut

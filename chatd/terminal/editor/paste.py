@@ -1,4 +1,4 @@
-"""Several lines that were pasted at once: asked about once, then said as one block."""
+"""Multi-line pastes: confirmed once, then sent as blocks."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from itertools import chain
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
 
-#: Lines of one block, as many as one message of the socket assignment's protocol may have.
+#: The most lines of one block, as many as one message of the socket assignment's protocol may have.
 BLOCK_LINES = 50
 
 
 def lines_of(pasted: str) -> list[str]:
-    """What was pasted as safe lines, without the empty ones at its beginning and its end."""
+    """Return a paste as safe lines, without empty ones at its beginning and its end."""
     return [safe(line).rstrip() for line in pasted.strip("\n").split("\n")]
 
 
 def question(count: int) -> str:
-    """What is asked about so many lines."""
+    """Return the prompt that asks whether to send ``count`` lines."""
     return f"Send {count} lines? y/n "
 
 
 def blocks(lines: Sequence[str]) -> list[str]:
-    """Lines as one block, or as few as there must be: none is longer than a line may be.
+    """Join lines into as few blocks as possible, none longer than ``LINE_BYTES``.
 
-    What is pasted is text: a block that begins with a slash says one, and is no command.
+    A paste is text: a slash at the beginning of a block is doubled, so that it is no command.
     """
-    found: list[str] = []
+    joined: list[str] = []
     block: list[str] = []
     size = 0
-    for line in chain.from_iterable(map(_pieces, lines)):
-        taken = len(line.encode()) + 1
-        if block and (size + taken > LINE_BYTES or len(block) == BLOCK_LINES):
-            found.append("\n".join(block))
+    for line in chain.from_iterable(map(_split, lines)):
+        added = len(line.encode()) + 1
+        if block and (size + added > LINE_BYTES or len(block) == BLOCK_LINES):
+            joined.append("\n".join(block))
             block, size = [], 0
         block.append(line)
-        size += taken
-    found.append("\n".join(block))
-    return ["/" + block if block.startswith("/") else block for block in found if block.strip()]
+        size += added
+    joined.append("\n".join(block))
+    return ["/" + block if block.startswith("/") else block for block in joined if block.strip()]
 
 
-def _pieces(line: str) -> list[str]:
-    """A line that is longer than a line may be, in pieces that are not."""
+def _split(line: str) -> list[str]:
+    """Return a line in pieces of less than ``LINE_BYTES``, cut between code points."""
     encoded = line.encode()
     if len(encoded) < LINE_BYTES:
         return [line]

@@ -1,71 +1,71 @@
-"""Looking for a line of the history while one types what it holds (Ctrl-R)."""
+"""Incremental history search (Ctrl-R), as in readline."""
 
 from __future__ import annotations
 
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.editor.history import History
-from chatd.terminal.text.graphemes import edge
+from chatd.terminal.text.graphemes import boundary_from
 
-#: Characters of what is looked for.
-SEARCHED = 100
+#: The most characters of a query.
+QUERY_CHARACTERS = 100
 
 
 class Search:
-    """What is looked for, and the line that was found, if any was.
+    """A query, and the history line that it matched last, if any.
 
-    ``at`` is that line's place in the history; before anything is found, one past its end.
+    ``index`` is that line's index in the history; without a match, one past the newest.
     """
 
-    __slots__ = ("_history", "at", "failed", "words")
+    __slots__ = ("_history", "failed", "index", "query")
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self.words = ""
-        self.at = len(history)
+        self.query = ""
+        self.index = len(history)
         self.failed = False
 
     @property
     def line(self) -> str:
-        """The line that was found last."""
-        return self._history[self.at] if self.at < len(self._history) else ""
+        """The line that matched last; empty without one."""
+        return self._history[self.index] if self.index < len(self._history) else ""
 
     @property
-    def place(self) -> int:
-        """Where in it the words are."""
+    def match_start(self) -> int:
+        """The index of the query in that line, in code points."""
         line = self.line
-        place = line.lower().find(self.words.lower())  # in other letters, perhaps not as long
-        return edge(line, min(max(0, place), len(line)))
+        start = line.lower().find(self.query.lower())  # lower case may differ in length
+        return boundary_from(line, min(max(0, start), len(line)))
 
     def add(self, text: str) -> None:
-        """More of what is looked for; the line that was found may still be it."""
-        self.words = safe(self.words + text)[:SEARCHED]
-        self._look(min(self.at, len(self._history) - 1), -1)
+        """Append to the query; the current match stays when it still matches."""
+        self.query = safe(self.query + text)[:QUERY_CHARACTERS]
+        self._find(min(self.index, len(self._history) - 1), -1)
 
-    def take_away(self) -> None:
-        """Less of it by a character: begin anew with what is left."""
-        self.words = self.words[:-1]
-        self.at = len(self._history)
+    def backspace(self) -> None:
+        """Remove the query's last character and search again from the newest line."""
+        self.query = self.query[:-1]
+        self.index = len(self._history)
         self.failed = False
-        if self.words:
-            self._look(self.at - 1, -1)
+        if self.query:
+            self._find(self.index - 1, -1)
 
     def older(self) -> None:
-        """The next line before this one."""
-        self._look(self.at - 1, -1)
+        """Go to the next match before this one."""
+        self._find(self.index - 1, -1)
 
     def newer(self) -> None:
-        """The next line after this one."""
-        self._look(self.at + 1, 1)
+        """Go to the next match after this one."""
+        self._find(self.index + 1, 1)
 
-    def _look(self, at: int, step: int) -> None:
-        if not self.words:
+    def _find(self, index: int, step: int) -> None:
+        if not self.query:
             return
-        found = self._history.find(self.words, at, step)
+        found = self._history.find(self.query, index, step)
         self.failed = found is None
         if found is not None:
-            self.at = found
+            self.index = found
 
     def shown(self) -> tuple[str, int]:
-        """What is to be shown of it in place of the line, and where the cursor is in that."""
-        asked = f"({'nothing' if self.failed else 'search'}: {self.words}) "
-        return asked + self.line, len(asked) + self.place
+        """Return the text that is shown in place of the line, and the cursor in it."""
+        label = f"({'nothing' if self.failed else 'search'}: {self.query}) "
+        return label + self.line, len(label) + self.match_start

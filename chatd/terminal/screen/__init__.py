@@ -1,1 +1,1 @@
-"""The screen that the editor and the messages are drawn on, or the paper."""
+"""Screens that the line editor and messages are drawn on: full redraw, or line mode."""

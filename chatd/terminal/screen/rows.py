@@ -1,7 +1,7 @@
-"""How a prompt and a line are broken into the rows of a screen; rows and columns count from 0.
+"""Row layout: breaks a prompt and a line into the rows of a screen; rows and columns count from 0.
 
-A row never relies on how a terminal treats its last column: the next one begins with CR LF, and a
-last row that is full is followed by an empty one, where the cursor may stand.
+A row never relies on how a terminal treats its last column (xterm's pending wrap): the next one
+begins with CR LF, and a last row that is full is followed by an empty one for the cursor.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ _start = attrgetter("start")
 
 
 class Row(NamedTuple):
-    """One row: a piece of the line, in cells from ``left`` (what the prompt takes) to ``width``.
+    """One row: a piece of the line, in the cells from ``left`` (the prompt's width) to ``width``.
 
-    ``start`` is where the piece begins in the line; ``drawn`` is what has to be sent for it.
+    ``start`` is the piece's index in the line; ``drawn`` is the text to send for it.
     """
 
     start: int
@@ -29,15 +29,16 @@ class Row(NamedTuple):
 
 
 def lay_out(left: int, text: str, columns: int) -> list[Row]:
-    """Break a line into rows, the first of which has a prompt of so many cells before it."""
-    rows = _slices(left, text, columns) if text.isascii() else _pieces(left, text, columns)
+    """Break a line into rows, the first of which begins after a prompt of ``left`` cells."""
+    rows_of = _ascii_rows if text.isascii() else _cluster_rows
+    rows = rows_of(left, text, columns)
     if rows[-1].width >= columns:
         rows.append(Row(len(text), 0, "", "", 0))
     return rows
 
 
-def _slices(left: int, text: str, columns: int) -> list[Row]:
-    """Rows of a line in which each character has one cell."""
+def _ascii_rows(left: int, text: str, columns: int) -> list[Row]:
+    """Return the rows of a line in which each character has one cell."""
     head = text[: columns - left]
     rows = [Row(0, left, head, head, left + len(head))]
     for start in range(len(head), len(text), columns):
@@ -46,11 +47,11 @@ def _slices(left: int, text: str, columns: int) -> list[Row]:
     return rows
 
 
-def _pieces(left: int, text: str, columns: int) -> list[Row]:
-    """Rows of a line, cluster by cluster.
+def _cluster_rows(left: int, text: str, columns: int) -> list[Row]:
+    """Return the rows of a line, cluster by cluster.
 
-    Where terminals do not agree about a cluster it is kept from the right edge, so that it is in
-    one row for all of them, and after it the cursor is put where it belongs.
+    A cluster whose width differs between terminals is kept away from the right edge, so that no
+    terminal wraps it, and the cursor is moved to its computed column after it.
     """
     rows: list[Row] = []
     start = at = 0
@@ -63,7 +64,7 @@ def _pieces(left: int, text: str, columns: int) -> list[Row]:
             start, left, width = at, 0, 0
             drawn.clear()
         if cells_of:
-            drawn.append(cluster)  # a mark without a letter would stand on the prompt
+            drawn.append(cluster)  # a mark without a letter would combine with the prompt
         at += len(cluster)
         width += cells_of
         if cells_of and not sure and width < columns:
@@ -73,31 +74,31 @@ def _pieces(left: int, text: str, columns: int) -> list[Row]:
 
 
 def to_column(column: int) -> str:
-    """Bring the cursor to a column of its row, wherever in it it is."""
+    """Return the sequence that moves the cursor to a column of its row, from any other."""
     return f"\r\x1b[{column}C" if column else "\r"
 
 
-def place_of(rows: list[Row], at: int) -> tuple[int, int]:
-    """The row and the column of a place in the line."""
+def position_of(rows: list[Row], at: int) -> tuple[int, int]:
+    """Return the row and the column of an index in the line."""
     index = bisect_right(rows, at, key=_start) - 1
     row = rows[index]
     return index, row.left + cells(row.text[: at - row.start])
 
 
-def reflowed(text: str, columns: int, *, followed: bool) -> int:
-    """How many rows below its first a row's end is in a terminal that has broken it to its width.
+def rows_after_reflow(text: str, columns: int, *, followed: bool) -> int:
+    """Return how many rows a row's end moves down in a terminal that reflows to another width.
 
-    With something after it in the row a full one is followed by the next.
+    ``followed`` says that more text follows in the same row: then a full row ends in the next one.
     """
-    row = at = 0
+    row = column = 0
     if text.isascii():
-        row, at = divmod(len(text), columns)
-        if not at and row and not followed:
+        row, column = divmod(len(text), columns)
+        if not column and row and not followed:
             row -= 1
         return row
     for cluster in clusters(text):
         width = measure(cluster).width
-        if at + width > columns:
-            row, at = row + 1, 0
-        at += width
-    return row + (followed and at >= columns)
+        if column + width > columns:
+            row, column = row + 1, 0
+        column += width
+    return row + (followed and column >= columns)

@@ -1,37 +1,37 @@
-"""The screen: a prompt with the line being typed, and above it what happens.
+"""Screen: draws a prompt and the line being typed, with messages scrolling above them.
 
-It makes bytes and knows only what it drew itself: that is always the last thing on the screen.
-Rows are wrapped by ourselves with CR LF, so that where the cursor stands never depends on how a
-terminal treats its last column.
+It returns bytes and knows only what it drew itself, which is always the last thing on the screen.
+Rows are wrapped here with CR LF, so that the cursor's position never depends on how a terminal
+treats its last column.
 
-What erases the line and what draws it again are kept ready: a message that comes costs no more
-than to be put between them.
+The bytes that erase the line and those that draw it again are kept ready: a message costs no more
+than to be put between them.  Sequences are those of ECMA-48: CUU, CUD, CUF, CUP, EL and ED.
 """
 
 from __future__ import annotations
 
 import wcwidth
 
-from chatd.terminal.screen.rows import Row, lay_out, place_of, reflowed, to_column
-from chatd.terminal.text.graphemes import ALONE, cells
+from chatd.terminal.screen.rows import Row, lay_out, position_of, rows_after_reflow, to_column
+from chatd.terminal.text.graphemes import SIMPLE_TEXT, cells
 
 _ERASE_ROW, _ERASE_BELOW = "\x1b[K", "\x1b[J"
 
 
 class Screen:
-    """Draws and erases one half-typed line.  Widths and heights are in character cells.
+    """Draws and erases one unfinished line.  Widths and heights are in character cells.
 
-    ``_rows`` are those that are shown; of a line higher than the screen, the ones around the
-    cursor.  The cursor stands in column ``_x`` of row ``_y`` of them.  ``_above`` are the rows
-    between what happens and the prompt, each of less than a row's width.
+    ``_rows`` are the visible rows; of a line higher than the screen, the ones around the cursor.
+    The cursor is in column ``_x`` of row ``_y`` of them.  ``_above`` are the rows between the
+    messages and the prompt, each shorter than the screen is wide.
     """
 
     __slots__ = (
         "_above",
-        "_at",
+        "_cursor",
         "_erase",
-        "_left",
         "_prompt",
+        "_prompt_width",
         "_redraw",
         "_rows",
         "_shown_prompt",
@@ -48,135 +48,137 @@ class Screen:
         self.rows = rows
         self._above: tuple[str, ...] = ()
         self._prompt = ""
-        self._left = 0
+        self._prompt_width = 0
         self._shown_prompt = ""
         self._text = ""
-        self._at = 0
+        self._cursor = 0
         self._top = 0
         self._rows: list[Row] = []
         self._y = self._x = 0
-        self._erase = _erasing(0, alone=True)
+        self._erase = _erase_sequence(0, alone=True)
         self._redraw = b""
 
     def show(self, data: bytes) -> bytes:
-        """Whole lines that end with CR LF, above the line being typed."""
+        """Return the bytes that show whole lines, each ended by CR LF, above the unfinished one."""
         return self._erase + data + self._redraw
 
     def draw(
-        self, prompt: str, left: int, text: str, at: int, above: tuple[str, ...] = ()
+        self, prompt: str, prompt_width: int, text: str, cursor: int, above: tuple[str, ...] = ()
     ) -> bytes:
-        """Draw a prompt of ``left`` cells (it may hold colours) and a line in place of the last.
+        """Draw a prompt of ``prompt_width`` cells and a line in place of the last ones.
 
-        The cursor stands before the character ``at`` of the line.  The rows ``above`` the prompt
-        may hold colours too.
+        The cursor goes before the character at index ``cursor`` of the line.  The prompt and the
+        rows ``above`` it may contain SGR sequences.
         """
         same_prompt = prompt == self._prompt and above == self._above and bool(self._rows)
         if same_prompt:
-            if at == self._at and text == self._text:
+            if cursor == self._cursor and text == self._text:
                 return b""
-            typed = self._typed_at_the_end(text, at)
-            if typed:
-                return typed
+            appended = self._append(text, cursor)
+            if appended:
+                return appended
         erase, before, top, y, x = self._erase, self._rows, self._top, self._y, self._x
-        self._prompt, self._left, self._text, self._at = prompt, left, text, at
+        self._prompt, self._prompt_width = prompt, prompt_width
+        self._text, self._cursor = text, cursor
         self._above = above
         self._lay_out()
         if not same_prompt or top != self._top:
             return erase + self._redraw
-        return self._change(before, y, x).encode()
+        return self._update(before, y, x).encode()
 
     def entered(self, text: str) -> bytes:
-        """The line is complete; what becomes of it is shown by whoever it is for."""
+        """Return nothing: a complete line is shown again by the message that it becomes."""
         return b""
 
     def resize(self, columns: int, rows: int) -> bytes:
-        """The terminal has another size: draw the line anew in it.
+        """Draw the line again in a terminal that has another size.
 
         Terminals that reflow have broken our rows into as many as fit the new width, and have taken
-        the cursor along.  What was above the prompt is not, as it is cut to the width it had.
+        the cursor along.  The rows above the prompt are not drawn again: they were cut to the old
+        width.
         """
         above = self._rows_above(columns)
         self.columns, self.rows, self._above = columns, rows, ()
         if not self._rows:
             return b""
         self._lay_out()
-        return _erasing(above) + self._redraw
+        return _erase_sequence(above) + self._redraw
 
     def _rows_above(self, columns: int) -> int:
-        """How many rows of ours are above the cursor's now, in a terminal of another width."""
+        """Return how many of our rows are above the cursor's after a reflow to another width."""
         stripped = map(wcwidth.strip_sequences, self._above)
-        above = sum(1 + reflowed(row, columns, followed=False) for row in stripped)
+        above = sum(1 + rows_after_reflow(row, columns, followed=False) for row in stripped)
         for index, row in enumerate(self._rows[: self._y + 1]):
             text = (wcwidth.strip_sequences(self._shown_prompt) if row.left else "") + row.text
             if index < self._y:
-                above += 1 + reflowed(text, columns, followed=False)
+                above += 1 + rows_after_reflow(text, columns, followed=False)
                 continue
-            end = len(text) - len(row.text) + self._at - row.start
-            above += reflowed(text[:end], columns, followed=end < len(text))
+            end = len(text) - len(row.text) + self._cursor - row.start
+            above += rows_after_reflow(text[:end], columns, followed=end < len(text))
         return above
 
     def clear(self) -> bytes:
-        """A new screen with nothing but the line being typed."""
+        """Clear the screen and draw only the line being typed."""
         return b"\x1b[H\x1b[2J" + self._redraw
 
     def leave(self) -> bytes:
-        """Erase the line being typed, for good."""
+        """Erase the line being typed for good."""
         erase = self._erase if self._rows else b""
         self._rows, self._y, self._x, self._redraw = [], 0, 0, b""
         self._above = ()
-        self._erase = _erasing(0, alone=True)
+        self._erase = _erase_sequence(0, alone=True)
         return erase
 
     # Drawing --------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        """Break prompt and line into rows; only as many as the screen holds are drawn."""
-        self._shown_prompt, left = self._prompt, self._left
+        """Break prompt and line into rows; draw only as many as fit the screen."""
+        self._shown_prompt, left = self._prompt, self._prompt_width
         if left * 2 > self.columns:
             self._shown_prompt, left = "> ", 2
         rows = lay_out(left, self._text, self.columns)
-        y, self._x = place_of(rows, self._at)
-        more = len(self._above)
-        fit = max(1, self.rows - 1 - more)
+        y, self._x = position_of(rows, self._cursor)
+        above = len(self._above)
+        fit = max(1, self.rows - 1 - above)
         top = min(self._top, y, max(0, len(rows) - fit))
         self._top = max(top, y - fit + 1)
         self._y = y - self._top
         self._rows = rows[self._top : self._top + fit]
         drawn = "\r\n".join([row.drawn for row in self._rows])
         prompt = "" if self._top else self._shown_prompt
-        if more:
+        if above:
             prompt = "\r\n".join([*self._above, prompt])
         self._redraw = (prompt + drawn + self._to_cursor(len(self._rows) - 1)).encode()
-        self._erase = _erasing(more + self._y, alone=more + len(self._rows) == 1)
+        self._erase = _erase_sequence(above + self._y, alone=above + len(self._rows) == 1)
 
     def _to_cursor(self, y: int) -> str:
-        """From the end of a row to the cursor's place, which may be that."""
+        """Return the sequence that moves from the end of a row to the cursor's position."""
         if y == self._y and self._x == self._rows[y].width:
             return ""
-        return _vertically(self._y - y) + to_column(self._x)
+        return _move_rows(self._y - y) + to_column(self._x)
 
-    def _typed_at_the_end(self, text: str, at: int) -> bytes:
-        """What was typed at the end of the last row and fits there, if that is what happened."""
+    def _append(self, text: str, cursor: int) -> bytes:
+        """Return the text appended to the last row, if that is the only change and it fits."""
         before, row = self._text, self._rows[-1]
-        if at != len(text) or self._at != len(before) or not text.startswith(before):
+        if cursor != len(text) or self._cursor != len(before) or not text.startswith(before):
             return b""
         typed = text[len(before) :]
-        if not (ALONE.fullmatch(typed) and ALONE.fullmatch(before[-1:])):
-            return b""  # a character may have become another one
+        if not (SIMPLE_TEXT.fullmatch(typed) and SIMPLE_TEXT.fullmatch(before[-1:])):
+            return b""  # the last character may have been joined by a mark
         width = row.width + cells(typed)
         if width >= self.columns:
             return b""
-        self._text, self._at = text, at
+        self._text, self._cursor = text, cursor
         self._x = width
         self._rows[-1] = Row(row.start, row.left, row.text + typed, row.drawn + typed, self._x)
         data = typed.encode()
         self._redraw += data
         return data
 
-    def _change(self, before: list[Row], y: int, x: int) -> str:
-        """Turn the rows that were drawn into those that are to be there.
+    def _update(self, before: list[Row], y: int, x: int) -> str:
+        """Return the sequence that turns the drawn rows into the new ones.
 
-        The cursor was in column ``x`` of row ``y``.  What is before the first difference stays.
+        The cursor was in column ``x`` of row ``y``.  Everything before the first difference stays.
         """
         rows = self._rows
         last = min(len(rows), len(before)) - 1
@@ -184,65 +186,66 @@ class Screen:
         while first < last and rows[first].drawn == before[first].drawn:
             first += 1
         if len(rows) == len(before) and rows[first:] == before[first:]:
-            return self._move(y, x)
+            return self._move_cursor(y, x)
         fewer = len(rows) < len(before)
-        kept = _kept(before[first], rows[first])
-        out = [_vertically(first - y), to_column(rows[first].left + kept)]
+        unchanged = _common_prefix(before[first], rows[first])
+        out = [_move_rows(first - y), to_column(rows[first].left + unchanged)]
         if fewer:
             out.append(_ERASE_BELOW)
         for index, row in enumerate(rows[first:], first):
             if index > first:
                 out.append("\r\n")
-                kept = 0
+                unchanged = 0
             old = before[index] if index < len(before) else None
             if old is None or fewer:
-                out.append(row.drawn[kept:])
+                out.append(row.drawn[unchanged:])
             elif old.drawn != row.drawn:
-                out.append(_in_place(old, row, kept))
+                out.append(_redrawn_row(old, row, unchanged))
         return "".join(out) + self._to_cursor(len(rows) - 1)
 
-    def _move(self, y: int, x: int) -> str:
-        """Bring the cursor from its old place to its new one."""
+    def _move_cursor(self, y: int, x: int) -> str:
+        """Return the sequence that moves the cursor from its old position to its new one."""
         if y == self._y and x == self._x:
             return ""
         if y == self._y and x == self._x + 1:
             return "\b"
-        return _vertically(self._y - y) + to_column(self._x)
+        return _move_rows(self._y - y) + to_column(self._x)
 
 
-def _kept(before: Row, row: Row) -> int:
-    """How many characters at the start of a row may stay as they are: none unless all are ASCII."""
+def _common_prefix(before: Row, row: Row) -> int:
+    """Return how many characters at a row's start need no redraw: 0 unless all are ASCII."""
     if not (before.text.isascii() and row.text.isascii()):
         return 0
-    kept = 0
-    for one, other in zip(before.text, row.text, strict=False):
-        if one != other:
+    count = 0
+    for old, new in zip(before.text, row.text, strict=False):
+        if old != new:
             break
-        kept += 1
-    return kept
+        count += 1
+    return count
 
 
-def _in_place(old: Row, row: Row, kept: int) -> str:
-    """Draw a row over another one, from its first character that has changed.
+def _redrawn_row(old: Row, row: Row, unchanged: int) -> str:
+    """Return a row drawn over another one, from the first character that differs.
 
-    Half of a wide character is not left to the terminal to clear away.
+    A row with wide characters is erased first: terminals differ in how they clear the half of one.
     """
     if not (old.text.isascii() and row.text.isascii()):
         return _ERASE_ROW + row.drawn
-    return row.drawn[kept:] + (_ERASE_ROW if old.width > row.width else "")
+    return row.drawn[unchanged:] + (_ERASE_ROW if old.width > row.width else "")
 
 
-def _vertically(rows: int) -> str:
-    """Move so many rows down, or up."""
+def _move_rows(rows: int) -> str:
+    """Return the sequence that moves the cursor down, or up by a negative number of rows."""
     if not rows:
         return ""
     return f"\x1b[{rows}B" if rows > 0 else f"\x1b[{-rows}A"
 
 
-def _erasing(above: int, *, alone: bool = False) -> bytes:
-    """Erase the cursor's row, so many above it, and, unless it stands ``alone``, all below.
+def _erase_sequence(above: int, *, alone: bool = False) -> bytes:
+    """Erase the cursor's row, ``above`` rows above it, and, unless it is ``alone``, all below.
 
-    What erases a screen from its very first cell has tmux keep a copy of it: hence the step aside.
+    tmux saves a screen that is erased from its first cell to its scrollback: hence the step right
+    before ED.
     """
     up = f"\x1b[{above}A" if above else ""
     below = "" if alone else f"\x1b[C{_ERASE_BELOW}\r"

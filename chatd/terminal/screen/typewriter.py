@@ -1,73 +1,74 @@
-"""Paper: for terminals that move no cursor, and for ears; what stands there stays there.
+"""Line mode: a screen for terminals without cursor movement, and for screen readers.
 
-What is typed is shown at its end, character by character.  Backspace goes back over it as far as
-its row goes; anything else that changes the line has it written out once more, on a row of its own.
-It sends no sequence, nothing but text, CR, LF and backspaces.
+Printed text is never moved or redrawn.  Typed characters are appended; backspace goes back within
+its row, and any other change of the line prints the line again on a new row.  It sends no escape
+sequences, nothing but text, CR, LF and backspaces.
 """
 
 from __future__ import annotations
 
-from chatd.terminal.text.graphemes import cells, edge, is_sure
+from chatd.terminal.text.graphemes import boundary_from, cells, is_sure
 
 _NEW_ROW = b"\r\n"
 
 
 class LineModeScreen:
-    """One line that is typed on paper.  ``columns`` is in character cells.
+    """The line mode display of one line.  ``columns`` is in character cells.
 
-    One that ``repeats`` writes the line that is half typed again under each message, for eyes; a
-    screen reader would read it aloud each time.  ``_done`` is what of prompt and line was written
-    since the last one was entered, ``_column`` how much of the paper's last row is taken.
+    With ``repeats`` the unfinished line is printed again below each message; a screen reader would
+    read it aloud each time.  ``_written`` is the prompt and the part of the line that are printed,
+    ``_column`` the number of cells taken in the last row.
     """
 
-    __slots__ = ("_column", "_done", "_repeats", "columns", "rows")
+    __slots__ = ("_column", "_repeats", "_written", "columns", "rows")
 
     def __init__(self, columns: int, rows: int, *, repeats: bool) -> None:
         self.columns = columns
         self.rows = rows
         self._repeats = repeats
-        self._done = ""
+        self._written = ""
         self._column = 0
 
     def show(self, data: bytes) -> bytes:
-        """Whole lines that end with CR LF, on rows of their own."""
+        """Return the bytes that print whole lines, each ended by CR LF, on new rows."""
         shown = self._new_row() + data
-        return shown + self._write(self._done) if self._repeats else shown
+        return shown + self._write(self._written) if self._repeats else shown
 
     def draw(
-        self, prompt: str, left: int, text: str, at: int, above: tuple[str, ...] = ()
+        self, prompt: str, prompt_width: int, text: str, cursor: int, above: tuple[str, ...] = ()
     ) -> bytes:
-        """Write what is new of the line; nothing can be ``above`` it that is taken away again."""
+        """Print the change of the line; rows ``above`` are ignored, as they cannot be erased."""
         wanted = prompt + text
-        done, self._done = self._done, wanted
-        if wanted.startswith(done):
-            return self._write(wanted[len(done) :])
-        gone = done[len(wanted) :]
-        if done.startswith(wanted) and is_sure(gone) and edge(done, len(wanted)) == len(wanted):
-            back = cells(gone)
+        written, self._written = self._written, wanted
+        if wanted.startswith(written):
+            return self._write(wanted[len(written) :])
+        deleted = written[len(wanted) :]
+        whole = boundary_from(written, len(wanted)) == len(wanted)
+        if written.startswith(wanted) and is_sure(deleted) and whole:
+            back = cells(deleted)
             if back <= self._column < self.columns:
                 self._column -= back
                 return (b"\b" * back) + (b" " * back) + (b"\b" * back)
         return self._new_row() + self._write(wanted)
 
     def entered(self, text: str) -> bytes:
-        """The line is complete, and stays as it stands there."""
-        written = self.draw("", 0, text, len(text)) + _NEW_ROW
-        self._done, self._column = "", 0
-        return written
+        """Print a complete line, prompt included, and its end; it stays on the screen."""
+        printed = self.draw("", 0, text, len(text)) + _NEW_ROW
+        self._written, self._column = "", 0
+        return printed
 
     def resize(self, columns: int, rows: int) -> bytes:
-        """The paper has another width from now on."""
+        """Use another width from now on; nothing is printed."""
         self.columns, self.rows = columns, rows
         return b""
 
     def clear(self) -> bytes:
-        """The line once more, on a row of its own."""
-        return self._new_row() + self._write(self._done)
+        """Print the line again on a new row."""
+        return self._new_row() + self._write(self._written)
 
     def leave(self) -> bytes:
-        """Begin a new row, for whoever writes next."""
-        self._done = ""
+        """Forget the line and begin a new row."""
+        self._written = ""
         return self._new_row()
 
     def _new_row(self) -> bytes:

@@ -1,1 +1,1 @@
-"""Text on a terminal: graphemes and their widths, wrapping, emphasis, times and colours."""
+"""Text on a terminal: grapheme clusters and widths, wrapping, emphasis, times, colours, themes."""

@@ -1,7 +1,7 @@
-"""Colours: how many a terminal shows, and how one of them is asked for.
+"""Colours: how many a terminal supports, and the SGR parameters that select one.
 
-What a terminal says of itself is its name (TERM, or what a telnet answers) and, over ssh, some
-variables of its environment.
+Terminals are known by their name (TERM, or telnet's TERMINAL-TYPE, RFC 1091) and, over ssh, by
+some variables of their environment.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-#: How many colours there may be; on paper there is not even bold.
-PAPER, NONE, FEW, INDEXED, ALL = -1, 0, 16, 256, 1 << 24
+#: Colour depths, as the number of colours; without attributes there is not even bold.
+NO_ATTRIBUTES, NONE, FEW, INDEXED, ALL = -1, 0, 16, 256, 1 << 24
 
-#: Terminals that show no colours, by the beginning of their names.
+#: Terminals without colours, by the beginning of their names.
 _COLOURLESS: Final = ("dumb", "vt", "unknown", "network", "teletype")
-#: Those whose cursor cannot be moved.
+#: Those without cursor movement.
 _UNMOVED: Final = ("dumb", "unknown", "network", "teletype")
-#: Terminals that show every colour although they may not say so: ssh hands on no COLORTERM unless
-#: it is told to.
+#: Terminals with 24-bit colour although they may not say so: ssh forwards COLORTERM only when it is
+#: configured to.
 _ALL: Final = ("alacritty", "contour", "foot", "iterm", "wezterm", "xterm-ghostty", "xterm-kitty")
-#: Clients of telnet that show 256 and answer with their own name.
+#: Telnet clients with 256 colours that answer with their own name.
 _INDEXED: Final = ("cmud", "mudlet", "mushclient", "putty-256", "tintin", "zmud")
 
 
@@ -31,7 +31,7 @@ class Colour(NamedTuple):
     rgb: tuple[int, int, int]
 
     def sgr(self, depth: int) -> str:
-        """The SGR parameters (ECMA-48, 8.3.117; xterm's ctlseqs) that ask for it as text colour."""
+        """Return the SGR parameters (ECMA-48, 8.3.117; xterm's ctlseqs) that select it for text."""
         if depth >= ALL:
             red, green, blue = self.rgb
             return f"38;2;{red};{green};{blue}"
@@ -39,7 +39,7 @@ class Colour(NamedTuple):
 
 
 def _mtts(abilities: int) -> int:
-    """The colours that a client has by its MTTS: all, 256, the ANSI ones or none."""
+    """Return a client's colour depth by its MTTS bits: 24 bits, 256, the 16 of ANSI, or none."""
     for bit, depth in ((256, ALL), (8, INDEXED), (1, FEW)):
         if abilities & bit:
             return depth
@@ -47,17 +47,17 @@ def _mtts(abilities: int) -> int:
 
 
 class Kind(NamedTuple):
-    """What a terminal can do: the colours it shows, and whether its cursor can be moved."""
+    """A terminal's capabilities: its colour depth, and whether its cursor can be moved."""
 
     depth: int
     ansi: bool
 
 
 def kind(name: str, environment: Mapping[str, str] | None = None) -> Kind:
-    """What a terminal of this name can do; who comes by telnet has no ``environment``.
+    """Return the capabilities of a terminal by its name; telnet has no ``environment``.
 
-    ``NO_COLOR`` with any value is respected (no-color.org), ``COLORTERM`` is believed, and so is
-    what clients for games answer in the end (MTTS, a number of which each bit is an ability).
+    ``NO_COLOR`` with any value turns colours off (no-color.org).  ``COLORTERM`` is trusted, and so
+    is the last name that MUD clients give: ``MTTS`` and a number in which each bit is a capability.
     """
     name = name.lower()
     ansi = not name.startswith("dumb" if environment is not None else _UNMOVED)
@@ -65,7 +65,7 @@ def kind(name: str, environment: Mapping[str, str] | None = None) -> Kind:
         return Kind(_mtts(int(name[5:])), ansi)
     environment = environment or {}
     if name.startswith(_COLOURLESS) or environment.get("NO_COLOR"):
-        return Kind(NONE if ansi else PAPER, ansi)
+        return Kind(NONE if ansi else NO_ATTRIBUTES, ansi)
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return Kind(ALL, ansi)
     if name.startswith(_ALL) or name.endswith(("-direct", "-truecolor")):

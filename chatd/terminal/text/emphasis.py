@@ -1,6 +1,6 @@
-"""Emphasis: what people write between *stars* and `ticks`, and links, shown with attributes.
+"""Emphasis: text between *asterisks* and `backticks`, and links, shown with SGR attributes.
 
-The stars and ticks stay: what is copied is what was typed.
+The markers stay, so that copied text is the text that was typed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final
 
 from chatd.terminal.text.themes import RESET, Theme
 
-#: A link ends before the punctuation of the sentence that it stands in.
+#: A link ends before the punctuation of the sentence around it.
 _LINK: Final = r"(?P<link>\bhttps?://[^\s<>\"]*[^\s<>\".,:;!?)\]}'*`])"
 _CODE: Final = r"(?P<code>`[^`\n]+`)"
 _STRONG: Final = r"(?P<strong>(?<![\w*])\*(?![\s*])[^*\n]*(?<!\s)\*(?![\w*]))"
@@ -18,7 +18,7 @@ _MARKED: Final = re.compile(f"{_LINK}|{_CODE}|{_STRONG}")
 
 
 def emphasise(text: str, theme: Theme, around: str = "") -> str:
-    """The text with what is marked in it shown; ``around`` is the colour that all of it has."""
+    """Return a text with its marked parts emphasised; ``around`` is the colour of all of it."""
     if not (theme.strong and ("*" in text or "`" in text or "://" in text)):
         return theme.paint(text, around) if around else text
     again = f"{RESET}\x1b[{around}m" if around else RESET

@@ -1,8 +1,8 @@
-"""Characters as people see them (grapheme clusters, UAX 29), and how many cells each takes.
+"""Grapheme clusters (UAX #29), the characters that users see, and their width in cells (UAX #11).
 
-Terminals do not agree about all of them: whether a family of emoji is one picture or four, whether
-a heart with a variation selector is narrow or wide, what a new or a private character is.  Such a
-cluster is not `sure`: its width here is what current terminals think, and `widest` what any might.
+Terminals disagree about some of them: whether an emoji family is one picture or four, whether a
+heart with a variation selector is narrow or wide, how wide a new or a private character is.  Such a
+cluster is not `sure`: its width here is that of current terminals, and `widest` the most of any.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from unicodedata import category
 
 import wcwidth
 
-#: Code points of one cluster, and those of them that may take cells.  With 8 of two cells even the
-#: terminal that joins nothing has it in one row of 20 columns.  What is longer is taken apart.
+#: The most code points of one cluster, and the most of them that take cells.  With 8 of two cells
+#: even a terminal that joins nothing shows it in one row of 20 columns.  Longer ones are split.
 CODE_POINTS = 12
 _SPACING = 8
 
-#: Letters of the most usual scripts, each a cluster and of a width that is sure; only what follows
-#: one may join it.
-_LETTER: Final = re.compile(
+#: Letters of the most usual scripts: each begins a cluster and has a sure width; only characters
+#: after one may join it.
+_SIMPLE: Final = re.compile(
     r"[ -~\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u0482\u048a-\u052f"
     r"\u3041-\u3096\u30a1-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]"
 )
-ALONE: Final = re.compile(f"{_LETTER.pattern}*")
+SIMPLE_TEXT: Final = re.compile(f"{_SIMPLE.pattern}*")
 
-#: Marks that stand on another character and take no cell of their own.
+#: Combining marks: they take no cell of their own.
 _MARKS: Final = ("Mn", "Me")
-#: Unassigned, private and invisible characters, and vowel signs that stand beside their letter.
+#: Unassigned, private and invisible characters, and spacing vowel signs.
 _UNSURE_CATEGORIES: Final = ("Cn", "Co", "Cf", "Cs", "Mc")
 #: Hangul jamo; technical and other symbols, some of which are emoji; variation selectors; emoji.
 _UNSURE_RANGES: Final = (
@@ -49,7 +49,7 @@ _UNSURE_RANGES: Final = (
 
 
 class Measure(NamedTuple):
-    """The cells of a cluster, the most that any terminal may give it, and whether they agree."""
+    """A cluster's width in cells, the widest of any terminal, and whether terminals agree."""
 
     width: int
     widest: int
@@ -57,11 +57,11 @@ class Measure(NamedTuple):
 
 
 def clusters(text: str) -> Sequence[str]:
-    """The clusters of a text, in their order."""
+    """Return the grapheme clusters of a text in order."""
     return text if text.isascii() else _clusters(text)
 
 
-@lru_cache(maxsize=32)  # one key asks several times for the same line
+@lru_cache(maxsize=32)  # one key needs those of the same line several times
 def _clusters(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for cluster in wcwidth.iter_graphemes(text):
@@ -73,18 +73,18 @@ def _clusters(text: str) -> tuple[str, ...]:
 
 
 def _parts(cluster: str) -> Iterator[str]:
-    """A cluster, but before a letter that is `ALONE` it ends, and so it does when it is very long.
+    """Split a cluster before each `_SIMPLE` letter, and where it exceeds the bounds above.
 
-    The pieces of a long one fit a row whatever a terminal thinks of them.
+    The pieces of a long one fit a row on every terminal.
     """
-    if len(cluster) <= _SPACING and not _LETTER.search(cluster, 1):
+    if len(cluster) <= _SPACING and not _SIMPLE.search(cluster, 1):
         yield cluster
         return
     start = spacing = 0
     for at, char in enumerate(cluster):
         takes = _takes_cells(char)
         full = at - start == CODE_POINTS or (takes and spacing == _SPACING)
-        if full or (at > start and _LETTER.match(char)):
+        if full or (at > start and _SIMPLE.match(char)):
             yield cluster[start:at]
             start, spacing = at, 0
         spacing += takes
@@ -93,10 +93,10 @@ def _parts(cluster: str) -> Iterator[str]:
 
 @lru_cache(maxsize=4096)
 def measure(cluster: str) -> Measure:
-    """How many cells a cluster takes."""
+    """Return the width of a cluster."""
     width = max(0, wcwidth.wcswidth(cluster))
     beside = sum(category(char) == "Mc" for char in cluster)
-    if beside:  # a letter must not be lost where a vowel sign has a cell of its own, as in xterm
+    if beside:  # in xterm a spacing vowel sign has its own cell: the letter must not be overwritten
         width = sum(max(0, wcwidth.wcwidth(char)) for char in cluster) + beside
     if _is_sure(cluster[0]) and all(
         category(mark) in _MARKS and _is_sure(mark) for mark in cluster[1:]
@@ -121,51 +121,50 @@ def _takes_cells(char: str) -> bool:
 
 
 def cells(text: str) -> int:
-    """How many cells a text takes in one row that is long enough."""
+    """Return the width of a text in cells, in a row that is long enough."""
     if text.isascii():
         return len(text)
     return sum(map(_width, clusters(text)))
 
 
 def is_sure(text: str) -> bool:
-    """Whether terminals agree about every cluster of a text."""
+    """Return whether terminals agree about the width of every cluster of a text."""
     return text.isascii() or all(measure(cluster).sure for cluster in clusters(text))
 
 
-def _around(text: str, at: int) -> tuple[int, list[int]]:
-    """Where clusters end near a place, counted from the first of them on; and that first place.
+def _boundaries_near(text: str, index: int) -> tuple[int, list[int]]:
+    """Return a start near an index, and the cluster boundaries from there on.
 
-    A letter that is `ALONE` begins a cluster, so no more is looked at than
-    what is between two of them.
+    A `_SIMPLE` letter always begins a cluster, so only the text between two of them is examined.
     """
-    found = _LETTER.search(text, at + 1)
+    found = _SIMPLE.search(text, index + 1)
     end = found.start() if found else len(text)
-    start = at - 1
-    while start > 0 and not _LETTER.match(text, start):
+    start = index - 1
+    while start > 0 and not _SIMPLE.match(text, start):
         start -= 1
     start = max(0, start)
     return start, list(accumulate(map(len, clusters(text[start:end])), initial=start))
 
 
-def start_before(text: str, at: int) -> int:
-    """Where the cluster begins that a place lies in, or that ends there; 0 at the beginning."""
+def boundary_before(text: str, index: int) -> int:
+    """Return the last cluster boundary before an index; 0 at the beginning."""
     if text.isascii():
-        return max(0, at - 1)
-    start, ends = _around(text, at)
-    return max((end for end in ends if end < at), default=start)
+        return max(0, index - 1)
+    start, boundaries = _boundaries_near(text, index)
+    return max((each for each in boundaries if each < index), default=start)
 
 
-def end_after(text: str, at: int) -> int:
-    """Where the cluster ends that begins at a place, or that it lies in."""
+def boundary_after(text: str, index: int) -> int:
+    """Return the first cluster boundary after an index; the text's end without one."""
     if text.isascii():
-        return min(len(text), at + 1)
-    _start, ends = _around(text, at)
-    return next((end for end in ends if end > at), len(text))
+        return min(len(text), index + 1)
+    _start, boundaries = _boundaries_near(text, index)
+    return next((each for each in boundaries if each > index), len(text))
 
 
-def edge(text: str, at: int) -> int:
-    """The place itself when no cluster lies over it, else the end of that cluster."""
-    if text.isascii() or at in (0, len(text)):
-        return at
-    _start, ends = _around(text, at)
-    return next((end for end in ends if end >= at), len(text))
+def boundary_from(text: str, index: int) -> int:
+    """Return an index when it is a cluster boundary, else the next boundary."""
+    if text.isascii() or index in (0, len(text)):
+        return index
+    _start, boundaries = _boundaries_near(text, index)
+    return next((each for each in boundaries if each >= index), len(text))

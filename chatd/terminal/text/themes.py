@@ -1,8 +1,8 @@
-"""Themes: which colours and marks a terminal shows things in.
+"""Themes: the colours and attributes of each part of a line.
 
-A theme for a dark terminal has at least 4.5:1 of contrast with black, one for a light terminal with
-white (WCAG 2.2, 1.4.3).  The nicks of ``default`` have 3:1 with white too, so that who has a light
-terminal and has set nothing can read them.
+A theme for dark terminals has a contrast of at least 4.5:1 with black, one for light terminals with
+white (WCAG 2.2, 1.4.3).  The nicks of ``default`` have 3:1 with white too, so that they are
+readable on a light terminal whose user has set nothing.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
-from chatd.chat.model.people import fold
-from chatd.terminal.text.colours import ALL, FEW, INDEXED, PAPER, Colour
+from chatd.chat.text.names import fold
+from chatd.terminal.text.colours import ALL, FEW, INDEXED, NO_ATTRIBUTES, Colour
 
-#: What ends whatever was begun.
+#: SGR 0: ends every colour and attribute.
 RESET: Final = "\x1b[0m"
-#: Nicks whose colour is remembered.
+#: The most nicks whose painted form is cached.
 _PAINTED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """SGR parameters (ECMA-48, 8.3.117) by what is shown; an empty string leaves it as it is.
+    """SGR parameters (ECMA-48, 8.3.117) for each part of a line; an empty string for none.
 
     ``nicks`` are the colours that nicks share; a nick always has the same one.
     """
@@ -42,11 +42,11 @@ class Theme:
     link: str = ""
 
     def paint(self, text: str, colour: str) -> str:
-        """The text in a colour."""
+        """Return a text in a colour."""
         return f"\x1b[{colour}m{text}{RESET}" if colour else text
 
     def nick(self, nick: str) -> str:
-        """A nick in its colour."""
+        """Return a nick in its colour."""
         return _nick(nick, self.nicks) if self.nicks else nick
 
 
@@ -58,10 +58,11 @@ def _nick(nick: str, colours: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """The colours of a theme, before it is known how many a terminal shows.
+    """The colours of a theme at every depth.
 
-    The nicks have as many as there are to choose from: in 16 few of them can be read.  ``grey`` is
-    for what stands back; ``None`` in 16, where there is no grey that can be read everywhere.
+    ``few``, ``indexed`` and ``rgb`` are the colours of nicks at a depth of 16, 256 and 24 bits; few
+    of the 16 are readable.  ``grey`` is for times and the server's lines; it is not used at a depth
+    of 16, which has no grey that is readable everywhere.
     """
 
     few: tuple[int, ...]
@@ -75,7 +76,7 @@ class Palette:
     code: Colour
 
     def theme(self, name: str, depth: int) -> Theme:
-        """The theme for a terminal that shows so many colours."""
+        """Return the theme for a terminal of this colour depth."""
         nicks: tuple[str, ...] = tuple(f"38;5;{index}" for index in self.indexed)
         if depth >= ALL:
             nicks = tuple(f"38;2;{red};{green};{blue}" for red, green, blue in self.rgb)
@@ -98,7 +99,7 @@ class Palette:
         )
 
 
-#: Sixteen hues as light as each other: 6.0:1 with black, 3.5:1 with white.
+#: Sixteen hues of equal lightness: 6.0:1 with black, 3.5:1 with white.
 _ON_DARK: Final = (
     (219, 99, 99),
     (210, 109, 65),
@@ -117,7 +118,7 @@ _ON_DARK: Final = (
     (215, 86, 194),
     (217, 95, 146),
 )
-#: And 6.2:1 with white.
+#: Sixteen hues of equal lightness: 6.2:1 with white.
 _ON_LIGHT: Final = (
     (191, 27, 27),
     (165, 66, 24),
@@ -137,7 +138,7 @@ _ON_LIGHT: Final = (
     (186, 27, 93),
 )
 
-# Solarized's accents (Ethan Schoonover, MIT): its own terminals show the 16 as these.
+# Solarized's accents (Ethan Schoonover, MIT): terminals set up for it show the 16 as these.
 _YELLOW: Final = Colour(33, 136, (181, 137, 0))
 _ORANGE: Final = Colour(91, 166, (203, 75, 22))
 _RED: Final = Colour(31, 167, (220, 50, 47))
@@ -201,16 +202,16 @@ _PLAIN: Final = Theme("plain")
 
 @lru_cache(maxsize=64)
 def theme(name: str, depth: int) -> Theme:
-    """The theme of a name, for a terminal that shows so many colours.
+    """Return a theme by its name for a terminal of this colour depth.
 
-    Where there are none only ``mono`` is not plain, for it has none.
+    Without colours every theme but ``mono``, which has none, is the plain one.
     """
-    if name == _MONO.name and depth > PAPER:
+    if name == _MONO.name and depth > NO_ATTRIBUTES:
         return _MONO
     if depth < FEW or name not in PALETTES:
         return _PLAIN
     return PALETTES[name].theme(name, depth)
 
 
-#: Every theme that a terminal with colours may show.
+#: The names of all themes.
 NAMES: Final = (*PALETTES, _MONO.name, _PLAIN.name)

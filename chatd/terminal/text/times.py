@@ -1,4 +1,4 @@
-"""Times and days as somebody reads them, in their zone; each is worked out once for all."""
+"""Times and dates in a user's time zone; each is formatted once and cached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-#: What times may look like; the names are those of `chatd.chat.model.preferences.TIMES`.
+#: Time formats for strftime, by their names in `chatd.chat.model.preferences.TIMES`.
 FORMATS: Final = {
     "": "%H:%M",
     "HH:MM": "%H:%M",
@@ -17,12 +17,12 @@ FORMATS: Final = {
 }
 
 _MINUTE: Final = 60
-#: Seconds that no zone's midnight lies within: offsets are multiples of it.
-QUARTER: Final = 15 * _MINUTE
+#: Seconds.  UTC offsets are multiples of it, so that no time zone's midnight lies within one.
+QUARTER_HOUR: Final = 15 * _MINUTE
 
 
-def clock(time: float, zone: str, form: str) -> str:
-    """The time of day, in one of the `FORMATS`.  Times are seconds since the epoch."""
+def time_of_day(time: float, zone: str, form: str) -> str:
+    """Return the time of day in one of the `FORMATS`; ``time`` is seconds since the epoch."""
     step = 1 if form.endswith("SS") else _MINUTE
     return _clock(int(time // step) * step, zone, form)
 
@@ -35,22 +35,22 @@ def _clock(time: int, zone: str, form: str) -> str:
 
 
 def date(time: float, zone: str) -> str:
-    """The day, as 2030-12-31."""
-    return _date(int(time // QUARTER), zone)
+    """Return the date, as 2030-12-31."""
+    return _date(int(time // QUARTER_HOUR), zone)
 
 
 @lru_cache(maxsize=512)
 def _date(quarter: int, zone: str) -> str:
-    return datetime.fromtimestamp(quarter * QUARTER, _zone(zone)).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(quarter * QUARTER_HOUR, _zone(zone)).strftime("%Y-%m-%d")
 
 
 def day_line(time: float, zone: str) -> str:
-    """The day in words, as Tuesday, 31 December 2030."""
+    """Return the date in words, as Tuesday, 31 December 2030."""
     local = datetime.fromtimestamp(time, _zone(zone))
     return f"{local:%A}, {local.day} {local:%B %Y}"
 
 
 @cache
 def _zone(name: str) -> ZoneInfo:
-    """A zone, read once: there are some 600, and a flush must not depend on reading files."""
+    """Return a zone, read once: there are some 600, and a flush must not wait for files."""
     return ZoneInfo(name)

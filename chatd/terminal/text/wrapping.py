@@ -1,9 +1,9 @@
-"""Wrapping: a line broken into rows of a width, between words, each further row indented.
+"""Word wrap: breaks a line into rows between words, each row after the first indented.
 
-A line may hold SGR sequences, which take no cell; rows end with CR LF.  Words are what stands
-between blanks; between wide characters (Chinese, Japanese, emoji) a row may end too, though not
-before a mark that closes nor after one that opens.  A link is never broken by us: what a terminal
-breaks itself is still one link when it is copied or clicked.
+A line may contain SGR sequences, which take no cell; rows end with CR LF.  Words are separated by
+blanks; a row may also end between wide characters (Chinese, Japanese, emoji), though not before
+closing nor after opening punctuation (after UAX #14's classes CL and OP).  A link is never broken
+here: one that the terminal itself wraps is still one link when it is copied or clicked.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from chatd.terminal.text.themes import RESET
 
 _PIECE: Final = re.compile(r"\x1b\[[0-9;]*m|\n| +|[^\x1b\n ]+")
 _SGR: Final = re.compile(r"\x1b\[[0-9;]*m")
-#: What is more than words.
+#: Needs more than a break between words.
 _SPECIAL: Final = re.compile(r"[\x1b\n]|://")
 
-#: No row begins with one of the first, and none ends with one of the second.
+#: No row begins with closing punctuation, and none ends with opening punctuation.
 _CLOSING: Final = frozenset(
     "\u3001\u3002\uff0c\uff0e\uff1a\uff1b\uff1f\uff01\uff09\uff3d\uff5d\u300d\u300f\u3011"
     "\u3009\u300b\u3015\u301c\u3005\u30fb\u30fc\u2026\u2019\u201d.,:;?!)]}"
@@ -28,23 +28,24 @@ _CLOSING: Final = frozenset(
 _OPENING: Final = frozenset("\uff08\uff3b\uff5b\u300c\u300e\u3010\u3008\u300a\u3014\u2018\u201c([{")
 
 
-def width_of(line: str) -> int:
-    """The cells that a line takes, which may be painted."""
+def painted_width(line: str) -> int:
+    """Return the width of a line in cells, without its SGR sequences."""
     return cells(_SGR.sub("", line) if "\x1b" in line else line)
 
 
 def wrap(head: str, hang: int, body: str, columns: int) -> str:
-    """Break a line into rows of at most so many cells; a line feed begins a new row as well.
+    """Break the line of ``head`` and ``body`` into rows; a line feed begins a new row as well.
 
-    ``hang`` is how far further rows are indented, usually the cells of what the line begins with;
-    an indent that would leave little is a small one instead.
+    :param hang: the hanging indent in cells, usually the width of the head; one of more than half
+        the columns becomes 4.
+    :param columns: the width of a row in cells.
     """
     room = columns - hang
     if ((len(body) <= room and body.isascii()) or 2 * len(body) <= room) and "\n" not in body:
         return head + body
     indent = hang if hang * 2 <= columns else 4
     if body.isascii() and not _SPECIAL.search(body):
-        wrapped = _of_words(body, columns - width_of(head), columns - indent, indent)
+        wrapped = _wrap_words(body, columns - painted_width(head), columns - indent, indent)
         if wrapped is not None:
             return head + wrapped
     rows = _Rows(columns, indent)
@@ -53,10 +54,10 @@ def wrap(head: str, hang: int, body: str, columns: int) -> str:
     return rows.finish()
 
 
-def _of_words(text: str, room: int, columns: int, indent: int) -> str | None:
-    """Break ASCII without colours, links and line feeds, most of what is said, between words.
+def _wrap_words(text: str, room: int, columns: int, indent: int) -> str | None:
+    """Break ASCII without colours, links and line feeds between words: the fast path.
 
-    Of the first row there is only so much ``room``.  None when a word is longer than a row.
+    ``room`` is the rest of the first row in cells.  None when a word is longer than a row.
     """
     rows, at, end = [], 0, len(text)
     while end - at > room:
@@ -74,9 +75,9 @@ def _of_words(text: str, room: int, columns: int, indent: int) -> str | None:
 
 
 class _Rows:
-    """Rows under construction: where the last one ends, and in which colours.
+    """Rows under construction: the column and the colours at the end of the last one.
 
-    ``_gap`` are blanks and sequences that have their place once it is known which row that is in.
+    ``_gap`` are blanks and sequences that are written once it is known which row they go into.
     """
 
     __slots__ = ("_at", "_blanks", "_colour", "_columns", "_gap", "_indent", "_out", "_shown")
@@ -91,7 +92,7 @@ class _Rows:
         self._colour = self._shown = ""
 
     def take(self, piece: str) -> None:
-        """Add a sequence, some blanks, a line's end or a word."""
+        """Add a sequence, blanks, a line feed or a word."""
         if piece[0] == "\x1b":
             self._colour = "" if piece == RESET else self._colour + piece
             self._gap.append(piece)
@@ -104,7 +105,7 @@ class _Rows:
             self._take_word(piece)
 
     def finish(self) -> str:
-        """All of it; blanks at the end are left out."""
+        """Return the rows as one text, without blanks at the end."""
         self._out += [piece for piece in self._gap if piece[0] == "\x1b"]
         return "".join(self._out)
 
@@ -120,7 +121,7 @@ class _Rows:
                 self._take_part(part, width)
 
     def _take_part(self, part: str, width: int) -> None:
-        """A part of a word that is broken only when it is longer than a row."""
+        """Add a part of a word, broken only when it is longer than a row."""
         if self._at + self._blanks + width <= self._columns:
             self._put(part, width)
         elif self._indent + width <= self._columns:
@@ -134,7 +135,7 @@ class _Rows:
                 self._put(cluster, width)
 
     def _put_link(self, link: str, width: int) -> None:
-        """A link in one piece: what is too long for a row goes on over as many as it takes."""
+        """Add a link in one piece; the terminal wraps one that is longer than a row."""
         if self._at > self._indent:
             self._begin_row()
         self._put(link, width)
@@ -147,7 +148,7 @@ class _Rows:
         self._forget_gap()
 
     def _begin_row(self) -> None:
-        """Begin a new row, in the colours that are to be there; the blanks before it are gone."""
+        """Begin a new row in the current colours; the blanks before it are dropped."""
         if self._shown:
             self._out.append(RESET)
         self._out.append("\r\n" + " " * self._indent + self._colour)
@@ -160,9 +161,9 @@ class _Rows:
         self._shown = self._colour
 
 
-@lru_cache(maxsize=128)  # the same message is wrapped for every width there is
+@lru_cache(maxsize=128)  # the same message is wrapped for every width in the room
 def _parts(word: str) -> tuple[tuple[str, int], ...]:
-    """A word in the parts between which a row may end, and the cells of each."""
+    """Return the parts of a word between which a row may end, and the width of each."""
     parts: list[tuple[str, int]] = []
     part, cells_of_part, wide_before = "", 0, False
     for cluster in clusters(word):

@@ -10,22 +10,25 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.transport.channel import Program
-from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
+from chatd.transport.net.outbox import Outbox, StreamTransport, as_stream, outbox_for
 
 
 class TransportConnection:
     """`chatd.transport.channel.Connection` over one of Twisted's transports.
 
-    ``program`` gets what happens; `pass_to` has to be called before anything does.
+    ``program`` gets what happens; `pass_to` and `connect` have to be called before anything does.
     """
 
     __slots__ = ("_transport", "outbox", "program")
 
+    _transport: StreamTransport
+    outbox: Outbox
     program: Program
 
-    def __init__(self, transport: ITransport, clock: IReactorTime) -> None:
+    def connect(self, transport: ITransport, clock: IReactorTime) -> None:
+        """Use a transport, which is connected."""
         self._transport = as_stream(transport)
-        self.outbox: Outbox = outbox_for(transport, clock, self._ready)
+        self.outbox = outbox_for(transport, clock, self._ready)
 
     def _ready(self) -> None:
         self.program.ready()
@@ -52,11 +55,12 @@ class ProgramProtocol(Protocol):
     ) -> None:
         self._clock = clock
         self._start = start
+        self._connection = TransportConnection()
 
     def connectionMade(self) -> None:
         """Start the program; the client speaks first."""
         assert self.transport is not None  # Twisted's promise
-        self._connection = TransportConnection(self.transport, self._clock)
+        self._connection.connect(self.transport, self._clock)
         self._connection.pass_to(self._start(self._connection))
 
     def dataReceived(self, data: bytes) -> None:

@@ -18,9 +18,9 @@ from chatd.chat.commands.completion import NOTHING, Completion, complete
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent, Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, PERSONAL_BYTES
-from chatd.chat.model.client import Relayed
+from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.terminal.style import TextStyle
 from chatd.transport.channel import Connection, Program
 from chatd.transport.conversation.disconnect import PeerCheck, detach
@@ -246,15 +246,15 @@ class Conversation:
 
         ``entered`` is called once they are in.
         """
-        host = self._host
-        if host.relay is not None and self._handover is None:
+        relay = self._host.relay
+        if relay is not None and self._handover is None:
             self._handover = Handover(
                 self,
                 visitor,
                 entered,
-                open_stream=host.relay.open,
-                clock=host.clock,
-                delay=lambda: host.chat.elsewhere.rank * STAGGER_SECONDS,
+                open_stream=relay.open,
+                clock=self._host.clock,
+                delay=lambda: relay.rank * STAGGER_SECONDS,
             )
             visitor, entered = self._handover.visitor, self._handover.entered
         self._do(self._enter(visitor, entered))

@@ -6,10 +6,8 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from chatd.chat.actions.resume import connection_lost, expire
-from chatd.chat.entry.detached import DetachedSession
-from chatd.chat.limits import PLACE_SECONDS
-from chatd.chat.model.session import Session
+from chatd.chat.actions.resume import connection_lost
+from chatd.chat.model.entities import Session
 from chatd.transport.host import Host
 from chatd.transport.net.outbox import Outbox
 
@@ -22,12 +20,7 @@ def detach(host: Host, session: Session) -> None:
     """Detach a session whose connection is lost, if its user can prove that it is theirs."""
     detached = connection_lost(host.chat, session, host.now())
     if detached is not None:
-        expire_later(host, detached)
-
-
-def expire_later(host: Host, detached: DetachedSession) -> None:
-    """Let a detached session expire in time, unless it is resumed."""
-    host.clock.callLater(PLACE_SECONDS, lambda: expire(host.chat, detached, host.now()))
+        host.chat.expire_in_time(detached)
 
 
 class PeerCheck:

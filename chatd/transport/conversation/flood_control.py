@@ -48,7 +48,7 @@ class FloodControl:
         if rate is not None and not self._warned:
             self._warned = True
             warning = (
-                f"You write fast: your lines go out at {rate.a_second:g} a second now, "
+                f"You write fast: your lines go out at {rate.per_second:g} a second now, "
                 "and none is lost."
             )
             self._sender.deliver(Notice(warning))

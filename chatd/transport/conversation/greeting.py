@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from chatd.chat.actions import replay
-from chatd.chat.commands.describe import way_back, welcome
+from chatd.chat.commands.describe import greeting, resume_hint
 from chatd.chat.events import Listing, Notice, Refused
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Room, Session
 from chatd.transport.host import Host
 
 #: What a new user is told to try, where no program may be reading.
@@ -31,13 +30,13 @@ async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> N
     lobby: Room | None = None
     try:
         lobby = host.chat.join(session, host.chat.lobby.name.shown, host.now())
-        sentence = welcome(lobby, session.person)
+        sentence = greeting(lobby, session.person)
     except Refused as refused:
         sentence = f"You are {session.person.nick}. {refused.sentence}"
     session.deliver(Notice(sentence))
     if lobby is not None and guides and session.person.account is None:
         session.deliver(TO_TRY)
-    if sentence := way_back(host.chat, session.person):
+    if sentence := resume_hint(host.chat, session.person):
         session.deliver(Notice(sentence))
     if lobby is not None:
         await replay.on_join(host.chat, session, lobby)

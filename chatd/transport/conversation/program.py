@@ -17,9 +17,9 @@ from twisted.python.failure import Failure
 
 from chatd.chat.events import Refused
 from chatd.chat.fanout.log import Style
-from chatd.chat.model.client import Relayed
+from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.channel import Connection
 from chatd.transport.conversation.arrival import Arrival
@@ -34,7 +34,7 @@ _Request = TypeVar("_Request")
 
 
 class ProgramConversation(Generic[_Request]):
-    """A client of the chat (`chatd.chat.model.session.Client`) that sends requests.
+    """A client of the chat (`chatd.chat.model.client.Client`) that sends requests.
 
     It is the program of its connection (`chatd.transport.channel.Program`), whatever that runs
     over.  Requests are pending while the flood limit says so, while an earlier one is not done, and

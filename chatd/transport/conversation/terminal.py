@@ -15,7 +15,6 @@ from chatd.chat.commands.accounts import may_hold_secret
 from chatd.chat.delivery.unacknowledged import newest
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.unread import in_short
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.editor.editor import (
     Block,
@@ -36,7 +35,7 @@ from chatd.terminal.preferred import style_for
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.screen.typewriter import LineModeScreen
 from chatd.terminal.style import TextStyle
-from chatd.terminal.text.colours import PAPER
+from chatd.terminal.text.colours import NO_ATTRIBUTES
 from chatd.terminal.text.graphemes import cells
 from chatd.terminal.text.themes import theme
 from chatd.transport.conversation.conversation import PASTE_CUT, TOO_LONG, Conversation
@@ -146,7 +145,7 @@ class Terminal:
     @property
     def _depth(self) -> int:
         """How many colours there are; on paper there is not even bold."""
-        return self.colours if self._ansi else PAPER
+        return self.colours if self._ansi else NO_ATTRIBUTES
 
     @property
     def guides(self) -> bool:
@@ -201,7 +200,7 @@ class Terminal:
         shown = self._editor.shown()
         prompt, width = self._prompt() if shown.prompted else ("", 0)
         self._marks = self._pending()
-        return self._screen.draw(prompt, width, shown.text, shown.at, self._marks)
+        return self._screen.draw(prompt, width, shown.text, shown.cursor, self._marks)
 
     def _pending(self) -> tuple[str, ...]:
         """Return the rows of what the user said and is not stored yet; on paper it stands."""
@@ -218,7 +217,7 @@ class Terminal:
         session = self._conversation.session
         if session is None or self.echoes_input or self._left:
             return b""
-        if self._marks or (session.unread and in_short(session) != self._unread_shown):
+        if self._marks or session.unread_summary() != self._unread_shown:
             return self._draw()
         return b""
 
@@ -249,7 +248,7 @@ class Terminal:
         if self._plain or session is None:
             return ("", 0) if self._plain else ("[-] ", 4)
         focus = str(session.focus) if session.focus is not None else "-"
-        self._unread_shown = in_short(session)
+        self._unread_shown = session.unread_summary()
         return _painted(focus, self._unread_shown, session.preferences.theme, self._depth)
 
     def _put(self, data: bytes) -> None:

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Notice, PersonalEvent
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
 from chatd.transport.channel import Connection, Program
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.stream import State, Stream

@@ -18,7 +18,8 @@ from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.model.client import RelayTo
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
+from chatd.cluster.cluster import Cluster
 from chatd.transport.relay.stream import State, Stream
 
 #: Streams that one other server may have opened here, each a session of a user.
@@ -44,9 +45,9 @@ class Streams:
 
     _log = Logger()
 
-    def __init__(self, chat: Chat, clock: IReactorTime, name: str) -> None:
+    def __init__(self, chat: Chat, cluster: Cluster, clock: IReactorTime, name: str) -> None:
         self._chat = chat
-        self._elsewhere = chat.elsewhere
+        self._cluster = cluster
         self._name = name
         self._clock = clock
         self._streams: dict[str, Stream] = {}
@@ -57,10 +58,14 @@ class Streams:
         self._check: IDelayedCall | None = None
         self._acknowledging: IDelayedCall | None = None
         self.programs: dict[str, StartProgram] = {}
-        chat.elsewhere.lines = self
 
     def __len__(self) -> int:
         return len(self._streams)
+
+    @property
+    def rank(self) -> int:
+        """How many servers of the cluster come before this one."""
+        return self._cluster.rank
 
     # Opening --------------------------------------------------------------------------------------
 
@@ -77,7 +82,7 @@ class Streams:
             "how": how,
         }
         try:
-            answer = await self._elsewhere.ask_server(server, request)
+            answer = await self._cluster.ask_server(server, request)
         except Refused:
             answer = {}
         turn: Deferred[None] = Deferred()
@@ -106,8 +111,8 @@ class Streams:
     def gather(self, person: Person, server: str) -> None:
         """Let another server run all connections of a user that can be relayed."""
         for session in tuple(person.sessions):
-            if session.lend is not None and person.account is not None:
-                relaying = Deferred.fromCoroutine(_relay(session.lend, server, person.account))
+            if session.relay_to is not None and person.account is not None:
+                relaying = Deferred.fromCoroutine(_relay(session.relay_to, server, person.account))
                 relaying.addErrback(lambda why: self._log.failure("relaying failed", failure=why))
 
     def _add(self, name: str, server: str) -> Stream:
@@ -126,7 +131,7 @@ class Streams:
 
     def send(self, stream: Stream, message: State) -> None:
         """Send a message to the server at the other end of a stream."""
-        self._elsewhere.tell_server(stream.server, message)
+        self._cluster.tell_server(stream.server, message)
 
     def heard(self, server: str, said: State) -> None:
         """Hand a message of another server to its stream."""
@@ -168,7 +173,7 @@ class Streams:
 
     async def _check_server(self, server: str, roll: dict[str, list[Any]]) -> None:
         try:
-            answer = await self._elsewhere.ask_server(server, {"roll": roll})
+            answer = await self._cluster.ask_server(server, {"roll": roll})
         except Refused as refused:
             if refused.code == "gone":
                 self._missed[server] = self._missed.get(server, 0) + 1

@@ -16,9 +16,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from chatd.chat.actions import resume
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
+from chatd.cluster.cluster import Cluster
 from chatd.transport.gate.admission import Admission
 
 #: Seconds between two renewals; between two checks of the lease and of the other servers' liveness;
@@ -68,12 +68,14 @@ class Lease(Service):
     def __init__(
         self,
         chat: Chat,
+        cluster: Cluster,
         leased: Leased,
         clock: IReactorTime,
         now: Callable[[], float],
         admission: Admission,
     ) -> None:
         self._chat = chat
+        self._cluster = cluster
         self._leased = leased
         self._clock = clock
         self._now = now
@@ -100,7 +102,7 @@ class Lease(Service):
 
     def _check(self) -> None:
         now = self._clock.seconds()
-        self._chat.elsewhere.check_liveness(self._now())
+        self._cluster.check_liveness(self._now())
         if now - self._renewed_at > FENCE_SECONDS:
             self._fence()
         self._check_touch(now)
@@ -108,7 +110,7 @@ class Lease(Service):
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
             self._renew(now)
-            self._chat.elsewhere.heartbeat(self._now())
+            self._cluster.heartbeat(self._now())
         elif self._unanswered_since is not None or self._chat.unacknowledged.count:
             self._renew(now)
 
@@ -155,7 +157,7 @@ class Lease(Service):
     def _renewed(self) -> None:
         self._unanswered_since = None
         self._renewed_at = self._clock.seconds()
-        self._chat.elsewhere.renewed_at = self._now()
+        self._cluster.lease_renewed(self._now())
         if self._admission.is_closed:
             self._admission.open()
             self._log.info("cluster: in touch again")
@@ -165,7 +167,7 @@ class Lease(Service):
         if self._admission.is_closed:
             return
         self._admission.close(AWAY)
-        self._chat.elsewhere.hang_up(LOST)
+        self._cluster.hang_up(LOST)
         people = self._chat.people.here()
         self._log.error("cluster: out of touch, {count} people let go of", count=len(people))
         now = self._now()
@@ -176,7 +178,7 @@ class Lease(Service):
                 session.client.close()
             detached = self._chat.detached.get(person)
             if detached is not None:
-                resume.expire(self._chat, detached, now)
+                self._chat.expire(detached, now)
 
 
 def _longer(since: float | None, now: float, seconds: float) -> bool:

@@ -19,7 +19,7 @@ class DeferredAnswer:
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._deferred.__await__()
 
-    def give(self, value: object) -> None:
+    def resolve(self, value: object) -> None:
         """Resolve it with a value."""
         self._deferred.callback(value)
 
@@ -36,15 +36,15 @@ class ReactorThread:
     def __init__(self, reactor: IReactorFromThreads) -> None:
         self._reactor = reactor
 
-    def soon(self, step: Callable[[], None]) -> None:
+    def call_soon(self, step: Callable[[], None]) -> None:
         """Run something in the reactor's thread."""
         self._reactor.callFromThread(step)
 
-    def answer(self) -> DeferredAnswer:
+    def promise(self) -> DeferredAnswer:
         """Return a new promise."""
         return DeferredAnswer()
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine; a bug in it is logged."""
         running = Deferred.fromCoroutine(work)
         running.addErrback(lambda failure: self._log.failure("answering failed", failure=failure))

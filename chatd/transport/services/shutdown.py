@@ -18,8 +18,9 @@ from twisted.logger import Logger
 from chatd.chat.actions.resume import connection_lost
 from chatd.chat.chat import Chat
 from chatd.chat.events import Notice
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person
 from chatd.chat.store import Store
+from chatd.cluster.cluster import Cluster
 
 #: Seconds for goodbyes to be sent, and for sessions to migrate to the other servers.
 GOODBYE_SECONDS = 0.2
@@ -32,17 +33,27 @@ MOVED = Notice("This server is stopping. Connect again, and you are where you we
 
 
 class Shutdown(Service):
-    """Does so as the service stops; ``now`` is the time of day, in seconds since the epoch."""
+    """Does so as the service stops.
+
+    ``now`` is the time of day, in seconds since the epoch; ``cluster`` has the other servers, if
+    there are any.
+    """
 
     _log = Logger()
 
     def __init__(
-        self, chat: Chat, store: Store, clock: IReactorTime, now: Callable[[], float]
+        self,
+        chat: Chat,
+        store: Store,
+        clock: IReactorTime,
+        now: Callable[[], float],
+        cluster: Cluster | None = None,
     ) -> None:
         self._chat = chat
         self._store = store
         self._clock = clock
         self._now = now
+        self._cluster = cluster
 
     def stopService(self) -> Deferred[None]:
         """Tell all users, close their connections, wait a moment, and close the store."""
@@ -50,33 +61,37 @@ class Shutdown(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        self._chat.moving.closed = True
         everyone = self._chat.people.here()
-        self._chat.elsewhere.hang_up(MOVED.text)
-        await self._move(everyone)
+        if self._cluster is not None:
+            self._cluster.stop_accepting()
+            self._cluster.hang_up(MOVED.text)
+            await self._move(self._cluster, everyone)
         for person in everyone:
             for session in tuple(person.sessions):
                 session.deliver(GOODBYE)
                 session.client.close()
             detached = self._chat.detached.get(person)
             if detached is not None:  # it is resumed no more
-                self._chat.profiles.has_read(person, detached.read)
+                self._chat.profiles.mark_read(person, detached.read)
         if everyone:
             sent: Deferred[None] = Deferred()
             self._clock.callLater(GOODBYE_SECONDS, sent.callback, None)
             await sent
-        self._chat.elsewhere.bye()
+        if self._cluster is not None:
+            self._cluster.goodbye()
         await self._store.close()
 
     # Migration -------------------------------------------------------------------------
 
-    async def _move(self, everyone: Sequence[Person]) -> None:
+    async def _move(self, cluster: Cluster, everyone: Sequence[Person]) -> None:
         """Let users who could resume their sessions do so at another server, if there is one."""
-        servers = self._chat.elsewhere.names
+        servers = cluster.names
         if not servers:
             return
         queue, targets = iter(everyone), Targets(servers)
-        workers = [Deferred.fromCoroutine(self._move_some(queue, targets)) for _ in range(AT_ONCE)]
+        workers = [
+            Deferred.fromCoroutine(self._move_some(cluster, queue, targets)) for _ in range(AT_ONCE)
+        ]
         moving = gatherResults(workers, consumeErrors=True)
         timeout = self._clock.callLater(MIGRATION_SECONDS, moving.cancel)
         try:
@@ -86,11 +101,11 @@ class Shutdown(Service):
         with suppress(AlreadyCalled, AlreadyCancelled):
             timeout.cancel()
 
-    async def _move_some(self, queue: Iterator[Person], targets: Targets) -> None:
+    async def _move_some(self, cluster: Cluster, queue: Iterator[Person], targets: Targets) -> None:
         for person in queue:
-            await self._move_one(person, targets)
+            await self._move_one(cluster, person, targets)
 
-    async def _move_one(self, person: Person, targets: Targets) -> None:
+    async def _move_one(self, cluster: Cluster, person: Person, targets: Targets) -> None:
         """Move one user's session, which is there before they are told to connect again."""
         sessions = tuple(person.sessions)
         resumable = all(session.client.resumable for session in sessions)
@@ -100,7 +115,7 @@ class Shutdown(Service):
             connection_lost(self._chat, session, self._now())
         notice = GOODBYE
         while (server := targets.next()) is not None:
-            if await self._chat.moving.send_away(person, server):
+            if await cluster.send_away(person, server):
                 notice = MOVED
                 break
             targets.remove(server)

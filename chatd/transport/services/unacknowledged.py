@@ -21,7 +21,7 @@ class UnacknowledgedCheck(Service):
     _log = Logger()
 
     def __init__(self, chat: Chat, clock: IReactorTime, now: Callable[[], float]) -> None:
-        self._checks = LoopingCall(lambda: chat.unacknowledged.look(now()))
+        self._checks = LoopingCall(lambda: chat.posting.check_pending(now()))
         self._checks.clock = clock
 
     def startService(self) -> None:

@@ -1,9 +1,9 @@
-"""Acknowledgements: how far an ssh client has come with what it was sent.
+"""Acknowledgements: how much of what an ssh client was sent it has read.
 
-TCP says what has reached the other machine, not whether the client there still reads.  So after a
+TCP tells what has reached the other machine, not whether the client there still reads.  So after a
 broadcast the client is asked for a sign of life, in the channel and therefore in order: its answer
-acknowledges all that went before.  One question at a time is under way on a connection, and all
-together ask no more than ``QUESTIONS_A_SECOND``.
+acknowledges everything that was sent before.  A channel has one question at a time under way, and
+all channels together ask at most ``QUESTIONS_PER_SECOND``.
 """
 
 from __future__ import annotations
@@ -13,33 +13,34 @@ from collections.abc import Callable
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import Rate
-from chatd.chat.model.session import ALIVE, DeliveryReport, Position
+from chatd.chat.model.client import ALIVE, DeliveryReport, Position
 from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.channel import Channel
 
-#: Questions a second of the whole server, some 15 us of its time each.
-QUESTIONS_A_SECOND = 500
+#: Questions per second of the whole server; each costs some 15 us.
+QUESTIONS_PER_SECOND = 500
 
 
 class Acknowledgements:
-    """The clients that are to be asked, each in its turn."""
+    """The clients that are to be asked, in order, at a bounded rate."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        rate = Rate(QUESTIONS_A_SECOND, QUESTIONS_A_SECOND)
-        self._bucket = TokenBucket(rate, clock.seconds())
-        self._queue: dict[Acknowledgement, None] = {}
+        self._bucket = TokenBucket(
+            Rate(QUESTIONS_PER_SECOND, QUESTIONS_PER_SECOND), clock.seconds()
+        )
+        self._queue: dict[DeliveryTracker, None] = {}
         self._call: IDelayedCall | None = None
 
-    def request(self, acknowledgement: Acknowledgement) -> None:
-        """Let a client be asked, at the earliest when what happens now has been sent."""
-        self._queue[acknowledgement] = None
+    def schedule(self, tracker: DeliveryTracker) -> None:
+        """Schedule a question, at the earliest when what is being sent now has been sent."""
+        self._queue[tracker] = None
         if self._call is None:
             self._call = self._clock.callLater(0, self._ask)
 
-    def forget(self, acknowledgement: Acknowledgement) -> None:
-        """Ask a client no more: it is gone."""
-        self._queue.pop(acknowledgement, None)
+    def forget(self, tracker: DeliveryTracker) -> None:
+        """Cancel the question to a client that is gone."""
+        self._queue.pop(tracker, None)
         if not self._queue and self._call is not None:
             self._call.cancel()
             self._call = None
@@ -52,19 +53,19 @@ class Acknowledgements:
             if wait:
                 self._call = self._clock.callLater(wait, self._ask)
                 return
-            acknowledgement = next(iter(self._queue))
-            del self._queue[acknowledgement]
-            acknowledgement.ask(now)
+            tracker = next(iter(self._queue))
+            del self._queue[tracker]
+            tracker.ask(now)
 
 
-class Acknowledgement:
-    """What one client has had.
+class DeliveryTracker:
+    """How far one client has read; ``_asked`` is the position of the question under way.
 
-    ``position`` returns how far the client has been sent what happens; None: it has no session.
-    ``_asked`` is how far that was when it was asked last.
+    :param position: Returns how far the client has been sent what happens; None: it has no session.
     """
 
     __slots__ = (
+        "_acknowledgements",
         "_answers",
         "_arrived",
         "_asked",
@@ -73,35 +74,36 @@ class Acknowledgement:
         "_clock",
         "_more",
         "_position",
-        "_queue",
     )
 
     def __init__(
         self,
-        queue: Acknowledgements,
+        acknowledgements: Acknowledgements,
         clock: IReactorTime,
         channel: Channel,
         position: Callable[[], Position | None],
     ) -> None:
-        self._queue = queue
+        self._acknowledgements = acknowledgements
         self._clock = clock
         self._channel = channel
         self._position = position
         self._arrived: Position | None = None
         self._asked: Position | None = None
         self._asked_at = 0.0
+        #: Whether this client has ever answered: not every client does.
         self._answers = False
+        #: Whether something was sent after the question under way.
         self._more = False
 
     def sent(self) -> None:
-        """Let the client be asked whether what is sent arrived, now or after its last answer."""
+        """Schedule a question for what was just sent, after the answer to one under way."""
         self._channel.outbox.on_sent = None
         self._more = True
         if self._asked is None:
-            self._queue.request(self)
+            self._acknowledgements.schedule(self)
 
     def ask(self, now: float) -> None:
-        """Ask, unless something waits for the connection: the question would overtake it."""
+        """Ask, unless output is pending: the question would overtake it."""
         position = self._position()
         if position is None or not self._channel.outbox.is_idle():
             return
@@ -111,26 +113,32 @@ class Acknowledgement:
         self._channel.ask()
 
     def answered(self) -> bool:
-        """Count all that was sent before the question as arrived; return whether there was one."""
+        """Take an answer: the client has read everything that was sent before the question.
+
+        Return whether there was a question.
+        """
         if self._asked is None:
             return False
         self._answers = True
         self._arrived, self._asked = self._asked, None
         if self._more:
-            self._queue.request(self)
+            self._acknowledgements.schedule(self)
         return True
 
     def delivery_report(self) -> DeliveryReport:
-        """Return what has arrived; of a client that never answers, what its machine has had."""
+        """Return what the client has read.
+
+        For a client that has never answered, that is what its machine has acknowledged (TCP).
+        """
         outbox = self._channel.outbox
         if not self._answers:
-            size, silence = outbox.unreached() or (0, 0.0)
-            return DeliveryReport(unreached=outbox.pending + size, owing=silence)
+            size, silent = outbox.unreached() or (0, 0.0)
+            return DeliveryReport(unreached=outbox.pending + size, owing=silent)
         if not (self._more or self._asked is not None):
             return DeliveryReport(unreached=outbox.pending) if outbox.pending else ALIVE
-        silence = self._clock.seconds() - self._asked_at if self._asked is not None else 0.0
-        return DeliveryReport(self._arrived, owing=silence)
+        owing = self._clock.seconds() - self._asked_at if self._asked is not None else 0.0
+        return DeliveryReport(self._arrived, owing=owing)
 
     def forget(self) -> None:
-        """Ask no more: the connection is gone."""
-        self._queue.forget(self)
+        """Cancel what is scheduled: the connection is gone."""
+        self._acknowledgements.forget(self)

@@ -1,4 +1,4 @@
-"""Shell: where ssh meets the chat; a conversation on a terminal or in plain lines."""
+"""SSH and the chat: a shell is a conversation, on a terminal or in plain lines."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zope.interface import implementer
 
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
-from chatd.chat.model.preferences import wishes
-from chatd.chat.model.session import Position
+from chatd.chat.model.client import Position
+from chatd.chat.model.preferences import suffixes
 from chatd.terminal.text.colours import Kind, kind
-from chatd.transport.channel import Channel, Program, SshPeer, measure
+from chatd.transport.channel import Channel, Program, measure
 from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.terminal import Terminal
@@ -25,16 +25,21 @@ from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
 from chatd.transport.ssh import exec as commands
-from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh.protocol.config import ServerConfig
 from chatd.transport.ssh.protocol.factory import SSHFactory
-from chatd.transport.ssh.receipts import Acknowledgement, Acknowledgements
+from chatd.transport.ssh.protocol.interfaces import SshChannel
+from chatd.transport.ssh.protocol.peer import SshPeer
+from chatd.transport.ssh.receipts import Acknowledgements, DeliveryTracker
 from chatd.wire.line import CutLine, LineCodec
 
 _SSH = b"SSH-"
 
 
 def recognises(data: bytes) -> bool | None:
-    """Whether a client speaks ssh: it begins with its version (RFC 4253 section 4.2)."""
+    """Return whether bytes are an ssh client's; None when they are too few to tell.
+
+    They begin with its identification line (RFC 4253 section 4.2).
+    """
     if data.startswith(_SSH):
         return True
     return None if _SSH.startswith(data) else False
@@ -42,17 +47,17 @@ def recognises(data: bytes) -> bool | None:
 
 @implementer(IAddress)
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """The address of an ssh connection: that of its arrival, also behind a proxy."""
+class ArrivalAddress:
+    """The address of an ssh connection, which is that of its arrival at the gate."""
 
     arrival: Arrival
 
 
 def factory(host: Host, host_key: Key) -> SSHFactory:
-    """Return the factory of ssh connections, each of which is built with a `Caller`."""
+    """Return the factory of ssh connections; `protocol` builds one of them."""
 
     def admit(peer: SshPeer, address: IAddress) -> str | None:
-        assert isinstance(address, Caller)  # ours: see protocol()
+        assert isinstance(address, ArrivalAddress)  # see protocol()
         refusal = address.arrival.door.admit(peer.key in host.operators)
         if refusal is None:
             try:
@@ -63,54 +68,54 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
 
     acknowledgements = Acknowledgements(host.clock)
 
-    def start(channel: SessionChannel, command: str | None) -> Program | None:
-        who = visitor(host, channel)
+    def start(channel: SshChannel, command: str | None) -> Program | None:
+        visitor = visitor_of(host, channel)
         if command is None:
             terminal = channel.terminal
-            shown = kind(terminal.name, channel.environment) if terminal is not None else None
-            return Shell(host, channel, who, acknowledgements, shown)
-        return commands.pipe(host, channel, who, command)
+            can = kind(terminal.name, channel.environment) if terminal is not None else None
+            return Shell(host, channel, visitor, acknowledgements, can)
+        return commands.run(host, channel, visitor, command)
 
     if host.relay is not None:
-        host.relay.programs[SHELL] = partial(start_remote, host, acknowledgements)
-        host.relay.programs[commands.PIPE] = partial(commands.start_remote, host)
-    return SSHFactory(host_key, clock=host.clock, admit=admit, start=start)
+        host.relay.programs[SHELL] = partial(run_relayed, host, acknowledgements)
+        host.relay.programs[commands.EXEC] = partial(commands.run_relayed, host)
+    return SSHFactory(ServerConfig(host_key, host.clock, admit, start))
 
 
 def protocol(ssh: SSHFactory, arrival: Arrival) -> IProtocol:
     """Return the protocol of one connection."""
-    made: IProtocol = ssh.buildProtocol(Caller(arrival))
+    made: IProtocol = ssh.buildProtocol(ArrivalAddress(arrival))
     return made
 
 
-def visitor(host: Host, channel: SessionChannel) -> entrance.Visitor:
-    """Return the user of a channel, as the chat knows visitors."""
-    return _visitor(host, channel.visitor, channel.peer)
+def visitor_of(host: Host, channel: SshChannel) -> entrance.Visitor:
+    """Return the visitor whose client opened a channel."""
+    return _visitor(host, channel.peer, channel.address)
 
 
-def _visitor(host: Host, peer: SshPeer, caller: IAddress) -> entrance.Visitor:
-    address = caller.arrival.address if isinstance(caller, Caller) else ""
-    nick, wished = wishes(peer.user)
+def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor:
+    address = came_from.arrival.address if isinstance(came_from, ArrivalAddress) else ""
+    nick, wished = suffixes(peer.user)
     operator = peer.key in host.operators
     return entrance.Visitor(nick, address, peer.fingerprint, operator, wishes=wished)
 
 
-def start_remote(
+def run_relayed(
     host: Host,
     acknowledgements: Acknowledgements,
     stream: Stream,
-    who: entrance.Visitor,
+    visitor: entrance.Visitor,
     how: State,
 ) -> None:
-    """Start a shell for a connection that came to another server."""
-    screen, shown, terminal = how["screen"], None, None
+    """Run a shell on a connection that another server relays."""
+    screen, can, terminal = how["screen"], None, None
     if screen is not None:
-        shown = Kind(screen["colours"], screen["ansi"])
+        can = Kind(screen["colours"], screen["ansi"])
         terminal = measure(b"", screen["columns"], screen["rows"])
     channel = RemoteChannel(stream, terminal)
     here = replace(host, relay=None)  # a relayed connection is not relayed again
     shell = Shell(
-        here, channel, who, acknowledgements, shown, begins=how["begins"], hide=channel.hide
+        here, channel, visitor, acknowledgements, can, begins=how["begins"], hide=channel.hide
     )
     channel.start(shell, shell.take_line)
 
@@ -118,18 +123,19 @@ def start_remote(
 class Shell:
     """One conversation in one channel.
 
-    :param kind: What its terminal can show; None: it has no terminal, and gets plain lines.
-    :param begins: How it begins, see `chatd.transport.relay.handover`: not all users are greeted.
-    :param hide: Is told whether what is typed from now on is a secret.
+    :param can: what its terminal can draw; None for plain lines.
+    :param begins: how it begins, by a word of `chatd.transport.relay.handover`: a user who comes
+        from another server is not greeted again.
+    :param hide: called with whether what is typed is a secret.
     """
 
     def __init__(
         self,
         host: Host,
         channel: Channel,
-        who: entrance.Visitor,
+        visitor: entrance.Visitor,
         acknowledgements: Acknowledgements,
-        kind: Kind | None = None,
+        can: Kind | None = None,
         *,
         begins: str = IN,
         hide: Callable[[bool], None] = nothing,
@@ -137,56 +143,54 @@ class Shell:
         self._channel = channel
         self._lines = LineCodec()
         self._begins = begins
-        self._acknowledgement = Acknowledgement(
-            acknowledgements, host.clock, channel, self._position
-        )
+        self._delivery = DeliveryTracker(acknowledgements, host.clock, channel, self._position)
         self._conversation = Conversation(
             host,
             channel,
             self,
-            delivery_report=self._acknowledgement.delivery_report,
+            delivery_report=self._delivery.delivery_report,
             ask_client=channel.ask,
-            take_answer=self._acknowledgement.answered,
+            take_answer=self._delivery.answered,
             hide=hide,
         )
-        self._terminal = self._make_terminal(host, who, kind)
+        self._terminal = self._make_terminal(host, visitor, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
-        # The channel confirms the shell first: plink and paramiko insist on it.
-        host.clock.callLater(0, self._begin, who)
+        # In the next turn, after the channel has confirmed the shell: plink and paramiko insist.
+        host.clock.callLater(0, self._begin, visitor)
 
     def _position(self) -> Position | None:
         session = self._conversation.session
         return session.position() if session is not None else None
 
     def _make_terminal(
-        self, host: Host, who: entrance.Visitor, kind: Kind | None
+        self, host: Host, visitor: entrance.Visitor, can: Kind | None
     ) -> Terminal | None:
         terminal = self._channel.terminal
-        if terminal is None or kind is None:
+        if terminal is None or can is None:
             return None
         return Terminal(
             self._conversation,
             host.clock,
             terminal.columns,
             terminal.rows,
-            colours=kind.depth,
-            ansi=kind.ansi,
-            plain=("plain", "on") in who.wishes,
+            colours=can.depth,
+            ansi=can.ansi,
+            plain=("plain", "on") in visitor.wishes,
         )
 
-    def _begin(self, who: entrance.Visitor) -> None:
+    def _begin(self, visitor: entrance.Visitor) -> None:
         if not self._conversation.lost:
-            self._conversation.begin(who, self._entered)
+            self._conversation.begin(visitor, self._entered)
 
     def _entered(self) -> None:
-        """Focus a user who came from another server on the room that they were in."""
+        """Begin in the chat; a user whom another server handed over goes on in the newest room."""
         session = self._conversation.session
         if session is not None and self._begins != IN and session.focus is None:
             session.focus_on_newest()
         if session is not None and self._begins == LOGGED_IN:
             session.deliver(Notice(f"You are logged in as {session.person.nick}."))
-        self._acknowledgement.sent()
+        self._delivery.sent()
 
     def take_line(self, text: str) -> None:
         """Take a line that was pending when the connection was relayed."""
@@ -195,7 +199,7 @@ class Shell:
     # Program --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Take keys, or what completes lines."""
+        """Take input."""
         if self._terminal is not None:
             self._terminal.receive(data)
         else:
@@ -215,34 +219,34 @@ class Shell:
         return typed
 
     def resized(self, columns: int, rows: int) -> None:
-        """Draw on a terminal of another size, in cells."""
+        """Take a new size of the terminal."""
         if self._terminal is not None:
             self._terminal.resize(columns, rows)
 
     def interrupted(self) -> None:
-        """Do what Ctrl-C does; without a terminal, close."""
+        """Interrupt, as Ctrl-C does; without a terminal, close."""
         if self._terminal is not None:
             self._terminal.interrupt()
         else:
             self._conversation.close()
 
     def input_ended(self) -> None:
-        """Take what has no line end as a line, then let the user leave."""
+        """Take an unfinished last line, and the end of the input."""
         self._take(self._lines.finish())
         self._conversation.input_ended()
 
     def ready(self) -> None:
-        """Let the conversation go on: the outbox has room again."""
+        """Go on writing: the outbox has room again."""
         self._conversation.ready()
-        self._acknowledgement.sent()
+        self._delivery.sent()
 
     def answered(self) -> None:
-        """Count what was sent before the question as arrived."""
-        self._acknowledgement.answered()
+        """Take an answer: the client has read what it was sent."""
+        self._delivery.answered()
 
     def lost(self) -> None:
-        """End the conversation, whose channel or connection is gone."""
-        self._acknowledgement.forget()
+        """End: the channel is closed or the connection gone."""
+        self._delivery.forget()
         if self._terminal is not None:
             self._terminal.stop()
         self._conversation.connection_lost()

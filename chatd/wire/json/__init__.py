@@ -1,1 +1,1 @@
-"""The JSON protocol: objects out of a stream, requests and events."""
+"""JSON protocol: objects from a byte stream, requests and events."""

@@ -1,16 +1,16 @@
-"""The JSON protocol: bytes to objects and back (docs/protocol.rst, "The JSON protocol").
+"""JSON stream codec: bytes to objects and back (RFC 8259; docs/protocol.rst, "The JSON protocol").
 
-It knows where an object ends in a stream and what may be in one; it must not know a transport, a
-clock or the chat.  What an object asks for is read by `chatd.wire.json.requests`.
+It knows where an object ends in a stream and its bounds; it must not know a transport, a clock or
+the chat.  Objects are turned into requests by `chatd.wire.json.requests`.
 
-What holds throughout:
+Invariants:
 
-- Any cutting of the bytes gives the same values, and no bytes whatever raise.
-- An object is measured before it is parsed: its end is found by its strings and brackets, without
-  recursion, and no byte is looked at more than a few times.
-- What is held is bounded by ``OBJECT_BYTES``; of what is longer or deeper nothing is held.
-- What is wrong is said once: after a `BadObject` all is passed over up to the next line or the next
-  object.
+- Any cutting of the bytes gives the same values, and no bytes raise.
+- The end of an object is found by its strings and brackets before it is parsed, without recursion,
+  and no byte is examined more than a few times.
+- At most ``OBJECT_BYTES`` are held; nothing of an object that is longer or nested too deep.
+- An error is reported once: after a `BadObject` everything is skipped up to the next line or the
+  next object.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from chatd.wire.json.objects import (
     OBJECT_BYTES,
     BadObject,
     Object,
-    parsed,
+    parse,
 )
 from chatd.wire.json.requests import (
     ID_LENGTH,
@@ -78,19 +78,19 @@ __all__ = [
     "request_from",
 ]
 
-#: RFC 8259, section 2.
-_BLANKS: Final = b" \t\r\n"
-#: What is neither a blank nor of a byte order mark, which some clients begin with (RFC 8259,
-#: section 8.1, lets a reader ignore it).
+#: Whitespace (RFC 8259, section 2).
+_WHITESPACE: Final = b" \t\r\n"
+#: A byte that is neither whitespace nor part of a byte order mark, which some clients send first
+#: (RFC 8259, section 8.1, allows a parser to ignore it).
 _BEGINNING: Final = re.compile(rb"[^ \t\r\n\xef\xbb\xbf]")
 _LF: Final = ord("\n")
 
 _OBJECT_BEGINS: Final = re.compile(rb"[\n{]")
 _OUT_OF_STRING: Final = re.compile(rb'["{}\[\]]')
 _IN_STRING: Final = re.compile(rb'["\\\n]')
-#: A whole object with no other in it, which is what almost all are, without a second look.
+#: The fast path: a whole object that contains no other object or array, as almost all are.
 _FLAT_OBJECT: Final = re.compile(rb'\{(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\[^\n])*+")*+\}')
-_BEFORE_VALUE: Final = b":,[{"
+_BEFORE_NESTED: Final = b":,[{"
 _FIRST_OBJECT: Final = re.compile(rb'(?:\xef\xbb\xbf)?[ \t]*\{[ \t\r\n]*["}]')
 _FIRST_OBJECT_SO_FAR: Final = re.compile(
     rb"(?:\xef|\xef\xbb|(?:\xef\xbb\xbf)?[ \t]*(?:\{[ \t\r\n]*)?)"
@@ -107,14 +107,15 @@ class _State(Enum):
 
     BETWEEN = "between objects"
     OBJECT = "in an object, of which everything is held"
-    SKIPPED = "in an object or array that has been refused"
-    PASSING = "behind what has been refused, before the next line or object"
+    SKIPPING = "in an object or array that has been refused"
+    TO_NEXT_LINE = "behind what has been refused, before the next line or object"
 
 
 def recognises(data: bytes) -> bool | None:
-    """Return whether the first bytes of a connection are an object's; None: more are needed.
+    """Return whether a connection's first bytes begin an object; None when more are needed.
 
-    ``{`` alone is not enough: people type ``{hello`` too.  Nor is an empty line before it.
+    ``{`` alone is not enough: users of other protocols type ``{hello``.  An empty line first is a
+    user's too.
     """
     if _FIRST_OBJECT.match(data):
         return True
@@ -122,18 +123,18 @@ def recognises(data: bytes) -> bool | None:
 
 
 def encode(fields: Mapping[str, object]) -> bytes:
-    """Return an object as one line of UTF-8, with blanks as ``{"username": "ada", "version": 2}``.
+    """Return an object as one line of UTF-8, spaced as ``{"username": "ada", "version": 2}``.
 
-    :raises ValueError: for NaN and the infinities, which JSON does not have.
+    :raises ValueError: for NaN and infinities, which JSON does not have.
     """
     line = json.dumps(fields, ensure_ascii=False, allow_nan=False)
     return line.encode("utf-8", "replace") + b"\n"
 
 
 class JsonCodec:
-    """Takes bytes, gives objects; holds at most one unfinished object."""
+    """The decoder of one stream; it holds at most one unfinished object."""
 
-    __slots__ = ("_before", "_depth", "_escaped", "_held", "_in_string", "_state")
+    __slots__ = ("_depth", "_escaped", "_held", "_in_string", "_last_byte", "_state")
 
     def __init__(self) -> None:
         self._state = _State.BETWEEN
@@ -141,17 +142,17 @@ class JsonCodec:
         self._depth = 0
         self._in_string = False
         self._escaped = False
-        #: The last byte that is no blank, outside of strings.
-        self._before = 0
+        #: The last byte outside of strings that is not whitespace.
+        self._last_byte = 0
 
     @property
     def unfinished(self) -> bytes:
-        """What came of an object that has not ended."""
+        """The bytes of an unfinished object."""
         return bytes(self._held)
 
     @property
     def held(self) -> int:
-        """The bytes of an unfinished object."""
+        """The number of bytes of an unfinished object."""
         return len(self._held)
 
     def receive_data(self, data: bytes) -> list[Object | BadObject]:
@@ -161,14 +162,14 @@ class JsonCodec:
         while at < len(data):
             if self._state is _State.BETWEEN:
                 at = self._find_beginning(data, at, values)
-            elif self._state is _State.PASSING:
-                at = self._pass_over(data, at)
+            elif self._state is _State.TO_NEXT_LINE:
+                at = self._skip_to_next_line(data, at)
             else:
                 at = self._read(data, at, values)
         return values
 
     def _find_beginning(self, data: bytes, at: int, values: list[Object | BadObject]) -> int:
-        """Pass over blanks, and return where to go on: at an object, behind a flat one."""
+        """Skip whitespace; return the position of an object, or the one after a flat object."""
         found = _BEGINNING.search(data, at)
         if not found:
             return len(data)
@@ -176,18 +177,18 @@ class JsonCodec:
         if data[at] == ord("{"):
             flat = _FLAT_OBJECT.match(data, at)
             if flat and flat.end() - at <= OBJECT_BYTES:
-                self._add(parsed(flat[0]), values)
+                self._add(parse(flat[0]), values)
                 return flat.end()
             self._state = _State.OBJECT
         else:
             values.append(_NO_OBJECT)
-            self._state = _State.SKIPPED if data[at] == ord("[") else _State.PASSING
+            self._state = _State.SKIPPING if data[at] == ord("[") else _State.TO_NEXT_LINE
         self._depth = 0
         self._in_string = self._escaped = False
         return at
 
-    def _pass_over(self, data: bytes, at: int) -> int:
-        """Return where the next line or object begins."""
+    def _skip_to_next_line(self, data: bytes, at: int) -> int:
+        """Return the position of the next line or object."""
         found = _OBJECT_BEGINS.search(data, at)
         if not found:
             return len(data)
@@ -195,7 +196,7 @@ class JsonCodec:
         return found.start()
 
     def _read(self, data: bytes, at: int, values: list[Object | BadObject]) -> int:
-        """Read to the next byte that may matter, and that byte; return where to go on."""
+        """Read up to and including the next byte that may matter; return the position after it."""
         if self._escaped:
             self._escaped = False
             if data[at] != _LF:
@@ -203,13 +204,13 @@ class JsonCodec:
                 return at + 1
         found = (_IN_STRING if self._in_string else _OUT_OF_STRING).search(data, at)
         end = found.start() if found else len(data)
-        if not self._in_string and (between := data[at:end].rstrip(_BLANKS)):
-            self._before = between[-1]
+        if not self._in_string and (between := data[at:end].rstrip(_WHITESPACE)):
+            self._last_byte = between[-1]
         self._hold(data, at, end, values)
         if not found:
             return end
         if self._is_broken_at(data[end]):
-            self._refuse(BROKEN, _State.PASSING, values)
+            self._refuse(BROKEN, _State.TO_NEXT_LINE, values)
             return end
         self._hold(data, end, end + 1, values)
         if self._in_string:
@@ -218,53 +219,53 @@ class JsonCodec:
         elif data[end] == ord('"'):
             self._in_string = True
         else:
-            self._count(data[end], values)
-        self._before = data[end]
+            self._count_bracket(data[end], values)
+        self._last_byte = data[end]
         return end + 1
 
     def _is_broken_at(self, byte: int) -> bool:
-        """Whether what goes on here cannot be the object that began.
+        """Return whether this byte shows that the object is broken.
 
-        A string has no line ends, and an object within another comes behind a colon, a comma or
-        a bracket.  Otherwise a quote or a bracket was left out, and without this the next object
-        would be lost as well.
+        A string contains no line end, and a nested object follows a colon, a comma or a bracket.
+        Otherwise a quote or a bracket is missing, and without this check the next object would be
+        lost too.
         """
         if self._in_string:
             return byte == _LF
-        return byte == ord("{") and self._depth > 0 and self._before not in _BEFORE_VALUE
+        return byte == ord("{") and self._depth > 0 and self._last_byte not in _BEFORE_NESTED
 
-    def _count(self, bracket: int, values: list[Object | BadObject]) -> None:
-        """Take a bracket in, perhaps the last one."""
+    def _count_bracket(self, bracket: int, values: list[Object | BadObject]) -> None:
+        """Count a bracket; the last one ends the object."""
         if bracket in b"{[":
             self._depth += 1
             if self._depth > NESTING:
-                self._refuse(_TOO_DEEP, _State.SKIPPED, values)
+                self._refuse(_TOO_DEEP, _State.SKIPPING, values)
             return
         self._depth -= 1
         if self._depth:
             return
         if self._state is _State.OBJECT:
-            self._add(parsed(bytes(self._held)), values)
+            self._add(parse(bytes(self._held)), values)
         else:
-            self._state = _State.PASSING
+            self._state = _State.TO_NEXT_LINE
         self._held.clear()
 
     def _add(self, value: Object | BadObject, values: list[Object | BadObject]) -> None:
-        """Give what a whole object was; what is broken may have ended elsewhere."""
+        """Add a complete object or its error; a broken object may have ended elsewhere."""
         values.append(value)
-        self._state = _State.BETWEEN if isinstance(value, Object) else _State.PASSING
+        self._state = _State.BETWEEN if isinstance(value, Object) else _State.TO_NEXT_LINE
 
     def _hold(self, data: bytes, start: int, end: int, values: list[Object | BadObject]) -> None:
-        """Keep a piece of an object, unless the object is too long now."""
+        """Hold a piece of an object, or refuse the object when it becomes too long."""
         if self._state is not _State.OBJECT:
             return
         if len(self._held) + end - start > OBJECT_BYTES:
-            self._refuse(_TOO_LONG, _State.SKIPPED, values)
+            self._refuse(_TOO_LONG, _State.SKIPPING, values)
         else:
             self._held += data[start:end]
 
     def _refuse(self, bad: BadObject, then: _State, values: list[Object | BadObject]) -> None:
-        """Say once what is wrong, and keep nothing more."""
+        """Report an error once, and drop what is held."""
         if self._state is _State.OBJECT:
             values.append(bad)
         self._state = then

@@ -1,8 +1,8 @@
-"""What happens, as JSON objects: one a line, each complete in itself.
+"""JSON styles: render events as JSON objects, one a line, each complete in itself.
 
-docs/protocol.rst, "The JSON protocol".  There are two dialects: that of the first clients, in which
-everything is a message, and that of bots (version 2), in which events are typed.  It knows events
-and their fields; it must not know connections.
+See docs/protocol.rst, "The JSON protocol".  There are two dialects: that of the first clients, in
+which everything is a message, and that of bots (version 2), in which events are typed.  It knows
+events and their fields; it must not know connections.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ Fields = dict[str, object]
 
 
 def timestamp(time: float) -> str:
-    """A time in seconds since the epoch as RFC 3339 has it, in UTC, to the millisecond."""
+    """Return a time in seconds since the epoch in RFC 3339's format: UTC, with milliseconds."""
     moment = datetime.fromtimestamp(time, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def described(event: RoomEvent) -> Fields:
-    """What happened in a room: its name and what belongs to it."""
+def event_fields(event: RoomEvent) -> Fields:
+    """Return the fields of a room event, its type first."""
     match event:
         case Said() | Acted():
             return _message(event)
@@ -88,14 +88,14 @@ def _message(event: Said | Acted) -> Fields:
 
 
 def _until(until: float | None) -> Fields:
-    """What is said of a ban: until when it holds, or null, which is for good."""
+    """Return the fields of a ban: when it expires, or null for a permanent one."""
     return {"banned": True, "until": timestamp(until) if until is not None else None}
 
 
-def placed(entry: Entry) -> Fields:
-    """An event with its place in its room's order."""
+def entry_fields(entry: Entry) -> Fields:
+    """Return the fields of a room event with its room, sequence number and time."""
     return {
-        **described(entry.event),
+        **event_fields(entry.event),
         "room": entry.room,
         "seq": entry.number,
         "time": timestamp(entry.event.time),
@@ -104,25 +104,25 @@ def placed(entry: Entry) -> Fields:
 
 @dataclass(frozen=True, slots=True)
 class EventStyle(ProgramStyle):
-    """Typed events, for bots and for whatever reads a stream of lines."""
+    """Typed events (version 2), for bots and for scripts that read a stream of lines."""
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """What happened in a room, as one object."""
-        return encode(placed(entry))
+        """Return a room event as one object."""
+        return encode(entry_fields(entry))
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """What is for one person alone, as one object."""
-        return encode(personal(event))
+        """Return a personal event as one object."""
+        return encode(personal_fields(event))
 
 
 @dataclass(frozen=True, slots=True)
 class MessageStyle(ProgramStyle):
-    """Everything as a message from somebody: what the first clients understand."""
+    """Every event as a message (version 1): the only form that the first clients understand."""
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """What happened in a room, as a message; empty when there are no words for it."""
+        """Return a room event as a message; empty for one that has no words."""
         event = entry.event
-        text = spoken(event)
+        text = message_text(event)
         if not text:
             return b""
         return encode(
@@ -137,7 +137,7 @@ class MessageStyle(ProgramStyle):
         )
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """What is for one person alone, as a message; empty when there are no words for it."""
+        """Return a personal event as a message; empty for one that has no words."""
         match event:
             case PrivateMessage(end=Recipient.ADDRESSEE):
                 return encode(
@@ -161,8 +161,8 @@ class MessageStyle(ProgramStyle):
                 return b""
 
 
-def spoken(event: RoomEvent) -> str:
-    """What happened, as its author would say it."""
+def message_text(event: RoomEvent) -> str:
+    """Return a room event as the text of a message by its author; empty without words for it."""
     match event:
         case Said(text=text):
             return text
@@ -188,8 +188,8 @@ def spoken(event: RoomEvent) -> str:
             return ""
 
 
-def personal(event: PersonalEvent) -> Fields:
-    """What is for one person alone: its name and what belongs to it."""
+def personal_fields(event: PersonalEvent) -> Fields:
+    """Return the fields of a personal event, its type first."""
     match event:
         case Notice(text=text):
             return {"event": "notice", "text": text}
@@ -222,7 +222,11 @@ def personal(event: PersonalEvent) -> Fields:
         case Announced(time=time, by=by, text=text):
             return {"event": "announced", "by": by, "message": text, "time": timestamp(time)}
         case Found(entries=entries, page=page, more=more):
-            events = [placed(each) for each in entries]
+            events = [entry_fields(each) for each in entries]
             return {"event": "found", "events": events, "page": page, "more": more}
         case Recalled(room=room, entries=entries):
-            return {"event": "history", "room": room, "events": [placed(each) for each in entries]}
+            return {
+                "event": "history",
+                "room": room,
+                "events": [entry_fields(each) for each in entries],
+            }

@@ -1,4 +1,4 @@
-"""One JSON object whose bytes have been measured: from bytes to a value that is safe to hold.
+"""JSON objects: parses the bytes of one complete object (RFC 8259) within bounds.
 
 See docs/protocol.rst, "The JSON protocol".  It knows JSON; it must not know streams, transports or
 the chat.
@@ -12,12 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-#: One object as it comes in.  A message of ``LINE_BYTES`` in any script but ASCII fits with every
-#: character escaped, which takes three times its bytes at most.
+#: The most bytes of one object.  A message of ``LINE_BYTES`` in any script but ASCII fits with
+#: every character escaped, which takes three times its bytes at most.
 OBJECT_BYTES = 16 * 1024
-#: Objects and arrays within each other, the outermost counted; no request needs two.
+#: The deepest nesting of objects and arrays, the outermost counted; no request needs two.
 NESTING = 32
-#: A number as it is written; the longest that a double or 128 bits are printed with has 40.
+#: The most characters of a number; a double or 128 bits are printed with 40 at most.
 NUMBER_CHARACTERS = 64
 
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
@@ -26,10 +26,10 @@ _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One JSON object; of a key that came twice the last value counts.
+    """One JSON object; the last value of a repeated key counts.
 
-    Strings are as they were sent, control characters included, but can be encoded: a surrogate
-    that stands alone has become U+FFFD.
+    Strings are as they were sent, control characters included, but can be encoded: a lone
+    surrogate (RFC 8259, section 8.2) has become U+FFFD.
     """
 
     fields: dict[str, object]
@@ -37,7 +37,7 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class BadObject:
-    """What came instead of an object is none, because of this."""
+    """The bytes are no object, or one beyond the bounds; ``sentence`` says why."""
 
     sentence: str
 
@@ -47,12 +47,12 @@ _NOT_A_NUMBER: Final = BadObject("A number in that JSON is too large, too long o
 
 
 class _NumberError(ValueError):
-    """A number that is not kept."""
+    """A number beyond the bounds."""
 
 
-def parsed(written: bytes) -> Object | BadObject:
-    """Parse what has been measured; what is no UTF-8 becomes U+FFFD."""
-    text = written.decode("utf-8", "replace")
+def parse(data: bytes) -> Object | BadObject:
+    """Parse one complete object; bytes that are not UTF-8 become U+FFFD."""
+    text = data.decode("utf-8", "replace")
     try:
         fields = _DECODER.decode(text)
     except _NumberError:
@@ -63,7 +63,7 @@ def parsed(written: bytes) -> Object | BadObject:
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Return a parsed value with U+FFFD for what is half a character; no deeper than NESTING."""
+    """Return a parsed value with U+FFFD for lone surrogates; recursion is bounded by NESTING."""
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, list):

@@ -1,8 +1,8 @@
-"""What the JSON protocol asks for: objects to requests (docs/protocol.rst, "The JSON protocol").
+"""JSON requests: objects to typed requests (docs/protocol.rst, "The JSON protocol").
 
-It knows keys and the types of their values; it must not know bytes, transports or the chat.  Keys
-that mean nothing in a request are ignored.  Names, messages and topics are made safe to show and
-are one line: a line break in them becomes a blank.
+It knows keys and the types of their values; it must not know bytes, transports or the chat.
+Unknown keys of a request are ignored.  Names, messages and topics are made safe to display and are
+one line: a line break in them becomes a space.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Final
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import safe
 
-#: An ``id``, or the value of a ping, that is a string; a UUID has 36 characters.
+#: The most characters of a string ``id`` or ping value; a UUID has 36.
 ID_LENGTH = 64
-#: Numbers are within 63 bits: what SQLite and Java keep.
+#: The largest number: 63 bits, the range of SQLite's and Java's integers.
 MOST_NUMBER = 2**63 - 1
-#: The versions of this protocol; the first is the seed's and is never named.
+#: The versions of this protocol; the first clients do not name theirs, which is 1.
 VERSIONS = (1, 2)
 
 Id = str | int | None
@@ -27,47 +27,47 @@ Fields = Mapping[str, object]
 
 
 class ErrorCode(IntEnum):
-    """What ``errorCode`` means."""
+    """The values of ``errorCode``."""
 
-    #: Nothing is wrong: goes with ``isConnected`` true.
+    #: No error; sent with ``isConnected`` true.
     NONE = -1
     #: The name is taken.
     TAKEN = 1
     #: The server is full.
     FULL = 2
-    #: Nobody can be called that.
+    #: The name is not allowed.
     NOT_A_NAME = 3
-    #: Nobody of that name is here.
+    #: There is no user of that name.
     NOBODY = 4
-    #: What came is no JSON object, is broken, too long or nested too deep.
+    #: The bytes are no JSON object, or one that is broken, too long or nested too deep.
     BROKEN = 5
-    #: The object is no request that exists.
+    #: The object is not a known request.
     UNKNOWN_REQUEST = 6
-    #: A value of a request has the wrong type or cannot be.
+    #: A value of a request is of the wrong type or out of range.
     WRONG_VALUE = 7
     #: A message is longer than a message may be.
     TOO_LONG = 8
     #: The first object has to have a ``username``, and no later one may.
     OUT_OF_TURN = 9
-    #: ``sender`` is somebody else.
+    #: ``sender`` is another user.
     NOT_YOU = 10
-    #: No room is called that, or none can be.
+    #: There is no room of that name, or the name is not allowed.
     NO_SUCH_ROOM = 11
-    #: Only who is in the room can do that.
+    #: Only members of the room may do that.
     NOT_IN_ROOM = 12
-    #: That is for others to do, or not to be done to this one.
+    #: The user may not do that, or not to this target.
     NOT_ALLOWED = 13
-    #: It came faster than the limits allow.
+    #: The request exceeds a rate limit.
     TOO_FAST = 14
-    #: Anything else that the chat declines; the sentence says what.
+    #: Any other refusal by the chat; the sentence gives the reason.
     REFUSED = 15
-    #: That is not the password of that account.
+    #: The password of the account is wrong.
     WRONG_PASSWORD = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Username:
-    """Who comes in; ``version`` is 1 unless it was named, ``password`` proves an account."""
+    """The login request; ``version`` is 1 by default, ``password`` is that of an account."""
 
     username: str
     version: int
@@ -76,7 +76,7 @@ class Username:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A message that names neither a room nor an ``id``, as the seed's clients send it."""
+    """A message with neither ``room`` nor ``id``, as the first clients send it."""
 
     message: str
     sender: str | None
@@ -85,14 +85,14 @@ class Say:
 
 @dataclass(frozen=True, slots=True)
 class DisconnectRequest:
-    """Somebody goes."""
+    """The client leaves the server."""
 
     sender: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Go into a room; with its key, where it has one."""
+    """Join a room; with its key, where it has one."""
 
     room: str
     id: Id
@@ -101,7 +101,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """Go out of a room."""
+    """Leave a room."""
 
     room: str
     id: Id
@@ -109,7 +109,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class SayIn:
-    """A message that has ``room`` or ``id``; ``room`` None is wherever one is."""
+    """A message with ``room`` or ``id``; ``room`` None stands for the user's current room."""
 
     message: str
     room: str | None
@@ -120,7 +120,10 @@ class SayIn:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was said in a room after an event's number, and at most how many; None: as it comes."""
+    """A page of a room's history: the events after a number, and at most ``count`` of them.
+
+    None in ``after`` or ``count`` stands for the server's default.
+    """
 
     room: str
     after: int | None
@@ -130,7 +133,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Who is in a room?"""
+    """The list of a room's members."""
 
     room: str
     id: Id
@@ -138,7 +141,7 @@ class Users:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Set a room's topic; an empty one takes it away, ``room`` None is wherever one is."""
+    """Set a room's topic; an empty one removes it; ``room`` None is the user's current room."""
 
     room: str | None
     topic: str
@@ -147,7 +150,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """Give this value back."""
+    """Return this value to the client."""
 
     value: Id
     id: Id
@@ -155,7 +158,7 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class BadRequest:
-    """An object that is no request, or one with a value that cannot be."""
+    """An object that is not a request, or has an invalid value."""
 
     sentence: str
     code: ErrorCode
@@ -166,7 +169,7 @@ Request = Username | Say | DisconnectRequest | Join | Leave | SayIn | History | 
 
 
 class _WrongValueError(Exception):
-    """A value that cannot be, and the answer to it; never leaves this module."""
+    """An invalid value, with its error for the client; never leaves this module."""
 
     def __init__(self, sentence: str, code: ErrorCode = ErrorCode.WRONG_VALUE) -> None:
         super().__init__(sentence)
@@ -175,28 +178,28 @@ class _WrongValueError(Exception):
 
 
 def request_from(fields: Fields) -> Request | BadRequest:
-    """Return the request that an object is: that of the first key of `_READERS` that it has."""
-    given: Id = None
+    """Return the request of an object: that of the first key of `_PARSERS` that it has."""
+    request_id: Id = None
     try:
-        given = _id(fields, "id")
-        for key, read in _READERS.items():
+        request_id = _id(fields, "id")
+        for key, parse in _PARSERS.items():
             if key in fields:
-                return read(fields, given)
+                return parse(fields, request_id)
     except _WrongValueError as wrong:
-        return BadRequest(wrong.sentence, wrong.code, given)
-    return BadRequest("No request has any of these keys.", ErrorCode.UNKNOWN_REQUEST, given)
+        return BadRequest(wrong.sentence, wrong.code, request_id)
+    return BadRequest("No request has any of these keys.", ErrorCode.UNKNOWN_REQUEST, request_id)
 
 
-# One value ---------------------------------------------------------------------------------------
+# Values ------------------------------------------------------------------------------------------
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value is a whole number of 63 bits; true and false are none, as in JSON."""
+    """Return whether a value is an integer of 63 bits; booleans are not, unlike in Python."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
 
 
 def _id(fields: Fields, key: str) -> Id:
-    """Return what is given back as it came, and so is not made safe."""
+    """Return an id or a ping value, which is sent back unchanged and so not sanitized."""
     value = fields.get(key)
     if value is None or (isinstance(value, str) and len(value) <= ID_LENGTH):
         return value
@@ -228,7 +231,7 @@ def _count_or_none(fields: Fields, key: str) -> int | None:
     raise _WrongValueError(f"“{key}” has to be a whole number from 0 to 2^63 - 1.")
 
 
-# One request -------------------------------------------------------------------------------------
+# Requests ----------------------------------------------------------------------------------------
 
 
 def _username(fields: Fields, _: Id) -> Username:
@@ -244,8 +247,8 @@ def _disconnect(fields: Fields, _: Id) -> DisconnectRequest:
     return DisconnectRequest(_line_or_none(fields, "sender"))
 
 
-def _message(fields: Fields, given: Id) -> Say | SayIn:
-    """Read a message; an empty ``dm`` is refused, lest all read what was meant for one."""
+def _message(fields: Fields, request_id: Id) -> Say | SayIn:
+    """Parse a message; an empty ``dm`` is refused, so that no private message becomes public."""
     message = _line(fields, "message")
     sender, dm = _line_or_none(fields, "sender"), _line_or_none(fields, "dm")
     room = _line_or_none(fields, "room")
@@ -258,33 +261,33 @@ def _message(fields: Fields, given: Id) -> Say | SayIn:
     if dm == "":
         raise _WrongValueError("“dm” has to name somebody, or be null.")
     if "room" in fields or "id" in fields:
-        return SayIn(message, room, dm, given, sender)
+        return SayIn(message, room, dm, request_id, sender)
     return Say(message, sender, dm)
 
 
-def _history(fields: Fields, given: Id) -> History:
+def _history(fields: Fields, request_id: Id) -> History:
     return History(
         _line(fields, "history"),
         _count_or_none(fields, "after"),
         _count_or_none(fields, "count"),
-        given,
+        request_id,
     )
 
 
-def _topic(fields: Fields, given: Id) -> Topic:
-    return Topic(_line_or_none(fields, "room"), _line(fields, "topic"), given)
+def _topic(fields: Fields, request_id: Id) -> Topic:
+    return Topic(_line_or_none(fields, "room"), _line(fields, "topic"), request_id)
 
 
-_READERS: Final[dict[str, Callable[[Fields, Id], Request]]] = {
+_PARSERS: Final[dict[str, Callable[[Fields, Id], Request]]] = {
     "username": _username,
     "disconnect": _disconnect,
     "message": _message,
-    "join": lambda fields, given: Join(
-        _line(fields, "join"), given, " ".join((_line_or_none(fields, "key") or "").split())
+    "join": lambda fields, request_id: Join(
+        _line(fields, "join"), request_id, " ".join((_line_or_none(fields, "key") or "").split())
     ),
-    "leave": lambda fields, given: Leave(_line(fields, "leave"), given),
+    "leave": lambda fields, request_id: Leave(_line(fields, "leave"), request_id),
     "history": _history,
-    "users": lambda fields, given: Users(_line(fields, "users"), given),
+    "users": lambda fields, request_id: Users(_line(fields, "users"), request_id),
     "topic": _topic,
-    "ping": lambda fields, given: Ping(_id(fields, "ping"), given),
+    "ping": lambda fields, request_id: Ping(_id(fields, "ping"), request_id),
 }

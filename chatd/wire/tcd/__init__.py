@@ -1,1 +1,1 @@
-"""The protocol of the socket assignment: requests, replies and events."""
+"""Protocol of the socket assignment: requests, replies and events."""

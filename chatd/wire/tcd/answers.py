@@ -1,8 +1,8 @@
-"""What is said in the socket assignment's protocol: values to bytes.
+"""Socket assignment replies: values to bytes.
 
 See docs/protocol.rst, "The socket assignment's protocol".
 
-Each answer is bytes that are whole; no text can break out of the field that it stands in.
+Each function returns one complete reply; no text can break out of its field.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import re
 
 from chatd.chat.text.sanitizing import safe
 
-#: How the first line of something of this protocol begins, or a header line.
+#: The beginning of any header line or first line of this protocol.
 _LIKE_A_HEADER = re.compile(r"[A-Z][A-Z_ ]{0,31}:|HELO\b|KILL_SERVICE\b")
 
 
 def helo(text: str, address: str, port: int, student_id: str) -> bytes:
-    """Answer HELO: what was said, and where this server is for who asks."""
+    """Return the reply to HELO: its text, and this server's address as the client sees it."""
     return _lines(
         f"HELO {_field(text)}",
         f"IP:{_field(address)}",
@@ -26,7 +26,7 @@ def helo(text: str, address: str, port: int, student_id: str) -> bytes:
 
 
 def joined(room: str, address: str, port: int, ref: int, join_id: int) -> bytes:
-    """Answer JOIN_CHATROOM."""
+    """Return the reply to JOIN_CHATROOM."""
     return _lines(
         f"JOINED_CHATROOM: {_field(room)}",
         f"SERVER_IP: {_field(address)}",
@@ -37,16 +37,16 @@ def joined(room: str, address: str, port: int, ref: int, join_id: int) -> bytes:
 
 
 def left(ref: int, join_id: int) -> bytes:
-    """Answer LEAVE_CHATROOM."""
+    """Return the reply to LEAVE_CHATROOM."""
     return _lines(f"LEFT_CHATROOM: {ref}", f"JOIN_ID: {join_id}")
 
 
 def chat(ref: int, nick: str, text: str) -> bytes:
-    r"""Say something in a room; lines of the text are separated by ``\n``.
+    r"""Return a message in a room; lines of the text are separated by ``\n``.
 
-    Empty lines are left out, because one would end the message.  A further line that looks like a
-    header is indented by one blank, so that nobody can write a CHAT of somebody else into
-    their own.
+    Empty lines are left out, because one would end the message.  A line after the first that looks
+    like a header is indented by one space, so that no user can forge another's CHAT within their
+    own.
     """
     first, *more = [line for part in text.split("\n") if (line := _field(part))] or [""]
     further = (f" {line}" if _LIKE_A_HEADER.match(line) else line for line in more)
@@ -54,12 +54,12 @@ def chat(ref: int, nick: str, text: str) -> bytes:
 
 
 def error(code: int, sentence: str) -> bytes:
-    """Say what is wrong with a request."""
+    """Return the error for a request."""
     return _lines(f"ERROR_CODE: {code}", f"ERROR_DESCRIPTION: {_field(sentence)}")
 
 
 def _field(text: str) -> str:
-    """Return a text as one line: without control characters, or blanks at its end."""
+    """Return a text as one line, without control characters and trailing blanks."""
     return safe(text).rstrip()
 
 

@@ -1,13 +1,13 @@
-"""The socket assignment's protocol: bytes to requests (docs/protocol.rst, same heading).
+"""Socket assignment codec, server side: bytes to requests.
 
-It knows how requests stand in lines, tolerantly, for its clients were each written from a page of
-prose.  It must not know a transport, a clock, rooms or people.
+See docs/protocol.rst, "The socket assignment's protocol".  It is tolerant, because each client was
+written from a page of prose.  It must not know a transport, a clock, rooms or users.
 
-What holds throughout:
+Invariants:
 
-- Any cutting of the bytes gives the same values, and no bytes whatever raise.
-- What is no request gives nothing; what is one but malformed gives one `Bad`.
-- Keys are in capitals, as the assignment has them: people write ``Chat:`` in messages.
+- Any cutting of the bytes gives the same values, and no bytes raise.
+- Text that is no request gives nothing; a malformed request gives one `Bad`.
+- Keys are in capitals, as in the assignment: users write ``Chat:`` in messages.
 - What is held is bounded: an unfinished line of ``LONGEST_LINE`` and one request's fields.
 """
 
@@ -22,15 +22,15 @@ from chatd.wire.tcd.requests import (
     MESSAGE_BYTES,
     MESSAGE_LINES,
     MOST_NUMBER,
-    NEEDED,
+    REQUIRED_FIELDS,
     Bad,
     Disconnect,
-    Draft,
     ErrorCode,
     Helo,
     Join,
     KillService,
     Leave,
+    PartialRequest,
     Request,
     Say,
     begins_within_message,
@@ -61,8 +61,8 @@ __all__ = [
     "recognises",
 ]
 
-#: A line of any kind, its LF not counted: a whole message, its key, and some trailing blanks.
-#: What is longer is too long, and is skipped to its end without being kept.
+#: The most bytes of a line without its LF: a whole message, its key, and some trailing blanks.
+#: The rest of a longer one is skipped without being held, and its request is too long.
 LONGEST_LINE = MESSAGE_BYTES + 64
 
 _HELO: Final = b"HELO"
@@ -80,41 +80,45 @@ _FIRST: Final = (
 
 
 def recognises(data: bytes) -> bool | None:
-    """Return whether the first bytes of a connection are this protocol's; None: more are needed."""
+    """Return whether a connection's first bytes are this protocol; None when more are needed."""
     if data.startswith(_FIRST):
         return True
     return None if any(first.startswith(data) for first in _FIRST) else False
 
 
 class TcdCodec:
-    """Takes bytes, gives requests; holds at most one unfinished line and one unfinished request."""
+    """The decoder of one connection; it holds at most one unfinished line and one request."""
 
-    __slots__ = ("_draft", "_skipping", "_unfinished")
+    __slots__ = (
+        "_partial",
+        "_skipping",
+        "_unfinished",
+    )
 
     def __init__(self) -> None:
-        self._draft: Draft | None = None
+        self._partial: PartialRequest | None = None
         self._unfinished = b""
         self._skipping = False
 
     @property
     def held(self) -> int:
-        """The bytes of an unfinished line and an unfinished request."""
-        return len(self._unfinished) + (self._draft.held if self._draft else 0)
+        """The number of bytes held: an unfinished line and an unfinished request."""
+        return len(self._unfinished) + (self._partial.held if self._partial else 0)
 
     @property
     def pending(self) -> bool:
-        """Whether only an end is missing, so that `finish` has something to give.
+        """Whether only an end is missing, so that `finish` returns something.
 
-        A message always may go on; any other request is pending when the last of its fields is
-        here, or HELO and KILL_SERVICE, and the line end is not.
+        A message may always go on; any other request is pending when it is complete except for
+        the last line end.
         """
-        if self._draft and self._draft.in_message:
+        if self._partial and self._partial.in_message:
             return True
         line = self._unfinished.rstrip()
         if line.startswith(b"HELO ") or line == _KILL:
             return True
         key, value = field(line)
-        return bool(value) and self._draft is not None and self._draft.lacks_only(key)
+        return bool(value) and self._partial is not None and self._partial.lacks_only(key)
 
     def receive_data(self, data: bytes) -> list[Request | Bad]:
         """Return the requests that these bytes complete."""
@@ -128,48 +132,52 @@ class TcdCodec:
                 ended[0] = self._unfinished + ended[0]
             self._unfinished = b""
             for line in ended:
-                self._take(line, values)
+                self._add_line(line, values)
         if rest and not self._skipping:
             self._unfinished += rest
             if len(self._unfinished) > LONGEST_LINE:
-                self._take(self._unfinished, values)
+                self._add_line(self._unfinished, values)
                 self._unfinished = b""
                 self._skipping = True
         return values
 
     def finish(self) -> list[Request | Bad]:
-        """Return what is complete but for its end, at the end of input or after a silence.
+        """Return the requests that lack only their end, at the end of input or after a silence.
 
-        What is incomplete is kept: somebody may be typing it.
+        An incomplete one is kept: a user may be typing it.
         """
         values: list[Request | Bad] = []
         while self.pending:
-            line, draft = self._unfinished, self._draft
-            if draft and draft.in_message and (not line or begins_within_message(line.rstrip())):
-                values.append(draft.request())
-                self._draft = None
+            line, partial = self._unfinished, self._partial
+            if (
+                partial
+                and partial.in_message
+                and (not line or begins_within_message(line.rstrip()))
+            ):
+                values.append(partial.request())
+                self._partial = None
             else:
                 self._unfinished = b""
-                self._take(line, values)
+                self._add_line(line, values)
         return values
 
-    def _take(self, line: bytes, values: list[Request | Bad]) -> None:
-        """Add what a line completes; the start of one that is too long stands for all of it."""
+    def _add_line(self, line: bytes, values: list[Request | Bad]) -> None:
+        """Add the requests that a line completes; of a line that is too long, its beginning."""
         too_long = len(line) > LONGEST_LINE
         line = line[:LONGEST_LINE].rstrip()
-        draft = self._draft
-        if draft is None:
+        partial = self._partial
+        if partial is None:
             self._begin(line, too_long, values)
-        elif not draft.take(line, too_long=too_long):
-            values.append(draft.request())
-            self._draft = None
+        elif not partial.add_line(line, too_long=too_long):
+            values.append(partial.request())
+            self._partial = None
             self._begin(line, too_long, values)
-        elif draft.is_over:
-            values.append(draft.request())
-            self._draft = None
+        elif partial.is_over:
+            values.append(partial.request())
+            self._partial = None
 
     def _begin(self, line: bytes, too_long: bool, values: list[Request | Bad]) -> None:
-        """Take a line that stands between requests: the first of one, or nothing."""
+        """Begin a request with a line between requests, or ignore the line."""
         too_long = too_long or len(line) > HEADER_BYTES
         if line == _HELO or line.startswith(b"HELO "):
             sentence = "The text of HELO is too long."
@@ -180,5 +188,5 @@ class TcdCodec:
             values.append(KillService())
         else:
             key, value = field(line)
-            if key in NEEDED:
-                self._draft = Draft(key, value, too_long=too_long)
+            if key in REQUIRED_FIELDS:
+                self._partial = PartialRequest(key, value, too_long=too_long)

@@ -1,7 +1,7 @@
-"""What happens, in the words of the socket assignment's protocol.
+"""Socket assignment style: renders events as CHATs.
 
-docs/protocol.rst, "The socket assignment's protocol": everything is a CHAT in a room, known by its
-ROOM_REF.  It must not know connections.
+See docs/protocol.rst, "The socket assignment's protocol": everything is a CHAT in a room, which is
+known by its ROOM_REF.  It must not know connections.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from chatd.wire.tcd.requests import ErrorCode
 
 
 def message(event: RoomEvent) -> str:
-    """What a CHAT says of an event; its CLIENT_NAME says who."""
+    """Return the text of an event's CHAT, whose CLIENT_NAME is its author; empty without words."""
     match event:
         case Said(text=text):
             return text
@@ -63,22 +63,22 @@ def message(event: RoomEvent) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TcdStyle(ProgramStyle):
-    """CHATs.  ``ref`` gives the ROOM_REF of a room by its name, or 0.
+    """Renders events as CHATs.  ``ref`` returns the ROOM_REF of a room by its name, or 0.
 
-    ``private_ref`` gives the one in which its reader is shown what somebody else says to them
-    alone; it differs between readers, and makes no difference to what everyone is shown.
+    ``private_ref`` returns the one in which a private message of that sender is shown.  It differs
+    between clients but does not affect room events, and so is not compared.
     """
 
     ref: Callable[[str], int]
     private_ref: Callable[[str], int] = field(compare=False)
 
     def render(self, entry: Entry, mentioned: bool = False) -> bytes:
-        """What happened in a room; empty when this protocol has no words for it."""
+        """Return a room event; empty when this protocol has no words for it."""
         text = message(entry.event)
         return chat(self.ref(entry.room), entry.event.nick, text) if text else b""
 
     def render_personal(self, event: PersonalEvent) -> bytes:
-        """What is for one person alone; empty when this protocol has no words for it."""
+        """Return a personal event; empty when this protocol has no words for it."""
         match event:
             case PrivateMessage(sender=sender, text=text, end=Recipient.ADDRESSEE):
                 return chat(self.private_ref(sender), sender, f"(private) {text}")

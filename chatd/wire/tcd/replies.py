@@ -1,14 +1,14 @@
-"""The socket assignment's protocol from a client's side: requests to bytes, bytes to replies.
+"""Socket assignment codec, client side: requests to bytes, bytes to replies.
 
-See docs/protocol.rst, "The socket assignment's protocol".  It knows how answers stand in lines,
-tolerantly, for its servers were each written from a page of prose.  It must not know a transport,
-a clock, or what a reply means for anybody.
+See docs/protocol.rst, "The socket assignment's protocol".  It is tolerant, because each server was
+written from a page of prose.  It must not know a transport, a clock, or what a reply means to the
+user.
 
-What holds throughout:
+Invariants:
 
-- Any cutting of the bytes gives the same values, and no bytes whatever raise.
-- What a reply holds is safe to show: no controls, nothing that reorders text.
-- What is no reply gives nothing; what is one but lacks a field gives one `Broken`.
+- Any cutting of the bytes gives the same values, and no bytes raise.
+- The texts of a reply are safe to display: no controls, nothing that reorders text.
+- Text that is no reply gives nothing; a reply that lacks a field gives one `Broken`.
 - What is held is bounded: an unfinished line of ``LONGEST_LINE`` and one reply's fields.
 """
 
@@ -21,12 +21,12 @@ from typing import Final
 from chatd.chat.text.sanitizing import decode
 from chatd.wire.tcd.requests import HEADER_BYTES, field
 
-#: A line of any kind, its LF not counted.  Of a longer one the beginning is taken and the rest
-#: skipped.  chatd sends a sixteenth of it; other servers have no bound at all.
+#: The most bytes of a line without its LF; the rest of a longer one is skipped.  chatd's own lines
+#: have a sixteenth of it; other servers have no bound at all.
 LONGEST_LINE = 64 * 1024
-#: A message, a line end for each line; what comes after so much is skipped.
+#: The most bytes of a message, with a line end for each line; the rest is skipped.
 MESSAGE_BYTES = 64 * 1024
-#: Lines of one message: a screen or two.  chatd sends a quarter of it.
+#: The most lines of one message: a screen or two.  chatd's own have a quarter of it.
 MESSAGE_LINES = 200
 
 _CHAT: Final = b"CHAT"
@@ -36,8 +36,8 @@ _JOINED: Final = b"JOINED_CHATROOM"
 _LEFT: Final = b"LEFT_CHATROOM"
 _HELO: Final = b"HELO"
 
-#: What begins a reply, and the fields that it needs: the last of them to come ends it.
-_NEEDED: Final[dict[bytes, tuple[bytes, ...]]] = {
+#: The first field of each reply, and the other fields that it requires: the last to come ends it.
+_REQUIRED_FIELDS: Final[dict[bytes, tuple[bytes, ...]]] = {
     _JOINED: (b"ROOM_REF", b"JOIN_ID"),
     _LEFT: (),
     _CHAT: (b"CLIENT_NAME", b"MESSAGE"),
@@ -51,8 +51,8 @@ _NUMBER = re.compile(rb"-?[0-9]+")
 class Joined:
     """JOINED_CHATROOM.
 
-    Numbers are texts here, to be given back as they came: some servers make them negative, or
-    no numbers at all.
+    Numbers are strings here and are sent back unchanged: some servers use negative ones, or
+    other texts.
     """
 
     room: str
@@ -69,7 +69,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """CHAT: something was said in a room; ``cut`` says that there was more of it."""
+    """CHAT: a message in a room; ``cut`` when it was longer than the bounds."""
 
     ref: str
     nick: str
@@ -87,7 +87,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """HELO was answered; the server's address, which follows, tells a client nothing."""
+    """The reply to HELO; the server's address, which follows, is of no use to a client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,34 +105,34 @@ Reply = Joined | Left | Chat | Failed | Greeted | Broken
 
 
 def helo(text: str) -> bytes:
-    """Ask who is there."""
+    """Return the request that identifies the server."""
     return _request(f"HELO {text}")
 
 
 def join(room: str, nick: str) -> bytes:
-    """Ask to be let into a room."""
+    """Return the request to join a room."""
     return _request(f"JOIN_CHATROOM: {room}", "CLIENT_IP: 0", "PORT: 0", f"CLIENT_NAME: {nick}")
 
 
 def leave(ref: str, join_id: str, nick: str) -> bytes:
-    """Ask to leave a room."""
+    """Return the request to leave a room."""
     return _request(f"LEAVE_CHATROOM: {ref}", f"JOIN_ID: {join_id}", f"CLIENT_NAME: {nick}")
 
 
 def chat(ref: str, join_id: str, nick: str, text: str) -> bytes:
-    """Say one line in a room."""
+    """Return a message of one line in a room."""
     return _request(
         f"CHAT: {ref}", f"JOIN_ID: {join_id}", f"CLIENT_NAME: {nick}", f"MESSAGE: {text}", ""
     )
 
 
 def disconnect(nick: str) -> bytes:
-    """Say that one goes."""
+    """Return the request to disconnect."""
     return _request("DISCONNECT: 0", "PORT: 0", f"CLIENT_NAME: {nick}")
 
 
 def _request(*lines: str) -> bytes:
-    """Join lines, none of which can break out of its own."""
+    """Return lines as a request; a line end within one becomes a space."""
     return "".join(f"{' '.join(line.splitlines())}\n" for line in lines).encode("utf-8", "replace")
 
 
@@ -140,24 +140,28 @@ def _request(*lines: str) -> bytes:
 
 
 class ReplyCodec:
-    """Takes bytes, gives replies; holds at most one unfinished line and one unfinished reply."""
+    """The decoder of one connection; it holds at most one unfinished line and one reply."""
 
-    __slots__ = ("_draft", "_skipping", "_unfinished")
+    __slots__ = (
+        "_partial",
+        "_skipping",
+        "_unfinished",
+    )
 
     def __init__(self) -> None:
-        self._draft: _Draft | None = None
+        self._partial: _PartialReply | None = None
         self._unfinished = b""
         self._skipping = False
 
     @property
     def held(self) -> int:
-        """The bytes of an unfinished line and an unfinished reply."""
-        return len(self._unfinished) + (self._draft.held if self._draft else 0)
+        """The number of bytes held: an unfinished line and an unfinished reply."""
+        return len(self._unfinished) + (self._partial.held if self._partial else 0)
 
     @property
     def pending(self) -> bool:
-        """Whether a message waits for its blank line, so that `finish` has something to give."""
-        return self._draft is not None and self._draft.in_message and not self._unfinished
+        """Whether a message lacks only its blank line, so that `finish` returns something."""
+        return self._partial is not None and self._partial.in_message and not self._unfinished
 
     def receive_data(self, data: bytes) -> list[Reply]:
         """Return the replies that these bytes complete."""
@@ -171,56 +175,56 @@ class ReplyCodec:
                 ended[0] = self._unfinished + ended[0]
             self._unfinished = b""
             for line in ended:
-                self._take(line, replies)
+                self._add_line(line, replies)
         if rest and not self._skipping:
             self._unfinished += rest
             if len(self._unfinished) > LONGEST_LINE:
-                self._take(self._unfinished, replies)
+                self._add_line(self._unfinished, replies)
                 self._unfinished = b""
                 self._skipping = True
         return replies
 
     def finish(self) -> list[Reply]:
         """Return the message that lacks its blank line, after a silence: some servers forget it."""
-        if not self.pending or self._draft is None:
+        if not self.pending or self._partial is None:
             return []
-        reply = self._draft.reply()
-        self._draft = None
+        reply = self._partial.reply()
+        self._partial = None
         return [reply]
 
-    def _take(self, line: bytes, replies: list[Reply]) -> None:
-        """Add what a line completes; the start of one that is too long stands for all of it."""
+    def _add_line(self, line: bytes, replies: list[Reply]) -> None:
+        """Add the replies that a line completes; of a line that is too long, its beginning."""
         cut = len(line) > LONGEST_LINE
         line = line[:LONGEST_LINE].rstrip()
-        draft = self._draft
-        if draft is not None and draft.take(line, cut):
-            if draft.is_over:
-                replies.append(draft.reply())
-                self._draft = None
+        partial = self._partial
+        if partial is not None and partial.add_line(line, cut):
+            if partial.is_over:
+                replies.append(partial.reply())
+                self._partial = None
             return
-        if draft is not None:
-            replies.append(draft.reply())
-            self._draft = None
+        if partial is not None:
+            replies.append(partial.reply())
+            self._partial = None
         key, value = field(line)
         if line == _HELO or line.startswith(b"HELO "):
             replies.append(Greeted())
-        elif key in _NEEDED:
-            self._draft = _Draft(key, value)
-            if self._draft.is_over:
-                replies.append(self._draft.reply())
-                self._draft = None
+        elif key in _REQUIRED_FIELDS:
+            self._partial = _PartialReply(key, value)
+            if self._partial.is_over:
+                replies.append(self._partial.reply())
+                self._partial = None
 
 
-class _Draft:
-    """A reply while its lines come in."""
+class _PartialReply:
+    """A reply of which some lines have come."""
 
     __slots__ = ("_bytes", "_count", "_cut", "_kind", "_lines", "_values", "in_message", "is_over")
 
     def __init__(self, kind: bytes, value: bytes) -> None:
-        #: Whether the lines that come are those of a message.
+        #: Whether the next lines are those of a message.
         self.in_message = False
         #: Whether nothing more can come.
-        self.is_over = not _NEEDED[kind]
+        self.is_over = not _REQUIRED_FIELDS[kind]
         self._kind = kind
         self._values = {kind: value[:HEADER_BYTES]}
         self._lines: list[bytes] = []
@@ -230,37 +234,37 @@ class _Draft:
 
     @property
     def held(self) -> int:
-        """The bytes of values and of the message that are kept, a line end for each line."""
+        """The number of bytes held: values, and the message with a line end for each line."""
         return sum(map(len, self._values.values())) + sum(len(line) + 1 for line in self._lines)
 
-    def take(self, line: bytes, cut: bool) -> bool:
-        """Take a line in; False means that it is none of this reply's, which is over."""
+    def add_line(self, line: bytes, cut: bool) -> bool:
+        """Add a line; False when it belongs to the next reply, as this one is over."""
         if not self.in_message:
-            return self._take_header(line, cut)
+            return self._add_header(line, cut)
         if not line and not cut:
             self.is_over = True
         elif _begins_within_message(line):
             return False
         else:
-            self._take_text(line, cut)
+            self._add_text(line, cut)
         return True
 
-    def _take_header(self, line: bytes, cut: bool) -> bool:
-        """Take a header line in; what is of no use here is passed over."""
+    def _add_header(self, line: bytes, cut: bool) -> bool:
+        """Add a header line, or ignore one that this reply does not need."""
         key, value = field(line)
-        if key in _NEEDED:
+        if key in _REQUIRED_FIELDS:
             return False
         if key == b"MESSAGE" and self._kind == _CHAT:
             self.in_message = True
             self._values[key] = b""
-            self._take_text(value, cut)
-        elif key in _NEEDED[self._kind]:
+            self._add_text(value, cut)
+        elif key in _REQUIRED_FIELDS[self._kind]:
             self._values[key] = value[:HEADER_BYTES]
             self.is_over = not self._missing()
         return True
 
-    def _take_text(self, line: bytes, cut: bool) -> None:
-        """Take a line of the message in, as much of it as there is room for."""
+    def _add_text(self, line: bytes, cut: bool) -> None:
+        """Add a line of the message, cut to the room there is."""
         self._count += 1
         room = MESSAGE_BYTES - self._bytes - 1
         self._cut = self._cut or cut or len(line) > room or self._count > MESSAGE_LINES
@@ -269,10 +273,10 @@ class _Draft:
             self._bytes += len(self._lines[-1]) + 1
 
     def _missing(self) -> list[bytes]:
-        return [key for key in _NEEDED[self._kind] if key not in self._values]
+        return [key for key in _REQUIRED_FIELDS[self._kind] if key not in self._values]
 
     def reply(self) -> Reply:
-        """Return what this is now that nothing more of it comes."""
+        """Return the reply, complete or broken, now that nothing more of it comes."""
         missing = self._missing()
         if self._kind == _CODE:
             return Failed(self._text(_CODE), self._text(_WORDS))
@@ -290,9 +294,9 @@ class _Draft:
 
 
 def _begins_within_message(line: bytes) -> bool:
-    """Return whether a line of a message is the next reply's first, so that the message is over.
+    """Return whether a line within a message begins the next reply, so that the message is over.
 
-    Stricter than elsewhere: people write ``CHAT: later?`` in a message too.
+    Stricter than between replies: users write ``CHAT: later?`` in a message too.
     """
     key, value = field(line) if line[:1].isupper() else (b"", b"")
-    return key == _JOINED or (key in _NEEDED and _NUMBER.fullmatch(value) is not None)
+    return key == _JOINED or (key in _REQUIRED_FIELDS and _NUMBER.fullmatch(value) is not None)

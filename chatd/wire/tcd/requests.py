@@ -1,7 +1,7 @@
-"""What the socket assignment's protocol asks for: requests, errors, and a request half read.
+"""Socket assignment requests: their fields, their errors, and a partial request.
 
 See docs/protocol.rst, "The socket assignment's protocol".  It knows fields and their values; it
-must not know lines that are cut in two, transports or the chat.
+must not know incomplete lines, transports or the chat.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from typing import Final, Self
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import decode
 
-#: A header line, and a line of HELO, with its key.  HTTP servers allow 8 KiB; here it holds the
-#: longest name there can be five times over.
+#: The most bytes of a header line, and of a line of HELO, with its key.  HTTP servers allow 8 KiB;
+#: here it is five times the longest name.
 HEADER_BYTES = 1024
-#: A message with the line ends between its lines: as much as one line of the line protocol.
+#: The most bytes of a message with the line ends between its lines: those of a line of the line
+#: protocol.
 MESSAGE_BYTES = LINE_BYTES
-#: Lines of one message: each becomes a line for everybody in the room.
+#: The most lines of one message: each becomes a line for all members of the room.
 MESSAGE_LINES = 50
-#: The largest ROOM_REF or JOIN_ID: 63 bits, what a Java client has in a long.
+#: The largest ROOM_REF or JOIN_ID: 63 bits, the range of a Java long.
 MOST_NUMBER = 2**63 - 1
 
 _NUMBER = re.compile(rb"0*([0-9]{1,19})")
 _KEY = re.compile(rb"[A-Z][A-Z_]*")
-#: A key is no longer than this, the blanks before its colon included.
+#: The most bytes of a key, the blanks before its colon included.
 _KEY_BYTES = 32
 
 
 class ErrorCode(IntEnum):
-    """The numbers behind ERROR_CODE; ``sentence`` is what ERROR_DESCRIPTION says by default.
+    """The values of ERROR_CODE; ``sentence`` is the default ERROR_DESCRIPTION.
 
-    The codec gives the first four; the others are for a request that is well formed and can't
-    be met.
+    The codec uses the first four; the others are for a well-formed request that is refused.
     """
 
     sentence: str
@@ -59,13 +59,13 @@ class ErrorCode(IntEnum):
     NOT_ALLOWED = 11, "That is not allowed here."
     TOO_FAST = 12, "You are sending too fast."
     SERVER_FULL = 13, "The server is full."
-    #: Anything else that the chat declines; its own sentence goes with it.
+    #: Any other refusal by the chat, with the chat's own sentence.
     REFUSED = 14, "That cannot be done."
 
 
 @dataclass(frozen=True, slots=True)
 class Helo:
-    """HELO: who is there?  ``text`` is given back as it is."""
+    """HELO: identify the server.  ``text`` is repeated in the reply."""
 
     text: str
 
@@ -77,7 +77,7 @@ class KillService:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """JOIN_CHATROOM; its CLIENT_IP and PORT mean nothing."""
+    """JOIN_CHATROOM; its CLIENT_IP and PORT are ignored."""
 
     room: str
     nick: str
@@ -94,7 +94,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """CHAT: one line or several, none of them empty; ``nick`` may be empty."""
+    """CHAT: a message of one line or several, none of them empty; ``nick`` may be empty."""
 
     ref: int
     join_id: int
@@ -111,7 +111,7 @@ class Disconnect:
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A request that was understood and is malformed; one for each."""
+    """A malformed request."""
 
     code: ErrorCode
     sentence: str
@@ -119,8 +119,9 @@ class Bad:
 
 Request = Helo | KillService | Join | Leave | Say | Disconnect
 
-#: What begins a request, and the fields that it needs, in the order in which they are missed.
-NEEDED: Final[dict[bytes, tuple[bytes, ...]]] = {
+#: The first field of each request, and the other fields that it requires, in the order in which a
+#: missing one is reported.
+REQUIRED_FIELDS: Final[dict[bytes, tuple[bytes, ...]]] = {
     b"JOIN_CHATROOM": (b"CLIENT_NAME",),
     b"LEAVE_CHATROOM": (b"JOIN_ID", b"CLIENT_NAME"),
     b"CHAT": (b"JOIN_ID", b"CLIENT_NAME", b"MESSAGE"),
@@ -129,9 +130,9 @@ NEEDED: Final[dict[bytes, tuple[bytes, ...]]] = {
 
 
 def field(line: bytes) -> tuple[bytes, bytes]:
-    """Return a header line's key and value, both empty if it is none.
+    """Return a header line's key and value, both empty for any other line.
 
-    A key is in capitals; a blank in it is as good as an underscore.
+    A key is in capitals; a space in it counts as an underscore.
     """
     key, colon, value = line.partition(b":")
     if not colon or len(key) > _KEY_BYTES:
@@ -141,27 +142,27 @@ def field(line: bytes) -> tuple[bytes, bytes]:
 
 
 def number(value: bytes) -> int | None:
-    """Return a number of 0 to 63 bits, or None for anything else, however long it is."""
+    """Return an unsigned number of up to 63 bits, or None for anything else, of any length."""
     digits = _NUMBER.fullmatch(value)
     found = int(digits[1]) if digits else MOST_NUMBER + 1
     return found if found <= MOST_NUMBER else None
 
 
 def begins_within_message(line: bytes) -> bool:
-    """Return whether a line of a message is the next request's first, so that the message is over.
+    """Return whether a line within a message begins the next request: then the message is over.
 
-    Stricter than elsewhere: people write ``CHAT: later?`` in a message too.
+    Stricter than between requests: users write ``CHAT: later?`` in a message too.
     """
     if line.startswith(b"HELO ") or line == b"KILL_SERVICE":
         return True
     key, value = field(line) if line[:1].isupper() else (b"", b"")
     if key == b"DISCONNECT":
         return not value or number(value) is not None
-    return key == b"JOIN_CHATROOM" or (key in NEEDED and number(value) is not None)
+    return key == b"JOIN_CHATROOM" or (key in REQUIRED_FIELDS and number(value) is not None)
 
 
-class Draft:
-    """A request of several lines while they come in; holds no more than the bounds above."""
+class PartialRequest:
+    """A request of which some lines have come; it holds no more than the bounds above."""
 
     __slots__ = (
         "_bytes",
@@ -175,7 +176,7 @@ class Draft:
     )
 
     def __init__(self, kind: bytes, value: bytes, *, too_long: bool) -> None:
-        #: Whether the lines that come are those of the message.
+        #: Whether the next lines are those of the message.
         self.in_message = False
         #: Whether nothing more can come.
         self.is_over = False
@@ -189,50 +190,50 @@ class Draft:
 
     @property
     def held(self) -> int:
-        """The bytes of values and of the message that are kept, a line end for each line."""
+        """The number of bytes held: values, and the message with a line end for each line."""
         return sum(map(len, self._values.values())) + sum(len(line) + 1 for line in self._lines)
 
     def lacks_only(self, key: bytes) -> bool:
-        """Whether this field is the only one that is not here yet."""
+        """Return whether this field is the only missing one."""
         return self._missing() == [key]
 
-    def take(self, line: bytes, *, too_long: bool) -> bool:
-        """Take a line in; False means that it is none of this request's, which is over."""
+    def add_line(self, line: bytes, *, too_long: bool) -> bool:
+        """Add a line; False when it belongs to the next request, as this one is over."""
         if not self.in_message:
-            return self._take_header(line, too_long)
+            return self._add_header(line, too_long)
         if not line and not too_long:
             self.is_over = True
         elif begins_within_message(line):
             return False
         else:
-            self._take_text(line, too_long)
+            self._add_text(line, too_long)
         return True
 
-    def _take_header(self, line: bytes, too_long: bool) -> bool:
-        """Take a header line in; a key of no use here is passed over, and so is a blank line."""
+    def _add_header(self, line: bytes, too_long: bool) -> bool:
+        """Add a header line, or ignore one that this request does not need, or a blank line."""
         key, value = field(line)
-        if key in NEEDED or (line and not key) or line.startswith(b"HELO "):
+        if key in REQUIRED_FIELDS or (line and not key) or line.startswith(b"HELO "):
             return False
         if key == b"MESSAGE" and self._kind == b"CHAT":
             self.in_message = True
             self._values[key] = b""
-            self._take_text(value, too_long)
-        elif key in NEEDED[self._kind]:
+            self._add_text(value, too_long)
+        elif key in REQUIRED_FIELDS[self._kind]:
             self._set(key, value, too_long or len(line) > HEADER_BYTES)
             self.is_over = not self._missing()
         return True
 
-    def _take_text(self, line: bytes, too_long: bool) -> None:
-        """Take a line of the message in."""
+    def _add_text(self, line: bytes, too_long: bool) -> None:
+        """Add a line of the message, within the bounds."""
         self._bytes += len(line) + 1
         self._count += 1
         if too_long or self._bytes > MESSAGE_BYTES or self._count > MESSAGE_LINES:
-            self._too_long(b"MESSAGE")
+            self._refuse_as_too_long(b"MESSAGE")
         if self._fault is None:
             self._lines.append(line)
 
     def request(self) -> Request | Bad:
-        """Return what this is now that nothing more of it comes."""
+        """Return the request, or its error, now that nothing more of it comes."""
         if missing := self._missing():
             return Bad(
                 ErrorCode.MISSING_FIELD,
@@ -247,10 +248,10 @@ class Draft:
             return Join(room, nick)
         if self._kind == b"DISCONNECT":
             return Disconnect(self._text(b"CLIENT_NAME"))
-        return self._about_a_room()
+        return self._room_request()
 
-    def _about_a_room(self) -> Leave | Say | Bad:
-        """Return what speaks of a room by its number."""
+    def _room_request(self) -> Leave | Say | Bad:
+        """Return a request with a ROOM_REF, or its error."""
         ref, join_id = number(self._values[self._kind]), number(self._values[b"JOIN_ID"])
         if ref is None or join_id is None:
             return _bad_field(ErrorCode.NOT_A_NUMBER, self._kind if ref is None else b"JOIN_ID")
@@ -265,17 +266,17 @@ class Draft:
         )
 
     def _missing(self) -> list[bytes]:
-        return [key for key in NEEDED[self._kind] if key not in self._values]
+        return [key for key in REQUIRED_FIELDS[self._kind] if key not in self._values]
 
     def _text(self, key: bytes) -> str:
         return decode(self._values[key]).strip()
 
     def _set(self, key: bytes, value: bytes, too_long: bool) -> None:
         if too_long:
-            self._too_long(key)
+            self._refuse_as_too_long(key)
         self._values[key] = b"" if too_long else value
 
-    def _too_long(self, key: bytes) -> None:
+    def _refuse_as_too_long(self, key: bytes) -> None:
         self._fault = self._fault or _bad_field(ErrorCode.TOO_LONG, key)
         self._lines.clear()
 

@@ -1,1 +1,1 @@
-"""Telnet (RFC 854): bytes, options and negotiation."""
+"""Telnet (RFC 854): framing, option negotiation and the codec."""

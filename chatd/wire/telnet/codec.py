@@ -1,14 +1,15 @@
-"""Telnet as bytes and values (RFC 854): what a client typed, and what it said about itself.
+"""Telnet codec, server side (RFC 854): bytes to typed data and the client's properties.
 
-It knows the telnet protocol; it must not know a transport, a clock, lines, keys or the chat.
+It negotiates ECHO (RFC 857), SUPPRESS-GO-AHEAD (RFC 858), BINARY (RFC 856), TERMINAL-TYPE
+(RFC 1091) and NAWS (RFC 1073).  It must not know a transport, a clock, lines, keys or the chat.
 
-What holds throughout:
+Invariants:
 
 - Any cutting of the incoming bytes gives the same values.
-- No bytes whatever raise or end anything.
-- What is kept is bounded, and so are the answers that a peer can draw out of it.
-- ``offer`` is the only thing that begins a negotiation.  A way in that waits to be spoken to
-  calls it once ``speaks`` has become true.
+- No bytes raise or end the decoding.
+- What is held is bounded, and so are the replies that a peer can elicit.
+- Only ``offer`` begins a negotiation.  A way in that lets the client speak first calls it once
+  ``speaks`` has become true.
 """
 
 from __future__ import annotations
@@ -51,20 +52,20 @@ __all__ = [
 BRK, IP, AYT, EC, EL = 243, 244, 246, 247, 248
 TTYPE_IS, TTYPE_SEND = 0, 1
 
-#: Asks a silent peer whether it is a telnet, and wipes what a plain screen may show of it.
+#: Asks a silent peer whether it is a telnet client, and erases what a plain terminal shows of it.
 PROBE: Final = bytes([IAC, DO, TTYPE]) + b"\r     \r"
 
-#: Bytes of replies that may wait to be drained before timing marks go unanswered.
+#: The most bytes of undrained replies; beyond them timing marks go unanswered.
 REPLY_BYTES = 4096
-#: How often a terminal is asked for its name: RFC 1091 cycles; MUD clients give their own name,
-#: the terminal's, then their abilities, and a fourth that repeats the third.
+#: How often a client is asked for a terminal name (RFC 1091): MUD clients give their own name, the
+#: terminal's, then their MTTS bits, and in the end repeat the third.
 NAMES = 4
 NAME_CHARACTERS = 40
 
-#: A window: the least and most columns and rows, and what counts for one that says 0.
+#: The least and most columns and rows of a window, and the ones for a client that sends 0.
 COLUMNS, ROWS = (20, 500), (5, 300)
 UNKNOWN_COLUMNS, UNKNOWN_ROWS = 80, 24
-#: NAWS and two numbers of two bytes (RFC 1073).
+#: The content of NAWS: the option and two numbers of two bytes (RFC 1073).
 _WINDOW_BYTES = 5
 
 _SEND_NAME = bytes([IAC, SB, TTYPE, TTYPE_SEND, IAC, SE])
@@ -73,7 +74,7 @@ _UNSAFE_IN_NAME = re.compile(rb"[^A-Za-z0-9 ._+/-]")
 
 @dataclass(frozen=True, slots=True)
 class WindowSize:
-    """The client's window is this large; always within ``COLUMNS`` and ``ROWS``."""
+    """The size of the client's window, always within ``COLUMNS`` and ``ROWS``."""
 
     columns: int
     rows: int
@@ -81,9 +82,9 @@ class WindowSize:
 
 @dataclass(frozen=True, slots=True)
 class TerminalType:
-    """A name that the client gives, as it spells it: most give their terminal's, once.
+    """A terminal name of the client, in its own spelling; most clients give one.
 
-    MUD clients give their own first, then their terminal's, then ``MTTS`` and a number.
+    MUD clients give their own name first, then their terminal's, then ``MTTS`` and a number.
     """
 
     name: str
@@ -91,7 +92,7 @@ class TerminalType:
 
 @dataclass(frozen=True, slots=True)
 class CharacterMode:
-    """The client sends each key and leaves the echo to us, or no longer does."""
+    """Character mode began or ended: the client sends each key and leaves the echo to us."""
 
     on: bool
 
@@ -103,7 +104,7 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class AreYouThere:
-    """The client asks for something to be seen (RFC 854): ``[yes]``, say."""
+    """Are You There (RFC 854): the client asks for visible output, such as ``[yes]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,9 @@ class EndOfFile:
 
 Value = Data | WindowSize | TerminalType | CharacterMode | Interrupt | AreYouThere | EndOfFile
 
-#: What the commands that stand alone mean.  The others (NOP, DM, AO, GA, SUSP, ABORT) mean nothing
-#: to us: a chat has no output to discard and no job to stop.
-_MEANING: Final[dict[int, Value]] = {
+#: The values of commands.  The others (NOP, DM, AO, GA, SUSP, ABORT) are ignored: a chat has no
+#: output to discard and no job to stop.
+_COMMAND_VALUES: Final[dict[int, Value]] = {
     IP: Interrupt(),
     BRK: Interrupt(),
     AYT: AreYouThere(),
@@ -126,22 +127,22 @@ _MEANING: Final[dict[int, Value]] = {
 
 
 def is_telnet(first_bytes: bytes) -> bool:
-    """Return whether the first bytes of a connection (one is enough) come from a telnet."""
+    """Return whether a connection's first bytes (one is enough) come from a telnet client."""
     if first_bytes[:1] != b"\xff":
         return False
     return len(first_bytes) == 1 or EOF <= first_bytes[1] < IAC
 
 
 def _clamped(number: int, limits: tuple[int, int], unknown: int) -> int:
-    """Return a width or height that a screen can be drawn in."""
+    """Return a width or height within its limits."""
     return min(max(number, limits[0]), limits[1]) if number else unknown
 
 
 class TelnetCodec:
-    """One telnet connection: bytes to values, and the replies that the protocol wants.
+    """One telnet connection: bytes to values, and the protocol's replies.
 
-    What ``data_to_send`` returns after ``receive_data`` and ``offer`` is to be sent as it is;
-    everything else that is sent goes through ``encode``.
+    The caller sends the result of ``data_to_send`` unchanged after each call of ``receive_data``
+    and ``offer``, and passes all other output through ``encode``.
     """
 
     __slots__ = (
@@ -159,8 +160,8 @@ class TelnetCodec:
     )
 
     def __init__(self) -> None:
-        """Begin with every option off and nothing asked."""
-        #: Whether the peer has negotiated anything: netcat never does.
+        """Start with every option off and no negotiation begun."""
+        #: Whether the peer has negotiated any option: netcat never does.
         self.speaks = False
         self._frames = TelnetFrames()
         self._ours = Side(WILL, WONT, bits(ECHO, SGA, BINARY))
@@ -179,10 +180,12 @@ class TelnetCodec:
         return not bits(ECHO, SGA) & ~self._ours.on
 
     def offer(self, probed: bool = False) -> None:
-        """Queue what we ask of a client: its name, its window, each key at once, all 8 bits.
+        """Queue our requests: terminal name, window size, character mode, 8 bits.
 
-        Never LINEMODE (it keeps clients out of character mode), never NEW-ENVIRON (it gives away
-        people's names).  With ``probed`` the peer has had ``PROBE``.  Twice is once.
+        Never LINEMODE (it keeps clients out of character mode), never NEW-ENVIRON (RFC 1572; it
+        reveals users' names).  A second call does nothing.
+
+        :param probed: ``PROBE`` has been sent, which already asks for the terminal name.
         """
         if self._offered:
             return
@@ -194,16 +197,16 @@ class TelnetCodec:
         self._replies += self._ours.ask(BINARY) + self._theirs.ask(BINARY)
 
     def hide_typing(self) -> None:
-        """Ask a client that keeps its lines not to show what is typed: we would echo it, and don't.
+        """Ask a client in line mode not to echo: we announce to echo, and do not.
 
-        One that refused to leave the echo to us, but sends each key, is left alone.
+        A client that sends each key but refused to leave the echo to us is left alone.
         """
         if not self._ours.on & bits(SGA):
             self._hiding = True
             self._replies += self._ours.ask(ECHO)
 
     def show_typing(self) -> bool:
-        """Let the client show what is typed again; return whether it was hidden."""
+        """Let the client echo again; return whether its echo was off."""
         hidden = self._hiding and bool(self._ours.on & bits(ECHO))
         self._hiding = False
         if not self.character_mode:
@@ -211,64 +214,64 @@ class TelnetCodec:
         return hidden
 
     def data_to_send(self) -> bytes:
-        """Return, once, what the protocol has to say."""
+        """Return the queued replies and clear the queue."""
         replies = bytes(self._replies)
         self._replies.clear()
         return replies
 
     def encode(self, data: bytes) -> bytes:
-        """Return data as a telnet may see it: 0xFF twice (RFC 854)."""
+        """Return data with every 0xFF doubled (RFC 854)."""
         return data.replace(b"\xff", b"\xff\xff") if b"\xff" in data else data
 
     def receive_data(self, data: bytes) -> list[Value]:
-        """Take bytes in and return what they mean, in their order."""
+        """Return the values that these bytes complete, in order."""
         for frame in self._frames.receive_data(data):
-            self._take(frame)
+            self._take_frame(frame)
         values, self._values = self._values, []
         return values
 
-    def _take(self, frame: Frame) -> None:
-        """Add what one frame means to the values and to the replies."""
+    def _take_frame(self, frame: Frame) -> None:
+        """Add the values and the replies for one frame."""
         if isinstance(frame, Data):
             self._values.append(frame)
         elif isinstance(frame, Negotiation):
             self._negotiate(frame.verb, frame.option)
         elif isinstance(frame, Command):
-            if frame.code in _MEANING:
-                self._values.append(_MEANING[frame.code])
+            if frame.code in _COMMAND_VALUES:
+                self._values.append(_COMMAND_VALUES[frame.code])
         else:
             self._take_subnegotiation(frame.content)
 
-    def _reply_within_reason(self, reply: bytes) -> None:
-        """Queue a reply that may be left out when a flood of questions asks for it."""
+    def _reply_if_room(self, reply: bytes) -> None:
+        """Queue a reply, unless a flood of requests has queued ``REPLY_BYTES`` already."""
         if len(self._replies) + len(reply) <= REPLY_BYTES:
             self._replies += reply
 
     def _negotiate(self, verb: int, option: int) -> None:
-        """Take the peer's word on an option."""
+        """Apply the peer's WILL, WONT, DO or DONT of an option."""
         self.speaks = True
         if verb in (WILL, WONT):
             self._negotiate_theirs(verb == WILL, option)
         elif option != TIMING_MARK:
             self._negotiate_ours(verb == DO, option)
         elif verb == DO:
-            self._reply_within_reason(bytes([IAC, WILL, TIMING_MARK]))
+            self._reply_if_room(bytes([IAC, WILL, TIMING_MARK]))
 
     def _negotiate_theirs(self, agreed: bool, option: int) -> None:
-        """Take WILL or WONT, and ask for a name as soon as there is one to be had."""
+        """Apply WILL or WONT, and ask for a terminal name once the client offers it."""
         named = self._theirs.on & bits(TTYPE)
-        self._replies += self._theirs.hear(agreed, option)
+        self._replies += self._theirs.receive(agreed, option)
         if self._theirs.on & bits(TTYPE) and not named:
             self._ask_name()
 
     def _negotiate_ours(self, agreed: bool, option: int) -> None:
-        """Take DO or DONT, and say so when it changes who echoes.
+        """Apply DO or DONT, and report a change of the mode.
 
-        A client that lets us echo but keeps its lines would show nobody what they type (some take
-        it for a password prompt): it gets its echo back.
+        A client that lets us echo but stays in line mode would not show its user's typing (some
+        take it for a password prompt): we withdraw ECHO.
         """
         before, asked = self.character_mode, self._ours.asked
-        self._replies += self._ours.hear(agreed, option)
+        self._replies += self._ours.receive(agreed, option)
         answered = option == SGA or (option == ECHO and asked & bits(ECHO))
         if answered and not (self._hiding or (self._ours.on | self._ours.asked) & bits(SGA)):
             self._replies += self._ours.withdraw(ECHO)
@@ -276,14 +279,14 @@ class TelnetCodec:
             self._values.append(CharacterMode(self.character_mode))
 
     def _ask_name(self) -> None:
-        """Ask for the next name of a terminal (RFC 1091), a few times in all."""
+        """Ask for the next terminal name (RFC 1091), ``NAMES`` times in all."""
         if self._names_left:
             self._names_left -= 1
             self._name_asked = True
             self._replies += _SEND_NAME
 
     def _take_subnegotiation(self, content: bytes) -> None:
-        """Take a window's size or a terminal's name; anything else says nothing to us."""
+        """Apply a window size or a terminal name; ignore any other subnegotiation."""
         if len(content) == _WINDOW_BYTES and content[0] == NAWS:
             columns = int.from_bytes(content[1:3], "big")
             rows = int.from_bytes(content[3:5], "big")
@@ -297,7 +300,7 @@ class TelnetCodec:
             self._take_name(content[2:])
 
     def _take_name(self, raw: bytes) -> None:
-        """Report a name we asked for, and ask for the next until one comes twice."""
+        """Report a name that we asked for, and ask for the next until one is repeated."""
         name = _UNSAFE_IN_NAME.sub(b"", raw)[:NAME_CHARACTERS]
         asked, self._name_asked = self._name_asked, False
         if asked and name and name != self._last_name:

@@ -1,7 +1,7 @@
-"""The framing of telnet (RFC 854, 855): bytes into what was typed, commands and subnegotiations.
+"""Telnet framing (RFC 854, 855): splits bytes into data, commands and subnegotiations.
 
-It knows where a command begins and ends; what one means is its user's business.  Any cutting of
-the bytes gives the same frames, no bytes whatever raise, and what is kept is bounded.
+It knows where a command begins and ends, not what it means.  Any cutting of the bytes gives the
+same frames, no bytes raise, and what is held is bounded.
 """
 
 from __future__ import annotations
@@ -12,36 +12,37 @@ from enum import Enum, auto
 
 from chatd.wire.telnet.options import IAC, WILL
 
-#: The least command there is (RFC 1184, section 2.1), and those that frame a subnegotiation.
+#: The lowest command (RFC 1184, section 2.1), and those that frame a subnegotiation.
 EOF, SE, SB = 236, 240, 250
 
-#: Bytes of one subnegotiation that are kept.  The ones we ask for take less than 50.
+#: The most bytes of one subnegotiation; a longer one is dropped.  The ones we ask for have less
+#: than 50.
 SUBNEGOTIATION_BYTES = 4096
-#: Bytes after which an unfinished subnegotiation is given up and what follows counts as typed: a
-#: netcat that sent 0xFF 0xFA by chance gets its voice back.
+#: Bytes after which an unfinished subnegotiation is abandoned and the rest counts as data, so that
+#: a netcat that sent 0xFF 0xFA by chance is heard again.
 UNFINISHED_BYTES = 64 * 1024
 
-#: The bytes of UTF-8 that a client which looks at 7 bits takes for Ctrl-C, Ctrl-D, Ctrl-Z and
-#: Ctrl-\, by the command (IP, EOF, SUSP, ABORT, BRK) it sends in their place.
-_MISTAKEN = {244: b"\x83", 236: b"\x84", 237: b"\x9a", 238: b"\x9c", 243: b"\x9c"}
+#: The bytes of UTF-8 whose low 7 bits are Ctrl-C, Ctrl-D, Ctrl-Z or Ctrl-\, by the command (IP,
+#: EOF, SUSP, ABORT, BRK) that a client which ignores the 8th bit sends in their place.
+_MANGLED_BYTES = {244: b"\x83", 236: b"\x84", 237: b"\x9a", 238: b"\x9c", 243: b"\x9c"}
 
 _CR = 13
-#: UTF-8: the bytes that go on a character, and the least byte that begins one of so many bytes.
+#: UTF-8: the range of continuation bytes, and the lowest lead byte by the length of its character.
 _ASCII_END, _CONTINUATION_END = 0x80, 0xC0
-_LEADS = ((0xF5, 0), (0xF0, 4), (0xE0, 3), (0xC2, 2))
+_LEAD_BYTES = ((0xF5, 0), (0xF0, 4), (0xE0, 3), (0xC2, 2))
 _NEWLINE = re.compile(rb"\r[\n\0]")
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What was typed.  Enter is one CR, however it was sent; a bare LF stays one."""
+    """Data bytes.  CR LF and CR NUL (RFC 854) are one CR; a bare LF is unchanged."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that stands alone."""
+    """A command without an option."""
 
     code: int
 
@@ -56,7 +57,7 @@ class Negotiation:
 
 @dataclass(frozen=True, slots=True)
 class Subnegotiation:
-    """What stood between SB and SE."""
+    """The content between SB and SE (RFC 855)."""
 
     content: bytes
 
@@ -64,8 +65,8 @@ class Subnegotiation:
 Frame = Data | Command | Negotiation | Subnegotiation
 
 
-class _Next(Enum):
-    """What the next byte is."""
+class _State(Enum):
+    """The decoder's state: what the next byte is."""
 
     TYPED = auto()
     COMMAND = auto()
@@ -74,21 +75,21 @@ class _Next(Enum):
     COMMAND_WITHIN = auto()
 
 
-def _ends_inside_character(tail: bytes) -> bool:
-    """Return whether the last bytes of a text leave a character of UTF-8 unfinished."""
+def _ends_within_character(tail: bytes) -> bool:
+    """Return whether some bytes end within a UTF-8 character."""
     for count, byte in enumerate(reversed(tail), 1):
         if not _ASCII_END <= byte < _CONTINUATION_END:
-            return next((size for lead, size in _LEADS if byte >= lead), 0) > count
+            return next((size for lead, size in _LEAD_BYTES if byte >= lead), 0) > count
     return False
 
 
 class TelnetFrames:
-    """The incoming half of one connection.
+    """The decoder of one connection's input.
 
-    What is no command was typed: an IAC before a byte that is none stands for itself, for a netcat
-    may send 0xFF, and nobody's Enter may vanish behind it.  And a command in the middle of a
-    character is the byte that a client mistook for one (before BINARY is agreed, inetutils makes
-    IAC BRK of a byte of 本).
+    Whatever is no command is data: an IAC before a byte that is none stands for itself, because a
+    netcat may send 0xFF, and the Enter after it must not be lost.  A command within a UTF-8
+    character is the byte that the client mistook for one (before BINARY is agreed, inetutils sends
+    IAC BRK for a byte of 本).
     """
 
     __slots__ = (
@@ -96,15 +97,15 @@ class TelnetFrames:
         "_collected",
         "_frames",
         "_length",
-        "_next",
+        "_state",
         "_tail",
         "_typed",
         "_verb",
     )
 
     def __init__(self) -> None:
-        """Begin where nothing has been read."""
-        self._next = _Next.TYPED
+        """Start before the first byte."""
+        self._state = _State.TYPED
         self._after_cr = False
         self._tail = b""
         self._verb = 0
@@ -114,9 +115,9 @@ class TelnetFrames:
         self._frames: list[Frame] = []
 
     def receive_data(self, data: bytes) -> list[Frame]:
-        """Take bytes in and return the frames they complete, in their order."""
-        if self._next is _Next.TYPED and IAC not in data:
-            typed = self._one_enter(data)
+        """Return the frames that these bytes complete, in order."""
+        if self._state is _State.TYPED and IAC not in data:
+            typed = self._normalise_enter(data)
             return [Data(typed)] if typed else []
         position = 0
         while position < len(data):
@@ -126,46 +127,46 @@ class TelnetFrames:
         return frames
 
     def _read(self, data: bytes, position: int) -> int:
-        """Take one run of bytes, or one byte of a command, and return where the next begins."""
-        match self._next:
-            case _Next.TYPED:
+        """Consume a run of bytes, or one byte of a command; return the position after it."""
+        match self._state:
+            case _State.TYPED:
                 return self._read_typed(data, position)
-            case _Next.WITHIN:
+            case _State.WITHIN:
                 return self._read_within(data, position)
-            case _Next.COMMAND:
+            case _State.COMMAND:
                 return position + self._command(data[position])
-            case _Next.COMMAND_WITHIN:
+            case _State.COMMAND_WITHIN:
                 return position + self._command_within(data[position])
-            case _Next.OPTION:
-                self._next = _Next.TYPED
+            case _State.OPTION:
+                self._state = _State.TYPED
                 self._add(Negotiation(self._verb, data[position]))
                 return position + 1
 
     def _read_typed(self, data: bytes, position: int) -> int:
-        """Take what was typed up to the next IAC."""
+        """Consume data up to the next IAC."""
         end = data.find(IAC, position)
         if end < 0:
             end = len(data)
         else:
-            self._next = _Next.COMMAND
-        self._typed += self._one_enter(data[position:end])
+            self._state = _State.COMMAND
+        self._typed += self._normalise_enter(data[position:end])
         return end + 1
 
     def _read_within(self, data: bytes, position: int) -> int:
-        """Take a piece of a subnegotiation up to the next IAC, or until it is given up."""
+        """Consume a piece of a subnegotiation up to the next IAC, or until it is abandoned."""
         found = data.find(IAC, position)
         end = len(data) if found < 0 else found
         given_up = position + UNFINISHED_BYTES - self._length
         if given_up <= end:
-            self._next = _Next.TYPED
+            self._state = _State.TYPED
             return given_up
         self._collect(data[position:end])
         if found >= 0:
-            self._next = _Next.COMMAND_WITHIN
+            self._state = _State.COMMAND_WITHIN
         return end + 1
 
-    def _one_enter(self, run: bytes) -> bytes:
-        """Return what was typed with CR LF and CR NUL as one CR, also across two calls."""
+    def _normalise_enter(self, run: bytes) -> bytes:
+        """Return data with CR LF and CR NUL (RFC 854) as one CR, also across two calls."""
         if self._after_cr and run:
             self._after_cr = False
             if run[0] in b"\n\0":
@@ -180,51 +181,51 @@ class TelnetFrames:
         return _NEWLINE.sub(b"\r", run)
 
     def _flush(self) -> None:
-        """Turn what was typed until here into a frame."""
+        """Add the collected data as a frame."""
         if self._typed:
             self._frames.append(Data(bytes(self._typed)))
             self._typed.clear()
 
     def _add(self, frame: Frame) -> None:
-        """Add a frame after what was typed before it."""
+        """Add a frame after the data before it."""
         self._flush()
         self._frames.append(frame)
 
     def _command(self, byte: int) -> int:
-        """Take the byte after an IAC and return how many bytes that were."""
-        self._next = _Next.TYPED
+        """Consume the byte after an IAC; return 0 when it is data of its own, else 1."""
+        self._state = _State.TYPED
         if byte < EOF or byte == IAC:
-            self._typed += self._one_enter(b"\xff")
+            self._typed += self._normalise_enter(b"\xff")
             return int(byte == IAC)
         if byte == SB:
-            self._next = _Next.WITHIN
+            self._state = _State.WITHIN
             self._collected.clear()
             self._length = 0
         elif byte >= WILL:
             self._verb = byte
-            self._next = _Next.OPTION
-        elif byte in _MISTAKEN and _ends_inside_character(self._tail):
-            self._typed += self._one_enter(_MISTAKEN[byte])
+            self._state = _State.OPTION
+        elif byte in _MANGLED_BYTES and _ends_within_character(self._tail):
+            self._typed += self._normalise_enter(_MANGLED_BYTES[byte])
         else:
             self._add(Command(byte))
         return 1
 
     def _command_within(self, byte: int) -> int:
-        """Take the byte after an IAC in a subnegotiation and return how many bytes that were."""
+        """Consume the byte after an IAC in a subnegotiation; return how many bytes were used."""
         if byte == IAC:
-            self._next = _Next.WITHIN
+            self._state = _State.WITHIN
             self._collect(b"\xff")
             return 1
         if byte != SE:
-            # It was never finished: it is dropped, and the command counts.
+            # The subnegotiation was never finished: it is dropped, and the command counts.
             return self._command(byte)
-        self._next = _Next.TYPED
+        self._state = _State.TYPED
         if self._length <= SUBNEGOTIATION_BYTES:
             self._add(Subnegotiation(bytes(self._collected)))
         return 1
 
     def _collect(self, piece: bytes) -> None:
-        """Keep a piece of a subnegotiation, or only count it once there is too much of it."""
+        """Hold a piece of a subnegotiation, or only count it beyond the bound."""
         self._length += len(piece)
         if self._length <= SUBNEGOTIATION_BYTES:
             self._collected += piece

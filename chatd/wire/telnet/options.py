@@ -1,8 +1,7 @@
-"""Where the options of a telnet connection stand: the Q method (RFC 1143).
+"""Telnet option negotiation: the Q method (RFC 1143).
 
-It knows the words of a negotiation and the numbers of the options; what an option is good for is
-its user's business.  However a peer answers, no two sides that follow it can loop, and one that
-does not follow it is answered a bounded number of times.
+It knows the verbs of a negotiation and the numbers of options, not what an option does.  Two sides
+that follow it cannot loop, and a peer that does not is answered a bounded number of times.
 """
 
 from __future__ import annotations
@@ -11,27 +10,28 @@ from dataclasses import dataclass
 
 WILL, WONT, DO, DONT, IAC = 251, 252, 253, 254, 255
 
-#: The options we speak: RFC 856, 857, 858, 860, 1091, 1073.
+#: The supported options: RFC 856, 857, 858, 860, 1091, 1073.
 BINARY, ECHO, SGA, TIMING_MARK, TTYPE, NAWS = 0, 1, 3, 6, 24, 31
 
-#: How often one side may be talked into an option: enough for somebody who switches 32 times
-#: between their client's line and character mode, which is two options each time.
+#: How often a peer may turn options of one side on: enough for a user who switches the client 32
+#: times between line and character mode, which is two options each time.
 AGREEMENTS = 64
 
 
 def bits(*options: int) -> int:
-    """Return a set of options as bits."""
+    """Return a set of options as a bit mask."""
     return sum(1 << option for option in options)
 
 
 @dataclass(slots=True)
 class Side:
-    """One direction: what is asked for and refused with ``yes`` and ``no``, and where it stands.
+    """The state of the options of one side: ours (WILL and WONT) or the peer's (DO and DONT).
 
-    Each field is a set of options as bits; an option is in at most one of ``on``, ``asked``
-    (WANTYES) and ``leaving`` (WANTNO).  We never ask again for what we withdrew, so the queue bit
-    of the RFC has nothing to hold.  A refusal is said once an option, and an agreement costs one of
-    ``agreements``: that bounds what can be drawn out of us, for a no only follows a yes.
+    ``yes`` and ``no`` are our verbs for that side.  The other fields are sets of options as bit
+    masks; an option is in at most one of ``on`` (the RFC's YES), ``asked`` (WANTYES) and
+    ``leaving`` (WANTNO).  We never ask again for an option that we withdrew, so the RFC's queue bit
+    is not needed.  Each option is refused only once, and an agreement costs one of ``agreements``:
+    that bounds the replies that a peer can elicit, as a no only follows a yes.
     """
 
     yes: int
@@ -44,7 +44,7 @@ class Side:
     agreements: int = AGREEMENTS
 
     def ask(self, option: int) -> bytes:
-        """Ask for an option unless it is on or being talked about."""
+        """Ask for an option, unless it is on or being negotiated."""
         bit = 1 << option
         if (self.on | self.asked | self.leaving) & bit:
             return b""
@@ -60,8 +60,8 @@ class Side:
         self.leaving |= bit
         return bytes([IAC, self.no, option])
 
-    def hear(self, agreed: bool, option: int) -> bytes:
-        """Take the peer's word on an option and return our answer, if it needs one."""
+    def receive(self, agreed: bool, option: int) -> bytes:
+        """Apply the peer's verb for an option; return our reply, if it needs one."""
         bit = 1 << option
         if (self.asked | self.leaving) & bit:
             if agreed:
@@ -77,7 +77,7 @@ class Side:
         return bytes([IAC, self.no, option])
 
     def _agree(self, bit: int, option: int) -> bytes:
-        """Answer a peer that wants an option which we did not ask for."""
+        """Return the reply to a peer that turns on an option which we did not ask for."""
         if self.on & bit:
             return b""
         if self.willing & bit:

@@ -7,11 +7,11 @@ import pytest
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
-from chatd.chat.limits import BANS, HELD_IN, MUTED, REASON_LENGTH
-from chatd.chat.model.session import Session
+from chatd.chat.limits import BANS, MUTES, NAMED_IN_BANS, REASON_LENGTH
+from chatd.chat.model.entities import Session
 from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
-from tests.support.people import Client, Server, Someone, finished
+from tests.support.people import Client, Server, User, result_of
 
 ADA, BOB, CY = "SHA256:ada", "SHA256:bob", "SHA256:cy"
 #: Each from elsewhere.
@@ -28,7 +28,7 @@ def server(store: MemoryStore) -> Server:
     return Server(store)
 
 
-def owner(server: Server, nick: str = "ada", key: str = ADA, address: str = HOME) -> Someone:
+def owner(server: Server, nick: str = "ada", key: str = ADA, address: str = HOME) -> User:
     """Somebody with an account, in the attic."""
     someone = server.enters(nick, fingerprint=key, address=address)
     if someone.session.person.account is None:
@@ -37,14 +37,14 @@ def owner(server: Server, nick: str = "ada", key: str = ADA, address: str = HOME
     return someone
 
 
-def member(server: Server, nick: str, key: str | None = None, address: str = CAFE) -> Someone:
+def member(server: Server, nick: str, key: str | None = None, address: str = CAFE) -> User:
     """Somebody without an account, in the attic."""
     someone = server.enters(nick, fingerprint=key, address=address)
     someone.types("/join attic"), someone.sees()
     return someone
 
 
-def last(someone: Someone) -> str:
+def last(someone: User) -> str:
     return someone.sees()[-1]
 
 
@@ -65,7 +65,7 @@ def test_who_is_banned_is_put_out_told_why_and_kept_out(server: Server) -> None:
     server.now += 3600
     bob.types("/join attic")
     assert last(bob) == "-- You are banned from attic for another 1 hour (too loud)."
-    bob.goes()
+    bob.leaves()
     robert = server.enters("robert", address=CAFE)
     robert.types("/join attic")
     assert last(robert) == "-- You are banned from attic for another 1 hour (too loud)."
@@ -123,7 +123,7 @@ def test_where_the_address_is_shared_with_who_may_not_be_banned_the_nick_is_bann
     assert last(bob) == "-- You are banned from attic for good."
     guest = member(server, "", address=HOME)
     ada.types(f"/ban {guest.nick}"), ada.sees()
-    guest.goes()
+    guest.leaves()
     again = member(server, "", address=HOME)
     assert again.nick == guest.nick
     assert "attic" in again.session.person.rooms, "another one is called that now"
@@ -156,7 +156,7 @@ def test_a_ban_may_be_written(server: Server, target: str, who: str) -> None:
 
 def test_an_account_may_be_banned_that_is_not_here(server: Server) -> None:
     ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
-    bob.goes()
+    bob.leaves()
     ada.sees()
     ada.types("/ban BOB 1w")
     assert ada.sees() == ["-- The ban of bob covers the account bob, for 7 days."]
@@ -199,7 +199,7 @@ def test_nobody_bans_themselves_the_owner_or_who_is_as_high(server: Server) -> N
         who.types(line)
         assert last(who) == f"-- {told}", line
     assert len(server.chat.rooms["attic"].bans) == 0
-    cy.goes(), ada.goes(), bob.sees()
+    cy.leaves(), ada.leaves(), bob.sees()
     for line, told in (
         ("/ban account:cy", "account:cy is a moderator of attic; that is not yours to do."),
         ("/ban nick:cy", "nick:cy is a moderator of attic; that is not yours to do."),
@@ -235,7 +235,7 @@ def test_a_moderator_whom_the_owner_bans_is_none_any_more(server: Server) -> Non
 
 def test_an_address_that_is_banned_holds_nobody_who_looks_after_the_room(server: Server) -> None:
     ada, bob = owner(server), owner(server, "bob", BOB, OFFICE)
-    ada.types("/op bob"), ada.types(f"/ban {CAFE}"), bob.goes(), ada.sees()
+    ada.types("/op bob"), ada.types(f"/ban {CAFE}"), bob.leaves(), ada.sees()
     back = owner(server, "bob", BOB, CAFE)
     assert "attic" in back.session.person.rooms
     op = server.enters("op", operator=True, address=CAFE)
@@ -293,7 +293,7 @@ def test_bans_and_mutes_are_there_after_a_restart_and_the_lobbys_too(
     assert "-- There is nobody" not in "".join(ada.sees())
     server.now += 60
     for each in (ada, bob, cy, op):
-        each.goes()
+        each.leaves()
     again = Server(store)
     again.now = server.now
     ada, cy = owner(again), member(again, "cyril", CY, OFFICE)
@@ -390,7 +390,7 @@ def test_a_mute_holds_for_a_time_with_a_reason(server: Server) -> None:
 
 def test_who_is_mute_stays_so_under_any_nick_and_after_coming_back(server: Server) -> None:
     ada, bob = owner(server), member(server, "bob")
-    ada.types("/mute bob"), bob.goes()
+    ada.types("/mute bob"), bob.leaves()
     back = member(server, "robert")
     back.types("hello?")
     assert last(back) == "-- You are muted in attic; nobody was shown that."
@@ -426,12 +426,12 @@ def test_a_guest_who_is_a_moderator_is_held_by_their_nick(server: Server) -> Non
 
 def test_a_room_has_so_many_mutes(server: Server) -> None:
     ada = owner(server)
-    for number in range(MUTED + 1):
+    for number in range(MUTES + 1):
         bob = member(server, "bob", address=f"203.0.{number // 250}.{1 + number % 250}")
         ada.types("/mute bob")
-        bob.goes()
-    assert len(server.chat.rooms["attic"].mutes) == MUTED
-    assert f"-- attic has {MUTED} mutes; /unmute somebody first." in ada.sees()
+        bob.leaves()
+    assert len(server.chat.rooms["attic"].mutes) == MUTES
+    assert f"-- attic has {MUTES} mutes; /unmute somebody first." in ada.sees()
     ada.types("/unmute bob")
     assert last(ada) == "-- bob may speak again in attic, by ada"
     assert len(server.chat.rooms["attic"].mutes) == 0, "all of that name"
@@ -442,14 +442,14 @@ def test_of_so_many_rooms_that_hold_a_nick_the_first_does_not_follow_it() -> Non
     person = server.enters("bob").session.person
     op = server.enters("op", operator=True)
     rooms = []
-    for number in range(HELD_IN + 1):
+    for number in range(NAMED_IN_BANS + 1):
         rooms.append(server.chat._open_room(names.room(f"room{number}"), permanent=True))
         op.types(f"/join room{number}"), op.types("/ban bob")
         op.types(f"/leave room{number}")
-    assert len(person.named_in_bans) == HELD_IN
-    assert finished(server.chat.rename(person, "robert", server.now)) is None
+    assert len(person.named_in_bans) == NAMED_IN_BANS
+    assert result_of(server.chat.rename(person, "robert", server.now)) is None
     held = [[str(ban.target) for ban in room.bans] for room in rooms]
-    assert held == [["nick:bob"]] + [["nick:robert"]] * HELD_IN
+    assert held == [["nick:bob"]] + [["nick:robert"]] * NAMED_IN_BANS
 
 
 def test_a_reason_is_cut(server: Server) -> None:
@@ -470,7 +470,7 @@ def test_a_reason_is_cut(server: Server) -> None:
 def tails(server: Server, key: str, address: str) -> tuple[Session, Client]:
     """Somebody who comes in beside the owner of a key."""
     reader, visitor = Client(), Visitor("tail", address, key, apart=True)
-    entered = finished(server.chat.enter(visitor, reader, server.now))
+    entered = result_of(server.chat.enter(visitor, reader, server.now))
     assert isinstance(entered, tuple)
     return entered[0], reader
 
@@ -482,7 +482,7 @@ def test_who_tails_for_an_owner_that_is_away_is_not_banned_or_muted_as_the_owner
     ada.types("/op bob"), bob.sees()
     session, _ = tails(server, ADA, HOME)
     server.chat.join(session, "attic", server.now)
-    ada.goes(), bob.sees()
+    ada.leaves(), bob.sees()
     for command in ("ban", "mute"):
         bob.types(f"/{command} tail")
         assert last(bob) == "-- tail is the owner of attic, and remains it."
@@ -521,7 +521,7 @@ def test_who_tails_sees_the_private_rooms_of_the_owner(server: Server) -> None:
 def test_who_logs_in_to_an_account_that_is_banned_is_put_out(server: Server) -> None:
     ada, bob = owner(server), owner(server, "bob", BOB, CAFE)
     bob.types("/password a long secret"), bob.sees()
-    ada.types("/ban bob 2h noise"), bob.goes()
+    ada.types("/ban bob 2h noise"), bob.leaves()
     guest = member(server, "guest", address=OFFICE)
     ada.sees()
     guest.types("/login bob a long secret")
@@ -543,7 +543,7 @@ def test_a_mute_of_a_generated_nick_does_not_outlive_a_restart(
     stranger.types("hello")
     assert not any("muted" in line for line in stranger.sees())
     assert again.chat.rooms["attic"].bans.named("nick:guest2")
-    assert not finished(store.records("mute"))
+    assert not result_of(store.records("mute"))
 
 
 def test_an_operator_mutes_an_owner_too() -> None:

@@ -12,7 +12,7 @@ from chatd.chat.limits import EDIT_SECONDS, ROOM_HISTORY
 from chatd.store.memory import MemoryStore
 from chatd.wire.json.events import EventStyle, MessageStyle
 from chatd.wire.tcd.events import TcdStyle
-from tests.support.people import Client, Server, Someone
+from tests.support.people import Client, Server, User
 
 ADA = "SHA256:ada"
 NOTHING = "-- You said nothing in lobby in the last 10 minutes."
@@ -23,13 +23,13 @@ def server() -> Server:
     return Server()
 
 
-def two(server: Server) -> tuple[Someone, Someone]:
+def two(server: Server) -> tuple[User, User]:
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
     return ada, bob
 
 
-def history(someone: Someone, words: str = "") -> list[str]:
+def history(someone: User, words: str = "") -> list[str]:
     """What /history shows, without the times."""
     someone.sees(), someone.types(f"/history {words}")
     return [line[9:] if line.startswith("   ") else line for line in someone.sees()[1:]]
@@ -78,7 +78,7 @@ def test_ten_minutes_later_it_is_too_late(server: Server) -> None:
 
 def test_a_guest_who_comes_back_is_somebody_else(server: Server) -> None:
     ada, bob = two(server)
-    ada.types("one"), ada.goes()
+    ada.types("one"), ada.leaves()
     ada = server.enters("ada")
     ada.sees(), ada.types("/edit two"), ada.types("/delete")
     assert ada.sees() == [NOTHING, NOTHING]
@@ -87,11 +87,11 @@ def test_a_guest_who_comes_back_is_somebody_else(server: Server) -> None:
 
 def test_who_has_an_account_comes_back_as_themselves(server: Server) -> None:
     ada = server.enters("ada", fingerprint=ADA)
-    ada.types("as a guest"), ada.types("/register"), ada.goes()
+    ada.types("as a guest"), ada.types("/register"), ada.leaves()
     ada = server.enters("ada", fingerprint=ADA)
     ada.sees(), ada.types("/delete")
     assert ada.sees() == [NOTHING]
-    ada.types("one"), ada.goes()
+    ada.types("one"), ada.leaves()
     ada = server.enters("ada", fingerprint=ADA)
     ada.sees(), ada.types("/edit two")
     assert ada.sees() == ["* ada corrects: two"]
@@ -111,7 +111,7 @@ def test_an_edit_is_no_way_around_the_rules_of_a_room(server: Server) -> None:
     server.enters("ada").types("/join attic")
     bob, (ada, *_) = server.enters("bob"), server.chat.people.everyone()
     bob.types("/join attic"), bob.types("one"), bob.sees()
-    owner = Someone(server, ada.sessions[0], Client())
+    owner = User(server, ada.sessions[0], Client())
     owner.types("/room slow 60")
     server.now += 59
     bob.types("/edit two")
@@ -134,7 +134,7 @@ def test_an_edit_is_no_way_around_the_rules_of_a_room(server: Server) -> None:
 
 def test_who_is_named_in_an_edit_hears_it(server: Server) -> None:
     ada = server.enters("ada")
-    bob = server.enters("bob", reader=Client(echoes_input=False))
+    bob = server.enters("bob", client=Client(echoes_input=False))
     bob.sees(), ada.types("look, bbo"), ada.types("/edit look, bob")
     assert bob.sees()[-1].endswith("\a")
 
@@ -226,8 +226,8 @@ class Refusing(MemoryStore):
     """Keeps nothing, and says so."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        assert self._keeper is not None
-        self._keeper.failed(room, message_id, "the disk is full.")
+        assert self._observer is not None
+        self._observer.failed(room, message_id, "the disk is full.")
 
 
 def test_what_was_not_kept_cannot_be_changed() -> None:
@@ -305,7 +305,7 @@ def test_a_room_that_lasts_and_the_lobby_keep_as_much_after_a_restart() -> None:
     server = Server(store)
     ada = server.enters("ada", fingerprint=ADA, operator=True)
     ada.types("/room history 2"), ada.types("/register"), ada.types("/join attic")
-    ada.types("/room history 1"), ada.goes()
+    ada.types("/room history 1"), ada.leaves()
     ada = Server(store).enters("ada", fingerprint=ADA)
     for name in ("lobby", "attic"):
         ada.types(f"/join {name}"), ada.types("one"), ada.types("two"), ada.types("three")

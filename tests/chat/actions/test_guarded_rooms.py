@@ -6,15 +6,15 @@ import pytest
 
 from chatd.chat.actions.messages import post_without_joining
 from chatd.chat.events import Refused
-from chatd.chat.limits import INVITATIONS, INVITED, KEY_LENGTH, SPOKE
+from chatd.chat.limits import FORMER_SPEAKERS, INVITATIONS, KEY_LENGTH, ROOM_INVITATIONS
 from chatd.chat.text import names
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone
+from tests.support.people import Server, User
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
 
-def owner(server: Server, nick: str = "ada", key: str = ADA) -> Someone:
+def owner(server: Server, nick: str = "ada", key: str = ADA) -> User:
     """Somebody with an account."""
     someone = server.enters(nick, fingerprint=key)
     if someone.session.person.account is None:
@@ -33,7 +33,7 @@ def server(store: MemoryStore) -> Server:
     return Server(store)
 
 
-def last(someone: Someone) -> str:
+def last(someone: User) -> str:
     return someone.sees()[-1]
 
 
@@ -95,7 +95,7 @@ def test_moderators_who_come_back_and_operators_need_no_key(
     server: Server, store: MemoryStore
 ) -> None:
     ada = owner(server)
-    ada.types("/join attic"), ada.types("/room key sesame"), ada.goes()
+    ada.types("/join attic"), ada.types("/room key sesame"), ada.leaves()
     again = Server(store)
     op, ada = again.enters("op", operator=True), owner(again)
     for each in (op, ada):
@@ -124,7 +124,7 @@ def test_an_invitation_of_an_account_lasts_and_one_of_a_guest_does_not(
     ada.types("/join attic"), ada.types("/room private on")
     ada.types("/invite bob"), ada.types("/invite cy")
     for each in (ada, bob, cy):
-        each.goes()
+        each.leaves()
     again = Server(store)
     bob, cy = owner(again, "bob", BOB), again.enters("cy")
     bob.types("/rooms")
@@ -139,7 +139,7 @@ def test_it_ends_when_it_is_taken_back_also_of_who_is_not_here(server: Server) -
     ada.types("/join attic"), ada.types("/room private on")
     for nick in ("bob", "cy"):
         ada.types(f"/invite {nick}")
-    bob.goes(), ada.sees()
+    bob.leaves(), ada.sees()
     ada.types("/uninvite Bob"), ada.types("/uninvite cy"), ada.types("/uninvite cy")
     ada.types("/uninvite zoe")
     assert ada.sees() == [
@@ -164,7 +164,7 @@ def test_who_leaves_for_good_may_come_back_until_they_go(server: Server) -> None
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
     bob.types("/join attic"), bob.types("/leave attic"), bob.types("/join attic"), bob.sees()
     assert "attic" in bob.session.person.rooms
-    bob.types("/leave attic"), bob.goes()
+    bob.types("/leave attic"), bob.leaves()
     bob = owner(server, "bob", BOB)
     bob.types("/join attic")
     assert last(bob) == "-- attic is private; its moderators can /invite you."
@@ -193,7 +193,9 @@ def test_only_moderators_invite_into_a_room_with_a_key(server: Server) -> None:
     assert "attic" in cy.session.person.rooms
 
 
-@pytest.mark.parametrize(("others", "welcome"), [(INVITED - 1, True), (INVITED, False)])
+@pytest.mark.parametrize(
+    ("others", "welcome"), [(ROOM_INVITATIONS - 1, True), (ROOM_INVITATIONS, False)]
+)
 def test_of_too_many_invitations_of_accounts_the_first_lapses(others: int, welcome: bool) -> None:
     server = Server()
     ada, bob = owner(server), owner(server, "bob", BOB)
@@ -222,7 +224,9 @@ def test_of_too_many_rooms_that_somebody_is_invited_into_the_first_forgets_them(
     assert list(bob.session.person.rooms)[1:] == [f"room{others}"] + ["room0"] * welcome
 
 
-@pytest.mark.parametrize(("others", "waits"), [(SPOKE - 1, True), (SPOKE, False)])
+@pytest.mark.parametrize(
+    ("others", "waits"), [(FORMER_SPEAKERS - 1, True), (FORMER_SPEAKERS, False)]
+)
 def test_of_too_many_who_have_left_a_slow_room_the_first_is_forgotten(
     others: int, waits: bool
 ) -> None:
@@ -232,7 +236,7 @@ def test_of_too_many_who_have_left_a_slow_room_the_first_is_forgotten(
     bob.types("/join attic"), bob.types("hello"), bob.types("/leave attic")
     for number in range(others):
         other = server.enters(f"other{number}", lobby=False)
-        other.types("/join attic"), other.types("/leave attic"), other.goes()
+        other.types("/join attic"), other.types("/leave attic"), other.leaves()
     bob.types("/join attic"), bob.sees(), bob.types("hello again")
     refused = ["-- attic is in slow mode; you may speak in 60 s."]
     assert bob.sees() == (refused if waits else [])

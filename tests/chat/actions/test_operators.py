@@ -8,7 +8,7 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone
+from tests.support.people import Server, User
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
@@ -25,11 +25,11 @@ def server(store: MemoryStore) -> Server:
 
 
 @pytest.fixture
-def op(server: Server) -> Someone:
+def op(server: Server) -> User:
     return server.enters("op", operator=True, address=HOME, fingerprint="SHA256:op")
 
 
-def last(someone: Someone) -> str:
+def last(someone: User) -> str:
     return someone.sees()[-1]
 
 
@@ -43,7 +43,7 @@ def turned_away(
     return refused.value.sentence
 
 
-def test_only_operators_may(server: Server, op: Someone) -> None:
+def test_only_operators_may(server: Server, op: User) -> None:
     ada = server.enters("ada")
     for words in ("ban op", "unban op", "bans", "kick op", "say hi", "stats", "close lobby", ""):
         ada.types(f"/server {words}")
@@ -63,13 +63,13 @@ def test_only_operators_may(server: Server, op: Someone) -> None:
 
 
 def test_who_is_banned_is_disconnected_told_why_and_kept_out(
-    server: Server, op: Someone, store: MemoryStore
+    server: Server, op: User, store: MemoryStore
 ) -> None:
     bob = server.enters("bob", address=CAFE)
     op.sees()
     op.types("/server ban bob 2h spam")
     assert last(bob) == "-- You were banned from this server for 2 hours by op (spam)."
-    assert bob.reader.closed
+    assert bob.client.closed
     assert server.chat.people.find("bob") is None
     assert op.sees() == [
         "-- bob left (spam)",
@@ -108,17 +108,17 @@ def test_who_is_banned_is_disconnected_told_why_and_kept_out(
     ],
 )
 def test_by_whatever_somebody_is_known(
-    server: Server, op: Someone, target: str, nick: str, known: dict[str, str]
+    server: Server, op: User, target: str, nick: str, known: dict[str, str]
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address="203.0.113.1")
-    bob.types("/register"), bob.goes()
+    bob.types("/register"), bob.leaves()
     op.types(f"/server ban {target}")
     assert "covers" in last(op)
     assert turned_away(server, nick, **known) == "You are banned from this server for good."
     server.enters("dee", address="203.0.113.2")
 
 
-def test_a_nick_that_is_banned_is_nobodys(server: Server, op: Someone) -> None:
+def test_a_nick_that_is_banned_is_nobodys(server: Server, op: User) -> None:
     ada = server.enters("ada")
     op.types("/server ban nick:troll"), ada.sees()
     ada.types("/nick Troll")
@@ -127,7 +127,7 @@ def test_a_nick_that_is_banned_is_nobodys(server: Server, op: Someone) -> None:
     assert op.nick == "troll"
 
 
-def test_no_operator_is_banned_or_disconnected(server: Server, op: Someone) -> None:
+def test_no_operator_is_banned_or_disconnected(server: Server, op: User) -> None:
     other = server.enters("root", operator=True, address=CAFE, fingerprint="SHA256:root")
     other.types("/register"), op.sees()
     for line in ("ban root", "ban account:root", "ban SHA256:root", "kick root", "rename root x"):
@@ -142,15 +142,15 @@ def test_no_operator_is_banned_or_disconnected(server: Server, op: Someone) -> N
         "-- The ban of bob from this server covers the nick bob alone, for good; "
         "1 was disconnected."
     )
-    assert bob.reader.closed
+    assert bob.client.closed
     op.types(f"/server ban {CAFE}")
     assert last(op).endswith("nobody here was disconnected.")
-    assert not other.reader.closed
+    assert not other.client.closed
     assert server.enters("third", operator=True, address=CAFE).nick == "third"
 
 
 def test_a_second_screen_from_an_address_that_is_banned_is_disconnected_too(
-    server: Server, op: Someone
+    server: Server, op: User
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=HOME)
     bob.types("/register")
@@ -158,12 +158,12 @@ def test_a_second_screen_from_an_address_that_is_banned_is_disconnected_too(
     op.sees(), second.sees(), bob.sees()
     op.types(f"/server ban {CAFE} 1h noise")
     assert "1" in last(op)
-    assert second.reader.closed
-    assert not bob.reader.closed
+    assert second.client.closed
+    assert not bob.client.closed
     assert bob.session.person.sessions == [bob.session]
 
 
-def test_somebody_is_disconnected_on_all_screens(server: Server, op: Someone) -> None:
+def test_somebody_is_disconnected_on_all_screens(server: Server, op: User) -> None:
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/register")
     second = server.enters("x", fingerprint=BOB, lobby=False)
@@ -171,11 +171,11 @@ def test_somebody_is_disconnected_on_all_screens(server: Server, op: Someone) ->
     assert last(op) == "-- bob is disconnected."
     for each in (bob, second):
         assert last(each) == "-- You were kicked from this server by op (enough)."
-        assert each.reader.closed
+        assert each.client.closed
     assert server.enters("bob", fingerprint=BOB).nick == "bob"
 
 
-def test_an_announcement_reaches_everyone_once(server: Server, op: Someone) -> None:
+def test_an_announcement_reaches_everyone_once(server: Server, op: User) -> None:
     ada, bob = server.enters("ada"), server.enters("bob", lobby=False)
     ada.types("/join attic"), ada.types("/ignore op"), ada.sees()
     op.types("/server say the server stops  at noon")
@@ -183,7 +183,7 @@ def test_an_announcement_reaches_everyone_once(server: Server, op: Someone) -> N
         assert last(each) == "-- op tells everyone: the server stops  at noon"
 
 
-def test_numbers(server: Server, op: Someone) -> None:
+def test_numbers(server: Server, op: User) -> None:
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/register"), bob.types("/join attic")
     server.enters("x", fingerprint=BOB), server.enters("cy").types("/join cellar")
@@ -199,7 +199,7 @@ def test_numbers(server: Server, op: Someone) -> None:
     ]
 
 
-def test_a_bad_nick_is_taken_away(server: Server, op: Someone) -> None:
+def test_a_bad_nick_is_taken_away(server: Server, op: User) -> None:
     bob = server.enters("bad")
     server.enters("taken"), bob.sees(), op.sees()
     op.types("/server rename bad taken"), op.types("/server rename bad no/nick")
@@ -216,7 +216,7 @@ def test_a_bad_nick_is_taken_away(server: Server, op: Someone) -> None:
 
 
 def test_a_room_is_closed_with_all_that_was_in_it(
-    server: Server, op: Someone, store: MemoryStore
+    server: Server, op: User, store: MemoryStore
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/register"), bob.types("/join attic"), bob.types("secret"), bob.types("/ban nick:x")
@@ -239,12 +239,12 @@ def test_a_room_is_closed_with_all_that_was_in_it(
         "-- lobby is the lobby, and stays.",
         "-- There is no room zoe; /rooms lists them.",
     ]
-    bob.types("/join vault"), bob.goes(), op.sees()
+    bob.types("/join vault"), bob.leaves(), op.sees()
     op.types("/server close vault"), op.types("/rooms")
     assert op.sees()[:2] == ["-- vault is closed; 0 people were in it.", "-- 2 rooms:"]
 
 
-def test_a_server_has_so_many_bans(server: Server, op: Someone) -> None:
+def test_a_server_has_so_many_bans(server: Server, op: User) -> None:
     bans = server.chat.access.bans
     for number in range(SERVER_BANS - 1):
         target = Target(Kind.NICK, f"troll{number}")
@@ -257,10 +257,10 @@ def test_a_server_has_so_many_bans(server: Server, op: Someone) -> None:
 
 @pytest.mark.parametrize("line", ["/server kick bob", "/server ban bob", "/server ban SHA256:bob"])
 def test_whose_connection_is_lost_has_no_place_to_come_back_to(
-    server: Server, op: Someone, line: str
+    server: Server, op: User, line: str
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=CAFE)
-    assert bob.is_detached() is not None
+    assert bob.loses_connection() is not None
     op.sees()
     op.types(line)
     assert "-- bob left" in op.sees()
@@ -271,10 +271,10 @@ def test_whose_connection_is_lost_has_no_place_to_come_back_to(
 
 
 def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_back(
-    server: Server, op: Someone
+    server: Server, op: User
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=CAFE)
-    assert bob.is_detached() is not None
+    assert bob.loses_connection() is not None
     op.types("/ban bob 2h spam")
     back = server.enters("bob", lobby=False, fingerprint=BOB, address=CAFE)
     assert back.sees() == [
@@ -299,7 +299,7 @@ def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: 
     desk.types("/login ada a long secret")
     assert ada.session.person is desk.session.person
     assert ada.session.person.operator
-    desk.goes(), ada.sees()
+    desk.leaves(), ada.sees()
     ada.types("/server stats")
     assert ada.sees() == ["-- Only an operator of this server may do that."]
 
@@ -307,7 +307,7 @@ def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: 
 def test_who_takes_an_operators_lost_place_by_a_password_is_none(server: Server) -> None:
     desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
     desk.types("/register a long secret")
-    assert desk.is_detached() is not None
+    assert desk.loses_connection() is not None
     assert desk.session.person.operator, "nobody bans them meanwhile"
     phone = server.enters("phone")
     phone.types("/login ada a long secret")

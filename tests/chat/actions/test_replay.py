@@ -8,16 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.actions.messages import say
-from chatd.chat.actions.resume import expire
 from chatd.chat.limits import BOOKMARKS
 from chatd.chat.records.profiles import KIND
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 
 ADA = "SHA256:ada"
 
 
-def registered(server: Server) -> Someone:
+def registered(server: Server) -> User:
     """Let ada come, who has an account."""
     ada = server.enters("ada", fingerprint=ADA)
     if ada.session.person.account is None:
@@ -64,7 +63,7 @@ def test_an_account_knows_what_is_new_to_its_owner() -> None:
     ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic")
     bob.types("old"), ada.sees()
-    ada.goes()
+    ada.leaves()
     for word in ("one", "two"):
         bob.types(word)
     ada = registered(server)
@@ -90,10 +89,10 @@ def test_who_does_not_come_back_in_time_has_read_as_far_as_they_had() -> None:
     ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic")
     ada.sees()
-    place = ada.is_detached()
+    place = ada.loses_connection()
     assert place is not None
     bob.types("later")
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     ada = registered(server)
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: later"]
@@ -106,7 +105,7 @@ def test_preferences_and_bookmarks_outlive_the_server() -> None:
     ada.types("/set joins off"), ada.types("/set timezone Europe/Vienna")
     ada.types("/join attic"), bob.types("/join attic"), bob.types("one")
     ada.sees()
-    ada.goes()
+    ada.leaves()
     bob.types("two")
     again = Server(store, replay=5)
     ada = registered(again)
@@ -114,7 +113,7 @@ def test_preferences_and_bookmarks_outlive_the_server() -> None:
     assert ada.session.preferences.timezone == "Europe/Vienna"
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: two"]
-    records = finished(store.records(KIND))
+    records = result_of(store.records(KIND))
     assert isinstance(records, dict)
     chosen = json.loads(records["ada"])["chosen"]
     assert chosen == {"joins": "off", "timezone": "Europe/Vienna"}
@@ -134,8 +133,8 @@ def test_guests_are_forgotten() -> None:
     server = Server(store)
     bob = server.enters("bob")
     bob.types("/set joins off")
-    bob.goes()
-    assert finished(store.records(KIND)) == {}
+    bob.leaves()
+    assert result_of(store.records(KIND)) == {}
     assert server.enters("bob").session.preferences.joins
 
 
@@ -148,7 +147,7 @@ def test_an_account_has_bookmarks_in_so_many_rooms() -> None:
         room.settings.lasting = True
         ada.types("/leave")
         ada.sees()
-    records = finished(store.records(KIND))
+    records = result_of(store.records(KIND))
     assert isinstance(records, dict)
     assert len(json.loads(records["ada"])["read"]) == BOOKMARKS
 

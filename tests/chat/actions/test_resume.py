@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.chat.actions.messages import say
-from chatd.chat.actions.resume import expire
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import DEAD_SECONDS, MAIL, PLACES_PER_ADDRESS, RECALLED
-from chatd.chat.model.session import DeliveryReport, Position
+from chatd.chat.limits import DEAD_SECONDS, DETACHED_PER_ADDRESS, OFFLINE_MESSAGES, REPLAYED
+from chatd.chat.model.client import DeliveryReport, Position
 from chatd.store.memory import MemoryStore
-from tests.support.people import Client, Server, Someone, finished
+from tests.support.people import Client, Server, User, result_of
 
 ADA = "SHA256:ada"
 
@@ -27,9 +26,9 @@ def words(lines: list[str]) -> list[str]:
     return [match[1] for match in said if match]
 
 
-def come_back(server: Server, **reader: Any) -> Someone:
+def come_back(server: Server, **options: Any) -> User:
     """Come with ada's key again."""
-    return server.enters("ada", lobby=False, fingerprint=ADA, reader=Client(**reader))
+    return server.enters("ada", lobby=False, fingerprint=ADA, client=Client(**options))
 
 
 def test_a_short_interruption_is_seen_by_nobody_and_nothing_is_missed() -> None:
@@ -38,7 +37,7 @@ def test_a_short_interruption_is_seen_by_nobody_and_nothing_is_missed() -> None:
     ada.types("/join attic"), bob.types("/join attic"), bob.sees()
     bob.types("before")
     assert words(ada.sees()) == ["before"]
-    assert ada.is_detached() is not None
+    assert ada.loses_connection() is not None
     assert bob.sees() == []
     bob.types("one"), bob.types("two"), bob.types("/focus lobby"), bob.types("three")
     back = come_back(server)
@@ -62,29 +61,29 @@ def test_a_short_interruption_is_seen_by_nobody_and_nothing_is_missed() -> None:
 def test_who_does_not_come_back_leaves() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    place = ada.is_detached()
+    place = ada.loses_connection()
     assert place is not None
     bob.sees()
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     assert bob.sees() == ["-- ada left"]
     assert server.chat.people.find("ada") is None
     assert len(server.chat.detached) == 0
-    expire(server.chat, place, server.now)
+    server.chat.expire(place, server.now)
     assert bob.sees() == []
 
 
 def test_a_place_that_was_taken_again_does_not_end_with_its_time() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    first = ada.is_detached()
+    first = ada.loses_connection()
     assert first is not None
     back = come_back(server)
-    second = back.is_detached()
-    expire(server.chat, first, server.now)
+    second = back.loses_connection()
+    server.chat.expire(first, server.now)
     assert server.chat.people.find("ada") is not None
     bob.sees()
     assert second is not None
-    expire(server.chat, second, server.now)
+    server.chat.expire(second, server.now)
     assert bob.sees() == ["-- ada left"]
 
 
@@ -95,7 +94,7 @@ def test_a_guest_takes_their_place_back_by_the_token() -> None:
     (told,) = guest.sees()[-1:]
     token = told.split()[7]
     assert told == (f"-- If you are cut off: /resume {token} takes you back within 2 minutes.")
-    guest.is_detached()
+    guest.loses_connection()
     bob.types("psst"), bob.types("/dm guest1 alone"), bob.sees()
     other = server.enters()
     assert other.nick == "guest2"
@@ -124,8 +123,8 @@ def test_a_token_takes_a_place_over_from_a_connection_that_seems_to_live() -> No
     other = server.enters()
     other.types(f"/resume {token}")
     assert guest.sees()[-1] == "-- Another connection has taken your place."
-    assert guest.reader.closed
-    assert guest.is_detached() is None, "it was nobody's connection any more"
+    assert guest.client.closed
+    assert guest.loses_connection() is None, "it was nobody's connection any more"
     assert other.nick == "guest1"
     assert server.chat.people.find("guest1") is other.session.person
 
@@ -134,7 +133,7 @@ def test_who_can_prove_nothing_leaves_at_once() -> None:
     server = Server()
     guest, bob = server.enters(), server.enters("bob")
     bob.sees()
-    assert guest.is_detached() is None
+    assert guest.loses_connection() is None
     assert bob.sees() == ["-- guest1 left"]
 
 
@@ -143,8 +142,8 @@ def test_one_of_two_screens_is_no_place() -> None:
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register")
     also = server.enters("ada", fingerprint=ADA)
-    assert ada.is_detached() is None
-    assert also.is_detached() is not None
+    assert ada.loses_connection() is None
+    assert also.loses_connection() is not None
 
 
 def test_what_was_sent_but_has_not_arrived_is_shown_again() -> None:
@@ -155,8 +154,8 @@ def test_what_was_sent_but_has_not_arrived_is_shown_again() -> None:
     arrived = ada.session.position()
     bob.types("two"), bob.types("three")
     assert words(ada.sees()) == ["two", "three"]
-    ada.reader.traced = DeliveryReport(arrived, owing=1.0)
-    assert ada.is_detached() is not None
+    ada.client.report = DeliveryReport(arrived, owing=1.0)
+    assert ada.loses_connection() is not None
     assert words(come_back(server).sees()) == ["two", "three"]
 
 
@@ -171,8 +170,8 @@ def test_bytes_that_have_not_arrived_are_whole_messages(unreached: int, shown: i
         server.now += 1
     ada.types("own"), ada.sees()
     assert len(b"bob: two\r\n") == 10
-    ada.reader.traced = DeliveryReport(unreached=unreached)
-    ada.is_detached()
+    ada.client.report = DeliveryReport(unreached=unreached)
+    ada.loses_connection()
     assert words(come_back(server).sees()) == ["one", "two", "six"][3 - shown :]
 
 
@@ -187,8 +186,8 @@ def test_what_was_never_sent_is_not_among_the_bytes_that_have_not_arrived() -> N
     bob.types("one"), ada.sees()
     server.now += 1
     eve.types("noise"), ada.sees()
-    ada.reader.traced = DeliveryReport(unreached=len(b"bob: one\r\n"))
-    ada.is_detached()
+    ada.client.report = DeliveryReport(unreached=len(b"bob: one\r\n"))
+    ada.loses_connection()
     assert words(come_back(server).sees()) == ["one"]
 
 
@@ -198,8 +197,8 @@ def test_what_was_edited_since_is_not_taken_for_the_bytes_that_have_not_arrived(
     for each in ("one", "two", "six"):
         bob.types(each), ada.sees()
         server.now += 1
-    ada.reader.traced = DeliveryReport(unreached=len(b"bob: two\r\nbob: six\r\n"))
-    ada.is_detached()
+    ada.client.report = DeliveryReport(unreached=len(b"bob: two\r\nbob: six\r\n"))
+    ada.loses_connection()
     bob.types("/edit six and many more words")
     shown = words(come_back(server).sees())
     assert shown[-2:] == ["two", "six and many more words (edited)"]
@@ -212,8 +211,8 @@ def test_private_messages_that_have_not_arrived_are_shown_again() -> None:
     arrived = ada.session.position()
     bob.types("/dm ada second"), bob.types("hello"), bob.types("/dm ada third")
     ada.sees()
-    ada.reader.traced = DeliveryReport(arrived, owing=1.0)
-    ada.is_detached()
+    ada.client.report = DeliveryReport(arrived, owing=1.0)
+    ada.loses_connection()
     shown = come_back(server).sees()
     assert words(shown) == ["hello"]
     assert shown[-2:] == ["[bob -> you] second", "[bob -> you] third"]
@@ -232,8 +231,8 @@ def test_bytes_that_have_not_arrived_may_be_of_private_messages(
         bob.types(line), ada.sees()
         server.now += 1
     assert len(b"[bob -> you] two\r\n") == 18
-    ada.reader.traced = DeliveryReport(unreached=unreached)
-    ada.is_detached()
+    ada.client.report = DeliveryReport(unreached=unreached)
+    ada.loses_connection()
     shown = come_back(server).sees()
     assert [w for w in ("one", "two", "hello") if any(row.endswith(w) for row in shown)] == back
 
@@ -241,14 +240,14 @@ def test_bytes_that_have_not_arrived_may_be_of_private_messages(
 def test_all_that_waited_for_somebody_waits_again_when_it_has_not_arrived() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.is_detached()
-    for number in range(MAIL):
+    ada.loses_connection()
+    for number in range(OFFLINE_MESSAGES):
         bob.types(f"/dm ada {number}")
     back = come_back(server)
-    back.reader.traced = DeliveryReport(Position({}, 0), owing=1.0)
-    back.sees(), back.is_detached()
+    back.client.report = DeliveryReport(Position({}, 0), owing=1.0)
+    back.sees(), back.loses_connection()
     shown = come_back(server).sees()
-    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(OFFLINE_MESSAGES)]
 
 
 def test_a_dead_connection_is_taken_over_at_once() -> None:
@@ -257,24 +256,24 @@ def test_a_dead_connection_is_taken_over_at_once() -> None:
     arrived = ada.session.position()
     bob.types("into the void")
     ada.sees()
-    ada.reader.traced = DeliveryReport(arrived, owing=DEAD_SECONDS)
+    ada.client.report = DeliveryReport(arrived, owing=DEAD_SECONDS)
     back = come_back(server)
     assert words(back.sees()) == ["into the void"]
     assert back.nick == "ada"
-    assert ada.reader.closed
+    assert ada.client.closed
     bob.sees()
-    assert ada.is_detached() is None
+    assert ada.loses_connection() is None
     assert bob.sees() == []
 
 
-def runs(server: Server, *, listens: bool) -> Someone:
+def runs(server: Server, *, listens: bool) -> User:
     """A program that says it is ada with her login, or (not listening) a pipe with her key."""
     visitor = Visitor("ada", account="ada") if listens else Visitor("ada", fingerprint=ADA)
     reader = Client()
     reader.resumable = False
-    entered = finished(server.chat.enter(visitor, reader, server.now, listens=listens))
+    entered = result_of(server.chat.enter(visitor, reader, server.now, listens=listens))
     assert isinstance(entered, tuple)
-    return Someone(server, entered[0], reader)
+    return User(server, entered[0], reader)
 
 
 @pytest.mark.parametrize("listens", [True, False])
@@ -282,12 +281,12 @@ def test_what_else_runs_for_an_account_goes_on_when_its_owner_is_back(listens: b
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register")
-    ada.is_detached()
+    ada.loses_connection()
     other = runs(server, listens=listens)
     assert other.session.person is ada.session.person
     back = come_back(server)
     assert back.sees()[0] == "-- Welcome back, ada."
-    assert not other.reader.closed
+    assert not other.client.closed
     assert other.session in back.session.person.sessions
 
 
@@ -295,7 +294,7 @@ def test_what_a_program_was_told_alone_waits_for_its_owner_who_was_cut_off() -> 
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register")
-    ada.is_detached()
+    ada.loses_connection()
     program = runs(server, listens=True)
     bob.types("/dm ada alone")
     assert program.sees() == ["[bob -> you] alone"]
@@ -306,13 +305,13 @@ def test_a_pipe_that_only_speaks_has_read_nothing() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register"), ada.sees()
-    place = ada.is_detached()
+    place = ada.loses_connection()
     assert place is not None
     bob.types("unread")
-    runs(server, listens=False).goes()
-    expire(server.chat, place, server.now)
+    runs(server, listens=False).leaves()
+    server.chat.expire(place, server.now)
     again = come_back(server)
-    assert server.chat.profiles.read(again.session.person, server.chat.lobby) == 0
+    assert server.chat.profiles.last_read(again.session.person, server.chat.lobby) == 0
 
 
 def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
@@ -322,9 +321,9 @@ def test_a_pipe_is_no_sign_of_life_of_a_dead_connection() -> None:
     runs(server, listens=False)
     arrived = ada.session.position()
     bob.types("into the void"), ada.sees()
-    ada.reader.traced = DeliveryReport(arrived, owing=DEAD_SECONDS)
+    ada.client.report = DeliveryReport(arrived, owing=DEAD_SECONDS)
     assert words(come_back(server).sees()) == ["into the void"]
-    assert ada.reader.closed
+    assert ada.client.closed
 
 
 def test_a_guest_with_a_key_whose_connection_lives_is_somebody_else() -> None:
@@ -339,7 +338,7 @@ def test_a_guest_with_a_key_comes_back_although_another_with_it_has_left() -> No
     window = come_back(server)
     assert window.nick == "ada2"
     window.types("/quit")
-    assert ada.is_detached() is not None
+    assert ada.loses_connection() is not None
     bob.types("hello")
     back = come_back(server)
     assert back.nick == "ada"
@@ -349,7 +348,7 @@ def test_a_guest_with_a_key_comes_back_although_another_with_it_has_left() -> No
 def test_two_guests_with_one_key_come_back_both() -> None:
     server = Server()
     both = [server.enters("ada", fingerprint=ADA) for _ in range(2)]
-    assert all(each.is_detached() for each in both)
+    assert all(each.loses_connection() for each in both)
     assert {come_back(server).nick for _ in range(2)} == {"ada", "ada2"}
     assert come_back(server).nick == "ada3"
 
@@ -357,21 +356,21 @@ def test_two_guests_with_one_key_come_back_both() -> None:
 def test_what_waits_for_a_guest_alone_has_a_bound() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.is_detached()
-    for number in range(MAIL):
+    ada.loses_connection()
+    for number in range(OFFLINE_MESSAGES):
         bob.types(f"/dm ada {number}")
     bob.sees()
     bob.types("/dm ada one more")
     assert bob.sees() == ["-- ada is not reading now; try again later."]
     shown = come_back(server).sees()
-    assert shown[1:] == [f"[bob -> you] {number}" for number in range(MAIL)]
+    assert shown[1:] == [f"[bob -> you] {number}" for number in range(OFFLINE_MESSAGES)]
 
 
 def test_a_private_message_to_somebody_with_an_account_waits_as_mail() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register")
-    ada.is_detached()
+    ada.loses_connection()
     bob.sees()
     bob.types("/dm ada psst")
     assert bob.sees() == ["[you -> ada] psst", "-- ada is not here now, and will be shown it then."]
@@ -382,7 +381,7 @@ def test_what_somebody_ignored_writes_meanwhile_does_not_wait() -> None:
     server = Server()
     ada, eve = server.enters("ada", fingerprint=ADA), server.enters("eve")
     ada.types("/register"), ada.types("/ignore eve")
-    ada.is_detached()
+    ada.loses_connection()
     eve.sees()
     eve.types("/dm ada boo")
     assert eve.sees() == ["[you -> ada] boo", "-- ada is not here now, and will be shown it then."]
@@ -395,21 +394,21 @@ def test_who_was_kicked_meanwhile_is_told() -> None:
     bob.types("/join attic")
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/join attic")
-    ada.is_detached()
+    ada.loses_connection()
     bob.types("/kick ada too quiet")
     shown = come_back(server).sees()
     assert shown == ["-- Welcome back, ada.", "-- You were kicked from attic by bob (too quiet)."]
 
 
 def test_of_very_much_the_newest_is_shown_and_the_rest_counted() -> None:
-    server = Server(MemoryStore(2 * RECALLED))
+    server = Server(MemoryStore(2 * REPLAYED))
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.is_detached()
-    for number in range(RECALLED + 7):
+    ada.loses_connection()
+    for number in range(REPLAYED + 7):
         say(server.chat, bob.session, str(number), server.now)
     shown = come_back(server).sees()
-    assert shown[1] == f"-- lobby, {RECALLED} new, after 7 more that /history has:"
-    assert words(shown) == [str(number) for number in range(7, RECALLED + 7)]
+    assert shown[1] == f"-- lobby, {REPLAYED} new, after 7 more that /history has:"
+    assert words(shown) == [str(number) for number in range(7, REPLAYED + 7)]
 
 
 def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_shown() -> None:
@@ -417,14 +416,14 @@ def test_what_does_not_fit_of_several_rooms_is_counted_and_what_is_private_is_sh
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     for room in "abc":
         ada.types(f"/join {room}"), bob.types(f"/join {room}")
-    ada.is_detached()
+    ada.loses_connection()
     for room in "abc":
         bob.types(f"/focus {room}")
         for number in range(400):
             say(server.chat, bob.session, f"{room}{number} {'x' * 100}", server.now)
     bob.types("/dm ada alone")
-    back = come_back(server, room=0)
-    back.drains()
+    back = come_back(server, capacity=0)
+    back.resumes_reading()
     shown = back.sees()
     told = [line for line in shown if line.startswith("-- ")]
     assert told[1] == "-- a, 400 new:"
@@ -437,7 +436,7 @@ def test_what_the_store_has_no_more_is_counted(kept: int, gone: str) -> None:
     server = Server(MemoryStore(kept))
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     bob.types("before"), ada.sees()
-    ada.is_detached()
+    ada.loses_connection()
     for number in range(5):
         bob.types(str(number))
     shown = come_back(server).sees()
@@ -451,7 +450,7 @@ def test_who_comes_back_while_nothing_can_be_read_keeps_the_place(
 ) -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.is_detached()
+    ada.loses_connection()
     bob.types("hello")
 
     async def fails(*_: object) -> None:
@@ -470,27 +469,27 @@ def test_too_many_places_of_one_address_give_way() -> None:
     bob = server.enters("bob")
     everyone = [
         server.enters(f"p{number}", fingerprint=f"SHA256:{number}")
-        for number in range(PLACES_PER_ADDRESS + 1)
+        for number in range(DETACHED_PER_ADDRESS + 1)
     ]
     bob.sees()
     for each in everyone:
-        assert each.is_detached() is not None
+        assert each.loses_connection() is not None
     assert bob.sees() == ["-- p0 left"]
-    assert len(server.chat.detached) == PLACES_PER_ADDRESS
+    assert len(server.chat.detached) == DETACHED_PER_ADDRESS
 
 
 def test_lost_again_before_anything_was_shown() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.is_detached()
+    ada.loses_connection()
     bob.types("one"), bob.types("/dm ada alone")
     place = server.chat.detached.get(ada.session.person)
     assert place is not None
-    arrived = dict(place.read)
+    arrived = {room.id: number for room, number in place.read.items()}
     again = server.enters("ada", lobby=False, fingerprint=ADA)
     again.sees()
-    again.reader.traced = DeliveryReport(Position(arrived, 0))
-    again.is_detached()
+    again.client.report = DeliveryReport(Position(arrived, 0))
+    again.loses_connection()
     bob.types("two")
     assert words(come_back(server).sees()) == ["one", "two"]
 
@@ -517,7 +516,7 @@ def test_everything_is_shown_once_and_in_order(steps: list[str], echoes_input: b
             server.end_turn()
         elif step == "cut" and here:
             shown += words(ada.sees())
-            ada.is_detached()
+            ada.loses_connection()
             here = False
         elif step == "back" and not here:
             ada = come_back(server, echoes_input=echoes_input)

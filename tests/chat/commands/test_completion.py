@@ -1,22 +1,22 @@
-"""Completion: what the word before the cursor may become, and in which order it is offered."""
+"""Completion of the word before the cursor: what is offered, and in which order."""
 
 import pytest
 
 from chatd.chat.commands import COMMANDS, completion
-from chatd.chat.commands.command import Takes
+from chatd.chat.commands.command import ArgumentKind
 from chatd.chat.commands.completion import complete
-from chatd.chat.limits import COMPLETED_FROM, COMPLETIONS
-from tests.support.people import Server, Someone
+from chatd.chat.limits import COMPLETION_CANDIDATES, COMPLETIONS
+from tests.support.people import Server, User
 
 
-def offered(someone: Someone, before: str) -> list[str]:
-    """The whole of what would stand there with each choice."""
-    found = complete(someone.server.chat, someone.session, before)
+def offered(user: User, before: str) -> list[str]:
+    """Return the line before the cursor with each choice."""
+    found = complete(user.server.chat, user.session, before)
     return [before[: found.start] + choice for choice in found.choices]
 
 
-def hall() -> tuple[Someone, Someone, Someone, Someone]:
-    """Ada, and three others whose nicks begin alike."""
+def hall() -> tuple[User, User, User, User]:
+    """Ada, and three others whose nicks begin with the same letters."""
     server = Server()
     return (
         server.enters("ada"),
@@ -26,7 +26,7 @@ def hall() -> tuple[Someone, Someone, Someone, Someone]:
     )
 
 
-def test_who_spoke_last_comes_first_and_then_who_came_last() -> None:
+def test_the_last_to_speak_are_offered_first_and_then_the_last_to_join() -> None:
     ada, bob, bella, _bernd = hall()
     assert offered(ada, "b") == ["bernd: ", "Bella: ", "bob: "]
     bob.types("hello")
@@ -36,13 +36,13 @@ def test_who_spoke_last_comes_first_and_then_who_came_last() -> None:
     assert offered(ada, "BO") == ["bob: "]
 
 
-def test_within_a_line_a_nick_stands_without_a_colon() -> None:
+def test_a_nick_within_a_line_is_completed_without_a_colon() -> None:
     ada, *_others = hall()
     assert offered(ada, "hello bo") == ["hello bob "]
     assert offered(ada, "//hello bo") == ["//hello bob "]
 
 
-def test_nobody_is_offered_themselves_or_whom_they_ignore() -> None:
+def test_neither_the_user_nor_ignored_users_are_offered() -> None:
     ada, *_others = hall()
     assert offered(ada, "a") == []
     ada.types("/ignore bob")
@@ -51,12 +51,12 @@ def test_nobody_is_offered_themselves_or_whom_they_ignore() -> None:
     assert offered(ada, "/unignore be") == []
 
 
-def test_an_empty_line_offers_everybody() -> None:
+def test_an_empty_line_offers_every_other_user() -> None:
     ada, *_others = hall()
     assert offered(ada, "") == ["bernd: ", "Bella: ", "bob: "]
 
 
-def test_commands_are_offered_to_who_may_use_them() -> None:
+def test_commands_are_offered_to_users_who_may_use_them() -> None:
     ada, *_others = hall()
     assert offered(ada, "/jo") == ["/join "]
     assert offered(ada, "/JO") == ["/join "]
@@ -92,12 +92,12 @@ def test_commands_are_offered_to_who_may_use_them() -> None:
         ("/back bo", []),
     ],
 )
-def test_what_a_command_takes_is_offered(before: str, after: list[str]) -> None:
+def test_the_arguments_of_a_command_are_offered(before: str, after: list[str]) -> None:
     ada, *_others = hall()
     assert offered(ada, before) == after
 
 
-def test_the_fullest_rooms_come_first_and_hidden_ones_not_at_all() -> None:
+def test_rooms_with_most_members_are_offered_first_and_hidden_rooms_never() -> None:
     ada, bob, bella, _bernd = hall()
     bob.types("/join attic"), bella.types("/join attic")
     bob.types("/join arbour")
@@ -106,14 +106,14 @@ def test_the_fullest_rooms_come_first_and_hidden_ones_not_at_all() -> None:
     assert offered(ada, "/join ") == ["/join lobby ", "/join attic ", "/join arbour "]
 
 
-def test_one_leaves_and_looks_back_into_rooms_of_ones_own() -> None:
+def test_leave_and_history_are_offered_the_users_own_rooms() -> None:
     ada, bob, *_others = hall()
     bob.types("/join attic"), ada.types("/join arbour")
     for command in ("/leave", "/part", "/focus", "/history", "/history 5"):
         assert offered(ada, f"{command} a") == [f"{command} arbour "]
 
 
-def test_who_wrote_to_one_alone_is_offered_from_wherever_they_are() -> None:
+def test_the_last_correspondent_is_offered_from_any_room() -> None:
     ada, bob, *_others = hall()
     bob.types("/join attic"), bob.types("/leave lobby")
     assert offered(ada, "/dm b") == ["/dm bernd ", "/dm Bella ", "/dm bob "]
@@ -122,24 +122,29 @@ def test_who_wrote_to_one_alone_is_offered_from_wherever_they_are() -> None:
     assert offered(ada, "/dm b")[2:] == ["/dm bob ", "/dm bridget "]
 
 
-def test_in_no_room_there_are_still_people() -> None:
+def test_a_user_in_no_room_is_offered_nicks() -> None:
     ada, *_others = hall()
     ada.types("/leave")
     assert offered(ada, "bo") == ["bob: "]
 
 
-def test_only_so_much_is_looked_at_and_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert COMPLETIONS <= COMPLETED_FROM
-    monkeypatch.setattr(completion, "COMPLETED_FROM", 2)
+def test_candidates_and_completions_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert COMPLETIONS <= COMPLETION_CANDIDATES
+    monkeypatch.setattr(completion, "COMPLETION_CANDIDATES", 2)
     ada, *_others = hall()
     assert offered(ada, "b") == ["bernd: ", "Bella: "]
     monkeypatch.setattr(completion, "COMPLETIONS", 1)
     assert offered(ada, "b") == ["bernd: "]
 
 
-def test_every_command_that_names_somebody_or_a_room_offers_them() -> None:
+def test_every_command_that_names_a_user_or_a_room_completes_it() -> None:
     for command in COMMANDS:
         first = command.arguments.replace("[", "").replace("]", "").partition(" ")[0]
         if first in ("NICK", "ROOM"):
-            known = (Takes.NICK, Takes.IGNORED, Takes.ROOM, Takes.OWN_ROOM)
+            known = (
+                ArgumentKind.NICK,
+                ArgumentKind.IGNORED,
+                ArgumentKind.ROOM,
+                ArgumentKind.OWN_ROOM,
+            )
             assert command.argument(0) in known, command.name

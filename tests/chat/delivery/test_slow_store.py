@@ -10,10 +10,11 @@ import pytest
 from chatd.chat.chat import Chat
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused, RoomEvent
-from chatd.chat.model.session import Session
+from chatd.chat.model.entities import Session
+from chatd.chat.options import Environment
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Hasher
-from tests.support.people import Client, Server, Someone
+from tests.support.people import Client, Server, User
 
 
 class Later:
@@ -51,7 +52,8 @@ class SlowServer(Server):
         self.store = SlowStore()
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
-        self.chat = Chat(self.store, self._scheduled.append, hasher=Hasher())
+        environment = Environment(self._scheduled.append, lambda step: None, Hasher())
+        self.chat = Chat(self.store, environment)
 
 
 def begun(awaitable: Awaitable[Any]) -> Generator[Any, None, Any]:
@@ -70,14 +72,14 @@ def ended(steps: Generator[Any, None, Any]) -> Any:
             return done.value
 
 
-def enters(server: SlowServer, nick: str) -> Someone:
+def enters(server: SlowServer, nick: str) -> User:
     """Somebody comes in, and into the lobby."""
     reader = Client()
     session, _ = ended(server.chat.enter(Visitor(nick), reader, server.now).__await__())
     assert isinstance(session, Session)
     server.chat.join(session, "lobby", server.now)
     server.store.keep()
-    return Someone(server, session, reader)
+    return User(server, session, reader)
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_a_nick_that_somebody_waits_for_is_taken(server: SlowServer) -> None:
         ended(server.chat.rename(bob.session.person, "ZOE", server.now).__await__())
     ended(first)
     assert ada.nick == "zoe"
-    ada.goes()
+    ada.leaves()
     ended(server.chat.rename(bob.session.person, "zoe", server.now).__await__())
     assert bob.nick == "zoe"
 
@@ -117,7 +119,7 @@ def test_a_nick_that_somebody_waits_for_is_taken(server: SlowServer) -> None:
 def test_who_goes_while_they_wait_for_a_nick_leaves_nothing_behind(server: SlowServer) -> None:
     ada = enters(server, "ada")
     waiting = begun(server.chat.rename(ada.session.person, "zoe", server.now))
-    ada.goes()
+    ada.leaves()
     ended(waiting)
     assert len(server.chat.people) == 0
     assert enters(server, "zoe").nick == "zoe"

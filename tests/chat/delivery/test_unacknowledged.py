@@ -12,7 +12,7 @@ from chatd.chat.events import RoomEvent
 from chatd.terminal.pending import ROWS
 from chatd.transport.services.unacknowledged import CHECK_SECONDS, UnacknowledgedCheck
 from tests.support.displays import TIPS
-from tests.support.held_store import Holding
+from tests.support.held_store import HeldStore
 from tests.support.wires import Building
 from tests.transport.conversation.test_terminal import Sitting
 
@@ -23,7 +23,7 @@ class Standing:
     """A building whose store stands still, and Ada at a terminal in it."""
 
     def __init__(self, nick: str = "ada", *, plain: bool = False, ansi: bool = True) -> None:
-        self.store = Holding()
+        self.store = HeldStore()
         self.building = Building(store=self.store)
         watching = UnacknowledgedCheck(
             self.building.chat, self.building.clock, self.building.clock.seconds
@@ -34,7 +34,7 @@ class Standing:
 
     def stops(self) -> None:
         """The store keeps nothing from now on."""
-        self.store.stands = True
+        self.store.is_holding = True
 
     def passes(self, seconds: float) -> None:
         """Let time pass."""
@@ -89,7 +89,7 @@ def test_what_others_say_appears_above_what_waits(standing: Standing) -> None:
     standing.stops()
     standing.ada.types("hello\r")
     standing.a_moment_passes()
-    standing.store.stands = False
+    standing.store.is_holding = False
     bob.sends(b"hi\n")
     assert sees(standing)[-3:] == ["bob: hi", "… ada: hello", "[lobby]"]
     standing.store.keep()
@@ -274,7 +274,7 @@ def test_who_leaves_while_something_waits_has_said_it_all_the_same(standing: Sta
     assert bob.gets().decode().splitlines() == ["ada: hello", "-- ada left"]
 
 
-class Silent(Holding):
+class Silent(HeldStore):
     """A store that gives no answer to who reads."""
 
     async def before(

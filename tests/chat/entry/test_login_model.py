@@ -11,12 +11,12 @@ from hypothesis.stateful import (
     rule,
 )
 
-from chatd.chat.model.people import Person
+from chatd.chat.model.entities import Person, sessions_in
 from chatd.chat.records.accounts import Accounts
 from chatd.chat.text.names import nick as as_nick
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Checker
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 
 NICKS = st.sampled_from(["ada", "Ada", "bob", "b0b", "cy", "dee", ""])
 KEYS = st.sampled_from([None, None, "SHA256:one", "SHA256:two"])
@@ -28,7 +28,7 @@ OWN, ELSEWHERE = "correct horse", "from elsewhere"
 class Logins(RuleBasedStateMachine):
     """The model knows which accounts there are, by which proofs, and who is on which screen."""
 
-    screens: Bundle[Someone] = Bundle("screens")
+    screens: Bundle[User] = Bundle("screens")
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,28 +37,28 @@ class Logins(RuleBasedStateMachine):
         #: Of each account its passwords and its keys.
         self.proofs: dict[str, set[str]] = {}
         #: Of each screen the account that was proved on it.
-        self.proved: dict[Someone, str | None] = {}
+        self.proved: dict[User, str | None] = {}
 
-    def told(self, someone: Someone, line: str) -> str:
+    def told(self, someone: User, line: str) -> str:
         """The last thing that one is told after a line."""
         self.server.now += 10_000  # nobody has to wait, and what is wrong is forgotten
         someone.sees(), someone.types(line)
         return next((line for line in reversed(someone.sees()) if line.startswith("-- ")), "")
 
     @rule(target=screens, nick=NICKS, key=KEYS)
-    def comes(self, nick: str, key: str | None) -> Someone:
+    def comes(self, nick: str, key: str | None) -> User:
         someone = self.server.enters(nick, fingerprint=key)
         owned = [account for account, proofs in self.proofs.items() if key in proofs]
         self.proved[someone] = owned[0] if owned else None
         return someone
 
     @rule(someone=consumes(screens))
-    def goes(self, someone: Someone) -> None:
-        someone.goes()
+    def goes(self, someone: User) -> None:
+        someone.leaves()
         del self.proved[someone]
 
     @rule(someone=screens, nick=NICKS.filter(bool))
-    def is_called(self, someone: Someone, nick: str) -> None:
+    def is_called(self, someone: User, nick: str) -> None:
         before = someone.nick
         owner = self.server.chat.accounts.owner(as_nick(nick))
         told = self.told(someone, f"/nick {nick}")
@@ -67,11 +67,11 @@ class Logins(RuleBasedStateMachine):
             assert someone.nick == before
 
     @rule(someone=screens, room=ROOMS)
-    def joins(self, someone: Someone, room: str) -> None:
+    def joins(self, someone: User, room: str) -> None:
         self.told(someone, f"/join {room}")
 
     @rule(someone=screens, words=st.sampled_from([f"/register {OWN}", "/register"]))
-    def registers(self, someone: Someone, words: str) -> None:
+    def registers(self, someone: User, words: str) -> None:
         told, key = self.told(someone, words), someone.session.fingerprint
         if "is yours now" in told:
             assert self.proved[someone] is None
@@ -91,10 +91,10 @@ class Logins(RuleBasedStateMachine):
         nick=NICKS.filter(bool),
         password=st.sampled_from([OWN, ELSEWHERE, "wrong one"]),
     )
-    def tries_to_log_in(self, someone: Someone, nick: str, password: str) -> None:
+    def tries_to_log_in(self, someone: User, nick: str, password: str) -> None:
         self.logs_in(someone, nick, password)
 
-    def logs_in(self, someone: Someone, nick: str, password: str) -> None:
+    def logs_in(self, someone: User, nick: str, password: str) -> None:
         account, before = nick.lower(), someone.session.person
         told = self.told(someone, f"/login {nick} {password}")
         if self.proved[someone] is not None:
@@ -113,7 +113,7 @@ class Logins(RuleBasedStateMachine):
 
     @precondition(lambda self: self.proofs)
     @rule(someone=screens, number=st.integers(0, 5))
-    def logs_in_as_somebody_who_is_registered(self, someone: Someone, number: int) -> None:
+    def logs_in_as_somebody_who_is_registered(self, someone: User, number: int) -> None:
         account = sorted(self.proofs)[number % len(self.proofs)]
         passwords = sorted(self.proofs[account] & {OWN, ELSEWHERE})
         self.logs_in(someone, account, passwords[0] if passwords else "wrong one")
@@ -133,7 +133,7 @@ class Logins(RuleBasedStateMachine):
                 assert owned is not None
                 assert chat.entrance.owner_here(owned) is person
             for room in chat.rooms.values():
-                listens = someone.session in set(room.sessions())
+                listens = someone.session in set(sessions_in(room))
                 assert listens == (person in room.members) == (room in person.rooms.values())
         assert set(chat.people.everyone()) == {someone.session.person for someone in self.proved}
         for account in self.proofs:
@@ -153,7 +153,7 @@ class Logins(RuleBasedStateMachine):
     @invariant()
     def what_is_kept_is_what_there_is(self) -> None:
         again = Accounts(self.store)
-        finished(again.load())
+        result_of(again.load())
         for account in self.proofs:
             assert again.get(account) == self.server.chat.accounts.get(account)
 

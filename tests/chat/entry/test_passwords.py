@@ -13,21 +13,21 @@ from chatd.chat.commands.accounts import may_hold_secret
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.entry.passwords import check_new, prepared
 from chatd.chat.events import Refused
-from chatd.chat.limits import CHECKS_WAITING, LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES
-from chatd.chat.model.session import DeliveryReport
+from chatd.chat.limits import LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES, PENDING_PASSWORD_CHECKS
+from chatd.chat.model.client import DeliveryReport
 from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
 from tests.chat.delivery.test_slow_store import Later
 from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
 from tests.support.passwords import Checker
-from tests.support.people import Client, Server, Someone, finished
+from tests.support.people import Client, Server, User, result_of
 
 SECRET = "correct horse"
 #: What nobody is ever shown.
 HELD = "kept:"
 
 
-def owner(server: Server, nick: str = "ada", password: str = SECRET) -> Someone:
+def owner(server: Server, nick: str = "ada", password: str = SECRET) -> User:
     """Somebody who has made a nick their own by a password, and is here."""
     someone = server.enters(nick)
     someone.types(f"/register {password}")
@@ -106,7 +106,7 @@ def test_who_has_no_key_has_an_account_by_a_password() -> None:
     store = MemoryStore()
     server = Server(store)
     ada = owner(server)
-    ada.goes()
+    ada.leaves()
     again = Server(store)
     guest = again.enters()
     guest.types("/nick ada")
@@ -119,18 +119,18 @@ def test_who_has_no_key_has_an_account_by_a_password() -> None:
 def test_a_password_is_asked_for_twice() -> None:
     server = Server()
     ada = server.enters("ada")
-    ada.reader.answers = [SECRET, SECRET]
+    ada.client.answers = [SECRET, SECRET]
     ada.types("/register")
-    assert ada.reader.asked == ["New password, secretly", "The same again, secretly"]
+    assert ada.client.asked == ["New password, secretly", "The same again, secretly"]
     assert account(server).password == HELD + SECRET
     ada.sees()
     for answers in ([SECRET, "another one"], ["", SECRET], [SECRET, ""]):
         bob = server.enters("bob")
-        bob.reader.answers = answers
+        bob.client.answers = answers
         bob.types("/register")
         assert bob.sees()[-1].endswith("nothing has changed.")
         assert bob.session.person.account is None
-        bob.goes()
+        bob.leaves()
 
 
 def test_who_cannot_register_is_asked_nothing() -> None:
@@ -139,7 +139,7 @@ def test_who_cannot_register_is_asked_nothing() -> None:
     guest, ada = server.enters(), server.enters("ada2", fingerprint=OTHER)
     for someone in (guest, ada):
         someone.types("/register")
-        assert someone.reader.asked == []
+        assert someone.client.asked == []
     guest.types(f"/register {SECRET}")
     assert guest.sees()[-1] == "-- Choose a nick first: /nick NAME."
 
@@ -174,7 +174,7 @@ def test_a_password_is_changed() -> None:
     ada = owner(server)
     ada.types("/password something else")
     assert ada.sees() == ["-- That is the password of ada now."]
-    ada.reader.answers = ["a third one", "a third one"]
+    ada.client.answers = ["a third one", "a third one"]
     ada.types("/password")
     assert account(server).password == HELD + "a third one"
     for wrong in ("/password short", "/password ada"):
@@ -208,9 +208,9 @@ def test_who_logs_in_while_they_are_here_is_one_person_on_two_screens() -> None:
     ada.types("/join attic"), ada.sees()
     guest = server.enters()
     bob.sees(), ada.sees()
-    guest.reader.answers = [SECRET]
+    guest.client.answers = [SECRET]
     guest.types("/login Ada")
-    assert guest.reader.asked == ["Password of ada, secretly"]
+    assert guest.client.asked == ["Password of ada, secretly"]
     assert guest.sees()[-1] == "-- You are logged in as ada."
     assert guest.session.person is ada.session.person
     assert bob.sees() == ["-- guest1 left"]
@@ -222,7 +222,7 @@ def test_who_logs_in_has_what_waits_for_them_and_what_they_were() -> None:
     store = MemoryStore()
     server = Server(store)
     ada, bob = owner(server), server.enters("bob")
-    ada.types("/join attic"), ada.goes(), bob.sees()
+    ada.types("/join attic"), ada.leaves(), bob.sees()
     bob.types("/dm ada are you there?"), bob.sees()
     guest = server.enters()
     guest.types("/join attic"), bob.types("/join attic"), bob.sees(), guest.sees()
@@ -255,7 +255,7 @@ def test_an_owner_under_another_nick_logs_in_under_it() -> None:
 def test_who_logs_in_has_what_they_have_set() -> None:
     server = Server()
     ada = owner(server)
-    ada.types("/set theme mono"), ada.goes()
+    ada.types("/set theme mono"), ada.leaves()
     guest = server.enters()
     guest.types(f"/login ada {SECRET}")
     assert guest.session.preferences.theme == "mono"
@@ -282,12 +282,12 @@ def test_who_comes_by_ssh_with_another_key_is_told_how_to_add_it() -> None:
 
 def test_who_asks_for_a_nick_with_a_password_is_told_how_to_prove_it() -> None:
     server = Server()
-    owner(server, "lola").goes()
+    owner(server, "lola").leaves()
     guest = server.enters()
     guest.types("/nick 1ola")
     told = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
     assert guest.sees()[-1] == told
-    entered = finished(server.chat.enter(Visitor("Lola"), Client(), server.now))
+    entered = result_of(server.chat.enter(Visitor("Lola"), Client(), server.now))
     assert isinstance(entered, tuple)
     assert entered[1] == "Lola is registered; you are Lola2. /login lola if it is yours."
 
@@ -307,7 +307,7 @@ def test_who_asks_for_a_nick_with_a_password_is_told_how_to_prove_it() -> None:
 )
 def test_who_is_not_logged_in(line: str, told: str) -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     key = server.enters("key", fingerprint=ADA)
     key.types("/register")
     guest = server.enters()
@@ -322,7 +322,7 @@ def test_who_is_not_logged_in(line: str, told: str) -> None:
 
 def test_wrong_passwords_are_slowed_and_the_question_is_not_even_asked() -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     eve = server.enters(address="203.0.113.5")
     for _ in range(LOGIN_TRIES):
         eve.types("/login ada wrong")
@@ -330,7 +330,7 @@ def test_wrong_passwords_are_slowed_and_the_question_is_not_even_asked() -> None
     for line in ("/login ada", f"/login ada {SECRET}"):
         eve.types(line)
         assert eve.sees() == ["-- There were too many wrong passwords; try again in 1 s."]
-    assert eve.reader.asked == []
+    assert eve.client.asked == []
     ada = server.enters()
     ada.types(f"/login ada {SECRET}")
     assert ada.sees()[-1] == "-- You are logged in as ada.", "from where she registered"
@@ -341,11 +341,11 @@ def test_wrong_passwords_are_slowed_and_the_question_is_not_even_asked() -> None
 
 def test_the_time_counts_at_which_the_answer_came() -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     eve = server.enters(address="203.0.113.5")
     for _ in range(LOGIN_TRIES - 1):
         eve.types("/login ada wrong")
-    eve.reader.answers, eve.reader.now = ["wrong"], server.now + 100
+    eve.client.answers, eve.client.now = ["wrong"], server.now + 100
     eve.types("/login ada"), eve.sees()
     server.now += 100
     eve.types("/login ada")
@@ -366,7 +366,7 @@ class SlowHasher:
 
 def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     server.chat.authentication._hasher = SlowHasher()
     logins = server.chat.authentication
     waiting: list[Generator[Any, Any, Account]] = []
@@ -376,7 +376,7 @@ def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
         next(steps)
         waiting.append(steps)
 
-    for number in range(CHECKS_WAITING):
+    for number in range(PENDING_PASSWORD_CHECKS):
         begin(f"198.51.100.{number}")
     with pytest.raises(Refused, match="Many people are logging in now"):
         begin("203.0.113.1")
@@ -393,12 +393,12 @@ def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
 
 def test_who_goes_while_their_password_is_checked_leaves_nothing_behind() -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     server.chat.authentication._hasher = SlowHasher()
     guest = server.enters()
     steps = log_in(server.chat, guest.session, "ada", SECRET, server.now).__await__()
     next(steps)
-    guest.goes()
+    guest.leaves()
     with pytest.raises(StopIteration):
         next(steps)
     assert len(server.chat.people) == 0
@@ -427,7 +427,7 @@ def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() ->
     server = Server()
     ada, bob = owner(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic"), bob.sees(), ada.sees()
-    assert ada.is_detached() is not None
+    assert ada.loses_connection() is not None
     bob.types("are you there?"), bob.types("/dm ada hello")
     bob.sees()
     guest = server.enters()
@@ -449,21 +449,21 @@ def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() ->
 def test_who_logs_in_takes_over_from_a_connection_that_answers_no_more() -> None:
     server = Server()
     ada = owner(server)
-    ada.reader.traced = DeliveryReport(owing=1000.0)
+    ada.client.report = DeliveryReport(owing=1000.0)
     guest = server.enters()
     guest.sees(), guest.types(f"/login ada {SECRET}")
     assert "-- Welcome back, ada." in guest.sees()
-    assert ada.reader.closed
+    assert ada.client.closed
     assert guest.session.person.sessions == [guest.session]
 
 
 def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     guest, bob = server.enters(), server.enters("bob")
     tokens = [server.chat.detached.token(each.session.person) for each in (guest, bob)]
     guest.types(f"/login ada {SECRET}"), bob.types(f"/register {SECRET}")
-    guest.is_detached(), bob.is_detached()
+    guest.loses_connection(), bob.loses_connection()
     eve = server.enters()
     for token in tokens:
         eve.types(f"/resume {token}")
@@ -472,9 +472,9 @@ def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
 
 def test_nor_does_a_key_that_was_not_added_to_it() -> None:
     server = Server()
-    owner(server).goes()
+    owner(server).leaves()
     laptop = server.enters("x", fingerprint=OTHER)
-    laptop.types(f"/login ada {SECRET}"), laptop.is_detached()
+    laptop.types(f"/login ada {SECRET}"), laptop.loses_connection()
     assert server.enters("x", fingerprint=OTHER).session.person.account is None
 
 
@@ -488,16 +488,16 @@ def test_who_is_known_elsewhere_has_the_account_of_that_name() -> None:
     assert guest.sees()[-1] == "-- That is not the password of ada."
     guest.types("/login ada from elsewhere")
     assert guest.sees() == ["-- You are now known as ada.", "-- You are logged in as ada."]
-    assert account(server).outside
+    assert account(server).external
     guest.types("/keys")
     assert guest.sees()[1:] == ["   a password that is kept elsewhere"]
-    guest.types("/password one of my own"), guest.sees(), guest.goes()
+    guest.types("/password one of my own"), guest.sees(), guest.leaves()
     for password in ("one of my own", "from elsewhere"):
         again = server.enters()
         again.types(f"/login ada {password}")
         assert again.sees()[-1] == "-- You are logged in as ada."
         again.types("/password off" if password == "from elsewhere" else "/away"), again.sees()
-        again.goes()
+        again.leaves()
     assert account(server).has_password
     other = server.enters("ada")
     assert other.nick == "ada2"
@@ -521,7 +521,7 @@ def test_a_nick_that_somebody_has_here_is_not_given_to_who_is_called_so_elsewher
 def test_a_checker_that_is_ill_is_said_to_be() -> None:
     checker = Checker(ada="from elsewhere")
     server = Server(checker=checker)
-    owner(server).goes()
+    owner(server).leaves()
     checker.ill = True
     guest = server.enters()
     guest.types("/login bob something")
@@ -538,7 +538,7 @@ def test_a_password_is_shown_to_nobody() -> None:
     server = Server()
     bob = server.enters("bob")
     ada = owner(server)
-    ada.reader.answers = [SECRET] * 2
+    ada.client.answers = [SECRET] * 2
     lines = (f"/register {SECRET}", f"/password {SECRET}", "/password", "/keys", "/whois ada")
     for line in (*lines, f"/login ada {SECRET}", "/history", "/search correct"):
         ada.types(line)

@@ -1,4 +1,4 @@
-"""How a room's events reach its listeners: once, in order, whatever their connections take."""
+"""A room's events reach its listeners once and in order, whatever their connections take."""
 
 import pytest
 from hypothesis import settings
@@ -17,61 +17,61 @@ from chatd.terminal.style import TextStyle
 from tests.support.people import Client, Server
 
 
-def test_a_flood_leaves_as_one_send_a_listener() -> None:
+def test_many_events_in_one_turn_are_one_send_to_each_listener() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     server.end_turn()
-    before = bob.reader.sends
+    before = bob.client.sends
     for number in range(100):
         ada.types(f"line {number}")
     assert bob.sees() == [f"ada: line {number}" for number in range(100)]
-    assert bob.reader.sends == before + 1
+    assert bob.client.sends == before + 1
 
 
-def test_a_turn_that_never_ends_is_flushed_all_the_same() -> None:
+def test_a_long_turn_is_flushed_before_it_ends() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     server.end_turn()
-    bob.reader.received = b""
+    bob.client.received = b""
     for _ in range(FLUSH_EVENTS):
         ada.types("again")
-    assert bob.reader.received.count(b"again") == FLUSH_EVENTS
+    assert bob.client.received.count(b"again") == FLUSH_EVENTS
 
 
-def test_nobody_is_handed_more_than_one_chunk_at_a_time() -> None:
+def test_a_client_is_handed_at_most_one_chunk_at_a_time() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     bob.sees()
     for _ in range(FLUSH_EVENTS - 1):
         ada.types("x" * 1000)
-    bob.reader.room = 0
+    bob.client.capacity = 0
     server.end_turn()
-    assert len(bob.reader.kept) <= CHUNK_BYTES
-    bob.drains()
+    assert len(bob.client.unsent) <= CHUNK_BYTES
+    bob.resumes_reading()
     assert len(bob.sees()) == FLUSH_EVENTS - 1
 
 
-def test_a_reader_that_stopped_delays_nobody_and_resumes_where_it_was() -> None:
+def test_a_client_that_stops_reading_delays_no_other_and_resumes_where_it_was() -> None:
     server = Server()
     ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
     bob.sees(), cy.sees()
-    bob.reader.room = 3
+    bob.client.capacity = 3
     ada.types("one"), server.end_turn()
     ada.types("two"), server.end_turn()
     ada.types("three")
     assert cy.sees() == ["ada: one", "ada: two", "ada: three"]
-    bob.drains()
+    bob.resumes_reading()
     assert bob.sees() == ["ada: one", "ada: two", "ada: three"]
 
 
-def test_a_reader_that_is_too_far_behind_is_told_what_it_missed() -> None:
+def test_a_client_that_is_too_far_behind_is_told_how_much_it_missed() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     bob.sees()
-    bob.reader.room = 0
+    bob.client.capacity = 0
     for number in range(LOG_EVENTS + 500):
         ada.types(f"line {number}"), server.end_turn()
-    bob.drains()
+    bob.resumes_reading()
     first, missed, *rest = bob.sees()
     assert first == "ada: line 0"
     count = LOG_EVENTS + 500 - 1 - len(rest)
@@ -79,7 +79,7 @@ def test_a_reader_that_is_too_far_behind_is_told_what_it_missed() -> None:
     assert rest[-1] == f"ada: line {LOG_EVENTS + 499}"
 
 
-def test_a_bug_in_one_connection_does_not_silence_the_next() -> None:
+def test_a_bug_in_one_connection_does_not_affect_the_others() -> None:
     server = Server()
     ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
     cy.sees()
@@ -97,49 +97,48 @@ def test_a_bug_in_one_connection_does_not_silence_the_next() -> None:
     assert [type(bug) for bug in broken.bugs] == [ZeroDivisionError]
 
 
-def test_nothing_is_kept_of_a_room_that_everyone_has_read() -> None:
+def test_nothing_is_kept_once_every_listener_has_been_sent_it() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.types("hello"), server.end_turn()
-    assert len(server.chat.lobby.audience._log) == 0
+    assert server.chat.lobby.audience.backlog == 0
     bob.sees()
 
 
-@pytest.mark.parametrize("room", range(0, 40, 3))
-def test_a_cut_at_any_byte_loses_and_repeats_nothing(room: int) -> None:
+@pytest.mark.parametrize("capacity", range(0, 40, 3))
+def test_a_short_send_at_any_byte_loses_and_repeats_nothing(capacity: int) -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     bob.sees()
-    bob.reader.room = room
+    bob.client.capacity = capacity
     ada.types("hello"), server.end_turn()
     ada.types("/dm bob psst"), ada.types("bye"), server.end_turn()
-    bob.drains()
+    bob.resumes_reading()
     assert sorted(bob.sees()) == ["[ada -> you] psst", "ada: bye", "ada: hello"]
 
 
-def test_what_one_said_oneself_is_not_missed() -> None:
+def test_the_users_own_messages_do_not_count_as_missed() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
-    ada.reader.room = 0
+    ada.client.capacity = 0
     bob.types("one"), server.end_turn()
     ada.session.hold()
     for number in range(LOG_EVENTS + 10):
         ada.types(f"own {number}")
-    ada.drains()
+    ada.resumes_reading()
     assert [line for line in ada.sees() if "missed" in line] == []
 
 
 class Listening(RuleBasedStateMachine):
-    """Readers that stop and go on at any time, against what was said while they were there."""
+    """Clients stop and resume reading at any time, and are compared with all that was said."""
 
     def __init__(self) -> None:
         super().__init__()
         self.server = Server()
-        self.speaker = self.server.enters("speaker", reader=Client(echoes_input=False))
+        self.speaker = self.server.enters("speaker", client=Client(echoes_input=False))
         self.listeners = [self.server.enters(f"listener{n}") for n in range(3)]
         self.said: list[str] = []
-        self.heard: list[list[str]] = [[] for _ in self.listeners]
         for listener in self.listeners:
             listener.sees()
 
@@ -150,19 +149,19 @@ class Listening(RuleBasedStateMachine):
             self.said.append(text)
             self.speaker.types(text)
 
-    @rule(which=st.integers(0, 2), room=st.integers(0, 50))
-    def stop_reading(self, which: int, room: int) -> None:
-        reader = self.listeners[which].reader
-        if not reader.full:
-            reader.room = room
+    @rule(which=st.integers(0, 2), capacity=st.integers(0, 50))
+    def stop_reading(self, which: int, capacity: int) -> None:
+        client = self.listeners[which].client
+        if not client.full:
+            client.capacity = capacity
 
-    @rule(which=st.integers(0, 2), room=st.one_of(st.none(), st.integers(0, 5000)))
-    def go_on(self, which: int, room: int | None) -> None:
-        if self.listeners[which].reader.full:
-            self.listeners[which].drains(room)
+    @rule(which=st.integers(0, 2), capacity=st.one_of(st.none(), st.integers(0, 5000)))
+    def resume_reading(self, which: int, capacity: int | None) -> None:
+        if self.listeners[which].client.full:
+            self.listeners[which].resumes_reading(capacity)
 
     @rule(which=st.integers(0, 2))
-    def hear_otherwise(self, which: int) -> None:
+    def change_filters(self, which: int) -> None:
         listener = self.listeners[which]
         if "nobody" in listener.session.person.ignored:
             listener.session.person.ignored.pop("nobody")
@@ -183,28 +182,28 @@ class Listening(RuleBasedStateMachine):
         self.listeners[which].session.catch_up()
 
     @invariant()
-    def what_was_heard_is_the_beginning_of_what_was_said(self) -> None:
+    def each_has_received_a_prefix_of_what_was_said(self) -> None:
         for listener in self.listeners:
-            heard = listener.reader.received.decode()
-            told = "".join(f"speaker: {text}\r\n" for text in self.said)
-            assert told.startswith(heard)
+            received = listener.client.received.decode()
+            said = "".join(f"speaker: {text}\r\n" for text in self.said)
+            assert said.startswith(received)
 
     def teardown(self) -> None:
         self.server.end_turn()
-        told = "".join(f"speaker: {text}\r\n" for text in self.said)
+        said = "".join(f"speaker: {text}\r\n" for text in self.said)
         for listener in self.listeners:
-            listener.reader.room = None
-            while listener.reader.full:
-                listener.drains()
+            listener.client.capacity = None
+            while listener.client.full:
+                listener.resumes_reading()
             self.server.end_turn()
-            assert listener.reader.received.decode() == told
-        assert len(self.server.chat.lobby.audience._log) == 0 or any(
+            assert listener.client.received.decode() == said
+        assert self.server.chat.lobby.audience.backlog == 0 or any(
             listener.session.filters for listener in self.listeners
         )
 
 
 @pytest.mark.parametrize("slice_", [1, 2, SLICE])
-def test_who_stops_and_goes_on_hears_everything_once(
+def test_a_client_that_stops_and_resumes_reading_gets_everything_once(
     slice_: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(audience, "SLICE", slice_)
@@ -217,36 +216,38 @@ def test_a_very_large_room_is_served_in_slices_and_in_order() -> None:
     people = [server.enters(f"p{n}") for n in range(3 * SLICE)]
     while server.end_one_turn():
         pass
-    readers = [person.reader for person in people]
-    for reader in readers:
-        reader.received, reader.sends = b"", 0
+    clients = [person.client for person in people]
+    for client in clients:
+        client.received, client.sends = b"", 0
     people[0].types("one")
     turns = 0
     while server.end_one_turn():
         turns += 1
-        sent = sum(reader.sends for reader in readers)
-        assert sent <= SLICE * turns + 1  # one goes, and is shown the last before that
+        sent = sum(client.sends for client in clients)
+        assert sent <= SLICE * turns + 1  # p2 leaves, and is sent the last lines before that
         if turns == 1:
-            people[1].types("two")  # it is read meanwhile, and comes after
-            people[2].goes()
+            people[1].types("two")  # it is read between two slices, and is sent after them
+            people[2].leaves()
     assert turns >= 6
     left = b"-- p2 left\r\n"
-    assert readers[0].received == b"p1: two\r\n" + left
-    assert readers[1].received == b"p0: one\r\n" + left
-    assert {reader.received for reader in readers[3:]} == {b"p0: one\r\np1: two\r\n" + left}
+    assert clients[0].received == b"p1: two\r\n" + left
+    assert clients[1].received == b"p0: one\r\n" + left
+    assert {client.received for client in clients[3:]} == {b"p0: one\r\np1: two\r\n" + left}
 
 
-def test_a_log_that_is_large_does_not_wait_for_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_reaches_its_bound_is_flushed_without_slices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(audience, "SLICE", 1)
     server = Server()
     ada, *others = [server.enters(f"p{n}") for n in range(5)]
     for number in range(LOG_EVENTS + 10):
         ada.types(f"{number}")
-    heard = [f"p0: {number}" for number in range(LOG_EVENTS + 10)]
-    assert all(other.sees()[-len(heard) :] == heard for other in others)
+    said = [f"p0: {number}" for number in range(LOG_EVENTS + 10)]
+    assert all(other.sees()[-len(said) :] == said for other in others)
 
 
-def test_nobody_who_is_up_to_date_loses_a_line_to_the_bound_of_the_log() -> None:
+def test_a_listener_that_is_up_to_date_misses_nothing_when_the_log_is_full() -> None:
     server = Server()
     people = [server.enters(f"p{n}") for n in range(9)]
     idle = server.enters("idle")
@@ -256,11 +257,11 @@ def test_nobody_who_is_up_to_date_loses_a_line_to_the_bound_of_the_log() -> None
     people[0].types("/topic")
     for number in range(90, 110):
         people[1].types(f"{number:02} {'x' * 4000}")
-    heard = [line.split()[1] for line in idle.sees()]
-    assert heard == [f"{number:02}" for number in range(110)]
+    received = [line.split()[1] for line in idle.sees()]
+    assert received == [f"{number:02}" for number in range(110)]
 
 
-def test_a_style_that_cannot_be_rendered_silences_nobody_else() -> None:
+def test_a_style_that_fails_to_render_affects_no_other_listener() -> None:
     server = Server()
     ada, bob, cy = server.enters("ada"), server.enters("bob"), server.enters("cy")
     for each in (ada, bob, cy):
@@ -275,17 +276,17 @@ def test_a_style_that_cannot_be_rendered_silences_nobody_else() -> None:
     assert cy.sees() == ["[lobby] ada: one", "ada: two"]
     ada.types("three")
     assert cy.sees() == ["ada: three"]
-    assert [type(bug) for bug in bob.reader.bugs] == [ZeroDivisionError]
+    assert [type(bug) for bug in bob.client.bugs] == [ZeroDivisionError]
 
 
-def test_readers_in_many_zones_do_not_shorten_what_is_kept_for_others() -> None:
+def test_listeners_in_many_time_zones_do_not_shorten_the_log_for_others() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     for number in range(40):
         server.enters(f"zone{number}").types(f"/set timezone Etc/GMT+{number % 12}")
     bob.sees()
-    bob.reader.room = 0
+    bob.client.capacity = 0
     for number in range(40):
         ada.types(f"{number} {'x' * 1000}"), server.end_turn()
-    bob.drains()
+    bob.resumes_reading()
     assert len(bob.sees()) == 40

@@ -1,4 +1,4 @@
-"""The room log: rendered once per style, handed out in chunks, forgotten when told to."""
+"""The room log renders an event once per style, hands out chunks and forgets on request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatd.chat.limits import CHUNK_BYTES, LOG_BYTES, LOG_EVENTS, LOG_STYLES
 
 
 class Counting(ProgramStyle):
-    """A style that counts how often it renders what."""
+    """A style that counts how often it renders each event."""
 
     def __init__(self) -> None:
         self.rendered: Counter[int] = Counter()
@@ -56,7 +56,9 @@ def test_an_event_longer_than_a_chunk_comes_alone() -> None:
 
 
 @given(st.lists(st.integers(0, 40_000), max_size=12), st.integers(0, 12))
-def test_chunks_put_together_are_what_was_said_from_there_on(sizes: list[int], at: int) -> None:
+def test_the_chunks_from_a_position_on_are_all_that_was_said_from_there(
+    sizes: list[int], at: int
+) -> None:
     texts = [str(number % 10) * size for number, size in enumerate(sizes)]
     log, style = log_of(*texts), Counting()
     position, read = min(at, len(texts)), b""
@@ -67,7 +69,7 @@ def test_chunks_put_together_are_what_was_said_from_there_on(sizes: list[int], a
     assert read == "".join(texts[at:]).encode()
 
 
-def test_what_is_forgotten_is_gone_and_positions_stay() -> None:
+def test_forgotten_events_are_gone_and_positions_stay() -> None:
     log, style = log_of("a", "b", "c"), Counting()
     log.chunk(style, 0), log.forget(2)
     assert (log.first, log.end, len(log)) == (2, 3, 1)
@@ -96,20 +98,20 @@ def test_many_styles_together_have_a_bound_of_their_own() -> None:
     assert log.is_large
 
 
-def test_at_its_end_there_is_nothing_yet() -> None:
+def test_the_chunk_at_the_end_is_empty() -> None:
     log, style = log_of("a"), Counting()
     assert log.chunk(style, 1) == (b"", 1)
     assert log.entries(1) == []
     assert RoomLog().chunk(style, 0) == (b"", 0)
 
 
-def test_events_that_a_style_does_not_show_are_passed_over() -> None:
+def test_events_that_a_style_does_not_show_are_skipped() -> None:
     log = log_of("", "a", "", "")
     assert log.chunk(Counting(), 0) == (b"a", 4)
     assert log.chunk(Counting(), 2) == (b"", 4)
 
 
-def test_styles_that_are_equal_share_one_rendering() -> None:
+def test_equal_styles_share_one_rendering() -> None:
     rendered: list[int] = []
 
     class Equal(Counting):
@@ -128,7 +130,7 @@ def test_styles_that_are_equal_share_one_rendering() -> None:
     assert rendered == [0, 1]
 
 
-def test_a_log_that_has_forgotten_is_large_no_longer() -> None:
+def test_a_log_is_no_longer_large_after_it_has_forgotten() -> None:
     log, style = log_of(*["a"] * LOG_EVENTS), Counting()
     log.forget(1)
     assert not log.is_large

@@ -1,4 +1,4 @@
-"""Bans as values: whom one covers, how it is written, how long it holds."""
+"""Bans as values: whom they cover, how they are written, how long they hold."""
 
 from __future__ import annotations
 
@@ -63,18 +63,18 @@ def read(text: str) -> Target:
 
 
 @given(targets())
-def test_what_is_written_of_a_target_is_read_as_the_same_one(target: Target) -> None:
+def test_a_target_is_parsed_from_its_text(target: Target) -> None:
     assert read_target(str(target)) == target
 
 
 @given(targets(), st.one_of(st.none(), st.floats(0, 1e10)), st.text())
-def test_a_ban_is_read_as_it_was_kept(target: Target, until: float | None, reason: str) -> None:
+def test_a_ban_is_decoded_from_its_record(target: Target, until: float | None, reason: str) -> None:
     made = Ban(target, "Bob", "ada", 1.5, until, reason)
     assert Ban.decoded(str(target), made.encoded()) == made
 
 
 @given(st.lists(st.tuples(targets(), st.one_of(st.none(), st.integers(0, 9)))), KNOWN)
-def test_looking_up_finds_who_is_covered_and_nobody_else(
+def test_a_lookup_finds_the_same_as_asking_every_ban(
     made: list[tuple[Target, int | None]], known: Identity
 ) -> None:
     bans, plain = Bans(1000), {}
@@ -99,21 +99,21 @@ def test_looking_up_finds_who_is_covered_and_nobody_else(
 
 
 @given(ADDRESSES)
-def test_an_address_is_covered_by_what_covers_it(address: str) -> None:
+def test_an_address_is_covered_by_its_own_target(address: str) -> None:
     target = of_address(address)
     assert target is not None
     assert target.covers(Identity(address=address))
     assert read(address) == target
 
 
-def test_of_ipv6_a_whole_64_is_covered_unless_a_length_is_written() -> None:
+def test_an_ipv6_target_covers_a_64_bit_prefix_unless_a_length_is_given() -> None:
     assert str(read("2001:db8::1")) == "2001:db8::/64"
     assert read("2001:DB8::1").covers(Identity(address="2001:db8::ffff%eth0"))
     assert str(read("2001:db8::1/128")) == "2001:db8::1/128"
     assert not read("2001:db8::1/128").covers(Identity(address="2001:db8::2"))
 
 
-def test_ipv4_within_ipv6_is_ipv4() -> None:
+def test_an_ipv4_mapped_ipv6_address_is_an_ipv4_address() -> None:
     assert read("::ffff:192.0.2.1") == read("192.0.2.1")
     assert str(read("::ffff:192.0.2.0/120")) == "192.0.2.0/24"
     assert read("192.0.2.0/24").covers(Identity(address="::ffff:192.0.2.7"))
@@ -126,12 +126,12 @@ def test_bits_beyond_the_prefix_make_no_difference() -> None:
 
 
 @pytest.mark.parametrize("text", ["bob", "bob.smith", "1.2.3", "sha256", "b0b-", "999.1.1.1"])
-def test_a_word_is_no_target(text: str) -> None:
+def test_a_bare_word_is_no_target(text: str) -> None:
     assert read_target(text) is None
 
 
 @pytest.mark.parametrize("text", ["192.0.2.0/33", "a/b", "12:34", "SHA256:", "SHA256:no spaces"])
-def test_what_looks_like_a_target_and_is_none_is_refused(text: str) -> None:
+def test_text_that_looks_like_a_target_and_is_none_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="Name somebody by a nick") as refused:
         read_target(text)
     assert refused.value.code == "bad-target"
@@ -144,7 +144,7 @@ def test_names_of_accounts_and_nicks_are_folded() -> None:
         read_target("nick:no nick")
 
 
-def test_what_nobody_has_is_covered_by_nothing() -> None:
+def test_an_unknown_part_of_an_identity_is_covered_by_no_ban() -> None:
     nobody = Identity()
     bans = Bans(10)
     for text in ("account:ada", "SHA256:abc", "0.0.0.0/0", "::/0", "nick:ada"):
@@ -157,7 +157,7 @@ def test_what_nobody_has_is_covered_by_nothing() -> None:
 # How many, how long -------------------------------------------------------------------------------
 
 
-def test_what_is_over_makes_room_and_is_kept_no_more() -> None:
+def test_an_expired_ban_is_dropped_when_room_is_needed() -> None:
     kept: list[tuple[str, bool]] = []
     bans = Bans(2, lambda target, made: kept.append((str(target), made is not None)))
     bans.put(ban(read("nick:ada"), until=10))
@@ -172,7 +172,7 @@ def test_what_is_over_makes_room_and_is_kept_no_more() -> None:
     assert len(kept) == 3
 
 
-def test_a_ban_of_a_nick_follows_it() -> None:
+def test_a_ban_of_a_nick_follows_a_rename() -> None:
     bans = Bans(9)
     bans.put(ban(read("nick:bob")))
     bans.renamed("bob", "robert")
@@ -184,7 +184,7 @@ def test_a_ban_of_a_nick_follows_it() -> None:
 
 
 @pytest.mark.parametrize(("first", "second", "holds"), [(5, 9, 9), (9, 5, 9), (None, 5, None)])
-def test_of_two_bans_that_come_together_the_longer_one_holds(
+def test_of_two_bans_of_one_nick_after_a_rename_the_longer_one_holds(
     first: float | None, second: float | None, holds: float | None
 ) -> None:
     bans = Bans(9)
@@ -194,7 +194,7 @@ def test_of_two_bans_that_come_together_the_longer_one_holds(
 
 
 @given(st.integers(1, BAN_SECONDS))
-def test_any_number_of_seconds_is_read(seconds: int) -> None:
+def test_any_duration_within_the_bound_is_parsed(seconds: int) -> None:
     assert split_duration(f"{seconds}s and why") == (seconds, "and why")
 
 
@@ -210,7 +210,7 @@ def test_any_number_of_seconds_is_read(seconds: int) -> None:
         ("3650d", BAN_SECONDS, ""),
     ],
 )
-def test_a_duration_stands_before_the_reason(
+def test_a_duration_is_split_from_the_reason(
     words: str, seconds: float | None, reason: str
 ) -> None:
     assert split_duration(words) == (seconds, reason)
@@ -228,7 +228,9 @@ def test_a_duration_stands_before_the_reason(
         ("٣m", None),
     ],
 )
-def test_what_begins_with_a_digit_has_to_be_one(words: str, sentence: str | None) -> None:
+def test_a_first_word_with_a_digit_first_has_to_be_a_duration(
+    words: str, sentence: str | None
+) -> None:
     if sentence is None:
         assert split_duration(words) == (None, words)
         return
@@ -238,7 +240,7 @@ def test_what_begins_with_a_digit_has_to_be_one(words: str, sentence: str | None
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [
         (0.1, "1 s"),
         (59.1, "1 minute"),
@@ -253,18 +255,18 @@ def test_what_begins_with_a_digit_has_to_be_one(words: str, sentence: str | None
         (86400 + 300, "1 day"),
     ],
 )
-def test_what_is_left_is_told_in_two_units_at_most(seconds: float, told: str) -> None:
-    assert remaining(seconds) == told
-    assert rest(50 + seconds, 50) == f"for another {told}"
-    assert term(50, 50 + seconds) == f"for {told}"
+def test_a_remaining_time_is_shown_in_two_units_at_most(seconds: float, text: str) -> None:
+    assert remaining(seconds) == text
+    assert rest(50 + seconds, 50) == f"for another {text}"
+    assert term(50, 50 + seconds) == f"for {text}"
 
 
 @given(st.floats(0.001, 1e9))
-def test_what_is_left_is_never_nothing(seconds: float) -> None:
+def test_a_remaining_time_is_never_zero(seconds: float) -> None:
     assert remaining(seconds)[0] in "123456789"
     assert duration(seconds)[0] in "0123456789"
 
 
-def test_for_good() -> None:
+def test_a_term_without_an_end_is_for_good() -> None:
     assert (rest(None, 5), term(5, None)) == ("for good", "for good")
     assert ban(read("nick:bob")).rest(7) == "for good (spam)"

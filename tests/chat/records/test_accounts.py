@@ -1,4 +1,4 @@
-"""Accounts: a nick that is somebody's own, the keys that prove it, one person on two screens."""
+"""Accounts: registered nicks, the keys that prove them, and one person with two sessions."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.limits import KEYS_PER_ACCOUNT, MAIL
+from chatd.chat.limits import KEYS_PER_ACCOUNT, OFFLINE_MESSAGES
 from chatd.chat.records.accounts import Account, read_key
 from chatd.chat.records.accounts import Key as AccountKey
 from chatd.chat.store import NotStoredError
 from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
-from chatd.transport.ssh import fingerprint
-from tests.support.people import Client, Server, finished
+from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.people import Client, Server, result_of
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 
@@ -25,37 +25,37 @@ PUBLIC = (
 )
 
 
-def test_a_registered_nick_is_its_owners_alone() -> None:
+def test_a_registered_nick_is_reserved_for_its_owner() -> None:
     server = Server()
     lola = server.enters("lola", fingerprint=ADA)
     lola.types("/register")
     assert lola.sees()[-1].startswith("-- lola is yours now:")
-    lola.goes()
+    lola.leaves()
     for stranger in (server.enters("lola"), server.enters("Lola", fingerprint=OTHER)):
         assert stranger.nick.lower() in ("lola2", "lola3")
         stranger.types("/nick lola")
         assert stranger.sees()[-1] == "-- lola is registered; its owner has an ssh key."
         stranger.types("/nick 1ola")
-        told = "-- 1ola looks like a nick that is registered; its owner has an ssh key."
-        assert stranger.sees()[-1] == told
-        stranger.goes()
+        answer = "-- 1ola looks like a nick that is registered; its owner has an ssh key."
+        assert stranger.sees()[-1] == answer
+        stranger.leaves()
     back = server.enters("root", fingerprint=ADA)
     assert back.nick == "lola"
     assert back.session.person.account == "lola"
 
 
-def test_the_owner_is_warned_when_somebody_else_asks_for_the_nick() -> None:
+def test_the_owner_is_told_when_another_key_asks_for_the_nick() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
     server.enters("ada", fingerprint=OTHER)
-    told = "-- Somebody with another key (SHA256:other) asked for your nick, and is ada2 now."
-    assert told in ada.sees()
+    answer = "-- Somebody with another key (SHA256:other) asked for your nick, and is ada2 now."
+    assert answer in ada.sees()
     server.enters("ADA")
     assert any("Somebody with no key asked" in line for line in ada.sees())
 
 
-def test_one_person_on_two_screens() -> None:
+def test_an_owner_with_two_sessions_is_one_person() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register"), ada.types("/join attic"), bob.sees(), ada.sees()
@@ -74,14 +74,14 @@ def test_one_person_on_two_screens() -> None:
     ada.types("/join cellar")
     also.types("/join cellar")
     assert also.sees() == ["-- You are in cellar already; it has the focus now."]
-    ada.goes()
+    ada.leaves()
     assert bob.sees()[1:] == []
-    also.goes()
+    also.leaves()
     assert bob.sees() == ["-- ada left"]
     assert server.enters("x", fingerprint=ADA).nick == "ada"
 
 
-def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
+def test_a_session_continues_as_another_person_who_is_here() -> None:
     server = Server()
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.types("/join attic"), ada.sees()
@@ -99,30 +99,30 @@ def test_a_connection_goes_on_as_somebody_else_who_is_here() -> None:
     assert bob.sees() == []
     bob.types("/dm ada psst")
     assert "[bob -> you] psst" in guest.sees()
-    ada.goes()
+    ada.leaves()
     assert bob.sees() == ["[you -> ada] psst"]
-    guest.goes()
+    guest.leaves()
     assert bob.sees() == ["-- ada left"]
 
 
 @pytest.mark.parametrize(
-    ("nick", "fingerprint", "told"),
+    ("nick", "fingerprint", "answer"),
     [
         ("ada", None, "-- You said nothing, so nothing has changed."),
         ("", ADA, "-- Choose a nick first: /nick NAME."),
     ],
 )
-def test_what_cannot_be_registered(nick: str, fingerprint: str | None, told: str) -> None:
+def test_a_registration_is_refused(nick: str, fingerprint: str | None, answer: str) -> None:
     server = Server()
-    someone = server.enters(nick, fingerprint=fingerprint)
-    someone.types("/register")
-    assert someone.sees()[-1] == told
-    someone.types("/keys")
-    told = "-- You have no account; /register makes your nick your own."
-    assert someone.sees() == [told]
+    user = server.enters(nick, fingerprint=fingerprint)
+    user.types("/register")
+    assert user.sees()[-1] == answer
+    user.types("/keys")
+    answer = "-- You have no account; /register makes your nick your own."
+    assert user.sees() == [answer]
 
 
-def test_a_key_and_a_person_have_one_account() -> None:
+def test_a_key_proves_one_account_and_a_person_has_one() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
@@ -133,7 +133,7 @@ def test_a_key_and_a_person_have_one_account() -> None:
     assert ada.sees() == ["-- You are now known as ada."]
 
 
-def test_whois_tells_whose_the_nick_is() -> None:
+def test_whois_shows_the_account() -> None:
     server = Server()
     ada = server.enters("Ada", fingerprint=ADA)
     ada.types("/register"), ada.sees(), ada.types("/whois ada")
@@ -172,7 +172,7 @@ def test_keys_are_listed_added_and_removed() -> None:
     }
 
 
-def test_an_account_has_so_many_keys() -> None:
+def test_the_keys_of_an_account_are_bounded() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
@@ -180,17 +180,17 @@ def test_an_account_has_so_many_keys() -> None:
     for number in range(1, KEYS_PER_ACCOUNT):
         account = accounts.get("ada")
         assert account is not None
-        finished(accounts.add_key(account, AccountKey(f"SHA256:{number}", "", 1.0)))
+        result_of(accounts.add_key(account, AccountKey(f"SHA256:{number}", "", 1.0)))
     ada.types(f"/keys add {PUBLIC}")
     assert ada.sees() == [f"-- You have {KEYS_PER_ACCOUNT} keys; /keys remove one first."]
 
 
-def test_accounts_are_there_after_a_restart() -> None:
+def test_accounts_survive_a_restart() -> None:
     store = MemoryStore()
     first = Server(store=store)
     ada = first.enters("Ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
-    ada.goes()
+    ada.leaves()
     again = Server(store=store)
     assert again.enters("ada").nick == "ada2"
     back = again.enters("x", fingerprint=ADA)
@@ -198,34 +198,34 @@ def test_accounts_are_there_after_a_restart() -> None:
 
 
 class Forgetful(MemoryStore):
-    """A store that keeps no record."""
+    """A store that fails to store records."""
 
     async def put(self, kind: str, key: str, value: str | None) -> None:
         raise NotStoredError("the server's disk is full.")
 
 
-def test_what_is_not_kept_is_not_so() -> None:
+def test_a_change_that_is_not_stored_is_undone() -> None:
     server = Server(store=Forgetful())
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register")
     assert ada.sees()[-1] == "-- That was not done: the server's disk is full."
     assert ada.session.person.account is None
-    ada.goes()
+    ada.leaves()
     assert server.enters("ada").nick == "ada"
 
 
-def test_what_is_kept_of_an_account_is_all_of_it() -> None:
+def test_the_record_of_an_account_is_complete() -> None:
     account = Account(Name("Ada", "ada"), (AccountKey(ADA, "laptop", 1.5),), 2.5)
     store, server = MemoryStore(), Server()
-    finished(store.put("account", "ada", account.encoded()))
+    result_of(store.put("account", "ada", account.encoded()))
     accounts = type(server.chat.accounts)(store)
-    finished(accounts.load())
+    result_of(accounts.load())
     assert accounts.get("ada") == account
     assert accounts.of_key(ADA) == account
     assert accounts.of_key(None) is None
 
 
-def test_by_ssh_the_key_tells_who_one_is_and_say_speaks_as_them() -> None:
+def test_an_ssh_key_identifies_the_owner_also_for_the_say_command() -> None:
     hall = Hall()
     ann = Guest(hall, key=USER_KEY).opens()
     ann.types("/register\n")
@@ -247,11 +247,11 @@ def test_by_ssh_the_key_tells_who_one_is_and_say_speaks_as_them() -> None:
     assert bob.gets() == b"-- ann3 joined lobby\r\n"
 
 
-def test_a_private_message_waits_for_the_owner_of_an_account() -> None:
+def test_a_private_message_is_kept_for_an_owner_who_is_offline() -> None:
     store = MemoryStore()
     server = Server(store)
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.types("/register"), ada.sees(), ada.goes(), bob.sees()
+    ada.types("/register"), ada.sees(), ada.leaves(), bob.sees()
     bob.types("/dm Ada are you there?"), bob.types("/dm ada call me")
     assert bob.sees() == [
         "[you -> ada] are you there?",
@@ -262,22 +262,22 @@ def test_a_private_message_waits_for_the_owner_of_an_account() -> None:
     again = Server(store)
     ada = again.enters("x", fingerprint=ADA)
     assert ada.sees() == ["[bob -> you] are you there?", "[bob -> you] call me"]
-    ada.goes()
+    ada.leaves()
     assert Server(store).enters("x", fingerprint=ADA).sees() == []
 
 
-def test_so_many_private_messages_wait() -> None:
+def test_the_offline_messages_of_an_account_are_bounded() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
-    ada.types("/register"), ada.goes(), bob.sees()
-    for number in range(MAIL + 1):
+    ada.types("/register"), ada.leaves(), bob.sees()
+    for number in range(OFFLINE_MESSAGES + 1):
         bob.types(f"/dm ada {number}")
     assert bob.sees()[-1] == "-- ada is not reading now; try again later."
     back = server.enters("x", fingerprint=ADA)
-    assert len(back.sees()) == MAIL
+    assert len(back.sees()) == OFFLINE_MESSAGES
 
 
-def test_an_owner_under_another_nick_is_here() -> None:
+def test_an_owner_under_another_nick_is_not_offline() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register"), ada.types("/nick lovelace"), ada.sees(), bob.sees()
@@ -286,13 +286,13 @@ def test_an_owner_under_another_nick_is_here() -> None:
     assert ada.sees() == ["[bob -> you] psst"]
 
 
-def test_who_only_speaks_is_shown_nothing() -> None:
+def test_a_session_that_only_speaks_is_shown_nothing() -> None:
     server = Server()
     ada, bob = server.enters("ada", fingerprint=ADA), server.enters("bob")
     ada.types("/register"), ada.sees()
     quiet = Client()
     visitor = Visitor("ada", fingerprint=ADA)
-    entered = finished(server.chat.enter(visitor, quiet, server.now, listens=False))
+    entered = result_of(server.chat.enter(visitor, quiet, server.now, listens=False))
     assert isinstance(entered, tuple)
     bob.types("hello"), bob.types("/dm ada psst"), ada.types("/join attic")
     server.end_turn()
@@ -301,12 +301,12 @@ def test_who_only_speaks_is_shown_nothing() -> None:
     assert server.chat.people.find("ada") is ada.session.person
 
 
-def test_a_line_of_a_public_key_has_the_fingerprint_that_ssh_has() -> None:
+def test_a_public_key_line_has_the_fingerprint_that_ssh_shows() -> None:
     line = USER_KEY.public().toString("openssh").decode()
     assert read_key(line, 0.0).fingerprint == fingerprint(USER_KEY.public().blob())
 
 
-def test_nobody_is_an_operator_by_adding_the_public_key_of_one() -> None:
+def test_adding_an_operators_public_key_makes_nobody_an_operator() -> None:
     server = Server()
     mallory = server.enters("mallory")
     mallory.types("/register a long secret"), mallory.types(f"/keys add {PUBLIC}")
@@ -317,7 +317,7 @@ def test_nobody_is_an_operator_by_adding_the_public_key_of_one() -> None:
     assert not mallory.session.person.operator
 
 
-def test_an_operators_key_proves_an_account_once_its_owner_has_come_with_it() -> None:
+def test_an_operators_key_counts_for_an_account_once_its_owner_has_logged_in_with_it() -> None:
     store = MemoryStore()
     server = Server(store)
     ada = server.enters("ada")

@@ -1,13 +1,13 @@
-"""The log of what moderators and operators did: what is in it, who sees it, that it lasts."""
+"""The audit log has what moderators and operators did, for those who may see it, persistently."""
 
 from __future__ import annotations
 
 import pytest
 
-from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, AUDITED, REASON_LENGTH
+from chatd.chat.limits import AUDIT_ENTRIES, AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, REASON_LENGTH
 from chatd.chat.records.audit import KIND, AuditLog
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, records, result_of
 
 DAY = "1970-01-12 13:46"
 
@@ -22,14 +22,14 @@ def server(store: MemoryStore) -> Server:
     return Server(store)
 
 
-def rows(someone: Someone, line: str = "/audit") -> list[str]:
-    someone.sees()
-    someone.types(line)
-    _, *rows = someone.sees()
+def rows(user: User, line: str = "/audit") -> list[str]:
+    user.sees()
+    user.types(line)
+    _, *rows = user.sees()
     return [row.strip().removeprefix(f"{DAY} ") for row in rows]
 
 
-def test_everything_that_a_moderator_does_is_written_down(server: Server) -> None:
+def test_every_act_of_a_moderator_is_in_the_log(server: Server) -> None:
     ada = server.enters("ada", fingerprint="SHA256:ada")
     bob = server.enters("bob", address="198.51.100.7")
     ada.types("/register"), ada.types("/join attic"), ada.types("/nick grace")
@@ -74,7 +74,7 @@ def test_everything_that_a_moderator_does_is_written_down(server: Server) -> Non
     assert rows(op, "/audit 1 attic") == ["[attic] grace (ada): room slow 5"]
 
 
-def test_moderators_see_their_rooms_and_operators_all(server: Server) -> None:
+def test_moderators_see_the_log_of_their_rooms_and_operators_all_of_it(server: Server) -> None:
     ada, bob, op = server.enters("ada"), server.enters("bob"), server.enters("op", operator=True)
     ada.types("/join attic"), ada.types("/room slow 1")
     bob.types("/join cellar"), bob.types("/room slow 2")
@@ -95,14 +95,14 @@ def test_moderators_see_their_rooms_and_operators_all(server: Server) -> None:
     assert bob.sees() == ["-- Nobody has looked after hall yet."]
 
 
-def test_a_room_of_the_same_name_is_another_one(server: Server) -> None:
+def test_a_new_room_of_the_same_name_has_a_log_of_its_own(server: Server) -> None:
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.types("/join attic"), ada.types("/room slow 1"), ada.types("/leave attic")
     bob.types("/join attic"), bob.sees(), bob.types("/audit")
     assert bob.sees() == ["-- Nobody has looked after attic yet."]
 
 
-def test_it_outlives_a_restart_and_goes_on(server: Server, store: MemoryStore) -> None:
+def test_the_log_survives_a_restart_and_continues(server: Server, store: MemoryStore) -> None:
     op = server.enters("op", operator=True)
     op.types("/topic one")
     for number, topic in enumerate(("two", "three"), 2):
@@ -110,10 +110,10 @@ def test_it_outlives_a_restart_and_goes_on(server: Server, store: MemoryStore) -
         op = again.enters("op", operator=True)
         op.types(f"/topic {topic}")
         assert len(rows(op)) == number
-    assert sorted(store._records[KIND]) == ["000000000001", "000000000002", "000000000003"]
+    assert sorted(records(store, KIND)) == ["000000000001", "000000000002", "000000000003"]
 
 
-def test_so_many_are_shown(server: Server) -> None:
+def test_the_number_of_entries_shown_has_a_default_and_a_bound(server: Server) -> None:
     op = server.enters("op", operator=True)
     for number in range(AUDIT_SHOWN_AT_MOST + 1):
         op.types(f"/topic {number}")
@@ -124,52 +124,54 @@ def test_so_many_are_shown(server: Server) -> None:
     assert rows(op, "/audit 1") == [f"1970-01-12 14:46 [lobby] op: topic {AUDIT_SHOWN_AT_MOST}"]
 
 
-def test_so_many_are_kept_and_the_oldest_gives_way(store: MemoryStore) -> None:
+def test_past_the_bound_the_oldest_entry_is_dropped(store: MemoryStore) -> None:
     server = Server(store)
     person = server.enters("op", operator=True).session.person
     audit = server.chat.audit
-    for number in range(AUDITED):
-        audit.note(1.0, person, "topic", str(number))
-    assert len(store._records[KIND]) == AUDITED
-    before = dict(store._records[KIND])
-    audit.note(1.0, person, "topic", "one more", reason="x" * (REASON_LENGTH + 1))
+    for number in range(AUDIT_ENTRIES):
+        audit.add(1.0, person, "topic", str(number))
+    assert len(records(store, KIND)) == AUDIT_ENTRIES
+    before = dict(records(store, KIND))
+    audit.add(1.0, person, "topic", "one more", reason="x" * (REASON_LENGTH + 1))
     del before["000000000001"]
-    after = store._records[KIND]
-    assert after.keys() - before.keys() == {f"{AUDITED + 1:012}"}
-    assert before.items() <= after.items(), "the others are not written anew"
+    after = records(store, KIND)
+    assert after.keys() - before.keys() == {f"{AUDIT_ENTRIES + 1:012}"}
+    assert before.items() <= after.items(), "the other records are not written again"
     again = AuditLog(store)
-    finished(again.load())
-    [first, *_, newest] = again.last(2 * AUDITED)
+    result_of(again.load())
+    [first, *_, newest] = again.last(2 * AUDIT_ENTRIES)
     assert (first.whom, newest.whom) == ("1", "one more")
     assert newest.reason == "x" * (REASON_LENGTH - 1) + "…"
 
 
-def test_what_two_servers_do_at_once_is_written_down_twice_in_one_order(
+def test_entries_of_two_servers_at_once_have_the_same_order_on_both(
     store: MemoryStore,
 ) -> None:
     person = Server().enters("op", operator=True).session.person
     one, other = AuditLog(store, "s1"), AuditLog(store, "s2")
-    other.note(1.0, person, "topic", "there")
-    one.note(1.0, person, "topic", "here")
-    one.note(2.0, person, "topic", "here again")
-    for key, value in store._records[KIND].items():
-        (one if key.endswith(".s2") else other).learn(key, value)
-    other.note(3.0, person, "topic", "at last")
-    [newest] = store._records[KIND].keys() - one._deeds.keys()
-    one.learn(newest, store._records[KIND][newest])
+    other.add(1.0, person, "topic", "there")
+    one.add(1.0, person, "topic", "here")
+    one.add(2.0, person, "topic", "here again")
+    before = records(store, KIND)
+    for key, value in before.items():
+        (one if key.endswith(".s2") else other).apply_change(key, value)
+    other.add(3.0, person, "topic", "at last")
+    [newest] = records(store, KIND).keys() - before.keys()
+    one.apply_change(newest, records(store, KIND)[newest])
     again = AuditLog(store, "s3")
-    finished(again.load())
+    result_of(again.load())
     for audit in (one, other, again):
-        assert [deed.whom for deed in audit.last(9)] == ["here", "there", "here again", "at last"]
-    one.learn(newest, None)
-    assert [deed.whom for deed in one.last(1)] == ["here again"]
+        assert [entry.whom for entry in audit.last(9)] == ["here", "there", "here again", "at last"]
+    one.apply_change(newest, None)
+    assert [entry.whom for entry in one.last(1)] == ["here again"]
 
 
-def test_who_hears_of_more_than_is_kept_forgets_the_oldest(store: MemoryStore) -> None:
+def test_entries_of_another_server_drop_the_oldest_past_the_bound(store: MemoryStore) -> None:
     person = Server().enters("op", operator=True).session.person
     one, other = AuditLog(store, "s1"), AuditLog(MemoryStore(), "s2")
-    for number in range(AUDITED + 1):
-        one.note(1.0, person, "topic", str(number))
-        other.learn(*next(reversed(store._records[KIND].items())))
-    assert len(other.last(2 * AUDITED)) == AUDITED
-    assert other.last(2 * AUDITED)[0].whom == "1"
+    for number in range(AUDIT_ENTRIES + 1):
+        one.add(1.0, person, "topic", str(number))
+        key = max(records(store, KIND))
+        other.apply_change(key, records(store, KIND)[key])
+    assert len(other.last(2 * AUDIT_ENTRIES)) == AUDIT_ENTRIES
+    assert other.last(2 * AUDIT_ENTRIES)[0].whom == "1"

@@ -1,4 +1,4 @@
-"""Rooms that last: what is there after everybody has left, and after a restart."""
+"""Persistent rooms: what remains after every member has left, and after a restart."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from chatd.chat.limits import LASTING_ROOMS
+from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.store.memory import MemoryStore
 from chatd.store.sqlite.store import SqliteStore
 from tests.support.callers import Netcat, Ssh
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 from tests.support.served import Served, killed
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 
 
-def owner(server: Server, nick: str = "ada", key: str = ADA) -> Someone:
-    """Somebody with an account."""
-    someone = server.enters(nick, fingerprint=key)
-    if someone.session.person.account is None:
-        someone.types("/register")
-    someone.sees()
-    return someone
+def owner(server: Server, nick: str = "ada", key: str = ADA) -> User:
+    """Let a user with an account enter."""
+    user = server.enters(nick, fingerprint=key)
+    if user.session.person.account is None:
+        user.types("/register")
+    user.sees()
+    return user
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-def test_a_room_of_somebody_with_an_account_is_there_when_nobody_is_in_it(
+def test_a_persistent_room_is_there_when_it_is_empty(
     store: MemoryStore,
 ) -> None:
     server = Server(store)
@@ -39,15 +39,15 @@ def test_a_room_of_somebody_with_an_account_is_there_when_nobody_is_in_it(
     guest.types("/rooms")
     assert "   attic: 0 people" in guest.sees()
     guest.types("/join attic"), guest.types("/history"), guest.types("/room slow 5")
-    told = guest.sees()
-    assert told[0] == "-- You are in attic, alone so far."
-    assert told[2].endswith("ada: remember this")
-    assert told[-1] == "-- Only a moderator of attic may do that."
+    answer = guest.sees()
+    assert answer[0] == "-- You are in attic, alone so far."
+    assert answer[2].endswith("ada: remember this")
+    assert answer[-1] == "-- Only a moderator of attic may do that."
     ada.types("/join attic"), ada.types("/room slow 5")
     assert ada.sees()[-1] == "-- ada set slow of attic to 5"
 
 
-def test_a_room_of_a_guest_is_not() -> None:
+def test_a_room_of_a_guest_is_dropped_when_it_is_empty() -> None:
     server = Server()
     ada, guest = owner(server), server.enters("guest")
     guest.types("/join attic"), guest.types("/leave attic"), ada.sees()
@@ -55,7 +55,7 @@ def test_a_room_of_a_guest_is_not() -> None:
     assert ada.sees()[0] == "-- 1 room:"
 
 
-def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemoryStore) -> None:
+def test_owner_moderators_and_settings_survive_a_restart(store: MemoryStore) -> None:
     server = Server(store)
     ada, bob, cy = owner(server), owner(server, "bob", BOB), server.enters("cy")
     for each in (ada, bob, cy):
@@ -64,16 +64,16 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     ada.types("/room slow 5"), ada.types("/room private on"), ada.types("kept")
     ada.types("/room history 30")
     for each in (ada, bob, cy):
-        each.goes()
+        each.leaves()
     again = Server(store)
     stranger = again.enters("cy")
     stranger.types("/join attic")
     assert stranger.sees()[-1] == "-- Attic is private; its moderators can /invite you."
     bob = again.enters("x", fingerprint=BOB)
     bob.types("/join attic"), bob.types("/history 1"), bob.types("/invite cy")
-    told = bob.sees()
-    assert "-- You are in Attic, alone so far. Topic: Old books" in told
-    assert any(line.endswith("ada: kept") for line in told)
+    answer = bob.sees()
+    assert "-- You are in Attic, alone so far. Topic: Old books" in answer
+    assert any(line.endswith("ada: kept") for line in answer)
     stranger.types("/join attic"), stranger.types("/users")
     assert {"   bob (moderator)", "   cy"} <= set(stranger.sees())
     ada = again.enters("x", fingerprint=ADA)
@@ -89,14 +89,14 @@ def test_owner_moderators_and_settings_are_there_after_a_restart(store: MemorySt
     ]
     ada.types("/deop bob"), ada.sees()
     for each in (ada, bob, stranger):
-        each.goes()
+        each.leaves()
     third = Server(store)
     bob = third.enters("x", fingerprint=BOB)
     bob.types("/join attic")
     assert bob.sees()[-1] == "-- Attic is private; its moderators can /invite you."
 
 
-def test_the_owner_ends_it_and_begins_it_again(store: MemoryStore) -> None:
+def test_the_owner_makes_a_room_temporary_and_persistent_again(store: MemoryStore) -> None:
     server = Server(store)
     ada = owner(server)
     ada.types("/join attic"), ada.types("/room lasting on"), ada.types("/room lasting off")
@@ -108,30 +108,30 @@ def test_the_owner_ends_it_and_begins_it_again(store: MemoryStore) -> None:
     assert "-- 1 room:" in ada.sees()
     guest = server.enters("guest")
     guest.types("/join cellar"), guest.types("/room lasting on")
-    told = "-- You have no account; /register makes your nick your own."
-    assert guest.sees()[-1] == told
+    answer = "-- You have no account; /register makes your nick your own."
+    assert guest.sees()[-1] == answer
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/join vault"), bob.types("/register"), bob.types("/room lasting on"), bob.sees()
-    bob.goes()
+    bob.leaves()
     assert "vault" in server.chat.rooms
     assert "attic" not in Server(store).chat.rooms
 
 
-def test_an_account_has_so_many_rooms_that_last() -> None:
+def test_the_persistent_rooms_of_an_account_are_bounded() -> None:
     server = Server()
     ada = owner(server)
-    for number in range(LASTING_ROOMS + 1):
+    for number in range(PERSISTENT_ROOMS + 1):
         ada.types(f"/join room{number}")
     ada.types("/room lasting on")
-    assert ada.sees()[-1] == f"-- You have {LASTING_ROOMS} rooms that last; end one first."
-    ada.goes()
-    assert len(server.chat.rooms) == 1 + LASTING_ROOMS
+    assert ada.sees()[-1] == f"-- You have {PERSISTENT_ROOMS} rooms that last; end one first."
+    ada.leaves()
+    assert len(server.chat.rooms) == 1 + PERSISTENT_ROOMS
     back = server.enters("x", fingerprint=ADA)
     back.types("/join room0"), back.types("/room lasting off"), back.types("/join another")
     assert server.chat.rooms["another"].settings.lasting
 
 
-def test_of_the_lobby_the_topic_is_kept(store: MemoryStore) -> None:
+def test_the_topic_of_the_lobby_survives_a_restart(store: MemoryStore) -> None:
     first = Server(store)
     op = first.enters("op", operator=True)
     op.types("/topic Welcome"), op.types("/room slow 2"), op.sees()
@@ -144,7 +144,7 @@ def test_of_the_lobby_the_topic_is_kept(store: MemoryStore) -> None:
     assert list(other.chat.rooms) == ["salon"], "it was the lobby, and lasts no longer"
 
 
-def test_a_room_and_its_owner_outlive_the_real_server(tmp_path: Path) -> None:
+def test_a_room_and_its_owner_survive_a_restart_of_a_real_server(tmp_path: Path) -> None:
     import asyncssh
 
     key = asyncssh.generate_private_key("ssh-ed25519")
@@ -166,7 +166,7 @@ def test_a_room_and_its_owner_outlive_the_real_server(tmp_path: Path) -> None:
         ada.hears("ada set slow of attic to 3")
 
 
-def test_rooms_of_a_server_that_was_killed_are_forgotten_unless_they_last(
+def test_temporary_rooms_of_a_killed_server_are_dropped(
     store: MemoryStore,
 ) -> None:
     server = Server(store)
@@ -175,15 +175,15 @@ def test_rooms_of_a_server_that_was_killed_are_forgotten_unless_they_last(
     guest.types("/join cellar"), guest.types("does not")
     ids = {key: room.id for key, room in server.chat.rooms.items()}
     Server(store).enters("bob")
-    assert finished(store.before(ids["attic"], None, 9)) != []
-    assert finished(store.before(ids["cellar"], None, 9)) == []
+    assert result_of(store.before(ids["attic"], None, 9)) != []
+    assert result_of(store.before(ids["cellar"], None, 9)) == []
 
 
 def test_both_stores_have_the_same_interface() -> None:
     assert {name for name in dir(MemoryStore) if name[0] != "_"} <= set(dir(SqliteStore))
 
 
-def test_a_lobby_that_was_closed_is_so_after_a_restart(store: MemoryStore) -> None:
+def test_a_lobby_that_was_made_private_is_private_after_a_restart(store: MemoryStore) -> None:
     server = Server(store)
     root, ada = server.enters("root", operator=True), server.enters("ada", fingerprint="SHA256:a")
     ada.types("/register"), ada.types("/leave")
@@ -198,7 +198,7 @@ def test_a_lobby_that_was_closed_is_so_after_a_restart(store: MemoryStore) -> No
     assert ada.session.focus is again.chat.lobby
 
 
-def test_a_guest_who_moderates_a_room_and_registers_does_so_the_next_time(
+def test_a_guest_who_moderates_a_room_and_registers_is_its_moderator_the_next_time(
     store: MemoryStore,
 ) -> None:
     server = Server(store)

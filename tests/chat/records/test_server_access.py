@@ -1,4 +1,4 @@
-"""Who may come in at all, as each way in tells it: bans at the door, and who is invited."""
+"""Who may use the server, as each way in says it: server bans and the allow list."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
 from chatd.chat.records.server_access import AllowList
-from chatd.transport.ssh import fingerprint
-from tests.support.people import Client, finished
+from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.people import Client, result_of
 from tests.support.ssh.guests import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 from tests.support.wires import Building, Wire
@@ -36,7 +36,7 @@ def tcd_answer(sentence: str) -> bytes:
     return f"ERROR_CODE: 11\nERROR_DESCRIPTION: {sentence}\n".encode()
 
 
-#: What each program sends first, and the words in which it is turned away.
+#: What each kind of program sends first, and its refusal.
 JOIN = b"JOIN_CHATROOM: attic\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: troll\n"
 PROGRAMS = [
     (b'{"username": "troll"}', json_answer),
@@ -52,12 +52,12 @@ PROGRAMS = [
     ("data", "answer"),
     [
         *PROGRAMS,
-        (b"hello\n", lambda told: f"{told}\r\n".encode()),
-        (b"\xff\xfb\x1f", lambda told: f"{told}\r\n".encode()),
+        (b"hello\n", lambda text: f"{text}\r\n".encode()),
+        (b"\xff\xfb\x1f", lambda text: f"{text}\r\n".encode()),
     ],
 )
 @pytest.mark.parametrize("target", [CAFE, "198.51.0.0/16"])
-def test_an_address_that_is_banned_is_told_so_in_its_own_words(
+def test_a_banned_address_is_refused_in_the_clients_own_protocol(
     data: bytes, answer: object, target: str
 ) -> None:
     building = Building()
@@ -75,7 +75,7 @@ def test_an_address_that_is_banned_is_told_so_in_its_own_words(
     assert b"You are guest1 in lobby" in other.gets()
 
 
-def test_who_is_silent_at_a_banned_address_is_told_too() -> None:
+def test_a_silent_client_at_a_banned_address_is_refused_as_well() -> None:
     building = Building()
     ban(building, "2001:db8::1")
     wire = building.connects("2001:db8::2")
@@ -84,7 +84,7 @@ def test_who_is_silent_at_a_banned_address_is_told_too() -> None:
     assert wire.closed
 
 
-def test_behind_a_proxy_the_address_is_that_of_who_is_there() -> None:
+def test_behind_a_proxy_the_address_of_the_client_counts() -> None:
     building = Building(proxies=("192.0.2.0/24",))
     ban(building, CAFE), ban(building, "192.0.2.1")
     wire = building.connects("192.0.2.1")
@@ -95,7 +95,7 @@ def test_behind_a_proxy_the_address_is_that_of_who_is_there() -> None:
     assert b"You are guest1 in lobby" in wire.gets()
 
 
-def test_by_ssh_an_operator_comes_in_from_a_banned_address_and_nobody_else() -> None:
+def test_only_an_operator_is_let_in_by_ssh_from_a_banned_address() -> None:
     hall = Hall(operator=USER_KEY)
     ban(hall.building, "192.0.2.0/24")
     late = Guest(hall, b"eve")
@@ -103,13 +103,13 @@ def test_by_ssh_an_operator_comes_in_from_a_banned_address_and_nobody_else() -> 
     assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()
 
 
-def test_an_address_is_found_among_ten_thousand_bans_by_a_look_for_each_length() -> None:
+def test_an_address_is_looked_up_once_per_prefix_length_among_ten_thousand_bans() -> None:
     bans = Bans(SERVER_BANS)
     for number in range(SERVER_BANS):
         target = read_target(f"10.{number // 250}.{number % 250}.0/{24 + number % 2}")
         assert target is not None
         bans.put(Ban(target, "", "op", 0.0, None, ""))
-    assert len(bans._networks) == 2
+    assert bans.prefix_lengths == 2
     assert bans.of_address("10.39.249.9", 0.0) is not None
     assert bans.of_address("10.40.0.9", 0.0) is None
 
@@ -118,7 +118,7 @@ def test_an_address_is_found_among_ten_thousand_bans_by_a_look_for_each_length()
 
 
 @pytest.mark.parametrize(("data", "answer"), PROGRAMS)
-def test_a_program_whose_nick_is_banned_is_told_in_its_own_words(
+def test_a_program_whose_nick_is_banned_is_refused_in_its_own_protocol(
     data: bytes, answer: object
 ) -> None:
     building = Building()
@@ -133,8 +133,7 @@ def test_a_program_whose_nick_is_banned_is_told_in_its_own_words(
 
 @pytest.mark.parametrize("declared", ["line", "telnet"])
 def test_a_person_who_may_not_come_in_is_told_and_parted_from(declared: str) -> None:
-    building = Building(declared)
-    building.chat.access.allowed = AllowList
+    building = Building(declared, allowed=AllowList)
     wire = building.connects()
     wire.sends(b"hello\n")
     building.clock.advance(1)
@@ -145,13 +144,13 @@ def test_a_person_who_may_not_come_in_is_told_and_parted_from(declared: str) -> 
     assert len(building.chat.people) == 0
 
 
-def test_by_ssh_a_key_that_is_banned_gets_no_further_than_the_login() -> None:
+def test_a_banned_ssh_key_is_refused_at_the_login() -> None:
     hall = Hall()
     ban(hall.building, fingerprint(USER_KEY.blob()))
     assert Guest(hall, key=USER_KEY).peer.reason() == BANNED
 
 
-def test_who_is_banned_while_at_the_door_of_a_shell_is_told_there() -> None:
+def test_a_user_who_is_banned_between_login_and_shell_is_refused_there() -> None:
     hall = Hall()
     ann = Guest(hall, b"troll")
     ban(hall.building, "nick:troll")
@@ -165,7 +164,7 @@ def test_who_is_banned_while_at_the_door_of_a_shell_is_told_there() -> None:
     assert bob.closed
 
 
-def test_a_pipe_for_which_somebody_comes_in_ends_with_the_sentence() -> None:
+def test_an_exec_command_of_a_banned_user_ends_with_the_refusal() -> None:
     hall = Hall()
     ann = Guest(hall, b"troll")
     ban(hall.building, "nick:troll")
@@ -173,22 +172,23 @@ def test_a_pipe_for_which_somebody_comes_in_ends_with_the_sentence() -> None:
     assert (ann.errors, ann.status) == (f"chatd: {BANNED}\n".encode(), 1)
 
 
-# Who is invited -----------------------------------------------------------------------------------
+# The allow list -----------------------------------------------------------------------------------
 
 
 def enter(building: Building, visitor: Visitor) -> None:
-    finished(building.chat.enter(visitor, Client(), 0.0))
+    result_of(building.chat.enter(visitor, Client(), 0.0))
 
 
 def test_only_who_is_invited_comes_in() -> None:
-    building = Building()
-    entered = finished(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
+    allowed: list[AllowList] = []
+    building = Building(allowed=lambda: allowed[0] if allowed else None)
+    entered = result_of(building.chat.enter(Visitor("bob", "", "SHA256:bob"), Client(), 0.0))
     assert isinstance(entered, tuple)
     person = entered[0].person
-    finished(building.chat.entrance.register(person, person.fingerprint, 0.0))
+    result_of(building.chat.entrance.register(person, person.fingerprint, 0.0))
     building.chat.leave(entered[0], "", 0.0)
     guests = AllowList(frozenset({"SHA256:ada"}), frozenset({"bob"}))
-    building.chat.access.allowed = lambda: guests
+    allowed.append(guests)
     for fingerprinted, operator, welcome in (
         ("SHA256:ada", False, True),
         ("SHA256:bob", False, True),
@@ -205,11 +205,10 @@ def test_only_who_is_invited_comes_in() -> None:
 
 
 @pytest.mark.parametrize(("data", "answer"), PROGRAMS)
-def test_a_program_that_is_not_invited_is_told_in_its_own_words(
+def test_a_program_that_is_not_on_the_list_is_refused_in_its_own_protocol(
     data: bytes, answer: object
 ) -> None:
-    building = Building()
-    building.chat.access.allowed = AllowList
+    building = Building(allowed=AllowList)
     wire: Wire = building.connects()
     wire.sends(data)
     assert callable(answer)
@@ -218,8 +217,7 @@ def test_a_program_that_is_not_invited_is_told_in_its_own_words(
 
 
 def test_by_ssh_who_is_not_invited_is_told_at_the_login() -> None:
-    hall = Hall()
     invited = fingerprint(USER_KEY.blob())
-    hall.building.chat.access.allowed = lambda: AllowList(frozenset({invited}))
+    hall = Hall(allowed=lambda: AllowList(frozenset({invited})))
     assert Guest(hall, b"eve").peer.reason() == UNINVITED
     assert b"You are ann in lobby" in Guest(hall, key=USER_KEY).opens().gets()

@@ -1,4 +1,4 @@
-"""What a nick and a room may be called, and that nobody can pass for somebody else."""
+"""Which names nicks and rooms may have, and that no nick can impersonate another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatd.chat.limits import NICK_LENGTH, ROOM_LENGTH
 from chatd.chat.text import names
 from chatd.chat.text.names import Name
 
-#: Text that is nearly a name, more often than not.
+#: Text that is nearly a name, in most cases.
 nearly = st.one_of(
     st.text(
         st.sampled_from("aZ019._- lI\u0131\u0130ßΣςЖאשןع٣日ーカ한\u0301\u200dﬁＡ"), max_size=30
@@ -92,12 +92,12 @@ def test_names_of_many_languages_are_shown_as_they_were_typed(text: str) -> None
 
 
 @pytest.mark.parametrize("text", ["हिन्दी", "தமிழ்", "বাংলা", "กิตติ", "མིང", "ދިވެހި", "שָׁלוֹם"])
-def test_names_that_are_written_with_marks_are_names(text: str) -> None:
+def test_names_with_combining_marks_are_accepted(text: str) -> None:
     assert names.nick(text).shown == text
     assert names.room(text).shown == text
 
 
-def test_a_letter_in_two_parts_is_the_letter_in_one() -> None:
+def test_a_decomposed_letter_is_the_same_as_the_composed_one() -> None:
     assert names.nick("Jose\u0301") == names.nick("José")
 
 
@@ -109,8 +109,8 @@ def test_a_letter_in_two_parts_is_the_letter_in_one() -> None:
         *("אa", "a\n", "٣٤", "\u0301", "a\u200d"),
     ],
 )
-def test_what_is_no_nick_is_refused_with_a_sentence(text: str) -> None:
-    if text == "a\n":  # blanks around a name are no part of it, and a line end is one
+def test_an_invalid_nick_is_refused_with_a_sentence(text: str) -> None:
+    if text == "a\n":  # spaces around a name are stripped, and so is a line end
         assert names.nick(text).shown == "a"
         return
     with pytest.raises(Refused) as refused:
@@ -120,7 +120,7 @@ def test_what_is_no_nick_is_refused_with_a_sentence(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "#", "a b", "a:b", "-attic", "😀", "a\u202eb", "##attic"])
-def test_what_is_no_room_is_refused_with_a_sentence(text: str) -> None:
+def test_an_invalid_room_name_is_refused_with_a_sentence(text: str) -> None:
     with pytest.raises(Refused) as refused:
         names.room(text)
     assert refused.value.code == "bad-room"
@@ -128,19 +128,19 @@ def test_what_is_no_room_is_refused_with_a_sentence(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["server", "Server", "SYSTEM", "you", "chatd", "ＳＥＲＶＥＲ"])
-def test_a_nick_is_not_the_servers_own_voice(text: str) -> None:
+def test_a_nick_that_could_be_mistaken_for_the_server_is_refused(text: str) -> None:
     with pytest.raises(Refused) as refused:
         names.nick(text)
     assert refused.value.code == "bad-nick"
 
 
-def test_blanks_around_a_name_and_the_hash_of_a_room_are_no_part_of_it() -> None:
+def test_spaces_around_a_name_and_the_hash_of_a_room_are_stripped() -> None:
     assert names.nick("  ada ") == Name("ada", "ada")
     assert names.room(" #Attic ") == Name("Attic", "attic")
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "ж", "日"])
-def test_a_name_has_as_many_characters_as_there_may_be_and_not_one_more(letter: str) -> None:
+def test_a_name_may_have_its_bound_of_characters_and_not_one_more(letter: str) -> None:
     assert names.nick(letter * NICK_LENGTH).shown == letter * NICK_LENGTH
     assert names.room(letter * ROOM_LENGTH).shown == letter * ROOM_LENGTH
     assert names.room("#" + letter * ROOM_LENGTH).shown == letter * ROOM_LENGTH
@@ -149,7 +149,7 @@ def test_a_name_has_as_many_characters_as_there_may_be_and_not_one_more(letter: 
             read(letter * (length + 1))
 
 
-def test_a_refusal_does_not_repeat_a_whole_novel() -> None:
+def test_a_refusal_quotes_only_the_beginning_of_a_long_text() -> None:
     with pytest.raises(Refused) as refused:
         names.nick("!" * 100_000)
     assert len(refused.value.sentence) < 200
@@ -166,13 +166,13 @@ def test_a_nick_that_mixes_scripts_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["日本のカメラ", "東京タワー", "ラーメン大好き", "大韓민국", "太郎2", "ж-2_x."]
 )
-def test_scripts_that_are_written_together_are_one(text: str) -> None:
+def test_scripts_that_are_written_together_count_as_one(text: str) -> None:
     if "x" in text:
         text = text.replace("x", "ю")
     assert names.nick(text).shown == text
 
 
-def test_a_room_may_be_named_in_two_scripts() -> None:
+def test_a_room_name_may_mix_two_scripts() -> None:
     assert names.room("C-и-Python").shown == "C-и-Python"
 
 
@@ -202,17 +202,17 @@ def test_names_that_differ_in_letters_are_not_the_same(one: str, other: str) -> 
     assert names.nick(one).key != names.nick(other).key
 
 
-def read(reader: Callable[[str], names.Name], text: str) -> names.Name | Refused:
-    """A name, or why the text is none."""
+def parsed(parse: Callable[[str], names.Name], text: str) -> names.Name | Refused:
+    """Parse a name; return it, or the refusal."""
     try:
-        return reader(text)
+        return parse(text)
     except Refused as refused:
         return refused
 
 
 @given(nearly)
 def test_any_text_is_a_nick_or_is_refused(text: str) -> None:
-    name = read(names.nick, text)
+    name = parsed(names.nick, text)
     if isinstance(name, Refused):
         assert name.code == "bad-nick"
         assert name.sentence
@@ -224,7 +224,7 @@ def test_any_text_is_a_nick_or_is_refused(text: str) -> None:
 
 @given(nearly)
 def test_any_text_is_a_room_or_is_refused(text: str) -> None:
-    name = read(names.room, text)
+    name = parsed(names.room, text)
     if isinstance(name, Refused):
         assert name.code == "bad-room"
         assert name.sentence
@@ -234,14 +234,14 @@ def test_any_text_is_a_room_or_is_refused(text: str) -> None:
 
 
 @given(nicks)
-def test_a_nick_that_is_read_again_is_the_same(text: str) -> None:
+def test_parsing_a_parsed_nick_again_gives_the_same(text: str) -> None:
     name = names.nick(text)
     assert names.nick(name.shown) == name
     assert names.nick(f" {text} ") == name
 
 
 @given(st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,23}", fullmatch=True))
-def test_a_plain_nick_is_itself_and_its_key_is_in_small_letters(text: str) -> None:
+def test_an_ascii_nick_is_unchanged_and_its_key_is_lower_case(text: str) -> None:
     assume(text.lower() not in names.RESERVED)
     assert names.nick(text) == Name(text, text.lower())
 
@@ -263,7 +263,7 @@ ALIKE = [
 
 
 @pytest.mark.parametrize(("one", "other"), ALIKE + [(b, a) for a, b in ALIKE])
-def test_names_that_look_alike_are_told_to(one: str, other: str) -> None:
+def test_look_alikes_have_a_skeleton_in_common(one: str, other: str) -> None:
     assert look_alike(one, other)
 
 
@@ -278,19 +278,19 @@ def test_names_that_look_alike_are_told_to(one: str, other: str) -> None:
         ("a.b", "a_b"),
     ],
 )
-def test_names_that_do_not_look_alike_are_both_free(one: str, other: str) -> None:
+def test_different_names_have_no_skeleton_in_common(one: str, other: str) -> None:
     assert not look_alike(one, other)
     assert not look_alike(other, one)
 
 
 @given(nicks)
-def test_every_nick_looks_like_itself_in_any_capitals(text: str) -> None:
+def test_a_nick_looks_like_itself_in_lower_case(text: str) -> None:
     assert look_alike(text, text)
     assert not is_nick(text.lower()) or look_alike(text, text.lower())
 
 
 @given(nicks)
-def test_names_that_are_the_same_look_alike(text: str) -> None:
+def test_equal_names_look_alike(text: str) -> None:
     other = text.swapcase()
     if is_nick(other) and names.nick(text).key == names.nick(other).key:
         assert look_alike(text, other)
@@ -311,12 +311,12 @@ def test_names_that_are_the_same_look_alike(text: str) -> None:
         ("Ada Lovelace", "AdaLovelace"),
     ],
 )
-def test_the_best_nick_that_some_text_gives(text: str, near: str) -> None:
+def test_the_closest_nick_to_some_text(text: str, near: str) -> None:
     assert str(names.as_nick(text)) == near
 
 
 @pytest.mark.parametrize("text", ["", "!!!", "😀", "server", " ", "аda"])
-def test_some_text_gives_no_nick(text: str) -> None:
+def test_some_text_is_close_to_no_nick(text: str) -> None:
     assert names.as_nick(text) is None
 
 
@@ -336,7 +336,7 @@ def test_the_variants_of_a_nick_are_numbered_from_two() -> None:
 
 
 @pytest.mark.parametrize("length", [NICK_LENGTH - 1, NICK_LENGTH])
-def test_the_variants_of_a_long_nick_are_no_longer_than_a_nick(length: int) -> None:
+def test_the_variants_of_a_long_nick_are_within_the_bound(length: int) -> None:
     variants = list(islice(names.variants(names.nick("x" * length)), 120))
     assert {len(name.shown) for name in variants} <= {length, length + 1, NICK_LENGTH}
     assert all(len(name.shown) <= NICK_LENGTH for name in variants)
@@ -344,16 +344,16 @@ def test_the_variants_of_a_long_nick_are_no_longer_than_a_nick(length: int) -> N
 
 
 @pytest.mark.parametrize("text", ["س٢", "سلام٩"])
-def test_a_nick_that_no_number_fits_has_no_variants(text: str) -> None:
+def test_a_nick_that_cannot_be_followed_by_a_digit_has_no_variants(text: str) -> None:
     assert list(names.variants(names.nick(text))) == []  # two kinds of digits do not go together
 
 
-def test_a_number_fits_a_nick_that_is_cut_before_its_own_digit() -> None:
+def test_a_nick_has_variants_if_the_cut_removes_its_other_digit() -> None:
     text = "ن" * (NICK_LENGTH - 1) + "٢"
     assert str(next(names.variants(names.nick(text)))) == "ن" * (NICK_LENGTH - 1) + "2"
 
 
-def test_there_are_only_so_many_variants() -> None:
+def test_the_number_of_variants_is_bounded() -> None:
     assert len(list(names.variants(names.nick("ada")))) == names.VARIANTS
     assert len(list(names.variants(names.nick("x" * NICK_LENGTH)))) == names.VARIANTS
 

@@ -1,4 +1,4 @@
-"""What a search finds, and how somebody types one."""
+"""Search queries: how they are parsed, and what they find."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def finds(words: str, text: str) -> bool:
         ("http://example.org", "see http://example.org/x"),
     ],
 )
-def test_what_is_found(words: str, text: str) -> None:
+def test_a_text_that_matches_is_found(words: str, text: str) -> None:
     assert finds(words, text)
 
 
@@ -56,11 +56,11 @@ def test_what_is_found(words: str, text: str) -> None:
         ("é", "écrit"),
     ],
 )
-def test_what_is_not_found(words: str, text: str) -> None:
+def test_a_text_that_does_not_match_is_not_found(words: str, text: str) -> None:
     assert not finds(words, text)
 
 
-def test_a_search_goes_by_person_and_day_in_the_zone_of_who_asks() -> None:
+def test_a_search_is_limited_by_author_and_by_days_in_the_users_time_zone() -> None:
     query = read_query(
         "from:Ada since:2030-01-01 until:2030-01-01 in:Attic page:3", "Europe/Vienna"
     )
@@ -92,20 +92,20 @@ def test_a_search_goes_by_person_and_day_in_the_zone_of_who_asks() -> None:
         "since:2030-13-01",
     ],
 )
-def test_what_is_no_search_is_refused(text: str) -> None:
+def test_an_invalid_search_is_refused(text: str) -> None:
     with pytest.raises(Refused) as refused:
         read_query(text, "Pacific/Kiritimati")
     assert refused.value.code == "bad-search"
 
 
-def test_the_last_page_may_be_asked_for_and_so_many_words() -> None:
+def test_pages_and_words_are_allowed_up_to_their_bounds() -> None:
     assert read_query(f"x page:{SEARCH_PAGES}", "UTC").page == SEARCH_PAGES
     words = " ".join(f"w{number}" for number in range(SEARCH_WORDS + 1))
     assert len(read_query(words, "UTC").search.phrases) == SEARCH_WORDS
 
 
 @given(st.text())
-def test_no_words_raise_and_what_is_folded_stays_so(text: str) -> None:
+def test_any_text_is_parsed_or_refused_and_folding_is_idempotent(text: str) -> None:
     assert folded(folded(text)) == folded(text)
     try:
         read_query(text, "UTC")
@@ -117,7 +117,7 @@ def test_no_words_raise_and_what_is_folded_stays_so(text: str) -> None:
     st.lists(st.sampled_from(["an", "ant", "b", "3"]), min_size=1, max_size=2),
     st.text("ant b3_.-", max_size=12),
 )
-def test_plain_texts_are_looked_through_as_all_others(words: list[str], text: str) -> None:
+def test_ascii_texts_are_searched_like_all_others(words: list[str], text: str) -> None:
     phrase = " ".join(words)
     found = f" {phrase}{'' if len(words[-1]) > 2 else ' '}" in f" {folded(text)} "
     assert SearchQuery((phrase,)).finds(Said(1.0, "ada", text)) == found
@@ -130,9 +130,9 @@ def test_a_text_is_found_by_its_own_words(text: str) -> None:
         assert SearchQuery((folded(text),)).finds(Said(1.0, "ada", text))
 
 
-def test_who_is_ignored_is_not_found_and_a_private_room_not_looked_into() -> None:
+def test_ignored_users_and_private_rooms_are_left_out_of_results() -> None:
     server = Server()
-    ada, bob, cy = (server.enters(nick, reader=Client()) for nick in ("ada", "bob", "cy"))
+    ada, bob, cy = (server.enters(nick, client=Client()) for nick in ("ada", "bob", "cy"))
     bob.types("/join vault"), bob.types("/room private on"), bob.types("a secret")
     bob.types("/focus lobby"), bob.types("a word"), cy.types("a word too")
     ada.types("/ignore bob"), ada.sees()
@@ -144,7 +144,7 @@ def test_who_is_ignored_is_not_found_and_a_private_room_not_looked_into() -> Non
     assert bob.sees()[-1] == "   13:46 [vault] bob: a secret"
 
 
-def test_pages_go_back_in_time() -> None:
+def test_later_pages_have_older_messages() -> None:
     server = Server()
     ada = server.enters("ada")
     for number in range(45):

@@ -1,4 +1,4 @@
-"""What people typed, made safe to show: nothing hidden, nothing moved, and no language harmed."""
+"""Text is made safe to show: nothing is hidden or reordered, and no language is damaged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatd.chat.text.sanitizing import cut, decode, is_shouting, safe
 
 ACUTE = "\u0301"
 
-#: Any text at all, made of what does harm more often than of other characters.
+#: Any text, in which unsafe characters are frequent.
 anything = st.text(
     st.one_of(
         st.characters(exclude_categories=[]),
@@ -43,13 +43,13 @@ def code_points(*ranges: tuple[int, int]) -> str:
         pytest.param(code_points((0xD800, 0xDFFF)), id="surrogates"),
     ],
 )
-def test_what_does_harm_is_dropped_and_what_stands_around_it_stays(unsafe: str) -> None:
+def test_unsafe_characters_are_dropped_and_the_others_kept(unsafe: str) -> None:
     assert safe(f"a{unsafe}b") == "ab"
     for character in unsafe:
         assert safe(f"a{character}é") == "aé"
 
 
-def test_a_tab_becomes_a_blank() -> None:
+def test_a_tab_becomes_a_space() -> None:
     assert safe("\ta\tb") == " a b"
 
 
@@ -60,14 +60,14 @@ def test_an_escape_sequence_is_left_as_harmless_letters() -> None:
 @pytest.mark.parametrize(
     "mark", [ACUTE, "\u0483", "\u05b0", "\u064b", "\u0e34", "\u20dd", "\u200d"]
 )
-def test_as_many_marks_as_there_may_be_stay_on_a_character(mark: str) -> None:
+def test_a_character_keeps_its_bound_of_combining_marks(mark: str) -> None:
     most = "a" + mark * MARKS_PER_CHARACTER
     assert safe(most + "b") == most + "b"
     assert safe(most + mark + "b") == most + "b"
     assert safe(most + mark * 1000 + "b" + mark) == most + "b" + mark
 
 
-def test_marks_pile_up_across_what_is_dropped_and_across_kinds() -> None:
+def test_marks_are_counted_across_dropped_characters_and_across_kinds() -> None:
     pile = "\u0300\x00\u20dd\u202e\ufe0f" * 20
     assert len(safe(f"a{pile}")) == 1 + MARKS_PER_CHARACTER
 
@@ -104,25 +104,25 @@ def test_no_kind_of_mark_piles_up() -> None:
         "∀x ∈ ℝ: ⌈x⌉ ≥ x",
     ],
 )
-def test_ordinary_text_stays_as_it_was_typed(text: str) -> None:
+def test_ordinary_text_is_unchanged(text: str) -> None:
     assert safe(text) == text
     assert decode(text.encode()) == text
 
 
-def test_what_is_no_utf_8_is_seen_to_be_missing() -> None:
+def test_invalid_utf_8_becomes_replacement_characters() -> None:
     assert decode(b"a\xffb") == "a\ufffdb"
     assert decode(b"caf\xc3") == "caf\ufffd"
     assert decode(b"\xc0\xaf") == "\ufffd\ufffd"
 
 
-def test_surrogates_and_control_characters_do_not_come_in_by_their_bytes() -> None:
+def test_encoded_surrogates_and_control_characters_are_dropped_as_well() -> None:
     assert decode(b"\xed\xa0\x80") == "\ufffd" * 3
     assert decode(b"\xc2\x9b31m") == "31m"
     assert decode("\u202e".encode()) == ""
 
 
 @given(anything)
-def test_nothing_that_controls_a_screen_is_left_in_any_text(text: str) -> None:
+def test_safe_text_never_has_control_characters(text: str) -> None:
     shown = safe(text)
     assert {unicodedata.category(c) for c in shown}.isdisjoint({"Cc", "Cs", "Zl", "Zp"})
     assert "\u202e" not in shown
@@ -130,43 +130,43 @@ def test_nothing_that_controls_a_screen_is_left_in_any_text(text: str) -> None:
 
 
 @given(anything)
-def test_text_that_was_made_safe_stays_as_it_is(text: str) -> None:
+def test_sanitizing_is_idempotent(text: str) -> None:
     assert safe(safe(text)) == safe(text)
 
 
 @given(st.binary())
-def test_any_bytes_become_text_that_is_safe(line: bytes) -> None:
+def test_any_bytes_become_safe_text(line: bytes) -> None:
     assert safe(decode(line)) == decode(line)
 
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E)))
-def test_printable_ascii_is_not_touched(text: str) -> None:
+def test_printable_ascii_is_unchanged(text: str) -> None:
     assert safe(text) == text
 
 
 @given(anything, anything)
-def test_two_safe_texts_are_safe_side_by_side_but_for_a_pile_of_marks(one: str, two: str) -> None:
+def test_two_safe_texts_with_a_space_between_are_safe(one: str, two: str) -> None:
     assert safe(f"{safe(one)} {safe(two)}") == f"{safe(one)} {safe(two)}"
 
 
-def test_a_text_is_cut_one_past_its_bound() -> None:
+def test_a_text_beyond_its_bound_is_cut() -> None:
     assert cut("abcde", 5) == "abcde"
     assert cut("abcdef", 5) == "abcd…"
     assert cut("", 1) == ""
 
 
 @pytest.mark.parametrize("text", ["OK", "HELLO THERE", "HELLO, 42!", "ÄÖÜ", "ПРИВЕТ", "OK 日本"])
-def test_all_capitals_are_shouted(text: str) -> None:
+def test_two_or_more_letters_in_capitals_are_shouting(text: str) -> None:
     assert is_shouting(text)
 
 
 @pytest.mark.parametrize(
     "text", ["", "A", "I 42!", "42", "!!!", "Hello", "HELLo", "hello", "日本語", "שלום", ":-D", "ß"]
 )
-def test_one_letter_or_a_small_one_or_none_is_not_shouted(text: str) -> None:
+def test_one_letter_or_any_lower_case_letter_is_not_shouting(text: str) -> None:
     assert not is_shouting(text)
 
 
 @pytest.mark.parametrize("text", ["A 日本", "T恤", "X ש"])
-def test_a_single_capital_among_letters_without_case_is_not_shouted(text: str) -> None:
+def test_one_capital_among_letters_without_case_is_not_shouting(text: str) -> None:
     assert not is_shouting(text)

@@ -1,4 +1,4 @@
-"""Who has a nick when two servers want it at once, and when its server has died."""
+"""Claims on a nick by two servers at once, and those of a dead server."""
 
 from __future__ import annotations
 
@@ -13,65 +13,65 @@ import pytest
 from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
-from tests.support.cluster.stores import Node, dies
+from tests.support.cluster.stores import Node, kill_store
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
 
 
-def race(where: Servers, nicks: int) -> list[list[bool]]:
-    """Let two servers claim so many nicks, each at the same moment; return who got which."""
-    nodes = [Node(where, TestTurn()), Node(where, TestTurn())]
+def claim_in_two_servers(servers: Servers, nicks: int) -> list[list[bool]]:
+    """Let two servers claim so many nicks at the same moment; return the results of both."""
+    nodes = [Node(servers, TestMainThread()), Node(servers, TestMainThread())]
     start = Barrier(2, timeout=PATIENCE)
 
-    def claims(node: Node) -> list[bool]:
-        got = []
+    def claim_all(node: Node) -> list[bool]:
+        results = []
         for number in range(nicks):
             start.wait()
-            got.append(waited(node.store.claim(f"nick{number}", node.store.name)))
-        return got
+            results.append(waited(node.store.claim(f"nick{number}", node.store.bus.name)))
+        return results
 
     try:
-        with ThreadPoolExecutor(2) as both:
-            return list(both.map(claims, nodes))
+        with ThreadPoolExecutor(2) as threads:
+            return list(threads.map(claim_all, nodes))
     finally:
         for node in nodes:
             waited(node.store.close())
 
 
-def test_of_two_servers_that_claim_a_nick_at_once_one_has_it(nats: Nats) -> None:
-    one, other = race(nats.account(), 200)
+def test_of_two_servers_that_claim_a_nick_at_once_one_gets_it(nats: Nats) -> None:
+    one, other = claim_in_two_servers(nats.account(), 200)
     assert [(mine, not mine) for mine in one] == list(zip(one, other, strict=True))
 
 
-def test_of_two_servers_of_a_cluster_of_three_one_has_it(three_nats: Nats) -> None:
-    one, other = race(three_nats.account(), 50)
+def test_of_two_servers_one_gets_the_nick_also_with_three_nats_servers(three_nats: Nats) -> None:
+    one, other = claim_in_two_servers(three_nats.account(), 50)
     assert [(mine, not mine) for mine in one] == list(zip(one, other, strict=True))
 
 
 @pytest.fixture
-def brief(nats: Nats) -> Iterator[Callable[[], NatsStore]]:
-    """Makes servers whose leases last a second."""
-    where, turn, made = nats.account(), TestTurn(), []
+def make_short_lived(nats: Nats) -> Iterator[Callable[[], NatsStore]]:
+    """Return a function that makes servers whose leases last a second."""
+    servers, turn, stores = nats.account(), TestMainThread(), []
 
     def make() -> NatsStore:
-        store = NatsStore(where, turn, shards=1, lease_seconds=1)
+        store = NatsStore(servers, turn, shards=1, lease_seconds=1)
         store.begin()
-        made.append(store)
+        stores.append(store)
         return store
 
     yield make
-    for store in made:
-        if store._thread.is_alive():
+    for store in stores:
+        if store.bridge.is_running:
             waited(store.close())
 
 
-def test_the_nicks_of_a_dead_server_are_free_when_its_lease_has_run_out(
-    brief: Callable[[], NatsStore],
+def test_the_nicks_of_a_dead_server_are_free_when_its_lease_has_expired(
+    make_short_lived: Callable[[], NatsStore],
 ) -> None:
-    dead, other = brief(), brief()
+    dead, other = make_short_lived(), make_short_lived()
     assert waited(dead.claim("ada", "x"))
     assert waited(dead.claim("bob", "x"))
-    dies(dead)
+    kill_store(dead)
     assert waited(other.claim("bob", "y", owner=True))
     end = time.monotonic() + PATIENCE
     for attempt in count():

@@ -1,4 +1,4 @@
-"""Who claims a nick while the cluster says nothing is not told that somebody else has it."""
+"""A claim while the cluster does not answer is not refused as another's."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ import pytest
 
 from chatd.chat.events import Refused
 from chatd.store.nats.claims import Claims
-from chatd.store.nats.client.connection import AwayError
+from chatd.store.nats.client.connection import UnavailableError
 from chatd.store.nats.jetstream.api import JetStream
 
 
-class Silent:
+class SilentStreams:
     """Streams that do not answer."""
 
     async def publish(self, *_: Any, **__: Any) -> None:
-        raise AwayError("nobody is there")
+        raise UnavailableError("nobody is there")
 
 
-class Hasty(asyncio.SelectorEventLoop):
-    """A loop whose clock goes a thousand times as fast."""
+class FastLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock runs a thousand times as fast."""
 
     def time(self) -> float:
         return super().time() * 1000
 
 
-def test_a_claim_that_nobody_answers_is_refused_as_that() -> None:
-    claims = Claims(cast(JetStream, Silent()), "lease")
-    loop = Hasty()
+def test_a_claim_without_an_answer_is_refused_as_unavailable() -> None:
+    claims = Claims(cast(JetStream, SilentStreams()), "lease")
+    loop = FastLoop()
     try:
         with pytest.raises(Refused, match="does not answer now"):
             loop.run_until_complete(claims.claim("ada", "x"))

@@ -1,4 +1,4 @@
-"""What is asked of the cluster ends, whatever comes; and headers are read as they are written."""
+"""Every request to the cluster ends; headers are parsed."""
 
 import asyncio
 import json
@@ -8,76 +8,78 @@ from contextlib import suppress
 import pytest
 
 from chatd.store.nats.client.client import Message, read_headers
-from chatd.store.nats.client.connection import AwayError, Connection, in_time
+from chatd.store.nats.client.connection import Connection, UnavailableError, connect_within
 from chatd.store.nats.client.requests import PendingRequest, PendingRequests
 from chatd.store.nats.client.servers import Servers
-from chatd.store.nats.jetstream.api import DeclinedError, ElsewhereError, place_of
+from chatd.store.nats.jetstream.api import JetStreamError, WrongSequenceError, read_ack
 from tests.support.served import PATIENCE
 
 
-def asking(about: Callable[[PendingRequests], Awaitable[None]], seconds: float = 60.0) -> None:
-    """Do something with questions, in a loop."""
+def run_with_requests(
+    check: Callable[[PendingRequests], Awaitable[None]], seconds: float = 60.0
+) -> None:
+    """Run a check of pending requests in a loop."""
 
     async def work() -> None:
-        await about(PendingRequests("inbox", seconds))
+        await check(PendingRequests("inbox", seconds))
 
     asyncio.run(work())
 
 
-def answer(asked: PendingRequest, text: str, **headers: str) -> Message:
-    return Message(asked.reply, text.encode(), headers)
+def response_to(request: PendingRequest, text: str, **headers: str) -> Message:
+    return Message(request.reply, text.encode(), headers)
 
 
-def test_each_question_gets_its_own_answer() -> None:
-    async def about(questions: PendingRequests) -> None:
-        one, other = questions.ask(), questions.ask()
-        questions.answered(answer(other, "two"))
-        questions.answered(answer(one, "one"))
-        found = [await one.end, await other.end]
+def test_each_request_gets_its_own_response() -> None:
+    async def check(requests: PendingRequests) -> None:
+        one, other = requests.open(), requests.open()
+        requests.receive(response_to(other, "two"))
+        requests.receive(response_to(one, "one"))
+        found = [await one.response, await other.response]
         assert [message and message.data for message in found] == [b"one", b"two"]
 
-    asking(about)
+    run_with_requests(check)
 
 
-def test_an_answer_of_several_parts_ends_with_a_status() -> None:
-    async def about(questions: PendingRequests) -> None:
-        asked = questions.ask(several=True)
-        questions.answered(answer(asked, "1", **{"Nats-Subject": "room.1.x"}))
-        questions.answered(answer(asked, "2"))
-        questions.answered(answer(asked, "", Status="204"))
-        end = await asked.end
+def test_a_response_of_several_parts_ends_with_a_status() -> None:
+    async def check(requests: PendingRequests) -> None:
+        request = requests.open(several=True)
+        requests.receive(response_to(request, "1", **{"Nats-Subject": "room.1.x"}))
+        requests.receive(response_to(request, "2"))
+        requests.receive(response_to(request, "", Status="204"))
+        end = await request.response
         assert end is not None
         assert end.status == "204"
-        assert [(part.subject, part.data) for part in asked.parts or ()] == [
+        assert [(part.subject, part.data) for part in request.parts or ()] == [
             ("room.1.x", b"1"),
-            (asked.reply, b"2"),
+            (request.reply, b"2"),
         ]
 
-    asking(about)
+    run_with_requests(check)
 
 
-def test_questions_that_nobody_answers_end_by_themselves() -> None:
-    async def about(questions: PendingRequests) -> None:
-        asked = [questions.ask() for _ in range(3)]
-        assert [await each.end for each in asked] == [None] * 3
-        later = questions.ask()
-        assert await later.end is None
+def test_requests_without_a_response_expire() -> None:
+    async def check(requests: PendingRequests) -> None:
+        request = [requests.open() for _ in range(3)]
+        assert [await each.response for each in request] == [None] * 3
+        later = requests.open()
+        assert await later.response is None
 
-    asking(about, seconds=0.0)
+    run_with_requests(check, seconds=0.0)
 
 
-def test_an_answer_that_comes_too_late_or_again_is_passed_over() -> None:
-    async def about(questions: PendingRequests) -> None:
-        dropped, gone, twice = questions.ask(), questions.ask(), questions.ask()
-        questions.drop(dropped)
-        gone.end.cancel()
-        for asked in (dropped, gone, twice, twice):
-            questions.answered(answer(asked, "late"))
-        assert not dropped.end.done()
-        assert gone.end.cancelled()
-        assert await twice.end
+def test_a_late_or_second_response_is_ignored() -> None:
+    async def check(requests: PendingRequests) -> None:
+        dropped, gone, twice = requests.open(), requests.open(), requests.open()
+        requests.close(dropped)
+        gone.response.cancel()
+        for request in (dropped, gone, twice, twice):
+            requests.receive(response_to(request, "late"))
+        assert not dropped.response.done()
+        assert gone.response.cancelled()
+        assert await twice.response
 
-    asking(about)
+    run_with_requests(check)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_an_answer_that_comes_too_late_or_again_is_passed_over() -> None:
         (b"", (None, None, None)),
     ],
 )
-def test_headers_are_read(raw: bytes, headers: tuple[str | None, ...]) -> None:
+def test_headers_are_parsed(raw: bytes, headers: tuple[str | None, ...]) -> None:
     found = read_headers(raw)
     names = ("Nats-Sequence", "Nats-Msg-Id", "Status")
     assert tuple(found.get(name) for name in names) == headers
@@ -100,44 +102,46 @@ def test_headers_are_read(raw: bytes, headers: tuple[str | None, ...]) -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "raises"),
     [
-        (10005, 400, AwayError),  # servers that have not found each other yet
-        (10008, 503, AwayError),
-        (1, 503, AwayError),
-        (10071, 400, ElsewhereError),
-        (10054, 400, DeclinedError),
+        (10005, 400, UnavailableError),  # servers that have not found each other yet
+        (10008, 503, UnavailableError),
+        (1, 503, UnavailableError),
+        (10071, 400, WrongSequenceError),
+        (10054, 400, JetStreamError),
     ],
 )
-def test_what_passes_is_asked_again(code: int, kind: int, raises: type[Exception]) -> None:
+def test_transient_errors_are_told_from_final_ones(
+    code: int, kind: int, raises: type[Exception]
+) -> None:
     error = {"code": kind, "err_code": code, "description": "no"}
     with pytest.raises(raises) as raised:
-        place_of(Message("", json.dumps({"error": error}).encode(), {}))
+        read_ack(Message("", json.dumps({"error": error}).encode(), {}))
     assert type(raised.value) is raises
 
 
-async def unencrypted() -> tuple[str, bytes]:
-    """Ask a server for TLS that speaks none; return the trouble, and what it was told."""
-    told = b""
+async def connect_without_encryption() -> tuple[str, bytes]:
+    """Ask a server for TLS that has none; return the error, and what it was sent."""
+    received = b""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal told
-        with suppress(OSError):  # who gives up hangs up
+        nonlocal received
+        with suppress(OSError):  # the client hangs up
             writer.write(b'INFO {"auth_required": true}\r\n')
-            told += await reader.read(4096)
+            received += await reader.read(4096)
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    where = Servers((f"tls://127.0.0.1:{port}",), user="chatd", password="secret")
-    link = Connection(where, "here", "here", lambda: None)
+    servers = Servers((f"tls://127.0.0.1:{port}",), user="chatd", password="secret")
+    connection = Connection(servers, "here", "here", lambda: None)
     try:
-        with pytest.raises(AwayError):
-            await link.connect(0.5)
+        with pytest.raises(UnavailableError):
+            await connection.connect(0.5)
     finally:
         server.close()
-    return link.trouble, told
+    return connection.last_error, received
 
 
-def test_what_passes_over_that_it_is_to_stop_is_given_up_in_time() -> None:
+def test_a_connection_attempt_that_ignores_its_cancellation_is_cancelled_again() -> None:
     stopped = 0
 
     async def connecting() -> None:
@@ -150,13 +154,13 @@ def test_what_passes_over_that_it_is_to_stop_is_given_up_in_time() -> None:
 
     async def work() -> None:
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(in_time(connecting(), 0.01), PATIENCE)
+            await asyncio.wait_for(connect_within(connecting(), 0.01), PATIENCE)
 
     asyncio.run(work())
     assert stopped == 3
 
 
-def test_no_password_goes_to_a_server_that_does_not_encrypt_it() -> None:
-    trouble, told = asyncio.run(unencrypted())
-    assert trouble == "nats: the server does not require TLS"
-    assert told == b""
+def test_no_password_is_sent_to_a_server_without_encryption() -> None:
+    last_error, received = asyncio.run(connect_without_encryption())
+    assert last_error == "nats: the server does not require TLS"
+    assert received == b""

@@ -1,4 +1,4 @@
-"""Who a server is for NATS: credentials, keys and certificates, and newer ones of them."""
+"""Credentials, keys and certificates for NATS, and their renewal."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from chatd.store.nats.store import NatsStore
 from tests.docs.test_cluster import certify
 from tests.support.cluster.nats import NatsServer
 from tests.support.cluster.stores import Node, said
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestMainThread, waited
 
 OPERATOR, ACCOUNT, USER, SEED = 14 << 3, 0, 20 << 3, 18 << 3
 
 
-def written(*raw: bytes) -> str:
-    """A key as NATS writes it."""
+def encode_key(*raw: bytes) -> str:
+    """Return a key as NATS writes it."""
     data = b"".join(raw)
     data += binascii.crc_hqx(data, 0).to_bytes(2, "little")
     return base64.b32encode(data).decode().rstrip("=")
@@ -40,12 +40,12 @@ class Key:
     def __init__(self, kind: int) -> None:
         self._kind = kind
         self._key = Ed25519PrivateKey.generate()
-        self.public = written(bytes([kind]), self._key.public_key().public_bytes_raw())
+        self.public = encode_key(bytes([kind]), self._key.public_key().public_bytes_raw())
         head = bytes([SEED | kind >> 5, (kind & 31) << 3])
-        self.seed = written(head, self._key.private_bytes_raw())
+        self.seed = encode_key(head, self._key.private_bytes_raw())
 
-    def issues(self, subject: Key, what: str, **claims: object) -> str:
-        """Say in a token who somebody is."""
+    def issue(self, subject: Key, what: str, **claims: object) -> str:
+        """Return a JWT for a key, signed with this one."""
         body = {
             "jti": os.urandom(8).hex(),
             "iat": int(time.time()),
@@ -54,12 +54,12 @@ class Key:
             "name": what,
             "nats": {"type": what, "version": 2, **claims},
         }
-        parts = [_packed({"typ": "JWT", "alg": "ed25519-nkey"}), _packed(body)]
+        parts = [_pack({"typ": "JWT", "alg": "ed25519-nkey"}), _pack(body)]
         signed = ".".join(parts)
         return f"{signed}.{_base64(self._key.sign(signed.encode()))}"
 
 
-def _packed(value: object) -> str:
+def _pack(value: object) -> str:
     return _base64(json.dumps(value).encode())
 
 
@@ -67,8 +67,8 @@ def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-class Operated(NatsServer):
-    """A server that believes an operator, who has one account; a key is a user there as well."""
+class OperatorServer(NatsServer):
+    """A server that trusts an operator, who has one account."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -79,12 +79,10 @@ class Operated(NatsServer):
         usual = {"subs": -1, "conn": -1, "leaf": -1, "imports": -1, "exports": -1, "data": -1}
         limits = {**usual, "payload": -1, "wildcards": True}
         accounts = {
-            key.public: self.operator.issues(key, "account", limits={**limits, **more})
+            key.public: self.operator.issue(key, "account", limits={**limits, **more})
             for key, more in ((self.account, streams), (self.system, {}))
         }
-        operator = self.operator.issues(
-            self.operator, "operator", system_account=self.system.public
-        )
+        operator = self.operator.issue(self.operator, "operator", system_account=self.system.public)
         preloaded = "\n".join(f"{key}: {token}" for key, token in accounts.items())
         return (
             f'listen: "127.0.0.1:{self.port}"\nports_file_dir: "{self.folder}"\n'
@@ -93,11 +91,11 @@ class Operated(NatsServer):
             f"resolver: MEMORY\nresolver_preload: {{\n{preloaded}\n}}\n"
         )
 
-    def writes_creds(self, path: Path, name: str = "user", by: Key | None = None) -> None:
-        """Let somebody be a user of the account."""
+    def write_creds(self, path: Path, name: str = "user", by: Key | None = None) -> None:
+        """Write credentials of a new user of the account, or ``by`` another."""
         user = Key(USER)
         unlimited = {"subs": -1, "data": -1, "payload": -1}
-        token = (by or self.account).issues(user, name, **unlimited)
+        token = (by or self.account).issue(user, name, **unlimited)
         path.write_text(
             f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
             "************************* IMPORTANT *************************\n"
@@ -105,8 +103,8 @@ class Operated(NatsServer):
         )
 
 
-class Keyed(NatsServer):
-    """A server that knows one user by their key."""
+class NkeyServer(NatsServer):
+    """A server that knows one user by a public key."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -121,7 +119,7 @@ class Keyed(NatsServer):
 
 
 @pytest.fixture
-def runs(tmp_path: Path) -> Iterator[Callable[[NatsServer], NatsServer]]:
+def run_server(tmp_path: Path) -> Iterator[Callable[[NatsServer], NatsServer]]:
     started: list[NatsServer] = []
 
     def run(server: NatsServer) -> NatsServer:
@@ -134,55 +132,59 @@ def runs(tmp_path: Path) -> Iterator[Callable[[NatsServer], NatsServer]]:
         server.kill()
 
 
-def reached(server: NatsServer, path: Path) -> servers.Servers:
+def servers_at(server: NatsServer, path: Path) -> servers.Servers:
     return servers.Servers((f"nats://127.0.0.1:{server.port}",), creds=read_creds(str(path)))
 
 
-def talks(node: Node, message_id: str) -> None:
+def post_and_wait(node: Node, message_id: str) -> None:
     node.store.post("lobby", message_id, said("hello"))
-    node.until(lambda: node.heard[-1:] != [] and node.heard[-1][1] == message_id)
+    node.run_until(
+        lambda: node.stored_events[-1:] != [] and node.stored_events[-1][1] == message_id
+    )
 
 
-def test_credentials_open_an_account_and_newer_ones_do_later(
-    tmp_path: Path, runs: Callable[[NatsServer], NatsServer]
+def test_credentials_are_read_again_at_a_reconnect(
+    tmp_path: Path, run_server: Callable[[NatsServer], NatsServer]
 ) -> None:
-    server, path = Operated(tmp_path), tmp_path / "chat1.creds"
-    server.writes_creds(path)
-    runs(server)
-    node = Node(reached(server, path), TestTurn())
-    talks(node, "1")
+    server, path = OperatorServer(tmp_path), tmp_path / "chat1.creds"
+    server.write_creds(path)
+    run_server(server)
+    node = Node(servers_at(server, path), TestMainThread())
+    post_and_wait(node, "1")
     old = path.read_text()
-    server.writes_creds(path)
+    server.write_creds(path)
     assert path.read_text() != old
     server.kill(signal.SIGTERM)
     server.start()
-    talks(node, "2")
+    post_and_wait(node, "2")
     path.write_text("nothing of the kind")
     server.kill(signal.SIGTERM)
     server.start()
-    talks(node, "3")
+    post_and_wait(node, "3")
     waited(node.store.close())
 
 
-def test_credentials_that_somebody_else_made_are_turned_away(
+def test_credentials_of_another_account_are_refused(
     tmp_path: Path,
-    runs: Callable[[NatsServer], NatsServer],
+    run_server: Callable[[NatsServer], NatsServer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 0.5)
-    server, path = Operated(tmp_path), tmp_path / "chat1.creds"
-    server.writes_creds(path, by=Key(ACCOUNT))
-    runs(server)
+    server, path = OperatorServer(tmp_path), tmp_path / "chat1.creds"
+    server.write_creds(path, by=Key(ACCOUNT))
+    run_server(server)
     with pytest.raises(UnfitError, match="Authorization Violation"):
-        NatsStore(reached(server, path), TestTurn()).begin()
+        NatsStore(servers_at(server, path), TestMainThread()).begin()
 
 
-def test_a_key_alone_is_a_user(tmp_path: Path, runs: Callable[[NatsServer], NatsServer]) -> None:
-    server, path = Keyed(tmp_path), tmp_path / "seed"
+def test_a_seed_alone_identifies_a_user(
+    tmp_path: Path, run_server: Callable[[NatsServer], NatsServer]
+) -> None:
+    server, path = NkeyServer(tmp_path), tmp_path / "seed"
     path.write_text(f"{server.key.seed}\n")
-    runs(server)
-    node = Node(reached(server, path), TestTurn())
-    talks(node, "1")
+    run_server(server)
+    node = Node(servers_at(server, path), TestMainThread())
+    post_and_wait(node, "1")
     waited(node.store.close())
 
 
@@ -201,15 +203,17 @@ def test_a_key_alone_is_a_user(tmp_path: Path, runs: Callable[[NatsServer], Nats
     ],
     ids=["empty", "a login", "a damaged seed", "a public key", "an account's seed", "no token"],
 )
-def test_what_is_no_credentials_is_said_in_a_sentence(tmp_path: Path, text: str, why: str) -> None:
+def test_invalid_credentials_are_reported_in_a_sentence(
+    tmp_path: Path, text: str, why: str
+) -> None:
     path = tmp_path / "creds"
     path.write_text(text)
     with pytest.raises(ValueError, match=f"{path} {why}$"):
         read_creds(str(path))
 
 
-def shows(context: ssl.SSLContext, folder: Path) -> str:
-    """Connect to somebody, and return the name that they are shown."""
+def shown_name(context: ssl.SSLContext, folder: Path) -> str:
+    """Return the name in the certificate that a context shows to another side."""
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(folder / "ca.pem"))
     server.verify_mode = ssl.CERT_REQUIRED
     server.load_cert_chain(folder / "nats-chat1.pem", folder / "nats-chat1.key")
@@ -226,7 +230,7 @@ def shows(context: ssl.SSLContext, folder: Path) -> str:
     return str(dict(certificate["subject"][0])["commonName"])  # type: ignore[arg-type]
 
 
-def test_a_newer_certificate_is_shown_at_the_next_connection(
+def test_a_newer_certificate_is_used_at_the_next_connection(
     tmp_path: Path, client: Callable[[str], str]
 ) -> None:
     certify(tmp_path, client)
@@ -234,11 +238,11 @@ def test_a_newer_certificate_is_shown_at_the_next_connection(
     path.write_bytes((tmp_path / "chat1.pem").read_bytes())
     context = servers.tls(str(tmp_path / "ca.pem"), str(path))
     assert context is not None
-    assert shows(context, tmp_path) == "chat1"
+    assert shown_name(context, tmp_path) == "chat1"
     new = (tmp_path / "chat2.pem").read_bytes()
     (tmp_path / "half").write_bytes(b"not a certificate")
     (tmp_path / "half").rename(path)
-    assert shows(context, tmp_path) == "chat1"
+    assert shown_name(context, tmp_path) == "chat1"
     (tmp_path / "whole").write_bytes(new)
     (tmp_path / "whole").rename(path)
-    assert shows(context, tmp_path) == "chat2"
+    assert shown_name(context, tmp_path) == "chat2"

@@ -1,4 +1,4 @@
-"""What dead servers have claimed is dropped by one of those that live, and nothing else is."""
+"""Stale claims are dropped by one of the living servers, and no other claim is."""
 
 from __future__ import annotations
 
@@ -10,124 +10,126 @@ import pytest
 from chatd.store.nats.client.locks import KeyedLocks
 from chatd.store.nats.jetstream.layout import NICKS, subject_token
 from tests.support.cluster.nats import Nats
-from tests.support.cluster.stores import Node, Nodes, lease_ends, making
-from tests.support.turns import waited
+from tests.support.cluster.stores import MakeNode, Node, expire_lease, make_nodes
+from tests.support.main_thread import waited
 
 
 @pytest.fixture
-def nodes(nats: Nats) -> Iterator[Nodes]:
-    yield from making(nats)
+def make_node(nats: Nats) -> Iterator[MakeNode]:
+    yield from make_nodes(nats)
 
 
-def renews(node: Node) -> None:
-    """Renew the lease of a server, and all that goes with it."""
+def maintain(node: Node) -> None:
+    """Renew the lease of a server, and do all that goes with it."""
     renewed: list[bool] = []
-    waited(node.store._read(node.store._renew, lambda: renewed.append(True)))
+    waited(node.store.bridge.query(node.store.maintain, lambda: renewed.append(True)))
     assert renewed
 
 
-def dies(node: Node) -> None:
-    """Let the lease of a server end."""
-    lease_ends(node.store, node.store.lease)
+def expire(node: Node) -> None:
+    """Expire the lease of a server."""
+    expire_lease(node.store, node.store.bus.name)
 
 
-def claimed(node: Node) -> list[str]:
-    """Every nick that is claimed, by whoever."""
-    page = waited(node.store._read(node.store.streams.page, NICKS, "$KV.nicks.*", 1))
+def claimed_tokens(node: Node) -> list[str]:
+    """Return the tokens of every claimed nick."""
+    page = waited(node.store.bridge.query(node.store.streams.page, NICKS, "$KV.nicks.*", 1))
     held = [each for each in page[0] if "KV-Operation" not in each.headers]
     return sorted(each.subject.rpartition(".")[2] for each in held)
 
 
-def first_and_last(nodes: Nodes, count: int) -> list[Node]:
-    return sorted((nodes() for _ in range(count)), key=lambda node: node.store.lease)
+def sorted_nodes(make_node: MakeNode, count: int) -> list[Node]:
+    return sorted((make_node() for _ in range(count)), key=lambda node: node.store.bus.name)
 
 
-def test_the_first_that_lives_drops_what_a_dead_server_claims(nodes: Nodes) -> None:
-    first, second, dead = first_and_last(nodes, 3)
+def test_the_first_living_server_drops_the_claims_of_a_dead_one(make_node: MakeNode) -> None:
+    first, second, dead = sorted_nodes(make_node, 3)
     for node, nicks in ((first, "ab"), (second, "cd"), (dead, "efg")):
         for nick in nicks:
             assert waited(node.store.claim(nick, "x"))
     for node in (first, second):
-        renews(node)
-    assert claimed(first) == [subject_token(nick) for nick in "abcdefg"]
-    dies(dead)
-    renews(second)
-    assert claimed(first) == [subject_token(nick) for nick in "abcdefg"], "it is not the first"
-    renews(first)
-    assert claimed(first) == [subject_token(nick) for nick in "abcd"]
+        maintain(node)
+    assert claimed_tokens(first) == [subject_token(nick) for nick in "abcdefg"]
+    expire(dead)
+    maintain(second)
+    assert claimed_tokens(first) == [subject_token(nick) for nick in "abcdefg"], (
+        "it is not the first"
+    )
+    maintain(first)
+    assert claimed_tokens(first) == [subject_token(nick) for nick in "abcd"]
     assert waited(second.store.claim("e", "y"))
-    renews(first)
+    maintain(first)
     assert not waited(first.store.claim("e", "z"))
 
 
-def test_who_comes_after_all_have_died_sweeps_at_the_start(nodes: Nodes) -> None:
-    dead = nodes()
+def test_a_server_that_starts_after_all_have_died_drops_their_claims(make_node: MakeNode) -> None:
+    dead = make_node()
     assert waited(dead.store.claim("ada", "x"))
-    dies(dead)
-    one = nodes()
-    assert claimed(one) == [subject_token("ada")]
-    renews(one)
-    assert claimed(one) == []
+    expire(dead)
+    one = make_node()
+    assert claimed_tokens(one) == [subject_token("ada")]
+    maintain(one)
+    assert claimed_tokens(one) == []
 
 
-def test_so_many_are_dropped_at_once_and_the_others_next(
-    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+def test_a_bounded_number_of_stale_claims_is_dropped_at_once(
+    make_node: MakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.store.nats.sweep.SWEPT", 3)
-    dead = nodes()
+    monkeypatch.setattr("chatd.store.nats.stale_claims.DROPPED_AT_ONCE", 3)
+    dead = make_node()
     for nick in "abcd":
         assert waited(dead.store.claim(nick, "x"))
-    dies(dead)
-    one = nodes()
+    expire(dead)
+    one = make_node()
     assert waited(one.store.claim("e", "x"))
-    renews(one)
-    assert claimed(one) == [subject_token("d"), subject_token("e")]
-    renews(one)
-    assert claimed(one) == [subject_token("e")]
+    maintain(one)
+    assert claimed_tokens(one) == [subject_token("d"), subject_token("e")]
+    maintain(one)
+    assert claimed_tokens(one) == [subject_token("e")]
 
 
-def test_a_server_that_has_come_since_keeps_what_it_claims(nodes: Nodes) -> None:
-    one, other = first_and_last(nodes, 2)
+def test_the_claims_of_a_server_that_has_started_meanwhile_stay(make_node: MakeNode) -> None:
+    one, other = sorted_nodes(make_node, 2)
     assert waited(other.store.claim("ada", "x"))
-    there = waited(
-        one.store._read(one.store.streams.last, NICKS, f"$KV.nicks.{subject_token('ada')}")
+    claim = waited(
+        one.store.bridge.query(one.store.streams.last, NICKS, f"$KV.nicks.{subject_token('ada')}")
     )
-    drop = one.store._claims.drop_if_dead
-    assert not waited(one.store._read(drop, there, frozenset({one.store.lease})))
-    assert claimed(one) == [subject_token("ada")]
-    dies(other)
+    drop = one.store.claims.drop_if_dead
+    assert not waited(one.store.bridge.query(drop, claim, frozenset({one.store.bus.name})))
+    assert claimed_tokens(one) == [subject_token("ada")]
+    expire(other)
     assert waited(one.store.claim("ada", "y"))
-    assert waited(other.store._read(other.store._claims.drop_if_dead, there, frozenset()))
-    assert claimed(one) == [subject_token("ada")], "it has been taken by then"
+    assert waited(other.store.bridge.query(other.store.claims.drop_if_dead, claim, frozenset()))
+    assert claimed_tokens(one) == [subject_token("ada")], "it was claimed again"
 
 
-def test_one_is_about_a_thing_at_a_time_and_nothing_is_kept_of_it() -> None:
+def test_a_keyed_lock_has_one_holder_and_leaves_nothing_behind() -> None:
     async def several() -> None:
-        turns, about, order = KeyedLocks(), 0, []
+        locks, users, order = KeyedLocks(), 0, []
 
         async def one(number: int) -> None:
-            nonlocal about
-            async with turns.of("ada"):
-                about += 1
-                assert about == 1
+            nonlocal users
+            async with locks.of("ada"):
+                users += 1
+                assert users == 1
                 await asyncio.sleep(0)
                 order.append(number)
-                about -= 1
+                users -= 1
 
         first = [asyncio.create_task(one(number)) for number in range(3)]
         while len(order) < 2:
             await asyncio.sleep(0)
-            assert len(turns) == 1
+            assert len(locks) == 1
         await asyncio.gather(*first, one(3))
         assert order == [0, 1, 2, 3]
-        assert len(turns) == 0
+        assert len(locks) == 0
 
     asyncio.run(several())
 
 
-def test_nothing_is_kept_of_nicks_and_records_that_are_done_with(nodes: Nodes) -> None:
-    one = nodes()
+def test_no_lock_is_left_of_nicks_and_records_that_are_done(make_node: MakeNode) -> None:
+    one = make_node()
     for nick in ("ada", "bob"):
         assert waited(one.store.claim(nick, "x"))
         waited(one.store.put("account", nick, "1"))
-    assert len(one.store._claims._turns) == len(one.store._records._turns) == 0
+    assert len(one.store.claims.locks) == len(one.store.record_cache.locks) == 0

@@ -16,6 +16,7 @@ class House(Server):
         self.hall = Hall(branch=branch)
         self.building = self.hall.building
         self.chat = self.building.chat
+        self._cluster = self.building.cluster
 
     @property
     def now(self) -> float:

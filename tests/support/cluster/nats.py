@@ -1,4 +1,4 @@
-"""Real NATS servers for tests, each on ports that the kernel chooses, with many accounts.
+"""Real NATS servers for tests, on ports that the kernel chooses, with many accounts.
 
 Every test takes an account of its own, so that none sees the streams of another.
 """
@@ -25,7 +25,7 @@ ACCOUNTS = 1500
 
 
 def binary() -> str:
-    """Return the server: named by the environment, beside the interpreter, or on the path."""
+    """Return the path of nats-server: from the environment, beside Python, or on the path."""
     named = os.environ.get("CHATD_NATS_SERVER")
     beside = Path(sys.executable).parent / "nats-server"
     found = named or (str(beside) if beside.exists() else shutil.which("nats-server"))
@@ -51,7 +51,7 @@ class NatsServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def configuration(self, own_route: int) -> str:
-        """The server's configuration."""
+        """Return the server's configuration file."""
         accounts = ", ".join(
             f"A{n}: {{jetstream: enabled, users: [{{user: u{n}, password: p}}]}}"
             for n in range(ACCOUNTS if not self.routes else 200)
@@ -92,14 +92,14 @@ class NatsServer:
         self.port = int(address.rpartition(":")[2])
 
     def kill(self, sign: int = signal.SIGKILL) -> None:
-        """End it."""
+        """Send it a signal, and wait until it has ended."""
         if self.process is not None:
             self.process.send_signal(sign)
             self.process.wait()
 
 
 class Nats:
-    """A NATS server, or three as one cluster."""
+    """A NATS server, or a cluster of several."""
 
     def __init__(self, folder: Path, servers: int = 1) -> None:
         self.routes = tuple(_free_port() for _ in range(servers)) if servers > 1 else ()
@@ -112,18 +112,18 @@ class Nats:
             server.start(self.routes[number] if self.routes else 0)
 
     def stop(self) -> None:
-        """End every server."""
+        """Kill every server."""
         for server in self.servers:
             server.kill()
 
     def account(self) -> Servers:
-        """An account that nobody has used."""
+        """Return the servers, with an account that no test has used."""
         addresses = tuple(f"nats://127.0.0.1:{server.port}" for server in self.servers)
         return Servers(addresses, f"u{next(self._accounts)}", "p")
 
 
 def running(folder: Path, servers: int = 1) -> Generator[Nats, None, None]:
-    """Run servers for a while."""
+    """Run NATS servers; a fixture's steps."""
     nats = Nats(folder, servers)
     try:
         nats.start()

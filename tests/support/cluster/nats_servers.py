@@ -1,4 +1,4 @@
-"""Several chats that are one on a NATS server, for tests: as `tests.support.cluster.servers`, a turn at a time."""
+"""Several chats that are one on a NATS server, as `tests.support.cluster.servers`, for tests."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from threading import Thread
 from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.links import Cable
-from tests.support.cluster.stores import dies, lease_ends
+from tests.support.cluster.stores import expire_lease, kill_store
+from tests.support.main_thread import TestMainThread, waited
 from tests.support.people import Server
 from tests.support.served import PATIENCE
-from tests.support.turns import TestTurn, waited
 
 
 class Cables:
@@ -59,7 +59,7 @@ class NatsTown:
         [address] = where.servers
         self._where = where
         self._cables = Cables(int(address.rpartition(":")[2]))
-        self._turn = TestTurn()
+        self._turn = TestMainThread()
         self._names = count()
         self._made: dict[Server, tuple[NatsStore, Cable]] = {}
         self._dead: list[str] = []
@@ -72,7 +72,7 @@ class NatsTown:
         cable = self._cables.lay()
         where = replace(self._where, servers=(f"nats://127.0.0.1:{cable.port}",))
         store = NatsStore(where, self._turn, shards=1)
-        server = Server(store, incarnation=f"s{next(self._names)}", neighbours=store)
+        server = Server(store, incarnation=f"s{next(self._names)}", bus=store.bus)
         store.begin()
         self._made[server] = store, cable
         self.servers.append(server)
@@ -96,8 +96,8 @@ class NatsTown:
         """Let a server be dead: it gives nothing back, and the others hear nothing of it."""
         self.servers.remove(server)
         store, _ = self._made.pop(server)
-        dies(store)
-        self._dead.append(store.lease)
+        kill_store(store)
+        self._dead.append(store.bus.name)
 
     def leases_end(self) -> None:
         """Let so much time pass that the dead count as gone, and their nicks are anybody's."""
@@ -105,14 +105,14 @@ class NatsTown:
             self.beat(5)
         store, _ = self._made[self.servers[0]]
         while self._dead:
-            lease_ends(store, self._dead.pop())
+            expire_lease(store, self._dead.pop())
 
     def beat(self, seconds: float = 0.0) -> None:
         """Let time pass; each server says that it is there."""
         for server in self.servers:
             server.now += seconds
-            server.chat.elsewhere.heartbeat(server.now)
-            server.chat.elsewhere.check_liveness(server.now)
+            server.cluster.heartbeat(server.now)
+            server.cluster.check_liveness(server.now)
         self.settle()
 
     def settle(self) -> None:
@@ -124,8 +124,8 @@ class NatsTown:
             quiet += 1
             for server, (store, _) in self._made.items():
                 server.end_turn()
-                waited(store._read(_settled, store))
-                if not self._turn._steps.empty():
+                waited(store.bridge.query(_settled, store))
+                if not self._turn.is_idle:
                     quiet = 0
                 self._turn.run()
                 server.end_turn()
@@ -146,8 +146,6 @@ class NatsTown:
 
 async def _settled(store: NatsStore) -> None:
     """Wait until a server has done what it had to do, and has heard what it was told."""
-    for line in tuple(store._lines.values()):
-        if not line.idle:
-            await line.settled()
-    await store.link.round_trip()
+    await store.drain()
+    await store.connection.flush()
     await asyncio.sleep(0.001)

@@ -11,7 +11,7 @@ from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.store import StoreObserver, unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, Someone, finished
+from tests.support.people import Server, User, result_of
 
 
 class Branch(MemoryStore):
@@ -23,7 +23,7 @@ class Branch(MemoryStore):
         self.name = name
         self.display_name = f"chat{name[1:]}"
         self.replicas = (0, 0)
-        self.keeper: StoreObserver | None = None
+        self.observer: StoreObserver | None = None
         self.listening: set[str] = set()
         self.hears: Hear | None = None
         self.asked: Asked | None = None
@@ -31,15 +31,15 @@ class Branch(MemoryStore):
         self.missed: list[tuple[str, str, int, RoomEvent]] = []
         self.waiting: list[tuple[str, str, RoomEvent, str]] = []
 
-    def open(self, keeper: StoreObserver) -> None:
-        self.keeper = keeper
+    def open(self, observer: StoreObserver) -> None:
+        self.observer = observer
 
     def subscribe(self, room: str) -> None:
         self.listening.add(room)
-        if self.keeper is not None:
-            newest = finished(self.town.store.before(room, None, 1))
+        if self.observer is not None:
+            newest = result_of(self.town.store.before(room, None, 1))
             assert isinstance(newest, list)
-            self.keeper.subscribed(room, newest[0][0] if newest else 0)
+            self.observer.subscribed(room, newest[0][0] if newest else 0)
 
     def unsubscribe(self, room: str) -> None:
         self.listening.discard(room)
@@ -53,8 +53,8 @@ class Branch(MemoryStore):
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
         for branch in self.town.branches:
-            if branch is not self and branch.keeper is not None:
-                branch.keeper.record_changed(kind, key, value)
+            if branch is not self and branch.observer is not None:
+                branch.observer.record_changed(kind, key, value)
         return self.town.store.put(kind, key, value)
 
     def __getattribute__(self, name: str) -> Any:
@@ -90,16 +90,16 @@ class Branch(MemoryStore):
 
     def hand_over_nick(self, nick: str, server: str) -> None:
         self.town.store.release(nick, self.name)
-        finished(self.town.store.claim(nick, server))
+        result_of(self.town.store.claim(nick, server))
 
 
 class Sparse(MemoryStore):
     """A store whose numbers rise by more than one in a room, as those of a cluster do."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        shelf = self._shelves.get(room)
-        if shelf is not None:
-            shelf.last += 6
+        log = self._logs.get(room)
+        if log is not None:
+            log.last += 6
         super().post(room, message_id, event, author)
 
 
@@ -119,7 +119,7 @@ class Town:
 
     def start(self, branch: Branch) -> Server:
         """Start the server of a branch."""
-        return Server(branch, incarnation=branch.name, neighbours=branch)
+        return Server(branch, incarnation=branch.name, bus=branch)
 
     def add(self) -> Server:
         """Start one more server."""
@@ -137,10 +137,10 @@ class Town:
         """Let a server be in touch again: it reads what it missed, and posts what has waited."""
         branch = self.branches[self.servers.index(server)]
         branch.cut_off = False
-        assert branch.keeper is not None
+        assert branch.observer is not None
         missed, branch.missed = branch.missed, []
         for each in missed:
-            branch.keeper.stored(*each)
+            branch.observer.stored(*each)
         waiting, branch.waiting = branch.waiting, []
         for post in waiting:
             branch.post(*post)
@@ -161,7 +161,7 @@ class Town:
             for nick in tuple(self.store._claims._holders):
                 self.store.release(nick, dead)
 
-    def join(self, room: str, *people: Someone) -> None:
+    def join(self, room: str, *people: User) -> None:
         """Let people come into a room, one after the other."""
         for one in people:
             one.types(f"/join {room}")
@@ -175,8 +175,8 @@ class Town:
         for server, branch in zip(self.servers, self.branches, strict=True):
             server.now += seconds
             if not branch.cut_off:
-                server.chat.elsewhere.heartbeat(server.now)
-                server.chat.elsewhere.check_liveness(server.now)
+                server.cluster.heartbeat(server.now)
+                server.cluster.check_liveness(server.now)
         self.settle()
 
     def settle(self) -> None:
@@ -205,14 +205,14 @@ class Town:
             heard = branch is self.poster or room in branch.listening
             if heard and branch.cut_off:
                 branch.missed.append((room, message_id, number, event))
-            elif heard and branch.keeper is not None:
-                branch.keeper.stored(room, message_id, number, event)
+            elif heard and branch.observer is not None:
+                branch.observer.stored(room, message_id, number, event)
 
     def subscribed(self, room: str, number: int) -> None:
         """From here on everything is told."""
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        raise AssertionError(why)
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        raise AssertionError(reason)
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
         raise AssertionError("a store in memory has no other servers")

@@ -1,8 +1,10 @@
-"""A store on a cluster, for tests: what its keeper was told."""
+"""Stores on one cluster, for tests, with what their observers were told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 from chatd.chat.events import RoomEvent, Said
@@ -10,57 +12,75 @@ from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.jetstream.layout import NODES
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestMainThread, waited
+from tests.support.served import PATIENCE
 
 Row = tuple[str, str, int, RoomEvent]
 
 
 class Node:
-    """A store and what its keeper was told."""
+    """A store and what its observer was told."""
 
-    def __init__(self, where: Servers, turn: TestTurn, **options: Any) -> None:
-        self.turn = turn
-        self.heard: list[Row] = []
-        self.refused: list[str] = []
-        self.told: list[tuple[str, str, str | None]] = []
-        self.said: list[tuple[str, str]] = []
-        self.store = NatsStore(where, turn, **{"shards": 2, **options})
+    def __init__(self, servers: Servers, main_thread: TestMainThread, **options: Any) -> None:
+        self.main_thread = main_thread
+        self.stored_events: list[Row] = []
+        self.failures: list[str] = []
+        self.record_changes: list[tuple[str, str, str | None]] = []
+        self.bus_texts: list[tuple[str, str]] = []
+        self.store = NatsStore(servers, main_thread, **{"shards": 2, **options})
         self.store.open(self)
-        self.store.hear(lambda server, text: self.said.append((server, text)), self.answer)
+        self.store.bus.hear(lambda server, text: self.bus_texts.append((server, text)), self.answer)
         self.store.begin()
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        self.heard.append((room, message_id, number, event))
+        self.stored_events.append((room, message_id, number, event))
 
     def subscribed(self, room: str, number: int) -> None:
-        """From here on everything is told."""
+        """Need no notice."""
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        self.refused.append(why)
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        self.failures.append(reason)
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        self.told.append((kind, key, value))
+        self.record_changes.append((kind, key, value))
 
     async def answer(self, server: str, text: str) -> str:
+        """Answer a request on the bus with something that has to be read first."""
         return f"{text}, {server}? {len(await self.store.before('lobby', None, 9))}"
 
-    def until(self, done: Callable[[], bool]) -> None:
-        self.turn.run_until(done)
+    def run_until(self, done: Callable[[], bool]) -> None:
+        """Run the main thread until a condition holds."""
+        self.main_thread.run_until(done)
 
     def settle(self) -> None:
+        """Wait until what was posted to the lobby is stored, and run what came of it."""
         waited(self.store.before("lobby", None, 0))
-        self.turn.run()
+        self.main_thread.run()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Block the connection's thread for a while."""
+        resume = Event()
+        self.store.bridge.call(resume.wait, PATIENCE)
+        try:
+            yield
+        finally:
+            resume.set()
+
+    def receive_all(self) -> None:
+        """Let the connection's thread take in what the cluster has sent; the main thread waits."""
+        self.store.bridge.submit(self.store.connection.flush()).result(PATIENCE)
 
 
-Nodes = Callable[..., Node]
+MakeNode = Callable[..., Node]
 
 
-def making(nats: Nats) -> Iterator[Nodes]:
-    """What makes stores of one cluster, all for one thread of the chat; a fixture's steps."""
-    where, turn, made = nats.account(), TestTurn(), []
+def make_nodes(nats: Nats) -> Iterator[MakeNode]:
+    """Yield a function that makes stores of one cluster and one main thread; a fixture's steps."""
+    servers, main_thread, made = nats.account(), TestMainThread(), []
 
     def make(**options: Any) -> Node:
-        made.append(Node(where, turn, **options))
+        made.append(Node(servers, main_thread, **options))
         return made[-1]
 
     yield make
@@ -68,16 +88,17 @@ def making(nats: Nats) -> Iterator[Nodes]:
         waited(node.store.close())
 
 
-def dies(store: NatsStore) -> None:
-    """End a store as a kill does: it gives nothing back."""
-    waited(store._read(store.link.close))
-    store._stop()
+def kill_store(store: NatsStore) -> None:
+    """End a store as SIGKILL does: it releases nothing."""
+    waited(store.bridge.query(store.connection.close))
+    store.bridge.stop()
 
 
-def lease_ends(store: NatsStore, lease: str) -> None:
-    """Let a lease have run out, as one store of the cluster can bring about."""
-    waited(store._read(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
+def expire_lease(store: NatsStore, lease: str) -> None:
+    """Expire the lease of a server, by way of any store of the cluster."""
+    waited(store.bridge.query(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
 
 
 def said(text: str) -> Said:
+    """Return a message of ada's."""
     return Said(1.0, "ada", text)

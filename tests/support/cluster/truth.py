@@ -8,7 +8,7 @@ from chatd.chat.events import Said
 from chatd.store.nats.client.servers import Servers
 from tests.support.cluster.people import Stay, place
 from tests.support.cluster.stores import Node
-from tests.support.turns import TestTurn, waited
+from tests.support.main_thread import TestMainThread, waited
 
 Row = tuple[int, str]
 
@@ -21,7 +21,7 @@ class Truth:
     """
 
     def __init__(self, where: Servers, rooms: tuple[str, ...]) -> None:
-        self._reader = Node(where, TestTurn(), shards=4)
+        self._reader = Node(where, TestMainThread(), shards=4)
         self.said: dict[str, list[Row]] = {room: [] for room in rooms}
         self.at: dict[str, int] = {}
 
@@ -42,8 +42,8 @@ class Truth:
     def leader(self, room: str) -> str:
         """The NATS server that leads the stream of a room."""
         store = self._reader.store
-        stream = store._layout.room(room).stream
-        return str(waited(store._read(store.streams.info, stream))["cluster"]["leader"])
+        stream = store.layout.room(room).stream
+        return str(waited(store.bridge.query(store.streams.info, stream))["cluster"]["leader"])
 
     def close(self) -> None:
         """Read no more."""

@@ -1,13 +1,15 @@
-"""Guests that come by ssh, through the gate, in memory: for tests of shells and of commands."""
+"""SSH clients of a whole server, through its gate, in memory: for tests of shells and commands."""
 
+from collections.abc import Callable
 from typing import cast
 
 from twisted.conch.ssh.keys import Key
 from twisted.internet.task import Clock
 
 from chatd.chat.limits import Rate
+from chatd.chat.records.server_access import AllowList, everybody
 from chatd.transport.gate.gate import Door, GateFactory
-from chatd.transport.ssh import SSHFactory
+from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.cluster.servers import Branch
@@ -18,12 +20,12 @@ from tests.support.wires import Building
 
 COLUMNS, ROWS = 80, 24
 GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."
-#: What is on the screen of a terminal.
+#: The rows that a terminal shows first.
 GREETED = [GREETING, *TIPS]
 
 
 class Hall(ssh_peer.Server):
-    """A building with a port for ssh, under the host key that the client of these tests knows."""
+    """A server with a port for ssh, whose host key the client of these tests knows."""
 
     def __init__(
         self,
@@ -32,18 +34,21 @@ class Hall(ssh_peer.Server):
         most: int = 1000,
         operator: Key | None = None,
         branch: Branch | None = None,
+        allowed: Callable[[], AllowList | None] = everybody,
     ) -> None:
-        self.building = Building(flood=flood, most=most, operator=operator, branch=branch)
+        self.building = Building(
+            flood=flood, most=most, operator=operator, branch=branch, allowed=allowed
+        )
         self.clock: Clock = self.building.clock
         host = self.building.host
         ways = ways_in(host, ssh_peer.HOST_KEY)
         door = Door(host, self.building.admission, ways, declared="ssh")
-        # All that the client asks of it is to make a protocol.
+        # The client only calls buildProtocol.
         self.factory = cast(SSHFactory, GateFactory(door))
 
 
 class Guest:
-    """Somebody with an ssh, and what they see."""
+    """A user of an ssh client, with their screen."""
 
     def __init__(self, hall: Hall, user: bytes = b"ann", *, key: Key | None = None) -> None:
         self.hall = hall
@@ -65,7 +70,7 @@ class Guest:
         environment: tuple[tuple[bytes, bytes], ...] = (),
         window: int = 1 << 20,
     ) -> "Guest":
-        """Open a channel with a shell, on a terminal of this name or on none."""
+        """Open a channel with a shell, on a terminal of this type or on none."""
         self.channel = self.peer.open(window=window)
         for name, value in environment:
             asked = string(name) + string(value)
@@ -78,26 +83,26 @@ class Guest:
         return self
 
     def runs(self, command: bytes, *, window: int = 1 << 20) -> "Guest":
-        """Open a channel with a command."""
+        """Open a channel with an exec command."""
         self.channel = self.peer.open(window=window)
         assert SUCCESS in self.peer.request(self.channel, b"exec", string(command))
         return self
 
     def asks(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
-        """Ask something of the channel."""
+        """Send a request for the channel."""
         payload = uint32(self.channel) + string(kind) + bytes((reply,)) + data
         self.peer.send(REQUEST, payload)
 
     def types(self, text: str) -> None:
-        """Type."""
+        """Type a text."""
         self.peer.type(self.channel, text.encode())
 
     def ends(self) -> None:
-        """Send nothing more."""
+        """End the input."""
         self.peer.send(EOF, uint32(self.channel))
 
     def gets(self) -> bytes:
-        """What was written to them since the last time, once the turn has ended."""
+        """End the reactor's turn; return the output since the last call."""
         self.hall.building.turn()
         text = b""
         for number, payload in self.peer.take():
@@ -112,13 +117,13 @@ class Guest:
         return text
 
     def sees(self) -> list[str]:
-        """The rows of the screen."""
+        """Return the rows of the screen."""
         self.gets()
         return self.display.lines
 
     @property
     def status(self) -> int | None:
-        """What their ssh ends with, once the channel is closed."""
+        """The exit status, once it was sent."""
         for request in self.requests:
             fields = Fields(request)
             if fields.string() == b"exit-status":
@@ -127,5 +132,5 @@ class Guest:
 
     @property
     def closed(self) -> bool:
-        """Whether their channel is closed."""
+        """Whether the channel is closed."""
         return CLOSE in self.numbers

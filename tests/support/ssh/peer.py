@@ -1,4 +1,4 @@
-"""A client for the SSH tests: in memory, without a clock of its own, as ill-behaved as asked."""
+"""An SSH client in memory that can break every rule, and a server whose programs take notes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatd.transport.ssh import SessionChannel, SSHFactory, SshPeer
 from chatd.transport.ssh.keys.public_keys import signed_message
-from chatd.transport.ssh.protocol.ciphers import Clear, PacketCipher, packet_cipher
+from chatd.transport.ssh.protocol.channel import SessionChannel
+from chatd.transport.ssh.protocol.ciphers import PacketCipher, Plaintext, packet_cipher
+from chatd.transport.ssh.protocol.config import ServerConfig
+from chatd.transport.ssh.protocol.factory import SSHFactory
+from chatd.transport.ssh.protocol.interfaces import SshChannel
+from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.wire.ssh import Fields, names, string, uint32
 
 ADDRESS = IPv4Address("TCP", "192.0.2.7", 2222)
@@ -38,15 +42,15 @@ REQUEST, SUCCESS, FAILURE = 98, 99, 100
 
 @dataclass
 class Program:
-    """A program that notes what it is told."""
+    """A program that records its input and its events."""
 
     channel: SessionChannel
     command: str | None
-    heard: bytes = b""
+    input: bytes = b""
     events: list[object] = field(default_factory=list)
 
     def data_received(self, data: bytes) -> None:
-        self.heard += data
+        self.input += data
 
     def resized(self, columns: int, rows: int) -> None:
         self.events.append((columns, rows))
@@ -68,25 +72,26 @@ class Program:
 
 
 class Server:
-    """A factory, and what it was asked."""
+    """An SSH server that records who logged in and what was started."""
 
     def __init__(self) -> None:
         self.clock = Clock()
-        self.visitors: list[SshPeer] = []
+        self.peers: list[SshPeer] = []
         self.programs: list[Program] = []
         self.addresses: list[IAddress] = []
         self.refusal: str | None = None
         self.on_start: Callable[[Program], None] = lambda program: None
         self.factory = SSHFactory(
-            HOST_KEY, clock=self.clock, admit=self.admit, start=self.start, login_seconds=30
+            ServerConfig(HOST_KEY, self.clock, self.admit, self.start, login_seconds=30)
         )
 
-    def admit(self, visitor: SshPeer, address: IAddress) -> str | None:
-        self.visitors.append(visitor)
+    def admit(self, peer: SshPeer, address: IAddress) -> str | None:
+        self.peers.append(peer)
         self.addresses.append(address)
         return self.refusal
 
-    def start(self, channel: SessionChannel, command: str | None) -> Program | None:
+    def start(self, channel: SshChannel, command: str | None) -> Program | None:
+        assert isinstance(channel, SessionChannel)
         if command == "refused":
             return None
         program = Program(channel, command)
@@ -97,7 +102,7 @@ class Server:
 
 @dataclass
 class Peer:
-    """One connection from its other end.  What the server sends is in ``got``, packet by packet."""
+    """The client's end of one connection; ``got`` has the packets that the server has sent."""
 
     server: Server = field(default_factory=Server)
     kex: bytes = b"curve25519-sha256"
@@ -114,8 +119,8 @@ class Peer:
         self.wire = StringTransport(peerAddress=ADDRESS)
         self.protocol = self.server.factory.buildProtocol(ADDRESS)
         self.protocol.makeConnection(self.wire)
-        self.sealer: PacketCipher = Clear()
-        self.opener: PacketCipher = Clear()
+        self.sealer: PacketCipher = Plaintext()
+        self.opener: PacketCipher = Plaintext()
         self.got: list[tuple[int, bytes]] = []
         self.session = b""
         self.server_version = b""
@@ -137,7 +142,7 @@ class Peer:
         self.feed(self.sealer.seal(bytes((number,)) + payload))
 
     def read(self) -> None:
-        """Open what the server has written."""
+        """Decrypt what the server has written."""
         data, at = self._unread + self.wire.value(), 0
         self.wire.clear()
         if not self.server_version:
@@ -156,17 +161,17 @@ class Peer:
         self._unread = data[at:]
 
     def take(self) -> list[tuple[int, bytes]]:
-        """What the server sent since this was asked last."""
+        """Return the packets that the server has sent since the last call."""
         self.read()
         got, self.got = self.got, []
         return got
 
     def numbers(self) -> list[int]:
-        """The numbers of the messages that the server sent since the last take."""
+        """Return the numbers of the messages that the server has sent since the last `take`."""
         return [number for number, _ in self.take()]
 
     def is_gone(self) -> bool:
-        """Whether the server has closed the connection."""
+        """Return whether the server has closed the connection."""
         gone: bool = self.wire.disconnecting
         return gone
 
@@ -177,7 +182,7 @@ class Peer:
     # the key exchange
 
     def kexinit(self) -> bytes:
-        """Our offer."""
+        """Return the payload of our KEXINIT."""
         kex = [self.kex, *self.extensions]
         if self.strict:
             kex.append(b"kex-strict-c-v00@openssh.com")
@@ -188,14 +193,14 @@ class Peer:
         )  # fmt: skip
 
     def begin(self) -> None:
-        """Say our version and our offer."""
+        """Send our identification line and our KEXINIT."""
         if not self._bytes_sent:
             self.feed(VERSION + b"\r\n")
         self.offer = bytes((KEXINIT,)) + self.kexinit()
         self.send(KEXINIT, self.offer[1:])
 
     def share(self) -> None:
-        """Send our share of the secret."""
+        """Send our share of the shared secret."""
         self.x25519 = X25519PrivateKey.generate()
         self.public = self.x25519.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         if self.kex.startswith(b"mlkem"):
@@ -236,7 +241,7 @@ class Peer:
         self.sealer = self._next_sealer
 
     def exchange(self) -> Peer:
-        """Exchange keys, as nicely as can be."""
+        """Exchange keys as the protocol requires."""
         self.begin()
         self.share()
         self.newkeys()
@@ -245,36 +250,36 @@ class Peer:
     # the login
 
     def ask_service(self, name: bytes = b"ssh-userauth") -> Peer:
-        """Ask for the login."""
+        """Request a service."""
         self.send(SERVICE_REQUEST, string(name))
         return self
 
     def try_none(self, user: bytes = b"ann") -> None:
-        """Ask to be let in for nothing."""
+        """Try to log in by the method "none"."""
         self.send(AUTH_REQUEST, string(user) + string(b"ssh-connection") + string(b"none"))
 
     def try_keyboard(self, user: bytes = b"ann") -> None:
-        """Ask to be asked."""
+        """Try to log in by keyboard-interactive."""
         method = string(b"keyboard-interactive") + string(b"") + string(b"")
         self.send(AUTH_REQUEST, string(user) + string(b"ssh-connection") + method)
 
     def offer_key(self, blob: bytes, algorithm: bytes = b"ssh-ed25519") -> None:
-        """Ask whether a key is worth a signature."""
+        """Ask whether a key is acceptable."""
         method = string(b"publickey") + b"\0" + string(algorithm) + string(blob)
         self.send(AUTH_REQUEST, string(b"ann") + string(b"ssh-connection") + method)
 
     def prove_key(self, blob: bytes, signature: bytes, algorithm: bytes = b"ssh-ed25519") -> None:
-        """Come with a signature."""
+        """Try to log in by a key and its signature."""
         method = string(b"publickey") + b"\1" + string(algorithm) + string(blob)
         fields = string(b"ann") + string(b"ssh-connection") + method + string(signature)
         self.send(AUTH_REQUEST, fields)
 
     def message(self, blob: bytes, algorithm: bytes = b"ssh-ed25519") -> bytes:
-        """What a signature has to cover."""
+        """Return the message that a signature must cover."""
         return signed_message(self.session, b"ann", b"ssh-connection", algorithm, blob)
 
     def login(self, key: Key | None = None) -> Peer:
-        """Come in, with a key or without."""
+        """Log in, with a key or without."""
         self.exchange().ask_service()
         if key is None:
             self.try_keyboard()
@@ -288,7 +293,7 @@ class Peer:
     def open(
         self, *, window: int = 1 << 20, packet: int = 32768, kind: bytes = b"session", mine: int = 7
     ) -> int:
-        """Open a channel; the server's number for it, or -1."""
+        """Open a channel; return the server's number for it, or -1."""
         self.take()
         self.send(OPEN, string(kind) + uint32(mine) + uint32(window) + uint32(packet))
         for number, payload in self.got:
@@ -300,7 +305,7 @@ class Peer:
     def request(
         self, channel: int, kind: bytes, data: bytes = b"", reply: bool = True
     ) -> list[int]:
-        """Ask something of a channel; the numbers of what came back."""
+        """Send a request for a channel; return the numbers of the messages that came back."""
         self.take()
         self.send(REQUEST, uint32(channel) + string(kind) + bytes((reply,)) + data)
         return [number for number, _ in self.got]
@@ -316,24 +321,24 @@ class Peer:
         return channel, self.server.programs[-1]
 
     def output(self) -> bytes:
-        """What was written to the channels since the last take."""
+        """Return what was written to the channels since the last `take`."""
         return b"".join(Fields(data[4:]).string() for number, data in self.take() if number == DATA)
 
     # the wire
 
     def fill(self) -> None:
-        """Let the server's transport be full."""
+        """Make the server's transport full."""
         assert self.wire.producer is not None
         self.wire.producer.pauseProducing()
 
     def drain(self) -> None:
-        """Let it have room again."""
+        """Give it room again."""
         assert self.wire.producer is not None
         self.wire.producer.resumeProducing()
         self.read()
 
     def reason(self) -> str:
-        """Why the server disconnected: there is one DISCONNECT and nothing after it."""
+        """Return why the server disconnected; check that nothing follows its one DISCONNECT."""
         sent = self.take()
         assert [number for number, _ in sent].count(DISCONNECT) == 1
         assert sent[-1][0] == DISCONNECT
@@ -344,7 +349,7 @@ class Peer:
 
 
 def fields_signature(reply: bytes) -> bytes:
-    """The signature in a reply to our share."""
+    """Return the signature in a reply to our share."""
     fields = Fields(reply)
     fields.string()
     fields.string()

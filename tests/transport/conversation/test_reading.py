@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 
 from chatd.chat.events import Entry, Joined, Left, Recalled, RoomEvent, Said
 from chatd.chat.fanout.log import RoomLog
-from chatd.chat.model.preferences import Preferences, wishes
-from chatd.chat.model.session import Session
-from chatd.chat.model.unread import counts
+from chatd.chat.model.entities import Session
+from chatd.chat.model.preferences import Preferences, suffixes
 from chatd.terminal.preferred import plain_style, style_for
 from chatd.terminal.style import FOLDED, TextStyle
-from tests.support.people import Client, Server, Someone
+from tests.support.people import Client, Server, User
 
 #: 15 January 2026, 23:59:30 UTC, a Thursday.
 LATE = 1768521570.0
@@ -29,9 +28,9 @@ class Watcher(Client):
         return style_for(preferences, self.depth, self.columns, self.rows)
 
 
-def watching(server: Server, nick: str) -> Someone:
+def watching(server: Server, nick: str) -> User:
     """Return a user at a screen."""
-    someone = server.enters(nick, reader=Watcher(echoes_input=False))
+    someone = server.enters(nick, client=Watcher(echoes_input=False))
     someone.sees()
     return someone
 
@@ -47,8 +46,8 @@ def said(time: float, text: str = "hi") -> Entry:
 def test_messages_are_wrapped_to_the_readers_width_with_a_hanging_indent() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
-    assert isinstance(bob.reader, Watcher)
-    bob.reader.columns = 30
+    assert isinstance(bob.client, Watcher)
+    bob.client.columns = 30
     bob.session.restyle()
     ada.sees(), bob.sees()
     ada.types("one two three four five six seven eight nine ten")
@@ -59,8 +58,8 @@ def test_messages_are_wrapped_to_the_readers_width_with_a_hanging_indent() -> No
 def test_lines_of_the_server_and_listings_are_wrapped_as_well() -> None:
     server = Server()
     ada = watching(server, "ada")
-    assert isinstance(ada.reader, Watcher)
-    ada.reader.columns = 40
+    assert isinstance(ada.client, Watcher)
+    ada.client.columns = 40
     ada.types("/topic " + "tea " * 20)
     shown = ada.sees()
     assert shown[0].startswith("-- ")
@@ -119,7 +118,7 @@ def test_a_new_day_is_announced_although_the_old_one_is_no_longer_in_the_log() -
     log.forget(log.end)
     log.append(said(LATE + 40))
     assert shown_of(log, TextStyle(width=79)) == ["--- Friday, 16 January 2026 ---", "ada: hi"]
-    assert shown_of(log, TextStyle(width=79, spoken=True)) == [
+    assert shown_of(log, TextStyle(width=79, screen_reader=True)) == [
         "-- Friday, 16 January 2026",
         "ada: hi",
     ]
@@ -205,11 +204,11 @@ def test_plain_has_words_for_marks_and_no_joins_or_departures() -> None:
 
 
 def test_a_user_name_may_contain_preferences() -> None:
-    assert wishes("ada+plain") == ("ada", (("plain", "on"),))
-    assert wishes("ada+solarized") == ("ada", (("theme", "solarized"),))
-    assert wishes("+plain") == ("", (("plain", "on"),))
+    assert suffixes("ada+plain") == ("ada", (("plain", "on"),))
+    assert suffixes("ada+solarized") == ("ada", (("theme", "solarized"),))
+    assert suffixes("+plain") == ("", (("plain", "on"),))
     for name in ("ada", "ada+", "ada+pink", "ada+plain+x", ""):
-        assert wishes(name) == (name, ())
+        assert suffixes(name) == (name, ())
 
 
 # What is unread -----------------------------------------------------------------------------------
@@ -248,7 +247,7 @@ def test_a_room_that_has_the_focus_is_read_however_it_got_it() -> None:
     for line in ("/focus lobby", "/join lobby"):
         ada.types(line)
         assert len(ada.sees()) == 1
-    assert counts(ada.session) == []
+    assert ada.session.unread_counts() == []
 
 
 def test_rooms_joined_by_another_connection_are_counted_as_well() -> None:
@@ -260,8 +259,8 @@ def test_rooms_joined_by_another_connection_are_counted_as_well() -> None:
     ada.session.person.sessions.append(session)
     session.focus_on(server.chat.lobby)
     bob.types("hello ada"), bob.sees()
-    assert counts(session) == [("attic", 1, True)]
-    assert counts(ada.session) == []
+    assert session.unread_counts() == [("attic", 1, True)]
+    assert ada.session.unread_counts() == []
 
 
 def test_over_a_plain_connection_nothing_is_shown_twice() -> None:
@@ -315,20 +314,20 @@ def test_joins_and_departures_are_counted_apart() -> None:
     ada = watching(server, "ada")
     people = [server.enters(f"p{number}") for number in range(6)]
     for each in people[:5]:
-        each.goes()
+        each.leaves()
     assert ada.sees() == ["-- 6 people joined and 5 left lobby"]
-    people[5].types("hello"), people[5].goes()
+    people[5].types("hello"), people[5].leaves()
     people = [server.enters(f"q{number}") for number in range(1)]
     for _ in range(2):
         again = server.enters("r")
-        again.goes()
+        again.leaves()
     assert ada.sees() == ["p5: hello", "-- 3 people joined and 3 left lobby"]
 
 
 def test_a_user_who_ignores_one_of_many_sees_each_of_the_others() -> None:
     server = Server()
     ada, _bob = watching(server, "ada"), watching(server, "p5")
-    ada.types("/ignore p5"), _bob.goes(), ada.sees()
+    ada.types("/ignore p5"), _bob.leaves(), ada.sees()
     for number in range(6):
         server.enters(f"p{number}")
     assert ada.sees() == [f"-- p{number} joined lobby" for number in range(5)]

@@ -10,7 +10,8 @@ from twisted.conch.ssh.keys import Key
 
 from chatd.chat.records.server_access import AllowList
 from chatd.transport.gate.allow_file import AllowFile, read_allow_list
-from chatd.transport.ssh import AuthorizedKeysError, fingerprint
+from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError
+from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.ssh.peer import HOST_KEY, USER_KEY
 
 

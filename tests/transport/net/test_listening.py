@@ -174,7 +174,7 @@ def test_all_users_are_told_and_their_connections_are_closed() -> None:
     stopped = farewell.stopService()
     for person in people:
         assert person.sees() == ["-- The server is stopping. Goodbye."]
-        assert person.reader.closed
+        assert person.client.closed
     assert not stopped.called
     clock.advance(GOODBYE_SECONDS)
     assert stopped.called
@@ -184,10 +184,10 @@ def test_the_read_position_of_a_detached_session_is_stored() -> None:
     server, clock = Server(), Clock()
     ada, bob = server.enters("ada", fingerprint="SHA256:ada"), server.enters("bob")
     ada.types("/register"), bob.types("read"), ada.sees()
-    assert ada.is_detached() is not None
+    assert ada.loses_connection() is not None
     bob.types("unread")
     Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
-    assert server.chat.profiles.read(ada.session.person, server.chat.lobby) == 1
+    assert server.chat.profiles.last_read(ada.session.person, server.chat.lobby) == 1
 
 
 def test_without_users_stopping_waits_for_nothing() -> None:
@@ -198,7 +198,7 @@ def test_without_users_stopping_waits_for_nothing() -> None:
 
 def test_a_client_that_does_not_read_delays_no_other() -> None:
     server, clock = Server(), Clock()
-    server.enters("ada", reader=Client(room=0))
+    server.enters("ada", client=Client(capacity=0))
     bob = server.enters("bob")
     bob.sees()
     stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()

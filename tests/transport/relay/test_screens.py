@@ -224,8 +224,7 @@ def test_when_an_edge_server_dies_the_other_screens_go_on(street: Street) -> Non
 def test_a_server_that_hangs_up_gives_relayed_connections_back(street: Street) -> None:
     ann(street)
     there = street.guest(1)
-    chat = street.servers[0].chat
-    chat.elsewhere.hang_up("This server is stopping.")
+    street.servers[0].cluster.hang_up("This server is stopping.")
     street.sees(there)
     assert f"-- {GONE}" in street.sees(there)
     assert not there.closed
@@ -235,7 +234,7 @@ def test_a_server_that_hangs_up_gives_relayed_connections_back(street: Street) -
 def test_users_of_a_relayed_screen_are_told_when_their_edge_server_stops(street: Street) -> None:
     ann(street)
     there = street.guest(1)
-    street.servers[1].chat.elsewhere.hang_up("This server is stopping.")
+    street.servers[1].cluster.hang_up("This server is stopping.")
     rows = street.sees(there)
     assert "-- This server is stopping." in rows
     assert there.closed

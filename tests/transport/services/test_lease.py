@@ -26,7 +26,7 @@ from chatd.transport.services.lease import (
 )
 from tests.conftest import LoggedFailures
 from tests.support.cluster.servers import Town
-from tests.support.people import Client, Someone, finished
+from tests.support.people import Client, User, result_of
 
 
 class Far:
@@ -59,7 +59,12 @@ class Leased:
         self.far = Far()
         self.admission = Admission(10, None)
         self.lease = Lease(
-            self.server.chat, self.far, self.clock, lambda: self.server.now, self.admission
+            self.server.chat,
+            self.server.cluster,
+            self.far,
+            self.clock,
+            lambda: self.server.now,
+            self.admission,
         )
         self.lease.startService()
 
@@ -69,13 +74,13 @@ class Leased:
             self.clock.advance(CHECK_SECONDS)
             other = self.town.servers[1]
             other.now += CHECK_SECONDS
-            other.chat.elsewhere.heartbeat(other.now)
+            other.cluster.heartbeat(other.now)
             self.town.settle()
 
 
-def closed(someone: Someone) -> bool:
-    assert isinstance(someone.reader, Client)
-    return someone.reader.closed
+def closed(someone: User) -> bool:
+    assert isinstance(someone.client, Client)
+    return someone.client.closed
 
 
 def test_the_lease_is_renewed_every_five_seconds() -> None:
@@ -239,7 +244,7 @@ def test_detached_sessions_expire_on_a_fenced_server() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
     leased.server.chat.detached.token(ada.session.person)
-    assert ada.is_detached() is not None
+    assert ada.loses_connection() is not None
     leased.far.answering = False
     leased.passes(60)
     assert leased.server.chat.people.everyone() == []
@@ -253,8 +258,8 @@ def test_being_out_of_touch_is_not_logged_as_a_failure(logged_failures: LoggedFa
 
 
 def said_in(leased: Leased, room: str) -> list[str]:
-    """Return what is stored of a room."""
-    kept = finished(leased.town.store.before(room, None, 9))
+    """What is kept of a room."""
+    kept = result_of(leased.town.store.before(room, None, 9))
     assert isinstance(kept, list)
     return [event.text for _, event in kept]
 

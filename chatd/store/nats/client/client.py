@@ -1,8 +1,9 @@
-"""nats-py's client, but that what comes is handed on in the moment in which it is read.
+"""nats-py's client, with subscriptions that are called as soon as a message is read.
 
-By itself it has a queue and a task for each subscription, and looks at every header by itself: that
-is most of what a message costs, and of what a room takes in memory.  This is the one place that
-knows how it is made inside; `chatd.store.nats.client.connection` notices at once if that is otherwise.
+nats-py itself has a queue and a task for each subscription, and parses headers more slowly: that is
+most of what a message costs, and of what a room takes in memory.  This is the one module that knows
+nats-py's private parts; `chatd.store.nats.client.connection` notices at once if they are not as
+expected.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from dataclasses import dataclass
 from nats import errors
 from nats.aio.client import Client
 
-#: What nats-py raises when a server is away or says nothing.
-AWAY = (errors.Error, OSError, asyncio.TimeoutError)
-_NOTHING: Mapping[str, str] = {}
+#: What nats-py raises when a server is unreachable or does not answer.
+CONNECTION_ERRORS = (errors.Error, OSError, asyncio.TimeoutError)
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
 class Message:
-    """What came: the headers' names are as NATS writes them."""
+    """A message; the names of ``headers`` are as NATS writes them."""
 
     subject: str
     data: bytes
@@ -31,46 +32,48 @@ class Message:
 
     @property
     def seq(self) -> int:
-        """Its place in its stream."""
+        """Its sequence number in its stream."""
         return int(self.headers.get("Nats-Sequence", 0))
 
     @property
     def status(self) -> str:
-        """The code of an answer that is none: ``404``, say; empty for others."""
+        """The status code of an answer without a message, ``404`` say; empty otherwise."""
         return self.headers.get("Status", "")
 
 
-Hear = Callable[[Message], None]
+MessageHandler = Callable[[Message], None]
 
 
 class DirectClient(Client):
-    """A client whose subscriptions are functions, called in the order in which messages come."""
+    """A client whose subscriptions are functions, called in the order of the messages."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._hears: dict[int, Hear] = {}
+        self._handlers: dict[int, MessageHandler] = {}
         self._never: asyncio.Future[None] | None = None
 
-    async def hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
-        """Hear what is told under a subject from now on; return what ends that."""
+    async def subscribe_direct(
+        self, subject: str, handler: MessageHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Call a function for each message under a subject; return what ends the subscription."""
         if self._never is None:
             self._never = asyncio.get_running_loop().create_future()
-        subscription = await self.subscribe(subject, future=self._never)  # so there is no task
-        del subscription._pending_queue  # 3 KB in which nothing ever is
+        subscription = await self.subscribe(subject, future=self._never)  # so it starts no task
+        del subscription._pending_queue  # 3 KB that nothing uses
         number = subscription._id
-        self._hears[number] = hear
+        self._handlers[number] = handler
 
         async def end() -> None:
-            self._hears.pop(number, None)
-            with suppress(*AWAY):
+            self._handlers.pop(number, None)
+            with suppress(*CONNECTION_ERRORS):
                 await subscription.unsubscribe()
 
         return end
 
     def _connect_command(self) -> bytes:
-        """Called by nats-py for the first words to a server, which may hold a password.
+        """Return the CONNECT command, which may hold a password; called by nats-py.
 
-        :raises errors.Error: when they would not be encrypted although that was asked for.
+        :raises errors.Error: when it would not be encrypted although TLS was asked for.
         """
         server = self._current_server
         wanted = self.options.get("tls") or (server is not None and server.uri.scheme == "tls")
@@ -81,29 +84,30 @@ class DirectClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
     ) -> None:
-        """Called by nats-py for each message; what it raises would end all reading."""
-        hear = self._hears.get(sid)
-        if hear is None:
+        """Handle a message; called by nats-py, whose reading an exception would end."""
+        handler = self._handlers.get(sid)
+        if handler is None:
             return
         try:
-            head = read_headers(headers) if headers else _NOTHING
-            hear(Message(subject.decode(), data, head, reply.decode()))
+            head = read_headers(headers) if headers else _NO_HEADERS
+            handler(Message(subject.decode(), data, head, reply.decode()))
         except Exception as bug:
             await self._error_cb(bug)
 
 
 def read_headers(raw: bytes) -> dict[str, str]:
-    """Read a block of headers: a line of version and perhaps status, then a name and a value each.
+    """Parse a block of headers: a line with the version and perhaps a status, then names and
+    values.
 
-    :returns: the values by their names, with the status as nats-py has it.
+    :returns: the values by their names, and the status under the names that nats-py uses.
     """
-    first, *lines = raw.decode("utf-8", "replace").split("\r\n")
+    status_line, *lines = raw.decode("utf-8", "replace").split("\r\n")
     headers = {}
     for line in lines:
         name, colon, value = line.partition(":")
         if colon:
             headers[name] = value.strip()
-    _, _, status = first.partition(" ")
+    _, _, status = status_line.partition(" ")
     if status:
         headers["Status"], _, headers["Description"] = status.partition(" ")
     return headers

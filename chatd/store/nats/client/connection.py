@@ -1,7 +1,7 @@
-"""The connection to NATS: one thread, one asyncio loop, requests that end.
+"""Connection to NATS: one thread, one asyncio loop, and requests with a timeout.
 
-It knows nats-py, and that a request may come to nothing while a server is away: every one has an
-end of its own, and whoever asks asks again.  It must not know streams or rooms.
+It knows nats-py.  A request may fail while a server is away, and each has a timeout of its own; its
+caller repeats it.  It does not know streams or rooms.
 """
 
 from __future__ import annotations
@@ -13,107 +13,111 @@ from typing import Any
 
 from nats import errors
 
-from chatd.store.nats.client.client import AWAY, DirectClient, Hear, Message
-from chatd.store.nats.client.requests import ANSWER_SECONDS, PendingRequest, PendingRequests
+from chatd.store.nats.client.client import CONNECTION_ERRORS, DirectClient, Message, MessageHandler
+from chatd.store.nats.client.requests import REQUEST_SECONDS, PendingRequest, PendingRequests
 from chatd.store.nats.client.servers import Servers
 
-#: Seconds between two attempts to reach a server, and between two signs of life.
+#: Seconds between two attempts to connect, and between two pings.
 RETRY_SECONDS = 0.25
 PING_SECONDS = 5
-#: Seconds between two times that a connection is told to try no more.
+#: Seconds after which a connection attempt is cancelled again.
 STOP_SECONDS = 0.1
 #: Bytes that wait for a connection that takes nothing; a request beyond them fails at once.
-PENDING_BYTES = 8 * 1024 * 1024
-#: The status of an answer by the server itself: nobody is there who could give one.
-_NOBODY = "503"
+MAX_PENDING_BYTES = 8 * 1024 * 1024
+#: The status with which the server itself answers a request that has no subscriber.
+_NO_RESPONDERS = "503"
 
 
-class AwayError(Exception):
-    """The cluster does not answer now; the argument is a reason, for whoever runs it."""
+class UnavailableError(Exception):
+    """The cluster does not answer now; the argument is a reason, for operators."""
 
 
-class NobodyError(AwayError):
-    """Nobody listens where something was asked."""
+class NoRespondersError(UnavailableError):
+    """Nobody is subscribed to the subject of a request."""
 
 
 class Connection:
     """A connection, used in the thread of its loop alone.
 
-    ``called`` is what this server is called, and ``word`` stands for it in subjects.  ``on_return``
-    is called whenever a connection was lost and is there again: something may not have been heard.
-    What comes is looked at in the moment in which it is read; none of it waits.
+    ``display_name`` is what the operators call this server, and ``subject_token`` stands for it in
+    subjects.  ``on_reconnect`` is called whenever a lost connection is there again: messages may
+    have been missed.  A message is handled as soon as it is read; none is queued.
     """
 
     def __init__(
-        self, where: Servers, called: str, word: str, on_return: Callable[[], None]
+        self,
+        servers: Servers,
+        display_name: str,
+        subject_token: str,
+        on_reconnect: Callable[[], None],
     ) -> None:
-        self._where = where
-        self._name = f"chatd {called}".rstrip()
-        self._word = word
-        self._on_return = on_return
+        self._servers = servers
+        self._name = f"chatd {display_name}".rstrip()
+        self._subject_token = subject_token
+        self._on_reconnect = on_reconnect
         self._client = DirectClient()
-        self.trouble = "no server of the cluster answers"
-        self._declined = False
+        self.last_error = "no server of the cluster answers"
+        self._was_refused = False
 
     async def connect(self, seconds: float) -> None:
         """Connect, and stay connected.
 
-        :raises AwayError: when that cannot be in so many seconds.
+        :raises UnavailableError: when that takes longer than so many seconds.
         """
-        where = self._where
+        servers = self._servers
         options: dict[str, Any] = {
-            "user": where.user,
-            "password": where.password,
-            "tls": where.tls,
+            "user": servers.user,
+            "password": servers.password,
+            "tls": servers.tls,
             **self._credentials(),
         }
         try:
             connecting = self._client.connect(
-                list(where.servers),
+                list(servers.servers),
                 name=self._name,
-                inbox_prefix=f"_INBOX.{self._word}",
+                inbox_prefix=f"_INBOX.{self._subject_token}",
                 no_echo=True,
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type] # it only sleeps so long
+                reconnect_time_wait=RETRY_SECONDS,  # type: ignore[arg-type] # it only sleeps for that
                 ping_interval=PING_SECONDS,
-                pending_size=PENDING_BYTES,
-                skip_subject_validation=True,  # they are all ours
-                error_cb=self._failed,
-                reconnected_cb=self._returned,
+                pending_size=MAX_PENDING_BYTES,
+                skip_subject_validation=True,  # all subjects are ours
+                error_cb=self._on_error,
+                reconnected_cb=self._reconnected,
                 **{name: value for name, value in options.items() if value is not None},
             )
-            await in_time(connecting, seconds)
-        except AWAY:
-            with suppress(*AWAY):
+            await connect_within(connecting, seconds)
+        except CONNECTION_ERRORS:
+            with suppress(*CONNECTION_ERRORS):
                 await self._client.close()
-            raise AwayError(self.trouble) from None
-        self.trouble = ""
-        self._questions = PendingRequests(self._client.new_inbox())
-        await self._client.hear(self._questions.subject, self._questions.answered)
+            raise UnavailableError(self.last_error) from None
+        self.last_error = ""
+        self._requests = PendingRequests(self._client.new_inbox())
+        await self._client.subscribe_direct(self._requests.subject, self._requests.receive)
 
     def _credentials(self) -> dict[str, Any]:
-        """What signs for every connection: nats-py itself needs a library for that."""
-        creds = self._where.creds
+        """Return the options that sign each connection: nats-py itself needs a library for that."""
+        creds = self._servers.creds
         if creds is None:
             return {}
-        signing = {"user": creds.user, "signature_cb": creds.sign}  # not asked without a user
+        signing = {"user": creds.user, "signature_cb": creds.sign}  # nats-py signs only with a user
         if creds.has_token:
             return {**signing, "user_jwt_cb": creds.token}
         self._client._public_nkey = creds.user
         return signing
 
-    async def _failed(self, error: Exception) -> None:
-        """What goes wrong is seen where somebody waits for an answer; the last is remembered.
+    async def _on_error(self, error: Exception) -> None:
+        """Remember the last error; the requests that fail by it notice it themselves.
 
-        A server that turns us away says why, and then hangs up: the first of the two counts.
+        A server that refuses us says why, and then hangs up: the first of the two counts.
         """
-        if not isinstance(error, OSError | errors.UnexpectedEOF) or not self._declined:
-            self.trouble = str(error) or type(error).__name__
-        self._declined = self._declined or isinstance(error, errors.Error)
+        if not isinstance(error, OSError | errors.UnexpectedEOF) or not self._was_refused:
+            self.last_error = str(error) or type(error).__name__
+        self._was_refused = self._was_refused or isinstance(error, errors.Error)
 
-    async def _returned(self) -> None:
-        self._on_return()
+    async def _reconnected(self) -> None:
+        self._on_reconnect()
 
     @property
     def is_up(self) -> bool:
@@ -121,37 +125,39 @@ class Connection:
         return self._client.is_connected
 
     @property
-    def server(self) -> Mapping[str, Any]:
-        """What the server said of itself."""
+    def server_info(self) -> Mapping[str, Any]:
+        """The INFO of the server."""
         info: Mapping[str, Any] = self._client._server_info
         return info
 
-    async def ask(
+    async def request(
         self, subject: str, data: bytes = b"", headers: dict[str, str] | None = None
     ) -> Message:
-        """Ask, and return the answer.
+        """Send a request, and return the response.
 
-        :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
+        :raises UnavailableError: when there is none in time; `NoRespondersError` at once when
+            nobody is subscribed.
         """
-        await self._up()
-        return await self.answer(await self.begin(subject, data, headers))
+        await self._wait_for_reconnect()
+        return await self.response(await self.send_request(subject, data, headers))
 
-    async def ask_for_many(self, subject: str, data: bytes) -> tuple[list[Message], Message]:
-        """Ask for several messages; return them and what came last, which has a status.
+    async def request_many(self, subject: str, data: bytes) -> tuple[list[Message], Message]:
+        """Send a request for several messages; return them and the last response, which has a
+        status.
 
-        :raises AwayError: when they do not come in time.
+        :raises UnavailableError: when they do not come in time.
         """
-        await self._up()
-        asked = await self.begin(subject, data, several=True)
-        end = await self._end(asked)
-        return asked.parts or [], end
+        await self._wait_for_reconnect()
+        pending = await self.send_request(subject, data, several=True)
+        end = await self._finish(pending)
+        return pending.parts or [], end
 
-    async def _up(self) -> None:
-        """Give a connection that is gone a moment to come back, before anybody asks again."""
+    async def _wait_for_reconnect(self) -> None:
+        """Give a lost connection a moment to return, so that repeated requests do not spin."""
         if not self._client.is_connected:
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def begin(
+    async def send_request(
         self,
         subject: str,
         data: bytes,
@@ -159,97 +165,101 @@ class Connection:
         *,
         several: bool = False,
     ) -> PendingRequest:
-        """Ask, and return at once; every question that was begun has to be given to `answer`.
+        """Send a request, and return at once; each has to be given to `response`, or it is never
+        closed.
 
-        :raises AwayError: when no server is there.
+        :raises UnavailableError: when there is no connection.
         """
-        if not self._client.is_connected:  # it would be sent later, when nobody waits for it
-            raise AwayError("no server of the cluster is there")
-        asked = self._questions.ask(several=several)
+        if not self._client.is_connected:  # nats-py would send it later, when it has timed out
+            raise UnavailableError("no server of the cluster is there")
+        pending = self._requests.open(several=several)
         try:
-            await self._client.publish(subject, data, reply=asked.reply, headers=headers)
-        except AWAY as why:
-            self._questions.drop(asked)
-            raise AwayError(str(why) or type(why).__name__) from None
-        return asked
+            await self._client.publish(subject, data, reply=pending.reply, headers=headers)
+        except CONNECTION_ERRORS as error:
+            self._requests.close(pending)
+            raise UnavailableError(str(error) or type(error).__name__) from None
+        return pending
 
-    async def answer(self, asked: PendingRequest) -> Message:
-        """What is answered to a question.
+    async def response(self, pending: PendingRequest) -> Message:
+        """Wait for the response to a request.
 
-        :raises AwayError: when there is none in time; `NobodyError` at once when nobody listens.
+        :raises UnavailableError: when there is none in time; `NoRespondersError` at once when
+            nobody is subscribed.
         """
-        message = await self._end(asked)
-        if message.status == _NOBODY:
-            raise NobodyError("nobody answers")
+        message = await self._finish(pending)
+        if message.status == _NO_RESPONDERS:
+            raise NoRespondersError("nobody answers")
         return message
 
-    async def _end(self, asked: PendingRequest) -> Message:
+    async def _finish(self, pending: PendingRequest) -> Message:
         try:
-            message = await asked.end
+            message = await pending.response
         finally:
-            self._questions.drop(asked)
+            self._requests.close(pending)
         if message is None:
-            raise AwayError("nobody answered in time")
+            raise UnavailableError("nobody answered in time")
         return message
 
-    async def tell(self, subject: str, data: bytes) -> None:
-        """Tell whoever listens, if anybody does; nothing is told while nothing is connected."""
+    async def publish(self, subject: str, data: bytes) -> None:
+        """Publish a message to all subscribers; dropped while there is no connection."""
         if self._client.is_connected:
-            with suppress(*AWAY):
+            with suppress(*CONNECTION_ERRORS):
                 await self._client.publish(subject, data)
 
-    async def hear(self, subject: str, hear: Hear) -> Callable[[], Awaitable[None]]:
-        """Hear what is told under a subject from now on; return what ends that."""
-        return await self._client.hear(subject, hear)
+    async def subscribe(
+        self, subject: str, handler: MessageHandler
+    ) -> Callable[[], Awaitable[None]]:
+        """Call a function for each message under a subject; return what ends the subscription."""
+        return await self._client.subscribe_direct(subject, handler)
 
-    async def round_trip(self) -> None:
-        """Wait until everything has come that the server had sent us up to now."""
-        with suppress(*AWAY):
-            await self._client.flush(int(ANSWER_SECONDS))
+    async def flush(self) -> None:
+        """Wait for a PONG: everything that the server had sent before has been handled then."""
+        with suppress(*CONNECTION_ERRORS):
+            await self._client.flush(int(REQUEST_SECONDS))
 
     async def close(self) -> None:
-        """Send what waits, and end."""
-        with suppress(*AWAY):
+        """Send what waits, and close."""
+        with suppress(*CONNECTION_ERRORS):
             await self._client.flush(1)
-        with suppress(*AWAY):
+        with suppress(*CONNECTION_ERRORS):
             await self._client.close()
 
 
-async def in_time(connecting: Coroutine[Any, Any, None], seconds: float) -> None:
-    """Wait for a connection no longer than so many seconds.
+async def connect_within(connecting: Coroutine[Any, Any, None], seconds: float) -> None:
+    """Wait for a connection attempt no longer than so many seconds.
 
-    nats-py may pass over that it is to stop, and try on: it is told again until it has heard.
+    nats-py may swallow a cancellation and try on: it is cancelled until it ends.
 
     :raises TimeoutError: when it takes longer.
     """
     task = asyncio.ensure_future(connecting)
     try:
         await asyncio.wait({task}, timeout=seconds)
-        in_time = task.done()
+        is_done = task.done()
     finally:
         while not task.done():
             task.cancel()
             await asyncio.wait({task}, timeout=STOP_SECONDS)
-    if not in_time:
+    if not is_done:
         raise TimeoutError
     task.result()
 
 
 class Loop:
-    """A thread with an asyncio loop."""
+    """An asyncio loop for a thread of its own."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on beside; in the thread of the loop."""
+        """Run a coroutine as a task; in the thread of the loop."""
         task = self.loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def run(self) -> None:
-        """Run until the loop is stopped; what is under way then is given up."""
+        """Run until the loop is stopped, and cancel the tasks that are left."""
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_forever()

@@ -1,7 +1,7 @@
-"""Credentials for NATS: a file with a user's token and seed, as ``nsc`` writes it, or a seed alone.
+"""Credentials for NATS: a file with a user's JWT and seed, as ``nsc`` writes it, or a seed alone.
 
-A seed is an Ed25519 key: in base32, after two bytes that say what it is for, and before a CRC-16
-(ADR-14 of NATS).  Whoever connects proves that they have it by signing what the server sends.
+A seed is an Ed25519 key in base32, after two bytes that say what it is for and before a CRC-16
+(ADR-14 of NATS).  A client proves that it has the key by signing the server's nonce.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-#: What a seed, and the public key of a user, begin with.
+#: The prefix bytes of a seed, and of a user's public key.
 _SEED, _USER = 18 << 3, 20 << 3
 _BLOCK = r"-+BEGIN {}-+\s+(\S+)\s+-+END {}-+"
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
-    """A user's key, and the token that says who they are; without one the key itself does."""
+class _UserKey:
+    """A user's key, and the JWT that says who they are; without one the key itself does."""
 
     key: Ed25519PrivateKey
     token: str
 
 
 class Creds:
-    """Credentials in a file, which is read again for every connection: it may be a newer one."""
+    """Credentials in a file, which is read again for every connection, as it may be a newer one."""
 
     def __init__(self, path: str) -> None:
         """Read the file.
@@ -38,32 +38,32 @@ class Creds:
         :raises OSError: when it cannot be read.
         """
         self._path = Path(path)
-        self._proof = _read(self._path)
+        self._user_key = _read(self._path)
 
     @property
     def has_token(self) -> bool:
-        """Whether a token says who the user is."""
-        return bool(self._proof.token)
+        """Whether there is a JWT."""
+        return bool(self._user_key.token)
 
     @property
     def user(self) -> str:
         """The public key of the user."""
-        raw = bytes([_USER]) + self._proof.key.public_key().public_bytes_raw()
+        raw = bytes([_USER]) + self._user_key.key.public_key().public_bytes_raw()
         return base64.b32encode(raw + _crc(raw)).decode().rstrip("=")
 
     def sign(self, nonce: str) -> bytes:
-        """Sign what a server has sent; the last credentials do while there are no others."""
+        """Sign a server's nonce; while the file is unreadable, the last credentials are used."""
         with suppress(OSError, ValueError):
-            self._proof = _read(self._path)
-        return base64.b64encode(self._proof.key.sign(nonce.encode()))
+            self._user_key = _read(self._path)
+        return base64.b64encode(self._user_key.key.sign(nonce.encode()))
 
     def token(self) -> bytes:
-        """The token that belongs to what was signed last."""
-        return self._proof.token.encode()
+        """Return the JWT that belongs to the last signature."""
+        return self._user_key.token.encode()
 
 
 def read_creds(path: str | None) -> Creds | None:
-    """Read credentials, if there are any.
+    """Read credentials; None without a path.
 
     :raises ValueError: with a sentence.
     :raises OSError: when they cannot be read.
@@ -71,19 +71,19 @@ def read_creds(path: str | None) -> Creds | None:
     return Creds(path) if path is not None else None
 
 
-def _read(path: Path) -> _Proof:
+def _read(path: Path) -> _UserKey:
     text = path.read_text(encoding="ascii", errors="replace")
     seed, token = _block("USER NKEY SEED", text), _block("NATS USER JWT", text)
     if not seed and not token:
         seed = text.strip()
     elif not seed or not token:
         raise ValueError(f"{path} has a token or a seed, but not both")
-    raw = _decoded(seed)
+    raw = _decode(seed)
     if raw is None or len(raw) != 34 or raw[0] & 0xF8 != _SEED:
         raise ValueError(f"{path} has no seed of NATS, or a damaged one")
     if (raw[0] & 7) << 5 | raw[1] >> 3 != _USER:
         raise ValueError(f"{path} has a seed that is not a user's")
-    return _Proof(Ed25519PrivateKey.from_private_bytes(raw[2:]), token)
+    return _UserKey(Ed25519PrivateKey.from_private_bytes(raw[2:]), token)
 
 
 def _block(name: str, text: str) -> str:
@@ -91,8 +91,8 @@ def _block(name: str, text: str) -> str:
     return found[1] if found is not None else ""
 
 
-def _decoded(key: str) -> bytes | None:
-    """What a key says before its sum, if that is right."""
+def _decode(key: str) -> bytes | None:
+    """Return what a key holds before its checksum; None if that is wrong."""
     try:
         raw = base64.b32decode(key + "=" * (-len(key) % 8))
     except (binascii.Error, ValueError):
@@ -101,5 +101,5 @@ def _decoded(key: str) -> bytes | None:
 
 
 def _crc(data: bytes) -> bytes:
-    """CRC-16 as XMODEM has it, the low byte first."""
+    """Return the CRC-16 (XMODEM), low byte first."""
     return binascii.crc_hqx(data, 0).to_bytes(2, "little")

@@ -1,4 +1,4 @@
-"""Turns: one at a time of those who are about the same thing; nothing is kept of who is done."""
+"""Keyed locks: one lock a key, kept only while it is held or waited for."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from dataclasses import dataclass, field
 @dataclass(slots=True)
 class _KeyedLock:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    people: int = 0
+    users: int = 0
 
 
 class KeyedLocks:
-    """Whose turn it is, by what it is about."""
+    """Locks by their keys."""
 
     def __init__(self) -> None:
-        self._turns: dict[Hashable, _KeyedLock] = {}
+        self._locks: dict[Hashable, _KeyedLock] = {}
 
     @asynccontextmanager
-    async def of(self, what: Hashable) -> AsyncIterator[None]:
-        """Wait for one's turn, and have it."""
-        turn = self._turns.setdefault(what, _KeyedLock())
-        turn.people += 1
+    async def of(self, key: Hashable) -> AsyncIterator[None]:
+        """Hold the lock of a key."""
+        keyed = self._locks.setdefault(key, _KeyedLock())
+        keyed.users += 1
         try:
-            async with turn.lock:
+            async with keyed.lock:
                 yield
         finally:
-            turn.people -= 1
-            if not turn.people:
-                del self._turns[what]
+            keyed.users -= 1
+            if not keyed.users:
+                del self._locks[key]
 
     def __len__(self) -> int:
-        """How many things somebody is about now."""
-        return len(self._turns)
+        """Return the number of keys whose locks are held."""
+        return len(self._locks)

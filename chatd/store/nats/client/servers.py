@@ -1,6 +1,6 @@
-"""Where a cluster is, and as whom it is spoken to; what is typed for that is read here.
+"""Servers of a NATS cluster, and the identity used there, as operators configure them.
 
-It needs no library of NATS, so that options can be read where there is none.
+It needs no library for NATS, so that options can be parsed where there is none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatd.store.nats.client.creds import Creds
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """How the cluster is reached: its servers, and as whom."""
+    """The NATS servers, and the identity that is used there."""
 
     servers: tuple[str, ...]
     user: str | None = None
@@ -26,7 +26,7 @@ class Servers:
 
 
 def read_servers(text: str | None) -> tuple[str, ...]:
-    """Read ``nats://HOST[:PORT]``, several with commas between them.
+    """Parse ``nats://HOST[:PORT]``, several separated by commas.
 
     :raises ValueError: with a sentence.
     """
@@ -39,7 +39,7 @@ def read_servers(text: str | None) -> tuple[str, ...]:
 
 
 def read_login(path: str | None) -> tuple[str, str] | None:
-    """Read a file with ``USER:PASSWORD``.
+    """Read a file with ``USER:PASSWORD``; None without a path.
 
     :raises ValueError: with a sentence.
     :raises OSError: when it cannot be read.
@@ -53,7 +53,7 @@ def read_login(path: str | None) -> tuple[str, str] | None:
 
 
 def readable(path: str | None) -> str | None:
-    """A file that can be read.
+    """Return the path of a file that can be read.
 
     :raises OSError: when it cannot.
     """
@@ -63,20 +63,20 @@ def readable(path: str | None) -> str | None:
 
 
 def tls(ca: str | None, cert: str | None) -> ssl.SSLContext | None:
-    """How the servers prove who they are, and this one who it is; None for no proof at all.
+    """Return how the servers are verified, and what this one shows them; None without TLS files.
 
     :raises OSError: when a file has no certificate, or no key (`ssl.SSLError` is one).
     """
     if ca is None and cert is None:
         return None
-    return _Renewed(ca, cert)
+    return _ReloadingContext(ca, cert)
 
 
-class _Renewed(ssl.SSLContext):
-    """Certificates that are read again for a connection when their files are newer ones."""
+class _ReloadingContext(ssl.SSLContext):
+    """A TLS context that reloads its files for a connection when they have changed."""
 
-    def __new__(cls, ca: str | None, cert: str | None) -> _Renewed:
-        """Make one that asks the other side for its certificate and for its name."""
+    def __new__(cls, ca: str | None, cert: str | None) -> _ReloadingContext:
+        """Make one that verifies the other side's certificate and name."""
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
 
     def __init__(self, ca: str | None, cert: str | None) -> None:
@@ -92,15 +92,15 @@ class _Renewed(ssl.SSLContext):
             self.load_verify_locations(self._ca)
         if self._cert is not None:
             self.load_cert_chain(self._cert)
-        self._versions = self._found()
+        self._versions = self._file_versions()
 
-    def _found(self) -> list[tuple[int, int]]:
+    def _file_versions(self) -> list[tuple[int, int]]:
         files = [Path(path).stat() for path in self._files]
         return [(each.st_mtime_ns, each.st_ino) for each in files]
 
     def wrap_bio(self, *ends: Any, **options: Any) -> ssl.SSLObject:
-        """Begin a connection; half a file, or none, is read again for the next one."""
+        """Begin a connection; a file that is half written is tried again for the next one."""
         with suppress(OSError):
-            if self._found() != self._versions:
+            if self._file_versions() != self._versions:
                 self._load()
         return super().wrap_bio(*ends, **options)

@@ -1,7 +1,8 @@
-"""JetStream by its own requests: streams, what is in them, and what they refuse.
+"""JetStream's API: streams, their messages, and the errors of both.
 
-Every method is one request (`chatd.store.nats.client.connection`), or a page of answers.  A page is read from
-any replica, which may be behind the leader; whoever knows what has to be there asks again.
+Every method is one request (`chatd.store.nats.client.connection`), or a page of responses.  Pages
+are read with direct gets, which any replica answers; it may be behind the leader, so a caller that
+knows what has to be there asks again.
 """
 
 from __future__ import annotations
@@ -14,58 +15,61 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chatd.store.nats.client.client import Message, read_headers
-from chatd.store.nats.client.connection import AwayError, Connection
+from chatd.store.nats.client.connection import Connection, UnavailableError
 
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 #: Messages, and bytes, of one page.
-PAGE = 500
+PAGE_MESSAGES = 500
 _PAGE_BYTES = 4 * 1024 * 1024
-#: What JetStream calls a message that came at another place than was expected, a message and a
-#: stream that are not there, and a stream that is there otherwise.
-_ELSEWHERE = (10071, 10164)
+#: Error codes: another last sequence number than expected; no such message; no such stream; a
+#: stream of this name with another configuration.
+_WRONG_SEQUENCE = (10071, 10164)
 _NO_MESSAGE, _NO_STREAM, _STREAM_EXISTS = 10037, 10059, 10058
-#: What is said of a message that is to be deleted and is gone.
-_GONE = (10043, 10057)
-#: What passes when there is a leader again, or room, or when all servers have found each other, or
-#: a message of the same id is done with.
-_PASSING = (10005, 10008, 10023, 10039, 10074, 10077, 10158)
-#: A message that is larger than the stream takes.
+#: Error codes of a deletion whose message is gone.
+_MESSAGE_GONE = (10043, 10057)
+#: Error codes that pass: without a leader, without room, while the servers of a new cluster have
+#: not found each other, or while a message of the same id is being stored (10158, "duplicate
+#: message id is in process": a retry has overtaken the first attempt's replication, and would be
+#: acknowledged as a duplicate a moment later).
+_TRANSIENT = (10005, 10008, 10023, 10039, 10074, 10077, 10158)
+#: The error code of a message that is larger than the stream takes.
 TOO_LARGE = 10054
-#: Seconds until something is asked again.
-_PAUSE_SECONDS = 0.1
+#: Seconds after which a request is repeated.
+_RETRY_SECONDS = 0.1
 
 
-class DeclinedError(Exception):
-    """JetStream does not do that; the code is its own."""
+class JetStreamError(Exception):
+    """JetStream refuses a request; the code is its own."""
 
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(description)
         self.code = code
 
 
-class ElsewhereError(DeclinedError):
-    """Somebody else has written there since."""
+class WrongSequenceError(JetStreamError):
+    """Another server has published to the subject since: compare-and-set has failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a message lies; ``again`` when it was there already, by its id."""
+class PubAck:
+    """The acknowledgement of a message; ``duplicate`` if its id was stored before."""
 
     seq: int
-    again: bool
+    duplicate: bool
 
 
 class JetStream:
-    """The streams of a cluster, by way of one connection; ``kept`` counts what they have taken.
+    """The streams of a cluster, over one connection.
 
-    ``declined`` is why they last have not, in the words of the server.
+    ``ack_count`` is the number of messages they have stored, ``last_error`` the reason why they
+    last have not, in the words of NATS.
     """
 
-    def __init__(self, link: Connection) -> None:
-        self.link = link
-        self.kept = 0
-        self.declined = ""
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.ack_count = 0
+        self.last_error = ""
 
     async def publish(
         self,
@@ -75,158 +79,167 @@ class JetStream:
         message_id: str = "",
         expected: int | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Place:
-        """Put a message into the stream of its subject.
+    ) -> PubAck:
+        """Publish a message to the stream of its subject.
 
-        With ``expected`` the last message of the subject has to be that one (0: none).
+        With ``expected``, the last message of the subject has to have this sequence number (0:
+        none).
 
-        :raises ElsewhereError: when it is another.
-        :raises DeclinedError: when it is not taken for another reason.
-        :raises AwayError: when nobody answers; it may be there or not.
+        :raises WrongSequenceError: when it has another.
+        :raises JetStreamError: when the message is refused for another reason.
+        :raises UnavailableError: when nobody answers; the message may be stored or not.
         """
-        head = dict(headers or {})
+        all_headers = dict(headers or {})
         if message_id:
-            head["Nats-Msg-Id"] = message_id
+            all_headers["Nats-Msg-Id"] = message_id
         if expected is not None:
-            head["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        return self.took(await self.link.ask(subject, data, head or None))
+            all_headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
+        return self.acknowledge(await self.connection.request(subject, data, all_headers or None))
 
-    def took(self, answer: Message) -> Place:
-        """Where something was put, by the answer.
+    def acknowledge(self, response: Message) -> PubAck:
+        """Return the acknowledgement that a response is.
 
-        :raises DeclinedError: when it was not, or `ElsewhereError`.
-        :raises AwayError: when it may come to be, asked again.
+        :raises JetStreamError: when the message was refused; `WrongSequenceError` is one.
+        :raises UnavailableError: when it may be stored if it is published again.
         """
         try:
-            place = place_of(answer)
-        except ElsewhereError:
+            ack = read_ack(response)
+        except WrongSequenceError:
             raise
-        except (AwayError, DeclinedError) as why:
-            self.declined = str(why)
+        except (UnavailableError, JetStreamError) as error:
+            self.last_error = str(error)
             raise
-        self.kept += 1
-        return place
+        self.ack_count += 1
+        return ack
 
     async def last(self, stream: str, subject: str) -> Message | None:
-        """The last message of a subject, as the leader has it."""
+        """Return the last message of a subject, as the leader has it."""
         return await self._from_leader(stream, {"last_by_subj": subject})
 
     async def get(self, stream: str, seq: int) -> Message | None:
-        """One message, as the leader has it."""
+        """Return one message, as the leader has it."""
         return await self._from_leader(stream, {"seq": seq})
 
-    async def _from_leader(self, stream: str, which: dict[str, object]) -> Message | None:
+    async def _from_leader(self, stream: str, criterion: dict[str, object]) -> Message | None:
         try:
-            answer = await self._ask(f"STREAM.MSG.GET.{stream}", which)
-        except DeclinedError as why:
-            if why.code == _NO_MESSAGE:
+            response = await self.request(f"STREAM.MSG.GET.{stream}", criterion)
+        except JetStreamError as error:
+            if error.code == _NO_MESSAGE:
                 return None
             raise
-        found = answer["message"]
+        found = response["message"]
         headers = read_headers(base64.b64decode(found.get("hdrs", "")))
         headers["Nats-Sequence"] = str(found["seq"])
         return Message(found["subject"], base64.b64decode(found.get("data", "")), headers)
 
     async def page(
-        self, stream: str, subject: str, seq: int, count: int = PAGE
+        self, stream: str, subject: str, seq: int, count: int = PAGE_MESSAGES
     ) -> tuple[list[Message], int]:
-        """The first messages of a subject from a place on, and how many more there are.
+        """Return the first messages of a subject from a sequence number on, and how many follow.
 
-        Fewer than ``count`` may come although there are more.
+        Fewer than ``count`` may come although more follow.
         """
         return await self._page(stream, subject, {"seq": max(1, seq)}, count)
 
     async def first(self, stream: str, subject: str, when: str) -> Message | None:
-        """The first message of a subject that the stream took then (RFC 3339) or later."""
+        """Return the first message of a subject that was stored at a time (RFC 3339) or later."""
         messages, _ = await self._page(stream, subject, {"start_time": when}, 1)
         return messages[0] if messages else None
 
     async def _page(
         self, stream: str, subject: str, start: Mapping[str, object], count: int
     ) -> tuple[list[Message], int]:
-        asked = {**start, "next_by_subj": subject, "batch": count, "max_bytes": _PAGE_BYTES}
-        messages, end = await self.link.ask_for_many(
-            f"$JS.API.DIRECT.GET.{stream}", json.dumps(asked).encode()
+        body = {**start, "next_by_subj": subject, "batch": count, "max_bytes": _PAGE_BYTES}
+        messages, end = await self.connection.request_many(
+            f"$JS.API.DIRECT.GET.{stream}", json.dumps(body).encode()
         )
         if end.status == "404":
             return [], 0
         if end.status != "204":
-            raise AwayError(end.headers.get("Description", end.status))
+            raise UnavailableError(end.headers.get("Description", end.status))
         return messages, max(0, int(messages[-1].headers.get("Nats-Num-Pending", 0)))
 
     async def purge(self, stream: str, subject: str, *, below: int | None = None) -> None:
-        """Drop the messages of a subject, or those ``below`` a place."""
-        which: dict[str, object] = {"filter": subject}
+        """Delete the messages of a subject, or those ``below`` a sequence number."""
+        criterion: dict[str, object] = {"filter": subject}
         if below is not None:
-            which["seq"] = below
-        await self._ask(f"STREAM.PURGE.{stream}", which)
+            criterion["seq"] = below
+        await self.request(f"STREAM.PURGE.{stream}", criterion)
 
-    async def erase(self, stream: str, seq: int) -> None:
-        """Drop one message; that it is gone already is as good."""
+    async def delete(self, stream: str, seq: int) -> None:
+        """Delete one message; it may be gone already."""
         try:
-            await self._ask(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
-        except DeclinedError as why:
-            if why.code not in (_NO_MESSAGE, *_GONE):
+            await self.request(f"STREAM.MSG.DELETE.{stream}", {"seq": seq, "no_erase": False})
+        except JetStreamError as error:
+            if error.code not in (_NO_MESSAGE, *_MESSAGE_GONE):
                 raise
 
-    async def make(self, config: Mapping[str, object]) -> None:
-        """Make a stream unless there is one of this name."""
+    async def create(self, config: Mapping[str, object]) -> None:
+        """Create a stream unless there is one of this name."""
         try:
-            await self._ask(f"STREAM.CREATE.{config['name']}", config)
-        except DeclinedError as why:
-            if why.code != _STREAM_EXISTS:
+            await self.request(f"STREAM.CREATE.{config['name']}", config)
+        except JetStreamError as error:
+            if error.code != _STREAM_EXISTS:
                 raise
 
-    async def info(self, stream: str, **asked: object) -> dict[str, Any] | None:
-        """What JetStream says of a stream; None when there is none."""
+    async def info(self, stream: str, **body: object) -> dict[str, Any] | None:
+        """Return the info of a stream; None when there is none."""
         try:
-            return await self._ask(f"STREAM.INFO.{stream}", asked)
-        except DeclinedError as why:
-            if why.code == _NO_STREAM:
+            return await self.request(f"STREAM.INFO.{stream}", body)
+        except JetStreamError as error:
+            if error.code == _NO_STREAM:
                 return None
             raise
 
-    async def end(self, stream: str) -> int:
-        """The place of the last message that a stream has ever taken."""
+    async def last_sequence(self, stream: str) -> int:
+        """Return the sequence number of the last message that a stream has ever stored."""
         info = await self.info(stream)
         return int(info["state"]["last_seq"]) if info is not None else 0
 
-    async def _ask(self, what: str, data: Mapping[str, object]) -> dict[str, Any]:
-        return _answer(await self.link.ask(f"$JS.API.{what}", json.dumps(data).encode()))
+    async def request(self, what: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Send a request to JetStream's API; return its response.
+
+        :raises JetStreamError: when it is refused.
+        :raises UnavailableError: when nobody answers.
+        """
+        return _read_response(
+            await self.connection.request(f"$JS.API.{what}", json.dumps(body).encode())
+        )
 
 
-async def answered(ask: Callable[[], Awaitable[Found]]) -> Found:
-    """Ask again and again until there is an answer; who must not wait for ever has a timeout.
+async def retrying(send: Callable[[], Awaitable[Result]]) -> Result:
+    """Repeat a request until it is answered; a caller that must not wait sets a timeout.
 
-    :raises ElsewhereError: as what is asked.
+    :raises WrongSequenceError: as the request.
     """
     while True:
         try:
-            return await ask()
-        except ElsewhereError:
+            return await send()
+        except WrongSequenceError:
             raise
-        except (AwayError, DeclinedError):  # servers that come and go decline much for a while
-            await asyncio.sleep(_PAUSE_SECONDS)
+        except (UnavailableError, JetStreamError):
+            # Much is refused for a while when servers come and go.
+            await asyncio.sleep(_RETRY_SECONDS)
 
 
-def place_of(message: Message) -> Place:
-    """Where something was put, by the answer.
+def read_ack(message: Message) -> PubAck:
+    """Parse an acknowledgement.
 
-    :raises DeclinedError: when it was not.
-    :raises AwayError: when it may come to be, asked again.
+    :raises JetStreamError: when the message was refused.
+    :raises UnavailableError: when it may be stored if it is published again.
     """
-    answer = _answer(message)
-    return Place(int(answer["seq"]), bool(answer.get("duplicate")))
+    response = _read_response(message)
+    return PubAck(int(response["seq"]), bool(response.get("duplicate")))
 
 
-def _answer(message: Message) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(message.data)
-    error = answer.get("error")
+def _read_response(message: Message) -> dict[str, Any]:
+    response: dict[str, Any] = json.loads(message.data)
+    error = response.get("error")
     if error is None:
-        return answer
-    code, why = error.get("err_code", 0), error.get("description", "")
-    if code in _PASSING or error.get("code") == 503:
-        raise AwayError(why)
-    if code in _ELSEWHERE:
-        raise ElsewhereError(code, why)
-    raise DeclinedError(code, why)
+        return response
+    code, description = error.get("err_code", 0), error.get("description", "")
+    if code in _TRANSIENT or error.get("code") == 503:
+        raise UnavailableError(description)
+    if code in _WRONG_SEQUENCE:
+        raise WrongSequenceError(code, description)
+    raise JetStreamError(code, description)

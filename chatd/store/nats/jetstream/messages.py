@@ -1,4 +1,4 @@
-"""Events as the messages of a stream: JSON, one object each.
+"""Messages of the streams: events with what is stored beside them, as JSON objects.
 
 A server reads what newer ones write as far as it knows it: `chatd.chat.event_rows`.
 """
@@ -13,11 +13,11 @@ from chatd.chat.events import RoomEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """An event with what is kept beside it.
+class Envelope:
+    """An event with what is stored beside it.
 
-    ``account`` is that of who did it; ``after`` the number of what was kept before, as far as the
-    writer knew; ``message_id`` that of an event that is in no stream.
+    ``account`` is its author's; ``after`` the number of the last stored event, as far as the writer
+    knew; ``message_id`` that of an event that is in no stream.
     """
 
     event: RoomEvent
@@ -26,22 +26,22 @@ class Written:
     message_id: str = ""
 
 
-def write(written: Written) -> bytes:
-    """Make a message of an event."""
-    made = {**to_row(written.event), "by": written.account}
-    if written.after:
-        made["after"] = written.after
-    if written.message_id:
-        made["id"] = written.message_id
-    return json.dumps(made).encode()
+def write(envelope: Envelope) -> bytes:
+    """Return the message of an event."""
+    row = {**to_row(envelope.event), "by": envelope.account}
+    if envelope.after:
+        row["after"] = envelope.after
+    if envelope.message_id:
+        row["id"] = envelope.message_id
+    return json.dumps(row).encode()
 
 
-def read(data: bytes) -> Written | None:
-    """Read a message; None when it is of a kind that is not known here, or nothing of ours."""
+def read(data: bytes) -> Envelope | None:
+    """Parse a message; None when its kind is not known here, or it is malformed."""
     try:
-        made = json.loads(data)
-        event = from_row(made)
-        by, after, message_id = made.get("by", ""), int(made.get("after", 0)), made.get("id", "")
+        row = json.loads(data)
+        event = from_row(row)
+        account, after, message_id = row.get("by", ""), int(row.get("after", 0)), row.get("id", "")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None  # what one server writes by mistake is not to cost the others the room
-    return Written(event, by, after, message_id) if event is not None else None
+        return None  # a mistake of one server must not break the room for the others
+    return Envelope(event, account, after, message_id) if event is not None else None

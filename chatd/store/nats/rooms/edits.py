@@ -1,7 +1,7 @@
-"""Changes: how an edit is laid over what it changes, and a deleted message is taken away.
+"""Edits and deletions, applied to the stored messages of a room.
 
-That is done before the change itself is published: who reads never sees what was taken away,
-whatever dies between the two.
+A change is applied before it is published: whatever dies between the two, nobody who reads sees a
+text that was taken back.
 """
 
 from __future__ import annotations
@@ -14,23 +14,25 @@ from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import read
 
 
-async def apply(streams: JetStream, spot: RoomSubject, change: Change, message_id: str) -> None:
-    """Change what is kept of a room, if it is there; once, however often it is tried.
+async def apply(streams: JetStream, subject: RoomSubject, change: Change, message_id: str) -> None:
+    """Apply a change to a stored message, if it is there; repeating it changes nothing more.
 
-    :raises AwayError: when nobody answers; it may be done or not.
+    The new text is one message a subject (``Nats-Rollup: sub`` drops older edits).
+
+    :raises UnavailableError: when nobody answers; it may be applied or not.
     """
-    found = await streams.get(spot.stream, change.number) if change.number > 0 else None
-    written = read(found.data) if found is not None and found.subject == spot.log else None
-    if written is None:
+    found = await streams.get(subject.stream, change.number) if change.number > 0 else None
+    envelope = read(found.data) if found is not None and found.subject == subject.log else None
+    if envelope is None:
         return
-    if isinstance(change, Edited) and isinstance(written.event, Said | Acted):
-        over = json.dumps({"text": change.text, "by": change.nick}).encode()
+    if isinstance(change, Edited) and isinstance(envelope.event, Said | Acted):
+        edit = json.dumps({"text": change.text, "by": change.nick}).encode()
         await streams.publish(
-            spot.over(change.number),
-            over,
+            subject.edits(change.number),
+            edit,
             message_id=f"{message_id}.over",
             headers={"Nats-Rollup": "sub"},
         )
-    elif isinstance(change, Deleted) and isinstance(written.event, KeptEvent):
-        await streams.erase(spot.stream, change.number)
-        await streams.purge(spot.stream, spot.over(change.number))
+    elif isinstance(change, Deleted) and isinstance(envelope.event, KeptEvent):
+        await streams.delete(subject.stream, change.number)
+        await streams.purge(subject.stream, subject.edits(change.number))

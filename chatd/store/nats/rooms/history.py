@@ -1,6 +1,7 @@
-"""Library: what the chat looks up in rooms, once what was posted there before is kept.
+"""Room history: what the chat reads in rooms, once what was posted there before is stored.
 
-What is remembered of a room that is heard here (`chatd.store.nats.rooms.tail_cache`) is not read again.
+The newest events of a subscribed room come from its tail (`chatd.store.nats.rooms.tail_cache`), and
+are not read from the stream again.
 """
 
 from __future__ import annotations
@@ -13,97 +14,106 @@ from chatd.chat.text.query import SearchQuery
 from chatd.store.nats.jetstream.api import JetStream
 from chatd.store.nats.rooms import reading, searching
 from chatd.store.nats.rooms.room import RoomStream
-from chatd.store.nats.rooms.tail_cache import Tails
+from chatd.store.nats.rooms.tail_cache import TailCache
 
 
 class RoomHistory:
-    """What the rooms have; ``line`` finds one, or makes it.
+    """Reads rooms; ``room_stream`` finds the stream of a room, or makes it.
 
-    Everything is called in the thread of the loop.
-
-    :raises AwayError: each method, when nobody answers in time.
+    Used in the connection's thread.  Each method raises `UnavailableError` when the cluster does
+    not answer in time.
     """
 
-    def __init__(self, streams: JetStream, line: Callable[[str], RoomStream], tails: Tails) -> None:
+    def __init__(
+        self, streams: JetStream, room_stream: Callable[[str], RoomStream], tails: TailCache
+    ) -> None:
         self._streams = streams
-        self._line = line
+        self._room_stream = room_stream
         self._tails = tails
-        self._searches = asyncio.Semaphore(searching.SEARCHES)
+        self._searches = asyncio.Semaphore(searching.CONCURRENT_SEARCHES)
 
     async def before(
         self, room: str, number: int | None, count: int
     ) -> list[tuple[int, RoomEvent]]:
         """Return the last ``count`` events numbered below ``number``, oldest first."""
-        line = await self._settled(room)
+        stream = await self._drained(room)
         if count == 0:
             return []
-        found = line.tail.before(number, count)
-        if found is None and number is None and line.listens:
-            found = await self._newest(line, count)
+        found = stream.tail.before(number, count)
+        if found is None and number is None and stream.is_subscribed:
+            found = await self._newest(stream, count)
         if found is None:
-            found = await reading.last(self._streams, line.spot, number, count)
+            found = await reading.last_events(self._streams, stream.subject, number, count)
         return _rows(found)
 
-    async def _newest(self, line: RoomStream, count: int) -> list[reading.Found] | None:
-        """The newest of a room, which are remembered from now on; None while that is being done."""
-        begun = line.tail.begins(line.last)
-        if begun is None:
+    async def _newest(self, stream: RoomStream, count: int) -> list[reading.RoomMessage] | None:
+        """Read the newest events of a room into its tail; None while that is being done."""
+        token = stream.tail.start_fill(stream.last)
+        if token is None:
             return None
-        wanted = max(count, self._tails.events)
+        wanted = max(count, self._tails.max_events)
         try:
-            found = await reading.last(self._streams, line.spot, None, wanted)
+            found = await reading.last_events(self._streams, stream.subject, None, wanted)
         except BaseException:
-            line.tail.forget()
+            stream.tail.clear()
             raise
-        line.tail.fill(begun, found, whole=len(found) < wanted)
+        stream.tail.fill(token, found, whole=len(found) < wanted)
         return found[len(found) - min(count, len(found)) :]
 
     async def after(self, room: str, number: int, count: int) -> list[tuple[int, RoomEvent]]:
         """Return the first ``count`` events numbered above ``number``, oldest first."""
-        line = await self._settled(room)
-        found = line.tail.after(number, count)
+        stream = await self._drained(room)
+        found = stream.tail.after(number, count)
         if found is None:
-            found = await reading.after(self._streams, line.spot, number, count)
+            found = await reading.after(self._streams, stream.subject, number, count)
         return _rows(found)
 
     async def count(self, room: str, above: int, below: int) -> int:
         """Return how many events and changes are numbered between two numbers."""
-        line = await self._settled(room)
-        found = line.tail.after(above, self._tails.events)
+        stream = await self._drained(room)
+        found = stream.tail.after(above, self._tails.max_events)
         if found is not None:
             return sum(each.number < below for each in found)
-        return await reading.count(self._streams, line.spot, above, below)
+        return await reading.count(self._streams, stream.subject, above, below)
 
     async def last_by(
         self, room: str, nick: str, account: str | None
     ) -> tuple[int, KeptEvent] | None:
-        """Return the last message of somebody in a room, if it is among the newest there."""
-        line = await self._settled(room)
-        for each in reversed(line.tail.newest()):
-            if each.kept is not None and reading.is_by(each, nick, account):
-                return each.number, each.kept
+        """Return the last message of a nick in a room, if it is among the newest there."""
+        stream = await self._drained(room)
+        for each in reversed(stream.tail.newest()):
+            if each.stored_event is not None and reading.is_by(each, nick, account):
+                return each.number, each.stored_event
         async with self._searches:
-            looking = searching.for_author(self._streams, line.spot, nick, account)
-            rows = await looking.newest(1)
-        return next(((each.number, each.kept) for _, each in rows if each.kept is not None), None)
+            search = searching.for_author(self._streams, stream.subject, nick, account)
+            rows = _events(await search.newest(1))
+        return rows[0][1:] if rows else None
 
     async def search(
         self, rooms: Sequence[str], search: SearchQuery, skip: int, count: int
     ) -> list[tuple[str, int, KeptEvent]]:
-        """Return what is found among the newest of some rooms, what was kept last first."""
-        spots = [(room, (await self._settled(room)).spot) for room in rooms]
+        """Return matches among the newest events of some rooms, the last stored first."""
+        subjects = [(room, (await self._drained(room)).subject) for room in rooms]
         async with self._searches:
-            rows = await searching.for_words(self._streams, spots, search).newest(skip + count)
-        found = [(room, each.number, each.kept) for room, each in rows if each.kept is not None]
-        return found[skip:]
+            matches = searching.for_query(self._streams, subjects, search)
+            rows = await matches.newest(skip + count)
+        return _events(rows)[skip:]
 
-    async def _settled(self, room: str) -> RoomStream:
-        """A room, once what was posted to it before is kept."""
-        line = self._line(room)
-        if not line.idle:
-            await line.settled()
-        return line
+    async def _drained(self, room: str) -> RoomStream:
+        """Return a room's stream, once what was posted to it before is stored."""
+        stream = self._room_stream(room)
+        if not stream.is_idle:
+            await stream.drain()
+        return stream
 
 
-def _rows(found: Sequence[reading.Found]) -> list[tuple[int, RoomEvent]]:
-    return [(each.number, each.written.event) for each in found]
+def _rows(found: Sequence[reading.RoomMessage]) -> list[tuple[int, RoomEvent]]:
+    return [(each.number, each.envelope.event) for each in found]
+
+
+def _events(rows: Sequence[searching.Row]) -> list[tuple[str, int, KeptEvent]]:
+    return [
+        (room, each.number, each.stored_event)
+        for room, each in rows
+        if each.stored_event is not None
+    ]

@@ -1,4 +1,4 @@
-"""Bound: how much one room keeps, when that is less than the others do."""
+"""Retention of a room that keeps less than others do."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from chatd.store.nats.rooms import reading
 
 
 class Retention:
-    """The last ``most`` numbers of a room; None: there is no bound but that of the stream."""
+    """The numbers of the room's last ``maximum`` events; None: only the stream's limit applies."""
 
-    def __init__(self, spot: RoomSubject) -> None:
-        self._spot = spot
-        self.most: int | None = None
+    def __init__(self, subject: RoomSubject) -> None:
+        self._subject = subject
+        self.maximum: int | None = None
         self._numbers: deque[int] = deque()
         self._due = False
 
-    async def limit(self, streams: JetStream, most: int | None) -> None:
-        """Keep only so many from now on."""
+    async def limit(self, streams: JetStream, maximum: int | None) -> None:
+        """Keep at most so many events from now on."""
         await self.trim(streams)
-        if most is not None:
-            newest = await reading.last(streams, self._spot, None, most)
+        if maximum is not None:
+            newest = await reading.last_events(streams, self._subject, None, maximum)
             self._numbers = deque(each.number for each in newest)
-        self.most = most
+        self.maximum = maximum
         await self.trim(streams)
 
-    def grew(self, number: int) -> bool:
-        """The room has another event; say whether it is to be trimmed, once."""
-        if self.most is None:
+    def added(self, number: int) -> bool:
+        """Count an event; return whether `trim` is due, once until that is done."""
+        if self.maximum is None:
             return False
         self._numbers.append(number)
-        due, self._due = not self._due, self._due or len(self._numbers) > self.most
+        due, self._due = not self._due, self._due or len(self._numbers) > self.maximum
         return due and self._due
 
-    def lost(self, number: int) -> None:
-        """An event of the room was taken away."""
+    def removed(self, number: int) -> None:
+        """Count off a deleted event."""
         if number in self._numbers:
             self._numbers.remove(number)
 
     async def trim(self, streams: JetStream) -> None:
-        """Drop what is more than the room keeps."""
+        """Delete the oldest events beyond the limit."""
         self._due = False
-        if self.most is not None and len(self._numbers) >= self.most:
-            while len(self._numbers) > self.most:
+        if self.maximum is not None and len(self._numbers) >= self.maximum:
+            while len(self._numbers) > self.maximum:
                 self._numbers.popleft()
-            await streams.purge(self._spot.stream, self._spot.log, below=self._numbers[0])
+            await streams.purge(self._subject.stream, self._subject.log, below=self._numbers[0])

@@ -1,14 +1,18 @@
-"""One room of the cluster: what this server posts to it, and what it hears of it.
+"""Room stream: one room of the cluster, as this server posts to it and receives it.
 
-Jobs are done in the order in which they came.  What is to be kept is published, again with the same
-id until that is acknowledged or too late; a server that listens hands everything to the chat as the
-stream has it, its own posts too:
+Jobs run one after the other, in the order in which they were given.  An event that is to be stored
+is published, again with the same message id, until it is acknowledged or it is too late.  A server
+that is subscribed to the room hands everything to the observer in the order of the stream, its own
+posts too.  JetStream republishes each message with its sequence number ``s`` and that of the
+message before it in the room, ``p`` (``Nats-Sequence``, ``Nats-Last-Sequence``):
 
-- a live copy at place s that follows place p:  ``s <= last`` is dropped, ``p <= last`` happens,
-  and anything else is a gap, which is read from the stream up to s first;
-- what is not kept carries the place after which it belongs, and waits for that.
+- if ``s <= last``, it was handed over already and is dropped;
+- if ``p <= last``, it is the next one and is handed over;
+- otherwise some are missing, and the stream is read up to ``s`` first.
 
-What changes something that is kept is done (`chatd.store.nats.rooms.edits`) before it is published.
+An event that is not stored travels outside the stream, carries the sequence number after which it
+belongs, and waits for that one.  Edits and deletions are applied (`chatd.store.nats.rooms.edits`)
+before they are published.
 """
 
 from __future__ import annotations
@@ -20,11 +24,11 @@ from functools import partial
 
 from chatd.chat.events import Change, Deleted, KeptEvent, RoomEvent
 from chatd.store.nats.client.client import Message
-from chatd.store.nats.client.connection import AwayError, NobodyError
+from chatd.store.nats.client.connection import NoRespondersError, UnavailableError
 from chatd.store.nats.client.requests import PendingRequest
-from chatd.store.nats.jetstream.api import TOO_LARGE, DeclinedError
+from chatd.store.nats.jetstream.api import TOO_LARGE, JetStreamError
 from chatd.store.nats.jetstream.layout import RoomSubject
-from chatd.store.nats.jetstream.messages import Written, read, write
+from chatd.store.nats.jetstream.messages import Envelope, read, write
 from chatd.store.nats.rooms import reading
 from chatd.store.nats.rooms.context import Post, StoreContext
 from chatd.store.nats.rooms.edits import apply
@@ -32,407 +36,446 @@ from chatd.store.nats.rooms.retention import Retention
 from chatd.store.nats.rooms.tail_cache import Tail
 from chatd.store.threads.steps import raises
 
-#: Messages that are under way at once; what comes meanwhile goes with the next ones.
-UNDER_WAY = 64
-#: Seconds after which a message that nobody acknowledged is given up.  Half of the time for which
-#: the stream knows its id, so that it is never there twice.
+#: Messages that are published before the first of them is acknowledged; the next ones follow when
+#: all of these are.
+MAX_IN_FLIGHT = 64
+#: Seconds after which a message that was not acknowledged is given up.  Half of the stream's
+#: duplicate window, so that no retry comes after the stream has forgotten the message id and would
+#: store the message twice.
 GIVE_UP_SECONDS = 60.0
-#: Events of other servers that wait for what comes before them.
-HELD = 1000
-#: Pauses between two attempts, in seconds.
-_PAUSE, _LONGEST = 0.05, 1.0
-#: How often a gap is read anew before what was there counts as dropped.
-_BEHIND = 8
+#: Events of other servers that wait for the messages before them.
+MAX_HELD = 1000
+#: Seconds between two attempts: the first pause, and the longest.
+_RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.05, 1.0
+#: Times that missing messages are looked for before they count as dropped.
+_MAX_RETRIES = 8
 
 Job = Callable[[], Awaitable[None]]
 
 
 class RoomStream:
-    """A room; ``last`` is the place up to which it has happened here, ``number`` the last number.
+    """A room; ``last`` is the sequence number up to which it was handed over here.
 
-    ``_others`` is the last place of what another server has posted, as far as it was heard.
-
-    Everything is called in the thread of the loop.
+    ``number`` is the number of the last stored event, ``_last_foreign`` the sequence number of the
+    last message of another server, as far as that was received.  Used in the connection's thread.
     """
 
-    def __init__(self, ident: str, spot: RoomSubject, house: StoreContext) -> None:
+    def __init__(self, ident: str, subject: RoomSubject, context: StoreContext) -> None:
         self.ident = ident
-        self.spot = spot
-        self._house = house
+        self.subject = subject
+        self._context = context
+        self._streams = context.streams
         self._jobs: deque[Post | Job] = deque()
-        self._busy = False
-        self._known = False
-        self._end: Callable[[], Awaitable[None]] | None = None
-        self._posted: dict[str, Post] = {}
+        self._is_busy = False
+        self._has_position = False
+        self._end_subscription: Callable[[], Awaitable[None]] | None = None
+        self._pending: dict[str, Post] = {}
         self.last = 0
         self.number = 0
-        self._others = 0
-        self._wanted = 0
-        self._repairing = False
+        self._last_foreign = 0
+        self._target = 0
+        self.is_catching_up = False
         self._audit_due = False
-        self._held: deque[tuple[int, str, RoomEvent]] = deque(maxlen=HELD)
-        self._bound = Retention(spot)
-        self.tail = Tail(house.tails)
+        self._held: deque[tuple[int, str, RoomEvent]] = deque(maxlen=MAX_HELD)
+        self._retention = Retention(subject)
+        self.tail = Tail(context.tails)
 
     @property
-    def idle(self) -> bool:
-        """Whether it need not be remembered."""
-        return not (self._busy or self._jobs or self._end or self._bound.most is not None)
+    def is_idle(self) -> bool:
+        """Whether nothing is lost when this object is dropped."""
+        return not (
+            self._is_busy
+            or self._jobs
+            or self._end_subscription
+            or self._retention.maximum is not None
+        )
 
     @property
-    def listens(self) -> bool:
-        """Whether it is heard here."""
-        return self._end is not None
+    def is_subscribed(self) -> bool:
+        """Whether what others post to the room is received here."""
+        return self._end_subscription is not None
+
+    @property
+    def pending_jobs(self) -> int:
+        """The number of jobs that have not begun."""
+        return len(self._jobs)
 
     # Jobs -----------------------------------------------------------------------------------------
 
     def post(self, post: Post) -> None:
-        """Let something happen."""
-        self._do(post)
+        """Post an event."""
+        self._enqueue(post)
 
-    async def settled(self) -> None:
-        """Wait until all that was posted before is done with."""
+    async def drain(self) -> None:
+        """Wait until all jobs that were given before are done."""
         done = asyncio.Event()
 
-        async def here() -> None:
+        async def finish() -> None:
             done.set()
 
-        self._do(here)
+        self._enqueue(finish)
         await done.wait()
 
     def wait_for(self, event: asyncio.Event) -> None:
-        """Do nothing more until something has come about."""
+        """Hold the jobs that follow until an event is set."""
 
         async def wait() -> None:
             await event.wait()
 
-        self._do(wait)
+        self._enqueue(wait)
 
     def subscribe(self) -> None:
-        """Hear the room from now on."""
-        self._do_instead(self._unlisten, self._listen)
+        """Receive what others post from now on."""
+        self._enqueue_instead(self._unsubscribe, self._subscribe)
 
     def unsubscribe(self) -> None:
-        """Hear it no more."""
-        self._do_instead(self._listen, self._unlisten)
+        """Receive it no more."""
+        self._enqueue_instead(self._subscribe, self._unsubscribe)
 
     def drop(self) -> None:
-        """The room is gone for good."""
-        self._do(partial(self._forget, self.last, self._others))
+        """Drop the events of a room that is gone."""
+        self._enqueue(partial(self._drop_events, self.last, self._last_foreign))
 
-    def limit(self, most: int | None) -> None:
-        """Keep only so many events from now on, or as many as of the others."""
-        self._do(partial(self._limit, most))
+    def limit(self, maximum: int | None) -> None:
+        """Keep at most so many events from now on, or (None) as many as other rooms."""
+        self._enqueue(partial(self._limit, maximum))
 
     def audit(self) -> None:
-        """See whether something was not heard."""
-        if self.listens and not self._audit_due:
+        """Check whether a message was missed, and read it."""
+        if self.is_subscribed and not self._audit_due:
             self._audit_due = True
-            self._do(self._audit)
+            self._enqueue(self._audit)
 
-    def _do_instead(self, other: Job, job: Job) -> None:
-        """Do a job, and not the other before it: however often, one of them waits."""
+    def _enqueue_instead(self, other: Job, job: Job) -> None:
+        """Enqueue a job in place of its opposite, if that is the last one that waits.
+
+        So a room whose members come and go while the cluster is away has one such job, not many.
+        """
         if self._jobs and self._jobs[-1] == other:
             self._jobs[-1] = job
         elif not self._jobs or self._jobs[-1] != job:
-            self._do(job)
+            self._enqueue(job)
 
-    def _do(self, job: Post | Job) -> None:
+    def _enqueue(self, job: Post | Job) -> None:
         self._jobs.append(job)
-        if not self._busy:
-            self._busy = True
-            self._house.spawn(self._work())
+        if not self._is_busy:
+            self._is_busy = True
+            self._context.bridge.spawn(self._run_jobs())
 
-    async def _work(self) -> None:
+    async def _run_jobs(self) -> None:
         while self._jobs:
             try:
-                await self._work_on(self._jobs[0])
+                await self._run_job(self._jobs[0])
             except Exception as bug:  # it costs the jobs that follow nothing
-                if not isinstance(bug, DeclinedError):  # which is reported in any case
-                    self._house.tell(partial(raises, bug))
-        self._busy = False
+                if not isinstance(bug, JetStreamError):  # which `last_error` reports in any case
+                    self._context.bridge.call_main(partial(raises, bug))
+        self._is_busy = False
 
-    async def _work_on(self, first: Post | Job) -> None:
+    async def _run_job(self, first: Post | Job) -> None:
         if not isinstance(first, Post):
             self._jobs.popleft()
-            await self._persist(first)
+            await self._retry(first)
             return
-        posts = self._run_of_posts() or [first]
+        posts = self._take_posts() or [first]
         try:
             if isinstance(first.event, KeptEvent):
-                await self._keep(posts)
+                await self._store(posts)
             else:
                 self._jobs.popleft()
-                await self._pass(first)
+                await self._post_unstored(first)
         finally:
-            self._house.done(posts)
+            self._context.posts_done(posts)
 
-    async def _persist(self, job: Job) -> None:
-        """Do something until it is done, however long nobody answers."""
-        pause, begun = _PAUSE, asyncio.get_running_loop().time()
+    async def _retry(self, job: Job) -> None:
+        """Run a job until it succeeds, however long the cluster does not answer.
+
+        :raises JetStreamError: when the cluster has refused it for `GIVE_UP_SECONDS`.
+        """
+        pause, begun = _RETRY_SECONDS, asyncio.get_running_loop().time()
         while True:
             try:
                 return await job()
-            except DeclinedError as why:  # servers that come and go decline much for a while
-                self._house.streams.declined = str(why)
+            except JetStreamError as error:  # much is refused for a while when servers come and go
+                self._streams.last_error = str(error)
                 if asyncio.get_running_loop().time() - begun > GIVE_UP_SECONDS:
                     raise
-                await asyncio.sleep(_LONGEST)
-            except AwayError:
+                await asyncio.sleep(_MAX_RETRY_SECONDS)
+            except UnavailableError:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST)
+                pause = min(2 * pause, _MAX_RETRY_SECONDS)
 
-    def _run_of_posts(self) -> list[Post]:
-        """Take the posts that may be under way at once."""
-        run: list[Post] = []
-        while self._jobs and len(run) < UNDER_WAY:
+    def _take_posts(self) -> list[Post]:
+        """Take the posts at the head of the queue that may be in flight together.
+
+        Waiting for each acknowledgement before the next message would limit a room to one message
+        a round trip.  An edit or an event that is not stored ends the run: it needs to know what
+        became of the ones before it.
+        """
+        posts: list[Post] = []
+        while self._jobs and len(posts) < MAX_IN_FLIGHT:
             first = self._jobs[0]
             if not isinstance(first, Post) or not isinstance(first.event, KeptEvent):
                 break
-            run.append(first)
+            posts.append(first)
             self._jobs.popleft()
-        return run
+        return posts
 
     # Posting --------------------------------------------------------------------------------------
 
-    async def _keep(self, posts: list[Post]) -> None:
-        """Publish some posts, and hand them back."""
-        await self._persist(self._know)
+    async def _store(self, posts: list[Post]) -> None:
+        """Publish posts until each is acknowledged, received or failed, and hand them over."""
+        await self._retry(self._load_position)
         for post in posts:
-            self._posted[post.message_id] = post
+            self._pending[post.message_id] = post
         waiting = posts
         while waiting:
-            under_way = [(post, await self._publish(post)) for post in waiting]
-            for post, asked in under_way:
-                await self._place(post, asked)
-            waiting = [post for post in waiting if self._waits(post)]
+            # All requests are sent before the first answer is awaited.  Only the ones that were not
+            # acknowledged are sent again; by their message ids none is stored twice.
+            in_flight = [(post, await self._publish(post)) for post in waiting]
+            for post, request in in_flight:
+                await self._await_ack(post, request)
+            waiting = [post for post in waiting if self._is_pending(post)]
             if waiting:
-                await asyncio.sleep(min(_PAUSE * 2 ** waiting[0].tries, _LONGEST))
-        await self._hand_back(posts)
+                pause = _RETRY_SECONDS * 2 ** waiting[0].tries
+                await asyncio.sleep(min(pause, _MAX_RETRY_SECONDS))
+        await self._complete(posts)
 
     async def _publish(self, post: Post) -> PendingRequest | None:
-        """Publish a post, unless it is too late for that; None when nothing is under way."""
-        if asyncio.get_running_loop().time() - post.since > GIVE_UP_SECONDS:
-            self._refuse(post, "the cluster did not answer in time.")
+        """Publish a post, unless it is too late for that; return None when nothing was sent."""
+        if asyncio.get_running_loop().time() - post.posted_at > GIVE_UP_SECONDS:
+            self._fail(post, "the cluster did not answer in time.")
             return None
         post.tries += 1
-        data = write(Written(post.event, post.account, self.number))
-        head = {"Nats-Msg-Id": post.message_id}
+        data = write(Envelope(post.event, post.account, self.number))
+        headers = {"Nats-Msg-Id": post.message_id}
         try:
-            return await self._house.streams.link.begin(self.spot.log, data, head)
-        except AwayError:
+            return await self._streams.connection.send_request(self.subject.log, data, headers)
+        except UnavailableError:
             return None
 
-    async def _place(self, post: Post, asked: PendingRequest | None) -> None:
-        """Learn what became of a post; where it lies only if it was not heard meanwhile."""
-        if asked is None:
+    async def _await_ack(self, post: Post, request: PendingRequest | None) -> None:
+        """Wait for the acknowledgement; it counts only if the message was not received meanwhile.
+
+        While a first attempt is still being stored, the leader answers a retry with "duplicate
+        message id is in process" (10158), which is an `UnavailableError`: it is asked again.
+        """
+        if request is None:
             return
         try:
-            place = self._house.streams.took(await self._house.streams.link.answer(asked))
-            if self._waits(post):
-                post.place = place
-        except NobodyError:
-            self._house.streams.declined = f"nobody keeps {self.spot.stream}"
-        except AwayError:
+            ack = self._streams.acknowledge(await self._streams.connection.response(request))
+            if self._is_pending(post):
+                post.ack = ack
+        except NoRespondersError:
+            self._streams.last_error = f"nobody keeps {self.subject.stream}"
+        except UnavailableError:
             pass
-        except DeclinedError as why:  # while servers come and go they decline much for a while
-            if why.code == TOO_LARGE:
-                self._refuse(post, "it is too large.")
+        except JetStreamError as error:  # much is refused for a while when servers come and go
+            if error.code == TOO_LARGE:
+                self._fail(post, "it is too large.")
 
-    def _waits(self, post: Post) -> bool:
-        """Whether it has been neither acknowledged, heard nor refused."""
-        return post.place is None and post.message_id in self._posted
+    def _is_pending(self, post: Post) -> bool:
+        """Whether a post was neither acknowledged nor received, and has not failed."""
+        return post.ack is None and post.message_id in self._pending
 
-    def _refuse(self, post: Post, why: str) -> None:
-        if self._posted.pop(post.message_id, None) is None:
-            return  # it was heard meanwhile
-        self._house.tell(partial(self._house.failed, self.ident, post.message_id, why))
+    def _fail(self, post: Post, reason: str) -> None:
+        if self._pending.pop(post.message_id, None) is None:
+            return  # it was received meanwhile
+        failed = self._context.observer.failed
+        self._context.bridge.call_main(partial(failed, self.ident, post.message_id, reason))
         if isinstance(post.event, Change):
-            self.tail.forget()  # it may be there in part
+            self.tail.clear()  # the edit may have been applied
 
-    async def _hand_back(self, posts: list[Post]) -> None:
-        """Let what has its place happen; what listens has heard it meanwhile, or hears it now."""
-        places = [post.place.seq for post in posts if post.place is not None]
-        if self.listens and places:
-            await self._reach(max(places))
+    async def _complete(self, posts: list[Post]) -> None:
+        """Hand acknowledged posts over; a subscribed room receives them, or reads them now."""
+        sequences = [post.ack.seq for post in posts if post.ack is not None]
+        if self.is_subscribed and sequences:
+            await self._reach(max(sequences))
         for post in posts:
-            waits = self._posted.pop(post.message_id, None) is not None
-            if not waits or post.place is None or (post.place.again and post.tries == 1):
-                continue  # it has happened, or had been posted before
-            self.last = max(self.last, post.place.seq)
-            self._happens(post.message_id, post.place.seq, post.event)
+            is_pending = self._pending.pop(post.message_id, None) is not None
+            if not is_pending or post.ack is None or (post.ack.duplicate and post.tries == 1):
+                continue  # it was received, has failed, or had been posted before
+            self.last = max(self.last, post.ack.seq)
+            self._hand_over(post.message_id, post.ack.seq, post.event)
 
-    async def _pass(self, post: Post) -> None:
-        """Let something happen that is not kept, or that changes what is."""
-        await self._persist(self._know)
+    async def _post_unstored(self, post: Post) -> None:
+        """Post an event that is not stored, or one that changes a stored event."""
+        await self._retry(self._load_position)
         if not isinstance(post.event, Change):
-            self._happens(post.message_id, self.number, post.event)
-            data = write(Written(post.event, post.account, self.last, post.message_id))
-            await self._house.streams.link.tell(self.spot.live("e"), data)
+            self._hand_over(post.message_id, self.number, post.event)
+            data = write(Envelope(post.event, post.account, self.last, post.message_id))
+            await self._streams.connection.publish(self.subject.live("e"), data)
             return
-        streams = self._house.streams
-        await self._persist(partial(apply, streams, self.spot, post.event, post.message_id))
-        await self._keep([post])
+        change = partial(apply, self._streams, self.subject, post.event, post.message_id)
+        await self._retry(change)
+        await self._store([post])
 
-    # Hearing --------------------------------------------------------------------------------------
+    # Receiving ------------------------------------------------------------------------------------
 
-    async def _know(self) -> None:
-        """Learn how far the room is."""
-        if self._known:
+    async def _load_position(self) -> None:
+        """Ask how far the room is, once."""
+        if self._has_position:
             return
-        last, number = await reading.ends(self._house.streams, self.spot)
+        last, number = await reading.last_position(self._streams, self.subject)
         self.last, self.number = last or self.last, max(self.number, number)
-        self._known = True
+        self._has_position = True
 
-    async def _listen(self) -> None:
-        if self._end is None:
-            hear = self._house.streams.link.hear
-            self._known = False
-            self._end = await hear(self.spot.live(), self._heard)
-            await self._persist(self._know)
-            await self._reach(self._wanted)
-            self._house.tell(partial(self._house.subscribed, self.ident, self.number))
+    async def _subscribe(self) -> None:
+        if self._end_subscription is None:
+            # The position is asked for after the subscription has begun, so that no message can
+            # come between the two: what is received meanwhile only moves the target.
+            self._has_position = False
+            subscribe = self._streams.connection.subscribe
+            self._end_subscription = await subscribe(self.subject.live(), self._received)
+            await self._retry(self._load_position)
+            await self._reach(self._target)
+            subscribed = self._context.observer.subscribed
+            self._context.bridge.call_main(partial(subscribed, self.ident, self.number))
 
-    async def _unlisten(self) -> None:
-        if self._end is not None:
-            end, self._end = self._end, None
-            self.tail.forget()
+    async def _unsubscribe(self) -> None:
+        if self._end_subscription is not None:
+            end, self._end_subscription = self._end_subscription, None
+            self.tail.clear()
             await end()
-            self._known = False
+            self._has_position = False
 
     async def _audit(self) -> None:
         self._audit_due = False
-        if self.listens:
-            newest = await self._house.streams.last(self.spot.stream, self.spot.log)
+        if self.is_subscribed:
+            newest = await self._streams.last(self.subject.stream, self.subject.log)
             await self._reach(newest.seq if newest is not None else 0)
 
-    def _heard(self, message: Message) -> None:
-        """Something was told of this room."""
+    def _received(self, message: Message) -> None:
         if message.subject.endswith(".e"):
-            self._heard_passing(message)
+            self._received_unstored(message)
             return
         previous = int(message.headers.get("Nats-Last-Sequence", 0))
         if previous < self.last < message.seq:
-            self.tail.forget()  # what was the last is there no longer
-        if previous > self.last or self._house.is_full or not self._known:
-            self._want(message.seq)
+            self.tail.clear()  # the message that was the last is not there any more
+        if previous > self.last or self._context.bridge.is_full or not self._has_position:
+            self._catch_up_to(message.seq)
         else:
-            self._take(message)
+            self._apply(message)
 
-    def _want(self, place: int) -> None:
-        """Let everything up to a place be read, when it can be."""
-        self._wanted = max(self._wanted, place)
-        if self._known and not self._repairing:
-            self._house.spawn(self._repair())
+    def _catch_up_to(self, sequence: int) -> None:
+        """Have everything up to a sequence number read, as soon as the position is known."""
+        self._target = max(self._target, sequence)
+        if self._has_position and not self.is_catching_up:
+            self._context.bridge.spawn(self._catch_up())
 
-    def _heard_passing(self, message: Message) -> None:
-        written = read(message.data)
-        if written is None or not self._known:
+    def _received_unstored(self, message: Message) -> None:
+        envelope = read(message.data)
+        if envelope is None or not self._has_position:
             return
-        self._held.append((written.after, written.message_id, written.event))
-        if written.after > self.last or self._house.is_full:
-            self._want(written.after)
+        self._held.append((envelope.after, envelope.message_id, envelope.event))
+        if envelope.after > self.last or self._context.bridge.is_full:
+            self._catch_up_to(envelope.after)
         else:
-            self._release()
+            self._release_held()
 
-    def _take(self, message: Message) -> None:
-        """The next message of the room."""
+    def _apply(self, message: Message) -> None:
+        """Hand the next message of the room over."""
         if message.seq <= self.last:
             return
         self.last = message.seq
         message_id = message.headers.get("Nats-Msg-Id", "")
-        post = self._posted.pop(message_id, None)
+        post = self._pending.pop(message_id, None)
         if post is None:
-            self._others = message.seq
-        # One's own need not be read again.
-        written = read(message.data) if post is None else Written(post.event, post.account)
-        if written is not None:
-            self._happens(message_id, message.seq, written.event)
-            self.tail.take(reading.found_in(message, written), self._bound.most)
-        self._release()
+            self._last_foreign = message.seq
+            envelope = read(message.data)
+        else:  # our own event need not be parsed again
+            envelope = Envelope(post.event, post.account)
+        if envelope is not None:
+            self._hand_over(message_id, message.seq, envelope.event)
+            self.tail.append(reading.room_message(message, envelope), self._retention.maximum)
+        self._release_held()
 
-    def _release(self) -> None:
-        """Let happen what waited for what has happened now."""
+    def _release_held(self) -> None:
+        """Hand over the unstored events that waited for the messages up to `last`."""
         while self._held and self._held[0][0] <= self.last:
             _, message_id, event = self._held.popleft()
-            self._happens(message_id, self.number, event)
+            self._hand_over(message_id, self.number, event)
 
-    async def _reach(self, place: int) -> None:
-        """Let everything up to a place happen."""
-        if self.last < place:
-            await self._house.streams.link.round_trip()
+    async def _reach(self, sequence: int) -> None:
+        """Wait until everything up to a sequence number was handed over.
+
+        Live copies that are on their way are waited for first: that is one round trip for them
+        all, where reading the stream takes several.
+        """
+        if self.last < sequence:
+            await self._streams.connection.flush()
             await asyncio.sleep(0)
-        if self.last < place:
-            self._wanted = max(self._wanted, place)
-            await self._repair()
-        while self.last < min(place, self._wanted):
-            await asyncio.sleep(_PAUSE)  # somebody else is at it
+        if self.last < sequence:
+            self._target = max(self._target, sequence)
+            await self._catch_up()
+        while self.last < min(sequence, self._target):
+            await asyncio.sleep(_RETRY_SECONDS)  # another task is reading
 
-    async def _repair(self) -> None:
-        """Read what was not heard."""
-        if self._repairing:
+    async def _catch_up(self) -> None:
+        """Read the missing messages up to the target from the stream."""
+        if self.is_catching_up:
             return
-        self._repairing = True
+        self.is_catching_up = True
         try:
-            behind = 0
-            async with self._house.passage():
-                self._release()
-            while self.last < self._wanted:
-                async with self._house.passage():
-                    behind = 0 if await self._read_on() else behind + 1
-                if behind > _BEHIND:
-                    await self._pass_over()
-                elif behind:
-                    await asyncio.sleep(0.005 * 2**behind)
+            retries = 0
+            async with self._context.bridge.page_slot():
+                self._release_held()
+            while self.last < self._target:
+                async with self._context.bridge.page_slot():
+                    retries = 0 if await self._read_page() else retries + 1
+                if retries > _MAX_RETRIES:
+                    await self._skip_dropped()
+                elif retries:  # a replica may be behind the leader
+                    await asyncio.sleep(0.005 * 2**retries)
         finally:
-            self._repairing = False
+            self.is_catching_up = False
 
-    async def _pass_over(self) -> None:
-        """What is wanted has been dropped since, or was told of in error: no stream is so long."""
-        end = await self._house.streams.end(self.spot.stream)
-        self.last = self._wanted = min(self._wanted, max(end, self.last))
-        self.tail.forget()
-        self._held = deque((held for held in self._held if held[0] <= end), maxlen=HELD)
-        self._release()
+    async def _skip_dropped(self) -> None:
+        """Give up a target that was dropped since, or that no stream has reached (an error)."""
+        end = await self._streams.last_sequence(self.subject.stream)
+        self.last = self._target = min(self._target, max(end, self.last))
+        self.tail.clear()
+        self._held = deque((held for held in self._held if held[0] <= end), maxlen=MAX_HELD)
+        self._release_held()
 
-    async def _read_on(self) -> bool:
-        """Read some more of the room; False when there was nothing."""
+    async def _read_page(self) -> bool:
+        """Read the next messages of the room; return False when there were none."""
         before = self.last
         try:
-            messages, _ = await self._house.streams.page(
-                self.spot.stream, self.spot.log, self.last + 1
+            messages, _ = await self._streams.page(
+                self.subject.stream, self.subject.log, self.last + 1
             )
-        except (AwayError, DeclinedError):
-            await asyncio.sleep(_LONGEST)
+        except (UnavailableError, JetStreamError):
+            await asyncio.sleep(_MAX_RETRY_SECONDS)
             return True
         for message in messages:
-            self._take(message)
+            self._apply(message)
         return self.last > before
 
-    def _happens(self, message_id: str, number: int, event: RoomEvent) -> None:
+    def _hand_over(self, message_id: str, sequence: int, event: RoomEvent) -> None:
+        """Tell the observer that an event has its number in the room."""
         if isinstance(event, KeptEvent):
-            self.number = max(self.number, number)
-            if self._bound.grew(number):
-                self._do(lambda: self._bound.trim(self._house.streams))
+            self.number = max(self.number, sequence)
+            if self._retention.added(sequence):
+                self._enqueue(lambda: self._retention.trim(self._streams))
         elif isinstance(event, Deleted):
-            self._bound.lost(event.number)
-        told = partial(self._house.stored, self.ident, message_id, self.number, event)
-        self._house.tell(told)
+            self._retention.removed(event.number)
+        stored = self._context.observer.stored
+        self._context.bridge.call_main(partial(stored, self.ident, message_id, self.number, event))
 
-    # How much is kept -----------------------------------------------------------------------------
+    # Retention ------------------------------------------------------------------------------------
 
-    async def _forget(self, last: int, others: int) -> None:
+    async def _drop_events(self, last: int, last_foreign: int) -> None:
         if not self.last:
-            await self._know()
-        # Not what is newer: somebody on another server may have made a room of this name since,
-        # and what was still to be posted then may have its place after that.
-        end = self.last if self._others == others else last
-        await self._house.streams.purge(self.spot.stream, self.spot.log, below=end + 1)
-        await self._house.streams.purge(self.spot.stream, self.spot.over())
+            await self._load_position()
+        # Newer messages stay: somebody on another server may have opened a room of this name since,
+        # and posts that waited here when the room was dropped may come after theirs.
+        end = self.last if self._last_foreign == last_foreign else last
+        await self._streams.purge(self.subject.stream, self.subject.log, below=end + 1)
+        await self._streams.purge(self.subject.stream, self.subject.edits())
         self.number = 0
-        self.tail.forget()
-        self._bound = Retention(self.spot)
+        self.tail.clear()
+        self._retention = Retention(self.subject)
 
-    async def _limit(self, most: int | None) -> None:
-        await self._bound.limit(self._house.streams, most)
-        self.tail.forget()
+    async def _limit(self, maximum: int | None) -> None:
+        await self._retention.limit(self._streams, maximum)
+        self.tail.clear()

@@ -1,8 +1,8 @@
-"""Searching: what is looked for in rooms, from the newest message back, as far as that may go.
+"""Searching rooms, from the newest message back, within bounds.
 
-A stream has no index of words.  A room is gone through backwards a piece at a time, and of several
-rooms that which has been gone through least far; so what is found first is what was said last.
-Times that are asked for are sought in the stream.
+A stream has no index of words.  A room is read backwards in batches, and of several rooms always
+the one whose read messages are the newest; so matches are found newest first.  A range of times is
+sought by the stream's own timestamps.
 """
 
 from __future__ import annotations
@@ -17,45 +17,46 @@ from chatd.store.nats.jetstream.api import JetStream
 from chatd.store.nats.jetstream.layout import RoomSubject
 from chatd.store.nats.jetstream.messages import read
 from chatd.store.nats.rooms import reading
-from chatd.store.nats.rooms.reading import Found
+from chatd.store.nats.rooms.reading import RoomMessage
 
-#: Messages that one search goes through, the newest: each costs some 20 µs of this process, and is
-#: sent over the network.  And seconds after which it goes no further.
-SEARCHED = 50_000
+#: Messages that one search scans, the newest: each takes about 20 µs of this process, and is sent
+#: over the network.
+MAX_MESSAGES = 50_000
+#: Seconds after which a search ends.
 SEARCH_SECONDS = 5.0
-#: Searches that go on at once; others wait.
-SEARCHES = 2
-#: Messages of a room that are asked for first, and at most, in one piece.
-_FIRST, _PIECE = 100, 2000
-#: Seconds by which the time of a message and that at which the stream took it may differ.
-APART_SECONDS = 120.0
+#: Searches that run at once; others wait.
+CONCURRENT_SEARCHES = 2
+#: Messages of a room in the first batch, and in the largest: batches double.
+_FIRST_BATCH, _MAX_BATCH = 100, 2000
+#: Seconds by which the time of an event and the stream's timestamp may differ.
+CLOCK_SKEW_SECONDS = 120.0
 
-#: A room and a message that was found there.
-Row = tuple[str, Found]
+#: A room and a match in it.
+Row = tuple[str, RoomMessage]
 _LONG_AGO = ("", "")
-_EVER = ("~", "")
+_NEVER = ("~", "")
 
 
-def for_words(
-    streams: JetStream, spots: Sequence[tuple[str, RoomSubject]], search: SearchQuery
-) -> Searching:
-    """Look for what somebody has typed."""
+def for_query(
+    streams: JetStream, subjects: Sequence[tuple[str, RoomSubject]], search: SearchQuery
+) -> Search:
+    """Return the search for a query of a user."""
     words = [phrase.partition(" ")[0] for phrase in search.phrases] or [search.author or ""]
-    return Searching(
+    return Search(
         streams,
-        spots,
-        lambda found: found.kept is not None and search.finds(found.kept),
+        subjects,
+        lambda found: found.stored_event is not None and search.finds(found.stored_event),
         _plain(words[0]),
         since=search.since,
         until=search.until,
     )
 
 
-def for_author(streams: JetStream, spot: RoomSubject, nick: str, account: str | None) -> Searching:
-    """Look for what somebody has said, by a folded nick."""
-    return Searching(
+def for_author(streams: JetStream, subject: RoomSubject, nick: str, account: str | None) -> Search:
+    """Return the search for messages of a folded nick."""
+    return Search(
         streams,
-        [("", spot)],
+        [("", subject)],
         lambda found: reading.is_by(found, nick, account),
         _plain(nick),
     )
@@ -65,131 +66,136 @@ def _plain(word: str) -> bytes:
     return word.encode() if word.isascii() else b""
 
 
-class Searching:
-    """One search through some rooms; ``finds`` says of each message whether it is meant.
+class Search:
+    """One search through some rooms; ``matches`` returns whether a message matches.
 
-    ``word`` is in every message that is meant, as bytes of ASCII in lower case, and empty if there
-    is no such word.  Times are seconds since the epoch, None where there is no end.
+    ``word`` is in every match, as lower-case ASCII bytes, and empty if there is no such word: most
+    messages are passed over by it without being parsed.  Times are seconds since the epoch, None
+    where there is no end.
     """
 
     def __init__(
         self,
         streams: JetStream,
-        spots: Sequence[tuple[str, RoomSubject]],
-        finds: Callable[[Found], bool],
+        subjects: Sequence[tuple[str, RoomSubject]],
+        matches: Callable[[RoomMessage], bool],
         word: bytes = b"",
         *,
         since: float | None = None,
         until: float | None = None,
     ) -> None:
-        self._rooms = [_Room(streams, room, spot, since, until) for room, spot in spots]
-        self._finds = finds
+        self._rooms = [
+            _RoomCursor(streams, room, subject, since, until) for room, subject in subjects
+        ]
+        self._matches = matches
         self._word = word
 
     async def newest(self, count: int) -> list[Row]:
-        """Return what was kept last of what is meant, newest first; no more than so many.
+        """Return the newest matches, at most ``count``, newest first.
 
-        :raises AwayError: when nobody answers in time.
+        :raises UnavailableError: when nobody answers in time.
         """
         found: list[Row] = []
-        looked, until = 0, time.monotonic() + SEARCH_SECONDS
-        while looked < SEARCHED and time.monotonic() < until:
-            going = [room for room in self._rooms if not room.is_done]
-            edge = max((room.edge for room in going), default=_LONG_AGO)
-            certain = sum(each.taken >= edge for _, each in found)
-            if not going or certain >= count:
+        scanned, deadline = 0, time.monotonic() + SEARCH_SECONDS
+        while scanned < MAX_MESSAGES and time.monotonic() < deadline:
+            open_rooms = [room for room in self._rooms if not room.is_exhausted]
+            oldest = max((room.oldest for room in open_rooms), default=_LONG_AGO)
+            settled = sum(each.stored_at >= oldest for _, each in found)
+            if not open_rooms or settled >= count:
                 break
-            room = max(going, key=lambda room: room.edge)
-            piece = await room.go_back(SEARCHED - looked)
-            for message, text in piece[: SEARCHED - looked]:
+            room = max(open_rooms, key=lambda room: room.oldest)
+            batch = await room.read_older(MAX_MESSAGES - scanned)
+            for message, text in batch[: MAX_MESSAGES - scanned]:
                 each = self._read(message, text)
                 if each is not None:
                     found.append((room.ident, each))
-            looked += len(piece)
-        found.sort(key=lambda row: (row[1].taken, row[1].number), reverse=True)
+            scanned += len(batch)
+        found.sort(key=lambda row: (row[1].stored_at, row[1].number), reverse=True)
         return found[:count]
 
-    def _read(self, message: Message, text: str | None) -> Found | None:
-        """What a message says, if it is meant."""
-        is_plain = text is None and b"\\u" not in message.data  # nearly always that is all
+    def _read(self, message: Message, text: str | None) -> RoomMessage | None:
+        """Return a message if it matches; ``text`` is its text if that was edited."""
+        is_plain = text is None and b"\\u" not in message.data  # nearly always
         if is_plain and self._word not in message.data.lower():
             return None
-        written = read(message.data)
-        if written is None:
+        envelope = read(message.data)
+        if envelope is None:
             return None
-        each = reading.found_in(message, written)
+        each = reading.room_message(message, envelope)
         if text is not None:
-            each = reading.edited(each, text)
-        return each if each.kept is not None and self._finds(each) else None
+            each = reading.with_text(each, text)
+        return each if each.stored_event is not None and self._matches(each) else None
 
 
-class _Room:
-    """How far a room has been gone through: ``edge`` is when the stream took the oldest of that."""
+class _RoomCursor:
+    """How far a room has been read; ``oldest`` is when the oldest message read was stored."""
 
     def __init__(
         self,
         streams: JetStream,
         ident: str,
-        spot: RoomSubject,
+        subject: RoomSubject,
         since: float | None,
         until: float | None,
     ) -> None:
         self.ident = ident
-        self.edge = _EVER
-        self.is_done = False
+        self.oldest = _NEVER
+        self.is_exhausted = False
         self._streams = streams
-        self._spot = spot
-        self._since = _stamp(since - APART_SECONDS) if since is not None else ""
+        self._subject = subject
+        self._since = _stamp(since - CLOCK_SKEW_SECONDS) if since is not None else ""
         self._until = until
         self._end: int | None = None
-        self._wanted = _FIRST
+        self._batch = _FIRST_BATCH
         self._texts: dict[int, str] = {}
         self._texts_from: int | None = None
 
-    async def go_back(self, most: int) -> list[tuple[Message, str | None]]:
-        """Return the next messages before, newest first, ``most`` of them or some more.
+    async def read_older(self, maximum: int) -> list[tuple[Message, str | None]]:
+        """Return the next older messages, newest first, ``maximum`` or a few more.
 
-        Beside each is the text that an edit has put in its place.
+        Beside each is the text that an edit has given it.
         """
         if self._end is None:
             self._end = await self._newest()
         if self._end == 0:
-            self.is_done = True
+            self.is_exhausted = True
             return []
-        wanted = min(self._wanted, max(most, 1))
-        start = await reading.start_of(self._streams, self._spot, self._end, wanted)
-        pages = reading.messages(self._streams, self._spot, start, self._end)
+        batch = min(self._batch, max(maximum, 1))
+        start = await reading.find_start(self._streams, self._subject, self._end, batch)
+        pages = reading.messages(self._streams, self._subject, start, self._end)
         messages = [message async for page in pages for message in page]
         texts = await self._edits(start)
         if messages:
-            self.edge = reading.taken(messages[0])
-        self.is_done = start <= 1 or self.edge[0] < self._since
-        self._end, self._wanted = start - 1, min(2 * self._wanted, _PIECE)
+            self.oldest = reading.stored_at(messages[0])
+        self.is_exhausted = start <= 1 or self.oldest[0] < self._since
+        self._end, self._batch = start - 1, min(2 * self._batch, _MAX_BATCH)
         return [(message, texts.get(message.seq)) for message in reversed(messages)]
 
     async def _newest(self) -> int:
-        """The place from which to go back; 0 when there is nothing."""
-        newest = await self._streams.last(self._spot.stream, self._spot.log)
+        """Return the sequence number to read back from; 0 when there is nothing."""
+        newest = await self._streams.last(self._subject.stream, self._subject.log)
         if newest is None:
             return 0
         if self._until is not None:
-            stamp = f"{_stamp(self._until + APART_SECONDS)}Z"
-            later = await self._streams.first(self._spot.stream, self._spot.log, stamp)
+            stamp = f"{_stamp(self._until + CLOCK_SKEW_SECONDS)}Z"
+            later = await self._streams.first(self._subject.stream, self._subject.log, stamp)
             if later is not None:
                 return later.seq - 1
         return newest.seq
 
     async def _edits(self, start: int) -> dict[int, str]:
-        """What edits have put in the place of texts, of all that lie after a place."""
+        """Return the texts of edited messages from a sequence number on."""
         last, self._texts_from = self._texts_from, start
         more = 1
         while more and (last is None or start < last):
-            found, more = await self._streams.page(self._spot.stream, self._spot.over(), start)
-            self._texts.update(map(reading.text_over, found))
+            found, more = await self._streams.page(
+                self._subject.stream, self._subject.edits(), start
+            )
+            self._texts.update(map(reading.read_edit, found))
             start = found[-1].seq + 1 if found else start
         return self._texts
 
 
 def _stamp(seconds: float) -> str:
-    """A time as streams write it, without parts of a second."""
+    """Return a time as streams write it, without fractions of a second."""
     return datetime.fromtimestamp(max(0.0, seconds), UTC).strftime("%Y-%m-%dT%H:%M:%S")

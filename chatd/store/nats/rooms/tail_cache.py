@@ -1,7 +1,8 @@
-"""Tail: the newest events of a room that is heard here, in memory, as the stream has them.
+"""Tail cache: the newest events of subscribed rooms in memory, as the stream has them.
 
-A tail begins when it is first asked for: from then on it is told what comes and what changes, and
-what was there before is read from the stream.  Whatever it cannot be sure of, it forgets.
+They are read whenever a user joins.  A tail begins when it is first read: from then on it follows
+new events and changes, and the older ones are read from the stream (`Tail.start_fill`,
+`Tail.fill`). Whenever it may have missed something, it is cleared, and read anew.
 """
 
 from __future__ import annotations
@@ -12,181 +13,190 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from chatd.chat.events import Change, Deleted, Edited
-from chatd.store.nats.rooms.reading import Found, edited
+from chatd.store.nats.rooms.reading import RoomMessage, with_text
 
-#: Events of one room that are remembered: what is shown to who joins, and some pages before it.
-EVENTS = 200
-#: Bytes of all that is remembered of all rooms; the room that was not asked for longest gives way.
-BYTES_IN_ALL = 64 * 1024 * 1024
-#: What an event costs beside its text.
+#: Events of a room that are cached: those shown to a user who joins, and some pages before.
+TAIL_EVENTS = 200
+#: Bytes of all tails; the least recently used one is cleared first.
+MAX_BYTES = 64 * 1024 * 1024
+#: Bytes that an event takes beside its text.
 _EVENT_BYTES = 1000
 
 
-class Tails:
-    """The tails of all rooms: ``events`` each at most, and ``size`` bytes in all.
+class TailCache:
+    """The tails of all rooms: ``max_events`` each, and ``max_bytes`` in all.
 
-    What the streams drop after ``age`` seconds is forgotten by then as well.
+    Events that the streams drop after ``max_age`` seconds are not cached longer.
     """
 
     def __init__(
-        self, age: float | None = None, events: int = EVENTS, size: int = BYTES_IN_ALL
+        self,
+        max_age: float | None = None,
+        max_events: int = TAIL_EVENTS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        self.age = age
-        self.events = events
-        self._most = size
-        self._size = 0
+        self.max_age = max_age
+        self.max_events = max_events
+        self._max_bytes = max_bytes
+        self.size = 0
         self._tails: dict[Tail, None] = {}
 
-    def grew(self, size: int) -> None:
-        """Some tail is so much larger, or smaller."""
-        self._size += size
-        while self._size > self._most and self._tails:
-            next(iter(self._tails)).forget()
+    def resize(self, size: int) -> None:
+        """Count bytes that a tail has grown or shrunk by, and clear tails beyond the bound."""
+        self.size += size
+        while self.size > self._max_bytes and self._tails:
+            next(iter(self._tails)).clear()
 
-    def forget(self) -> None:
-        """Be sure of nothing any more."""
+    def clear(self) -> None:
+        """Clear all tails."""
         for tail in tuple(self._tails):
-            tail.forget()
+            tail.clear()
 
-    def used(self, tail: Tail) -> None:
-        """A tail was asked for."""
+    def mark_used(self, tail: Tail) -> None:
+        """Make a tail the most recently used one."""
         self._tails.pop(tail, None)
         self._tails[tail] = None
 
-    def ends(self, tail: Tail) -> None:
-        """A tail remembers nothing any more."""
+    def discard(self, tail: Tail) -> None:
+        """Take out a tail that is empty."""
         self._tails.pop(tail, None)
 
 
 class Tail:
-    """The newest events of one room: all from ``_from`` on, or None when nothing is known.
+    """The newest events of one room: all from ``_first_number`` on, None when nothing is cached.
 
-    Everything is called in the thread of the loop.
+    Used in the connection's thread.
     """
 
-    def __init__(self, tails: Tails) -> None:
-        self._tails = tails
-        self._found: deque[Found] = deque()
-        self._from: int | None = None
-        self._reading: object | None = None
+    def __init__(self, cache: TailCache) -> None:
+        self._cache = cache
+        self._messages: deque[RoomMessage] = deque()
+        self._first_number: int | None = None
+        self._fill_token: object | None = None
 
-    # What happens in the room ---------------------------------------------------------------------
+    # New events and changes -----------------------------------------------------------------------
 
-    def forget(self) -> None:
-        """Be sure of nothing any more."""
-        self._reading = None
-        if self._from is not None:
-            self._from = None
-            self._tails.ends(self)
-            self._tails.grew(-sum(map(_size, self._found)))
-            self._found.clear()
+    def clear(self) -> None:
+        """Forget everything, and the fill that is in progress."""
+        self._fill_token = None
+        if self._first_number is not None:
+            self._first_number = None
+            self._cache.discard(self)
+            self._cache.resize(-sum(map(_size, self._messages)))
+            self._messages.clear()
 
-    def take(self, found: Found, most: int | None) -> None:
-        """Something was kept in the room, or changed, and ``most`` events are kept there."""
-        event = found.written.event
-        if self._from is None:
+    def append(self, message: RoomMessage, maximum: int | None) -> None:
+        """Take in a new event or a change; ``maximum`` is the limit of the room."""
+        event = message.envelope.event
+        if self._first_number is None:
             return
         if isinstance(event, Change):
             self._change(event)
             return
-        if found.kept is not None:
-            self._found.append(found)
-            self._tails.grew(_size(found))
-            self._trim(most)
+        if message.stored_event is not None:
+            self._messages.append(message)
+            self._cache.resize(_size(message))
+            self._trim(maximum)
 
     def _change(self, change: Change) -> None:
-        if self._from is None or change.number < self._from:
-            self._reading = None  # it may be read with that or without
+        """Apply a change.
+
+        The message may be among those that a fill is reading, with the change or without: such a
+        fill is discarded.
+        """
+        if self._first_number is None or change.number < self._first_number:
+            self._fill_token = None  # it may read the message with the change or without
             return
-        for place, found in enumerate(self._found):
-            if found.number == change.number:
+        for index, message in enumerate(self._messages):
+            if message.number == change.number:
                 if isinstance(change, Deleted):
-                    del self._found[place]
-                    self._tails.grew(-_size(found))
+                    del self._messages[index]
+                    self._cache.resize(-_size(message))
                 elif isinstance(change, Edited):
-                    self._found[place] = edited(found, change.text)
-                    self._tails.grew(_size(self._found[place]) - _size(found))
+                    self._messages[index] = with_text(message, change.text)
+                    self._cache.resize(_size(self._messages[index]) - _size(message))
                 return
 
-    def _trim(self, most: int | None = None) -> None:
-        """Forget what is more than is kept in the room, or than is remembered."""
-        while most is not None and len(self._found) > most:
-            self._drop()
-        while len(self._found) > self._tails.events:
-            self._from = self._drop() + 1
+    def _trim(self, maximum: int | None = None) -> None:
+        """Drop the oldest events beyond the room's limit, or the cache's."""
+        while maximum is not None and len(self._messages) > maximum:
+            self._drop_oldest()
+        while len(self._messages) > self._cache.max_events:
+            self._first_number = self._drop_oldest() + 1
 
-    def _drop(self) -> int:
-        found = self._found.popleft()
-        self._tails.grew(-_size(found))
-        return found.number
+    def _drop_oldest(self) -> int:
+        message = self._messages.popleft()
+        self._cache.resize(-_size(message))
+        return message.number
 
-    # What is read ---------------------------------------------------------------------------------
+    # Filling and reading --------------------------------------------------------------------------
 
-    def begins(self, last: int) -> object | None:
-        """Remember what comes after a place.
+    def start_fill(self, last: int) -> object | None:
+        """Cache what comes after ``last``, and return a token for `fill`.
 
-        What was before is to be read now, and filled in (`fill`) with what is returned; with None
-        somebody else is at it.
+        The caller reads the older events then.  None: another fill is in progress.
         """
-        if self._reading is not None:
+        if self._fill_token is not None:
             return None
-        self.forget()
-        self._from, self._reading = last + 1, object()
-        self._tails.used(self)
-        return self._reading
+        self.clear()
+        self._first_number, self._fill_token = last + 1, object()
+        self._cache.mark_used(self)
+        return self._fill_token
 
-    def fill(self, reading: object, found: Sequence[Found], *, whole: bool) -> None:
-        """The newest of the room, or all that it has, were read, since it began."""
-        if self._reading is not reading or self._from is None:
+    def fill(self, token: object, messages: Sequence[RoomMessage], *, whole: bool) -> None:
+        """Take in the newest events that were read since `start_fill`; ``whole``: the room has no
+        more.
+        """
+        if self._fill_token is not token or self._first_number is None:
             return
-        self._reading = None
-        older = [each for each in found if each.number < (self._from or 0)]
-        self._found.extendleft(reversed(older))
+        self._fill_token = None
+        older = [message for message in messages if message.number < (self._first_number or 0)]
+        self._messages.extendleft(reversed(older))
         if whole:
-            self._from = 0
+            self._first_number = 0
         elif older:
-            self._from = older[0].number
-        self._tails.grew(sum(map(_size, older)))
+            self._first_number = older[0].number
+        self._cache.resize(sum(map(_size, older)))
         self._trim()
 
-    def before(self, number: int | None, count: int) -> list[Found] | None:
-        """The last ``count`` events below a number, if they are remembered."""
-        start = self._start()
+    def before(self, number: int | None, count: int) -> list[RoomMessage] | None:
+        """Return the last ``count`` events below a number, if they are cached."""
+        start = self._complete_from()
         if start is None:
             return None
-        rows = [each for each in self._found if number is None or each.number < number]
+        rows = [message for message in self._messages if number is None or message.number < number]
         if len(rows) < count and start > 0:
             return None
         return rows[len(rows) - min(count, len(rows)) :]
 
-    def after(self, number: int, count: int) -> list[Found] | None:
-        """The first ``count`` events above a number, if they are remembered."""
-        start = self._start()
+    def after(self, number: int, count: int) -> list[RoomMessage] | None:
+        """Return the first ``count`` events above a number, if they are cached."""
+        start = self._complete_from()
         if start is None or start > number + 1:
             return None
-        return [each for each in self._found if each.number > number][:count]
+        return [message for message in self._messages if message.number > number][:count]
 
-    def newest(self) -> list[Found]:
-        """What is remembered, oldest first."""
-        return [] if self._start() is None else [*self._found]
+    def newest(self) -> list[RoomMessage]:
+        """Return the cached events, oldest first."""
+        return [] if self._complete_from() is None else [*self._messages]
 
-    def _start(self) -> int | None:
-        """The number from which on everything is known now."""
-        if self._from is None or self._reading is not None:
+    def _complete_from(self) -> int | None:
+        """Return the number from which on the room is completely cached."""
+        if self._first_number is None or self._fill_token is not None:
             return None
-        self._tails.used(self)
-        if self._tails.age is not None:
-            oldest = time.time() - self._tails.age
-            while self._found and _when(self._found[0]) < oldest:
-                self._drop()
-        return self._from
+        self._cache.mark_used(self)
+        if self._cache.max_age is not None:
+            oldest = time.time() - self._cache.max_age
+            while self._messages and _stored_at(self._messages[0]) < oldest:
+                self._drop_oldest()
+        return self._first_number
 
 
-def _size(found: Found) -> int:
-    return _EVENT_BYTES + len(getattr(found.written.event, "text", ""))
+def _size(message: RoomMessage) -> int:
+    return _EVENT_BYTES + len(getattr(message.envelope.event, "text", ""))
 
 
-def _when(found: Found) -> float:
-    """When the stream took a message, in seconds since the epoch."""
-    second, fraction = found.taken
+def _stored_at(message: RoomMessage) -> float:
+    """Return when a message was stored, in seconds since the epoch."""
+    second, fraction = message.stored_at
     return datetime.fromisoformat(f"{second}+00:00").timestamp() + int(fraction) / 10**9

@@ -1,4 +1,4 @@
-"""What every shell pipe is: the use of a command, and what runs for it until it ends."""
+"""The base of exec commands: one call of a command, and the program that runs for it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,29 @@ from chatd.chat.model.client import Relayed
 from chatd.transport.channel import Channel
 from chatd.transport.host import Host
 
-#: Exit statuses: done; refused by the chat; a command that does not exist or was misused (EX_USAGE
-#: of BSD's sysexits); a bug of ours (EX_SOFTWARE); ended by SIGINT, as a shell reports it.
+#: Exit statuses: done; refused by the chat; no such command or wrong usage (EX_USAGE of BSD's
+#: sysexits); a bug of ours (EX_SOFTWARE); ended by SIGINT, as a shell reports it.
 OK, REFUSED, USAGE, SOFTWARE, INTERRUPTED = 0, 1, 64, 70, 130
 
-#: The program that a command is at another server.
-PIPE = "pipe"
+#: The name, between servers, of the program that runs a command.
+EXEC = "pipe"
 
 
-class Misused(Exception):  # noqa: N818 - a no, not an error
-    """The words of a command make no sense; the argument is a sentence."""
+class UsageError(Exception):
+    """Wrong words after a command; the argument is a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One use of a command: its words, what follows its name as it was sent, and all of it."""
+    """One call of a command.
+
+    ``words`` are those after its name, ``rest`` is the same text as it was sent, and ``command``
+    the whole command line.
+    """
 
     host: Host
     channel: Channel
-    who: entrance.Visitor
+    visitor: entrance.Visitor
     words: tuple[str, ...]
     rest: str = ""
     command: str = ""
@@ -44,24 +48,24 @@ class Call:
         ended = "\r\n" if self.channel.terminal else "\n"
         self.channel.outbox.write("".join(line + ended for line in lines).encode())
 
-    def check_alone(self, usage: str) -> None:
-        """A command that takes no words was given none.
+    def check_no_words(self, name: str) -> None:
+        """Check that no words follow the command's name.
 
-        :raises Misused: otherwise.
+        :raises UsageError: when some do.
         """
         if self.words:
-            raise Misused(f"{usage} takes no words")
+            raise UsageError(f"{name} takes no words")
 
     def fail(self, sentence: str, status: int) -> None:
-        """Say on standard error what is wrong, and end."""
+        """Write a sentence to standard error and end with a status."""
         self.channel.write_error(f"chatd: {sentence}\n".encode())
         self.channel.finish(status)
 
 
 class ExecCommand:
-    """What runs for a command that has nothing to read and is over when it has been done.
+    """A command's program (`chatd.transport.channel.Program`); this one reads no input.
 
-    Anything that a subclass refuses (`Refused`, `Misused`) ends it with a sentence and a status.
+    `Refused` and `UsageError` from a step of a subclass end it with a sentence and a status.
     """
 
     _log = Logger()
@@ -71,13 +75,13 @@ class ExecCommand:
         self.ended = False
 
     def attempt(self, step: Callable[[], object]) -> None:
-        """Do a step of the command; what is refused ends it."""
+        """Do a step of the command; an exception ends it."""
         if self.ended:
             return
         try:
             step()
-        except Misused as misused:
-            self.fail(str(misused), USAGE)
+        except UsageError as error:
+            self.fail(str(error), USAGE)
         except Refused as refused:
             self.fail(refused.sentence, REFUSED)
         except Exception as bug:
@@ -85,25 +89,25 @@ class ExecCommand:
             self.fail("something went wrong here; it is in the log.", SOFTWARE)
 
     def wait_for(self, step: Coroutine[Any, Any, None]) -> None:
-        """Do a step that waits for something; what is refused ends the command."""
+        """Do a step that waits for something; an exception ends the command."""
         Deferred.fromCoroutine(step).addErrback(self._failed)
 
     def _failed(self, failure: Failure) -> None:
         if not failure.check(Relayed):
             self.attempt(failure.raiseException)
 
-    def check_welcome(self) -> None:
-        """They were let in when they connected, and may be banned since.
+    def check_access(self) -> None:
+        """Check again that the visitor may come in: they may be banned since they connected.
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
-        self.call.host.chat.entrance.check(self.call.who, self.call.host.now())
+        self.call.host.chat.entrance.check(self.call.visitor, self.call.host.now())
 
     def begin(self) -> None:
-        """Start."""
+        """Start the command."""
 
     def finish(self, status: int = OK) -> None:
-        """End with a status, once what was written is sent."""
+        """End with a status, after the output is sent."""
         if not self.ended:
             self.ended = True
             self.leave()
@@ -117,31 +121,31 @@ class ExecCommand:
             self.call.fail(sentence, status)
 
     def leave(self) -> None:
-        """Leave nothing of this command in the chat."""
+        """Clean up what this command has in the chat."""
 
     def data_received(self, data: bytes) -> None:
-        """Standard input: Ctrl-C and Ctrl-D when it is a terminal's."""
+        """Ignore standard input; at a terminal Ctrl-C and Ctrl-D end the command."""
         if self.call.channel.terminal and (b"\x03" in data or b"\x04" in data):
             self.finish(INTERRUPTED)
 
     def resized(self, columns: int, rows: int) -> None:
-        """Nothing is drawn."""
+        """Ignore it: nothing is drawn."""
 
     def interrupted(self) -> None:
-        """Stop."""
+        """End with the status of SIGINT."""
         self.finish(INTERRUPTED)
 
     def input_ended(self) -> None:
-        """Nothing was read from it."""
+        """Ignore it: nothing is read."""
 
     def answered(self) -> None:
-        """A pipe asks for no signs of life."""
+        """Ignore it: a command asks for no signs of life."""
 
     def ready(self) -> None:
-        """There is room in the outbox again."""
+        """Go on writing: the outbox has room again."""
 
     def lost(self) -> None:
-        """The channel is gone."""
+        """Clean up: the channel is gone."""
         if not self.ended:
             self.ended = True
             self.leave()

@@ -1,38 +1,38 @@
-"""Shell pipes that tell what is there and end: ``who``, ``rooms``, ``search``."""
+"""Exec commands that answer a query and end: ``who``, ``rooms``, ``search``."""
 
 from __future__ import annotations
 
 from chatd.chat.commands.history import readable
-from chatd.chat.model.people import Person
-from chatd.chat.model.room import Room
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Person, Room
 from chatd.chat.text.names import Name
 from chatd.chat.text.query import EVERYWHERE, read_query
 from chatd.chat.text.sanitizing import safe
 from chatd.terminal.style import TextStyle
-from chatd.transport.ssh.exec.command import OK, REFUSED, Call, ExecCommand, Misused
+from chatd.transport.ssh.exec.command import OK, REFUSED, Call, ExecCommand, UsageError
 
 
 class Who(ExecCommand):
-    """``who``: a person a line, with the rooms that everybody may know of."""
+    """``who``: lists the users, each with their rooms that a visitor may see, one per line."""
 
     def begin(self) -> None:
-        """Write them down."""
-        self.call.check_alone("who")
-        seen = _visible_rooms(self.call)
+        """Write the list."""
+        self.call.check_no_words("who")
+        visible = _visible_rooms(self.call)
         rows = []
         for person in self.call.host.chat.people.everyone():
-            rooms = ",".join(str(room) for room in person.rooms.values() if room in seen)
+            rooms = ",".join(str(room) for room in person.rooms.values() if room in visible)
             rows.append(f"{person.nick} {rooms}".rstrip())
         self.call.put(rows)
         self.finish()
 
 
 class Rooms(ExecCommand):
-    """``rooms``: a room a line, with the number of its people and its topic."""
+    """``rooms``: lists the rooms, each with its number of members and its topic, one per line."""
 
     def begin(self) -> None:
-        """Write them down."""
-        self.call.check_alone("rooms")
+        """Write the list."""
+        self.call.check_no_words("rooms")
         self.call.put(
             [
                 f"{room} {len(room.members)} {room.settings.topic}".rstrip()
@@ -42,23 +42,23 @@ class Rooms(ExecCommand):
         self.finish()
 
 
-class Find(ExecCommand):
-    """``search WORDS``: what was said in the rooms that everybody may read, a message a line."""
+class Search(ExecCommand):
+    """``search WORDS``: finds messages in the rooms that a visitor may read, one per line."""
 
     def begin(self) -> None:
-        """Read the words, then look."""
+        """Check the words, then search."""
         if not self.call.words:
-            raise Misused("search WORDS")
-        self.wait_for(self._look())
+            raise UsageError("search WORDS")
+        self.wait_for(self._search())
 
-    async def _look(self) -> None:
+    async def _search(self) -> None:
         query = read_query(safe(self.call.rest), "UTC")
-        chat, nobody, now = self.call.host.chat, _nobody(self.call), self.call.host.now()
+        chat, outsider, now = self.call.host.chat, _outsider(self.call), self.call.host.now()
         if query.room in ("", EVERYWHERE):
-            rooms = readable(chat, nobody, now)
+            rooms = readable(chat, outsider, now)
         else:
-            rooms = [chat.find_room(query.room, nobody)]
-            rooms[0].check_entry(nobody, now)
+            rooms = [chat.find_room(query.room, outsider)]
+            rules.check_entry(rooms[0], outsider, now)
         entries, more = await chat.history.search(rooms, query.search, query.page)
         if self.ended:
             return
@@ -66,22 +66,26 @@ class Find(ExecCommand):
         for entry in entries:
             self.call.channel.outbox.write(style.render(entry).replace(b"\r\n", b"\n"))
         if more:
-            told = f"chatd: there is more; page:{query.page + 1} shows earlier ones.\n"
-            self.call.channel.write_error(told.encode())
+            hint = f"chatd: there is more; page:{query.page + 1} shows earlier ones.\n"
+            self.call.channel.write_error(hint.encode())
         self.finish(OK if entries else REFUSED)
 
 
-def _nobody(call: Call) -> Person:
-    """Somebody who is in no room, with the rights of who asks, and held by what holds them."""
-    who = call.who
-    nobody = Person(
-        Name("", ""), 0.0, address=who.address, fingerprint=who.fingerprint, operator=who.operator
+def _outsider(call: Call) -> Person:
+    """Return a person in no room with the visitor's rights and bans; it never enters the chat."""
+    visitor = call.visitor
+    outsider = Person(
+        Name("", ""),
+        0.0,
+        address=visitor.address,
+        fingerprint=visitor.fingerprint,
+        operator=visitor.operator,
     )
-    account = call.host.chat.accounts.of_key(who.fingerprint)
-    nobody.account = account.name.key if account is not None else None
-    return nobody
+    account = call.host.chat.accounts.of_key(visitor.fingerprint)
+    outsider.account = account.name.key if account is not None else None
+    return outsider
 
 
 def _visible_rooms(call: Call) -> list[Room]:
-    nobody = _nobody(call)
-    return [room for room in call.host.chat.rooms.values() if call.host.chat.may_see(nobody, room)]
+    chat, outsider = call.host.chat, _outsider(call)
+    return [room for room in chat.rooms.values() if chat.may_see(outsider, room)]

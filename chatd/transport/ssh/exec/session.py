@@ -1,4 +1,4 @@
-"""Session commands: the exec commands that enter the chat, to speak or to listen."""
+"""Exec commands with a session in the chat: those that post or read messages."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ from functools import partial
 from twisted.python.failure import Failure
 
 from chatd.chat.fanout.log import Style
+from chatd.chat.model.client import ALIVE, DeliveryReport
+from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.session import ALIVE, DeliveryReport, Session
 from chatd.terminal.style import TextStyle
 from chatd.transport.host import Relay
 from chatd.transport.relay.edge import Edge, EdgeClient
-from chatd.transport.ssh.exec.command import PIPE, REFUSED, Call, ExecCommand
+from chatd.transport.ssh.exec.command import EXEC, REFUSED, Call, ExecCommand
 
-#: What a user is told whose command ran at a server that is gone.
-CUT_OFF = "the server that you are on is gone; what it did not finish may not have been done."
+#: Said to a user whose command ran at a server that is gone.
+SERVER_GONE = "the server that you are on is gone; what it did not finish may not have been done."
 
 
 class SessionCommand(ExecCommand):
-    """The base of commands that speak or listen: each is a client of the chat."""
+    """A command with a session, whose client it is (`chatd.chat.model.client.Client`)."""
 
     echoes_input = True
     copy_per_room = False
     resumable = False
-    #: A command that only speaks does so as the owner of the account, one that listens as a person
-    #: of its own beside them.
+    #: Whether it reads messages.  A command that only posts does so as the owner of the account;
+    #: one that reads is a person of its own beside the owner.
     listens = True
     closes_on_gap = False
 
@@ -39,7 +40,7 @@ class SessionCommand(ExecCommand):
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
-        host, who = self.call.host, replace(self.call.who, apart=self.listens)
+        host, who = self.call.host, replace(self.call.visitor, apart=self.listens)
         if host.relay is not None:
             who = replace(who, lend=partial(self._relay, host.relay))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
@@ -53,8 +54,8 @@ class SessionCommand(ExecCommand):
         """Let a server run this command for the owner of an account; return whether it does."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
-        who, begun = replace(call.who, account=account), self.session is not None
-        stream = None if begun else await relay.open(server, who, PIPE, how)
+        who, begun = replace(call.visitor, account=account), self.session is not None
+        stream = None if begun else await relay.open(server, who, EXEC, how)
         if stream is None:
             return False
         if self.ended:
@@ -64,7 +65,7 @@ class SessionCommand(ExecCommand):
         client = EdgeClient(
             channel.outbox,
             lambda reading: channel.resume() if reading else channel.pause(),
-            come_back=lambda *_: call.fail(CUT_OFF, REFUSED),
+            come_back=lambda *_: call.fail(SERVER_GONE, REFUSED),
             disconnect=lambda sentence: call.fail(sentence, REFUSED),
             finish=channel.finish,
             write_error=channel.write_error,
@@ -80,10 +81,10 @@ class SessionCommand(ExecCommand):
         return b"", False
 
     def entered(self, session: Session) -> None:
-        """Go on: the command has a session now."""
+        """Go on: the session has entered the chat."""
 
     def leave(self) -> None:
-        """Leave the chat."""
+        """End the session."""
         if self.session is not None:
             self.call.host.chat.leave(self.session, "", self.call.host.now())
 
@@ -91,37 +92,37 @@ class SessionCommand(ExecCommand):
 
     @property
     def full(self) -> bool:
-        """Whether the channel takes nothing now."""
+        """Whether the channel has no room."""
         return self.call.channel.outbox.full
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection is lost, and nothing that is shown now is seen."""
+        """Whether the command has ended, so that nothing written now is seen."""
         return self.ended
 
     @property
     def pending(self) -> int:
-        """Bytes that wait for the channel."""
+        """Bytes pending in the channel."""
         return self.call.channel.outbox.pending
 
     def send(self, data: bytes) -> int:
-        """Send events in their order, as lines for a program; return -1 if they fill the outbox."""
+        """Write events, rendered in order; return -1 when the outbox became full."""
         self.write(data)
         return -1 if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Do nothing: the outbox keeps what it could not send."""
+        """Do nothing: the outbox has kept what it could not send."""
 
     def write(self, data: bytes) -> None:
-        """Send lines for a program."""
+        """Write lines, which end with LF."""
         self.call.channel.outbox.write(data.replace(b"\r\n", b"\n"))
 
     def style(self, preferences: Preferences) -> Style:
-        """Return plain lines."""
+        """Return the style of plain lines with their times."""
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def delivery_report(self) -> DeliveryReport:
-        """Return that all has arrived: a program does not resume its session."""
+        """Return `ALIVE`: a command that is gone does not resume its session."""
         return ALIVE
 
     def refocused(self) -> None:
@@ -129,21 +130,21 @@ class SessionCommand(ExecCommand):
 
     @property
     def shows_pending(self) -> bool:
-        """False: a program is answered, or asks nothing."""
+        """Whether pending lines are shown: no, what is not stored is an error."""
         return False
 
     def pending_changed(self) -> None:
-        """Do nothing: a program is shown what is stored."""
+        """Do nothing: pending lines are not shown."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Return an empty answer: a command is asked nothing."""
+        """Answer with nothing: a command cannot be asked."""
         return "", self.call.host.now()
 
     def close(self) -> None:
-        """End the command: the server closes it."""
+        """End: the server closes the session."""
         self.finish()
 
     def broken(self, bug: Exception) -> None:
-        """Log a bug of ours that came up in sending, and end this channel."""
+        """Log a bug of ours that came up in sending, and close the channel."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.call.channel.outbox.abort()

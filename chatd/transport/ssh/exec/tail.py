@@ -1,4 +1,4 @@
-"""``tail``: a room as lines, until interrupted."""
+"""``tail``: follows a room."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import deque
 from chatd.chat.events import Entry
 from chatd.chat.fanout.log import Style
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST
+from chatd.chat.model import rules
+from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
-from chatd.chat.model.room import Room
-from chatd.chat.model.session import Session
 from chatd.terminal.style import TextStyle
-from chatd.transport.ssh.exec.command import REFUSED, Call, Misused
+from chatd.transport.ssh.exec.command import REFUSED, Call, UsageError
 from chatd.transport.ssh.exec.session import SessionCommand
 from chatd.wire.json.events import EventStyle
 
 
 class Tail(SessionCommand):
-    """``tail [-n N] [--json] ROOM``: the room as lines, until interrupted."""
+    """``tail [-n N] [--json] ROOM``: writes the room's events as lines until interrupted."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
@@ -27,7 +27,7 @@ class Tail(SessionCommand):
         self._following = False
 
     def begin(self) -> None:
-        """Read the words, then come in."""
+        """Parse the words, then enter the chat."""
         words = deque(self.call.words)
         while words and words[0].startswith("-"):
             word = words.popleft()
@@ -36,17 +36,17 @@ class Tail(SessionCommand):
             elif word == "-n" and words and words[0].isascii() and words[0].isdigit():
                 self._count = min(int(words.popleft()[:9]), HISTORY_SHOWN_AT_MOST)
             else:
-                raise Misused("tail [-n N] [--json] ROOM")
+                raise UsageError("tail [-n N] [--json] ROOM")
         if len(words) != 1:
-            raise Misused("tail [-n N] [--json] ROOM")
+            raise UsageError("tail [-n N] [--json] ROOM")
         self._room = words[0]
         self.enter()
 
     def entered(self, session: Session) -> None:
-        """Show what was said, if that was asked for, then what is."""
+        """Write the last N messages, then follow the room."""
         host = self.call.host
         room = host.chat.find_room(self._room, session.person)
-        room.check_entry(session.person, host.now())
+        rules.check_entry(room, session.person, host.now())
         self.wait_for(self._follow(session, room))
 
     async def _follow(self, session: Session, room: Room) -> None:
@@ -61,18 +61,18 @@ class Tail(SessionCommand):
         self._following = True
 
     def style(self, preferences: Preferences) -> Style:
-        """Typed events, or plain lines with their times."""
+        """Return the style: events as JSON, or plain lines with their times."""
         if self._json:
             return EventStyle()
         return TextStyle(timestamps="HH:MM", timezone=preferences.timezone)
 
     def ready(self) -> None:
-        """Catch up."""
+        """Go on with the events that had no room."""
         if self.session is not None:
             self.session.resume()
 
     def write(self, data: bytes) -> None:
-        """Lines for a program; who is kicked from the room has nothing more to read."""
+        """Write lines; end when the user has been kicked from the room."""
         super().write(data)
         if self._following and self.session is not None and not self.session.person.rooms:
             self.finish(REFUSED)

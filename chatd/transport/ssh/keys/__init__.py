@@ -1,1 +1,1 @@
-"""Keys: the server's own, lists of authorized keys, and signatures of public keys."""
+"""SSH keys: the server's host key, files of authorized keys, and users' public keys."""

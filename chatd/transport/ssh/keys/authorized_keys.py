@@ -1,6 +1,6 @@
-"""Lists of keys in the format of ``authorized_keys`` (sshd(8)), as administrators write them.
+"""Files of keys in the ``authorized_keys`` format (sshd(8)).
 
-It knows the file's format.  It does not know what the listed may do.
+It knows the format.  It does not know what the owners of the keys may do.
 """
 
 from __future__ import annotations
@@ -10,26 +10,24 @@ import binascii
 from collections.abc import Iterator
 from pathlib import Path
 
-from chatd.transport.ssh.keys.public_keys import KEY_TYPES, fingerprint, read_key
+from chatd.transport.ssh.keys.public_keys import KEY_TYPES, read_key
 from chatd.wire.ssh import Fields, MalformedError
-
-__all__ = ["AuthorizedKeysError", "fingerprint", "read_authorized_keys"]
 
 _TYPES = frozenset(name.decode("ascii") for name in KEY_TYPES.values())
 
-#: Options that say when or for whom a key counts.  We cannot keep such a promise, and to read over
-#: it would give more than was meant; all others only take away what a chat has not got.
+#: Options that restrict when or for whom a key is valid.  They are not implemented, and ignoring
+#: them would grant more than was meant; all other options only withhold features of a shell.
 _CONDITIONS = frozenset({"cert-authority", "expiry-time", "from", "principals", "verify-required"})
 
 
 class AuthorizedKeysError(Exception):
-    """A file of keys cannot be read: one sentence, with the number of the line."""
+    """A file of keys that cannot be read: one sentence, with the number of the line."""
 
 
 def read_authorized_keys(path: Path) -> dict[bytes, str]:
-    """The keys of a file: the blob of each one, and its comment.
+    """Return the keys of a file, each blob with its comment.
 
-    Raises ``AuthorizedKeysError`` for a file or a line that cannot be understood.
+    :raises AuthorizedKeysError: when the file cannot be read or a line is invalid.
     """
     keys: dict[bytes, str] = {}
     for number, line in lines_of(path):
@@ -42,9 +40,9 @@ def read_authorized_keys(path: Path) -> dict[bytes, str]:
 
 
 def lines_of(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that say something, with their numbers.
+    """Return the lines of a file with their numbers, without blank lines and comments.
 
-    Raises ``AuthorizedKeysError`` for a file that cannot be read.
+    :raises AuthorizedKeysError: when the file cannot be read.
     """
     try:
         text = path.read_bytes().decode("utf-8", "replace")
@@ -57,9 +55,9 @@ def lines_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def read_line(line: str) -> tuple[bytes, str]:
-    """The blob and the comment of the key of one line.
+    """Return the blob and the comment of the key in a line.
 
-    Raises ``ValueError`` with the reason, for one that cannot be understood.
+    :raises ValueError: with the reason, when the line is invalid.
     """
     kind, rest = _word(line)
     if kind not in _TYPES:
@@ -75,7 +73,7 @@ def read_line(line: str) -> tuple[bytes, str]:
 
 
 def _word(text: str) -> tuple[str, str]:
-    """The first word of a text and what follows it."""
+    """Return the first word of a text and the text after it."""
     word, *rest = text.split(None, 1) or [""]
     return word, rest[0] if rest else ""
 
@@ -92,9 +90,11 @@ def _read_blob(kind: str, encoded: str) -> bytes:
 
 
 def _split_options(line: str) -> tuple[list[str], str]:
-    r"""The names of the options that a line begins with, and what follows them.
+    r"""Return the names of the options that a line begins with, and the text after them.
 
-    Commas part them and a blank ends them, but not within quotes, where ``\\"`` is a quote.
+    A comma separates and a blank ends them, but not within quotes, where ``\\"`` is a quote.
+
+    :raises ValueError: when a quote is not closed.
     """
     names, name, quoted, at = [], "", False, 0
     while at < len(line) and (quoted or line[at] not in " \t"):

@@ -1,4 +1,4 @@
-"""The server's own key: ed25519, made once, kept in one file, never overwritten.
+"""The host key: ed25519 (RFC 8709), generated once, stored in one file, never overwritten.
 
 It knows files and keys.  It knows nothing of connections.
 """
@@ -15,33 +15,33 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twisted.conch.ssh.keys import Key
 
-#: As OpenSSH names it, so that an administrator knows it and ``ssh-keygen -l`` reads it.
+#: OpenSSH's name for it, which administrators know; ``ssh-keygen -l`` reads the file.
 FILE_NAME = "ssh_host_ed25519_key"
 
 
 class HostKeyError(Exception):
-    """The host key can neither be read nor made: one sentence for who starts the server."""
+    """A host key that can neither be read nor generated: one sentence for the operator."""
 
 
-def load_or_make(folder: Path) -> Key:
-    """Read the host key that is kept in ``folder``, or make one and keep it there.
+def load_or_generate(folder: Path) -> Key:
+    """Return the host key in ``folder``; generate and store it when there is none.
 
-    Raises ``HostKeyError`` when there is a file that is no such key: a server that quietly took
-    a new key would look to everybody who knows it like somebody else.
+    :raises HostKeyError: when the file is no such key, or cannot be read or written.  A server
+        that replaced its key silently would look like an impostor to every client that knows it.
     """
     path = folder / FILE_NAME
     try:
         if not os.path.lexists(path):
-            _make(folder, path)
-        kept = path.read_bytes()
+            _generate(folder, path)
+        stored = path.read_bytes()
     except OSError as error:
         raise HostKeyError(f"The SSH host key {path} is out of reach: {error.strerror}.") from error
-    return _read(path, kept)
+    return _read(path, stored)
 
 
-def _read(path: Path, kept: bytes) -> Key:
+def _read(path: Path, stored: bytes) -> Key:
     try:
-        key = serialization.load_ssh_private_key(kept, password=None)
+        key = serialization.load_ssh_private_key(stored, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise HostKeyError(
             f"The SSH host key {path} is not an OpenSSH private key without a passphrase;"
@@ -52,23 +52,27 @@ def _read(path: Path, kept: bytes) -> Key:
     return Key(key)
 
 
-def _make(folder: Path, path: Path) -> None:
-    """Write a new key: whole or not at all, and never in the place of another."""
+def _generate(folder: Path, path: Path) -> None:
+    """Generate and store a key: completely or not at all, and never over another.
+
+    The file is written under a name of its own first and linked: unlike a rename, a link fails
+    when the name is taken.
+    """
     if not folder.is_dir():
         folder.mkdir(mode=0o700, parents=True)
-        folder.chmod(0o700)  # whatever the umask was
+        folder.chmod(0o700)  # regardless of the umask
     text = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.OpenSSH,
         serialization.NoEncryption(),
     )
-    handle, draft = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=folder)  # of mode 0600
+    handle, draft = tempfile.mkstemp(prefix=f".{FILE_NAME}.", dir=folder)  # mode 0600
     with open(handle, "wb") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     try:
-        with contextlib.suppress(FileExistsError):  # another process was quicker: take its key
+        with contextlib.suppress(FileExistsError):  # use the key of a process that was faster
             os.link(draft, path)
     finally:
         os.unlink(draft)
@@ -76,7 +80,7 @@ def _make(folder: Path, path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the new name survive a loss of power too."""
+    """Flush the folder, so that the new name survives a loss of power too."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,6 +1,6 @@
-"""People's public keys: which are taken, what they are called, what proves one (RFC 4252, 7).
+"""Users' public keys: types, fingerprints and signatures (RFC 4252 section 7).
 
-It knows keys and signatures.  It knows neither who owns a key nor what it is good for.
+It knows keys and signatures.  It knows neither who owns a key nor what the owner may do.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from twisted.conch.ssh.keys import BadKeyError, Key
 
 from chatd.wire.ssh import Fields, MalformedError, string
 
-#: The signature algorithms that are taken, and the type of key each one needs (RFC 8332 for
-#: RSA: never with SHA-1).  This is also what we announce as ``server-sig-algs`` (RFC 8308, 3.1).
+#: The accepted signature algorithms, each with the type of key that it needs.  RSA signs with
+#: SHA-2 only (RFC 8332), never with SHA-1.  These are announced as ``server-sig-algs`` (RFC 8308
+#: section 3.1).
 KEY_TYPES: Final = {
     b"ssh-ed25519": b"ssh-ed25519",
     b"sk-ssh-ed25519@openssh.com": b"sk-ssh-ed25519@openssh.com",
@@ -28,8 +29,8 @@ KEY_TYPES: Final = {
     b"rsa-sha2-256": b"ssh-rsa",
 }
 
-#: Bits of an RSA key.  Shorter ones can be broken, and a key is somebody's identity here; longer
-#: ones cost a millisecond to check.
+#: Bits of an RSA key.  A shorter one can be factored, and a key is a user's identity here; a
+#: signature of a longer one takes a millisecond to check.
 RSA_BITS = range(2048, 8192 + 1)
 
 _SECURITY_KEYS: Final = (b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com")
@@ -37,16 +38,16 @@ _USER_PRESENT = 0x01
 
 
 def fingerprint(blob: bytes) -> str:
-    """The name of a key, as ``ssh-keygen -l`` says it."""
+    """Return the fingerprint of a key, as ``ssh-keygen -l`` prints it."""
     digest = hashlib.sha256(blob).digest()
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
 def read_key(blob: bytes) -> Key | None:
-    """The key that a blob holds, or None when we take no such key.
+    """Return the key in a blob; None for a key that is not accepted.
 
-    Only the one canonical blob of a key is taken: the blob is the identity, and a key that could
-    be written in two ways would be two people.
+    Only the canonical blob of a key is accepted: the blob is the identity, and a key with two
+    blobs would be two users.
     """
     try:
         if Fields(blob).string() not in KEY_TYPES.values():
@@ -61,9 +62,9 @@ def read_key(blob: bytes) -> Key | None:
 
 
 def proves(key: Key, algorithm: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether a signature over ``message`` was made with ``key`` by ``algorithm``.
+    """Return whether a signature over ``message`` was made with ``key`` by ``algorithm``.
 
-    A security key must have been touched: the signature says so (OpenSSH's PROTOCOL.u2f).
+    A security key must have been touched, which its signature says (OpenSSH's PROTOCOL.u2f).
     """
     try:
         fields = Fields(signature)
@@ -82,7 +83,7 @@ def proves(key: Key, algorithm: bytes, signature: bytes, message: bytes) -> bool
 
 
 def _security_key_message(key: Key, touched: bytes, message: bytes) -> bytes:
-    """What a security key signs: flags and counter between two hashes."""
+    """Return the message that a security key signs: flags and counter between two hashes."""
     application = hashlib.sha256(key.application).digest()
     return application + touched + hashlib.sha256(message).digest()
 
@@ -90,7 +91,10 @@ def _security_key_message(key: Key, touched: bytes, message: bytes) -> bytes:
 def signed_message(
     session: bytes, user: bytes, service: bytes, algorithm: bytes, blob: bytes
 ) -> bytes:
-    """What the signature of a login covers (RFC 4252 section 7)."""
+    """Return the message that the signature of a login covers (RFC 4252 section 7).
+
+    The session identifier in it makes the signature worthless in any other connection.
+    """
     return b"".join(
         (
             string(session),

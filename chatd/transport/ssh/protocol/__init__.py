@@ -1,1 +1,4 @@
-"""SSH (RFC 4251 to 4254) behind Conch: packets, key exchange, authentication and channels."""
+"""The SSH protocol (RFC 4251 to 4254) behind Conch, without the chat.
+
+Packets, key exchange, user authentication and channels.
+"""

@@ -1,19 +1,18 @@
-"""Who is there: the user authentication of SSH (RFC 4252, 4256), where everybody may come in.
+"""User authentication (RFC 4252, 4256), in which every user may come in.
 
-A key that proves itself by a signature is taken, whoever holds it; who has none comes in by
+Any key is accepted once a signature proves it.  A user without a key comes in by
 keyboard-interactive, which asks nothing, or by asking for ``none`` again.  There are no passwords.
 Each request is answered before the next one is read, so that only one is ever in flight.
 
-It knows requests and keys.  It does not know who is welcome: that is asked of the transport.
+It knows requests and keys.  Whether the user is admitted is decided by the transport's config.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from twisted.conch.ssh import transport as conch
 
-from chatd.transport.channel import SshPeer, client_name, user_name
 from chatd.transport.ssh.keys.public_keys import (
     KEY_TYPES,
     fingerprint,
@@ -22,10 +21,9 @@ from chatd.transport.ssh.keys.public_keys import (
     signed_message,
 )
 from chatd.transport.ssh.protocol.ciphers import PacketError
+from chatd.transport.ssh.protocol.interfaces import Login
+from chatd.transport.ssh.protocol.peer import SshPeer, client_name, user_name
 from chatd.wire.ssh import Fields, names, string
-
-if TYPE_CHECKING:
-    from chatd.transport.ssh.protocol.server import ServerTransport
 
 USERAUTH_REQUEST = 50
 USERAUTH_FAILURE = 51
@@ -36,8 +34,8 @@ USERAUTH_PK_OK = 60
 SERVICE = b"ssh-userauth"
 NEXT_SERVICE = b"ssh-connection"
 
-#: Requests that one connection may make.  OpenSSH asks once for each key of an agent, and every
-#: key is taken, so that nobody needs more than a few.
+#: Authentication requests of one connection (RFC 4252 section 4 recommends 20).  OpenSSH asks
+#: once for each key of an agent, and the first key is accepted, so a client needs only a few.
 MAX_ATTEMPTS = 20
 
 _METHODS: Final = names(b"publickey", b"keyboard-interactive")
@@ -48,12 +46,15 @@ class UserAuth:
 
     __slots__ = ("_asked_none", "_transport")
 
-    def __init__(self, transport: ServerTransport) -> None:
+    def __init__(self, transport: Login) -> None:
         self._transport = transport
         self._asked_none = False
 
     def packet_received(self, number: int, packet: bytes) -> None:
-        """Answer a request."""
+        """Answer an authentication request.
+
+        :raises PacketError: after `MAX_ATTEMPTS` requests, or for a service that does not exist.
+        """
         if number != USERAUTH_REQUEST:
             self._transport.sendUnimplemented()
             return
@@ -69,11 +70,13 @@ class UserAuth:
         elif method == b"keyboard-interactive" or (method == b"none" and self._asked_none):
             self._succeed(user, None)
         else:
+            # Clients ask for "none" first, to learn the methods (RFC 4252 section 5.2): admitting
+            # them at once would keep them from ever offering their key.
             self._asked_none = self._asked_none or method == b"none"
             self._fail()
 
     def _try_key(self, user: bytes, fields: Fields) -> None:
-        """Check a key, or say that it is worth a signature (RFC 4252 section 7)."""
+        """Check a signature, or answer that a key is acceptable (RFC 4252 section 7)."""
         signed, algorithm, blob = fields.boolean(), fields.string(), fields.string()
         signature = fields.string() if signed else b""
         fields.end()
@@ -84,7 +87,7 @@ class UserAuth:
             self._transport.sendPacket(USERAUTH_PK_OK, string(algorithm) + string(blob))
         else:
             session = self._transport.sessionID
-            assert session is not None  # there is no service before the first keys
+            assert session is not None  # no service is started before the first key exchange
             message = signed_message(session, user, NEXT_SERVICE, algorithm, blob)
             if proves(key, algorithm, signature, message):
                 self._succeed(user, blob)
@@ -105,4 +108,4 @@ class UserAuth:
         )
 
     def stopped(self) -> None:
-        """The connection is gone."""
+        """Do nothing: the connection is gone."""

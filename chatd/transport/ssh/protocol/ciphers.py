@@ -1,8 +1,8 @@
-"""How packets are sealed and opened: the binary packet protocol (RFC 4253 section 6).
+"""Packet ciphers: sealing and opening the binary packet protocol (RFC 4253 section 6).
 
-Four ways: in clear text (until the first keys), AES-GCM (RFC 5647 with the names of OpenSSH's
-PROTOCOL file), AES-CTR with the MAC over what was encrypted ("-etm", OpenSSH's PROTOCOL 1.5) and
-AES-CTR with the MAC over what was not (RFC 4253 section 6.4).  Compression there is none.
+There are four: plaintext (before the first keys), AES-GCM (RFC 5647 with the names of OpenSSH's
+PROTOCOL 1.6), AES-CTR with the MAC over the encrypted packet ("-etm", OpenSSH's PROTOCOL 1.5) and
+AES-CTR with the MAC over the plaintext (RFC 4253 section 6.4).  There is no compression.
 
 It knows keys, sequence numbers and bytes; it knows no transport and no message.
 """
@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hmac import HMAC
 
-#: The longest packet that is read, without its length and its MAC.  RFC 4253 section 6.1 asks for
-#: 35000; our channels allow their peers less than half of that in one packet.
+#: Bytes of the longest packet that is read, without its length and its MAC.  RFC 4253 section 6.1
+#: requires 35000; our channels allow their peers less than half of that in one packet.
 MAX_PACKET = 35000
 
 PROTOCOL_ERROR = 2
@@ -31,13 +31,13 @@ _BLOCK = 16
 _HEAD: Final = struct.Struct(">LB")
 _LENGTH: Final = struct.Struct(">L")
 
-#: Random padding, drawn once for the process: what hides it is the cipher, and drawing it for
-#: each packet would cost as much as encrypting it.
+#: Random padding (RFC 4253 section 6), drawn once for the process: the cipher hides it, and
+#: drawing it for each packet would cost as much as encrypting the packet.
 _PADDING = os.urandom(2 * _BLOCK)
 
 
 class PacketError(Exception):
-    """Bytes that are no packet: the code (RFC 4253 section 11.1) and the reason to leave with."""
+    """An error that ends the connection; ``code`` is a reason code of RFC 4253 section 11.1."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -48,23 +48,29 @@ class PacketError(Exception):
 class PacketCipher(Protocol):
     """One direction of a connection between two key exchanges."""
 
-    #: The number of the next packet, modulo 2**32.
+    #: The sequence number of the next packet, modulo 2**32 (RFC 4253 section 6.4).
     sequence: int
-    #: Bytes sealed or opened with these keys.
+    #: Bytes sealed or opened with these keys; plaintext is not counted.
     total: int
 
     def seal(self, payload: bytes) -> bytes:
-        """The packet that carries a payload."""
+        """Return the packet that carries a payload."""
 
     def open(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """The payload of the packet that begins at ``at`` and where the next one begins.
+        """Return the payload of the packet that begins at ``at`` and where the next one begins.
 
-        None when it is not all there; ``PacketError`` when it never will be one.
+        None when the packet is not complete.
+
+        :raises PacketError: when it is no valid packet.
         """
 
 
 def _packet_length(data: bytes, at: int, block: int, clear: int) -> int:
-    """Read and check a packet's length; ``clear`` of its bytes do not count for the block size."""
+    """Return a packet's length, checked before its bytes are waited for.
+
+    :param clear: leading bytes that are not encrypted, and so not part of a block.
+    :raises PacketError: when it is out of bounds or no multiple of the block size.
+    """
     (length,) = _LENGTH.unpack_from(data, at)
     if not _BLOCK // 2 <= length <= MAX_PACKET or (length + 4 - clear) % block:
         raise PacketError(PROTOCOL_ERROR, "bad packet length")
@@ -72,7 +78,10 @@ def _packet_length(data: bytes, at: int, block: int, clear: int) -> int:
 
 
 def _payload(packet: bytes, at: int) -> bytes:
-    """Take off the padding of a packet whose padding length is at ``at``."""
+    """Return a packet's payload; its padding length is at ``at``.
+
+    :raises PacketError: for a padding shorter than 4 bytes, or one that leaves no payload.
+    """
     padding = packet[at]
     end = len(packet) - padding
     if padding < 4 or end < at + 2:
@@ -81,13 +90,13 @@ def _payload(packet: bytes, at: int) -> bytes:
 
 
 def _pad(length: int, block: int) -> int:
-    """How much padding makes ``length`` a multiple of ``block``: at least 4 bytes."""
+    """Return the padding that makes ``length`` a multiple of ``block``: at least 4 bytes."""
     padding = -length % block
     return padding if padding >= 4 else padding + block
 
 
-class Clear:
-    """No cipher, no MAC: what a connection begins with."""
+class Plaintext:
+    """No cipher and no MAC, before the first key exchange; blocks are 8 bytes."""
 
     __slots__ = ("sequence", "total")
 
@@ -96,13 +105,13 @@ class Clear:
         self.total = 0
 
     def seal(self, payload: bytes) -> bytes:
-        """The packet that carries a payload."""
+        """Return the packet that carries a payload."""
         padding = _pad(5 + len(payload), 8)
         self.sequence = (self.sequence + 1) & 0xFFFFFFFF
         return _HEAD.pack(1 + len(payload) + padding, padding) + payload + _PADDING[:padding]
 
     def open(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """The payload of the packet at ``at`` and where the next one begins."""
+        """Return the payload of the packet at ``at`` and where the next one begins."""
         if len(data) - at < 4:
             return None
         end = at + 4 + _packet_length(data, at, 8, 0)
@@ -112,8 +121,11 @@ class Clear:
         return _payload(data[at + 4 : end], 0), end
 
 
-class Gcm:
-    """AES-GCM: the length is in clear text but authenticated, the nonce counts (RFC 5647)."""
+class AesGcm:
+    """AES-GCM (RFC 5647): the length is not encrypted but authenticated.
+
+    The nonce is 4 fixed bytes and a counter of 8 (its section 7.1).
+    """
 
     __slots__ = ("_aes", "_count", "_fixed", "sequence", "total")
 
@@ -133,7 +145,7 @@ class Gcm:
         return nonce
 
     def seal(self, payload: bytes) -> bytes:
-        """The packet that carries a payload."""
+        """Return the packet that carries a payload."""
         size = 1 + len(payload)
         padding = _pad(size, _BLOCK)
         self.total += size
@@ -142,7 +154,7 @@ class Gcm:
         return length + self._aes.encrypt(self._nonce(), body, length)
 
     def open(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """The payload of the packet at ``at`` and where the next one begins."""
+        """Return the payload of the packet at ``at`` and where the next one begins."""
         if len(data) - at < 4:
             return None
         body = at + 4
@@ -158,9 +170,9 @@ class Gcm:
 
 
 class _Ctr:
-    """What both ways to put a MAC beside AES-CTR share: the key stream and the keyed hash.
+    """The key stream and the keyed hash of both kinds of AES-CTR with a MAC (RFC 4344, 6668).
 
-    CTR encrypts and decrypts by the same operation, so that one context does for either.
+    CTR encrypts and decrypts by the same operation, so one context does either.
     """
 
     __slots__ = ("_mac", "_mac_size", "_stream", "sequence", "total")
@@ -183,13 +195,13 @@ class _Ctr:
             raise PacketError(MAC_ERROR, "bad MAC")
 
 
-class CtrEtm(_Ctr):
-    """AES-CTR, the MAC over the encrypted packet; the length is in clear text."""
+class AesCtrEtm(_Ctr):
+    """AES-CTR with the MAC over the encrypted packet (encrypt-then-MAC), its length plaintext."""
 
     __slots__ = ()
 
     def seal(self, payload: bytes) -> bytes:
-        """The packet that carries a payload."""
+        """Return the packet that carries a payload."""
         size = 1 + len(payload)
         padding = _pad(size, _BLOCK)
         self.total += size
@@ -198,7 +210,7 @@ class CtrEtm(_Ctr):
         return packet + self._sign(packet)
 
     def open(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """The payload of the packet at ``at`` and where the next one begins."""
+        """Return the payload of the packet at ``at`` and where the next one begins."""
         if len(data) - at < 4:
             return None
         end = at + 4 + _packet_length(data, at, _BLOCK, 4)
@@ -210,17 +222,18 @@ class CtrEtm(_Ctr):
         return _payload(self._stream(data[at + 4 : end]), 0), after
 
 
-class CtrMac(_Ctr):
-    """AES-CTR, the MAC over the packet in clear text, its length encrypted like all of it."""
+class AesCtrMac(_Ctr):
+    """AES-CTR with the MAC over the plaintext (encrypt-and-MAC); the length is encrypted too."""
 
     __slots__ = ("_first",)
 
     def __init__(self, key: bytes, iv: bytes, mac: hashes.HashAlgorithm, mac_key: bytes) -> None:
         super().__init__(key, iv, mac, mac_key)
-        self._first = b""  # the first block of a packet that is not all there, decrypted
+        #: The first block of an incomplete packet, decrypted: the key stream cannot go back.
+        self._first = b""
 
     def seal(self, payload: bytes) -> bytes:
-        """The packet that carries a payload."""
+        """Return the packet that carries a payload."""
         size = 5 + len(payload)
         padding = _pad(size, _BLOCK)
         self.total += size
@@ -228,7 +241,7 @@ class CtrMac(_Ctr):
         return self._stream(packet) + self._sign(packet)
 
     def open(self, data: bytes, at: int) -> tuple[bytes, int] | None:
-        """The payload of the packet at ``at`` and where the next one begins."""
+        """Return the payload of the packet at ``at`` and where the next one begins."""
         if not self._first:
             if len(data) - at < _BLOCK:
                 return None
@@ -244,12 +257,12 @@ class CtrMac(_Ctr):
         return _payload(packet, 4), after
 
 
-#: The ciphers that are offered, ours first: the name, the bytes of its key.
+#: The ciphers that are offered, the preferred one first: name, bytes of its key.
 GCM_KEYS: Final = {b"aes128-gcm@openssh.com": 16, b"aes256-gcm@openssh.com": 32}
 CTR_KEYS: Final = {b"aes128-ctr": 16, b"aes256-ctr": 32, b"aes192-ctr": 24}
 CIPHERS: Final = (*GCM_KEYS, *CTR_KEYS)
 
-#: The MACs that are offered.  The last is for dbclient, which knows no "-etm".
+#: The MACs that are offered, "-etm" first.  The last is for dbclient, which has no "-etm".
 ETM_HASHES: Final[dict[bytes, hashes.HashAlgorithm]] = {
     b"hmac-sha2-256-etm@openssh.com": hashes.SHA256(),
     b"hmac-sha2-512-etm@openssh.com": hashes.SHA512(),
@@ -259,12 +272,15 @@ MACS: Final = (*ETM_HASHES, *MAC_HASHES)
 
 
 def packet_cipher(cipher: bytes, mac: bytes, key: bytes, iv: bytes, mac_key: bytes) -> PacketCipher:
-    """The cipher of one direction; keys and iv may be longer than it needs (RFC 4253, 7.2)."""
+    """Return the cipher of one direction.
+
+    Keys and IV may be longer than it needs: they are cut (RFC 4253 section 7.2).
+    """
     if cipher in GCM_KEYS:
-        return Gcm(key[: GCM_KEYS[cipher]], iv)
+        return AesGcm(key[: GCM_KEYS[cipher]], iv)
     key, iv = key[: CTR_KEYS[cipher]], iv[:_BLOCK]
     if mac in ETM_HASHES:
         kind = ETM_HASHES[mac]
-        return CtrEtm(key, iv, kind, mac_key[: kind.digest_size])
+        return AesCtrEtm(key, iv, kind, mac_key[: kind.digest_size])
     kind = MAC_HASHES[mac]
-    return CtrMac(key, iv, kind, mac_key[: kind.digest_size])
+    return AesCtrMac(key, iv, kind, mac_key[: kind.digest_size])

@@ -1,30 +1,29 @@
-"""The channels of one connection, and its requests (the service ``ssh-connection``, RFC 4254).
+"""The channels of one connection, and its requests: the service ``ssh-connection`` (RFC 4254).
 
-Sessions are all there is: no forwarding, no agent, no X11, no subsystem.  It knows channels by
-number and passes messages to them; it knows nothing of what runs in one.
+The only kind of channel is a session: no forwarding, no agent, no X11, no subsystem.  It knows
+channels by number and passes messages to them; it knows nothing of what runs in one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Collection
+from typing import Final
 
 from twisted.conch.ssh import transport as conch
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.transport.channel import SshPeer
+from chatd.transport.channel import Program
 from chatd.transport.ssh.protocol.channel import LOCAL_PACKET, LOCAL_WINDOW, SessionChannel
+from chatd.transport.ssh.protocol.config import Start
+from chatd.transport.ssh.protocol.interfaces import SshChannel, Transport
+from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.wire.ssh import Fields, MalformedError, string, uint32
-
-if TYPE_CHECKING:
-    from chatd.transport.ssh.protocol.server import ServerTransport
 
 GLOBAL_REQUEST = 80
 REQUEST_FAILURE = 82
 CHANNEL_OPEN = 90
 CHANNEL_OPEN_CONFIRMATION = 91
 CHANNEL_OPEN_FAILURE = 92
-
 OPEN_ADMINISTRATIVELY_PROHIBITED = 1
 OPEN_UNKNOWN_CHANNEL_TYPE = 3
 OPEN_RESOURCE_SHORTAGE = 4
@@ -32,92 +31,105 @@ OPEN_RESOURCE_SHORTAGE = 4
 #: Channels that one connection may have open.
 MAX_CHANNELS = 4
 
-#: The smallest packets we are ready to send: with none at all nothing could ever be said, and
-#: tiny ones would cost a packet a byte.
+#: The smallest maximum packet size that a peer may ask for: with 0 nothing could ever be sent,
+#: and tiny packets would cost a packet for each byte.
 MIN_PACKET = 1024
 
-#: Seconds without a running program: after the login, and after the last program ended.
+#: Seconds that a connection may have no running program: after the login, and after the last
+#: program has ended.
 START_SECONDS = 30
 LINGER_SECONDS = 5
 
-#: How many minutes in turn a channel may be found without room before its reader is given up.
-MAX_WAITS = 3
+#: Consecutive checks, one a minute, that may find a channel without room before its peer counts
+#: as one that does not read.
+MAX_STALLED_CHECKS = 3
 
 
 class ConnectionService:
-    """The service of a visitor who is in.  A connection in which nothing runs is closed."""
+    """The service of a peer that has logged in.  A connection without a program is closed."""
 
-    __slots__ = ("_channels", "_next_id", "_parting", "transport", "visitor")
+    __slots__ = ("_channels", "_idle_timeout", "_next_id", "_start", "peer", "transport")
 
-    def __init__(self, transport: ServerTransport, visitor: SshPeer) -> None:
+    def __init__(self, transport: Transport, peer: SshPeer, start: Start) -> None:
         self.transport = transport
-        self.visitor = visitor
+        self.peer = peer
+        self._start = start
         self._channels: dict[int, SessionChannel] = {}
         self._next_id = 0
-        self._parting: IDelayedCall | None = None
-        self._part_in(START_SECONDS)
+        self._idle_timeout: IDelayedCall | None = None
+        self._close_in(START_SECONDS)
+
+    @property
+    def channels(self) -> Collection[SessionChannel]:
+        """The channels that are open."""
+        return self._channels.values()
 
     # For the transport
 
     def packet_received(self, number: int, packet: bytes) -> None:
-        """Do what a message asks."""
-        if number < GLOBAL_REQUEST:  # whoever is in already need not log in (RFC 4252, 5.1)
+        """Handle a message."""
+        if number < GLOBAL_REQUEST:
+            # Requests to log in after the login are ignored (RFC 4252 section 5.1).
             return
-        act = _MESSAGES.get(number)
-        if act is None:
+        handle = _MESSAGES.get(number)
+        if handle is None:
             self.transport.sendUnimplemented()
         else:
-            act(self, Fields(packet))
+            handle(self, Fields(packet))
 
     def stopped(self) -> None:
-        """The connection is gone."""
-        self._stay()
-        for channel in self._take_channels():
-            channel.gone()
-
-    def _take_channels(self) -> list[SessionChannel]:
-        channels, self._channels = list(self._channels.values()), {}
-        return channels
+        """End every program: the connection is gone."""
+        self._keep_open()
+        channels, self._channels = self._channels, {}
+        for channel in channels.values():
+            channel.closed()
 
     def hold(self) -> None:
-        """Nothing may be sent for a while."""
+        """Send nothing in any channel for now."""
         for channel in self._channels.values():
             channel.outbox.hold()
 
     def resume(self) -> None:
-        """There is room again."""
+        """Go on sending: there is room again."""
         for channel in list(self._channels.values()):
             channel.outbox.resume()
 
-    def has_stalled_reader(self) -> bool:
-        """Asked once a minute: whether one of the channels has had no room for too long."""
-        waits = [channel.outbox.waited() for channel in self._channels.values()]
-        return max(waits, default=0) >= MAX_WAITS
+    def has_stalled_channel(self) -> bool:
+        """Return whether a channel has had no room for too long; called once a minute."""
+        checks = [channel.outbox.count_stalled_check() for channel in self._channels.values()]
+        return max(checks, default=0) >= MAX_STALLED_CHECKS
 
     def send_keepalive(self) -> None:
-        """Ask for a sign of life; every answer is one, a refusal too."""
+        """Send a request that proves life by any answer, also by a refusal.
+
+        Unlike an IGNORE it must be answered (RFC 4254 section 4).
+        """
         request = string(b"keepalive@openssh.com") + b"\1"
         self.transport.sendPacket(GLOBAL_REQUEST, request)
 
-    # Staying and parting
+    # For the channels
+
+    def start(self, channel: SshChannel, command: str | None) -> Program | None:
+        """Start a shell (None) or a command in a channel; None when it is refused."""
+        return self._start(channel, command)
 
     def reconsider(self) -> None:
-        """A program began or ended: is there a reason to stay?"""
+        """Keep the connection open while a program runs; otherwise close it soon."""
         if any(channel.running for channel in self._channels.values()):
-            self._stay()
-        elif self._parting is None:
-            self._part_in(LINGER_SECONDS)
+            self._keep_open()
+        elif self._idle_timeout is None:
+            self._close_in(LINGER_SECONDS)
 
-    def _part_in(self, seconds: float) -> None:
-        self._parting = self.transport.clock.callLater(seconds, self._part)
+    def _close_in(self, seconds: float) -> None:
+        self._idle_timeout = self.transport.clock.callLater(seconds, self._close_idle)
 
-    def _stay(self) -> None:
-        if self._parting is not None:
-            self._parting.cancel()
-            self._parting = None
+    def _keep_open(self) -> None:
+        if self._idle_timeout is not None:
+            self._idle_timeout.cancel()
+            self._idle_timeout = None
 
-    def _part(self) -> None:
-        self._parting = None
+    def _close_idle(self) -> None:
+        self._idle_timeout = None
         unread = self.transport.outbox.full
         if unread or any(channel.closing for channel in self._channels.values()):
             self.transport.abort("does not close its channels")
@@ -127,21 +139,21 @@ class ConnectionService:
     # Messages
 
     def _global_request(self, fields: Fields) -> None:
-        """Nothing is forwarded; a keepalive is content with a refusal."""
+        """Refuse: nothing is forwarded, and a client's keepalive is content with any answer."""
         fields.string()
         if fields.boolean():
             self.transport.sendPacket(REQUEST_FAILURE, b"")
 
     def _ignored(self, fields: Fields) -> None:
-        """Replies; all we ever ask for is a sign of life."""
+        """Ignore an answer to a global request; the only one we send is the keepalive."""
 
-    def _answer(self, fields: Fields) -> None:
-        """A channel's request was met or not: in any case there is life."""
+    def _channel_answer(self, fields: Fields) -> None:
+        """Report an answer to a channel's keepalive; a refusal proves as much as a success."""
         channel = self._channels.get(fields.uint32())
         if channel is not None:
             channel.answered()
 
-    def _open(self, fields: Fields) -> None:
+    def _channel_open(self, fields: Fields) -> None:
         kind, remote_id = fields.string(), fields.uint32()
         window, max_packet = fields.uint32(), fields.uint32()
         if kind != b"session":
@@ -163,6 +175,10 @@ class ConnectionService:
         self.transport.sendPacket(CHANNEL_OPEN_FAILURE, refusal)
 
     def _channel(self, fields: Fields) -> SessionChannel:
+        """Return the channel that a message names first.
+
+        :raises MalformedError: when no such channel is open.
+        """
         channel = self._channels.get(fields.uint32())
         if channel is None:
             raise MalformedError("a message for a channel that is not open")
@@ -176,7 +192,7 @@ class ConnectionService:
 
     def _extended_data(self, fields: Fields) -> None:
         channel = self._channel(fields)
-        fields.uint32()  # the kind
+        fields.uint32()  # the type
         channel.received(fields.string(), False)
 
     def _eof(self, fields: Fields) -> None:
@@ -189,7 +205,7 @@ class ConnectionService:
             raise MalformedError("a message for a channel that is not open")
         channel.peer_closed()
         self._channels.pop(number, None)
-        channel.gone()
+        channel.closed()
         self.reconsider()
 
     def _request(self, fields: Fields) -> None:
@@ -201,13 +217,13 @@ _MESSAGES: Final[dict[int, Callable[[ConnectionService, Fields], None]]] = {
     GLOBAL_REQUEST: ConnectionService._global_request,
     81: ConnectionService._ignored,
     REQUEST_FAILURE: ConnectionService._ignored,
-    CHANNEL_OPEN: ConnectionService._open,
+    CHANNEL_OPEN: ConnectionService._channel_open,
     93: ConnectionService._window_adjust,
     94: ConnectionService._data,
     95: ConnectionService._extended_data,
     96: ConnectionService._eof,
     97: ConnectionService._close,
     98: ConnectionService._request,
-    99: ConnectionService._answer,
-    100: ConnectionService._answer,
+    99: ConnectionService._channel_answer,
+    100: ConnectionService._channel_answer,
 }

@@ -1,10 +1,10 @@
-"""The key exchange: what both sides can do, strictly in order, again after an hour (RFC 4253, 7).
+"""The key exchange: algorithm negotiation, strict order of packets, rekeying (RFC 4253 section 7).
 
 Conch does the arithmetic of the exchange; the negotiation, the order of the packets and the change
 of keys are here: strict key exchange as OpenSSH's PROTOCOL 1.10 defines it, sequence numbers that
-start again with every key, and a deadline for exchanges that do not end.
+start again with every key, and a timeout for exchanges that do not end.
 
-It knows algorithms and keys.  It knows nothing of people or channels.
+It knows algorithms and keys.  It knows nothing of users or channels.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 
 from twisted.conch.ssh import _kex
 from twisted.conch.ssh import transport as conch
+from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IDelayedCall
 
 from chatd.transport.ssh.keys.public_keys import KEY_TYPES
@@ -28,67 +29,81 @@ HOST_KEY = b"ssh-ed25519"
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
 
-#: The exchanges that are offered, ours first.  The first needs a cryptography package with ML-KEM.
+#: The key exchange methods that are offered, the preferred one first (RFC 8731 and
+#: draft-ietf-sshm-mlkem-hybrid-kex).  The first needs a ``cryptography`` package with ML-KEM.
+#: Those that RFC 9142 deprecates are not among them.
 EXCHANGES: Final = tuple(
     name
     for name in (HYBRID, b"curve25519-sha256", b"curve25519-sha256@libssh.org")
     if name in _kex.getSupportedKeyExchanges()
 )
 
-#: Bytes both ways, and seconds, after which we ask for new keys (RFC 4253 section 9).
+#: Bytes in both directions, and seconds, after which we ask for new keys (RFC 4253 section 9).
 REKEY_BYTES = 1 << 30
 REKEY_SECONDS = 3600
 
-#: Seconds that an exchange of new keys may take.
+#: Seconds that a rekeying may take.
 EXCHANGE_SECONDS = 30
 
-#: Exchanges that a peer may begin between two ticks (a minute).  One costs us half a millisecond;
-#: OpenSSH asked for new keys every 16 kB, the least it allows, stays below while people chat.
+#: Key exchanges that a peer may begin between two ticks (a minute).  One costs us half a
+#: millisecond.  An OpenSSH configured to rekey every 16 kB, its minimum, stays below while its
+#: user chats.
 MAX_EXCHANGES = 100
 
 _MESSAGES_1_TO_4: Final = frozenset((1, 2, 3, 4))
 
-#: What may come at each step of an exchange besides, when it is not strict, messages 1 to 4.
+#: Messages that may arrive at each step of an exchange; when it is not strict, also 1 to 4
+#: (RFC 4253 section 7.1).
 _INIT: Final = frozenset((conch.MSG_DISCONNECT, conch.MSG_KEXINIT))
 _EXCHANGE: Final = frozenset((conch.MSG_DISCONNECT, conch.MSG_KEXDH_INIT))
 _NEWKEYS: Final = frozenset((conch.MSG_DISCONNECT, conch.MSG_NEWKEYS))
 
 
 def _offer(*exchanges: bytes) -> bytes:
-    """The part of a KEXINIT that follows the cookie (RFC 4253 section 7.1)."""
+    """Return the part of a KEXINIT that follows the cookie (RFC 4253 section 7.1)."""
     both_ways = 2 * names(*ciphers.CIPHERS) + 2 * names(*ciphers.MACS) + 2 * names(b"none")
     return names(*exchanges) + names(HOST_KEY) + both_ways + 2 * names() + b"\0" + uint32(0)
 
 
+#: The markers of extensions (RFC 8308 section 2.1) and of strict key exchange count in the first
+#: KEXINIT only.
 _FIRST_OFFER: Final = _offer(*EXCHANGES, b"ext-info-s", STRICT_SERVER)
 _NEXT_OFFER: Final = _offer(*EXCHANGES)
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
-    """What two sides agreed on."""
+class Negotiated:
+    """The outcome of the algorithm negotiation; "in" is from client to server."""
 
     exchange: bytes
     cipher_in: bytes
     cipher_out: bytes
     mac_in: bytes
     mac_out: bytes
-    wrong_guess: bool  # the peer's next packet is for an exchange that was not agreed on
+    wrong_guess: bool  # the peer's next packet is for a method that was not chosen
     extensions: bool
     strict: bool
 
 
-def _first(theirs: list[bytes], ours: tuple[bytes, ...], what: str) -> bytes:
+def _choose(theirs: list[bytes], ours: tuple[bytes, ...], what: str) -> bytes:
+    """Return the client's first choice that we offer (RFC 4253 section 7.1).
+
+    :raises PacketError: when there is none; ``what`` says of which kind.
+    """
     for name in theirs:
         if name in ours:
             return name
     raise PacketError(conch.DISCONNECT_KEY_EXCHANGE_FAILED, f"no {what} in common")
 
 
-def agree(packet: bytes) -> Agreement:
-    """Read a client's KEXINIT; the client's first choice that we offer is taken.
+def negotiate(packet: bytes) -> Negotiated:
+    """Return the algorithms for a client's KEXINIT.
 
-    Raises ``PacketError`` when nothing fits.  A MAC matters only beside a cipher that has none.
+    A MAC is negotiated only for a cipher without authentication of its own: beside AES-GCM
+    OpenSSH ignores the list (its PROTOCOL 1.6), which therefore need not have a common name.
+
+    :raises PacketError: when there is no algorithm in common.
+    :raises MalformedError: when the packet is no KEXINIT.
     """
     fields = Fields(packet)
     fields.take(16)  # the cookie
@@ -96,22 +111,22 @@ def agree(packet: bytes) -> Agreement:
     ciphers_in, ciphers_out = fields.names(), fields.names()
     macs_in, macs_out = fields.names(), fields.names()
     for _ in ("client to server", "server to client"):
-        _first(fields.names(), (b"none",), "compression")
+        _choose(fields.names(), (b"none",), "compression")
     for _ in ("client to server", "server to client"):
         fields.names()  # languages
     guessed = fields.boolean()
     fields.uint32()
     fields.end()
-    exchange = _first(exchanges, EXCHANGES, "key exchange")
-    _first(host_keys, (HOST_KEY,), "kind of host key")
-    cipher_in = _first(ciphers_in, ciphers.CIPHERS, "cipher")
-    cipher_out = _first(ciphers_out, ciphers.CIPHERS, "cipher")
-    return Agreement(
+    exchange = _choose(exchanges, EXCHANGES, "key exchange")
+    _choose(host_keys, (HOST_KEY,), "kind of host key")
+    cipher_in = _choose(ciphers_in, ciphers.CIPHERS, "cipher")
+    cipher_out = _choose(ciphers_out, ciphers.CIPHERS, "cipher")
+    return Negotiated(
         exchange=exchange,
         cipher_in=cipher_in,
         cipher_out=cipher_out,
-        mac_in=b"" if cipher_in in ciphers.GCM_KEYS else _first(macs_in, ciphers.MACS, "MAC"),
-        mac_out=b"" if cipher_out in ciphers.GCM_KEYS else _first(macs_out, ciphers.MACS, "MAC"),
+        mac_in=b"" if cipher_in in ciphers.GCM_KEYS else _choose(macs_in, ciphers.MACS, "MAC"),
+        mac_out=b"" if cipher_out in ciphers.GCM_KEYS else _choose(macs_out, ciphers.MACS, "MAC"),
         wrong_guess=guessed and (exchanges[0] != EXCHANGES[0] or host_keys[0] != HOST_KEY),
         extensions=b"ext-info-c" in exchanges,
         strict=STRICT_CLIENT in exchanges,
@@ -119,97 +134,117 @@ def agree(packet: bytes) -> Agreement:
 
 
 class KexTransport(PacketTransport):
-    """A connection that gets its keys, and new ones in time.
+    """A connection that exchanges keys, and new ones in time.
 
-    Until the first keys are there nothing but the exchange is listened to: ``expected`` says what
-    may come, and everything else ends the connection.
+    ``expected`` has the messages that may arrive during an exchange; any other ends the
+    connection.  Before the first keys that is everything but the exchange itself.
     """
 
     keyAlg = HOST_KEY  # noqa: N815
     expected: frozenset[int] | None = _INIT | _MESSAGES_1_TO_4
-    agreed: Agreement | None = None
+    negotiated: Negotiated | None = None
     strict = False
+    #: The cipher of what we read from the peer's NEWKEYS on.
+    next_opener: PacketCipher | None = None
     _exchanges = 0
-    _keys_since = 0.0
+    _rekeyed_at = 0.0
     _skip_guess = False
-    _exchange_deadline: IDelayedCall | None = None
-    _next_opener: PacketCipher | None = None
+    _exchange_timeout: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Say who we are and what we can do."""
+        """Send our identification line and our KEXINIT."""
         super().connectionMade()
         self.sendKexInit()
 
     def _end(self) -> None:
         super()._end()
-        self._cancel_exchange_deadline()
+        self._cancel_exchange_timeout()
+
+    def _getHostKeys(self, keyFormat: bytes) -> tuple[Key, Key]:  # noqa: N802, N803
+        """Return the host key, public and private; Conch's own method would ask its factory."""
+        host_key = self.config.host_key
+        return host_key.public(), host_key
 
     # New keys in time
 
-    def refresh_keys(self) -> None:
-        """Ask for new keys when these are old or have seen much."""
+    def rekey_if_due(self) -> None:
+        """Begin a key exchange when the keys are old or have encrypted much."""
         if self.held is not None or self.ended:
             return
         total = self.sealer.total + self.opener.total
-        if total >= REKEY_BYTES or self.clock.seconds() - self._keys_since >= REKEY_SECONDS:
+        if total >= REKEY_BYTES or self.clock.seconds() - self._rekeyed_at >= REKEY_SECONDS:
             self.sendKexInit()
 
-    def count_anew(self) -> None:
-        """A minute has passed: the peer may exchange keys again."""
+    def reset_exchange_count(self) -> None:
+        """Allow the peer `MAX_EXCHANGES` again; called once a minute."""
         self._exchanges = 0
 
     def exchange_began(self) -> None:
-        """Nothing but the exchange may be sent from now on."""
+        """Stop sending all but the exchange; called when new keys are exchanged."""
 
     def exchange_ended(self) -> None:
-        """Everything may be sent again."""
+        """Go on sending; called when the new keys are in use."""
 
-    def _exchange_late(self) -> None:
-        self._exchange_deadline = None
+    def _exchange_timed_out(self) -> None:
+        self._exchange_timeout = None
         self.abort("did not finish a key exchange")
 
-    def _cancel_exchange_deadline(self) -> None:
-        if self._exchange_deadline is not None:
-            self._exchange_deadline.cancel()
-            self._exchange_deadline = None
+    def _cancel_exchange_timeout(self) -> None:
+        if self._exchange_timeout is not None:
+            self._exchange_timeout.cancel()
+            self._exchange_timeout = None
 
     # The exchange itself
 
     def sendKexInit(self) -> None:
-        """Begin an exchange, or answer the peer that began it."""
+        """Send a KEXINIT, which begins an exchange or answers the peer's; hold other messages."""
         first = self.sessionID is None
         offer = os.urandom(16) + (_FIRST_OFFER if first else _NEXT_OFFER)
         self.ourKexInitPayload = bytes((conch.MSG_KEXINIT,)) + offer
         self.held = []
-        if not first:  # the first one is bounded by the deadline of the login
-            self._exchange_deadline = self.clock.callLater(EXCHANGE_SECONDS, self._exchange_late)
+        if not first:  # the login timeout bounds the first one
+            self._exchange_timeout = self.clock.callLater(
+                EXCHANGE_SECONDS, self._exchange_timed_out
+            )
             self.exchange_began()
         self.sendPacket(conch.MSG_KEXINIT, offer)
 
     def ssh_KEXINIT(self, packet: bytes) -> None:
-        """Agree on algorithms with the peer."""
+        """Negotiate the algorithms.
+
+        With strict key exchange the client's KEXINIT must be its first packet: a packet injected
+        before it would shift the sequence numbers unnoticed (the Terrapin attack, CVE-2023-48795).
+
+        :raises PacketError: when there is no algorithm in common.
+        :raises MalformedError: for such a KEXINIT, and for one exchange too many.
+        """
         self._exchanges += 1
         if self._exchanges > MAX_EXCHANGES:
             raise MalformedError("too many key exchanges")
-        agreed = self.agreed = agree(packet)
+        negotiated = self.negotiated = negotiate(packet)
         if self.sessionID is None:
-            self.strict = agreed.strict
-            if agreed.strict and self.opener.sequence != 1:
+            self.strict = negotiated.strict
+            if negotiated.strict and self.opener.sequence != 1:
                 raise MalformedError("KEXINIT was not the first packet")
         self.otherKexInitPayload = bytes((conch.MSG_KEXINIT,)) + packet
-        self.kexAlg = agreed.exchange
-        self._skip_guess = agreed.wrong_guess
+        self.kexAlg = negotiated.exchange
+        self._skip_guess = negotiated.wrong_guess
         if self.held is None:
             self.sendKexInit()
         self._expect(_EXCHANGE)
 
     def _expect(self, numbers: frozenset[int]) -> None:
-        """Let nothing else come; messages 1 to 4 only outside a strict first exchange."""
-        strict = self.strict and isinstance(self.opener, ciphers.Clear)
+        """Accept these messages only, and 1 to 4 unless this is a strict first exchange."""
+        strict = self.strict and isinstance(self.opener, ciphers.Plaintext)
         self.expected = numbers if strict else numbers | _MESSAGES_1_TO_4
 
     def ssh_KEX_DH_GEX_REQUEST_OLD(self, packet: bytes) -> None:
-        """Compute the shared secret from the peer's share: message 30, whichever the exchange."""
+        """Compute the shared secret from the peer's share: message 30 of every method offered.
+
+        A share for a wrongly guessed method is skipped (RFC 4253 section 7).
+
+        :raises PacketError: for a share of the wrong length or of low order.
+        """
         if self._skip_guess:
             self._skip_guess = False
             return
@@ -221,12 +256,16 @@ class KexTransport(PacketTransport):
                 self._ssh_KEX_HYBRID_INIT(string(share))
             else:
                 self._ssh_KEX_ECDH_INIT(string(share))
-        except ValueError as error:  # a share of the wrong length or of low order
+        except ValueError as error:
             raise PacketError(conch.DISCONNECT_KEY_EXCHANGE_FAILED, "bad key share") from error
 
     def _keySetup(self, sharedSecret: bytes, exchangeHash: bytes) -> None:  # noqa: N802, N803
-        """Derive the keys; from NEWKEYS on ours are used for what we send (RFC 4253, 7.2, 7.3)."""
-        assert self.agreed is not None
+        """Derive the keys and send NEWKEYS: what follows uses them (RFC 4253 sections 7.2, 7.3).
+
+        The first exchange hash is the session identifier for good.  Under strict key exchange the
+        sequence number starts again at 0 with each key.
+        """
+        assert self.negotiated is not None
         first = self.sessionID is None
         if first:
             self.sessionID = exchangeHash
@@ -234,12 +273,12 @@ class KexTransport(PacketTransport):
         def key(letter: bytes) -> bytes:
             return self._getKey(letter, sharedSecret, exchangeHash)
 
-        agreed = self.agreed
-        self._next_opener = ciphers.packet_cipher(
-            agreed.cipher_in, agreed.mac_in, key(b"C"), key(b"A"), key(b"E")
+        negotiated = self.negotiated
+        self.next_opener = ciphers.packet_cipher(
+            negotiated.cipher_in, negotiated.mac_in, key(b"C"), key(b"A"), key(b"E")
         )
         sealer = ciphers.packet_cipher(
-            agreed.cipher_out, agreed.mac_out, key(b"D"), key(b"B"), key(b"F")
+            negotiated.cipher_out, negotiated.mac_out, key(b"D"), key(b"B"), key(b"F")
         )
         self.sendPacket(conch.MSG_NEWKEYS, b"")
         sealer.sequence = 0 if self.strict else self.sealer.sequence
@@ -249,23 +288,27 @@ class KexTransport(PacketTransport):
         self._expect(_NEWKEYS)
 
     def _send_extensions(self) -> None:
-        """Say which signatures we take (RFC 8308): right after our first NEWKEYS."""
-        assert self.agreed is not None
-        if self.agreed.extensions:
+        """Send the signature algorithms that we accept, right after our first NEWKEYS.
+
+        RFC 8308 sections 2.4 and 3.1.  Without it clients have to guess whether an RSA key may
+        sign with SHA-2 (RFC 8332 section 3.3), and some guess no.
+        """
+        assert self.negotiated is not None
+        if self.negotiated.extensions:
             value = string(b"server-sig-algs") + names(*KEY_TYPES)
             self.transmit(bytes((conch.MSG_EXT_INFO,)) + uint32(1) + value)
 
     def ssh_NEWKEYS(self, packet: bytes) -> None:
-        """The peer uses its new keys from now on."""
+        """Read with the new keys from now on, and drop what only the exchange needed."""
         Fields(packet).end()
-        assert self._next_opener is not None
-        self._next_opener.sequence = 0 if self.strict else self.opener.sequence
-        self.opener = self._next_opener
+        assert self.next_opener is not None
+        self.next_opener.sequence = 0 if self.strict else self.opener.sequence
+        self.opener = self.next_opener
         self.expected = None
-        self._keys_since = self.clock.seconds()
-        del self._next_opener, self.ourKexInitPayload, self.otherKexInitPayload, self.agreed
-        if hasattr(self, "ecPub"):  # Conch leaves it behind
+        self._rekeyed_at = self.clock.seconds()
+        del self.next_opener, self.ourKexInitPayload, self.otherKexInitPayload, self.negotiated
+        if hasattr(self, "ecPub"):  # left behind by Conch
             del self.ecPub
-        self._cancel_exchange_deadline()
-        self.release()
+        self._cancel_exchange_timeout()
+        self.send_held()
         self.exchange_ended()

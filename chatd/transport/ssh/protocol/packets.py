@@ -1,14 +1,12 @@
-"""Packets over a connection: read, written, ended.  The lowest floor of SSH (RFC 4253, 4 to 6).
+"""The packet layer of an SSH connection: read, write and end (RFC 4253 sections 4 to 6 and 11).
 
-A connection gets one protocol version, bounded buffers, one count of what the peer still owes us,
-and one DISCONNECT after which nothing that arrives is looked at any more.
+A connection accepts one protocol version, keeps bounded buffers, and after one DISCONNECT looks at
+nothing that arrives.
 
-It knows bytes, packets and the outbox.  It knows nothing of keys, people or channels.
+It knows bytes, packets and the outbox.  It knows nothing of keys, users or channels.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from twisted.conch.ssh import transport as conch
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -17,75 +15,87 @@ from twisted.python.failure import Failure
 
 from chatd import __version__
 from chatd.transport.net.outbox import Outbox, outbox_for, prepare_socket
-from chatd.transport.ssh.protocol.ciphers import PROTOCOL_ERROR, Clear, PacketCipher, PacketError
+from chatd.transport.ssh.protocol.ciphers import (
+    PROTOCOL_ERROR,
+    PacketCipher,
+    PacketError,
+    Plaintext,
+)
+from chatd.transport.ssh.protocol.config import ServerConfig
 from chatd.wire.ssh import MalformedError, string, uint32
 
-if TYPE_CHECKING:
-    from chatd.transport.ssh.protocol.factory import SSHFactory
-
-#: Bytes of the peer's first line with its line end (RFC 4253 section 4.2).
+#: Bytes of the peer's identification line, its line end included (RFC 4253 section 4.2).
 MAX_VERSION_LINE = 255
 
-#: Bytes that may lie unsent before the connection is aborted.  What people are shown stops at
-#: the outbox long before; this bounds the replies to a peer that asks and asks and never reads.
+#: Unsent bytes at which the connection is aborted.  Channels stop at a full outbox long before
+#: this; it bounds the replies to a peer that sends requests without reading.
 MAX_UNSENT = 256 * 1024
 
-#: Bytes that may wait for the end of a key exchange: only replies and goodbyes do.
+#: Bytes held back during a key exchange; only replies and the end of a connection are.
 MAX_HELD = 64 * 1024
 
-#: What may be sent while keys are exchanged (RFC 4253 section 7.1): all that is not 5 or 6, and
-#: nothing of the floors above.
+#: Bytes that a held message is counted with beyond its payload: the objects that keep it.
+_HELD_OVERHEAD = 64
+
+#: Message numbers that may be sent during a key exchange (RFC 4253 section 7.1): those of the
+#: transport layer but 5 and 6 (service request and accept), and none of the layers above.
 _SENT_DURING_EXCHANGE = frozenset((1, 2, 3, 4, 20, 21, 30, 31))
 
 
 class PacketTransport(conch.SSHServerTransport):
     """One connection as packets.
 
-    Of Conch's transport it keeps the arithmetic of the key exchange; every byte that comes in or
-    goes out takes our way.  ``held`` is a list exactly while keys are exchanged.
+    Conch's transport contributes the arithmetic of the key exchange only: its own reading and
+    writing buffer without bounds, and go on after a DISCONNECT.  ``held`` is a list exactly while
+    keys are exchanged.
     """
 
     _log = Logger()
 
     ourVersionString = b"SSH-2.0-chatd_" + __version__.replace("-", "_").encode("ascii")
-    factory: SSHFactory  # type: ignore[assignment]  # ours is no child of Conch's
     outbox: Outbox
 
-    #: What the peer may send now; None when that is only for the floors above to say.
+    #: Message numbers that the peer may send now; None once the layers above decide.
     expected: frozenset[int] | None
     held: list[tuple[int, bytes]] | None = None
+    #: Bytes that ``held`` is counted with.
+    held_bytes = 0
     ended = False
-    _held_bytes = 0
     _buffer = b""
 
-    def __init__(self, factory: SSHFactory, peer: IAddress) -> None:
-        self.factory = factory
-        self.clock: IReactorTime = factory.clock
-        #: Where the peer is, as whoever accepted the connection says.
-        self.peer = peer
-        self.sealer: PacketCipher = Clear()
-        self.opener: PacketCipher = Clear()
+    def __init__(self, config: ServerConfig, address: IAddress) -> None:
+        self.config = config
+        self.clock: IReactorTime = config.clock
+        #: Where the peer is, which is not the transport's peer behind a proxy.
+        self.address = address
+        self.sealer: PacketCipher = Plaintext()
+        self.opener: PacketCipher = Plaintext()
 
     def connectionMade(self) -> None:
-        """Say who we are."""
+        """Send our identification line."""
         assert self.transport is not None
         prepare_socket(self.transport)
         self.outbox = outbox_for(self.transport, self.clock, self.drained)
         self.outbox.write(self.ourVersionString + b"\r\n")
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        """Forget everything."""
+        """Drop everything that is buffered."""
         self.ended = True
         self.held = None
         self._buffer = b""
 
     def drained(self) -> None:
-        """The transport has room again."""
+        """Go on sending: the transport has room again."""
 
     # What comes in
 
+    @property
+    def buffered(self) -> int:
+        """Bytes received that are no whole packet yet."""
+        return len(self._buffer)
+
     def dataReceived(self, data: bytes) -> None:
-        """Take packets out of the bytes; keep what is not a whole packet yet."""
+        """Dispatch every whole packet; keep an unfinished one."""
         if self.ended:
             return
         try:
@@ -111,7 +121,11 @@ class PacketTransport(conch.SSHServerTransport):
         return b""
 
     def _read_version(self, data: bytes) -> int:
-        """Take the peer's version; 0 when it is not all there, else where the packets begin."""
+        """Read the peer's identification line; return where it ends, 0 when it is not complete.
+
+        :raises PacketError: for anything but SSH 2.  "SSH-1.99-" is a client that speaks both 1
+            and 2 (RFC 4253 section 5.1).
+        """
         end = data.find(b"\n", 0, MAX_VERSION_LINE) + 1
         if not end:
             if len(data) >= MAX_VERSION_LINE or not b"SSH-".startswith(data[:4]):
@@ -131,13 +145,13 @@ class PacketTransport(conch.SSHServerTransport):
         self.dispatchMessage(number, packet)
 
     def sendUnimplemented(self) -> None:  # noqa: N802
-        """Say that the packet read last was not understood (RFC 4253 section 11.4)."""
+        """Answer that the packet read last was not understood (RFC 4253 section 11.4)."""
         self.sendPacket(conch.MSG_UNIMPLEMENTED, uint32(self.opener.sequence - 1 & 0xFFFFFFFF))
 
     # What goes out
 
     def sendPacket(self, messageType: int, payload: bytes) -> None:  # noqa: N803
-        """Send a message, after the key exchange if there is one that it may not disturb."""
+        """Send a message; hold it back during a key exchange if it is not part of that."""
         if self.ended:
             return
         if self.held is not None and messageType not in _SENT_DURING_EXCHANGE:
@@ -148,45 +162,49 @@ class PacketTransport(conch.SSHServerTransport):
             self.abort("does not read what it asks for")
 
     def transmit(self, payload: bytes) -> None:
-        """Send a payload as it is.  For who knows that no key exchange is under way."""
+        """Send a payload now; the caller has checked that no key exchange is under way."""
         self.outbox.write(self.sealer.seal(payload))
 
     def _hold(self, number: int, payload: bytes) -> None:
         assert self.held is not None
         self.held.append((number, payload))
-        self._held_bytes += len(payload) + 64  # and what keeping it costs
-        if self._held_bytes > MAX_HELD:
+        self.held_bytes += len(payload) + _HELD_OVERHEAD
+        if self.held_bytes > MAX_HELD:
             self.abort("asks too much during a key exchange")
 
-    def release(self) -> None:
-        """The key exchange is over: send what waited for it."""
-        held, self.held, self._held_bytes = self.held or [], None, 0
+    def send_held(self) -> None:
+        """End the key exchange: send the messages that it held back."""
+        held, self.held, self.held_bytes = self.held or [], None, 0
         for number, payload in held:
             self.sendPacket(number, payload)
 
     # The end
 
     def sendDisconnect(self, reason: int, desc: str | bytes) -> None:
-        """Say why and close.  Nothing is sent or read after it (RFC 4253 section 11.1)."""
+        """Send a DISCONNECT and close; nothing is sent or read after it (RFC 4253 section 11.1).
+
+        :param reason: a reason code of that section; any but BY_APPLICATION is logged.
+        :param desc: the description that the peer is shown.
+        """
         if self.ended:
             return
         sentence = desc if isinstance(desc, bytes) else desc.encode("utf-8")
         self.sendPacket(conch.MSG_DISCONNECT, uint32(reason) + string(sentence) + string(b""))
         if reason != conch.DISCONNECT_BY_APPLICATION:
-            self._note(sentence.decode("utf-8", "replace"))
+            self._log_end(sentence.decode("utf-8", "replace"))
         self._end()
         self.outbox.close()
 
     def abort(self, reason: str) -> None:
-        """Close at once, without a word to a peer that would not read it."""
+        """Close at once, without a DISCONNECT that the peer would not read; log the reason."""
         if self.ended:
             return
-        self._note(reason)
+        self._log_end(reason)
         self._end()
         self.outbox.abort()
 
-    def leave(self) -> None:
-        """The peer is going."""
+    def peer_disconnected(self) -> None:
+        """Close: the peer has sent a DISCONNECT."""
         self._end()
         self.outbox.close()
 
@@ -199,9 +217,9 @@ class PacketTransport(conch.SSHServerTransport):
         self.held = None
         self._buffer = b""
 
-    def _note(self, reason: str) -> None:
-        self._log.info("ssh from {peer} ended: {reason}", peer=self.peer, reason=reason)
+    def _log_end(self, reason: str) -> None:
+        self._log.info("ssh from {peer} ended: {reason}", peer=self.address, reason=reason)
 
     def logPrefix(self) -> str:  # noqa: N802
-        """How Twisted calls this connection."""
+        """Return Twisted's name of this connection in its log."""
         return "ssh"

@@ -1,6 +1,6 @@
-"""One SSH connection from its first byte to its last: login in time, signs of life, new keys.
+"""One SSH connection from its first byte to its last: login timeout, keepalives, new keys.
 
-It knows the services and passes messages to them.  It knows nothing of what runs in a channel.
+It starts the services and passes messages to them.  It knows nothing of what runs in a channel.
 """
 
 from __future__ import annotations
@@ -12,48 +12,54 @@ from twisted.conch.ssh import transport as conch
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from chatd.transport.channel import SshPeer
 from chatd.transport.ssh.protocol.auth import SERVICE, USERAUTH_BANNER, USERAUTH_SUCCESS, UserAuth
 from chatd.transport.ssh.protocol.ciphers import PacketError
 from chatd.transport.ssh.protocol.connection import ConnectionService
 from chatd.transport.ssh.protocol.kex import REKEY_BYTES, KexTransport
+from chatd.transport.ssh.protocol.peer import SshPeer
 from chatd.wire.ssh import Fields, MalformedError, string
 
-#: Seconds between two signs of life, and how many may go unanswered.
+#: Seconds between two keepalives, and how many may go unanswered.
 TICK_SECONDS = 60
 MAX_SILENT_TICKS = 3
 
-#: From here on messages belong to the services (RFC 4251 section 7).
+#: Message numbers from here on belong to the services (RFC 4251 section 7).
 _FIRST_OF_SERVICES = 50
 
 
 class Service(Protocol):
-    """What takes the messages from 50 on."""
+    """The receiver of the messages from number 50 on."""
 
     def packet_received(self, number: int, packet: bytes) -> None:
-        """A message of the peer's."""
+        """Handle a message from the peer.
+
+        :raises PacketError: to end the connection with that code and reason.
+        :raises MalformedError: to end it with a protocol error.
+        """
 
     def stopped(self) -> None:
-        """The connection is gone."""
+        """Clean up: the connection is gone."""
 
 
 class ServerTransport(KexTransport):
-    """One visitor's connection.  Its service is at first the login, then the channels."""
+    """One client's connection.  Its service is the user authentication first, then the channels."""
 
     service: Service | None = None  # type: ignore[assignment]  # ours are not Conch's
     connection: ConnectionService | None = None
-    #: Requests to log in; on the transport, so that nothing the peer does can reset it.
+    #: Authentication requests; counted here and not in the service, so that the peer cannot
+    #: reset the count by requesting the service again.
     attempts = 0
     _silent_ticks = 0
+    #: The login timeout first, then the next tick.
     _timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Say who we are and wait for the login."""
-        self._timer = self.clock.callLater(self.factory.login_seconds, self._login_late)
+        """Send our identification line and KEXINIT, and start the login timeout."""
+        self._timer = self.clock.callLater(self.config.login_seconds, self._login_timed_out)
         super().connectionMade()
 
     def connectionLost(self, reason: Failure | None = None) -> None:
-        """Tell what is above."""
+        """Stop the service."""
         self._end()
         super().connectionLost(reason)
         service, self.service = self.service, None
@@ -70,38 +76,41 @@ class ServerTransport(KexTransport):
         if self.connection is not None:
             self.connection.hold()
 
-    def _login_late(self) -> None:
+    def _login_timed_out(self) -> None:
         self.sendDisconnect(conch.DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE, "no login in time")
-        # A peer that does not read would keep the rest of it for ever.
+        # A peer that does not read would keep the connection open for ever.
         if self.outbox.full:
             self.outbox.abort()
 
     def _tick(self) -> None:
-        """Once a minute: is the peer there, does it read, are the keys old?"""
+        """Check once a minute that the peer answers and reads, and that the keys are fresh."""
         assert self.connection is not None
         self._timer = self.clock.callLater(TICK_SECONDS, self._tick)
         if self._silent_ticks >= MAX_SILENT_TICKS:
             self.abort("gives no sign of life")
-        elif self.connection.has_stalled_reader():
+        elif self.connection.has_stalled_channel():
             self.abort("does not read")
         else:
             self._silent_ticks += 1
-            self.count_anew()
-            self.refresh_keys()
+            self.reset_exchange_count()
+            self.rekey_if_due()
             if self.held is None and not self.outbox.full:
                 self.connection.send_keepalive()
 
     # What comes in
 
     def dataReceived(self, data: bytes) -> None:
-        """Read packets; whatever they are, the peer is there."""
+        """Read packets; bytes of any kind prove that the peer is there."""
         self._silent_ticks = 0
         super().dataReceived(data)
         if self.sealer.total + self.opener.total >= REKEY_BYTES:
-            self.refresh_keys()
+            self.rekey_if_due()
 
     def dispatchMessage(self, messageNum: int, payload: bytes) -> None:  # noqa: N802, N803
-        """Hand a message to whom it concerns."""
+        """Handle a message of the transport layer; pass one of the layers above to its service.
+
+        :raises MalformedError: for a message that may not come now.
+        """
         if messageNum >= _FIRST_OF_SERVICES:
             if self.service is None:
                 raise MalformedError(f"message {messageNum} before a service was asked for")
@@ -115,14 +124,20 @@ class ServerTransport(KexTransport):
         self.sendUnimplemented()
 
     def _ignored(self, packet: bytes) -> None:
-        """Messages that ask for nothing: IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO."""
+        """Ignore a message that asks for nothing: IGNORE, UNIMPLEMENTED, DEBUG, EXT_INFO."""
 
     def ssh_DISCONNECT(self, packet: bytes) -> None:
-        """The peer is going, for reasons of its own."""
-        self.leave()
+        """Close; nothing may be sent after the peer's DISCONNECT (RFC 4253 section 11.1)."""
+        self.peer_disconnected()
 
     def ssh_SERVICE_REQUEST(self, packet: bytes) -> None:
-        """Begin the login, once; what follows it needs no request (RFC 4252 section 5)."""
+        """Start the user authentication, once.
+
+        The service after it is named in the authentication requests and needs no request of its
+        own (RFC 4252 section 5).
+
+        :raises PacketError: for any other service, and for a second request.
+        """
         name = Fields(packet).string()
         if name != SERVICE or self.service is not None:
             raise PacketError(conch.DISCONNECT_SERVICE_NOT_AVAILABLE, "no such service now")
@@ -131,9 +146,13 @@ class ServerTransport(KexTransport):
 
     # Above the login
 
-    def log_in(self, visitor: SshPeer) -> None:
-        """Let a visitor in, if they are welcome."""
-        refusal = self.factory.admit(visitor, self.peer)
+    def log_in(self, peer: SshPeer) -> None:
+        """Admit an authenticated peer and start the channels, or disconnect it with a sentence.
+
+        The sentence goes out twice: OpenSSH shows the banner (RFC 4252 section 5.4), others show
+        the description of the DISCONNECT.
+        """
+        refusal = self.config.admit(peer, self.address)
         if refusal is not None:
             sentence = refusal.encode("utf-8")
             self.sendPacket(USERAUTH_BANNER, string(sentence + b"\r\n") + string(b""))
@@ -142,21 +161,21 @@ class ServerTransport(KexTransport):
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self.clock.callLater(TICK_SECONDS, self._tick)
-        self.service = self.connection = ConnectionService(self, visitor)
+        self.service = self.connection = ConnectionService(self, peer, self.config.start)
         self.sendPacket(USERAUTH_SUCCESS, b"")
 
     def exchange_began(self) -> None:
-        """Stop the channels."""
+        """Stop sending in the channels."""
         if self.connection is not None:
             self.connection.hold()
 
     def exchange_ended(self) -> None:
-        """Let the channels go on."""
+        """Go on sending in the channels."""
         if self.connection is not None:
             self.connection.resume()
 
     def drained(self) -> None:
-        """The transport has room again: let the channels go on."""
+        """Go on sending in the channels: the transport has room again."""
         if self.connection is not None and self.held is None:
             self.connection.resume()
 

@@ -1,89 +1,89 @@
-"""The way out of one channel: never more than window, transport and key exchange allow.
+"""The outbox of one channel: it sends what window, transport and key exchange allow.
 
-It keeps the contract of ``chatd.transport.net.outbox.Outbox`` for a channel (RFC 4254 section 5.2).
+It keeps the contract of `chatd.transport.net.outbox.Outbox` for a channel (RFC 4254 section 5.2).
 It knows bytes and windows; it knows nothing of what runs in the channel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from chatd.transport.ssh.protocol.interfaces import Transport
 from chatd.wire.ssh import uint32
-
-if TYPE_CHECKING:
-    from chatd.transport.ssh.protocol.server import ServerTransport
 
 CHANNEL_DATA = 94
 CHANNEL_EXTENDED_DATA = 95
+#: SSH_EXTENDED_DATA_STDERR (RFC 4254 section 5.2).
 _STDERR: Final = uint32(1)
 
-#: Bytes in one of our packets, whatever more the peer allows: what every SSH must take
-#: (RFC 4253 section 6.1).
+#: Data bytes in one packet, even if the peer allows more: the payload that every implementation
+#: must accept (RFC 4253 section 6.1).
 MAX_DATA = 32768
 
-#: The window that a peer may give (RFC 4254 section 5.2).
+#: The largest window (RFC 4254 section 5.2).
 MAX_WINDOW = 0xFFFFFFFF
 
-#: Bytes of standard error that may wait; what is more is dropped.
+#: Bytes of standard error that may be pending; more is dropped.
 MAX_ERROR_BYTES = 4096
 
 
-class Listener(Protocol):
-    """Who is told what becomes of the outbox."""
+class OutboxListener(Protocol):
+    """The channel that an outbox belongs to."""
 
     def writable(self) -> None:
-        """There is room again."""
+        """The outbox has room again."""
 
     def flushed(self) -> None:
-        """All is sent, and nothing may follow."""
+        """Everything is sent, and the outbox is closed."""
 
     def aborted(self) -> None:
-        """Whatever is left will never be sent."""
+        """The outbox is closed; pending bytes will never be sent."""
 
 
 class WindowedOutbox:
-    """What a program writes to.
+    """A channel's outbox.
 
-    Nothing leaves before ``open`` is called: the reply to the request that started the program
+    Nothing is sent before ``open`` is called: the reply to the request that started the program
     goes first.  ``full`` is true while the window is closed, the transport is full or keys are
-    exchanged.  ``on_sent`` is called before something of a broadcast is sent.
+    exchanged.  ``on_sent`` is called before ``send`` sends anything.
     """
 
     __slots__ = (
         "_errors",
         "_head",
         "_listener",
+        "_max_packet",
         "_opened",
-        "_packet",
         "_rest",
         "_sent",
+        "_stalled_checks",
         "_transport",
-        "_waited",
-        "_window",
         "closing",
         "full",
         "on_sent",
         "pending",
+        "window",
     )
 
     def __init__(
         self,
-        transport: ServerTransport,
-        listener: Listener,
+        transport: Transport,
+        listener: OutboxListener,
         remote_id: int,
         window: int,
         max_packet: int,
     ) -> None:
         self._transport = transport
-        self._listener: Listener | None = listener
+        self._listener: OutboxListener | None = listener
         self._head = bytes((CHANNEL_DATA,)) + uint32(remote_id)
-        self._window = window
-        self._packet = min(max_packet, MAX_DATA)
+        #: Bytes that may be sent before the peer widens the window.
+        self.window = window
+        self._max_packet = min(max_packet, MAX_DATA)
         self._rest: list[bytes] = []
         self._errors = b""
-        self._sent = 0  # bytes of the first of the rest that are gone already
-        self._waited = 0
+        self._sent = 0  # bytes of ``_rest[0]`` that are sent already
+        self._stalled_checks = 0
         self._opened = False
         self.closing = False
         self.full = False
@@ -91,33 +91,34 @@ class WindowedOutbox:
         self.on_sent: Callable[[], None] | None = None
 
     def is_idle(self) -> bool:
-        """Whether what is sent now follows everything that was sent before."""
+        """Return whether what is sent now leaves at once, after everything sent before."""
         return self._may_send() and not self._rest
 
     def unreached(self) -> tuple[int, float] | None:
-        """What the peer's machine has not acknowledged, of all channels and enciphered.
+        """Return what the peer's machine has not acknowledged, of all channels, as encrypted bytes.
 
-        What their client has had is known better by `chatd.transport.ssh.receipts`.
+        `chatd.transport.ssh.receipts` knows better how much the client itself has read.
         """
         return self._transport.outbox.unreached()
 
     def was_reset(self) -> bool | None:
-        """The end of the input of a channel says that somebody is done."""
+        """Return False: a channel whose input has ended has a client that is done, not gone."""
         return False
 
     def send(self, data: bytes) -> int:
-        """Send what may be sent now, in packets, and say how many bytes that was."""
+        """Send what may be sent now; return how many bytes that was."""
         size = len(data)
         transport = self._transport
-        if self.full or not self._opened or size > self._window or size > self._packet:
+        # One packet that fits is the path of every broadcast, so it is written out here.
+        if self.full or not self._opened or size > self.window or size > self._max_packet:
             if self.on_sent is not None:
                 self.on_sent()
             return 0 if self._rest else self._send_some(data)
         if self.on_sent is not None:
             self.on_sent()
-        self._window -= size
+        self.window -= size
         transport.transmit(self._head + size.to_bytes(4, "big") + data)
-        if transport.outbox.full or not self._window:
+        if transport.outbox.full or not self.window:
             self.full = True
         return size
 
@@ -125,20 +126,20 @@ class WindowedOutbox:
         transport = self._transport
         return (
             self._opened
-            and self._window > 0
+            and self.window > 0
             and not transport.outbox.full
             and transport.held is None
             and not transport.ended
         )
 
     def _send_some(self, data: bytes, start: int = 0, extended: bytes = b"") -> int:
-        """Send ``data`` from ``start`` on as far as that is possible; say where it stopped."""
+        """Send ``data`` from ``start`` on as far as that is allowed; return where it stopped."""
         head = self._head
         if extended:
             head = bytes((CHANNEL_EXTENDED_DATA,)) + head[1:] + extended
         while start < len(data) and self._may_send():
-            part = data[start : start + min(self._packet, self._window)]
-            self._window -= len(part)
+            part = data[start : start + min(self._max_packet, self.window)]
+            self.window -= len(part)
             self._transport.transmit(head + uint32(len(part)) + part)
             start += len(part)
         if self._opened and not self._may_send():
@@ -161,7 +162,7 @@ class WindowedOutbox:
         self.stalled(data, taken)
 
     def write_error(self, data: bytes) -> None:
-        """Send to standard error; what waits there is bounded, and goes before what is pending."""
+        """Send to standard error, before pending output; keep at most `MAX_ERROR_BYTES`."""
         if self.closing:
             return
         self._errors += data
@@ -175,23 +176,23 @@ class WindowedOutbox:
     # What makes room
 
     def open(self) -> None:
-        """The reply is on its way: what was written may follow."""
+        """Send what was written so far: the reply to the request is on its way."""
         self._opened = True
         self.resume()
 
     def add_window(self, size: int) -> None:
-        """The peer takes more."""
-        self._window = min(self._window + size, MAX_WINDOW)
+        """Widen the window by ``size`` bytes."""
+        self.window = min(self.window + size, MAX_WINDOW)
         if size:
-            self._waited = 0
+            self._stalled_checks = 0
             self.resume()
 
     def hold(self) -> None:
-        """Keys are exchanged."""
+        """Send nothing for now: keys are being exchanged, or the connection has ended."""
         self.full = True
 
     def resume(self) -> None:
-        """Send what is pending as far as that is possible now, and tell who waits for room."""
+        """Send what is pending as far as that is allowed now, and report room or the end."""
         if not self._may_send():
             return
         self._send_errors()
@@ -203,11 +204,15 @@ class WindowedOutbox:
             self._listener.flushed()
         elif self.full and self._may_send():
             self.full = False
-            self._waited = 0
+            self._stalled_checks = 0
             self._listener.writable()
 
     def _send_rest(self) -> None:
-        """Send of what is pending what can be sent, joined into as few packets as may be."""
+        """Send pending output as far as that is allowed, joined into as few packets as possible.
+
+        ``_sent`` marks the position in the joined bytes: cutting them off after every packet
+        would be quadratic for a peer that widens its window by a few bytes at a time.
+        """
         joined = b"".join(self._rest) if len(self._rest) > 1 else self._rest[0]
         self._sent = self._send_some(joined, self._sent)
         self.pending = len(joined) - self._sent
@@ -215,10 +220,10 @@ class WindowedOutbox:
         if not self.pending:
             self._sent = 0
 
-    def waited(self) -> int:
-        """How often this was asked while nothing could be sent: 0 when all is well."""
-        self._waited = self._waited + 1 if self.full else 0
-        return self._waited
+    def count_stalled_check(self) -> int:
+        """Return how many checks in a row, this one included, have found the outbox full."""
+        self._stalled_checks = self._stalled_checks + 1 if self.full else 0
+        return self._stalled_checks
 
     # The end
 
@@ -238,7 +243,7 @@ class WindowedOutbox:
             listener.aborted()
 
     def forget(self) -> None:
-        """The channel is closed: nothing is sent any more.  What was pending can still be asked."""
+        """Send nothing any more: the channel is closed.  ``pending`` keeps its last value."""
         self._listener = None
         self.closing = True
         self._opened = False

@@ -1,6 +1,6 @@
-"""Clients of every kind at the one port of a server in memory: what each sends, and what it reads.
+"""Clients of every kind at the one port of a server in memory: their requests and their output.
 
-They know the bytes of their protocol and nothing of what the server should say.
+They know the bytes of their protocol and nothing of the expected output.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import cast
 from twisted.internet.task import Clock
 
 from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, GateFactory
-from chatd.transport.ssh import SSHFactory
+from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.displays import TIPS, Display
@@ -23,17 +23,17 @@ from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.peer import CLOSE, DATA, EXTENDED, REQUEST, SUCCESS, Peer
 from tests.support.wires import Building
 
-#: A screen on which nothing of these tests is wrapped or scrolls away between two looks.
+#: A screen so large that nothing is wrapped or scrolls away between two checks.
 COLUMNS, ROWS = 200, 100
 
-#: What a telnet says of itself: a terminal of that size, on which it lets the server draw.
+#: A telnet client's negotiation: a terminal of that size, in character mode.
 TELNET = b"\xff\xfb\x18\xff\xfb\x1f\xff\xfa\x1f\0%c\0%c\xff\xf0" % (COLUMNS, ROWS)
 TELNET += b"\xff\xfd\x01\xff\xfd\x03\xff\xfb\x03\xff\xfa\x18\0XTERM-256COLOR\xff\xf0"
-#: Anything that telnet says beside the text.
+#: Telnet commands, negotiations and subnegotiations.
 TELNET_COMMANDS = re.compile(rb"\xff(?:[\xfb-\xfe].|\xfa.*?\xff\xf0|[\xec-\xf9])", re.DOTALL)
 
 
-# What somebody may ask for ------------------------------------------------------------------------
+# Requests -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Focus:
 
 @dataclass(frozen=True)
 class Say:
-    """Said in a room; who types lines says it where their focus is."""
+    """A message in a room; in clients that type lines, in the room with the focus."""
 
     room: str
     text: str
@@ -65,7 +65,7 @@ class Act:
 
 
 @dataclass(frozen=True)
-class Whisper:
+class DirectMessage:
     nick: str
     text: str
 
@@ -77,7 +77,7 @@ class Rename:
 
 @dataclass(frozen=True)
 class SetTopic:
-    """As `Say`."""
+    """A topic for a room; in clients that type lines, for the room with the focus."""
 
     room: str
     topic: str
@@ -91,26 +91,26 @@ class Kick:
 
 @dataclass(frozen=True)
 class Quit:
-    words: str
+    reason: str
 
 
-Request = Join | Leave | Focus | Say | Act | Whisper | Rename | SetTopic | Kick | Quit
+Request = Join | Leave | Focus | Say | Act | DirectMessage | Rename | SetTopic | Kick | Quit
 
 
-class OnePort(ssh_peer.Server):
-    """A building with the one port, under the host key that the ssh of these tests knows."""
+class MemoryServer(ssh_peer.Server):
+    """A server with one port for all protocols, under the host key that the tests' ssh knows."""
 
     def __init__(self) -> None:
-        self.building = Building(joins="on")  # what is told of each is compared
+        self.building = Building(joins="on")  # each join is compared
         self.clock: Clock = self.building.clock
         host = self.building.host
         door = Door(host, self.building.admission, ways_in(host, ssh_peer.HOST_KEY))
         self.building.factory = GateFactory(door)
-        # All that the client asks of it is to make a protocol.
+        # The ssh client only needs it to build a protocol.
         self.factory = cast(SSHFactory, self.building.factory)
 
-    def turn(self) -> None:
-        """Let the reactor's turn end."""
+    def end_turn(self) -> None:
+        """End the reactor's turn."""
         self.building.turn()
 
 
@@ -119,34 +119,34 @@ class Client(ABC):
 
     #: Bells that rang since the last time.
     bells = 0
-    #: What stands before the line being typed, where there is one.
+    #: The prompt before the line being typed, on terminals that have one.
     prompt: str | None = None
 
     @abstractmethod
-    def request(self, asked: Request) -> bytes | None:
-        """The bytes that ask for something; None where the protocol has no words for it."""
+    def encode_request(self, request: Request) -> bytes | None:
+        """Return the bytes of a request; None when the protocol has none for it."""
 
     @abstractmethod
-    def sends(self, data: bytes, cut: int = 0) -> None:
-        """Send bytes, in two pieces when they are to be cut."""
+    def send(self, data: bytes, cut: int = 0) -> None:
+        """Send bytes, in two pieces when ``cut`` is given."""
 
     @abstractmethod
-    def reads(self) -> list[str]:
-        """What came since the last time, piece by piece as the protocol has them."""
+    def read_output(self) -> list[str]:
+        """Return the output since the last call, in the units of the protocol."""
 
     @property
     @abstractmethod
     def closed(self) -> bool:
-        """Whether the server has ended it."""
+        """Whether the server has closed the connection."""
 
     @abstractmethod
-    def goes(self) -> None:
-        """The connection is lost."""
+    def lose_connection(self) -> None:
+        """Lose the connection."""
 
 
-def line(asked: Request) -> bytes:
-    """What somebody types, without its end."""
-    match asked:
+def typed_line(request: Request) -> bytes:
+    """Return the line that a user types for a request, without its end."""
+    match request:
         case Join(room=room):
             text = f"/join {room}"
         case Leave(room=room):
@@ -157,7 +157,7 @@ def line(asked: Request) -> bytes:
             pass
         case Act(text=text):
             text = f"/me {text}"
-        case Whisper(nick=nick, text=text):
+        case DirectMessage(nick=nick, text=text):
             text = f"/dm {nick} {text}"
         case Rename(nick=nick):
             text = f"/nick {nick}"
@@ -165,21 +165,21 @@ def line(asked: Request) -> bytes:
             text = f"/topic {topic}"
         case Kick(nick=nick, reason=reason):
             text = f"/kick {nick} {reason}"
-        case Quit(words=words):
-            text = f"/quit {words}"
+        case Quit(reason=reason):
+            text = f"/quit {reason}"
     return text.encode()
 
 
-# By a plain connection ----------------------------------------------------------------------------
+# Plain connections --------------------------------------------------------------------------------
 
 
-class Wired(Client):
-    """A connection whose bytes are the protocol's."""
+class TcpClient(Client):
+    """A client whose protocol runs directly over TCP."""
 
-    def __init__(self, port: OnePort) -> None:
+    def __init__(self, port: MemoryServer) -> None:
         self.wire = port.building.connects()
 
-    def sends(self, data: bytes, cut: int = 0) -> None:
+    def send(self, data: bytes, cut: int = 0) -> None:
         for piece in (data[:cut], data[cut:]):
             if piece:
                 self.wire.sends(piece)
@@ -188,22 +188,22 @@ class Wired(Client):
     def closed(self) -> bool:
         return self.wire.closed
 
-    def goes(self) -> None:
+    def lose_connection(self) -> None:
         self.wire.goes()
 
 
-class Netcat(Wired):
-    """Plain lines."""
+class Netcat(TcpClient):
+    """A netcat: plain lines."""
 
-    def __init__(self, port: OnePort) -> None:
+    def __init__(self, port: MemoryServer) -> None:
         super().__init__(port)
         port.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
         self._probed = False
 
-    def request(self, asked: Request) -> bytes | None:
-        return line(asked) + b"\n"
+    def encode_request(self, request: Request) -> bytes | None:
+        return typed_line(request) + b"\n"
 
-    def reads(self) -> list[str]:
+    def read_output(self) -> list[str]:
         data = self.wire.gets()
         if not self._probed:
             self._probed = True
@@ -211,14 +211,14 @@ class Netcat(Wired):
         return _lines(data, "\r\n")
 
 
-class Drawn:
-    """What somebody sees whose screen the server draws: whole lines, and the prompt below them."""
+class DrawnScreen:
+    """A screen that the server draws: whole lines, and the prompt below them."""
 
     def __init__(self) -> None:
         self.prompt = ""
 
-    def shows(self, data: bytes) -> list[str]:
-        """The lines that came to stand above the prompt."""
+    def display(self, data: bytes) -> list[str]:
+        """Display output; return the lines that were added above the prompt."""
         display = Display(COLUMNS, ROWS)
         display.takes(self.prompt.encode() + data)
         screen = display.screen
@@ -230,12 +230,12 @@ class Drawn:
         last = rows.pop()
         self.prompt = f"{last} " if last else ""
         assert screen.cursor.x == len(self.prompt)
-        # The further lines of a message hang under its first, four cells in or more.
+        # Lines after the first of a message are indented by four cells or more.
         return [re.sub("^ {5,}", "    ", row) for row in _without_tips(rows)]
 
 
 def _without_tips(rows: list[str]) -> list[str]:
-    """The rows but for what somebody is told to try who has come to a screen."""
+    """Return the rows without the tips that new users on a terminal are shown."""
     if TIPS[0] not in rows:
         return rows
     first = rows.index(TIPS[0])
@@ -243,55 +243,55 @@ def _without_tips(rows: list[str]) -> list[str]:
     return rows[:first] + rows[first + len(TIPS) :]
 
 
-class Telnet(Wired):
-    """A telnet that lets the server draw."""
+class Telnet(TcpClient):
+    """A telnet client in character mode."""
 
-    def __init__(self, port: OnePort) -> None:
+    def __init__(self, port: MemoryServer) -> None:
         super().__init__(port)
-        self._drawn = Drawn()
-        self.sends(TELNET)
+        self._drawn = DrawnScreen()
+        self.send(TELNET)
 
-    def request(self, asked: Request) -> bytes | None:
-        return line(asked) + b"\r\n"
+    def encode_request(self, request: Request) -> bytes | None:
+        return typed_line(request) + b"\r\n"
 
-    def reads(self) -> list[str]:
+    def read_output(self) -> list[str]:
         text = TELNET_COMMANDS.sub(b"", self.wire.gets())
         self.bells = text.count(b"\a")
-        lines = self._drawn.shows(text)
+        lines = self._drawn.display(text)
         self.prompt = self._drawn.prompt
         return lines
 
 
-class Assignment(Wired):
+class AssignmentClient(TcpClient):
     """A client of the socket assignment.
 
-    ``refs`` has the JOIN_ID of each ROOM_REF that it was given; ``ref_of`` says what a room's is.
+    ``refs`` has the JOIN_ID of each ROOM_REF that it was given; ``ref_of`` returns that of a room.
     """
 
-    def __init__(self, port: OnePort, nick: str, ref_of: Callable[[str], int]) -> None:
+    def __init__(self, port: MemoryServer, nick: str, ref_of: Callable[[str], int]) -> None:
         super().__init__(port)
         self.nick = nick
         self._ref_of = ref_of
         self.refs: dict[int, int] = {}
 
-    def request(self, asked: Request) -> bytes | None:
+    def encode_request(self, request: Request) -> bytes | None:
         whose = f"CLIENT_NAME: {self.nick}\n"
-        match asked:
+        match request:
             case Join(room=room):
                 text = f"JOIN_CHATROOM: {room}\nCLIENT_IP: 0\nPORT: 0\n{whose}"
             case Leave(room=room) | Say(room=room):
                 ref = self._ref_of(room)
                 place = f"{ref}\nJOIN_ID: {self.refs.get(ref, 1)}\n{whose}"
                 text = f"LEAVE_CHATROOM: {place}"
-                if isinstance(asked, Say):
-                    text = f"CHAT: {place}MESSAGE: {asked.text}\n\n"
+                if isinstance(request, Say):
+                    text = f"CHAT: {place}MESSAGE: {request.text}\n\n"
             case Quit():
                 text = f"DISCONNECT: 0\nPORT: 0\n{whose}"
             case _:
                 return None
         return text.encode()
 
-    def reads(self) -> list[str]:
+    def read_output(self) -> list[str]:
         text = self.wire.gets().decode()
         pieces = _ASSIGNMENT.findall(text)
         assert "".join(pieces) == text
@@ -314,22 +314,22 @@ _ASSIGNMENT = re.compile(
 )
 
 
-class Program(Wired):
-    """A program that speaks JSON; a bot numbers what it asks for."""
+class JsonClient(TcpClient):
+    """A program that speaks JSON; a bot (version 2) numbers its requests."""
 
-    def __init__(self, port: OnePort, nick: str, *, bot: bool) -> None:
+    def __init__(self, port: MemoryServer, nick: str, *, bot: bool) -> None:
         super().__init__(port)
         self.nick = nick
-        self.asked = 0
+        self.request_count = 0
         self._bot = bot
 
-    def hello(self) -> bytes:
-        """The first object."""
-        return as_object({"username": self.nick} | ({"version": 2} if self._bot else {})).encode()
+    def login_request(self) -> bytes:
+        """Return the login request."""
+        return to_json({"username": self.nick} | ({"version": 2} if self._bot else {})).encode()
 
-    def request(self, asked: Request) -> bytes | None:
+    def encode_request(self, request: Request) -> bytes | None:
         fields: dict[str, object]
-        match asked:
+        match request:
             case Join(room=room):
                 fields = {"join": room}
             case Leave(room=room):
@@ -337,35 +337,35 @@ class Program(Wired):
             case Say(room=room, text=text):
                 fields = {"message": text, "sender": self.nick, "dm": None}
                 fields |= {"room": room} if self._bot else {}
-            case Whisper(nick=nick, text=text):
+            case DirectMessage(nick=nick, text=text):
                 fields = {"message": text, "sender": self.nick, "dm": nick}
             case SetTopic(room=room, topic=topic):
                 fields = {"room": room, "topic": topic}
             case Quit():
-                return as_object({"disconnect": True, "sender": self.nick}).encode()
+                return to_json({"disconnect": True, "sender": self.nick}).encode()
             case _:
                 return None
         if self._bot:
-            self.asked += 1
-            fields["id"] = self.asked
-        return as_object(fields).encode()
+            self.request_count += 1
+            fields["id"] = self.request_count
+        return to_json(fields).encode()
 
-    def reads(self) -> list[str]:
-        return [as_object(json.loads(each)) for each in _lines(self.wire.gets(), "\n")]
+    def read_output(self) -> list[str]:
+        return [to_json(json.loads(each)) for each in _lines(self.wire.gets(), "\n")]
 
 
-def as_object(fields: dict[str, object]) -> str:
-    """An object as text, so that equal ones are equal."""
+def to_json(fields: dict[str, object]) -> str:
+    """Return an object as text with sorted keys, so that equal objects are equal texts."""
     return json.dumps(fields, sort_keys=True, ensure_ascii=False)
 
 
-# By ssh -------------------------------------------------------------------------------------------
+# SSH ----------------------------------------------------------------------------------------------
 
 
 class Ssh(Client):
     """One channel of an ssh connection."""
 
-    def __init__(self, port: OnePort, user: str) -> None:
+    def __init__(self, port: MemoryServer, user: str) -> None:
         self._port = port
         self.peer = Peer(server=port)
         self.peer.exchange().ask_service().try_keyboard(user.encode())
@@ -374,7 +374,7 @@ class Ssh(Client):
         self.status: int | None = None
         self._closed = False
 
-    def sends(self, data: bytes, cut: int = 0) -> None:
+    def send(self, data: bytes, cut: int = 0) -> None:
         self._send(DATA, uint32(self.channel) + string(data), cut)
 
     def _send(self, number: int, payload: bytes, cut: int = 0) -> None:
@@ -383,9 +383,9 @@ class Ssh(Client):
             if piece:
                 self.peer.feed(piece)
 
-    def gets(self) -> bytes:
-        """What was written to the channel since the last time."""
-        self._port.turn()
+    def read_channel(self) -> bytes:
+        """Return the data written to the channel since the last call."""
+        self._port.end_turn()
         text = b""
         for number, payload in self.peer.take():
             if number == DATA:
@@ -402,73 +402,75 @@ class Ssh(Client):
     def closed(self) -> bool:
         return self._closed
 
-    def goes(self) -> None:
+    def lose_connection(self) -> None:
         self.peer.hang_up()
 
-    def runs(self, command: str) -> Ssh:
-        """Open a channel with a command."""
+    def run(self, command: str) -> Ssh:
+        """Open a channel and execute a command."""
         self.channel, self._closed, self.status = self.peer.open(), False, None
         assert SUCCESS in self.peer.request(self.channel, b"exec", string(command.encode()))
         return self
 
     def output(self, command: str) -> list[str]:
-        """The lines of a command that ends by itself."""
-        text = self.runs(command).gets()
-        self._port.turn()
-        text += self.gets()
+        """Execute a command that ends by itself; return the lines of its output."""
+        text = self.run(command).read_channel()
+        self._port.end_turn()
+        text += self.read_channel()
         assert (self.status, self.errors, self._closed) == (0, b"", True)
         self.peer.send(CLOSE, uint32(self.channel))
         return _lines(text, "\n")
 
-    def request(self, asked: Request) -> bytes | None:
+    def encode_request(self, request: Request) -> bytes | None:
         return None
 
-    def reads(self) -> list[str]:
-        return _lines(self.gets(), "\n")
+    def read_output(self) -> list[str]:
+        return _lines(self.read_channel(), "\n")
 
 
 class Shell(Ssh):
-    """A shell, on a terminal or in plain lines."""
+    """An ssh shell, on a terminal or in plain lines."""
 
-    def __init__(self, port: OnePort, user: str, *, terminal: bool) -> None:
+    def __init__(self, port: MemoryServer, user: str, *, terminal: bool) -> None:
         super().__init__(port, user)
-        self._drawn = Drawn() if terminal else None
+        self._drawn = DrawnScreen() if terminal else None
         self.channel = self.peer.open()
         if terminal:
             size = uint32(COLUMNS) + uint32(ROWS) + 2 * uint32(0)
-            asked = string(b"xterm") + size + string(b"\0")
-            assert self.peer.request(self.channel, b"pty-req", asked) == [SUCCESS]
+            request = string(b"xterm") + size + string(b"\0")
+            assert self.peer.request(self.channel, b"pty-req", request) == [SUCCESS]
         assert SUCCESS in self.peer.request(self.channel, b"shell")
 
-    def request(self, asked: Request) -> bytes | None:
-        return line(asked) + (b"\r" if self._drawn else b"\n")
+    def encode_request(self, request: Request) -> bytes | None:
+        return typed_line(request) + (b"\r" if self._drawn else b"\n")
 
-    def reads(self) -> list[str]:
-        text = self.gets()
+    def read_output(self) -> list[str]:
+        text = self.read_channel()
         if self._drawn is None:
             return _lines(text, "\r\n")
         self.bells = text.count(b"\a")
-        lines = self._drawn.shows(text)
+        lines = self._drawn.display(text)
         self.prompt = self._drawn.prompt
         return lines
 
 
 class Tail(Ssh):
-    """``ssh host tail ROOM``: it only reads, until it is interrupted."""
+    """``ssh host tail ROOM``: it only receives, until it is interrupted."""
 
-    def __init__(self, port: OnePort, user: str, room: str, *, objects: bool, last: int) -> None:
+    def __init__(
+        self, port: MemoryServer, user: str, room: str, *, objects: bool, last: int
+    ) -> None:
         super().__init__(port, user)
         self._objects = objects
-        self.runs(f"tail{' --json' * objects} -n {last} {room}")
+        self.run(f"tail{' --json' * objects} -n {last} {room}")
 
-    def interrupts(self) -> None:
+    def interrupt(self) -> None:
         """Press Ctrl-C."""
         signal = string(b"signal") + b"\0" + string(b"INT")
         self._send(REQUEST, uint32(self.channel) + signal)
 
-    def reads(self) -> list[str]:
-        lines = super().reads()
-        return [as_object(json.loads(each)) for each in lines] if self._objects else lines
+    def read_output(self) -> list[str]:
+        lines = super().read_output()
+        return [to_json(json.loads(each)) for each in lines] if self._objects else lines
 
 
 def _lines(data: bytes, end: str) -> list[str]:

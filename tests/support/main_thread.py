@@ -1,4 +1,4 @@
-"""The thread of a test as that of the chat, for stores that have threads of their own."""
+"""The main thread of a test, for stores that have threads of their own."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 from tests.support.served import PATIENCE
 
 
-class TestAnswer:
-    """Something that a test waits for."""
+class TestPromise:
+    """A promise that runs the main thread while a test waits for it."""
 
     __test__ = False
 
-    def __init__(self, turn: TestTurn) -> None:
-        self._turn = turn
+    def __init__(self, main_thread: TestMainThread) -> None:
+        self._main_thread = main_thread
         self._outcome: Callable[[], Any] | None = None
 
     def __await__(self) -> Generator[None, None, Any]:
-        self._turn.run_until(lambda: self._outcome is not None)
+        self._main_thread.run_until(lambda: self._outcome is not None)
         assert self._outcome is not None
         return self._outcome()
         yield  # what makes this a generator
 
-    def give(self, value: object) -> None:
+    def resolve(self, value: object) -> None:
         self._outcome = lambda: value
 
     def fail(self, error: Exception) -> None:
@@ -34,25 +34,30 @@ class TestAnswer:
         self._outcome = fails
 
 
-class TestTurn:
-    """Runs what other threads want run, while a test waits for something."""
+class TestMainThread:
+    """Runs the steps of other threads while a test waits."""
 
     __test__ = False
 
     def __init__(self) -> None:
         self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
-    def soon(self, step: Callable[[], None]) -> None:
+    def call_soon(self, step: Callable[[], None]) -> None:
         self._steps.put(step)
 
-    def answer(self) -> TestAnswer:
-        return TestAnswer(self)
+    def promise(self) -> TestPromise:
+        return TestPromise(self)
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         waited(work)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is no step to run."""
+        return self._steps.empty()
+
     def run_until(self, done: Callable[[], bool]) -> None:
-        """Run steps until something is so."""
+        """Run steps until a condition holds."""
         while not done():
             try:
                 self._steps.get(timeout=PATIENCE)()
@@ -66,7 +71,7 @@ class TestTurn:
 
 
 def waited(awaitable: Awaitable[Any]) -> Any:
-    """Run something asynchronous to its end; what it waits for runs the turn meanwhile."""
+    """Return the result of an awaitable; what it waits for runs the main thread meanwhile."""
     steps = awaitable.__await__()
     try:
         next(steps)

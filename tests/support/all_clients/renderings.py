@@ -1,83 +1,83 @@
-"""The words of each kind of client, as docs/protocol.rst has them, written out once more."""
+"""Expected output of each kind of client, written again from docs/protocol.rst."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.support.everyone.clients import (
-    Assignment,
+from tests.support.all_clients.clients import (
+    AssignmentClient,
     Client,
-    Program,
+    JsonClient,
     Request,
     Say,
     SetTopic,
-    as_object,
+    to_json,
 )
-from tests.support.everyone.world import Happening, No, Person, Room
+from tests.support.all_clients.world import Person, Refused, Room, RoomEvent
 
 
-def because(reason: str) -> str:
+def reason_suffix(reason: str) -> str:
     return f" ({reason})" if reason else ""
 
 
-def stamp(time: float) -> str:
+def timestamp(time: float) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-class Words:
-    """How one kind of client is shown things: as plain lines, unless it says otherwise.
+class Rendering:
+    """The output of one kind of client: plain lines, unless a subclass says otherwise.
 
-    ``echoes_input`` says whether it has what it said before its eyes already, ``copy_per_room`` whether
-    what happens in several rooms is shown in each, ``drawn`` whether it has bells.
+    ``echoes_input`` says that the client shows the user's own messages already, ``copy_per_room``
+    that an event in several rooms is shown in each, ``rings_bell`` that it has a bell.
     """
 
     echoes_input = True
     copy_per_room = False
-    drawn = False
-    #: Whether answers come in one order with what happens.
+    rings_bell = False
+    #: Whether replies are in order with room events.
     in_order = True
 
-    def happened(self, event: Happening, to: Person) -> list[str]:
+    def room_event(self, event: RoomEvent, to: Person) -> list[str]:
         room, nick, text = event.room.name, event.nick, event.text.replace("\n", "\n    ")
-        aside = f"[{room}] " if to.focus is not event.room else ""
+        room_prefix = f"[{room}] " if to.focus is not event.room else ""
         line = {
-            "said": f"{aside}{nick}: {text}",
-            "acted": f"{aside}* {nick} {text}",
+            "said": f"{room_prefix}{nick}: {text}",
+            "acted": f"{room_prefix}* {nick} {text}",
             "joined": f"-- {nick} joined {room}",
             "left": f"-- {nick} left {room}",
-            "gone": f"-- {nick} left{because(event.text)}",
+            "gone": f"-- {nick} left{reason_suffix(event.text)}",
             "renamed": f"-- {nick} is now known as {event.other}",
             "topic": f"-- {nick} set the topic of {room}: {text}",
-            "kicked": f"-- {nick} was kicked from {room} by {event.other}{because(text)}",
+            "kicked": f"-- {nick} was kicked from {room} by {event.other}{reason_suffix(text)}",
             "owner": f"-- {nick} is the owner of {room} now",
-        }[event.what]
-        if event.what == "topic" and not text:
+        }[event.kind]
+        if event.kind == "topic" and not text:
             line = f"-- {nick} took the topic of {room} away"
         return line.split("\n")
 
     def private(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
         return [f"[{sender.nick} -> you] {text}"]
 
-    def wrote(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
+    def private_sent(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
         return [f"[you -> {to.nick}] {text}"]
 
-    def put_out(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
-        return [f"-- You were kicked from {room.name} by {by.nick}{because(reason)}."]
+    def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
+        return [f"-- You were kicked from {room.name} by {by.nick}{reason_suffix(reason)}."]
 
-    def declined(self, no: No, client: Client) -> list[str]:
-        return [f"-- {no.sentence}"]
+    def refused(self, refusal: Refused, client: Client) -> list[str]:
+        return [f"-- {refusal.sentence}"]
 
     def joined(self, person: Person, room: Room, *, already: bool) -> list[str]:
         others = [other.nick for other in room.members if other is not person]
         if already:
             return [f"-- You are in {room.name} already; it has the focus now."]
-        told = f"You are in {room.name}, {company(others)}."
+        sentence = f"You are in {room.name}, {members_in_words(others)}."
         if not others and room.name != "lobby":
-            told = f"You opened {room.name}; it is yours."
-        return [f"-- {told} Topic: {room.topic}" if room.topic else f"-- {told}"]
+            sentence = f"You opened {room.name}; it is yours."
+        return [f"-- {sentence} Topic: {room.topic}" if room.topic else f"-- {sentence}"]
 
     def leaving(self, person: Person, room: Room) -> list[str]:
-        """What is answered before one leaves a room."""
+        """Return the reply before the user leaves a room."""
         return []
 
     def left(self, person: Person, room: Room) -> list[str]:
@@ -93,40 +93,40 @@ class Words:
     def renamed(self, nick: str) -> list[str]:
         return [f"-- You are now known as {nick}."]
 
-    def done(self, asked: Request, person: Person, room: Room | None) -> list[str]:
-        """What answers a message or a topic."""
+    def acknowledged(self, request: Request, person: Person, room: Room | None) -> list[str]:
+        """Return the reply to a message or a topic."""
         return []
 
     def goodbye(self, person: Person) -> list[str]:
         return ["-- Goodbye."]
 
 
-def company(others: list[str]) -> str:
+def members_in_words(others: list[str]) -> str:
     if not others:
         return "alone so far"
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     return f"with {', '.join(others[:5])}{more}"
 
 
-class DrawnWords(Words):
-    """A terminal that the server draws, which shows one's own words and rings."""
+class TerminalRendering(Rendering):
+    """A terminal that the server draws: it shows the user's own messages and rings the bell."""
 
     echoes_input = False
-    drawn = True
+    rings_bell = True
 
 
-class TailWords(Words):
-    """``tail``: the time before what happens."""
+class TailRendering(Rendering):
+    """``tail``: the time before each event."""
 
-    def happened(self, event: Happening, to: Person) -> list[str]:
-        first, *more = super().happened(event, to)
-        return [f"{stamp(event.time)[11:16]} {first}", *more]
+    def room_event(self, event: RoomEvent, to: Person) -> list[str]:
+        first, *more = super().room_event(event, to)
+        return [f"{timestamp(event.time)[11:16]} {first}", *more]
 
     def private(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
-        return [f"{stamp(time)[11:16]} [{sender.nick} -> you] {text}"]
+        return [f"{timestamp(time)[11:16]} [{sender.nick} -> you] {text}"]
 
 
-class AssignmentWords(Words):
+class AssignmentRendering(Rendering):
     """CHATs."""
 
     echoes_input = False
@@ -138,7 +138,7 @@ class AssignmentWords(Words):
         number = room.number if room else 0
         return [f"CHAT: {number}\nCLIENT_NAME: {nick}\nMESSAGE: {text}\n\n"]
 
-    def happened(self, event: Happening, to: Person) -> list[str]:
+    def room_event(self, event: RoomEvent, to: Person) -> list[str]:
         nick = event.nick
         text = {
             "said": event.text.replace("\nNOTE:", "\n NOTE:"),
@@ -150,8 +150,8 @@ class AssignmentWords(Words):
             "topic": f"The topic is: {event.text}",
             "kicked": f"{nick} was kicked by {event.other}.",
             "owner": "",
-        }[event.what]
-        if event.what == "topic" and not event.text:
+        }[event.kind]
+        if event.kind == "topic" and not event.text:
             text = "There is no topic any more."
         return self.chat(event.room, nick, text) if text else []
 
@@ -159,11 +159,11 @@ class AssignmentWords(Words):
         shared = [room for room in to.rooms if room in sender.rooms] or to.rooms
         return self.chat(shared[0] if shared else None, sender.nick, f"(private) {text}")
 
-    def put_out(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
+    def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
         return self.chat(room, by.nick, "You were kicked from this chatroom.")
 
-    def declined(self, no: No, client: Client) -> list[str]:
-        return [f"ERROR_CODE: {self.errors[no.code]}\nERROR_DESCRIPTION: TEXT\n"]
+    def refused(self, refusal: Refused, client: Client) -> list[str]:
+        return [f"ERROR_CODE: {self.errors[refusal.code]}\nERROR_DESCRIPTION: TEXT\n"]
 
     def joined(self, person: Person, room: Room, *, already: bool) -> list[str]:
         answer = f"JOINED_CHATROOM: {room.name}\nSERVER_IP: 10.0.0.1\nPORT: 12345\n"
@@ -172,7 +172,7 @@ class AssignmentWords(Words):
         return [answer] if already else [answer, *more]
 
     def leaving(self, person: Person, room: Room) -> list[str]:
-        assert isinstance(person.client, Assignment)
+        assert isinstance(person.client, AssignmentClient)
         join_id = person.client.refs.get(room.number, 1)
         return [f"LEFT_CHATROOM: {room.number}\nJOIN_ID: {join_id}\n"]
 
@@ -187,8 +187,8 @@ class AssignmentWords(Words):
         ]
 
 
-class ObjectWords(Words):
-    """What both dialects of JSON have in common."""
+class JsonRendering(Rendering):
+    """The common parts of both dialects of JSON."""
 
     in_order = False
     errors = {  # noqa: RUF012 - it is a table
@@ -200,14 +200,14 @@ class ObjectWords(Words):
     }
 
     def answer(self, client: Client, **fields: object) -> list[str]:
-        return [as_object({"ok": True, **self.given(client), **fields})]
+        return [to_json({"ok": True, **self.request_id(client), **fields})]
 
-    def given(self, client: Client) -> dict[str, object]:
+    def request_id(self, client: Client) -> dict[str, object]:
         return {}
 
-    def declined(self, no: No, client: Client) -> list[str]:
-        code = self.errors[no.code]
-        return [as_object({"error": no.sentence, "errorCode": code, **self.given(client)})]
+    def refused(self, refusal: Refused, client: Client) -> list[str]:
+        code = self.errors[refusal.code]
+        return [to_json({"error": refusal.sentence, "errorCode": code, **self.request_id(client)})]
 
     def joined(self, person: Person, room: Room, *, already: bool) -> list[str]:
         return self.answer(person.client, room=room.name, topic=room.topic)
@@ -215,18 +215,18 @@ class ObjectWords(Words):
     def left(self, person: Person, room: Room) -> list[str]:
         return self.answer(person.client, room=room.name)
 
-    def done(self, asked: Request, person: Person, room: Room | None) -> list[str]:
-        topic = isinstance(asked, SetTopic) and room is not None
+    def acknowledged(self, request: Request, person: Person, room: Room | None) -> list[str]:
+        topic = isinstance(request, SetTopic) and room is not None
         return self.answer(person.client, room=room.name) if topic and room else []
 
     def goodbye(self, person: Person) -> list[str]:
-        return [as_object({"disconnect": True})]
+        return [to_json({"disconnect": True})]
 
 
-class MessageWords(ObjectWords):
-    """The first clients': everything is a message."""
+class JsonMessageRendering(JsonRendering):
+    """Version 1, for the first clients: everything is a message."""
 
-    def happened(self, event: Happening, to: Person) -> list[str]:
+    def room_event(self, event: RoomEvent, to: Person) -> list[str]:
         nick = event.nick
         text = {
             "said": event.text,
@@ -238,32 +238,34 @@ class MessageWords(ObjectWords):
             "topic": f"The topic is: {event.text}" if event.text else "There is no topic any more",
             "kicked": f"{nick} was kicked",
             "owner": "",
-        }[event.what]
+        }[event.kind]
         fields = {"message": text, "sender": nick, "dm": None, "room": event.room.name}
-        return [as_object({**fields, "seq": event.seq, "time": stamp(event.time)})] if text else []
+        return (
+            [to_json({**fields, "seq": event.seq, "time": timestamp(event.time)})] if text else []
+        )
 
     def private(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
-        fields = {"message": text, "sender": sender.nick, "dm": to.nick, "time": stamp(time)}
-        return [as_object({**fields})]
+        fields = {"message": text, "sender": sender.nick, "dm": to.nick, "time": timestamp(time)}
+        return [to_json({**fields})]
 
-    def wrote(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
+    def private_sent(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
         return []
 
-    def put_out(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
+    def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
         text = f"You were kicked from {room.name}."
-        return [as_object({"message": text, "sender": by.nick, "dm": None})]
+        return [to_json({"message": text, "sender": by.nick, "dm": None})]
 
 
-class EventWords(ObjectWords):
-    """Bots': typed events, in each room, and answers that say to what."""
+class JsonEventRendering(JsonRendering):
+    """Version 2, for bots: typed events, one for each room, and replies with the request's id."""
 
     copy_per_room = True
 
-    def given(self, client: Client) -> dict[str, object]:
-        assert isinstance(client, Program)
-        return {"id": client.asked}
+    def request_id(self, client: Client) -> dict[str, object]:
+        assert isinstance(client, JsonClient)
+        return {"id": client.request_count}
 
-    def happened(self, event: Happening, to: Person) -> list[str]:
+    def room_event(self, event: RoomEvent, to: Person) -> list[str]:
         nick, text, other = event.nick, event.text, event.other
         kinds: dict[str, dict[str, object]] = {
             "said": {"event": "said", "sender": nick, "message": text},
@@ -276,45 +278,45 @@ class EventWords(ObjectWords):
             "kicked": {"event": "kicked", "nick": nick, "by": other, "reason": text},
             "owner": {"event": "role", "nick": nick, "role": "owner", "by": None},
         }
-        place = {"room": event.room.name, "seq": event.seq, "time": stamp(event.time)}
-        return [as_object({**kinds[event.what], **place})]
+        place = {"room": event.room.name, "seq": event.seq, "time": timestamp(event.time)}
+        return [to_json({**kinds[event.kind], **place})]
 
     def private(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
         return self._message(sender, to, text, time, own=False)
 
-    def wrote(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
+    def private_sent(self, sender: Person, to: Person, text: str, time: float) -> list[str]:
         return self._message(sender, to, text, time, own=True)
 
     def _message(
         self, sender: Person, to: Person, text: str, time: float, *, own: bool
     ) -> list[str]:
         fields = {"event": "private", "sender": sender.nick, "dm": to.nick, "message": text}
-        return [as_object({**fields, "own": own, "time": stamp(time)})]
+        return [to_json({**fields, "own": own, "time": timestamp(time)})]
 
-    def put_out(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
+    def kicked(self, room: Room, by: Person, reason: str, time: float) -> list[str]:
         fields = {"event": "put out", "room": room.name, "by": by.nick, "reason": reason}
-        return [as_object({**fields, "time": stamp(time)})]
+        return [to_json({**fields, "time": timestamp(time)})]
 
-    def done(self, asked: Request, person: Person, room: Room | None) -> list[str]:
-        if isinstance(asked, Say) and room is not None:
-            return self.answer(person.client, seq=len(room.kept))
-        return super().done(asked, person, room) or self.answer(person.client)
+    def acknowledged(self, request: Request, person: Person, room: Room | None) -> list[str]:
+        if isinstance(request, Say) and room is not None:
+            return self.answer(person.client, seq=len(room.history))
+        return super().acknowledged(request, person, room) or self.answer(person.client)
 
 
-class TailEventWords(EventWords):
-    """``tail --json``: bots' events, but it is in one room and asks for nothing."""
+class TailJsonRendering(JsonEventRendering):
+    """``tail --json``: version 2 events, but in one room and without requests."""
 
     copy_per_room = False
 
 
-WORDS_OF: dict[str, Words] = {
-    "line": Words(),
-    "telnet": DrawnWords(),
-    "shell": DrawnWords(),
-    "lines by ssh": Words(),
-    "tcd": AssignmentWords(),
-    "json": MessageWords(),
-    "bot": EventWords(),
-    "tail": TailWords(),
-    "tail --json": TailEventWords(),
+RENDERINGS: dict[str, Rendering] = {
+    "line": Rendering(),
+    "telnet": TerminalRendering(),
+    "shell": TerminalRendering(),
+    "lines by ssh": Rendering(),
+    "tcd": AssignmentRendering(),
+    "json": JsonMessageRendering(),
+    "bot": JsonEventRendering(),
+    "tail": TailRendering(),
+    "tail --json": TailJsonRendering(),
 }

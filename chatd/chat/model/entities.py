@@ -1,0 +1,531 @@
+"""Person, room and session: the state of the chat, and who is in which room with what focus.
+
+The three stand in one file because they are one idea: a person has sessions and is in rooms, a room
+has persons as members, a session has a person and the focus on one of the rooms.  Here is state and
+membership only.  What a person may do in a room is in `chatd.chat.model.rules`; the registry of
+everybody in `chatd.chat.model.people`; what a session requires of its connection in
+`chatd.chat.model.client`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from chatd.chat.events import Entry, Missed, PersonalEvent, PrivateMessage, Refused, Role, RoomEvent
+from chatd.chat.fanout.audience import Audience
+from chatd.chat.fanout.log import Style
+from chatd.chat.limits import (
+    BANS,
+    FORMER_SPEAKERS,
+    INVITATIONS,
+    MUTES,
+    NAMED_IN_BANS,
+    PERSONAL_BYTES,
+    PRIVATE_REMEMBERED,
+    ROOM_INVITATIONS,
+)
+from chatd.chat.model.bans import Bans, Identity, Kind, Target
+from chatd.chat.model.client import Client, Position, RelayTo
+from chatd.chat.model.preferences import DEFAULT
+from chatd.chat.model.unread import UnreadCounts, summary
+from chatd.chat.text.names import GUEST, Name
+
+
+class Person:
+    """A user who is here, or on another server of the cluster.
+
+    ``account`` is the folded nick of their account; a guest who acts for the owner of one, as a
+    script does, has it as ``on_behalf_of``.  ``ignored`` holds folded nicks, ``ignored_by`` the
+    persons who have this one there, so that a rename is followed.  ``token`` resumes a guest's
+    detached session.  ``invited_into`` and ``named_in_bans`` are the rooms that know this nick.
+    ``server`` is the one of a cluster to which they are connected, empty for this one, and ``lost``
+    whether they have lost their connection to it.  Times are seconds since the epoch.
+    """
+
+    __slots__ = (
+        "account",
+        "address",
+        "away",
+        "fingerprint",
+        "ignored",
+        "ignored_by",
+        "invited_into",
+        "last_active",
+        "last_correspondent",
+        "lost",
+        "name",
+        "named_in_bans",
+        "on_behalf_of",
+        "operator",
+        "rooms",
+        "server",
+        "sessions",
+        "since",
+        "token",
+    )
+
+    def __init__(
+        self,
+        name: Name,
+        now: float,
+        *,
+        address: str = "",
+        fingerprint: str | None = None,
+        operator: bool = False,
+    ) -> None:
+        self.name = name
+        self.address = address
+        self.fingerprint = fingerprint
+        self.operator = operator
+        self.account: str | None = None
+        self.on_behalf_of: str | None = None
+        self.since = now
+        self.last_active = now
+        self.away: str | None = None
+        self.rooms: dict[str, Room] = {}
+        self.server = ""
+        self.lost = False
+        self.sessions: list[Session] = []
+        # Empty, a dict takes less than a third of a set, and most people ignore nobody.
+        self.ignored: dict[str, None] = {}
+        self.ignored_by: dict[Person, None] = {}
+        self.last_correspondent: Person | None = None
+        self.token: str | None = None
+        self.invited_into: dict[Room, None] = {}
+        self.named_in_bans: dict[Room, None] = {}
+
+    @property
+    def nick(self) -> str:
+        """The nick as it is shown."""
+        return self.name.shown
+
+    @property
+    def identity(self) -> Identity:
+        """What bans identify this person by."""
+        return Identity(self.name.key, self.effective_account, self.fingerprint, self.address)
+
+    @property
+    def effective_account(self) -> str | None:
+        """The account whose rights they have: their own, or that of the owner they act for."""
+        return self.account or self.on_behalf_of
+
+    def sessions_changed(self) -> None:
+        """Work out anew whether they are an operator: by any connection that has proved it."""
+        if self.sessions:
+            self.operator = any(session.operator for session in self.sessions)
+
+    @property
+    def is_detached(self) -> bool:
+        """Whether they have lost their connection and may resume their session."""
+        return self.lost if self.server else not self.sessions
+
+    @property
+    def is_guest_nick(self) -> bool:
+        """Whether the nick is a generated one, which a stranger may be given tomorrow."""
+        return self.name.key.startswith(GUEST)
+
+
+@dataclass(slots=True)
+class LastMessage:
+    """The last message of a member, for /edit and /delete.  ``time`` in seconds since the epoch.
+
+    ``number`` is 0 until the store has kept it; ``gone`` says that it is deleted or was not kept.
+    """
+
+    time: float
+    number: int = 0
+    gone: bool = False
+
+
+@dataclass(slots=True)
+class Member:
+    """What a room knows of one of its members.
+
+    ``last_said`` is in seconds since the epoch; ``since`` is the store's number of their join.
+    """
+
+    role: Role
+    last_said: float = 0.0
+    warned: bool = False
+    since: int | None = None
+    last_message: LastMessage | None = None
+
+
+@dataclass(slots=True)
+class Settings:
+    """The settings of a room (/room).
+
+    ``slow`` is in seconds between messages; ``history`` is how many events are kept, 0 for as many
+    as the server keeps of every room.
+    """
+
+    topic: str = ""
+    private: bool = False
+    slow: float = 0.0
+    shouting: str = "allow"
+    lasting: bool = False
+    history: int = 0
+    key: str = ""
+
+
+class Room:
+    """A room: its members, its settings, its bans and invitations, and its audience.
+
+    ``id`` is what the store knows it by: a room that is made anew under an old name is another.
+    ``number`` rises in the order in which rooms are made.  ``members`` keeps the order of joining.
+    Invitations of guests (``invited``) go by folded nick, follow their person to another nick and
+    end when they leave the server, for a stranger may carry the nick tomorrow; those of accounts
+    (``invited_accounts``) last.  So do ``bans`` and ``mutes``, by any part of an identity.
+    ``roles`` are those of the accounts that own and moderate a persistent room, here or not.
+    ``last_spoke`` remembers when former members said something last, for slow mode.
+    """
+
+    __slots__ = (
+        "audience",
+        "bans",
+        "id",
+        "invited",
+        "invited_accounts",
+        "last_spoke",
+        "members",
+        "mutes",
+        "name",
+        "number",
+        "permanent",
+        "roles",
+        "settings",
+    )
+
+    def __init__(
+        self,
+        name: Name,
+        ident: str,
+        number: int,
+        request_flush: Callable[[Audience], None],
+        *,
+        permanent: bool = False,
+    ) -> None:
+        self.name = name
+        self.id = ident
+        self.number = number
+        self.permanent = permanent
+        self.members: dict[Person, Member] = {}
+        self.settings = Settings()
+        self.audience = Audience(name.shown, request_flush)
+        self.roles: dict[str, Role] = {}
+        self.invited: dict[str, None] = {}
+        self.invited_accounts: dict[str, None] = {}
+        self.bans = Bans(BANS)
+        self.mutes = Bans(MUTES)
+        self.last_spoke: dict[str, float] = {}
+
+    def __str__(self) -> str:
+        return self.name.shown
+
+    @property
+    def is_persistent(self) -> bool:
+        """Whether the room is there when nobody is in it."""
+        return self.permanent or self.settings.lasting
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether not everybody may come in: it is private or has a key."""
+        return self.settings.private or bool(self.settings.key)
+
+    @property
+    def has_local_members(self) -> bool:
+        """Whether anybody on this server is in it."""
+        return any(not person.server for person in self.members)
+
+    def role_of(self, person: Person) -> Role:
+        """Return the role of a person; an operator of the server is one in every room."""
+        if person.operator:
+            return Role.OPERATOR
+        member = self.members.get(person)
+        return member.role if member else self.roles.get(person.account or "", Role.MEMBER)
+
+    # Members --------------------------------------------------------------------------------------
+
+    def add(self, person: Person, role: Role) -> None:
+        """Make a person a member."""
+        self.members[person] = Member(role, self.last_spoke.pop(person.name.key, 0.0))
+
+    def remove(self, person: Person) -> None:
+        """Make a person no longer a member; slow mode does not begin anew when they return."""
+        member = self.members.pop(person)
+        if self.settings.slow:
+            self.last_spoke[person.name.key] = member.last_said
+            if len(self.last_spoke) > FORMER_SPEAKERS:
+                del self.last_spoke[next(iter(self.last_spoke))]
+
+    # Invitations and bans that go by nick ---------------------------------------------------------
+
+    def invite(self, person: Person) -> None:
+        """Invite a person: one with an account until it is taken back."""
+        if person.account is None:
+            self.invite_for_now(person)
+            return
+        self.invited_accounts[person.account] = None
+        if len(self.invited_accounts) > ROOM_INVITATIONS:
+            del self.invited_accounts[next(iter(self.invited_accounts))]
+
+    def invite_for_now(self, person: Person) -> None:
+        """Invite a person until they leave the server; past the bound, the oldest lapses."""
+        self.invited[person.name.key] = None
+        if len(self.invited) > ROOM_INVITATIONS:
+            del self.invited[next(iter(self.invited))]
+        person.invited_into[self] = None
+        if len(person.invited_into) > INVITATIONS:
+            first = next(iter(person.invited_into))
+            first.invited.pop(person.name.key, None)
+            del person.invited_into[first]
+
+    def uninvite(self, person: Person) -> bool:
+        """Take back all invitations of a person; return whether there was one."""
+        person.invited_into.pop(self, None)
+        had = [
+            self.invited.pop(person.name.key, self),
+            self.invited_accounts.pop(person.account, self) if person.account else self,
+        ]
+        return None in had
+
+    def follow_nick(self, person: Person) -> None:
+        """Remember that a ban or a mute goes by this person's nick, and has to follow it."""
+        person.named_in_bans[self] = None
+        if len(person.named_in_bans) > NAMED_IN_BANS:
+            del person.named_in_bans[next(iter(person.named_in_bans))]
+
+    def renamed(self, old: str, new: str) -> None:
+        """Let invitations, bans and mutes follow a person from one folded nick to another."""
+        if old in self.invited:
+            del self.invited[old]
+            self.invited[new] = None
+        self.bans.renamed(old, new)
+        self.mutes.renamed(old, new)
+
+    def departed(self, person: Person) -> None:
+        """Forget what was for a person who leaves, as another user may have the nick tomorrow."""
+        self.invited.pop(person.name.key, None)
+        if person.is_guest_nick:
+            for bans in (self.bans, self.mutes):
+                bans.drop(Target(Kind.NICK, person.name.key))
+
+
+@dataclass(slots=True, eq=False)
+class PendingLines:
+    """The lines of one session that the store has not kept yet, oldest first; never empty.
+
+    ``lines`` has the rooms in which each is pending.  A line is known by its identity, as the same
+    may be said twice.  ``since`` is when the first was seen to wait, in seconds since the epoch;
+    ``announced`` whether the user was told in words, and ``failed`` whether any of them could not
+    be kept in the end.
+    """
+
+    since: float
+    lines: dict[int, tuple[RoomEvent, tuple[Room, ...]]] = field(default_factory=dict)
+    announced: bool = False
+    failed: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Replay:
+    """What a resumed session has still to be shown of what it missed.
+
+    ``read`` has the store's number of the last event that was sent, for each room that is not yet
+    caught up; ``waiting`` are the events for this user alone.  Both shrink as they are shown.
+    """
+
+    read: dict[Room, int]
+    waiting: list[PersonalEvent]
+
+
+class Session:
+    """One connection of a person.
+
+    It is in the audience of each of its person's rooms; one of them may have the focus, which is
+    where plain lines go and which is shown without its name.  A session that does not listen speaks
+    only.  ``private`` are the last of the ``private_count`` private messages that it was sent.
+    ``address`` and ``fingerprint`` are those of this connection, ``operator`` whether it proved to
+    be an operator's; ``replaying`` is what a resumed session has still to be shown, ``pending`` are
+    its lines that wait to be kept; ``relay_to`` relays the connection to another server, where that
+    can be done.
+    """
+
+    __slots__ = (
+        "address",
+        "client",
+        "fingerprint",
+        "focus",
+        "listens",
+        "operator",
+        "pending",
+        "person",
+        "preferences",
+        "private",
+        "private_count",
+        "relay_to",
+        "replaying",
+        "send",
+        "unread",
+    )
+
+    def __init__(self, person: Person, client: Client, *, listens: bool = True) -> None:
+        self.listens = listens
+        self.person = person
+        self.client = client
+        self.send: Callable[[bytes], int] = client.send
+        self.preferences = DEFAULT
+        self.focus: Room | None = None
+        self.unread = UnreadCounts()
+        self.private: tuple[PrivateMessage, ...] = ()
+        self.private_count = 0
+        self.address = ""
+        self.fingerprint: str | None = None
+        self.replaying: Replay | None = None
+        self.relay_to: RelayTo | None = None
+        self.operator = False
+        self.pending: PendingLines | None = None
+
+    # What an audience requires of a listener
+    # -------------------------------------------------------
+
+    @property
+    def full(self) -> bool:
+        """Whether the connection takes nothing now."""
+        return self.client.full
+
+    @property
+    def filters(self) -> bool:
+        """Whether this person ignores anybody."""
+        return bool(self.person.ignored)
+
+    def wants(self, entry: Entry) -> bool:
+        """Whether this person does not ignore the author."""
+        return entry.author not in self.person.ignored
+
+    def stalled(self, data: bytes, taken: int) -> None:
+        """Keep the rest of ``data``, and the cursor in every room: the connection is full."""
+        self.client.stalled(data, taken)
+        self.hold()
+
+    def broken(self, bug: Exception) -> None:
+        """End this connection after a bug of ours in sending."""
+        self.client.broken(bug)
+
+    def missed(self, room: str, count: int) -> None:
+        """Say that events of a room were forgotten before they could be read."""
+        self._write(Missed(room, count))
+        if self.client.closes_on_gap:
+            self.client.close()
+
+    # For the chat and the ways in -----------------------------------------------------------------
+
+    def style_in(self, room: Room) -> Style:
+        """Return how this session is shown the events of a room."""
+        style = self.client.style(self.preferences)
+        return style if room is self.focus else style.unfocused
+
+    def deliver(self, event: PersonalEvent) -> bool:
+        """Show something to this session alone, after all that has happened in its rooms.
+
+        Returns False when it cannot be shown, or when too much waits for the connection already.
+        """
+        return self.client.pending <= PERSONAL_BYTES and self.show(event)
+
+    def show(self, event: PersonalEvent) -> bool:
+        """Show something that has a bound of its own, however much waits already.
+
+        Returns False when it cannot be shown at all.
+        """
+        if not self.listens or self.client.is_gone:
+            return False
+        self.catch_up()
+        self._write(event)
+        if isinstance(event, PrivateMessage):
+            self.private_count += 1
+            self.private = (*self.private, event)[-PRIVATE_REMEMBERED:]
+        return True
+
+    def _write(self, event: PersonalEvent) -> None:
+        self.client.write(self.client.style(self.preferences).render_personal(event))
+        if self.client.full:
+            self.hold()
+
+    def hold(self) -> None:
+        """Let no room send to this session until `resume`: the connection is full."""
+        for room in self.person.rooms.values():
+            room.audience.hold(self)
+
+    def resume(self) -> None:
+        """Catch up in every room, as far as the connection takes it."""
+        for room in tuple(self.person.rooms.values()):
+            if self.client.full:
+                return
+            room.audience.resume(self)
+
+    def last_sent(self) -> dict[Room, int]:
+        """Return the store's number of the last event that was sent, for each room."""
+        numbers = {room: room.audience.sent_to(self) for room in self.person.rooms.values()}
+        if self.replaying is not None:
+            numbers.update(self.replaying.read)
+        return numbers
+
+    def position(self) -> Position:
+        """Return how far it has been sent what happens."""
+        read = {room.id: number for room, number in self.last_sent().items()}
+        return Position(read, self.private_count)
+
+    def restyle(self) -> None:
+        """Show every room as the preferences and the focus say now."""
+        for room in self.person.rooms.values():
+            room.audience.restyle(self, self.style_in(room))
+
+    def focus_on(self, room: Room | None) -> None:
+        """Give a room, or none, the focus."""
+        before, self.focus = self.focus, room
+        self.unread.refocused(before, room, self.person.rooms.values())
+        for other in (before, room):
+            if other is not None:
+                other.audience.restyle(self, self.style_in(other))
+        self.client.refocused()
+
+    def focus_on_newest(self) -> None:
+        """Give the focus to the room that this person has joined last, or to none."""
+        self.focus_on(next(reversed(self.person.rooms.values()), None))
+
+    def unread_counts(self) -> list[tuple[str, int, bool]]:
+        """Return the rooms with unread events: name, how many, and whether it mentions the user."""
+        return self.unread.counts(self.person.rooms, self.focus) if self.unread else []
+
+    def unread_summary(self) -> str:
+        """Return the same for a prompt: see `chatd.chat.model.unread.summary`."""
+        return summary(self.unread_counts())
+
+    def detach(self) -> None:
+        """Take this connection away from its person, and out of the audience of their rooms."""
+        self.person.sessions.remove(self)
+        self.person.sessions_changed()
+        for room in self.person.rooms.values():
+            room.audience.catch_up(self)
+            room.audience.remove(self)
+
+    def catch_up(self) -> None:
+        """Show now what has happened in every room: what follows belongs after it."""
+        for room in self.person.rooms.values():
+            room.audience.catch_up(self)
+
+    def room(self) -> Room:
+        """Return the room that has the focus.
+
+        :raises Refused: ``no-room`` when none has.
+        """
+        if self.focus is None:
+            raise Refused("no-room", "You are in no room; /join ROOM takes you into one.")
+        return self.focus
+
+
+def sessions_in(room: Room) -> Iterator[Session]:
+    """Return every session of every member of a room."""
+    for person in room.members:
+        yield from person.sessions

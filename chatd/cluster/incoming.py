@@ -1,0 +1,209 @@
+"""Incoming: what arrives on the bus, whom it is for, and which servers are alive.
+
+The messages of a server are numbered; when one is missing, its full state is asked for.  A server
+that is silent for too long is gone, with everybody on it.
+"""
+
+from __future__ import annotations
+
+import json
+
+from chatd.chat.chat import Chat
+from chatd.chat.events import Left
+from chatd.chat.limits import (
+    CLOCK_JUMP_SECONDS,
+    DISPLAY_NAME_LENGTH,
+    OUT_OF_TOUCH_SECONDS,
+    RESYNC_SECONDS,
+    SILENT_SECONDS,
+)
+from chatd.chat.model.entities import Person
+from chatd.cluster.bus import State
+from chatd.cluster.calls import Calls
+from chatd.cluster.migration import Migration
+from chatd.cluster.replication.outgoing import Outgoing
+from chatd.cluster.replication.remote import RemotePeople, RemoteServer
+from chatd.cluster.streams import StreamRouter
+
+
+class Incoming:
+    """Receives the messages and the requests of the other servers.
+
+    ``lease_renewed_at`` is when the cluster has last taken a sign of life of this server, in
+    seconds since the epoch; 0 before the first time.
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        outgoing: Outgoing,
+        remote: RemotePeople,
+        calls: Calls,
+        migration: Migration,
+        streams: StreamRouter | None,
+    ) -> None:
+        self._chat = chat
+        self._outgoing = outgoing
+        self._remote = remote
+        self._calls = calls
+        self._migration = migration
+        self._streams = streams
+        self._checked_at = 0.0
+        self.lease_renewed_at = 0.0
+
+    # Messages and requests ------------------------------------------------------------------------
+
+    def receive(self, name: str, text: str) -> None:
+        """Receive a message of another server."""
+        message: State = json.loads(text)
+        if "bye" in message:
+            self._server_gone(name)
+            return
+        if "hello" in message or "again" in message:
+            self._outgoing.send_full_state(name)
+        if "errand" in message:
+            self._calls.receive(name, message)
+            return
+        if "line" in message:
+            if self._streams is not None:
+                self._streams.heard(name, message)
+            return
+        server = self._remote.servers.get(name)
+        if server is None:
+            server = self._remote.servers[name] = RemoteServer(name, self._remote.now)
+            if "first" not in message:
+                self._remote.request_full_state(name)
+        server.last_heard = self._remote.now
+        if "first" in message:
+            self._apply_full_state(server, message)
+        elif "n" in message:
+            self._apply_next(server, message)
+
+    async def answer(self, name: str, text: str) -> str:
+        """Return the reply to a request of another server, empty if it is not known here."""
+        request: State = json.loads(text)
+        if "errand" in request:
+            return json.dumps(await self._calls.answer(name, request))
+        if self._streams is not None and ("open" in request or "roll" in request):
+            return json.dumps(self._streams.asked(name, request))
+        return json.dumps(await self._migration.on_request(name, request))
+
+    # States ---------------------------------------------------------------------------------------
+
+    def _apply_next(self, server: RemoteServer, message: State) -> None:
+        """Apply changes that follow what has come, or ask for the full state."""
+        if server.number is None:
+            if self._remote.now - server.last_asked >= RESYNC_SECONDS:
+                self._remote.request_full_state(server.name)  # not all of it came, or nothing
+        elif message["n"] == server.number + 1:
+            server.number = message["n"]
+            self._apply(server, message)
+        elif message["n"] > server.number:
+            server.number = None
+            self._remote.request_full_state(server.name)
+
+    def _apply_full_state(self, server: RemoteServer, message: State) -> None:
+        """Apply a part of the full state of a server; with the last one it is synchronized."""
+        server.display_name = str(message.get("called", ""))[:DISPLAY_NAME_LENGTH]
+        if message["first"]:
+            server.number, server.parts = None, 0
+            server.unconfirmed = dict.fromkeys(server.people)
+        if message.get("part", server.parts) != server.parts:
+            return  # one before it did not come: everything will be asked for again
+        server.parts += 1
+        for state in message["people"]:
+            server.unconfirmed.pop(state["number"], None)
+        if server.was_synced:  # entries that are not in it may have been deleted by a lost message
+            for state in message["rooms"]:
+                room = self._chat.rooms.get(state["key"])
+                if room is not None:
+                    self._outgoing.rooms.restore_deletions(room, state)
+        if message["last"]:  # the message that they have left was lost
+            for number in server.unconfirmed:
+                self._remote.remove(server, number)
+        self._apply(server, message)
+        if message["last"]:
+            server.number, server.was_synced = message["n"], True
+
+    def _apply(self, server: RemoteServer, message: State) -> None:
+        with self._remote.keeping_empty_rooms():
+            for state in message["people"]:
+                origin, number = state.get("from") or ("", 0)
+                is_new = state["number"] not in server.people
+                if origin == self._outgoing.name and is_new:
+                    self._migration.lives_elsewhere(number, server.name)
+            people = self._remote.apply(server, message)
+        for person in people:
+            self._gather(person)
+
+    def _gather(self, person: Person) -> None:
+        """Bring an owner who came in here and on another server at once together, on one of them.
+
+        It is the first one by name, unless they have lost their connection there.
+        """
+        account = self._chat.accounts.get(person.account or "")
+        owner = self._chat.entrance.owner_here(account) if account is not None else None
+        stays = self._outgoing.name < person.server or person.lost
+        if owner is not None and self._streams is not None and not stays:
+            self._streams.gather(owner, person.server)
+
+    # Liveness -------------------------------------------------------------------------------------
+
+    @property
+    def is_in_touch(self) -> bool:
+        """Whether the cluster answers, so that what is known here of the others holds."""
+        since = self._remote.now - self.lease_renewed_at
+        return not self.lease_renewed_at or since <= OUT_OF_TOUCH_SECONDS
+
+    def lease_renewed(self, now: float) -> None:
+        """Note that the cluster has taken a sign of life of this server."""
+        self.lease_renewed_at = now
+
+    def check_liveness(self, now: float) -> None:
+        """Check which servers are silent for too long; called every second.
+
+        ``now`` is in seconds since the epoch.
+        """
+        passed, self._checked_at = now - self._checked_at, now
+        leapt = not -1.0 < passed <= CLOCK_JUMP_SECONDS
+        self._remote.advance(now or self._remote.now)
+        self._remote.forget_former_nicks()
+        self._outgoing.rooms.expire_stamps()
+        self._remote.settle_successions()
+        for server in tuple(self._remote.servers.values()):
+            if not self.is_in_touch:  # it is this server that hears nothing
+                server.last_heard = now
+            elif leapt:  # the clock was set, or this process stood still: they were not silent
+                server.last_heard += passed
+            if now - server.last_heard > SILENT_SECONDS:
+                self._server_gone(server.name)
+
+    def _server_gone(self, name: str) -> None:
+        """Remove a server with everybody on it, and what only it knew."""
+        if self._streams is not None:
+            self._streams.gone(name)
+        server = self._remote.servers.pop(name, None)
+        if server is None:
+            return
+        for number, person in tuple(server.people.items()):
+            rooms = tuple(person.rooms.values())
+            left = Left(self._remote.now, person.nick, "", gone=True)
+            for room in rooms:
+                self._chat.posting.happened_elsewhere(room, left)
+            self._remote.remove(server, number)
+            for room in rooms if self._is_first() else ():
+                self._chat.after_leaving(room, self._remote.now)
+
+    def _is_first(self) -> bool:
+        """Whether this is the first of the remaining servers by name, and acts for all of them."""
+        return all(self._outgoing.name < name for name in self._remote.servers)
+
+    def displaced(self, person: Person, by: Person) -> None:
+        """Remove a person of another server, which may be dead, whose nick ``by`` has now."""
+        left = Left(self._remote.now, person.nick, "", gone=True)
+        for room in tuple(person.rooms.values()):
+            self._chat.posting.happened_elsewhere(room, left)
+            self._remote.remove_from_room(person, room)
+            if not by.server:
+                self._chat.after_leaving(room, self._remote.now)
+        self._remote.nick_lost(person)

@@ -1,0 +1,30 @@
+"""What every connection of an SSH server is given: its host key, its clock, whom it asks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.conch.ssh.keys import Key
+from twisted.internet.interfaces import IAddress, IReactorTime
+
+from chatd.transport.channel import Program
+from chatd.transport.ssh.protocol.interfaces import SshChannel
+from chatd.transport.ssh.protocol.peer import SshPeer
+
+#: Called with an authenticated peer and its address: None admits it, a sentence refuses it.
+Admit = Callable[[SshPeer, IAddress], str | None]
+
+#: Called for a shell (None) or a command: the program to run in the channel, None to refuse.
+Start = Callable[[SshChannel, str | None], Program | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """An SSH server's configuration; ``login_seconds`` is the time a client has to log in."""
+
+    host_key: Key
+    clock: IReactorTime
+    admit: Admit
+    start: Start
+    login_seconds: float = 30
