@@ -41,7 +41,7 @@ class _TakesAll:
 
     full = lost = False
     pending = 0
-    session = lent = None
+    session = None
 
     @property
     def outbox(self) -> Outbox:

@@ -15,11 +15,11 @@ from twisted.application.service import Service
 from twisted.logger import Logger
 
 from chatd.tap.worker import Worker
-from chatd.transport.services.shutdown import MOVING_SECONDS
+from chatd.transport.services.shutdown import MIGRATION_SECONDS
 
 #: Seconds that a process has to hand its people over, to say goodbye and to close the store, which
 #: gives itself 10; who is not done then is killed.
-STOP_SECONDS = MOVING_SECONDS + 15.0
+STOP_SECONDS = MIGRATION_SECONDS + 15.0
 #: What a process logs as it begins to take connections; the one that started it reads that.
 READY = "process {number} of {of} takes connections, pid {pid}"
 

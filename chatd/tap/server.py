@@ -94,7 +94,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         motd=options["motd"],
         flood=options["flood"],
         operators=options["admin"],
-        exchange=streams,
+        relay=streams,
     )
     admission = Admission(options["max-connections"], options["per-address"])
     raise_descriptor_limit(options["max-connections"] + admission.reserve)

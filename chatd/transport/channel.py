@@ -65,6 +65,23 @@ class ChannelOutbox(Outbox, Protocol):
         """Return whether what is sent now leaves at once, after everything sent before."""
 
 
+class Connection(Protocol):
+    """What a conversation has of its connection, over whichever way in and server that came."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """The way out to the client."""
+
+    def pause(self) -> None:
+        """Take no more input."""
+
+    def resume(self) -> None:
+        """Take input again."""
+
+    def pass_to(self, program: Program) -> None:
+        """Let another program run here from now on."""
+
+
 class Channel(Protocol):
     """A channel as the program in it sees it, on this server or relayed by another."""
 

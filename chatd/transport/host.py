@@ -1,32 +1,48 @@
-"""What every way in is given: the chat, the clocks and the manners of this server."""
+"""Host: what every way in is given of this server: the chat, the clocks, limits and settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
+from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import Rate
-
-if TYPE_CHECKING:
-    from chatd.transport.conversation.conversation import Conversation
-    from chatd.transport.relay.streams import Streams
+from chatd.transport.relay.stream import State, Stream
+from chatd.transport.relay.streams import StartProgram
 
 _log = Logger()
+
+
+class Relay(Protocol):
+    """Relay: runs a connection of this server at another one, and theirs here.
+
+    ``programs`` are those that other servers may start here, by name.
+    """
+
+    programs: dict[str, StartProgram]
+
+    @property
+    def rank(self) -> int:
+        """How many servers of the cluster come before this one."""
+
+    async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Stream | None:
+        """Ask a server to run a program for a visitor; return None if it does not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
     """One server, as its ways in see it.
 
-    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``flood`` is None
-    when nobody is slowed down.  ``operators`` are the blobs of the ssh keys of operators.
-    ``exchange`` has the lines to the other servers of a cluster; without it no line is lent.
+    ``clock`` runs timers, ``now`` is the time of day in seconds since the epoch.  ``flood`` is the
+    rate at which a client's lines are accepted; None: without a limit.  ``operators`` are the
+    blobs of the ssh keys of operators.  ``relay`` is None on a server without a cluster, and where
+    a connection is not to be relayed any further.
     """
 
     chat: Chat
@@ -35,36 +51,10 @@ class Host:
     motd: tuple[str, ...] = ()
     flood: Rate | None = field(default_factory=Rate)
     operators: frozenset[bytes] = frozenset()
-    exchange: Streams | None = None
+    relay: Relay | None = None
 
 
 def log_wrong_password(refused: Refused, address: str) -> None:
-    """Log where a wrong password came from, for whoever keeps such addresses out."""
+    """Log the address that a wrong password came from, for tools that block such addresses."""
     if refused.code == "wrong-password":
         _log.info("{address} gave a wrong password", address=address or "somebody here")
-
-
-class Doorkeeper(Protocol):
-    """What the gate goes on doing for somebody whom it has handed to a way in."""
-
-    def reached(self) -> tuple[str, int]:
-        """The address and the port at which they reached this server, or the proxy."""
-
-    def become(self, name: str, conversation: Conversation, data: bytes) -> None:
-        """Hand a conversation, with bytes not yet taken, to another way in."""
-
-    def admit(self, operator: bool) -> str | None:
-        """A sentence when somebody, who proved an operator's key or did not, may not stay."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """Somebody at the door.
-
-    ``address`` is the client's, also behind a proxy.  ``probed`` says that the gate has asked it
-    for a terminal type already.
-    """
-
-    address: str
-    door: Doorkeeper
-    probed: bool = False

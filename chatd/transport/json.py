@@ -1,7 +1,7 @@
-"""The way in for programs that speak JSON: the first clients', and bots (version 2).
+"""The way in for programs that speak JSON: the first clients, and bots (version 2).
 
-docs/protocol.rst, "The JSON protocol".  The first object says who is there; the others ask for
-something and are answered, and "sender" is checked, not believed.
+docs/protocol.rst, "The JSON protocol".  The first object says who the client is; the others are
+requests and are answered, and "sender" is checked, not believed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from chatd.chat.model.entities import Room, Session
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
+from chatd.transport.channel import Connection
+from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.connection import ProgramProtocol
 from chatd.transport.conversation.conversation import Conversation
-from chatd.transport.conversation.program import ProgramProtocol
-from chatd.transport.host import Arrival, Host, log_wrong_password
+from chatd.transport.conversation.program import ProgramConversation
+from chatd.transport.host import Host, Relay, log_wrong_password
 from chatd.transport.relay.edge import Edge, EdgeClient
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
-from chatd.transport.relay.streams import Streams
 from chatd.wire.json import codec as json
 from chatd.wire.json.codec import ErrorCode
 from chatd.wire.json.events import EventStyle, Fields, MessageStyle, entry_fields
@@ -39,17 +41,17 @@ BOT = 2
 #: The program that a connection is at another server.
 PROGRAM = "json"
 
-#: What one is told when the server is full.
+#: The answer of a full server.
 FULL_ANSWER = json.encode({"isConnected": False, "errorCode": int(ErrorCode.FULL)})
 
 
 def turned_away(sentence: str) -> bytes:
-    """What one is told who may not come in at all, and why."""
+    """Return the answer to a client that may not come in at all, and why."""
     code = int(ErrorCode.NOT_ALLOWED)
     return json.encode({"isConnected": False, "errorCode": code, "error": sentence})
 
 
-#: What the chat declines, by its code word.
+#: The error code of each refusal of the chat, by its code word.
 _ERRORS = {
     "bad-nick": ErrorCode.NOT_A_NAME,
     "bad-room": ErrorCode.NOT_A_NAME,
@@ -74,83 +76,92 @@ _ERRORS = {
 }
 
 
-class _NoDoor:
-    """The door of who came in at another server; that server keeps it."""
+class _RemoteDoor:
+    """The door of a connection that came to another server, whose gate keeps it."""
 
     def reached(self) -> tuple[str, int]:
-        """Nobody knows here."""
+        """Return an empty address: it is not known here."""
         return "", 0
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
-        """A program's connection becomes nothing else."""
+        """Do nothing: a program's connection has no other way in."""
 
     def admit(self, operator: bool) -> str | None:
-        """They are in already."""
+        """Return None: the client is in already."""
         return None
 
 
 def register_relay(host: Host) -> None:
-    """Let other servers lend their lines to this way in."""
+    """Let other servers relay their connections to this way in."""
 
-    def borrow(line: Stream, who: Visitor, how: State) -> None:
-        here = replace(host, exchange=None)  # what is borrowed is not lent on
-        arrival = Arrival(who.address, _NoDoor())
-        JsonProtocol(here, arrival, who.account).run_borrowed(RemoteChannel(line))
+    def start(stream: Stream, visitor: Visitor, how: State) -> None:
+        here = replace(host, relay=None)  # a relayed connection is not relayed again
+        arrival, channel = Arrival(visitor.address, _RemoteDoor()), RemoteChannel(stream)
+        channel.pass_to(JsonConversation(here, arrival, channel, visitor.account))
 
-    if host.exchange is not None:
-        host.exchange.programs[PROGRAM] = borrow
+    if host.relay is not None:
+        host.relay.programs[PROGRAM] = start
 
 
-class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
-    """One connection of either version; which one, its first object tells.
+class JsonProtocol(ProgramProtocol):
+    """A connection of a program that speaks JSON."""
 
-    ``proved`` is the account of who comes by another server and has proved it there.
+    def __init__(self, host: Host, arrival: Arrival) -> None:
+        super().__init__(host.clock, partial(JsonConversation, host, arrival))
+
+
+class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
+    """One client of either version; its first object says which.
+
+    ``proved`` is the account that it has proved to another server, if it came there.
     """
 
-    def __init__(self, host: Host, arrival: Arrival, proved: str = "") -> None:
-        super().__init__(host, arrival)
+    def __init__(
+        self, host: Host, arrival: Arrival, connection: Connection, proved: str = ""
+    ) -> None:
+        super().__init__(host, arrival, connection)
         self._codec = json.JsonCodec()
         self._version = 1
         self._proved = proved
 
     def read(self, data: bytes) -> list[json.Object | json.BadObject]:
-        """The objects that these bytes complete."""
+        """Return the objects that these bytes complete."""
         return self._codec.receive_data(data)
 
-    # Reader ---------------------------------------------------------------------------------------
+    # Client ---------------------------------------------------------------------------------------
 
     @property
     def echoes_input(self) -> bool:
-        """Nobody gets their own messages back: the answer says that they are kept."""
+        """True: a client gets no messages of its own; the answer says that they are stored."""
         return True
 
     @property
     def copy_per_room(self) -> bool:
-        """A bot keeps track of rooms; the first clients show a person what happens."""
+        """Whether it is a bot, which keeps track of rooms; the first clients show a person."""
         return self._version == BOT
 
     @property
     def closes_on_gap(self) -> bool:
-        """A bot comes back and asks for what it missed; the first clients could not."""
+        """Whether it is a bot, which comes back and asks for what it missed."""
         return self._version == BOT
 
     @property
     def send(self) -> Callable[[bytes], int]:
         """Joined writes for bots; the first clients take one packet for one object."""
-        return self.outbox.send if self._version == BOT else self._send_apart
+        return self.outbox.send if self._version == BOT else self._send_singly
 
-    def _send_apart(self, data: bytes) -> int:
+    def _send_singly(self, data: bytes) -> int:
         for line in data.splitlines(keepends=True):
             self.outbox.write(line)
         return -1 if self.outbox.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """Keep what ``send`` did not take; what was sent apart is with the outbox already."""
+        """Keep what ``send`` did not take; the outbox has what was sent singly."""
         if self._version == BOT:
             self.outbox.stalled(data, taken)
 
     def style(self, preferences: Preferences) -> EventStyle | MessageStyle:
-        """Typed events, or messages."""
+        """Return typed events, or messages."""
         return EventStyle() if self._version == BOT else MessageStyle()
 
     # Requests -------------------------------------------------------------------------------------
@@ -164,7 +175,7 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self.write(json.encode(answer if given is None else {**answer, "id": given}))
 
     def refuse(self, request: json.Object | json.BadObject, refused: Refused) -> None:
-        """Answer a request that the chat declines."""
+        """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, ErrorCode.REFUSED)
         log_wrong_password(refused, self.arrival.address)
         if self.session is None and refused.code in FINAL_REFUSALS:
@@ -236,10 +247,10 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             proved = await host.chat.authentication.prove(nick, who.password, address, now)
             account = proved.name.key
         visitor = Visitor(nick, address, account=account)
-        if host.exchange is not None:
-            visitor = replace(visitor, lend=partial(self._lend, host.exchange, visitor, who))
+        if host.relay is not None:
+            visitor = replace(visitor, lend=partial(self._relay, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
-        if self.over:
+        if self.closed:
             host.chat.leave(session, "", now)
             return
         self.session = session
@@ -251,41 +262,40 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             entered["room"] = session.focus.name.shown if session.focus else None
         self.write(json.encode(entered))
 
-    async def _lend(
-        self, exchange: Streams, visitor: Visitor, who: json.Username, server: str, account: str
+    async def _relay(
+        self, relay: Relay, visitor: Visitor, who: json.Username, server: str, account: str
     ) -> bool:
-        """Let a server run this for the owner of an account, whose program begins anew there."""
-        begun = self.session is not None  # a program would have to begin anew
-        line = None if begun else await exchange.open(server, visitor, PROGRAM, {})
-        if line is None:
+        """Let a server run this for the owner of an account; return whether it does."""
+        begun = self.session is not None  # the program would have to begin anew
+        stream = None if begun else await relay.open(server, visitor, PROGRAM, {})
+        if stream is None:
             return False
-        lender = EdgeClient(
+        if self.closed:
+            stream.give_up()
+            return True
+        client = EdgeClient(
             self.outbox,
             self.set_reading,
-            lambda why, typed: self.outbox.close(),
-            lambda sentence: self.outbox.close(),
-            lambda status: self.outbox.close(),
+            come_back=lambda *_: self.outbox.close(),
+            disconnect=lambda sentence: self.outbox.close(),
+            finish=lambda status: self.outbox.close(),
+            lost=self.lost,
         )
-        lent = Edge(line, lender)
-        if self.over:
-            lent.lost()
-            return True
-        self.pass_on(lent)
-        self._pass_on_unread(lent, who)
+        edge = Edge(stream, client)
+        self.connection.pass_to(edge)
+        edge.begin(typed=self._unserved(who), input_ended=self._input_ended)
         return True
 
-    def _pass_on_unread(self, lent: Edge, who: json.Username) -> None:
-        """Let the other server have the first object, without its password, and what followed."""
-        first = {"username": who.username, "version": who.version}
-        unread = [json.Object(first), *self._requests]
-        self._requests.clear()
-        for request in unread:
+    def _unserved(self, who: json.Username) -> bytes:
+        """Return the first object, without its password, and all that followed it."""
+        first = json.Object({"username": who.username, "version": who.version})
+        objects = b""
+        for request in (first, *self.take_pending()):
             if isinstance(request, json.Object):
-                lent.data_received(json.encode(request.fields))
+                objects += json.encode(request.fields)
             else:
                 self._error(ErrorCode.BROKEN, request.sentence)
-        lent.data_received(self._codec.unfinished)
-        self.set_reading(True)
+        return objects + self._codec.unfinished
 
     def _disconnect(self) -> None:
         if self.session is not None:
@@ -309,38 +319,38 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
             return
         now = self.host.now()
         if dm is not None:
-            waited_for = send(self.host.chat, session, dm, text, now)
-            if waited_for is not None:
-                await waited_for
+            awaited = send(self.host.chat, session, dm, text, now)
+            if awaited is not None:
+                await awaited
             if given is not None:
                 self._answer(given)
             return
 
-        def kept(outcome: int | Refused) -> None:
+        def acknowledge(outcome: int | Refused) -> None:
             if isinstance(outcome, Refused):
                 self._error(ErrorCode.REFUSED, outcome.sentence, given)
             elif given is not None:
                 self._answer(given, seq=outcome)
 
         where = self._room(session, room)
-        say(self.host.chat, session, text, now, room=where, acknowledge=kept)
+        say(self.host.chat, session, text, now, room=where, acknowledge=acknowledge)
 
     async def _history(self, session: Session, asked: json.History) -> None:
         where = self.host.chat.find_room(asked.room, session.person)
         rules.check_membership(where, session.person)
         count = HISTORY_SHOWN if asked.count is None else asked.count
         count = max(1, min(count, HISTORY_SHOWN_AT_MOST))
-        archive = self.host.chat.history
+        history = self.host.chat.history
         if asked.after is None:
-            entries = await archive.last(where, count)
+            entries = await history.last(where, count)
         else:
-            entries = await archive.after(where, asked.after, count)
+            entries = await history.after(where, asked.after, count)
         wanted = [entry_fields(entry) for entry in entries if session.wants(entry)]
         self._answer(asked.id, room=where.name.shown, events=wanted)
 
 
 def _users(room: Room, now: float) -> list[Fields]:
-    """The first people of a room, with what others may know of them."""
+    """Return the first members of a room, with what others may know of them."""
     return [
         {
             "nick": person.nick,

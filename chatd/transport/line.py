@@ -17,9 +17,10 @@ from zope.interface import implementer
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.limits import LINE_BYTES
 from chatd.chat.text.sanitizing import decode
+from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.connection import TransportConnection
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
-from chatd.transport.host import Arrival, Host
-from chatd.transport.net.outbox import as_stream, outbox_for
+from chatd.transport.host import Host
 from chatd.wire.line import truncate
 
 #: The first byte of every telnet command (RFC 854).
@@ -36,6 +37,9 @@ def recognises(data: bytes) -> bool | None:
 @implementer(IHalfCloseableProtocol)
 class LineProtocol(LineReceiver):
     """A connection of plain lines, each of which goes to a conversation.
+
+    It is the program of its own connection, until the way in for telnet takes that over; another
+    server's may take its place for a while.
 
     It differs from Twisted's `LineReceiver` in four points:
 
@@ -60,34 +64,30 @@ class LineProtocol(LineReceiver):
         self._arrival = arrival
         # Whole lines to be received, the next one last; ``_buffer`` is the unfinished line.
         self._whole_lines: list[bytes] = []
+        self._connection = TransportConnection()
+        self._connection.pass_to(self)
         self.conversation: Conversation | None = None
-        # Is told that the outbox has room, also when the conversation goes on in telnet.
-        self._sender: Conversation | None = None
 
     def connectionMade(self) -> None:
         """Begin the conversation."""
-        transport = self.transport
-        assert transport is not None  # Twisted's promise
-        outbox = outbox_for(transport, self._host.clock, self._ready)
-        self.conversation = Conversation(self._host, outbox, self._set_reading)
-        self._sender = self.conversation
+        assert self.transport is not None  # Twisted's promise
+        # The conversation pauses and resumes the transport, but not this protocol: it takes the
+        # lines that are left of a chunk and keeps them itself.  It resumes reading in the middle of
+        # its own work, where no line may arrive before `TransportConnection.resume` returns.
+        self._connection.connect(self.transport, self._host.clock)
+        self.conversation = Conversation(self._host, self._connection, self)
         self.conversation.begin(Visitor(address=self._arrival.address))
 
-    def _set_reading(self, reading: bool) -> None:
-        """Pause or resume the transport, but not this protocol.
+    def readConnectionLost(self) -> None:
+        """Tell the program that the client will send nothing more; it may still read."""
+        self._connection.program.input_ended()
 
-        The conversation takes the lines that are left of a chunk and keeps them itself.  It resumes
-        reading in the middle of its own work, where no line may arrive before this returns.
-        """
-        transport = as_stream(self.transport)
-        if reading:
-            transport.resumeProducing()
-        else:
-            transport.pauseProducing()
+    def writeConnectionLost(self) -> None:
+        """Do nothing: the server never closes one direction only."""
 
-    def _ready(self) -> None:
-        if self._sender is not None:
-            self._sender.ready()
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the program that the connection is gone."""
+        self._connection.program.lost()
 
     # Bytes to lines -------------------------------------------------------------------------------
 
@@ -161,6 +161,10 @@ class LineProtocol(LineReceiver):
         self._arrival.door.become("telnet", conversation, begins + self.clearLineBuffer())
         return True
 
+    def rawDataReceived(self, data: bytes) -> None:
+        """Hand bytes to the program that runs instead of this one."""
+        self._connection.program.data_received(data)
+
     # Lines ----------------------------------------------------------------------------------------
 
     def lineReceived(self, line: bytes) -> None:
@@ -190,9 +194,34 @@ class LineProtocol(LineReceiver):
         else:
             super().sendLine(line)
 
-    # The end --------------------------------------------------------------------------------------
+    # The rest of the program ----------------------------------------------------------------------
 
-    def readConnectionLost(self) -> None:
+    def hand_over(self) -> bytes:
+        """Return the bytes that have not been received; what follows is raw data here."""
+        self._skipping = False
+        rest = self.clearLineBuffer()
+        self.setRawMode()
+        return rest
+
+    def data_received(self, data: bytes) -> None:
+        """Receive lines again, first those in what the other server did not do."""
+        self.setLineMode(data)
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Do nothing: nothing is drawn."""
+
+    def interrupted(self) -> None:
+        """Do nothing: plain lines have no interrupt."""
+
+    def answered(self) -> None:
+        """Do nothing: the client is asked for no sign of life."""
+
+    def ready(self) -> None:
+        """Let the conversation go on: the connection has room again."""
+        if self.conversation is not None:
+            self.conversation.ready()
+
+    def input_ended(self) -> None:
         """Take what has no line end as a line, and let the conversation end: no more will come."""
         self.paused = False  # nothing is left to pause, and these lines come before the end
         self.dataReceived(b"")
@@ -202,10 +231,7 @@ class LineProtocol(LineReceiver):
         if self.conversation is not None:
             self.conversation.input_ended()
 
-    def writeConnectionLost(self) -> None:
-        """Do nothing: the server never closes one direction only."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
+    def lost(self) -> None:
         """End the conversation, whose connection is gone."""
         if self.conversation is not None:
             self.conversation.connection_lost()

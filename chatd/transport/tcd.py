@@ -1,8 +1,8 @@
 """The way in for clients of the socket assignment: many rooms on one connection, by header lines.
 
 docs/protocol.rst, "The socket assignment's protocol".  The connection is the identity; its JOIN_IDs
-are unguessable, so that one may be used from another connection.  The rooms and the people are
-those of everyone else.
+are unguessable, so one may be used from another connection.  Rooms and people are those of all ways
+in.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from twisted.logger import Logger
 
@@ -22,24 +23,28 @@ from chatd.chat.model.preferences import Preferences
 from chatd.chat.records.server_access import FINAL_REFUSALS
 from chatd.chat.text import names
 from chatd.chat.text.names import fold
-from chatd.transport.conversation.program import ProgramProtocol
-from chatd.transport.host import Arrival, Host
+from chatd.transport.channel import Connection
+from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.connection import ProgramProtocol
+from chatd.transport.conversation.program import ProgramConversation
+from chatd.transport.host import Host
 from chatd.wire.tcd import codec as tcd
 from chatd.wire.tcd.events import TcdStyle
 
-#: Rooms that a connection is in or was in; one may be in fewer than half as many.
-PLACES = 2 * ROOMS_PER_PERSON + 1
+#: Memberships that a connection has or had and are remembered; a person may be in fewer than half
+#: as many rooms.
+MEMBERSHIPS = 2 * ROOMS_PER_PERSON + 1
 
-#: What one is told when the server is full.
+#: The answer of a full server.
 FULL_ANSWER = tcd.error(tcd.ErrorCode.SERVER_FULL, tcd.ErrorCode.SERVER_FULL.sentence)
 
 
 def turned_away(sentence: str) -> bytes:
-    """What one is told who may not come in at all, and why."""
+    """Return the answer to a client that may not come in at all, and why."""
     return tcd.error(tcd.ErrorCode.NOT_ALLOWED, sentence)
 
 
-#: What the chat declines, by its code word.
+#: The error code of each refusal of the chat, by its code word.
 _ERRORS = {
     "bad-nick": tcd.ErrorCode.BAD_NAME,
     "bad-room": tcd.ErrorCode.BAD_ROOM,
@@ -56,25 +61,25 @@ _ERRORS = {
 }
 
 
-#: What is said otherwise here than to people, who may be able to do something about it.
+#: Refusals whose sentence for people tells them to do what this protocol cannot.
 _SENTENCES = {"key-needed": "That room needs a key, which this protocol cannot give."}
 
 
 @dataclass(slots=True)
 class JoinIds:
-    """What all connections of this way in share.
+    """The table of JOIN_IDs, which all connections of this way in share.
 
-    ``joined`` has the connection and the room of every JOIN_ID in use; ``kill`` stops the server
+    ``joined`` has the conversation and the room of every JOIN_ID in use; ``kill`` stops the server
     where KILL_SERVICE is allowed.
     """
 
     student_id: str = "0"
     kill: Callable[[], None] | None = None
-    joined: dict[int, tuple[TcdProtocol, Room]] = field(default_factory=dict)
+    joined: dict[int, tuple[TcdConversation, Room]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class _Place:
+class _Membership:
     """A room that a connection is in, or was in: its JOIN_ID stays for a repeated LEAVE."""
 
     room: Room
@@ -82,29 +87,38 @@ class _Place:
     left: bool = False
 
 
-def _joined_up(text: str) -> str:
-    """A name without blanks; clients of this protocol ask for some that have them."""
+def _without_blanks(text: str) -> str:
+    """Return a name with its blanks replaced; clients of this protocol ask for such names."""
     return "_".join(text.split())
 
 
-class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
-    """One connection, with its places in rooms."""
+class TcdProtocol(ProgramProtocol):
+    """A connection of a client of the socket assignment."""
+
+    def __init__(self, host: Host, arrival: Arrival, join_ids: JoinIds) -> None:
+        super().__init__(host.clock, partial(TcdConversation, host, arrival, join_ids))
+
+
+class TcdConversation(ProgramConversation[tcd.Request | tcd.Bad]):
+    """One client, with its memberships in rooms."""
 
     _log = Logger()
 
-    def __init__(self, host: Host, arrival: Arrival, desk: JoinIds) -> None:
-        super().__init__(host, arrival)
-        self._desk = desk
+    def __init__(
+        self, host: Host, arrival: Arrival, join_ids: JoinIds, connection: Connection
+    ) -> None:
+        super().__init__(host, arrival, connection)
+        self._join_ids = join_ids
         self._codec = tcd.TcdCodec()
-        self._places: dict[int, _Place] = {}
+        self._memberships: dict[int, _Membership] = {}
         self._style = TcdStyle(host.chat.number_of, self._private_ref)
 
     def read(self, data: bytes) -> list[tcd.Request | tcd.Bad]:
-        """The requests that these bytes complete."""
+        """Return the requests that these bytes complete."""
         return self._codec.receive_data(data)
 
     def read_end(self) -> list[tcd.Request | tcd.Bad]:
-        """What is complete but for its end."""
+        """Return the request that is complete but for its end."""
         return self._codec.finish()
 
     @property
@@ -113,11 +127,11 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         return self._codec.pending
 
     def style(self, preferences: Preferences) -> TcdStyle:
-        """CHATs; there is nothing to prefer."""
+        """Return the style of CHATs; there is nothing to prefer."""
         return self._style
 
     def _private_ref(self, sender: str) -> int:
-        """A room that one shares with somebody, or any of one's own."""
+        """Return a room that is shared with a sender, or any of this connection."""
         if self.session is None:
             return 0
         other = self.host.chat.people.find(sender)
@@ -125,13 +139,13 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         shared = [room.number for room in mine if other is not None and other in room.members]
         return next(iter(shared), next((room.number for room in mine), 0))
 
-    def gone(self) -> None:
-        """Nobody can use this connection's JOIN_IDs any more."""
-        for place in self._places.values():
-            self._desk.joined.pop(place.join_id, None)
+    def connection_lost(self) -> None:
+        """Forget this connection's JOIN_IDs."""
+        for membership in self._memberships.values():
+            self._join_ids.joined.pop(membership.join_id, None)
 
     def refuse(self, request: tcd.Request | tcd.Bad, refused: Refused) -> None:
-        """Answer a request that the chat declines."""
+        """Answer a request that the chat refuses."""
         code = _ERRORS.get(refused.code, tcd.ErrorCode.REFUSED)
         self.write(tcd.error(code, _SENTENCES.get(refused.code, refused.sentence)))
         if self.session is None and refused.code in FINAL_REFUSALS:
@@ -144,7 +158,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
                 self.write(tcd.error(code, sentence))
             case tcd.Helo(text=text):
                 host, port = self.arrival.door.reached()
-                self.write(tcd.helo(text, host, port, self._desk.student_id))
+                self.write(tcd.helo(text, host, port, self._join_ids.student_id))
             case tcd.KillService():
                 self._kill()
             case tcd.Join(room=room, nick=nick):
@@ -157,20 +171,20 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
                 self._disconnect()
 
     def _kill(self) -> None:
-        if self._desk.kill is None:
+        if self._join_ids.kill is None:
             self.write(tcd.error(tcd.ErrorCode.NOT_ALLOWED, "This server is not stopped that way."))
         else:
             self._log.info("{address} sent KILL_SERVICE", address=self.arrival.address)
-            self._desk.kill()
+            self._join_ids.kill()
 
     async def _join(self, asked: str, client_name: str) -> None:
         host, now = self.host, self.host.now()
-        room, nick = _joined_up(asked), _joined_up(client_name)
+        room, nick = _without_blanks(asked), _without_blanks(client_name)
         newcomer = self.session is None
         if self.session is None:
             visitor = Visitor(nick, self.arrival.address)
             session, _ = await host.chat.enter(visitor, self, now, exactly=True)
-            if self.over:
+            if self.closed:
                 host.chat.leave(session, "", now)
                 return
             self.session = session
@@ -178,7 +192,7 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         try:
             self._join_as(session, nick, room, asked, now)
         except Refused:
-            if newcomer:  # the nick is that of the first who joins
+            if newcomer:  # the nick is that of the first successful JOIN
                 self.session = None
                 host.chat.leave(session, "", now)
             raise
@@ -190,44 +204,52 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         key = names.room(room).key
         before = session.person.rooms.get(key)
         where = host.chat.join(session, room, now)
-        place = self._place(where)
+        membership = self._membership_in(where)
         address, port = self.arrival.door.reached()
-        self.write(tcd.joined(asked, address, port, where.number, place.join_id))
+        self.write(tcd.joined(asked, address, port, where.number, membership.join_id))
         if before is None:
             text = f"{session.person.nick} has joined this chatroom."
             self.write(tcd.chat(where.number, session.person.nick, text))
 
-    def _place(self, room: Room) -> _Place:
-        place = self._places.get(room.number)
-        if place is None:
-            self._forget_places()
-            place = self._places[room.number] = _Place(room, secrets.randbelow(2**63 - 1) + 1)
-            self._desk.joined[place.join_id] = (self, room)
-        place.left = False
-        return place
+    def membership(self, ref: int) -> _Membership | None:
+        """Return the membership in the room with this ROOM_REF; None: this connection has none."""
+        return self._memberships.get(ref)
 
-    def _forget_places(self) -> None:
-        """Of rooms that were left long ago a repeated LEAVE is not answered any more."""
-        for number, place in list(self._places.items()):
-            if len(self._places) < PLACES:
+    def _membership_in(self, room: Room) -> _Membership:
+        """Return the membership in a room that was just joined."""
+        membership = self.membership(room.number)
+        if membership is None:
+            self._forget_memberships()
+            membership = _Membership(room, secrets.randbelow(2**63 - 1) + 1)
+            self._memberships[room.number] = membership
+            self._join_ids.joined[membership.join_id] = (self, room)
+        membership.left = False
+        return membership
+
+    def _forget_memberships(self) -> None:
+        """Forget rooms that were left long ago: a repeated LEAVE is not answered any more."""
+        for number, membership in list(self._memberships.items()):
+            if len(self._memberships) < MEMBERSHIPS:
                 return
-            if place.left:
-                del self._places[number]
-                self._desk.joined.pop(place.join_id, None)
+            if membership.left:
+                del self._memberships[number]
+                self._join_ids.joined.pop(membership.join_id, None)
 
-    def _whose(self, ref: int, join_id: int, nick: str) -> tuple[TcdProtocol, _Place]:
-        """The connection that a request speaks for, and its place in the room.
+    def _find(self, ref: int, join_id: int, nick: str) -> tuple[TcdConversation, _Membership]:
+        """Return the connection that a request speaks for, and its membership in the room.
 
         :raises Refused: ``no-such-room``, ``not-in-room``, ``wrong-join-id``.
         """
-        place = self._places.get(ref)
-        if place is not None:
-            return self, place
-        other, room = self._desk.joined.get(join_id, (None, None))
+        membership = self.membership(ref)
+        if membership is not None:
+            return self, membership
+        other, room = self._join_ids.joined.get(join_id, (None, None))
         if other is not None and room is not None and room.number == ref:
             session = other.session
-            if session is not None and session.person.name.key == fold(_joined_up(nick)):
-                return other, other._places[ref]
+            if session is not None and session.person.name.key == fold(_without_blanks(nick)):
+                membership = other.membership(ref)
+                assert membership is not None  # it is in the table of JOIN_IDs
+                return other, membership
             sentence = "That JOIN_ID and CLIENT_NAME do not belong together."
             raise Refused("wrong-join-id", sentence)
         if not 1 <= ref <= self.host.chat.rooms_made:
@@ -235,25 +257,25 @@ class TcdProtocol(ProgramProtocol[tcd.Request | tcd.Bad]):
         raise Refused("not-in-room", "You are not in that room.")
 
     def _leave(self, request: tcd.Leave) -> None:
-        whose, place = self._whose(request.ref, request.join_id, request.nick)
-        session = whose.session
-        assert session is not None  # who has a place has come in
-        room, person = place.room, session.person
+        speaker, membership = self._find(request.ref, request.join_id, request.nick)
+        session = speaker.session
+        assert session is not None  # a connection with a membership has entered
+        room, person = membership.room, session.person
         if person in room.members:
             room.audience.catch_up(session)
         self.write(tcd.left(request.ref, request.join_id))
         if person in room.members:
             self.host.chat.part(person, room, "", self.host.now())
             text = f"{person.nick} has left this chatroom."
-            whose.write(tcd.chat(room.number, person.nick, text))
-        place.left = True
+            speaker.write(tcd.chat(room.number, person.nick, text))
+        membership.left = True
 
     def _say(self, request: tcd.Say) -> None:
-        whose, place = self._whose(request.ref, request.join_id, request.nick)
-        session = whose.session
-        assert session is not None  # who has a place has come in
+        speaker, membership = self._find(request.ref, request.join_id, request.nick)
+        session = speaker.session
+        assert session is not None  # a connection with a membership has entered
         text = "\n".join(request.lines)
-        say(self.host.chat, session, text, self.host.now(), room=place.room)
+        say(self.host.chat, session, text, self.host.now(), room=membership.room)
 
     def _disconnect(self) -> None:
         session = self.session

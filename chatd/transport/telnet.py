@@ -11,11 +11,13 @@ from zope.interface import implementer
 
 from chatd.chat.entry.entrance import Visitor
 from chatd.terminal.text.colours import FEW, kind
+from chatd.transport.conversation.arrival import Arrival
+from chatd.transport.conversation.connection import TransportConnection
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.display import Plain
 from chatd.transport.conversation.terminal import Terminal
-from chatd.transport.host import Arrival, Host
-from chatd.transport.net.outbox import Outbox, as_stream, outbox_for
+from chatd.transport.host import Host
+from chatd.transport.net.outbox import Outbox
 from chatd.wire.line import CutLine, LineCodec
 from chatd.wire.telnet.codec import (
     AreYouThere,
@@ -30,13 +32,13 @@ from chatd.wire.telnet.codec import (
     is_telnet,
 )
 
-#: Seconds that a client has to answer what it was offered before it is greeted as it is; what it
-#: answers later still counts.
+#: Seconds that a client has to answer what it was offered before it is greeted as it is; a later
+#: answer still counts.
 SETTLE_SECONDS = 0.4
 
 
 def recognises(data: bytes) -> bool | None:
-    """A telnet that speaks first begins with a command."""
+    """Whether a client that speaks first is a telnet: it begins with a command."""
     return is_telnet(data)
 
 
@@ -56,13 +58,17 @@ class Lines(Plain):
         return f"{question}? An empty line calls it off."
 
     def answered(self) -> None:
-        """What is typed is shown again."""
+        """Let the client show again what is typed."""
         self._hide(False)
 
 
 @implementer(IHalfCloseableProtocol)
 class TelnetProtocol(Protocol):
-    """One telnet connection, new or grown out of one of plain lines."""
+    """One telnet connection, new or taken over from the way in for plain lines.
+
+    It is also the program that takes what is typed, unless another server runs the conversation;
+    the commands of telnet are answered here in any case.
+    """
 
     def __init__(
         self, host: Host, arrival: Arrival, conversation: Conversation | None = None
@@ -79,19 +85,25 @@ class TelnetProtocol(Protocol):
         self.conversation = conversation
 
     def connectionMade(self) -> None:
-        """Somebody is there: offer what we can do, and let them in once they have answered."""
-        transport = self.transport
-        assert transport is not None  # Twisted's promise
+        """Offer what the server can do, and let the user enter once the client has answered."""
+        assert self.transport is not None  # Twisted's promise
         if self.conversation is None:
-            outbox = outbox_for(transport, self._host.clock, self._ready)
-            self.conversation = Conversation(self._host, outbox, self._set_reading)
+            self._connection = TransportConnection()
+            self._connection.pass_to(self)
+            self._connection.connect(self.transport, self._host.clock)
+            self.conversation = Conversation(self._host, self._connection, self)
             self._settling = self._host.clock.callLater(SETTLE_SECONDS, self._settled)
+        else:
+            connection = self.conversation.connection
+            assert isinstance(connection, TransportConnection)  # that of plain lines
+            self._connection = connection
+            self.conversation.continue_in(self)
         self.conversation.use(Lines(self.conversation.outbox, self._hide))
         self._codec.offer(self._arrival.probed)
         self._reply()
 
     def _settled(self) -> None:
-        """The client has said what it can do, or had its time."""
+        """Let the user enter: the client has said what it can do, or had its time."""
         if self._settling is None:
             return
         if self._settling.active():
@@ -101,17 +113,6 @@ class TelnetProtocol(Protocol):
             self.conversation.begin(Visitor(address=self._arrival.address))
             if self._terminal is not None:
                 self._terminal.refresh()
-
-    def _set_reading(self, reading: bool) -> None:
-        transport = as_stream(self.transport)
-        if reading:
-            transport.resumeProducing()
-        else:
-            transport.pauseProducing()
-
-    def _ready(self) -> None:
-        if self.conversation is not None:
-            self.conversation.ready()
 
     def _reply(self) -> None:
         replies = self._codec.data_to_send()
@@ -127,8 +128,10 @@ class TelnetProtocol(Protocol):
             self.conversation.outbox.write(b"\r\n")  # Enter was not shown either
         self._reply()
 
+    # Twisted --------------------------------------------------------------------------------------
+
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came: commands of the protocol are answered, the rest is what was typed."""
+        """Answer the commands of the protocol; the rest is what was typed."""
         for value in self._codec.receive_data(data):
             if self.conversation is not None and not self.conversation.lost:
                 self._take(self.conversation, value)
@@ -139,14 +142,12 @@ class TelnetProtocol(Protocol):
         match value:
             case Data(data=data):
                 self._settled()
-                if terminal is not None:
-                    terminal.receive(data)
-                else:
-                    self._take_lines(conversation, data.replace(b"\r", b"\n"))
+                typed = data if terminal is not None else data.replace(b"\r", b"\n")
+                self._connection.program.data_received(typed)
             case WindowSize(columns=columns, rows=rows):
                 self._size = (columns, rows)
                 if terminal is not None:
-                    terminal.resize(columns, rows)
+                    self._connection.program.resized(columns, rows)
             case TerminalType(name=name):
                 self._set_kind(conversation, name.lower())
                 self._settled()
@@ -158,20 +159,27 @@ class TelnetProtocol(Protocol):
             case Interrupt():
                 self._settled()
                 if terminal is not None:
-                    terminal.interrupt()
+                    self._connection.program.data_received(b"\x03")
             case EndOfFile():
                 self._settled()
-                conversation.quit()
+                self._quit(conversation)
+
+    def _quit(self, conversation: Conversation) -> None:
+        """Let the user leave; another server is told so by the command."""
+        if self._connection.program is self:
+            conversation.quit()
+        else:
+            self._connection.program.data_received(b"/quit\n")
 
     def _set_kind(self, conversation: Conversation, name: str) -> None:
-        """The client has said what its terminal is."""
+        """Draw for the kind of terminal that the client has named."""
         self._colours, self._ansi = kind(name)
         if self._terminal is not None:
-            self._terminal.is_now(colours=self._colours, ansi=self._ansi)
+            self._terminal.set_kind(colours=self._colours, ansi=self._ansi)
             conversation.use(self._terminal)
 
     def _set_mode(self, conversation: Conversation, on: bool) -> None:
-        """The client lets us draw its screen, or draws it itself again."""
+        """Draw the client's screen, or let the client draw it itself again."""
         if on and self._terminal is None:
             columns, rows = self._size
             self._terminal = Terminal(
@@ -185,7 +193,7 @@ class TelnetProtocol(Protocol):
             conversation.use(self._terminal)
             typed, self._lines = self._lines.unfinished, LineCodec()
             if self._settling is None:
-                self._terminal.receive(typed)
+                self._connection.program.data_received(typed)
         elif not on and self._terminal is not None:
             half_typed = self._terminal.typed
             self._terminal.leave()
@@ -193,24 +201,64 @@ class TelnetProtocol(Protocol):
             conversation.use(Lines(conversation.outbox, self._hide))
             self._take_lines(conversation, half_typed.encode())
 
+    def readConnectionLost(self) -> None:
+        """Tell the program that the client will send nothing more."""
+        self._settled()
+        self._connection.program.input_ended()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: one direction alone is never closed here."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the program that the connection is gone."""
+        self._connection.program.lost()
+
+    # Program --------------------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """Take keys, or what completes lines."""
+        if self._terminal is not None:
+            self._terminal.receive(data)
+        elif self.conversation is not None:
+            self._take_lines(self.conversation, data)
+
     def _take_lines(self, conversation: Conversation, data: bytes) -> None:
         for line in self._lines.receive_data(data):
             conversation.line(line.text if isinstance(line, CutLine) else line)
             if isinstance(line, CutLine):
                 conversation.deliver(TOO_LONG)
 
-    def readConnectionLost(self) -> None:
-        """The peer sends nothing more: say what it sent, then part."""
+    def hand_over(self) -> bytes:
+        """Return what is typed and not entered, and forget it."""
+        if self._terminal is not None:
+            return self._terminal.hand_over()
+        typed, self._lines = self._lines.unfinished, LineCodec()
+        return typed
+
+    def resized(self, columns: int, rows: int) -> None:
+        """Draw on a terminal of another size, in cells."""
+        if self._terminal is not None:
+            self._terminal.resize(columns, rows)
+
+    def interrupted(self) -> None:
+        """Do nothing: telnet's interrupt is a key here."""
+
+    def answered(self) -> None:
+        """Do nothing: the client is asked for no sign of life."""
+
+    def ready(self) -> None:
+        """Let the conversation go on: the connection has room again."""
         if self.conversation is not None:
-            self._settled()
+            self.conversation.ready()
+
+    def input_ended(self) -> None:
+        """Take what has no line end as a line, then let the user leave."""
+        if self.conversation is not None:
             self._take_lines(self.conversation, b"\n" if self._lines.unfinished else b"")
             self.conversation.input_ended()
 
-    def writeConnectionLost(self) -> None:
-        """We never close one direction only."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+    def lost(self) -> None:
+        """End the conversation, whose connection is gone."""
         if self._settling is not None and self._settling.active():
             self._settling.cancel()
         if self._terminal is not None:

@@ -1,6 +1,6 @@
-"""The table of ways in: their names as ``--listen`` has them, and what stands behind each.
+"""Ways in: the table of their names, as ``--listen`` has them, and of what is behind each.
 
-The order is that in which the gate asks whose first bytes these are.
+The gate asks them in this order whether the first bytes of a connection are theirs.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from twisted.conch.ssh.keys import Key
 from twisted.internet.interfaces import IProtocol
 
 from chatd.transport import json, line, tcd, telnet
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL
 from chatd.transport.gate.gate import Way
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.ssh import shell
 from chatd.wire.json.codec import recognises as is_json
 from chatd.wire.tcd.codec import recognises as is_tcd
 
-#: Lets the gate find out which of the others it is.
+#: Lets the gate find out the protocol.
 AUTO = "auto"
 NAMES = (AUTO, "ssh", "telnet", "tcd", "json", "line")
 
@@ -38,10 +39,10 @@ class _Way:
     turned_away: Callable[[str], bytes] = _in_a_line
 
 
-def ways_in(host: Host, host_key: Key, desk: tcd.JoinIds | None = None) -> Mapping[str, Way]:
-    """Every way in, by its name."""
+def ways_in(host: Host, host_key: Key, join_ids: tcd.JoinIds | None = None) -> Mapping[str, Way]:
+    """Return every way in, by its name."""
     ssh = shell.factory(host, host_key)
-    shared = desk or tcd.JoinIds()
+    shared = join_ids or tcd.JoinIds()
     json.register_relay(host)
     return {
         "ssh": _Way(

@@ -12,7 +12,7 @@ from chatd.chat.limits import MIGRATIONS_REMEMBERED
 from chatd.chat.model.client import DeliveryReport
 from chatd.cluster.migration import CAME_BY_ANOTHER_SERVER
 from chatd.store.memory import MemoryStore
-from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, MOVED, Shutdown
+from chatd.transport.services.shutdown import GOODBYE_SECONDS, MOVED, Shutdown
 from tests.chat.actions.test_resume import words
 from tests.support.cluster.servers import Town
 from tests.support.people import Client, User, result_of
@@ -395,7 +395,7 @@ def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_le
     clock = Clock()
     stopped = stops(town, clock)
     town.settle()
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert stopped.called
     town.settle()
     for one in (ada, guest):
@@ -420,7 +420,7 @@ def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
     clock = Clock()
     stops(town, clock)
     assert b"Goodbye" in bot.received
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     town.settle()
     assert bob.sees() == ["-- bot left"]
 
@@ -447,7 +447,7 @@ def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
         branch.cut_off = True
     clock = Clock()
     stops(town, clock)
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert closed(ada)
 
 

@@ -36,10 +36,11 @@ from chatd.terminal.editor.bindings import BINDINGS
 from chatd.terminal.editor.history import HISTORY_LINES
 from chatd.terminal.editor.paste import BLOCK_LINES, question
 from chatd.transport import tcd
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import Door, GateFactory, Way
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck

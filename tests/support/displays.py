@@ -1,4 +1,4 @@
-"""A terminal that shows what was sent to it, cell by cell, and what it should show."""
+"""Displays: what a terminal shows, cell by cell, and what it should show."""
 
 import unicodedata
 from collections.abc import Callable
@@ -9,38 +9,38 @@ from wcwidth import iter_graphemes, wcswidth, wcwidth
 from chatd.terminal.text.graphemes import measure
 from chatd.transport.conversation.greeting import TO_TRY
 
-#: What a guest is told at a terminal.
+#: The lines that a guest is greeted with at a terminal.
 TIPS = [f"-- {TO_TRY.heading}", *(f"   {row}" for row in TO_TRY.rows)]
 
-#: What stands in one place of a screen: a character with its marks, and whether it is coloured.
+#: A cell of a screen: a character with its combining marks, and whether it is coloured.
 #: The second half of a wide character is an empty string.
 Cell = tuple[str, bool]
 
 BLANK: Cell = (" ", False)
 
-#: What is in a cell of a character about which terminals do not agree; it equals every other one.
+#: A cell of a character whose width terminals disagree about; it equals every other one.
 ANYTHING: Cell = ("?", False)
 
 
 def _joined(text: str) -> list[tuple[str, int]]:
-    """Clusters, as a terminal of today shows them."""
+    """Return grapheme clusters, as modern terminals show them, and their widths."""
     return [(cluster, max(0, wcswidth(cluster))) for cluster in iter_graphemes(text)]
 
 
 def _apart(text: str) -> list[tuple[str, int]]:
-    """Code points, as a terminal shows them that joins nothing."""
+    """Return code points, as a terminal without clusters shows them, and their widths."""
     return [(char, max(0, wcwidth(char))) for char in text]
 
 
 def _narrow(text: str) -> list[tuple[str, int]]:
-    """Clusters, by a terminal that thinks all emoji and what it does not know narrow."""
+    """Return clusters and their widths on a terminal with narrow emoji and unknown characters."""
     return [
         (cluster, width if measure(cluster).sure else min(1, width))
         for cluster, width in _joined(text)
     ]
 
 
-#: What terminals think of the same characters.
+#: How terminals split the same text into characters, and how wide these are.
 OPINIONS: dict[str, Callable[[str], list[tuple[str, int]]]] = {
     "joined": _joined,
     "apart": _apart,
@@ -49,7 +49,7 @@ OPINIONS: dict[str, Callable[[str], list[tuple[str, int]]]] = {
 
 
 class _Screen(pyte.Screen):
-    """Pyte's screen, but with characters as xterm and all that follow it treat them.
+    """Pyte's screen, but with characters as xterm and its followers treat them.
 
     A wide character that does not fit goes to the next row, a mark stays with the character
     it belongs to, and of a wide character that is overwritten in part nothing is left.
@@ -90,7 +90,7 @@ class _Screen(pyte.Screen):
 
 
 class Display:
-    """What somebody has before their eyes."""
+    """A user's screen."""
 
     def __init__(self, columns: int, rows: int, opinion: str = "joined") -> None:
         self.screen = _Screen(columns, rows, opinion)
@@ -101,7 +101,7 @@ class Display:
         self._stream.feed(data)
 
     def reflows(self, columns: int, rows: int) -> list[int]:
-        """Be of another size, and break the rows into as many as there must be for it.
+        """Resize, and break the rows into as many as the size requires.
 
         The cursor stays with its character; when it would be below the screen, that scrolls.
         Return where each row begins now.
@@ -139,7 +139,7 @@ class Display:
 
     @property
     def cells(self) -> list[list[Cell]]:
-        """Every cell of every row."""
+        """All cells, by rows."""
         return [
             [
                 (cell.data, cell.fg != "default")
@@ -150,7 +150,7 @@ class Display:
 
     @property
     def cursor(self) -> tuple[int, int]:
-        """Column and row of the cursor."""
+        """The column and row of the cursor."""
         return self.screen.cursor.x, self.screen.cursor.y
 
     @property
@@ -163,7 +163,7 @@ class Display:
 
 
 def _broken(row: list[Cell], columns: int) -> list[list[Cell]]:
-    """A row in pieces that fit; both halves of a wide character are in one."""
+    """Return a row in pieces that fit; both halves of a wide character are in one piece."""
     pieces: list[list[Cell]] = [[]]
     for at, cell in enumerate(row):
         width = 2 if at + 1 < len(row) and not row[at + 1][0] else 1
@@ -174,7 +174,7 @@ def _broken(row: list[Cell], columns: int) -> list[list[Cell]]:
 
 
 def wrapped(text: str, columns: int, *, prompt: str | None = None) -> list[list[Cell]]:
-    """The rows that a text takes: wide characters take two cells, marks none.
+    """Return the rows that a text takes: wide characters take two cells, combining marks none.
 
     With a ``prompt`` it is a line being typed: the characters about which terminals do not agree
     are kept where they fit for all of them, and what is seen of them may be anything.
@@ -208,5 +208,5 @@ def same(cells: list[list[Cell]], expected: list[list[Cell]]) -> bool:
 
 
 def padded(row: list[Cell], columns: int) -> list[Cell]:
-    """A row with the blanks behind what stands in it."""
+    """Return a row, filled with blanks."""
     return row + [BLANK] * (columns - len(row))

@@ -1,4 +1,4 @@
-"""A whole server in memory for tests of the ways in: fake transports, a clock that is moved."""
+"""Wires: a whole server in memory, with fake transports and a clock that tests advance."""
 
 from collections.abc import Callable
 from ipaddress import ip_network
@@ -28,7 +28,7 @@ from tests.support.passwords import Hasher
 
 
 class Transport(StringTransport):
-    """A transport that remembers what became of it."""
+    """A transport that remembers whether it was aborted."""
 
     aborted = False
 
@@ -37,13 +37,13 @@ class Transport(StringTransport):
         self.loseConnection()
 
     def fills(self) -> None:
-        """The peer takes nothing any more; Twisted may say so again and again."""
+        """Let the peer take nothing any more; Twisted may say so again and again."""
         assert self.producer is not None
         self.producer.pauseProducing()
         self.producer.pauseProducing()
 
     def drains(self) -> None:
-        """The peer reads again."""
+        """Let the peer read again."""
         assert self.producer is not None
         self.producer.resumeProducing()
 
@@ -65,17 +65,17 @@ class Wire:
         self.gate.makeConnection(self.transport)
 
     def sends(self, data: bytes) -> None:
-        """Bytes come from the peer."""
+        """Receive bytes from the peer."""
         if not self.closed:
             self.gate.dataReceived(data)
 
     def waits(self) -> None:
-        """The peer stays silent until it has been probed and greeted as somebody with a netcat."""
+        """Let the peer be silent until it has been probed, and greeted as a netcat."""
         self.building.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
         self.building.turn()
 
     def gets(self) -> bytes:
-        """What was sent since the last time, once the turn has ended."""
+        """Return what was sent since the last time, once the turn has ended."""
         self.building.turn()
         data: bytes = self.transport.value()
         self.transport.clear()
@@ -87,11 +87,11 @@ class Wire:
         return bool(self.transport.disconnecting)
 
     def goes(self) -> None:
-        """The connection is gone."""
+        """Lose the connection."""
         self.gate.connectionLost(Failure(ConnectionResetError()))
 
     def ends(self) -> None:
-        """The peer sends nothing more, but still reads."""
+        """End the input of the peer, which still reads."""
         self.gate.readConnectionLost()
 
 
@@ -125,10 +125,10 @@ class Building:
         options = Options(preferences=Preferences(replay=replay, joins=joins), allowed=allowed)
         self._cluster = Cluster(branch, self._schedule) if branch is not None else None
         self.chat = Chat(self.store, environment, options, self._cluster or ALONE)
-        streams = None
+        self.streams: Streams | None = None
         if branch is not None and self._cluster is not None:
-            streams = Streams(self.chat, self._cluster, self.clock, branch.name)
-            self._cluster.start(self.chat, streams)
+            self.streams = Streams(self.chat, self._cluster, self.clock, branch.name)
+            self._cluster.start(self.chat, self.streams)
         operators = frozenset({operator.blob()}) if operator is not None else frozenset()
         self.host = Host(
             self.chat,
@@ -137,7 +137,7 @@ class Building:
             motd=motd,
             flood=flood,
             operators=operators,
-            exchange=streams,
+            relay=self.streams,
         )
         self.admission = Admission(most, per_address)
         networks = tuple(ip_network(proxy) for proxy in proxies)
@@ -158,11 +158,11 @@ class Building:
         self.clock.advance(0)
 
     def connects(self, address: str = "192.0.2.1") -> Wire:
-        """Somebody connects."""
+        """Return a new connection."""
         return Wire(self, address)
 
     def enters(self, nick: str = "") -> Wire:
-        """Somebody with a netcat is in the lobby and has read the greeting."""
+        """Return the connection of a netcat that is in the lobby and has read the greeting."""
         wire = self.connects()
         wire.waits()
         if nick:

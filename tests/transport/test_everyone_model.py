@@ -1,4 +1,4 @@
-"""Everyone in the same rooms, by every way in, against one simple model of what each is to see.
+"""Users of every way in, in the same rooms, against one simple model of what each of them sees.
 
 The model is lists and dictionaries, and the words of each protocol are written out here, from
 docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` asks for more of them, for a longer look.
@@ -71,7 +71,7 @@ Asked = tuple[str, str | int, str]
 
 
 class Everyone(RuleBasedStateMachine):
-    """People of all kinds who do what people do, at the server and in the model."""
+    """Users of all kinds, at the server and in the model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Everyone(RuleBasedStateMachine):
         leaving=st.sets(someone),
     )
     def some_are_here(self, kinds: list[str], number: int, cellar: bool, leaving: set[int]) -> None:
-        """All are in the attic, some in the lobby, and perhaps in the cellar."""
+        """Let all be in the attic, some in the lobby, and perhaps in the cellar."""
         nicks = ("ada", "bob", "Zoë", "Ада", "cy", "dee", "eve")
         for kind, nick in zip(kinds[:number], nicks, strict=False):
             self.come(kind, nick, "attic" if kind in ("tail", "tail --json") else "lobby", 0, 0)
@@ -112,7 +112,7 @@ class Everyone(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.people) < CROWD)
     @rule(kind=kinds, nick=nicks, room=rooms, cut=cuts, last=st.integers(0, 3))
     def come(self, kind: str, nick: str, room: str, cut: int, last: int) -> None:
-        """Somebody comes, by a nick that may be taken."""
+        """Connect a user, with a nick that may be taken."""
         if kind in ("line", "telnet"):
             client = Netcat(self.port) if kind == "line" else Telnet(self.port)
             self.greeted(self.enters(kind, client, self.model.free_guest_nick()))
@@ -192,7 +192,7 @@ class Everyone(RuleBasedStateMachine):
     # Asking
 
     def request(self, person: Person, asked: Asked) -> Request:
-        """What somebody asks for, with words that nobody has said before."""
+        """Return a request, with words that have not been said before."""
         kind, what, text = asked
         self.said += 1
         text = f"{self.said} {text}"
@@ -218,7 +218,7 @@ class Everyone(RuleBasedStateMachine):
     def ask(
         self, person: Person, requests: Sequence[Request], cut: int = 0, *, unfinished: bool = False
     ) -> None:
-        """Let somebody ask for several things in one packet, which may be cut in two.
+        """Send several requests of a user in one packet, which may be cut in two.
 
         The end of the last one may be missing; then it counts after a silence.
         """
@@ -271,7 +271,7 @@ class Everyone(RuleBasedStateMachine):
     def one_speaks_and_another_in_the_room_does_something(
         self, who: int, other: int, text: str, then: Asked, leaves: bool
     ) -> None:
-        """In one turn, so that what was said has not been shown yet."""
+        """Run in one turn, so that messages have not been shown yet."""
         person = self.somebody(who)
         room = person.focus
         if room is None:
@@ -303,7 +303,7 @@ class Everyone(RuleBasedStateMachine):
         self.ask(room.owner, [Focus(room.name), Kick(nick, reason)])
 
     def owned(self) -> list[Room]:
-        """The rooms whose owner has the words to kick somebody."""
+        """Return the rooms whose owner can kick."""
         return [
             room
             for room in self.model.rooms.values()
@@ -313,7 +313,7 @@ class Everyone(RuleBasedStateMachine):
 
     @rule(room=rooms, text=words)
     def a_script_says_something(self, room: str, text: str) -> None:
-        """``ssh host say ROOM TEXT`` is heard, and nobody came or went."""
+        """Say something by ``ssh host say ROOM TEXT``, without joins or departures."""
         where = self.model.room(room)
         if where is not None:
             self.said += 1
@@ -328,7 +328,7 @@ class Everyone(RuleBasedStateMachine):
     @precondition(lambda self: self.model.people)
     @rule(who=someone, cut=cuts, before=st.lists(asked, max_size=2))
     def quit(self, who: int, cut: int, before: list[Asked]) -> None:
-        """Somebody says goodbye, perhaps in one packet with other things."""
+        """Let a user quit, perhaps in one packet with other requests."""
         person = self.somebody(who)
         client = person.client
         if isinstance(client, Tail):
@@ -348,7 +348,7 @@ class Everyone(RuleBasedStateMachine):
     @precondition(lambda self: self.model.people)
     @rule(who=someone)
     def be_cut_off(self, who: int) -> None:
-        """A connection is lost."""
+        """Lose a connection."""
         person = self.somebody(who)
         self.model.now = self.port.clock.seconds()
         self.model.leave(person)

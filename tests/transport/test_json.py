@@ -1,4 +1,4 @@
-"""Programs that speak JSON: what the first clients get, and what bots ask and are answered."""
+"""JSON programs: events and answers for the first clients and for bots."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Program:
             assert self.asks(first) == [{"isConnected": True, "errorCode": -1} | room]
 
     def sends(self, *objects: Mapping[str, object]) -> None:
-        """Back to back, as the first clients send them."""
+        """Send objects back to back, as the first clients do."""
         self.wire.sends(b"".join(json.dumps(each).encode() for each in objects))
 
     def gets(self) -> list[dict[str, Any]]:
@@ -84,7 +84,7 @@ def test_the_first_clients_get_each_object_in_a_write_of_its_own(building: Build
 @pytest.mark.parametrize(
     ("nick", "code"), [("bob", 1), ("BOB", 1), ("b0b", 1), ("a:b", 3), ("server", 3)]
 )
-def test_who_cannot_be_called_that_is_refused(building: Building, nick: str, code: int) -> None:
+def test_a_name_that_is_not_allowed_is_refused(building: Building, nick: str, code: int) -> None:
     building.enters("bob"), building.enters("b0b")
     ada = Program(building)
     assert ada.asks({"username": nick}) == [{"isConnected": False, "errorCode": code}]
@@ -101,7 +101,7 @@ def test_who_cannot_be_called_that_is_refused(building: Building, nick: str, cod
         ({"what": "ever"}, 6),
     ],
 )
-def test_a_mistake_is_answered_and_costs_nothing_else(
+def test_a_malformed_request_is_answered_and_has_no_other_effect(
     building: Building, asked: dict[str, object], code: int
 ) -> None:
     bob = building.enters("bob")
@@ -114,7 +114,7 @@ def test_a_mistake_is_answered_and_costs_nothing_else(
     assert bob.gets() == b"ada: hi\r\n"
 
 
-def test_who_has_no_name_yet_asks_out_of_turn(building: Building) -> None:
+def test_a_request_before_the_username_is_out_of_turn(building: Building) -> None:
     ada = Program(building)
     [answer] = ada.asks({"message": "hi", "sender": "ada", "dm": None})
     assert answer["errorCode"] == 9
@@ -162,7 +162,7 @@ def test_a_bot_does_what_a_person_can(building: Building) -> None:
     assert (refused["errorCode"], refused["id"]) == (12, 7)
 
 
-def test_a_bot_hears_what_is_for_it_alone(building: Building) -> None:
+def test_a_bot_gets_direct_messages(building: Building) -> None:
     bob = building.enters("bob")
     bot = Program(building, "bot", 2)
     bob.sends(b"/dm bot psst\n")
@@ -180,7 +180,7 @@ def test_a_conversation_cut_anywhere_is_the_same(building: Building, cut: int) -
     assert bob.gets() == b"-- ada joined lobby\r\nada: {}\r\n-- ada left\r\n"
 
 
-def test_objects_that_come_too_fast_wait_and_none_is_lost() -> None:
+def test_objects_above_the_flood_limit_are_delayed_and_none_is_lost() -> None:
     building = Building(flood=Rate(2, 1))
     ada = Program(building, "ada", 2)
     pongs = [{"ok": True, "pong": n} for n in range(4)]
@@ -227,7 +227,7 @@ def test_a_program_proves_its_account_by_a_password(building: Building) -> None:
     assert len(found.sessions) == 2
 
 
-def test_a_program_does_not_take_the_place_of_an_owner_who_has_lost_their_connection(
+def test_a_program_does_not_resume_the_detached_session_of_its_owner(
     building: Building,
 ) -> None:
     ada = building.enters("ada")
@@ -240,7 +240,7 @@ def test_a_program_does_not_take_the_place_of_an_owner_who_has_lost_their_connec
     assert b"-- Welcome back, ada.\r\n" in back.gets()
 
 
-def test_a_program_that_guesses_is_slowed(building: Building) -> None:
+def test_a_program_that_guesses_passwords_is_throttled(building: Building) -> None:
     person = building.connects("203.0.113.1")
     person.waits(), person.sends(b"/nick bot\n/register correct horse\n"), person.gets()
     bot = Program(building)
@@ -248,7 +248,7 @@ def test_a_program_that_guesses_is_slowed(building: Building) -> None:
     assert [answer["errorCode"] for answer in bot.asks(*[wrong] * 5)] == [16, 16, 16, 14, 14]
 
 
-def test_a_version_that_is_none_is_refused_as_a_name_would_be(building: Building) -> None:
+def test_an_unknown_version_is_refused_like_a_name(building: Building) -> None:
     bot = Program(building)
     assert bot.asks({"username": "bot", "version": 3}) == [{"isConnected": False, "errorCode": 7}]
 
@@ -287,7 +287,7 @@ def test_a_room_with_a_key_is_joined_with_it(building: Building) -> None:
     ]
 
 
-def test_who_is_banned_or_disconnected_is_told_in_typed_events_or_in_messages(
+def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     building: Building,
 ) -> None:
     root = building.enters("root")
@@ -326,7 +326,7 @@ def test_who_is_banned_or_disconnected_is_told_in_typed_events_or_in_messages(
     assert bot.wire.closed
 
 
-def test_programs_are_told_of_each_of_many_who_come_at_once(building: Building) -> None:
+def test_programs_get_an_event_for_each_of_many_joins(building: Building) -> None:
     bot, netcat = Program(building, "bot", version=2), building.enters("ada")
     bot.gets()
     for number in range(9):

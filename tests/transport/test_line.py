@@ -9,8 +9,8 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import LineReceiver
 
 from chatd.chat.limits import LINE_BYTES
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
-from chatd.transport.host import Arrival
 from chatd.transport.line import LineProtocol
 from tests.support.fuzz_targets import LineProtocolCodec
 from tests.support.wires import Building

@@ -1,4 +1,4 @@
-"""The socket assignment's clients: what each is sent, line by line, and what nobody is sent."""
+"""Clients of the socket assignment: what each of them is sent, line by line."""
 
 import re
 
@@ -12,7 +12,7 @@ from tests.support.wires import Building, Wire
 
 
 class Client:
-    """One client of the assignment."""
+    """A client of the assignment."""
 
     def __init__(self, building: Building, nick: str) -> None:
         self.wire: Wire = building.connects()
@@ -23,7 +23,7 @@ class Client:
         return self.wire.gets().decode()
 
     def joins(self, room: str) -> str:
-        """Join; the answer without its JOIN_ID, and what follows it."""
+        """Join a room; return the answer without its JOIN_ID, and what follows it."""
         self.wire.sends(
             f"JOIN_CHATROOM: {room}\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode()
         )
@@ -80,7 +80,7 @@ def test_helo_is_answered_with_the_address_that_was_reached(building: Building) 
     assert wire.gets() == b"HELO there\nIP:10.0.0.1\nPort:12345\nStudentID:0\n"
 
 
-def test_behind_a_proxy_it_is_the_address_that_the_proxy_was_reached_at() -> None:
+def test_behind_a_proxy_helo_is_answered_with_the_address_of_the_proxy() -> None:
     wire = Building(proxies=("10.0.0.0/8",)).connects("10.1.2.3")
     wire.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\nHELO there\n")
     assert wire.gets() == b"HELO there\nIP:192.0.2.9\nPort:1134\nStudentID:0\n"
@@ -134,7 +134,7 @@ def test_a_long_conversation_of_four_in_two_rooms(building: Building) -> None:
     assert [each.gets() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
 
 
-def test_who_shares_two_rooms_is_shown_each_departure_in_each(building: Building) -> None:
+def test_a_departure_is_shown_in_each_shared_room(building: Building) -> None:
     ann, bob = Client(building, "ann"), Client(building, "bob")
     for each in (ann, bob):
         each.joins("one"), each.joins("two")
@@ -143,7 +143,7 @@ def test_who_shares_two_rooms_is_shown_each_departure_in_each(building: Building
     assert bob.gets() == went(2, "ann") + went(3, "ann")
 
 
-def test_the_rooms_and_people_are_those_of_everyone(building: Building) -> None:
+def test_rooms_and_people_are_those_of_all_ways_in(building: Building) -> None:
     bob, ann = building.enters("bob"), Client(building, "ann")
     bob.gets(), ann.joins("lobby")
     assert bob.gets() == b"-- ann joined lobby\r\n"
@@ -192,7 +192,7 @@ def test_on_another_connection_join_id_and_name_have_to_belong_together(
         (b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: a:b\n", 9),
     ],
 )
-def test_what_cannot_be_met_is_an_error_and_the_connection_goes_on(
+def test_a_request_that_cannot_be_met_is_an_error_and_the_connection_stays_open(
     building: Building, sent: bytes, code: int
 ) -> None:
     wire = building.connects()
@@ -203,7 +203,7 @@ def test_what_cannot_be_met_is_an_error_and_the_connection_goes_on(
     assert wire.gets().startswith(b"HELO again\n")
 
 
-def test_a_request_without_its_last_newline_counts_after_a_silence_or_at_the_end() -> None:
+def test_a_request_without_its_last_newline_is_complete_after_a_silence_or_at_the_end() -> None:
     building = Building()
     request = b"JOIN_CHATROOM: one\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: ann"
     ann = building.connects()
@@ -236,7 +236,7 @@ def test_a_conversation_cut_anywhere_is_the_same(cut: int) -> None:
     ).replace(went(2, "ann"), chat(2, "ann", "hi") + went(2, "ann"))
 
 
-def test_requests_that_come_too_fast_wait_and_none_is_lost() -> None:
+def test_requests_above_the_flood_limit_are_delayed_and_none_is_lost() -> None:
     building = Building(flood=Rate(2, 1))
     wire = building.connects()
     wire.sends(b"".join(b"HELO %d\n" % n for n in range(4)))
@@ -245,7 +245,7 @@ def test_requests_that_come_too_fast_wait_and_none_is_lost() -> None:
     assert wire.gets().count(b"HELO") == 2
 
 
-def test_names_with_blanks_are_joined_up_and_the_room_is_answered_as_it_was_asked_for(
+def test_blanks_in_names_are_replaced_and_the_answer_has_the_room_as_it_was_requested(
     building: Building,
 ) -> None:
     bob, john = building.enters("bob"), Client(building, "John Smith")
@@ -263,7 +263,7 @@ def test_names_with_blanks_are_joined_up_and_the_room_is_answered_as_it_was_aske
     assert bob.gets().endswith(b"John_Smith: for John\r\n")
 
 
-def test_while_the_server_does_not_read_there_is_no_silence() -> None:
+def test_silence_is_not_counted_while_the_server_does_not_read() -> None:
     building = Building(flood=Rate(10, 100))
     bob, ann = building.enters("bob"), Client(building, "ann")
     ann.joins("lobby"), bob.gets()
@@ -279,7 +279,7 @@ def test_while_the_server_does_not_read_there_is_no_silence() -> None:
     assert bob.gets().endswith(b"ann: the first half and the second\r\n")
 
 
-def test_who_could_not_join_has_no_name_yet(building: Building) -> None:
+def test_a_failed_join_sets_no_name(building: Building) -> None:
     ann = Client(building, "dora")
     assert ann.joins("!!!").startswith("ERROR_CODE: 8\n")
     assert len(building.chat.people) == 0
@@ -287,7 +287,7 @@ def test_who_could_not_join_has_no_name_yet(building: Building) -> None:
     assert ann.joins("one") == joined("one", 2) + came(2, "dora2")
 
 
-def test_a_name_is_compared_as_names_are(building: Building) -> None:
+def test_names_are_compared_folded(building: Building) -> None:
     ann, eve = Client(building, "\u00c9lodie"), Client(building, "eve")
     ann.joins("one"), ann.gets()
     eve.refs["one"], eve.nick = ann.refs["one"], "E\u0301lodie"
@@ -295,7 +295,7 @@ def test_a_name_is_compared_as_names_are(building: Building) -> None:
     assert ann.gets() == chat(2, "\u00c9lodie", "hello")
 
 
-def test_who_goes_leaves_nothing_behind(building: Building) -> None:
+def test_a_closed_connection_leaves_nothing_behind(building: Building) -> None:
     ann = Client(building, "ann")
     ann.joins("one"), ann.wire.goes()
     building.clock.advance(60)
@@ -304,7 +304,7 @@ def test_who_goes_leaves_nothing_behind(building: Building) -> None:
     assert building.clock.getDelayedCalls() == []
 
 
-def test_a_room_with_a_key_and_bans_have_words_of_their_own() -> None:
+def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     building = Building()
     root, ada = building.enters("root"), Client(building, "ada")
     person = building.chat.people.find("root")

@@ -1,4 +1,4 @@
-"""The way in for telnets: what real clients answer, and what they are shown then."""
+"""Telnet: negotiation with real clients, and what they are shown."""
 
 import re
 
@@ -24,18 +24,18 @@ GREETED = [GREETING, *TIPS]
 
 
 def says(verb: int, *options: int) -> bytes:
-    """WILL, WONT, DO or DONT, of each option."""
+    """Return WILL, WONT, DO or DONT for each option."""
     return b"".join(bytes((IAC, verb, option)) for option in options)
 
 
 def window(columns: int, rows: int) -> bytes:
-    """A window's size, its 255s twice."""
+    """Return a negotiation of the window size, with its 255s doubled."""
     size = (columns.to_bytes(2, "big") + rows.to_bytes(2, "big")).replace(b"\xff", b"\xff\xff")
     return bytes((IAC, SB, NAWS)) + size + bytes((IAC, SE))
 
 
 def name(terminal: bytes) -> bytes:
-    """A terminal's name."""
+    """Return a negotiation of the terminal name."""
     return bytes((IAC, SB, TTYPE, 0)) + terminal + bytes((IAC, SE))
 
 
@@ -77,7 +77,7 @@ REFUSES_ALL = says(WONT, TTYPE, NAWS, SGA, BINARY) + says(DONT, ECHO, SGA, BINAR
 
 
 class Telnet:
-    """Somebody with a telnet, and what they see."""
+    """A telnet client and its screen."""
 
     def __init__(self, wire: Wire, columns: int = 80, rows: int = 24) -> None:
         self.wire = wire
@@ -86,12 +86,12 @@ class Telnet:
         self.commands = b""
 
     def sends(self, *data: bytes) -> None:
-        """Send pieces, each read for itself."""
+        """Send pieces, each received on its own."""
         for piece in data:
             self.wire.sends(piece)
 
     def gets(self) -> bytes:
-        """What was sent since the last time but for telnet's own; it is shown as well."""
+        """Return the text sent since the last time, without commands, and show it."""
         data = self.wire.gets()
         self.commands += b"".join(COMMANDS.findall(data))
         text = COMMANDS.sub(b"", data)
@@ -101,24 +101,24 @@ class Telnet:
         return text
 
     def sees(self) -> list[str]:
-        """The rows of the screen."""
+        """Return the rows of the screen."""
         self.gets()
         return self.display.lines
 
     def settles(self) -> None:
-        """Let the time pass that a client has to answer."""
+        """Advance the clock by the time that a client has to answer."""
         self.wire.building.clock.advance(SETTLE_SECONDS)
 
 
 def comes(client: tuple[bytes, bytes], building: Building | None = None) -> Telnet:
-    """Somebody with this client comes to a port for telnet."""
+    """Return a client that connects to a port for telnet."""
     telnet = Telnet((building or Building("telnet")).connects())
     telnet.sends(*client)
     return telnet
 
 
 def netcat(building: Building) -> Wire:
-    """Somebody who reads plain lines, on the same port."""
+    """Return a user of plain lines on the same port."""
     wire = building.connects("192.0.2.9")
     building.clock.advance(SETTLE_SECONDS)
     wire.sends(b"/nick bob\n")
@@ -145,7 +145,7 @@ def test_a_telnet_is_greeted_as_soon_as_it_has_answered_and_has_a_prompt(
 
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
-def test_a_telnet_that_waits_to_be_spoken_to_is_found_on_the_one_port(
+def test_a_telnet_that_waits_for_the_server_is_found_on_the_one_port(
     client: tuple[bytes, bytes],
 ) -> None:
     building = Building()
@@ -168,7 +168,7 @@ def test_a_telnet_that_speaks_first_is_found_on_the_one_port(client: tuple[bytes
 
 @pytest.mark.parametrize("declared", ["telnet", None])
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
-def test_however_a_conversation_is_cut_it_is_the_same(
+def test_a_conversation_cut_anywhere_is_the_same(
     client: tuple[bytes, bytes], declared: str | None
 ) -> None:
     sent = b"".join(client) + b"hal" + window(60, 20) + "lo 日\x7f本\r\0".encode() + b"\r\nbye\r\n"
@@ -187,21 +187,21 @@ def test_a_conversation_byte_by_byte_is_the_same() -> None:
     assert telnet.sees() == [*GREETED, "guest1: hállo", "[lobby]"]
 
 
-def test_a_telnet_that_gives_no_name_is_greeted_once_it_has_had_its_time() -> None:
+def test_a_telnet_that_names_no_terminal_is_greeted_after_a_timeout() -> None:
     telnet = comes((says(WONT, TTYPE) + LETS_US_ECHO, b""))
     assert telnet.gets() == b""
     telnet.settles()
     assert telnet.sees() == [*GREETED, "[lobby]"]
 
 
-def test_a_name_without_colours_takes_them_away() -> None:
+def test_a_terminal_name_without_colours_takes_them_away() -> None:
     assert b"\x1b[38;5;" in (colourful := comes(INETUTILS)).gets() + colourful.text
     telnet = comes((INETUTILS[0], name(b"VT100")))
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert b"\x1b[38;5;" not in telnet.text
 
 
-def test_a_name_that_comes_late_still_counts() -> None:
+def test_a_late_terminal_name_still_counts() -> None:
     telnet = comes((INETUTILS[0], b""))
     telnet.settles()
     assert b"\x1b[36m[lobby]" in telnet.gets()
@@ -231,7 +231,7 @@ def test_a_line_is_wrapped_as_wide_as_the_window_is() -> None:
     assert telnet.sees()[-2:] == ["[lobby] " + "x" * 32, "x" * 8]
 
 
-def test_a_window_that_changes_while_one_types_draws_the_line_anew() -> None:
+def test_a_window_that_changes_during_typing_redraws_the_line() -> None:
     telnet = comes(INETUTILS)
     telnet.sends(b"x" * 40)
     telnet.gets()
@@ -242,7 +242,7 @@ def test_a_window_that_changes_while_one_types_draws_the_line_anew() -> None:
     assert telnet.gets() == b""
 
 
-def test_a_window_of_255_columns_is_one() -> None:
+def test_a_window_may_have_255_columns() -> None:
     telnet = Telnet(Building("telnet").connects(), 255, 24)
     telnet.sends(INETUTILS[0].replace(window(80, 24), window(255, 24)), INETUTILS[1])
     telnet.sends(b"x" * 250)
@@ -252,7 +252,7 @@ def test_a_window_of_255_columns_is_one() -> None:
 # Clients that do not ------------------------------------------------------------------------------
 
 
-def test_a_client_that_answers_nothing_is_greeted_in_the_end_and_has_lines() -> None:
+def test_a_client_that_answers_nothing_is_greeted_after_a_timeout_and_gets_lines() -> None:
     building = Building("telnet")
     telnet = Telnet(building.connects())
     assert telnet.gets() == b""
@@ -275,7 +275,7 @@ def test_a_client_that_speaks_is_greeted_at_once() -> None:
     assert telnet.gets() == b""
 
 
-def test_a_client_that_refuses_everything_has_lines_and_its_own_echo() -> None:
+def test_a_client_that_refuses_everything_gets_lines_and_echoes_itself() -> None:
     building = Building("telnet")
     telnet = Telnet(building.connects())
     telnet.sends(REFUSES_ALL)
@@ -299,7 +299,7 @@ def test_a_client_that_lets_us_echo_but_keeps_its_lines_gets_its_echo_back() -> 
     assert telnet.commands.endswith(bytes((IAC, WONT, ECHO)))
 
 
-def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
     building = Building("telnet")
     telnet = Telnet(building.connects())
     telnet.settles()
@@ -314,7 +314,7 @@ def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
 
 
 @pytest.mark.parametrize("declared", ["line", None])
-def test_who_turns_out_to_be_a_telnet_goes_on_where_they_were(declared: str | None) -> None:
+def test_a_client_that_turns_out_to_be_a_telnet_stays_where_it_was(declared: str | None) -> None:
     building = Building(declared)
     telnet = Telnet(building.connects())
     bob = building.connects("192.0.2.9")
@@ -328,7 +328,7 @@ def test_who_turns_out_to_be_a_telnet_goes_on_where_they_were(declared: str | No
     assert bob.gets() == b"guest1: hello\r\n"
 
 
-def test_who_takes_their_lines_back_has_no_prompt_any_more() -> None:
+def test_a_client_that_goes_back_to_line_mode_has_no_prompt_any_more() -> None:
     building = Building("telnet")
     telnet = comes(INETUTILS, building)
     telnet.gets()
@@ -342,7 +342,7 @@ def test_who_takes_their_lines_back_has_no_prompt_any_more() -> None:
     assert telnet.sees()[-2:] == ["bob: hi", "[lobby]"]
 
 
-def test_who_takes_their_lines_back_while_they_type_loses_nothing() -> None:
+def test_a_client_that_goes_back_to_line_mode_during_typing_loses_nothing() -> None:
     building = Building("telnet")
     telnet = comes(INETUTILS, building)
     bob = netcat(building)
@@ -391,7 +391,7 @@ def test_are_you_there_is_answered_above_the_line_being_typed() -> None:
 # Ends ---------------------------------------------------------------------------------------------
 
 
-def test_text_without_a_line_end_counts_when_the_input_ends() -> None:
+def test_text_without_a_line_end_is_a_line_when_the_input_ends() -> None:
     building = Building("telnet")
     bob = netcat(building)
     telnet = Telnet(building.connects())
@@ -401,7 +401,7 @@ def test_text_without_a_line_end_counts_when_the_input_ends() -> None:
 
 
 @pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
-def test_when_the_input_ends_the_connection_does(client: tuple[bytes, bytes]) -> None:
+def test_the_connection_ends_with_the_input(client: tuple[bytes, bytes]) -> None:
     telnet = comes(client)
     telnet.wire.ends()
     greeted = GREETED if client[0] else [GREETING]
@@ -410,7 +410,7 @@ def test_when_the_input_ends_the_connection_does(client: tuple[bytes, bytes]) ->
 
 
 @pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
-def test_who_goes_at_any_moment_leaves_nothing_behind(client: tuple[bytes, bytes]) -> None:
+def test_a_connection_lost_at_any_moment_leaves_nothing_behind(client: tuple[bytes, bytes]) -> None:
     sent = b"".join(client) + b"hi\x1b"
     for cut in range(len(sent) + 1):
         building = Building("telnet")

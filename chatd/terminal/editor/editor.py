@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from chatd.chat.commands.accounts import may_hold_secret
 from chatd.terminal.editor.bindings import BINDINGS, SELECTING, Binding
 from chatd.terminal.editor.choices import CompletionMenu
 from chatd.terminal.editor.history import History
@@ -52,6 +51,11 @@ class Shown(NamedTuple):
     prompted: bool = True
 
 
+def _never(line: str) -> bool:
+    """Return False: any line may be remembered."""
+    return False
+
+
 class Editor:
     """One line with its history, undo, completion, and the text that was killed last.
 
@@ -68,13 +72,15 @@ class Editor:
         "_last_action",
         "_line",
         "_masked",
+        "_may_hold_secret",
         "_pasted",
         "_search",
         "_undo_stack",
         "stays_at_end",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, may_hold_secret: Callable[[str], bool] = _never) -> None:
+        self._may_hold_secret = may_hold_secret
         self._line = EditBuffer()
         self._history: History | None = None
         self._search: Search | None = None
@@ -168,7 +174,7 @@ class Editor:
 
     def _enter(self) -> list[EditorEvent]:
         line = self.text
-        if not (self._masked or may_hold_secret(line)):
+        if not (self._masked or self._may_hold_secret(line)):
             self._history = self._history or History()
             self._history.add(line)
         self._line.set("")

@@ -1,12 +1,13 @@
-"""Conversation: a person's side of the line protocol, over any outbox.
+"""Conversation: a user's side of the line protocol, over any connection.
 
-It greets, lets lines through at their pace and shows what comes back.  Every way in that people
-type into has one; it knows no bytes of telnet or ssh, only whole lines in and rendered bytes out.
+It greets, lets lines through at the flood rate and shows what comes back.  Every way in that people
+type into has one.  It knows no bytes of telnet or ssh, only whole lines in and rendered bytes out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -21,29 +22,44 @@ from chatd.chat.model.client import ALIVE, DeliveryReport, Relayed
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import DEFAULT, Preferences
 from chatd.terminal.style import TextStyle
+from chatd.transport.channel import Connection, Program
 from chatd.transport.conversation.disconnect import PeerCheck, detach
 from chatd.transport.conversation.display import Display, Plain
 from chatd.transport.conversation.flood_control import FloodControl
 from chatd.transport.conversation.greeting import greet
 from chatd.transport.conversation.prompt import Prompt
 from chatd.transport.host import Host, log_wrong_password
-from chatd.transport.net.outbox import Outbox
-from chatd.transport.relay.edge import Edge, nothing
-from chatd.transport.relay.handover import Handover
+from chatd.transport.relay.edge import never, nothing
+from chatd.transport.relay.handover import STAGGER_SECONDS, Handover
 
 TOO_LONG = Notice(f"That line was too long; the first {LINE_BYTES} bytes of it were taken.")
 GOODBYE = Notice("Goodbye.")
 PASTE_CUT = Notice("That paste was too long; only its beginning was taken.")
 
-#: What a line that waits costs beside its characters, in bytes.
+#: What a pending line costs beside its characters, in bytes.
 LINE_COST = 64
 
 
-class Conversation:
-    """One person's lines, in the order in which they came, and none of them lost.
+class InputProgram(Program, Protocol):
+    """The program of a way in for people: it makes lines of bytes, for its conversation."""
 
-    A line waits while the flood limit says so, while an earlier one is not done, and while the
-    connection takes nothing; beyond ``PASTE_BYTES`` of waiting lines nothing is read.
+    def hand_over(self) -> bytes:
+        """Return what is typed and not entered, and forget it: another server goes on with it."""
+
+
+class Conversation:
+    """One user's lines, in the order in which they came, and none of them lost.
+
+    A line is pending while the flood limit says so, while an earlier one is not done, and while
+    the connection takes nothing; beyond ``PASTE_BYTES`` of pending lines nothing is read.
+
+    :param program: The program of the way in, which runs in the connection; another server's may
+        take its place for a while.
+    :param delivery_report: Returns what of what was sent has arrived, where the way in knows that
+        better than the socket.
+    :param ask_client: Asks the client for a sign of life; ``take_answer`` takes the answer, and
+        returns whether there was a question.
+    :param hide: Is told whether what is typed from now on is a secret.
     """
 
     _log = Logger()
@@ -51,52 +67,66 @@ class Conversation:
     copy_per_room, closes_on_gap, resumable = False, False, True
 
     __slots__ = (
+        "_advancing",
         "_busy",
         "_closing",
         "_cut_off",
-        "_ending",
+        "_delivery_report",
         "_flood_control",
-        "_going",
-        "_goodbye",
+        "_goodbye_bytes",
         "_handover",
         "_host",
-        "_last_words",
+        "_input_ended",
         "_lines",
+        "_lines_cost",
+        "_peer_check",
         "_prompt",
         "_reading",
-        "_set_reading",
-        "_waiting",
         "ask_client",
+        "connection",
         "display",
         "hide",
         "lost",
         "outbox",
+        "program",
         "session",
-        "tracer",
+        "take_answer",
     )
 
-    def __init__(self, host: Host, outbox: Outbox, set_reading: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        connection: Connection,
+        program: InputProgram,
+        *,
+        delivery_report: Callable[[], DeliveryReport] | None = None,
+        ask_client: Callable[[], None] = nothing,
+        take_answer: Callable[[], bool] = never,
+        hide: Callable[[bool], None] = nothing,
+    ) -> None:
         self._host = host
-        self.outbox = outbox
-        self.display: Display = Plain(outbox)
+        self.connection = connection
+        self.program = program
+        self.outbox = connection.outbox
+        self.display: Display = Plain(self.outbox)
         self.session: Session | None = None
         self.lost = False
-        self.tracer: Callable[[], DeliveryReport] | None = None
-        self._set_reading = set_reading
+        self._delivery_report = delivery_report
+        self.ask_client = ask_client
+        self.take_answer = take_answer
+        self.hide = hide
         self._reading = True
         self._lines: list[str] = []  # a deque takes ten times the memory
-        self._waiting = 0
-        self._busy = True  # until the person is in
-        self._closing = self._cut_off = self._ending = self._going = False
-        self._goodbye: PeerCheck | None = None
-        self._last_words = 0  # bytes
+        self._lines_cost = 0
+        self._busy = True  # until the user is in
+        self._closing = self._cut_off = self._input_ended = self._advancing = False
+        self._peer_check: PeerCheck | None = None
+        self._goodbye_bytes = 0
         self._prompt = Prompt()
         self._handover: Handover | None = None
-        self.ask_client: Callable[[], None] = nothing
-        self.hide: Callable[[bool], None] = nothing
         self._flood_control = FloodControl(host, self)
 
-    # Reader: what the chat asks of it -------------------------------------------------------------
+    # Client: what the chat asks of it -------------------------------------------------------------
 
     @property
     def send(self) -> Callable[[bytes], int]:
@@ -105,7 +135,7 @@ class Conversation:
 
     @property
     def echoes_input(self) -> bool:
-        """Whether one sees on one's own screen already what one sends."""
+        """Whether users see on their own screen already what they send."""
         return self.display.echoes_input
 
     @property
@@ -124,7 +154,7 @@ class Conversation:
         return self.outbox.pending
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """How somebody with these preferences is shown things here."""
+        """Return how things are shown here to a user with these preferences."""
         return self.display.style(preferences)
 
     def stalled(self, data: bytes, taken: int) -> None:
@@ -132,14 +162,14 @@ class Conversation:
         self.display.stalled(data, taken)
 
     def write(self, data: bytes) -> None:
-        """Show bytes that are for this person alone."""
+        """Show bytes that are for this user alone."""
         self.display.write(data)
         self.check()
 
     def check(self) -> None:
-        """After any write: a connection that is full keeps its place in every room.
+        """Hold the session at its position in every room if a write has filled the connection.
 
-        One that takes nothing although it sends is not read either, or its echo would pile up.
+        A client that sends and does not read is not read either, or its echo would pile up.
         """
         if self.outbox.full and self.session is not None:
             self.session.hold()
@@ -147,34 +177,34 @@ class Conversation:
             self.set_reading(False)
 
     def refocused(self) -> None:
-        """The prompt names another room; after a line of one's own it is drawn anyway."""
-        if not (self._going or self._busy):
+        """Show another room in the prompt; after a line of the user it is drawn anyway."""
+        if not (self._advancing or self._busy):
             self.display.refresh()
 
     @property
     def shows_pending(self) -> bool:
-        """Whether what waits is not shown: where what one types is not taken away again."""
+        """Whether pending lines are not drawn: where what is typed stays on the screen."""
         return self.display.echoes_input
 
     def pending_changed(self) -> None:
-        """What waits is drawn with the prompt."""
+        """Draw the pending lines, with the prompt."""
         self.display.refresh()
 
     def delivery_report(self) -> DeliveryReport:
-        """What of that which was sent has arrived, by what the way in knows, or the socket."""
-        if self.tracer is not None:
-            return self.tracer()
+        """Return what has arrived of what was sent, by what the way in knows, or the socket."""
+        if self._delivery_report is not None:
+            return self._delivery_report()
         pending, unreached = self.outbox.pending, self.outbox.unreached()
         if unreached is None:
             return DeliveryReport(unreached=pending) if pending else ALIVE
-        size, silent = unreached
-        return DeliveryReport(unreached=max(0, size + pending - self._last_words), owing=silent)
+        size, silence = unreached
+        return DeliveryReport(unreached=max(0, size + pending - self._goodbye_bytes), owing=silence)
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
         """Take the next line as the answer to a question, also when it is here already."""
         if self._lines:
             return self._pop(), self._host.now()
-        if self._closing or self._ending or self.lost:
+        if self._closing or self._input_ended or self.lost:
             return "", self._host.now()
         answer = self._prompt.ask(question, secret)
         self._show_question()
@@ -186,39 +216,46 @@ class Conversation:
         self.display.refresh()
 
     def deliver(self, event: PersonalEvent) -> None:
-        """Show this person something, whether they are in or not."""
+        """Show something to this user, who may not have entered yet."""
         if self.session is not None:
             self.session.deliver(event)
         else:
             self.display.write(self.style(DEFAULT).render_personal(event))
 
     def close(self) -> None:
-        """Send what is pending and end the connection; lines that wait are not done any more."""
+        """Send what is pending and end the connection; pending lines are dropped."""
         self.dismiss()
         self.display.leave()
         self.outbox.close()
 
     def dismiss(self) -> None:
-        """The connection is about to be closed by somebody else; nobody comes back to it."""
+        """Prepare for a connection that its way in closes, and that is not to be resumed."""
         self._closing = True
         self._lines.clear()
-        self._prompt.forget()
+        self._prompt.cancel()
 
     def broken(self, bug: Exception) -> None:
-        """A bug of ours came up in sending: log it and end this connection."""
+        """Log a bug of ours that came up in sending, and end this connection."""
         self._log.failure("sending failed", failure=Failure(bug))
         self.outbox.abort()
 
-    # Coming and going -----------------------------------------------------------------------------
+    # Entering and leaving -------------------------------------------------------------------------
 
     def begin(self, visitor: Visitor, entered: Callable[[], None] | None = None) -> None:
-        """Let the person in and greet them; lines that come meanwhile wait.
+        """Let the user enter and greet them; lines that come meanwhile are pending.
 
         ``entered`` is called once they are in.
         """
-        host = self._host
-        if host.exchange is not None and self._handover is None:
-            self._handover = Handover(host, host.exchange, self, visitor, entered)
+        relay = self._host.relay
+        if relay is not None and self._handover is None:
+            self._handover = Handover(
+                self,
+                visitor,
+                entered,
+                open_stream=relay.open,
+                clock=self._host.clock,
+                delay=lambda: relay.rank * STAGGER_SECONDS,
+            )
             visitor, entered = self._handover.visitor, self._handover.entered
         self._do(self._enter(visitor, entered))
 
@@ -236,7 +273,7 @@ class Conversation:
         self.session = session
         if entered is not None:
             entered()
-        if session.focus is None:  # who has come back is where they were
+        if session.focus is None:  # a resumed session has one
             await greet(host, session, remark, guides=self.display.guides)
 
     def use(self, display: Display) -> None:
@@ -245,46 +282,43 @@ class Conversation:
         if self.session is not None:
             self.session.send = display.send
             self.session.restyle()
-        if self._prompt.waits:
+        if self._prompt.is_open:
             self._show_question()
 
+    def continue_in(self, program: InputProgram) -> None:
+        """Continue in another way in, whose program runs in the connection from now on."""
+        self.program = program
+        self.connection.pass_to(program)
+
     def connection_lost(self) -> None:
-        """The connection is gone, and with it this session; its person may come back."""
+        """End the conversation, whose connection is gone; its session may be resumed."""
         self.lost = True
-        if self.lent is not None:
-            self.lent.lost()
         self._lines.clear()
-        self._prompt.forget()
+        self._prompt.cancel()
         self._flood_control.stop()
-        if self._goodbye is not None:  # and whoever does not take it is gone
-            self._goodbye.stop()
+        if self._peer_check is not None:  # a client that does not take a goodbye was cut off
+            self._peer_check.stop()
             self._cut_off = True
         if self.session is not None:
             self._lose(self.session)
         self.outbox.forget()
 
     def _lose(self, session: Session) -> None:
-        """Whose connection we have closed leaves; whoever else loses it may come back."""
+        """Let the user leave if it was us who closed the connection, else let them resume."""
         if self._closing and not self._cut_off:
             self._host.chat.leave(session, "", self._host.now())
         else:
             detach(self._host, session)
 
     def input_ended(self) -> None:
-        """Nothing more will come: leave once the lines that wait have had their turn."""
-        self._ending = True
-        if self.lent is not None:
-            self.lent.input_ended()
-            return
+        """Let the user leave once the pending lines are done: nothing more will come."""
+        self._input_ended = True
         self._prompt.answer("", self.display)
         self.advance()
 
     def ready(self) -> None:
-        """The connection has room again."""
+        """Go on: the connection has room again."""
         if self.lost:
-            return
-        if self.lent is not None:
-            self.lent.ready()
             return
         if self.session is not None:
             self.session.resume()
@@ -293,57 +327,54 @@ class Conversation:
 
     # On another server ----------------------------------------------------------------------------
 
-    @property
-    def lent(self) -> Edge | None:
-        """What this goes on as while another server runs it."""
-        return self._handover.lent if self._handover is not None else None
+    def described(self) -> Mapping[str, object] | None:
+        """Return what another server has to know of the display; None: nothing is drawn."""
+        return self.display.described()
 
-    def let_go(self) -> tuple[list[str], str]:
-        """Leave, as another server runs this; return the lines that wait and what is half typed."""
-        typed = self.display.hand_over()
-        lines, self._lines, self._waiting = self._lines, [], 0
+    def let_go(self) -> tuple[list[str], bytes]:
+        """Leave the chat here; return the pending lines, and what is typed and not entered."""
+        typed = self.program.hand_over()
+        lines, self._lines, self._lines_cost = self._lines, [], 0
         self._flood_control.stop()
         session, self.session = self.session, None
         if session is not None:
             self._host.chat.leave(session, "", self._host.now())
-        self.set_reading(True)
         return lines, typed
 
     def come_back(self, typed: bytes) -> None:
-        """Show things here again, for who is about to come in once more; lines wait until then."""
+        """Run here again, for a user who is about to enter; lines are pending until then."""
         self._busy = True
-        self.display.come_back(typed, self.line)
+        self.connection.pass_to(self.program)
+        self.display.come_back()
+        self.program.data_received(typed)
         self.set_reading(True)
 
     # Lines ----------------------------------------------------------------------------------------
 
     def line(self, text: str) -> None:
         """Take one line of safe text."""
-        if self.lent is not None:
-            self.lent.data_received(f"{text}\n".encode())
-            return
         if self._closing or self._prompt.answer(text, self.display):
             return
         self._lines.append(text)
-        self._waiting += len(text) + LINE_COST
+        self._lines_cost += len(text) + LINE_COST
         if len(self._lines) == 1:
             self.advance()
-        if self._waiting > PASTE_BYTES and self._reading:
+        if self._lines_cost > PASTE_BYTES and self._reading:
             self.set_reading(False)
 
     def pause(self, paused: bool) -> None:
-        """Read nothing while keys wait for their turn."""
+        """Read nothing while keys are pending."""
         if paused == self._reading:
             self.set_reading(False) if paused else self.advance()
 
     def complete(self, before: str) -> Completion:
-        """What the last word before the cursor may become."""
+        """Return what the last word before the cursor may become."""
         return complete(self._host.chat, self.session, before) if self.session else NOTHING
 
     def quit(self) -> None:
-        """Somebody wants to leave by a key: Ctrl-D.  It ends a question, too.
+        """Let the user leave by a key: Ctrl-D.  It cancels a question instead.
 
-        Who waits for a cluster that does not answer need not.
+        A user who waits for a cluster that does not answer leaves at once.
         """
         if self._prompt.answer("", self.display):
             return
@@ -353,29 +384,29 @@ class Conversation:
             self.line("/quit")
 
     def interrupt(self) -> None:
-        """Drop the lines that wait, and say so; with none waiting, say how one leaves.
+        """Drop the pending lines, and say so; without any, say how to leave.
 
-        A question is called off instead.
+        A question is cancelled instead.
         """
         if self._prompt.answer("", self.display):
             return
-        waiting, self._waiting = len(self._lines), 0
+        count, self._lines_cost = len(self._lines), 0
         self._lines.clear()
-        dropped = f"Dropped {waiting} line{'s' * (waiting != 1)} that waited."
-        self.deliver(Notice(dropped if waiting else "/quit or Ctrl-D leaves."))
+        dropped = f"Dropped {count} line{'s' * (count != 1)} that waited."
+        self.deliver(Notice(dropped if count else "/quit or Ctrl-D leaves."))
         self.advance()
 
     def set_reading(self, reading: bool) -> None:
         """Let the client send, or not."""
         self._reading = reading
-        self._set_reading(reading)
+        self.connection.resume() if reading else self.connection.pause()
 
     def advance(self) -> None:
         """Do the lines that may be done now, unless that is under way."""
-        if not self._going:
-            self._going = True
+        if not self._advancing:
+            self._advancing = True
             self._do_lines()
-            self._going = False
+            self._advancing = False
 
     def _do_lines(self) -> None:
         while self._lines and not (self._busy or self.outbox.full or self.lost):
@@ -387,58 +418,58 @@ class Conversation:
         self._flood_control.calm()
         if not (self._reading or self.outbox.full or self.lost):
             self.set_reading(True)
-        if self._ending and not (self._busy or self._closing or self.lost):
+        if self._input_ended and not (self._busy or self._closing or self.lost):
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        """Nothing more is typed: somebody leaves, or has been cut off."""
+        """Take leave of a user who types nothing more: they leave, or have been cut off."""
         self._closing = True
         session = self.session
         if session is not None and session.deliver(GOODBYE):
-            self._last_words = len(self.style(session.preferences).render_personal(GOODBYE))
-        self._goodbye = PeerCheck(self.outbox, self._host.clock, self._said_goodbye)
-        self._goodbye.wait()
+            self._goodbye_bytes = len(self.style(session.preferences).render_personal(GOODBYE))
+        self._peer_check = PeerCheck(self.outbox, self._host.clock, self._said_goodbye)
+        self._peer_check.start()
 
     def _said_goodbye(self, cut_off: bool) -> None:
-        self._goodbye = None
+        self._peer_check = None
         self._cut_off = cut_off
         self.close()
 
     def _pop(self) -> str:
         text = self._lines.pop(0)
-        self._waiting -= len(text) + LINE_COST
+        self._lines_cost -= len(text) + LINE_COST
         return text
 
     def _receive(self, text: str) -> None:
         session = self.session
-        if session is None:  # gone, or not let in
+        if session is None:  # gone, or refused
             return
         try:
-            waited_for = receive(self._host.chat, session, text, self._host.now())
+            awaited = receive(self._host.chat, session, text, self._host.now())
         except Refused as refused:
             session.deliver(refused.as_event())
         except Exception as bug:
             self.broken(bug)
         else:
-            if waited_for is not None:
-                self._do(waited_for)
+            if awaited is not None:
+                self._do(awaited)
             else:
                 self.display.refresh()
 
-    def _do(self, waited_for: Awaitable[None]) -> None:
-        """Wait for something before the next line has its turn."""
+    def _do(self, awaited: Awaitable[None]) -> None:
+        """Wait for something before the next line is done."""
         self._busy = True
-        Deferred.fromCoroutine(self._await(waited_for))
+        Deferred.fromCoroutine(self._await(awaited))
 
-    async def _await(self, waited_for: Awaitable[None]) -> None:
+    async def _await(self, awaited: Awaitable[None]) -> None:
         try:
-            await waited_for
+            await awaited
         except Refused as refused:
             if self.session is not None:
                 log_wrong_password(refused, self.session.address)
                 self.session.deliver(refused.as_event())
         except (CancelledError, Relayed):
-            return  # gone before they said what they were asked, or run elsewhere
+            return  # gone before they answered a question, or run by another server
         except Exception as bug:
             self.broken(bug)
         self._busy = False

@@ -1,4 +1,4 @@
-"""Display: what a conversation is shown on: plain lines here, or what a terminal draws."""
+"""Display: what a conversation is shown on, plain lines here or what a terminal draws."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Display(Protocol):
 
     @property
     def send(self) -> Callable[[bytes], int]:
-        """Takes whole lines for the connection and says how many bytes it took."""
+        """Takes whole lines for the connection and returns how many bytes it took."""
 
     @property
     def echoes_input(self) -> bool:
-        """Whether what one types is on one's own screen already."""
+        """Whether what users type is on their own screen already."""
 
     @property
     def guides(self) -> bool:
-        """Whether who comes for the first time is told what to try."""
+        """Whether new users are told what to try."""
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """How somebody with these preferences is shown things."""
+        """Return how things are shown to a user with these preferences."""
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take."""
@@ -36,25 +36,22 @@ class Display(Protocol):
         """Show whole lines in any case."""
 
     def refresh(self) -> None:
-        """Something that is shown beside the lines may have changed: the room with the focus."""
+        """Draw what is beside the lines, which may have changed: the room with the focus."""
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Show what is asked beside what will be typed; return a sentence when that cannot be."""
+        """Show a question beside what will be typed; return a sentence if that cannot be."""
 
     def answered(self) -> None:
-        """What was asked is answered, or need not be."""
+        """Take a question away, which is answered or cancelled."""
 
     def leave(self) -> None:
-        """Take away what is not a line: it is somebody's own screen again."""
+        """Take away what is not a line: the screen is the user's own again."""
 
     def described(self) -> Mapping[str, object] | None:
-        """What another server has to know that is to draw it; None: nothing is drawn."""
+        """Return what another server that is to draw it has to know; None: nothing is drawn."""
 
-    def hand_over(self) -> str:
-        """Leave, as another server draws here from now on; return what is typed and not entered."""
-
-    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
-        """Nobody else draws here any more; this was typed meanwhile, whose lines are entered."""
+    def come_back(self) -> None:
+        """Draw again, after another server did."""
 
 
 class Plain:
@@ -72,16 +69,16 @@ class Plain:
 
     @property
     def echoes_input(self) -> bool:
-        """The other end echoes what is typed there."""
+        """True: the other end echoes what is typed there."""
         return True
 
     @property
     def guides(self) -> bool:
-        """A program may be reading."""
+        """False: a program may be reading."""
         return False
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """Text without colours or bells."""
+        """Return text without colours or bells."""
         return plain_style(preferences)
 
     def stalled(self, data: bytes, taken: int) -> None:
@@ -93,27 +90,21 @@ class Plain:
         self._outbox.write(data)
 
     def refresh(self) -> None:
-        """Nothing is shown beside the lines."""
+        """Do nothing: nothing is shown beside the lines."""
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Nothing can be hidden here."""
+        """Return the question, of which nothing can be hidden here."""
         visible = "What you type will be seen; an" if secret else "An"
         return f"{question}? {visible} empty line calls it off."
 
     def answered(self) -> None:
-        """Nothing was hidden."""
+        """Do nothing: nothing was hidden."""
 
     def leave(self) -> None:
-        """Nothing is on the screen that would have to go."""
+        """Do nothing: only lines are on the screen."""
 
     def described(self) -> None:
-        """Nothing is drawn."""
+        """Return None: nothing is drawn."""
 
-    def hand_over(self) -> str:
-        """Whatever is half typed is with the codec, and stays there."""
-        return ""
-
-    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
-        """Nothing was drawn, and only whole lines were typed."""
-        for line in typed.decode("utf-8", "replace").splitlines():
-            enter(line)
+    def come_back(self) -> None:
+        """Do nothing: nothing is drawn."""

@@ -1,4 +1,4 @@
-"""Pacing: one person's lines wait as the flood limit says, and they are told so once in a while."""
+"""Flood control: lets a user's lines through at the rate of the flood limit, and loses none."""
 
 from __future__ import annotations
 
@@ -11,59 +11,59 @@ from chatd.chat.ratelimit.bucket import TokenBucket
 from chatd.transport.host import Host
 
 
-class Paced(Protocol):
-    """Whose lines they are."""
+class Sender(Protocol):
+    """The conversation whose lines are limited."""
 
     def advance(self) -> None:
-        """The next line may go out."""
+        """Go on: the next line may go out."""
 
     def deliver(self, notice: Notice) -> None:
-        """Show them something."""
+        """Show a notice to the user."""
 
 
 class FloodControl:
-    """Says whether the next line may go out; if it may not, its writer goes on when it may.
+    """Says whether the next line may go out; if not, calls ``sender.advance`` when it may.
 
-    They are told that they are slowed down, once until `calm`.
+    The user is told of the limit once until `calm`.
     """
 
-    __slots__ = ("_host", "_later", "_pace", "_paced", "_warned")
+    __slots__ = ("_bucket", "_call", "_host", "_sender", "_warned")
 
-    def __init__(self, host: Host, paced: Paced) -> None:
+    def __init__(self, host: Host, sender: Sender) -> None:
         self._host = host
-        self._paced = paced
-        self._pace = TokenBucket(host.flood, host.clock.seconds()) if host.flood else None
-        self._later: IDelayedCall | None = None
+        self._sender = sender
+        self._bucket = TokenBucket(host.flood, host.clock.seconds()) if host.flood else None
+        self._call: IDelayedCall | None = None
         self._warned = False
 
     def must_wait(self) -> bool:
-        """Whether the next line has to wait; otherwise it counts as gone."""
-        if self._later is not None:
+        """Whether the next line has to wait; otherwise it counts as gone out."""
+        if self._call is not None:
             return True
-        wait = self._pace.wait(self._host.clock.seconds()) if self._pace else 0.0
+        wait = self._bucket.wait(self._host.clock.seconds()) if self._bucket else 0.0
         if not wait:
             return False
-        self._later = self._host.clock.callLater(wait, self._waited)
-        flood = self._host.flood
-        if flood is not None and not self._warned:
+        self._call = self._host.clock.callLater(wait, self._go_on)
+        rate = self._host.flood
+        if rate is not None and not self._warned:
             self._warned = True
-            told = (
-                f"You write fast: your lines go out at {flood.per_second:g} a second now, "
+            warning = (
+                f"You write fast: your lines go out at {rate.per_second:g} a second now, "
                 "and none is lost."
             )
-            self._paced.deliver(Notice(told))
+            self._sender.deliver(Notice(warning))
         return True
 
-    def _waited(self) -> None:
-        self._later = None
-        self._paced.advance()
+    def _go_on(self) -> None:
+        self._call = None
+        self._sender.advance()
 
     def calm(self) -> None:
-        """No line waits any more."""
+        """Warn again the next time: no line is pending any more."""
         self._warned = False
 
     def stop(self) -> None:
-        """Nothing goes out any more."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        """Let nothing more out."""
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None

@@ -1,4 +1,4 @@
-"""Greeting: what somebody is told who has come in, and what they are shown of the lobby."""
+"""Greeting: what a user who has entered is told, and what they are shown of the lobby."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatd.chat.events import Listing, Notice, Refused
 from chatd.chat.model.entities import Room, Session
 from chatd.transport.host import Host
 
-#: What who comes for the first time is told to try, where no program may be reading.
+#: What a new user is told to try, where no program may be reading.
 TO_TRY = Listing(
     "Three things to try:",
     (
@@ -20,23 +20,23 @@ TO_TRY = Listing(
 
 
 async def greet(host: Host, session: Session, remark: str, *, guides: bool) -> None:
-    """Take somebody into the lobby and tell them where they are.
+    """Let a user join the lobby and tell them where they are.
 
-    ``remark`` is a sentence about their nick, or empty; ``guides`` says whether a person reads it.
+    :param remark: A sentence about their nick, or nothing.
+    :param guides: Whether a person reads it, and not a program.
     """
     for text in (*host.motd, *([remark] if remark else [])):
         session.deliver(Notice(text))
     lobby: Room | None = None
     try:
         lobby = host.chat.join(session, host.chat.lobby.name.shown, host.now())
-        told = greeting(lobby, session.person)
+        sentence = greeting(lobby, session.person)
     except Refused as refused:
-        told = f"You are {session.person.nick}. {refused.sentence}"
-    session.deliver(Notice(told))
+        sentence = f"You are {session.person.nick}. {refused.sentence}"
+    session.deliver(Notice(sentence))
     if lobby is not None and guides and session.person.account is None:
         session.deliver(TO_TRY)
-    told = resume_hint(host.chat, session.person)
-    if told:
-        session.deliver(Notice(told))
+    if sentence := resume_hint(host.chat, session.person):
+        session.deliver(Notice(sentence))
     if lobby is not None:
         await replay.on_join(host.chat, session, lobby)

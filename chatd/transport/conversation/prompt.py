@@ -1,4 +1,4 @@
-"""Asking: what somebody is asked beside what they type, one thing at a time."""
+"""Prompt: a question to the user, one at a time, beside the lines that they type."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatd.transport.conversation.display import Display
 
 
 class Prompt:
-    """The question that waits for an answer, if one does."""
+    """The question that is open, if there is one."""
 
     __slots__ = ("_answer", "_secret", "_text")
 
@@ -18,22 +18,22 @@ class Prompt:
         self._secret = False
 
     @property
-    def waits(self) -> bool:
-        """Whether something is asked."""
+    def is_open(self) -> bool:
+        """Whether there is a question."""
         return self._answer is not None
 
     def ask(self, text: str, secret: bool) -> Deferred[str]:
-        """Ask something; the answer is empty when it is called off."""
+        """Open a question; its answer is empty when the user cancels it."""
         self._text, self._secret = text, secret
         self._answer = Deferred()
         return self._answer
 
     def show(self, display: Display) -> str:
-        """Show what is asked, if something is; return a sentence about how that is done here."""
+        """Show the question, if there is one; return a sentence on how to answer, or nothing."""
         return "" if self._answer is None else display.ask(self._text, secret=self._secret)
 
     def answer(self, text: str, display: Display) -> bool:
-        """Take a line as the answer, if something is asked."""
+        """Take a line as the answer; return whether there was a question."""
         answer, self._answer = self._answer, None
         if answer is None:
             return False
@@ -41,8 +41,8 @@ class Prompt:
         answer.callback(text)
         return True
 
-    def forget(self) -> None:
-        """Nobody is there to answer any more."""
+    def cancel(self) -> None:
+        """Cancel the question: there will be no answer."""
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.cancel()

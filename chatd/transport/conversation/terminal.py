@@ -1,4 +1,4 @@
-"""Terminal: a display that chatd draws itself, and the keys that come from it.
+"""Terminal: a display that the server draws, and the keys that come from it.
 
 Telnet in character mode and ssh with a pty both have one.  It joins the I/O-free parts of
 `chatd.terminal` to a conversation.
@@ -6,11 +6,12 @@ Telnet in character mode and ssh with a pty both have one.  It joins the I/O-fre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from chatd.chat.commands.accounts import may_hold_secret
 from chatd.chat.delivery.unacknowledged import newest
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.model.preferences import Preferences
@@ -42,28 +43,33 @@ from chatd.transport.conversation.conversation import PASTE_CUT, TOO_LONG, Conve
 #: Seconds after which a lone ESC is the Escape key and not the start of a sequence.
 ESCAPE_SECONDS = 0.05
 
-#: Completions that are looked up for what came at once: nobody presses Tab faster than they are
-#: shown what became of it.
+#: Completions that are looked up for one chunk of keys: users press Tab again when they have seen
+#: what the last one did.
 COMPLETIONS_AT_ONCE = 4
 
-#: Keys that are pressed in one turn of the reactor; of more the rest has its turn after what others
-#: sent meanwhile.  In the longest line, and in the worst of scripts, they take some 20 ms.
+#: Keys that are pressed in one turn of the reactor; others have their turn before the rest.  In the
+#: longest line, and in the worst of scripts, these take some 20 ms.
 KEYS_AT_ONCE = 64
 
-#: Tell a terminal to mark what is pasted, and to mark it no more (xterm's ctlseqs, mode 2004).
-_MARK_PASTES, _MARK_NO_PASTES = b"\x1b[?2004h", b"\x1b[?2004l"
+#: Set and reset bracketed paste mode (xterm's ctlseqs, mode 2004).
+_BRACKETED_PASTE, _NO_BRACKETED_PASTE = b"\x1b[?2004h", b"\x1b[?2004l"
 
 
 class Terminal:
-    """What is typed stands under what happens, and is drawn anew after each message.
+    """A screen on which the line being typed stands below the messages, and is drawn after each.
 
-    ``colours`` says how many the terminal shows, ``ansi`` whether its cursor can be moved.
-    Where it cannot, and for those who want it plain, nothing is ever drawn anew: what is typed
-    is shown at its end, and stays.
+    Where the cursor cannot be moved, and for users who want it plain, nothing is drawn again: what
+    is typed is shown at its end, and stays.
+
+    :param columns: Its size in cells, as are ``rows``.
+    :param colours: How many it shows.
+    :param ansi: Whether its cursor can be moved.
+    :param plain: Whether nothing is to be drawn again although it could.
     """
 
     __slots__ = (
         "_ansi",
+        "_brackets_pastes",
         "_clear",
         "_clock",
         "_conversation",
@@ -73,7 +79,6 @@ class Terminal:
         "_left",
         "_lookups",
         "_marks",
-        "_marks_pastes",
         "_outbox",
         "_plain",
         "_pressed",
@@ -83,7 +88,7 @@ class Terminal:
         "_screen",
         "_short",
         "_size",
-        "_told",
+        "_unread_shown",
         "colours",
     )
 
@@ -103,7 +108,7 @@ class Terminal:
         self._conversation = conversation
         self._clock = clock
         self._keys = Keys()
-        self._editor = Editor()
+        self._editor = Editor(may_hold_secret)
         self._ansi = ansi
         self._plain = plain
         self._screen: Screen | LineModeScreen
@@ -114,16 +119,16 @@ class Terminal:
         self._clear = False
         self._left = False
         self._marks: tuple[str, ...] = ()
-        self._marks_pastes = False
+        self._brackets_pastes = False
         self._lookups = 0
         self._pressed: Sequence[Text | Key | Paste] = ()
         self._pressing: IDelayedCall | None = None
         self._question = ""
         self._short = (b"", 0)
-        self._told = ""
+        self._unread_shown = ""
 
     def _set_up(self, columns: int, rows: int) -> None:
-        """Begin with what this terminal and this person can use; nothing is drawn yet."""
+        """Make the screen for this terminal and this user; nothing is drawn yet."""
         draws = self._ansi and not self._plain
         self._editor.stays_at_end = not draws
         if draws:
@@ -134,27 +139,27 @@ class Terminal:
     # What is shown --------------------------------------------------------------------------------
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """Colours as the terminal and the person have them."""
+        """Return the colours that the terminal has and the user wants."""
         return style_for(preferences, self._depth, self._screen.columns, self._screen.rows)
 
     @property
     def _depth(self) -> int:
-        """The colours that there are, and whether there is so much as bold."""
+        """How many colours there are; on paper there is not even bold."""
         return self.colours if self._ansi else NO_ATTRIBUTES
 
     @property
     def guides(self) -> bool:
-        """A person is reading."""
+        """True: a person is reading."""
         return True
 
     @property
     def echoes_input(self) -> bool:
-        """What one types is shown as the others see it, once it is said; on paper it stands."""
+        """Whether what is typed stays; on a screen it is shown again as the others see it."""
         return isinstance(self._screen, LineModeScreen)
 
     def send(self, data: bytes) -> int:
         """Show whole lines above the one being typed; -1 when not all of that was taken."""
-        whole = self._screen.show(data) + self._recount()
+        whole = self._screen.show(data) + self._prompt_if_changed()
         try:
             taken = self._outbox.send(whole)
         except OSError:
@@ -177,12 +182,11 @@ class Terminal:
     def refresh(self) -> None:
         """Draw the prompt and the line being typed, as they are now.
 
-        While too much waits for the connection nothing is drawn: what is drawn once it has room
-        is the newest.
+        While too much waits for the connection nothing is drawn; once it has room, the newest is.
         """
         if self._left or self._conversation.lost or self._outbox.pending > PERSONAL_BYTES:
             return
-        data = self._suited()
+        data = self._adapt()
         if self._size != (self._screen.columns, self._screen.rows):
             data += self._screen.resize(*self._size)
             if self._conversation.session is not None:
@@ -199,7 +203,7 @@ class Terminal:
         return self._screen.draw(prompt, width, shown.text, shown.cursor, self._marks)
 
     def _pending(self) -> tuple[str, ...]:
-        """What one said that is not kept yet; on paper it stands."""
+        """Return the rows of what the user said and is not stored yet; on paper it stands."""
         session = self._conversation.session
         if session is None or session.pending is None or self.echoes_input:
             return ()
@@ -208,47 +212,44 @@ class Terminal:
         look = theme(session.preferences.theme, self._depth)
         return pending(count, named, look, self._screen.columns, self._screen.rows)
 
-    def _recount(self) -> bytes:
-        """Draw the prompt anew if something was said in another room, or is kept now.
-
-        On paper it stays.
-        """
+    def _prompt_if_changed(self) -> bytes:
+        """Return the prompt, if unread counts or pending lines have changed; on paper it stays."""
         session = self._conversation.session
         if session is None or self.echoes_input or self._left:
             return b""
-        if self._marks or (session.unread_summary() != self._told):
+        if self._marks or session.unread_summary() != self._unread_shown:
             return self._draw()
         return b""
 
-    def _suited(self) -> bytes:
-        """Whether it is to be plain may have changed, and the terminal may not know us yet."""
+    def _adapt(self) -> bytes:
+        """Follow the preference for plain, and set up a terminal that has not been yet."""
         session = self._conversation.session
         plain = session.preferences.plain if session is not None else self._plain
         data = b""
         if plain != self._plain:
             self._plain = plain
-            data = self._begin_anew()
-        if self._ansi and not self._marks_pastes:
-            self._marks_pastes = True
-            data += _MARK_PASTES
+            data = self._start_again()
+        if self._ansi and not self._brackets_pastes:
+            self._brackets_pastes = True
+            data += _BRACKETED_PASTE
         return data
 
-    def _begin_anew(self) -> bytes:
+    def _start_again(self) -> bytes:
         """Leave what was drawn, and draw in another way from now on."""
         data = self._screen.leave()
         self._set_up(self._screen.columns, self._screen.rows)
         return data
 
     def _prompt(self) -> tuple[str, int]:
-        """The prompt and its width."""
+        """Return the prompt and its width in cells."""
         if self._question:
             return self._question, cells(self._question)
         session = self._conversation.session
         if self._plain or session is None:
             return ("", 0) if self._plain else ("[-] ", 4)
         focus = str(session.focus) if session.focus is not None else "-"
-        self._told = session.unread_summary()
-        return _painted(focus, self._told, session.preferences.theme, self._depth)
+        self._unread_shown = session.unread_summary()
+        return _painted(focus, self._unread_shown, session.preferences.theme, self._depth)
 
     def _put(self, data: bytes) -> None:
         if data:
@@ -256,69 +257,62 @@ class Terminal:
             self._conversation.check()
 
     def ask(self, question: str, *, secret: bool) -> str:
-        """Ask in place of the prompt; what is secret is not drawn."""
+        """Ask in place of the prompt; a secret is not drawn."""
         self._question = f"{question}: "
         self._editor.masked = secret
         self._conversation.hide(secret)
         return ""
 
     def answered(self) -> None:
-        """The prompt is back, and what is typed is drawn again."""
+        """Show the prompt and what is typed again."""
         self._question = ""
         self._editor.masked = False
         self._conversation.hide(False)
 
     def leave(self) -> None:
-        """Take the line being typed off the screen: it is somebody's own terminal again.
+        """Take the line being typed off the screen: the terminal is the user's own again.
 
-        What waits stays there: nobody will show what becomes of it.
+        Pending lines stay there: they will not be shown once they are stored.
         """
         if not self._left:
             self._left = True
-            waits = "".join([f"{row}\r\n" for row in self._marks]).encode()
-            ends = _MARK_NO_PASTES if self._marks_pastes else b""
-            self._put(self._screen.leave() + waits + ends)
+            pending = "".join([f"{row}\r\n" for row in self._marks]).encode()
+            ends = _NO_BRACKETED_PASTE if self._brackets_pastes else b""
+            self._put(self._screen.leave() + pending + ends)
 
     def described(self) -> Mapping[str, object]:
-        """Its size and its kind."""
+        """Return its size and its kind."""
         columns, rows = self._size
         return {"columns": columns, "rows": rows, "colours": self.colours, "ansi": self._ansi}
 
-    def hand_over(self) -> str:
-        """Press what waits to be pressed, and leave."""
+    def hand_over(self) -> bytes:
+        """Press the pending keys and leave; return what is typed and not entered."""
         while self._pressed:
             self._press_some()
-        typed, self._keys, self._editor = self.typed, Keys(), Editor()
+        typed, self._keys, self._editor = self.typed, Keys(), Editor(may_hold_secret)
         for call in (self._escape, self._pressing):
             if call is not None and call.active():
                 call.cancel()
         self._pressing = None
         self.leave()
-        return typed
+        return typed.encode()
 
-    def come_back(self, typed: bytes, enter: Callable[[str], None]) -> None:
-        """Draw from the next row on, as nobody knows what is on the screen."""
-        self._left = self._marks_pastes = False
+    def come_back(self) -> None:
+        """Draw from the next row on: what another server left on the screen is not known."""
+        self._left = self._brackets_pastes = False
         self._set_up(*self._size)
         self._outbox.write(b"\r\n\x1b[J" if self._ansi else b"\r\n")
-        self.receive(typed)
 
     def resize(self, columns: int, rows: int) -> None:
-        """The terminal has another size now, in cells; of many in one turn the last one counts."""
+        """Draw for another size, in cells; of several in one turn of the reactor, for the last."""
         self._size = (columns, rows)
-        if self._conversation.lent is not None:
-            self._conversation.lent.resized(columns, rows)
-            return
         if self._resizing is None or not self._resizing.active():
             self._resizing = self._clock.callLater(0, self.refresh)
 
-    # What is typed --------------------------------------------------------------------------------
+    # Keys --------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
         """Take what the keyboard sent."""
-        if self._conversation.lent is not None:
-            self._conversation.lent.data_received(data)
-            return
         if self._escape is not None and self._escape.active():
             self._escape.cancel()
         self._escape = None
@@ -337,12 +331,12 @@ class Terminal:
             self._press_some()
 
     def _press_some(self) -> None:
-        """Do what the next keys do; while there are more of them nothing is read."""
+        """Do what the next keys do; while more of them are pending nothing is read."""
         self._pressing = None
         keys, self._pressed = self._pressed[:KEYS_AT_ONCE], self._pressed[KEYS_AT_ONCE:]
         for key in keys:
-            for outcome in self._editor.press(key):
-                self._come_of(outcome)
+            for event in self._editor.press(key):
+                self._handle(event)
         if self._conversation.lost or self._left:
             self._pressed = ()
         if self._pressed:
@@ -351,9 +345,9 @@ class Terminal:
             self.refresh()
         self._conversation.pause(bool(self._pressed))
 
-    def _come_of(self, outcome: EditorEvent) -> None:
+    def _handle(self, event: EditorEvent) -> None:
         conversation = self._conversation
-        match outcome:
+        match event:
             case Entered(text=text):
                 self._enter("" if self._editor.masked else text)
                 conversation.line(safe(text))
@@ -378,7 +372,7 @@ class Terminal:
                     conversation.session.deliver(TOO_LONG)
 
     def _enter(self, text: str) -> None:
-        """The line is complete: on paper it stays where it stands."""
+        """End the row of a complete line; on paper it stays where it stands."""
         if not self._left:
             prompt, _ = self._prompt()
             self._put(self._screen.entered(prompt + text))
@@ -398,24 +392,24 @@ class Terminal:
         self._editor.masked = masked
         self.refresh()
 
-    def is_now(self, *, colours: int, ansi: bool) -> None:
-        """The client has said what its terminal is."""
+    def set_kind(self, *, colours: int, ansi: bool) -> None:
+        """Draw for another kind of terminal."""
         self.colours = colours
         if self._conversation.session is not None:
             self.refresh()
         if ansi != self._ansi:
             self._ansi = ansi
-            data = self._begin_anew()
-            if self._marks_pastes and not ansi:
-                self._marks_pastes, data = False, data + _MARK_NO_PASTES
+            data = self._start_again()
+            if self._brackets_pastes and not ansi:
+                self._brackets_pastes, data = False, data + _NO_BRACKETED_PASTE
             self._put(data)
 
     def interrupt(self) -> None:
-        """Somebody pressed Ctrl-C in a way that is not a key (telnet's IP, ssh's signal)."""
+        """Do what Ctrl-C does, which came otherwise than as a key (ssh's signal)."""
         self.receive(b"\x03")
 
     def stop(self) -> None:
-        """The connection is gone."""
+        """Draw nothing more, and cancel all timers: the connection is gone."""
         self._left = True
         self._pressed = ()
         for call in (self._escape, self._resizing, self._pressing):
@@ -424,11 +418,11 @@ class Terminal:
 
 
 @lru_cache(maxsize=1024)
-def _painted(focus: str, elsewhere: str, name: str, colours: int) -> tuple[str, int]:
-    """The prompt for a room and what is unread elsewhere, in a theme, and its width."""
+def _painted(focus: str, unread: str, name: str, colours: int) -> tuple[str, int]:
+    """Return the prompt for a room and the unread counts of others, in a theme, and its width."""
     look, prompt = theme(name, colours), f"[{focus}]"
     shown = f"{look.paint(prompt, look.prompt)} "
-    if not elsewhere:
+    if not unread:
         return shown, cells(prompt) + 1
-    shown += f"{look.paint(elsewhere, look.mention if '!' in elsewhere else look.prompt)} "
-    return shown, cells(prompt) + cells(elsewhere) + 2
+    shown += f"{look.paint(unread, look.mention if '!' in unread else look.prompt)} "
+    return shown, cells(prompt) + cells(unread) + 2

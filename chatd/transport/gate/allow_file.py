@@ -1,7 +1,7 @@
-"""The file of ``--allow``: who alone may come in, read anew whenever it has changed.
+"""Allow file: the keys and accounts of ``--allow``, read again whenever the file has changed.
 
-It has the lines of ``authorized_keys`` (sshd(8)), for those who come by ssh with a key, and lines
-such as ``account: ada``, for whoever proves to be the owner of an account.
+It has the lines of ``authorized_keys`` (sshd(8)), for clients that come by ssh with a key, and
+lines such as ``account: ada``, for users who prove that the account is theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatd.transport.ssh.keys.public_keys import fingerprint
 _ACCOUNT = "account:"
 
 
-def read_guest_list(path: Path) -> AllowList:
+def read_allow_list(path: Path) -> AllowList:
     """Read the file.
 
     :raises AuthorizedKeysError: when it, or a line of it, cannot be understood.
@@ -39,32 +39,29 @@ def read_guest_list(path: Path) -> AllowList:
 
 
 class AllowFile:
-    """A file of who is invited, as it is now.
-
-    While it cannot be read, or makes no sense, what it said before holds.
-    """
+    """An allow file as it is now; while it cannot be read or is malformed, as it was before."""
 
     _log = Logger()
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._list = read_guest_list(path)
-        self._stamp = self._look()
+        self._list = read_allow_list(path)
+        self._version = self._stat()
 
-    def _look(self) -> tuple[int, ...] | None:
+    def _stat(self) -> tuple[int, ...] | None:
         try:
-            now = self._path.stat()
+            found = self._path.stat()
         except OSError:
             return None
-        return now.st_mtime_ns, now.st_size, now.st_ino
+        return found.st_mtime_ns, found.st_size, found.st_ino
 
     def __call__(self) -> AllowList:
-        """Who is invited; looking whether the file has changed takes some microseconds."""
-        stamp = self._look()
-        if stamp != self._stamp:
-            self._stamp = stamp
+        """Return the allow list; to see whether the file has changed takes some microseconds."""
+        version = self._stat()
+        if version != self._version:
+            self._version = version
             try:
-                self._list = read_guest_list(self._path)
+                self._list = read_allow_list(self._path)
             except AuthorizedKeysError as why:
                 self._log.error("The list of who may come in stays as it was: {why}", why=why)
         return self._list

@@ -1,8 +1,8 @@
-"""The gate: the one choke point before every protocol.
+"""Gate: the one choke point before every protocol.
 
-It counts who comes (`chatd.transport.gate.admission`), learns from a listed proxy who is really there,
-waits for who speaks first, and hands the connection to the way in that knows what they speak.  Then
-it only passes bytes on, and counts who goes.
+It counts connections (`chatd.transport.gate.admission`), learns the client's address from a listed
+proxy, sees which side speaks first, and hands the connection to the way in that knows its protocol.
+Then it only passes bytes on, and counts the connection until it ends.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.chat.events import Refused
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.gate.admission import FULL, Admission
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.net.outbox import as_stream, prepare_socket
 from chatd.wire.proxy import Address, NotProxy, Proxied, ProxyCodec
 from chatd.wire.telnet.codec import PROBE
 
-#: Seconds that a peer has to speak first; then a silent one is probed.
+#: Seconds that a client has to speak first; a silent one is probed then.
 SILENCE_SECONDS = 0.3
-#: Seconds that a probed peer has to answer; telnets take 0.5 to 18 ms and the way there and back.
+#: Seconds that a probed client has to answer; telnets take 0.5 to 18 ms and a round trip.
 PROBE_SECONDS = 0.1
-#: Seconds until what came makes sense: a whole PROXY header, enough to know who speaks.
+#: Seconds until the protocol has to be known, with a whole PROXY header before it.
 SENSE_SECONDS = 10.0
-#: Bytes that may be needed to know who speaks; the longest is a first line of HTTP.
+#: Bytes that may be needed to know the protocol; the longest is a first line of HTTP.
 SENSE_BYTES = 8192
 
 _HTTP = re.compile(rb"[A-Z]+ [^ \r\n]+ HTTP/\d")
@@ -73,9 +74,9 @@ def _is_http(data: bytes) -> bool | None:
 
 
 def _refusal(data: bytes) -> bytes | None:
-    """What a peer is told who speaks what nobody here does; empty: nothing; None: more is needed.
+    """Return the answer to a protocol that no way in speaks; empty: none; None: more is needed.
 
-    A browser must not be able to chat: any page that somebody opens could speak in their name.
+    A browser must not be able to chat: any page that a user opens could speak in their name.
     """
     if data[:2] == _TLS:
         return TLS_REFUSAL
@@ -92,15 +93,15 @@ class Way(Interface):
 
     @property
     def proves_identity(self) -> bool:
-        """Whether it can tell an operator, who gets in although the server is full."""
+        """Whether it can tell operators, who get in although the server is full."""
 
     @property
     def full_answer(self) -> bytes:
-        """What somebody is told when the server is full."""
+        """The answer to a client when the server is full."""
 
     @property
     def turned_away(self) -> Callable[[str], bytes]:
-        """What somebody is told who may not come in at all, given the sentence."""
+        """Makes the answer to a client that may not come in at all, of a sentence."""
 
     @property
     def recognises(self) -> Callable[[bytes], bool | None]:
@@ -113,9 +114,10 @@ class Way(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What stands behind one listening port: its ways in, in the order in which they are asked.
+    """What is behind one listening port: its ways in, in the order in which they are asked.
 
-    ``declared`` is the only one there is when the port was opened for it alone.
+    ``declared`` is the only one, if the port was opened for it alone; ``proxies`` are the networks
+    whose connections begin with a PROXY header.
     """
 
     host: Host
@@ -142,17 +144,17 @@ class GateFactory(Factory):
         self.door = door
 
     def buildProtocol(self, addr: IAddress | None) -> Gate:
-        """A gate for a connection."""
+        """Return the gate of a connection."""
         return Gate(self.door, str(getattr(addr, "host", "")))
 
     def logPrefix(self) -> str:  # noqa: N802 - Twisted calls this
-        """How this port is named in the log."""
+        """Return the name of this port in the log."""
         return f"chatd {self.door.declared or 'auto'}"
 
 
 @implementer(IHalfCloseableProtocol)
 class Gate(Protocol):
-    """One connection, until it is known who is there and after."""
+    """One connection, before and after its protocol is known."""
 
     _log = Logger()
 
@@ -166,15 +168,15 @@ class Gate(Protocol):
         self._data = b""
         self._destination: Address | None = None
         self._probed = False
-        self._unheard = False  # handed over, but its first line is still to be seen
+        self._unchecked = False  # handed over, but its first line is still to be seen
         self._ended = False
         self._timer: IDelayedCall | None = None
         self._deadline: IDelayedCall | None = None
 
-    # Before it is known who is there --------------------------------------------------------------
+    # Before the protocol is known --------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        """Somebody is there."""
+        """Prepare the connection, and wait for a PROXY header or for the client to speak."""
         assert self.transport is not None  # Twisted's promise
         prepare_socket(self.transport)
         clock = self._door.host.clock
@@ -185,7 +187,7 @@ class Gate(Protocol):
             self._enter()
 
     def _enter(self) -> None:
-        """Count them by their own address, and wait for who speaks first."""
+        """Count the connection by the client's own address, and see which side speaks first."""
         clock = self._door.host.clock
         refusal = self._door.admission.enter(self._address, clock.seconds())
         if refusal is not None:
@@ -193,15 +195,15 @@ class Gate(Protocol):
             self._close(f"{refusal}\r\n".encode())
             return
         self._admitted = True
-        self._ask_for_bans()
+        self._check_bans()
         declared = self._door.declared
         if declared is not None:
             self._hand_over(declared)
         else:
             self._timer = clock.callLater(SILENCE_SECONDS, self._silent)
 
-    def _ask_for_bans(self) -> None:
-        """Whether the address is banned; its way in says so, once it is known which that is."""
+    def _check_bans(self) -> None:
+        """Find out whether the address is banned; the way in says so, once that is known."""
         host = self._door.host
         try:
             host.chat.access.check_address(self._address, host.now())
@@ -209,7 +211,7 @@ class Gate(Protocol):
             self._banned = refused.sentence
 
     def _silent(self) -> None:
-        """Nobody spoke first: it is a person, with a netcat or with a telnet."""
+        """Probe a client that did not speak first: a person with a netcat or a telnet."""
         self._timer = None
         if not self._data and self.transport is not None:
             self._probed = True
@@ -226,20 +228,20 @@ class Gate(Protocol):
         self._close(b"Your client was too slow to say what it speaks.\r\n")
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came."""
-        if self._way is not None and not self._unheard:
+        """Pass bytes on, or learn from them."""
+        if self._way is not None and not self._unchecked:
             self._way.dataReceived(data)
             return
         if self._ended:
             return
         if self._proxy is not None:
-            self._learn(self._proxy, data)
+            self._read_proxy_header(self._proxy, data)
             return
         self._data += data
         self._sense()
 
-    def _learn(self, codec: ProxyCodec, data: bytes) -> None:
-        """Read who is behind a proxy."""
+    def _read_proxy_header(self, codec: ProxyCodec, data: bytes) -> None:
+        """Read the address of the client behind a proxy."""
         match codec.receive_data(data):
             case None:
                 pass
@@ -260,7 +262,7 @@ class Gate(Protocol):
                     self.dataReceived(rest)
 
     def _sense(self) -> None:
-        """Find the way in that knows these bytes, or let the one that was found have them."""
+        """Find the way in that recognises these bytes, or let the one that was found have them."""
         data = self._data
         refusal = _refusal(data)
         if refusal is None:
@@ -269,7 +271,7 @@ class Gate(Protocol):
             self._close(refusal)
             return
         if self._way is not None:
-            self._unheard = False
+            self._unchecked = False
             self._data = b""
             self._way.dataReceived(data)
             return
@@ -305,38 +307,38 @@ class Gate(Protocol):
         assert self.transport is not None  # Twisted's promise
         self._way.makeConnection(self.transport)
         data, self._data = self._data, b""
-        self._unheard = not (data or way.proves_identity or conversation)
+        self._unchecked = not (data or way.proves_identity or conversation)
         if data:
             self._way.dataReceived(data)
 
     def reached(self) -> tuple[str, int]:
-        """The address and the port that the client sees as this server's."""
+        """Return the address and the port that the client sees as this server's."""
         if self._destination is not None:
             return self._destination.host, self._destination.port
         here = self.transport.getHost() if self.transport is not None else None
         return str(getattr(here, "host", "localhost")), int(getattr(here, "port", 0))
 
     def become(self, name: str, conversation: Conversation, data: bytes) -> None:
-        """A conversation goes on in another way in."""
+        """Hand a conversation, with bytes not yet taken, to the way in called ``name``."""
         self._data = data
         self._hand_over(name, conversation)
 
     def admit(self, operator: bool) -> str | None:
-        """When the server is full, or their address is banned, only operators may stay."""
+        """Return why only operators may stay, when the server is full or the address is banned."""
         if operator:
             return None
         return FULL if self._door.admission.is_full() else self._banned or None
 
-    def _close(self, words: bytes) -> None:
-        """Say one thing and close."""
+    def _close(self, answer: bytes) -> None:
+        """Send one answer and close."""
         self._ended = True
         self._stop_timers()
         conversation = getattr(self._way, "conversation", None)
         if isinstance(conversation, Conversation):
             conversation.dismiss()
         if self.transport is not None:
-            if words:
-                self.transport.write(words)
+            if answer:
+                self.transport.write(answer)
             self.transport.loseConnection()
 
     def _stop_timers(self) -> None:
@@ -345,15 +347,15 @@ class Gate(Protocol):
                 timer.cancel()
         self._timer = self._deadline = None
 
-    # After ----------------------------------------------------------------------------------------
+    # After that -----------------------------------------------------------------------------------
 
     def readConnectionLost(self) -> None:
-        """The peer sends nothing more."""
+        """Pass on that the client will send nothing more."""
         if self._data and not self._ended:
             if self._way is None:
                 self._hand_over(self._door.declared or "line")
             else:
-                self._unheard = False
+                self._unchecked = False
                 self._way.dataReceived(self._data)
         way: object = self._way
         if IHalfCloseableProtocol.providedBy(way):
@@ -362,10 +364,10 @@ class Gate(Protocol):
             self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """We never close one direction only."""
+        """Do nothing: one direction alone is never closed here."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """Count the connection no more, and pass on that it is gone."""
         self._stop_timers()
         self._ended = True
         if self._admitted:

@@ -1,4 +1,4 @@
-"""How many connections the process may have open: the soft limit is raised as far as allowed."""
+"""Descriptors: raises the soft limit on open files as far as allowed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from twisted.logger import Logger
 
 _log = Logger()
 
-#: Descriptors that are no connections: the listening ports, epoll, the log, files being read.
+#: Descriptors that are not connections: listening ports, epoll, the log, files being read.
 OTHERS = 64
 
 
 def raise_descriptor_limit(connections: int) -> None:
-    """Allow the process so many connections, or warn that the system does not."""
+    """Let the process have this many connections, or warn that the system does not."""
     wanted = connections + OTHERS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:

@@ -1,6 +1,6 @@
 """Listening: one port, opened before privileges are dropped, and announced in the log.
 
-A port that cannot be opened stops the program; a service that ran on without it would be deaf.
+A port that cannot be opened stops the program: a server without it would be unreachable.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Listening(Service):
         self._port: IListeningPort | None = None
 
     def privilegedStartService(self) -> None:
-        """Open the port; whoever may open ports below 1024 is still who they are here.
+        """Open the port while the process may still open ports below 1024.
 
-        :raises SystemExit: with a sentence, when it cannot be opened.
+        :raises SystemExit: with a sentence, if it cannot be opened.
         """
         super().privilegedStartService()
         self._listen()

@@ -1,9 +1,9 @@
-"""The way out of one connection: never more than its transport can take now.
+"""Outbox: the way out of one connection, never more than its transport can take now.
 
 Twisted's ``transport.write`` keeps whatever it is given, without a bound, and tries the socket
 only at the next turn of the reactor.  An outbox tries the socket at once.  What the kernel does
-not take goes to the transport, and until that has drained the outbox is ``full``: nobody
-sends, and whoever has something to say is called back by ``on_ready``.
+not take goes to the transport, and until that has drained the outbox is ``full``: nothing is
+sent, and ``on_ready`` is called when there is room again.
 
 It knows bytes and transports; it knows nothing of rooms or of what the bytes mean.
 """
@@ -28,28 +28,28 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-#: Seconds that a reader may leave its bytes lying before its connection is aborted.  Two minutes
-#: is how long somebody may hold their terminal with Ctrl-S or Ctrl-Z and come back to it;
-#: ngircd gives 120 s to a peer that does not answer a ping, InspIRCd the same.
+#: Seconds without progress after which a connection is aborted.  A user may hold their terminal
+#: with Ctrl-S or Ctrl-Z for two minutes and come back to it; ngircd gives 120 s to a peer that does
+#: not answer a ping, InspIRCd the same.
 STALLED_SECONDS = 120
 
-#: Bytes that the kernel may hold for a reader.  Left alone, Linux grows this to several MB on
-#: loopback, and a reader that stopped would go unnoticed until then.
+#: Size of the kernel's send buffer, in bytes.  Left alone, Linux grows it to several MB on
+#: loopback, and a client that stopped reading would go unnoticed until then.
 SEND_BUFFER_BYTES = 64 * 1024
 
-#: Keepalive: seconds of silence before the first probe, between probes, and how many go
-#: unanswered before the peer counts as gone: 2 minutes in all.
+#: Keepalive: seconds of silence before the first probe, seconds between probes, and unanswered
+#: probes until the peer counts as gone: 2 minutes in all.
 KEEPALIVE = (60, 15, 4)
 
 
 _INT = struct.Struct("i")
-#: Where ``tcpi_last_ack_recv`` is in Linux's ``struct tcp_info``, in milliseconds.
+#: The offset of ``tcpi_last_ack_recv`` in Linux's ``struct tcp_info``, in milliseconds.
 _LAST_ACK_RECEIVED = 56
-#: Where the bytes ``tcpi_retransmits`` and ``tcpi_probes`` are: what was sent again in vain.
-_SENT_AGAIN = slice(2, 4)
-#: How often that is until a peer counts as silent: what was sent a moment ago is only on its way,
-#: however long nothing was to be answered before.  It takes from 1.4 s on.
-_IN_VAIN = 3
+#: The offsets of the bytes ``tcpi_retransmits`` and ``tcpi_probes`` in it.
+_RETRANSMITS = slice(2, 4)
+#: Retransmissions until a peer counts as silent: data that was sent a moment ago is only in flight,
+#: however long ago the peer last had something to acknowledge.  They take at least 1.4 s.
+_RETRANSMITS_OF_SILENCE = 3
 #: The state of a connection that was reset (Linux's TCP_CLOSE).
 _CLOSED = 7
 
@@ -109,11 +109,11 @@ class Outbox(Protocol):
         """Close now, whatever is pending."""
 
     def forget(self) -> None:
-        """The connection is gone: nothing is waited for any more."""
+        """Stop waiting: the connection is gone."""
 
 
 def _state(connection: tcp.Connection) -> int | None:
-    """The state of a connection as the system numbers them; None where it does not tell."""
+    """Return the state of a connection by the system's number; None where it does not tell."""
     try:
         info = connection.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)
     except (AttributeError, OSError):
@@ -122,7 +122,7 @@ def _state(connection: tcp.Connection) -> int | None:
 
 
 class TrackedServer(tcp.Server):
-    """A TCP connection that somebody opened; it knows what had not arrived when it was lost."""
+    """An accepted TCP connection that remembers what had not arrived when it was lost."""
 
     unreached: tuple[int, float] | None = None
 
@@ -133,7 +133,7 @@ class TrackedServer(tcp.Server):
 
 
 def unacknowledged(connection: tcp.Connection) -> tuple[int, float] | None:
-    """Bytes that the other machine has not acknowledged, and for how many seconds it has not.
+    """Return the bytes that the peer's machine has not acknowledged, and its seconds of silence.
 
     None when there are none, or where the system does not tell (tcp(7): SIOCOUTQ, TCP_INFO).
     """
@@ -144,7 +144,7 @@ def unacknowledged(connection: tcp.Connection) -> tuple[int, float] | None:
             return None
         info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK_RECEIVED + 4)
         (silent,) = _INT.unpack_from(info, _LAST_ACK_RECEIVED)
-        if max(info[_SENT_AGAIN]) < _IN_VAIN:
+        if max(info[_RETRANSMITS]) < _RETRANSMITS_OF_SILENCE:
             silent = 0
     except (AttributeError, OSError, ValueError, struct.error):
         return None
@@ -152,11 +152,11 @@ def unacknowledged(connection: tcp.Connection) -> tuple[int, float] | None:
 
 
 def _nothing() -> None:
-    """What an outbox calls when nobody waits for it."""
+    """Do nothing: nothing waits for the outbox."""
 
 
 def prepare_socket(transport: ITransport) -> None:
-    """Give a TCP connection no delay, a bounded kernel buffer and keepalive; leave others alone."""
+    """Set no delay, a bounded kernel buffer and keepalive on TCP; leave other transports alone."""
     if not isinstance(transport, tcp.Connection):
         return
     handle = transport.getHandle()
@@ -177,25 +177,25 @@ def prepare_socket(transport: ITransport) -> None:
             continue
         try:
             handle.setsockopt(level, option, value)
-        except OSError:  # the peer is gone already; its connection will say so
+        except OSError:  # the peer is gone already; Twisted will notice
             return
 
 
 def outbox_for(
     transport: ITransport, clock: IReactorTime, on_ready: Callable[[], None] = _nothing
 ) -> Outbox:
-    """The outbox that fits a transport: straight to the socket where there is a bare one."""
+    """Return the outbox that fits a transport: straight to the socket where there is a bare one."""
     if isinstance(transport, tcp.Connection) and not transport.TLS:
         return SocketOutbox(transport, clock, on_ready)
     return StreamOutbox(as_stream(transport), clock, on_ready)
 
 
 def as_stream(transport: object) -> StreamTransport:
-    """A protocol's transport as what it is; Twisted declares it as less."""
+    """Return a protocol's transport as what it is; Twisted declares it as less."""
     return cast(StreamTransport, transport)
 
 
-class _Patience:
+class _StallTimeout:
     """Aborts a transport that took nothing for ``STALLED_SECONDS``."""
 
     __slots__ = ("_call", "_clock", "_transport")
@@ -206,7 +206,7 @@ class _Patience:
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Count from now."""
+        """Start to count, or start again."""
         self.stop()
         self._call = self._clock.callLater(STALLED_SECONDS, self._transport.abortConnection)
 
@@ -228,9 +228,9 @@ class SocketOutbox:
 
     __slots__ = (
         "_on_ready",
-        "_patience",
         "_registered",
         "_socket",
+        "_timeout",
         "_transport",
         "full",
         "pending",
@@ -243,7 +243,7 @@ class SocketOutbox:
         self._socket = transport
         self._transport = as_stream(transport)
         self._on_ready = on_ready
-        self._patience = _Patience(self._transport, clock)
+        self._timeout = _StallTimeout(self._transport, clock)
         self._registered = False
         self.send: Callable[[bytes], int] = transport.getHandle().send
         self.full = False
@@ -271,38 +271,38 @@ class SocketOutbox:
         if self.full:
             return
         self.full = True
-        self._patience.start()
+        self._timeout.start()
         if self._socket.connected and not self._socket.disconnecting:
             self._transport.registerProducer(self, False)  # asks at once, before _registered
             self._registered = True
 
     def resumeProducing(self) -> None:
-        """The transport has drained."""
+        """Be ready again: the transport has drained (`IPullProducer`)."""
         if not self._registered:
             return
         self._release()
         self._on_ready()
 
     def stopProducing(self) -> None:
-        """The connection is gone."""
+        """Stop waiting: the connection is gone."""
         self._registered = False
-        self._patience.stop()
+        self._timeout.stop()
 
     def _release(self) -> None:
         self._registered = False
         self._transport.unregisterProducer()
-        self._patience.stop()
+        self._timeout.stop()
         self.full = False
         self.pending = 0
 
     def unreached(self) -> tuple[int, float] | None:
-        """What the peer's machine has not acknowledged."""
+        """Return what the peer's machine has not acknowledged."""
         if isinstance(self._socket, TrackedServer) and self._socket.unreached is not None:
             return self._socket.unreached
         return unacknowledged(self._socket)
 
     def was_reset(self) -> bool | None:
-        """Whether the peer has closed its socket altogether."""
+        """Whether the peer has closed its socket altogether; None: not known yet."""
         if not self._socket.connected:
             return True
         if _state(self._socket) == _CLOSED:
@@ -318,35 +318,35 @@ class SocketOutbox:
 
     def abort(self) -> None:
         """Close now, whatever is pending."""
-        self._patience.stop()
+        self._timeout.stop()
         self._transport.abortConnection()
 
     def forget(self) -> None:
-        """The connection is gone."""
-        self._patience.stop()
+        """Stop waiting: the connection is gone."""
+        self._timeout.stop()
 
 
 @implementer(IPushProducer)
 class StreamOutbox:
-    """For transports that have no bare socket: they buffer, and say when it is too much.
+    """For transports without a bare socket: they buffer, and say when it is too much.
 
     Twisted calls ``pauseProducing`` on *every* write above its mark, so it may come again.
     """
 
-    __slots__ = ("_on_ready", "_patience", "_transport", "full", "pending")
+    __slots__ = ("_on_ready", "_timeout", "_transport", "full", "pending")
 
     def __init__(
         self, transport: StreamTransport, clock: IReactorTime, on_ready: Callable[[], None]
     ) -> None:
         self._transport = transport
         self._on_ready = on_ready
-        self._patience = _Patience(transport, clock)
+        self._timeout = _StallTimeout(transport, clock)
         self.full = False
         self.pending = 0
         transport.registerProducer(self, True)
 
     def send(self, data: bytes) -> int:
-        """Give it all to the transport; -1 says that it took it and is full now.
+        """Give it all to the transport; return -1 if it took it and is full now.
 
         A transport may have become full by itself since; then it takes nothing.
         """
@@ -357,7 +357,7 @@ class StreamOutbox:
         return -1 if self.full else len(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
-        """The transport keeps what it was not given yet."""
+        """Give the transport what it was not given yet."""
         self.pending += len(data)
         if not taken:
             self._transport.write(data)
@@ -369,29 +369,29 @@ class StreamOutbox:
             self.pending += len(data)
 
     def pauseProducing(self) -> None:
-        """The transport holds more than it likes."""
+        """Become full: the transport holds more than its mark."""
         if not self.full:
             self.full = True
-            self._patience.start()
+            self._timeout.start()
 
     def resumeProducing(self) -> None:
-        """The transport has room again."""
+        """Be ready again: the transport has room."""
         if self.full:
             self.full = False
             self.pending = 0
-            self._patience.stop()
+            self._timeout.stop()
             self._on_ready()
 
     def stopProducing(self) -> None:
-        """The connection is gone."""
-        self._patience.stop()
+        """Stop waiting: the connection is gone."""
+        self._timeout.stop()
 
     def unreached(self) -> tuple[int, float] | None:
-        """Nothing is known of what happens behind the transport."""
+        """Return None: nothing is known of what happens behind the transport."""
         return None
 
     def was_reset(self) -> bool | None:
-        """The transport will say so itself."""
+        """Return False: the transport will notice."""
         return False
 
     def close(self) -> None:
@@ -401,9 +401,9 @@ class StreamOutbox:
 
     def abort(self) -> None:
         """Close now, whatever is pending."""
-        self._patience.stop()
+        self._timeout.stop()
         self._transport.abortConnection()
 
     def forget(self) -> None:
-        """The connection is gone."""
-        self._patience.stop()
+        """Stop waiting: the connection is gone."""
+        self._timeout.stop()

@@ -1,8 +1,8 @@
 """Shared ports: one socket for each of several processes, all at one port (Linux's SO_REUSEPORT).
 
 The kernel gives a connection to one of the sockets that listen.  All are opened together, before
-there are processes, and stay with who opened them: the port is that of the service, also while a
-process is started again, and whoever starts it need not be root for that.
+there are processes, and stay open in the process that opened them: the service keeps the port also
+while a process is restarted, which needs no root for that.
 
 It knows sockets, and what Twisted's endpoints ask of a reactor; nothing of processes.
 """
@@ -22,22 +22,25 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-#: Kinds of endpoints whose connections the kernel shares out: of a Unix socket, or one that systemd
-#: opened, there is only one, and whoever is awake first takes everybody.
+#: Kinds of endpoints whose connections the kernel balances.  A Unix socket, or one that systemd
+#: opened, is only one socket, and the process that is awake first accepts all.
 KINDS = ("tcp", "tcp6")
 
 
 def check_shared(description: str) -> None:
-    """See that the port of an endpoint can be shared.
+    """Check that the port of an endpoint can be shared.
 
-    :raises ValueError: with a sentence, when it cannot.
+    :raises ValueError: with a sentence, if it cannot.
     """
     if description.partition(":")[0] not in KINDS:
         raise ValueError(f"processes share ports of tcp and tcp6 alone, not {description}")
 
 
 class SharedPorts:
-    """The ports of ``count`` processes, numbered from 1, for the ways in with their endpoints."""
+    """The ports of ``count`` processes, numbered from 1.
+
+    :param ways: Pairs of a way in and the description of its endpoint.
+    """
 
     _log = Logger()
 
@@ -49,7 +52,7 @@ class SharedPorts:
     def open(self) -> None:
         """Open a socket for each process at each port; all of them listen.
 
-        :raises SystemExit: with a sentence, when somebody else has one, or it may not be opened.
+        :raises SystemExit: with a sentence, if one is in use, or may not be opened.
         """
         for way, description in self._ways:
             try:
@@ -64,13 +67,13 @@ class SharedPorts:
             )
 
     def of(self, number: int) -> list[int]:
-        """The descriptors of a process, in the order of the ways."""
+        """Return the descriptors of a process, in the order of the ways in."""
         return [sockets[number - 1].fileno() for sockets in self._ports]
 
     def rest(self, number: int) -> None:
-        """Let the other processes take who comes, until the sockets of this one listen again.
+        """Let the other processes accept all connections, until this one's sockets listen again.
 
-        Who waits in them, and nobody has accepted, is disconnected.  They keep their place.
+        Connections in their backlog are reset; the sockets stay bound to their ports.
         """
         for sockets in self._ports:
             with suppress(OSError):  # it does not listen
@@ -85,9 +88,9 @@ class SharedPorts:
 
 
 def open_shared(description: str, count: int) -> list[socket.socket]:
-    """Open so many sockets at the port of an endpoint, which nobody else may have; all listen.
+    """Open ``count`` sockets at the port of an endpoint, which is free otherwise; all listen.
 
-    :raises CannotListenError: when somebody has it, or it may not be opened.
+    :raises CannotListenError: if the port is in use, or may not be opened.
     """
     opening = _Opening(count)
     failures: list[Failure] = []
@@ -98,7 +101,7 @@ def open_shared(description: str, count: int) -> list[socket.socket]:
 
 
 class _Opening:
-    """Stands in for the reactor of an endpoint: opens several sockets where that would open one."""
+    """The reactor of an endpoint, as far as it needs one: opens several sockets, not one."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -125,7 +128,7 @@ def _opened(port: int, backlog: int, interface: str, count: int) -> list[socket.
             interface, port, socket.AF_INET6, socket.SOCK_STREAM
         )
     with _socket(family) as first, ExitStack() as opened:
-        first.bind(address)  # not shared yet: fails where anybody listens, another chatd too
+        first.bind(address)  # not shared yet: fails if the port is in use, by another chatd too
         _share(first)
         sockets = [opened.enter_context(_socket(family)) for _ in range(count)]
         for shared in sockets:
@@ -138,7 +141,7 @@ def _opened(port: int, backlog: int, interface: str, count: int) -> list[socket.
 
 
 def _socket(family: socket.AddressFamily) -> socket.socket:
-    """A socket such as Twisted makes."""
+    """Return a socket with the options of Twisted's."""
     made = socket.socket(family, socket.SOCK_STREAM)
     made.setblocking(False)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,7 +153,7 @@ def _share(one: socket.socket) -> None:
 
 
 class Adopting:
-    """Stands in for the reactor of an endpoint: takes a socket that another process has opened."""
+    """The reactor of an endpoint, as far as it needs one: adopts an inherited socket."""
 
     def __init__(self, reactor: Any, descriptor: int) -> None:
         self._reactor = reactor
@@ -159,7 +162,7 @@ class Adopting:
     def listenTCP(  # noqa: N802 - Twisted calls this
         self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
-        """Let the socket listen, which it does not when it has had another owner, and take it."""
+        """Let the socket listen, which it does not after `SharedPorts.rest`, and adopt it."""
         with socket.socket(fileno=self._descriptor) as inherited:
             inherited.listen(backlog)
             adopted: IListeningPort = self._reactor.adoptStreamPort(

@@ -1,6 +1,7 @@
-"""Lending: one person with screens on two servers of a cluster has all sessions at one of them.
+"""Relay: a user with connections to two servers of a cluster has all sessions at one of them.
 
-A connection that came to another server is *lent*: what its client sends goes over a *line* to the
-server where its person is, and what that server writes comes back.  There the line is *borrowed*: a
-channel like that of an ssh client, in which the same programs run.  The chat knows nothing of it.
+A connection that came to another server is *relayed*: this server is its edge, and passes what the
+client sends over a *stream* to the server where its user is, and back what that server writes.  The
+programs of a way in run there in a *remote channel*, as they do in a channel of an ssh client.  The
+chat knows nothing of it.
 """

@@ -1,161 +1,180 @@
-"""Lent: this end of a connection that another server runs.  It only passes on.
+"""Edge: the program of a connection that another server runs; it only passes on.
 
-It knows the connection as somebody who reads and writes there; what its bytes mean is known at the
-other end.
+It knows how to read from and write to the connection; the bytes mean something at the other end
+alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chatd.transport.net.outbox import Outbox
 from chatd.transport.relay.replay import ReplayBuffer
-from chatd.transport.relay.stream import LOST, Stream
+from chatd.transport.relay.stream import Stream
 
-#: What people are told whose server is gone, or whose line broke.
+#: What users are told whose server is gone, or whose stream has failed.
 GONE = "The server that you were on is gone; you go on here."
 BROKEN = "The way to your server broke; what you typed last may be lost."
 
 
 def nothing(*_: object) -> None:
-    """What a connection cannot do."""
+    """Do nothing: the connection has no such thing."""
+
+
+def never() -> bool:
+    """Return False: the connection has no such thing."""
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeClient:
-    """A connection that can be lent.
+    """A connection that can be relayed.
 
-    ``set_reading`` lets its client send or not; ``come_back`` lets this server run it again, with
-    a sentence about why, and what was typed that the other one has not done; ``part`` ends it with
-    a sentence.  ``ask`` asks the client for a sign of life; ``write_error`` and ``finish`` are
-    those of an ssh client's channel.
+    - ``set_reading`` lets its client send or not;
+    - ``come_back`` lets this server run it again: with a sentence that says why, what was typed
+      and not done by the other one, and whether the client has ended its input;
+    - ``disconnect`` ends it with a sentence, ``finish`` with an exit status;
+    - ``lost`` and ``resized`` tell its own program, which is not running, what became of it;
+    - ``ask`` asks the client for a sign of life; ``take_answer`` takes an answer to what its own
+      program had asked, and returns whether it was one;
+    - ``write_error`` writes to standard error.
     """
 
     outbox: Outbox
     set_reading: Callable[[bool], None]
-    come_back: Callable[[str, bytes], None]
-    part: Callable[[str], None]
+    come_back: Callable[[str, bytes, bool], None]
+    disconnect: Callable[[str], None]
     finish: Callable[[int], None]
+    lost: Callable[[], None] = nothing
+    resized: Callable[[int, int], None] = nothing
     ask: Callable[[], None] = nothing
+    take_answer: Callable[[], bool] = never
     write_error: Callable[[bytes], None] = nothing
 
 
 class Edge:
-    """Passes on what a client sends, and what comes for it, and keeps no more than a window.
+    """Passes on what a client sends and what is sent to it, and keeps no more than a window.
 
-    It is a program in a channel (`chatd.transport.channel.Program`) and the listener of a line.
+    It is the program of a connection (`chatd.transport.channel.Program`) and the listener of a
+    stream.
     """
 
-    __slots__ = ("_lender", "_line", "_paused", "_typed", "_untaken")
+    __slots__ = ("_client", "_ended", "_paused", "_replay", "_stream", "_unconsumed")
 
-    def __init__(self, line: Stream, lender: EdgeClient) -> None:
-        self._line = line
-        self._lender = lender
+    def __init__(self, stream: Stream, client: EdgeClient) -> None:
+        self._stream = stream
+        self._client = client
         self._paused = False
-        self._untaken = 0
-        self._typed = ReplayBuffer()
-        line.silence = self._silence
+        self._ended = False
+        self._unconsumed = 0
+        self._replay = ReplayBuffer()
 
-    def begin(self) -> None:
-        """Pass on from now on."""
-        self._line.listen(self)
+    def begin(
+        self, lines: Sequence[str] = (), typed: bytes = b"", *, input_ended: bool = False
+    ) -> None:
+        """Pass on from now on: first the pending lines, then what is typed, then the rest."""
+        for text in lines:
+            self._stream.send_word("line", text)
+        if typed:
+            self.data_received(typed)
+        if input_ended:
+            self.input_ended()
+        self._stream.listen(self)
+        if not self._paused:
+            self._client.set_reading(True)
 
-    def _silence(self) -> float:
-        unreached = self._lender.outbox.unreached()
-        return unreached[1] if unreached is not None else 0.0
-
-    # What the client does -------------------------------------------------------------------------
+    # Program: from the client ---------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """They typed."""
-        self._line.write(data)
-        self._typed.add(data, self._line.arrived)
-        if self._line.pending and not self._paused:
+        """Pass bytes on; while some of them are queued, read no more."""
+        self._stream.write(data)
+        self._replay.add(data, self._stream.acknowledged)
+        if self._stream.pending and not self._paused:
             self._paused = True
-            self._lender.set_reading(False)
-
-    def waited(self, text: str) -> None:
-        """They had typed a whole line before."""
-        self._line.say("line", text)
+            self._client.set_reading(False)
 
     def resized(self, columns: int, rows: int) -> None:
-        """Their screen has another size."""
-        self._line.say("size", columns, rows)
+        """Pass on the size of the client's terminal, in cells."""
+        self._client.resized(columns, rows)
+        self._stream.send_word("size", columns, rows)
 
     def interrupted(self) -> None:
-        """They want it to stop."""
-        self._line.say("interrupt")
+        """Pass on an interrupt."""
+        self._stream.send_word("interrupt")
 
     def input_ended(self) -> None:
-        """They will type nothing more."""
-        self._line.say_last("end")
+        """Pass on that the client will send nothing more."""
+        self._ended = True
+        self._stream.send_last_word("end")
 
     def ready(self) -> None:
-        """All that was written has been taken."""
-        untaken, self._untaken = self._untaken, 0
-        self._line.took(untaken)
+        """Count all that was written as consumed: the connection has taken it."""
+        size, self._unconsumed = self._unconsumed, 0
+        self._stream.consumed(size)
 
     def answered(self) -> None:
-        """The client has had what it was sent."""
-        self._line.say("answered")
+        """Pass on a sign of life, if the other server asked for it."""
+        if not self._client.take_answer():
+            self._stream.send_word("answered")
 
     def lost(self) -> None:
-        """The connection is gone."""
-        outbox = self._lender.outbox
+        """Tell the other server how much of what it sent has not reached the client."""
+        outbox = self._client.outbox
         size, _ = outbox.unreached() or (0, 0.0)
-        self._line.say(LOST, size + outbox.pending - self._untaken)
-        self._line.end()
+        self._stream.give_up(size + outbox.pending - self._unconsumed)
+        self._client.lost()
 
-    # What comes for it ----------------------------------------------------------------------------
+    # Listener: from the other server --------------------------------------------------------------
 
-    def came(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Write bytes to the client."""
-        self._lender.outbox.write(data)
-        self._untaken += len(data)
-        if not self._lender.outbox.full:
+        self._client.outbox.write(data)
+        self._unconsumed += len(data)
+        if not self._client.outbox.full:
             self.ready()
 
-    def told(self, word: str, values: list[Any]) -> None:
-        """The other server wants something beside; what is not known is of a newer one."""
+    def control(self, word: str, values: list[Any]) -> None:
+        """Do what the other server asks for; an unknown word is of a newer one, and is ignored."""
         match word, values:
             case "ask", []:
-                self._lender.ask()
+                self._client.ask()
             case "error", [str(text)]:
-                self._lender.write_error(text.encode())
+                self._client.write_error(text.encode())
             case "finish", [int(status)]:
-                self._over()
-                self._lender.finish(status)
+                self._stream.give_up()
+                self._client.finish(status)
             case "hide", [bool(hidden)]:
-                self._typed.hidden = hidden
+                self._replay.hidden = hidden
             case "abort", []:
-                self._over()
-                self._lender.outbox.abort()
+                self._stream.give_up()
+                self._client.outbox.abort()
             case "gone", []:
-                self._line.fail(dead=True)
+                self._stream.fail(dead=True)
             case _:
                 pass
 
-    def _over(self) -> None:
-        """Nothing more is passed on."""
-        self._line.say(LOST, 0)
-        self._line.end()
-
-    def roomy(self) -> None:
-        """All that was typed is on its way."""
+    def writable(self) -> None:
+        """Read again: all that was typed has been sent."""
         if self._paused:
             self._paused = False
-            self._lender.set_reading(True)
+            self._client.set_reading(True)
 
-    def broken(self, dead: bool) -> None:
-        """Go on here; what a dead server did not do is done here."""
+    def failed(self, dead: bool) -> None:
+        """Run the connection here again; what a dead server did not do is done here."""
         if dead:
-            self._lender.come_back(GONE, self._typed.rest(self._line.arrived))
+            typed = self._replay.rest(self._stream.acknowledged)
+            self._client.come_back(GONE, typed, self._ended)
         else:
-            self._lender.come_back(BROKEN, b"")
+            self._client.come_back(BROKEN, b"", self._ended)
 
     def hang_up(self, sentence: str) -> None:
-        """This server lets go of everybody."""
-        self._over()
-        self._lender.part(sentence)
+        """End the connection: this server lets go of all."""
+        self._stream.give_up()
+        self._client.disconnect(sentence)
+
+    def silence(self) -> float:
+        """Return for how many seconds the client has not acknowledged what it was sent."""
+        unreached = self._client.outbox.unreached()
+        return unreached[1] if unreached is not None else 0.0

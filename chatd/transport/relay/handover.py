@@ -1,145 +1,205 @@
-"""Handover: a conversation goes on where its person is, and comes back when that server is gone.
+"""Handover: lets another server run a conversation, and this one again when that server is gone.
 
-It knows conversations and lines; what is typed meanwhile only passes here.
+It knows streams, and of a conversation what the protocol `Handed` says; what is typed only passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
 
 from chatd.chat.entry.entrance import Visitor
-from chatd.chat.events import Notice
-from chatd.transport.host import Host
+from chatd.chat.events import Notice, PersonalEvent
+from chatd.chat.model.entities import Session
+from chatd.transport.channel import Connection, Program
 from chatd.transport.relay.edge import Edge, EdgeClient
-from chatd.transport.relay.stream import LOST, Stream
+from chatd.transport.relay.stream import State, Stream
 
-if TYPE_CHECKING:
-    from chatd.transport.conversation.conversation import Conversation
-    from chatd.transport.relay.streams import Streams
-
-#: Seconds until somebody whose server is gone comes in here: one that ends says so before the last
-#: of it is done.
+#: Seconds until a conversation whose server is gone enters here: a server that stops says so before
+#: it has done the last of what was typed.
 BACK_SECONDS = 1.0
-#: Seconds between the servers at which several screens of one person come in: those that follow
-#: find the first, by whose line they go on.
-APART_SECONDS = 0.5
+#: Seconds between the servers at which several connections of one user come back: those that follow
+#: find the first, and are relayed to it.
+STAGGER_SECONDS = 0.5
 
 #: The program that a conversation is at the other server.
 SHELL = "shell"
-#: How it begins: for who comes in, who has logged in, and who has lost another server.
+#: How it begins: for a new connection, after a login, and after another server was lost.
 IN, LOGGED_IN, BACK = "in", "logged in", "back"
+
+#: Opens a stream to a server, for a visitor, to a program and with its parameters; see
+#: `chatd.transport.relay.streams.Streams.open`.
+Open = Callable[[str, Visitor, str, State], Awaitable[Stream | None]]
+
+
+class Handed(Protocol):
+    """A conversation, as far as handing it over needs it."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that it runs in."""
+
+    @property
+    def program(self) -> Program:
+        """The program of its way in, which runs while the conversation runs here."""
+
+    @property
+    def session(self) -> Session | None:
+        """Its session here, if it runs here and its user has entered."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is lost."""
+
+    @property
+    def ask_client(self) -> Callable[[], None]:
+        """Asks the client for a sign of life."""
+
+    @property
+    def take_answer(self) -> Callable[[], bool]:
+        """Takes an answer to what was asked here; returns whether it was one."""
+
+    def described(self) -> Mapping[str, object] | None:
+        """Return what another server has to know of the display; None: nothing is drawn."""
+
+    def let_go(self) -> tuple[list[str], bytes]:
+        """Leave the chat here; return the pending lines, and what is typed and not entered."""
+
+    def come_back(self, typed: bytes) -> None:
+        """Run here again, with what was typed and not done by the other server."""
+
+    def begin(self, visitor: Visitor, entered: Callable[[], None] | None = None) -> None:
+        """Enter the chat here."""
+
+    def deliver(self, event: PersonalEvent) -> None:
+        """Show something."""
+
+    def set_reading(self, reading: bool) -> None:
+        """Let the client send, or not."""
+
+    def close(self) -> None:
+        """Send what is pending and end the connection."""
 
 
 class Handover:
-    """Lends one conversation's line for a visitor; ``lent`` is what it goes on as meanwhile."""
+    """Hands one conversation over, any number of times.
+
+    ``delay`` returns by how many seconds its return is staggered among the servers; ``entered`` is
+    called whenever its user has entered here.
+    """
 
     __slots__ = (
         "_back",
-        "_conversation",
-        "_exchange",
-        "_host",
-        "_opening",
-        "_tell",
+        "_clock",
+        "_delay",
+        "_entered",
+        "_handed",
+        "_is_relayed",
+        "_open_stream",
         "_visitor",
-        "lent",
     )
 
     def __init__(
         self,
-        host: Host,
-        exchange: Streams,
-        conversation: Conversation,
+        handed: Handed,
         visitor: Visitor,
         entered: Callable[[], None] | None,
+        *,
+        open_stream: Open,
+        clock: IReactorTime,
+        delay: Callable[[], float],
     ) -> None:
-        self._host = host
-        self._exchange = exchange
-        self._conversation = conversation
+        self._handed = handed
         self._visitor = visitor
-        self._tell = entered
-        self._back = self._opening = False
-        self.lent: Edge | None = None
+        self._entered = entered
+        self._open_stream = open_stream
+        self._clock = clock
+        self._delay = delay
+        self._back = False
+        self._is_relayed = False  # or is about to be
 
     @property
     def visitor(self) -> Visitor:
-        """The visitor, who may be lent."""
-        return replace(self._visitor, lend=self.lend)
+        """The visitor, whose connection can be relayed."""
+        return replace(self._visitor, lend=self.relay)
 
-    async def lend(self, server: str, account: str) -> bool:
-        """Let a server run the conversation for the owner of an account, if it does."""
-        if self._opening or self.lent is not None:
+    async def relay(self, server: str, account: str) -> bool:
+        """Let a server run the conversation for the owner of an account; return whether it does."""
+        if self._is_relayed:
             return False
-        self._opening = True
+        self._is_relayed = True
+        relayed = False
         try:
-            return await self._open(server, account)
+            relayed = await self._relay(server, account)
         finally:
-            self._opening = False
+            if not relayed:
+                self._is_relayed = False
+        return relayed
 
-    async def _open(self, server: str, account: str) -> bool:
-        conversation = self._conversation
+    async def _relay(self, server: str, account: str) -> bool:
         visitor = replace(self._visitor, account=account)
-        how = {"screen": conversation.display.described(), "begins": self._begins(account)}
-        line = await self._exchange.open(server, visitor, SHELL, how)
-        if line is None:
+        how = {"screen": self._handed.described(), "begins": self._begins(account)}
+        stream = await self._open_stream(server, visitor, SHELL, how)
+        if stream is None:
             return False
-        if conversation.lost:
-            line.say(LOST, 0)
-            line.end()
+        if self._handed.lost:
+            stream.give_up()
             return True
         self._visitor = visitor
-        self._lend(line)
+        self._run_edge(stream)
         return True
 
     def _begins(self, account: str) -> str:
-        session = self._conversation.session
+        session = self._handed.session
         if self._back or (session is not None and session.person.account == account):
             return BACK
         return IN if session is None else LOGGED_IN
 
-    def _lend(self, line: Stream) -> None:
-        """Only pass on from now on, first what waits."""
-        conversation = self._conversation
-        lines, typed = conversation.let_go()
-        lender = EdgeClient(
-            conversation.outbox,
-            conversation.set_reading,
+    def _run_edge(self, stream: Stream) -> None:
+        """Swap the program of the connection for one that only passes on."""
+        handed = self._handed
+        lines, typed = handed.let_go()
+        client = EdgeClient(
+            handed.connection.outbox,
+            handed.set_reading,
             self._come_back,
-            self._part,
-            lambda status: conversation.outbox.close(),
-            conversation.ask_client,
+            self._disconnect,
+            finish=lambda status: handed.connection.outbox.close(),
+            lost=handed.program.lost,
+            resized=handed.program.resized,
+            ask=handed.ask_client,
+            take_answer=handed.take_answer,
         )
-        self.lent = Edge(line, lender)
-        self.lent.begin()
-        for text in lines:
-            self.lent.waited(text)
-        if typed:
-            self.lent.data_received(typed.encode())
+        edge = Edge(stream, client)
+        handed.connection.pass_to(edge)
+        edge.begin(lines, typed)
 
-    def _come_back(self, why: str, typed: bytes) -> None:
-        """The other server is gone: go on here, in a moment."""
-        self.lent, self._back = None, True
-        self._conversation.come_back(typed)
-        self._conversation.deliver(Notice(why))
-        apart = self._exchange.rank * APART_SECONDS
-        self._host.clock.callLater(BACK_SECONDS + apart, self._begin)
+    def _come_back(self, why: str, typed: bytes, input_ended: bool) -> None:
+        """Run the conversation here, as the other server is gone, and enter in a moment."""
+        self._is_relayed, self._back = False, True
+        self._handed.come_back(typed)
+        if input_ended:
+            self._handed.program.input_ended()
+        self._handed.deliver(Notice(why))
+        self._clock.callLater(BACK_SECONDS + self._delay(), self._begin)
 
-    def _part(self, why: str) -> None:
-        """This server lets go of everybody."""
-        self.lent = None
-        self._conversation.come_back(b"")
-        self._conversation.deliver(Notice(why))
-        self._conversation.close()
+    def _disconnect(self, sentence: str) -> None:
+        """Run the conversation here only to end it with a sentence."""
+        self._handed.come_back(b"")
+        self._handed.deliver(Notice(sentence))
+        self._handed.close()
 
     def _begin(self) -> None:
-        if not self._conversation.lost:
-            self._conversation.begin(self.visitor, self.entered)
+        if not self._handed.lost:
+            self._handed.begin(self.visitor, self.entered)
 
     def entered(self) -> None:
-        """They are in here: where they were, if that is known."""
-        session = self._conversation.session
+        """Focus a user who has come back on the room that they were in, if that is known."""
+        session = self._handed.session
         if self._back and session is not None and session.focus is None:
             session.focus_on_newest()
-        if self._tell is not None:
-            self._tell()
+        if self._entered is not None:
+            self._entered()

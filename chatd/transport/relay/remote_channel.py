@@ -1,27 +1,29 @@
-"""Borrowed: a line that another server lends, as the channel of a program that runs here.
+"""Remote channel: runs a program here for a connection that came to another server.
 
-It has the shape of an ssh client's channel (`chatd.transport.ssh.protocol.channel.SessionChannel`), so the
-same programs run in it.  What is written goes over the line, as far as the other end takes it.
+It has the shape of an ssh client's channel, `chatd.transport.ssh.protocol.channel.SessionChannel`,
+so the same programs run in it.  What they write goes over a stream, as far as the edge takes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from chatd.transport.channel import Program, TerminalInfo
 from chatd.transport.relay.stream import LOST, Stream
-
-if TYPE_CHECKING:
-    from chatd.transport.channel import Program, TerminalInfo
 
 
 class RelayOutbox:
-    """The way out over a line; ``status`` is said when it has been closed and all is sent."""
+    """`chatd.transport.channel.ChannelOutbox` over a stream.
 
-    __slots__ = ("_closed", "_line", "on_sent", "status", "unreached_there")
+    ``status`` is the exit status that is sent after everything else, when it has been closed;
+    ``unreached_there`` is how many bytes the edge could not bring to its client.
+    """
 
-    def __init__(self, line: Stream) -> None:
-        self._line = line
+    __slots__ = ("_closed", "_stream", "on_sent", "status", "unreached_there")
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
         self._closed = False
         self.on_sent: Callable[[], None] | None = None
         self.status = 0
@@ -30,12 +32,12 @@ class RelayOutbox:
     @property
     def full(self) -> bool:
         """Whether nothing may be sent now."""
-        return self._closed or self._line.full
+        return self._closed or self._stream.full
 
     @property
     def pending(self) -> int:
-        """Bytes that are not under way yet."""
-        return self._line.pending
+        """Bytes that have not been sent yet."""
+        return self._stream.pending
 
     def is_idle(self) -> bool:
         """Whether what is sent now follows everything that was sent before."""
@@ -45,7 +47,7 @@ class RelayOutbox:
         """Send what may be sent now."""
         if self.on_sent is not None:
             self.on_sent()
-        return 0 if self.full else self._line.send(data)
+        return 0 if self.full else self._stream.send(data)
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Keep what ``send`` did not take."""
@@ -54,77 +56,83 @@ class RelayOutbox:
     def write(self, data: bytes) -> None:
         """Send what can be sent, keep the rest."""
         if data and not self._closed:
-            self._line.write(data)
+            self._stream.write(data)
 
     def unreached(self) -> tuple[int, float] | None:
-        """What the other server's client has not had, as far as that server knows."""
-        size = max(0, self._line.under_way + self.unreached_there)
-        return (size, self._line.owing) if size or self._line.owing else None
+        """Return the bytes that the client has not had, as far as the edge knows."""
+        size = max(0, self._stream.in_flight + self.unreached_there)
+        silence = self._stream.client_silence
+        return (size, silence) if size or silence else None
 
     def was_reset(self) -> bool | None:
-        """Whether the peer takes nothing any more: its server says so itself."""
-        if self._line.over:
+        """Whether the client takes nothing any more, as its edge says; None: not known yet."""
+        if self._stream.over:
             return True
-        return None if self._line.under_way or self._line.pending else False
+        return None if self._stream.in_flight or self._stream.pending else False
 
     def close(self) -> None:
-        """Send what is pending, then let the connection be closed."""
+        """Send what is pending, then let the edge close the connection."""
         if not self._closed:
             self._closed = True
-            self._line.say_last("finish", self.status)
+            self._stream.send_last_word("finish", self.status)
 
     def abort(self) -> None:
-        """Let the connection be closed now."""
+        """Let the edge close the connection now."""
         self._closed = True
-        self._line.say("abort")
+        self._stream.send_word("abort")
 
     def forget(self) -> None:
-        """The connection is gone."""
+        """Send nothing more: the connection is gone."""
         self._closed = True
 
 
 class RemoteChannel:
-    """A channel over a line; ``on_line`` takes a line that was typed before it was lent."""
+    """`chatd.transport.channel.Channel` over a stream."""
 
-    def __init__(self, line: Stream, terminal: TerminalInfo | None = None) -> None:
-        self._line = line
-        self.outbox = RelayOutbox(line)
+    def __init__(self, stream: Stream, terminal: TerminalInfo | None = None) -> None:
+        self._stream = stream
+        self.outbox = RelayOutbox(stream)
         self.terminal = terminal
         self.environment: Mapping[str, str] = {}
-        self.on_line: Callable[[str], None] = _unheard
         self._program: Program | None = None
+        self._take_line: Callable[[str], None] = _ignore_line
         self._input: list[bytes] = []
-        self._ended = False
+        self._input_ended = False
         self._paused = False
 
     # For the program ------------------------------------------------------------------------------
 
+    def start(self, program: Program, take_line: Callable[[str], None]) -> None:
+        """Run a program that also takes the lines that waited when the connection was relayed."""
+        self._take_line = take_line
+        self.pass_to(program)
+
     def pass_to(self, program: Program) -> None:
-        """Let a program run here."""
-        begins = self._program is None
+        """Let a program run here from now on."""
+        is_first = self._program is None
         self._program = program
-        if begins:
-            self._line.listen(self)
+        if is_first:
+            self._stream.listen(self)
 
     def write_error(self, data: bytes) -> None:
         """Write to standard error."""
-        self._line.say("error", data.decode("utf-8", "replace"))
+        self._stream.send_word("error", data.decode("utf-8", "replace"))
 
     def finish(self, status: int) -> None:
-        """Send what is pending and the exit status, then let the channel be closed."""
+        """Send what is pending and the exit status, then let the edge close the channel."""
         self.outbox.status = status
         self.outbox.close()
 
     def hide(self, hidden: bool) -> None:
-        """What is typed is a secret from now on, or no more."""
-        self._line.say("hide", hidden)
+        """Tell the edge whether what is typed from now on is a secret."""
+        self._stream.send_word("hide", hidden)
 
     def ask(self) -> None:
         """Ask the client for a sign of life."""
-        self._line.say("ask")
+        self._stream.send_word("ask")
 
     def pause(self) -> None:
-        """Take no more input: soon none comes."""
+        """Take no more input: soon the window is full, and none comes."""
         self._paused = True
 
     def resume(self) -> None:
@@ -132,10 +140,10 @@ class RemoteChannel:
         self._paused = False
         self._deliver()
 
-    # For the line ---------------------------------------------------------------------------------
+    # Listener -------------------------------------------------------------------------------------
 
-    def came(self, data: bytes) -> None:
-        """They typed."""
+    def received(self, data: bytes) -> None:
+        """Take input."""
         self._input.append(data)
         self._deliver()
 
@@ -143,28 +151,28 @@ class RemoteChannel:
         while not self._paused and self._program is not None:
             if self._input:
                 data, self._input = b"".join(self._input), []
-                self._line.took(len(data))
+                self._stream.consumed(len(data))
                 self._program.data_received(data)
-            elif self._ended:
-                self._ended = False
+            elif self._input_ended:
+                self._input_ended = False
                 self._program.input_ended()
             else:
                 return
 
-    def told(self, word: str, values: list[Any]) -> None:
-        """The other server says something beside; what is not known is of a newer one."""
+    def control(self, word: str, values: list[Any]) -> None:
+        """Do what the edge says; an unknown word is of a newer server, and is ignored."""
         program = self._program
         if program is None:
             return
         match word, values:
             case "line", [str(text)]:
-                self.on_line(text)
+                self._take_line(text)
             case "size", [int(columns), int(rows)]:
                 program.resized(columns, rows)
             case "interrupt", []:
                 program.interrupted()
             case "end", []:
-                self._ended = True
+                self._input_ended = True
                 self._deliver()
             case "answered", []:
                 program.answered()
@@ -174,27 +182,31 @@ class RemoteChannel:
             case _:
                 pass
 
-    def roomy(self) -> None:
-        """There is room again."""
+    def writable(self) -> None:
+        """Tell the program that there is room again."""
         if self._program is not None:
             self._program.ready()
 
-    def broken(self, dead: bool) -> None:
-        """Nobody is at the other end any more."""
+    def failed(self, dead: bool) -> None:
+        """Count the connection as lost: its edge runs it again, or is gone."""
         self._lose()
 
     def hang_up(self, sentence: str) -> None:
-        """This server lets go of everybody: the other one goes on with this connection."""
-        self._line.say("gone")
+        """Let the edge run the connection again: this server lets go of all."""
+        self._stream.send_word("gone")
         self._lose()
 
+    def silence(self) -> float:
+        """Return 0: the client is that of the edge."""
+        return 0.0
+
     def _lose(self) -> None:
-        self._line.end()
+        self._stream.end()
         program, self._program = self._program, None
         self._input = []
         if program is not None:
             program.lost()
 
 
-def _unheard(text: str) -> None:
-    """A program takes bytes alone."""
+def _ignore_line(text: str) -> None:
+    """Do nothing: the program takes bytes alone."""

@@ -1,4 +1,4 @@
-"""Typed: what somebody has typed at a lent terminal that would be lost with the other server."""
+"""Replay buffer: what was typed at a relayed terminal and would be lost with the other server."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ _ENDS = re.compile(rb"[\r\n\x03\x04]")
 
 
 class ReplayBuffer:
-    """What was typed since the last line that has been taken; nothing while it is ``hidden``.
+    """The bytes typed since the last whole line that was acknowledged; none while ``hidden``.
 
-    A line of which more than ``LINE_BYTES`` have been taken is let go of.
+    A line without an end is forgotten once more than ``LINE_BYTES`` of it are acknowledged.
     """
 
     __slots__ = ("_bytes", "_start", "hidden")
 
     def __init__(self) -> None:
         self._bytes = b""
-        self._start = 0  # where they begin in all that was sent
+        self._start = 0  # the position of _bytes in all that was typed
         self.hidden = False
 
-    def add(self, data: bytes, taken: int) -> None:
-        """More is typed; so many bytes of all have been taken."""
+    def add(self, data: bytes, acknowledged: int) -> None:
+        """Add typed bytes; ``acknowledged`` counts the bytes of all that arrived."""
         self._bytes += data
-        self._forget(taken)
+        self._forget(acknowledged)
 
-    def _forget(self, taken: int) -> None:
-        """Let go of the lines that have been taken wholly."""
-        size = min(max(0, taken - self._start), len(self._bytes))
+    def _forget(self, acknowledged: int) -> None:
+        """Forget the lines that have been acknowledged wholly."""
+        size = min(max(0, acknowledged - self._start), len(self._bytes))
         ends = [found.end() for found in _ENDS.finditer(self._bytes, 0, size)]
-        gone = ends[-1] if ends else 0
-        if self.hidden or size - gone > LINE_BYTES:
-            gone = size
-        self._bytes = self._bytes[gone:]
-        self._start += gone
+        done = ends[-1] if ends else 0
+        if self.hidden or size - done > LINE_BYTES:
+            done = size
+        self._bytes = self._bytes[done:]
+        self._start += done
 
-    def rest(self, taken: int) -> bytes:
-        """What would be lost, once so many bytes of all have been taken."""
-        self._forget(taken)
+    def rest(self, acknowledged: int) -> bytes:
+        """Return what would be lost, given how many bytes of all are acknowledged."""
+        self._forget(acknowledged)
         return b"" if self.hidden else self._bytes

@@ -1,245 +1,254 @@
-"""A line: bytes both ways between two servers, in order, with a bound, or not at all.
+"""Stream: bytes both ways between two servers, in order and flow-controlled, or it fails.
 
-Messages between servers may be lost, and come in order otherwise.  Each of a line has a number, so
-that one which is missing ends it; bytes are acknowledged once the other end has taken them, and
-only so many are under way.  It knows neither whose bytes they are nor how messages travel.
+Messages between servers may be lost, and come in order otherwise.  Those of a stream are numbered,
+so that a missing one is noticed and fails the stream; bytes are acknowledged once the other end has
+consumed them, and at most a window of them is in flight.  A stream knows neither what its bytes
+mean nor how messages travel.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable
 from typing import Any, Protocol
 
-#: Bytes under way in one direction, as a connection has them in the kernel.
+#: Bytes in flight in one direction, as a connection has them in the kernel.
 WINDOW_BYTES = 64 * 1024
 #: Bytes in one message; NATS takes 1 MB of JSON.
 MESSAGE_BYTES = 32 * 1024
-#: Bytes that were taken and are acknowledged at once; of fewer the other end hears by and by.
-DUE_BYTES = WINDOW_BYTES // 4
+#: Consumed bytes that are acknowledged at once; fewer are acknowledged a moment later.
+ACKNOWLEDGE_BYTES = WINDOW_BYTES // 4
 
-#: What the server of a client says last whose connection is gone.
+#: The last control word of the edge, when its client's connection is gone.
 LOST = "lost"
 
 State = dict[str, Any]
 
 
 class Listener(Protocol):
-    """Who is at one end of a line."""
+    """The user of one end of a stream."""
 
-    def came(self, data: bytes) -> None:
-        """Bytes came; `Line.took` says that they were taken."""
+    def received(self, data: bytes) -> None:
+        """Take bytes; `Stream.consumed` has to be called for them."""
 
-    def told(self, word: str, values: list[Any]) -> None:
-        """The other end says something beside."""
+    def control(self, word: str, values: list[Any]) -> None:
+        """Take a control word of the other end, and its values."""
 
-    def roomy(self) -> None:
-        """All that waited is on its way, and there is room for more."""
+    def writable(self) -> None:
+        """All queued bytes have been sent, and there is room for more."""
 
-    def broken(self, dead: bool) -> None:
-        """The line is no more: something was lost, or the other server is ``dead`` for certain."""
+    def failed(self, dead: bool) -> None:
+        """A message was lost, or the other server is ``dead`` for certain: the stream is over."""
 
     def hang_up(self, sentence: str) -> None:
-        """This server lets go of everybody; end it, with these words if a person reads them."""
+        """This server closes all streams: end this one, with a sentence for the user."""
+
+    def silence(self) -> float:
+        """Return for how many seconds the client here has owed its server an answer."""
 
 
 class StreamOwner(Protocol):
-    """Where the lines of a server come together."""
+    """What a stream needs of the server that it belongs to."""
 
-    def tell(self, line: Stream, said: State) -> None:
-        """Say something to the server at the other end."""
+    def send(self, stream: Stream, message: State) -> None:
+        """Send a message to the server at the other end."""
 
-    def owes(self, line: Stream) -> None:
-        """A line has something to acknowledge, by and by."""
+    def acknowledge_later(self, stream: Stream) -> None:
+        """Call `Stream.acknowledge` in a moment."""
 
-    def ended(self, line: Stream) -> None:
-        """A line is over."""
+    def closed(self, stream: Stream) -> None:
+        """Forget a stream that is over."""
 
 
 class Stream:
-    """One end of a line, which is over once anything is lost.
+    """One end of a stream.
 
-    ``sent`` and ``heard`` are the numbers of the last messages.  ``owing`` is for how many seconds
-    the client at the other end has not answered its server, ``silence`` tells it of one here.
+    ``sent`` and ``seen`` are the numbers of the last message sent and received.
+    ``client_silence`` is for how many seconds the client at the other end has owed its server an
+    answer; ``over`` says that nothing more is sent or received.
     """
 
     __slots__ = (
-        "_acknowledged",
-        "_arrived",
-        "_came",
+        "_acknowledged_in",
+        "_acknowledged_out",
+        "_consumed",
         "_early",
-        "_last",
+        "_last_word",
         "_listener",
-        "_office",
-        "_out",
-        "_rest",
-        "_taken",
-        "heard",
+        "_owner",
+        "_queue",
+        "_received",
+        "_sent_bytes",
+        "client_silence",
         "name",
         "over",
-        "owing",
         "pending",
+        "seen",
         "sent",
         "server",
-        "silence",
     )
 
-    def __init__(
-        self,
-        name: str,
-        server: str,
-        office: StreamOwner,
-    ) -> None:
+    def __init__(self, name: str, server: str, owner: StreamOwner) -> None:
         self.name = name
         self.server = server
-        self._office = office
+        self._owner = owner
         self._listener: Listener | None = None
         self._early: list[State] = []
-        self.sent = self.heard = 0
-        self._out = self._arrived = 0
-        self._came = self._taken = self._acknowledged = 0
-        self._rest: list[bytes] = []
-        self._last: tuple[str, tuple[Any, ...]] | None = None
+        self.sent = self.seen = 0
+        self._sent_bytes = self._acknowledged_out = 0
+        self._received = self._consumed = self._acknowledged_in = 0
+        self._queue: list[bytes] = []
+        self._last_word: tuple[str, tuple[Any, ...]] | None = None
         self.pending = 0
-        self.owing = 0.0
-        self.silence: Callable[[], float] = float
+        self.client_silence = 0.0
         self.over = False
 
     # Out ------------------------------------------------------------------------------------------
 
     @property
-    def under_way(self) -> int:
-        """Bytes that were sent and not taken yet, as far as is known."""
-        return self._out - self._arrived
+    def in_flight(self) -> int:
+        """Bytes that were sent and not consumed yet, as far as is known."""
+        return self._sent_bytes - self._acknowledged_out
 
     @property
-    def arrived(self) -> int:
-        """Bytes that the other end has taken in all, as far as is known."""
-        return self._arrived
+    def acknowledged(self) -> int:
+        """Bytes that the other end has consumed in all, as far as is known."""
+        return self._acknowledged_out
 
     @property
     def full(self) -> bool:
         """Whether nothing would be sent at once."""
-        return self.over or bool(self._rest) or self.under_way >= WINDOW_BYTES
+        return self.over or bool(self._queue) or self.in_flight >= WINDOW_BYTES
 
     def send(self, data: bytes) -> int:
-        """Send what can be sent at once, and return how many bytes that was."""
+        """Send what the window has room for, and return how many bytes that was."""
         at = 0
         while at < len(data) and not self.full:
-            part = data[at : at + min(MESSAGE_BYTES, WINDOW_BYTES - self.under_way)]
-            self._out += len(part)
-            self._say({"data": b64encode(part).decode("ascii")})
+            part = data[at : at + min(MESSAGE_BYTES, WINDOW_BYTES - self.in_flight)]
+            self._sent_bytes += len(part)
+            self._send({"data": b64encode(part).decode("ascii")})
             at += len(part)
         return at
 
     def write(self, data: bytes) -> None:
-        """Send what can be sent, and keep the rest."""
+        """Send what the window has room for, and queue the rest."""
         taken = self.send(data)
         if taken < len(data) and not self.over:
-            self._rest.append(data[taken:])
+            self._queue.append(data[taken:])
             self.pending += len(data) - taken
 
-    def say(self, word: str, *values: Any) -> None:
-        """Say something beside the bytes, at once: it may overtake what waits."""
+    def send_word(self, word: str, *values: Any) -> None:
+        """Send a control word at once; it may overtake queued bytes."""
         if not self.over:
-            self._say({"word": word, "with": values})
+            self._send({"word": word, "with": values})
 
-    def say_last(self, word: str, *values: Any) -> None:
-        """Say something once all that waits is on its way."""
-        if self._rest:
-            self._last = (word, values)
+    def send_last_word(self, word: str, *values: Any) -> None:
+        """Send a control word once all queued bytes have been sent."""
+        if self._queue:
+            self._last_word = (word, values)
         else:
-            self.say(word, *values)
+            self.send_word(word, *values)
 
-    def _say(self, said: State) -> None:
+    def _send(self, content: State) -> None:
         self.sent += 1
-        self._acknowledged = self._taken
-        said = {"line": self.name, "n": self.sent, "took": self._taken, **said}
-        self._office.tell(self, said)
+        self._acknowledged_in = self._consumed
+        envelope = {"line": self.name, "n": self.sent, "took": self._consumed}
+        self._owner.send(self, {**envelope, **content})
 
     # In -------------------------------------------------------------------------------------------
 
     def listen(self, listener: Listener) -> None:
-        """Let somebody hear what comes, and what came already."""
+        """Hand what comes, and what came already, to a listener."""
         self._listener = listener
         early, self._early = self._early, []
-        for said in early:
-            self._take(listener, said)
+        for message in early:
+            self._take(listener, message)
 
-    def take(self, said: State) -> None:
+    def take(self, message: State) -> None:
         """Take a message of the other end."""
         if self.over:
             return
-        if said["n"] != self.heard + 1:
+        if message["n"] != self.seen + 1:
             self.fail()
             return
-        self.heard += 1
+        self.seen += 1
         if self._listener is None:
-            self._early.append(said)
+            self._early.append(message)
         else:
-            self._take(self._listener, said)
+            self._take(self._listener, message)
 
-    def _take(self, listener: Listener, said: State) -> None:
-        if said.get("word") == LOST:  # there is no room any more, whatever has been taken
-            self._arrived = said["took"]
+    def _take(self, listener: Listener, message: State) -> None:
+        if message.get("word") == LOST:  # what is queued is not sent into a connection that is gone
+            self._acknowledged_out = message["took"]
         else:
-            self._arrive(said["took"])
-        if "data" in said and not self.over:
-            data = b64decode(said["data"])
-            self._came += len(data)
-            if self._came - self._taken > WINDOW_BYTES:
+            self._take_acknowledgement(message["took"])
+        if "data" in message and not self.over:
+            data = b64decode(message["data"])
+            self._received += len(data)
+            if self._received - self._consumed > WINDOW_BYTES:
                 self.fail()
                 return
-            listener.came(data)
-        elif "word" in said and not self.over:
-            listener.told(said["word"], said["with"])
+            listener.received(data)
+        elif "word" in message and not self.over:
+            listener.control(message["word"], message["with"])
 
-    def _arrive(self, taken: int) -> None:
-        """So many bytes have been taken in all."""
-        if taken <= self._arrived or self.over:
+    def _take_acknowledgement(self, consumed: int) -> None:
+        """Send what there is room for now that ``consumed`` bytes in all have been consumed."""
+        if consumed <= self._acknowledged_out or self.over:
             return
-        was_full, self._arrived = self.full, taken
-        rest, self._rest, self.pending = self._rest, [], 0
-        if rest:
-            self.write(b"".join(rest))
-        if self._last is not None and not self._rest:
-            (word, values), self._last = self._last, None
-            self.say(word, *values)
+        was_full, self._acknowledged_out = self.full, consumed
+        queue, self._queue, self.pending = self._queue, [], 0
+        if queue:
+            self.write(b"".join(queue))
+        if self._last_word is not None and not self._queue:
+            (word, values), self._last_word = self._last_word, None
+            self.send_word(word, *values)
         if was_full and not self.full and self._listener is not None:
-            self._listener.roomy()
+            self._listener.writable()
 
-    def took(self, size: int) -> None:
-        """So many bytes that came have been taken."""
+    def consumed(self, size: int) -> None:
+        """Count received bytes as consumed, which widens the window of the other end."""
         if self.over or not size:
             return
-        self._taken += size
-        if self._taken - self._acknowledged >= DUE_BYTES:
-            self._say({})
+        self._consumed += size
+        if self._consumed - self._acknowledged_in >= ACKNOWLEDGE_BYTES:
+            self._send({})
         else:
-            self._office.owes(self)
+            self._owner.acknowledge_later(self)
 
     def acknowledge(self) -> None:
-        """Let the other end know what has been taken, unless it does."""
-        if not self.over and self._taken > self._acknowledged:
-            self._say({})
+        """Acknowledge what has been consumed, unless a message has done so already."""
+        if not self.over and self._consumed > self._acknowledged_in:
+            self._send({})
+
+    def silence(self) -> float:
+        """Return for how many seconds the client here has owed its server an answer."""
+        return self._listener.silence() if self._listener is not None else 0.0
 
     # The end --------------------------------------------------------------------------------------
 
     def fail(self, *, dead: bool = False) -> None:
-        """Something is lost: nothing more can be said here."""
+        """End the stream, of which a message is lost, or whose other server is ``dead``."""
         if not self.over:
             self.end()
             if self._listener is not None:
-                self._listener.broken(dead)
+                self._listener.failed(dead)
+
+    def give_up(self, unreached: int = 0) -> None:
+        """Tell the other end that the connection is gone, and end the stream.
+
+        ``unreached`` is how many of the bytes that were consumed have not reached the client.
+        """
+        self.send_word(LOST, unreached)
+        self.end()
 
     def end(self) -> None:
-        """Nothing more is said."""
+        """End the stream without a word."""
         if not self.over:
             self.over = True
-            self._rest, self._early = [], []
-            self._office.ended(self)
+            self._queue, self._early = [], []
+            self._owner.closed(self)
 
     def hang_up(self, sentence: str) -> None:
-        """This server lets go of everybody."""
+        """End the stream as this server closes all of them."""
         if self._listener is not None and not self.over:
             self._listener.hang_up(sentence)

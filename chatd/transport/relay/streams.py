@@ -1,7 +1,7 @@
-"""The exchange: the lines of this server to the others, opened, looked after and hung up.
+"""Streams: those of this server to the others, opened, checked for liveness and closed.
 
-It knows which lines there are, and what programs run on those that are borrowed; it knows neither
-what is said on them nor who says it.
+They know which streams there are and which programs may be started on one; they know neither what
+is sent on them nor who sends it.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ from chatd.chat.events import Refused
 from chatd.chat.model.client import RelayTo
 from chatd.chat.model.entities import Person
 from chatd.cluster.cluster import Cluster
-from chatd.transport.relay.stream import LOST, State, Stream
+from chatd.transport.relay.stream import State, Stream
 
-#: Lines that one other server may have here, each a session of somebody.
-LINES = 1000
-#: Seconds between two looks at whether the other ends of all lines are there.
-LOOK_SECONDS = 2.0
-#: How often in turn nobody may be there until a server counts as gone: one that changes its
-#: connection to the cluster is away for a moment.
-LOOKS = 2
-#: Seconds until bytes that were taken are acknowledged, if nothing else is said meanwhile.
+#: Streams that one other server may have opened here, each a session of a user.
+STREAMS_PER_SERVER = 1000
+#: Seconds between two liveness checks of the other ends of all streams.
+LIVENESS_SECONDS = 2.0
+#: Checks in a row without an answer until a server counts as gone: one that changes its connection
+#: to the cluster is away for a moment.
+MISSED_CHECKS = 2
+#: Seconds until consumed bytes are acknowledged, if no message does so sooner.
 ACKNOWLEDGE_SECONDS = 0.2
 
-#: Begins a program on a line, for somebody, as it was asked for.
-Begin = Callable[[Stream, Visitor, State], None]
+#: Starts a program on a stream, for a visitor, with the parameters of the request.
+StartProgram = Callable[[Stream, Visitor, State], None]
 
 
 class Streams:
-    """The lines to the other servers; ``programs`` are what runs on one that is borrowed.
+    """The streams between this server and the others.
 
-    ``name`` is one that no other exchange has: its lines are called by it.
+    ``name`` is one that no other instance has: its streams are called by it.  ``programs`` are
+    those that other servers may start here.
     """
 
     _log = Logger()
@@ -49,17 +50,17 @@ class Streams:
         self._cluster = cluster
         self._name = name
         self._clock = clock
-        self._lines: dict[str, Stream] = {}
-        self._borrowed: set[Stream] = set()
-        self._owing: dict[Stream, None] = {}
+        self._streams: dict[str, Stream] = {}
+        self._remote: set[Stream] = set()  # opened by others
+        self._unacknowledged: dict[Stream, None] = {}
         self._missed: dict[str, int] = {}
         self._numbers = count(1)
-        self._look: IDelayedCall | None = None
+        self._check: IDelayedCall | None = None
         self._acknowledging: IDelayedCall | None = None
-        self.programs: dict[str, Begin] = {}
+        self.programs: dict[str, StartProgram] = {}
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._streams)
 
     @property
     def rank(self) -> int:
@@ -69,151 +70,162 @@ class Streams:
     # Opening --------------------------------------------------------------------------------------
 
     async def open(self, server: str, visitor: Visitor, program: str, how: State) -> Stream | None:
-        """Ask a server to run a program for somebody who is there; None: it does not.
+        """Ask a server to run a program for a visitor who is there; return None if it does not.
 
         The answer comes in a turn of its own: whatever came with the last bytes has been read.
         """
-        line = self._add(f"{self._name}.{next(self._numbers)}", server)
-        asked = {"open": line.name, "who": _written(visitor), "program": program, "how": how}
+        stream = self._add(f"{self._name}.{next(self._numbers)}", server)
+        request = {
+            "open": stream.name,
+            "who": _visitor_to_state(visitor),
+            "program": program,
+            "how": how,
+        }
         try:
-            answer = await self._cluster.ask_server(server, asked)
+            answer = await self._cluster.ask_server(server, request)
         except Refused:
             answer = {}
         turn: Deferred[None] = Deferred()
         self._clock.callLater(0, turn.callback, None)
         await turn
-        if answer.get("open") and not line.over:
-            return line
-        line.say(LOST, 0)  # it may have been opened all the same
-        line.end()
+        if answer.get("open") and not stream.over:
+            return stream
+        stream.give_up()  # it may have been opened all the same
         return None
 
     def asked(self, server: str, said: State) -> State:
-        """Open a line that another server lends, or say which of its lines are not known here."""
+        """Answer a request of another server: open a stream, or check which of its are known."""
         if "roll" in said:
-            return {"unknown": self._called(server, said["roll"])}
-        visitor = _read(said["who"])
-        begin = self.programs.get(said["program"])
-        lines = sum(line.server == server for line in self._borrowed)
+            return {"unknown": self._check_known(server, said["roll"])}
+        visitor = _visitor_from_state(said["who"])
+        start = self.programs.get(said["program"])
+        streams = sum(stream.server == server for stream in self._remote)
         present = self._chat.entrance.is_here(visitor.account)
-        if begin is None or lines >= LINES or not present:
+        if start is None or streams >= STREAMS_PER_SERVER or not present:
             return {}
-        line = self._add(said["open"], server)
-        self._borrowed.add(line)
-        begin(line, visitor, said["how"])
+        stream = self._add(said["open"], server)
+        self._remote.add(stream)
+        start(stream, visitor, said["how"])
         return {"open": True}
 
     def gather(self, person: Person, server: str) -> None:
-        """Let another server run all connections of somebody that can be lent."""
+        """Let another server run all connections of a user that can be relayed."""
         for session in tuple(person.sessions):
             if session.relay_to is not None and person.account is not None:
-                lending = Deferred.fromCoroutine(_lend(session.relay_to, server, person.account))
-                lending.addErrback(lambda why: self._log.failure("lending failed", failure=why))
+                relaying = Deferred.fromCoroutine(_relay(session.relay_to, server, person.account))
+                relaying.addErrback(lambda why: self._log.failure("relaying failed", failure=why))
 
     def _add(self, name: str, server: str) -> Stream:
-        line = self._lines[name] = Stream(name, server, self)
-        if self._look is None:
-            self._look = self._clock.callLater(LOOK_SECONDS, self._call_roll)
-        return line
+        stream = self._streams[name] = Stream(name, server, self)
+        if self._check is None:
+            self._check = self._clock.callLater(LIVENESS_SECONDS, self._check_liveness)
+        return stream
 
-    def ended(self, line: Stream) -> None:
-        """A line is over; nothing more is heard of it."""
-        self._lines.pop(line.name, None)
-        self._borrowed.discard(line)
-        self._owing.pop(line, None)
+    def closed(self, stream: Stream) -> None:
+        """Forget a stream that is over."""
+        self._streams.pop(stream.name, None)
+        self._remote.discard(stream)
+        self._unacknowledged.pop(stream, None)
 
-    # What is said ---------------------------------------------------------------------------------
+    # Messages -------------------------------------------------------------------------------------
 
-    def tell(self, line: Stream, said: State) -> None:
-        """Say something to the server at the other end of a line."""
-        self._cluster.tell_server(line.server, said)
+    def send(self, stream: Stream, message: State) -> None:
+        """Send a message to the server at the other end of a stream."""
+        self._cluster.tell_server(stream.server, message)
 
     def heard(self, server: str, said: State) -> None:
-        """Hand a message to its line."""
-        line = self._lines.get(said["line"])
-        if line is not None and line.server == server:
-            line.take(said)
+        """Hand a message of another server to its stream."""
+        stream = self._streams.get(said["line"])
+        if stream is not None and stream.server == server:
+            stream.take(said)
 
-    def owes(self, line: Stream) -> None:
-        """Let a line acknowledge by and by what was taken."""
-        self._owing[line] = None
+    def acknowledge_later(self, stream: Stream) -> None:
+        """Let a stream acknowledge in a moment what was consumed."""
+        self._unacknowledged[stream] = None
         if self._acknowledging is None:
             self._acknowledging = self._clock.callLater(ACKNOWLEDGE_SECONDS, self._acknowledge)
 
     def _acknowledge(self) -> None:
         self._acknowledging = None
-        owing, self._owing = self._owing, {}
-        for line in owing:
-            line.acknowledge()
+        streams, self._unacknowledged = self._unacknowledged, {}
+        for stream in streams:
+            stream.acknowledge()
 
-    # Whether the other ends are there -------------------------------------------------------------
+    # Liveness -------------------------------------------------------------------------------------
 
-    def _call_roll(self) -> None:
-        """Tell each server which lines it has with this one, and hear which it does not know."""
-        self._look = None
+    def _check_liveness(self) -> None:
+        """Tell each server which streams it has with this one; it answers which it does not know.
+
+        Of each stream it is told the number of the last message and the silence of the client.
+        """
+        self._check = None
         rolls: dict[str, dict[str, list[Any]]] = {}
-        for line in self._lines.values():
-            rolls.setdefault(line.server, {})[line.name] = [line.sent, line.silence()]
+        for stream in self._streams.values():
+            roll = rolls.setdefault(stream.server, {})
+            roll[stream.name] = [stream.sent, stream.silence()]
         for server, roll in rolls.items():
-            calling = Deferred.fromCoroutine(self._call(server, roll))
-            calling.addErrback(
-                lambda why: self._log.failure("calling the roll failed", failure=why)
+            checking = Deferred.fromCoroutine(self._check_server(server, roll))
+            checking.addErrback(
+                lambda why: self._log.failure("a liveness check failed", failure=why)
             )
         if rolls:
-            self._look = self._clock.callLater(LOOK_SECONDS, self._call_roll)
+            self._check = self._clock.callLater(LIVENESS_SECONDS, self._check_liveness)
 
-    async def _call(self, server: str, roll: dict[str, list[Any]]) -> None:
+    async def _check_server(self, server: str, roll: dict[str, list[Any]]) -> None:
         try:
             answer = await self._cluster.ask_server(server, {"roll": roll})
         except Refused as refused:
             if refused.code == "gone":
                 self._missed[server] = self._missed.get(server, 0) + 1
-                if self._missed[server] >= LOOKS:
-                    self._lose(server, dead=True)
+                if self._missed[server] >= MISSED_CHECKS:
+                    self._fail_all(server, dead=True)
             return
         self._missed.pop(server, None)
         for name in answer.get("unknown", ()):
             self._fail(server, name)
 
-    def _called(self, server: str, roll: dict[str, list[Any]]) -> list[str]:
-        """Another server tells its lines and their last numbers; return those not known here."""
+    def _check_known(self, server: str, roll: dict[str, list[Any]]) -> list[str]:
+        """Return which streams of another server are not known here.
+
+        A stream of which a message has not come, although it was sent, has failed.
+        """
         unknown = []
-        for name, (sent, owing) in roll.items():
-            line = self._lines.get(name)
-            if line is None or line.server != server:
+        for name, (sent, silence) in roll.items():
+            stream = self._streams.get(name)
+            if stream is None or stream.server != server:
                 unknown.append(name)
-            elif sent > line.heard:
+            elif sent > stream.seen:
                 self._fail(server, name)
             else:
-                line.owing = owing
+                stream.client_silence = silence
         return unknown
 
     def _fail(self, server: str, name: str) -> None:
-        line = self._lines.get(name)
-        if line is not None and line.server == server:
-            line.fail()
+        stream = self._streams.get(name)
+        if stream is not None and stream.server == server:
+            stream.fail()
 
     def gone(self, server: str) -> None:
-        """A server is gone, as far as can be told, and every line to it."""
-        self._lose(server, dead=False)
+        """Fail every stream to a server that is gone, as far as can be told."""
+        self._fail_all(server, dead=False)
 
-    def _lose(self, server: str, *, dead: bool) -> None:
+    def _fail_all(self, server: str, *, dead: bool) -> None:
         self._missed.pop(server, None)
-        for line in [line for line in self._lines.values() if line.server == server]:
-            line.fail(dead=dead)
+        for stream in [each for each in self._streams.values() if each.server == server]:
+            stream.fail(dead=dead)
 
     def hang_up(self, sentence: str) -> None:
-        """Let go of every line."""
-        for line in list(self._lines.values()):
-            line.hang_up(sentence)
-            line.end()
+        """Close every stream, with a sentence for the users whose connections are here."""
+        for stream in list(self._streams.values()):
+            stream.hang_up(sentence)
+            stream.end()
 
 
-async def _lend(lend: RelayTo, server: str, account: str) -> None:
-    await lend(server, account)
+async def _relay(relay: RelayTo, server: str, account: str) -> None:
+    await relay(server, account)
 
 
-def _written(visitor: Visitor) -> State:
+def _visitor_to_state(visitor: Visitor) -> State:
     return {
         "nick": visitor.nick,
         "address": visitor.address,
@@ -224,13 +236,13 @@ def _written(visitor: Visitor) -> State:
     }
 
 
-def _read(said: State) -> Visitor:
-    """Who comes by a line; what their server says of them is believed."""
+def _visitor_from_state(state: State) -> Visitor:
+    """Return a visitor of another server, which is believed what it says of them."""
     return Visitor(
-        said["nick"],
-        said["address"],
-        said["print"],
-        said["operator"],
-        account=said["account"],
-        wishes=tuple((name, value) for name, value in said["wishes"]),
+        state["nick"],
+        state["address"],
+        state["print"],
+        state["operator"],
+        account=state["account"],
+        wishes=tuple((name, value) for name, value in state["wishes"]),
     )

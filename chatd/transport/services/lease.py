@@ -1,9 +1,9 @@
-"""Lease: this server says that it lives, and lets go of everybody when the cluster cannot hear it.
+"""Lease: renews this server's lease, and disconnects all users when the cluster cannot be reached.
 
-The others give away the nicks of a server that they have not heard of for 30 s.  So one that could
-not renew its lease for 25 s must have nobody any more by then: its people come again by another
-server, or by this one when it is back.  That holds when the cluster is away, and when this process
-stood still.  Long before that people are told that what they say waits.
+The other servers give away the nicks of a server whose lease has not been renewed for 30 s.  So a
+server that could not renew it for 25 s must have no users by then (fencing): they connect again, to
+another server, or to this one when it is back.  That holds when the cluster is away, and when this
+process stood still.  Long before that, users are told that what they say is pending.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from chatd.chat.events import Notice
 from chatd.cluster.cluster import Cluster
 from chatd.transport.gate.admission import Admission
 
-#: Seconds between two renewals, and without one until everybody is let go of; how often that, and
-#: whether another server is silent, is looked at.
+#: Seconds between two renewals; between two checks of the lease and of the other servers' liveness;
+#: and without a renewal until all users are disconnected.
 RENEW_SECONDS = 5.0
-LOOK_SECONDS = 1.0
+CHECK_SECONDS = 1.0
 FENCE_SECONDS = 25.0
-#: Seconds without a connection, and with one but without an answer while what somebody said waits,
-#: until people are told: what is over sooner they need not know.  A request is given as long.
+#: Seconds without a connection, and with one but without an answer while lines are pending, until
+#: users are told: what is over sooner they need not know.  A request is given as long.
 BLIP_SECONDS = 2.0
 UNANSWERED_SECONDS = 3.0
-#: Seconds without an answer while nothing waits: it may be the lease alone that has no leader, for
-#: as long as an election takes.
+#: Seconds without an answer while nothing is pending: it may be the lease alone that has no leader,
+#: for as long as an election takes.
 ELECTION_SECONDS = 13.0
 
-#: Seconds between two reports that the cluster does not take something, which comes often then.
+#: Seconds between two reports that the cluster refuses something, which comes often then.
 REPORT_SECONDS = 60.0
 
-#: What people are told then, and who comes meanwhile.
+#: What users are told then, and new clients meanwhile.
 LOST = "This server has lost touch with the others; connect again."
 AWAY = "This server has lost touch with the others; try again in a moment."
 
 
 class Leased(Protocol):
-    """What keeps the lease."""
+    """What the lease is kept by: the store of the cluster."""
 
     @property
     def is_up(self) -> bool:
@@ -51,13 +51,13 @@ class Leased(Protocol):
 
     @property
     def answers(self) -> int:
-        """How often the cluster has said up to now that it has kept something."""
+        """How often the cluster has answered up to now that it has stored something."""
 
     def renew(self, renewed: Callable[[], None]) -> None:
-        """Renew it, and say when that is done."""
+        """Renew the lease, and call ``renewed`` when that is done."""
 
     def declined(self) -> str:
-        """Why the cluster has not taken something since this was asked; empty when it has."""
+        """Return why the cluster has refused something since the last call; empty if it has not."""
 
 
 class Lease(Service):
@@ -82,85 +82,89 @@ class Lease(Service):
         self._admission = admission
         self._renewed_at = self._renew_at = self._report_at = 0.0
         self._answers = 0
-        self._felt_at = 0.0
-        self._owed_since: float | None = None
+        self._checked_at = 0.0
+        self._unanswered_since: float | None = None
         self._down_since: float | None = None
-        self._beats = LoopingCall(self._beat)
-        self._beats.clock = clock
+        self._checks = LoopingCall(self._check)
+        self._checks.clock = clock
 
     def startService(self) -> None:
-        """Begin to renew."""
+        """Start to renew."""
         super().startService()
         self._renewed_at = self._clock.seconds()
-        self._beats.start(LOOK_SECONDS)
+        self._checks.start(CHECK_SECONDS)
 
     def stopService(self) -> None:
-        """Renew no more; that this server ends is said by who says farewell."""
+        """Renew no more; the others are told by `chatd.transport.services.shutdown.Shutdown`."""
         super().stopService()
-        if self._beats.running:
-            self._beats.stop()
+        if self._checks.running:
+            self._checks.stop()
 
-    def _beat(self) -> None:
+    def _check(self) -> None:
         now = self._clock.seconds()
         self._cluster.check_liveness(self._now())
         if now - self._renewed_at > FENCE_SECONDS:
-            self._let_go()
-        self._feel(now)
+            self._fence()
+        self._check_touch(now)
         self._report(now)
         if now >= self._renew_at:
             self._renew_at = now + RENEW_SECONDS
             self._renew(now)
             self._cluster.heartbeat(self._now())
-        elif self._owed_since is not None or self._chat.unacknowledged.count:
+        elif self._unanswered_since is not None or self._chat.unacknowledged.count:
             self._renew(now)
 
     def _renew(self, now: float) -> None:
-        if self._owed_since is None:
-            self._owed_since = now
+        if self._unanswered_since is None:
+            self._unanswered_since = now
         self._leased.renew(self._renewed)
 
-    def _feel(self, now: float) -> None:
-        """See whether the cluster answers, and let people know when it is otherwise than before.
+    def _check_touch(self, now: float) -> None:
+        """Check whether the cluster answers, and let the chat know when that has changed.
 
-        One that keeps what is said does, also when it does not renew the lease.
+        A cluster that stores what is said answers, also when it does not renew the lease.
         """
-        stood_still = now - self._felt_at > 2 * LOOK_SECONDS
-        self._felt_at = now
+        stood_still = now - self._checked_at > 2 * CHECK_SECONDS
+        self._checked_at = now
         if stood_still:  # what came meanwhile is read only now
-            self._owed_since = self._down_since = None
+            self._unanswered_since = self._down_since = None
         answers, self._answers = self._answers, self._leased.answers
         if answers != self._answers:
-            self._owed_since = None
+            self._unanswered_since = None
         if self._leased.is_up:
             self._down_since = None
         elif self._down_since is None:
             self._down_since = now
-            self._owed_since = now if self._owed_since is None else self._owed_since
-        waiting = self._chat.unacknowledged
-        patience = UNANSWERED_SECONDS if waiting.count else ELECTION_SECONDS
-        if _longer(self._down_since, now, BLIP_SECONDS) or _longer(self._owed_since, now, patience):
-            waiting.lost_touch()
-        elif self._owed_since is None:
-            waiting.in_touch()
+            self._unanswered_since = (
+                now if self._unanswered_since is None else self._unanswered_since
+            )
+        unacknowledged = self._chat.unacknowledged
+        patience = UNANSWERED_SECONDS if unacknowledged.count else ELECTION_SECONDS
+        if _longer(self._down_since, now, BLIP_SECONDS) or _longer(
+            self._unanswered_since, now, patience
+        ):
+            unacknowledged.lost_touch()
+        elif self._unanswered_since is None:
+            unacknowledged.in_touch()
 
     def _report(self, now: float) -> None:
-        """Say why the cluster does not take what it is given: who runs it can mend that alone."""
+        """Log why the cluster refuses something: only its operator can mend that."""
         why = self._leased.declined()
         if why and now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
             self._log.error("cluster: did not take something: {why}", why=why)
 
     def _renewed(self) -> None:
-        self._owed_since = None
+        self._unanswered_since = None
         self._renewed_at = self._clock.seconds()
         self._cluster.lease_renewed(self._now())
-        if self._admission.closed:
+        if self._admission.is_closed:
             self._admission.open()
             self._log.info("cluster: in touch again")
 
-    def _let_go(self) -> None:
-        """Part with everybody; nobody comes in until the lease is renewed."""
-        if self._admission.closed:
+    def _fence(self) -> None:
+        """Disconnect all users, and let none in until the lease is renewed."""
+        if self._admission.is_closed:
             return
         self._admission.close(AWAY)
         self._cluster.hang_up(LOST)
@@ -172,9 +176,9 @@ class Lease(Service):
                 session.deliver(Notice(LOST))
                 self._chat.leave(session, "", now)
                 session.client.close()
-            place = self._chat.detached.get(person)
-            if place is not None:
-                self._chat.expire(place, now)
+            detached = self._chat.detached.get(person)
+            if detached is not None:
+                self._chat.expire(detached, now)
 
 
 def _longer(since: float | None, now: float, seconds: float) -> bool:

@@ -1,6 +1,6 @@
 """Passwords: hashed and checked in one thread beside the reactor's, and by Twisted's checkers.
 
-Here Deferreds end: the chat waits for coroutines (`chatd.chat.entry.passwords`).
+Here Deferreds end: the chat awaits coroutines (`chatd.chat.entry.passwords`).
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ from chatd.chat.entry.passwords import NotCheckedError
 
 _T = TypeVar("_T")
 
-#: What argon2id takes for one password: OWASP's first recommendation but one, 19 MiB and two passes
-#: in one lane, some 20 ms.  RFC 9106's profile for little memory (64 MiB, four lanes) takes five
-#: times as long on four processors, which a chat has better uses for.
+#: Parameters of argon2id: OWASP's second recommendation, 19 MiB and two passes in one lane, some
+#: 20 ms a password.  RFC 9106's profile for little memory (64 MiB, four lanes) takes five times as
+#: long on four processors, which a chat has better uses for.
 MEMORY_KIB = 19 * 1024
 PASSES = 2
 LANES = 1
 
-#: Seconds that a checker which answers later has for that.
+#: Seconds that a checker which answers by a Deferred has for that.
 CHECKER_SECONDS = 30.0
 
 
 class PasswordThread(Service):
-    """Does one thing after the other in a thread of its own, so that memory is taken once."""
+    """Runs one function after the other in a thread of its own, so that memory is taken once."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._pool = ThreadPool(0, 1, "passwords")
 
     def startService(self) -> None:
-        """Let the thread begin; not before: a server may become a daemon first."""
+        """Start the thread; not sooner: a server may become a daemon first."""
         super().startService()
         self._pool.start()
 
     def stopService(self) -> None:
-        """Let what waits end."""
+        """Finish what is queued, and stop the thread."""
         super().stopService()
         self._pool.stop()
 
-    async def run(self, work: Callable[..., _T], *words: object) -> _T:
-        """Wait for something that is done in the thread."""
-        return await deferToThreadPool(self._reactor, self._pool, work, *words)
+    async def run(self, work: Callable[..., _T], *arguments: object) -> _T:
+        """Return the result of a function that is run in the thread."""
+        return await deferToThreadPool(self._reactor, self._pool, work, *arguments)
 
 
 class Argon2:
-    """`chatd.chat.entry.passwords.PasswordHasher` by argon2id; what is kept names its parameters."""
+    """`chatd.chat.entry.passwords.PasswordHasher` by argon2id; a hash names its parameters."""
 
     _log = Logger()
 
@@ -71,25 +71,25 @@ class Argon2:
         self._hasher = PasswordHasher(PASSES, MEMORY_KIB, LANES, type=Type.ID)
 
     async def hash(self, password: str) -> str:
-        """What to keep of a prepared password."""
+        """Return the hash of a prepared password."""
         return await self._thread.run(self._hasher.hash, password)
 
-    async def matches(self, kept: str, password: str) -> bool:
-        """Whether that was kept of this password.
+    async def matches(self, hashed: str, password: str) -> bool:
+        """Whether a hash is that of this password.
 
-        :raises NotCheckedError: when what was kept cannot be read.
+        :raises NotCheckedError: if the hash cannot be read.
         """
         try:
-            return await self._thread.run(self._hasher.verify, kept, password)
+            return await self._thread.run(self._hasher.verify, hashed, password)
         except VerifyMismatchError:
             return False
         except (VerificationError, InvalidHashError):
-            self._log.failure("what was kept of a password cannot be read")
+            self._log.failure("a password hash cannot be read")
             raise NotCheckedError from None
 
 
 class Checkers:
-    """`chatd.chat.entry.passwords.PasswordChecker` by checkers of ``twisted.cred``, asked in their order.
+    """`chatd.chat.entry.passwords.PasswordChecker` by checkers of ``twisted.cred``, in their order.
 
     Twisted's own read files and compute, and know no reactor: they are asked in the thread.
     Others, which may have to wait for a network, are asked where Twisted would ask them.
@@ -105,9 +105,9 @@ class Checkers:
         self._clock = clock
 
     async def check(self, nick: str, password: str) -> bool:
-        """Whether one of them knows somebody by this folded nick and password.
+        """Whether one of them knows a user by this folded nick and password.
 
-        :raises NotCheckedError: when none does, and one failed.
+        :raises NotCheckedError: if none does, and one failed.
         """
         failed = False
         for checker in self._checkers:
@@ -138,7 +138,7 @@ def _asked(checker: ICredentialsChecker, credentials: UsernamePassword) -> Defer
 
 
 def _credentials(checker: ICredentialsChecker, nick: str, password: str) -> UsernamePassword:
-    """Bytes, as checkers want them; ``memory:`` has made text of what it knows."""
+    """Return credentials of bytes, as checkers want them; those of ``memory:`` are text."""
     if isinstance(checker, InMemoryUsernamePasswordDatabaseDontUse):
         words: tuple[Any, Any] = nick, password
         return UsernamePassword(*words)

@@ -1,4 +1,4 @@
-"""The reactor's thread, as the threads of a store see it (`chatd.store.threads.main_thread.MainThread`)."""
+"""Reactor thread: the reactor as the main thread of a store (`chatd.store.threads.main_thread`)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 
 class DeferredAnswer:
-    """`chatd.store.threads.main_thread.Promise` as what coroutines can wait for under Twisted."""
+    """`chatd.store.threads.main_thread.Promise` that coroutines can await under Twisted."""
 
     def __init__(self) -> None:
         self._deferred: Deferred[Any] = Deferred()
@@ -20,11 +20,11 @@ class DeferredAnswer:
         return self._deferred.__await__()
 
     def resolve(self, value: object) -> None:
-        """Here it is."""
+        """Resolve it with a value."""
         self._deferred.callback(value)
 
     def fail(self, error: Exception) -> None:
-        """It cannot be had."""
+        """Resolve it with an error."""
         self._deferred.errback(error)
 
 
@@ -41,10 +41,10 @@ class ReactorThread:
         self._reactor.callFromThread(step)
 
     def promise(self) -> DeferredAnswer:
-        """Something new to wait for."""
+        """Return a new promise."""
         return DeferredAnswer()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let something go on; a bug in it is logged."""
-        going_on = Deferred.fromCoroutine(work)
-        going_on.addErrback(lambda failure: self._log.failure("answering failed", failure=failure))
+        """Run a coroutine; a bug in it is logged."""
+        running = Deferred.fromCoroutine(work)
+        running.addErrback(lambda failure: self._log.failure("answering failed", failure=failure))

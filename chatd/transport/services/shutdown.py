@@ -1,7 +1,7 @@
-"""Farewell: when the server stops, everyone is told, their connections and the store are closed.
+"""Shutdown: when the server stops, users are told, and connections and the store are closed.
 
-Where there are other servers, the places of those who could come back go to them: people connect
-again, are where they were, and nobody has seen them leave.
+Where there are other servers, the detached sessions of users who could resume them migrate there:
+they connect again, are where they were, and have not been seen to leave.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from chatd.chat.model.entities import Person
 from chatd.chat.store import Store
 from chatd.cluster.cluster import Cluster
 
-#: Seconds for last words to leave, and for places to go to the other servers.
-LAST_WORDS_SECONDS = 0.2
-MOVING_SECONDS = 20.0
-#: Places that are on their way at once: fewer than are kept of one address.
+#: Seconds for goodbyes to be sent, and for sessions to migrate to the other servers.
+GOODBYE_SECONDS = 0.2
+MIGRATION_SECONDS = 20.0
+#: Sessions that migrate at once: fewer than are kept of one address.
 AT_ONCE = 32
 
 GOODBYE = Notice("The server is stopping. Goodbye.")
@@ -33,9 +33,10 @@ MOVED = Notice("This server is stopping. Connect again, and you are where you we
 
 
 class Shutdown(Service):
-    """Says goodbye as the service stops.
+    """Does so as the service stops.
 
-    ``now`` is the time of day; ``cluster`` has the other servers, if there are any.
+    ``now`` is the time of day, in seconds since the epoch; ``cluster`` has the other servers, if
+    there are any.
     """
 
     _log = Logger()
@@ -55,7 +56,7 @@ class Shutdown(Service):
         self._cluster = cluster
 
     def stopService(self) -> Deferred[None]:
-        """Tell everyone, close their connections, wait a moment, and close the store."""
+        """Tell all users, close their connections, wait a moment, and close the store."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop())
 
@@ -69,76 +70,75 @@ class Shutdown(Service):
             for session in tuple(person.sessions):
                 session.deliver(GOODBYE)
                 session.client.close()
-            place = self._chat.detached.get(person)
-            if place is not None:  # nobody comes back to it any more
-                self._chat.profiles.mark_read(person, place.read)
+            detached = self._chat.detached.get(person)
+            if detached is not None:  # it is resumed no more
+                self._chat.profiles.mark_read(person, detached.read)
         if everyone:
-            said: Deferred[None] = Deferred()
-            self._clock.callLater(LAST_WORDS_SECONDS, said.callback, None)
-            await said
+            sent: Deferred[None] = Deferred()
+            self._clock.callLater(GOODBYE_SECONDS, sent.callback, None)
+            await sent
         if self._cluster is not None:
             self._cluster.goodbye()
         await self._store.close()
 
-    # To the other servers -------------------------------------------------------------------------
+    # Migration -------------------------------------------------------------------------
 
     async def _move(self, cluster: Cluster, everyone: Sequence[Person]) -> None:
-        """Let everybody who could come back do so at another server, if there is one."""
+        """Let users who could resume their sessions do so at another server, if there is one."""
         servers = cluster.names
         if not servers:
             return
-        waiting, takers = iter(everyone), Takers(servers)
-        movers = [
-            Deferred.fromCoroutine(self._move_some(cluster, waiting, takers))
-            for _ in range(AT_ONCE)
+        queue, targets = iter(everyone), Targets(servers)
+        workers = [
+            Deferred.fromCoroutine(self._move_some(cluster, queue, targets)) for _ in range(AT_ONCE)
         ]
-        moving = gatherResults(movers, consumeErrors=True)
-        late = self._clock.callLater(MOVING_SECONDS, moving.cancel)
+        moving = gatherResults(workers, consumeErrors=True)
+        timeout = self._clock.callLater(MIGRATION_SECONDS, moving.cancel)
         try:
             await moving
         except Exception as why:  # the others leave as they would without other servers
             self._log.error("people could not be moved: {why}", why=why)
         with suppress(AlreadyCalled, AlreadyCancelled):
-            late.cancel()
+            timeout.cancel()
 
-    async def _move_some(self, cluster: Cluster, waiting: Iterator[Person], takers: Takers) -> None:
-        for person in waiting:
-            await self._move_one(cluster, person, takers)
+    async def _move_some(self, cluster: Cluster, queue: Iterator[Person], targets: Targets) -> None:
+        for person in queue:
+            await self._move_one(cluster, person, targets)
 
-    async def _move_one(self, cluster: Cluster, person: Person, takers: Takers) -> None:
-        """Let one person do so: their place is there before they can be."""
+    async def _move_one(self, cluster: Cluster, person: Person, targets: Targets) -> None:
+        """Move one user's session, which is there before they are told to connect again."""
         sessions = tuple(person.sessions)
         resumable = all(session.client.resumable for session in sessions)
         if not (resumable and self._chat.detached.may_keep(person)):
             return
         for session in sessions:
             connection_lost(self._chat, session, self._now())
-        told = GOODBYE
-        while (server := takers.next()) is not None:
+        notice = GOODBYE
+        while (server := targets.next()) is not None:
             if await cluster.send_away(person, server):
-                told = MOVED
+                notice = MOVED
                 break
-            takers.without(server)
+            targets.remove(server)
         for session in sessions:
-            session.deliver(told)
+            session.deliver(notice)
             session.client.close()
 
 
-class Takers:
-    """The servers that take people, one after the other."""
+class Targets:
+    """The servers that take sessions, in turn."""
 
     def __init__(self, servers: Sequence[str]) -> None:
         self._servers = list(servers)
 
     def next(self) -> str | None:
-        """The server whose turn it is; None when there is none any more."""
+        """Return the next server; None when there is none any more."""
         if not self._servers:
             return None
         server = self._servers.pop(0)
         self._servers.append(server)
         return server
 
-    def without(self, server: str) -> None:
-        """A server takes nobody: it ends as well, or cannot be reached."""
+    def remove(self, server: str) -> None:
+        """Remove a server that takes no session: it stops as well, or cannot be reached."""
         if server in self._servers:
             self._servers.remove(server)

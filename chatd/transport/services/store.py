@@ -1,4 +1,4 @@
-"""Keeping: a store of its own threads, as a service of the server."""
+"""Store service: starts a store, which may have threads of its own, with the server."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from twisted.application.service import Service
 
 
 class StoreService(Service):
-    """Begins a store with the server; `chatd.transport.services.shutdown.Shutdown` ends it.
+    """Starts a store with the server; `chatd.transport.services.shutdown.Shutdown` closes it.
 
-    Not before: a server may become a daemon and somebody else first, and threads do not outlive a
-    fork.
+    It is not started sooner: a server may first become a daemon and another user, and threads do
+    not survive a fork.
     """
 
-    def __init__(self, begin: Callable[[], None]) -> None:
-        self._begin = begin
+    def __init__(self, start: Callable[[], None]) -> None:
+        self._start = start
 
     def startService(self) -> None:
-        """Let the store work.
+        """Start the store.
 
         :raises SystemExit: with a sentence, when it cannot.
         """
         super().startService()
         try:
-            self._begin()
+            self._start()
         except Exception as why:
             raise SystemExit(f"chatd cannot keep what is said: {why}") from None

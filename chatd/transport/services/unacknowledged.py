@@ -1,4 +1,4 @@
-"""Watching: looks again and again at what the store keeps waiting, so that people are shown it."""
+"""Unacknowledged check: finds lines that the store has not acknowledged, so that users see them."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
 
-#: Seconds between two looks, each of which takes a microsecond while nothing waits.
-LOOK_SECONDS = 0.2
+#: Seconds between two checks, each of which takes a microsecond while nothing is pending.
+CHECK_SECONDS = 0.2
 
 
 class UnacknowledgedCheck(Service):
-    """Lets the chat look while the service runs; ``now`` is the time of day."""
+    """Lets the chat check while the service runs; ``now`` is the time of day."""
 
     _log = Logger()
 
     def __init__(self, chat: Chat, clock: IReactorTime, now: Callable[[], float]) -> None:
-        self._looks = LoopingCall(lambda: chat.posting.check_pending(now()))
-        self._looks.clock = clock
+        self._checks = LoopingCall(lambda: chat.posting.check_pending(now()))
+        self._checks.clock = clock
 
     def startService(self) -> None:
-        """Begin to look."""
+        """Start to check."""
         super().startService()
-        looking = self._looks.start(LOOK_SECONDS, now=False)
-        looking.addErrback(lambda failure: self._log.failure("looking failed", failure=failure))
+        checking = self._checks.start(CHECK_SECONDS, now=False)
+        checking.addErrback(lambda failure: self._log.failure("a check failed", failure=failure))
 
     def stopService(self) -> None:
-        """Look no more."""
+        """Check no more."""
         super().stopService()
-        if self._looks.running:
-            self._looks.stop()
+        if self._checks.running:
+            self._checks.stop()

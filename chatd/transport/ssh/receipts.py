@@ -8,17 +8,14 @@ all channels together ask at most ``QUESTIONS_PER_SECOND``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.limits import Rate
 from chatd.chat.model.client import ALIVE, DeliveryReport, Position
 from chatd.chat.ratelimit.bucket import TokenBucket
-
-if TYPE_CHECKING:
-    from chatd.transport.channel import Channel
-    from chatd.transport.conversation.conversation import Conversation
+from chatd.transport.channel import Channel
 
 #: Questions per second of the whole server; each costs some 15 us.
 QUESTIONS_PER_SECOND = 500
@@ -62,7 +59,10 @@ class Acknowledgements:
 
 
 class DeliveryTracker:
-    """How far one client has read; ``_asked`` is the position of the question under way."""
+    """How far one client has read; ``_asked`` is the position of the question under way.
+
+    :param position: Returns how far the client has been sent what happens; None: it has no session.
+    """
 
     __slots__ = (
         "_acknowledgements",
@@ -72,8 +72,8 @@ class DeliveryTracker:
         "_asked_at",
         "_channel",
         "_clock",
-        "_conversation",
         "_more",
+        "_position",
     )
 
     def __init__(
@@ -81,12 +81,12 @@ class DeliveryTracker:
         acknowledgements: Acknowledgements,
         clock: IReactorTime,
         channel: Channel,
-        conversation: Conversation,
+        position: Callable[[], Position | None],
     ) -> None:
         self._acknowledgements = acknowledgements
         self._clock = clock
         self._channel = channel
-        self._conversation = conversation
+        self._position = position
         self._arrived: Position | None = None
         self._asked: Position | None = None
         self._asked_at = 0.0
@@ -94,11 +94,6 @@ class DeliveryTracker:
         self._answers = False
         #: Whether something was sent after the question under way.
         self._more = False
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether the client owes an answer."""
-        return self._asked is not None
 
     def sent(self) -> None:
         """Schedule a question for what was just sent, after the answer to one under way."""
@@ -109,22 +104,26 @@ class DeliveryTracker:
 
     def ask(self, now: float) -> None:
         """Ask, unless output is pending: the question would overtake it."""
-        session = self._conversation.session
-        if session is None or not self._channel.outbox.is_idle():
+        position = self._position()
+        if position is None or not self._channel.outbox.is_idle():
             return
         self._more = False
-        self._asked, self._asked_at = session.position(), now
+        self._asked, self._asked_at = position, now
         self._channel.outbox.on_sent = self.sent
         self._channel.ask()
 
-    def answered(self) -> None:
-        """Take an answer: the client has read everything that was sent before the question."""
+    def answered(self) -> bool:
+        """Take an answer: the client has read everything that was sent before the question.
+
+        Return whether there was a question.
+        """
         if self._asked is None:
-            return
+            return False
         self._answers = True
         self._arrived, self._asked = self._asked, None
         if self._more:
             self._acknowledgements.schedule(self)
+        return True
 
     def delivery_report(self) -> DeliveryReport:
         """Return what the client has read.

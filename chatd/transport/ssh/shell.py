@@ -12,12 +12,14 @@ from zope.interface import implementer
 
 from chatd.chat.entry import entrance
 from chatd.chat.events import Notice, Refused
+from chatd.chat.model.client import Position
 from chatd.chat.model.preferences import suffixes
 from chatd.terminal.text.colours import Kind, kind
 from chatd.transport.channel import Channel, Program, measure
+from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG, Conversation
 from chatd.transport.conversation.terminal import Terminal
-from chatd.transport.host import Arrival, Host
+from chatd.transport.host import Host
 from chatd.transport.relay.edge import nothing
 from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
@@ -74,9 +76,9 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
             return Shell(host, channel, visitor, acknowledgements, can)
         return commands.run(host, channel, visitor, command)
 
-    if host.exchange is not None:
-        host.exchange.programs[SHELL] = partial(run_relayed, host, acknowledgements)
-        host.exchange.programs[commands.EXEC] = partial(commands.run_relayed, host)
+    if host.relay is not None:
+        host.relay.programs[SHELL] = partial(run_relayed, host, acknowledgements)
+        host.relay.programs[commands.EXEC] = partial(commands.run_relayed, host)
     return SSHFactory(ServerConfig(host_key, host.clock, admit, start))
 
 
@@ -101,22 +103,21 @@ def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor
 def run_relayed(
     host: Host,
     acknowledgements: Acknowledgements,
-    line: Stream,
+    stream: Stream,
     visitor: entrance.Visitor,
     how: State,
 ) -> None:
     """Run a shell on a connection that another server relays."""
-    drawn, can = how["screen"], None
-    channel = RemoteChannel(line)
-    if drawn is not None:
-        can = Kind(drawn["colours"], drawn["ansi"])
-        channel.terminal = measure(b"", drawn["columns"], drawn["rows"])
-    here = replace(host, exchange=None)  # what is borrowed is not lent on
+    screen, can, terminal = how["screen"], None, None
+    if screen is not None:
+        can = Kind(screen["colours"], screen["ansi"])
+        terminal = measure(b"", screen["columns"], screen["rows"])
+    channel = RemoteChannel(stream, terminal)
+    here = replace(host, relay=None)  # a relayed connection is not relayed again
     shell = Shell(
         here, channel, visitor, acknowledgements, can, begins=how["begins"], hide=channel.hide
     )
-    channel.on_line = shell.take_line
-    channel.pass_to(shell)
+    channel.start(shell, shell.take_line)
 
 
 class Shell:
@@ -142,15 +143,25 @@ class Shell:
         self._channel = channel
         self._lines = LineCodec()
         self._begins = begins
-        self._conversation = Conversation(host, channel.outbox, self._set_reading)
-        self._delivery = DeliveryTracker(acknowledgements, host.clock, channel, self._conversation)
-        self._conversation.tracer = self._delivery.delivery_report
-        self._conversation.ask_client, self._conversation.hide = channel.ask, hide
+        self._delivery = DeliveryTracker(acknowledgements, host.clock, channel, self._position)
+        self._conversation = Conversation(
+            host,
+            channel,
+            self,
+            delivery_report=self._delivery.delivery_report,
+            ask_client=channel.ask,
+            take_answer=self._delivery.answered,
+            hide=hide,
+        )
         self._terminal = self._make_terminal(host, visitor, can)
         if self._terminal is not None:
             self._conversation.use(self._terminal)
         # In the next turn, after the channel has confirmed the shell: plink and paramiko insist.
         host.clock.callLater(0, self._begin, visitor)
+
+    def _position(self) -> Position | None:
+        session = self._conversation.session
+        return session.position() if session is not None else None
 
     def _make_terminal(
         self, host: Host, visitor: entrance.Visitor, can: Kind | None
@@ -182,14 +193,10 @@ class Shell:
         self._delivery.sent()
 
     def take_line(self, text: str) -> None:
-        """Take a line that was typed completely before this ran."""
+        """Take a line that was pending when the connection was relayed."""
         self._conversation.line(text)
 
-    def _set_reading(self, reading: bool) -> None:
-        if reading:
-            self._channel.resume()
-        else:
-            self._channel.pause()
+    # Program --------------------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Take input."""
@@ -203,6 +210,13 @@ class Shell:
             self._conversation.line(line.text if isinstance(line, CutLine) else line)
             if isinstance(line, CutLine):
                 self._conversation.deliver(TOO_LONG)
+
+    def hand_over(self) -> bytes:
+        """Return what is typed and not entered, and forget it."""
+        if self._terminal is not None:
+            return self._terminal.hand_over()
+        typed, self._lines = self._lines.unfinished, LineCodec()
+        return typed
 
     def resized(self, columns: int, rows: int) -> None:
         """Take a new size of the terminal."""
@@ -228,11 +242,7 @@ class Shell:
 
     def answered(self) -> None:
         """Take an answer: the client has read what it was sent."""
-        lent = self._conversation.lent
-        if lent is not None and not self._delivery.is_asked:
-            lent.answered()
-        else:
-            self._delivery.answered()
+        self._delivery.answered()
 
     def lost(self) -> None:
         """End: the channel is closed or the connection gone."""

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from chatd.chat.delivery.unacknowledged import AWAY, KEPT, LATE_SECONDS, LONG_SECONDS, QUOTED, WAITS
 from chatd.chat.events import RoomEvent
 from chatd.terminal.pending import ROWS
-from chatd.transport.services.unacknowledged import LOOK_SECONDS, UnacknowledgedCheck
+from chatd.transport.services.unacknowledged import CHECK_SECONDS, UnacknowledgedCheck
 from tests.support.displays import TIPS
 from tests.support.held_store import HeldStore
 from tests.support.wires import Building
@@ -38,12 +38,12 @@ class Standing:
 
     def passes(self, seconds: float) -> None:
         """Let time pass."""
-        for _ in range(round(seconds / LOOK_SECONDS)):
-            self.building.clock.advance(LOOK_SECONDS)
+        for _ in range(round(seconds / CHECK_SECONDS)):
+            self.building.clock.advance(CHECK_SECONDS)
 
     def a_moment_passes(self) -> None:
         """Enough for what waits to be late."""
-        self.passes(LATE_SECONDS + LOOK_SECONDS)
+        self.passes(LATE_SECONDS + CHECK_SECONDS)
 
 
 GREETING = ["-- You are ada in lobby, alone so far; /help says what you can do.", *TIPS]

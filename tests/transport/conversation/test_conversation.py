@@ -1,4 +1,4 @@
-"""A person's side of the line protocol: pace, order, ends of input, slow connections."""
+"""Conversations: flood control, order, end of input, slow connections."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from chatd.chat.limits import LINE_BYTES, Rate
 from tests.support.wires import Building
 
 
-def test_a_burst_passes_and_then_lines_go_out_at_their_pace() -> None:
+def test_a_burst_passes_and_then_lines_go_out_at_the_flood_rate() -> None:
     building = Building(flood=Rate(3, 2))
     bob = building.enters("bob")
     building.clock.advance(10)
@@ -23,7 +23,7 @@ def test_a_burst_passes_and_then_lines_go_out_at_their_pace() -> None:
     assert ada.gets() == b""
 
 
-def test_a_paste_of_64_kib_loses_nothing_and_more_waits_outside() -> None:
+def test_a_paste_of_64_kib_loses_nothing_and_more_is_not_read() -> None:
     building = Building(flood=Rate(1, 1000))
     bob = building.enters("bob")
     building.clock.advance(10)
@@ -39,7 +39,7 @@ def test_a_paste_of_64_kib_loses_nothing_and_more_waits_outside() -> None:
     assert not ada.transport.paused
 
 
-def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
+def test_pending_lines_are_said_although_the_input_has_ended() -> None:
     building = Building(flood=Rate(1, 1))
     bob = building.enters("bob")
     building.clock.advance(10)
@@ -50,7 +50,7 @@ def test_lines_that_wait_are_said_although_the_input_has_ended() -> None:
     assert ada.closed
 
 
-def test_lines_that_wait_go_with_a_connection_that_breaks() -> None:
+def test_pending_lines_are_dropped_with_a_lost_connection() -> None:
     building = Building(flood=Rate(1, 1))
     bob = building.enters("bob")
     building.clock.advance(10)
@@ -60,7 +60,7 @@ def test_lines_that_wait_go_with_a_connection_that_breaks() -> None:
     assert bob.gets().splitlines()[1:] == [b"guest1: one", b"-- guest1 left"]
 
 
-def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.gets()
@@ -82,7 +82,7 @@ def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
         (b"tab\there\r\n", "tab here"),
     ],
 )
-def test_what_is_not_safe_to_show_is_not_shown(sent: bytes, heard: str) -> None:
+def test_unsafe_characters_are_not_shown(sent: bytes, heard: str) -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.sends(sent)
@@ -105,7 +105,7 @@ def test_the_message_of_the_day_comes_before_the_greeting() -> None:
     assert wire.gets().splitlines()[-2:] == [b"-- Be kind.", greeting]
 
 
-def test_a_connection_that_is_full_is_not_sent_more_and_reads_no_commands() -> None:
+def test_a_full_connection_is_sent_no_more_and_its_commands_are_not_read() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.gets()
@@ -126,7 +126,7 @@ def test_a_connection_that_is_full_is_not_sent_more_and_reads_no_commands() -> N
     ]
 
 
-def test_a_reader_that_takes_nothing_for_two_minutes_is_aborted() -> None:
+def test_a_client_that_reads_nothing_for_two_minutes_is_aborted() -> None:
     building = Building()
     ada = building.enters("ada")
     ada.transport.fills()
@@ -136,7 +136,7 @@ def test_a_reader_that_takes_nothing_for_two_minutes_is_aborted() -> None:
     assert ada.transport.aborted
 
 
-def test_private_messages_to_who_does_not_read_are_refused_when_too_many_wait() -> None:
+def test_direct_messages_are_refused_when_too_many_are_unread() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.transport.fills()
@@ -146,7 +146,7 @@ def test_private_messages_to_who_does_not_read_are_refused_when_too_many_wait() 
     assert len(ada.transport.value()) < 80_000
 
 
-def test_nothing_that_comes_after_quit_is_done() -> None:
+def test_no_line_after_quit_is_done() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.sends(b"/quit\n/join lobby\nhello\n/join attic\n")
@@ -156,7 +156,7 @@ def test_nothing_that_comes_after_quit_is_done() -> None:
     assert building.chat.people.find("ada") is None
 
 
-def test_many_waiting_renames_end_one_after_the_other() -> None:
+def test_many_pending_renames_finish_one_after_the_other() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.gets(), ada.transport.fills()
@@ -166,7 +166,7 @@ def test_many_waiting_renames_end_one_after_the_other() -> None:
     assert ada.gets().endswith(b"-- You are now known as ada699.\r\n")
 
 
-def test_a_telnet_that_answers_late_is_told_of_room_again() -> None:
+def test_a_telnet_that_answers_late_goes_on_when_its_connection_drains() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.sends(b"\xff\xfb\x18"), ada.gets()
@@ -177,7 +177,7 @@ def test_a_telnet_that_answers_late_is_told_of_room_again() -> None:
     assert b"bob: two" in ada.gets()
 
 
-def test_history_hands_no_more_than_may_wait() -> None:
+def test_history_sends_no_more_than_may_be_pending() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     for _ in range(200):

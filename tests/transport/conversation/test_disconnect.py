@@ -1,4 +1,4 @@
-"""Parting: who only ends their input leaves, who is gone altogether keeps their place."""
+"""Disconnect: a client that only ends its input leaves; one that is gone may resume its session."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 from twisted.internet import tcp
 from twisted.internet.task import Clock
 
-from chatd.transport.conversation.disconnect import GLANCE_SECONDS, GLANCES, PeerCheck
+from chatd.transport.conversation.disconnect import CHECK_SECONDS, CHECKS, PeerCheck
 from chatd.transport.net.outbox import SocketOutbox, unacknowledged
 from tests.support.served import PATIENCE
 
 
 class Fated:
-    """An outbox that says in turn what became of what it sent."""
+    """An outbox that gives these answers in turn."""
 
     def __init__(self, *fates: bool | None) -> None:
         self.fates = list(fates)
@@ -28,32 +28,32 @@ class Fated:
 
 
 @pytest.mark.parametrize(
-    ("fates", "glances", "cut_off"),
+    ("fates", "checks", "cut_off"),
     [
         ([False], 0, False),
         ([True], 0, True),
         ([None, None, False], 2, False),
         ([None, True], 1, True),
-        ([None], GLANCES, True),
+        ([None], CHECKS, True),
     ],
 )
-def test_a_goodbye_waits_until_it_is_known(
-    fates: list[bool | None], glances: int, cut_off: bool
+def test_the_check_waits_until_the_answer_is_known(
+    fates: list[bool | None], checks: int, cut_off: bool
 ) -> None:
     clock, told = Clock(), list[bool]()
     goodbye = PeerCheck(Fated(*fates), clock, told.append)  # type: ignore[arg-type]
-    goodbye.wait()
-    for _ in range(glances):
+    goodbye.start()
+    for _ in range(checks):
         assert told == []
-        clock.advance(GLANCE_SECONDS)
+        clock.advance(CHECK_SECONDS)
     assert told == [cut_off]
     assert clock.getDelayedCalls() == []
 
 
-def test_nobody_waits_for_who_is_gone() -> None:
+def test_the_check_stops_with_the_connection() -> None:
     clock, told = Clock(), list[bool]()
     goodbye = PeerCheck(Fated(None), clock, told.append)  # type: ignore[arg-type]
-    goodbye.wait()
+    goodbye.start()
     goodbye.stop()
     clock.advance(10)
     assert told == []
@@ -63,7 +63,7 @@ def test_nobody_waits_for_who_is_gone() -> None:
 
 
 class Connection(tcp.Connection):
-    """A transport around a socket, of which only the socket is asked."""
+    """A transport of which only the socket is used."""
 
     def __init__(self, end: socket.socket) -> None:
         self.socket = end
@@ -72,7 +72,7 @@ class Connection(tcp.Connection):
 
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Return both ends of a TCP connection; the second one's machine takes little unread."""
+    """Return both ends of a TCP connection; the second has a small receive buffer."""
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as far:
         far.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         far.settimeout(PATIENCE)
@@ -83,7 +83,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def fill(near: socket.socket) -> int:
-    """Send as much as goes; return how much that was."""
+    """Send as much as possible; return how many bytes that was."""
     near.setblocking(False)
     sent = 0
     try:
@@ -98,14 +98,14 @@ def outbox_of(end: socket.socket) -> SocketOutbox:
 
 
 def waits_for(outbox: SocketOutbox, fate: bool | None) -> None:
-    """Wait until an outbox says this."""
+    """Wait until an outbox gives this answer."""
     end = time.monotonic() + PATIENCE
     while outbox.was_reset() is not fate:
         assert time.monotonic() < end, f"it says {outbox.was_reset()}"
         time.sleep(0.01)
 
 
-def test_what_the_other_machine_has_is_reached(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_acknowledged_bytes_are_not_counted(ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
     outbox = outbox_of(near)
     assert outbox.unreached() is None
@@ -115,7 +115,7 @@ def test_what_the_other_machine_has_is_reached(ends: tuple[socket.socket, socket
     assert unacknowledged(Connection(near)) is None
 
 
-def test_what_it_does_not_take_is_counted(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_unacknowledged_bytes_are_counted(ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
     outbox = outbox_of(near)
     sent = fill(near)
@@ -134,7 +134,7 @@ def test_what_it_does_not_take_is_counted(ends: tuple[socket.socket, socket.sock
 @pytest.mark.parametrize(
     ("sent_again", "probes", "silent"), [(0, 0, 0), (2, 0, 0), (3, 0, 9), (0, 3, 9)]
 )
-def test_what_is_on_its_way_after_a_long_silence_is_no_sign_of_death(
+def test_bytes_in_flight_after_a_long_silence_are_no_sign_of_death(
     ends: tuple[socket.socket, socket.socket], sent_again: int, probes: int, silent: float
 ) -> None:
     near, _ = ends
@@ -151,7 +151,7 @@ def test_what_is_on_its_way_after_a_long_silence_is_no_sign_of_death(
     assert unreached[1] == silent
 
 
-def test_who_ends_their_half_still_reads(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_half_closed_client_still_reads(ends: tuple[socket.socket, socket.socket]) -> None:
     near, far = ends
     far.shutdown(socket.SHUT_WR)
     assert near.recv(1) == b""
@@ -159,7 +159,9 @@ def test_who_ends_their_half_still_reads(ends: tuple[socket.socket, socket.socke
     waits_for(outbox_of(near), False)
 
 
-def test_who_is_gone_altogether_resets(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_client_that_is_gone_resets_the_connection(
+    ends: tuple[socket.socket, socket.socket],
+) -> None:
     near, far = ends
     far.close()
     assert near.recv(1) == b""
@@ -167,7 +169,7 @@ def test_who_is_gone_altogether_resets(ends: tuple[socket.socket, socket.socket]
     waits_for(outbox_of(near), True)
 
 
-def test_a_socket_that_is_closed_tells_nothing(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_closed_socket_reports_nothing(ends: tuple[socket.socket, socket.socket]) -> None:
     near, _ = ends
     connection = Connection(near)
     near.close()

@@ -1,4 +1,4 @@
-"""What the chat asks a person: one line more, which is shown on no screen when it is a secret."""
+"""Prompts: a question is answered by one line, which is not shown if it is a secret."""
 
 from typing import cast
 
@@ -28,7 +28,7 @@ Answers = list[str | type[Exception]]
 
 
 def asks(conversation: Conversation, question: str = "Password", *, secret: bool = True) -> Answers:
-    """Ask, and return where the answer will be."""
+    """Ask, and return a list that will have the answer."""
     answers: Answers = []
 
     def answered(answer: tuple[str, float]) -> None:
@@ -40,7 +40,7 @@ def asks(conversation: Conversation, question: str = "Password", *, secret: bool
 
 
 def conversation_of(building: Building, nick: str = "guest1") -> Conversation:
-    """The conversation of somebody who is here."""
+    """Return the conversation of a user."""
     person = building.chat.people.find(nick)
     assert person is not None
     reader = person.sessions[0].client
@@ -55,7 +55,7 @@ def with_netcat() -> tuple[Building, Wire, Conversation]:
     return building, wire, conversation_of(building)
 
 
-def test_on_plain_lines_one_is_told_that_a_secret_will_be_seen() -> None:
+def test_on_plain_lines_a_user_is_warned_that_a_secret_is_visible() -> None:
     _, wire, conversation = with_netcat()
     answers = asks(conversation)
     told = b"-- Password? What you type will be seen; an empty line calls it off.\r\n"
@@ -69,7 +69,7 @@ def test_on_plain_lines_one_is_told_that_a_secret_will_be_seen() -> None:
     assert wire.gets() == b"-- Which room? An empty line calls it off.\r\n"
 
 
-def test_an_answer_is_neither_a_command_nor_said() -> None:
+def test_an_answer_is_neither_a_command_nor_a_message() -> None:
     building, wire, conversation = with_netcat()
     bob = building.connects()
     bob.gets(), wire.gets()
@@ -82,7 +82,7 @@ def test_an_answer_is_neither_a_command_nor_said() -> None:
     assert bob.gets().splitlines()[1:] == [b"ada: hello all"]
 
 
-def test_a_line_that_waits_is_the_answer() -> None:
+def test_a_pending_line_is_the_answer() -> None:
     building, wire, conversation = with_netcat()
     building.clock.advance(0)
     conversation._busy = True
@@ -91,7 +91,7 @@ def test_a_line_that_waits_is_the_answer() -> None:
     assert wire.gets() == b"", "nothing has to be asked"
     assert asks(conversation) == ["two"]
     assert asks(conversation) == []
-    assert conversation._waiting == 0
+    assert conversation._lines_cost == 0
 
 
 def test_a_question_ends_with_the_input_or_the_connection() -> None:
@@ -112,7 +112,7 @@ def ask_at(ada: Sitting, secret: bool = True) -> Answers:
     return asks(ada.conversation, secret=secret)
 
 
-def test_on_a_terminal_the_question_stands_in_place_of_the_prompt_and_no_secret_is_drawn() -> None:
+def test_on_a_terminal_the_question_replaces_the_prompt_and_no_secret_is_drawn() -> None:
     ada, bob = sitting()
     ada.sees()
     answers = ask_at(ada)
@@ -134,7 +134,7 @@ def test_on_a_terminal_the_question_stands_in_place_of_the_prompt_and_no_secret_
     assert ada.sees()[-1] == "[lobby] seen"
 
 
-def test_what_is_no_secret_is_drawn() -> None:
+def test_an_answer_that_is_no_secret_is_drawn() -> None:
     ada, _ = sitting()
     answers = ask_at(ada, secret=False)
     ada.types("attic")
@@ -143,7 +143,7 @@ def test_what_is_no_secret_is_drawn() -> None:
     assert answers == ["attic"]
 
 
-def test_ctrl_c_ctrl_d_and_an_empty_line_call_a_question_off() -> None:
+def test_ctrl_c_ctrl_d_and_an_empty_line_cancel_a_question() -> None:
     for keys in ("\x03", "xyzzy\x03", "\x04", "\r"):
         ada, _ = sitting()
         answers = ask_at(ada)
@@ -155,14 +155,14 @@ def test_ctrl_c_ctrl_d_and_an_empty_line_call_a_question_off() -> None:
 
 
 def line_mode(*answers: bytes) -> tuple[Telnet, Conversation]:
-    """A telnet that keeps its lines, and has answered so."""
+    """Return a telnet in line mode that has negotiated."""
     telnet = comes((b"".join(answers), b""))
     telnet.settles()
     telnet.gets()
     return telnet, conversation_of(telnet.wire.building)
 
 
-def test_a_telnet_that_keeps_its_lines_is_asked_not_to_show_a_secret() -> None:
+def test_a_telnet_in_line_mode_is_asked_not_to_show_a_secret() -> None:
     telnet, conversation = line_mode(says(DO, ECHO) + says(DONT, SGA) + says(WONT, SGA))
     telnet.wire.sends(says(DONT, ECHO))
     telnet.wire.gets()
@@ -180,7 +180,7 @@ def test_a_telnet_that_keeps_its_lines_is_asked_not_to_show_a_secret() -> None:
     assert telnet.wire.gets() == says(WILL, ECHO) + told, "as often as it has to be"
 
 
-def test_a_telnet_that_refuses_even_that_shows_what_it_likes() -> None:
+def test_a_telnet_that_refuses_to_hide_typing_shows_a_secret() -> None:
     telnet, conversation = line_mode(REFUSES_ALL)
     answers = asks(conversation)
     telnet.wire.gets()
@@ -189,7 +189,7 @@ def test_a_telnet_that_refuses_even_that_shows_what_it_likes() -> None:
     assert telnet.wire.gets() == b""
 
 
-def test_a_question_goes_along_to_another_display() -> None:
+def test_a_question_is_shown_again_on_another_display() -> None:
     telnet = comes(TINTIN)
     telnet.gets()
     conversation = conversation_of(telnet.wire.building)
@@ -201,7 +201,7 @@ def test_a_question_goes_along_to_another_display() -> None:
     assert answers == ["xyzzy"]
 
 
-def test_where_a_wrong_password_came_from_is_logged_and_nothing_else_of_it() -> None:
+def test_the_address_of_a_wrong_password_is_logged_and_nothing_else() -> None:
     building = Building("line")
     ada, eve = building.connects(), building.connects("203.0.113.5")
     ada.sends(b"/nick ada\n/register correct horse\n"), ada.gets()

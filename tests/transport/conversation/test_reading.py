@@ -1,4 +1,4 @@
-"""What people read on a terminal: days, marks, bells, what is unread, who comes and goes."""
+"""Reading on a terminal: days, marks, bells, unread counts, joins and departures."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -20,7 +20,7 @@ LATE = 1768521570.0
 
 
 class Watcher(Client):
-    """Somebody's screen, without colours."""
+    """Return a screen without colours."""
 
     columns, rows, depth = 80, 24, 0
 
@@ -29,21 +29,21 @@ class Watcher(Client):
 
 
 def watching(server: Server, nick: str) -> User:
-    """Somebody at a screen."""
+    """Return a user at a screen."""
     someone = server.enters(nick, client=Watcher(echoes_input=False))
     someone.sees()
     return someone
 
 
 def said(time: float, text: str = "hi") -> Entry:
-    """Something that was said at some time."""
+    """Return a message."""
     return Entry("lobby", 1, "ada", Said(time, "ada", text))
 
 
 # Rows ---------------------------------------------------------------------------------------------
 
 
-def test_what_is_said_is_wrapped_to_the_readers_width_and_hangs() -> None:
+def test_messages_are_wrapped_to_the_readers_width_with_a_hanging_indent() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
     assert isinstance(bob.client, Watcher)
@@ -84,7 +84,7 @@ def test_a_message_of_several_lines_is_a_block() -> None:
     assert drawn == b"23:59 ada: def f():\r\n               return 1\r\n"
 
 
-def test_people_whose_screens_are_alike_share_a_style_and_there_are_few() -> None:
+def test_users_with_similar_screens_share_a_style_and_there_are_few() -> None:
     styles = {style_for(Preferences(), 256, columns, 24) for columns in range(20, 501)}
     assert len(styles) == 61 + 52
     assert style_for(Preferences(), 256, 80, 24) == style_for(Preferences(), 256, 87, 50)
@@ -96,11 +96,11 @@ def test_people_whose_screens_are_alike_share_a_style_and_there_are_few() -> Non
 
 
 def shown_of(log: RoomLog, style: TextStyle) -> list[str]:
-    """All that a log has, in a style."""
+    """Return all that a log has, in a style."""
     return log.chunk(style, log.first)[0].decode().splitlines()
 
 
-def test_a_new_day_is_told_between_two_messages_in_the_readers_zone() -> None:
+def test_a_new_day_is_announced_between_two_messages_in_the_readers_time_zone() -> None:
     log = RoomLog()
     for time in (LATE, LATE + 10, LATE + 40, LATE + 50):
         log.append(said(time))
@@ -112,7 +112,7 @@ def test_a_new_day_is_told_between_two_messages_in_the_readers_zone() -> None:
     assert shown_of(log, TextStyle()) == ["ada: hi"] * 4
 
 
-def test_a_new_day_is_told_although_everything_of_the_old_one_is_forgotten() -> None:
+def test_a_new_day_is_announced_although_the_old_one_is_no_longer_in_the_log() -> None:
     log = RoomLog()
     log.append(said(LATE))
     log.forget(log.end)
@@ -124,7 +124,7 @@ def test_a_new_day_is_told_although_everything_of_the_old_one_is_forgotten() -> 
     ]
 
 
-def test_who_ignores_the_first_of_a_day_is_told_the_day() -> None:
+def test_a_new_day_is_announced_although_its_first_message_is_ignored() -> None:
     server = Server()
     server.now = LATE
     ada, bob, cy = watching(server, "ada"), watching(server, "bob"), watching(server, "cy")
@@ -136,7 +136,7 @@ def test_who_ignores_the_first_of_a_day_is_told_the_day() -> None:
     assert bob.sees()[-3:] == [new, "bob: ada: psst", "cy: ada: hello"]
 
 
-def test_history_on_a_screen_stands_under_its_days() -> None:
+def test_history_on_a_screen_is_grouped_by_day() -> None:
     entries = (said(LATE), said(LATE + 40), said(LATE + 100))
     lines = TextStyle(width=79).render_personal(Recalled("lobby", entries)).decode().splitlines()
     assert lines == [
@@ -160,7 +160,7 @@ def test_history_on_a_screen_stands_under_its_days() -> None:
         ("hh:MM:SS", "11:59:30 pm "),
     ],
 )
-def test_times_look_as_one_has_set(form: str, shown: str) -> None:
+def test_times_look_as_the_user_has_set(form: str, shown: str) -> None:
     server = Server()
     ada = watching(server, "ada")
     name = next((each for each in ("hh:MM", "HH:MM") if each.lower() == form), form)
@@ -173,7 +173,7 @@ def test_times_look_as_one_has_set(form: str, shown: str) -> None:
 # Marks --------------------------------------------------------------------------------------------
 
 
-def test_a_mention_rings_once_and_other_messages_as_one_has_set() -> None:
+def test_a_mention_rings_once_and_other_messages_as_the_user_has_set() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
     ada.sees()
@@ -188,7 +188,7 @@ def test_a_mention_rings_once_and_other_messages_as_one_has_set() -> None:
     assert bob.sees()[-1] == "bob: hello"
 
 
-def test_plain_says_marks_in_words_and_nobody_who_comes_or_goes() -> None:
+def test_plain_has_words_for_marks_and_no_joins_or_departures() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
     ada.types("/set plain on"), ada.sees()
@@ -203,7 +203,7 @@ def test_plain_says_marks_in_words_and_nobody_who_comes_or_goes() -> None:
     assert ada.sees() == ["-- bob joined lobby"]
 
 
-def test_a_user_name_may_say_what_one_wants_shown() -> None:
+def test_a_user_name_may_contain_preferences() -> None:
     assert suffixes("ada+plain") == ("ada", (("plain", "on"),))
     assert suffixes("ada+solarized") == ("ada", (("theme", "solarized"),))
     assert suffixes("+plain") == ("", (("plain", "on"),))
@@ -214,7 +214,7 @@ def test_a_user_name_may_say_what_one_wants_shown() -> None:
 # What is unread -----------------------------------------------------------------------------------
 
 
-def test_who_comes_back_to_a_room_is_shown_what_was_said_there_meanwhile() -> None:
+def test_on_return_to_a_room_missed_messages_are_shown() -> None:
     server = Server(replay=2)
     ada, bob = watching(server, "ada"), watching(server, "bob")
     ada.types("/join attic"), bob.types("/join attic"), ada.types("/focus lobby"), ada.sees()
@@ -236,7 +236,7 @@ def test_who_comes_back_to_a_room_is_shown_what_was_said_there_meanwhile() -> No
     ]
 
 
-def test_who_is_in_a_room_has_read_it_whatever_took_them_there() -> None:
+def test_a_room_that_has_the_focus_is_read_however_it_got_it() -> None:
     server = Server(replay=5)
     ada, bob = watching(server, "ada"), watching(server, "bob")
     bob.types("/join attic"), ada.types("/join attic"), bob.types("/focus lobby")
@@ -250,7 +250,7 @@ def test_who_is_in_a_room_has_read_it_whatever_took_them_there() -> None:
     assert ada.session.unread_counts() == []
 
 
-def test_rooms_that_one_is_in_by_another_connection_are_counted_as_well() -> None:
+def test_rooms_joined_by_another_connection_are_counted_as_well() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
     ada.types("/join attic"), bob.types("/join attic")
@@ -290,7 +290,7 @@ def comes(number: int) -> Joined:
     return Joined(0.0, f"p{number}")
 
 
-def test_many_who_come_at_once_are_one_line_and_few_are_not() -> None:
+def test_many_joins_at_once_are_one_line_and_few_are_not() -> None:
     server = Server()
     ada = watching(server, "ada")
     for number in range(12):
@@ -301,7 +301,7 @@ def test_many_who_come_at_once_are_one_line_and_few_are_not() -> None:
     assert ada.sees() == [f"-- q{number} joined lobby" for number in range(FOLDED)]
 
 
-def test_who_comes_among_many_is_told_of_those_who_came_later() -> None:
+def test_a_user_who_joins_among_many_sees_later_joins() -> None:
     server = Server()
     people = [server.enters(f"p{number}") for number in range(12)]
     assert people[1].sees() == ["-- 10 people joined lobby"]
@@ -309,7 +309,7 @@ def test_who_comes_among_many_is_told_of_those_who_came_later() -> None:
     assert people[11].sees() == []
 
 
-def test_who_comes_and_who_goes_are_counted_apart() -> None:
+def test_joins_and_departures_are_counted_apart() -> None:
     server = Server()
     ada = watching(server, "ada")
     people = [server.enters(f"p{number}") for number in range(6)]
@@ -324,7 +324,7 @@ def test_who_comes_and_who_goes_are_counted_apart() -> None:
     assert ada.sees() == ["p5: hello", "-- 3 people joined and 3 left lobby"]
 
 
-def test_who_ignores_one_of_them_is_told_of_each_of_the_others() -> None:
+def test_a_user_who_ignores_one_of_many_sees_each_of_the_others() -> None:
     server = Server()
     ada, _bob = watching(server, "ada"), watching(server, "p5")
     ada.types("/ignore p5"), _bob.leaves(), ada.sees()
@@ -333,7 +333,7 @@ def test_who_ignores_one_of_them_is_told_of_each_of_the_others() -> None:
     assert ada.sees() == [f"-- p{number} joined lobby" for number in range(5)]
 
 
-def test_joins_are_shown_each_or_not_at_all_to_who_wants_that() -> None:
+def test_joins_are_shown_singly_or_not_at_all_if_the_user_has_set_that() -> None:
     server = Server()
     ada, bob = watching(server, "ada"), watching(server, "bob")
     ada.types("/set joins on"), bob.types("/set joins off"), ada.sees(), bob.sees()
@@ -356,7 +356,7 @@ EVENTS = st.lists(
 
 
 def told(lines: list[str]) -> tuple[int, int, int]:
-    """How many came, went and spoke by what was shown."""
+    """Return the numbers of joins, departures and messages that were shown."""
     came = gone = spoke = 0
     for line in lines:
         words = line.split()
@@ -373,7 +373,7 @@ def told(lines: list[str]) -> tuple[int, int, int]:
 
 
 @given(EVENTS, st.lists(st.integers(0, 30)), st.integers(0, 30), st.integers(0, 30))
-def test_wherever_one_begins_to_read_everyone_is_counted_once(
+def test_every_join_is_counted_once_wherever_reading_begins(
     events: list[RoomEvent], shown_at: list[int], start: int, forgotten: int
 ) -> None:
     log, style = RoomLog(), TextStyle(joins="fold")

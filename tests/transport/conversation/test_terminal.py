@@ -1,4 +1,4 @@
-"""A display that chatd draws itself, and the keys that come from it, joined to a conversation."""
+"""Terminals: the display that the server draws, and keys, joined to a conversation."""
 
 import re
 
@@ -11,6 +11,7 @@ from chatd.chat.events import Notice
 from chatd.chat.limits import LINE_BYTES, MARKS_PER_CHARACTER, PERSONAL_BYTES, Rate
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.text.sanitizing import safe
+from chatd.transport.channel import Program
 from chatd.transport.conversation.conversation import Conversation
 from chatd.transport.conversation.terminal import (
     COMPLETIONS_AT_ONCE,
@@ -26,7 +27,7 @@ COLUMNS, ROWS = 80, 16
 
 
 class Brimful(Transport):
-    """A transport that may be full as soon as it is written to."""
+    """A transport that may become full in a write."""
 
     brimful = False
 
@@ -37,7 +38,7 @@ class Brimful(Transport):
 
 
 class Sitting:
-    """Somebody before a terminal, in the lobby of a building."""
+    """A user at a terminal, in the lobby of a building."""
 
     def __init__(
         self,
@@ -52,8 +53,8 @@ class Sitting:
         self.building = building
         self.transport = Brimful()
         self.reading = True
-        outbox = StreamOutbox(self.transport, building.clock, self._ready)
-        self.conversation = Conversation(building.host, outbox, self._set_reading)
+        self.outbox = StreamOutbox(self.transport, building.clock, self.ready)
+        self.conversation = Conversation(building.host, self, self)
         self.terminal = Terminal(
             self.conversation,
             building.clock,
@@ -68,18 +69,52 @@ class Sitting:
         wishes = (("plain", "on"),) if plain else ()
         self.conversation.begin(Visitor(nick, "192.0.2.1", wishes=wishes))
 
-    def _ready(self) -> None:
+    # The connection
+
+    def pause(self) -> None:
+        self.reading = False
+
+    def resume(self) -> None:
+        self.reading = True
+
+    def pass_to(self, program: Program) -> None:
+        raise AssertionError("a single server relays nothing")
+
+    # The program in it
+
+    def data_received(self, data: bytes) -> None:
+        self.terminal.receive(data)
+
+    def hand_over(self) -> bytes:
+        raise AssertionError("a single server relays nothing")
+
+    def resized(self, columns: int, rows: int) -> None:
+        self.terminal.resize(columns, rows)
+
+    def interrupted(self) -> None:
+        self.terminal.interrupt()
+
+    def input_ended(self) -> None:
+        self.conversation.input_ended()
+
+    def answered(self) -> None:
+        raise AssertionError("no sign of life is asked for")
+
+    def ready(self) -> None:
         self.conversation.ready()
 
-    def _set_reading(self, reading: bool) -> None:
-        self.reading = reading
+    def lost(self) -> None:
+        self.terminal.stop()
+        self.conversation.connection_lost()
+
+    # The user
 
     def types(self, text: str) -> None:
         """Press keys."""
         self.terminal.receive(text.encode())
 
     def gets(self) -> bytes:
-        """What was sent since the last time, once the turn has ended; it is shown as well."""
+        """Return what was sent since the last time, once the turn has ended, and show it."""
         self.building.turn()
         data: bytes = self.transport.value()
         self.transport.clear()
@@ -87,18 +122,17 @@ class Sitting:
         return data
 
     def sees(self) -> list[str]:
-        """The rows of the screen, once the turn has ended."""
+        """Return the rows of the screen, once the turn has ended."""
         self.gets()
         return self.display.lines
 
     def goes(self) -> None:
-        """The connection is gone."""
-        self.terminal.stop()
-        self.conversation.connection_lost()
+        """Lose the connection."""
+        self.lost()
 
 
 def sitting(*, flood: Rate | None = None) -> tuple[Sitting, Wire]:
-    """Ada before a terminal, and Bob with a netcat; both have read what there was."""
+    """Return Ada at a terminal and Bob with a netcat, who have read the greeting."""
     building = Building(flood=flood)
     ada, bob = Sitting(building), building.enters("bob")
     ada.sees(), bob.gets()
@@ -116,13 +150,13 @@ GREETED = [
 # What is shown ------------------------------------------------------------------------------------
 
 
-def test_who_comes_in_sees_the_greeting_and_then_a_prompt() -> None:
+def test_a_new_user_sees_the_greeting_and_then_a_prompt() -> None:
     ada = Sitting(Building())
     assert ada.sees() == [*GREETED[: 1 + len(TIPS)], "[lobby]"]
     assert ada.display.cursor == (8, 1 + len(TIPS))
 
 
-def test_what_is_typed_is_shown_once() -> None:
+def test_a_typed_line_is_shown_once() -> None:
     ada, bob = sitting()
     ada.types("hello")
     assert ada.gets() == b"hello"
@@ -139,7 +173,7 @@ def test_a_line_of_several_rows_is_shown_once_when_it_is_said() -> None:
     assert ada.sees()[len(GREETED) :] == ["ada: " + "x" * 74, " " * 5 + "x" * 26, "[lobby]"]
 
 
-def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
+def test_a_half_typed_line_survives_messages_of_others() -> None:
     ada, bob = sitting()
     ada.types("hal")
     bob.sends(b"one\n"), bob.sends("zwei 日本語\n".encode())
@@ -149,14 +183,14 @@ def test_a_line_that_is_half_typed_survives_what_the_others_say() -> None:
     assert bob.gets() == b"ada: halves\r\n"
 
 
-def test_what_is_said_in_one_turn_is_drawn_at_once() -> None:
+def test_messages_of_one_reactor_turn_are_drawn_at_once() -> None:
     ada, bob = sitting()
     ada.types("hal"), ada.gets()
     bob.sends(b"one\ntwo\nthree\n")
     assert ada.gets() == b"\r\x1b[Kbob: one\r\nbob: two\r\nbob: three\r\n[lobby] hal"
 
 
-def test_an_answer_stands_above_the_line_and_a_refusal_too() -> None:
+def test_answers_and_refusals_are_shown_above_the_line() -> None:
     ada, _bob = sitting()
     ada.types("/users\rhal"), ada.types("\x15/nonsense\rf")
     assert ada.sees()[len(GREETED) :][:3] == ["-- lobby: 2 here", "   ada", "   bob"]
@@ -180,7 +214,7 @@ def test_the_prompt_of_a_room_in_wide_letters_leaves_nothing_behind() -> None:
     assert ada.display.cursor == (28, len(ada.display.lines) - 1)
 
 
-def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
+def test_colours_are_shown_where_supported_and_not_in_plain() -> None:
     ada = Sitting(Building(), colours=True)
     ada.gets()
     ada.types("hi\r")
@@ -190,7 +224,7 @@ def test_colours_are_shown_where_there_are_any_and_go_with_plain() -> None:
     assert ada.gets() == b"hi\r\n"
 
 
-def test_the_style_is_what_the_person_and_the_terminal_want() -> None:
+def test_the_style_fits_the_user_and_the_terminal() -> None:
     preferences = Preferences(theme="light", bell="off", timestamps="on", timezone="Asia/Tokyo")
     terminal = Sitting(Building(), colours=True).terminal
     style = terminal.style(preferences)
@@ -208,7 +242,7 @@ def test_a_dumb_terminal_is_never_sent_a_sequence() -> None:
     assert b"\x1b" not in ada.gets()
 
 
-def test_another_size_draws_the_line_anew_and_the_same_one_nothing() -> None:
+def test_another_size_redraws_the_line_and_the_same_size_nothing() -> None:
     ada, _bob = sitting()
     ada.types("hal"), ada.gets()
     ada.terminal.resize(COLUMNS, ROWS)
@@ -226,7 +260,7 @@ def test_ctrl_l_makes_a_new_screen_with_the_line() -> None:
     assert ada.sees() == ["[lobby] hal"]
 
 
-def test_ctrl_c_clears_the_line_and_then_says_how_one_leaves() -> None:
+def test_ctrl_c_clears_the_line_and_then_says_how_to_leave() -> None:
     ada, bob = sitting()
     ada.types("hal\x03")
     assert ada.sees() == [*GREETED, "[lobby]"]
@@ -235,7 +269,7 @@ def test_ctrl_c_clears_the_line_and_then_says_how_one_leaves() -> None:
     assert bob.gets() == b""
 
 
-def test_ctrl_c_drops_the_lines_that_wait() -> None:
+def test_ctrl_c_drops_pending_lines() -> None:
     ada, bob = sitting(flood=Rate(2, 1))
     ada.types("1\r2\r3\r4\r"), ada.gets()
     ada.types("\x03")
@@ -244,7 +278,7 @@ def test_ctrl_c_drops_the_lines_that_wait() -> None:
     assert bob.gets() == b"ada: 1\r\nada: 2\r\n"
 
 
-def test_an_interrupt_that_is_no_key_is_ctrl_c() -> None:
+def test_an_interrupt_signal_is_like_ctrl_c() -> None:
     ada, _bob = sitting()
     ada.types("hal"), ada.terminal.interrupt()
     assert ada.sees()[-1] == "[lobby]"
@@ -253,7 +287,7 @@ def test_an_interrupt_that_is_no_key_is_ctrl_c() -> None:
 
 
 @pytest.mark.parametrize("key", ["\x04", "/quit\r"])
-def test_ctrl_d_leaves_as_quit_does_and_the_screen_is_ones_own_again(key: str) -> None:
+def test_ctrl_d_leaves_like_quit_and_restores_the_screen(key: str) -> None:
     ada, bob = sitting()
     ada.types(key)
     assert ada.sees() == [*GREETED, "-- Goodbye."]
@@ -270,7 +304,7 @@ def test_ctrl_d_on_a_line_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("more", ["hello\r", "hello", "\x0c"])
-def test_what_is_typed_after_leaving_is_neither_shown_nor_said(more: str) -> None:
+def test_keys_after_leaving_are_neither_shown_nor_sent(more: str) -> None:
     ada, bob = sitting()
     ada.types(f"/quit\r{more}"), ada.types(more)
     assert ada.sees() == [*GREETED, "-- Goodbye."]
@@ -293,7 +327,7 @@ def test_several_lines_at_once_are_several_lines() -> None:
     assert ada.sees()[-3:] == ["ada: one", "ada: two", "[lobby] three"]
 
 
-def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
+def test_a_line_that_is_too_long_is_cut_and_its_sender_told() -> None:
     ada, bob = sitting()
     ada.types("x" * LINE_BYTES)
     assert b"too long" not in ada.gets()
@@ -303,20 +337,20 @@ def test_a_line_that_is_too_long_is_cut_and_its_writer_told() -> None:
     assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\n"
 
 
-def test_what_is_typed_is_safe_for_the_others() -> None:
+def test_typed_lines_are_made_safe_for_others() -> None:
     ada, bob = sitting()
     ada.types("a\u202eb\x9bc\r"), ada.types("e" + "\u0301" * 30 + "\r")
     assert bob.gets().decode() == "ada: abc\r\nada: e" + "\u0301" * 8 + "\r\n"
 
 
-def test_marks_that_come_one_by_one_pile_up_for_nobody_else() -> None:
+def test_combining_marks_typed_one_by_one_are_limited_for_others() -> None:
     ada, bob = sitting()
     for char in "e" + "\u0301" * 30 + "\r":
         ada.types(char)
     assert bob.gets().decode() == "ada: e" + "\u0301" * 8 + "\r\n"
 
 
-def test_who_pastes_more_than_is_taken_is_told() -> None:
+def test_a_paste_that_is_cut_is_reported() -> None:
     ada, _bob = sitting()
     ada.types("\x1b[200~" + "line\n" * 20_000 + "\x1b[201~")
     assert any("paste" in line for line in ada.sees())
@@ -325,7 +359,7 @@ def test_who_pastes_more_than_is_taken_is_told() -> None:
 # Whoever edits ------------------------------------------------------------------------------------
 
 
-def test_a_message_comes_while_the_cursor_is_within_a_line_of_several_rows() -> None:
+def test_a_message_is_drawn_while_the_cursor_is_within_a_line_of_several_rows() -> None:
     ada, bob = sitting()
     ada.types("日本語 cafe\u0301 " + "x" * 80), ada.types("\x1b[D" * 82)
     assert ada.sees()[len(GREETED) :] == ["[lobby] 日本語 café " + "x" * 60, "x" * 20]
@@ -337,7 +371,7 @@ def test_a_message_comes_while_the_cursor_is_within_a_line_of_several_rows() -> 
     assert bob.gets().decode() == "ada: 日本語 caf!e\u0301 " + "x" * 80 + "\r\n"
 
 
-def test_what_was_said_comes_back_with_up_and_is_found_again() -> None:
+def test_entered_lines_come_back_with_up_and_in_a_search() -> None:
     ada, _bob = sitting()
     ada.types("make tea\rhello\r"), ada.types("\x1b[A\x1b[A")
     assert ada.sees()[-1] == "[lobby] make tea"
@@ -359,7 +393,7 @@ def test_a_paste_of_several_lines_is_asked_about_and_said_as_one() -> None:
     assert bob.gets() == b"ada: one\r\n    two\r\n"
 
 
-def test_a_paste_that_is_not_sent_is_gone() -> None:
+def test_a_declined_paste_is_forgotten() -> None:
     ada, bob = sitting()
     ada.types("half\x1b[200~one\n/quit\n\x1b[201~n")
     assert ada.sees()[-1] == "[lobby] half"
@@ -411,7 +445,7 @@ def test_a_secret_is_entered_and_shown_nowhere() -> None:
     assert not ada.terminal.masked
 
 
-def test_keys_that_are_too_many_for_one_turn_wait_and_nothing_is_read_meanwhile() -> None:
+def test_too_many_keys_for_one_turn_are_pending_and_nothing_is_read_meanwhile() -> None:
     ada, bob = sitting()
     ada.types("ab" + "\x02\x06" * KEYS_AT_ONCE + "c\r")
     assert not ada.reading
@@ -424,7 +458,7 @@ def test_keys_that_are_too_many_for_one_turn_wait_and_nothing_is_read_meanwhile(
     assert ada.sees()[-4:] == ["bob: hello", "ada: abc", "ada: d", "[lobby]"]
 
 
-def test_who_goes_while_keys_wait_leaves_no_timer() -> None:
+def test_a_connection_lost_with_pending_keys_leaves_no_timer() -> None:
     ada, bob = sitting()
     ada.types("\x02" * 2 * KEYS_AT_ONCE + "hello\r"), ada.goes()
     ada.building.clock.advance(1)
@@ -432,7 +466,7 @@ def test_who_goes_while_keys_wait_leaves_no_timer() -> None:
     assert bob.gets() == b"-- ada left\r\n"
 
 
-def test_what_was_pressed_after_leaving_does_nothing() -> None:
+def test_keys_pressed_after_leaving_do_nothing() -> None:
     ada, bob = sitting()
     ada.types("/quit\r" + "\x02" * 2 * KEYS_AT_ONCE + "hello\r")
     ada.building.clock.advance(1)
@@ -440,7 +474,7 @@ def test_what_was_pressed_after_leaving_does_nothing() -> None:
     assert bob.gets() == b"-- ada left\r\n"
 
 
-def test_pastes_are_marked_while_one_is_here_and_no_longer() -> None:
+def test_bracketed_paste_is_on_during_the_session_only() -> None:
     ada = Sitting(Building())
     assert ada.gets().count(b"\x1b[?2004h") == 1
     ada.types("hello\r"), ada.building.clock.advance(1)
@@ -449,9 +483,9 @@ def test_pastes_are_marked_while_one_is_here_and_no_longer() -> None:
     assert ada.gets().endswith(b"\x1b[?2004l")
 
 
-def test_a_terminal_that_turns_out_to_be_dumb_is_told_to_mark_no_pastes() -> None:
+def test_bracketed_paste_is_turned_off_for_a_dumb_terminal() -> None:
     ada, bob = sitting()
-    ada.terminal.is_now(colours=False, ansi=False)
+    ada.terminal.set_kind(colours=False, ansi=False)
     assert ada.gets().endswith(b"\x1b[?2004l")
     ada.types("hal"), bob.sends(b"one\n"), ada.types("/quit\r")
     assert b"\x1b" not in ada.gets()
@@ -461,15 +495,15 @@ def test_a_terminal_that_turns_out_to_be_dumb_is_told_to_mark_no_pastes() -> Non
 
 
 def plain(*, ansi: bool = True) -> tuple[Sitting, Wire]:
-    """Ada, who wants it plain, and Bob."""
+    """Return Ada, who has set plain, and Bob."""
     ada, bob = sitting()
     if not ansi:
-        ada.terminal.is_now(colours=False, ansi=False)
+        ada.terminal.set_kind(colours=False, ansi=False)
     ada.types("/set plain on\r"), ada.gets()
     return ada, bob
 
 
-def test_plain_says_what_is_typed_and_what_happens_and_draws_nothing_anew() -> None:
+def test_plain_shows_typing_and_messages_and_redraws_nothing() -> None:
     ada, bob = plain()
     for key in "hal":
         ada.types(key)
@@ -488,7 +522,7 @@ def test_plain_says_what_is_typed_and_what_happens_and_draws_nothing_anew() -> N
     assert ada.gets() == b"/users\r\n-- lobby: 2 here\r\n   ada\r\n   bob\r\n"
 
 
-def test_plain_brings_back_what_was_said_on_a_row_of_its_own() -> None:
+def test_plain_recalls_history_on_a_row_of_its_own() -> None:
     ada, _bob = plain()
     ada.types("one\r"), ada.types("hal"), ada.gets()
     ada.types("\x1b[A")
@@ -516,7 +550,7 @@ def test_plain_sends_no_sequence_until_it_ends(ansi: bool) -> None:
     assert (b"\x1b[K" in ada.gets()) == ansi
 
 
-def test_plain_leaves_no_half_typed_line_before_the_last_words() -> None:
+def test_plain_leaves_no_half_typed_line_before_the_goodbye() -> None:
     ada, _bob = plain()
     ada.types("hal"), ada.gets()
     assert ada.conversation.session is not None
@@ -525,7 +559,7 @@ def test_plain_leaves_no_half_typed_line_before_the_last_words() -> None:
     assert ada.gets() == b"\r\n-- Goodbye.\r\n\x1b[?2004l"
 
 
-def test_a_dumb_terminal_has_the_prompt_and_the_line_again_under_a_message() -> None:
+def test_a_dumb_terminal_repeats_the_prompt_and_the_line_below_a_message() -> None:
     building = Building()
     ada, bob = Sitting(building, ansi=False), building.enters("bob")
     ada.gets(), ada.types("hal"), bob.sends(b"one\n")
@@ -557,7 +591,7 @@ OURS = re.compile(r"\r\n|\r|\x08|\x1b\[(?:\d+[ABC]|[HJK]|2J|\?2004[hl])")
 
 
 @given(HOSTILE, st.booleans())
-def test_whatever_is_typed_nothing_of_it_reaches_a_screen_raw(typed: list[str], ansi: bool) -> None:
+def test_no_typed_control_sequence_reaches_a_screen(typed: list[str], ansi: bool) -> None:
     building = Building()
     ada, bob = Sitting(building, ansi=ansi), building.enters("bob")
     for text in typed:
@@ -572,7 +606,7 @@ def test_whatever_is_typed_nothing_of_it_reaches_a_screen_raw(typed: list[str], 
 # ESC ----------------------------------------------------------------------------------------------
 
 
-def test_a_lone_esc_waits_a_moment_and_is_a_key_that_does_nothing() -> None:
+def test_a_lone_esc_is_a_key_without_effect_after_a_moment() -> None:
     ada, _bob = sitting()
     ada.types("hal\x1b")
     assert ada.sees()[-1] == "[lobby] hal"
@@ -603,7 +637,7 @@ def test_esc_twice_restarts_the_moment() -> None:
     assert ada.sees()[-1] == "[lobby] [A"
 
 
-def test_who_goes_in_that_moment_leaves_no_timer() -> None:
+def test_a_connection_lost_in_that_moment_leaves_no_timer() -> None:
     ada, _bob = sitting()
     ada.types("\x1b"), ada.goes()
     ada.gets()
@@ -615,7 +649,7 @@ def test_who_goes_in_that_moment_leaves_no_timer() -> None:
 # A connection that takes nothing ------------------------------------------------------------------
 
 
-def test_a_full_connection_keeps_its_place_and_is_drawn_right_once_it_drains() -> None:
+def test_a_full_connection_keeps_its_position_and_is_drawn_right_once_it_drains() -> None:
     ada, bob = sitting()
     ada.types("hal"), ada.gets()
     ada.transport.fills()
@@ -642,7 +676,7 @@ def test_a_connection_that_fills_while_it_is_drawn_on_loses_nothing() -> None:
     assert ada.sees() == [*GREETED, "bob: one", "bob: two", "[lobby] hal"]
 
 
-def test_who_types_but_does_not_read_is_not_read_either() -> None:
+def test_a_client_that_sends_and_does_not_read_is_not_read_either() -> None:
     ada, _bob = sitting()
     ada.transport.fills()
     for _ in range(PERSONAL_BYTES // 30):
@@ -654,7 +688,7 @@ def test_who_types_but_does_not_read_is_not_read_either() -> None:
     assert ada.reading
 
 
-def test_a_screen_is_drawn_anew_once_however_often_one_asks_in_one_packet() -> None:
+def test_a_screen_is_redrawn_once_for_many_requests_in_one_packet() -> None:
     building = Building("telnet")
     wire = building.connects()
     for sent in (b"\xff\xfd\x01\xff\xfd\x03", b"x" * 4000, b"\x0c" * 60_000):
@@ -662,7 +696,7 @@ def test_a_screen_is_drawn_anew_once_however_often_one_asks_in_one_packet() -> N
     assert len(wire.gets()) < 30_000
 
 
-def test_of_many_sizes_in_one_packet_the_last_one_counts() -> None:
+def test_of_several_sizes_in_one_packet_the_last_counts() -> None:
     building = Building("telnet")
     wire = building.connects()
     wire.sends(b"\xff\xfd\x01\xff\xfd\x03" + b"\xff\xfb\x1f"), wire.sends(b"x" * 3000), wire.gets()
@@ -676,7 +710,7 @@ def test_of_many_sizes_in_one_packet_the_last_one_counts() -> None:
 # What is unread elsewhere -------------------------------------------------------------------------
 
 
-def test_the_prompt_counts_what_is_unread_in_ones_other_rooms() -> None:
+def test_the_prompt_shows_unread_counts_of_other_rooms() -> None:
     ada, bob = sitting()
     ada.types("/join attic\r"), bob.sends(b"/join attic\n"), bob.sends(b"/focus lobby\n")
     ada.types("hal"), ada.sees()
@@ -691,14 +725,14 @@ def test_the_prompt_counts_what_is_unread_in_ones_other_rooms() -> None:
     assert ada.sees()[-1] == "[lobby]"
 
 
-def test_what_happens_in_the_room_with_the_focus_draws_the_prompt_once() -> None:
+def test_a_message_in_the_focused_room_draws_the_prompt_once() -> None:
     ada, bob = sitting()
     ada.types("/join attic\r"), bob.sends(b"/join attic\n"), ada.gets()
     bob.sends(b"one\n")
     assert ada.gets().count(b"[attic]") == 1
 
 
-def test_many_rooms_are_told_in_short_and_what_one_says_oneself_is_read() -> None:
+def test_many_unread_rooms_are_abbreviated_and_own_messages_are_read() -> None:
     ada, bob = sitting()
     for room in ("a", "b", "c", "d", "e"):
         ada.types(f"/join {room}\r"), bob.sends(b"/join %s\n" % room.encode())
@@ -713,7 +747,7 @@ def test_many_rooms_are_told_in_short_and_what_one_says_oneself_is_read() -> Non
     assert ada.sees()[-1] == "[e]"
 
 
-def test_who_goes_from_a_room_comes_back_to_another_one_and_sees_what_is_new() -> None:
+def test_leaving_a_room_focuses_another_and_shows_its_unread_messages() -> None:
     ada, bob = sitting()
     ada.types("/set replay 5\r/join attic\r"), ada.gets()
     bob.sends(b"one\n"), ada.gets()
@@ -727,7 +761,7 @@ def test_who_goes_from_a_room_comes_back_to_another_one_and_sees_what_is_new() -
     ]
 
 
-def test_who_comes_by_ssh_as_plain_has_it_plain_before_the_greeting() -> None:
+def test_the_ssh_user_name_plain_makes_the_greeting_plain() -> None:
     ada = Sitting(Building(), plain=True)
     data = ada.gets()
     assert b"\x1b" not in data.replace(b"\x1b[?2004h", b"")
@@ -737,7 +771,7 @@ def test_who_comes_by_ssh_as_plain_has_it_plain_before_the_greeting() -> None:
 # Widths -------------------------------------------------------------------------------------------
 
 
-def test_another_width_is_what_everything_is_wrapped_to_from_then_on() -> None:
+def test_another_width_rewraps_everything_from_then_on() -> None:
     ada, bob = sitting()
     ada.terminal.resize(40, ROWS)
     ada.display.screen.resize(ROWS, 40)
@@ -750,7 +784,7 @@ def test_another_width_is_what_everything_is_wrapped_to_from_then_on() -> None:
     ]
 
 
-def test_a_guests_greeting_with_what_is_repeated_fits_a_screen_of_24_by_80() -> None:
+def test_a_guests_greeting_with_replay_fits_a_screen_of_24_by_80() -> None:
     building = Building(replay=10)
     bob = building.enters("bob")
     for number in range(30):
@@ -764,7 +798,7 @@ def test_a_guests_greeting_with_what_is_repeated_fits_a_screen_of_24_by_80() -> 
     assert lines[-1] == "[lobby]"
 
 
-def test_on_paper_the_prompt_counts_without_a_sequence_in_any_theme() -> None:
+def test_on_paper_the_prompt_has_counts_without_escape_sequences_in_any_theme() -> None:
     building = Building()
     ada, bob = Sitting(building, ansi=False), building.enters("bob")
     ada.types("/set theme mono\r/join attic\r"), bob.sends(b"ada: hello\n"), ada.types("x")

@@ -1,4 +1,4 @@
-"""The file of those who alone may come in: its lines, and that it is read when it has changed."""
+"""Allow file: its lines, and reading it again when it has changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from twisted.conch.ssh.keys import Key
 
 from chatd.chat.records.server_access import AllowList
-from chatd.transport.gate.allow_file import AllowFile, read_guest_list
+from chatd.transport.gate.allow_file import AllowFile, read_allow_list
 from chatd.transport.ssh.keys.authorized_keys import AuthorizedKeysError
 from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.ssh.peer import HOST_KEY, USER_KEY
@@ -30,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_the_file_has_keys_and_accounts(path: Path) -> None:
     keys = frozenset({fingerprint(USER_KEY.blob())})
-    assert read_guest_list(path) == AllowList(keys, frozenset({"ada", "bob"}))
+    assert read_allow_list(path) == AllowList(keys, frozenset({"ada", "bob"}))
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,11 @@ def test_the_file_has_keys_and_accounts(path: Path) -> None:
         ("ada", "no key of a type that is known."),
     ],
 )
-def test_a_line_that_makes_no_sense_is_named(path: Path, line: str, why: str) -> None:
+def test_a_malformed_line_is_named(path: Path, line: str, why: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(f"{line}\n")
     with pytest.raises(AuthorizedKeysError, match=f"allow, line 6: {why}"):
-        read_guest_list(path)
+        read_allow_list(path)
 
 
 def test_the_file_is_read_again_when_it_has_changed(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The gate: who is let in, who speaks first, and what becomes of who makes no sense."""
+"""Gate: admission, detection of protocols, and refusals."""
 
 import random
 
@@ -14,14 +14,14 @@ from tests.support.wires import Building
 GREETING = b"-- You are guest1 in lobby, alone so far; /help says what you can do.\r\n"
 
 
-def test_who_stays_silent_is_probed_once_and_then_greeted() -> None:
+def test_a_silent_client_is_probed_once_and_then_greeted() -> None:
     wire = Building().connects()
     assert wire.gets() == b""
     wire.waits()
     assert wire.gets() == PROBE + GREETING
 
 
-def test_who_speaks_first_never_sees_a_probe() -> None:
+def test_a_client_that_speaks_first_is_not_probed() -> None:
     building = Building()
     wire = building.connects()
     wire.sends(b"hello\n")
@@ -51,7 +51,7 @@ def test_a_telnet_that_answers_the_probe_is_not_asked_the_same_again() -> None:
     assert PROBE[:3] not in wire.gets()
 
 
-def test_a_telnet_that_answers_late_goes_on_where_it_was() -> None:
+def test_a_telnet_that_answers_late_stays_where_it_was() -> None:
     building = Building()
     wire = building.enters("ada")
     wire.sends(b"\xff\xfb\x18")
@@ -89,7 +89,7 @@ def test_tls_is_refused_with_one_sentence() -> None:
     assert wire.closed
 
 
-def test_who_makes_no_sense_in_time_is_closed() -> None:
+def test_a_client_without_a_known_protocol_is_closed_after_a_timeout() -> None:
     building = Building()
     wire = building.connects()
     wire.sends(b"SSH")
@@ -98,7 +98,7 @@ def test_who_makes_no_sense_in_time_is_closed() -> None:
     assert wire.closed
 
 
-def test_a_line_without_an_end_counts_when_the_input_ends() -> None:
+def test_text_without_a_line_end_is_a_line_when_the_input_ends() -> None:
     building = Building()
     bob = building.enters("bob")
     wire = building.connects()
@@ -109,7 +109,7 @@ def test_a_line_without_an_end_counts_when_the_input_ends() -> None:
 @pytest.mark.parametrize(
     ("declared", "begins"), [("line", GREETING), ("telnet", b"\xff\xfd\x18"), ("ssh", b"SSH-2.0")]
 )
-def test_a_declared_port_waits_for_nobody(declared: str, begins: bytes) -> None:
+def test_a_declared_port_does_not_wait_for_the_client(declared: str, begins: bytes) -> None:
     assert Building(declared).connects().gets().startswith(begins)
 
 
@@ -151,7 +151,7 @@ def test_a_full_server_says_so() -> None:
         (b'{"username": "ada"}', b'{"isConnected": false, "errorCode": 2}\n'),
     ],
 )
-def test_a_full_server_says_so_to_programs_in_their_own_words(first: bytes, answer: bytes) -> None:
+def test_a_full_server_says_so_to_programs_in_their_protocol(first: bytes, answer: bytes) -> None:
     building = Building(most=1)
     building.enters()
     wire = building.connects()
@@ -176,7 +176,7 @@ def test_ipv6_counts_by_the_64_and_mapped_addresses_as_ipv4() -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 1, 5, 20, 41, 42, 43])
-def test_a_listed_proxy_says_who_is_there(cut: int) -> None:
+def test_a_listed_proxy_names_the_address_of_the_client(cut: int) -> None:
     building = Building(proxies=("10.0.0.0/8",), per_address=PerAddress(1, 100))
     sent = b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\nhello\n"
     wire = building.connects("10.1.2.3")
@@ -193,7 +193,7 @@ def test_a_listed_proxy_that_sends_no_header_is_closed_without_a_word() -> None:
     assert wire.closed
 
 
-def test_nobody_else_is_believed_to_be_a_proxy() -> None:
+def test_an_unlisted_proxy_is_not_believed() -> None:
     building = Building(proxies=("10.0.0.0/8",), per_address=PerAddress(1, 100))
     wire = building.connects("192.0.2.1")
     wire.sends(b"PROXY TCP4 198.51.100.7 192.0.2.9 4000 1134\r\n")
@@ -201,7 +201,7 @@ def test_nobody_else_is_believed_to_be_a_proxy() -> None:
     assert not building.connects("198.51.100.7").closed
 
 
-def test_who_goes_before_being_greeted_leaves_nothing_behind() -> None:
+def test_a_client_lost_before_its_greeting_leaves_nothing_behind() -> None:
     building = Building()
     wire = building.connects()
     wire.goes()
@@ -211,7 +211,7 @@ def test_who_goes_before_being_greeted_leaves_nothing_behind() -> None:
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6), st.sampled_from([None, "line", "telnet"]))
-def test_no_bytes_whatever_disturb_anybody(pieces: list[bytes], declared: str | None) -> None:
+def test_no_bytes_disturb_other_users(pieces: list[bytes], declared: str | None) -> None:
     building = Building(declared)
     bob = building.enters() if declared is None else None
     wire = building.connects()
@@ -236,7 +236,7 @@ BEGINNINGS = (
 
 
 @pytest.mark.parametrize("declared", [None, "line", "telnet", "tcd", "json"])
-def test_ten_thousand_random_strings_disturb_nobody(declared: str | None) -> None:
+def test_ten_thousand_random_strings_disturb_no_other_user(declared: str | None) -> None:
     building = Building(declared)
     noise = random.Random(1134)
     for _ in range(10_000):

@@ -1,4 +1,4 @@
-"""Listening and farewell: a port is open while the service runs, and nobody goes without a word."""
+"""Listening and shutdown: a port is open while the service runs; users are told when it stops."""
 
 from collections.abc import Iterator
 
@@ -16,14 +16,14 @@ from zope.interface import implementer
 
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
-from chatd.transport.services.shutdown import LAST_WORDS_SECONDS, Shutdown
+from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
 from tests.support.people import Client, Server
 from tests.support.wires import Building
 
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """Return what is logged, as it is read."""
+    """Return the formatted log, to which more is added."""
     lines: list[str] = []
 
     @implementer(ILogObserver)
@@ -38,7 +38,7 @@ def logged() -> Iterator[list[str]]:
 
 @implementer(IListeningPort)
 class Port:
-    """A port that is told what to do."""
+    """A port that closes when the test says so."""
 
     def __init__(self, address: IPv4Address | UNIXAddress, closing: Deferred[None] | None) -> None:
         self._address = address
@@ -58,7 +58,7 @@ class Port:
 
 @implementer(IStreamServerEndpoint)
 class Endpoint:
-    """Where a port can be opened, or not."""
+    """An endpoint that can be listened on, or not."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ def test_stopping_closes_the_port_and_waits_until_it_is() -> None:
     assert done == [None]
 
 
-def test_stopping_what_never_listened_or_closes_at_once_is_done() -> None:
+def test_stopping_is_immediate_when_nothing_listens_or_closes_at_once() -> None:
     for listening in (Listening("auto", Endpoint(), Factory()) for _ in range(2)):
         done: list[None] = []
         listening.stopService().addCallback(done.append)
@@ -164,7 +164,7 @@ def test_twisteds_own_endpoint_listens_for_our_factory() -> None:
 # Farewell -----------------------------------------------------------------------------------------
 
 
-def test_everyone_is_told_and_their_connections_are_closed() -> None:
+def test_all_users_are_told_and_their_connections_are_closed() -> None:
     server, clock = Server(), Clock()
     people = [server.enters(nick) for nick in ("ada", "bob")]
     for person in people:
@@ -176,11 +176,11 @@ def test_everyone_is_told_and_their_connections_are_closed() -> None:
         assert person.sees() == ["-- The server is stopping. Goodbye."]
         assert person.client.closed
     assert not stopped.called
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert stopped.called
 
 
-def test_how_far_somebody_had_read_who_was_cut_off_is_kept() -> None:
+def test_the_read_position_of_a_detached_session_is_stored() -> None:
     server, clock = Server(), Clock()
     ada, bob = server.enters("ada", fingerprint="SHA256:ada"), server.enters("bob")
     ada.types("/register"), bob.types("read"), ada.sees()
@@ -190,24 +190,24 @@ def test_how_far_somebody_had_read_who_was_cut_off_is_kept() -> None:
     assert server.chat.profiles.last_read(ada.session.person, server.chat.lobby) == 1
 
 
-def test_with_nobody_there_nothing_waits() -> None:
+def test_without_users_stopping_waits_for_nothing() -> None:
     clock = Clock()
     assert Shutdown(Server().chat, MemoryStore(), clock, lambda: 0.0).stopService().called
     assert not clock.getDelayedCalls()
 
 
-def test_who_does_not_read_holds_nobody_up() -> None:
+def test_a_client_that_does_not_read_delays_no_other() -> None:
     server, clock = Server(), Clock()
     server.enters("ada", client=Client(capacity=0))
     bob = server.enters("bob")
     bob.sees()
     stopped = Shutdown(server.chat, MemoryStore(), clock, lambda: 0.0).stopService()
     assert bob.sees() == ["-- The server is stopping. Goodbye."]
-    clock.advance(LAST_WORDS_SECONDS)
+    clock.advance(GOODBYE_SECONDS)
     assert stopped.called
 
 
-def test_on_the_wire_the_goodbye_is_the_last_thing_one_gets() -> None:
+def test_the_goodbye_is_the_last_data_on_the_connection() -> None:
     building = Building()
     ada, bob = building.enters("ada"), building.enters("bob")
     ada.gets()

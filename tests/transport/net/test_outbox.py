@@ -1,4 +1,4 @@
-"""The way out of one connection, over Twisted's own transports and a kernel that takes little."""
+"""Outboxes over Twisted's own transports and a kernel that takes little."""
 
 import errno
 import socket
@@ -57,7 +57,7 @@ class Kernel:
         return 1000
 
     def shutdown(self, how: int) -> None:
-        """Nothing more is sent."""
+        """Close the socket."""
 
     def close(self) -> None:
         self.closed = True
@@ -95,7 +95,7 @@ class Line:
             self.outbox.stalled(data, taken)
 
     def drains(self, room: int | None = None) -> None:
-        """The kernel has room for so much more, and the reactor turns until nothing goes on."""
+        """Let the kernel take this many bytes more, and run the reactor until it is idle."""
         self.kernel.room = room
         for _ in range(1000):
             if self.transport not in self.reactor.writers or self.kernel.room == 0:
@@ -109,7 +109,7 @@ class Line:
 # Straight to the socket ---------------------------------------------------------------------------
 
 
-def test_what_the_kernel_takes_is_sent_at_once() -> None:
+def test_data_that_the_kernel_takes_is_sent_at_once() -> None:
     line = Line()
     line.sends(b"one"), line.outbox.write(b"two")
     assert line.kernel.taken == b"onetwo"
@@ -132,7 +132,7 @@ def test_after_a_short_send_nothing_overtakes_the_rest(room: int) -> None:
     assert line.kernel.taken == b"abcdefgh"
 
 
-def test_it_is_full_until_all_of_the_rest_has_gone() -> None:
+def test_it_is_full_until_all_of_the_rest_is_sent() -> None:
     line = Line(1)
     line.sends(b"abcdef")
     line.drains(3)
@@ -144,7 +144,7 @@ def test_it_is_full_until_all_of_the_rest_has_gone() -> None:
     assert line.readies == 1
 
 
-def test_whoever_waits_is_called_once_each_time_it_drains() -> None:
+def test_on_ready_is_called_once_each_time_it_drains() -> None:
     line = Line(0)
     for n in range(3):
         line.sends(b"x"), line.drains()
@@ -152,7 +152,7 @@ def test_whoever_waits_is_called_once_each_time_it_drains() -> None:
         line.kernel.room = 0
 
 
-def test_it_may_fill_again_while_it_calls() -> None:
+def test_it_may_fill_again_during_on_ready() -> None:
     line = Line(0)
 
     def ready() -> None:
@@ -181,9 +181,7 @@ def test_it_may_fill_again_while_it_calls() -> None:
     ),
     st.integers(0, 60),
 )
-def test_whatever_happens_every_byte_goes_out_once_and_in_its_order(
-    steps: list[tuple[str, int]], room: int
-) -> None:
+def test_every_byte_is_sent_once_and_in_order(steps: list[tuple[str, int]], room: int) -> None:
     line, given_to_it = Line(room), b""
     for what, number in steps:
         data = bytes((len(given_to_it) + n) % 251 for n in range(number))
@@ -211,7 +209,7 @@ def test_whatever_happens_every_byte_goes_out_once_and_in_its_order(
 # Readers that do not read -------------------------------------------------------------------------
 
 
-def test_who_takes_nothing_is_aborted_in_the_end() -> None:
+def test_a_client_that_takes_nothing_is_aborted_after_the_timeout() -> None:
     line = Line(0)
     line.sends(b"x")
     line.reactor.advance(STALLED_SECONDS - 1)
@@ -223,7 +221,7 @@ def test_who_takes_nothing_is_aborted_in_the_end() -> None:
     assert not line.reactor.getDelayedCalls()
 
 
-def test_who_drains_has_all_the_time_again() -> None:
+def test_draining_restarts_the_timeout() -> None:
     line = Line(0)
     line.sends(b"x")
     line.reactor.advance(STALLED_SECONDS - 1)
@@ -235,7 +233,7 @@ def test_who_drains_has_all_the_time_again() -> None:
 
 
 @pytest.mark.parametrize("room", [0, 1])
-def test_who_is_gone_leaves_no_timer(room: int) -> None:
+def test_a_lost_connection_leaves_no_timer(room: int) -> None:
     line = Line(room)
     line.sends(b"xy")
     line.kernel.broken = True
@@ -245,7 +243,7 @@ def test_who_is_gone_leaves_no_timer(room: int) -> None:
     assert line.readies == 0
 
 
-def test_a_broken_connection_is_found_out_by_its_transport() -> None:
+def test_the_transport_notices_a_broken_connection() -> None:
     line = Line()
     line.kernel.broken = True
     line.outbox.write(b"x")
@@ -274,7 +272,7 @@ def test_closing_with_nothing_pending_closes_at_once() -> None:
     assert line.kernel.closed
 
 
-def test_who_does_not_take_the_last_words_is_aborted() -> None:
+def test_a_client_that_does_not_take_pending_data_is_aborted_after_closing() -> None:
     line = Line(1)
     line.sends(b"abc")
     line.outbox.close()
@@ -283,7 +281,7 @@ def test_who_does_not_take_the_last_words_is_aborted() -> None:
     assert line.kernel.closed
 
 
-def test_last_words_after_closing_that_are_not_taken_do_not_wait_for_ever() -> None:
+def test_data_written_after_closing_does_not_wait_for_ever() -> None:
     line = Line(0)
     line.transport.write(b"before")
     line.outbox.close()
@@ -315,14 +313,14 @@ def test_a_socket_has_no_delay_a_bounded_buffer_and_keepalive() -> None:
     assert options[socket.SOL_SOCKET, socket.SO_KEEPALIVE] == 1
 
 
-def test_a_socket_whose_peer_is_gone_already_is_left_alone() -> None:
+def test_a_socket_whose_peer_is_gone_is_not_configured() -> None:
     line = Line()
     line.kernel.broken = True
     prepare_socket(line.transport)
     assert line.kernel.options == []
 
 
-def test_a_unix_socket_has_none_of_these() -> None:
+def test_a_unix_socket_is_not_configured() -> None:
     line = Line()
     line.kernel.family = socket.AF_UNIX
     prepare_socket(line.transport)
@@ -342,7 +340,7 @@ def test_a_transport_without_a_bare_socket_is_written_to() -> None:
 
 
 class Brimful(Transport):
-    """A transport that may be full as soon as it is written to."""
+    """A transport that may become full in a write."""
 
     brimful = False
 
@@ -367,7 +365,7 @@ class Stream:
 
     @property
     def taken(self) -> bytes:
-        """What was written to the transport."""
+        """Return what was written to the transport."""
         data: bytes = self.transport.value()
         return data
 
@@ -380,7 +378,7 @@ def test_a_stream_takes_everything_while_it_is_not_full() -> None:
     assert not stream.outbox.full
 
 
-def test_being_full_may_be_said_again_and_again() -> None:
+def test_a_transport_may_pause_its_producer_again_and_again() -> None:
     stream = Stream()
     stream.outbox.pauseProducing()
     stream.clock.advance(STALLED_SECONDS - 1)
@@ -390,7 +388,7 @@ def test_being_full_may_be_said_again_and_again() -> None:
     assert stream.transport.aborted, "the time counts from the first"
 
 
-def test_room_that_nobody_waited_for_is_no_news() -> None:
+def test_a_resume_without_a_pause_calls_nothing() -> None:
     stream = Stream()
     stream.outbox.resumeProducing()
     assert stream.readies == 0
@@ -399,7 +397,7 @@ def test_room_that_nobody_waited_for_is_no_news() -> None:
     assert not stream.clock.getDelayedCalls()
 
 
-def test_a_stream_that_is_full_keeps_what_it_is_given_and_counts_it() -> None:
+def test_a_full_stream_keeps_data_and_counts_it() -> None:
     stream = Stream()
     stream.transport.fills()
     assert stream.outbox.send(b"abc") == 0
@@ -411,7 +409,7 @@ def test_a_stream_that_is_full_keeps_what_it_is_given_and_counts_it() -> None:
     assert stream.outbox.pending == 0
 
 
-def test_a_stream_that_fills_while_it_takes_is_given_nothing_twice() -> None:
+def test_a_stream_that_fills_during_a_send_gets_nothing_twice() -> None:
     stream = Stream()
     stream.transport.brimful = True
     taken = stream.outbox.send(b"abc")
@@ -422,14 +420,14 @@ def test_a_stream_that_fills_while_it_takes_is_given_nothing_twice() -> None:
     assert stream.outbox.pending == 3
 
 
-def test_a_stream_that_is_gone_leaves_no_timer() -> None:
+def test_a_lost_stream_leaves_no_timer() -> None:
     stream = Stream()
     stream.transport.fills()
     stream.outbox.stopProducing()
     assert not stream.clock.getDelayedCalls()
 
 
-def test_closing_and_aborting_a_stream() -> None:
+def test_a_stream_is_closed_and_aborted() -> None:
     closed, aborted = Stream(), Stream()
     aborted.transport.fills()
     closed.outbox.close(), aborted.outbox.abort()
@@ -439,7 +437,7 @@ def test_closing_and_aborting_a_stream() -> None:
     assert not aborted.clock.getDelayedCalls()
 
 
-def test_a_stream_that_does_not_take_the_last_words_is_aborted() -> None:
+def test_a_stream_that_does_not_take_pending_data_is_aborted_after_closing() -> None:
     stream = Stream()
     stream.transport.fills()
     stream.outbox.close()

@@ -1,4 +1,4 @@
-"""Shared ports: several sockets at one port, which belongs to them and to nobody else."""
+"""Shared ports: several sockets at one port, which no other process can have."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def comes(shared: socket.socket) -> socket.socket:
 
 
 def accepted(shared: socket.socket) -> int:
-    """How many wait in a socket; they are accepted and hung up on."""
+    """Return how many connections a socket has; they are accepted and closed."""
     number = 0
     while True:
         try:
@@ -39,7 +39,7 @@ def accepted(shared: socket.socket) -> int:
         number += 1
 
 
-def test_who_comes_is_shared_out(pair: list[socket.socket]) -> None:
+def test_connections_are_shared_among_the_processes(pair: list[socket.socket]) -> None:
     assert pair[0].getsockname() == pair[1].getsockname()
     waiting = [comes(pair[0]) for _ in range(60)]
     one, other = (accepted(shared) for shared in pair)
@@ -49,7 +49,7 @@ def test_who_comes_is_shared_out(pair: list[socket.socket]) -> None:
         somebody.close()
 
 
-def test_a_port_that_somebody_has_is_refused_to_whoever_shares_or_not(
+def test_a_port_in_use_is_refused_whether_it_is_shared_or_not(
     pair: list[socket.socket],
 ) -> None:
     _, port = pair[0].getsockname()
@@ -65,7 +65,7 @@ def test_a_port_that_somebody_has_is_refused_to_whoever_shares_or_not(
             open_shared(f"tcp:{port}:interface=127.0.0.1", 2)
 
 
-def test_a_socket_that_rests_leaves_everybody_to_the_others_until_it_listens_again() -> None:
+def test_a_resting_socket_gets_no_connections_until_it_listens_again() -> None:
     ports = SharedPorts([("line", HERE)], 2)
     ports.open()
     [one], [other] = (
@@ -95,7 +95,7 @@ def has_ipv6() -> bool:
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_an_address_may_be_one_of_ipv6() -> None:
+def test_an_address_may_be_ipv6() -> None:
     for kind in ("tcp6", "tcp"):
         sockets = open_shared(f"{kind}:0:interface=\\:\\:1", 2)
         assert {shared.family for shared in sockets} == {socket.AF_INET6}
@@ -104,7 +104,7 @@ def test_an_address_may_be_one_of_ipv6() -> None:
             shared.close()
 
 
-def test_ports_are_announced_or_none_stays_open() -> None:
+def test_all_ports_are_announced_or_none_stays_open() -> None:
     with socket.create_server(("127.0.0.1", 0)) as lone:
         taken = f"tcp:{lone.getsockname()[1]}:interface=127.0.0.1"
         ports = SharedPorts([("line", HERE), ("ssh", taken)], 2)
@@ -121,7 +121,7 @@ def test_other_endpoints_are_not_shared() -> None:
 
 
 class Adoptive:
-    """A reactor that is given sockets."""
+    """A reactor that adopts sockets."""
 
     def __init__(self) -> None:
         self.adopted: list[tuple[tuple[str, int], int, object]] = []
@@ -134,7 +134,7 @@ class Adoptive:
             self.adopted.append((given.getsockname(), family, factory))
 
 
-def test_a_process_takes_the_socket_that_it_was_given(pair: list[socket.socket]) -> None:
+def test_a_process_adopts_an_inherited_socket(pair: list[socket.socket]) -> None:
     where = pair[0].getsockname()
     pair[0].shutdown(socket.SHUT_RDWR)
     reactor, factory = Adoptive(), Factory()

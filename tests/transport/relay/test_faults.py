@@ -1,4 +1,4 @@
-"""Messages between two servers get lost at random: one person's screens are the same in the end."""
+"""Faults: messages between two servers are lost at random; all screens are the same in the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.cluster.gates import Street
 from tests.support.ssh.guests import Guest
-from tests.transport.relay.test_screens import ann, everyone, lines, sessions
+from tests.transport.relay.test_screens import ann, everyone, sessions, streams
 
 STEPS = st.lists(
     st.sampled_from(["here", "there", "loses", "waits", "half", "comes", "goes"]), max_size=12
@@ -17,7 +17,7 @@ STEPS = st.lists(
 
 
 def take(step: str, street: Street, here: Guest, screens: list[Guest], random: Random) -> None:
-    """Let one thing happen."""
+    """Take one step."""
     match step:
         case "here":
             street.says(here, "hello\r")
@@ -43,7 +43,7 @@ def take(step: str, street: Street, here: Guest, screens: list[Guest], random: R
 
 @settings(max_examples=30)
 @given(STEPS, st.randoms(use_true_random=False))
-def test_whatever_is_lost_there_is_one_person_whose_screens_show_the_same_in_the_end(
+def test_after_any_loss_of_messages_there_is_one_person_and_all_screens_show_the_same(
     steps: list[str], random: Random
 ) -> None:
     street = Street()
@@ -57,4 +57,4 @@ def test_whatever_is_lost_there_is_one_person_whose_screens_show_the_same_in_the
     for screen in (here, *screens):
         assert street.sees(screen)[-2:] == ["ann: the end", "[lobby]"]
     assert sessions(street) == 1 + len(screens)
-    assert lines(street) == [len(screens)] * 2
+    assert streams(street) == [len(screens)] * 2

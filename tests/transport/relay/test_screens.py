@@ -1,4 +1,4 @@
-"""One person with screens on two servers of a cluster, in memory."""
+"""Relayed connections: one person with screens on two servers of a cluster, in memory."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 import pytest
 
 from chatd.chat.limits import DEAD_SECONDS
-from chatd.transport.relay.edge import BROKEN, GONE
-from chatd.transport.relay.streams import LINES, LOOK_SECONDS
+from chatd.transport.relay.edge import BROKEN, GONE, Edge
+from chatd.transport.relay.streams import LIVENESS_SECONDS, STREAMS_PER_SERVER
 from chatd.wire.ssh import uint32
 from tests.support.cluster.gates import Street
 from tests.support.ssh.guests import Guest
 from tests.support.ssh.peer import ADJUST, USER_KEY
 from tests.support.wires import Wire
-from tests.transport.test_telnet import IAC, INETUTILS, IP, Telnet, window
+from tests.transport.test_telnet import EOF, IAC, INETUTILS, IP, REFUSES_ALL, Telnet, window
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def street() -> Street:
 
 
 def ann(street: Street, password: str = "") -> Guest:
-    """Ann is on the first server, and the nick is her own."""
+    """Return Ann on the first server, who has registered her nick."""
     guest = street.guest(0)
     street.says(guest, "/register\r")
     if password:
@@ -36,15 +36,15 @@ def everyone(street: Street, number: int) -> list[str]:
 
 
 def sessions(street: Street) -> int:
-    """How many connections ann has on the first server."""
+    """Return how many connections Ann has on the first server."""
     person = street.servers[0].chat.people.get("ann")
     return len(person.sessions) if person is not None else 0
 
 
-def lines(street: Street) -> list[int]:
-    """How many lines each server has."""
-    exchanges = [street.house(number).building.host.exchange for number in (0, 1)]
-    return [len(exchange) for exchange in exchanges if exchange is not None]
+def streams(street: Street) -> list[int]:
+    """Return how many streams each server has."""
+    ends = [street.house(number).building.streams for number in (0, 1)]
+    return [len(each) for each in ends if each is not None]
 
 
 def test_one_key_on_two_servers_is_one_person_with_two_screens(street: Street) -> None:
@@ -75,7 +75,7 @@ def test_commands_are_done_where_the_person_is(street: Street) -> None:
     assert person.sessions[1].preferences.theme == "plain"
 
 
-def test_a_lent_screen_has_its_keys_and_its_size(street: Street) -> None:
+def test_a_relayed_screen_has_its_keys_and_its_size(street: Street) -> None:
     ann(street)
     there = street.guest(1)
     street.says(there, "world\x01hello \x05!")
@@ -89,18 +89,20 @@ def test_a_lent_screen_has_its_keys_and_its_size(street: Street) -> None:
     assert street.sees(there)[-1] == "[lobby]"
 
 
-def test_a_screen_that_leaves_leaves_alone(street: Street) -> None:
+def test_quitting_one_screen_leaves_the_others_connected(street: Street) -> None:
     here = ann(street)
     there = street.guest(1)
     street.says(there, "/quit\r")
     assert there.closed
     assert there.status == 0
-    assert (sessions(street), lines(street)) == (1, [0, 0])
+    assert (sessions(street), streams(street)) == (1, [0, 0])
     street.says(here, "still here\r")
     assert street.sees(here)[-2:] == ["ann: still here", "[lobby]"]
 
 
-def test_a_lent_screen_that_is_cut_off_keeps_the_place_where_the_person_is(street: Street) -> None:
+def test_a_relayed_screen_that_is_cut_off_leaves_a_detached_session_where_its_person_is(
+    street: Street,
+) -> None:
     here = ann(street)
     there = street.guest(1)
     street.says(here, "/quit\r")
@@ -115,7 +117,7 @@ def test_a_lent_screen_that_is_cut_off_keeps_the_place_where_the_person_is(stree
     assert "-- Welcome back, ann." in street.sees(again)
 
 
-def test_who_reads_nothing_on_a_lent_screen_holds_nobody_up(street: Street) -> None:
+def test_a_relayed_screen_that_reads_nothing_delays_no_other(street: Street) -> None:
     here = ann(street)
     there = Guest(street.house(1).hall, key=USER_KEY).opens(b"xterm", window=5000)
     street.settle()
@@ -154,7 +156,7 @@ def test_when_the_server_dies_the_screen_goes_on_with_what_was_being_typed(stree
     assert street.sees(there)[-2:] == ["ann: half typed", "[attic]"]
     assert street.gets(bob) == []  # nobody left, nobody came
     assert everyone(street, 1) == ["ann", "guest1"]
-    assert lines(street)[1] == 0
+    assert streams(street)[1] == 0
 
 
 def test_screens_on_several_servers_go_on_as_one_person_when_theirs_dies() -> None:
@@ -194,7 +196,7 @@ def test_a_secret_that_was_being_typed_is_not_shown(street: Street) -> None:
     assert "xyzzy" not in " ".join(street.sees(there))
 
 
-def test_a_line_that_lost_a_message_is_opened_anew(street: Street) -> None:
+def test_a_stream_that_lost_a_message_is_opened_again(street: Street) -> None:
     here = ann(street)
     there = street.guest(1)
     there.types("hello\r")
@@ -206,30 +208,30 @@ def test_a_line_that_lost_a_message_is_opened_anew(street: Street) -> None:
     assert rows[-1] == "[lobby]"
     street.says(there, "again\r")
     assert street.sees(here)[-2:] == ["ann: again", "[lobby]"]
-    assert (sessions(street), lines(street)) == (2, [1, 1])
+    assert (sessions(street), streams(street)) == (2, [1, 1])
 
 
-def test_when_the_lending_server_dies_the_other_screens_go_on(street: Street) -> None:
+def test_when_an_edge_server_dies_the_other_screens_go_on(street: Street) -> None:
     here = ann(street)
     street.guest(1)
     street.dies(1)
     street.passes(8)
-    assert (sessions(street), lines(street)[0]) == (1, 0)
+    assert (sessions(street), streams(street)[0]) == (1, 0)
     street.says(here, "hello\r")
     assert street.sees(here)[-2:] == ["ann: hello", "[lobby]"]
 
 
-def test_a_server_that_lets_go_of_everybody_gives_lent_lines_back(street: Street) -> None:
+def test_a_server_that_hangs_up_gives_relayed_connections_back(street: Street) -> None:
     ann(street)
     there = street.guest(1)
     street.servers[0].cluster.hang_up("This server is stopping.")
     street.sees(there)
     assert f"-- {GONE}" in street.sees(there)
     assert not there.closed
-    assert lines(street) == [0, 0]
+    assert streams(street) == [0, 0]
 
 
-def test_who_is_on_a_lent_screen_is_told_when_its_own_server_stops(street: Street) -> None:
+def test_users_of_a_relayed_screen_are_told_when_their_edge_server_stops(street: Street) -> None:
     ann(street)
     there = street.guest(1)
     street.servers[1].cluster.hang_up("This server is stopping.")
@@ -239,26 +241,26 @@ def test_who_is_on_a_lent_screen_is_told_when_its_own_server_stops(street: Stree
     assert sessions(street) == 1
 
 
-def test_a_server_that_is_missed_once_keeps_its_lines(street: Street) -> None:
+def test_a_server_that_misses_one_liveness_check_keeps_its_streams(street: Street) -> None:
     here = ann(street)
     there = street.guest(1)
     street.dies(0)
-    street.passes(LOOK_SECONDS)
+    street.passes(LIVENESS_SECONDS)
     street.branches[0].cut_off = False
-    street.passes(3 * LOOK_SECONDS)
+    street.passes(3 * LIVENESS_SECONDS)
     street.says(there, "hello\r")
     assert street.sees(here)[-2:] == ["ann: hello", "[lobby]"]
     assert GONE not in " ".join(street.sees(there))
 
 
-def test_a_line_that_one_end_knows_nothing_of_ends(street: Street) -> None:
+def test_a_stream_that_one_end_does_not_know_ends(street: Street) -> None:
     ann(street)
     there = street.guest(1)
     there.peer.hang_up()
     street.letters.clear()  # nobody hears of it
-    assert lines(street) == [1, 0]
-    street.passes(2 * LOOK_SECONDS)
-    assert (sessions(street), lines(street)) == (1, [0, 0])
+    assert streams(street) == [1, 0]
+    street.passes(2 * LIVENESS_SECONDS)
+    assert (sessions(street), streams(street)) == (1, [0, 0])
 
 
 # By other ways ------------------------------------------------------------------------------------
@@ -269,7 +271,7 @@ def logs_in(street: Street, wire: Wire, *more: bytes) -> list[str]:
     return street.gets(wire)
 
 
-def test_who_logs_in_by_netcat_goes_on_where_they_are(street: Street) -> None:
+def test_a_netcat_that_logs_in_goes_on_where_its_person_is(street: Street) -> None:
     here = ann(street, "swordfish")
     bob, guest = street.wire(1), street.wire(1)
     street.gets(bob)
@@ -284,10 +286,10 @@ def test_who_logs_in_by_netcat_goes_on_where_they_are(street: Street) -> None:
     assert street.gets(guest) == ["guest1: I see"]
     guest.goes()
     street.settle()
-    assert (sessions(street), lines(street)) == (1, [0, 0])
+    assert (sessions(street), streams(street)) == (1, [0, 0])
 
 
-def test_a_netcat_that_ends_takes_leave_where_its_person_is(street: Street) -> None:
+def test_a_netcat_whose_input_ends_leaves_where_its_person_is(street: Street) -> None:
     ann(street, "swordfish")
     guest = street.wire(1)
     logs_in(street, guest)
@@ -307,6 +309,48 @@ def test_netcat_goes_on_here_when_the_other_server_dies(street: Street) -> None:
     street.passes(8)
     assert street.gets(guest) == [f"-- {GONE}", "-- Welcome back, ann."]
     assert street.gets(bob)[-1] == "ann: hello?"
+
+
+def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection_here(
+    street: Street,
+) -> None:
+    ann(street, "swordfish")
+    bob, guest = street.wire(1), street.wire(1)
+    logs_in(street, guest)
+    street.gets(bob)
+    street.dies(0)
+    guest.sends(b"last words")
+    guest.ends()
+    street.passes(8)
+    assert street.gets(guest)[-1] == "-- Goodbye."
+    assert street.gets(bob) == ["ann: last words"]
+    assert guest.closed
+
+
+def test_a_telnet_of_plain_lines_quits_where_its_person_is(street: Street) -> None:
+    ann(street, "swordfish")
+    telnet = Telnet(street.house(1).building.connects())
+    telnet.sends(REFUSES_ALL)
+    telnet.settles()
+    telnet.sends(b"/login ann swordfish\r\n")
+    telnet.gets()
+    street.gets(telnet.wire)
+    assert sessions(street) == 2
+    telnet.sends(b"hello\r\n", bytes((IAC, EOF)))
+    assert street.gets(telnet.wire)[-1] == "-- Goodbye."
+    assert telnet.wire.closed
+    assert sessions(street) == 1
+
+
+def test_a_screen_that_was_resized_on_the_other_server_has_its_size_here(street: Street) -> None:
+    ann(street)
+    there = street.guest(1)
+    there.asks(b"window-change", b"\0\0\0\x28\0\0\0\x10" + b"\0" * 8)
+    there.display.screen.resize(16, 40)
+    street.dies(0)
+    street.passes(8)
+    street.says(there, "x" * 40)
+    assert street.sees(there)[-2:] == ["[lobby] " + "x" * 32, "x" * 8]
 
 
 def test_a_command_says_something_where_its_person_is(street: Street) -> None:
@@ -345,7 +389,7 @@ def test_a_program_with_a_password_speaks_where_its_person_is(street: Street) ->
     assert wire.closed
 
 
-def test_a_telnet_that_is_drawn_on_is_drawn_on_by_the_other_server(street: Street) -> None:
+def test_a_telnet_terminal_is_drawn_by_the_other_server(street: Street) -> None:
     here = ann(street, "swordfish")
     building = street.house(1).building
     telnet = Telnet(building.connects())
@@ -378,19 +422,19 @@ def test_a_telnet_that_is_drawn_on_is_drawn_on_by_the_other_server(street: Stree
 # What is refused ----------------------------------------------------------------------------------
 
 
-def test_one_server_has_only_so_many_lines_of_another(
+def test_streams_between_two_servers_are_limited(
     street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chatd.transport.relay.streams.LINES", 1)
-    assert LINES > 1
+    monkeypatch.setattr("chatd.transport.relay.streams.STREAMS_PER_SERVER", 1)
+    assert STREAMS_PER_SERVER > 1
     ann(street)
     street.guest(1)
     more = street.guest(1)
-    assert lines(street) == [1, 1]
+    assert streams(street) == [1, 1]
     assert "ann2" in " ".join(street.sees(more))
 
 
-def test_who_sends_and_does_not_read_is_not_read_either(street: Street) -> None:
+def test_a_relayed_client_that_sends_and_does_not_read_is_not_read_either(street: Street) -> None:
     ann(street, "swordfish")
     guest = street.wire(1)
     logs_in(street, guest)
@@ -411,7 +455,7 @@ def test_who_sends_and_does_not_read_is_not_read_either(street: Street) -> None:
     assert not guest.transport.paused
 
 
-def test_who_comes_to_two_servers_at_once_is_one_person_in_the_end(street: Street) -> None:
+def test_simultaneous_connections_to_two_servers_are_one_person_in_the_end(street: Street) -> None:
     street.says(ann(street), "/quit\r")
     street.passes(1)
     assert everyone(street, 0) == []
@@ -422,24 +466,21 @@ def test_who_comes_to_two_servers_at_once_is_one_person_in_the_end(street: Stree
         screen.gets()
     street.passes(3)
     assert everyone(street, 0) == everyone(street, 1) == ["ann"]
-    assert (sessions(street), lines(street)) == (3, [2, 2])
+    assert (sessions(street), streams(street)) == (3, [2, 2])
     street.says(screens[2], "hello\r")
     for screen in screens:
         assert street.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
 
 
-def test_a_lent_screen_that_answers_no_more_is_known_to_be_dead_where_its_person_is(
-    street: Street,
+def test_a_dead_relayed_screen_is_noticed_where_its_person_is(
+    street: Street, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann(street)
     street.guest(1)
-    exchange = street.house(1).building.host.exchange
     person = street.servers[0].chat.people.get("ann")
-    assert exchange is not None
     assert person is not None
-    street.passes(2 * LOOK_SECONDS)
+    street.passes(2 * LIVENESS_SECONDS)
     assert not person.sessions[1].client.delivery_report().is_dead
-    [line] = exchange._lines.values()
-    line.silence = lambda: DEAD_SECONDS
-    street.passes(2 * LOOK_SECONDS)
+    monkeypatch.setattr(Edge, "silence", lambda edge: DEAD_SECONDS)
+    street.passes(2 * LIVENESS_SECONDS)
     assert person.sessions[1].client.delivery_report().is_dead

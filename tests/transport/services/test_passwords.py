@@ -1,4 +1,4 @@
-"""What hashes and checks passwords: argon2 in a thread of its own, and Twisted's checkers."""
+"""Passwords: argon2 in a thread of its own, and Twisted's checkers."""
 
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -20,7 +20,7 @@ from tests.conftest import LoggedFailures
 
 
 class Turns:
-    """What a reactor does for threads: their answers wait until it is its turn."""
+    """The part of a reactor that threads need: their results are pending until it runs."""
 
     def __init__(self) -> None:
         self._came = threading.Semaphore(0)
@@ -31,7 +31,7 @@ class Turns:
         self._came.release()
 
     def finishes(self, work: Coroutine[Any, Any, Any], steps: int = 1) -> Any:
-        """Wait for something that comes back from the thread so many times."""
+        """Wait for this many results of the thread."""
         results: list[Any] = []
         Deferred.fromCoroutine(work).addBoth(results.append)
         for _ in range(steps):
@@ -56,9 +56,7 @@ def thread(turns: Turns) -> Iterator[PasswordThread]:
     thread.stopService()
 
 
-def test_what_is_kept_of_a_password_tells_whether_it_is_the_same(
-    turns: Turns, thread: PasswordThread
-) -> None:
+def test_a_hash_tells_whether_a_password_is_the_same(turns: Turns, thread: PasswordThread) -> None:
     argon2 = Argon2(thread)
     kept = turns.finishes(argon2.hash("correct horse"))
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
@@ -67,7 +65,7 @@ def test_what_is_kept_of_a_password_tells_whether_it_is_the_same(
     assert turns.finishes(argon2.matches(kept, "correct house")) is False
 
 
-def test_a_password_that_was_kept_with_other_parameters_is_checked_with_them(
+def test_a_hash_with_other_parameters_is_checked_with_them(
     turns: Turns, thread: PasswordThread
 ) -> None:
     kept = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$hZzzcPS5Aq+cg0lURSXvGw"
@@ -75,7 +73,7 @@ def test_a_password_that_was_kept_with_other_parameters_is_checked_with_them(
 
 
 @pytest.mark.parametrize("kept", ["", "nonsense", "$argon2id$v=19$m=8"])
-def test_what_cannot_be_read_is_logged_and_not_a_wrong_password(
+def test_an_unreadable_hash_is_logged_and_is_no_wrong_password(
     kept: str, turns: Turns, thread: PasswordThread, logged_failures: LoggedFailures
 ) -> None:
     with pytest.raises(NotCheckedError):
@@ -83,7 +81,7 @@ def test_what_cannot_be_read_is_logged_and_not_a_wrong_password(
     assert len(logged_failures.flush()) == 1
 
 
-def test_one_thing_is_done_at_a_time(turns: Turns, thread: PasswordThread) -> None:
+def test_passwords_are_hashed_one_at_a_time(turns: Turns, thread: PasswordThread) -> None:
     busy = threading.Lock()
     met: list[bool] = []
 
@@ -103,7 +101,7 @@ def test_one_thing_is_done_at_a_time(turns: Turns, thread: PasswordThread) -> No
 
 @implementer(ICredentialsChecker)
 class Asked:
-    """Somebody else's checker, which gives one answer."""
+    """A third-party checker, which gives one answer."""
 
     credentialInterfaces = (IUsernamePassword,)
 
@@ -132,7 +130,7 @@ def check(turns: Turns, thread: PasswordThread) -> Callable[..., Any]:
     return check
 
 
-def test_a_file_of_passwords(tmp_path: Path, check: Callable[..., Any]) -> None:
+def test_a_password_file_is_checked(tmp_path: Path, check: Callable[..., Any]) -> None:
     file = tmp_path / "users"
     file.write_text("bob:x\nada:sécret\n")
     checker = FilePasswordDB(str(file))
@@ -142,7 +140,7 @@ def test_a_file_of_passwords(tmp_path: Path, check: Callable[..., Any]) -> None:
     assert check(checker, steps=1) is False
 
 
-def test_twisteds_own_for_trying_out(check: Callable[..., Any]) -> None:
+def test_twisteds_memory_checker_is_checked(check: Callable[..., Any]) -> None:
     checker = makeChecker("memory:ada:sécret")
     assert check(checker, steps=1) is True
     assert check(checker, password="x", steps=1) is False
@@ -160,7 +158,7 @@ def test_twisteds_own_for_trying_out(check: Callable[..., Any]) -> None:
     ],
     ids=["a name", "one later", "nobody in particular", "nothing", "no, later", "no"],
 )
-def test_what_checkers_answer(
+def test_checkers_may_answer_anything(
     answer: Callable[[], Any], proved: bool, check: Callable[..., Any]
 ) -> None:
     checker = Asked(answer)
@@ -168,7 +166,7 @@ def test_what_checkers_answer(
     assert checker.asked == [(b"ada", "sécret".encode())]
 
 
-def test_one_that_knows_them_is_enough(
+def test_one_checker_that_knows_the_user_is_enough(
     check: Callable[..., Any], logged_failures: LoggedFailures
 ) -> None:
     ill, no, yes = Asked(raises(OSError())), Asked(lambda: None), Asked(lambda: b"ada")
@@ -180,7 +178,7 @@ def test_one_that_knows_them_is_enough(
 @pytest.mark.parametrize(
     "answer", [raises(OSError("ldap")), lambda: fail(OSError("ldap"))], ids=["at once", "later"]
 )
-def test_one_that_fails_is_logged_and_says_nothing_of_the_password(
+def test_a_checker_that_fails_is_logged_and_decides_nothing(
     answer: Callable[[], Any], check: Callable[..., Any], logged_failures: LoggedFailures
 ) -> None:
     with pytest.raises(NotCheckedError):
@@ -189,7 +187,7 @@ def test_one_that_fails_is_logged_and_says_nothing_of_the_password(
     assert "cret" not in failure.getTraceback(detail="verbose")
 
 
-def test_one_that_never_answers_is_given_up(
+def test_a_checker_that_never_answers_is_given_up(
     thread: PasswordThread, logged_failures: LoggedFailures
 ) -> None:
     clock = Clock()

@@ -49,12 +49,10 @@ COMMANDS: dict[str, tuple[type[ExecCommand], str, str]] = {
 }
 
 
-def run_relayed(host: Host, line: Stream, visitor: entrance.Visitor, how: State) -> None:
+def run_relayed(host: Host, stream: Stream, visitor: entrance.Visitor, how: State) -> None:
     """Run a command on a connection that another server relays."""
-    channel = RemoteChannel(line)
-    if how["terminal"]:
-        channel.terminal = measure(b"", 0, 0)
-    here = replace(host, exchange=None)  # what is borrowed is not lent on
+    channel = RemoteChannel(stream, measure(b"", 0, 0) if how["terminal"] else None)
+    here = replace(host, relay=None)  # a relayed connection is not relayed again
     channel.pass_to(run(here, channel, visitor, how["command"]))
 
 

@@ -12,7 +12,6 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import LINE_BYTES, PASTE_BYTES
 from chatd.chat.model.entities import Session
 from chatd.chat.ratelimit.bucket import TokenBucket
-from chatd.transport.relay.edge import Edge
 from chatd.transport.ssh.exec.command import INTERRUPTED, REFUSED, Call, UsageError
 from chatd.transport.ssh.exec.session import SessionCommand
 from chatd.wire.line import CutLine, LineCodec
@@ -50,15 +49,12 @@ class Say(SessionCommand):
             self._take(self._codec.receive_data(f"{self._text}\n".encode()))
         self.enter()
 
-    def pass_on(self, lent: Edge) -> None:
-        """Pass on the waiting lines; the other server reads those of the command line itself."""
+    def unread(self) -> tuple[bytes, bool]:
+        """Return the waiting lines; the other server reads those of the command line itself."""
         if self._text:
-            return
+            return b"", False
         read = "".join(f"{line}\n" for line in self._lines).encode() + self._codec.unfinished
-        if read:
-            lent.data_received(read)
-        if self._input_over:
-            lent.input_ended()
+        return read, self._input_over
 
     def entered(self, session: Session) -> None:
         """Post the waiting lines, if there is such a room."""

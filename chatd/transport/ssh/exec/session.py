@@ -12,8 +12,8 @@ from chatd.chat.model.client import ALIVE, DeliveryReport
 from chatd.chat.model.entities import Session
 from chatd.chat.model.preferences import Preferences
 from chatd.terminal.style import TextStyle
+from chatd.transport.host import Relay
 from chatd.transport.relay.edge import Edge, EdgeClient
-from chatd.transport.relay.streams import Streams
 from chatd.transport.ssh.exec.command import EXEC, REFUSED, Call, ExecCommand
 
 #: Said to a user whose command ran at a server that is gone.
@@ -41,8 +41,8 @@ class SessionCommand(ExecCommand):
 
     async def _enter(self) -> None:
         host, who = self.call.host, replace(self.call.visitor, apart=self.listens)
-        if host.exchange is not None:
-            who = replace(who, lend=partial(self._lend, host.exchange))
+        if host.relay is not None:
+            who = replace(who, lend=partial(self._relay, host.relay))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
         self.session = session
         if self.ended:
@@ -50,35 +50,35 @@ class SessionCommand(ExecCommand):
         else:
             self.entered(session)
 
-    async def _lend(self, exchange: Streams, server: str, account: str) -> bool:
-        """Let a server run this command for the owner of an account, who is there."""
+    async def _relay(self, relay: Relay, server: str, account: str) -> bool:
+        """Let a server run this command for the owner of an account; return whether it does."""
         call, channel = self.call, self.call.channel
         how = {"command": call.command, "terminal": channel.terminal is not None}
         who, begun = replace(call.visitor, account=account), self.session is not None
-        line = None if begun else await exchange.open(server, who, EXEC, how)
-        if line is None:
+        stream = None if begun else await relay.open(server, who, EXEC, how)
+        if stream is None:
             return False
-        lender = EdgeClient(
-            channel.outbox,
-            lambda reading: channel.resume() if reading else channel.pause(),
-            lambda why, typed: call.fail(SERVER_GONE, REFUSED),
-            lambda sentence: call.fail(sentence, REFUSED),
-            channel.finish,
-            write_error=channel.write_error,
-        )
-        lent = Edge(line, lender)
         if self.ended:
-            lent.lost()
+            stream.give_up()
             return True
         self.ended = True
-        channel.pass_to(lent)
-        lent.begin()
-        self.pass_on(lent)
-        channel.resume()
+        client = EdgeClient(
+            channel.outbox,
+            lambda reading: channel.resume() if reading else channel.pause(),
+            come_back=lambda *_: call.fail(SERVER_GONE, REFUSED),
+            disconnect=lambda sentence: call.fail(sentence, REFUSED),
+            finish=channel.finish,
+            write_error=channel.write_error,
+        )
+        edge = Edge(stream, client)
+        channel.pass_to(edge)
+        typed, input_ended = self.unread()
+        edge.begin(typed=typed, input_ended=input_ended)
         return True
 
-    def pass_on(self, lent: Edge) -> None:
-        """Give what was read already to who goes on with it."""
+    def unread(self) -> tuple[bytes, bool]:
+        """Return what was read and not done yet, and whether the input has ended."""
+        return b"", False
 
     def entered(self, session: Session) -> None:
         """Go on: the session has entered the chat."""

@@ -1,0 +1,79 @@
+"""Connection: runs a program over a Twisted transport; another program may replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime, ITransport
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.transport.channel import Program
+from chatd.transport.net.outbox import Outbox, StreamTransport, as_stream, outbox_for
+
+
+class TransportConnection:
+    """`chatd.transport.channel.Connection` over one of Twisted's transports.
+
+    ``program`` gets what happens; `pass_to` and `connect` have to be called before anything does.
+    """
+
+    __slots__ = ("_transport", "outbox", "program")
+
+    _transport: StreamTransport
+    outbox: Outbox
+    program: Program
+
+    def connect(self, transport: ITransport, clock: IReactorTime) -> None:
+        """Use a transport, which is connected."""
+        self._transport = as_stream(transport)
+        self.outbox = outbox_for(transport, clock, self._ready)
+
+    def _ready(self) -> None:
+        self.program.ready()
+
+    def pause(self) -> None:
+        """Take no more input."""
+        self._transport.pauseProducing()
+
+    def resume(self) -> None:
+        """Take input again."""
+        self._transport.resumeProducing()
+
+    def pass_to(self, program: Program) -> None:
+        """Let another program run here from now on."""
+        self.program = program
+
+
+@implementer(IHalfCloseableProtocol)
+class ProgramProtocol(Protocol):
+    """A connection whose bytes are those of its program, which is started when it is made."""
+
+    def __init__(
+        self, clock: IReactorTime, start: Callable[[TransportConnection], Program]
+    ) -> None:
+        self._clock = clock
+        self._start = start
+        self._connection = TransportConnection()
+
+    def connectionMade(self) -> None:
+        """Start the program; the client speaks first."""
+        assert self.transport is not None  # Twisted's promise
+        self._connection.connect(self.transport, self._clock)
+        self._connection.pass_to(self._start(self._connection))
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand bytes to the program."""
+        self._connection.program.data_received(data)
+
+    def readConnectionLost(self) -> None:
+        """Tell the program that the client will send nothing more; it may still read."""
+        self._connection.program.input_ended()
+
+    def writeConnectionLost(self) -> None:
+        """Do nothing: one direction alone is never closed here."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Tell the program that the connection is gone."""
+        self._connection.program.lost()
