@@ -181,7 +181,7 @@ def request_from(fields: Fields) -> Request | BadRequest:
     """Return the request of an object: that of the first key of `_PARSERS` that it has."""
     request_id: Id = None
     try:
-        request_id = _id(fields, "id")
+        request_id = _read_id(fields, "id")
         for key, parse in _PARSERS.items():
             if key in fields:
                 return parse(fields, request_id)
@@ -198,7 +198,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
 
 
-def _id(fields: Fields, key: str) -> Id:
+def _read_id(fields: Fields, key: str) -> Id:
     """Return an id or a ping value, which is sent back unchanged and so not sanitized."""
     value = fields.get(key)
     if value is None or (isinstance(value, str) and len(value) <= ID_LENGTH):
@@ -289,5 +289,5 @@ _PARSERS: Final[dict[str, Callable[[Fields, Id], Request]]] = {
     "history": _history,
     "users": lambda fields, request_id: Users(_line(fields, "users"), request_id),
     "topic": _topic,
-    "ping": lambda fields, request_id: Ping(_id(fields, "ping"), request_id),
+    "ping": lambda fields, request_id: Ping(_read_id(fields, "ping"), request_id),
 }
