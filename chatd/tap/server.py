@@ -6,13 +6,14 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
@@ -27,6 +28,7 @@ from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.stop_once import StopOnce
 from chatd.tap.supervisor import make_processes
 from chatd.transport.conversation.disconnect import await_return
 from chatd.transport.gate.admission import Admission
@@ -62,7 +64,11 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor
 
     if options["processes"].starts_others:
-        return make_processes(options, reactor)
+        service = MultiService()
+        stop = StopOnce(reactor)
+        stop.setServiceParent(service)
+        make_processes(options, reactor, stop.stop).setServiceParent(service)
+        return service
     return make_server(options, reactor)
 
 
@@ -71,6 +77,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     clock: IReactorTime = IReactorTime(reactor)
     names.prepare()
     server = MultiService()
+    stop = StopOnce(reactor)
+    stop.setServiceParent(server)
     if options["processes"].was_started:
         ParentWatch().setServiceParent(server)
     cluster = _nats_store(options, ReactorThread(reactor)) if options["cluster"] else None
@@ -94,7 +102,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         Lease(chat, cluster, clock, time.time, admission).setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     Shutdown(chat, store, clock, time.time).setServiceParent(server)
-    _open_ways(options, reactor, server, host, admission)
+    _open_ways(options, server, host, admission, stop.stop)
     if options["processes"].was_started:
         Ready(options["processes"]).setServiceParent(server)
     return server
@@ -126,11 +134,14 @@ def _chat(
 
 
 def _open_ways(
-    options: Options, reactor: Any, server: MultiService, host: Host, admission: Admission
+    options: Options,
+    server: MultiService,
+    host: Host,
+    admission: Admission,
+    stop: Callable[[], None],
 ) -> None:
-    """Let the ways in that were asked for be open while a server runs."""
-    core: IReactorCore = reactor
-    desk = JoinIds(options["student-id"], core.stop if options["allow-kill"] else None)
+    """Open the ways in that the options name while ``server`` runs; KILL_SERVICE calls ``stop``."""
+    desk = JoinIds(options["student-id"], stop if options["allow-kill"] else None)
     ways = ways_in(host, options["host-key"], desk)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     for way, endpoint in options["endpoints"]:

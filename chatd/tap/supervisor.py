@@ -37,8 +37,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 CALM_SECONDS = 60.0
 
 
-def make_processes(options: Options, reactor: Any) -> Supervisor:
-    """The processes that the options ask for.
+def make_processes(options: Options, reactor: Any, stop: Callable[[], None]) -> Supervisor:
+    """Return the supervisor of the processes that the options ask for; ``stop`` ends this one.
 
     :raises SystemExit: with a sentence, when their data folder cannot be theirs.
     """
@@ -49,7 +49,7 @@ def make_processes(options: Options, reactor: Any) -> Supervisor:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     count = options["processes"].of
     ports = SharedPorts(options["listen"], count)
-    return Supervisor(reactor, command(options), options.folder, count, ports)
+    return Supervisor(reactor, command(options), options.folder, count, ports, stop)
 
 
 def command(options: Options) -> list[str]:
@@ -133,6 +133,7 @@ class Supervisor(Service):
         where: str | None,
         count: int,
         ports: SharedPorts,
+        stop: Callable[[], None],
         failed: Callable[[], None] = fail,
     ) -> None:
         self._reactor = reactor
@@ -140,6 +141,7 @@ class Supervisor(Service):
         self._folder = where
         self._count = count
         self._ports = ports
+        self._stop = stop
         self._failed = failed
         self._opened = False
         self._children: dict[int, Child] = {}
@@ -231,7 +233,7 @@ class Supervisor(Service):
 
     def _end_all(self) -> None:
         self._ending = True
-        self._reactor.stop()
+        self._stop()
 
     def stopService(self) -> Deferred[None]:
         """Let all stop, and wait until they have; who takes too long is killed."""

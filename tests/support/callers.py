@@ -11,14 +11,14 @@ import socket
 import struct
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import asyncssh
 import pyte
 
-from tests.support.served import PATIENCE
+from tests.support.served import PATIENCE, Served
 
 _T = TypeVar("_T")
 
@@ -391,3 +391,52 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._caller._ended()
+
+
+class LineClient:
+    """A user with a netcat who has chosen a nick, and reads line by line."""
+
+    def __init__(self, server: Served, nick: str) -> None:
+        self._socket = socket.create_connection((LOOPBACK, server.port("line")), PATIENCE)
+        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\r\n")
+        try:
+            self.sees("-- You are ")
+            self.says(f"/nick {nick}")
+            self.sees(f"-- You are now known as {nick}.")
+        except BaseException:
+            self.close()
+            raise
+
+    def says(self, text: str) -> None:
+        """Send a line."""
+        self._socket.sendall(f"{text}\n".encode())
+
+    def sees(self, text: str) -> str:
+        """Read until a line has this in it, and return that line."""
+        for line in self._lines:
+            if text in line:
+                return line.rstrip("\r\n")
+        raise AssertionError(f"no line had {text!r}")
+
+    def gets_nick(self, nick: str) -> None:
+        """Ask for a nick until the server that had it has given it back."""
+        answer = "taken"
+        while "taken" in answer:
+            self.says(f"/nick {nick}")
+            answer = self.sees(f"{nick}")
+        assert answer == f"-- You are now known as {nick}."
+
+    def quits(self) -> None:
+        """Leave the server."""
+        self.says("/quit")
+        self.sees("-- Goodbye.")
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._lines.close()
+        self._socket.close()
+
+
+#: The fixture ``line_client``: connects a client and closes it at the end of the test.
+Connect = Callable[[Served, str], LineClient]

@@ -6,11 +6,12 @@ said on the wire.
 
 import os
 import re
+import select
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -168,3 +169,27 @@ def killed(server: Served) -> Iterator[None]:
         yield
     finally:
         server.kill()
+
+
+class Ends:
+    """Waits for the ends of processes, also of some that are not our children."""
+
+    def __init__(self, stack: ExitStack, *pids: int) -> None:
+        self._poll = select.poll()
+        self._left = set()
+        for pid in pids:
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            self._poll.register(descriptor, select.POLLIN)
+            self._left.add(descriptor)
+
+    def end(self) -> bool:
+        """Return whether all end in time."""
+        while self._left:
+            ended = self._poll.poll(PATIENCE * 1000)
+            if not ended:
+                return False
+            for descriptor, _ in ended:
+                self._poll.unregister(descriptor)
+                self._left.discard(descriptor)
+        return True

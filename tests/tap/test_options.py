@@ -30,6 +30,7 @@ from chatd.store.memory import MemoryStore
 from chatd.tap import Options, make_server
 from chatd.tap.options import BACKLOG, MOTD_LINES
 from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.stop_once import StopOnce
 from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
@@ -482,7 +483,7 @@ def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
     words = ("--cluster", "nats://127.0.0.1:1", "--cluster-name", "ada", "--data", str(tmp_path))
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == OF_A_CLUSTER
+    assert [type(service) for service in services] == [StopOnce, *OF_A_CLUSTER]
     assert not (tmp_path / "chatd.db").exists()
 
 
@@ -537,13 +538,19 @@ def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
     assert parsed(*words)["cluster-name"] == f"{socket.gethostname()}/2"
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [ParentWatch, *OF_A_CLUSTER, Ready]
+    assert [type(service) for service in services] == [
+        StopOnce,
+        ParentWatch,
+        *OF_A_CLUSTER,
+        Ready,
+    ]
 
 
 def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [
+        StopOnce,
         StoreService,
         PasswordThread,
         StoreService,
@@ -641,6 +648,7 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
     )
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [
+        StopOnce,
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -43,9 +42,10 @@ from chatd.tap.supervisor import (
 from chatd.tap.worker import FIRST_SOCKET
 from chatd.transport.net.shared_ports import SharedPorts
 from tests.docs.test_cluster import TEXT
-from tests.end_to_end.test_cluster import Caller, options
+from tests.end_to_end.test_cluster import options
+from tests.support.callers import Connect, LineClient
 from tests.support.cluster.nats import Nats, NatsServer
-from tests.support.served import PATIENCE, Served, killed
+from tests.support.served import Ends, Served, killed
 
 
 @pytest.fixture
@@ -138,7 +138,13 @@ class Service:
         self.ports = Ports()
         self.failed = 0
         self.processes = Supervisor(
-            self.machine, ["python", "chatd"], os.getcwd(), 2, self.ports, self._fails
+            self.machine,
+            ["python", "chatd"],
+            os.getcwd(),
+            2,
+            self.ports,
+            self.machine.stop,
+            self._fails,
         )
         self.processes.privilegedStartService()
         self.processes.startService()
@@ -184,7 +190,7 @@ def test_each_process_is_started_with_the_same_words_its_number_and_its_sockets(
 
 def test_ports_are_opened_once_where_there_are_no_privileges_too() -> None:
     machine, ports = Machine(), Ports()
-    several = Supervisor(machine, ["python"], "/elsewhere", 2, ports)
+    several = Supervisor(machine, ["python"], "/elsewhere", 2, ports, machine.stop)
     several.startService()
     assert ports.done == ["open"]
     assert machine.started[0].how["path"] == "/elsewhere"
@@ -196,7 +202,8 @@ def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_mean
     ready.started[0].ends(killed_by=9)
     assert ready.ports.done == ["open", "rest 1"]
     assert logged == [
-        "[chatd.tap.supervisor.Processes#error] process 1 ended, another starts in 0.5 s (signal 9)"
+        "[chatd.tap.supervisor.Supervisor#error]"
+        " process 1 ended, another starts in 0.5 s (signal 9)"
     ]
     assert len(ready.started) == 2
     ready.machine.advance(PAUSE_SECONDS)
@@ -232,7 +239,7 @@ def test_one_that_cannot_start_at_all_ends_everything_once(
     one.ends(status=1)
     assert logged == [
         "[1 chatd#error] chatd cannot use the cluster: because",
-        "[chatd.tap.supervisor.Processes#critical]"
+        "[chatd.tap.supervisor.Supervisor#critical]"
         " process 1 cannot start, and so all end (status 1)",
     ]
     assert (service.failed, service.machine.stopped) == (1, 1)
@@ -378,84 +385,61 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
     options = Options()
     options["data"] = Path("/data")
     with pytest.raises(SystemExit, match=r"^chatd cannot keep what is said: .*not permitted"):
-        make_processes(options, Machine())
+        make_processes(options, Machine(), lambda: None)
 
 
 # The real ones ------------------------------------------------------------------------------------
 
 
 class Two(Served):
-    """A service of two processes, as it is started by hand; it counts who comes."""
+    """A service of two processes, as it is started by hand; it counts its clients."""
 
-    def __init__(self, folder: Path, where: Servers) -> None:
+    def __init__(self, folder: Path, where: Servers, connect: Connect) -> None:
         super().__init__(folder, ["line"], [*options(folder, where), "--processes", "2"])
-        self._came = 0
+        self._connect = connect
+        self._connected = 0
 
     def pid_of(self, number: int, other_than: int = 0) -> int:
-        """The process of a number, once it takes connections."""
+        """Return the process of a number, once it takes connections."""
         ready = READY.format(number=number, of=2, pid=rf"(?!{other_than}\b)(\d+)")
         return int(self.wait_for(ready)[1])
 
-    def caller(self, nick: str) -> tuple[Caller, int]:
-        """Somebody new, and the process that has them."""
-        caller = Caller(self, nick)
-        self._came += 1
-        each = r"(?s:.*?)\[(\d) chatd\.transport\.gate\.Gate#info\]"
-        return caller, int(self.wait_for(f"(?:{each}){{{self._came}}}")[1])
+    def client(self, nick: str) -> tuple[LineClient, int]:
+        """Return a new client, and the number of the process that accepted it."""
+        client = self._connect(self, nick)
+        self._connected += 1
+        each = r"(?s:.*?)\[(\d) chatd\.transport\.gate\.gate\.Gate#info\]"
+        return client, int(self.wait_for(f"(?:{each}){{{self._connected}}}")[1])
 
-    def caller_on(self, number: int, nick: str) -> Caller:
-        """Somebody new, whom the process of this number has; others go again."""
+    def client_on(self, number: int, nick: str) -> LineClient:
+        """Return a new client of the process of this number; clients of the other one quit."""
         for attempt in range(60):
-            caller, on = self.caller(f"{nick}{attempt}")
-            if on == number:
-                return caller
-            caller.goes()
-        raise AssertionError(f"nobody gets to {number}")
-
-
-class Watched:
-    """Processes whose ends are waited for, whosesoever they are."""
-
-    def __init__(self, stack: ExitStack, *pids: int) -> None:
-        self._poll = select.poll()
-        self._left = set()
-        for pid in pids:
-            descriptor = os.pidfd_open(pid)
-            stack.callback(os.close, descriptor)
-            self._poll.register(descriptor, select.POLLIN)
-            self._left.add(descriptor)
-
-    def end(self) -> bool:
-        """Wait until all have ended."""
-        while self._left:
-            ended = self._poll.poll(PATIENCE * 1000)
-            if not ended:
-                return False
-            for descriptor, _ in ended:
-                self._poll.unregister(descriptor)
-                self._left.discard(descriptor)
-        return True
+            client, accepted_by = self.client(f"{nick}{attempt}")
+            if accepted_by == number:
+                return client
+            client.quits()
+        raise AssertionError(f"no connection gets to {number}")
 
 
 def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
-    nats: Nats, tmp_path: Path
+    nats: Nats, tmp_path: Path, line_client: Connect
 ) -> None:
     with ExitStack() as stack:
-        with Two(tmp_path, nats.account()) as server:
+        with Two(tmp_path, nats.account(), line_client) as server:
             first, second = server.pid_of(1), server.pid_of(2)
-            ada, bob = server.caller_on(1, "ada"), server.caller_on(2, "bob")
+            ada, bob = server.client_on(1, "ada"), server.client_on(2, "bob")
             ada.says("hello")
             assert bob.sees("hello").startswith("ada")
             os.kill(first, signal.SIGKILL)
             server.wait_for(r"process 1 ended, another starts in .* \(signal 9\)")
             ada.close()
-            meanwhile, _ = server.caller("eve")
-            meanwhile.goes()
+            meanwhile, _ = server.client("eve")
+            meanwhile.quits()
             again = server.pid_of(1, other_than=first)
-            cy = server.caller_on(1, "cy")
+            cy = server.client_on(1, "cy")
             bob.says("welcome")
             assert cy.sees("welcome").startswith("bob")
-            watched = Watched(stack, again, second)
+            watched = Ends(stack, again, second)
             for pid in again, second:  # systemd tells everyone, and then the first does
                 os.kill(pid, signal.SIGTERM)
         assert watched.end()
@@ -475,21 +459,23 @@ class Documented(NatsServer):
         return f'{here}\nports_file_dir: "{self.folder}"\n'
 
 
-def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(tmp_path: Path) -> None:
+def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(
+    tmp_path: Path, line_client: Connect
+) -> None:
     beside = Documented(tmp_path)
     with ExitStack() as stack:
         stack.callback(beside.kill)
         beside.start()
         where = Servers((f"nats://127.0.0.1:{beside.port}",), "chatd", "secret")
-        server = Two(tmp_path, where)
+        server = Two(tmp_path, where, line_client)
         with killed(server):
-            watched = Watched(stack, server.pid_of(1), server.pid_of(2))
-            ada, _ = server.caller("ada")
+            watched = Ends(stack, server.pid_of(1), server.pid_of(2))
+            ada, _ = server.client("ada")
         ada.sees("server is stopping.")
         ada.close()
         assert watched.end()
         with pytest.raises(ConnectionRefusedError):
-            Caller(server, "bob")
+            server.client("bob")
 
 
 class Plain(NatsServer):
@@ -509,5 +495,5 @@ def test_when_they_cannot_start_it_says_why_and_ends_with_a_status(tmp_path: Pat
             pytest.raises(AssertionError, match="chatd ended of itself, with status 1") as told,
             Served(tmp_path, ["line"], cluster) as server,
         ):
-            assert Watched(stack, server.pid).end()
+            assert Ends(stack, server.pid).end()
     assert "chatd cannot use the cluster: the NATS server has no JetStream" in str(told.value)
