@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 import chatd.chat
+import chatd.cluster
 from chatd.chat import limits
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, Command
@@ -598,8 +599,9 @@ def refusals(source: Path) -> Iterator[Written]:
 
 IN_THE_CODE = [
     refusal
-    for package in chatd.chat.__path__
-    for module in sorted(Path(package).rglob("*.py"))
+    for package in (chatd.chat, chatd.cluster)
+    for folder in package.__path__
+    for module in sorted(Path(folder).rglob("*.py"))
     for refusal in refusals(module)
 ]
 IN_THE_DOCUMENT = {
