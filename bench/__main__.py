@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 
 from bench import machine, nats, servers
 from bench.cluster import cluster
-from bench.dialects import WAYS
+from bench.config import Setting
 from bench.fanout import fan_out
 from bench.idle import Presence
 from bench.inside import inside
-from bench.kept import kept
+from bench.protocols import WAYS
 from bench.rooms import rooms, slow, slow_ratios
-from bench.setting import Setting
+from bench.storage import kept
 from bench.typing import typing
 
 _Benchmark = Callable[[argparse.Namespace, Setting], str]

@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from bench import machine, servers
-from bench.acknowledged import acknowledged
-from bench.crowd import Crowd
-from bench.elsewhere import elsewhere
+from bench.client_pool import Crowd
+from bench.cluster_store import posts
+from bench.config import Setting, as_many
 from bench.figures import median, percentile, ratio, shown, table
+from bench.latency import acknowledged
 from bench.load import Load, Span
 from bench.nats import Nats
-from bench.posts import posts
+from bench.remote_people import elsewhere
 from bench.servers import Running
-from bench.setting import Setting, as_many
 
 #: Seconds of work before it is measured.
 _WARM_UP = 0.3

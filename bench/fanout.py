@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.crowd import Crowd, Member
+from bench.client_pool import Crowd, Member
+from bench.config import Setting, as_many
 from bench.load import Load, Span
 from bench.report import Report
 from bench.servers import Peer, Running
-from bench.setting import Setting, as_many
 
 #: Seconds of work before it is measured.
 _WARM_UP = 0.3

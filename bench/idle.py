@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench import machine
-from bench.crowd import Crowd, Member
+from bench.client_pool import Crowd, Member
+from bench.config import Setting, as_many
 from bench.figures import median, shown, table
 from bench.rooms import seats
 from bench.servers import Peer, Running
-from bench.setting import Setting, as_many
 
 
 @dataclass(frozen=True, slots=True)

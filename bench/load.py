@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from bench import machine
-from bench.crowd import Crowd, Member
+from bench.client_pool import Crowd, Member
 from bench.figures import percentile
 from bench.servers import Running
 

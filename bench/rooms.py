@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.crowd import Crowd
+from bench.client_pool import Crowd
+from bench.config import Setting, as_many
 from bench.figures import ratio, shown, table
 from bench.load import Load, Span
 from bench.report import Report
 from bench.servers import Peer, Running
-from bench.setting import Setting, as_many
 
 #: People in each small room.
 A_ROOM = 10

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from bench import machine
-from bench.dialects import FLOOR, IRC, IRC_BY_THE_SECOND, WAYS, Dialect
+from bench.protocols import FLOOR, IRC, IRC_BY_THE_SECOND, WAYS, Dialect
 
 #: Seconds that a server may take to listen, and to stop: ngircd takes long over many goodbyes.
 PATIENCE = 30

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from chatd.admin import forgotten
+from chatd.admin import erased_numbers
 from chatd.chat.text.query import folded
 from chatd.store.sqlite.search_index import BLOCK, is_by, is_in, room_of_mark
 
@@ -141,8 +141,8 @@ def _gaps(database: sqlite3.Connection) -> Iterator[str]:
     """See that the numbers of each room rise by one from its oldest message on."""
     rooms = "SELECT id, name, last FROM room WHERE name IS NOT NULL ORDER BY name"
     for ident, name, last in database.execute(rooms).fetchall():
-        gone = sorted([*forgotten.runs(database, name), *_deleted(database, ident)])
-        gaps = ((gap, forgotten.lost(gap, gone)) for gap in _jumps(database, ident, last))
+        gone = sorted([*erased_numbers.runs(database, name), *_deleted(database, ident)])
+        gaps = ((gap, erased_numbers.lost(gap, gone)) for gap in _jumps(database, ident, last))
         losses = [(gap, count) for gap, count in gaps if count]
         for (first, until), count in losses[:TOLD]:
             between = f"the numbers {first} to {until}" if until > first else f"number {first}"
@@ -155,7 +155,7 @@ def _gaps(database: sqlite3.Connection) -> Iterator[str]:
             yield f"{name} has a message of number {number}, and believes its last is {last}."
 
 
-def _deleted(database: sqlite3.Connection, ident: int) -> Iterator[forgotten.Run]:
+def _deleted(database: sqlite3.Connection, ident: int) -> Iterator[erased_numbers.Run]:
     """The numbers of a room that were taken away while people talked."""
     query = "SELECT number FROM deleted WHERE room = ?"
     return ((number, number) for (number,) in database.execute(query, (ident,)))

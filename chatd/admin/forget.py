@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from chatd.admin import forgotten
+from chatd.admin import erased_numbers
 from chatd.chat.events import Role
 from chatd.chat.model.people import fold
 from chatd.chat.records import accounts, offline_messages, persistent_rooms, profiles
@@ -49,7 +49,7 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
         query = f"SELECT id, room, author, text FROM event WHERE {_THEIRS}"
         rows = database.execute(query, {"nick": nick}).fetchall()
         drop(database, rows)
-        forgotten.tidy(database)
+        erased_numbers.tidy(database)
     except (AttributeError, LookupError, TypeError, ValueError):
         database.execute("ROLLBACK")
         raise StoreError("a record is none that this chatd knows") from None
@@ -115,7 +115,7 @@ def _note(database: sqlite3.Connection, nick: str) -> None:
     for ident, name in database.execute(rooms).fetchall():
         values = {"room": ident, "nick": nick}
         numbers = (number for (number,) in database.execute(query, values))
-        forgotten.record(database, name, numbers)
+        erased_numbers.record(database, name, numbers)
 
 
 def scrub(database: sqlite3.Connection) -> None:

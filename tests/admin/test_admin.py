@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd import tap
-from chatd.admin import check, export, forgotten, main
+from chatd.admin import check, erased_numbers, export, main
 from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import files, schema
@@ -457,11 +457,11 @@ def test_what_is_lost_is_told_from_what_was_forgotten(
     with closing(sqlite3.connect(":memory:")) as database:
         schema.upgrade(database)
         for numbers in (first, then - first):
-            forgotten.record(database, "lobby", sorted(numbers))
-        gone = forgotten.runs(database, "lobby")
+            erased_numbers.record(database, "lobby", sorted(numbers))
+        gone = erased_numbers.runs(database, "lobby")
     low, high = min(gap, default=1), max(gap, default=30)
     missing = set(range(low, high + 1)) - first - then
-    assert forgotten.lost((low, high), gone) == len(missing)
+    assert erased_numbers.lost((low, high), gone) == len(missing)
 
 
 # Upgrade ------------------------------------------------------------------------------------------
@@ -662,7 +662,7 @@ def test_forgetting_that_fails_has_deleted_nothing(
     def fails(database: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(forgotten, "tidy", fails)
+    monkeypatch.setattr(erased_numbers, "tidy", fails)
     assert admin.fails("forget-person", "ada", "--yes").endswith("database or disk is full")
     assert admin("check") == "all is well: 1203 messages in 2 rooms\n"
 
@@ -693,7 +693,7 @@ def test_the_records_of_rooms_that_are_gone_go_as_well(admin: Admin) -> None:
     admin("forget-person", "bob", "--yes")
     with closing(connect(admin.folder / files.DATABASE)) as database:
         records = database.execute("SELECT * FROM record").fetchall()
-    assert records == [(forgotten.KIND, "lobby 1", "3")]
+    assert records == [(erased_numbers.KIND, "lobby 1", "3")]
 
 
 # What goes wrong ----------------------------------------------------------------------------------

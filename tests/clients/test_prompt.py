@@ -18,12 +18,12 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatd.clients.prompt.asked import PATIENCE, Answer
 from chatd.clients.prompt.commands import COMMANDS
+from chatd.clients.prompt.displays import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
+from chatd.clients.prompt.pending_request import PATIENCE, Answer
 from chatd.clients.prompt.program import parser
+from chatd.clients.prompt.protocol import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
 from chatd.clients.prompt.rooms import ROOMS, Rooms, rows_of
-from chatd.clients.prompt.screen import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
-from chatd.clients.prompt.talk import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
 from chatd.terminal.screen.screen import Screen
 from chatd.wire.tcd import codec as tcd
 from chatd.wire.tcd import replies as tcd_replies

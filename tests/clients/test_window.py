@@ -22,14 +22,14 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from chatd.clients.window.connection import GOODBYE_SECONDS, LONGEST_PAUSE, Connection
+from chatd.clients.window.conversation import LINES, Conversation
 from chatd.clients.window.json_lines import JsonLines
 from chatd.clients.window.lines import Kind, Line, describe, shown
 from chatd.clients.window.model import Model
 from chatd.clients.window.program import NO_TKINTER, main, port
 from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES, UNANSWERED
-from chatd.clients.window.room import LINES, Conversation
 from chatd.clients.window.rooms import ROOMS
-from chatd.clients.window.standing import Phase, Question
+from chatd.clients.window.status import Phase, Question
 from chatd.wire.json.objects import BadObject, Object
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served

@@ -1,7 +1,7 @@
 """chatd-client: a prompt for servers of the socket assignment, chatd's or any other.
 
 It knows the command line, the terminal's modes and the reactor; what is spoken and what is shown
-are `chatd.clients.prompt.talk` and `chatd.clients.prompt.screen`.
+are `chatd.clients.prompt.protocol` and `chatd.clients.prompt.displays`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from twisted.internet.error import ConnectionRefusedError, DNSLookupError, Timeo
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
-from chatd.clients.prompt.screen import Drawn, Plain
-from chatd.clients.prompt.talk import Talk
+from chatd.clients.prompt.displays import Drawn, Plain
+from chatd.clients.prompt.protocol import Talk
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.screen.typewriter import LineModeScreen
 

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from chatd.clients.window.json_lines import JsonLines
 from chatd.clients.window.model import Model
 from chatd.clients.window.requests import Request, goodbye
-from chatd.clients.window.standing import Phase
+from chatd.clients.window.status import Phase
 from chatd.wire.json.codec import encode
 from chatd.wire.json.objects import BadObject
 

@@ -28,7 +28,7 @@ from chatd.clients.window.requests import (
     hello,
 )
 from chatd.clients.window.rooms import Rooms
-from chatd.clients.window.standing import Phase, Standing
+from chatd.clients.window.status import Phase, Standing
 
 #: The room that one comes into where the server does not say.
 LOBBY = "lobby"

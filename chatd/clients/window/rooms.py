@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatd.clients.window.conversation import Conversation
 from chatd.clients.window.lines import (
     Fields,
     Kind,
@@ -19,7 +20,6 @@ from chatd.clients.window.lines import (
     text_of,
     time_of,
 )
-from chatd.clients.window.room import Conversation
 
 #: Rooms of one window; the server lets one person into 50.
 ROOMS = 100

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from chatd.clients.window.connection import Connection
+from chatd.clients.window.conversation import LINES, Conversation
 from chatd.clients.window.model import Model
-from chatd.clients.window.parts import GAP, Dialog, Lines, Names, dress
-from chatd.clients.window.room import LINES, Conversation
-from chatd.clients.window.standing import Asking, Phase, Question
+from chatd.clients.window.status import Asking, Phase, Question
+from chatd.clients.window.widgets import GAP, Dialog, Lines, Names, dress
 
 if TYPE_CHECKING:
     import tkinter as tk

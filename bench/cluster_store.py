@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from itertools import count
 from time import perf_counter
 
+from bench.config import Setting
 from bench.figures import shown, table
 from bench.machine import rss_kib
 from bench.nats import Nats
-from bench.setting import Setting
-from bench.waiting import Counts, Turn, spans_row, timed, waited
+from bench.store_driver import Counts, Turn, spans_row, timed, waited
 from chatd.chat.events import Said
 
 #: Posts that are under way at once, rooms that they go to, and how many are asked for.

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import cycle
 
-from bench.dialects import Dialect
+from bench.protocols import Dialect
 from bench.ssh import SshClient
 
 #: Bytes that are read at once.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from bench.crowd import Crowd, Member
-from bench.dialects import BOTS
+from bench.client_pool import Crowd, Member
+from bench.protocols import BOTS
 
 #: Seconds that one message may take, and messages that are said before it is measured.
 _PATIENCE = 30.0

@@ -15,12 +15,12 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from bench import servers
+from bench.config import Setting
 from bench.fanout import fan_out
 from bench.figures import median, shown, table
 from bench.load import Span
 from bench.servers import Peer, Running
-from bench.setting import Setting
-from bench.waiting import Counts, Turn, spans_row, timed, waited
+from bench.store_driver import Counts, Turn, spans_row, timed, waited
 from chatd.chat.events import Said
 from chatd.chat.limits import FOUND_SHOWN
 from chatd.chat.text.query import SearchQuery

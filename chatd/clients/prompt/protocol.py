@@ -22,8 +22,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.clients.prompt.asked import PATIENCE, Answer, Asked
 from chatd.clients.prompt.commands import Typed, Unclear, Verb, help_rows, read
+from chatd.clients.prompt.pending_request import PATIENCE, Answer, Asked
 from chatd.clients.prompt.rooms import Place, Rooms, rows_of
 from chatd.wire.tcd import replies as tcd_replies
 from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply, ReplyCodec

@@ -19,7 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.clients.prompt.talk import Talk
+from chatd.clients.prompt.protocol import Talk
 from chatd.terminal.editor.editor import (
     Block,
     Completing,
