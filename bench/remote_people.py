@@ -1,6 +1,7 @@
-"""What somebody on one server costs each of the others: two chats in this process, no network.
+"""Replication benchmark: what a user of one server costs another; in this process, no network.
 
-It knows what chats tell each other, and how to count time and memory; it knows no NATS.
+It knows what servers of a cluster send each other, and how to measure time and memory; it knows no
+NATS.
 """
 
 from __future__ import annotations
@@ -11,144 +12,144 @@ import tracemalloc
 from collections.abc import Callable
 
 from bench.figures import shown, table
-from bench.inside import Hall
+from bench.inside import ManualChat
 from chatd.chat.model.session import Session
 from chatd.chat.store import unavailable
 from chatd.cluster.bus import Asked, Hear
 from chatd.terminal.style import TextStyle
 
-#: People in each room, beside the lobby in which everybody is.
-A_ROOM = 10
+#: Members of each room, beside the lobby, which everyone is in.
+ROOM_SIZE = 10
 
 
-class Wire:
-    """`chatd.cluster.bus.Bus`: keeps what a chat says until it is delivered."""
+class QueuedBus:
+    """`chatd.cluster.bus.Bus`: queues messages until `ServerPair.deliver`."""
 
     replicas = (0, 0)
 
     def __init__(self, name: str) -> None:
         self.name = self.display_name = name
-        self.said: list[str] = []
+        self.sent: list[str] = []
 
     def hear(self, hear: Hear, asked: Asked) -> None:
-        """Remember who hears."""
+        """Remember the callback."""
         self.hears = hear
 
     def broadcast(self, text: str) -> None:
-        """Say it to the other one."""
-        self.said.append(text)
+        """Queue it for the other server."""
+        self.sent.append(text)
 
     def send(self, server: str, text: str) -> None:
-        """Say it to the other one."""
-        self.said.append(text)
+        """Queue it for the other server."""
+        self.sent.append(text)
 
     async def request(self, server: str, text: str) -> str:
-        """Nobody answers."""
+        """Fail: no server answers."""
         raise unavailable()
 
     def hand_over_nick(self, nick: str, server: str) -> None:
-        """Nobody claims anything."""
+        """Ignore it: nothing claims nicks."""
 
 
-class Two:
-    """Two chats; what is done `here` is told `there`, and what that takes is counted there alone.
+class ServerPair:
+    """Two servers; what is done `here` is replicated `there`, and only the cost there is counted.
 
-    ``spent`` is in seconds of CPU time, ``size`` in bytes that were told, and ``kept`` in bytes of
-    memory, which is counted while `tracemalloc` runs.
+    ``cpu_seconds`` is CPU time, ``bytes_sent`` what went over the bus, and ``bytes_kept`` memory,
+    which is counted while `tracemalloc` runs.
     """
 
     def __init__(self) -> None:
-        self._wires = Wire("here"), Wire("there")
-        self.here, self.there = (Hall(wire) for wire in self._wires)
-        self.spent, self.size, self.kept = 0.0, 0, 0
-        for hall in (self.here, self.there):
-            hall.chat.elsewhere.heartbeat(1.0)
+        self._buses = QueuedBus("here"), QueuedBus("there")
+        self.here, self.there = (ManualChat(bus) for bus in self._buses)
+        self.cpu_seconds, self.bytes_sent, self.bytes_kept = 0.0, 0, 0
+        for manual in (self.here, self.there):
+            manual.chat.elsewhere.heartbeat(1.0)
         self.deliver()
 
     def deliver(self) -> None:
-        """End the turn here, and let the other one hear what was said."""
-        self.here.end_turns()
-        ours, theirs = self._wires
-        while ours.said or theirs.said:
-            said, ours.said = ours.said, []
-            self.size += sum(map(len, said))
+        """Run what is scheduled, and deliver messages until both servers have sent all."""
+        self.here.run_scheduled()
+        ours, theirs = self._buses
+        while ours.sent or theirs.sent:
+            sent, ours.sent = ours.sent, []
+            self.bytes_sent += sum(map(len, sent))
             began, before = time.process_time(), tracemalloc.get_traced_memory()[0]
-            for text in said:
+            for text in sent:
                 theirs.hears(ours.name, text)
-            self.there.end_turns()
-            self.spent += time.process_time() - began
-            self.kept += tracemalloc.get_traced_memory()[0] - before
-            said, theirs.said = theirs.said, []
-            for text in said:
+            self.there.run_scheduled()
+            self.cpu_seconds += time.process_time() - began
+            self.bytes_kept += tracemalloc.get_traced_memory()[0] - before
+            sent, theirs.sent = theirs.sent, []
+            for text in sent:
                 ours.hears(theirs.name, text)
-            self.here.end_turns()
+            self.here.run_scheduled()
 
     def each(self, do: Callable[[int], object], people: int) -> tuple[float, float]:
-        """Do something with each of so many; return the µs there, and the bytes told, of one."""
-        self.spent, self.size = 0.0, 0
+        """Call ``do`` for so many people; return the µs there and the bytes sent for each."""
+        self.cpu_seconds, self.bytes_sent = 0.0, 0
         for number in range(people):
             do(number)
             self.deliver()
-        return self.spent / people * 1e6, self.size / people
+        return self.cpu_seconds / people * 1e6, self.bytes_sent / people
 
     def fill(self, people: int, rooms: int) -> tuple[list[Session], tuple[float, float]]:
-        """Let so many come into so many rooms each."""
+        """Let so many users enter and join so many rooms each; return their sessions and costs."""
         sessions: list[Session] = []
 
-        def come(number: int) -> None:
-            session = self.here.enters(f"somebody{number}", TextStyle())
+        def enter(number: int) -> None:
+            session = self.here.enter(f"somebody{number}", TextStyle())
             for room in range(rooms):
-                self.here.chat.join(session, f"room{room}x{number // A_ROOM}", 0.0)
+                self.here.chat.join(session, f"room{room}x{number // ROOM_SIZE}", 0.0)
             sessions.append(session)
 
-        return sessions, self.each(come, people)
+        return sessions, self.each(enter, people)
 
 
-def _beat(hall: Hall) -> float:
-    """The longest CPU time of saying that a server is there and looking after the others, in ms."""
+def _heartbeat_ms(manual: ManualChat) -> float:
+    """Return the longest CPU time of a heartbeat and a liveness check, in ms."""
     longest = 0.0
     for _ in range(20):
         began = time.process_time()
-        hall.chat.elsewhere.heartbeat(1.0)
-        hall.chat.elsewhere.check_liveness(1.0)
+        manual.chat.elsewhere.heartbeat(1.0)
+        manual.chat.elsewhere.check_liveness(1.0)
         longest = max(longest, time.process_time() - began)
     return longest * 1e3
 
 
-def _memory(people: int, rooms: int) -> float:
-    """The bytes of memory that each of so many takes there."""
+def _memory_per_person(people: int, rooms: int) -> float:
+    """Return the bytes of memory that each of so many users takes on the other server."""
     gc.collect()
     tracemalloc.start()
-    two = Two()
-    two.kept = 0
-    two.fill(people, rooms)
+    pair = ServerPair()
+    pair.bytes_kept = 0
+    pair.fill(people, rooms)
     tracemalloc.stop()
-    return two.kept / people
+    return pair.bytes_kept / people
 
 
 def _costs(people: int, rooms: int) -> list[float]:
-    """What it costs there that somebody comes, is away and goes; and what a beat costs."""
-    two = Two()
-    sessions, comes = two.fill(people, rooms)
+    """Return the costs there of entering, being away and leaving; then those of heartbeats."""
+    pair = ServerPair()
+    sessions, enters = pair.fill(people, rooms)
 
-    def be_away(number: int) -> None:
+    def set_away(number: int) -> None:
         person = sessions[number].person
         person.away = "soon back"
-        two.here.chat.elsewhere.touched(None, person)
+        pair.here.chat.elsewhere.touched(None, person)
 
-    is_away = two.each(be_away, people)
-    beats = [_beat(two.here), _beat(two.there)]
-    goes = two.each(lambda number: two.here.chat.leave(sessions[number], "", 0.0), people)
-    return [*comes, *is_away, goes[0], *beats]
+    away = pair.each(set_away, people)
+    heartbeats = [_heartbeat_ms(pair.here), _heartbeat_ms(pair.there)]
+    leaves = pair.each(lambda number: pair.here.chat.leave(sessions[number], "", 0.0), people)
+    return [*enters, *away, leaves[0], *heartbeats]
 
 
-def elsewhere(people: int) -> str:
-    """What each of so many people on another server costs, by how many rooms they are in."""
+def remote_people(people: int) -> str:
+    """Return the table of what each user of another server costs, by their number of rooms."""
     rows = []
     for rooms in (1, 5):
-        cells = [_memory(people, rooms), *_costs(people, rooms)]
+        cells = [_memory_per_person(people, rooms), *_costs(people, rooms)]
         shares = [shown(each, 1) for each in cells[:-2]] + [shown(each, 3) for each in cells[-2:]]
-        rows.append([f"the lobby and {rooms} of {A_ROOM}", *shares])
+        rows.append([f"the lobby and {rooms} of {ROOM_SIZE}", *shares])
     headings = [
         f"one of {people} elsewhere",
         "bytes kept",

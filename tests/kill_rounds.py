@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import BinaryIO
 
-from chatd.admin.check import faults
+from chatd.admin.check import find_faults
 from tests.support.served import PATIENCE, Served
 
 #: People who talk at once, and messages that each may have on their way.
@@ -126,7 +126,7 @@ class Editor(Thread):
 def check_whole(database: Path) -> None:
     """See that the store itself finds nothing wrong, in its tables or its index."""
     with closing(sqlite3.connect(database)) as opened:
-        assert list(faults(opened)) == []
+        assert list(find_faults(opened)) == []
 
 
 def kept(database: Path, room: str = "lobby") -> list[tuple[int, str]]:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bench.figures import median, percentile, ratio, shown, table
-from bench.load import LINE_BYTES, Span, text_of
+from bench.load import LINE_BYTES, Measurement, text_of
 from bench.machine import connections_allowed, cpu_seconds, free_port, rss_kib
 from bench.report import Report
 from tests import ROOT
@@ -89,7 +89,7 @@ def test_what_typing_costs_is_told() -> None:
 
 
 def test_what_keeping_costs_is_told() -> None:
-    printed = bench("kept", "--load", "2,5")
+    printed = bench("kept", "--load", "2,5", "--members", "1")
     assert rows(printed, "/ chatd off").keys() == {"chatd off", "chatd on", "chatd power"}
     assert len(rows(printed, "messages/s")["chatd power"]) == 1
     assert "the large store" in rows(printed, "seconds")
@@ -160,8 +160,8 @@ def test_columns_line_up() -> None:
     ]
 
 
-def span(deliveries: int = 100, server_cpu: float = 0.5, load_cpu: float = 0.5) -> Span:
-    return Span(
+def span(deliveries: int = 100, server_cpu: float = 0.5, load_cpu: float = 0.5) -> Measurement:
+    return Measurement(
         messages=10,
         deliveries=deliveries,
         lost=0,

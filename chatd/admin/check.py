@@ -13,7 +13,7 @@ from chatd.chat.text.query import folded
 from chatd.store.sqlite.search_index import BLOCK, is_by, is_in, room_of_mark
 
 #: Faults of one kind that are told one by one.
-TOLD = 10
+REPORTED = 10
 #: Kinds of events that this chatd can read.
 _KINDS = ("said", "acted", "topic")
 
@@ -23,7 +23,7 @@ def plural(count: int, what: str) -> str:
     return f"{count} {what}{'s' * (count != 1)}"
 
 
-def counted(database: sqlite3.Connection) -> tuple[int, int]:
+def count_messages(database: sqlite3.Connection) -> tuple[int, int]:
     """How many messages there are, in how many rooms."""
     query = (
         "SELECT count(event.id), count(DISTINCT room.id) FROM room"
@@ -33,7 +33,7 @@ def counted(database: sqlite3.Connection) -> tuple[int, int]:
     return int(messages), int(rooms)
 
 
-def faults(database: sqlite3.Connection) -> Iterator[str]:
+def find_faults(database: sqlite3.Connection) -> Iterator[str]:
     """Look for what is wrong with a database, in sentences; best inside one transaction."""
     looks: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
         _pages,
@@ -55,7 +55,7 @@ def faults(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _pages(database: sqlite3.Connection) -> Iterator[str]:
-    for (text,) in database.execute(f"PRAGMA integrity_check({TOLD})"):
+    for (text,) in database.execute(f"PRAGMA integrity_check({REPORTED})"):
         if text != "ok":
             yield f"SQLite says: {' '.join(text.split())}."
 
@@ -68,7 +68,7 @@ def _references(database: sqlite3.Connection) -> Iterator[str]:
 
 def _kinds(database: sqlite3.Connection) -> Iterator[str]:
     query = "SELECT DISTINCT kind FROM event WHERE kind NOT IN (?, ?, ?) LIMIT ?"
-    for (kind,) in database.execute(query, (*_KINDS, TOLD)):
+    for (kind,) in database.execute(query, (*_KINDS, REPORTED)):
         yield f"Messages of a kind that this chatd does not know: {kind}."
 
 
@@ -142,13 +142,16 @@ def _gaps(database: sqlite3.Connection) -> Iterator[str]:
     rooms = "SELECT id, name, last FROM room WHERE name IS NOT NULL ORDER BY name"
     for ident, name, last in database.execute(rooms).fetchall():
         gone = sorted([*erased_numbers.runs(database, name), *_deleted(database, ident)])
-        gaps = ((gap, erased_numbers.lost(gap, gone)) for gap in _jumps(database, ident, last))
+        gaps = (
+            (gap, erased_numbers.count_unexplained(gap, gone))
+            for gap in _jumps(database, ident, last)
+        )
         losses = [(gap, count) for gap, count in gaps if count]
-        for (first, until), count in losses[:TOLD]:
+        for (first, until), count in losses[:REPORTED]:
             between = f"the numbers {first} to {until}" if until > first else f"number {first}"
             yield f"{name} lacks {plural(count, 'message')} of {between}."
-        if len(losses) > TOLD:
-            yield f"{name} lacks more in {plural(len(losses) - TOLD, 'place')}."
+        if len(losses) > REPORTED:
+            yield f"{name} lacks more in {plural(len(losses) - REPORTED, 'place')}."
         highest = "SELECT max(number) FROM event WHERE room = ?"
         (number,) = database.execute(highest, (ident,)).fetchone()
         if number is not None and number > last:

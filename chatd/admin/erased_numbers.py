@@ -38,7 +38,7 @@ def _put(database: sqlite3.Connection, room: str, first: int | None, last: int |
         database.execute("INSERT OR REPLACE INTO record VALUES (?, ?, ?)", row)
 
 
-def tidy(database: sqlite3.Connection) -> None:
+def drop_unknown_rooms(database: sqlite3.Connection) -> None:
     """Drop the records of rooms that are no more; part of a transaction."""
     known = {name for (name,) in database.execute("SELECT name FROM room")}
     for (key,) in database.execute("SELECT key FROM record WHERE kind = ?", (KIND,)).fetchall():
@@ -46,7 +46,7 @@ def tidy(database: sqlite3.Connection) -> None:
             database.execute("DELETE FROM record WHERE kind = ? AND key = ?", (KIND, key))
 
 
-def lost(gap: Run, gone: Sequence[Run]) -> int:
+def count_unexplained(gap: Run, gone: Sequence[Run]) -> int:
     """How many numbers of a gap, from its first to its last, are missing for no known reason.
 
     The runs come lowest first, and none has a number of another.

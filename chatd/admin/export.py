@@ -24,11 +24,11 @@ from chatd.wire.json.events import EventStyle
 #: however slowly somebody pages through what is written here.
 READ_EVENTS = 500
 #: What parts the name of a room from what tells it from others of that name.
-_APART = "@"
+_SUFFIX = "@"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RoomSummary:
     """What the store has of a room.  Times are seconds since the epoch, or None without events."""
 
     room: str
@@ -46,14 +46,14 @@ def _day(time: float | None, zone: ZoneInfo) -> str:
     return "-" if time is None else datetime.fromtimestamp(time, zone).strftime("%Y-%m-%d")
 
 
-def rooms(database: sqlite3.Connection) -> list[Kept]:
+def room_summaries(database: sqlite3.Connection) -> list[RoomSummary]:
     """Return what there is of every room, by name."""
     query = (
         "SELECT room.name, count(event.id), min(event.time), max(event.time) FROM room"
         " LEFT JOIN event ON event.room = room.id WHERE room.name IS NOT NULL"
         " GROUP BY room.id ORDER BY room.name"
     )
-    return [Kept(*row) for row in database.execute(query)]
+    return [RoomSummary(*row) for row in database.execute(query)]
 
 
 def find_room(database: sqlite3.Connection, text: str) -> str:
@@ -70,7 +70,7 @@ def find_room(database: sqlite3.Connection, text: str) -> str:
         raise StoreError(refused.sentence.rstrip(".")) from None
     if key in known:
         return key
-    found = sorted(name for name in known if name.partition(_APART)[0] == key)
+    found = sorted(name for name in known if name.partition(_SUFFIX)[0] == key)
     if not found:
         raise StoreError(
             f"nothing is kept of a room {key}; chatd-admin rooms lists those there are"
@@ -107,10 +107,10 @@ def _entry(room: str, row: tuple[object, ...]) -> Entry:
         author = fold(event.nick)
     except (KeyError, TypeError, ValueError):
         raise StoreError(f"number {row[0]} of {room} is no event that this chatd knows") from None
-    return Entry(room.partition(_APART)[0], number, author, event)
+    return Entry(room.partition(_SUFFIX)[0], number, author, event)
 
 
-def lines(read: Iterator[Entry], zone: str, *, json: bool) -> Iterator[bytes]:
+def render(read: Iterator[Entry], zone: str, *, json: bool) -> Iterator[bytes]:
     """Render events for people, each with its day and time somewhere, or as JSON for programs.
 
     :raises StoreError: for an event that cannot be shown, such as one of no possible time.

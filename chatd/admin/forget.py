@@ -16,12 +16,12 @@ from chatd.store.sqlite.retention import drop
 from chatd.store.sqlite.store import StoreError
 
 #: What was said under a nick, or under others by the account of that name.
-_THEIRS = "(author = :nick OR account = :nick)"
+_BY_USER = "(author = :nick OR account = :nick)"
 
 
-def said_by(database: sqlite3.Connection, nick: str) -> int:
+def count_messages_by(database: sqlite3.Connection, nick: str) -> int:
     """How many messages there are by a folded nick, or by its owner under others."""
-    query = f"SELECT count(*) FROM event WHERE {_THEIRS}"
+    query = f"SELECT count(*) FROM event WHERE {_BY_USER}"
     return int(database.execute(query, {"nick": nick}).fetchone()[0])
 
 
@@ -41,15 +41,15 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
     """
     database.execute("BEGIN IMMEDIATE")
     try:
-        _forget_mail(database, nick)
+        _forget_offline_messages(database, nick)
         _forget_in_rooms(database, nick)
         for kind in (accounts.KIND, offline_messages.KIND, profiles.KIND):
             _put(database, kind, nick, None)
-        _note(database, nick)
-        query = f"SELECT id, room, author, text FROM event WHERE {_THEIRS}"
+        _record_numbers(database, nick)
+        query = f"SELECT id, room, author, text FROM event WHERE {_BY_USER}"
         rows = database.execute(query, {"nick": nick}).fetchall()
         drop(database, rows)
-        erased_numbers.tidy(database)
+        erased_numbers.drop_unknown_rooms(database)
     except (AttributeError, LookupError, TypeError, ValueError):
         database.execute("ROLLBACK")
         raise StoreError("a record is none that this chatd knows") from None
@@ -60,7 +60,7 @@ def forget(database: sqlite3.Connection, nick: str) -> int:
     return len(rows)
 
 
-def _forget_mail(database: sqlite3.Connection, nick: str) -> None:
+def _forget_offline_messages(database: sqlite3.Connection, nick: str) -> None:
     """Delete what they wrote to others alone and what nobody has read yet."""
     for key, value in _records(database, offline_messages.KIND):
         waiting = json.loads(value)
@@ -86,7 +86,7 @@ def _forget_in_rooms(database: sqlite3.Connection, nick: str) -> None:
 def _is_topic_of(database: sqlite3.Connection, room: str, nick: str) -> bool:
     """Whether it was they who set the topic of a room."""
     query = (
-        f"SELECT {_THEIRS} FROM event WHERE room = (SELECT id FROM room WHERE name = :room)"
+        f"SELECT {_BY_USER} FROM event WHERE room = (SELECT id FROM room WHERE name = :room)"
         " AND kind = 'topic' ORDER BY number DESC LIMIT 1"
     )
     row = database.execute(query, {"nick": nick, "room": room}).fetchone()
@@ -109,9 +109,9 @@ def _put(database: sqlite3.Connection, kind: str, key: str, value: str | None) -
         database.execute("INSERT INTO record VALUES (?, ?, ?)", (kind, key, value))
 
 
-def _note(database: sqlite3.Connection, nick: str) -> None:
+def _record_numbers(database: sqlite3.Connection, nick: str) -> None:
     rooms = "SELECT id, name FROM room WHERE name IS NOT NULL"
-    query = f"SELECT number FROM event WHERE room = :room AND {_THEIRS} ORDER BY number"
+    query = f"SELECT number FROM event WHERE room = :room AND {_BY_USER} ORDER BY number"
     for ident, name in database.execute(rooms).fetchall():
         values = {"room": ident, "nick": nick}
         numbers = (number for (number,) in database.execute(query, values))

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 import chatd
 from chatd.admin import export
-from chatd.admin.check import counted, faults, plural
-from chatd.admin.forget import forget, has_account, said_by, scrub
+from chatd.admin.check import count_messages, find_faults, plural
+from chatd.admin.forget import forget, has_account, count_messages_by, scrub
 from chatd.chat.model.people import fold
 from chatd.store.sqlite import files
 from chatd.store.sqlite.store import StoreError
@@ -62,7 +62,7 @@ def _write(line: bytes) -> None:
     sys.stdout.buffer.write(line)
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     _write(f"{sentence}\n".encode("utf-8", "replace"))
 
 
@@ -87,13 +87,13 @@ def _silence() -> None:
 
 def _backup(given: Given) -> int:
     size = files.copied(_database(given), given.file, replace=given.force)
-    _say(f"{given.file}: {plural(size, 'byte')}")
+    _print(f"{given.file}: {plural(size, 'byte')}")
     return DONE
 
 
 def _rooms(given: Given) -> int:
     with files.reading(_database(given)) as database:
-        rooms = export.rooms(database)
+        rooms = export.room_summaries(database)
     width = max((len(kept.room) for kept in rooms), default=0)
     for kept in rooms:
         _write(kept.line(width, ZoneInfo(given.zone)).encode())
@@ -106,7 +106,7 @@ def _export(given: Given) -> int:
     with files.reading(_database(given)) as database:
         room = export.find_room(database, given.room)
         read = export.entries(database, room, since, until)
-        for line in export.lines(read, given.zone, json=given.json):
+        for line in export.render(read, given.zone, json=given.json):
             _write(line)
     return DONE
 
@@ -115,21 +115,21 @@ def _check(given: Given) -> int:
     found = 0
     with files.reading(_database(given)) as database:
         database.execute("BEGIN")  # all is looked at as it is at one moment
-        for fault in faults(database):
+        for fault in find_faults(database):
             found += 1
             _complain(fault)
         if not found:
-            messages, rooms = counted(database)
-            _say(f"all is well: {plural(messages, 'message')} in {plural(rooms, 'room')}")
+            messages, rooms = count_messages(database)
+            _print(f"all is well: {plural(messages, 'message')} in {plural(rooms, 'room')}")
     return FAILED if found else DONE
 
 
 def _upgrade(given: Given) -> int:
     before, after = files.upgraded(_database(given))
     if before == after:
-        _say(f"nothing to do: the tables are of version {after}")
+        _print(f"nothing to do: the tables are of version {after}")
     else:
-        _say(f"the tables were of version {before} and are of version {after} now")
+        _print(f"the tables were of version {before} and are of version {after} now")
     return DONE
 
 
@@ -140,11 +140,11 @@ def _forget_person(given: Given) -> int:
     path = _database(given)
     with files.locked(path), files.changing(path) as database:
         account = " and the account" * has_account(database, nick)
-        what = f"{plural(said_by(database, nick), 'message')}{account} of {given.nick}"
+        what = f"{plural(count_messages_by(database, nick), 'message')}{account} of {given.nick}"
         if not (given.yes or what.startswith("0 messages of ")):
             _ask(f"Delete {what} for good?")
         forget(database, nick)
-        _say(f"{what} deleted")
+        _print(f"{what} deleted")
         try:
             scrub(database)
         except StoreError as why:

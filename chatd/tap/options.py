@@ -28,7 +28,7 @@ from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
 from chatd.store.sqlite.files import data_folder
-from chatd.tap.worker import FIRST_SOCKET, Worker, folder, read_part
+from chatd.tap.worker import FIRST_SOCKET, Worker, working_folder, read_worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.allow_file import AllowFile
 from chatd.transport.net.shared_ports import Adopting, check_shared
@@ -213,13 +213,13 @@ class Options(UsageOptions, AuthOptionMixin):
         self["proxy-from"] = []
         self["auth"] = []
         self.authOutput = sys.stdout
-        self.words: list[str] = []
+        self.arguments: list[str] = []
         self.folder: str | None = None
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Read the words, and remember them and where they were typed for other processes."""
-        self.words = list(sys.argv[1:] if options is None else options)
-        self.folder = folder()
+        self.arguments = list(sys.argv[1:] if options is None else options)
+        self.folder = working_folder()
         super().parseOptions(options)
 
     def opt_listen(self, text: str) -> None:
@@ -270,18 +270,18 @@ class Options(UsageOptions, AuthOptionMixin):
         self["listen"] = [(way, text) for _, way, text in listen]
         part: Worker = self["processes"]
         self["endpoints"] = [
-            (way, _checked(option, partial(_server, text, part, place)))
+            (way, _checked(option, partial(_endpoint_of, text, part, place)))
             for place, (option, way, text) in enumerate(listen)
         ]
         if self["cluster"] and not isinstance(self["history"], float):
             raise UsageError("--history: a cluster keeps what was said, for a number of days")
         if not self["cluster"] and any(self[option] for option in _OF_CLUSTER):
             raise UsageError("--cluster-…: there is no --cluster that it could be for")
-        if part.of > 1 and not self["cluster"]:
+        if part.count > 1 and not self["cluster"]:
             raise UsageError("--processes: only with a --cluster are several processes one server")
-        if part.was_started:
-            self["cluster-name"] = part.named(self["cluster-name"] or socket.gethostname())
-            self["max-connections"] = part.portion(self["max-connections"])
+        if part.is_worker:
+            self["cluster-name"] = part.server_name(self["cluster-name"] or socket.gethostname())
+            self["max-connections"] = part.share_of(self["max-connections"])
         proof = partial(servers.tls, self["cluster-ca"], self["cluster-cert"])
         self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_make, self["data"]))
@@ -297,16 +297,16 @@ def _checked(option: str, read: Callable[[], _T]) -> _T:
         raise UsageError(f"--{option}: {why}") from None
 
 
-def _server(description: str, part: Worker, place: int) -> IStreamServerEndpoint:
+def _endpoint_of(description: str, part: Worker, place: int) -> IStreamServerEndpoint:
     """The endpoint of a description; Twisted's parsers fail in many ways.
 
     One of several processes takes the socket that it was given for it.
     """
     from twisted.internet import reactor
 
-    if part.of > 1:
+    if part.count > 1:
         check_shared(description)
-    opens: Any = Adopting(reactor, FIRST_SOCKET + place) if part.was_started else reactor
+    opens: Any = Adopting(reactor, FIRST_SOCKET + place) if part.is_worker else reactor
     try:
         endpoint: IStreamServerEndpoint = serverFromString(opens, description)
     except Exception as why:
@@ -369,7 +369,7 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "cluster-creds": creds.read_creds,
     "cluster-ca": servers.readable,
     "cluster-cert": servers.readable,
-    "processes": read_part,
+    "processes": read_worker,
     "student-id": safe,
 }
 #: Options that say how the servers of ``--cluster`` are reached.

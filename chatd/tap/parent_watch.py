@@ -58,4 +58,4 @@ class Ready(Service):
     def startService(self) -> None:
         """Log it."""
         super().startService()
-        self._log.info(READY, number=self._worker.number, of=self._worker.of, pid=os.getpid())
+        self._log.info(READY, number=self._worker.number, of=self._worker.count, pid=os.getpid())

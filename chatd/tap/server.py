@@ -29,7 +29,7 @@ from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
 from chatd.tap.stop_once import StopOnce
-from chatd.tap.supervisor import make_processes
+from chatd.tap.supervisor import make_supervisor
 from chatd.transport.conversation.disconnect import await_return
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
@@ -63,11 +63,11 @@ def makeService(options: Options) -> IService:
     """The server that these options describe, or the processes that are it together."""
     from twisted.internet import reactor
 
-    if options["processes"].starts_others:
+    if options["processes"].is_supervisor:
         service = MultiService()
         stop = StopOnce(reactor)
         stop.setServiceParent(service)
-        make_processes(options, reactor, stop.stop).setServiceParent(service)
+        make_supervisor(options, reactor, stop.stop).setServiceParent(service)
         return service
     return make_server(options, reactor)
 
@@ -79,7 +79,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     server = MultiService()
     stop = StopOnce(reactor)
     stop.setServiceParent(server)
-    if options["processes"].was_started:
+    if options["processes"].is_worker:
         ParentWatch().setServiceParent(server)
     cluster = _nats_store(options, ReactorThread(reactor)) if options["cluster"] else None
     if cluster is not None:
@@ -103,7 +103,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     Shutdown(chat, store, clock, time.time).setServiceParent(server)
     _open_ways(options, server, host, admission, stop.stop)
-    if options["processes"].was_started:
+    if options["processes"].is_worker:
         Ready(options["processes"]).setServiceParent(server)
     return server
 

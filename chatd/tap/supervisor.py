@@ -27,17 +27,17 @@ from chatd.store.sqlite.files import give
 from chatd.tap.child_log import ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
-from chatd.tap.worker import FIRST_SOCKET, Worker, folder
+from chatd.tap.worker import FIRST_SOCKET, Worker, working_folder
 from chatd.transport.net.shared_ports import SharedPorts
 
 #: Seconds until a process that ended is started again: at first, and at most, as they double each
 #: time that it ends before it has run for so long.
-PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-CALM_SECONDS = 60.0
+RESTART_SECONDS = 0.5
+MAX_RESTART_SECONDS = 30.0
+STABLE_SECONDS = 60.0
 
 
-def make_processes(options: Options, reactor: Any, stop: Callable[[], None]) -> Supervisor:
+def make_supervisor(options: Options, reactor: Any, stop: Callable[[], None]) -> Supervisor:
     """Return the supervisor of the processes that the options ask for; ``stop`` ends this one.
 
     :raises SystemExit: with a sentence, when their data folder cannot be theirs.
@@ -47,7 +47,7 @@ def make_processes(options: Options, reactor: Any, stop: Callable[[], None]) -> 
         give(options["data"], become.get("uid"), become.get("gid"))
     except OSError as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
-    count = options["processes"].of
+    count = options["processes"].count
     ports = SharedPorts(options["listen"], count)
     return Supervisor(reactor, command(options), options.folder, count, ports, stop)
 
@@ -58,24 +58,26 @@ def command(options: Options) -> list[str]:
     reactor = told.get("reactorName", told.get("reactor"))
     chosen = [f"--reactor={reactor}"] if reactor else []
     twist = [sys.executable, "-P", "-m", "twisted", "--log-format=json", "--log-level=debug"]
-    return [*twist, *chosen, "chatd", *options.words]
+    return [*twist, *chosen, "chatd", *options.arguments]
 
 
-def fail() -> None:
+def exit_with_failure() -> None:
     """Let this process end with status 1; twistd knows no other way once it runs."""
     atexit.register(os._exit, 1)
 
 
-def _how(reason: Failure) -> str:
+def _exit_reason(reason: Failure) -> str:
     """How a process ended."""
     signal = getattr(reason.value, "signal", None)
     return f"signal {signal}" if signal else f"status {getattr(reason.value, 'exitCode', 0)}"
 
 
-class Child(ProcessProtocol):
+class ChildProtocol(ProcessProtocol):
     """One process, from its start to its end."""
 
-    def __init__(self, number: int, since: float, ended: Callable[[Child, Failure], None]) -> None:
+    def __init__(
+        self, number: int, since: float, ended: Callable[[ChildProtocol, Failure], None]
+    ) -> None:
         self.number = number
         self.since = since
         self.ready = False
@@ -134,21 +136,21 @@ class Supervisor(Service):
         count: int,
         ports: SharedPorts,
         stop: Callable[[], None],
-        failed: Callable[[], None] = fail,
+        failed: Callable[[], None] = exit_with_failure,
     ) -> None:
         self._reactor = reactor
-        self._words = list(words)
+        self._command = list(words)
         self._folder = where
         self._count = count
         self._ports = ports
         self._stop = stop
         self._failed = failed
         self._opened = False
-        self._children: dict[int, Child] = {}
-        self._proven: set[int] = set()
+        self._children: dict[int, ChildProtocol] = {}
+        self._started_before: set[int] = set()
         self._pauses: dict[int, float] = {}
-        self._waiting: dict[int, IDelayedCall] = {}
-        self._ending = False
+        self._restarts: dict[int, IDelayedCall] = {}
+        self._stopping = False
         self._ended: Deferred[None] | None = None
 
     # Starting -------------------------------------------------------------------------------------
@@ -174,79 +176,79 @@ class Supervisor(Service):
         self._opened = True
 
     def _start(self, number: int) -> None:
-        self._waiting.pop(number, None)
-        child = Child(number, self._reactor.seconds(), self._has_ended)
+        self._restarts.pop(number, None)
+        child = ChildProtocol(number, self._reactor.seconds(), self._child_ended)
         self._children[number] = child
         descriptors: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
         descriptors |= dict(enumerate(self._ports.of(number), FIRST_SOCKET))
-        words = [*self._words, Worker(number, self._count).words]
-        path = None if self._folder == folder() else self._folder
+        words = [*self._command, Worker(number, self._count).option]
+        path = None if self._folder == working_folder() else self._folder
         self._reactor.spawnProcess(
             child, words[0], words, env=None, path=path, childFDs=descriptors
         )
 
     # When one ends --------------------------------------------------------------------------------
 
-    def _has_ended(self, child: Child, reason: Failure) -> None:
+    def _child_ended(self, child: ChildProtocol, reason: Failure) -> None:
         del self._children[child.number]
         if child.ready:
-            self._proven.add(child.number)
+            self._started_before.add(child.number)
         self._ports.rest(child.number)
         if self._ended is not None:
-            self._end_if_alone()
-        elif self._ending:
+            self._fire_if_all_ended()
+        elif self._stopping:
             pass
         elif child.ready and reason.check(ProcessDone):  # a client was allowed to stop it
             self._log.info("process {number} was told to stop, and so all do", number=child.number)
-            self._end_all()
+            self._stop_all()
         elif self._can_never_start(child):
             self._log.critical(
                 "process {number} cannot start, and so all end ({how})",
                 number=child.number,
-                how=_how(reason),
+                how=_exit_reason(reason),
             )
             self._failed()
-            self._end_all()
+            self._stop_all()
         else:
-            self._start_again(child, reason)
+            self._restart(child, reason)
 
-    def _can_never_start(self, child: Child) -> bool:
+    def _can_never_start(self, child: ChildProtocol) -> bool:
         """Whether nothing says that a process of this number would start another time."""
         others_serve = any(other.ready for other in self._children.values())
-        return not child.ready and not (child.number in self._proven and others_serve)
+        return not child.ready and not (child.number in self._started_before and others_serve)
 
-    def _start_again(self, child: Child, reason: Failure) -> None:
+    def _restart(self, child: ChildProtocol, reason: Failure) -> None:
         number, lived = child.number, self._reactor.seconds() - child.since
-        pause = PAUSE_SECONDS
-        if number in self._pauses and lived < CALM_SECONDS:
-            pause = min(2 * self._pauses[number], LONGEST_PAUSE_SECONDS)
+        pause = RESTART_SECONDS
+        if number in self._pauses and lived < STABLE_SECONDS:
+            pause = min(2 * self._pauses[number], MAX_RESTART_SECONDS)
         self._pauses[number] = pause
         self._log.error(
             "process {number} ended, another starts in {pause} s ({how})",
             number=number,
             pause=pause,
-            how=_how(reason),
+            how=_exit_reason(reason),
         )
-        self._waiting[number] = self._reactor.callLater(pause, self._start, number)
+        self._restarts[number] = self._reactor.callLater(pause, self._start, number)
 
     # Stopping -------------------------------------------------------------------------------------
 
-    def _end_all(self) -> None:
-        self._ending = True
+    def _stop_all(self) -> None:
+        self._stopping = True
         self._stop()
 
     def stopService(self) -> Deferred[None]:
         """Let all stop, and wait until they have; who takes too long is killed."""
         super().stopService()
-        for waiting in self._waiting.values():
+        for waiting in self._restarts.values():
             waiting.cancel()
-        self._waiting.clear()
+        self._restarts.clear()
         ended = self._ended = Deferred()
         deadline = self._reactor.callLater(STOP_SECONDS, self._kill)
         ended.addCallback(lambda _: self._close(deadline))
         for child in self._children.values():
             child.stop()
-        self._end_if_alone()
+        self._fire_if_all_ended()
         return ended
 
     def _kill(self) -> None:
@@ -254,7 +256,7 @@ class Supervisor(Service):
             self._log.error("process {number} does not stop: killed", number=child.number)
             child.kill()
 
-    def _end_if_alone(self) -> None:
+    def _fire_if_all_ended(self) -> None:
         if not self._children and self._ended is not None:
             self._ended.callback(None)
 

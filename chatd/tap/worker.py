@@ -19,33 +19,33 @@ class Worker:
     """Number ``number``, from 1 on, of ``of`` processes; 0 is the one that was started by hand."""
 
     number: int
-    of: int
+    count: int
 
     @property
-    def starts_others(self) -> bool:
+    def is_supervisor(self) -> bool:
         """Whether this process serves nobody, and starts those that do."""
-        return self.of > 1 and not self.number
+        return self.count > 1 and not self.number
 
     @property
-    def was_started(self) -> bool:
+    def is_worker(self) -> bool:
         """Whether this process was started by such a one."""
         return self.number > 0
 
     @property
-    def words(self) -> str:
+    def option(self) -> str:
         """What tells a process that it is this one."""
-        return f"--processes={self.number}/{self.of}"
+        return f"--processes={self.number}/{self.count}"
 
-    def named(self, name: str) -> str:
+    def server_name(self, name: str) -> str:
         """What this process is called, which is one of a service of this name."""
         return f"{name}/{self.number}"
 
-    def portion(self, number: int) -> int:
+    def share_of(self, number: int) -> int:
         """What falls to one process of what is there for all; rounded up."""
-        return -(-number // self.of)
+        return -(-number // self.count)
 
 
-def read_part(text: str) -> Worker:
+def read_worker(text: str) -> Worker:
     """Read how many processes there are to be, or which one this is.
 
     :raises ValueError: with a sentence.
@@ -61,7 +61,7 @@ def read_part(text: str) -> Worker:
     return Worker(0, count)
 
 
-def folder() -> str | None:
+def working_folder() -> str | None:
     """Where this process is, and files are that were named without a folder; None: it is gone."""
     try:
         return os.getcwd()

@@ -19,11 +19,22 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from chatd.clients.prompt.commands import COMMANDS
-from chatd.clients.prompt.displays import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
-from chatd.clients.prompt.pending_request import PATIENCE, Answer
+from chatd.clients.prompt.displays import (
+    ESCAPE_SECONDS,
+    HOW_TO_LEAVE,
+    TOO_LONG,
+    TerminalDisplay,
+    LineDisplay,
+)
+from chatd.clients.prompt.pending_request import ANSWER_SECONDS, Expected
 from chatd.clients.prompt.program import parser
-from chatd.clients.prompt.protocol import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
-from chatd.clients.prompt.rooms import ROOMS, Rooms, rows_of
+from chatd.clients.prompt.protocol import (
+    GOODBYE_SECONDS,
+    PENDING_LINES,
+    SILENCE_SECONDS,
+    PromptProtocol,
+)
+from chatd.clients.prompt.rooms import ROOMS, Rooms, message_rows
 from chatd.terminal.screen.screen import Screen
 from chatd.wire.tcd import codec as tcd
 from chatd.wire.tcd import replies as tcd_replies
@@ -52,10 +63,10 @@ class Rows:
     def show(self, rows: Sequence[str]) -> None:
         self.rows += rows
 
-    def ready(self) -> None:
+    def resume_reading(self) -> None:
         self.reads_on += 1
 
-    def gone(self, status: int) -> None:
+    def disconnected(self, status: int) -> None:
         self.status = status
 
 
@@ -66,13 +77,13 @@ class Ada:
         self.clock = Clock()
         self.shown = Rows()
         clock = cast(IReactorTime, self.clock)
-        self.talk = Talk("ada", self.shown, clock, in_order=in_order)
+        self.talk = PromptProtocol("ada", self.shown, clock, in_order=in_order)
         self.transport = StringTransport()
         self.talk.makeConnection(self.transport)
 
     def types(self, *lines: str) -> None:
         for line in lines:
-            self.talk.line(line)
+            self.talk.handle_line(line)
 
     def sent(self) -> bytes:
         """Return what was sent since one asked last."""
@@ -211,7 +222,7 @@ def test_nothing_is_asked_before_the_server_is_known_to_listen() -> None:
     ada = Ada()
     ada.types("join attic")
     assert ada.sent() == HELO
-    ada.clock.advance(PATIENCE[Answer.GREETED])
+    ada.clock.advance(ANSWER_SECONDS[Expected.GREETED])
     assert ada.sent() == JOIN
 
 
@@ -221,27 +232,27 @@ def test_a_server_that_knows_no_helo_has_refused_nothing() -> None:
     piped.receives(tcd.error(1, "Unknown message."))
     assert piped.sees() == []
     piped.receives(IN_ATTIC)
-    piped.talk.end()
+    piped.talk.end_of_input()
     assert piped.hung_up_on() == 0
 
 
 def test_a_server_that_sends_nobody_their_own_words_is_not_waited_for_again(piped: Ada) -> None:
     in_attic(piped).types("send attic one", "send attic two", "send attic three")
     assert piped.sent().count(b"CHAT: 1") == 1
-    piped.clock.advance(PATIENCE[Answer.SAID])
+    piped.clock.advance(ANSWER_SECONDS[Expected.ECHOED])
     assert piped.sent().count(b"CHAT: 1") == 2
     piped.receives(tcd.error(12, "You are sending too fast."))
-    piped.talk.end()
+    piped.talk.end_of_input()
     assert piped.hung_up_on() == 1
 
 
 def test_a_room_that_does_not_answer_is_given_up(piped: Ada) -> None:
     piped.types("join attic", "join cellar")
-    piped.clock.advance(PATIENCE[Answer.JOINED])
+    piped.clock.advance(ANSWER_SECONDS[Expected.JOINED])
     assert piped.sees() == ["-- The server has not answered."]
     assert piped.sent() == JOIN + tcd_replies.join("cellar", "ada")
     piped.receives(IN_CELLAR)
-    piped.talk.end()
+    piped.talk.end_of_input()
     assert piped.hung_up_on() == 1
 
 
@@ -254,10 +265,10 @@ def test_while_the_connection_takes_nothing_nothing_is_asked(ada: Ada) -> None:
 
 
 def test_of_many_lines_no_more_are_read_until_some_are_done(piped: Ada) -> None:
-    piped.types("join attic", *["help"] * (LINES - 1))
-    assert not piped.talk.busy
+    piped.types("join attic", *["help"] * (PENDING_LINES - 1))
+    assert not piped.talk.is_full
     piped.types("help")
-    assert piped.talk.busy
+    assert piped.talk.is_full
     assert piped.shown.reads_on == 0
     piped.receives(IN_ATTIC)
     assert piped.shown.reads_on == 1
@@ -291,12 +302,12 @@ def test_several_lines_are_a_block_under_who_said_them(ada: Ada) -> None:
 
 
 def test_a_message_that_was_cut_says_so() -> None:
-    assert rows_of("attic", Chat("1", "bob", ("x",), cut=True)) == [
+    assert message_rows("attic", Chat("1", "bob", ("x",), cut=True)) == [
         "[attic] bob:",
         "    x",
         "    (there was more, and it was too long)",
     ]
-    assert rows_of("attic", Chat("1", "bob", ())) == ["[attic] bob:"]
+    assert message_rows("attic", Chat("1", "bob", ())) == ["[attic] bob:"]
 
 
 def test_a_room_that_one_has_not_joined_goes_by_its_number(ada: Ada) -> None:
@@ -319,7 +330,7 @@ def test_a_message_without_its_blank_line_is_shown_after_a_silence(ada: Ada) -> 
 def test_so_many_rooms_are_kept_in_mind_and_no_more() -> None:
     rooms = Rooms()
     for number in range(ROOMS + 1):
-        rooms.enter(Joined(f"r{number}", str(number), "1"), "")
+        rooms.add(Joined(f"r{number}", str(number), "1"), "")
     assert rooms.find("r0") is None
     assert rooms.name_of("0") == "room 0"
     assert rooms.find("r1") is not None
@@ -328,7 +339,7 @@ def test_so_many_rooms_are_kept_in_mind_and_no_more() -> None:
 
 def test_rooms_that_differ_by_capitals_alone_are_told_apart() -> None:
     rooms = Rooms()
-    places = [rooms.enter(Joined(name, name, "1"), name) for name in ("attic", "Attic")]
+    places = [rooms.add(Joined(name, name, "1"), name) for name in ("attic", "Attic")]
     assert [rooms.find("attic"), rooms.find("Attic")] == places
     assert rooms.find("ATTIC") is None
 
@@ -349,7 +360,7 @@ def test_who_parts_sees_what_still_comes_and_the_status_is_0(ada: Ada, word: str
 
 def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
     piped.types("join attic", "send attic hello")
-    piped.talk.end()
+    piped.talk.end_of_input()
     assert piped.sent() == JOIN
     piped.receives(IN_ATTIC)
     assert GOODBYE not in piped.sent()
@@ -362,7 +373,7 @@ def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
 def test_a_script_of_which_something_was_refused_has_the_status_1(piped: Ada, typed: str) -> None:
     piped.types(typed)
     piped.receives(tcd.error(8, "A room cannot be called that."))
-    piped.talk.end()
+    piped.talk.end_of_input()
     assert piped.sent().endswith(GOODBYE)
     assert piped.hung_up_on() == 1
 
@@ -374,9 +385,9 @@ def test_a_server_that_does_not_close_is_left_alone_after_a_while(ada: Ada) -> N
 
 
 def test_who_asks_twice_to_part_waits_no_longer(ada: Ada) -> None:
-    ada.talk.part()
+    ada.talk.disconnect()
     assert not ada.hangs_up
-    ada.talk.part()
+    ada.talk.disconnect()
     assert ada.hangs_up
 
 
@@ -396,9 +407,9 @@ class Pipe:
     def __init__(self) -> None:
         self.ended: list[int] = []
         self.stdio, self.server = StringTransport(), StringTransport()
-        self.plain = Plain(self.ended.append)
+        self.plain = LineDisplay(self.ended.append)
         clock = cast(IReactorTime, Clock())
-        self.talk = Talk("ada", self.plain, clock, in_order=True)
+        self.talk = PromptProtocol("ada", self.plain, clock, in_order=True)
         self.plain.begin(self.talk)
         self.talk.makeConnection(self.server)
         self.talk.dataReceived(GREETING)
@@ -431,7 +442,7 @@ def test_a_line_that_is_too_long_is_refused_and_the_rest_is_done() -> None:
 
 def test_a_long_script_is_read_bit_by_bit() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"join attic\n" + b"help\n" * LINES)
+    pipe.plain.dataReceived(b"join attic\n" + b"help\n" * PENDING_LINES)
     assert pipe.stdio.producerState == "paused"
     pipe.talk.dataReceived(IN_ATTIC)
     assert pipe.stdio.producerState == "producing"
@@ -458,8 +469,8 @@ class Tty:
         self.display = Display(columns, rows)
         self.stdio, self.server = StringTransport(), StringTransport()
         screen = Screen(columns, rows)
-        self.drawn = Drawn(self.ended.append, clock, screen, "You are ada.")
-        self.talk = Talk("ada", self.drawn, clock, in_order=False)
+        self.drawn = TerminalDisplay(self.ended.append, clock, screen, "You are ada.")
+        self.talk = PromptProtocol("ada", self.drawn, clock, in_order=False)
         self.drawn.begin(self.talk)
         self.talk.makeConnection(self.server)
         self.drawn.makeConnection(self.stdio)

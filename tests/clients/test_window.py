@@ -21,15 +21,15 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from chatd.clients.window.connection import GOODBYE_SECONDS, LONGEST_PAUSE, Connection
-from chatd.clients.window.conversation import LINES, Conversation
+from chatd.clients.window.connection import GOODBYE_SECONDS, LONGEST_PAUSE_SECONDS, Connection
+from chatd.clients.window.conversation import MAX_LINES, Conversation
 from chatd.clients.window.json_lines import JsonLines
 from chatd.clients.window.lines import Kind, Line, describe, shown
 from chatd.clients.window.model import Model
 from chatd.clients.window.program import NO_TKINTER, main, port
-from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES, UNANSWERED
-from chatd.clients.window.rooms import ROOMS
-from chatd.clients.window.status import Phase, Question
+from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES, PENDING_REQUESTS
+from chatd.clients.window.rooms import MAX_ROOMS
+from chatd.clients.window.status import Phase, DialogKind
 from chatd.wire.json.objects import BadObject, Object
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served
@@ -73,12 +73,12 @@ class Person:
     def sees(self, room: str | None = None) -> list[str]:
         """The lines of a room, or of what is looked at."""
         self.hears()
-        conversation = self.rooms.looked_at if room is None else self.rooms[room]
+        conversation = self.rooms.shown if room is None else self.rooms[room]
         return [line.text for line in conversation.lines]
 
     def people(self, room: str = "lobby") -> list[str]:
         self.hears()
-        return self.rooms[room].everyone()
+        return self.rooms[room].sorted_members()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def building() -> Building:
 def test_one_comes_into_the_lobby_and_sees_who_is_there(building: Building) -> None:
     building.enters("bob")
     ada = Person(building, "ada")
-    assert ada.model.standing.phase is Phase.IN
+    assert ada.model.status.phase is Phase.JOINED
     assert (ada.rooms.names, ada.rooms.current) == (["lobby"], "lobby")
     assert ada.people() == ["ada", "bob"]
 
@@ -103,7 +103,7 @@ def test_the_lobby_may_be_called_otherwise(building: Building) -> None:
     asked = ada.model.received({"isConnected": True, "errorCode": -1})
     assert asked == [{"history": "lobby", "count": 1, "id": 1}]
     assert ada.model.received({"error": "There is no room lobby.", "errorCode": 11, "id": 1}) == []
-    assert not ada.rooms.looked_at.lines
+    assert not ada.rooms.shown.lines
     joined = {"event": "joined", "nick": "bob", "room": "salon", "seq": 4}
     assert ada.model.received(joined) == [{"history": "salon", "count": 1, "id": 2}]
     assert ada.model.received(joined) == []
@@ -118,7 +118,7 @@ def test_what_one_says_stands_there_once_and_the_others_see_it(building: Buildin
     ada.types("hello"), bob.types("hi")
     assert bob.sees() == ["ada: hello", "bob: hi"]
     assert ada.sees() == ["-- bob joined", "ada: hello", "bob: hi"]
-    assert [line.kind for line in ada.rooms["lobby"].lines] == [Kind.HAPPENED, Kind.OWN, Kind.SAID]
+    assert [line.kind for line in ada.rooms["lobby"].lines] == [Kind.NOTICE, Kind.OWN, Kind.SAID]
 
 
 def test_what_was_said_before_is_shown_where_it_belongs(building: Building) -> None:
@@ -132,22 +132,22 @@ def test_history_that_comes_late_goes_before_what_happened_since() -> None:
     model = Model("ada", lambda: 0.0)
     model.rooms.enter("lobby")
     said = {"event": "said", "sender": "bob", "room": "lobby", "time": "2026-01-02T03:04:05.678Z"}
-    model.rooms.happened({**said, "message": "three", "seq": 3}, "ada")
+    model.rooms.add_event({**said, "message": "three", "seq": 3}, "ada")
     earlier = [{**said, "message": text, "seq": at} for at, text in [(2, "two"), (3, "three")]]
-    model.rooms.recalled("lobby", earlier, "ada")
+    model.rooms.add_history("lobby", earlier, "ada")
     conversation = model.rooms["lobby"]
     assert [line.text for line in conversation.lines] == ["bob: two", "bob: three"]
-    assert (conversation.ended, conversation.changed) == (1, 1)
+    assert (conversation.appended, conversation.inserted) == (1, 1)
 
 
 def test_an_echo_of_what_is_acknowledged_is_not_shown_again() -> None:
     model = Model("ada", lambda: 0.0)
     model.rooms.enter("lobby")
     said = {"event": "said", "sender": "ada", "message": "hi", "room": "lobby"}
-    model.rooms.said("lobby", "ada", "hi", 1)
-    model.rooms.happened({**said, "seq": 1}, "ada")
-    model.rooms.happened({**said, "seq": 2}, "ada")
-    model.rooms.said("lobby", "ada", "hi", 2)
+    model.rooms.add_own_message("lobby", "ada", "hi", 1)
+    model.rooms.add_event({**said, "seq": 1}, "ada")
+    model.rooms.add_event({**said, "seq": 2}, "ada")
+    model.rooms.add_own_message("lobby", "ada", "hi", 2)
     assert len(model.rooms["lobby"].lines) == 2
 
 
@@ -219,12 +219,12 @@ def test_who_is_kicked_is_told_and_the_room_is_gone(building: Building) -> None:
 def test_a_taken_name_is_asked_for_again(building: Building) -> None:
     building.enters("ada")
     other = Person(building, "ada")
-    asking = other.model.standing.asking
+    asking = other.model.status.dialog
     assert asking is not None
-    assert asking.question is Question.NAME
+    assert asking.kind is DialogKind.NAME
     assert asking.sentence == "The name ada is taken, or looks like one that is."
-    other.sends(other.model.call_oneself(" eve "))
-    assert (other.model.standing.phase, other.model.standing.asking) == (Phase.IN, None)
+    other.sends(other.model.choose_nick(" eve "))
+    assert (other.model.status.phase, other.model.status.dialog) == (Phase.JOINED, None)
     assert other.people() == ["ada", "eve"]
 
 
@@ -233,12 +233,12 @@ def test_who_comes_back_is_in_the_same_rooms_and_reads_what_was_missed(building:
     for person in (ada, bob):
         person.types("/join attic"), person.types(f"I am {person.model.nick}")
     ada.hears(), ada.loses_the_connection()
-    assert ada.model.standing.asking is not None
+    assert ada.model.status.dialog is not None
     assert ada.model.type("hello?") is None
     bob.types("where is she?")
     ada.connects()
     assert ada.rooms.names == ["lobby", "attic"]
-    assert ada.model.standing.asking is None
+    assert ada.model.status.dialog is None
     assert ada.sees("attic") == [
         "ada: I am ada",
         "-- bob joined",
@@ -260,14 +260,14 @@ def test_who_missed_more_than_is_given_is_told_so(building: Building) -> None:
 
 
 def test_a_dialog_that_was_closed_does_not_come_again_at_every_attempt() -> None:
-    standing = Model("ada", lambda: 0.0).standing
+    standing = Model("ada", lambda: 0.0).status
     standing.lost("No.", 1), standing.lost("Still no.", 2)
-    assert standing.asking is not None
-    assert standing.asking.sentence == "Still no. Trying again in 2 s."
-    standing.understood(), standing.lost("No.", 4)
-    assert standing.asking is None
-    standing.entered("ada"), standing.lost("No.", 1)
-    assert standing.asking is not None
+    assert standing.dialog is not None
+    assert standing.dialog.sentence == "Still no. Trying again in 2 s."
+    standing.dismiss(), standing.lost("No.", 4)
+    assert standing.dialog is None
+    standing.accepted("ada"), standing.lost("No.", 1)
+    assert standing.dialog is not None
 
 
 def test_what_was_not_acknowledged_is_named_when_the_connection_goes(building: Building) -> None:
@@ -285,7 +285,7 @@ def test_what_cannot_be_sent_stays_in_the_field(building: Building) -> None:
     assert ada.model.type("  ") == []
     ada.types("a" * MESSAGE_BYTES), ada.types("//slashed"), ada.types("/help")
     assert "ada: /slashed" in ada.sees()
-    for _ in range(UNANSWERED):
+    for _ in range(PENDING_REQUESTS):
         assert ada.model.type("more")
     assert ada.model.type("one more") is None
 
@@ -344,20 +344,20 @@ def test_no_object_whatever_raises(objects: list[Mapping[str, object]]) -> None:
 
 def test_a_conversation_keeps_its_last_lines_only() -> None:
     conversation = Conversation("lobby")
-    for number in range(LINES + 1):
-        conversation.put(Line(Kind.SAID, "12:00", str(number)), number)
-    assert len(conversation.lines) == LINES
+    for number in range(MAX_LINES + 1):
+        conversation.add(Line(Kind.SAID, "12:00", str(number)), number)
+    assert len(conversation.lines) == MAX_LINES
     assert conversation.lines[0].text == "1"
-    conversation.put(Line(Kind.SAID, "12:00", "before all"), 0, kept=True)
+    conversation.add(Line(Kind.SAID, "12:00", "before all"), 0, kept=True)
     assert conversation.lines[0].text == "1"
-    conversation.put(Line(Kind.SAID, "12:00", "within"), 3, kept=True)
+    conversation.add(Line(Kind.SAID, "12:00", "within"), 3, kept=True)
     assert [line.text for line in conversation.lines][:3] == ["2", "within", "3"]
-    assert len(conversation.lines) == LINES
+    assert len(conversation.lines) == MAX_LINES
 
 
 def test_a_server_that_names_ever_more_rooms_is_not_followed() -> None:
     model = Model("ada", lambda: 0.0)
-    assert all(model.rooms.enter(str(number)) for number in range(ROOMS))
+    assert all(model.rooms.enter(str(number)) for number in range(MAX_ROOMS))
     assert model.rooms.enter("one more") is None
     assert model.rooms.enter("0") is not None
 
@@ -435,7 +435,7 @@ class Attempts:
 
     @property
     def phase(self) -> Phase:
-        return self.model.standing.phase
+        return self.model.status.phase
 
     @property
     def made(self) -> int:
@@ -447,7 +447,7 @@ class Attempts:
         self.connection.connect()
         transport = self.endpoint.accepts()
         self.endpoint.sends({"isConnected": True, "errorCode": -1})
-        assert self.phase is Phase.IN
+        assert self.phase is Phase.JOINED
         return transport
 
 
@@ -461,7 +461,7 @@ def objects(transport: Transport) -> list[dict[str, Any]]:
 def test_the_first_object_says_who_is_there() -> None:
     ada = Attempts()
     ada.connection.connect()
-    assert ada.model.standing.sentence == "Connecting to localhost port 1134 …"
+    assert ada.model.status.sentence == "Connecting to localhost port 1134 …"
     transport = ada.endpoint.accepts()
     assert objects(transport) == [{"username": "ada", "version": 2}]
     ada.endpoint.sends({"isConnected": True, "errorCode": -1})
@@ -487,9 +487,9 @@ def test_a_server_that_is_not_there_is_tried_again_after_growing_pauses() -> Non
         ada.clock.advance(pauses[-1])
         assert ada.made == tried
     assert 0.5 < pauses[0] < 2 < 10 < pauses[4]
-    assert max(pauses) < LONGEST_PAUSE * 2
-    assert ada.model.standing.asking is not None
-    assert ada.model.standing.asking.question is Question.GONE
+    assert max(pauses) < LONGEST_PAUSE_SECONDS * 2
+    assert ada.model.status.dialog is not None
+    assert ada.model.status.dialog.kind is DialogKind.GONE
 
 
 def test_reconnect_does_not_wait_for_the_pause_and_makes_one_connection() -> None:
@@ -546,7 +546,7 @@ def test_plain_words_of_a_server_are_shown() -> None:
     ada.connection.connect()
     ada.endpoint.accepts()
     ada.endpoint.protocol.dataReceived(b"The server is full; try again later.\r\n")
-    [line] = ada.model.rooms.looked_at.lines
+    [line] = ada.model.rooms.shown.lines
     assert line.text == "!! The server says: The server is full; try again later."
 
 

@@ -495,7 +495,7 @@ def test_processes_are_a_number_of_which_one_is_no_more_than_usual() -> None:
     several = parsed(*CLUSTER, "--processes", str(PROCESSES_AT_MOST))
     assert several["processes"] == Worker(0, PROCESSES_AT_MOST)
     assert several["max-connections"] == 10_000
-    assert several.words == [*CLUSTER, "--processes", str(PROCESSES_AT_MOST)]
+    assert several.arguments == [*CLUSTER, "--processes", str(PROCESSES_AT_MOST)]
     assert refused("--processes", "2") == (
         "--processes: only with a --cluster are several processes one server"
     )

@@ -31,13 +31,13 @@ from chatd.tap.child_log import EVENT_BYTES, ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
 from chatd.tap.supervisor import (
-    CALM_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    PAUSE_SECONDS,
-    Child,
+    STABLE_SECONDS,
+    MAX_RESTART_SECONDS,
+    RESTART_SECONDS,
+    ChildProtocol,
     Supervisor,
     command,
-    make_processes,
+    make_supervisor,
 )
 from chatd.tap.worker import FIRST_SOCKET
 from chatd.transport.net.shared_ports import SharedPorts
@@ -86,7 +86,7 @@ class Ports(SharedPorts):
 class Running:
     """A process that only seems to run."""
 
-    def __init__(self, child: Child, words: list[str], **how: Any) -> None:
+    def __init__(self, child: ChildProtocol, words: list[str], **how: Any) -> None:
         self.child = child
         self.words = words
         self.how = how
@@ -120,7 +120,7 @@ class Machine(Clock):
         self.stopped = 0
 
     def spawnProcess(  # noqa: N802 - Twisted's name
-        self, child: Child, program: str, words: list[str], **how: Any
+        self, child: ChildProtocol, program: str, words: list[str], **how: Any
     ) -> None:
         assert program == words[0]
         self.started.append(Running(child, words, **how))
@@ -206,7 +206,7 @@ def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_mean
         " process 1 ended, another starts in 0.5 s (signal 9)"
     ]
     assert len(ready.started) == 2
-    ready.machine.advance(PAUSE_SECONDS)
+    ready.machine.advance(RESTART_SECONDS)
     assert ready.started[2].words == ready.started[0].words
     assert ready.started[2].how == ready.started[0].how
     assert not ready.machine.stopped
@@ -219,12 +219,12 @@ def test_the_pause_grows_when_it_dies_at_once_and_has_an_end(ready: Service) -> 
         [again] = ready.machine.getDelayedCalls()
         pauses.append(again.getTime() - ready.machine.seconds())
         ready.machine.advance(pauses[-1])
-    assert pauses[:4] == [PAUSE_SECONDS * factor for factor in (1, 2, 4, 8)]
-    assert pauses[-1] == LONGEST_PAUSE_SECONDS
-    ready.machine.advance(CALM_SECONDS)
+    assert pauses[:4] == [RESTART_SECONDS * factor for factor in (1, 2, 4, 8)]
+    assert pauses[-1] == MAX_RESTART_SECONDS
+    ready.machine.advance(STABLE_SECONDS)
     ready.started[-1].ends(status=1)
     [again] = ready.machine.getDelayedCalls()
-    assert again.getTime() == ready.machine.seconds() + PAUSE_SECONDS
+    assert again.getTime() == ready.machine.seconds() + RESTART_SECONDS
 
 
 @pytest.mark.parametrize("other_is_ready", [True, False])
@@ -251,10 +251,10 @@ def test_one_that_cannot_start_at_all_ends_everything_once(
 def test_one_that_cannot_start_again_is_tried_as_long_as_others_serve(ready: Service) -> None:
     one, other = ready.started
     one.ends(killed_by=9)
-    ready.machine.advance(PAUSE_SECONDS)
+    ready.machine.advance(RESTART_SECONDS)
     ready.started[-1].ends(status=1)
     assert not ready.machine.stopped
-    ready.machine.advance(2 * PAUSE_SECONDS)
+    ready.machine.advance(2 * RESTART_SECONDS)
     other.ends(killed_by=9)
     assert not ready.machine.stopped, "it may yet come"
     ready.started[-1].ends(status=1)
@@ -296,7 +296,7 @@ def test_who_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) 
 def test_nobody_is_started_again_while_it_stops(ready: Service) -> None:
     ready.started[0].ends(killed_by=9)
     stopped = ready.stops()
-    ready.machine.advance(LONGEST_PAUSE_SECONDS)
+    ready.machine.advance(MAX_RESTART_SECONDS)
     assert len(ready.started) == 2
     ready.started[1].ends(killed_by=15)
     assert stopped.called
@@ -371,7 +371,7 @@ def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
 def test_they_run_on_the_same_reactor(told: dict[str, object], reactor: list[str]) -> None:
     options = Options()
     options.parent = told  # type: ignore[assignment] # a dictionary too
-    options.words = ["--port", "1"]
+    options.arguments = ["--port", "1"]
     python, *words = command(options)
     assert Path(python).is_absolute()
     assert words[3:] == ["--log-format=json", "--log-level=debug", *reactor, "chatd", "--port", "1"]
@@ -385,7 +385,7 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
     options = Options()
     options["data"] = Path("/data")
     with pytest.raises(SystemExit, match=r"^chatd cannot keep what is said: .*not permitted"):
-        make_processes(options, Machine(), lambda: None)
+        make_supervisor(options, Machine(), lambda: None)
 
 
 # The real ones ------------------------------------------------------------------------------------

@@ -25,14 +25,14 @@ class Command:
     """A verb with the words that follow it, and what ``help`` says of it."""
 
     verb: Verb
-    follows: str
-    says: str
+    arguments: str
+    summary: str
     alias: str = ""
 
     @property
     def usage(self) -> str:
         """How it is written."""
-        return f"{self.verb.value} {self.follows}".rstrip()
+        return f"{self.verb.value} {self.arguments}".rstrip()
 
 
 COMMANDS: Final = (
@@ -42,39 +42,39 @@ COMMANDS: Final = (
     Command(Verb.DISCONNECT, "", "leave the server; also: quit", "quit"),
     Command(Verb.HELP, "", "list the commands"),
 )
-_NAMED: Final = {
+_BY_NAME: Final = {
     name: command for command in COMMANDS for name in (command.verb.value, command.alias) if name
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Unclear:
+class NotACommand:
     """A line that asks for nothing that there is; ``sentence`` says why."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
+class ParsedCommand:
     """A verb, and what follows it."""
 
     verb: Verb
-    rest: str
+    argument: str
 
 
-def read(line: str) -> Typed | Unclear:
+def read(line: str) -> ParsedCommand | NotACommand:
     """Return what a line asks for; a slash before the verb is as good as none."""
     word, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    command = _NAMED.get(word.removeprefix("/").lower())
+    command = _BY_NAME.get(word.removeprefix("/").lower())
     if command is None:
-        return Unclear(f"There is no command {word}; help lists those that there are.")
-    if command.follows and not rest:
-        return Unclear(f"No room was named; the command is: {command.usage}")
-    return Typed(command.verb, rest)
+        return NotACommand(f"There is no command {word}; help lists those that there are.")
+    if command.arguments and not rest:
+        return NotACommand(f"No room was named; the command is: {command.usage}")
+    return ParsedCommand(command.verb, rest)
 
 
 def help_rows() -> list[str]:
     """Return what ``help`` says."""
     width = max(len(command.usage) for command in COMMANDS)
-    return [f"{command.usage:{width}}  {command.says}" for command in COMMANDS]
+    return [f"{command.usage:{width}}  {command.summary}" for command in COMMANDS]

@@ -19,7 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.clients.prompt.protocol import Talk
+from chatd.clients.prompt.protocol import PromptProtocol
 from chatd.terminal.editor.editor import (
     Block,
     Completing,
@@ -48,7 +48,7 @@ HOW_TO_LEAVE = "disconnect or Ctrl-D leaves."
 
 
 @implementer(IHalfCloseableProtocol)
-class _Shown(Protocol):
+class _Display(Protocol):
     """What both have: a `Talk`, and an end at which all has been written.
 
     ``done`` is called with the status once that is so.
@@ -59,18 +59,18 @@ class _Shown(Protocol):
     def __init__(self, done: Callable[[int], None]) -> None:
         self._done = done
         self._status = 1
-        self._over = False
-        self._talk: Talk | None = None
+        self._write_closed = False
+        self._protocol: PromptProtocol | None = None
 
     @property
-    def talk(self) -> Talk:
+    def protocol(self) -> PromptProtocol:
         """The conversation with the server, which is there before anything is typed."""
-        assert self._talk is not None
-        return self._talk
+        assert self._protocol is not None
+        return self._protocol
 
-    def begin(self, talk: Talk) -> None:
+    def begin(self, talk: PromptProtocol) -> None:
         """Take the conversation that belongs here; call it before there is anything to read."""
-        self._talk = talk
+        self._protocol = talk
 
     @property
     def _producer(self) -> IPushProducer:
@@ -79,7 +79,7 @@ class _Shown(Protocol):
 
     def write(self, data: bytes) -> None:
         """Write, if anybody is still there."""
-        if self.transport is not None and not self._over and data:
+        if self.transport is not None and not self._write_closed and data:
             self.transport.write(data)
 
     def encoded(self, rows: Sequence[str]) -> bytes:
@@ -90,33 +90,33 @@ class _Shown(Protocol):
         """Show rows."""
         self.write(self.encoded(rows))
 
-    def ready(self) -> None:
+    def resume_reading(self) -> None:
         """Few enough lines wait: more may be read."""
 
-    def gone(self, status: int) -> None:
+    def disconnected(self, status: int) -> None:
         """The conversation is over: write what is left, then end."""
         self._status = status
-        if self._over or self.transport is None:
+        if self._write_closed or self.transport is None:
             self._done(1)
         else:
             self.transport.loseConnection()
 
     def readConnectionLost(self) -> None:
         """Nothing more will be typed."""
-        self.talk.end()
+        self.protocol.end_of_input()
 
     def writeConnectionLost(self) -> None:
         """Nobody reads any more."""
-        self._over = True
-        self.talk.part()
+        self._write_closed = True
+        self.protocol.disconnect()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """All is written."""
-        self._over = True
+        self._write_closed = True
         self._done(self._status)
 
 
-class Plain(_Shown):
+class LineDisplay(_Display):
     """Lines in, lines out."""
 
     def __init__(self, done: Callable[[int], None]) -> None:
@@ -126,12 +126,12 @@ class Plain(_Shown):
 
     def dataReceived(self, data: bytes) -> None:
         """Bytes came: hand on the lines that they complete."""
-        self._take(self._codec.receive_data(data))
-        if self.talk.busy and not self._paused:
+        self._handle_lines(self._codec.receive_data(data))
+        if self.protocol.is_full and not self._paused:
             self._paused = True
             self._producer.pauseProducing()
 
-    def ready(self) -> None:
+    def resume_reading(self) -> None:
         """Read on."""
         if self._paused:
             self._paused = False
@@ -139,18 +139,18 @@ class Plain(_Shown):
 
     def readConnectionLost(self) -> None:
         """Nothing more will come: a last line needs no end."""
-        self._take(self._codec.finish())
+        self._handle_lines(self._codec.finish())
         super().readConnectionLost()
 
-    def _take(self, lines: Sequence[str | CutLine]) -> None:
+    def _handle_lines(self, lines: Sequence[str | CutLine]) -> None:
         for line in lines:
             if isinstance(line, CutLine):
-                self.talk.refuse(TOO_LONG)
+                self.protocol.show_error(TOO_LONG)
             else:
-                self.talk.line(line)
+                self.protocol.handle_line(line)
 
 
-class Drawn(_Shown):
+class TerminalDisplay(_Display):
     """A terminal in raw mode: what is typed stands under what happens."""
 
     end_of_row = "\r\n"
@@ -168,8 +168,8 @@ class Drawn(_Shown):
         self._editor = Editor()
         self._editor.stays_at_end = isinstance(screen, LineModeScreen)
         self._screen = screen
-        self._escape: IDelayedCall | None = None
-        self._left = False
+        self._escape_timeout: IDelayedCall | None = None
+        self._closed = False
         self._greeting = greeting
 
     def connectionMade(self) -> None:
@@ -187,65 +187,65 @@ class Drawn(_Shown):
 
     def resize(self, columns: int, rows: int) -> None:
         """The terminal has another size now, in cells."""
-        if not self._left:
+        if not self._closed:
             self.write(self._screen.resize(columns, rows))
 
-    def gone(self, status: int) -> None:
+    def disconnected(self, status: int) -> None:
         """The conversation is over: it is somebody's own terminal again."""
-        if self._escape is not None and self._escape.active():
-            self._escape.cancel()
+        if self._escape_timeout is not None and self._escape_timeout.active():
+            self._escape_timeout.cancel()
         self.write(self._screen.leave())
-        self._left = True
-        super().gone(status)
+        self._closed = True
+        super().disconnected(status)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what the keyboard sent."""
-        if self._escape is not None and self._escape.active():
-            self._escape.cancel()
+        if self._escape_timeout is not None and self._escape_timeout.active():
+            self._escape_timeout.cancel()
         self._press(self._keys.receive_data(data))
         if self._keys.pending_escape:
-            self._escape = self._clock.callLater(ESCAPE_SECONDS, self._escaped)
+            self._escape_timeout = self._clock.callLater(ESCAPE_SECONDS, self._flush_escape)
 
-    def _escaped(self) -> None:
+    def _flush_escape(self) -> None:
         self._press(self._keys.flush_escape())
 
     def _press(self, keys: Sequence[Pressed]) -> None:
         for key in keys:
             for outcome in self._editor.press(key):
-                self._come_of(outcome)
+                self._handle_event(outcome)
         self._refresh()
 
     def _refresh(self) -> None:
-        if not self._left:
+        if not self._closed:
             shown = self._editor.shown()
             prompt = PROMPT if shown.prompted else ""
             self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.at))
 
-    def _come_of(self, outcome: EditorEvent) -> None:
+    def _handle_event(self, outcome: EditorEvent) -> None:
         match outcome:
             case Entered(text=text):
                 self.write(self._screen.entered(PROMPT + text))
                 self._refresh()
-                self.talk.line(text)
+                self.protocol.handle_line(text)
             case Block(lines=lines):
                 for line in lines:
-                    self.talk.line(line)
+                    self.protocol.handle_line(line)
             case Completing():
                 pass
             case Ended():
-                self.talk.part()
+                self.protocol.disconnect()
             case Interrupted():
                 self._interrupt()
             case Redraw():
                 self.write(self._screen.clear())
             case Full():
-                self.talk.note(FULL)
+                self.protocol.show_notice(FULL)
             case PasteCut():
-                self.talk.note(PASTE_CUT)
+                self.protocol.show_notice(PASTE_CUT)
 
     def _interrupt(self) -> None:
         """Ctrl-C on an empty line: say how to leave, or wait no longer for the server to close."""
-        if self.talk.parting:
-            self.talk.part()
+        if self.protocol.is_disconnecting:
+            self.protocol.disconnect()
         else:
-            self.talk.note(HOW_TO_LEAVE)
+            self.protocol.show_notice(HOW_TO_LEAVE)

@@ -12,25 +12,30 @@ from typing import Final
 from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply
 
 
-class Answer(Enum):
+class Expected(Enum):
     """What a request is answered by; any is answered by an error as well."""
 
     GREETED = auto()
     JOINED = auto()
     LEFT = auto()
-    SAID = auto()
+    ECHOED = auto()
 
 
 #: Seconds that a server has to answer.  One that paces its clients takes half a second.  Not all
 #: answer HELO, and not all send people what they said themselves: for these, less is waited.
-PATIENCE: Final = {Answer.GREETED: 2.0, Answer.JOINED: 15.0, Answer.LEFT: 15.0, Answer.SAID: 3.0}
+ANSWER_SECONDS: Final = {
+    Expected.GREETED: 2.0,
+    Expected.JOINED: 15.0,
+    Expected.LEFT: 15.0,
+    Expected.ECHOED: 3.0,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PendingRequest:
     """A request that was sent: the room as somebody typed it, or its number and what was said."""
 
-    answer: Answer
+    expected: Expected
     room: str = ""
     ref: str = ""
     text: str = ""
@@ -39,13 +44,13 @@ class Asked:
         """Whether a reply says what became of it."""
         match reply:
             case Greeted():
-                return self.answer is Answer.GREETED
+                return self.expected is Expected.GREETED
             case Joined():
-                return self.answer is Answer.JOINED
+                return self.expected is Expected.JOINED
             case Left():
-                return self.answer is Answer.LEFT
+                return self.expected is Expected.LEFT
             case Chat(ref=ref, lines=lines):
                 mine = (ref, lines) == (self.ref, (self.text,))
-                return self.answer is Answer.SAID and mine
+                return self.expected is Expected.ECHOED and mine
             case Failed() | Broken():
                 return True

@@ -22,13 +22,13 @@ from twisted.internet.error import ConnectionRefusedError, DNSLookupError, Timeo
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
-from chatd.clients.prompt.displays import Drawn, Plain
-from chatd.clients.prompt.protocol import Talk
+from chatd.clients.prompt.displays import TerminalDisplay, LineDisplay
+from chatd.clients.prompt.protocol import PromptProtocol
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.screen.typewriter import LineModeScreen
 
 #: Seconds to reach the server.
-REACH_SECONDS = 15
+CONNECT_SECONDS = 15
 #: A window of no size: what programs draw into that know none.
 COLUMNS, ROWS = 80, 24
 #: What shells say of a program that Ctrl-C ended: 128 and the number of SIGINT.
@@ -93,43 +93,45 @@ class Program:
         self._port = port
         self.status = INTERRUPTED
         self._ending = False
-        self._drawn: Drawn | None = None
-        self._shown: Drawn | Plain
+        self._terminal: TerminalDisplay | None = None
+        self._display: TerminalDisplay | LineDisplay
         if os.isatty(_STDIN) and os.isatty(_STDOUT):
             greeting = f"You are {name} at {host} port {port}; help lists the commands."
             dumb = os.environ.get("TERM", "dumb") == "dumb"
             screen = LineModeScreen(*_size(), repeats=True) if dumb else Screen(*_size())
-            self._shown = self._drawn = Drawn(self._end, reactor, screen, greeting)
+            self._display = self._terminal = TerminalDisplay(self._end, reactor, screen, greeting)
         else:
-            self._shown = Plain(self._end)
-        self._talk = Talk(name, self._shown, reactor, in_order=self._drawn is None)
-        self._shown.begin(self._talk)
+            self._display = LineDisplay(self._end)
+        self._protocol = PromptProtocol(
+            name, self._display, reactor, in_order=self._terminal is None
+        )
+        self._display.begin(self._protocol)
 
     def run(self) -> int:
         """Talk until it is over; return the exit status."""
-        self._reactor.callWhenRunning(self._reach)
+        self._reactor.callWhenRunning(self._connect)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._interrupted)
-        with _kept_terminal():
+        with _restored_terminal():
             self._reactor.run()
         return self.status
 
-    def _reach(self) -> None:
-        reach = HostnameEndpoint(self._reactor, self._host, self._port, REACH_SECONDS)
-        reached = connectProtocol(reach, self._talk)
-        reached.addCallbacks(self._reached, self._unreached)
-        reached.addErrback(self._broken)
+    def _connect(self) -> None:
+        reach = HostnameEndpoint(self._reactor, self._host, self._port, CONNECT_SECONDS)
+        reached = connectProtocol(reach, self._protocol)
+        reached.addCallbacks(self._connected, self._connect_failed)
+        reached.addErrback(self._bug)
 
-    def _reached(self, _talk: Talk) -> None:
+    def _connected(self, _talk: PromptProtocol) -> None:
         """Open the terminal, or the pipes: copies, so that ours stay open."""
-        if self._drawn is not None:
+        if self._terminal is not None:
             tty.setraw(_STDIN, termios.TCSANOW)
             signal.signal(signal.SIGWINCH, self._resized)
         opened: Any = StandardIO  # mypy takes it for the one of Windows
-        written = opened(self._shown, os.dup(_STDIN), os.dup(_STDOUT), self._reactor)
+        written = opened(self._display, os.dup(_STDIN), os.dup(_STDOUT), self._reactor)
         # The server waits while what it sends can't be written.
-        written.registerProducer(self._talk.transport, True)
+        written.registerProducer(self._protocol.transport, True)
 
-    def _unreached(self, failure: Failure) -> None:
+    def _connect_failed(self, failure: Failure) -> None:
         said = [words for kind, words in _REASONS.items() if failure.check(kind)]
         reason = said[0] if said else failure.getErrorMessage().rstrip(".")
         print(
@@ -138,16 +140,16 @@ class Program:
         )
         self._end(1)
 
-    def _broken(self, failure: Failure) -> None:
+    def _bug(self, failure: Failure) -> None:
         """A bug of ours came up."""
         failure.printTraceback(sys.stderr)
         self._end(1)
 
     def _resized(self, _signal: int, _frame: object) -> None:
-        if self._drawn is not None:
-            self._reactor.callFromThread(self._fit, self._drawn)
+        if self._terminal is not None:
+            self._reactor.callFromThread(self._fit, self._terminal)
 
-    def _fit(self, drawn: Drawn) -> None:
+    def _fit(self, drawn: TerminalDisplay) -> None:
         drawn.resize(*_size())
 
     def _end(self, status: int) -> None:
@@ -161,8 +163,8 @@ class Program:
         """The reactor stops: if nothing else ended us, a signal did."""
         if not self._ending:
             self._ending = True
-            if self._talk.transport is not None and not self._talk.parting:
-                self._talk.part()
+            if self._protocol.transport is not None and not self._protocol.is_disconnecting:
+                self._protocol.disconnect()
 
 
 def _size() -> tuple[int, int]:
@@ -175,7 +177,7 @@ def _size() -> tuple[int, int]:
 
 
 @contextmanager
-def _kept_terminal() -> Iterator[None]:
+def _restored_terminal() -> Iterator[None]:
     """Leave the terminal, or the pipes, as they were: the shell's next program has them too."""
     blocking = [(fd, os.get_blocking(fd)) for fd in (_STDIN, _STDOUT)]
     attributes = termios.tcgetattr(_STDIN) if os.isatty(_STDIN) else None

@@ -15,7 +15,7 @@ ROOMS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class JoinedRoom:
     """A room that one is in."""
 
     room: str
@@ -26,40 +26,43 @@ class Place:
 class Rooms:
     """Finds places by the names that people type, and names by the numbers that servers send."""
 
-    __slots__ = ("_names", "_places")
+    __slots__ = (
+        "_joined",
+        "_names",
+    )
 
     def __init__(self) -> None:
-        self._places: dict[str, Place] = {}
+        self._joined: dict[str, JoinedRoom] = {}
         self._names: dict[str, str] = {}
 
-    def enter(self, joined: Joined, asked: str) -> Place:
+    def add(self, joined: Joined, asked: str) -> JoinedRoom:
         """Take in that one is in a room now; ``asked`` is its name as one typed it."""
-        place = Place(joined.room or asked or joined.ref, joined.ref, joined.join_id)
-        self.leave(place.ref)
+        place = JoinedRoom(joined.room or asked or joined.ref, joined.ref, joined.join_id)
+        self.remove(place.ref)
         for name in (place.room, asked or place.room):
-            self._places[name] = place
+            self._joined[name] = place
         self._names.pop(place.ref, None)
         self._names[place.ref] = place.room
         if len(self._names) > ROOMS:
-            self.leave(oldest := next(iter(self._names)))
+            self.remove(oldest := next(iter(self._names)))
             del self._names[oldest]
         return place
 
-    def leave(self, ref: str) -> None:
+    def remove(self, ref: str) -> None:
         """Take in that one is not in a room any more."""
-        for name in [name for name, place in self._places.items() if place.ref == ref]:
-            del self._places[name]
+        for name in [name for name, place in self._joined.items() if place.ref == ref]:
+            del self._joined[name]
 
     def name_of(self, ref: str) -> str:
         """Return how a room is called."""
         return self._names.get(ref) or (f"room {ref}" if ref else "a room")
 
-    def find(self, name: str) -> Place | None:
+    def find(self, name: str) -> JoinedRoom | None:
         """Return the place of a name; capitals matter only where two names differ by them."""
-        if name in self._places:
-            return self._places[name]
+        if name in self._joined:
+            return self._joined[name]
         alike = {
-            place for known, place in self._places.items() if known.casefold() == name.casefold()
+            place for known, place in self._joined.items() if known.casefold() == name.casefold()
         }
         return alike.pop() if len(alike) == 1 else None
 
@@ -71,7 +74,7 @@ class Rooms:
         folded = typed.casefold()
         several = [
             name
-            for name in self._places
+            for name in self._joined
             if " " in name and (folded + " ").startswith(name.casefold() + " ")
         ]
         if several:
@@ -81,7 +84,7 @@ class Rooms:
         return room, text.strip()
 
 
-def rows_of(room: str, said: Chat) -> list[str]:
+def message_rows(room: str, said: Chat) -> list[str]:
     """Return what somebody said as rows; several lines stand in a block under who said them."""
     first, *more = said.lines or ("",)
     if not more and not said.cut:

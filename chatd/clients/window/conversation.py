@@ -10,17 +10,17 @@ from collections import deque
 from chatd.clients.window.lines import Line
 
 #: Lines of one conversation; the oldest go first.  Terminals keep 1,000 to 10,000.
-LINES = 5000
+MAX_LINES = 5000
 #: People whose names are kept for one room.
-PEOPLE = 10_000
+MAX_MEMBERS = 10_000
 #: People of one room whom the server lists; then it may have left some out.
 LISTED = 200
 #: Messages that are remembered in order to show none of them twice.
-SEEN = 1000
+REMEMBERED_MESSAGES = 1000
 
 #: Where a line belongs: which visit to the room, the event's number, and 0 for the event that has
 #: this number itself.
-Place = tuple[int, int, int]
+Position = tuple[int, int, int]
 
 
 class Conversation:
@@ -30,23 +30,23 @@ class Conversation:
     others: who has drawn all of it needs to draw only what is new unless ``changed`` moved.
     """
 
-    def __init__(self, name: str, most: int = LINES) -> None:
+    def __init__(self, name: str, most: int = MAX_LINES) -> None:
         self.name = name
         self.topic = ""
         self.lines: deque[Line] = deque(maxlen=most)
-        self.people: dict[str, str] = {}
+        self.members: dict[str, str] = {}
         #: Whether there are more people than the server lists.
-        self.crowded = False
+        self.is_incomplete = False
         self.unread = 0
-        self.ended = 0
-        self.changed = 0
+        self.appended = 0
+        self.inserted = 0
         #: The number of the last event that is known.
         self.last = 0
         self._visit = 0
-        self._places: deque[Place] = deque(maxlen=most)
-        self._seen: deque[int] = deque(maxlen=SEEN)
+        self._positions: deque[Position] = deque(maxlen=most)
+        self._seen: deque[int] = deque(maxlen=REMEMBERED_MESSAGES)
 
-    def visited(self) -> None:
+    def entered(self) -> None:
         """Somebody is in the room anew: the server may have begun to count from 0."""
         self._visit += 1
         self.last = 0
@@ -56,7 +56,7 @@ class Conversation:
         """Whether the message of this number stands here already."""
         return number in self._seen
 
-    def put(self, line: Line, number: int | None = None, *, kept: bool = False) -> None:
+    def add(self, line: Line, number: int | None = None, *, kept: bool = False) -> None:
         """Take a line in, behind what happened up to ``number``; None is now.
 
         ``kept`` says that the event has this number for itself, as messages have.
@@ -68,47 +68,47 @@ class Conversation:
             self._seen.append(number)
         self._insert(line, (self._visit, number, 0 if kept else 1))
 
-    def _insert(self, line: Line, place: Place) -> None:
+    def _insert(self, line: Line, place: Position) -> None:
         """Put a line where it belongs: nearly always that is the end."""
-        at = len(self._places)
-        while at and self._places[at - 1] > place:
+        at = len(self._positions)
+        while at and self._positions[at - 1] > place:
             at -= 1
-        if at == len(self._places):
+        if at == len(self._positions):
             self.lines.append(line)
-            self._places.append(place)
-            self.ended += 1
+            self._positions.append(place)
+            self.appended += 1
         elif at or len(self.lines) != self.lines.maxlen:
             if len(self.lines) == self.lines.maxlen:
                 self.lines.popleft()
-                self._places.popleft()
+                self._positions.popleft()
                 at -= 1
             self.lines.insert(at, line)
-            self._places.insert(at, place)
-            self.changed += 1
+            self._positions.insert(at, place)
+            self.inserted += 1
 
     # People ---------------------------------------------------------------------------------------
 
-    def counted(self, people: dict[str, str]) -> None:
+    def set_members(self, people: dict[str, str]) -> None:
         """These are the people of the room, as far as the server lists them."""
-        self.people = dict(list(people.items())[:PEOPLE])
-        self.crowded = len(people) >= LISTED
+        self.members = dict(list(people.items())[:MAX_MEMBERS])
+        self.is_incomplete = len(people) >= LISTED
 
-    def came(self, nick: str, role: str = "member") -> None:
+    def add_member(self, nick: str, role: str = "member") -> None:
         """Somebody is in the room."""
-        if nick and len(self.people) < PEOPLE:
-            self.people[nick] = role
+        if nick and len(self.members) < MAX_MEMBERS:
+            self.members[nick] = role
 
-    def went(self, nick: str) -> None:
+    def remove_member(self, nick: str) -> None:
         """Somebody is in the room no longer."""
-        self.people.pop(nick, None)
+        self.members.pop(nick, None)
 
-    def renamed(self, nick: str, new: str) -> None:
+    def rename_member(self, nick: str, new: str) -> None:
         """Somebody is called otherwise now."""
-        self.came(new, self.people.pop(nick, "member"))
+        self.add_member(new, self.members.pop(nick, "member"))
 
-    def everyone(self) -> list[str]:
+    def sorted_members(self) -> list[str]:
         """The people, those with a role first, by name."""
         ranks = {"operator": 0, "owner": 1, "moderator": 2}
         return sorted(
-            self.people, key=lambda nick: (ranks.get(self.people[nick], 3), nick.casefold())
+            self.members, key=lambda nick: (ranks.get(self.members[nick], 3), nick.casefold())
         )

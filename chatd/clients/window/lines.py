@@ -15,7 +15,7 @@ from enum import Enum
 Fields = Mapping[str, object]
 
 #: Characters of one text that are shown; the server's messages have at most 4,096 bytes.
-TEXT_LENGTH = 5000
+MAX_TEXT_LENGTH = 5000
 
 #: The joiners hold emoji and the letters of some scripts together, and reorder nothing.
 _JOINERS = "\u200c\u200d"
@@ -28,7 +28,7 @@ class Kind(Enum):
     SAID = "said"
     OWN = "own"
     PRIVATE = "private"
-    HAPPENED = "happened"
+    NOTICE = "happened"
     ERROR = "error"
 
 
@@ -43,7 +43,7 @@ class Line:
 
 def shown(text: str) -> str:
     """Return the text without control, bidirectional and other invisible characters."""
-    text = text[:TEXT_LENGTH]
+    text = text[:MAX_TEXT_LENGTH]
     if text.isascii() and text.isprintable():
         return text
     text = " ".join(text.replace("\t", " ").splitlines())

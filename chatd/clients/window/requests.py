@@ -15,14 +15,14 @@ VERSION = 2
 #: Bytes of one message that the server takes.
 MESSAGE_BYTES = 4096
 #: Requests that may wait for their answers; the server holds up to 500 and then reads no more.
-UNANSWERED = 400
+PENDING_REQUESTS = 400
 #: Messages that are asked for when one comes into a room, and at most when one comes back to it.
 HISTORY = 50
 HISTORY_MISSED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
+class SendMessage:
     """A message to a room; None is wherever one is."""
 
     room: str | None
@@ -30,7 +30,7 @@ class Saying:
 
 
 @dataclass(frozen=True, slots=True)
-class Whispering:
+class SendPrivately:
     """A message to one person; it comes back as an event."""
 
     nick: str
@@ -38,7 +38,7 @@ class Whispering:
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class JoinRoom:
     """Going into a room; ``wanted`` when it was asked for and is to be looked at."""
 
     room: str
@@ -46,73 +46,82 @@ class Joining:
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
+class LeaveRoom:
     """Going out of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
+class ListMembers:
     """Who is in the room?"""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Recalling:
+class FetchHistory:
     """What was said in the room before."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
+class SetTopic:
     """A topic for the room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Probing:
+class CheckMembership:
     """Is one in the room?"""
 
     room: str
 
 
-Asked = Saying | Whispering | Joining | Leaving | Counting | Recalling | Naming | Probing
+PendingRequest = (
+    SendMessage
+    | SendPrivately
+    | JoinRoom
+    | LeaveRoom
+    | ListMembers
+    | FetchHistory
+    | SetTopic
+    | CheckMembership
+)
 
 
-class Unanswered:
+class PendingRequests:
     """Gives each request an id and keeps what was asked for, at most ``most`` of it."""
 
-    def __init__(self, most: int = UNANSWERED) -> None:
+    def __init__(self, most: int = PENDING_REQUESTS) -> None:
         self._most = most
         self._last = 0
-        self._asked: dict[int, Asked] = {}
+        self._pending: dict[int, PendingRequest] = {}
 
     def is_full(self) -> bool:
         """Whether people should wait for answers before they ask for more."""
-        return len(self._asked) >= self._most
+        return len(self._pending) >= self._most
 
-    def ask(self, asked: Asked, **fields: object) -> Request:
+    def add(self, asked: PendingRequest, **fields: object) -> Request:
         """Return the request with its id."""
         self._last += 1
-        self._asked[self._last] = asked
+        self._pending[self._last] = asked
         return {**fields, "id": self._last}
 
-    def is_asked(self, asked: Asked) -> bool:
+    def is_pending(self, asked: PendingRequest) -> bool:
         """Whether an answer to the same is awaited."""
-        return asked in self._asked.values()
+        return asked in self._pending.values()
 
-    def answered(self, given: object) -> Asked | None:
+    def take(self, given: object) -> PendingRequest | None:
         """Return what was asked for with this id, and forget it; None when nothing was."""
-        return self._asked.pop(given, None) if isinstance(given, int) else None
+        return self._pending.pop(given, None) if isinstance(given, int) else None
 
-    def give_up(self) -> list[Asked]:
+    def take_all(self) -> list[PendingRequest]:
         """Return and forget all that will not be answered any more."""
-        asked = list(self._asked.values())
-        self._asked.clear()
+        asked = list(self._pending.values())
+        self._pending.clear()
         return asked
 
 

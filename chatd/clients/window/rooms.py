@@ -22,7 +22,7 @@ from chatd.clients.window.lines import (
 )
 
 #: Rooms of one window; the server lets one person into 50.
-ROOMS = 100
+MAX_ROOMS = 100
 #: Events that have a number for themselves, and so are not shown twice.
 _MESSAGES = ("said", "acted", "topic")
 
@@ -35,7 +35,7 @@ class Rooms:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.current: str | None = None
-        self._aside = Conversation("")
+        self._no_room = Conversation("")
         self._open: dict[str, Conversation] = {}
         self._now = now
 
@@ -51,9 +51,9 @@ class Rooms:
         return list(self._open)
 
     @property
-    def looked_at(self) -> Conversation:
+    def shown(self) -> Conversation:
         """The conversation that the window shows."""
-        return self._open[self.current] if self.current is not None else self._aside
+        return self._open[self.current] if self.current is not None else self._no_room
 
     def find(self, text: str) -> str | None:
         """Return the room that somebody means, in whatever case they wrote it."""
@@ -62,12 +62,12 @@ class Rooms:
 
     def enter(self, room: str) -> Conversation | None:
         """Come into a room, or into it again; the first is looked at.  None: there are too many."""
-        if room not in self._open and len(self._open) >= ROOMS:
+        if room not in self._open and len(self._open) >= MAX_ROOMS:
             return None
         conversation = self._open.setdefault(room, Conversation(room))
-        conversation.visited()
+        conversation.entered()
         if self.current is None:
-            self.look_at(room)
+            self.show(room)
         return conversation
 
     def close(self, room: str) -> None:
@@ -79,9 +79,9 @@ class Rooms:
         if room == self.current:
             left = self.names
             self.current = left[max(0, at - 1)] if left else None
-            self.looked_at.unread = 0
+            self.shown.unread = 0
 
-    def look_at(self, room: str) -> None:
+    def show(self, room: str) -> None:
         """Look at a room."""
         if room in self._open:
             self.current = room
@@ -89,71 +89,71 @@ class Rooms:
 
     # Lines ----------------------------------------------------------------------------------------
 
-    def tell(self, sentence: str, kind: Kind = Kind.HAPPENED, room: str | None = None) -> None:
+    def notify(self, sentence: str, kind: Kind = Kind.NOTICE, room: str | None = None) -> None:
         """Put a line of our own into a room, or where one looks."""
-        self._of(room).put(Line(kind, clock_time(self._now()), sentence))
+        self._conversation(room).add(Line(kind, clock_time(self._now()), sentence))
 
-    def said(self, room: str | None, nick: str, text: str, number: int) -> None:
+    def add_own_message(self, room: str | None, nick: str, text: str, number: int) -> None:
         """Put in what one has said oneself, once the server has kept it."""
-        conversation = self._of(room)
+        conversation = self._conversation(room)
         if not conversation.is_known(number):
             line = Line(Kind.OWN, clock_time(self._now()), f"{nick}: {text}")
-            conversation.put(line, number, kept=True)
+            conversation.add(line, number, kept=True)
 
-    def whispered(self, fields: Fields) -> None:
+    def add_private_message(self, fields: Fields) -> None:
         """Put a private message where one looks, so that it is seen."""
         line = Line(Kind.PRIVATE, time_of(fields, self._now()), describe_private(fields))
-        self.looked_at.put(line)
+        self.shown.add(line)
 
-    def recalled(self, room: str, events: object, own: str) -> None:
+    def add_history(self, room: str, events: object, own: str) -> None:
         """Put in what was said before, but for what stands there already."""
         if room in self._open and isinstance(events, list):
             for event in events:
                 if isinstance(event, dict) and not self._open[room].is_known(
                     number_of(event, "seq")
                 ):
-                    self._put(self._open[room], event, own, kept=True)
+                    self._add(self._open[room], event, own, kept=True)
 
-    def counted(self, room: str, users: object) -> None:
+    def set_members(self, room: str, users: object) -> None:
         """Take in who is in a room."""
         if room in self._open and isinstance(users, list):
             people = [user for user in users if isinstance(user, dict)]
-            self._open[room].counted(
+            self._open[room].set_members(
                 {text_of(each, "nick"): text_of(each, "role") for each in people}
             )
 
-    def happened(self, fields: Fields, own: str) -> None:
+    def add_event(self, fields: Fields, own: str) -> None:
         """Take in what happened in a room; ``own`` is one's own nick."""
         conversation = self._open[text_of(fields, "room")]
         event, nick = text_of(fields, "event"), text_of(fields, "nick")
         match event:
             case "joined":
-                conversation.came(nick)
+                conversation.add_member(nick)
             case "left" | "kicked":
-                conversation.went(nick)
+                conversation.remove_member(nick)
             case "renamed":
-                conversation.renamed(nick, text_of(fields, "new"))
-            case "role" if nick in conversation.people:
-                conversation.came(nick, text_of(fields, "role"))
+                conversation.rename_member(nick, text_of(fields, "new"))
+            case "role" if nick in conversation.members:
+                conversation.add_member(nick, text_of(fields, "role"))
             case "topic":
                 conversation.topic = text_of(fields, "topic")
             case "said" | "acted" if text_of(fields, "sender") == own:
                 if conversation.is_known(number_of(fields, "seq")):
                     return
-        self._put(conversation, fields, own, kept=event in _MESSAGES)
-        if event in ("said", "acted") and conversation is not self.looked_at:
+        self._add(conversation, fields, own, kept=event in _MESSAGES)
+        if event in ("said", "acted") and conversation is not self.shown:
             conversation.unread += 1
 
-    def _put(self, conversation: Conversation, fields: Fields, own: str, *, kept: bool) -> None:
+    def _add(self, conversation: Conversation, fields: Fields, own: str, *, kept: bool) -> None:
         """Put an event into its place, if there are words for it."""
         text = describe(fields)
-        kind = Kind.HAPPENED
+        kind = Kind.NOTICE
         if text_of(fields, "event") in ("said", "acted"):
             kind = Kind.OWN if text_of(fields, "sender") == own else Kind.SAID
         if text:
             line = Line(kind, time_of(fields, self._now()), text)
-            conversation.put(line, number_of(fields, "seq"), kept=kept)
+            conversation.add(line, number_of(fields, "seq"), kept=kept)
 
-    def _of(self, room: str | None) -> Conversation:
+    def _conversation(self, room: str | None) -> Conversation:
         """The conversation of a room; where one looks when there is none."""
-        return self.looked_at if room is None else self._open.get(room, self.looked_at)
+        return self.shown if room is None else self._open.get(room, self.shown)

@@ -20,13 +20,13 @@ class Phase(Enum):
 
     OFF = "not connected"
     CONNECTING = "connecting"
-    ENTERING = "connected, and the name is not accepted yet"
+    NAMING = "connected, and the name is not accepted yet"
     NAMELESS = "connected, and the name is refused"
-    IN = "in the chat"
+    JOINED = "in the chat"
     WAITING = "not connected, and trying again soon"
 
 
-class Question(Enum):
+class DialogKind(Enum):
     """What the person is asked, or told so that it is not missed."""
 
     NAME = "which other name"
@@ -34,45 +34,45 @@ class Question(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class DialogRequest:
     """A question, and the sentence that explains it."""
 
-    question: Question
+    kind: DialogKind
     sentence: str
 
 
-class Standing:
+class Status:
     """The phase, one sentence about it, and what is asked, if anything."""
 
     def __init__(self) -> None:
         self.phase = Phase.OFF
         self.sentence = "Not connected."
-        self.asking: Asking | None = None
-        self._told_gone = False
+        self.dialog: DialogRequest | None = None
+        self._lost_shown = False
 
     @property
-    def is_in(self) -> bool:
+    def is_connected(self) -> bool:
         """Whether one is in the chat."""
-        return self.phase is Phase.IN
+        return self.phase is Phase.JOINED
 
     def connecting(self, where: str) -> None:
         """A connection is being made."""
         self.phase, self.sentence = Phase.CONNECTING, f"Connecting to {where} …"
 
-    def entering(self, nick: str) -> None:
+    def naming(self, nick: str) -> None:
         """There is a connection, and the name has been said."""
-        self.phase, self.sentence = Phase.ENTERING, f"Coming in as {nick} …"
+        self.phase, self.sentence = Phase.NAMING, f"Coming in as {nick} …"
 
-    def entered(self, nick: str) -> None:
+    def accepted(self, nick: str) -> None:
         """The name is accepted."""
-        self.phase, self.sentence, self.asking = Phase.IN, f"You are {nick}.", None
-        self._told_gone = False
+        self.phase, self.sentence, self.dialog = Phase.JOINED, f"You are {nick}.", None
+        self._lost_shown = False
 
     def refused(self, nick: str, code: int) -> None:
         """The name is not accepted: another one is asked for."""
         sentence = _REFUSED.get(code, "The server does not let {nick} in.").format(nick=nick)
         self.phase, self.sentence = Phase.NAMELESS, sentence
-        self.asking = Asking(Question.NAME, sentence)
+        self.dialog = DialogRequest(DialogKind.NAME, sentence)
 
     def lost(self, why: str, seconds: float) -> None:
         """There is no connection; it is tried again in so many seconds.
@@ -81,16 +81,16 @@ class Standing:
         """
         self.phase = Phase.WAITING
         self.sentence = f"{why} Trying again in {max(1, round(seconds))} s."
-        if self.asking is None and self._told_gone:
+        if self.dialog is None and self._lost_shown:
             return
-        if self.asking is None or self.asking.question is Question.GONE:
-            self.asking = Asking(Question.GONE, self.sentence)
-            self._told_gone = True
+        if self.dialog is None or self.dialog.kind is DialogKind.GONE:
+            self.dialog = DialogRequest(DialogKind.GONE, self.sentence)
+            self._lost_shown = True
 
-    def left(self) -> None:
+    def disconnected(self) -> None:
         """The person has disconnected."""
-        self.phase, self.sentence, self.asking = Phase.OFF, "Not connected.", None
+        self.phase, self.sentence, self.dialog = Phase.OFF, "Not connected.", None
 
-    def understood(self) -> None:
+    def dismiss(self) -> None:
         """The person has closed the dialog."""
-        self.asking = None
+        self.dialog = None

@@ -28,12 +28,12 @@ _COLOURS = {
     Kind.SAID: _INK,
     Kind.OWN: "#0550ae",
     Kind.PRIVATE: "#8250df",
-    Kind.HAPPENED: _FAINT,
+    Kind.NOTICE: _FAINT,
     Kind.ERROR: "#b91c1c",
 }
 
 
-def dress(root: tk.Tk) -> None:
+def configure_style(root: tk.Tk) -> None:
     """Give all that is made from now on its fonts and its theme."""
     from tkinter import font, ttk
 
@@ -46,7 +46,7 @@ def dress(root: tk.Tk) -> None:
     root.configure(background=style.lookup("TFrame", "background"))
 
 
-class Lines:
+class LinesWidget:
     """The conversation: text that only grows at its end, and at most ``most`` lines of it."""
 
     def __init__(self, parent: tk.Misc, most: int) -> None:
@@ -109,7 +109,7 @@ class Lines:
         self._text.see("end")
 
 
-class Names:
+class NamesWidget:
     """A list of names with a heading; ``chosen`` gets the place of one that is clicked."""
 
     def __init__(
