@@ -1,4 +1,4 @@
-"""The server that the options describe: only here a store is chosen, and are the ways in opened."""
+"""Makes the server that the options describe; only here a store is chosen, a way in is opened."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ from chatd.transport.ways import AUTO, ways_in
 if TYPE_CHECKING:
     from chatd.store.nats.store import NatsStore
 
-#: What tokens are made of: letters and digits that are not taken for one another.
+#: Characters of tokens: letters and digits that do not look alike.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def _token() -> str:
-    """A word that nobody can guess (60 bits), short enough to be typed."""
+    """Return an unguessable word (60 bits), short enough to be typed."""
     letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
     return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
 
 
 def makeService(options: Options) -> IService:
-    """The server that these options describe, or the processes that are it together."""
+    """Return the server that these options describe, or the supervisor of its processes."""
     from twisted.internet import reactor
 
     if options["processes"].is_supervisor:
@@ -73,7 +73,7 @@ def makeService(options: Options) -> IService:
 
 
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
-    """The server that these options describe, on a reactor, with another store if there is one."""
+    """Return the server that these options describe; ``store`` replaces the one of the options."""
     clock: IReactorTime = IReactorTime(reactor)
     names.prepare()
     server = MultiService()
@@ -111,7 +111,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
 def _chat(
     options: Options, reactor: Any, server: MultiService, store: Store, cluster: NatsStore | None
 ) -> Chat:
-    """The chat of a server, which reads what its store has when that begins."""
+    """Return the chat of a server, which loads its records when the store has begun."""
     clock: IReactorTime = IReactorTime(reactor)
     thread = PasswordThread(reactor)
     thread.setServiceParent(server)
@@ -151,13 +151,13 @@ def _open_ways(
 
 
 def _begin(chat: Chat) -> None:
-    """Read what the store has before anybody can have come in."""
+    """Load the records of the store, before any way in is open."""
     loading = Deferred.fromCoroutine(chat.load(time.time()))
     loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
 
 
 def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
-    """The store of a cluster; only here is it known that it needs a library of its own."""
+    """Return the store of a cluster; only this code knows that it needs an optional library."""
     try:
         from chatd.store.nats.store import NatsStore
     except ImportError as why:
@@ -171,7 +171,7 @@ def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
 
 
 def _begin_cluster(store: NatsStore) -> None:
-    """Let a store begin; a server that cannot keep anything ends."""
+    """Begin a cluster's store; the server ends if the store cannot be used."""
     from chatd.store.nats.store import UnfitError
 
     try:
@@ -181,7 +181,7 @@ def _begin_cluster(store: NatsStore) -> None:
 
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
-    """The store that the options choose, begun and ended with the server."""
+    """Return the store that the options choose; it begins and ends with the server."""
     history, turn = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,
@@ -191,10 +191,10 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
         power=options["durability"] == "power",
     )
 
-    become: Any = options.parent or {}  # what twistd itself was told
+    twistd: Any = options.parent or {}  # twistd's own options
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-        give(options["data"], become.get("uid"), become.get("gid"))
+        give(options["data"], twistd.get("uid"), twistd.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)

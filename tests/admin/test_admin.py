@@ -662,7 +662,7 @@ def test_forgetting_that_fails_has_deleted_nothing(
     def fails(database: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(erased_numbers, "tidy", fails)
+    monkeypatch.setattr(erased_numbers, "drop_unknown_rooms", fails)
     assert admin.fails("forget-person", "ada", "--yes").endswith("database or disk is full")
     assert admin("check") == "all is well: 1203 messages in 2 rooms\n"
 

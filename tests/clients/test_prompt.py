@@ -23,8 +23,8 @@ from chatd.clients.prompt.displays import (
     ESCAPE_SECONDS,
     HOW_TO_LEAVE,
     TOO_LONG,
-    TerminalDisplay,
     LineDisplay,
+    TerminalDisplay,
 )
 from chatd.clients.prompt.pending_request import ANSWER_SECONDS, Expected
 from chatd.clients.prompt.program import parser

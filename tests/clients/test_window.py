@@ -29,7 +29,7 @@ from chatd.clients.window.model import Model
 from chatd.clients.window.program import NO_TKINTER, main, port
 from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES, PENDING_REQUESTS
 from chatd.clients.window.rooms import MAX_ROOMS
-from chatd.clients.window.status import Phase, DialogKind
+from chatd.clients.window.status import DialogKind, Phase
 from chatd.wire.json.objects import BadObject, Object
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served

@@ -31,9 +31,9 @@ from chatd.tap.child_log import EVENT_BYTES, ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
 from chatd.tap.supervisor import (
-    STABLE_SECONDS,
     MAX_RESTART_SECONDS,
     RESTART_SECONDS,
+    STABLE_SECONDS,
     ChildProtocol,
     Supervisor,
     command,

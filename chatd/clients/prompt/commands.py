@@ -1,6 +1,6 @@
-"""The commands of chatd-client: what can be typed, and what a line asks for.
+"""Commands of chatd-client as data, and parsing a typed line as one of them.
 
-It must not know what any of it does.
+It must not know what any command does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Verb(Enum):
-    """What can be asked for."""
+    """What a command does."""
 
     JOIN = "join"
     SEND = "send"
@@ -22,7 +22,7 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A verb with the words that follow it, and what ``help`` says of it."""
+    """A verb with its arguments, and its line in ``help``."""
 
     verb: Verb
     arguments: str
@@ -31,7 +31,7 @@ class Command:
 
     @property
     def usage(self) -> str:
-        """How it is written."""
+        """Return how it is written."""
         return f"{self.verb.value} {self.arguments}".rstrip()
 
 
@@ -49,21 +49,21 @@ _BY_NAME: Final = {
 
 @dataclass(frozen=True, slots=True)
 class NotACommand:
-    """A line that asks for nothing that there is; ``sentence`` says why."""
+    """A line that is not a command; ``sentence`` says why."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedCommand:
-    """A verb, and what follows it."""
+    """A verb and its argument."""
 
     verb: Verb
     argument: str
 
 
 def read(line: str) -> ParsedCommand | NotACommand:
-    """Return what a line asks for; a slash before the verb is as good as none."""
+    """Parse a line; a slash before the verb is optional."""
     word, _, rest = line.strip().partition(" ")
     rest = rest.strip()
     command = _BY_NAME.get(word.removeprefix("/").lower())
@@ -75,6 +75,6 @@ def read(line: str) -> ParsedCommand | NotACommand:
 
 
 def help_rows() -> list[str]:
-    """Return what ``help`` says."""
+    """Return the lines of ``help``."""
     width = max(len(command.usage) for command in COMMANDS)
     return [f"{command.usage:{width}}  {command.summary}" for command in COMMANDS]

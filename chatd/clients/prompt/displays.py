@@ -1,7 +1,7 @@
-"""Where somebody reads and types: a terminal that is drawn, or pipes with plain lines.
+"""Displays: the user's side of a `PromptProtocol`, a drawn terminal or pipes with plain lines.
 
-They join keys, the line being typed and the screen to a `Talk`; they must not know what is spoken
-with the server.
+They connect keys, the line being typed and the screen to the protocol; they must not know what is
+sent to the server.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ HOW_TO_LEAVE = "disconnect or Ctrl-D leaves."
 
 @implementer(IHalfCloseableProtocol)
 class _Display(Protocol):
-    """What both have: a `Talk`, and an end at which all has been written.
+    """What both displays have: a `PromptProtocol`, and an end after everything has been written.
 
-    ``done`` is called with the status once that is so.
+    ``done`` is then called with the exit status.
     """
 
     end_of_row = "\n"
@@ -64,26 +64,26 @@ class _Display(Protocol):
 
     @property
     def protocol(self) -> PromptProtocol:
-        """The conversation with the server, which is there before anything is typed."""
+        """The connection with the server, which is set before anything is typed."""
         assert self._protocol is not None
         return self._protocol
 
     def begin(self, talk: PromptProtocol) -> None:
-        """Take the conversation that belongs here; call it before there is anything to read."""
+        """Set the protocol; to be called before there is anything to read."""
         self._protocol = talk
 
     @property
     def _producer(self) -> IPushProducer:
-        """The transport as what can be paused; Twisted declares it as less."""
+        """The transport as a push producer; Twisted declares it as less."""
         return cast(IPushProducer, self.transport)
 
     def write(self, data: bytes) -> None:
-        """Write, if anybody is still there."""
+        """Write, unless the output is closed."""
         if self.transport is not None and not self._write_closed and data:
             self.transport.write(data)
 
     def encoded(self, rows: Sequence[str]) -> bytes:
-        """Return rows as they are written."""
+        """Return rows as bytes."""
         return "".join(f"{row}{self.end_of_row}" for row in rows).encode("utf-8", "replace")
 
     def show(self, rows: Sequence[str]) -> None:
@@ -91,10 +91,10 @@ class _Display(Protocol):
         self.write(self.encoded(rows))
 
     def resume_reading(self) -> None:
-        """Few enough lines wait: more may be read."""
+        """Ignore it: a terminal is never paused."""
 
     def disconnected(self, status: int) -> None:
-        """The conversation is over: write what is left, then end."""
+        """Write what is left, then end with this status."""
         self._status = status
         if self._write_closed or self.transport is None:
             self._done(1)
@@ -102,16 +102,16 @@ class _Display(Protocol):
             self.transport.loseConnection()
 
     def readConnectionLost(self) -> None:
-        """Nothing more will be typed."""
+        """Tell the protocol that nothing more will be typed."""
         self.protocol.end_of_input()
 
     def writeConnectionLost(self) -> None:
-        """Nobody reads any more."""
+        """Disconnect: nothing reads the output any more."""
         self._write_closed = True
         self.protocol.disconnect()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """All is written."""
+        """Everything is written: end."""
         self._write_closed = True
         self._done(self._status)
 
@@ -125,20 +125,20 @@ class LineDisplay(_Display):
         self._paused = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came: hand on the lines that they complete."""
+        """Run the lines that these bytes complete; pause when too many are pending."""
         self._handle_lines(self._codec.receive_data(data))
         if self.protocol.is_full and not self._paused:
             self._paused = True
             self._producer.pauseProducing()
 
     def resume_reading(self) -> None:
-        """Read on."""
+        """Continue reading."""
         if self._paused:
             self._paused = False
             self._producer.resumeProducing()
 
     def readConnectionLost(self) -> None:
-        """Nothing more will come: a last line needs no end."""
+        """Run the last line, which may lack its line end; nothing follows."""
         self._handle_lines(self._codec.finish())
         super().readConnectionLost()
 
@@ -151,7 +151,7 @@ class LineDisplay(_Display):
 
 
 class TerminalDisplay(_Display):
-    """A terminal in raw mode: what is typed stands under what happens."""
+    """A terminal in raw mode: the line being typed is below the messages."""
 
     end_of_row = "\r\n"
 
@@ -173,10 +173,10 @@ class TerminalDisplay(_Display):
         self._greeting = greeting
 
     def connectionMade(self) -> None:
-        """Greet, and draw the prompt.
+        """Show the greeting, and draw the prompt.
 
-        So the prompt is never the only thing on a new screen; where it is, tmux keeps a copy of it
-        above whenever it is erased.
+        The greeting is there so that the prompt is never alone on a new screen: tmux would keep a
+        copy of it above whenever it is erased.
         """
         self.show([f"-- {self._greeting}"])
         self._refresh()
@@ -186,12 +186,12 @@ class TerminalDisplay(_Display):
         self.write(self._screen.show(self.encoded(rows)))
 
     def resize(self, columns: int, rows: int) -> None:
-        """The terminal has another size now, in cells."""
+        """Set the terminal's new size, in cells."""
         if not self._closed:
             self.write(self._screen.resize(columns, rows))
 
     def disconnected(self, status: int) -> None:
-        """The conversation is over: it is somebody's own terminal again."""
+        """Give the terminal back to the shell, and end."""
         if self._escape_timeout is not None and self._escape_timeout.active():
             self._escape_timeout.cancel()
         self.write(self._screen.leave())
@@ -199,7 +199,7 @@ class TerminalDisplay(_Display):
         super().disconnected(status)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the keyboard sent."""
+        """Handle the keys in these bytes."""
         if self._escape_timeout is not None and self._escape_timeout.active():
             self._escape_timeout.cancel()
         self._press(self._keys.receive_data(data))
@@ -211,8 +211,8 @@ class TerminalDisplay(_Display):
 
     def _press(self, keys: Sequence[Pressed]) -> None:
         for key in keys:
-            for outcome in self._editor.press(key):
-                self._handle_event(outcome)
+            for event in self._editor.press(key):
+                self._handle_event(event)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -221,8 +221,8 @@ class TerminalDisplay(_Display):
             prompt = PROMPT if shown.prompted else ""
             self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.at))
 
-    def _handle_event(self, outcome: EditorEvent) -> None:
-        match outcome:
+    def _handle_event(self, event: EditorEvent) -> None:
+        match event:
             case Entered(text=text):
                 self.write(self._screen.entered(PROMPT + text))
                 self._refresh()
@@ -244,7 +244,7 @@ class TerminalDisplay(_Display):
                 self.protocol.show_notice(PASTE_CUT)
 
     def _interrupt(self) -> None:
-        """Ctrl-C on an empty line: say how to leave, or wait no longer for the server to close."""
+        """Handle Ctrl-C on an empty line: show how to leave, or abort if that was asked before."""
         if self.protocol.is_disconnecting:
             self.protocol.disconnect()
         else:

@@ -1,6 +1,6 @@
-"""A request that waits for its answer: what answers it, and how long that may take.
+"""Pending request: which reply answers it, and how long that may take.
 
-The protocol has no numbers for requests, so one waits at a time.  It must not know a clock.
+The protocol does not number requests, so only one is pending at a time.  It must not know a clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, 
 
 
 class Expected(Enum):
-    """What a request is answered by; any is answered by an error as well."""
+    """The reply that answers a request; an error answers any request as well."""
 
     GREETED = auto()
     JOINED = auto()
@@ -21,8 +21,8 @@ class Expected(Enum):
     ECHOED = auto()
 
 
-#: Seconds that a server has to answer.  One that paces its clients takes half a second.  Not all
-#: answer HELO, and not all send people what they said themselves: for these, less is waited.
+#: Seconds that a server has to answer.  One with flood control takes half a second.  Not all
+#: servers answer HELO, and not all send users their own messages: the client waits less for those.
 ANSWER_SECONDS: Final = {
     Expected.GREETED: 2.0,
     Expected.JOINED: 15.0,
@@ -33,7 +33,7 @@ ANSWER_SECONDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """A request that was sent: the room as somebody typed it, or its number and what was said."""
+    """A request that was sent: the room as the user typed it, or its number and the message."""
 
     expected: Expected
     room: str = ""
@@ -41,7 +41,7 @@ class PendingRequest:
     text: str = ""
 
     def is_answered_by(self, reply: Reply) -> bool:
-        """Whether a reply says what became of it."""
+        """Return whether a reply answers this request."""
         match reply:
             case Greeted():
                 return self.expected is Expected.GREETED
@@ -50,7 +50,7 @@ class PendingRequest:
             case Left():
                 return self.expected is Expected.LEFT
             case Chat(ref=ref, lines=lines):
-                mine = (ref, lines) == (self.ref, (self.text,))
-                return self.expected is Expected.ECHOED and mine
+                is_own = (ref, lines) == (self.ref, (self.text,))
+                return self.expected is Expected.ECHOED and is_own
             case Failed() | Broken():
                 return True

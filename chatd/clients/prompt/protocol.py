@@ -1,6 +1,7 @@
-"""One connection to a server of the socket assignment: what is typed goes out, replies come in.
+"""Prompt protocol: one connection to a server of the socket assignment.
 
-It knows commands and what answers them; it must not know how anything is shown.
+It sends what is typed and handles the replies.  It knows commands and what answers them; it must
+not know how anything is shown.
 """
 
 from __future__ import annotations
@@ -22,35 +23,35 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.clients.prompt.commands import ParsedCommand, NotACommand, Verb, help_rows, read
+from chatd.clients.prompt.commands import NotACommand, ParsedCommand, Verb, help_rows, read
 from chatd.clients.prompt.pending_request import ANSWER_SECONDS, Expected, PendingRequest
 from chatd.clients.prompt.rooms import JoinedRoom, Rooms, message_rows
 from chatd.wire.tcd import replies as tcd_replies
 from chatd.wire.tcd.replies import Broken, Chat, Failed, Greeted, Joined, Left, Reply, ReplyCodec
 
-#: Seconds of silence after which a message counts although its blank line is missing.
+#: Seconds of silence after which a message is complete although its blank line is missing.
 SILENCE_SECONDS = 0.3
 #: Seconds that a server has to close the connection after DISCONNECT.
 GOODBYE_SECONDS = 3.0
-#: Lines typed that wait for the answer to an earlier one; beyond it no more should be read.
+#: Typed lines that wait for the answer to an earlier one; beyond it no more should be read.
 PENDING_LINES = 100
 
 
 class Display(Interface):
-    """Where somebody reads and types."""
+    """The user's side: what shows rows and reads lines."""
 
     def show(self, rows: Sequence[str]) -> None:
         """Show rows."""
 
     def resume_reading(self) -> None:
-        """Few enough lines wait: more may be read."""
+        """Continue reading: fewer than `PENDING_LINES` lines are pending."""
 
     def disconnected(self, status: int) -> None:
-        """The connection is over; the program ends with this status."""
+        """End the program with this status: the connection is over."""
 
 
 class _Phase(Enum):
-    """Whether there is a server to talk to, and whether one still wants to."""
+    """The phase of the connection."""
 
     CONNECTED = auto()
     DISCONNECTING = auto()
@@ -58,20 +59,20 @@ class _Phase(Enum):
 
 
 class _Stream(ITCPTransport, IConsumer):
-    """A transport as what it is; Twisted declares it as less."""
+    """A TCP transport, which is a consumer too; Twisted declares it as less."""
 
 
 @implementer(IPushProducer)
 class PromptProtocol(Protocol):
-    """Does one thing after the other: the next when the server has answered the last.
+    """Runs typed lines one after the other: the next when the server has answered the last.
 
-    With ``in_order`` that holds for parting as well, and a request that was refused makes the
-    status 1: there is a script at the other end.
+    ``in_order`` is for scripts: ``disconnect`` waits for its turn as well, and a refused request
+    makes the exit status 1.
     """
 
-    def __init__(self, name: str, shown: Display, clock: IReactorTime, *, in_order: bool) -> None:
+    def __init__(self, name: str, display: Display, clock: IReactorTime, *, in_order: bool) -> None:
         self._name = name
-        self._display = shown
+        self._display = display
         self._clock = clock
         self._in_order = in_order
         self._codec = ReplyCodec()
@@ -87,19 +88,19 @@ class PromptProtocol(Protocol):
 
     @property
     def _stream(self) -> _Stream:
-        """The connection: nothing is asked before there is one."""
+        """The connection; nothing is sent before there is one."""
         assert self.transport is not None
         return cast(_Stream, self.transport)
 
     # The connection -------------------------------------------------------------------------------
 
     def connectionMade(self) -> None:
-        """Say what is spoken here: a server that speaks several protocols waits for it."""
+        """Send HELO: a server with several protocols waits for the client's first bytes."""
         self._stream.registerProducer(self, True)
         self._request(PendingRequest(Expected.GREETED), tcd_replies.helo("chatd-client"))
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came: take in the replies that they complete."""
+        """Handle the replies that these bytes complete."""
         _cancel(self._silence_timeout)
         self._handle_replies(self._codec.receive_data(data))
         if self._codec.pending:
@@ -109,7 +110,7 @@ class PromptProtocol(Protocol):
         self._handle_replies(self._codec.finish())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """Handle what is left of the last reply, and end."""
         _cancel(self._silence_timeout)
         _cancel(self._answer_timeout)
         self._lines.clear()
@@ -121,32 +122,32 @@ class PromptProtocol(Protocol):
         self._display.disconnected(1 if failed else 0)
 
     def pauseProducing(self) -> None:
-        """The connection takes nothing now."""
+        """Send nothing more for now: the connection's buffer is full."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The connection takes more."""
+        """Send again."""
         self._paused = False
         self._run_lines()
 
     def stopProducing(self) -> None:
-        """The connection is gone; `connectionLost` follows."""
+        """Send nothing more; `connectionLost` follows."""
         self._paused = True
 
     # What is typed --------------------------------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
-        """Whether so many lines wait that no more should be read."""
+        """Return whether so many lines are pending that no more should be read."""
         return len(self._lines) >= PENDING_LINES
 
     @property
     def is_disconnecting(self) -> bool:
-        """Whether somebody has asked to part."""
+        """Return whether the user has asked to disconnect, or the connection is lost."""
         return self._phase is not _Phase.CONNECTED
 
     def handle_line(self, line: str) -> None:
-        """Do what somebody typed, once all before it is done."""
+        """Run a typed line, once all lines before it are done."""
         line = line.strip()
         if not line or self.is_disconnecting:
             return
@@ -157,16 +158,16 @@ class PromptProtocol(Protocol):
             self._run_lines()
 
     def show_error(self, sentence: str) -> None:
-        """Say why something can't be done."""
+        """Show why something cannot be done."""
         self._refused = True
         self.show_notice(sentence)
 
     def end_of_input(self) -> None:
-        """Nothing more will be typed: part once all is done."""
+        """Disconnect once all lines are done: nothing more will be typed."""
         self.handle_line("disconnect")
 
     def disconnect(self) -> None:
-        """Part now; asked for again, without waiting for the server."""
+        """Disconnect; when called again, without waiting for the server."""
         if self._phase is not _Phase.CONNECTED:
             self._stream.abortConnection()
             return
@@ -178,7 +179,7 @@ class PromptProtocol(Protocol):
         self._answer_timeout = self._clock.callLater(GOODBYE_SECONDS, self._stream.abortConnection)
 
     def _run_lines(self) -> None:
-        """Do the lines that may be done now."""
+        """Run pending lines up to the next that has to wait for an answer."""
         was_busy = self.is_full
         while self._lines and not (self._pending or self._paused or self.is_disconnecting):
             self._run_line(self._lines.popleft())
@@ -208,52 +209,52 @@ class PromptProtocol(Protocol):
 
     def _say(self, rest: str) -> None:
         room, text = self._rooms.split(rest)
-        place = self._find_room(room)
-        if place is None:
+        joined = self._find_room(room)
+        if joined is None:
             return
         if not text:
             self.show_error(f"There is no text for {room}; the command is: send ROOM TEXT")
             return
-        request = tcd_replies.chat(place.ref, place.join_id, self._name, text)
+        request = tcd_replies.chat(joined.ref, joined.join_id, self._name, text)
         if self._echoes:
-            self._request(PendingRequest(Expected.ECHOED, ref=place.ref, text=text), request)
+            self._request(PendingRequest(Expected.ECHOED, ref=joined.ref, text=text), request)
         else:
             self._send(request)
 
     def _leave(self, room: str) -> None:
-        place = self._find_room(room)
-        if place is not None:
-            request = tcd_replies.leave(place.ref, place.join_id, self._name)
+        joined = self._find_room(room)
+        if joined is not None:
+            request = tcd_replies.leave(joined.ref, joined.join_id, self._name)
             self._request(PendingRequest(Expected.LEFT), request)
 
     def _find_room(self, room: str) -> JoinedRoom | None:
-        place = self._rooms.find(room)
-        if place is None:
+        joined = self._rooms.find(room)
+        if joined is None:
             self.show_error(f"You are not in {room}; join it first.")
-        return place
+        return joined
 
     # What is answered -----------------------------------------------------------------------------
 
-    def _request(self, asked: PendingRequest, request: bytes) -> None:
-        """Send a request, and let what follows wait for its answer."""
-        self._pending = asked
+    def _request(self, pending: PendingRequest, request: bytes) -> None:
+        """Send a request; further lines wait for its answer."""
+        self._pending = pending
         self._answer_timeout = self._clock.callLater(
-            ANSWER_SECONDS[asked.expected], self._timed_out, asked
+            ANSWER_SECONDS[pending.expected], self._timed_out, pending
         )
         self._send(request)
 
     def _send(self, request: bytes) -> None:
         self._stream.write(request)
 
-    def _timed_out(self, asked: PendingRequest) -> None:
-        if asked.expected is Expected.ECHOED:
+    def _timed_out(self, pending: PendingRequest) -> None:
+        if pending.expected is Expected.ECHOED:
             self._echoes = False
-        elif asked.expected is not Expected.GREETED:
+        elif pending.expected is not Expected.GREETED:
             self.show_error("The server has not answered.")
         self._answered()
 
     def _answered(self) -> None:
-        """Go on: the request that waited for an answer does not wait any more."""
+        """Continue: the pending request is done."""
         self._pending = None
         if not self.is_disconnecting:
             _cancel(self._answer_timeout)
@@ -261,16 +262,16 @@ class PromptProtocol(Protocol):
 
     def _handle_replies(self, replies: Sequence[Reply]) -> None:
         for reply in replies:
-            asked = self._pending
+            pending = self._pending
             self._show(reply)
-            if asked is not None and asked.is_answered_by(reply):
+            if pending is not None and pending.is_answered_by(reply):
                 self._answered()
 
     def _show(self, reply: Reply) -> None:
         match reply:
             case Joined():
-                place = self._rooms.add(reply, self._pending.room if self._pending else "")
-                self.show_notice(f"You are in {place.room} now.")
+                joined = self._rooms.add(reply, self._pending.room if self._pending else "")
+                self.show_notice(f"You are in {joined.room} now.")
             case Left(ref=ref):
                 self._rooms.remove(ref)
                 self.show_notice(f"You have left {self._rooms.name_of(ref)}.")
@@ -286,7 +287,7 @@ class PromptProtocol(Protocol):
                 pass
 
     def _show_failure(self, sentence: str) -> None:
-        """Show an error, unless it only says that this server knows no HELO."""
+        """Show an error, unless it only means that this server does not know HELO."""
         if self._pending is None or self._pending.expected is not Expected.GREETED:
             self._refused = self._refused or self._pending is not None or not self._echoes
             self.show_notice(sentence)

@@ -1,4 +1,4 @@
-"""The connection of the window: it is made, made again when it is lost, and ended politely.
+"""Connection of the window: connects, reconnects when the connection is lost, and disconnects.
 
 It knows Twisted and bytes; it must not know Tk.  The clock is handed in, and so is the endpoint.
 """
@@ -22,17 +22,17 @@ from chatd.clients.window.status import Phase
 from chatd.wire.json.codec import encode
 from chatd.wire.json.objects import BadObject
 
-#: Seconds before the first new attempt, and between the later ones at most.  Part of it is
-#: chance, so that not everyone comes back at once.
+#: Seconds before the first new attempt, and between later ones at most.  Part of it is random, so
+#: that not all clients reconnect at once.
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
-#: Seconds that the server has to close a connection that was said goodbye to.
+#: Seconds that the server has to close the connection after the goodbye.
 GOODBYE_SECONDS = 2.0
 
 pauses = backoffPolicy(initialDelay=FIRST_PAUSE_SECONDS, maxDelay=LONGEST_PAUSE_SECONDS, factor=2.0)
 
 
 class WindowProtocol(Protocol):
-    """One connection: objects to the model, and its requests to the server."""
+    """One connection: passes objects to the model, and the model's requests to the server."""
 
     def __init__(self, owner: Connection) -> None:
         self._owner = owner
@@ -40,11 +40,11 @@ class WindowProtocol(Protocol):
         self._over = False
 
     def connectionMade(self) -> None:
-        """Say who is here."""
+        """Tell the owner, which sends the nick."""
         self._owner.connection_made(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand over what has come whole, unless goodbye has been said."""
+        """Pass complete objects to the model, unless the goodbye was sent."""
         if self._over:
             return
         model = self._owner.model
@@ -56,7 +56,7 @@ class WindowProtocol(Protocol):
         self._owner.changed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
+        """Tell the owner."""
         self._owner.connection_lost(self, reason)
 
     def send(self, requests: list[Request]) -> None:
@@ -65,7 +65,7 @@ class WindowProtocol(Protocol):
         self.transport.write(b"".join(map(encode, requests)))
 
     def hang_up(self) -> ITransport:
-        """Say goodbye; the transport is returned for those who will not wait."""
+        """Send the goodbye; return the transport, so that it can be aborted later."""
         assert self.transport is not None  # Twisted's promise
         self.send([goodbye()])
         self._over = True
@@ -94,7 +94,7 @@ class Connection:
         self._ended: Deferred[None] | None = None
 
     def connect(self) -> None:
-        """Connect now, unless that is done or being done; after the goodbye, if one was said."""
+        """Connect, unless connected or connecting; after the goodbye, if one was sent."""
         if self._ended is not None:
             self._ended.addCallback(lambda _: self.connect())
             return
@@ -111,13 +111,13 @@ class Connection:
         attempt.addErrback(self._failed)
 
     def send(self, requests: list[Request]) -> None:
-        """Send what the model asks for."""
+        """Send the model's requests."""
         if self._protocol is not None and requests:
             self._protocol.send(requests)
         self.changed()
 
     def disconnect(self) -> Deferred[None]:
-        """End the connection, or the attempts; fires when there is none any more."""
+        """End the connection, or the attempts; the result fires when that is done."""
         if self._ended is not None:
             return self._ended
         self._cancel_timer()
@@ -136,13 +136,13 @@ class Connection:
     # What became of it ----------------------------------------------------------------------------
 
     def connection_made(self, talk: WindowProtocol) -> None:
-        """There is a connection."""
+        """Send the nick on a new connection."""
         self._attempt, self._protocol = None, talk
         talk.send(self.model.connected())
         self.changed()
 
     def connection_lost(self, talk: WindowProtocol, reason: Failure) -> None:
-        """The connection is gone: try again, unless it was ended from here."""
+        """Reconnect later, unless the connection was ended from here."""
         if self.model.status.is_connected:
             self._failures = 0
         self._protocol = None
@@ -155,7 +155,7 @@ class Connection:
             self._retry_later(f"The connection is lost: {_reason(reason)}")
 
     def _failed(self, reason: Failure) -> None:
-        """No connection could be made."""
+        """Retry after a failed attempt."""
         self._attempt = None
         if self.model.status.phase is not Phase.OFF:
             self._retry_later(f"The server cannot be reached: {_reason(reason)}")
@@ -184,6 +184,6 @@ class Connection:
 
 
 def _reason(reason: Failure) -> str:
-    """Say in one sentence why there is no connection."""
-    words = reason.getErrorMessage().strip() or "no reason is known"
-    return words if words.endswith(".") else f"{words}."
+    """Return one sentence about why there is no connection."""
+    message = reason.getErrorMessage().strip() or "no reason is known"
+    return message if message.endswith(".") else f"{message}."

@@ -1,8 +1,7 @@
-"""What the window shows, and what it asks the server for.
+"""Model of the window: what it shows, and the requests that it sends.
 
-It is fed with what came from the server and with what the person does, and returns the requests
-that are to be sent.  It knows the JSON protocol of version 2 (docs/protocol.rst); it must not know
-Tk, Twisted or a socket.
+It is given what the server sends and what the user does, and returns the requests to send.  It
+knows version 2 of the JSON protocol (docs/protocol.rst); it must not know Tk, Twisted or a socket.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ from chatd.clients.window.requests import (
     HISTORY,
     HISTORY_MISSED,
     MESSAGE_BYTES,
-    PendingRequest,
-    ListMembers,
-    JoinRoom,
-    LeaveRoom,
-    SetTopic,
     CheckMembership,
     FetchHistory,
+    JoinRoom,
+    LeaveRoom,
+    ListMembers,
+    PendingRequest,
+    PendingRequests,
     Request,
     SendMessage,
-    PendingRequests,
     SendPrivately,
+    SetTopic,
     hello,
 )
 from chatd.clients.window.rooms import Rooms
 from chatd.clients.window.status import Phase, Status
 
-#: The room that one comes into where the server does not say.
+#: The room that the user enters, where the server does not name it.
 LOBBY = "lobby"
 
 _HELP = (
@@ -41,7 +40,7 @@ _HELP = (
 
 
 class Model:
-    """One person's window: the rooms, how it stands with the server, and what is to be asked."""
+    """One user's window: the rooms, the status of the connection, and pending requests."""
 
     def __init__(self, nick: str, now: Callable[[], float]) -> None:
         self.nick = shown(nick)
@@ -52,17 +51,17 @@ class Model:
     # The connection -------------------------------------------------------------------------------
 
     def connected(self) -> list[Request]:
-        """There is a connection: say who is here."""
+        """Send the nick on a new connection."""
         self.status.naming(self.nick)
         return [hello(self.nick)]
 
     def lost(self, why: str, seconds: float) -> None:
-        """There is no connection; it is tried again in so many seconds."""
+        """Note that there is no connection, and that the next attempt is in so many seconds."""
         self._give_up_pending(why)
         self.status.lost(why, seconds)
 
     def disconnected(self) -> None:
-        """The person has disconnected."""
+        """Note that the user has disconnected."""
         self._give_up_pending("You are disconnected.")
         self.status.disconnected()
 
@@ -76,14 +75,14 @@ class Model:
     # What the person does -------------------------------------------------------------------------
 
     def choose_nick(self, nick: str) -> list[Request]:
-        """Choose another name; where there is a connection, it is tried at once."""
+        """Choose another nick; on a connection without one, send it at once."""
         self.nick, self.status.dialog = shown(nick).strip(), None
         return self.connected() if self.status.phase is Phase.NAMELESS else []
 
     def type(self, text: str, to: str = "") -> list[Request] | None:
-        """Say a line to the room or (``to``) to one person, or do what it commands.
+        """Send a typed line to the room, or to the user ``to``, or run it as a command.
 
-        None: it cannot be sent now, the reason has been told, and the line should stay.
+        :return: None if it cannot be sent now: the reason is shown, and the line should stay.
         """
         text, to = " ".join(text.splitlines()).strip(), to.strip()
         if not text:
@@ -105,7 +104,7 @@ class Model:
         return [self._pending.add(SendMessage(room, shown(text)), message=text, room=room)]
 
     def _command(self, name: str, argument: str) -> list[Request] | None:
-        """Do a command."""
+        """Run a command."""
         argument = argument.strip()
         match name.lower():
             case "join" if argument:
@@ -126,7 +125,7 @@ class Model:
         )
 
     def join(self, room: str) -> list[Request]:
-        """Go into a room, or look at it when one is there."""
+        """Join a room, or show it if the user is in it."""
         here = self.rooms.find(room)
         if here is not None:
             self.rooms.show(here)
@@ -136,7 +135,7 @@ class Model:
         return [self._pending.add(JoinRoom(room, wanted=True), join=room)]
 
     def leave(self, room: str = "") -> list[Request]:
-        """Go out of a room; without a name out of the one that is looked at."""
+        """Leave a room; without a name the one that is shown."""
         here = self.rooms.find(room) if room else self.rooms.current
         if here is None:
             return self._show_error(f"You are not in {shown(room) or 'any room'}.") or []
@@ -146,14 +145,14 @@ class Model:
         return [self._pending.add(LeaveRoom(here), leave=here)]
 
     def _show_error(self, sentence: str) -> list[Request] | None:
-        """Tell why something is not done; None keeps what was typed where it is."""
+        """Show why something is not done; None, so that `type` keeps the line."""
         self.rooms.notify(f"!! {sentence}", Kind.ERROR)
         return None
 
     # What comes from the server -------------------------------------------------------------------
 
     def received(self, fields: Fields) -> list[Request]:
-        """Take one object in; what it does not know it passes over."""
+        """Handle one object of the server; unknown ones are ignored."""
         if "isConnected" in fields:
             return self._welcomed(fields)
         if "event" in fields:
@@ -166,11 +165,11 @@ class Model:
         return []
 
     def invalid_line(self, sentence: str) -> None:
-        """Something came that is no object."""
+        """Show what is wrong with a line of the server that is not an object."""
         self._show_error(shown(sentence))
 
     def _welcomed(self, fields: Fields) -> list[Request]:
-        """The name is accepted, or not: then another is asked for."""
+        """Join rooms once the nick is accepted; ask for another one if it is refused."""
         if fields.get("isConnected") is not True:
             self.status.refused(self.nick, number_of(fields, "errorCode"))
             return []
@@ -181,13 +180,13 @@ class Model:
         return [self._pending.add(JoinRoom(room, wanted=False), join=room) for room in rooms]
 
     def _check_membership(self, room: str) -> list[Request]:
-        """Ask whether one is in a room: only then is its history answered."""
+        """Request a room's history: it is only answered if the user is in the room."""
         if self._pending.is_pending(CheckMembership(room)):
             return []
         return [self._pending.add(CheckMembership(room), history=room, count=1)]
 
     def _event(self, fields: Fields) -> list[Request]:
-        """Something happened in a room, or to oneself alone."""
+        """Handle an event of a room, or one for this user alone."""
         room, event = text_of(fields, "room"), text_of(fields, "event")
         match event:
             case "private":
@@ -215,7 +214,7 @@ class Model:
         return []
 
     def _happened(self, room: str, fields: Fields) -> list[Request]:
-        """Something happened in a room; in one that is not known one may be all the same."""
+        """Handle an event of a room; the user may be in one that is not known here yet."""
         if room not in self.rooms:
             return self._check_membership(room)
         self.rooms.add_event(fields, self.nick)
@@ -232,7 +231,7 @@ class Model:
         self.rooms.notify(f"!! {kicked}{f': {reason}' if reason else '.'}", Kind.ERROR)
 
     def _declined(self, asked: PendingRequest | None, sentence: str) -> None:
-        """The server has declined something; a question of our own goes by in silence."""
+        """Show an error, unless only the window itself asked."""
         if isinstance(asked, JoinRoom) and not asked.wanted:
             self.rooms.close(asked.room)
         if isinstance(asked, SendMessage):
@@ -241,7 +240,7 @@ class Model:
             self._show_error(sentence)
 
     def _answered(self, asked: PendingRequest, fields: Fields) -> list[Request]:
-        """What was asked for has been done."""
+        """Handle the answer to a request."""
         room = text_of(fields, "room")
         match asked:
             case SendMessage():
@@ -262,11 +261,11 @@ class Model:
             case CheckMembership() if room not in self.rooms:
                 return [self._pending.add(JoinRoom(room, wanted=False), join=room)]
             case _:
-                pass  # what was done comes as an event
+                pass  # its result comes as an event
         return []
 
     def _joined(self, asked: JoinRoom, room: str, topic: str) -> list[Request]:
-        """One is in a room: ask who else is, and what was said; after a gap, since it began."""
+        """Request a joined room's members and history; after a reconnect only what was missed."""
         last = self.rooms[room].last if room in self.rooms else 0
         conversation = self.rooms.enter(room)
         if conversation is None:

@@ -1,4 +1,4 @@
-"""What the window asks the server for, and what it remembers of it until the answer has come.
+"""Requests of the window to the server, and which of them are pending.
 
 docs/protocol.rst, "The JSON protocol", version 2.  It knows requests and their ids; it must not
 know conversations, windows or connections.
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 
 Request = dict[str, object]
 
-#: The version of the protocol in which events are typed and requests are answered.
+#: Version of the protocol in which events have a type and requests are answered.
 VERSION = 2
-#: Bytes of one message that the server takes.
+#: Bytes of one message that the server accepts.
 MESSAGE_BYTES = 4096
-#: Requests that may wait for their answers; the server holds up to 500 and then reads no more.
+#: Requests that may be pending; the server holds up to 500 and then reads no more.
 PENDING_REQUESTS = 400
-#: Messages that are asked for when one comes into a room, and at most when one comes back to it.
+#: Messages that are requested when the user joins a room, and at most after a reconnect.
 HISTORY = 50
 HISTORY_MISSED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class SendMessage:
-    """A message to a room; None is wherever one is."""
+    """Send a message to a room; None is the current room."""
 
     room: str | None
     text: str
@@ -31,7 +31,7 @@ class SendMessage:
 
 @dataclass(frozen=True, slots=True)
 class SendPrivately:
-    """A message to one person; it comes back as an event."""
+    """Send a private message; it comes back as an event."""
 
     nick: str
     text: str
@@ -39,7 +39,7 @@ class SendPrivately:
 
 @dataclass(frozen=True, slots=True)
 class JoinRoom:
-    """Going into a room; ``wanted`` when it was asked for and is to be looked at."""
+    """Join a room; ``wanted`` if the user asked for it, and it is to be shown."""
 
     room: str
     wanted: bool
@@ -47,35 +47,35 @@ class JoinRoom:
 
 @dataclass(frozen=True, slots=True)
 class LeaveRoom:
-    """Going out of a room."""
+    """Leave a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class ListMembers:
-    """Who is in the room?"""
+    """List the members of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class FetchHistory:
-    """What was said in the room before."""
+    """Fetch the history of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class SetTopic:
-    """A topic for the room."""
+    """Set the topic of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckMembership:
-    """Is one in the room?"""
+    """Check whether the user is in a room."""
 
     room: str
 
@@ -93,7 +93,7 @@ PendingRequest = (
 
 
 class PendingRequests:
-    """Gives each request an id and keeps what was asked for, at most ``most`` of it."""
+    """Gives each request an id, and remembers it until it is answered; full with ``most``."""
 
     def __init__(self, most: int = PENDING_REQUESTS) -> None:
         self._most = most
@@ -101,35 +101,35 @@ class PendingRequests:
         self._pending: dict[int, PendingRequest] = {}
 
     def is_full(self) -> bool:
-        """Whether people should wait for answers before they ask for more."""
+        """Return whether the user should wait for answers before the next request."""
         return len(self._pending) >= self._most
 
     def add(self, asked: PendingRequest, **fields: object) -> Request:
-        """Return the request with its id."""
+        """Return the request's fields with a new id."""
         self._last += 1
         self._pending[self._last] = asked
         return {**fields, "id": self._last}
 
     def is_pending(self, asked: PendingRequest) -> bool:
-        """Whether an answer to the same is awaited."""
+        """Return whether the same request is pending."""
         return asked in self._pending.values()
 
     def take(self, given: object) -> PendingRequest | None:
-        """Return what was asked for with this id, and forget it; None when nothing was."""
+        """Remove and return the request of this id; None if there is none."""
         return self._pending.pop(given, None) if isinstance(given, int) else None
 
     def take_all(self) -> list[PendingRequest]:
-        """Return and forget all that will not be answered any more."""
+        """Remove and return all requests: they will not be answered any more."""
         asked = list(self._pending.values())
         self._pending.clear()
         return asked
 
 
 def hello(nick: str) -> Request:
-    """The first object."""
+    """Return the first object of a connection."""
     return {"username": nick, "version": VERSION}
 
 
 def goodbye() -> Request:
-    """The last one."""
+    """Return the last object of a connection."""
     return {"disconnect": True}

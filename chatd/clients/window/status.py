@@ -1,6 +1,6 @@
-"""How the window stands with the server, and what the person has to be asked about it.
+"""Status of the window's connection, and the dialog that the user has to answer because of it.
 
-It knows names and sentences; it must not know rooms, requests, windows or connections.
+It knows nicks and sentences; it must not know rooms, requests, windows or connections.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _REFUSED = {
 
 
 class Phase(Enum):
-    """How the window stands with the server."""
+    """The phase of the connection."""
 
     OFF = "not connected"
     CONNECTING = "connecting"
@@ -27,7 +27,7 @@ class Phase(Enum):
 
 
 class DialogKind(Enum):
-    """What the person is asked, or told so that it is not missed."""
+    """Why a dialog is shown."""
 
     NAME = "which other name"
     GONE = "the server is gone"
@@ -35,14 +35,14 @@ class DialogKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class DialogRequest:
-    """A question, and the sentence that explains it."""
+    """A dialog to show: its kind, and the sentence in it."""
 
     kind: DialogKind
     sentence: str
 
 
 class Status:
-    """The phase, one sentence about it, and what is asked, if anything."""
+    """The phase, one sentence about it, and the dialog to show, if any."""
 
     def __init__(self) -> None:
         self.phase = Phase.OFF
@@ -52,32 +52,32 @@ class Status:
 
     @property
     def is_connected(self) -> bool:
-        """Whether one is in the chat."""
+        """Return whether the user is in the chat."""
         return self.phase is Phase.JOINED
 
     def connecting(self, where: str) -> None:
-        """A connection is being made."""
+        """Note that a connection is being made."""
         self.phase, self.sentence = Phase.CONNECTING, f"Connecting to {where} …"
 
     def naming(self, nick: str) -> None:
-        """There is a connection, and the name has been said."""
+        """Note that there is a connection, and the nick was sent."""
         self.phase, self.sentence = Phase.NAMING, f"Coming in as {nick} …"
 
     def accepted(self, nick: str) -> None:
-        """The name is accepted."""
+        """Note that the server has accepted the nick."""
         self.phase, self.sentence, self.dialog = Phase.JOINED, f"You are {nick}.", None
         self._lost_shown = False
 
     def refused(self, nick: str, code: int) -> None:
-        """The name is not accepted: another one is asked for."""
+        """Note that the server has refused the nick: ask for another one."""
         sentence = _REFUSED.get(code, "The server does not let {nick} in.").format(nick=nick)
         self.phase, self.sentence = Phase.NAMELESS, sentence
         self.dialog = DialogRequest(DialogKind.NAME, sentence)
 
     def lost(self, why: str, seconds: float) -> None:
-        """There is no connection; it is tried again in so many seconds.
+        """Note that there is no connection, and that the next attempt is in so many seconds.
 
-        The dialog says so once; whoever closes it has only the sentence below the conversation.
+        The dialog is shown once; after it was closed, only the status line says it.
         """
         self.phase = Phase.WAITING
         self.sentence = f"{why} Trying again in {max(1, round(seconds))} s."
@@ -88,9 +88,9 @@ class Status:
             self._lost_shown = True
 
     def disconnected(self) -> None:
-        """The person has disconnected."""
+        """Note that the user has disconnected."""
         self.phase, self.sentence, self.dialog = Phase.OFF, "Not connected.", None
 
     def dismiss(self) -> None:
-        """The person has closed the dialog."""
+        """Close the dialog."""
         self.dialog = None

@@ -1,4 +1,4 @@
-"""The window itself: draws what the model holds, and tells it what the person does.
+"""View: draws the model, and passes what the user does to it.
 
 It knows Tk and the model; it must not know the protocol, nor a socket.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chatd.clients.window.connection import Connection
 from chatd.clients.window.conversation import MAX_LINES, Conversation
 from chatd.clients.window.model import Model
-from chatd.clients.window.status import DialogRequest, Phase, DialogKind
+from chatd.clients.window.status import DialogKind, DialogRequest, Phase
 from chatd.clients.window.widgets import GAP, Dialog, LinesWidget, NamesWidget, configure_style
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 class View:
-    """The window of one person.
+    """The window of one user.
 
-    What is drawn of a conversation is remembered by its counts, so that a line costs one line.
+    It remembers how many lines of a conversation are drawn, so that a new line draws one line.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class View:
         self._message.focus_set()
 
     def _build_top(self) -> None:
-        """The line above: which room this is, and the button that ends it all."""
+        """Build the top row: the room's name, and the button that disconnects."""
         from tkinter import ttk
 
         self._heading = ttk.Label(self._root, style="Topic.TLabel", width=10)
@@ -59,7 +59,7 @@ class View:
         self._switch.grid(row=0, column=1, sticky="ew", padx=(0, GAP), pady=GAP)
 
     def _build_side(self) -> None:
-        """The rooms, a way into another, and the people."""
+        """Build the side: the rooms, the field to join one, and the members."""
         from tkinter import ttk
 
         side = ttk.Frame(self._root)
@@ -79,7 +79,7 @@ class View:
         side.columnconfigure(0, weight=1)
 
     def _build_fields(self) -> None:
-        """Whom it is for, the message, and below them how things stand."""
+        """Build the bottom: the recipient, the message, and below them the status."""
         from tkinter import ttk
 
         fields = ttk.Frame(self._root)
@@ -131,7 +131,7 @@ class View:
         self._message.focus_set()
 
     def _toggle_connection(self) -> None:
-        """The button was pressed: disconnect, or connect again."""
+        """Disconnect, or connect again."""
         if self._model.status.phase in (Phase.OFF, Phase.WAITING):
             self._connection.connect()
         else:
@@ -155,7 +155,7 @@ class View:
         self._draw_dialog(standing.dialog)
 
     def _draw_lines(self, conversation: Conversation) -> None:
-        """Add the lines that are new, or draw all where that will not do."""
+        """Append the new lines, or draw all of them where that does not suffice."""
         drawn, changed, ended = self._drawn
         new = conversation.appended - ended
         fresh = drawn is not conversation or changed != conversation.inserted
@@ -169,7 +169,7 @@ class View:
         self._drawn = (conversation, conversation.inserted, conversation.appended)
 
     def _draw_lists(self, conversation: Conversation) -> None:
-        """Draw the rooms and the people of the one that is looked at."""
+        """Draw the rooms, and the members of the shown one."""
         rooms = self._model.rooms
         labels = [
             f"{name} ({rooms[name].unread})" if rooms[name].unread else name for name in rooms.names
@@ -181,7 +181,7 @@ class View:
         self._members_list.show([*people, "…"] if people and conversation.is_incomplete else people)
 
     def _draw_dialog(self, asking: DialogRequest | None) -> None:
-        """Open the dialog that is due, and close the one that is not."""
+        """Open the dialog that the status asks for, and close any other."""
         question = asking.kind if asking else None
         if self._dialog is not None and question is not self._dialog_kind:
             self._dialog.close()
@@ -212,7 +212,7 @@ class View:
         )
 
     def _renamed(self, nick: str) -> None:
-        """Another name was chosen; the server may have hung up in the meantime."""
+        """Use another nick; the server may have disconnected in the meantime."""
         if nick.strip():
             self._connection.send(self._model.choose_nick(nick))
             self._connection.connect()
@@ -227,7 +227,7 @@ class View:
 
 
 def _title(model: Model) -> str:
-    """Return the window's title: who, where, and how much was said in other rooms."""
+    """Return the window's title: nick, room, and unread messages of other rooms."""
     if not model.status.is_connected:
         return "chatd: not connected"
     rooms = model.rooms
@@ -237,7 +237,7 @@ def _title(model: Model) -> str:
 
 
 def _status(phase: Phase, sentence: str, room: str | None) -> str:
-    """Return the line below: how things stand, and whom a message is for."""
+    """Return the status line: the connection, and who receives a message."""
     if phase is not Phase.JOINED:
         return sentence
     if room is None:
