@@ -140,7 +140,7 @@ def in_attic(somebody: Ada) -> Ada:
 # Commands -----------------------------------------------------------------------------------------
 
 
-def test_one_joins_says_something_and_leaves(ada: Ada) -> None:
+def test_a_user_joins_a_room_sends_a_message_and_leaves(ada: Ada) -> None:
     in_attic(ada)
     ada.types("send attic hello there")
     assert ada.sent() == tcd_replies.chat("1", "7", "ada", "hello there")
@@ -155,7 +155,7 @@ def test_one_joins_says_something_and_leaves(ada: Ada) -> None:
     assert ada.sent() == b""
 
 
-def test_several_rooms_are_told_apart_by_name(ada: Ada) -> None:
+def test_messages_go_to_the_room_that_was_named(ada: Ada) -> None:
     in_attic(ada)
     ada.types("join cellar")
     ada.receives(IN_CELLAR, tcd.chat(1, "bob", "up here"), tcd.chat(2, "eve", "down here"))
@@ -165,7 +165,7 @@ def test_several_rooms_are_told_apart_by_name(ada: Ada) -> None:
     assert ada.sent() == tcd_replies.chat("2", "8", "ada", "hello")
 
 
-def test_a_room_is_found_by_the_name_that_was_typed_and_by_the_servers(ada: Ada) -> None:
+def test_a_room_is_found_by_its_typed_name_and_by_the_servers_name(ada: Ada) -> None:
     ada.types("join ATTIC #1")
     ada.receives(tcd.joined("attic 1", "10.0.0.1", 1134, 1, 7))
     ada.sent()
@@ -187,14 +187,16 @@ def test_a_room_is_found_by_the_name_that_was_typed_and_by_the_servers(ada: Ada)
         ("leave nowhere", "You are not in nowhere; join it first."),
     ],
 )
-def test_what_cannot_be_done_gets_one_sentence(ada: Ada, typed: str, sentence: str) -> None:
+def test_a_command_that_cannot_be_run_gets_one_sentence(
+    ada: Ada, typed: str, sentence: str
+) -> None:
     in_attic(ada)
     ada.types(typed)
     assert ada.sees() == [f"-- {sentence}"]
     assert ada.sent() == b""
 
 
-def test_help_names_every_command(ada: Ada) -> None:
+def test_help_lists_every_command(ada: Ada) -> None:
     ada.types("", "  ", "help")
     shown = ada.sees()
     assert [row.split("  ")[0] for row in shown] == [command.usage for command in COMMANDS]
@@ -209,7 +211,7 @@ def test_commands_have_other_names(ada: Ada, word: str) -> None:
 # One after the other ------------------------------------------------------------------------------
 
 
-def test_what_is_said_before_the_room_has_answered_waits_for_it(ada: Ada) -> None:
+def test_a_message_typed_before_the_join_is_answered_waits_for_the_answer(ada: Ada) -> None:
     ada.types("join attic", "send attic one", "send attic two")
     assert ada.sent() == JOIN
     ada.receives(IN_ATTIC, tcd.chat(1, "ada", "ada has joined this chatroom."))
@@ -218,7 +220,7 @@ def test_what_is_said_before_the_room_has_answered_waits_for_it(ada: Ada) -> Non
     assert ada.sent() == tcd_replies.chat("1", "7", "ada", "two")
 
 
-def test_nothing_is_asked_before_the_server_is_known_to_listen() -> None:
+def test_no_request_is_sent_before_the_server_has_answered_helo() -> None:
     ada = Ada()
     ada.types("join attic")
     assert ada.sent() == HELO
@@ -226,7 +228,7 @@ def test_nothing_is_asked_before_the_server_is_known_to_listen() -> None:
     assert ada.sent() == JOIN
 
 
-def test_a_server_that_knows_no_helo_has_refused_nothing() -> None:
+def test_a_server_that_does_not_know_helo_causes_no_error() -> None:
     piped = Ada(in_order=True)
     piped.types("join attic")
     piped.receives(tcd.error(1, "Unknown message."))
@@ -236,7 +238,7 @@ def test_a_server_that_knows_no_helo_has_refused_nothing() -> None:
     assert piped.hung_up_on() == 0
 
 
-def test_a_server_that_sends_nobody_their_own_words_is_not_waited_for_again(piped: Ada) -> None:
+def test_the_client_waits_only_once_for_a_server_without_echoes(piped: Ada) -> None:
     in_attic(piped).types("send attic one", "send attic two", "send attic three")
     assert piped.sent().count(b"CHAT: 1") == 1
     piped.clock.advance(ANSWER_SECONDS[Expected.ECHOED])
@@ -246,7 +248,7 @@ def test_a_server_that_sends_nobody_their_own_words_is_not_waited_for_again(pipe
     assert piped.hung_up_on() == 1
 
 
-def test_a_room_that_does_not_answer_is_given_up(piped: Ada) -> None:
+def test_a_join_that_is_not_answered_times_out(piped: Ada) -> None:
     piped.types("join attic", "join cellar")
     piped.clock.advance(ANSWER_SECONDS[Expected.JOINED])
     assert piped.sees() == ["-- The server has not answered."]
@@ -256,7 +258,7 @@ def test_a_room_that_does_not_answer_is_given_up(piped: Ada) -> None:
     assert piped.hung_up_on() == 1
 
 
-def test_while_the_connection_takes_nothing_nothing_is_asked(ada: Ada) -> None:
+def test_no_request_is_sent_while_the_connection_is_paused(ada: Ada) -> None:
     ada.talk.pauseProducing()
     ada.types("join attic")
     assert ada.sent() == b""
@@ -264,7 +266,7 @@ def test_while_the_connection_takes_nothing_nothing_is_asked(ada: Ada) -> None:
     assert ada.sent() == JOIN
 
 
-def test_of_many_lines_no_more_are_read_until_some_are_done(piped: Ada) -> None:
+def test_reading_pauses_while_many_lines_are_pending(piped: Ada) -> None:
     piped.types("join attic", *["help"] * (PENDING_LINES - 1))
     assert not piped.talk.is_full
     piped.types("help")
@@ -277,7 +279,7 @@ def test_of_many_lines_no_more_are_read_until_some_are_done(piped: Ada) -> None:
 # What the server says -----------------------------------------------------------------------------
 
 
-def test_an_error_is_one_sentence(ada: Ada) -> None:
+def test_an_error_of_the_server_is_shown_as_one_sentence(ada: Ada) -> None:
     ada.types("join attic")
     ada.receives(tcd.error(10, "Somebody else has that CLIENT_NAME."))
     ada.receives(b"ERROR_CODE:3\nERROR_DESCRIPTION:\n", b"LEFT_CHATROOM:\n")
@@ -291,7 +293,7 @@ def test_an_error_is_one_sentence(ada: Ada) -> None:
     ]
 
 
-def test_several_lines_are_a_block_under_who_said_them(ada: Ada) -> None:
+def test_a_message_of_several_lines_is_a_block_below_its_sender(ada: Ada) -> None:
     in_attic(ada).receives(tcd.chat(1, "bob", "look:\n  x = 1\n[attic] eve: boo"))
     assert ada.sees() == [
         "[attic] bob:",
@@ -301,7 +303,7 @@ def test_several_lines_are_a_block_under_who_said_them(ada: Ada) -> None:
     ]
 
 
-def test_a_message_that_was_cut_says_so() -> None:
+def test_a_truncated_message_says_so() -> None:
     assert message_rows("attic", Chat("1", "bob", ("x",), cut=True)) == [
         "[attic] bob:",
         "    x",
@@ -310,12 +312,12 @@ def test_a_message_that_was_cut_says_so() -> None:
     assert message_rows("attic", Chat("1", "bob", ())) == ["[attic] bob:"]
 
 
-def test_a_room_that_one_has_not_joined_goes_by_its_number(ada: Ada) -> None:
+def test_a_room_that_was_not_joined_is_shown_by_its_number(ada: Ada) -> None:
     ada.receives(tcd.chat(9, "bob", "hello"))
     assert ada.sees() == ["[room 9] bob: hello"]
 
 
-def test_nothing_that_comes_can_move_the_cursor(ada: Ada) -> None:
+def test_received_text_cannot_move_the_cursor(ada: Ada) -> None:
     in_attic(ada).receives(b"CHAT:1\nCLIENT_NAME:\x1b]0;x\x07e\nMESSAGE:\x1b[2J\xc2\x9b1m\n\n")
     assert ada.sees() == ["[attic] ]0;xe: [2J1m"]
 
@@ -327,7 +329,7 @@ def test_a_message_without_its_blank_line_is_shown_after_a_silence(ada: Ada) -> 
     assert ada.sees() == ["[room 1] bob: hello"]
 
 
-def test_so_many_rooms_are_kept_in_mind_and_no_more() -> None:
+def test_the_number_of_remembered_rooms_is_bounded() -> None:
     rooms = Rooms()
     for number in range(ROOMS + 1):
         rooms.add(Joined(f"r{number}", str(number), "1"), "")
@@ -337,7 +339,7 @@ def test_so_many_rooms_are_kept_in_mind_and_no_more() -> None:
     assert rooms.name_of(str(ROOMS)) == f"r{ROOMS}"
 
 
-def test_rooms_that_differ_by_capitals_alone_are_told_apart() -> None:
+def test_rooms_whose_names_differ_by_case_alone_are_distinguished() -> None:
     rooms = Rooms()
     places = [rooms.add(Joined(name, name, "1"), name) for name in ("attic", "Attic")]
     assert [rooms.find("attic"), rooms.find("Attic")] == places
@@ -348,7 +350,7 @@ def test_rooms_that_differ_by_capitals_alone_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("word", ["disconnect", "quit", "/quit"])
-def test_who_parts_sees_what_still_comes_and_the_status_is_0(ada: Ada, word: str) -> None:
+def test_messages_after_disconnect_are_shown_and_the_status_is_0(ada: Ada, word: str) -> None:
     in_attic(ada).types("send attic bye", word, "join cellar")
     assert ada.sent() == tcd_replies.chat("1", "7", "ada", "bye") + GOODBYE
     ada.receives(tcd.chat(1, "ada", "bye"), tcd.chat(1, "ada", "ada has left this chatroom."))
@@ -358,7 +360,7 @@ def test_who_parts_sees_what_still_comes_and_the_status_is_0(ada: Ada, word: str
     assert ada.sent() == b""
 
 
-def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
+def test_a_script_disconnects_once_its_requests_are_answered(piped: Ada) -> None:
     piped.types("join attic", "send attic hello")
     piped.talk.end_of_input()
     assert piped.sent() == JOIN
@@ -370,7 +372,7 @@ def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
 
 
 @pytest.mark.parametrize("typed", ["join attic", "send attic hello", "nonsense"])
-def test_a_script_of_which_something_was_refused_has_the_status_1(piped: Ada, typed: str) -> None:
+def test_a_script_with_a_refused_request_has_status_1(piped: Ada, typed: str) -> None:
     piped.types(typed)
     piped.receives(tcd.error(8, "A room cannot be called that."))
     piped.talk.end_of_input()
@@ -378,20 +380,20 @@ def test_a_script_of_which_something_was_refused_has_the_status_1(piped: Ada, ty
     assert piped.hung_up_on() == 1
 
 
-def test_a_server_that_does_not_close_is_left_alone_after_a_while(ada: Ada) -> None:
+def test_a_server_that_does_not_close_the_connection_is_aborted(ada: Ada) -> None:
     ada.types("disconnect")
     ada.clock.advance(GOODBYE_SECONDS)
     assert ada.hangs_up
 
 
-def test_who_asks_twice_to_part_waits_no_longer(ada: Ada) -> None:
+def test_a_second_disconnect_does_not_wait_for_the_server(ada: Ada) -> None:
     ada.talk.disconnect()
     assert not ada.hangs_up
     ada.talk.disconnect()
     assert ada.hangs_up
 
 
-def test_a_server_that_ends_the_connection_makes_the_status_1(ada: Ada) -> None:
+def test_the_status_is_1_when_the_server_ends_the_connection(ada: Ada) -> None:
     in_attic(ada).receives(b"CHAT: 1\nCLIENT_NAME: bob\nMESSAGE: bye\n")
     assert ada.hung_up_on() == 1
     assert ada.sees() == ["[attic] bob: bye", "-- The server ended the connection."]
@@ -417,7 +419,7 @@ class Pipe:
         self.plain.makeConnection(self.stdio)
 
 
-def test_lines_come_in_and_go_out_and_there_is_no_prompt() -> None:
+def test_with_pipes_lines_are_read_and_written_without_a_prompt() -> None:
     pipe = Pipe()
     pipe.plain.dataReceived(b"join at")
     pipe.plain.dataReceived(b"tic\r\nsend attic \xffhello")
@@ -433,14 +435,14 @@ def test_lines_come_in_and_go_out_and_there_is_no_prompt() -> None:
     assert pipe.ended == [0]
 
 
-def test_a_line_that_is_too_long_is_refused_and_the_rest_is_done() -> None:
+def test_a_line_that_is_too_long_is_refused_and_the_next_ones_run() -> None:
     pipe = Pipe()
     pipe.plain.dataReceived(b"send attic " + b"x" * 5000 + b"\njoin attic\n")
     assert pipe.stdio.value().decode() == f"-- {TOO_LONG}\n"
     assert pipe.server.value() == JOIN
 
 
-def test_a_long_script_is_read_bit_by_bit() -> None:
+def test_a_long_script_is_read_in_pieces() -> None:
     pipe = Pipe()
     pipe.plain.dataReceived(b"join attic\n" + b"help\n" * PENDING_LINES)
     assert pipe.stdio.producerState == "paused"
@@ -448,7 +450,7 @@ def test_a_long_script_is_read_bit_by_bit() -> None:
     assert pipe.stdio.producerState == "producing"
 
 
-def test_when_nobody_reads_any_more_one_parts() -> None:
+def test_the_client_disconnects_when_its_output_is_closed() -> None:
     pipe = Pipe()
     pipe.plain.writeConnectionLost()
     assert pipe.server.value() == GOODBYE
@@ -486,7 +488,7 @@ class Tty:
         return self.display.lines
 
 
-def test_what_is_half_typed_stays_below_what_comes() -> None:
+def test_a_half_typed_line_stays_below_received_messages() -> None:
     tty = Tty()
     tty.types("join attic\r")
     tty.talk.dataReceived(IN_ATTIC)
@@ -505,7 +507,7 @@ def test_what_is_half_typed_stays_below_what_comes() -> None:
     assert tty.shows()[-1] == ">"
 
 
-def test_the_line_fits_another_size() -> None:
+def test_the_typed_line_is_redrawn_for_a_new_size() -> None:
     tty = Tty()
     tty.types("x" * 50)
     tty.shows()
@@ -514,7 +516,7 @@ def test_the_line_fits_another_size() -> None:
     assert tty.shows()[-1] == "> " + "x" * 50
 
 
-def test_ctrl_c_clears_the_line_and_on_an_empty_one_says_how_to_leave() -> None:
+def test_ctrl_c_clears_the_line_and_on_an_empty_one_shows_how_to_leave() -> None:
     tty = Tty()
     tty.types("never mind\x03")
     assert tty.shows() == ["-- You are ada.", ">"]
@@ -524,7 +526,7 @@ def test_ctrl_c_clears_the_line_and_on_an_empty_one_says_how_to_leave() -> None:
 
 
 @pytest.mark.parametrize("again", ["\x03", "\x04"])
-def test_ctrl_d_parts_and_a_second_one_does_not_wait(again: str) -> None:
+def test_ctrl_d_disconnects_and_a_second_one_does_not_wait(again: str) -> None:
     tty = Tty()
     tty.types("\x04")
     assert tty.server.value() == GOODBYE
@@ -533,7 +535,7 @@ def test_ctrl_d_parts_and_a_second_one_does_not_wait(again: str) -> None:
     assert tty.server.disconnecting
 
 
-def test_at_the_end_the_prompt_is_gone_and_nothing_is_drawn_any_more() -> None:
+def test_at_the_end_the_prompt_is_erased_and_nothing_more_is_drawn() -> None:
     tty = Tty()
     tty.types("half typed")
     tty.talk.connectionLost()
@@ -545,13 +547,13 @@ def test_at_the_end_the_prompt_is_gone_and_nothing_is_drawn_any_more() -> None:
     assert tty.ended == [1]
 
 
-def test_ctrl_l_draws_a_new_screen() -> None:
+def test_ctrl_l_redraws_the_screen() -> None:
     tty = Tty()
     tty.types("half\x0c")
     assert tty.shows() == ["> half"]
 
 
-def test_a_lone_escape_is_not_waited_for_for_ever() -> None:
+def test_a_lone_escape_is_a_key_after_a_short_time() -> None:
     tty = Tty()
     tty.types("\x1b")
     tty.clock.advance(ESCAPE_SECONDS)
@@ -559,13 +561,13 @@ def test_a_lone_escape_is_not_waited_for_for_ever() -> None:
     assert tty.shows()[-1] == "> [Ax"
 
 
-def test_a_line_that_is_full_says_so() -> None:
+def test_a_full_line_shows_a_notice() -> None:
     tty = Tty()
     tty.types("x" * 5000)
     assert "-- The line is full." in tty.shows()
 
 
-def test_a_terminal_that_goes_away_parts() -> None:
+def test_a_terminal_that_is_closed_disconnects() -> None:
     tty = Tty()
     tty.drawn.readConnectionLost()
     assert tty.server.value() == GOODBYE
@@ -574,14 +576,14 @@ def test_a_terminal_that_goes_away_parts() -> None:
 # The command line ---------------------------------------------------------------------------------
 
 
-def test_h_is_the_host() -> None:
+def test_the_option_h_is_the_host() -> None:
     given = parser().parse_args(["-h", "chat.example", "-p", "1234", "-n", "ada"])
     assert (given.host, given.port, given.name) == ("chat.example", 1234, "ada")
     long = parser().parse_args(["--host", "chat.example", "--port", "1234", "--name", "ada"])
     assert long == given
 
 
-def test_what_is_not_given_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "grace")
     given = parser().parse_args([])
     assert (given.host, given.port, given.name) == ("localhost", 1134, "grace")
@@ -621,7 +623,7 @@ def run(port: int, name: str, typed: str, home: Path) -> subprocess.CompletedPro
     )
 
 
-def test_a_script_speaks_by_a_pipe(served: Served, tmp_path: Path) -> None:
+def test_a_script_sends_commands_through_a_pipe(served: Served, tmp_path: Path) -> None:
     typed = "join pipes\nsend pipes hello 日本語\nleave pipes\n"
     ended = run(served.port(), "piper", typed, tmp_path)
     assert ended.stderr == ""
@@ -635,7 +637,7 @@ def test_a_script_speaks_by_a_pipe(served: Served, tmp_path: Path) -> None:
     assert ended.returncode == 0
 
 
-def test_a_file_is_as_good_as_a_pipe(served: Served, tmp_path: Path) -> None:
+def test_a_script_may_be_a_file(served: Served, tmp_path: Path) -> None:
     (tmp_path / "said").write_text("join files\nsend files hello\nsend attic hello")
     with (tmp_path / "said").open("rb") as said, (tmp_path / "heard").open("wb") as heard:
         ended = subprocess.run(
@@ -659,7 +661,7 @@ def test_a_file_is_as_good_as_a_pipe(served: Served, tmp_path: Path) -> None:
     ("host", "port", "reason"),
     [("127.0.0.1", "1", "the connection was refused"), ("a b", "1134", "invalid hostname: a b")],
 )
-def test_a_server_that_is_not_there_is_one_sentence(
+def test_a_failed_connection_is_reported_in_one_sentence(
     host: str, port: str, reason: str, tmp_path: Path
 ) -> None:
     ended = subprocess.run(
@@ -675,7 +677,7 @@ def test_a_server_that_is_not_there_is_one_sentence(
     assert ended.stdout == ""
 
 
-def test_ctrl_c_ends_a_script_as_it_ends_others(served: Served, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_script_with_the_usual_status(served: Served, tmp_path: Path) -> None:
     with subprocess.Popen(
         command(served.port(), "stopped"),
         env=environment(tmp_path),
@@ -735,7 +737,7 @@ def other() -> Iterator[int]:
         thread.join()
 
 
-def test_another_server_of_the_assignment_is_understood(other: int, tmp_path: Path) -> None:
+def test_the_client_works_with_another_server_of_the_assignment(other: int, tmp_path: Path) -> None:
     ended = run(other, "ada", "join attic\nsend attic a: b\nleave attic\n", tmp_path)
     assert ended.stdout.splitlines() == [
         "-- You are in attic now.",
@@ -752,7 +754,7 @@ def tmux(client: Callable[[str], str], tmp_path: Path) -> Iterator[Tmux]:
         yield terminals
 
 
-def test_two_people_at_their_terminals(served: Served, tmux: Tmux) -> None:
+def test_two_users_talk_at_their_terminals(served: Served, tmux: Tmux) -> None:
     ada, bob = (tmux.open(name, command(served.port(), name)) for name in ("tessa", "tobias"))
     greeting = f"-- You are tessa at 127.0.0.1 port {served.port()}; help lists the commands."
     ada.shows(greeting, ">")
@@ -776,7 +778,7 @@ def test_two_people_at_their_terminals(served: Served, tmux: Tmux) -> None:
     assert bob.status() == 0
 
 
-def test_a_terminal_is_left_as_it_was(served: Served, tmux: Tmux, tmp_path: Path) -> None:
+def test_the_terminal_is_restored_at_the_end(served: Served, tmux: Tmux, tmp_path: Path) -> None:
     started = " ".join(command(served.port(), "tidy"))
     modes = f"stty -a >before; {started}; stty -a >after"
     tidy = tmux.open("tidy", ["sh", "-c", modes])
@@ -786,7 +788,7 @@ def test_a_terminal_is_left_as_it_was(served: Served, tmux: Tmux, tmp_path: Path
     assert (tmp_path / "after").read_text() == (tmp_path / "before").read_text()
 
 
-def test_a_server_that_stops_ends_the_program(tmux: Tmux, tmp_path: Path) -> None:
+def test_the_program_ends_when_the_server_stops(tmux: Tmux, tmp_path: Path) -> None:
     with Served(tmp_path, options=("--data", str(tmp_path / "data"))) as served:
         ada = tmux.open("ada", command(served.port(), "ada"))
         ada.shows_somewhere("-- You are ada")

@@ -37,7 +37,7 @@ def running(command: list[str], program: str) -> Iterator[None]:
         bot.wait()
 
 
-def test_the_bot_in_python_answers_in_the_rooms_that_it_is_in(tmp_path: Path) -> None:
+def test_the_python_bot_answers_in_its_rooms(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("You are now known as ada.")
         with running([sys.executable, "-c"], script("dice", server.port())):
@@ -52,7 +52,7 @@ def test_the_bot_in_python_answers_in_the_rooms_that_it_is_in(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["dice"])
-def test_a_bot_whose_nick_is_taken_says_so_and_ends(tmp_path: Path, name: str) -> None:
+def test_a_bot_whose_nick_is_taken_says_so_and_exits(tmp_path: Path, name: str) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), f"/nick {name}\n".encode()) as ada:
         ada.hears(f"You are now known as {name}.")
         ended = subprocess.run(
@@ -65,7 +65,7 @@ def test_a_bot_whose_nick_is_taken_says_so_and_ends(tmp_path: Path, name: str) -
         assert (ended.returncode, ended.stderr) == (1, "Somebody is called dice already.\n")
 
 
-def test_the_bot_in_the_shell_answers_in_the_lobby(tmp_path: Path) -> None:
+def test_the_shell_bot_answers_in_the_lobby(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("You are now known as ada.")
         with running(["bash", "-c"], script("clock", server.port())):

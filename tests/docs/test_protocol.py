@@ -482,17 +482,17 @@ ALL = conversations(TEXT)
 
 
 @pytest.mark.parametrize("conversation", ALL, ids=lambda conversation: conversation.name)
-def test_a_conversation_goes_as_the_document_shows_it(conversation: Conversation) -> None:
+def test_a_conversation_of_the_document_is_played_back(conversation: Conversation) -> None:
     play(conversation)
 
 
-def test_the_document_has_conversations_and_each_block_of_them_is_found() -> None:
+def test_every_block_of_conversations_in_the_document_is_found() -> None:
     assert len(ALL) >= 12
     assert len(ALL) == TEXT.count(":class: conversation")
     assert len({conversation.name for conversation in ALL}) == len(ALL)
 
 
-def test_every_conversation_is_wrong_without_any_one_line_of_what_is_sent() -> None:
+def test_a_conversation_fails_without_any_one_of_its_sent_lines() -> None:
     for conversation in ALL:
         for gone, (_, line) in enumerate(conversation.lines):
             if _EXPECTED.fullmatch(line):
@@ -524,12 +524,12 @@ GREETING = "ada < -- You are guest1 in lobby, alone so far; /help says what you 
         (GREETING, "ada connects"),
     ],
 )
-def test_a_wrong_conversation_is_found_out(lines: tuple[str, ...]) -> None:
+def test_a_wrong_conversation_fails(lines: tuple[str, ...]) -> None:
     with pytest.raises(WrongDocumentError):
         play(Conversation("wrong", tuple(enumerate(lines))))
 
 
-def test_a_right_conversation_is_not() -> None:
+def test_a_right_conversation_passes() -> None:
     play(Conversation("right", tuple(enumerate(("ada connects", GREETING, "ada is cut off")))))
 
 
@@ -543,13 +543,13 @@ def words_sent() -> set[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_a_command_is_described_with_its_other_names_and_used(command: Command) -> None:
+def test_a_command_is_described_with_its_aliases_and_used(command: Command) -> None:
     aliases = ", ".join(f"``/{alias}``" for alias in command.aliases)
     assert f"\n``{command.usage}``{f' (also {aliases})' if aliases else ''}\n    " in TEXT
     assert f"/{command.name}" in words_sent()
 
 
-def test_no_command_is_described_that_there_is_not() -> None:
+def test_the_document_describes_no_unknown_command() -> None:
     described = re.findall(r"^``/(\w+)", TEXT, re.MULTILINE)
     assert sorted(described) == sorted(command.name for command in COMMANDS)
 
@@ -681,7 +681,7 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
     }
 
 
-def test_what_the_document_says_of_the_line_being_typed_is_so() -> None:
+def test_the_line_editor_is_as_the_document_describes_it() -> None:
     text = " ".join(TEXT.split())
     assert f"the lines that one has entered, up to {HISTORY_LINES} of them" in text
     assert f"up to {limits.LINE_BYTES} bytes and {BLOCK_LINES} lines" in text
@@ -703,5 +703,5 @@ def test_the_reserved_nicks_of_the_document_are_those_of_the_code() -> None:
     assert sorted(literals(sentence)) == sorted(RESERVED)
 
 
-def test_the_document_says_what_becomes_of_a_line_that_is_too_long() -> None:
+def test_the_document_shows_the_notice_about_a_line_that_is_too_long() -> None:
     assert any(TOO_LONG.text in line for each in ALL for _, line in each.lines)

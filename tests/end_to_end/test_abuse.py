@@ -85,7 +85,7 @@ def says_numbered(speaker: Caller, numbers: range, readers: list[Caller]) -> Non
 
 
 @needs_proc
-def test_who_does_not_read_costs_nobody_else_anything(server: Served) -> None:
+def test_a_client_that_does_not_read_does_not_delay_the_others(server: Served) -> None:
     port = server.port()
     with (
         Netcat(port) as speaker,
@@ -127,7 +127,7 @@ def without_a_terminal(port: int) -> Ssh:
 
 
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet, a_terminal, without_a_terminal])
-def test_half_a_line_is_not_said_for_who_is_cut_off(
+def test_half_a_line_is_not_sent_when_the_connection_is_lost(
     server: Served, walk_in: Callable[[int], Netcat | Ssh]
 ) -> None:
     with Netcat(server.port()) as ada, walk_in(server.port()) as eve:
@@ -140,7 +140,7 @@ def test_half_a_line_is_not_said_for_who_is_cut_off(
         assert b"half" not in ada.data
 
 
-def test_three_hundred_who_come_and_go_leave_so_many_places_behind(server: Served) -> None:
+def test_three_hundred_lost_connections_leave_as_many_detached_sessions(server: Served) -> None:
     with Netcat(server.port()) as ada:
         ada.greeted()
         for number in range(300):
@@ -158,7 +158,7 @@ def test_three_hundred_who_come_and_go_leave_so_many_places_behind(server: Serve
 
 @needs_proc
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet, a_terminal, without_a_terminal])
-def test_a_megabyte_on_one_line_is_cut_and_its_writer_told(
+def test_a_line_of_a_megabyte_is_truncated_and_its_sender_is_notified(
     server: Served, walk_in: Callable[[int], Netcat | Ssh]
 ) -> None:
     with Netcat(server.port()) as ada, walk_in(server.port()) as eve:
@@ -197,7 +197,7 @@ def blobs(way: str) -> Iterator[bytes]:
 
 @needs_proc
 @pytest.mark.parametrize("way", BEGINNINGS)
-def test_random_bytes_harm_nobody(tmp_path: Path, way: str) -> None:
+def test_random_bytes_do_no_harm(tmp_path: Path, way: str) -> None:
     options = (*OPTIONS, "--history", "none")  # what is kept is not what is grown here
     with Served(tmp_path, ways=(way,), options=options) as server:
         everything = list(blobs(way))

@@ -35,7 +35,7 @@ def two(folder: Path, nats: Nats) -> tuple[list[Path], list[str]]:
     return folders, options(folder, nats.account())
 
 
-def test_people_of_a_server_that_stops_are_where_they_were_at_another(
+def test_users_of_a_server_that_stops_resume_at_another(
     nats: Nats, tmp_path: Path, line_client: Connect
 ) -> None:
     folders, told = two(tmp_path, nats)
@@ -69,7 +69,7 @@ def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
         yield one, other
 
 
-def test_people_on_two_servers_talk_and_a_server_may_go(
+def test_users_of_two_servers_talk_and_find_each_other(
     pair: tuple[Served, Served], line_client: Connect
 ) -> None:
     one, other = pair
@@ -91,7 +91,7 @@ def test_people_on_two_servers_talk_and_a_server_may_go(
     bob.quits()
 
 
-def test_a_room_is_looked_after_from_another_server(
+def test_a_room_is_moderated_from_another_server(
     pair: tuple[Served, Served], line_client: Connect
 ) -> None:
     one, other = pair
@@ -120,7 +120,7 @@ def test_a_room_is_looked_after_from_another_server(
     ada.quits(), bob.quits()
 
 
-def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
+def test_a_message_sent_while_nats_does_not_answer_is_stored_once(
     nats: Nats, pair: tuple[Served, Served], line_client: Connect
 ) -> None:
     one, other = pair
@@ -147,11 +147,11 @@ def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
     bob.quits()
 
 
-def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> None:
+def test_acknowledged_messages_survive_killed_nats_servers(three_nats: Nats) -> None:
     assert play(three_nats, Random(), 1)
 
 
-def test_one_key_on_two_servers_is_one_person_also_when_one_server_is_killed(
+def test_one_key_on_two_servers_is_one_user_even_when_one_server_is_killed(
     nats: Nats, tmp_path: Path
 ) -> None:
     folders, told = two(tmp_path, nats)

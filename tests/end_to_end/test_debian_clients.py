@@ -120,7 +120,7 @@ def run(command: list[str], home: Path, typed: bytes = b"") -> subprocess.Comple
 # One room -----------------------------------------------------------------------------------------
 
 
-def test_every_client_is_in_one_room_by_one_port(start: Starter, tmux: Tmux) -> None:
+def test_every_client_uses_the_same_port_and_room(start: Starter, tmux: Tmux) -> None:
     drawn, netcat = everyone_walks_in(start, tmux)
     said = []
     for one in (*drawn, netcat):
@@ -166,7 +166,7 @@ def takes_the_nick(screen: Screen) -> None:
     screen.shows_somewhere(f"-- You are now known as {screen.name}.")
 
 
-def test_what_netcat_writes_is_not_sent_back(start: Starter, tmux: Tmux, tmp_path: Path) -> None:
+def test_netcat_is_not_sent_its_own_lines(start: Starter, tmux: Tmux, tmp_path: Path) -> None:
     ada = tmux.open("ada", start.ssh("ada"))
     ada.shows_somewhere("-- You are ada in lobby")
     ended = run([*start.nc(), "-N"], tmp_path, b"/nick ned\nhello\nbye\n")
@@ -198,7 +198,7 @@ def says_by_netcat(start: Starter, home: Path, line: str) -> None:
     assert run([*start.nc(), "-N"], home, f"{line}\n".encode()).returncode == 0
 
 
-def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
+def test_a_message_that_arrives_while_a_line_is_typed_is_shown_above_it(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.types("half a 日本")
@@ -214,7 +214,7 @@ def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
     tia.shows("-- guest1 left", "tia: half a 日本語 line", "[lobby]")
 
 
-def test_keys_that_take_away(tia: Screen) -> None:
+def test_keys_that_delete_text(tia: Screen) -> None:
     said: list[str] = []
     for typed, key, then, left in (
         ("日本語x", "BSpace", "!", "日本語!"),
@@ -232,7 +232,7 @@ def test_keys_that_take_away(tia: Screen) -> None:
         tia.shows(*said, "[lobby]")
 
 
-def test_backspace_takes_a_whole_wide_character(tia: Screen) -> None:
+def test_backspace_deletes_a_whole_wide_character(tia: Screen) -> None:
     tia.types("日本語")
     tia.shows("[lobby] 日本語")
     tia.presses("BSpace")
@@ -241,7 +241,7 @@ def test_backspace_takes_a_whole_wide_character(tia: Screen) -> None:
     tia.shows("tia: 日", "[lobby]")
 
 
-def test_ctrl_c_on_an_empty_line_says_how_to_leave_and_ctrl_d_leaves(tia: Screen) -> None:
+def test_ctrl_c_on_an_empty_line_shows_how_to_leave_and_ctrl_d_leaves(tia: Screen) -> None:
     tia.presses("C-c")
     tia.shows("-- /quit or Ctrl-D leaves.", "[lobby]")
     tia.presses("C-d")
@@ -294,7 +294,7 @@ def edits_a_long_line(tia: Screen) -> None:
     tia.stands_at(8 + 6 + 1 + 3, -1)
 
 
-def test_a_message_comes_while_a_line_of_two_rows_is_edited_in_its_middle(
+def test_a_message_arrives_while_a_line_of_two_rows_is_edited_in_its_middle(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     edits_a_long_line(tia)
@@ -311,7 +311,7 @@ def test_a_message_comes_while_a_line_of_two_rows_is_edited_in_its_middle(
     tia.shows("tia: 日本語 caf!e\u0301", "     " + "x" * 70 + " end", "[lobby]")
 
 
-def test_the_window_changes_while_a_line_is_edited_in_its_middle(
+def test_the_window_is_resized_while_a_line_is_edited_in_its_middle(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     edits_a_long_line(tia)
@@ -329,7 +329,7 @@ def test_the_window_changes_while_a_line_is_edited_in_its_middle(
     tia.shows("tia: 日本語 cafe\u0301 " + "x" * 70 + " end", "[lobby]")
 
 
-def test_what_stands_behind_a_joined_emoji_is_where_it_belongs(
+def test_text_after_a_joined_emoji_is_in_the_right_column(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.pastes(f"a{FAMILY}b \u263a\ufe0f c")  # tmux types no joiners
@@ -344,7 +344,7 @@ def test_what_stands_behind_a_joined_emoji_is_where_it_belongs(
     tia.shows("[lobby] a")
 
 
-def test_five_lines_that_are_pasted_are_asked_about_and_go_as_one(
+def test_pasting_five_lines_is_confirmed_and_sends_one_message(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.pastes("one\n  two\n日本\n\nfive\n")
@@ -355,7 +355,7 @@ def test_five_lines_that_are_pasted_are_asked_about_and_go_as_one(
     tia.shows("tia: one", "       two", "     日本", "     five", "[lobby]")
 
 
-def test_what_was_said_is_found_with_ctrl_r(tia: Screen) -> None:
+def test_ctrl_r_finds_an_entered_line(tia: Screen) -> None:
     for line in ("make tea", "something else"):
         tia.says(line)
         tia.shows(f"tia: {line}", "[lobby]")
@@ -367,7 +367,7 @@ def test_what_was_said_is_found_with_ctrl_r(tia: Screen) -> None:
     tia.shows("tia: make tea now", "[lobby]")
 
 
-def test_tab_goes_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> None:
+def test_tab_cycles_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> None:
     for nick in ("bob", "bella"):
         one = tmux.open(nick, start.ssh(nick))
         one.shows_somewhere(f"-- You are {nick} in lobby")
@@ -383,7 +383,7 @@ def test_tab_goes_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> 
     tia.shows("tia: bella: hi", "[lobby]")
 
 
-def test_plain_draws_nothing_anew(start: Starter, tia: Screen, tmp_path: Path) -> None:
+def test_plain_mode_redraws_nothing(start: Starter, tia: Screen, tmp_path: Path) -> None:
     tia.says("/set plain on")
     tia.shows("-- plain is on now.")
     tia.types("hal")
@@ -444,7 +444,7 @@ def test_without_a_terminal_ssh_speaks_plain_lines(
     assert goodbye == "-- Goodbye."
 
 
-def test_a_taken_nick_gets_a_variant_and_says_so(start: Starter, tmux: Tmux) -> None:
+def test_a_taken_nick_gets_a_variant_and_a_notice(start: Starter, tmux: Tmux) -> None:
     first = tmux.open("first", start.ssh("ada"))
     first.shows_somewhere("-- You are ada in lobby")
     second = tmux.open("second", start.ssh("ada"))
@@ -453,7 +453,7 @@ def test_a_taken_nick_gets_a_variant_and_says_so(start: Starter, tmux: Tmux) -> 
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
-def test_openssh_comes_in_with_any_key(
+def test_openssh_logs_in_with_any_key(
     client: Client, start: Starter, tmp_path: Path, kind: str
 ) -> None:
     key = tmp_path / "key"
@@ -466,7 +466,7 @@ def test_openssh_comes_in_with_any_key(
     assert shown in ended.stdout
 
 
-def test_dbclient_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
+def test_dbclient_logs_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
     key = tmp_path / "key"
     made = run([client("dropbearkey"), "-t", "ed25519", "-f", str(key)], tmp_path)
     assert made.returncode == 0
@@ -475,7 +475,7 @@ def test_dbclient_comes_in_with_a_key(client: Client, start: Starter, tmp_path: 
     assert b"SHA256:" in ended.stdout
 
 
-def test_plink_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
+def test_plink_logs_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
     key, empty = tmp_path / "key.ppk", tmp_path / "empty"
     empty.touch()
     made = run(
@@ -492,7 +492,7 @@ def test_plink_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Pat
     assert b"SHA256:" in ended.stdout
 
 
-def test_without_a_key_nobody_is_asked_anything(
+def test_without_a_key_no_question_is_asked(
     by_ssh: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     ended = run(by_ssh("ada", "-T"), tmp_path, b"/whois ada\n/quit\n")
@@ -519,7 +519,9 @@ def test_the_host_key_that_openssh_knows_survives_a_restart(client: Client, tmp_
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
-def test_everyone_is_told_when_the_server_stops(client: Client, tmux: Tmux, tmp_path: Path) -> None:
+def test_every_client_is_notified_when_the_server_stops(
+    client: Client, tmux: Tmux, tmp_path: Path
+) -> None:
     with Served(tmp_path, options=(*MANY, "--data", str(tmp_path / "data"))) as server:
         drawn, netcat = everyone_walks_in(Starter(client, server, tmp_path), tmux)
     for one in (*drawn, netcat):
@@ -530,7 +532,7 @@ def test_everyone_is_told_when_the_server_stops(client: Client, tmux: Tmux, tmp_
 # Coming back --------------------------------------------------------------------------------------
 
 
-def test_an_ssh_that_was_stopped_and_then_killed_comes_back_where_it_was(
+def test_an_ssh_client_that_was_stopped_and_killed_resumes_its_session(
     start: Starter, tmux: Tmux, tmp_path: Path, client: Client
 ) -> None:
     key = tmp_path / "key"

@@ -26,7 +26,7 @@ from tests.support.turns import TestTurn, waited
 DAY = 86400.0
 
 
-def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path) -> None:
+def test_history_survives_a_restart_and_a_kill(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
         ada.says("before the restart")
@@ -45,7 +45,7 @@ def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path)
         cy.hears("bob: before the kill\r\n")
 
 
-def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+def test_no_delivered_message_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
     assert rounds(tmp_path, 3, SystemRandom().randrange(2**32)) > 0
 
 
@@ -60,7 +60,7 @@ def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
     return [number for number, _ in waited(store.before(room, None, 1_000_000))]
 
 
-def test_what_is_too_old_is_dropped_and_not_found_any_more(
+def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
@@ -81,7 +81,7 @@ def test_what_is_too_old_is_dropped_and_not_found_any_more(
     waited(store.close())
 
 
-def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
+def test_a_dropped_room_leaves_nothing_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
@@ -117,7 +117,7 @@ class Full(Heard):
         self.refused.append((message_id, why))
 
 
-def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(tmp_path: Path) -> None:
     turn, keeper = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
@@ -138,7 +138,7 @@ def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Pa
     waited(store.close())
 
 
-def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> None:
+def test_a_bug_loses_only_its_own_transaction_and_is_raised(tmp_path: Path) -> None:
     turn, keeper = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
@@ -152,7 +152,7 @@ def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> N
     waited(store.close())
 
 
-def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
+def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "WAITING", 0)
@@ -173,7 +173,7 @@ def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
         (None, "it was written by a newer chatd"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
+def test_an_unusable_file_is_reported_in_a_sentence(
     tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     path = tmp_path / "chatd.db"
@@ -188,7 +188,7 @@ def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
 
 
 @pytest.mark.parametrize("version", range(1, schema.VERSION))
-def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
+def test_a_store_of_an_older_version_is_opened_with_all_its_content(
     tmp_path: Path, version: int
 ) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
@@ -216,7 +216,7 @@ def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
 
 
 @pytest.mark.parametrize(("many", "told"), [(2, 1), (3, 0)])
-def test_that_an_upgrade_takes_a_while_is_said_before(
+def test_a_notice_is_printed_before_an_upgrade_that_takes_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, told: int
 ) -> None:
     monkeypatch.setattr(schema, "MANY", many)
@@ -237,7 +237,7 @@ def test_that_an_upgrade_takes_a_while_is_said_before(
         told = 0
 
 
-def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
+def test_messages_with_times_out_of_order_are_found_by_their_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "BLOCK", 3)
@@ -257,7 +257,7 @@ def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
     waited(store.close())
 
 
-def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
+def test_a_search_in_many_rooms_finds_what_may_be_read(tmp_path: Path) -> None:
     turn = TestTurn()
     store, _ = store_in(tmp_path, turn)
     names = [f"room {number}" for number in range(queries.NAMED * 2)]
@@ -284,7 +284,7 @@ def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
+def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
@@ -308,7 +308,7 @@ def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
     waited(store.close())
 
 
-def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
+def test_a_record_that_is_not_stored_is_reported_as_failed(tmp_path: Path) -> None:
     turn = TestTurn()
     store, _ = store_in(tmp_path, turn)
     waited(store.put("account", "ada", "x"))
@@ -320,7 +320,7 @@ def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
+def test_a_reader_of_the_file_does_not_delay_closing_it(tmp_path: Path) -> None:
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
@@ -335,7 +335,7 @@ def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
+def test_a_query_finds_all_earlier_posts(tmp_path: Path) -> None:
     turn = TestTurn()
     store, _ = store_in(tmp_path, turn)
     for number in range(1, 50):
@@ -345,7 +345,7 @@ def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
+def test_numbers_continue_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
     turn = TestTurn()
     store, keeper = store_in(tmp_path, turn)
     for number in range(30):
@@ -370,7 +370,7 @@ class Stumbling(Heard):
         super().stored(room, message_id, number, event)
 
 
-def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path) -> None:
+def test_a_bug_in_an_observer_does_not_affect_other_notifications(tmp_path: Path) -> None:
     turn, keeper = TestTurn(), Stumbling()
     store, _ = store_in(tmp_path, turn)
     store.open(keeper)
@@ -383,7 +383,7 @@ def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path
     waited(store.close())
 
 
-def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Path) -> None:
+def test_a_failed_query_does_not_affect_the_next(tmp_path: Path) -> None:
     turn = TestTurn()
     store, _ = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
@@ -393,7 +393,7 @@ def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Pat
     waited(store.close())
 
 
-def test_what_was_kept_is_left_alone_while_nothing_is_kept(tmp_path: Path) -> None:
+def test_stored_history_is_left_unchanged_while_history_is_off(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port()) as ada:
         ada.greeted()
         ada.says("kept for good")
@@ -408,7 +408,7 @@ def test_what_was_kept_is_left_alone_while_nothing_is_kept(tmp_path: Path) -> No
         assert "not kept" not in ada.hears("kept for good\r\n")
 
 
-def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
+def test_a_failed_upgrade_has_changed_nothing(tmp_path: Path) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as database:
         database.execute("CREATE TABLE record (id INTEGER)")  # in the way of the second step
         database.execute("PRAGMA user_version = 1")
@@ -422,7 +422,7 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
 # Whose the files are ------------------------------------------------------------------------------
 
 
-def test_the_files_belong_to_who_the_server_will_be(
+def test_the_files_belong_to_the_user_that_the_server_becomes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key", "mine.txt"):
@@ -441,7 +441,7 @@ def test_the_files_belong_to_who_the_server_will_be(
     assert given == dict.fromkeys({tmp_path.name, *made}, (1234, -1))
 
 
-def test_a_store_that_cannot_begin_ends_the_server_with_one_sentence(tmp_path: Path) -> None:
+def test_a_store_that_cannot_begin_ends_the_server_with_a_sentence(tmp_path: Path) -> None:
     def fails() -> None:
         raise OSError("unable to open database file")
 

@@ -10,7 +10,7 @@ from tests.node_rounds import rounds
 from tests.support.cluster.nats import Nats
 
 
-def test_everybody_sees_everything_once_and_in_order_whatever_dies(
+def test_every_client_sees_every_message_once_and_in_order_whatever_dies(
     three_nats: Nats, tmp_path: Path
 ) -> None:
     seed = SystemRandom().randrange(10**6)

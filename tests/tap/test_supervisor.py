@@ -172,7 +172,7 @@ def ready(service: Service) -> Service:
     return service
 
 
-def test_each_process_is_started_with_the_same_words_its_number_and_its_sockets(
+def test_each_worker_is_started_with_the_same_command_its_number_and_its_sockets(
     service: Service,
 ) -> None:
     assert service.ports.done == ["open"]
@@ -188,7 +188,7 @@ def test_each_process_is_started_with_the_same_words_its_number_and_its_sockets(
         }
 
 
-def test_ports_are_opened_once_where_there_are_no_privileges_too() -> None:
+def test_ports_are_opened_once_also_without_a_privileged_start() -> None:
     machine, ports = Machine(), Ports()
     several = Supervisor(machine, ["python"], "/elsewhere", 2, ports, machine.stop)
     several.startService()
@@ -196,7 +196,7 @@ def test_ports_are_opened_once_where_there_are_no_privileges_too() -> None:
     assert machine.started[0].how["path"] == "/elsewhere"
 
 
-def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_meanwhile(
+def test_a_worker_that_dies_is_restarted_and_the_others_accept_its_connections_meanwhile(
     ready: Service, logged: list[str]
 ) -> None:
     ready.started[0].ends(killed_by=9)
@@ -212,7 +212,7 @@ def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_mean
     assert not ready.machine.stopped
 
 
-def test_the_pause_grows_when_it_dies_at_once_and_has_an_end(ready: Service) -> None:
+def test_the_pause_before_a_restart_grows_up_to_a_limit(ready: Service) -> None:
     pauses: list[float] = []
     while len(pauses) < 10:
         ready.started[-1].ends(status=1)
@@ -228,7 +228,7 @@ def test_the_pause_grows_when_it_dies_at_once_and_has_an_end(ready: Service) -> 
 
 
 @pytest.mark.parametrize("other_is_ready", [True, False])
-def test_one_that_cannot_start_at_all_ends_everything_once(
+def test_a_worker_that_cannot_start_at_all_ends_the_service_once(
     service: Service, logged: list[str], other_is_ready: bool
 ) -> None:
     one, other = service.started
@@ -248,7 +248,7 @@ def test_one_that_cannot_start_at_all_ends_everything_once(
     assert service.stops().called
 
 
-def test_one_that_cannot_start_again_is_tried_as_long_as_others_serve(ready: Service) -> None:
+def test_a_worker_that_cannot_restart_is_retried_while_others_serve(ready: Service) -> None:
     one, other = ready.started
     one.ends(killed_by=9)
     ready.machine.advance(RESTART_SECONDS)
@@ -261,7 +261,7 @@ def test_one_that_cannot_start_again_is_tried_as_long_as_others_serve(ready: Ser
     assert (ready.failed, ready.machine.stopped) == (1, 1)
 
 
-def test_when_a_client_stops_one_all_stop(ready: Service) -> None:
+def test_when_a_client_stops_a_worker_all_workers_stop(ready: Service) -> None:
     ready.started[1].ends()
     assert (ready.failed, ready.machine.stopped) == (0, 1)
     stopped = ready.stops()
@@ -270,7 +270,7 @@ def test_when_a_client_stops_one_all_stop(ready: Service) -> None:
     assert stopped.called
 
 
-def test_stopping_waits_for_everybody_and_closes_the_ports_last(ready: Service) -> None:
+def test_stopping_waits_for_all_workers_and_closes_the_ports_last(ready: Service) -> None:
     stopped = ready.stops()
     assert [running.done for running in ready.started] == [["stop"], ["stop"]]
     ready.started[0].ends(killed_by=15)
@@ -283,7 +283,7 @@ def test_stopping_waits_for_everybody_and_closes_the_ports_last(ready: Service) 
     assert len(ready.started) == 4
 
 
-def test_who_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) -> None:
+def test_a_worker_that_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) -> None:
     stopped = ready.stops()
     ready.started[1].ends(killed_by=15)
     ready.machine.advance(STOP_SECONDS)
@@ -293,7 +293,7 @@ def test_who_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) 
     assert stopped.called
 
 
-def test_nobody_is_started_again_while_it_stops(ready: Service) -> None:
+def test_no_worker_is_restarted_while_the_service_stops(ready: Service) -> None:
     ready.started[0].ends(killed_by=9)
     stopped = ready.stops()
     ready.machine.advance(MAX_RESTART_SECONDS)
@@ -302,9 +302,7 @@ def test_nobody_is_started_again_while_it_stops(ready: Service) -> None:
     assert stopped.called
 
 
-def test_what_a_process_logs_is_in_the_log_with_its_number(
-    ready: Service, logged: list[str]
-) -> None:
+def test_events_of_a_worker_are_logged_with_its_number(ready: Service, logged: list[str]) -> None:
     one, other = ready.started
     one.logs(
         {
@@ -318,7 +316,7 @@ def test_what_a_process_logs_is_in_the_log_with_its_number(
     assert logged[-2:] == ["[1 x#info] ada comes", "[2 -] old"]
 
 
-def test_a_traceback_of_a_process_is_in_the_log(ready: Service, logged_failures: Any) -> None:
+def test_a_traceback_of_a_worker_is_logged(ready: Service, logged_failures: Any) -> None:
     try:
         raise ZeroDivisionError("of the other process")
     except ZeroDivisionError:
@@ -335,7 +333,7 @@ def texts(events: list[LogEvent]) -> list[object]:
     return [event.get("text", event) for event in events]
 
 
-def test_events_are_read_however_they_are_cut() -> None:
+def test_any_cutting_of_the_bytes_gives_the_same_events() -> None:
     data = b'\x1e{"a": 1}\nplain \xff\n\n\x1e{"b": \n\x1e[]\n\x1e{"c": 2}'
     for cut in range(len(data)):
         relayed = ChildLog()
@@ -350,7 +348,7 @@ def test_events_are_read_however_they_are_cut() -> None:
         assert relayed.end() == []
 
 
-def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
+def test_a_line_without_an_end_is_not_buffered_for_ever() -> None:
     relayed = ChildLog()
     assert relayed.receive_data(b"x" * EVENT_BYTES) == []
     assert texts(relayed.receive_data(b"x")) == ["x" * (EVENT_BYTES + 1)]
@@ -368,7 +366,9 @@ def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
         ({"reactorName": "default", "reactor": object()}, ["--reactor=default"]),
     ],
 )
-def test_they_run_on_the_same_reactor(told: dict[str, object], reactor: list[str]) -> None:
+def test_workers_run_on_the_same_kind_of_reactor(
+    told: dict[str, object], reactor: list[str]
+) -> None:
     options = Options()
     options.parent = told  # type: ignore[assignment] # a dictionary too
     options.arguments = ["--port", "1"]
@@ -377,7 +377,9 @@ def test_they_run_on_the_same_reactor(told: dict[str, object], reactor: list[str
     assert words[3:] == ["--log-format=json", "--log-level=debug", *reactor, "chatd", "--port", "1"]
 
 
-def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_folder_that_cannot_be_given_to_the_workers_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def may_not(*whose: object) -> None:
         raise PermissionError(1, "Operation not permitted", "/data")
 
@@ -421,7 +423,7 @@ class Two(Served):
         raise AssertionError(f"no connection gets to {number}")
 
 
-def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
+def test_users_of_two_workers_talk_and_a_killed_worker_is_restarted(
     nats: Nats, tmp_path: Path, line_client: Connect
 ) -> None:
     with ExitStack() as stack:
@@ -459,7 +461,7 @@ class Documented(NatsServer):
         return f'{here}\nports_file_dir: "{self.folder}"\n'
 
 
-def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(
+def test_when_the_supervisor_is_killed_its_workers_say_goodbye_and_end(
     tmp_path: Path, line_client: Connect
 ) -> None:
     beside = Documented(tmp_path)
@@ -485,7 +487,9 @@ class Plain(NatsServer):
         return f'listen: "127.0.0.1:-1"\nports_file_dir: "{self.folder}"\n'
 
 
-def test_when_they_cannot_start_it_says_why_and_ends_with_a_status(tmp_path: Path) -> None:
+def test_when_workers_cannot_start_the_service_says_why_and_ends_with_a_status(
+    tmp_path: Path,
+) -> None:
     plain = Plain(tmp_path)
     with ExitStack() as stack:
         stack.callback(plain.kill)
