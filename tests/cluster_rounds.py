@@ -26,7 +26,7 @@ ROOMS = ("lobby", "attic", "cellar", "garden")
 WINDOW = 64
 
 
-class Round:
+class ClusterRound:
     """Two servers that post to every room while NATS servers die."""
 
     def __init__(self, nats: Nats, random: Random) -> None:
@@ -36,46 +36,46 @@ class Round:
         where = nats.account()
         self.nodes = [Node(where, self.turn), Node(where, self.turn)]
         self.posted = 0
-        self.unanswered: Counter[int] = Counter()
+        self.posted_by: Counter[int] = Counter()
         for node in self.nodes:
             for room in ROOMS:
                 node.store.subscribe(room)
                 waited(node.store.before(room, None, 0))
 
-    def posts(self, seconds: float) -> None:
+    def post_for(self, seconds: float) -> None:
         """Let both post as fast as they are acknowledged."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for number, node in enumerate(self.nodes):
-                if self.waiting(number) < WINDOW:
+                if self.unacknowledged(number) < WINDOW:
                     self.posted += 1
                     room = self.random.choice(ROOMS)
                     node.store.post(room, f"{number}.{self.posted}", said(str(self.posted)))
-                    self.unanswered[number] += 1
+                    self.posted_by[number] += 1
             self.turn.run()
             time.sleep(0.0005)
 
-    def waiting(self, number: int) -> int:
+    def unacknowledged(self, number: int) -> int:
         """How much that a server has posted is not acknowledged yet."""
         node = self.nodes[number]
         own = sum(row[1].startswith(f"{number}.") for row in node.heard)
-        return self.unanswered[number] - own - len(node.refused)
+        return self.posted_by[number] - own - len(node.refused)
 
     def kill(self) -> int:
         """Kill some servers and start them again after a while; return how many."""
         dead = self.random.sample(range(3), self.random.choice((1, 1, 1, 2, 3)))
         for number in dead:
             self.nats.servers[number].kill()
-        self.posts(self.random.uniform(0.2, 1.5))
+        self.post_for(self.random.uniform(0.2, 1.5))
         for number in dead:
             self.nats.servers[number].start(self.nats.routes[number])
         return len(dead)
 
-    def settles(self) -> None:
+    def wait_until_settled(self) -> None:
         """Wait until everything is acknowledged and heard."""
         until = time.monotonic() + 2 * PATIENCE
         while (
-            any(self.waiting(number) for number in range(2))
+            any(self.unacknowledged(number) for number in range(2))
             or len({len(node.heard) for node in self.nodes}) > 1
         ):
             self.turn.run()
@@ -84,7 +84,7 @@ class Round:
                     node.store._call(line.audit)
             time.sleep(0.05)
             assert time.monotonic() < until, [
-                (self.waiting(number), len(node.heard), node.refused)
+                (self.unacknowledged(number), len(node.heard), node.refused)
                 for number, node in enumerate(self.nodes)
             ]
 
@@ -102,23 +102,23 @@ class Round:
             assert [number for number, _ in there] == kept, f"{room} lost something"
         assert not any(node.refused for node in self.nodes), "something was refused"
 
-    def ends(self) -> None:
+    def close(self) -> None:
         for node in self.nodes:
             waited(node.store.close())
 
 
 def play(nats: Nats, random: Random, kills: int) -> int:
     """Kill so many times while two servers post, and check; return how much was posted."""
-    cluster = Round(nats, random)
+    cluster = ClusterRound(nats, random)
     try:
         for _ in range(kills):
-            cluster.posts(random.uniform(0.1, 0.6))
+            cluster.post_for(random.uniform(0.1, 0.6))
             cluster.kill()
-            cluster.posts(0.3)
-            cluster.settles()
+            cluster.post_for(0.3)
+            cluster.wait_until_settled()
             cluster.check()
     finally:
-        cluster.ends()
+        cluster.close()
     return cluster.posted
 
 

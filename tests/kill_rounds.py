@@ -27,12 +27,12 @@ from chatd.admin.check import find_faults
 from tests.support.served import PATIENCE, Served
 
 #: People who talk at once, and messages that each may have on their way.
-TALKERS, WINDOW = 4, 8
+BOTS, WINDOW = 4, 8
 #: Options of a server that is talked to as fast as it goes.
 OPTIONS = ("--flood", "none", "--per-address", "none")
 
 
-class Talker(Thread):
+class SendingBot(Thread):
     """A bot that talks until its connection is gone, and remembers what it was told."""
 
     def __init__(self, port: int, nick: str) -> None:
@@ -40,44 +40,44 @@ class Talker(Thread):
         self.port = port
         self.nick = nick
         self.acknowledged: list[str] = []
-        self.seen: list[tuple[int, str]] = []
+        self.received: list[tuple[int, str]] = []
 
     def run(self) -> None:
         try:
             with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as connection:
-                self._talk(connection)
+                self._run(connection)
         except OSError:
             return  # the server was killed
 
-    def _talk(self, connection: socket.socket) -> None:
+    def _run(self, connection: socket.socket) -> None:
         lines = connection.makefile("rb")
-        self._ask(connection, username=self.nick, version=2)
+        self._request(connection, username=self.nick, version=2)
         said = 0
         for line in lines:
             if not line.endswith(b"\n"):
                 return
             fields = json.loads(line)
             if fields.get("event") == "said":
-                self.seen.append((fields["seq"], fields["message"]))
+                self.received.append((fields["seq"], fields["message"]))
             elif "seq" in fields and fields.get("ok"):
                 self.acknowledged.append(fields["id"])
             while said < len(self.acknowledged) + WINDOW:
                 text = f"{self.nick} {said}"
-                self._ask(connection, message=text, room="lobby", id=text)
+                self._request(connection, message=text, room="lobby", id=text)
                 said += 1
 
     @staticmethod
-    def _ask(connection: socket.socket, **request: object) -> None:
+    def _request(connection: socket.socket, **request: object) -> None:
         connection.sendall(json.dumps(request).encode() + b"\n")
 
 
-class Editor(Thread):
+class EditingClient(Thread):
     """Somebody who says, edits and deletes things in a room of their own, as fast as it goes."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
         self.port = port
-        self.said = 0
+        self.sent = 0
         self.edited: set[str] = set()
         self.deleted: set[str] = set()
 
@@ -92,21 +92,21 @@ class Editor(Thread):
     def _write(self, connection: socket.socket) -> None:
         lines = connection.makefile("rb")
         while True:
-            burst = range(self.said + 1, self.said + WINDOW + 1)
+            burst = range(self.sent + 1, self.sent + WINDOW + 1)
             said = (b"said %d\n/edit edited %d\n" % (number, number) for number in burst)
-            connection.sendall(b"/delete\n" * bool(self.said) + b"".join(said))
-            last, self.said = self.said, burst[-1]
-            if last and not self._hears(lines, b"deleted a message in desk\r\n"):
+            connection.sendall(b"/delete\n" * bool(self.sent) + b"".join(said))
+            last, self.sent = self.sent, burst[-1]
+            if last and not self._receives(lines, b"deleted a message in desk\r\n"):
                 return
             if last:
                 self.deleted.add(str(last))
             for number in burst:
-                if not self._hears(lines, b"corrects: edited %d\r\n" % number):
+                if not self._receives(lines, b"corrects: edited %d\r\n" % number):
                     return
                 self.edited.add(str(number))
 
     @staticmethod
-    def _hears(lines: BinaryIO, words: bytes) -> bool:
+    def _receives(lines: BinaryIO, words: bytes) -> bool:
         return any(line.endswith(words) for line in lines)
 
     def check(self, rows: list[tuple[int, str]]) -> None:
@@ -118,18 +118,18 @@ class Editor(Thread):
         assert len(kept) == len(rows), "something is kept twice"
         gone = self.edited - set(kept)
         assert gone >= self.deleted, "deleted and kept"
-        assert gone - self.deleted <= {str(self.said), str(self.said - WINDOW)}, "lost"
+        assert gone - self.deleted <= {str(self.sent), str(self.sent - WINDOW)}, "lost"
         left = {number for number in self.edited & set(kept) if kept[number] != "edited"}
         assert not left, f"edited, and kept as it was: {sorted(left)[:5]}"
 
 
-def check_whole(database: Path) -> None:
+def check_consistency(database: Path) -> None:
     """See that the store itself finds nothing wrong, in its tables or its index."""
     with closing(sqlite3.connect(database)) as opened:
         assert list(find_faults(opened)) == []
 
 
-def kept(database: Path, room: str = "lobby") -> list[tuple[int, str]]:
+def stored_rows(database: Path, room: str = "lobby") -> list[tuple[int, str]]:
     """What the store has of a room, in order; it has to be whole."""
     with closing(sqlite3.connect(database)) as opened:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -137,7 +137,7 @@ def kept(database: Path, room: str = "lobby") -> list[tuple[int, str]]:
         return opened.execute(f"{query} ORDER BY number", (room,)).fetchall()
 
 
-def check(talkers: Sequence[Talker], rows: list[tuple[int, str]]) -> None:
+def check(talkers: Sequence[SendingBot], rows: list[tuple[int, str]]) -> None:
     """Compare what people were told with what is kept.
 
     :raises AssertionError: when something is lost, doubled or elsewhere.
@@ -148,8 +148,8 @@ def check(talkers: Sequence[Talker], rows: list[tuple[int, str]]) -> None:
     for talker in talkers:
         lost = set(talker.acknowledged) - set(texts)
         assert not lost, f"acknowledged and lost: {sorted(lost)[:5]}"
-        assert talker.seen == sorted(talker.seen), "shown out of order"
-        wrong = [row for row in talker.seen if row not in rows[row[0] - 1 : row[0]]]
+        assert talker.received == sorted(talker.received), "shown out of order"
+        wrong = [row for row in talker.received if row not in rows[row[0] - 1 : row[0]]]
         assert not wrong, f"shown, and not kept as it was shown: {wrong[:5]}"
 
 
@@ -160,9 +160,9 @@ def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int, int]
         server = Served(folder, ("json", "line"), options)
         server.__enter__()
         stack.callback(server.kill)
-        editor = Editor(server.port("line"))
+        editor = EditingClient(server.port("line"))
         editor.start()
-        talkers = [Talker(server.port("json"), f"bot{number}x{each}") for each in range(TALKERS)]
+        talkers = [SendingBot(server.port("json"), f"bot{number}x{each}") for each in range(BOTS)]
         for talker in talkers:
             talker.start()
         wanted = chance.randrange(1, 400)
@@ -173,10 +173,10 @@ def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int, int]
         for thread in (*talkers, editor):
             thread.join(PATIENCE)
     database = folder / "data" / "chatd.db"
-    check_whole(database)
-    rows = kept(database)
+    check_consistency(database)
+    rows = stored_rows(database)
     check(talkers, rows)
-    editor.check(kept(database, "desk@%"))
+    editor.check(stored_rows(database, "desk@%"))
     return sum(len(talker.acknowledged) for talker in talkers), len(editor.edited), len(rows)
 
 

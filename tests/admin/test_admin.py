@@ -24,7 +24,7 @@ from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import files, schema
 from chatd.store.sqlite.store import SqliteStore, StoreError, connect
-from tests.kill_rounds import OPTIONS, Talker
+from tests.kill_rounds import OPTIONS, SendingBot
 from tests.store.test_stores import Heard, begun
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served
@@ -341,7 +341,7 @@ def test_backup_export_and_check_work_while_the_server_runs(admin: Admin, tmp_pa
     data = tmp_path / "data"
     admin.folder = data
     with Served(tmp_path, ("json",), (*OPTIONS, "--data", str(data))) as server:
-        talkers = [Talker(server.port("json"), f"bot{each}") for each in range(3)]
+        talkers = [SendingBot(server.port("json"), f"bot{each}") for each in range(3)]
         for talker in talkers:
             talker.start()
         for number in range(3):

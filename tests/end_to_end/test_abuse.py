@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatd.chat.limits import PLACES_PER_ADDRESS
-from tests.support.callers import Caller, Netcat, Ssh, Telnet
+from tests.support.callers import ChatClient, Netcat, Ssh, Telnet
 from tests.support.served import PATIENCE, Served
 
 OPTIONS = ("--per-address", "none", "--flood", "none")
@@ -40,7 +40,7 @@ def resident(server: Served) -> int:
     return int(line.split()[1]) * 1024
 
 
-def waits_for_so_many(people: int, caller: Caller) -> None:
+def waits_for_so_many(people: int, caller: ChatClient) -> None:
     """Wait until so many are in the lobby, whom somebody there counts again and again."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -52,7 +52,7 @@ def waits_for_so_many(people: int, caller: Caller) -> None:
     raise AssertionError(f"There are not {people} in the lobby")
 
 
-def waits_for_the_cut_off(people: int, caller: Caller) -> None:
+def waits_for_the_cut_off(people: int, caller: ChatClient) -> None:
     """Wait until so many keep their place although their connection is lost."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -74,7 +74,7 @@ needs_proc = pytest.mark.skipif(
 # Who does not read --------------------------------------------------------------------------------
 
 
-def says_numbered(speaker: Caller, numbers: range, readers: list[Caller]) -> None:
+def says_numbered(speaker: ChatClient, numbers: range, readers: list[ChatClient]) -> None:
     """Say numbered lines; each reader has to get all of them, in their order."""
     for first in range(numbers.start, numbers.stop, AT_ONCE):
         some = range(first, min(first + AT_ONCE, numbers.stop))
@@ -95,7 +95,7 @@ def test_a_client_that_does_not_read_does_not_delay_the_others(server: Served) -
         Ssh(port, "stalled", window=4096, reading=False) as stalled_ssh,
         Ssh(port, "drawn", terminal=True, window=4096, reading=False) as stalled_terminal,
     ):
-        readers: list[Caller] = [by_nc, by_ssh]
+        readers: list[ChatClient] = [by_nc, by_ssh]
         for one in (speaker, *readers):
             one.greeted()
         waits_for_so_many(6, by_ssh)
@@ -135,7 +135,7 @@ def test_half_a_line_is_not_sent_when_the_connection_is_lost(
         eve.greeted()
         waits_for_so_many(2, ada)
         eve.sends(b"half a li")
-        eve.is_detached()
+        eve.drops_connection()
         waits_for_the_cut_off(1, ada)
         assert b"half" not in ada.data
 
@@ -146,7 +146,7 @@ def test_three_hundred_lost_connections_leave_as_many_detached_sessions(server: 
         for number in range(300):
             with Netcat(server.port(), (b"", b"SSH-2.0-x\r\n", b"hello\n")[number % 3]) as eve:
                 if number % 2:
-                    eve.is_detached()
+                    eve.drops_connection()
         with Netcat(server.port(), b"the last one is here\n"):
             ada.hears(": the last one is here\r\n")
         waits_for_the_cut_off(PLACES_PER_ADDRESS, ada)
@@ -210,7 +210,7 @@ def test_random_bytes_do_no_harm(tmp_path: Path, way: str) -> None:
                         thrown.sends_no_more()
                         thrown.hears_the_end()
                     else:
-                        thrown.is_detached()
+                        thrown.drops_connection()
             grown.append(resident(server))
         assert grown[-1] - grown[0] < GROWTH
         with Ssh(server.port(way), "ada") if way == "ssh" else Netcat(server.port(way)) as ada:

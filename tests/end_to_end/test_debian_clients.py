@@ -272,7 +272,7 @@ def test_a_message_on_a_new_screen_leaves_no_copy_of_the_line(
     tia.types("x" * 100)
     tia.shows("[lobby] " + "x" * 72, "x" * 28)
     tia.presses("C-l", "C-a")
-    tia.stands_at(8, -1)
+    tia.has_cursor_at(8, -1)
     says_by_netcat(start, tmp_path, "hello")
     tia.shows("guest1: hello", "-- guest1 left", "[lobby] " + "x" * 72, "x" * 28)
     tia.resizes(40, 24)
@@ -291,7 +291,7 @@ def edits_a_long_line(tia: Screen) -> None:
     tia.types("日本語 cafe\u0301 " + "x" * 70 + " end")
     tia.shows("[lobby] 日本語 cafe\u0301 " + "x" * 60, "x" * 10 + " end")
     tia.presses(*["M-b"] * 2, "Left", "Left")  # between f and é
-    tia.stands_at(8 + 6 + 1 + 3, -1)
+    tia.has_cursor_at(8 + 6 + 1 + 3, -1)
 
 
 def test_a_message_arrives_while_a_line_of_two_rows_is_edited_in_its_middle(
@@ -305,7 +305,7 @@ def test_a_message_arrives_while_a_line_of_two_rows_is_edited_in_its_middle(
         "[lobby] 日本語 cafe\u0301 " + "x" * 60,
         "x" * 10 + " end",
     )
-    tia.stands_at(8 + 6 + 1 + 3, -1)
+    tia.has_cursor_at(8 + 6 + 1 + 3, -1)
     tia.types("!")
     tia.presses("Enter")
     tia.shows("tia: 日本語 caf!e\u0301", "     " + "x" * 70 + " end", "[lobby]")
@@ -318,12 +318,12 @@ def test_the_window_is_resized_while_a_line_is_edited_in_its_middle(
     tia.resizes(30, 24)
     narrow = ("[lobby] 日本語 cafe\u0301 " + "x" * 10, "x" * 30, "x" * 30, " end")
     tia.shows("tia: on the screen", *narrow)
-    tia.stands_at(8 + 6 + 1 + 3, -3)
+    tia.has_cursor_at(8 + 6 + 1 + 3, -3)
     says_by_netcat(start, tmp_path, "hello")
     tia.shows("guest1: hello", "-- guest1 left", *narrow)
     tia.resizes(100, 24)
     tia.shows("-- guest1 left", "[lobby] 日本語 cafe\u0301 " + "x" * 70 + " end")
-    tia.stands_at(8 + 6 + 1 + 3, 0)
+    tia.has_cursor_at(8 + 6 + 1 + 3, 0)
     assert sum("[lobby]" in row for row in tia.rows()) == 1
     tia.says("")
     tia.shows("tia: 日本語 cafe\u0301 " + "x" * 70 + " end", "[lobby]")
@@ -333,14 +333,14 @@ def test_text_after_a_joined_emoji_is_in_the_right_column(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.pastes(f"a{FAMILY}b \u263a\ufe0f c")  # tmux types no joiners
-    tia.stands_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
+    tia.has_cursor_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
     says_by_netcat(start, tmp_path, "hello")
     tia.shows_somewhere("guest1 left")
-    tia.stands_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
+    tia.has_cursor_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
     tia.presses("C-a", "Right", "Right")
-    tia.stands_at(8 + 1 + 2, 0)
+    tia.has_cursor_at(8 + 1 + 2, 0)
     tia.presses("BSpace", "C-k")
-    tia.stands_at(8 + 1, 0)
+    tia.has_cursor_at(8 + 1, 0)
     tia.shows("[lobby] a")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.support.callers import LOOPBACK, Caller, Netcat, Ssh, Telnet
+from tests.support.callers import LOOPBACK, ChatClient, Netcat, Ssh, Telnet
 from tests.support.served import PATIENCE, Served
 
 #: Whoever tests comes from one address, and often.
@@ -216,7 +216,7 @@ def test_the_line_is_rewrapped_in_a_window_of_another_size(server: Served) -> No
 
 
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet])
-@pytest.mark.parametrize("is_lost", [Netcat.is_detached, Netcat.hang_up])
+@pytest.mark.parametrize("is_lost", [Netcat.drops_connection, Netcat.hang_up])
 def test_a_guest_whose_connection_is_lost_resumes_by_the_token(
     server: Served, walk_in: Callable[[int], Netcat], is_lost: Callable[[Netcat], None]
 ) -> None:
@@ -522,7 +522,7 @@ def test_every_client_is_notified_when_the_server_stops(tmp_path: Path) -> None:
     with ExitStack() as here:
         with Served(tmp_path) as server:
             port = server.port()
-            everybody: list[Caller] = [
+            everybody: list[ChatClient] = [
                 here.enter_context(walk_in)
                 for walk_in in (
                     Netcat(port),

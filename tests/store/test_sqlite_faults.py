@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from chatd.store.sqlite import schema
-from tests.kill_rounds import OPTIONS, Talker, check, kept
+from tests.kill_rounds import OPTIONS, SendingBot, check, stored_rows
 from tests.support.callers import Netcat
 from tests.support.served import LISTENING, PATIENCE, Served
 
@@ -128,7 +128,7 @@ def test_while_nothing_can_be_written_the_writer_is_told_and_then_it_goes_on(
                 cy.greeted()
         ada.says("after")
         assert "ada: one" not in bob.hears("ada: after\r\n")
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["before", "after"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before", "after"]
 
 
 def test_that_nothing_can_be_written_is_no_bug(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_server_that_ends_while_nothing_can_be_written_has_lost_nothing(tmp_pa
         ada.says("/history")
         ada.hears("ada: before\r\n")
         limit(server, 4096)
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["before"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before"]
 
 
 # A folder, or a file, that cannot be used -------------------------------------------------------
@@ -286,7 +286,7 @@ def test_a_log_whose_end_is_missing_is_read_up_to_there(tmp_path: Path) -> None:
         bob.hears("ada: an apple\r\n")
         bob.says("/history")
         bob.hears("ada: an apple\r\n")
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["an apple"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["an apple"]
 
 
 def test_a_second_server_does_not_start_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -302,7 +302,7 @@ def test_a_second_server_does_not_start_and_the_first_goes_on(tmp_path: Path) ->
 def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_stopped(tmp_path: Path) -> None:
     folder = str(tmp_path / "data")
     with Served(tmp_path, ("json",), (*OPTIONS, "--data", folder)) as server:
-        talkers = [Talker(server.port("json"), f"bot{number}") for number in range(4)]
+        talkers = [SendingBot(server.port("json"), f"bot{number}") for number in range(4)]
         for talker in talkers:
             talker.start()
         while not all(len(talker.acknowledged) > 50 for talker in talkers):
@@ -310,7 +310,7 @@ def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_stopped(tmp_pa
             assert all(talker.is_alive() for talker in talkers), "nobody talks any more"
     for talker in talkers:
         talker.join(PATIENCE)
-    check(talkers, kept(tmp_path / DATABASE))
+    check(talkers, stored_rows(tmp_path / DATABASE))
 
 
 # A daemon ---------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def test_a_daemon_keeps_what_is_said_too(tmp_path: Path) -> None:
             ada.says(line)
             ada.says("/history")
             ada.hears(f"ada: {line}\r\n")
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["an apple", "a pear"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["an apple", "a pear"]
     assert not (tmp_path / f"{DATABASE}-wal").exists()
 
 

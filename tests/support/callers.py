@@ -26,7 +26,7 @@ LOOPBACK = "127.0.0.1"
 COLUMNS, ROWS = 80, 24
 
 
-class Caller(ABC):
+class ChatClient(ABC):
     """Somebody who is connected, and all that they were sent.
 
     ``hears`` goes on where the last one ended, so what is expected has to come in that order.
@@ -34,7 +34,7 @@ class Caller(ABC):
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self._heard = 0
+        self._consumed = 0
         self._over = False
         self._more = threading.Condition()
 
@@ -71,13 +71,13 @@ class Caller(ABC):
         """Wait for a text; return what came since the last one, up to the end of this."""
         sought = text.encode()
         with self._more:
-            searched = began = self._heard
+            searched = began = self._consumed
             while (found := self.data.find(sought, searched)) < 0:
                 searched = max(began, len(self.data) - len(sought) + 1)
                 if self._over or not self._more.wait(PATIENCE):
                     raise AssertionError(f"{text!r} did not come, but {self._rest()!r}")
-            self._heard = found + len(sought)
-            return self.data[began : self._heard].decode("utf-8", "replace")
+            self._consumed = found + len(sought)
+            return self.data[began : self._consumed].decode("utf-8", "replace")
 
     def hears_the_end(self) -> str:
         """Wait until the server has ended the connection; return what came since the last text."""
@@ -85,11 +85,11 @@ class Caller(ABC):
             if not self._more.wait_for(lambda: self._over, PATIENCE):
                 raise AssertionError(f"The end did not come, but {self._rest()!r}")
             rest = self._rest()
-            self._heard = len(self.data)
+            self._consumed = len(self.data)
             return rest
 
     def _rest(self) -> str:
-        return self.data[self._heard :][-2000:].decode("utf-8", "replace")
+        return self.data[self._consumed :][-2000:].decode("utf-8", "replace")
 
     def _received(self, data: bytes) -> None:
         with self._more:
@@ -102,7 +102,7 @@ class Caller(ABC):
             self._more.notify_all()
 
 
-class Netcat(Caller):
+class Netcat(ChatClient):
     """A plain TCP connection.
 
     ``first`` is sent at once.  With ``receive_buffer`` the kernel keeps no more than that for it;
@@ -140,7 +140,7 @@ class Netcat(Caller):
         """Close this half of the connection."""
         self._socket.shutdown(socket.SHUT_WR)
 
-    def is_detached(self) -> None:
+    def drops_connection(self) -> None:
         """Break the connection, without a goodbye: the server gets a reset."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stop_reading()
@@ -168,10 +168,10 @@ class Netcat(Caller):
         return data
 
 
-class Drawn:
+class DrawnScreen:
     """What a terminal of 80 x 24 shows of what it was sent."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: ChatClient) -> None:
         self._caller = caller
         self._fed = 0
         self._screen = pyte.Screen(COLUMNS, ROWS)
@@ -215,7 +215,7 @@ class Telnet(Netcat):
         self._unfinished = b""
         self._agreed: set[bytes] = set()
         super().__init__(port)
-        self.screen = Drawn(self)
+        self.screen = DrawnScreen(self)
 
     def types(self, line: str) -> None:
         """Type a line and press Enter."""
@@ -241,7 +241,7 @@ class Telnet(Netcat):
         return b""
 
 
-class Ssh(Caller):
+class Ssh(ChatClient):
     """An ssh connection with one session: a shell, or a command.
 
     With ``terminal`` it has a pty of 80 x 24.  ``window`` is how much it takes before it has
@@ -263,7 +263,7 @@ class Ssh(Caller):
         self.error = b""
         self.status: int | None = None
         self.host_key = b""
-        self.screen = Drawn(self)
+        self.screen = DrawnScreen(self)
         self.questions: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -336,7 +336,7 @@ class Ssh(Caller):
         self.screen.resize(columns, rows)
         self._loop.call_soon_threadsafe(self._channel.change_terminal_size, columns, rows)
 
-    def is_detached(self) -> None:
+    def drops_connection(self) -> None:
         """Break the connection, without a goodbye."""
         self._loop.call_soon_threadsafe(self._connection.abort)
 

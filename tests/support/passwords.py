@@ -20,9 +20,9 @@ class Checker:
 
     def __init__(self, **people: str) -> None:
         self.people = people
-        self.ill = False
+        self.unavailable = False
 
     async def check(self, nick: str, password: str) -> bool:
-        if self.ill:
+        if self.unavailable:
             raise NotCheckedError
         return self.people.get(nick) == password

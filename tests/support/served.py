@@ -23,7 +23,7 @@ PATIENCE = 30
 LISTENING = r"chatd listening: way={way} host=(?P<host>\S+) port=(?P<port>\d+)"
 
 #: What may not be in the log of a server that did well.
-TROUBLE = ("Traceback", "Unhandled")
+FAILURE_WORDS = ("Traceback", "Unhandled")
 
 
 class Served:
@@ -77,11 +77,11 @@ class Served:
         died = self._process.poll()
         self._end()
         if error is not None:
-            error.add_note(self._told())
+            error.add_note(self._report())
         elif died is not None:
-            raise AssertionError(f"chatd ended of itself, with status {died}.\n{self._told()}")
-        elif any(word in self.log for word in TROUBLE):
-            raise AssertionError(f"chatd logged a failure.\n{self._told()}")
+            raise AssertionError(f"chatd ended of itself, with status {died}.\n{self._report()}")
+        elif any(word in self.log for word in FAILURE_WORDS):
+            raise AssertionError(f"chatd logged a failure.\n{self._report()}")
 
     @property
     def log(self) -> str:
@@ -122,7 +122,7 @@ class Served:
             )
             found = sought.search("".join(self._lines))
         if found is None:
-            raise AssertionError(f"chatd did not log {pattern!r}.\n{self._told()}")
+            raise AssertionError(f"chatd did not log {pattern!r}.\n{self._report()}")
         return found
 
     def _command(self) -> list[str]:
@@ -150,13 +150,13 @@ class Served:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise AssertionError(f"chatd did not stop when told to.\n{self._told()}") from None
+            raise AssertionError(f"chatd did not stop when told to.\n{self._report()}") from None
         finally:
             self._reader.join(PATIENCE)
             if self._process.stdout is not None:
                 self._process.stdout.close()
 
-    def _told(self) -> str:
+    def _report(self) -> str:
         """Return the log, for people who read why a test failed."""
         return f"Command: {' '.join(self._command())}\nLog of the server:\n{self.log}"
 

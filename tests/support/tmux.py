@@ -15,7 +15,7 @@ from typing import Self
 from tests.support.served import PATIENCE
 
 #: Seconds from one look at a screen to the next.
-GLANCE = 0.05
+POLL_SECONDS = 0.05
 
 
 class Tmux:
@@ -122,7 +122,7 @@ class Screen:
         """Wait until a row holds this."""
         self._wait(lambda rows: any(text in row for row in rows), f"show {text!r}")
 
-    def stands_at(self, x: int, y: int) -> None:
+    def has_cursor_at(self, x: int, y: int) -> None:
         """Wait until the cursor is there: see `cursor`."""
         self._wait(lambda _rows: self.cursor() == (x, y), f"have its cursor at {x}, {y}")
 
@@ -133,7 +133,7 @@ class Screen:
         while time.monotonic() < end:
             if kept.exists():
                 return int(kept.read_text())
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
         raise AssertionError(f"{self.name} has not ended:\n{self._shown()}")
 
     def _wait(self, holds: Callable[[list[str]], bool], expected: str) -> None:
@@ -141,7 +141,7 @@ class Screen:
         while not holds(self.rows()):
             if time.monotonic() > end:
                 raise AssertionError(f"{self.name} does not {expected} but shows\n{self._shown()}")
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
 
     def _shown(self) -> str:
         return "\n".join(self.rows())

@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from chatd.tap.stop_once import SIGNALS, StopOnce
 from tests.support.callers import Connect, Netcat
 from tests.support.cluster.nats import Nats
-from tests.support.served import PATIENCE, TROUBLE, Ends, Served, killed
+from tests.support.served import PATIENCE, FAILURE_WORDS, Ends, Served, killed
 from tests.tap.test_supervisor import Two
 
 #: A program with a real reactor that stops only a turn after it was asked to, and whose handlers
@@ -64,7 +64,7 @@ def run(at_once: str, while_stopping: str = "pass", at_last: str = "pass") -> st
     printed: str = done.stdout
     assert "stopped\n" in printed
     assert printed.endswith("ended\n")
-    assert not any(word in printed for word in (*TROUBLE, "#critical"))
+    assert not any(word in printed for word in (*FAILURE_WORDS, "#critical"))
     return printed
 
 
@@ -120,7 +120,7 @@ def test_a_server_that_gets_two_signals_at_once_says_goodbye_and_ends(tmp_path: 
         signal_at_once(server.pid)
         ada.hears("server is stopping.")
         assert end.end()
-    assert not any(word in server.log for word in TROUBLE), server.log
+    assert not any(word in server.log for word in FAILURE_WORDS), server.log
 
 
 def test_a_second_kill_service_is_ignored(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_second_kill_service_is_ignored(tmp_path: Path) -> None:
         end = Ends(stack, server.pid)
         with Netcat(server.port("tcd"), b"KILL_SERVICE\nKILL_SERVICE\n"):
             assert end.end()
-    assert not any(word in server.log for word in TROUBLE), server.log
+    assert not any(word in server.log for word in FAILURE_WORDS), server.log
 
 
 def test_several_processes_that_get_two_signals_at_once_end(
@@ -141,4 +141,4 @@ def test_several_processes_that_get_two_signals_at_once_end(
         ends = Ends(stack, *pids)
         signal_at_once(*pids)
         assert ends.end()
-    assert not any(word in server.log for word in TROUBLE), server.log
+    assert not any(word in server.log for word in FAILURE_WORDS), server.log

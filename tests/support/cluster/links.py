@@ -14,7 +14,7 @@ import struct
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Cable:
+class FaultProxy:
     """A way to a port of this machine, through a port of its own.
 
     What comes while it is silent goes on when it is mended, as it does on a network.
@@ -27,7 +27,7 @@ class Cable:
         self._passes.set()
         self._is_cut = False
 
-    async def lay(self) -> None:
+    async def start(self) -> None:
         """Begin to listen."""
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
 
@@ -42,16 +42,16 @@ class Cable:
         for end in tuple(self._ends):
             _reset(end)
 
-    def silence(self) -> None:
+    def stall(self) -> None:
         """Pass nothing on until it is mended."""
         self._passes.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Be a cable again."""
         self._is_cut = False
         self._passes.set()
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         """Be none any more."""
         self.cut()
         self._passes.set()

@@ -10,27 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from chatd.store.nats.client.servers import Servers
-from tests.support.cluster.links import Cable
+from tests.support.cluster.links import FaultProxy
 from tests.support.cluster.nats import Nats
-from tests.support.served import PATIENCE, TROUBLE, Served
+from tests.support.served import PATIENCE, FAILURE_WORDS, Served
 
 _OPTIONS = ("--flood", "none", "--per-address", "none")
 _ASKERS = count()
 
 
-class Site:
+class ClusterNode:
     """A node, which reaches each NATS server by a cable of its own."""
 
     def __init__(self, folder: Path, nats: Nats, where: Servers) -> None:
         self._folder = folder
         folder.mkdir()
         (folder / "login").write_text(f"{where.user}:{where.password}\n")
-        self.cables = [Cable(server.port) for server in nats.servers]
+        self.proxies = [FaultProxy(server.port) for server in nats.servers]
         self.served: Served | None = None
 
     async def start(self) -> None:
         """Start its process."""
-        reached = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in self.cables)
+        reached = ",".join(f"nats://127.0.0.1:{cable.port}" for cable in self.proxies)
         options = ("--cluster", reached, "--cluster-login", str(self._folder / "login"), *_OPTIONS)
         served = Served(self._folder, ("json", "line"), options)
         await asyncio.to_thread(served.__enter__)
@@ -41,15 +41,15 @@ class Site:
         served, self.served = self.served, None
         if served is not None:
             await asyncio.to_thread(served.kill)
-            assert not any(word in served.log for word in TROUBLE), served.log[-4000:]
+            assert not any(word in served.log for word in FAILURE_WORDS), served.log[-4000:]
 
-    async def end(self) -> None:
+    async def close(self) -> None:
         """Be gone."""
         try:
             await self.kill()
         finally:
-            for cable in self.cables:
-                await cable.end()
+            for cable in self.proxies:
+                await cable.close()
 
     def port(self, way: str) -> int | None:
         """Where a way in listens, while it does."""
@@ -57,17 +57,17 @@ class Site:
 
     async def users(self, room: str) -> Counter[str] | None:
         """Who is in a room, as this node says, without who asks; None when it takes nobody now."""
-        answer = await self._asks(f"asker{next(_ASKERS)}", {"users": room, "id": 1}, "users")
+        answer = await self._request(f"asker{next(_ASKERS)}", {"users": room, "id": 1}, "users")
         if answer is None:
             return None
         nicks = (user["nick"] for user in answer["users"])
         return Counter(nick for nick in nicks if not nick.startswith("asker"))
 
-    async def lets_in(self, nick: str) -> bool:
+    async def accepts_nick(self, nick: str) -> bool:
         """Whether somebody can come in under a nick now."""
-        return await self._asks(nick, {"ping": 1}, "pong") is not None
+        return await self._request(nick, {"ping": 1}, "pong") is not None
 
-    async def _asks(
+    async def _request(
         self, name: str, request: dict[str, object], awaited: str
     ) -> dict[str, Any] | None:
         """Come in, ask for something, and go; return the answer, which has what is awaited."""

@@ -21,13 +21,13 @@ from tests.support.served import PATIENCE
 #: Messages of one bot that may be on their way, and the longest pause between two, in seconds.
 WINDOW, PAUSE = 8, 0.05
 #: Between two attempts to come in.
-AGAIN_SECONDS = 0.1
+RETRY_SECONDS = 0.1
 #: What a bot is told whose nick somebody has, and one whose server takes nobody now.
 TAKEN, FULL = 1, 2
 
 
 @dataclass
-class Stay:
+class Visit:
     """Somebody at one server, from when they came to when they lost it.
 
     ``since`` is what had been said in all by then.  ``seen`` has what they were shown of each room,
@@ -37,19 +37,19 @@ class Stay:
 
     nick: str
     node: int
-    since: int
-    seen: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
-    said: set[str] = field(default_factory=set)
+    sent_before: int
+    received: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    sent: set[str] = field(default_factory=set)
     acknowledged: dict[str, int] = field(default_factory=dict)
     checked: set[str] = field(default_factory=set)
     over: bool = False
 
-    def saw(self, text: str, number: int = 0) -> None:
+    def receive(self, text: str, number: int = 0) -> None:
         """They are shown something."""
-        self.seen.setdefault(place(text)[0], []).append((number, text))
+        self.received.setdefault(parse_text(text)[0], []).append((number, text))
 
 
-class Talk:
+class SharedState:
     """What is common to all who talk: where, when, and what was ever said.
 
     ``port`` gives the port of a way in of a node, or None while that is not there.
@@ -61,18 +61,18 @@ class Talk:
         self.rooms = rooms
         self.chance = chance
         self.port = port
-        self.said = 0
-        self.going_on = asyncio.Event()
-        self.stays: list[Stay] = []
-        self.refused: list[str] = []
+        self.sent = 0
+        self.sending = asyncio.Event()
+        self.visits: list[Visit] = []
+        self.complaints: list[str] = []
 
     def next_text(self, room: str, nick: str) -> str:
         """Something that nobody has said yet."""
-        self.said += 1
-        return f"{room}/{self.said}/{nick}"
+        self.sent += 1
+        return f"{room}/{self.sent}/{nick}"
 
 
-def place(text: str) -> tuple[str, int]:
+def parse_text(text: str) -> tuple[str, int]:
     """The room of what was said, and its number among all that was."""
     room, number, _ = text.split("/")
     return room, int(number)
@@ -83,13 +83,13 @@ class Person(ABC):
 
     way = "json"
 
-    def __init__(self, talk: Talk, nick: str, home: int, nodes: int) -> None:
-        self.talk = talk
+    def __init__(self, talk: SharedState, nick: str, home: int, nodes: int) -> None:
+        self.shared = talk
         self.name = self.nick = nick
         self.home = home
         self._nodes = nodes
         self._tries = 0
-        self.stay: Stay | None = None
+        self.visit: Visit | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._leaving = self._is_taken = False
 
@@ -100,7 +100,7 @@ class Person(ABC):
             self._leaving = self._is_taken = False
             with suppress(OSError, EOFError, TimeoutError):
                 await self._visit(node)
-            await asyncio.sleep(AGAIN_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
             if self._leaving:
                 node = self.home
             elif not self._is_taken:
@@ -108,48 +108,48 @@ class Person(ABC):
 
     async def _visit(self, node: int) -> None:
         """Be at a node as long as that is there."""
-        port = self.talk.port(node, self.way)
+        port = self.shared.port(node, self.way)
         if port is None:
             return
         reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
-        stay = Stay(self.nick, node, self.talk.said)
+        stay = Visit(self.nick, node, self.shared.sent)
         talking: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(PATIENCE):
-                if not await self._come_in(reader, stay):
+                if not await self._enter(reader, stay):
                     return
-            stay.since = self.talk.said
-            self.talk.stays.append(stay)
-            self.stay = stay
-            talking = asyncio.create_task(self._talk(stay))
+            stay.sent_before = self.shared.sent
+            self.shared.visits.append(stay)
+            self.visit = stay
+            talking = asyncio.create_task(self._send_messages(stay))
             async for line in reader:
                 if line.endswith(b"\n"):
-                    self._sees(stay, line)
+                    self._receive(stay, line)
         finally:
-            stay.over, self.stay = True, None
+            stay.over, self.visit = True, None
             if talking is not None:
                 talking.cancel()
             self._writer.transport.abort()
 
     def go_home(self) -> None:
         """Leave the server where one is, and come in at home."""
-        if self.stay is not None and self.stay.node != self.home:
+        if self.visit is not None and self.visit.node != self.home:
             self._leaving = True
             self.nick = self.name
             self._leave()
 
-    def _writes(self, line: str) -> None:
+    def _write_line(self, line: str) -> None:
         assert self._writer is not None
         self._writer.write(line.encode() + b"\n")
 
     # What each kind of people does ----------------------------------------------------------------
 
     @abstractmethod
-    async def _come_in(self, reader: asyncio.StreamReader, stay: Stay) -> bool:
+    async def _enter(self, reader: asyncio.StreamReader, stay: Visit) -> bool:
         """Say who one is; False when one is not let in."""
 
     @abstractmethod
-    async def _talk(self, stay: Stay) -> None:
+    async def _send_messages(self, stay: Visit) -> None:
         """Say things, for as long as one stays."""
 
     @abstractmethod
@@ -157,7 +157,7 @@ class Person(ABC):
         """Leave the server."""
 
     @abstractmethod
-    def _sees(self, stay: Stay, line: bytes) -> None:
+    def _receive(self, stay: Visit, line: bytes) -> None:
         """Take in a line."""
 
     def _other_nick(self) -> None:
@@ -170,58 +170,58 @@ class Person(ABC):
 class Bot(Person):
     """A program that talks in every room."""
 
-    def _asks(self, **request: object) -> None:
-        self._writes(json.dumps(request))
+    def _request(self, **request: object) -> None:
+        self._write_line(json.dumps(request))
 
-    async def _come_in(self, reader: asyncio.StreamReader, stay: Stay) -> bool:
-        self._asks(username=self.nick, version=2)
+    async def _enter(self, reader: asyncio.StreamReader, stay: Visit) -> bool:
+        self._request(username=self.nick, version=2)
         entered = await self._answer(reader, stay)
         if not entered.get("isConnected"):
             if entered.get("errorCode") == TAKEN:
                 self._other_nick()
             elif entered.get("errorCode") != FULL:
-                self.talk.refused.append(f"{self.nick} comes in: {entered}")
+                self.shared.complaints.append(f"{self.nick} comes in: {entered}")
             return False
-        for room in self.talk.rooms:
-            self._asks(join=room, id=f"join {room}")
+        for room in self.shared.rooms:
+            self._request(join=room, id=f"join {room}")
             await self._answer(reader, stay)
         return True
 
-    async def _answer(self, reader: asyncio.StreamReader, stay: Stay) -> dict[str, Any]:
+    async def _answer(self, reader: asyncio.StreamReader, stay: Visit) -> dict[str, Any]:
         """Read up to an answer; what is said meanwhile is seen."""
         while (line := await reader.readline()).startswith(b"{"):
             fields: dict[str, Any] = json.loads(line)
             if "event" not in fields:
                 return fields
-            self._sees(stay, line)
+            self._receive(stay, line)
         raise EOFError  # or a sentence, as this server takes nobody now
 
-    async def _talk(self, stay: Stay) -> None:
+    async def _send_messages(self, stay: Visit) -> None:
         while True:
-            await self.talk.going_on.wait()
-            await asyncio.sleep(self.talk.chance.uniform(0, PAUSE))
-            if self.talk.going_on.is_set() and len(stay.said) - len(stay.acknowledged) < WINDOW:
-                room = self.talk.chance.choice(self.talk.rooms)
-                text = self.talk.next_text(room, self.nick)
-                stay.said.add(text)
-                self._asks(message=text, room=room, id=text)
+            await self.shared.sending.wait()
+            await asyncio.sleep(self.shared.chance.uniform(0, PAUSE))
+            if self.shared.sending.is_set() and len(stay.sent) - len(stay.acknowledged) < WINDOW:
+                room = self.shared.chance.choice(self.shared.rooms)
+                text = self.shared.next_text(room, self.nick)
+                stay.sent.add(text)
+                self._request(message=text, room=room, id=text)
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that they have said is acknowledged."""
-        return self.stay is not None and len(self.stay.said) == len(self.stay.acknowledged)
+        return self.visit is not None and len(self.visit.sent) == len(self.visit.acknowledged)
 
     def _leave(self) -> None:
-        self._asks(disconnect=True)
+        self._request(disconnect=True)
 
-    def _sees(self, stay: Stay, line: bytes) -> None:
+    def _receive(self, stay: Visit, line: bytes) -> None:
         fields = json.loads(line)
         if fields.get("event") == "said":
-            stay.saw(fields["message"], fields["seq"])
+            stay.receive(fields["message"], fields["seq"])
         elif "seq" in fields and fields.get("ok"):
             stay.acknowledged[fields["id"]] = fields["seq"]
         elif fields.get("event") in ("missed", "refused", "put out") or "error" in fields:
-            self.talk.refused.append(f"{self.nick}: {fields}")
+            self.shared.complaints.append(f"{self.nick}: {fields}")
 
 
 class Listener(Person):
@@ -229,42 +229,42 @@ class Listener(Person):
 
     way = "line"
 
-    async def _talk(self, stay: Stay) -> None:
+    async def _send_messages(self, stay: Visit) -> None:
         """Say nothing."""
 
-    async def _come_in(self, reader: asyncio.StreamReader, stay: Stay) -> bool:
-        line = await self._reads(reader, stay)
+    async def _enter(self, reader: asyncio.StreamReader, stay: Visit) -> bool:
+        line = await self._read_line(reader, stay)
         if not line.startswith("-- You are "):
             return False
-        self._writes("/set replay 0")
-        self._writes(f"/nick {self.nick}")
+        self._write_line("/set replay 0")
+        self._write_line(f"/nick {self.nick}")
         while "-- You are now known as" not in line:
-            line = await self._reads(reader, stay)
+            line = await self._read_line(reader, stay)
             if "is taken" in line:
                 self._other_nick()
-                self._writes(f"/nick {self.nick}")
+                self._write_line(f"/nick {self.nick}")
         stay.nick = self.nick
-        for room in self.talk.rooms:
-            self._writes(f"/join {room}")
-            self._writes(f"/focus {room}")
+        for room in self.shared.rooms:
+            self._write_line(f"/join {room}")
+            self._write_line(f"/focus {room}")
             while line != f"-- What you type goes to {room} now.":
-                line = await self._reads(reader, stay)
+                line = await self._read_line(reader, stay)
         return True
 
-    async def _reads(self, reader: asyncio.StreamReader, stay: Stay) -> str:
+    async def _read_line(self, reader: asyncio.StreamReader, stay: Visit) -> str:
         """Read a line; what is said is seen."""
         line = await reader.readline()
         if not line:
             raise EOFError
-        self._sees(stay, line)
+        self._receive(stay, line)
         return line.decode().rstrip("\r\n")
 
     def _leave(self) -> None:
-        self._writes("/quit")
+        self._write_line("/quit")
 
-    def _sees(self, stay: Stay, line: bytes) -> None:
+    def _receive(self, stay: Visit, line: bytes) -> None:
         text = line.decode().rstrip("\r\n").rpartition(": ")[2]
         if text.count("/") == 2 and not line.startswith((b"--", b"   ")):
-            stay.saw(text)
+            stay.receive(text)
         elif b"not delivered" in line or b"missed" in line:
-            self.talk.refused.append(f"{self.nick}: {line!r}")
+            self.shared.complaints.append(f"{self.nick}: {line!r}")
