@@ -1,8 +1,8 @@
 """Kill NATS servers at random moments while two servers post: ``python -m tests.cluster_rounds``.
 
-What must hold after every kill: what was acknowledged is in its room once; both servers, who
-listen, were told the same in the same order, which is that of the room; and it goes on.  A round
-kills one, two or all three servers of a cluster with SIGKILL and starts them again.
+What must hold after every kill: each acknowledged message is in its room once; both servers, which
+are subscribed, received the same in the same order, which is that of the room; and it goes on.  A
+round kills one, two or all three servers of a cluster with SIGKILL and starts them again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.support.served import PATIENCE
 from tests.support.turns import TestTurn, waited
 
 ROOMS = ("lobby", "attic", "cellar", "garden")
-#: Posts of each server that may wait to be acknowledged.
+#: Unacknowledged posts of each server, at most.
 WINDOW = 64
 
 
@@ -43,7 +43,7 @@ class ClusterRound:
                 waited(node.store.before(room, None, 0))
 
     def post_for(self, seconds: float) -> None:
-        """Let both post as fast as they are acknowledged."""
+        """Let both servers post for so many seconds, as fast as they are acknowledged."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for number, node in enumerate(self.nodes):
@@ -56,13 +56,13 @@ class ClusterRound:
             time.sleep(0.0005)
 
     def unacknowledged(self, number: int) -> int:
-        """How much that a server has posted is not acknowledged yet."""
+        """Return how many posts of a server are not acknowledged yet."""
         node = self.nodes[number]
         own = sum(row[1].startswith(f"{number}.") for row in node.heard)
         return self.posted_by[number] - own - len(node.refused)
 
     def kill(self) -> int:
-        """Kill some servers and start them again after a while; return how many."""
+        """Kill some NATS servers and start them again after a while; return how many."""
         dead = self.random.sample(range(3), self.random.choice((1, 1, 1, 2, 3)))
         for number in dead:
             self.nats.servers[number].kill()
@@ -72,7 +72,7 @@ class ClusterRound:
         return len(dead)
 
     def wait_until_settled(self) -> None:
-        """Wait until everything is acknowledged and heard."""
+        """Wait until everything is acknowledged and received."""
         until = time.monotonic() + 2 * PATIENCE
         while (
             any(self.unacknowledged(number) for number in range(2))
@@ -89,9 +89,9 @@ class ClusterRound:
             ]
 
     def check(self) -> None:
-        """Compare what was told with what is there.
+        """Compare what was received with what is stored.
 
-        :raises AssertionError: when something was lost, came twice or in another order.
+        :raises AssertionError: when a message is lost, came twice or in another order.
         """
         for room in ROOMS:
             one, other = ([row for row in node.heard if row[0] == room] for node in self.nodes)
@@ -108,7 +108,7 @@ class ClusterRound:
 
 
 def play(nats: Nats, random: Random, kills: int) -> int:
-    """Kill so many times while two servers post, and check; return how much was posted."""
+    """Kill so many times while two servers post, and check; return how many were posted."""
     cluster = ClusterRound(nats, random)
     try:
         for _ in range(kills):
@@ -127,14 +127,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Kill NATS servers while people talk.")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
-    asked = parser.parse_args(words)
-    print(f"seed {asked.seed}")
-    random = Random(asked.seed)
+    options = parser.parse_args(words)
+    print(f"seed {options.seed}")
+    random = Random(options.seed)
     with TemporaryDirectory() as folder:
         servers = running(Path(folder), servers=3)
         nats = next(servers)
         try:
-            for number in range(asked.rounds):
+            for number in range(options.rounds):
                 begun = time.monotonic()
                 posted = play(nats, random, 1)
                 seconds = time.monotonic() - begun

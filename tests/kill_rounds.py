@@ -1,9 +1,9 @@
-"""Kill the server at random moments while people talk: ``python -m tests.kill_rounds``.
+"""Kill the server at random moments while clients send: ``python -m tests.kill_rounds``.
 
-What must hold after every kill: each message that its writer was told is kept, and each that
-anybody was shown, is in the store once, in the order in which it was shown; each edit and deletion
-that was shown is done, and none by half; and the store opens without a repair.  The moments follow
-from the seed, as far as a machine repeats itself.
+What must hold after every kill: each message that was acknowledged or delivered is in the store
+once, in the order of delivery; each edit and deletion that was delivered is stored, and none by
+half; and the store opens without a repair.  The moments follow from the seed, as far as a machine
+is deterministic.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from typing import BinaryIO
 from chatd.admin.check import find_faults
 from tests.support.served import PATIENCE, Served
 
-#: People who talk at once, and messages that each may have on their way.
+#: Bots that send at once, and unacknowledged messages of each, at most.
 BOTS, WINDOW = 4, 8
-#: Options of a server that is talked to as fast as it goes.
+#: Options of a server that accepts messages as fast as possible.
 OPTIONS = ("--flood", "none", "--per-address", "none")
 
 
 class SendingBot(Thread):
-    """A bot that talks until its connection is gone, and remembers what it was told."""
+    """A bot that sends until its connection is lost, and remembers what it received."""
 
     def __init__(self, port: int, nick: str) -> None:
         super().__init__(daemon=True)
@@ -72,7 +72,7 @@ class SendingBot(Thread):
 
 
 class EditingClient(Thread):
-    """Somebody who says, edits and deletes things in a room of their own, as fast as it goes."""
+    """A client that sends, edits and deletes messages in a room of its own, as fast as possible."""
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -110,9 +110,9 @@ class EditingClient(Thread):
         return any(line.endswith(words) for line in lines)
 
     def check(self, rows: list[tuple[int, str]]) -> None:
-        """Compare what was shown with what is kept.
+        """Compare what was delivered with what is stored.
 
-        :raises AssertionError: when a change that was shown was not made.
+        :raises AssertionError: when a delivered change is not stored.
         """
         kept = {number: word for word, number in (text.split() for _, text in rows)}
         assert len(kept) == len(rows), "something is kept twice"
@@ -124,37 +124,37 @@ class EditingClient(Thread):
 
 
 def check_consistency(database: Path) -> None:
-    """See that the store itself finds nothing wrong, in its tables or its index."""
+    """Check that the store's own check finds no fault, in its tables or its index."""
     with closing(sqlite3.connect(database)) as opened:
         assert list(find_faults(opened)) == []
 
 
 def stored_rows(database: Path, room: str = "lobby") -> list[tuple[int, str]]:
-    """What the store has of a room, in order; it has to be whole."""
+    """Return the stored messages of a room, in order; check the file's integrity."""
     with closing(sqlite3.connect(database)) as opened:
         assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         query = "SELECT number, text FROM event JOIN room ON room.id = room WHERE name LIKE ?"
         return opened.execute(f"{query} ORDER BY number", (room,)).fetchall()
 
 
-def check(talkers: Sequence[SendingBot], rows: list[tuple[int, str]]) -> None:
-    """Compare what people were told with what is kept.
+def check(bots: Sequence[SendingBot], rows: list[tuple[int, str]]) -> None:
+    """Compare what clients received with what is stored.
 
-    :raises AssertionError: when something is lost, doubled or elsewhere.
+    :raises AssertionError: when a message is lost, doubled or in another place.
     """
     assert [number for number, _ in rows] == list(range(1, len(rows) + 1)), "numbers have gaps"
     texts = [text for _, text in rows]
     assert len(set(texts)) == len(texts), "something is kept twice"
-    for talker in talkers:
-        lost = set(talker.acknowledged) - set(texts)
+    for bot in bots:
+        lost = set(bot.acknowledged) - set(texts)
         assert not lost, f"acknowledged and lost: {sorted(lost)[:5]}"
-        assert talker.received == sorted(talker.received), "shown out of order"
-        wrong = [row for row in talker.received if row not in rows[row[0] - 1 : row[0]]]
+        assert bot.received == sorted(bot.received), "shown out of order"
+        wrong = [row for row in bot.received if row not in rows[row[0] - 1 : row[0]]]
         assert not wrong, f"shown, and not kept as it was shown: {wrong[:5]}"
 
 
-def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int, int]:
-    """Talk, kill, look; return how many messages were acknowledged, edited, and are kept in all."""
+def one_round(folder: Path, number: int, random: Random) -> tuple[int, int, int]:
+    """Send, kill, check; return the numbers of acknowledged, edited, and all stored messages."""
     with ExitStack() as stack:
         options = (*OPTIONS, "--data", str(folder / "data"))
         server = Served(folder, ("json", "line"), options)
@@ -162,29 +162,29 @@ def one_round(folder: Path, number: int, chance: Random) -> tuple[int, int, int]
         stack.callback(server.kill)
         editor = EditingClient(server.port("line"))
         editor.start()
-        talkers = [SendingBot(server.port("json"), f"bot{number}x{each}") for each in range(BOTS)]
-        for talker in talkers:
-            talker.start()
-        wanted = chance.randrange(1, 400)
-        while sum(len(talker.acknowledged) for talker in talkers) < wanted:
-            assert any(talker.is_alive() for talker in talkers), "nobody talks any more"
-            talkers[0].join(0.001)
+        bots = [SendingBot(server.port("json"), f"bot{number}x{each}") for each in range(BOTS)]
+        for bot in bots:
+            bot.start()
+        wanted = random.randrange(1, 400)
+        while sum(len(bot.acknowledged) for bot in bots) < wanted:
+            assert any(bot.is_alive() for bot in bots), "nobody talks any more"
+            bots[0].join(0.001)
         os.kill(server.pid, signal.SIGKILL)
-        for thread in (*talkers, editor):
+        for thread in (*bots, editor):
             thread.join(PATIENCE)
     database = folder / "data" / "chatd.db"
     check_consistency(database)
     rows = stored_rows(database)
-    check(talkers, rows)
+    check(bots, rows)
     editor.check(stored_rows(database, "desk@%"))
-    return sum(len(talker.acknowledged) for talker in talkers), len(editor.edited), len(rows)
+    return sum(len(bot.acknowledged) for bot in bots), len(editor.edited), len(rows)
 
 
 def rounds(folder: Path, count: int, seed: int) -> int:
-    """Kill so many servers, one after the other, on the same data; return what is kept then."""
-    chance, all_kept = Random(seed), 0
+    """Kill so many servers, one after the other, on the same data; return how much is stored."""
+    random, all_kept = Random(seed), 0
     for number in range(count):
-        acknowledged, edited, now_kept = one_round(folder, number, chance)
+        acknowledged, edited, now_kept = one_round(folder, number, random)
         assert now_kept >= all_kept + acknowledged, "something that was kept is gone"
         all_kept = now_kept
         print(

@@ -1,7 +1,7 @@
 """Clients for the end-to-end tests that need nothing but PyPI: a netcat, a telnet, an ssh.
 
-Each collects what it is sent in a thread of its own and waits for what a test expects.  They know
-how to reach a server and the protocol that they speak; they know nothing of chatd's words.
+Each collects what it receives in a thread of its own and waits for what a test expects.  They know
+how to connect and their protocol; they know nothing of chatd's sentences, except `LineClient`.
 """
 
 import asyncio
@@ -27,9 +27,9 @@ COLUMNS, ROWS = 80, 24
 
 
 class ChatClient(ABC):
-    """Somebody who is connected, and all that they were sent.
+    """A connection, and all that it has received.
 
-    ``hears`` goes on where the last one ended, so what is expected has to come in that order.
+    ``hears`` continues where the last one ended, so expected texts have to arrive in that order.
     """
 
     def __init__(self) -> None:
@@ -60,7 +60,7 @@ class ChatClient(ABC):
         """Send bytes as they are."""
 
     def greeted(self) -> str:
-        """Wait until the server has let them in; return what it said."""
+        """Wait until the server has welcomed the client; return what it sent."""
         return self.hears("/help says what you can do.")
 
     def says(self, line: str) -> None:
@@ -68,7 +68,7 @@ class ChatClient(ABC):
         self.sends(f"{line}\n".encode())
 
     def hears(self, text: str) -> str:
-        """Wait for a text; return what came since the last one, up to the end of this."""
+        """Wait for a text; return what arrived since the last one, up to the end of this one."""
         sought = text.encode()
         with self._more:
             searched = began = self._consumed
@@ -80,7 +80,7 @@ class ChatClient(ABC):
             return self.data[began : self._consumed].decode("utf-8", "replace")
 
     def hears_the_end(self) -> str:
-        """Wait until the server has ended the connection; return what came since the last text."""
+        """Wait until the server has closed the connection; return what came since the last text."""
         with self._more:
             if not self._more.wait_for(lambda: self._over, PATIENCE):
                 raise AssertionError(f"The end did not come, but {self._rest()!r}")
@@ -105,8 +105,8 @@ class ChatClient(ABC):
 class Netcat(ChatClient):
     """A plain TCP connection.
 
-    ``first`` is sent at once.  With ``receive_buffer`` the kernel keeps no more than that for it;
-    ``reading=False`` leaves what is sent to it unread, until ``reads``.
+    ``first`` is sent at once.  ``receive_buffer`` is the size of the kernel's buffer in bytes;
+    ``reading=False`` leaves what arrives unread, until ``reads``.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class Netcat(ChatClient):
         self._socket.shutdown(socket.SHUT_WR)
 
     def drops_connection(self) -> None:
-        """Break the connection, without a goodbye: the server gets a reset."""
+        """Reset the connection, without a goodbye."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stop_reading()
         self._socket.close()
@@ -151,7 +151,7 @@ class Netcat(ChatClient):
         self._socket.close()
 
     def _stop_reading(self) -> None:
-        """End the reader: it waits in the kernel, where a close alone does not wake it."""
+        """End the reading thread: it blocks in the kernel, where a close alone does not wake it."""
         if self._reader.is_alive():
             with contextlib.suppress(OSError):  # the server was faster
                 self._socket.shutdown(socket.SHUT_RD)
@@ -164,12 +164,12 @@ class Netcat(ChatClient):
         self._ended()
 
     def _understood(self, data: bytes) -> bytes:
-        """Return the text of what was sent."""
+        """Return the text in received bytes."""
         return data
 
 
 class DrawnScreen:
-    """What a terminal of 80 x 24 shows of what it was sent."""
+    """What a terminal of 80 x 24 shows of the received bytes."""
 
     def __init__(self, caller: ChatClient) -> None:
         self._caller = caller
@@ -186,7 +186,7 @@ class DrawnScreen:
         return [row for row in (line.rstrip() for line in self._screen.display) if row]
 
     def resize(self, columns: int, rows: int) -> None:
-        """Be of another size."""
+        """Change the size."""
         self._screen.resize(rows, columns)
 
     def shows(self, *last: str) -> None:
@@ -209,7 +209,7 @@ _COMMAND = re.compile(
 
 
 class Telnet(Netcat):
-    """A telnet that agrees to whatever it is asked for: a terminal in character mode."""
+    """A telnet client that agrees to every option: a terminal in character mode."""
 
     def __init__(self, port: int) -> None:
         self._unfinished = b""
@@ -244,8 +244,8 @@ class Telnet(Netcat):
 class Ssh(ChatClient):
     """An ssh connection with one session: a shell, or a command.
 
-    With ``terminal`` it has a pty of 80 x 24.  ``window`` is how much it takes before it has
-    read; ``reading=False`` leaves what comes unread, until ``reads``.
+    With ``terminal`` it has a pty of 80 x 24.  ``window`` is the initial window of the channel in
+    bytes; ``reading=False`` leaves what arrives unread, until ``reads``.
     """
 
     def __init__(
@@ -332,12 +332,12 @@ class Ssh(ChatClient):
         self._loop.call_soon_threadsafe(self._channel.write_eof)
 
     def resizes(self, columns: int, rows: int) -> None:
-        """Have another window."""
+        """Resize the terminal."""
         self.screen.resize(columns, rows)
         self._loop.call_soon_threadsafe(self._channel.change_terminal_size, columns, rows)
 
     def drops_connection(self) -> None:
-        """Break the connection, without a goodbye."""
+        """Abort the connection, without a goodbye."""
         self._loop.call_soon_threadsafe(self._connection.abort)
 
     def hang_up(self) -> None:
@@ -356,7 +356,7 @@ class Ssh(ChatClient):
 
 
 class _Client(asyncssh.SSHClient):
-    """Answers to what the server asks on the way in: nothing should be."""
+    """Records what the server asks during authentication, which should be nothing."""
 
     def __init__(self, caller: Ssh) -> None:
         self._caller = caller

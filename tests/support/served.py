@@ -1,7 +1,6 @@
 """The real ``twistd chatd``, started for a test and stopped after it.
 
-It knows how chatd is started and where it says that it listens; it knows nothing of what is
-said on the wire.
+It knows how chatd is started and how it logs its ports; it knows nothing of the protocols.
 """
 
 import os
@@ -16,22 +15,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: Seconds to wait for anything.  Nothing is measured by it: it only ends a test that would hang.
+#: Seconds to wait for anything.  It measures nothing, but only ends a test that would hang.
 PATIENCE = 30
 
-#: What chatd logs for each way that it listens on.
+#: What chatd logs for each way in when it listens.
 LISTENING = r"chatd listening: way={way} host=(?P<host>\S+) port=(?P<port>\d+)"
 
-#: What may not be in the log of a server that did well.
+#: Words that the log of a server must not have.
 FAILURE_WORDS = ("Traceback", "Unhandled")
 
 
 class Served:
-    """One chatd of its own process, in ``directory``, which is its home too.
+    """A chatd in a process of its own, in ``directory``, which is its home folder too.
 
-    It listens on the loopback, each way on a port that the kernel chooses: ``port("line")``.
-    ``options`` go to chatd after ``--listen``; the server runs from ``with`` to the end of it.
-    Leaving fails when the log holds a traceback, or when the server had died of itself.
+    It listens on the loopback, each way in on a port that the kernel chooses: ``port("line")``.
+    ``options`` are passed to chatd after ``--listen``; the server runs during ``with``.  The end of
+    ``with`` fails when the log has a traceback, or when the server had ended before.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Served:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the server; complain of its log unless the test has failed already."""
+        """Stop the server; check its log unless the test has failed already."""
         died = self._process.poll()
         self._end()
         if error is not None:
@@ -85,12 +84,12 @@ class Served:
 
     @property
     def log(self) -> str:
-        """All that the server has logged so far."""
+        """Return everything that the server has logged so far."""
         with self._more:
             return "".join(self._lines)
 
     def kill(self) -> None:
-        """End the server at once, if it still runs; nothing is complained of."""
+        """Kill the server, if it still runs; its log is not checked."""
         self._process.kill()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
@@ -99,21 +98,21 @@ class Served:
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """Return the server's process id."""
         return self._process.pid
 
     def host(self, way: str = "auto") -> str:
-        """Return the address that a way listens on."""
+        """Return the address that a way in listens on."""
         return self.wait_for(LISTENING.format(way=re.escape(way)))["host"]
 
     def port(self, way: str = "auto") -> int:
-        """Return the port that a way listens on."""
+        """Return the port that a way in listens on."""
         return int(self.wait_for(LISTENING.format(way=re.escape(way)))["port"])
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until the log holds ``pattern``, a regular expression, and return the first match.
+        """Wait until the log matches ``pattern``, a regular expression; return the first match.
 
-        Raise ``AssertionError`` with the log when the server ends, or is silent for too long.
+        :raises AssertionError: with the log, when the server ends or takes too long.
         """
         sought = re.compile(pattern)
         with self._more:
@@ -126,7 +125,7 @@ class Served:
         return found
 
     def _command(self) -> list[str]:
-        """Return the command line: the twistd that stands beside this Python."""
+        """Return the command line, with the twistd of this Python's environment."""
         listen = [f"--listen={way}=tcp:0:interface=127.0.0.1" for way in self.ways]
         twistd = Path(sys.executable).with_name("twistd")
         return [str(twistd), "-n", "--pidfile=", "chatd", *listen, *self.options]
@@ -143,7 +142,7 @@ class Served:
             self._more.notify_all()
 
     def _end(self) -> None:
-        """Stop the server, politely first, and collect the rest of its log."""
+        """Terminate the server, kill it if it does not end, and collect the rest of its log."""
         self._process.terminate()
         try:
             self._process.wait(PATIENCE)
@@ -157,13 +156,13 @@ class Served:
                 self._process.stdout.close()
 
     def _report(self) -> str:
-        """Return the log, for people who read why a test failed."""
+        """Return the command line and the log, for the message of a failed test."""
         return f"Command: {' '.join(self._command())}\nLog of the server:\n{self.log}"
 
 
 @contextmanager
 def killed(server: Served) -> Iterator[None]:
-    """Run a server, and end it as a machine would that loses power."""
+    """Run a server, and kill it at the end, as if the machine lost power."""
     server.__enter__()
     try:
         yield
@@ -172,7 +171,7 @@ def killed(server: Served) -> Iterator[None]:
 
 
 class Ends:
-    """Waits for the ends of processes, also of some that are not our children."""
+    """Waits for processes to end, also for those that are not our children."""
 
     def __init__(self, stack: ExitStack, *pids: int) -> None:
         self._poll = select.poll()

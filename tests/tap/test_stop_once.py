@@ -16,7 +16,7 @@ from twisted.internet.testing import MemoryReactorClock
 from chatd.tap.stop_once import SIGNALS, StopOnce
 from tests.support.callers import Connect, Netcat
 from tests.support.cluster.nats import Nats
-from tests.support.served import PATIENCE, FAILURE_WORDS, Ends, Served, killed
+from tests.support.served import FAILURE_WORDS, PATIENCE, Ends, Served, killed
 from tests.tap.test_supervisor import Two
 
 #: A program with a real reactor that stops only a turn after it was asked to, and whose handlers

@@ -11,7 +11,7 @@ from threading import Thread
 
 from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
-from tests.support.cluster.links import FaultProxy
+from tests.support.cluster.fault_proxy import FaultProxy
 from tests.support.cluster.stores import dies, lease_ends
 from tests.support.people import Server
 from tests.support.served import PATIENCE

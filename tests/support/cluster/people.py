@@ -1,8 +1,8 @@
-"""People who talk and listen at servers that die: what they said, what they were told.
+"""Simulated users of servers that fail: what they sent, and what they received.
 
-A `Bot` talks and keeps what its server acknowledged; a `Listener` is somebody with a netcat, who
-only looks.  What is said carries its room and a number, so that nothing is said twice and whoever
-sees it knows where it belongs.
+A `Bot` sends messages and remembers which its server acknowledged; a `Listener` uses netcat and
+only receives.  A message carries its room and a number, so that each is unique and shows where it
+belongs.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from typing import Any
 
 from tests.support.served import PATIENCE
 
-#: Messages of one bot that may be on their way, and the longest pause between two, in seconds.
+#: Unacknowledged messages of one bot, at most, and the longest pause between two, in seconds.
 WINDOW, PAUSE = 8, 0.05
-#: Between two attempts to come in.
+#: Seconds between two attempts to enter.
 RETRY_SECONDS = 0.1
-#: What a bot is told whose nick somebody has, and one whose server takes nobody now.
+#: Error codes for a taken nick, and for a server that accepts no new users.
 TAKEN, FULL = 1, 2
 
 
 @dataclass
 class Visit:
-    """Somebody at one server, from when they came to when they lost it.
+    """One user's connection to one server, from entering until it is lost.
 
-    ``since`` is what had been said in all by then.  ``seen`` has what they were shown of each room,
-    in the order in which it came, with its number or (who sees none) 0; ``said`` what they said,
-    ``acknowledged`` the numbers of what is kept.  Rooms are ``checked`` that were looked at before.
+    ``sent_before`` is how many messages all users had sent by then.  ``received`` has the messages
+    of each room in order, with their numbers or 0 where the user sees none; ``sent`` what the user
+    sent, ``acknowledged`` the numbers of what is stored.  Rooms in ``checked`` were compared
+    before.
     """
 
     nick: str
@@ -45,21 +46,21 @@ class Visit:
     over: bool = False
 
     def receive(self, text: str, number: int = 0) -> None:
-        """They are shown something."""
+        """Note a received message."""
         self.received.setdefault(parse_text(text)[0], []).append((number, text))
 
 
 class SharedState:
-    """What is common to all who talk: where, when, and what was ever said.
+    """What all users share: the rooms, whether bots send, and all that was sent.
 
-    ``port`` gives the port of a way in of a node, or None while that is not there.
+    ``port`` returns the port of a way in of a node, or None while the node is down.
     """
 
     def __init__(
-        self, rooms: tuple[str, ...], chance: Random, port: Callable[[int, str], int | None]
+        self, rooms: tuple[str, ...], random: Random, port: Callable[[int, str], int | None]
     ) -> None:
         self.rooms = rooms
-        self.chance = chance
+        self.random = random
         self.port = port
         self.sent = 0
         self.sending = asyncio.Event()
@@ -67,24 +68,24 @@ class SharedState:
         self.complaints: list[str] = []
 
     def next_text(self, room: str, nick: str) -> str:
-        """Something that nobody has said yet."""
+        """Return a text that was not sent before."""
         self.sent += 1
         return f"{room}/{self.sent}/{nick}"
 
 
 def parse_text(text: str) -> tuple[str, int]:
-    """The room of what was said, and its number among all that was."""
+    """Return the room of a text, and its number among all that were sent."""
     room, number, _ = text.split("/")
     return room, int(number)
 
 
 class Person(ABC):
-    """Somebody who is at a node as long as it is there, and comes back, to another if need be."""
+    """A user who stays at a node while it runs, and connects to the next one when it is lost."""
 
     way = "json"
 
-    def __init__(self, talk: SharedState, nick: str, home: int, nodes: int) -> None:
-        self.shared = talk
+    def __init__(self, shared: SharedState, nick: str, home: int, nodes: int) -> None:
+        self.shared = shared
         self.name = self.nick = nick
         self.home = home
         self._nodes = nodes
@@ -93,8 +94,8 @@ class Person(ABC):
         self._writer: asyncio.StreamWriter | None = None
         self._leaving = self._is_taken = False
 
-    async def live(self) -> None:
-        """Come, stay, lose the server, come again."""
+    async def run(self) -> None:
+        """Enter, stay, lose the server, enter again; for ever."""
         node = self.home
         while True:
             self._leaving = self._is_taken = False
@@ -107,32 +108,32 @@ class Person(ABC):
                 node = (node + 1) % self._nodes
 
     async def _visit(self, node: int) -> None:
-        """Be at a node as long as that is there."""
+        """Stay at a node as long as the connection lasts."""
         port = self.shared.port(node, self.way)
         if port is None:
             return
         reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
-        stay = Visit(self.nick, node, self.shared.sent)
-        talking: asyncio.Task[None] | None = None
+        visit = Visit(self.nick, node, self.shared.sent)
+        sending: asyncio.Task[None] | None = None
         try:
             async with asyncio.timeout(PATIENCE):
-                if not await self._enter(reader, stay):
+                if not await self._enter(reader, visit):
                     return
-            stay.sent_before = self.shared.sent
-            self.shared.visits.append(stay)
-            self.visit = stay
-            talking = asyncio.create_task(self._send_messages(stay))
+            visit.sent_before = self.shared.sent
+            self.shared.visits.append(visit)
+            self.visit = visit
+            sending = asyncio.create_task(self._send_messages(visit))
             async for line in reader:
                 if line.endswith(b"\n"):
-                    self._receive(stay, line)
+                    self._receive(visit, line)
         finally:
-            stay.over, self.visit = True, None
-            if talking is not None:
-                talking.cancel()
+            visit.over, self.visit = True, None
+            if sending is not None:
+                sending.cancel()
             self._writer.transport.abort()
 
     def go_home(self) -> None:
-        """Leave the server where one is, and come in at home."""
+        """Leave the current node, and enter the home node."""
         if self.visit is not None and self.visit.node != self.home:
             self._leaving = True
             self.nick = self.name
@@ -142,40 +143,40 @@ class Person(ABC):
         assert self._writer is not None
         self._writer.write(line.encode() + b"\n")
 
-    # What each kind of people does ----------------------------------------------------------------
+    # What each kind of user does ------------------------------------------------------------------
 
     @abstractmethod
-    async def _enter(self, reader: asyncio.StreamReader, stay: Visit) -> bool:
-        """Say who one is; False when one is not let in."""
+    async def _enter(self, reader: asyncio.StreamReader, visit: Visit) -> bool:
+        """Enter and join the rooms; False when the server refuses."""
 
     @abstractmethod
-    async def _send_messages(self, stay: Visit) -> None:
-        """Say things, for as long as one stays."""
+    async def _send_messages(self, visit: Visit) -> None:
+        """Send messages, until cancelled."""
 
     @abstractmethod
     def _leave(self) -> None:
         """Leave the server."""
 
     @abstractmethod
-    def _receive(self, stay: Visit, line: bytes) -> None:
-        """Take in a line."""
+    def _receive(self, visit: Visit, line: bytes) -> None:
+        """Handle a received line."""
 
     def _other_nick(self) -> None:
-        """The nick is somebody's, perhaps that of oneself at a server that died."""
+        """Choose another nick: this one is taken, perhaps by one's own session on a dead server."""
         self._is_taken = True
         self._tries += 1
         self.nick = f"{self.name}x{self._tries}"
 
 
 class Bot(Person):
-    """A program that talks in every room."""
+    """A program that sends messages to every room."""
 
     def _request(self, **request: object) -> None:
         self._write_line(json.dumps(request))
 
-    async def _enter(self, reader: asyncio.StreamReader, stay: Visit) -> bool:
+    async def _enter(self, reader: asyncio.StreamReader, visit: Visit) -> bool:
         self._request(username=self.nick, version=2)
-        entered = await self._answer(reader, stay)
+        entered = await self._answer(reader, visit)
         if not entered.get("isConnected"):
             if entered.get("errorCode") == TAKEN:
                 self._other_nick()
@@ -184,87 +185,87 @@ class Bot(Person):
             return False
         for room in self.shared.rooms:
             self._request(join=room, id=f"join {room}")
-            await self._answer(reader, stay)
+            await self._answer(reader, visit)
         return True
 
-    async def _answer(self, reader: asyncio.StreamReader, stay: Visit) -> dict[str, Any]:
-        """Read up to an answer; what is said meanwhile is seen."""
+    async def _answer(self, reader: asyncio.StreamReader, visit: Visit) -> dict[str, Any]:
+        """Read up to the next answer; events before it are handled."""
         while (line := await reader.readline()).startswith(b"{"):
             fields: dict[str, Any] = json.loads(line)
             if "event" not in fields:
                 return fields
-            self._receive(stay, line)
-        raise EOFError  # or a sentence, as this server takes nobody now
+            self._receive(visit, line)
+        raise EOFError  # or a sentence, if this server accepts no new users
 
-    async def _send_messages(self, stay: Visit) -> None:
+    async def _send_messages(self, visit: Visit) -> None:
         while True:
             await self.shared.sending.wait()
-            await asyncio.sleep(self.shared.chance.uniform(0, PAUSE))
-            if self.shared.sending.is_set() and len(stay.sent) - len(stay.acknowledged) < WINDOW:
-                room = self.shared.chance.choice(self.shared.rooms)
+            await asyncio.sleep(self.shared.random.uniform(0, PAUSE))
+            if self.shared.sending.is_set() and len(visit.sent) - len(visit.acknowledged) < WINDOW:
+                room = self.shared.random.choice(self.shared.rooms)
                 text = self.shared.next_text(room, self.nick)
-                stay.sent.add(text)
+                visit.sent.add(text)
                 self._request(message=text, room=room, id=text)
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that they have said is acknowledged."""
+        """Return whether everything that was sent is acknowledged."""
         return self.visit is not None and len(self.visit.sent) == len(self.visit.acknowledged)
 
     def _leave(self) -> None:
         self._request(disconnect=True)
 
-    def _receive(self, stay: Visit, line: bytes) -> None:
+    def _receive(self, visit: Visit, line: bytes) -> None:
         fields = json.loads(line)
         if fields.get("event") == "said":
-            stay.receive(fields["message"], fields["seq"])
+            visit.receive(fields["message"], fields["seq"])
         elif "seq" in fields and fields.get("ok"):
-            stay.acknowledged[fields["id"]] = fields["seq"]
+            visit.acknowledged[fields["id"]] = fields["seq"]
         elif fields.get("event") in ("missed", "refused", "put out") or "error" in fields:
             self.shared.complaints.append(f"{self.nick}: {fields}")
 
 
 class Listener(Person):
-    """Somebody with a netcat, who looks."""
+    """A user with netcat, who only receives."""
 
     way = "line"
 
-    async def _send_messages(self, stay: Visit) -> None:
-        """Say nothing."""
+    async def _send_messages(self, visit: Visit) -> None:
+        """Send nothing."""
 
-    async def _enter(self, reader: asyncio.StreamReader, stay: Visit) -> bool:
-        line = await self._read_line(reader, stay)
+    async def _enter(self, reader: asyncio.StreamReader, visit: Visit) -> bool:
+        line = await self._read_line(reader, visit)
         if not line.startswith("-- You are "):
             return False
         self._write_line("/set replay 0")
         self._write_line(f"/nick {self.nick}")
         while "-- You are now known as" not in line:
-            line = await self._read_line(reader, stay)
+            line = await self._read_line(reader, visit)
             if "is taken" in line:
                 self._other_nick()
                 self._write_line(f"/nick {self.nick}")
-        stay.nick = self.nick
+        visit.nick = self.nick
         for room in self.shared.rooms:
             self._write_line(f"/join {room}")
             self._write_line(f"/focus {room}")
             while line != f"-- What you type goes to {room} now.":
-                line = await self._read_line(reader, stay)
+                line = await self._read_line(reader, visit)
         return True
 
-    async def _read_line(self, reader: asyncio.StreamReader, stay: Visit) -> str:
-        """Read a line; what is said is seen."""
+    async def _read_line(self, reader: asyncio.StreamReader, visit: Visit) -> str:
+        """Read a line, which is handled too."""
         line = await reader.readline()
         if not line:
             raise EOFError
-        self._receive(stay, line)
+        self._receive(visit, line)
         return line.decode().rstrip("\r\n")
 
     def _leave(self) -> None:
         self._write_line("/quit")
 
-    def _receive(self, stay: Visit, line: bytes) -> None:
+    def _receive(self, visit: Visit, line: bytes) -> None:
         text = line.decode().rstrip("\r\n").rpartition(": ")[2]
         if text.count("/") == 2 and not line.startswith((b"--", b"   ")):
-            stay.receive(text)
+            visit.receive(text)
         elif b"not delivered" in line or b"missed" in line:
             self.shared.complaints.append(f"{self.nick}: {line!r}")

@@ -1,4 +1,4 @@
-"""What is kept in the rooms of a cluster, and whether people were shown that and nothing else."""
+"""Stored messages of a cluster's rooms, to check that users received them and nothing else."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Row = tuple[int, str]
 
 
 class StoredMessages:
-    """Everything that was said in some rooms, as the cluster has it.
+    """All messages of some rooms, as the cluster's store has them.
 
-    ``said`` has numbers and texts of a room in its order, ``at`` where a text is in there.  It is
-    read by a server of its own, on which nobody is.
+    ``rooms`` has the numbers and texts of each room in order, ``index`` the index of each text in
+    there.  They are read by a store of its own, which no user is on.
     """
 
     def __init__(self, where: Servers, rooms: tuple[str, ...]) -> None:
@@ -26,9 +26,9 @@ class StoredMessages:
         self.index: dict[str, int] = {}
 
     def read(self) -> None:
-        """Read what has come since.
+        """Read what was stored since the last time.
 
-        :raises AssertionError: when something is there twice.
+        :raises AssertionError: when a message is stored twice.
         """
         for room, known in self.rooms.items():
             store = self._reader.store
@@ -40,65 +40,64 @@ class StoredMessages:
                         known.append((number, event.text))
 
     def leader(self, room: str) -> str:
-        """The NATS server that leads the stream of a room."""
+        """Return the name of the NATS server that leads the stream of a room."""
         store = self._reader.store
         stream = store._layout.room(room).stream
         return str(waited(store._read(store.streams.info, stream))["cluster"]["leader"])
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the store."""
         waited(self._reader.store.close())
 
-    def missing_last(self, stays: list[Visit]) -> list[str]:
-        """Who of those who are there has not been shown yet what others said last."""
+    def missing_last(self, visits: list[Visit]) -> list[str]:
+        """Return a line for each connected user who has not received the last message of others."""
         rows = []
-        for stay in stays:
+        for visit in visits:
             for room, known in self.rooms.items():
-                others = (text for _, text in reversed(known) if text not in stay.sent)
-                last, seen = next(others, ""), stay.received.get(room, ())
+                others = (text for _, text in reversed(known) if text not in visit.sent)
+                last, seen = next(others, ""), visit.received.get(room, ())
                 shown = seen[-1][1] if seen else ""
-                is_new = not shown and (not last or parse_text(last)[1] <= stay.sent_before)
-                if not stay.over and last != shown and not is_new:
-                    rows.append(f"{stay.nick} saw {shown} in {room}, where there is {last}")
+                is_new = not shown and (not last or parse_text(last)[1] <= visit.sent_before)
+                if not visit.over and last != shown and not is_new:
+                    rows.append(f"{visit.nick} saw {shown} in {room}, where there is {last}")
         return rows
 
-    def check(self, stay: Visit) -> None:
-        """Compare what somebody was told with what is kept.
+    def check(self, visit: Visit) -> None:
+        """Compare what a user sent and received with what is stored.
 
-        :raises AssertionError: when something is lost, doubled or elsewhere.
+        :raises AssertionError: when a message is lost, doubled or in another place.
         """
         own: dict[str, int] = {}
-        for text, number in stay.acknowledged.items():
+        for text, number in visit.acknowledged.items():
             room, _ = parse_text(text)
-            assert text in self.index, f"acknowledged to {stay.nick} and lost: {text}"
+            assert text in self.index, f"acknowledged to {visit.nick} and lost: {text}"
             assert self.rooms[room][self.index[text]][0] == number, f"elsewhere: {text}"
             own[room] = min(self.index[text], own.get(room, self.index[text]))
-        for room, seen in stay.received.items():
+        for room, seen in visit.received.items():
             strange = [text for _, text in seen if text not in self.index]
-            assert not strange, f"shown to {stay.nick} and not kept: {strange[:5]}"
+            assert not strange, f"shown to {visit.nick} and not kept: {strange[:5]}"
             if seen:
                 first = self.index[seen[0][1]]
-                begin = first if room in stay.checked else min(first, own.get(room, first))
-                self._check_seen(stay, room, begin)
+                begin = first if room in visit.checked else min(first, own.get(room, first))
+                self._check_seen(visit, room, begin)
 
-    def _check_seen(self, stay: Visit, room: str, begin: int) -> None:
-        """Compare what was shown of a room with what there is from one place on to the last."""
-        seen = stay.received[room]
+    def _check_seen(self, visit: Visit, room: str, begin: int) -> None:
+        """Compare what was received of a room with what is stored, from index ``begin`` on."""
+        seen = visit.received[room]
         there = [
             (number if seen[0][0] else 0, text)
             for number, text in self.rooms[room][begin : self.index[seen[-1][1]] + 1]
-            if text not in stay.sent
+            if text not in visit.sent
         ]
         if there != seen:
-            raise AssertionError(
-                f"{stay.nick} at {stay.node} was shown {room} otherwise: {_difference(there, seen)}"
-            )
-        stay.checked.add(room)
-        del seen[:-1]  # the next look begins with the last
+            difference = _difference(there, seen)
+            raise AssertionError(f"{visit.nick} at {visit.node} received {room} as {difference}")
+        visit.checked.add(room)
+        del seen[:-1]  # the next check begins with the last one
 
 
 def _difference(there: list[Row], seen: list[Row]) -> str:
-    """Where two lists part, in a line."""
+    """Describe how two lists differ, in a line."""
     missing = [row for row in there if row not in set(seen)]
     added = [row for row in seen if row not in set(there)]
     twice = [row for row, times in Counter(seen).items() if times > 1]
