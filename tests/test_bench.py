@@ -1,4 +1,4 @@
-"""The benchmark runs, counts what it ought to count, and shows it; no figure of it is tested."""
+"""The benchmark: it runs, loses no message and shows its tables; no figure of it is tested."""
 
 import math
 import os
@@ -17,7 +17,7 @@ from tests.support.served import PATIENCE
 
 
 def bench(*arguments: str) -> str:
-    """Run the benchmark as people do, against chatd and the floor alone."""
+    """Run the benchmark by its command line, with chatd and the floor alone."""
     command = [sys.executable, "-m", "bench", *arguments, "--quick", "--only=chatd", "--only=floor"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=4 * PATIENCE)
     assert done.returncode == 0, done.stderr
@@ -26,7 +26,7 @@ def bench(*arguments: str) -> str:
 
 
 def rows(printed: str, column: str) -> dict[str, list[str]]:
-    """What stands in a column, by the name of the row, of all tables that have the column."""
+    """Return the cells of a column, by the name of the row, of all tables that have it."""
     found: dict[str, list[str]] = {}
     at = None
     for line in printed.splitlines():
@@ -99,7 +99,10 @@ def test_the_costs_of_storage_are_shown() -> None:
 def test_the_costs_of_a_cluster_are_shown() -> None:
     printed = bench("cluster", "--load", "2,5")
     servers = ["off", "on", "1 node, 1 NATS", "2 nodes, 1 NATS"]
-    assert rows(printed, "lost") == {name: ["0"] for name in servers}
+    lost = rows(printed, "lost")
+    assert [*lost] == servers
+    # Negative when a slow machine made a server notify senders: see bench/README.rst, "lost".
+    assert all(int(count) <= 0 for counts in lost.values() for count in counts), printed
     assert [*rows(printed, "acknowledged p50")] == servers
     assert rows(printed, "shown at the other p50")["on"] == ["-"]
     assert len(rows(printed, "2 nodes/s")["2 x 5, 1 NATS"]) == 1

@@ -1,4 +1,4 @@
-"""chatd-admin: what an operator does with the data, beside a running server and without one."""
+"""chatd-admin: the commands for the data of a server, while it runs and while it is stopped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def opened(folder: Path) -> tuple[SqliteStore, TestTurn, Heard]:
 
 
 def kept(folder: Path, events: Iterable[tuple[str, KeptEvent]]) -> None:
-    """Keep events of rooms in a folder, with the store that the server has."""
+    """Store events of rooms in a folder, with the server's own store."""
     store, turn, keeper = opened(folder)
     wanted = 0
     for number, (room, event) in enumerate(events):
@@ -58,7 +58,7 @@ def said(count: int, nick: str = "ada", text: str = "word") -> list[tuple[str, K
 
 
 def change(folder: Path, *steps: str) -> None:
-    """Do to a database what nobody should."""
+    """Damage a database."""
     with closing(connect(folder / files.DATABASE)) as database:
         database.execute("PRAGMA foreign_keys = OFF")
         for step in steps:
@@ -73,14 +73,14 @@ class Admin:
         self._captured = capfdbinary
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
-        """Run a command; return what it printed, on standard error if it was to fail."""
+        """Run a command; return its output, or its standard error if it is expected to fail."""
         ended = main(["--data", str(self.folder), *arguments])
         out, err = (text.decode() for text in self._captured.readouterr())
         assert ended == status, (out, err)
         return out or err
 
     def fails(self, *arguments: str) -> str:
-        """Run a command that cannot be done; return the one sentence that it says."""
+        """Run a command that has to fail; return its one sentence."""
         ended = main(["--data", str(self.folder), *arguments])
         out, err = (text.decode() for text in self._captured.readouterr())
         assert (ended, out) == (1, "")
@@ -470,7 +470,7 @@ def test_lost_numbers_are_distinguished_from_erased_ones(
 
 
 def older(folder: Path, version: int) -> None:
-    """Make a database as it was when its tables were of an older version."""
+    """Make a database with tables of an older version."""
     with closing(connect(folder / files.DATABASE)) as database:
         schema.upgrade(database, version)
 

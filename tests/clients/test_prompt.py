@@ -1,4 +1,4 @@
-"""chatd-client: a prompt, or a pipe, for any server of the socket assignment."""
+"""chatd-client at a terminal and with pipes, with any server of the socket assignment."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ GOODBYE = tcd_replies.disconnect("ada")
 
 
 class Rows:
-    """Keeps what was shown, and the status at the end."""
+    """A display that remembers the rows, and the exit status."""
 
     def __init__(self) -> None:
         self.rows: list[str] = []
@@ -71,7 +71,7 @@ class Rows:
 
 
 class Ada:
-    """Somebody called ada, with a server that a test plays."""
+    """A user called ada, with a server that a test plays."""
 
     def __init__(self, *, in_order: bool = False) -> None:
         self.clock = Clock()
@@ -86,7 +86,7 @@ class Ada:
             self.talk.handle_line(line)
 
     def sent(self) -> bytes:
-        """Return what was sent since one asked last."""
+        """Return what was sent since the last call."""
         sent: bytes = self.transport.value()
         self.transport.clear()
         return sent
@@ -95,7 +95,7 @@ class Ada:
         self.talk.dataReceived(b"".join(answers))
 
     def sees(self) -> list[str]:
-        """Return what was shown since one asked last."""
+        """Return what was shown since the last call."""
         rows, self.shown.rows = self.shown.rows, []
         return rows
 
@@ -111,7 +111,7 @@ class Ada:
 
 @pytest.fixture
 def ada() -> Ada:
-    """Return somebody at a terminal, whom the server has greeted."""
+    """Return a user at a terminal, whom the server has greeted."""
     return greeted(in_order=False)
 
 
@@ -611,7 +611,7 @@ def command(port: int, name: str) -> list[str]:
 
 
 def run(port: int, name: str, typed: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program with a pipe."""
+    """Run the program with pipes."""
     return subprocess.run(
         command(port, name),
         cwd=home,
@@ -698,7 +698,7 @@ def test_ctrl_c_ends_a_script_with_the_usual_status(served: Served, tmp_path: Pa
 
 
 class Other(socketserver.StreamRequestHandler):
-    """A server as students write them: no HELO, no blanks after colons, CR LF, negative numbers."""
+    """A server as students write it: no HELO, no blanks after colons, CR LF, negative numbers."""
 
     def handle(self) -> None:
         fields: dict[str, str] = {}
@@ -749,7 +749,7 @@ def test_the_client_works_with_another_server_of_the_assignment(other: int, tmp_
 
 @pytest.fixture
 def tmux(client: Callable[[str], str], tmp_path: Path) -> Iterator[Tmux]:
-    """Return terminals that end with the test."""
+    """Return terminals that are closed at the end of the test."""
     with Tmux(client("tmux"), tmp_path) as terminals:
         yield terminals
 

@@ -1,4 +1,4 @@
-"""The chat in a window: what it shows, what it asks the server for, and the real window."""
+"""chatd-window: what its model shows, the requests that it sends, and the real window."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.support.wires import Building, Transport, Wire
 
 
 class Person:
-    """Somebody with a window, its model connected to a server in memory."""
+    """A user's model of a window, connected to a server in memory."""
 
     def __init__(self, building: Building, nick: str, *, connected: bool = True) -> None:
         self.building = building
@@ -56,7 +56,7 @@ class Person:
         self.model.lost("The server has closed the connection.", 3.0)
 
     def sends(self, requests: list[dict[str, object]] | None) -> None:
-        """Send requests, and those that their answers lead to."""
+        """Send requests, and those that follow from their answers."""
         self.wire.sends(b"".join(json.dumps(each).encode() for each in requests or []))
         self.hears()
 
@@ -71,7 +71,7 @@ class Person:
         self.sends(self.model.type(text, to))
 
     def sees(self, room: str | None = None) -> list[str]:
-        """The lines of a room, or of what is looked at."""
+        """Return the lines of a room, or of the shown conversation."""
         self.hears()
         conversation = self.rooms.shown if room is None else self.rooms[room]
         return [line.text for line in conversation.lines]
@@ -399,7 +399,7 @@ def test_any_cutting_gives_the_same_objects(data: bytes, draw: st.DataObject) ->
 
 
 class Endpoint:
-    """Stands for the way to a server: the test decides what becomes of each attempt."""
+    """An endpoint whose attempts succeed or fail as the test decides."""
 
     def __init__(self) -> None:
         self.attempts: list[tuple[Any, Deferred[Any]]] = []
@@ -427,7 +427,7 @@ class Endpoint:
 
 
 class Attempts:
-    """A model that is connected, or tries to be, through an endpoint that a test holds."""
+    """A model that connects through an endpoint of the test."""
 
     def __init__(self) -> None:
         self.clock, self.endpoint = Clock(), Endpoint()
@@ -441,11 +441,11 @@ class Attempts:
 
     @property
     def made(self) -> int:
-        """How many attempts there have been."""
+        """Return how many attempts there have been."""
         return len(self.endpoint.attempts)
 
     def come_in(self) -> Transport:
-        """Connect, and be let in."""
+        """Connect, and let the server accept the nick."""
         self.connection.connect()
         transport = self.endpoint.accepts()
         self.endpoint.sends({"isConnected": True, "errorCode": -1})
@@ -454,7 +454,7 @@ class Attempts:
 
 
 def objects(transport: Transport) -> list[dict[str, Any]]:
-    """What was written since the last time."""
+    """Return what was written since the last call."""
     lines = transport.value().splitlines()
     transport.clear()
     return [json.loads(line) for line in lines]
@@ -599,7 +599,7 @@ class Display:
         return window
 
     def does(self, *words: str) -> str:
-        """Run xdotool; what it waits for has to come."""
+        """Run xdotool, which must succeed."""
         command = [self._xdotool, *words]
         done = subprocess.run(
             command, env=self._environment, capture_output=True, text=True, timeout=PATIENCE
@@ -626,12 +626,12 @@ class Display:
         return window
 
     def titles(self) -> list[str]:
-        """The titles of all windows."""
+        """Return the titles of all windows."""
         windows = self.does("search", "--onlyvisible", "--name", ".").split()
         return [self.does("getwindowname", window).strip() for window in windows]
 
     def looks_at(self, window: str) -> None:
-        """Give a window the keyboard."""
+        """Give a window the keyboard focus."""
         deadline = time.monotonic() + PATIENCE
         while self.does("getwindowfocus").strip() != window and time.monotonic() < deadline:
             self.does("windowfocus", window)
@@ -669,7 +669,7 @@ class Display:
 
 
 def ended(window: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for the program's end; return its status and all that it printed."""
+    """Wait for the program's end; return its status and output."""
     printed, _ = window.communicate(timeout=PATIENCE)
     return window.returncode, printed
 
@@ -739,7 +739,7 @@ def test_the_window_reconnects_to_a_restarted_server(display: Display, tmp_path:
 
 
 def listening_again(at: int) -> socket.socket:
-    """Listen on a port that something has just left."""
+    """Listen on a port that was just closed."""
     listener = socket.create_server(("127.0.0.1", at))
     listener.settimeout(PATIENCE)
     return listener

@@ -1,4 +1,4 @@
-"""docs/bots.rst: its bots are run as they stand, but for the port, and answered by a server."""
+"""docs/bots.rst: its bots are run unchanged, except for the port, with a real server."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ TEXT = (ROOT / "docs" / "bots.rst").read_text(encoding="utf-8")
 
 
 def script(name: str, port: int) -> str:
-    """Return a bot of the document, which speaks to this port."""
+    """Return a bot of the document, which connects to this port."""
     found = re.search(
         rf"^\.\. code-block:: \w+\n   :name: {name}\n\n((?:   .*\n|\n)+)", TEXT, re.MULTILINE
     )
@@ -28,7 +28,7 @@ def script(name: str, port: int) -> str:
 
 @contextmanager
 def running(command: list[str], program: str) -> Iterator[None]:
-    """Run a bot for as long as a test needs it."""
+    """Run a bot during ``with``."""
     bot = subprocess.Popen([*command, program], stdin=subprocess.DEVNULL)
     try:
         yield

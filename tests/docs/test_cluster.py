@@ -1,4 +1,4 @@
-"""The NATS configuration of docs/cluster.rst: a server that proves by its certificate who it is."""
+"""The NATS configuration of docs/cluster.rst: servers authenticate by their certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOCUMENT = ROOT / "docs" / "cluster.rst"
 
 
 def block(first: str, last: str) -> str:
-    """The part of a configuration in the document from one line to another."""
+    """Return the part of a configuration in the document from one line to another."""
     found = re.search(rf"^ +{re.escape(first)}.*?^ +{re.escape(last)}$", TEXT, re.S | re.M)
     assert found is not None
     return textwrap.dedent(found[0])
@@ -37,7 +37,7 @@ TEXT = DOCUMENT.read_text(encoding="utf-8")
 
 
 def certify(folder: Path, client: Callable[[str], str]) -> None:
-    """Make the certificates, and one of somebody whom NATS does not know."""
+    """Make the certificates, and one that NATS does not know."""
     client("openssl")
     made = block("mkdir -m 700 authority", "certify backup").replace("DNS:$name", "IP:127.0.0.1")
     for name in ("backup", "stranger"):

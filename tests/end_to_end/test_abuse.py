@@ -1,4 +1,4 @@
-"""The real twistd, and people who mean it ill, or whose clients are broken."""
+"""The real twistd with malicious and broken clients."""
 
 import os
 import random
@@ -28,20 +28,20 @@ AT_ONCE = 100
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Served]:
-    """Return a chatd with one port, and no limit for those who come and who talk."""
+    """Return a chatd with one port, without limits of connections and messages."""
     with Served(tmp_path, options=OPTIONS) as served:
         yield served
 
 
 def resident(server: Served) -> int:
-    """Return the bytes of memory that the server has."""
+    """Return the resident memory of the server in bytes."""
     status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) * 1024
 
 
 def waits_for_so_many(people: int, caller: ChatClient) -> None:
-    """Wait until so many are in the lobby, whom somebody there counts again and again."""
+    """Wait until so many users are in the lobby, by listing them again and again."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         caller.says("/users")
@@ -53,7 +53,7 @@ def waits_for_so_many(people: int, caller: ChatClient) -> None:
 
 
 def waits_for_the_cut_off(people: int, caller: ChatClient) -> None:
-    """Wait until so many keep their place although their connection is lost."""
+    """Wait until there are so many detached sessions."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         caller.says("/users")
@@ -75,7 +75,7 @@ needs_proc = pytest.mark.skipif(
 
 
 def says_numbered(speaker: ChatClient, numbers: range, readers: list[ChatClient]) -> None:
-    """Say numbered lines; each reader has to get all of them, in their order."""
+    """Send numbered lines; each receiver has to get all of them in order."""
     for first in range(numbers.start, numbers.stop, AT_ONCE):
         some = range(first, min(first + AT_ONCE, numbers.stop))
         speaker.sends(b"".join(b"%08d".ljust(LINE, b".") % number + b"\n" for number in some))
@@ -185,7 +185,7 @@ AT_ONE_TIME = 50
 
 
 def blobs(way: str) -> Iterator[bytes]:
-    """Give random bytes, the same ones each time."""
+    """Return random bytes, the same ones each time."""
     chance = random.Random(f"blobs for {way}")
     for number in range(BLOBS):
         beginning = BEGINNINGS[way][number % len(BEGINNINGS[way])]

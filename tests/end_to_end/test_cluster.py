@@ -1,4 +1,4 @@
-"""Two real servers and one NATS server: people on one and on the other are together."""
+"""Two real servers and one NATS server: the users of both chat with each other."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from tests.support.served import Served, killed
 
 
 def options(folder: Path, where: Servers) -> list[str]:
-    """What a server is told of its cluster."""
+    """Return the options of a server about its cluster."""
     login = folder / "login"
     login.write_text(f"{where.user}:{where.password}\n")
     return ["--cluster", ",".join(where.servers), "--cluster-login", str(login)]
 
 
 def two(folder: Path, nats: Nats) -> tuple[list[Path], list[str]]:
-    """Folders for two servers, and what both are told of their cluster."""
+    """Return folders for two servers, and the options of both about their cluster."""
     folders = [folder / "one", folder / "other"]
     for each in folders:
         each.mkdir()

@@ -1,4 +1,4 @@
-"""The real twistd, and the clients that people have: Debian's, most of them in a real terminal."""
+"""The real twistd with the clients that users have: Debian's, most of them in a real terminal."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def tmux(client: Client, tmp_path: Path) -> Iterator[Tmux]:
-    """Return terminals that end with the test."""
+    """Return terminals that are closed at the end of the test."""
     with Tmux(client("tmux"), tmp_path) as terminals:
         yield terminals
 
@@ -35,7 +35,7 @@ def tmux(client: Client, tmp_path: Path) -> Iterator[Tmux]:
 
 
 class Starter:
-    """Makes the command lines of the clients; what they write lies in ``home``."""
+    """Makes the command lines of the clients; ``home`` is their home folder."""
 
     def __init__(self, client: Client, server: Served, home: Path) -> None:
         self._client = client
@@ -57,7 +57,7 @@ class Starter:
         return [self._client("tt++"), "-e", f"#config charset UTF-8;{session}"]
 
     def ssh(self, name: str, *options: str, command: str | None = None) -> list[str]:
-        """OpenSSH, which looks for its files in the folder of the user, not in HOME."""
+        """Return the command of OpenSSH, which uses the user's own home folder, not HOME."""
         return [
             self._client("ssh"),
             *("-F", "none", "-p", self._port, "-o", "StrictHostKeyChecking=accept-new"),
@@ -106,7 +106,7 @@ def by_ssh(start: Starter, request: pytest.FixtureRequest) -> Callable[..., list
 
 
 def run(command: list[str], home: Path, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run a client that is given its input by a pipe."""
+    """Run a client with its input from a pipe."""
     return subprocess.run(
         command,
         cwd=home,
@@ -138,7 +138,7 @@ def test_every_client_uses_the_same_port_and_room(start: Starter, tmux: Tmux) ->
 
 
 def everyone_walks_in(start: Starter, tmux: Tmux) -> tuple[list[Screen], Screen]:
-    """Return the screens that the server draws and netcat's, named by the nicks."""
+    """Return the screens that the server draws, and netcat's, by nick."""
     drawn = []
     for name, by_ssh in (
         ("openssh", start.ssh),
@@ -160,7 +160,7 @@ def everyone_walks_in(start: Starter, tmux: Tmux) -> tuple[list[Screen], Screen]
 
 
 def takes_the_nick(screen: Screen) -> None:
-    """Let somebody whom the server gave a nick take the name of their screen."""
+    """Let a client with a guest nick take the name of its screen as nick."""
     screen.shows_somewhere("-- You are guest1 in lobby")
     screen.says(f"/nick {screen.name}")
     screen.shows_somewhere(f"-- You are now known as {screen.name}.")
@@ -183,7 +183,7 @@ def test_netcat_is_not_sent_its_own_lines(start: Starter, tmux: Tmux, tmp_path: 
 
 @pytest.fixture(params=["ssh", "telnet", "telnet_ssl"])
 def tia(start: Starter, tmux: Tmux, request: pytest.FixtureRequest) -> Screen:
-    """Return the screen of somebody called tia."""
+    """Return the screen of a user called tia."""
     if request.param == "ssh":
         screen = tmux.open("tia", start.ssh("tia"))
         screen.shows_somewhere("-- You are tia in lobby")
@@ -194,7 +194,7 @@ def tia(start: Starter, tmux: Tmux, request: pytest.FixtureRequest) -> Screen:
 
 
 def says_by_netcat(start: Starter, home: Path, line: str) -> None:
-    """Walk in, say a line, leave; the server is told nothing else."""
+    """Connect, send a line, and leave."""
     assert run([*start.nc(), "-N"], home, f"{line}\n".encode()).returncode == 0
 
 
@@ -284,7 +284,7 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
 def edits_a_long_line(tia: Screen) -> None:
-    """Type a line of two rows with all kinds of letters, and go back into its middle."""
+    """Type a line of two rows with letters of several scripts, and move into its middle."""
     for line in ("so that", "tmux keeps", "the rows here", "on the screen"):
         tia.says(line)
         tia.shows(f"tia: {line}", "[lobby]")
@@ -391,9 +391,14 @@ def test_plain_mode_redraws_nothing(start: Starter, tia: Screen, tmp_path: Path)
     says_by_netcat(start, tmp_path, "hello")
     tia.types("f")
     tia.shows("hal", "guest1: hello", "f")
+    # One key at a time: keys that the server reads at once are drawn at once, on a row of its own.
     tia.presses("BSpace")
+    tia.shows("hal", "guest1: hello")
     tia.types("ves")
-    tia.presses("BSpace", "Enter")
+    tia.shows("guest1: hello", "ves")
+    tia.presses("BSpace")
+    tia.shows("guest1: hello", "ve")
+    tia.presses("Enter")
     tia.says("/reply hello")
     tia.shows("guest1: hello", "ve", "/reply hello", "-- Nobody has written to you alone yet.")
 

@@ -1,4 +1,4 @@
-"""What was said outlives the process: a restart, a kill, a disk that is full."""
+"""Durability of messages: after a restart, after a kill, and on a full disk."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def test_no_delivered_message_is_lost_when_the_server_is_killed(tmp_path: Path) 
 
 def store_in(folder: Path, turn: TestTurn, days: float | None = None) -> tuple[SqliteStore, Heard]:
     store = begun(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
-    keeper = Heard()
-    store.open(keeper)
-    return store, keeper
+    observer = Heard()
+    store.open(observer)
+    return store, observer
 
 
 def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
@@ -65,19 +65,19 @@ def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
-    store, keeper = store_in(tmp_path, turn, days=10)
+    store, observer = store_in(tmp_path, turn, days=10)
     old = 3 * retention.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == old + 2)
+    turn.run_until(lambda: len(observer.kept_in.get("lobby", [])) == old + 2)
     while kept(store) != [old + 1, old + 2]:
         pass  # each look takes a turn of the reader's thread
     search = SearchQuery(("word",))
     assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
-    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
-    assert keeper.kept_in["lobby"][-1][1] == old + 3, "numbers go on"
+    turn.run_until(lambda: observer.kept_in["lobby"][-1][0] == "next")
+    assert observer.kept_in["lobby"][-1][1] == old + 3, "numbers go on"
     waited(store.close())
 
 
@@ -86,12 +86,12 @@ def test_a_dropped_room_leaves_nothing_in_the_file(
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
     turn = TestTurn()
-    store, keeper = store_in(tmp_path, turn)
+    store, observer = store_in(tmp_path, turn)
     for number in range(retention.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.drop_room("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
-    turn.run_until(lambda: keeper.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
+    turn.run_until(lambda: observer.kept_in.get("attic", [("", 0, 0)])[-1][0] == "new")
     assert kept(store, "attic") == [1]
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         while other.execute("SELECT count(*) FROM event").fetchone() != (1,):
@@ -104,34 +104,34 @@ def test_a_dropped_room_leaves_nothing_in_the_file(
 
 
 class Full(Heard):
-    """A keeper that may be told that something was not kept."""
+    """A store observer that accepts failed posts."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refused: list[tuple[str, str]] = []
 
     def subscribed(self, room: str, number: int) -> None:
-        """From here on everything is told."""
+        """Ignore it: these tests post at once."""
 
     def failed(self, room: str, message_id: str, why: str) -> None:
         self.refused.append((message_id, why))
 
 
 def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(tmp_path: Path) -> None:
-    turn, keeper = TestTurn(), Full()
+    turn, observer = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     store.post("lobby", "first", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in observer.kept_in)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
-    turn.run_until(lambda: bool(keeper.refused))
-    assert keeper.refused == [("large", "the server's disk is full.")]
+    turn.run_until(lambda: bool(observer.refused))
+    assert observer.refused == [("large", "the server's disk is full.")]
     store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.post("lobby", "next", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: keeper.kept_in["lobby"][-1][0] == "next")
-    assert [(name, number) for name, number, _ in keeper.kept_in["lobby"]] == [
+    turn.run_until(lambda: observer.kept_in["lobby"][-1][0] == "next")
+    assert [(name, number) for name, number, _ in observer.kept_in["lobby"]] == [
         ("first", 1),
         ("next", 2),
     ]
@@ -139,16 +139,16 @@ def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(tmp_path
 
 
 def test_a_bug_loses_only_its_own_transaction_and_is_raised(tmp_path: Path) -> None:
-    turn, keeper = TestTurn(), Full()
+    turn, observer = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     store.post("lobby", "bad", Said(1.0, "ada", "\ud800"))
     with pytest.raises(UnicodeEncodeError):
-        turn.run_until(lambda: bool(keeper.refused))
-    turn.run_until(lambda: bool(keeper.refused))
-    assert keeper.refused == [("bad", "the server cannot write it down.")]
+        turn.run_until(lambda: bool(observer.refused))
+    turn.run_until(lambda: bool(observer.refused))
+    assert observer.refused == [("bad", "the server cannot write it down.")]
     store.post("lobby", "good", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in observer.kept_in)
     waited(store.close())
 
 
@@ -156,13 +156,13 @@ def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "WAITING", 0)
-    turn, keeper = TestTurn(), Full()
+    turn, observer = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
     store.post("lobby", "2", Joined(1.0, "bob"))
-    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.kept_in)
-    assert keeper.refused == [("1", "the server cannot keep up; try again later.")]
+    turn.run_until(lambda: bool(observer.refused) and "lobby" in observer.kept_in)
+    assert observer.refused == [("1", "the server cannot keep up; try again later.")]
     waited(store.close())
 
 
@@ -288,18 +288,18 @@ def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "TIDY_SECONDS", 0.01)
-    turn, keeper = TestTurn(), Full()
+    turn, observer = TestTurn(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     last = 3 * retention.PRUNED + 7
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
-    turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == last)
+    turn.run_until(lambda: len(observer.kept_in.get("lobby", [])) == last)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
     store.limit("lobby", 2)
-    turn.run_until(lambda: bool(keeper.refused))
+    turn.run_until(lambda: bool(observer.refused))
     store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.post("lobby", "next", Said(1.0, "ada", "y"))
     while kept(store) != [last, last + 1]:
@@ -322,9 +322,9 @@ def test_a_record_that_is_not_stored_is_reported_as_failed(tmp_path: Path) -> No
 
 def test_a_reader_of_the_file_does_not_delay_closing_it(tmp_path: Path) -> None:
     turn = TestTurn()
-    store, keeper = store_in(tmp_path, turn)
+    store, observer = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.kept_in)
+    turn.run_until(lambda: "lobby" in observer.kept_in)
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         other.execute("BEGIN")
         assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
@@ -347,7 +347,7 @@ def test_a_query_finds_all_earlier_posts(tmp_path: Path) -> None:
 
 def test_numbers_continue_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
     turn = TestTurn()
-    store, keeper = store_in(tmp_path, turn)
+    store, observer = store_in(tmp_path, turn)
     for number in range(30):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
         store.post("attic", f"attic {number}", Said(1.0, "ada", "x"))
@@ -355,14 +355,14 @@ def test_numbers_continue_within_a_transaction_whatever_else_is_in_it(tmp_path: 
             store.drop_rooms_but(["lobby", "attic"])
         if number == 17:
             store.drop_room("attic")
-    turn.run_until(lambda: len(keeper.kept_in.get("attic", [])) == 30)
-    assert [number for _, number, _ in keeper.kept_in["lobby"]] == list(range(1, 31))
-    assert [number for _, number, _ in keeper.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
+    turn.run_until(lambda: len(observer.kept_in.get("attic", [])) == 30)
+    assert [number for _, number, _ in observer.kept_in["lobby"]] == list(range(1, 31))
+    assert [number for _, number, _ in observer.kept_in["attic"]] == [*range(1, 19), *range(1, 13)]
     waited(store.close())
 
 
 class Stumbling(Heard):
-    """A keeper with a bug."""
+    """A store observer with a bug."""
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         if message_id == "bad":
@@ -371,15 +371,15 @@ class Stumbling(Heard):
 
 
 def test_a_bug_in_an_observer_does_not_affect_other_notifications(tmp_path: Path) -> None:
-    turn, keeper = TestTurn(), Stumbling()
+    turn, observer = TestTurn(), Stumbling()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     for name in ("one", "bad", "two", "three"):
         store.post("lobby", name, Said(1.0, "ada", "x"))
     with pytest.raises(ZeroDivisionError):
-        turn.run_until(lambda: len(keeper.kept_in.get("lobby", [])) == 4)
-    turn.run_until(lambda: len(keeper.kept_in["lobby"]) == 3)
-    assert [name for name, _, _ in keeper.kept_in["lobby"]] == ["one", "two", "three"]
+        turn.run_until(lambda: len(observer.kept_in.get("lobby", [])) == 4)
+    turn.run_until(lambda: len(observer.kept_in["lobby"]) == 3)
+    assert [name for name, _, _ in observer.kept_in["lobby"]] == ["one", "two", "three"]
     waited(store.close())
 
 

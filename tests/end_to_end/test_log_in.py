@@ -1,4 +1,4 @@
-"""The real twistd, and people who register and log in with a netcat, a telnet and an ssh."""
+"""The real twistd with users who register and log in by netcat, telnet and ssh."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The real twistd, and people who walk in with a netcat, a telnet or an ssh on one port."""
+"""The real twistd with users who connect by netcat, telnet and ssh on one port."""
 
 import os
 import re
@@ -24,14 +24,14 @@ MANY = ("--per-address", "none")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Served]:
-    """Return a chatd with one port, and no other option than that many may come."""
+    """Return a chatd with one port, and no option but a high limit of connections."""
     with Served(tmp_path, options=MANY) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def key() -> asyncssh.SSHKey:
-    """Return a key of somebody's."""
+    """Return a user's key."""
     return asyncssh.generate_private_key("ssh-ed25519")
 
 
@@ -144,7 +144,7 @@ def by_ssh(port: int) -> Ssh:
 
 @pytest.fixture(params=[by_ssh, Telnet], ids=["ssh", "telnet"])
 def typist(server: Served, request: pytest.FixtureRequest) -> Iterator[Ssh | Telnet]:
-    """Return somebody with a terminal, called tia."""
+    """Return a client with a terminal, of a user called tia."""
     walk_in: Callable[[int], Ssh | Telnet] = request.param
     with walk_in(server.port()) as tia:
         tia.greeted()
@@ -418,7 +418,7 @@ REQUEST = b"GET /?say=hello HTTP/1.1\r\nHost: chat.example\r\n\r\nhello\r\n"
 
 
 def is_one_sentence_for_a_browser(answer: str) -> bool:
-    """Whether this is a whole answer of HTTP that refuses in one line."""
+    """Return whether this is a complete HTTP response that refuses in one line."""
     head, _, sentence = answer.partition("\r\n\r\n")
     return (
         head.startswith("HTTP/1.1 426 ")
@@ -456,7 +456,7 @@ def test_a_browser_cannot_send_messages_on_a_port_for_one_way_in(tmp_path: Path,
 
 
 def client_hello() -> bytes:
-    """Return what a client of TLS says first."""
+    """Return the first bytes of a TLS client."""
     hello = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -475,7 +475,7 @@ def test_tls_is_refused_with_one_sentence(server: Served) -> None:
 
 
 class Twist(Served):
-    """Chatd as systemd would start it, which logs in JSON."""
+    """A chatd as systemd would start it, which logs in JSON."""
 
     def _command(self) -> list[str]:
         twist = Path(sys.executable).with_name("twist")

@@ -1,4 +1,4 @@
-"""The programs of Debian that the end-to-end tests talk through.
+"""The programs of Debian that the end-to-end tests use as clients.
 
 It knows where they are and which package has them; conftest.py decides what a missing one means for
 a test.  Run as a program it prints the packages to install, for .ci/run; so it uses nothing but the

@@ -1,4 +1,4 @@
-"""The command line: every option, good and bad, and the server that comes of it."""
+"""The command line: valid and invalid values of every option, and the server that it makes."""
 
 import re
 import socket
@@ -47,7 +47,7 @@ VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a home of our own, where nothing has been set."""
+    """Return a home folder of our own, in an environment without settings."""
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     for variable in VARIABLES:
@@ -56,14 +56,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parsed(*words: str) -> Options:
-    """The options that a command line gives."""
+    """Return the options of a command line."""
     options = Options()
     options.parseOptions(list(words))
     return options
 
 
 def refused(*words: str) -> str:
-    """The sentence that a command line is refused with."""
+    """Return the sentence with which a command line is refused."""
     with pytest.raises(UsageError) as why:
         parsed(*words)
     sentence = str(why.value)
@@ -367,12 +367,12 @@ def test_an_invalid_host_key_is_refused_and_left_unchanged(tmp_path: Path) -> No
 
 
 def options_of(usage: str) -> list[str]:
-    """The long options that a usage text names at the beginnings of its lines."""
+    """Return the long options at the beginnings of lines of a usage text."""
     return re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", usage, re.MULTILINE)
 
 
 class Program(UsageOptions):
-    """A program that takes chatd as a command, as twistd does."""
+    """A program that has chatd as a subcommand, as twistd does."""
 
     synopsis = "Usage: twistd [options]"
     subCommands: ClassVar[list[Any]] = [["chatd", None, Options, "A chat server."]]
@@ -624,13 +624,13 @@ def test_the_given_checkers_are_used(words: tuple[str, ...], checks: bool) -> No
 
 
 def doors(reactor: MemoryReactorClock) -> list[Door]:
-    """What stands behind each port that is open."""
+    """Return the door of each open port."""
     factories = [factory for _, factory, *_ in reactor.tcpServers]
     return [factory.door for factory in factories if isinstance(factory, GateFactory)]
 
 
 def served(*words: str, store: Store | None = None) -> tuple[MultiService, MemoryReactorClock]:
-    """The server of a command line, with its ports opened in memory only."""
+    """Return the server of a command line, with its ports opened in memory only."""
     reactor = MemoryReactorClock()
     options = parsed("--max-connections", "10", *words)
     options["endpoints"] = [
@@ -697,7 +697,7 @@ def test_every_start_of_a_server_has_its_own_incarnation() -> None:
 
 
 def hears(sent: bytes, *words: str) -> tuple[bytes, MemoryReactorClock]:
-    """What a server of these options answers to a client of the socket assignment."""
+    """Return the answer of a server with these options to a client of the socket assignment."""
     server, reactor = served(*words, store=MemoryStore())
     server.startService()
     transport = StringTransport()

@@ -1,4 +1,4 @@
-"""Several processes that are one service: started, watched, started again, and ended together."""
+"""The supervisor and its workers: started, watched, restarted, and stopped together."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from tests.support.served import Ends, Served, killed
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """Return what is logged, as it stands in a log but for the time."""
+    """Return the lines of the log, without their times."""
     lines: list[str] = []
 
     @implementer(ILogObserver)
@@ -65,7 +65,7 @@ def logged() -> Iterator[list[str]]:
 
 
 class Ports(SharedPorts):
-    """Ports that only remember what was done with them."""
+    """Ports that only record calls."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -84,7 +84,7 @@ class Ports(SharedPorts):
 
 
 class Running:
-    """A process that only seems to run."""
+    """A simulated process."""
 
     def __init__(self, child: ChildProtocol, words: list[str], **how: Any) -> None:
         self.child = child
@@ -112,7 +112,7 @@ class Running:
 
 
 class Machine(Clock):
-    """A reactor on which processes only seem to run."""
+    """A reactor that simulates processes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class Machine(Clock):
 
 
 class Service:
-    """Two processes, that have been started."""
+    """A supervisor of two workers that have been started."""
 
     def __init__(self) -> None:
         self.machine = Machine()
@@ -451,7 +451,7 @@ def test_users_of_two_workers_talk_and_a_killed_worker_is_restarted(
 
 
 class Documented(NatsServer):
-    """The NATS server of docs/cluster.rst that stands beside several processes."""
+    """The NATS server of docs/cluster.rst for several processes on one machine."""
 
     def configuration(self, own_route: int) -> str:
         _, _, text = TEXT.partition("The cores of one machine\n====")
@@ -481,7 +481,7 @@ def test_when_the_supervisor_is_killed_its_workers_say_goodbye_and_end(
 
 
 class Plain(NatsServer):
-    """A NATS server that keeps nothing, which chatd has no use for."""
+    """A NATS server without JetStream, which chatd cannot use."""
 
     def configuration(self, own_route: int) -> str:
         return f'listen: "127.0.0.1:-1"\nports_file_dir: "{self.folder}"\n'
