@@ -139,12 +139,12 @@ class ClientPool:
         while self.read(seconds):
             pass
 
-    def observe(self, client: Client, heard: Callable[[bytes], None]) -> None:
+    def observe(self, client: Client, received: Callable[[bytes], None]) -> None:
         """Pass what one client receives on, as text of its protocol, besides counting it."""
 
         def take(data: bytes) -> int:
             text = client.decode(data)
-            heard(text)
+            received(text)
             return text.count(b"\n")
 
         self._observers[client.socket.fileno()] = take

@@ -47,7 +47,7 @@ def measure_latencies(ports: Sequence[int], seconds: float) -> list[list[float]]
     with ClientPool(BOTS, ports[0]) as pool:
         [sender] = pool.connect(["bench"])
         others = pool.connect(["bench"] * len(ports), ports=ports)
-        pool.drain()  # until the other server has heard of their joins, too
+        pool.drain()  # until the other server knows of their joins, too
         arrivals = [ArrivalTime(pool, member) for member in (sender, *others)]
         until, number = time.perf_counter() + seconds, 0
         while time.perf_counter() < until:

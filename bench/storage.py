@@ -172,12 +172,12 @@ class LargeStore:
 
 def _searches(large: LargeStore, asked: int, seconds: float) -> str:
     tables = []
-    places = {
+    scopes = {
         "a quiet room": large.rooms[-1:],
         "the busiest room": large.rooms[:1],
         "all rooms": large.rooms,
     }
-    for heading, rooms in places.items():
+    for heading, rooms in scopes.items():
         rows = []
         for name, make in large.queries().items():
             found: list[int] = []

@@ -141,8 +141,8 @@ def _open_ways(
     stop: Callable[[], None],
 ) -> None:
     """Open the ways in that the options name while ``server`` runs; KILL_SERVICE calls ``stop``."""
-    desk = JoinIds(options["student-id"], stop if options["allow-kill"] else None)
-    ways = ways_in(host, options["host-key"], desk)
+    join_ids = JoinIds(options["student-id"], stop if options["allow-kill"] else None)
+    ways = ways_in(host, options["host-key"], join_ids)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
@@ -156,7 +156,7 @@ def _begin(chat: Chat) -> None:
     loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
 
 
-def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
+def _nats_store(options: Options, main_thread: ReactorThread) -> NatsStore:
     """Return the store of a cluster; only this code knows that it needs an optional library."""
     try:
         from chatd.store.nats.store import NatsStore
@@ -165,9 +165,9 @@ def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
 
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
-    reached = servers.Servers(options["cluster"], user, password, creds, tls)
-    called = safe(options["cluster-name"] or socket.gethostname())
-    return NatsStore(reached, turn, called=called, days=options["history"])
+    addresses = servers.Servers(options["cluster"], user, password, creds, tls)
+    name = safe(options["cluster-name"] or socket.gethostname())
+    return NatsStore(addresses, main_thread, called=name, days=options["history"])
 
 
 def _begin_cluster(store: NatsStore) -> None:
@@ -182,10 +182,10 @@ def _begin_cluster(store: NatsStore) -> None:
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     """Return the store that the options choose; it begins and ends with the server."""
-    history, turn = options["history"], ReactorThread(reactor)
+    history, main_thread = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,
-        turn,
+        main_thread,
         time.time,
         days=history if isinstance(history, float) else None,
         power=options["durability"] == "power",
@@ -200,4 +200,4 @@ def _store(options: Options, reactor: Any, server: MultiService) -> Store:
     StoreService(store.begin).setServiceParent(server)
     if isinstance(history, float):
         return store
-    return VolatileHistoryStore(HISTORY_EVENTS if history == "memory" else 0, turn, store)
+    return VolatileHistoryStore(HISTORY_EVENTS if history == "memory" else 0, main_thread, store)

@@ -77,13 +77,13 @@ class Ada:
         self.clock = Clock()
         self.shown = Rows()
         clock = cast(IReactorTime, self.clock)
-        self.talk = PromptProtocol("ada", self.shown, clock, in_order=in_order)
+        self.protocol = PromptProtocol("ada", self.shown, clock, in_order=in_order)
         self.transport = StringTransport()
-        self.talk.makeConnection(self.transport)
+        self.protocol.makeConnection(self.transport)
 
     def types(self, *lines: str) -> None:
         for line in lines:
-            self.talk.handle_line(line)
+            self.protocol.handle_line(line)
 
     def sent(self) -> bytes:
         """Return what was sent since the last call."""
@@ -92,7 +92,7 @@ class Ada:
         return sent
 
     def receives(self, *answers: bytes) -> None:
-        self.talk.dataReceived(b"".join(answers))
+        self.protocol.dataReceived(b"".join(answers))
 
     def sees(self) -> list[str]:
         """Return what was shown since the last call."""
@@ -101,7 +101,7 @@ class Ada:
 
     def hung_up_on(self) -> int | None:
         """Lose the connection; return the status."""
-        self.talk.connectionLost(Failure(ConnectionDone()))
+        self.protocol.connectionLost(Failure(ConnectionDone()))
         return self.shown.status
 
     @property
@@ -234,7 +234,7 @@ def test_a_server_that_does_not_know_helo_causes_no_error() -> None:
     piped.receives(tcd.error(1, "Unknown message."))
     assert piped.sees() == []
     piped.receives(IN_ATTIC)
-    piped.talk.end_of_input()
+    piped.protocol.end_of_input()
     assert piped.hung_up_on() == 0
 
 
@@ -244,7 +244,7 @@ def test_the_client_waits_only_once_for_a_server_without_echoes(piped: Ada) -> N
     piped.clock.advance(ANSWER_SECONDS[Expected.ECHOED])
     assert piped.sent().count(b"CHAT: 1") == 2
     piped.receives(tcd.error(12, "You are sending too fast."))
-    piped.talk.end_of_input()
+    piped.protocol.end_of_input()
     assert piped.hung_up_on() == 1
 
 
@@ -254,23 +254,23 @@ def test_a_join_that_is_not_answered_times_out(piped: Ada) -> None:
     assert piped.sees() == ["-- The server has not answered."]
     assert piped.sent() == JOIN + tcd_replies.join("cellar", "ada")
     piped.receives(IN_CELLAR)
-    piped.talk.end_of_input()
+    piped.protocol.end_of_input()
     assert piped.hung_up_on() == 1
 
 
 def test_no_request_is_sent_while_the_connection_is_paused(ada: Ada) -> None:
-    ada.talk.pauseProducing()
+    ada.protocol.pauseProducing()
     ada.types("join attic")
     assert ada.sent() == b""
-    ada.talk.resumeProducing()
+    ada.protocol.resumeProducing()
     assert ada.sent() == JOIN
 
 
 def test_reading_pauses_while_many_lines_are_pending(piped: Ada) -> None:
     piped.types("join attic", *["help"] * (PENDING_LINES - 1))
-    assert not piped.talk.is_full
+    assert not piped.protocol.is_full
     piped.types("help")
-    assert piped.talk.is_full
+    assert piped.protocol.is_full
     assert piped.shown.reads_on == 0
     piped.receives(IN_ATTIC)
     assert piped.shown.reads_on == 1
@@ -362,7 +362,7 @@ def test_messages_after_disconnect_are_shown_and_the_status_is_0(ada: Ada, word:
 
 def test_a_script_disconnects_once_its_requests_are_answered(piped: Ada) -> None:
     piped.types("join attic", "send attic hello")
-    piped.talk.end_of_input()
+    piped.protocol.end_of_input()
     assert piped.sent() == JOIN
     piped.receives(IN_ATTIC)
     assert GOODBYE not in piped.sent()
@@ -375,7 +375,7 @@ def test_a_script_disconnects_once_its_requests_are_answered(piped: Ada) -> None
 def test_a_script_with_a_refused_request_has_status_1(piped: Ada, typed: str) -> None:
     piped.types(typed)
     piped.receives(tcd.error(8, "A room cannot be called that."))
-    piped.talk.end_of_input()
+    piped.protocol.end_of_input()
     assert piped.sent().endswith(GOODBYE)
     assert piped.hung_up_on() == 1
 
@@ -387,9 +387,9 @@ def test_a_server_that_does_not_close_the_connection_is_aborted(ada: Ada) -> Non
 
 
 def test_a_second_disconnect_does_not_wait_for_the_server(ada: Ada) -> None:
-    ada.talk.disconnect()
+    ada.protocol.disconnect()
     assert not ada.hangs_up
-    ada.talk.disconnect()
+    ada.protocol.disconnect()
     assert ada.hangs_up
 
 
@@ -409,52 +409,52 @@ class Pipe:
     def __init__(self) -> None:
         self.ended: list[int] = []
         self.stdio, self.server = StringTransport(), StringTransport()
-        self.plain = LineDisplay(self.ended.append)
+        self.display = LineDisplay(self.ended.append)
         clock = cast(IReactorTime, Clock())
-        self.talk = PromptProtocol("ada", self.plain, clock, in_order=True)
-        self.plain.begin(self.talk)
-        self.talk.makeConnection(self.server)
-        self.talk.dataReceived(GREETING)
+        self.protocol = PromptProtocol("ada", self.display, clock, in_order=True)
+        self.display.begin(self.protocol)
+        self.protocol.makeConnection(self.server)
+        self.protocol.dataReceived(GREETING)
         self.server.clear()
-        self.plain.makeConnection(self.stdio)
+        self.display.makeConnection(self.stdio)
 
 
 def test_with_pipes_lines_are_read_and_written_without_a_prompt() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"join at")
-    pipe.plain.dataReceived(b"tic\r\nsend attic \xffhello")
-    pipe.plain.readConnectionLost()
+    pipe.display.dataReceived(b"join at")
+    pipe.display.dataReceived(b"tic\r\nsend attic \xffhello")
+    pipe.display.readConnectionLost()
     assert pipe.server.value() == JOIN
-    pipe.talk.dataReceived(IN_ATTIC)
-    pipe.talk.dataReceived(tcd.chat(1, "ada", "\ufffdhello"))
+    pipe.protocol.dataReceived(IN_ATTIC)
+    pipe.protocol.dataReceived(tcd.chat(1, "ada", "\ufffdhello"))
     assert pipe.server.value().endswith(GOODBYE)
     assert pipe.stdio.value().decode() == "-- You are in attic now.\n[attic] ada: \ufffdhello\n"
-    pipe.talk.connectionLost()
+    pipe.protocol.connectionLost()
     assert pipe.stdio.disconnecting
-    pipe.plain.connectionLost()
+    pipe.display.connectionLost()
     assert pipe.ended == [0]
 
 
 def test_a_line_that_is_too_long_is_refused_and_the_next_ones_run() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"send attic " + b"x" * 5000 + b"\njoin attic\n")
+    pipe.display.dataReceived(b"send attic " + b"x" * 5000 + b"\njoin attic\n")
     assert pipe.stdio.value().decode() == f"-- {TOO_LONG}\n"
     assert pipe.server.value() == JOIN
 
 
 def test_a_long_script_is_read_in_pieces() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"join attic\n" + b"help\n" * PENDING_LINES)
+    pipe.display.dataReceived(b"join attic\n" + b"help\n" * PENDING_LINES)
     assert pipe.stdio.producerState == "paused"
-    pipe.talk.dataReceived(IN_ATTIC)
+    pipe.protocol.dataReceived(IN_ATTIC)
     assert pipe.stdio.producerState == "producing"
 
 
 def test_the_client_disconnects_when_its_output_is_closed() -> None:
     pipe = Pipe()
-    pipe.plain.writeConnectionLost()
+    pipe.display.writeConnectionLost()
     assert pipe.server.value() == GOODBYE
-    pipe.talk.connectionLost()
+    pipe.protocol.connectionLost()
     assert pipe.ended == [1]
 
 
@@ -471,16 +471,16 @@ class Tty:
         self.display = Display(columns, rows)
         self.stdio, self.server = StringTransport(), StringTransport()
         screen = Screen(columns, rows)
-        self.drawn = TerminalDisplay(self.ended.append, clock, screen, "You are ada.")
-        self.talk = PromptProtocol("ada", self.drawn, clock, in_order=False)
-        self.drawn.begin(self.talk)
-        self.talk.makeConnection(self.server)
-        self.drawn.makeConnection(self.stdio)
-        self.talk.dataReceived(GREETING)
+        self.terminal = TerminalDisplay(self.ended.append, clock, screen, "You are ada.")
+        self.protocol = PromptProtocol("ada", self.terminal, clock, in_order=False)
+        self.terminal.begin(self.protocol)
+        self.protocol.makeConnection(self.server)
+        self.terminal.makeConnection(self.stdio)
+        self.protocol.dataReceived(GREETING)
         self.server.clear()
 
     def types(self, text: str) -> None:
-        self.drawn.dataReceived(text.encode())
+        self.terminal.dataReceived(text.encode())
 
     def shows(self) -> list[str]:
         self.display.takes(self.stdio.value())
@@ -491,9 +491,9 @@ class Tty:
 def test_a_half_typed_line_stays_below_received_messages() -> None:
     tty = Tty()
     tty.types("join attic\r")
-    tty.talk.dataReceived(IN_ATTIC)
+    tty.protocol.dataReceived(IN_ATTIC)
     tty.types("send attic half a 日本")
-    tty.talk.dataReceived(tcd.chat(1, "bob", "one\ntwo"))
+    tty.protocol.dataReceived(tcd.chat(1, "bob", "one\ntwo"))
     assert tty.shows() == [
         "-- You are ada.",
         "-- You are in attic now.",
@@ -512,7 +512,7 @@ def test_the_typed_line_is_redrawn_for_a_new_size() -> None:
     tty.types("x" * 50)
     tty.shows()
     tty.display = Display(60, 10)
-    tty.drawn.resize(60, 10)
+    tty.terminal.resize(60, 10)
     assert tty.shows()[-1] == "> " + "x" * 50
 
 
@@ -538,12 +538,12 @@ def test_ctrl_d_disconnects_and_a_second_one_does_not_wait(again: str) -> None:
 def test_at_the_end_the_prompt_is_erased_and_nothing_more_is_drawn() -> None:
     tty = Tty()
     tty.types("half typed")
-    tty.talk.connectionLost()
+    tty.protocol.connectionLost()
     tty.types("more")
-    tty.drawn.resize(20, 5)
+    tty.terminal.resize(20, 5)
     assert tty.shows() == ["-- You are ada.", "-- The server ended the connection."]
     assert tty.stdio.disconnecting
-    tty.drawn.connectionLost()
+    tty.terminal.connectionLost()
     assert tty.ended == [1]
 
 
@@ -569,7 +569,7 @@ def test_a_full_line_shows_a_notice() -> None:
 
 def test_a_terminal_that_is_closed_disconnects() -> None:
     tty = Tty()
-    tty.drawn.readConnectionLost()
+    tty.terminal.readConnectionLost()
     assert tty.server.value() == GOODBYE
 
 

@@ -100,8 +100,8 @@ def test_a_new_user_enters_the_lobby_and_sees_its_members(building: Building) ->
 def test_the_lobby_may_have_another_name(building: Building) -> None:
     ada = Person(building, "ada", connected=False)
     ada.model.connected()
-    asked = ada.model.received({"isConnected": True, "errorCode": -1})
-    assert asked == [{"history": "lobby", "count": 1, "id": 1}]
+    requests = ada.model.received({"isConnected": True, "errorCode": -1})
+    assert requests == [{"history": "lobby", "count": 1, "id": 1}]
     assert ada.model.received({"error": "There is no room lobby.", "errorCode": 11, "id": 1}) == []
     assert not ada.rooms.shown.lines
     joined = {"event": "joined", "nick": "bob", "room": "salon", "seq": 4}
@@ -262,14 +262,14 @@ def test_a_notice_says_that_more_was_missed_than_the_history_shows(building: Bui
 
 
 def test_a_closed_dialog_does_not_reopen_at_every_attempt() -> None:
-    standing = Model("ada", lambda: 0.0).status
-    standing.lost("No.", 1), standing.lost("Still no.", 2)
-    assert standing.dialog is not None
-    assert standing.dialog.sentence == "Still no. Trying again in 2 s."
-    standing.dismiss(), standing.lost("No.", 4)
-    assert standing.dialog is None
-    standing.accepted("ada"), standing.lost("No.", 1)
-    assert standing.dialog is not None
+    status = Model("ada", lambda: 0.0).status
+    status.lost("No.", 1), status.lost("Still no.", 2)
+    assert status.dialog is not None
+    assert status.dialog.sentence == "Still no. Trying again in 2 s."
+    status.dismiss(), status.lost("No.", 4)
+    assert status.dialog is None
+    status.accepted("ada"), status.lost("No.", 1)
+    assert status.dialog is not None
 
 
 def test_unacknowledged_messages_are_listed_when_the_connection_is_lost(building: Building) -> None:

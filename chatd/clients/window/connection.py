@@ -80,12 +80,12 @@ class Connection:
     """
 
     def __init__(
-        self, model: Model, endpoint: IStreamClientEndpoint, where: str, clock: Any
+        self, model: Model, endpoint: IStreamClientEndpoint, server: str, clock: Any
     ) -> None:
         self.model = model
         self.changed: Callable[[], None] = lambda: None
         self._endpoint = endpoint
-        self._server = where
+        self._server = server
         self._clock = clock
         self._failures = 0
         self._attempt: Deferred[Any] | None = None

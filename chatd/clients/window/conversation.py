@@ -68,14 +68,14 @@ class Conversation:
             self._seen.append(number)
         self._insert(line, (self._visit, number, 0 if kept else 1))
 
-    def _insert(self, line: Line, place: Position) -> None:
+    def _insert(self, line: Line, position: Position) -> None:
         """Insert a line at its position: nearly always that is the end."""
         at = len(self._positions)
-        while at and self._positions[at - 1] > place:
+        while at and self._positions[at - 1] > position:
             at -= 1
         if at == len(self._positions):
             self.lines.append(line)
-            self._positions.append(place)
+            self._positions.append(position)
             self.appended += 1
         elif at or len(self.lines) != self.lines.maxlen:
             if len(self.lines) == self.lines.maxlen:
@@ -83,7 +83,7 @@ class Conversation:
                 self._positions.popleft()
                 at -= 1
             self.lines.insert(at, line)
-            self._positions.insert(at, place)
+            self._positions.insert(at, position)
             self.inserted += 1
 
     # People ---------------------------------------------------------------------------------------

@@ -117,17 +117,17 @@ class View:
     def _leave(self) -> None:
         self._connection.send(self._model.leave())
 
-    def _room_chosen(self, place: int) -> None:
+    def _room_chosen(self, index: int) -> None:
         names = self._model.rooms.names
-        if place < len(names):
-            self._model.rooms.show(names[place])
+        if index < len(names):
+            self._model.rooms.show(names[index])
         self._message.focus_set()
         self.refresh()
 
-    def _member_chosen(self, place: int) -> None:
+    def _member_chosen(self, index: int) -> None:
         self._to.delete(0, "end")
-        if place < len(self._members):
-            self._to.insert(0, self._members[place])
+        if index < len(self._members):
+            self._to.insert(0, self._members[index])
         self._message.focus_set()
 
     def _toggle_connection(self) -> None:
