@@ -768,6 +768,7 @@ def test_two_users_talk_at_their_terminals(served: Served, tmux: Tmux) -> None:
     ada.resizes(20, 24)
     ada.shows("> send ttys half a", "日本")
     ada.resizes(80, 24)
+    ada.shows("> send ttys half a 日本")  # else what follows may be drawn for the size before
     ada.says("語 line")
     for one in (ada, bob):
         one.shows("[ttys] tobias: meanwhile", "[ttys] tessa: half a 日本語 line", ">")
