@@ -1,4 +1,4 @@
-"""The command line: ``python -m bench WHAT``; bench/README.rst tells what there is.
+"""Command line of the benchmark: ``python -m bench WHAT``; bench/README.rst lists what there is.
 
 It knows the options and which benchmarks there are; it measures nothing itself.
 """
@@ -12,16 +12,16 @@ from collections.abc import Callable, Sequence
 
 from bench import machine, nats, servers
 from bench.cluster import cluster
-from bench.dialects import WAYS
+from bench.config import Config
 from bench.fanout import fan_out
-from bench.idle import Presence
+from bench.idle import IdleBenchmark
 from bench.inside import inside
-from bench.kept import kept
+from bench.protocols import WAYS
 from bench.rooms import rooms, slow, slow_ratios
-from bench.setting import Setting
+from bench.storage import storage
 from bench.typing import typing
 
-_Benchmark = Callable[[argparse.Namespace, Setting], str]
+_Benchmark = Callable[[argparse.Namespace, Config], str]
 
 
 def _load(text: str) -> tuple[int, int]:
@@ -29,69 +29,69 @@ def _load(text: str) -> tuple[int, int]:
     return int(senders), int(window)
 
 
-def _fan_out(given: argparse.Namespace, setting: Setting) -> str:
-    peers = setting.peers(given.way)
-    return str(fan_out(setting, peers, given.receivers, given.load))
+def _fan_out(given: argparse.Namespace, config: Config) -> str:
+    peers = config.peers(given.way)
+    return str(fan_out(config, peers, given.receivers, given.load))
 
 
-def _ways(given: argparse.Namespace, setting: Setting) -> str:
-    peers = setting.peers(["line", "tcd", "bots"], floor=False, irc=False)
-    return str(fan_out(setting, peers, [given.members], given.load))
+def _ways(given: argparse.Namespace, config: Config) -> str:
+    peers = config.peers(["line", "tcd", "bots"], floor=False, irc=False)
+    return str(fan_out(config, peers, [given.members], given.load))
 
 
-def _idle(given: argparse.Namespace, setting: Setting) -> str:
-    presence = Presence(setting)
-    peers = setting.peers(given.way, floor=False)
+def _idle(given: argparse.Namespace, config: Config) -> str:
+    presence = IdleBenchmark(config)
+    peers = config.peers(given.way, floor=False)
     presence.measure(peers, given.members, given.in_one, 0)
     return str(presence)
 
 
-def _rooms(given: argparse.Namespace, setting: Setting) -> str:
-    return str(rooms(setting, setting.peers(given.way), given.rooms, given.rate))
+def _rooms(given: argparse.Namespace, config: Config) -> str:
+    return str(rooms(config, config.peers(given.way), given.rooms, given.rate))
 
 
-def _slow(given: argparse.Namespace, setting: Setting) -> str:
-    peers = setting.peers(given.way)
-    report = slow(setting, peers, given.readers, given.rate)
+def _slow(given: argparse.Namespace, config: Config) -> str:
+    peers = config.peers(given.way)
+    report = slow(config, peers, given.readers, given.rate)
     return f"{report}\n\n{slow_ratios(report, peers, given.readers, given.rate)}"
 
 
-def _ssh(given: argparse.Namespace, setting: Setting) -> str:
-    peers = setting.peers(["ssh", "line"], irc=False)
-    report = fan_out(setting, peers, given.sessions, given.load)
-    presence = Presence(setting)
-    presence.measure(setting.peers(["ssh"], floor=False, irc=False), given.idle, 0, given.idle)
+def _ssh(given: argparse.Namespace, config: Config) -> str:
+    peers = config.peers(["ssh", "line"], irc=False)
+    report = fan_out(config, peers, given.sessions, given.load)
+    presence = IdleBenchmark(config)
+    presence.measure(config.peers(["ssh"], floor=False, irc=False), given.idle, 0, given.idle)
     return f"{report}\n\n{presence}"
 
 
-def _inside(given: argparse.Namespace, setting: Setting) -> str:
+def _inside(given: argparse.Namespace, config: Config) -> str:
     return inside(given.members, given.messages, given.many, given.people, given.rounds)
 
 
-def _typing(given: argparse.Namespace, setting: Setting) -> str:
+def _typing(given: argparse.Namespace, config: Config) -> str:
     return typing(given.idle, given.keys)
 
 
-def _kept(given: argparse.Namespace, setting: Setting) -> str:
-    return kept(setting, given.members, given.load, given.stored, given.asked)
+def _storage(given: argparse.Namespace, config: Config) -> str:
+    return storage(config, given.members, given.load, given.stored, given.asked)
 
 
-def _cluster(given: argparse.Namespace, setting: Setting) -> str:
+def _cluster(given: argparse.Namespace, config: Config) -> str:
     if lacks := nats.missing():
         if given.what != "all":
             raise SystemExit(f"cluster: {lacks}")
         return f"left out: {lacks}"
-    return cluster(setting, given.members, given.load, given.nats, given.asked, given.people)
+    return cluster(config, given.members, given.load, given.nats, given.asked, given.people)
 
 
 class _Command:
-    """One sub-command: its options, each with what it is by default and with ``--quick``."""
+    """One subcommand; each option has its default, and its default with ``--quick``."""
 
     def __init__(self, run: _Benchmark, says: str, **options: tuple[object, object]) -> None:
-        self.run, self.says, self.options = run, says, options
+        self.run, self.summary, self.options = run, says, options
 
-    def fill(self, given: argparse.Namespace) -> argparse.Namespace:
-        """The options given, the others with their defaults."""
+    def with_defaults(self, given: argparse.Namespace) -> argparse.Namespace:
+        """Return the options given, with defaults for the others."""
         filled = argparse.Namespace(**vars(given))
         for name, defaults in self.options.items():
             if getattr(given, name, None) is None:
@@ -141,7 +141,7 @@ _COMMANDS = {
         keys=(2000, 5),
     ),
     "kept": _Command(
-        _kept,
+        _storage,
         "what it costs to keep what is said, and a large store",
         members=(1000, 10),
         load=_LOADS,
@@ -194,42 +194,43 @@ def _parser() -> argparse.ArgumentParser:
     chosen = parser.add_subparsers(dest="what", required=True)
     chosen.add_parser("all", help="everything, with its defaults", parents=[common])
     for name, command in _COMMANDS.items():
-        sub = chosen.add_parser(name, help=command.says, parents=[common])
+        sub = chosen.add_parser(name, help=command.summary, parents=[common])
         for option in command.options:
             sub.add_argument("--" + option.replace("_", "-"), **_OPTIONS[option])  # type: ignore[arg-type]  # argparse takes what it is given
     return parser
 
 
-def _setting(given: argparse.Namespace) -> Setting:
-    core = None if given.quick else machine.pin_load()
+def _config(given: argparse.Namespace) -> Config:
+    core = None if given.quick else machine.reserve_cores()
     apart = core is not None
     print("server and load on a core each" if apart else "server and load NOT on a core each")
-    return Setting(
+    return Config(
         core=core,
         others=servers.irc_daemons(given.irc),
         floor=servers.floor(),
         only=given.only,
         runs=given.runs or (1 if given.quick or given.what == "all" else 3),
         seconds=given.seconds or (0.1 if given.quick else 2.0),
+        quick=given.quick,
     )
 
 
-def _stop(number: int, frame: object) -> None:
-    """End as a program ends, so that the servers are stopped."""
+def _on_sigterm(number: int, frame: object) -> None:
+    """Exit by an exception, so that every ``with`` stops its server."""
     raise SystemExit(128 + number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what the command line says, and print the tables."""
+    """Run the benchmarks that the command line names, and print their tables."""
     given = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _stop)
-    setting = _setting(given)
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    config = _config(given)
     for name, command in _COMMANDS.items():
         if given.what in (name, "all"):
             begun = time.monotonic()
-            text = command.run(command.fill(given), setting)
-            print(f"\n== {name}: {command.says}\n\n{text}", flush=True)
-            print(f"({setting.runs} runs, {time.monotonic() - begun:.0f} s)")
+            text = command.run(command.with_defaults(given), config)
+            print(f"\n== {name}: {command.summary}\n\n{text}", flush=True)
+            print(f"({config.runs} runs, {time.monotonic() - begun:.0f} s)")
 
 
 if __name__ == "__main__":

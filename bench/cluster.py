@@ -1,7 +1,7 @@
-"""Many servers that are one: what a message costs in chatd and in NATS, on one node and on two.
+"""Cluster benchmark: what a message costs in chatd and in NATS, on one node and on two.
 
-It knows how many nodes and NATS servers there are and who sits where; it knows nothing of how they
-are started.
+It knows how many nodes and NATS servers there are and which clients use which; it knows nothing of
+how they are started.
 """
 
 from __future__ import annotations
@@ -12,23 +12,20 @@ from dataclasses import dataclass, field
 from itertools import cycle
 
 from bench import machine, servers
-from bench.acknowledged import acknowledged
-from bench.crowd import Crowd
-from bench.elsewhere import elsewhere
+from bench.client_pool import ClientPool
+from bench.cluster_store import cluster_store
+from bench.config import Config, connections_within_limit
 from bench.figures import median, percentile, ratio, shown, table
-from bench.load import Load, Span
+from bench.latency import measure_latencies
+from bench.load import Load, Measurement
 from bench.nats import Nats
-from bench.posts import posts
-from bench.servers import Running
-from bench.setting import Setting, as_many
-
-#: Seconds of work before it is measured.
-_WARM_UP = 0.3
+from bench.remote_people import remote_people
+from bench.servers import RunningServer
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """So many nodes on so many NATS servers; without these one node, by its options."""
+class Topology:
+    """``nodes`` chatd nodes on ``nats`` NATS servers; without NATS one node with ``options``."""
 
     name: str
     nats: int = 0
@@ -36,117 +33,122 @@ class Shape:
     options: Sequence[str] = ()
 
     @contextmanager
-    def running(self, setting: Setting, way: str = "line") -> Iterator[tuple[list[Running], Nats]]:
-        """Start all of it, and stop it at the end.
+    def running(
+        self, config: Config, way: str = "line"
+    ) -> Iterator[tuple[list[RunningServer], Nats]]:
+        """Start all of it, and stop it at the end of ``with``.
 
-        A second node is on the core of the load: two on one core take longer for the same work.
+        A second node is on the load generator's core: two on one core take longer for the same
+        work.
         """
         with ExitStack() as stack:
-            nats = stack.enter_context(Nats(self.nats, setting.core))
+            nats = stack.enter_context(Nats(self.nats, config.core))
             options = [*self.options, *([f"--cluster={nats.urls}"] if self.nats else [])]
             peer = servers.chatd(way, self.name, options)
-            cores = cycle((setting.core, machine.own_core(setting.core)))
-            nodes = [Running(peer, core) for core, _ in zip(cores, range(self.nodes), strict=False)]
+            cores = cycle((config.core, machine.own_core(config.core)))
+            nodes = [
+                RunningServer(peer, core) for core, _ in zip(cores, range(self.nodes), strict=False)
+            ]
             yield [stack.enter_context(node) for node in nodes], nats
 
 
-def shapes(numbers: Sequence[int]) -> list[Shape]:
-    """One server that keeps nothing, one with a file, and nodes on so many NATS servers each."""
+def topologies(numbers: Sequence[int]) -> list[Topology]:
+    """Return a server without history, one with a file, and nodes on so many NATS servers."""
     clusters = [
-        Shape(f"{nodes} node{'s' * (nodes > 1)}, {nats} NATS", nats, nodes)
+        Topology(f"{nodes} node{'s' * (nodes > 1)}, {nats} NATS", nats, nodes)
         for nodes in (1, 2)
         for nats in numbers
     ]
-    return [Shape("off", options=("--history=none",)), Shape("on"), *clusters]
+    return [Topology("off", options=("--history=none",)), Topology("on"), *clusters]
 
 
 @dataclass(slots=True)
-class Carried:
-    """What one shape carried under one load, in each run.
+class Result:
+    """What was measured of one topology under one load, in each run.
 
     Costs are in µs of CPU time: those of chatd are of all its threads, and of all nodes.
     """
 
-    shape: Shape
-    spans: list[Span] = field(default_factory=list)
+    topology: Topology
+    measurements: list[Measurement] = field(default_factory=list)
 
-    def median(self, of: Callable[[Span], float]) -> float:
-        """The median of the runs."""
-        return median([of(span) for span in self.spans])
+    def median(self, of: Callable[[Measurement], float]) -> float:
+        """Return the median of the runs."""
+        return median([of(one) for one in self.measurements])
 
-    def nodes(self, span: Span) -> list[float]:
-        """CPU seconds of each node."""
-        return [span.server_cpu, *span.beside[: self.shape.nodes - 1]]
+    def nodes(self, measured: Measurement) -> list[float]:
+        """Return the CPU seconds of each node."""
+        return [measured.server_cpu, *measured.other_cpu[: self.topology.nodes - 1]]
 
-    def nats(self, span: Span) -> float:
-        """CPU seconds of the NATS servers, in all."""
-        return sum(span.beside[self.shape.nodes - 1 :])
+    def nats(self, measured: Measurement) -> float:
+        """Return the CPU seconds of all NATS servers together."""
+        return sum(measured.other_cpu[self.topology.nodes - 1 :])
 
     @property
     def node_cost(self) -> float:
-        """Of a message, in chatd."""
-        return self.median(lambda span: sum(self.nodes(span)) / max(1, span.messages) * 1e6)
+        """Return the cost of a message in chatd."""
+        return self.median(lambda one: sum(self.nodes(one)) / max(1, one.messages) * 1e6)
 
     @property
     def nats_cost(self) -> float:
-        """Of a message, in NATS."""
-        return self.median(lambda span: self.nats(span) / max(1, span.messages) * 1e6)
+        """Return the cost of a message in NATS."""
+        return self.median(lambda one: self.nats(one) / max(1, one.messages) * 1e6)
 
     @property
     def carries(self) -> float:
-        """Deliveries a second when the busiest node uses all of a core."""
-        return self.median(lambda span: span.deliveries / max(self.nodes(span)))
+        """Return deliveries a second if the busiest node used all of a core."""
+        return self.median(lambda one: one.deliveries / max(self.nodes(one)))
 
     @property
     def carries_with_nats(self) -> float:
-        """The same, when each node's core does its share of the work of NATS, too."""
-        count = self.shape.nodes
+        """Return the same if each node's core did its share of the work of NATS, too."""
+        count = self.topology.nodes
         return self.median(
-            lambda span: span.deliveries / (max(self.nodes(span)) + self.nats(span) / count)
+            lambda one: one.deliveries / (max(self.nodes(one)) + self.nats(one) / count)
         )
 
 
-Work = dict[tuple[int, int], dict[str, Carried]]
+Work = dict[tuple[int, int], dict[str, Result]]
 
 
-def carried(
-    setting: Setting, several: Sequence[Shape], members: int, loads: Sequence[tuple[int, int]]
+def measure_loads(
+    config: Config, compared: Sequence[Topology], members: int, loads: Sequence[tuple[int, int]]
 ) -> Work:
-    """Measure each shape with so many listeners, and with senders and windows of each load."""
+    """Measure each topology with so many receivers under each load (senders, window of each)."""
     most = max(senders for senders, _ in loads)
-    count = as_many(members + most) - most
-    work: Work = {load: {shape.name: Carried(shape) for shape in several} for load in loads}
-    for run in range(setting.runs):
-        first = run % len(several)
-        for shape in [*several[first:], *several[:first]]:
-            with shape.running(setting) as (nodes, nats):
-                _carry(
-                    setting, nodes, nats, count, {load: work[load][shape.name] for load in loads}
+    count = connections_within_limit(members + most) - most
+    work: Work = {load: {each.name: Result(each) for each in compared} for load in loads}
+    for run in range(config.runs):
+        first = run % len(compared)
+        for topology in [*compared[first:], *compared[:first]]:
+            with topology.running(config) as (nodes, nats):
+                _measure_topology(
+                    config, nodes, nats, count, {load: work[load][topology.name] for load in loads}
                 )
     return work
 
 
-def _carry(
-    setting: Setting,
-    nodes: Sequence[Running],
+def _measure_topology(
+    config: Config,
+    nodes: Sequence[RunningServer],
     nats: Nats,
     count: int,
-    works: dict[tuple[int, int], Carried],
+    works: dict[tuple[int, int], Result],
 ) -> None:
-    """Bring listeners in, as many on each node, and let the speakers of each load speak."""
+    """Connect receivers, as many on each node, and measure while the senders of each load send."""
     ports = [node.port for node in nodes]
-    beside = [*(node.pid for node in nodes[1:]), *nats.pids]
-    with Crowd(nodes[0].peer.dialect, nodes[0].port) as crowd:
-        listeners = crowd.gather(["bench"] * count, ports=ports)
+    other_pids = [*(node.pid for node in nodes[1:]), *nats.pids]
+    with ClientPool(nodes[0].peer.protocol, nodes[0].port) as pool:
+        listeners = pool.connect(["bench"] * count, ports=ports)
         for (senders, window), work in works.items():
-            speakers = crowd.gather(["bench"] * senders, ports=ports)
+            speakers = pool.connect(["bench"] * senders, ports=ports)
             everyone = [*speakers, *listeners]
-            load = Load.of_one_room(crowd, nodes[0], everyone, senders, beside)
-            load.flood(speakers, window, min(_WARM_UP, setting.seconds))
-            work.spans.append(load.flood(speakers, window, setting.seconds))
+            load = Load.of_one_room(pool, nodes[0], everyone, senders, other_pids)
+            if config.warm_up:
+                load.flood(speakers, window, config.warm_up)
+            work.measurements.append(load.flood(speakers, window, config.seconds))
             for speaker in speakers:
-                crowd.leave(speaker)
-            crowd.settle()
+                pool.close(speaker)
 
 
 # The tables ---------------------------------------------------------------------------------------
@@ -166,32 +168,32 @@ _COLUMNS = (
 )
 
 
-def _costs(title: str, found: dict[str, Carried]) -> str:
-    """What a message, and a delivery, cost."""
+def _costs(title: str, found: dict[str, Result]) -> str:
+    """Return the table of what a message, and a delivery, cost."""
     on = found["on"].node_cost
     rows = []
     for name, work in found.items():
         node, nats = work.node_cost, work.nats_cost
-        each = work.median(lambda span: span.deliveries / max(1, span.messages))
+        each = work.median(lambda one: one.deliveries / max(1, one.messages))
         cells = [
-            shown(work.median(lambda span: span.messages / span.seconds), 0),
-            shown(work.median(lambda span: span.rate), 0),
+            shown(work.median(lambda one: one.messages / one.seconds), 0),
+            shown(work.median(lambda one: one.rate), 0),
             shown(node, 1),
             shown(nats, 1),
             shown(ratio(node, on)),
             shown(ratio(node + nats, on)),
             shown(ratio(node, each), 3),
             shown(ratio(nats, each), 3),
-            shown(work.median(lambda span: span.latency(50))),
-            shown(work.median(lambda span: span.latency(99))),
-            shown(work.median(lambda span: span.lost), 0),
+            shown(work.median(lambda one: one.latency(50))),
+            shown(work.median(lambda one: one.latency(99))),
+            shown(work.median(lambda one: one.lost), 0),
         ]
         rows.append([name, *cells])
     return table([title, *_COLUMNS], rows)
 
 
-def _shares(work: Work, count: int, numbers: Sequence[int]) -> str:
-    """How much more two nodes carry than one."""
+def _scaling(work: Work, count: int, numbers: Sequence[int]) -> str:
+    """Return the table of how much more two nodes carry than one."""
     rows = []
     for (senders, window), found in work.items():
         for nats in numbers:
@@ -205,14 +207,14 @@ def _shares(work: Work, count: int, numbers: Sequence[int]) -> str:
     return table([f"{count} receivers: deliveries a core", *headings], rows)
 
 
-def _latencies(setting: Setting, several: Sequence[Shape]) -> str:
-    """How long one message takes at a time, in a room of three or four."""
+def _latencies(config: Config, compared: Sequence[Topology]) -> str:
+    """Measure the latency of one message at a time, in a room of three or four."""
     found: dict[str, list[list[list[float]]]] = {}
-    for _ in range(setting.runs):
-        for shape in several:
-            with shape.running(setting, "bots") as (nodes, _nats):
-                spans = acknowledged([node.port for node in nodes], setting.seconds)
-                found.setdefault(shape.name, []).append(spans)
+    for _ in range(config.runs):
+        for topology in compared:
+            with topology.running(config, "bots") as (nodes, _nats):
+                latencies = measure_latencies([node.port for node in nodes], config.seconds)
+                found.setdefault(topology.name, []).append(latencies)
     rows = []
     for name, runs in found.items():
         cells = [
@@ -227,19 +229,19 @@ def _latencies(setting: Setting, several: Sequence[Shape]) -> str:
 
 
 def cluster(
-    setting: Setting,
+    config: Config,
     members: int,
     loads: Sequence[tuple[int, int]],
     numbers: Sequence[int],
     asked: int,
     people: int,
 ) -> str:
-    """All of it, on each of so many NATS servers."""
-    several = shapes(numbers)
-    work = carried(setting, several, members, loads)
+    """Run all of it, with each of these numbers of NATS servers."""
+    compared = topologies(numbers)
+    work = measure_loads(config, compared, members, loads)
     tables = [
         _costs(f"{members} receivers, {senders} x {window}", found)
         for (senders, window), found in work.items()
     ]
-    tables += [_shares(work, members, numbers), _latencies(setting, several)]
-    return "\n\n".join([*tables, posts(setting, numbers, asked), elsewhere(people)])
+    tables += [_scaling(work, members, numbers), _latencies(config, compared)]
+    return "\n\n".join([*tables, cluster_store(config, numbers, asked), remote_people(people)])

@@ -1,61 +1,58 @@
-"""Fan-out: a few speak in one room, and many listen.  The ways into chatd are compared by it too.
+"""Fan-out benchmark: few senders and many receivers in one room; also compares the ways into chatd.
 
-It knows how many there are and what they do; it knows nothing of how a server is started.
+It knows how many clients there are and what they do; it knows nothing of how a server is started.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.crowd import Crowd, Member
-from bench.load import Load, Span
+from bench.client_pool import Client, ClientPool
+from bench.config import Config, connections_within_limit
+from bench.load import Load, Measurement
 from bench.report import Report
-from bench.servers import Peer, Running
-from bench.setting import Setting, as_many
-
-#: Seconds of work before it is measured.
-_WARM_UP = 0.3
+from bench.servers import Peer, RunningServer
 
 
 def fan_out(
-    setting: Setting,
+    config: Config,
     peers: Sequence[Peer],
     receivers: Sequence[int],
     loads: Sequence[tuple[int, int]],
 ) -> Report:
-    """Measure each peer with so many receivers, and with senders and windows of each load."""
+    """Measure each peer with each number of receivers and each load (senders, window of each)."""
     report = Report()
     most = max(senders for senders, _ in loads)
 
     for wanted in receivers:
-        count = as_many(wanted + most) - most
+        count = connections_within_limit(wanted + most) - most
 
-        def work(server: Running, count: int = count) -> None:
-            with Crowd(server.peer.dialect, server.port) as crowd:
-                listeners = crowd.gather(["bench"] * count)
+        def work(server: RunningServer, count: int = count) -> None:
+            with ClientPool(server.peer.protocol, server.port) as pool:
+                listeners = pool.connect(["bench"] * count)
                 for senders, window in loads:
-                    span = _flood(setting, server, crowd, listeners, senders, window)
+                    measured = _flood(config, server, pool, listeners, senders, window)
                     title = f"{count} receivers, {senders} x {window}"
-                    report.add(title, server.peer.name, span)
+                    report.add(title, server.peer.name, measured)
 
-        setting.each(peers, work)
+        config.run_each(peers, work)
     return report
 
 
 def _flood(
-    setting: Setting,
-    server: Running,
-    crowd: Crowd,
-    listeners: Sequence[Member],
+    config: Config,
+    server: RunningServer,
+    pool: ClientPool,
+    listeners: Sequence[Client],
     senders: int,
     window: int,
-) -> Span:
-    """Bring speakers in, let them speak, and send them away."""
-    speakers = crowd.gather(["bench"] * senders)
-    load = Load.of_one_room(crowd, server, [*speakers, *listeners], senders)
-    load.flood(speakers, window, min(_WARM_UP, setting.seconds))
-    span = load.flood(speakers, window, setting.seconds)
+) -> Measurement:
+    """Connect senders, measure while they send, and disconnect them."""
+    speakers = pool.connect(["bench"] * senders)
+    load = Load.of_one_room(pool, server, [*speakers, *listeners], senders)
+    if config.warm_up:
+        load.flood(speakers, window, config.warm_up)
+    measured = load.flood(speakers, window, config.seconds)
     for speaker in speakers:
-        crowd.leave(speaker)
-    crowd.settle()
-    return span
+        pool.close(speaker)
+    return measured

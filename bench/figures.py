@@ -1,4 +1,4 @@
-"""Figures and tables: percentiles, medians, ratios, and columns that line up.
+"""Figures and tables: percentiles, medians, ratios, and aligned columns.
 
 It knows numbers and text; it knows nothing of where they come from.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The smallest value that is not below so many percent of them; NaN when there are none."""
+    """Return the smallest value that ``percent`` of them do not exceed; NaN when there are none."""
     if not values:
         return math.nan
     ordered = sorted(values)
@@ -18,7 +18,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def median(values: Sequence[float]) -> float:
-    """The middle value, of those that are numbers."""
+    """Return the median of the values that are not NaN; NaN when there are none."""
     known = sorted(value for value in values if not math.isnan(value))
     if not known:
         return math.nan
@@ -27,12 +27,12 @@ def median(values: Sequence[float]) -> float:
 
 
 def ratio(one: float, other: float) -> float:
-    """How many times the other one is; NaN when that makes no sense."""
+    """Return ``one / other``; NaN unless ``other`` is above 0."""
     return one / other if other > 0 else math.nan
 
 
 def shown(value: float, digits: int = 2) -> str:
-    """A number for people: ``-`` when there is none, no digits behind it when it is large."""
+    """Format a number for people: ``-`` for NaN, no decimals from 1000 on."""
     if math.isnan(value):
         return "-"
     if abs(value) >= 1000:
@@ -41,7 +41,7 @@ def shown(value: float, digits: int = 2) -> str:
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns that line up: the first to the left, the others to the right."""
+    """Format a table with aligned columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""The floor again, for machines without a C compiler: floor.c says what it does.
+"""The floor in Python, for machines without a C compiler; floor.c says what it does.
 
 It knows sockets and nothing else of the benchmark.  ``python -m bench.floor PORT``
 """
@@ -12,7 +12,7 @@ import sys
 
 
 class Floor:
-    """Rooms by number, and everybody's socket in at most one of them."""
+    """A server whose rooms are numbers; each client is in at most one room."""
 
     def __init__(self, port: int) -> None:
         self._listening = socket.create_server(("127.0.0.1", port), backlog=4096)
@@ -22,35 +22,35 @@ class Floor:
         self._room_of: dict[int, int] = {}
         self._rest: dict[int, bytes] = {}
         self._rooms: dict[int, dict[int, socket.socket]] = {}
-        self._news: dict[int, list[bytes]] = {}
+        self._outgoing: dict[int, list[bytes]] = {}
 
-    def turn(self) -> None:
-        """Read what has come, then send it."""
+    def run_once(self) -> None:
+        """Read what has arrived, then send it to the rooms."""
         for fd, _ in self._epoll.poll():
             if fd == self._listening.fileno():
-                self._take_in()
+                self._accept()
             else:
-                self._hear(fd)
-        for room, news in self._news.items():
+                self._receive(fd)
+        for room, news in self._outgoing.items():
             data = b"".join(news)
             for member in self._rooms[room].values():
                 with contextlib.suppress(OSError):
                     member.send(data, socket.MSG_DONTWAIT)
-        self._news.clear()
+        self._outgoing.clear()
 
-    def _take_in(self) -> None:
+    def _accept(self) -> None:
         client, _ = self._listening.accept()
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._clients[client.fileno()] = client
         self._epoll.register(client.fileno(), select.EPOLLIN)
 
-    def _hear(self, fd: int) -> None:
+    def _receive(self, fd: int) -> None:
         try:
             data = self._clients[fd].recv(65536)
         except OSError:
             data = b""
         if not data:
-            self._hang_up(fd)
+            self._close(fd)
             return
         whole, end, rest = (self._rest.pop(fd, b"") + data).rpartition(b"\n")
         self._rest[fd] = rest
@@ -60,13 +60,13 @@ class Floor:
             self._rooms.setdefault(room, {})[fd] = self._clients[fd]
             self._clients[fd].send(b"joined\n")
         elif end and fd in self._room_of:
-            self._news.setdefault(self._room_of[fd], []).append(whole + end)
+            self._outgoing.setdefault(self._room_of[fd], []).append(whole + end)
 
     def _leave(self, fd: int) -> None:
         if fd in self._room_of:
             del self._rooms[self._room_of.pop(fd)][fd]
 
-    def _hang_up(self, fd: int) -> None:
+    def _close(self, fd: int) -> None:
         self._leave(fd)
         self._rest.pop(fd, None)
         self._epoll.unregister(fd)
@@ -76,4 +76,4 @@ class Floor:
 if __name__ == "__main__":
     floor = Floor(int(sys.argv[1]))
     while True:
-        floor.turn()
+        floor.run_once()

@@ -1,6 +1,6 @@
-"""Being there and coming in: the memory of members who say nothing, and joins and logins a second.
+"""Idle benchmark: the memory of members who send nothing, and joins and logins a second.
 
-It knows who joins what and what that took; it knows nothing of how a server is started.
+It knows who joins which room and what that costs; it knows nothing of how a server is started.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from bench import machine
-from bench.crowd import Crowd, Member
+from bench.client_pool import Client, ClientPool
+from bench.config import Config, connections_within_limit
 from bench.figures import median, shown, table
-from bench.rooms import seats
-from bench.servers import Peer, Running
-from bench.setting import Setting, as_many
+from bench.rooms import room_names
+from bench.servers import Peer, RunningServer
 
 
 @dataclass(frozen=True, slots=True)
-class Rush:
-    """Many people do one thing as fast as they can: how many, and what it took."""
+class Burst:
+    """What it took when many clients did one thing as fast as they could; times are in seconds."""
 
     people: int
     seconds: float
@@ -29,98 +29,99 @@ class Rush:
 
     @property
     def rate(self) -> float:
-        """People a second."""
+        """Clients a second."""
         return self.people / self.seconds
 
     @property
     def cost(self) -> float:
-        """Server CPU time of each, in µs."""
+        """Server CPU time for each client, in µs."""
         return self.server_cpu / self.people * 1e6
 
     @property
     def load(self) -> float:
-        """How much of its core the load side used."""
+        """How much of its core the load generator used."""
         return self.load_cpu / self.seconds
 
 
 @dataclass(slots=True)
-class Idle:
-    """What was measured of one server, run by run: KiB a member, and rushes by name."""
+class IdleResult:
+    """What was measured of one server, run by run: KiB a member, and bursts by name."""
 
     memory: list[float] = field(default_factory=list)
-    rushes: dict[str, list[Rush]] = field(default_factory=dict)
+    bursts: dict[str, list[Burst]] = field(default_factory=dict)
 
 
-def rush(pid: int, people: int, act: Callable[[], object]) -> Rush:
-    """Measure what so many people do."""
+def measure_burst(pid: int, people: int, act: Callable[[], object]) -> Burst:
+    """Measure ``act``, which so many clients do, on the server with this process id."""
     server, load, wall = machine.cpu_seconds(pid), time.process_time(), time.perf_counter()
     act()
     seconds, load_cpu = time.perf_counter() - wall, time.process_time() - load
-    return Rush(people, seconds, machine.cpu_seconds(pid) - server, load_cpu)
+    return Burst(people, seconds, machine.cpu_seconds(pid) - server, load_cpu)
 
 
-class Presence:
-    """Measures peers one after the other; ``str`` is the tables."""
+class IdleBenchmark:
+    """Measures peers one after the other; ``str()`` returns the tables."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self._idle: dict[str, Idle] = {}
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._idle: dict[str, IdleResult] = {}
         self._names: list[str] = []
 
     def measure(self, peers: Sequence[Peer], members: int, in_one: int, logins: int) -> None:
-        """Measure so many idle members, joins into one room by some of them, and logins.
+        """Measure idle members, joins of one room by ``in_one`` of them, and logins.
 
-        Nothing is done by 0 people.
+        A number of 0 leaves that part out.
         """
-        count = as_many(max(members, logins, in_one))
+        count = connections_within_limit(max(members, logins, in_one))
 
-        def work(server: Running) -> None:
-            idle = self._idle.setdefault(server.peer.name, Idle())
-            with Crowd(server.peer.dialect, server.port) as crowd:
-                self._log_in(idle, server.pid, crowd, min(logins, count))
-                came = self._come(idle, server.pid, crowd, min(members, count))
-                self._join(idle, server.pid, crowd, came, "rooms of 10", seats(len(came), "other"))
-                some = came[: min(in_one, count)]
-                self._join(idle, server.pid, crowd, some, "one room", ["hall"] * len(some))
+        def work(server: RunningServer) -> None:
+            idle = self._idle.setdefault(server.peer.name, IdleResult())
+            with ClientPool(server.peer.protocol, server.port) as pool:
+                self._log_in(idle, server.pid, pool, min(logins, count))
+                clients = self._enter(idle, server.pid, pool, min(members, count))
+                rooms = room_names(len(clients), "other")
+                self._join(idle, server.pid, pool, clients, "rooms of 10", rooms)
+                some = clients[: min(in_one, count)]
+                self._join(idle, server.pid, pool, some, "one room", ["hall"] * len(some))
 
-        self._setting.each(peers, work)
+        self._config.run_each(peers, work)
 
-    def _note(self, idle: Idle, name: str, rush: Rush) -> None:
+    def _add(self, idle: IdleResult, name: str, burst: Burst) -> None:
         if name not in self._names:
             self._names.append(name)
-        idle.rushes.setdefault(name, []).append(rush)
+        idle.bursts.setdefault(name, []).append(burst)
 
-    def _log_in(self, idle: Idle, pid: int, crowd: Crowd, people: int) -> None:
-        """Come in and leave at once."""
+    def _log_in(self, idle: IdleResult, pid: int, pool: ClientPool, people: int) -> None:
+        """Connect, and disconnect as soon as the server has welcomed the client."""
         if people:
-            rooms = seats(people)
-            came = rush(pid, people, lambda: crowd.gather(rooms, stay=False))
-            self._note(idle, f"{people} come in and leave", came)
+            rooms = room_names(people)
+            clients = measure_burst(pid, people, lambda: pool.connect(rooms, stay=False))
+            self._add(idle, f"{people} come in and leave", clients)
 
-    def _come(self, idle: Idle, pid: int, crowd: Crowd, people: int) -> list[Member]:
-        """Come in, join a room of ten each, and stay."""
+    def _enter(self, idle: IdleResult, pid: int, pool: ClientPool, people: int) -> list[Client]:
+        """Connect, join rooms of ten, and stay."""
         before = machine.rss_kib(pid)
-        came: list[Member] = []
-        act = rush(pid, people, lambda: came.extend(crowd.gather(seats(people))))
-        self._note(idle, f"{people} come into rooms of 10", act)
-        crowd.settle(0.5)
+        clients: list[Client] = []
+        burst = measure_burst(pid, people, lambda: clients.extend(pool.connect(room_names(people))))
+        self._add(idle, f"{people} come into rooms of 10", burst)
+        pool.drain(0.5)
         idle.memory.append((machine.rss_kib(pid) - before) / people)
-        return came
+        return clients
 
     def _join(
         self,
-        idle: Idle,
+        idle: IdleResult,
         pid: int,
-        crowd: Crowd,
-        people: Sequence[Member],
+        pool: ClientPool,
+        people: Sequence[Client],
         name: str,
         rooms: Sequence[str],
     ) -> None:
-        """Have people who are there join other rooms, all at once; each join is announced."""
+        """Let connected clients join other rooms, all at once; each join is announced."""
         if people:
-            act = rush(pid, len(people), lambda: crowd.join(people, rooms))
-            self._note(idle, f"{len(people)} join {name}", act)
-            crowd.settle()
+            burst = measure_burst(pid, len(people), lambda: pool.join(people, rooms))
+            self._add(idle, f"{len(people)} join {name}", burst)
+            pool.drain()
 
     def __str__(self) -> str:
         memory = [[name, shown(median(idle.memory))] for name, idle in self._idle.items()]
@@ -130,9 +131,10 @@ class Presence:
             tables.append(table([name, "a second", "server µs each", "load core"], rows))
         return "\n\n".join(tables)
 
-    def _row(self, server: str, idle: Idle, name: str) -> list[str]:
-        rushes = idle.rushes.get(name, [])
-        rate, cost = median([r.rate for r in rushes]), median([r.cost for r in rushes])
-        load = median([r.load for r in rushes])
+    def _row(self, server: str, idle: IdleResult, name: str) -> list[str]:
+        bursts = idle.bursts.get(name, [])
+        rate = median([burst.rate for burst in bursts])
+        cost = median([burst.cost for burst in bursts])
+        load = median([burst.load for burst in bursts])
         percent = "-" if math.isnan(load) else f"{load:.0%}"
         return [server, shown(rate, 0), shown(cost, 1), percent]

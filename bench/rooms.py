@@ -1,94 +1,94 @@
-"""Many small rooms, and one room with readers who never read: both at a fixed rate.
+"""Rooms benchmarks at a fixed rate: many small rooms, and one room with clients that never read.
 
-It knows who sits where and who speaks; it knows nothing of how a server is started.
+It knows who is in which room and who sends; it knows nothing of how a server is started.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.crowd import Crowd
+from bench.client_pool import ClientPool
+from bench.config import Config, connections_within_limit
 from bench.figures import ratio, shown, table
-from bench.load import Load, Span
+from bench.load import Load, Measurement
 from bench.report import Report
-from bench.servers import Peer, Running
-from bench.setting import Setting, as_many
+from bench.servers import Peer, RunningServer
 
-#: People in each small room.
-A_ROOM = 10
-#: Of so many readers one never reads.
-ONE_IN = 10
-#: How the readers who never read are filled up: senders, window, seconds.
+#: Members of each small room.
+ROOM_SIZE = 10
+#: One of so many clients never reads.
+STALLED_SHARE = 10
+#: Load that fills the buffers of clients that never read: senders, window, seconds.
 _FILL = (10, 50, 1.0)
 
 
-def seats(count: int, name: str = "room") -> list[str]:
-    """The rooms of so many people, ten in each; who is in the same room follows each other."""
-    return [f"{name}{each // A_ROOM}" for each in range(count)]
+def room_names(count: int, name: str = "room") -> list[str]:
+    """Return the room of each of ``count`` members, ten of a room in succession."""
+    return [f"{name}{each // ROOM_SIZE}" for each in range(count)]
 
 
-def rooms(setting: Setting, peers: Sequence[Peer], numbers: Sequence[int], rate: float) -> Report:
-    """Measure so many messages a second in all, spread over so many rooms of ten people."""
+def rooms(config: Config, peers: Sequence[Peer], numbers: Sequence[int], rate: float) -> Report:
+    """Measure ``rate`` messages a second in all, spread over each number of rooms of ten."""
     report = Report()
 
     for number in numbers:
-        fitting = as_many(number * A_ROOM) // A_ROOM
+        fitting = connections_within_limit(number * ROOM_SIZE) // ROOM_SIZE
 
-        def work(server: Running, number: int = fitting) -> None:
-            with Crowd(server.peer.dialect, server.port) as crowd:
-                members = crowd.gather(seats(number * A_ROOM))
+        def work(server: RunningServer, number: int = fitting) -> None:
+            with ClientPool(server.peer.protocol, server.port) as pool:
+                members = pool.connect(room_names(number * ROOM_SIZE))
                 speakers = [
-                    members[room * A_ROOM + seat]
-                    for seat in range(1, A_ROOM)
+                    members[room * ROOM_SIZE + seat]
+                    for seat in range(1, ROOM_SIZE)
                     for room in range(number)
                 ]
-                load = Load(crowd, server, A_ROOM, members[::A_ROOM], 1)
-                title = f"{number} rooms of {A_ROOM}, {rate:g}/s"
-                report.add(title, server.peer.name, load.keep_pace(speakers, rate, setting.seconds))
+                load = Load(pool, server, ROOM_SIZE, members[::ROOM_SIZE], 1)
+                title = f"{number} rooms of {ROOM_SIZE}, {rate:g}/s"
+                report.add(title, server.peer.name, load.keep_pace(speakers, rate, config.seconds))
 
-        setting.each(peers, work)
+        config.run_each(peers, work)
     return report
 
 
-def slow(setting: Setting, peers: Sequence[Peer], readers: int, rate: float) -> Report:
+def slow(config: Config, peers: Sequence[Peer], readers: int, rate: float) -> Report:
     """Measure one room at a fixed rate: when all read, and when one in ten never reads.
 
-    Those are filled up first, by senders at full speed.
+    The buffers of those that never read are filled first, by senders at full speed.
     """
     report = Report()
-    fitting = as_many(readers + _FILL[0]) - _FILL[0]
+    fitting = connections_within_limit(readers + _FILL[0]) - _FILL[0]
 
-    def work(server: Running) -> None:
-        for deaf in (0, fitting // ONE_IN):
-            with Crowd(server.peer.dialect, server.port) as crowd:
-                span = _one_room(setting, crowd, server, fitting - deaf, deaf, rate)
+    def work(server: RunningServer) -> None:
+        for deaf in (0, fitting // STALLED_SHARE):
+            with ClientPool(server.peer.protocol, server.port) as pool:
+                span = _one_room(config, pool, server, fitting - deaf, deaf, rate)
             report.add(slow_title(fitting, deaf, rate), server.peer.name, span)
 
-    setting.each(peers, work)
+    config.run_each(peers, work)
     return report
 
 
 def _one_room(
-    setting: Setting, crowd: Crowd, server: Running, healthy: int, deaf: int, rate: float
-) -> Span:
-    """Fill up those who never read, then measure the others."""
+    config: Config, pool: ClientPool, server: RunningServer, healthy: int, deaf: int, rate: float
+) -> Measurement:
+    """Fill the buffers of the clients that never read, then measure the others."""
     senders, window, seconds = _FILL
-    for member in crowd.gather(["bench"] * deaf, small=True):
-        crowd.deafen(member)
-    members = crowd.gather(["bench"] * (senders + healthy))
-    load = Load.of_one_room(crowd, server, members, senders)
-    load.flood(members[:senders], window, min(seconds, setting.seconds))
-    return load.keep_pace(members[:senders], rate, setting.seconds)
+    for member in pool.connect(["bench"] * deaf, small=True):
+        pool.stop_reading(member)
+    members = pool.connect(["bench"] * (senders + healthy))
+    load = Load.of_one_room(pool, server, members, senders)
+    load.flood(members[:senders], window, min(seconds, config.seconds))
+    return load.keep_pace(members[:senders], rate, config.seconds)
 
 
 def slow_title(readers: int, deaf: int, rate: float) -> str:
-    """What a table about this is called."""
+    """Return the title of its table."""
     return f"{readers} readers, {deaf} never read, {rate:g}/s"
 
 
 def slow_ratios(report: Report, peers: Sequence[Peer], readers: int, rate: float) -> str:
-    """How much longer healthy readers wait when others never read."""
-    titles = [slow_title(readers, deaf, rate) for deaf in (0, readers // ONE_IN)]
+    """Return a table of how much longer messages to the others take when some never read."""
+    titles = [slow_title(readers, deaf, rate) for deaf in (0, readers // STALLED_SHARE)]
     rows = []
     for peer in peers:
         without, beside = (

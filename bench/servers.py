@@ -1,4 +1,4 @@
-"""The servers that are measured: how each is started without limits, and stopped.
+"""Servers that are measured: starting each without limits, and stopping it.
 
 It knows their command lines and configuration; it knows nothing of what is measured.
 """
@@ -19,11 +19,11 @@ from types import TracebackType
 from typing import Self
 
 from bench import machine
-from bench.dialects import FLOOR, IRC, IRC_BY_THE_SECOND, WAYS, Dialect
+from bench.protocols import FLOOR, IRC, IRC_BY_THE_SECOND, WAYS, ChatProtocol
 
-#: Seconds that a server may take to listen, and to stop: ngircd takes long over many goodbyes.
-PATIENCE = 30
-PARTING = 3
+#: Seconds that a server may take to listen, and to stop: ngircd takes long to close many clients.
+START_SECONDS = 30
+STOP_SECONDS = 3
 
 _NGIRCD = """
 [Global]
@@ -66,15 +66,15 @@ _INSPIRCD = """
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server that can be started: ``command`` prepares a folder and says what is run."""
+    """A server to compare; ``command`` prepares a folder and returns the command line."""
 
     name: str
-    dialect: Dialect
+    protocol: ChatProtocol
     command: Callable[[Path, int], list[str]]
 
 
-class Running:
-    """A peer's process, on ``core`` and in a folder of its own, from ``with`` to the end of it."""
+class RunningServer:
+    """A peer's process, on ``core`` and in a folder of its own, which runs during ``with``."""
 
     def __init__(self, peer: Peer, core: int | None) -> None:
         self.peer = peer
@@ -113,17 +113,17 @@ class Running:
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """Return the server's process id."""
         return self._process.pid
 
     @property
     def log(self) -> str:
-        """What the server has printed."""
+        """Return what the server has printed."""
         return Path(self._log.name).read_text(errors="replace")
 
     def _wait(self) -> None:
-        """Wait until the server lets somebody connect."""
-        until = time.monotonic() + PATIENCE
+        """Wait until the server accepts connections."""
+        until = time.monotonic() + START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
             if machine.listens(self.port):
                 return
@@ -135,7 +135,7 @@ class Running:
         if process is not None:
             process.terminate()
             try:
-                process.wait(PARTING)
+                process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -144,7 +144,7 @@ class Running:
 
 
 def chatd(way: str, name: str = "", options: Sequence[str] = ("--history=none",)) -> Peer:
-    """The chatd of this Python's environment, by one way in; it keeps nothing unless told to."""
+    """Return the chatd of this Python's environment, with one way in; no history by default."""
     listening = "json" if way == "bots" else way
 
     def command(folder: Path, port: int) -> list[str]:
@@ -157,7 +157,7 @@ def chatd(way: str, name: str = "", options: Sequence[str] = ("--history=none",)
 
 
 def floor() -> Peer:
-    """The floor, in C where there is a compiler."""
+    """Return the floor, in C where there is a compiler."""
     compiler = shutil.which("cc")
 
     def compiled(folder: Path, port: int) -> list[str]:
@@ -173,7 +173,7 @@ def floor() -> Peer:
 
 
 def _configured(program: str, text: str, *options: str) -> Callable[[Path, int], list[str]]:
-    """A server with a configuration file, whose name comes after the options."""
+    """Return the command of a server with a configuration file, whose path follows the options."""
 
     def command(folder: Path, port: int) -> list[str]:
         path = folder / "conf"
@@ -184,7 +184,7 @@ def _configured(program: str, text: str, *options: str) -> Callable[[Path, int],
 
 
 def irc_daemons(more: Sequence[str] = ()) -> list[Peer]:
-    """The IRC daemons that are installed, and those given as ``NAME=COMMAND``.
+    """Return the IRC daemons that are installed, and those given as ``NAME=COMMAND``.
 
     ``{port}`` in a command is the port to listen on.
     """
@@ -198,9 +198,9 @@ def irc_daemons(more: Sequence[str] = ()) -> list[Peer]:
         peers.append(Peer("inspircd", IRC_BY_THE_SECOND, _configured(program, _INSPIRCD, *options)))
     for each in more:
         name, _, words = each.partition("=")
-        peers.append(Peer(name, IRC, _given(words)))
+        peers.append(Peer(name, IRC, _custom(words)))
     return peers
 
 
-def _given(words: str) -> Callable[[Path, int], list[str]]:
+def _custom(words: str) -> Callable[[Path, int], list[str]]:
     return lambda folder, port: [word.format(port=port) for word in shlex.split(words)]

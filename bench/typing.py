@@ -1,7 +1,7 @@
-"""What a terminal costs on which somebody types: memory, messages above the line, keys.
+"""Terminal benchmark: memory of a terminal, messages above a half typed line, and keys.
 
-Without sockets, in this process; beside each stands what plain lines cost for the same.  It knows
-`chatd.transport.conversation.terminal` and how to count time and memory.
+Without sockets, in this process; each is compared with the same for plain lines.  It knows
+`chatd.transport.conversation.terminal` and how to measure time and memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chatd.wire.line import LineCodec
 
 COLUMNS, ROWS = 80, 24
 
-#: Lines of 80 cells, as they are half typed.
+#: Half typed lines of 80 cells.
 LINES = {
     "English": ("the quick brown fox jumps over the lazy dog " * 2)[:80],
     "Chinese": "天地玄黃宇宙洪荒日月盈昃辰宿列張" * 2 + "寒來暑往秋收冬藏",
@@ -36,8 +36,8 @@ LINES = {
 _MESSAGE = b"bob: " + b"x" * 59 + b"\r\n"
 
 
-class _TakesAll:
-    """An outbox that takes everything, and a conversation around it in which nobody is."""
+class _UnlimitedOutbox:
+    """An outbox that accepts everything, and a conversation around it without a session."""
 
     full = lost = False
     pending = 0
@@ -45,15 +45,15 @@ class _TakesAll:
 
     @property
     def outbox(self) -> Outbox:
-        """Itself."""
+        """Return itself."""
         return cast(Outbox, self)
 
     def send(self, data: bytes) -> int:
-        """Take it."""
+        """Accept it."""
         return len(data)
 
     def write(self, data: bytes) -> None:
-        """Take it."""
+        """Accept it."""
 
     def stalled(self, data: bytes, taken: int) -> None:
         """Never called."""
@@ -65,27 +65,27 @@ class _TakesAll:
         """There is nothing to be read."""
 
     def line(self, text: str) -> None:
-        """Nothing becomes of it."""
+        """Ignore the line."""
 
 
 _CLOCK = Clock()
 
 
-def _empty(clock: Clock, conversation: Conversation) -> Terminal:
+def _new_terminal(clock: Clock, conversation: Conversation) -> Terminal:
     return Terminal(conversation, clock, COLUMNS, ROWS, colours=256)
 
 
 def _terminal(line: str = "", back: int = 0) -> Terminal:
-    """A terminal with something half typed, and the cursor so many characters before its end."""
-    made = _empty(_CLOCK, cast(Conversation, _TakesAll()))
+    """Return a terminal with a half typed line, the cursor ``back`` characters before its end."""
+    made = _new_terminal(_CLOCK, cast(Conversation, _UnlimitedOutbox()))
     made.refresh()
     made.receive(line.encode())
     made.receive(b"\x02" * back)
     return made
 
 
-def _each(step: Callable[[], object], times: int) -> float:
-    """The CPU time of one step, in µs."""
+def _cost(step: Callable[[], object], times: int) -> float:
+    """Return the CPU time of one step, in µs."""
     spans = []
     for _ in range(5):
         began = time.process_time()
@@ -96,10 +96,10 @@ def _each(step: Callable[[], object], times: int) -> float:
 
 
 def memory(idle: int) -> str:
-    """What so many terminals take on which a line was said and nothing is typed now."""
-    conversations = [cast(Conversation, _TakesAll()) for _ in range(idle)]
+    """Measure the memory of ``idle`` terminals on which one line was sent."""
+    conversations = [cast(Conversation, _UnlimitedOutbox()) for _ in range(idle)]
     makes: dict[str, Callable[[Conversation], object]] = {
-        "a terminal": partial(_empty, _CLOCK),
+        "a terminal": partial(_new_terminal, _CLOCK),
         "plain lines": lambda each: (Plain(each.outbox), LineCodec()),
     }
     rows = []
@@ -123,14 +123,14 @@ def memory(idle: int) -> str:
 
 
 def messages(times: int) -> str:
-    """What it costs to show a message above a line that is half typed."""
-    outbox = _TakesAll()
-    rows = [("plain lines", _each(partial(outbox.send, _MESSAGE), times))]
+    """Measure showing a message above a half typed line."""
+    outbox = _UnlimitedOutbox()
+    rows = [("plain lines", _cost(partial(outbox.send, _MESSAGE), times))]
     for name, line in (("nothing", ""), *LINES.items()):
         for back in (0, 40) if line else (0,):
             where = ", cursor within it" if back else ""
             terminal = _terminal(line, back)
-            rows.append((name + where, _each(partial(terminal.send, _MESSAGE), times)))
+            rows.append((name + where, _cost(partial(terminal.send, _MESSAGE), times)))
     plain = rows[0][1]
     return table(
         ["a message above", "µs", "more µs", "/ plain lines"],
@@ -143,14 +143,14 @@ def messages(times: int) -> str:
 
 def keys(times: int) -> str:
     """What a key costs: one that types and one that takes away, and two that move."""
-    codec, outbox = LineCodec(), _TakesAll()
+    codec, outbox = LineCodec(), _UnlimitedOutbox()
 
     def plain_keys() -> None:
         for key in (b"x", b"\n"):
             codec.receive_data(key)
             outbox.write(key)
 
-    plain = _each(plain_keys, times) / 2
+    plain = _cost(plain_keys, times) / 2
     rows = [["plain lines", shown(plain), "-", "-", "1.00"]]
     for name, line in LINES.items():
         costs = []
@@ -164,12 +164,12 @@ def keys(times: int) -> str:
                 terminal.receive(one)
                 terminal.receive(other)
 
-            costs.append(_each(press, times) / 2)
+            costs.append(_cost(press, times) / 2)
         rows.append([name, *map(shown, costs), shown(ratio(max(costs), plain))])
     headings = ["a key in a line of 80 cells, µs", "at its end", "within it", "moving", "/ plain"]
     return table(headings, rows)
 
 
 def typing(idle: int, times: int) -> str:
-    """All of it."""
+    """Run all of it."""
     return "\n\n".join((memory(idle), messages(times), keys(times)))

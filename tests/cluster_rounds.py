@@ -1,8 +1,8 @@
 """Kill NATS servers at random moments while two servers post: ``python -m tests.cluster_rounds``.
 
-What must hold after every kill: what was acknowledged is in its room once; both servers, who
-listen, were told the same in the same order, which is that of the room; and it goes on.  A round
-kills one, two or all three servers of a cluster with SIGKILL and starts them again.
+What must hold after every kill: each acknowledged message is in its room once; both servers, which
+are subscribed, received the same in the same order, which is that of the room; and it goes on.  A
+round kills one, two or all three servers of a cluster with SIGKILL and starts them again.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tests.support.main_thread import TestMainThread, waited
 from tests.support.served import PATIENCE
 
 ROOMS = ("lobby", "attic", "cellar", "garden")
-#: Posts of each server that may wait to be acknowledged.
+#: Unacknowledged posts of each server, at most.
 WINDOW = 64
 
 
-class Round:
+class ClusterRound:
     """Two servers that post to every room while NATS servers die."""
 
     def __init__(self, nats: Nats, random: Random) -> None:
@@ -36,46 +36,46 @@ class Round:
         where = nats.account()
         self.nodes = [Node(where, self.main_thread), Node(where, self.main_thread)]
         self.posted = 0
-        self.unanswered: Counter[int] = Counter()
+        self.posted_by: Counter[int] = Counter()
         for node in self.nodes:
             for room in ROOMS:
                 node.store.subscribe(room)
                 waited(node.store.before(room, None, 0))
 
-    def posts(self, seconds: float) -> None:
-        """Let both post as fast as they are acknowledged."""
+    def post_for(self, seconds: float) -> None:
+        """Let both servers post for so many seconds, as fast as they are acknowledged."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             for number, node in enumerate(self.nodes):
-                if self.waiting(number) < WINDOW:
+                if self.unacknowledged(number) < WINDOW:
                     self.posted += 1
                     room = self.random.choice(ROOMS)
                     node.store.post(room, f"{number}.{self.posted}", said(str(self.posted)))
-                    self.unanswered[number] += 1
+                    self.posted_by[number] += 1
             self.main_thread.run()
             time.sleep(0.0005)
 
-    def waiting(self, number: int) -> int:
-        """How much that a server has posted is not acknowledged yet."""
+    def unacknowledged(self, number: int) -> int:
+        """Return how many posts of a server are not acknowledged yet."""
         node = self.nodes[number]
         own = sum(row[1].startswith(f"{number}.") for row in node.stored_events)
-        return self.unanswered[number] - own - len(node.failures)
+        return self.posted_by[number] - own - len(node.failures)
 
     def kill(self) -> int:
-        """Kill some servers and start them again after a while; return how many."""
+        """Kill some NATS servers and start them again after a while; return how many."""
         dead = self.random.sample(range(3), self.random.choice((1, 1, 1, 2, 3)))
         for number in dead:
             self.nats.servers[number].kill()
-        self.posts(self.random.uniform(0.2, 1.5))
+        self.post_for(self.random.uniform(0.2, 1.5))
         for number in dead:
             self.nats.servers[number].start(self.nats.routes[number])
         return len(dead)
 
-    def settles(self) -> None:
-        """Wait until everything is acknowledged and heard."""
+    def wait_until_settled(self) -> None:
+        """Wait until everything is acknowledged and received."""
         until = time.monotonic() + 2 * PATIENCE
         while (
-            any(self.waiting(number) for number in range(2))
+            any(self.unacknowledged(number) for number in range(2))
             or len({len(node.stored_events) for node in self.nodes}) > 1
         ):
             self.main_thread.run()
@@ -83,14 +83,14 @@ class Round:
                 node.store.bridge.call(node.store.audit_rooms)
             time.sleep(0.05)
             assert time.monotonic() < until, [
-                (self.waiting(number), len(node.stored_events), node.failures)
+                (self.unacknowledged(number), len(node.stored_events), node.failures)
                 for number, node in enumerate(self.nodes)
             ]
 
     def check(self) -> None:
-        """Compare what was told with what is there.
+        """Compare what was received with what is stored.
 
-        :raises AssertionError: when something was lost, came twice or in another order.
+        :raises AssertionError: when a message is lost, came twice or in another order.
         """
         for room in ROOMS:
             one, other = (
@@ -103,23 +103,23 @@ class Round:
             assert [number for number, _ in there] == kept, f"{room} lost something"
         assert not any(node.failures for node in self.nodes), "something was refused"
 
-    def ends(self) -> None:
+    def close(self) -> None:
         for node in self.nodes:
             waited(node.store.close())
 
 
 def play(nats: Nats, random: Random, kills: int) -> int:
-    """Kill so many times while two servers post, and check; return how much was posted."""
-    cluster = Round(nats, random)
+    """Kill so many times while two servers post, and check; return how many were posted."""
+    cluster = ClusterRound(nats, random)
     try:
         for _ in range(kills):
-            cluster.posts(random.uniform(0.1, 0.6))
+            cluster.post_for(random.uniform(0.1, 0.6))
             cluster.kill()
-            cluster.posts(0.3)
-            cluster.settles()
+            cluster.post_for(0.3)
+            cluster.wait_until_settled()
             cluster.check()
     finally:
-        cluster.ends()
+        cluster.close()
     return cluster.posted
 
 
@@ -128,14 +128,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Kill NATS servers while people talk.")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(10**6))
-    asked = parser.parse_args(words)
-    print(f"seed {asked.seed}")
-    random = Random(asked.seed)
+    options = parser.parse_args(words)
+    print(f"seed {options.seed}")
+    random = Random(options.seed)
     with TemporaryDirectory() as folder:
         servers = running(Path(folder), servers=3)
         nats = next(servers)
         try:
-            for number in range(asked.rounds):
+            for number in range(options.rounds):
                 begun = time.monotonic()
                 posted = play(nats, random, 1)
                 seconds = time.monotonic() - begun

@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogBeginner, globalLogP
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from tests.support.callers import Connect, LineClient
 from tests.support.clients import find
 from tests.support.cluster.nats import Nats, running
 from tests.support.served import Served
@@ -120,6 +122,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """
     with Served(Path(tmp_path_factory.mktemp("served"))) as server:
         yield server
+
+
+@pytest.fixture
+def line_client() -> Iterator[Connect]:
+    """Return what connects a client by plain lines; all are closed at the end of the test."""
+    with ExitStack() as stack:
+
+        def connect(server: Served, nick: str) -> LineClient:
+            client = LineClient(server, nick)
+            stack.callback(client.close)
+            return client
+
+        yield connect
 
 
 @pytest.fixture(scope="session")

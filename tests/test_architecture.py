@@ -351,7 +351,7 @@ def test_no_folder_is_a_heap() -> None:
         ("chatd.transport.ssh.protocol.kex", "chatd.chat.events", "transport.ssh.protocol never"),
         ("chatd.transport.json", "chatd.transport.tcd", "imports go down only"),
         ("chatd.transport.gate.gate", "twisted.internet.reactor", "the reactor is never"),
-        ("chatd.clients.prompt.talk", "chatd.chat.chat", "clients never imports chat"),
+        ("chatd.clients.prompt.protocol", "chatd.chat.chat", "clients never imports chat"),
         ("chatd.clients.prompt.program", "chatd.transport.tcd", "clients never imports transport"),
         ("chatd", "chatd.chat.events", "a folder without a layer"),
         ("chatd.chat", "chatd.chat.events", "a folder without a layer"),

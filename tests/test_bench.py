@@ -1,4 +1,4 @@
-"""The benchmark runs, counts what it ought to count, and shows it; no figure of it is tested."""
+"""The benchmark: it runs, loses no message and shows its tables; no figure of it is tested."""
 
 import math
 import os
@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from bench.figures import median, percentile, ratio, shown, table
-from bench.load import LINE_BYTES, Span, text_of
+from bench.load import LINE_BYTES, Measurement, text_of
 from bench.machine import connections_allowed, cpu_seconds, free_port, rss_kib
 from bench.report import Report
 from tests import ROOT
@@ -17,7 +17,7 @@ from tests.support.served import PATIENCE
 
 
 def bench(*arguments: str) -> str:
-    """Run the benchmark as people do, against chatd and the floor alone."""
+    """Run the benchmark by its command line, with chatd and the floor alone."""
     command = [sys.executable, "-m", "bench", *arguments, "--quick", "--only=chatd", "--only=floor"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=4 * PATIENCE)
     assert done.returncode == 0, done.stderr
@@ -26,7 +26,7 @@ def bench(*arguments: str) -> str:
 
 
 def rows(printed: str, column: str) -> dict[str, list[str]]:
-    """What stands in a column, by the name of the row, of all tables that have the column."""
+    """Return the cells of a column, by the name of the row, of all tables that have it."""
     found: dict[str, list[str]] = {}
     at = None
     for line in printed.splitlines():
@@ -56,13 +56,13 @@ def test_small_rooms_lose_nothing() -> None:
     assert rows(bench("rooms"), "lost") == {"chatd line": ["0"], "floor": ["0"]}
 
 
-def test_readers_who_never_read_cost_the_others_nothing_that_was_said() -> None:
+def test_clients_that_never_read_make_the_others_lose_nothing() -> None:
     printed = bench("slow")
     assert rows(printed, "ratio").keys() == {"chatd line", "floor"}
     assert rows(printed, "lost")["chatd line"][0] == "0"
 
 
-def test_members_come_in_and_join() -> None:
+def test_members_enter_and_join() -> None:
     printed = bench("idle", "--way", "tcd")
     assert rows(printed, "KiB RSS each").keys() == {"chatd tcd"}
     assert len(rows(printed, "a second")["chatd tcd"]) == 3
@@ -75,31 +75,34 @@ def test_ssh_sessions_lose_nothing_and_log_in() -> None:
     assert "10 come in and leave" in printed
 
 
-def test_what_things_cost_inside_is_told() -> None:
+def test_the_costs_inside_the_chat_are_shown() -> None:
     printed = bench("inside")
     for row in ("round 2", "100 styles", "one is mentioned", "2 ignore somebody", "simulated"):
         assert f"\n{row}" in printed
 
 
-def test_what_typing_costs_is_told() -> None:
+def test_the_costs_of_typing_are_shown() -> None:
     printed = bench("typing")
     assert rows(printed, "bytes each").keys() == {"a terminal", "plain lines"}
     assert rows(printed, "more µs")["Chinese, cursor within it"]
     assert rows(printed, "within it").keys() >= {"English", "Chinese", "emoji"}
 
 
-def test_what_keeping_costs_is_told() -> None:
-    printed = bench("kept", "--load", "2,5")
+def test_the_costs_of_storage_are_shown() -> None:
+    printed = bench("kept", "--load", "2,5", "--members", "1")
     assert rows(printed, "/ chatd off").keys() == {"chatd off", "chatd on", "chatd power"}
     assert len(rows(printed, "messages/s")["chatd power"]) == 1
     assert "the large store" in rows(printed, "seconds")
     assert rows(printed, "found")["since: yesterday"][-1] == "21"
 
 
-def test_what_a_cluster_costs_is_told() -> None:
+def test_the_costs_of_a_cluster_are_shown() -> None:
     printed = bench("cluster", "--load", "2,5")
     servers = ["off", "on", "1 node, 1 NATS", "2 nodes, 1 NATS"]
-    assert rows(printed, "lost") == {name: ["0"] for name in servers}
+    lost = rows(printed, "lost")
+    assert [*lost] == servers
+    # Negative when a slow machine made a server notify senders: see bench/README.rst, "lost".
+    assert all(int(count) <= 0 for counts in lost.values() for count in counts), printed
     assert [*rows(printed, "acknowledged p50")] == servers
     assert rows(printed, "shown at the other p50")["on"] == ["-"]
     assert len(rows(printed, "2 nodes/s")["2 x 5, 1 NATS"]) == 1
@@ -107,7 +110,7 @@ def test_what_a_cluster_costs_is_told() -> None:
     assert rows(printed, "bytes kept").keys() == {"the lobby and 1 of 10", "the lobby and 5 of 10"}
 
 
-def test_a_cluster_that_lacks_something_is_said_to() -> None:
+def test_a_missing_nats_server_is_reported() -> None:
     command = [sys.executable, "-m", "bench", "cluster", "--quick"]
     lacking = {**os.environ, "CHATD_NATS_SERVER": "/nowhere/nats-server"}
     done = subprocess.run(command, cwd=ROOT, env=lacking, capture_output=True, text=True)
@@ -116,33 +119,33 @@ def test_a_cluster_that_lacks_something_is_said_to() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(), ("nothing",), ("fan-out", "--way", "carrier-pigeon")])
-def test_what_it_cannot_do_is_a_usage_error(arguments: tuple[str, ...]) -> None:
+def test_an_unknown_benchmark_or_way_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "bench", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 2
     assert "usage: python -m bench" in done.stderr
 
 
-def test_a_percentile_is_a_value_that_was_there() -> None:
+def test_a_percentile_is_one_of_the_values() -> None:
     values = [5.0, 1.0, 4.0, 2.0, 3.0]
     assert [percentile(values, each) for each in (0, 20, 21, 50, 99, 100)] == [1, 1, 2, 3, 5, 5]
     assert math.isnan(percentile([], 50))
 
 
-def test_a_median_leaves_out_what_is_no_number() -> None:
+def test_a_median_ignores_nan() -> None:
     assert median([3.0, 1.0, 2.0]) == 2
     assert median([1.0, 2.0]) == 1.5
     assert median([math.nan, 7.0]) == 7
     assert math.isnan(median([]))
 
 
-def test_a_ratio_to_nothing_is_no_number() -> None:
+def test_a_ratio_to_zero_is_nan() -> None:
     assert ratio(6.0, 3.0) == 2
     assert math.isnan(ratio(6.0, 0.0))
     assert math.isnan(ratio(6.0, math.nan))
 
 
-def test_numbers_are_shown_for_people() -> None:
+def test_numbers_are_formatted_for_people() -> None:
     assert [shown(each) for each in (0.5, 999.0, 1234567.8, math.nan)] == [
         "0.50",
         "999.00",
@@ -151,7 +154,7 @@ def test_numbers_are_shown_for_people() -> None:
     ]
 
 
-def test_columns_line_up() -> None:
+def test_columns_are_aligned() -> None:
     assert table(["who", "µs"], [["ada", "1"], ["grace", "10"]]).splitlines() == [
         "who    µs",
         "-----  --",
@@ -160,8 +163,8 @@ def test_columns_line_up() -> None:
     ]
 
 
-def span(deliveries: int = 100, server_cpu: float = 0.5, load_cpu: float = 0.5) -> Span:
-    return Span(
+def span(deliveries: int = 100, server_cpu: float = 0.5, load_cpu: float = 0.5) -> Measurement:
+    return Measurement(
         messages=10,
         deliveries=deliveries,
         lost=0,
@@ -185,7 +188,7 @@ def test_a_report_shows_medians_and_ratios_to_chatd_and_the_others() -> None:
     assert rows(printed, "/ chatd line") == {"chatd line": ["1.00"], "floor": ["0.50"]}
 
 
-def test_a_load_side_that_was_the_limit_is_named() -> None:
+def test_a_load_generator_that_was_the_limit_is_marked() -> None:
     report = Report()
     report.add("work", "busy", span(load_cpu=0.96))
     report.add("work", "easy", span(load_cpu=0.95))
@@ -197,7 +200,7 @@ def test_a_text_has_its_number_and_fills_the_line() -> None:
     assert len(text_of(17)) == LINE_BYTES - 1
 
 
-def test_the_machine_tells_of_this_process() -> None:
+def test_the_figures_of_this_process_are_read() -> None:
     pid = os.getpid()
     assert cpu_seconds(pid) > 0
     assert rss_kib(pid) > 1024

@@ -1,4 +1,4 @@
-"""``chatd-admin``: what operators do with the data beside the server, or while it is stopped."""
+"""``chatd-admin``: commands for the data of a server, while it runs or while it is stopped."""
 
 from chatd.admin.program import main
 

@@ -1,4 +1,4 @@
-"""Whether a database is whole: what SQLite says of it, and what chatd relies on.
+"""Consistency check of a database: SQLite's own, and what chatd relies on.
 
 It knows the tables; it changes nothing.
 """
@@ -8,23 +8,23 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 
-from chatd.admin import forgotten
+from chatd.admin import erased_numbers
 from chatd.chat.text.query import folded
 from chatd.store.sqlite.search_index import BLOCK, is_by, is_in, room_of_mark
 
-#: Faults of one kind that are told one by one.
-TOLD = 10
+#: Faults of one kind that are reported one by one.
+REPORTED = 10
 #: Kinds of events that this chatd can read.
 _KINDS = ("said", "acted", "topic")
 
 
 def plural(count: int, what: str) -> str:
-    """A number of things."""
+    """Return a number with a noun, in the plural where that is due."""
     return f"{count} {what}{'s' * (count != 1)}"
 
 
-def counted(database: sqlite3.Connection) -> tuple[int, int]:
-    """How many messages there are, in how many rooms."""
+def count_messages(database: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many messages there are, and in how many rooms."""
     query = (
         "SELECT count(event.id), count(DISTINCT room.id) FROM room"
         " LEFT JOIN event ON event.room = room.id WHERE room.name IS NOT NULL"
@@ -33,9 +33,9 @@ def counted(database: sqlite3.Connection) -> tuple[int, int]:
     return int(messages), int(rooms)
 
 
-def faults(database: sqlite3.Connection) -> Iterator[str]:
-    """Look for what is wrong with a database, in sentences; best inside one transaction."""
-    looks: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
+def find_faults(database: sqlite3.Connection) -> Iterator[str]:
+    """Return what is wrong with a database, in sentences; best inside one transaction."""
+    checks: tuple[Callable[[sqlite3.Connection], Iterator[str]], ...] = (
         _pages,
         _references,
         _kinds,
@@ -45,9 +45,9 @@ def faults(database: sqlite3.Connection) -> Iterator[str]:
         _spans,
         _gaps,
     )
-    for look in looks:
+    for check in checks:
         try:
-            yield from look(database)
+            yield from check(database)
         except sqlite3.Error as why:
             yield f"SQLite cannot read on: {why}."
         except (TypeError, ValueError):
@@ -55,7 +55,7 @@ def faults(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _pages(database: sqlite3.Connection) -> Iterator[str]:
-    for (text,) in database.execute(f"PRAGMA integrity_check({TOLD})"):
+    for (text,) in database.execute(f"PRAGMA integrity_check({REPORTED})"):
         if text != "ok":
             yield f"SQLite says: {' '.join(text.split())}."
 
@@ -68,7 +68,7 @@ def _references(database: sqlite3.Connection) -> Iterator[str]:
 
 def _kinds(database: sqlite3.Connection) -> Iterator[str]:
     query = "SELECT DISTINCT kind FROM event WHERE kind NOT IN (?, ?, ?) LIMIT ?"
-    for (kind,) in database.execute(query, (*_KINDS, TOLD)):
+    for (kind,) in database.execute(query, (*_KINDS, REPORTED)):
         yield f"Messages of a kind that this chatd does not know: {kind}."
 
 
@@ -84,7 +84,7 @@ def _types(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _index(database: sqlite3.Connection) -> Iterator[str]:
-    """See that the search index has an entry of every message, and of nothing else."""
+    """Check that the search index has an entry for every message, and for nothing else."""
     missing = spare = 0
     for room in _indexed_rooms(database):
         one, other = "SELECT id FROM event WHERE room = ?", "SELECT rowid FROM search(?)"
@@ -102,7 +102,7 @@ def _index(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _indexed_rooms(database: sqlite3.Connection) -> list[int]:
-    """The rooms of which there are messages, or entries of the search index."""
+    """Return the rooms that have messages, or entries in the search index."""
     database.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab(main, search, row)")
     try:
         marks = [room_of_mark(term) for (term,) in database.execute("SELECT term FROM term")]
@@ -113,7 +113,7 @@ def _indexed_rooms(database: sqlite3.Connection) -> list[int]:
 
 
 def _spans(database: sqlite3.Connection) -> Iterator[str]:
-    """See that the messages of each block are of the times that are noted for it."""
+    """Check that the messages of each block are within the times that are stored for it."""
     query = (
         f"SELECT count(*) FROM event LEFT JOIN span ON span.block = event.id / {BLOCK}"
         " WHERE span.block IS NULL OR time < first OR time > last"
@@ -124,7 +124,7 @@ def _spans(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _words(database: sqlite3.Connection) -> Iterator[str]:
-    """See that the newest messages are found by their authors and their first words."""
+    """Check that the newest messages are found by their authors and their first words."""
     found = "SELECT 1 FROM search WHERE search MATCH ? AND rowid = ?"
     newest = "SELECT id, author, text FROM event ORDER BY id DESC LIMIT 1000"
     lost = 0
@@ -138,31 +138,34 @@ def _words(database: sqlite3.Connection) -> Iterator[str]:
 
 
 def _gaps(database: sqlite3.Connection) -> Iterator[str]:
-    """See that the numbers of each room rise by one from its oldest message on."""
+    """Check that the numbers of each room rise by one from its oldest message on."""
     rooms = "SELECT id, name, last FROM room WHERE name IS NOT NULL ORDER BY name"
     for ident, name, last in database.execute(rooms).fetchall():
-        gone = sorted([*forgotten.runs(database, name), *_deleted(database, ident)])
-        gaps = ((gap, forgotten.lost(gap, gone)) for gap in _jumps(database, ident, last))
+        gone = sorted([*erased_numbers.runs(database, name), *_deleted(database, ident)])
+        gaps = (
+            (gap, erased_numbers.count_unexplained(gap, gone))
+            for gap in _jumps(database, ident, last)
+        )
         losses = [(gap, count) for gap, count in gaps if count]
-        for (first, until), count in losses[:TOLD]:
+        for (first, until), count in losses[:REPORTED]:
             between = f"the numbers {first} to {until}" if until > first else f"number {first}"
             yield f"{name} lacks {plural(count, 'message')} of {between}."
-        if len(losses) > TOLD:
-            yield f"{name} lacks more in {plural(len(losses) - TOLD, 'place')}."
+        if len(losses) > REPORTED:
+            yield f"{name} lacks more in {plural(len(losses) - REPORTED, 'place')}."
         highest = "SELECT max(number) FROM event WHERE room = ?"
         (number,) = database.execute(highest, (ident,)).fetchone()
         if number is not None and number > last:
             yield f"{name} has a message of number {number}, and believes its last is {last}."
 
 
-def _deleted(database: sqlite3.Connection, ident: int) -> Iterator[forgotten.Run]:
-    """The numbers of a room that were taken away while people talked."""
+def _deleted(database: sqlite3.Connection, ident: int) -> Iterator[erased_numbers.Run]:
+    """Return the numbers of a room's messages that users have deleted."""
     query = "SELECT number FROM deleted WHERE room = ?"
     return ((number, number) for (number,) in database.execute(query, (ident,)))
 
 
 def _jumps(database: sqlite3.Connection, ident: int, last: int) -> Iterator[tuple[int, int]]:
-    """The runs of numbers that a room has no message of, but for one at its beginning."""
+    """Return the runs of numbers without a message in a room, except the run at its beginning."""
     before = None
     for (number,) in database.execute(
         "SELECT number FROM event WHERE room = ? ORDER BY number", (ident,)

@@ -1,7 +1,6 @@
-"""The rooms of a database, and what was said in one of them, line by line.
+"""Export: the rooms of a database, and the events of one of them, line by line.
 
-It knows the tables of rooms and events; what a line looks like it has from those who show it to
-people and to programs.
+It knows the tables of rooms and events; `TextStyle` and `EventStyle` render the lines.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from chatd.store.sqlite.store import StoreError
 from chatd.terminal.style import TextStyle
 from chatd.wire.json.events import EventStyle
 
-#: Events that are read at once.  Between two reads nothing is held: a server can empty its log,
-#: however slowly somebody pages through what is written here.
+#: Events of one read.  No transaction is open between two reads: the server can truncate its log,
+#: however slowly a user pages through the output.
 READ_EVENTS = 500
-#: What parts the name of a room from what tells it from others of that name.
-_APART = "@"
+#: What separates the name of a room from the suffix that makes it unique.
+_SUFFIX = "@"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What the store has of a room.  Times are seconds since the epoch, or None without events."""
+class RoomSummary:
+    """What is stored of a room.  Times are seconds since the epoch; None without events."""
 
     room: str
     messages: int
@@ -37,7 +36,7 @@ class Kept:
     last: float | None
 
     def line(self, width: int, zone: ZoneInfo) -> str:
-        """It as a line of a table."""
+        """Return it as a line of a table."""
         days = [_day(time, zone) for time in (self.first, self.last)]
         return f"{self.room:<{width}}  {self.messages:>9}  {'  '.join(days)}\n"
 
@@ -46,20 +45,20 @@ def _day(time: float | None, zone: ZoneInfo) -> str:
     return "-" if time is None else datetime.fromtimestamp(time, zone).strftime("%Y-%m-%d")
 
 
-def rooms(database: sqlite3.Connection) -> list[Kept]:
-    """Return what there is of every room, by name."""
+def room_summaries(database: sqlite3.Connection) -> list[RoomSummary]:
+    """Return the summaries of all rooms, by name."""
     query = (
         "SELECT room.name, count(event.id), min(event.time), max(event.time) FROM room"
         " LEFT JOIN event ON event.room = room.id WHERE room.name IS NOT NULL"
         " GROUP BY room.id ORDER BY room.name"
     )
-    return [Kept(*row) for row in database.execute(query)]
+    return [RoomSummary(*row) for row in database.execute(query)]
 
 
 def find_room(database: sqlite3.Connection, text: str) -> str:
-    """Return the room that somebody means, as the store knows it.
+    """Return the store's name of a room, given that name or the room's own.
 
-    :raises StoreError: when there is none, or several have been called so.
+    :raises StoreError: when there is none, or several rooms have had this name.
     """
     known: list[str] = [
         name for (name,) in database.execute("SELECT name FROM room WHERE name IS NOT NULL")
@@ -70,7 +69,7 @@ def find_room(database: sqlite3.Connection, text: str) -> str:
         raise StoreError(refused.sentence.rstrip(".")) from None
     if key in known:
         return key
-    found = sorted(name for name in known if name.partition(_APART)[0] == key)
+    found = sorted(name for name in known if name.partition(_SUFFIX)[0] == key)
     if not found:
         raise StoreError(
             f"nothing is kept of a room {key}; chatd-admin rooms lists those there are"
@@ -83,7 +82,7 @@ def find_room(database: sqlite3.Connection, text: str) -> str:
 def entries(
     database: sqlite3.Connection, room: str, since: float | None, until: float | None
 ) -> Iterator[Entry]:
-    """Read what happened in a room, in order, from ``since`` up to, not including, ``until``.
+    """Read the events of a room in order, from ``since`` up to, not including, ``until``.
 
     :raises StoreError: when an event cannot be read.
     """
@@ -107,13 +106,13 @@ def _entry(room: str, row: tuple[object, ...]) -> Entry:
         author = fold(event.nick)
     except (KeyError, TypeError, ValueError):
         raise StoreError(f"number {row[0]} of {room} is no event that this chatd knows") from None
-    return Entry(room.partition(_APART)[0], number, author, event)
+    return Entry(room.partition(_SUFFIX)[0], number, author, event)
 
 
-def lines(read: Iterator[Entry], zone: str, *, json: bool) -> Iterator[bytes]:
-    """Render events for people, each with its day and time somewhere, or as JSON for programs.
+def render(read: Iterator[Entry], zone: str, *, json: bool) -> Iterator[bytes]:
+    """Render events for people, with day and time in the time zone ``zone``, or as JSON.
 
-    :raises StoreError: for an event that cannot be shown, such as one of no possible time.
+    :raises StoreError: for an event that cannot be shown, such as one with an impossible time.
     """
     style = EventStyle() if json else TextStyle(days=True, timestamps="HH:MM", timezone=zone)
     for entry in read:

@@ -1,7 +1,7 @@
-"""The command line of ``chatd-admin``: its commands, what they print, and how they end.
+"""Command line of ``chatd-admin``: its commands, their output and their exit status.
 
-docs/operations.rst, "Looking after the data".  What goes wrong is one sentence on standard error
-and the status `FAILED`, never a traceback.
+docs/operations.rst, "Looking after the data".  An error is one sentence on standard error and the
+status `FAILED`, never a traceback.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from zoneinfo import ZoneInfo
 
 import chatd
 from chatd.admin import export
-from chatd.admin.check import counted, faults, plural
-from chatd.admin.forget import forget, has_account, said_by, scrub
+from chatd.admin.check import count_messages, find_faults, plural
+from chatd.admin.forget import count_messages_by, forget, has_account, scrub
 from chatd.chat.text.names import fold
 from chatd.store.sqlite import files
 from chatd.store.sqlite.store import StoreError
 
 DONE: Final = 0
 FAILED: Final = 1
-#: What shells say of a program that Ctrl-C ended: 128 and the number of SIGINT.
+#: Exit status that shells use for a program that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED: Final = 130
 
 Given = argparse.Namespace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status (argparse itself ends with 2 for bad usage)."""
+    """Run a command; return its exit status (argparse itself exits with 2 for bad usage)."""
     given = _parser().parse_args(arguments)
     try:
         status: int = given.run(given)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read has read enough
+    except BrokenPipeError:  # such as head, which has read enough
         _silence()
         return DONE
     except StoreError as why:
@@ -62,7 +62,7 @@ def _write(line: bytes) -> None:
     sys.stdout.buffer.write(line)
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     _write(f"{sentence}\n".encode("utf-8", "replace"))
 
 
@@ -77,7 +77,7 @@ def _fail(sentence: str) -> int:
 
 
 def _silence() -> None:
-    """Let nothing more be written to standard output, also not when Python ends."""
+    """Discard further output, also what Python flushes when it ends."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -87,13 +87,13 @@ def _silence() -> None:
 
 def _backup(given: Given) -> int:
     size = files.copy(_database(given), given.file, replace=given.force)
-    _say(f"{given.file}: {plural(size, 'byte')}")
+    _print(f"{given.file}: {plural(size, 'byte')}")
     return DONE
 
 
 def _rooms(given: Given) -> int:
     with files.reading(_database(given)) as database:
-        rooms = export.rooms(database)
+        rooms = export.room_summaries(database)
     width = max((len(kept.room) for kept in rooms), default=0)
     for kept in rooms:
         _write(kept.line(width, ZoneInfo(given.zone)).encode())
@@ -106,7 +106,7 @@ def _export(given: Given) -> int:
     with files.reading(_database(given)) as database:
         room = export.find_room(database, given.room)
         read = export.entries(database, room, since, until)
-        for line in export.lines(read, given.zone, json=given.json):
+        for line in export.render(read, given.zone, json=given.json):
             _write(line)
     return DONE
 
@@ -114,22 +114,22 @@ def _export(given: Given) -> int:
 def _check(given: Given) -> int:
     found = 0
     with files.reading(_database(given)) as database:
-        database.execute("BEGIN")  # all is looked at as it is at one moment
-        for fault in faults(database):
+        database.execute("BEGIN")  # everything is checked in one snapshot
+        for fault in find_faults(database):
             found += 1
             _complain(fault)
         if not found:
-            messages, rooms = counted(database)
-            _say(f"all is well: {plural(messages, 'message')} in {plural(rooms, 'room')}")
+            messages, rooms = count_messages(database)
+            _print(f"all is well: {plural(messages, 'message')} in {plural(rooms, 'room')}")
     return FAILED if found else DONE
 
 
 def _upgrade(given: Given) -> int:
     before, after = files.upgrade(_database(given))
     if before == after:
-        _say(f"nothing to do: the tables are of version {after}")
+        _print(f"nothing to do: the tables are of version {after}")
     else:
-        _say(f"the tables were of version {before} and are of version {after} now")
+        _print(f"the tables were of version {before} and are of version {after} now")
     return DONE
 
 
@@ -140,11 +140,11 @@ def _forget_person(given: Given) -> int:
     path = _database(given)
     with files.locked(path), files.changing(path) as database:
         account = " and the account" * has_account(database, nick)
-        what = f"{plural(said_by(database, nick), 'message')}{account} of {given.nick}"
+        what = f"{plural(count_messages_by(database, nick), 'message')}{account} of {given.nick}"
         if not (given.yes or what.startswith("0 messages of ")):
             _ask(f"Delete {what} for good?")
         forget(database, nick)
-        _say(f"{what} deleted")
+        _print(f"{what} deleted")
         try:
             scrub(database)
         except StoreError as why:
@@ -155,9 +155,9 @@ def _forget_person(given: Given) -> int:
 
 
 def _ask(question: str) -> None:
-    """Ask somebody at a terminal.
+    """Ask for confirmation at a terminal.
 
-    :raises StoreError: when nobody is there, or says no.
+    :raises StoreError: when there is no terminal, or the answer is no.
     """
     if sys.stdin is None or not sys.stdin.isatty():
         raise StoreError("nothing was deleted: say --yes, it cannot be undone")
@@ -182,7 +182,10 @@ def _day(text: str) -> datetime:
 
 
 def _midnight(day: datetime | None, zone: str, later: int = 0) -> float | None:
-    """When a day, or one so many days later, begins somewhere; seconds since the epoch."""
+    """Return when a day, or one ``later`` days later, begins; seconds since the epoch.
+
+    :raises StoreError: when that cannot be represented.
+    """
     if day is None:
         return None
     try:
@@ -231,7 +234,7 @@ def _add(
 
 
 def _add_reading(commands: _Commands) -> None:
-    """Add the commands that a server may run beside."""
+    """Add the commands that may be used while the server runs."""
     backup = _add(commands, "backup", _backup, "copy the database into one file")
     backup.add_argument("file", type=Path, metavar="FILE", help="what the copy is called")
     backup.add_argument("--force", action="store_true", help="replace a file that is there")
@@ -247,7 +250,7 @@ def _add_reading(commands: _Commands) -> None:
 
 
 def _add_changing(commands: _Commands) -> None:
-    """Add the commands that no server may run beside."""
+    """Add the commands for which the server must be stopped."""
     _add(commands, "upgrade", _upgrade, "bring the tables of an older chatd up to date")
     person = _add(
         commands, "forget-person", _forget_person, "delete an account and all that its owner said"

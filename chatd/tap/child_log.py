@@ -1,6 +1,6 @@
-"""Relayed: what another process logs, read so that this one can log it.
+"""Child log: parses what another process logs, so that this one can log it.
 
-It knows what Twisted writes as JSON, and bytes; it must not know whose they are.
+It knows bytes and Twisted's JSON log format; it must not know which process writes them.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from typing import Any
 
 from twisted.logger import LogEvent, LogLevel, eventFromJSON
 
-#: Bytes of one event: a traceback of many frames has some ten thousand.  What is longer is logged
-#: in pieces.
+#: Bytes of one event: a traceback of many frames has some ten thousand.  A longer line is logged in
+#: pieces.
 EVENT_BYTES = 1024 * 1024
-#: What stands before each event of ``jsonFileLogObserver``.
-_BEFORE = b"\x1e"
+#: What ``jsonFileLogObserver`` writes before each event: the record separator of RFC 7464.
+_RECORD_SEPARATOR = b"\x1e"
 
 
 class ChildLog:
-    """Reads events, one a line; lines that are none become events of their own, at ``level``."""
+    """Parses events, one a line; any other line becomes an event of its own, at ``level``."""
 
     def __init__(self, level: Any = LogLevel.info) -> None:
         self._level = level
         self._data = b""
 
     def receive_data(self, data: bytes) -> list[LogEvent]:
-        """Take bytes, and return the events that are whole now."""
+        """Return the events that these bytes complete."""
         *lines, self._data = (self._data + data).split(b"\n")
         if len(self._data) > EVENT_BYTES:
             lines.append(self._data)
@@ -32,13 +32,13 @@ class ChildLog:
         return [self._event(line) for line in lines if line.strip()]
 
     def end(self) -> list[LogEvent]:
-        """Return what has no end."""
+        """Return the event of the last line, which may lack its line end."""
         return self.receive_data(b"\n")
 
     def _event(self, line: bytes) -> LogEvent:
-        text = line.removeprefix(_BEFORE).decode("utf-8", "replace").rstrip()
+        text = line.removeprefix(_RECORD_SEPARATOR).decode("utf-8", "replace").rstrip()
         try:
-            event = eventFromJSON(text) if line.startswith(_BEFORE) else None
+            event = eventFromJSON(text) if line.startswith(_RECORD_SEPARATOR) else None
         except (ValueError, LookupError, TypeError):
             event = None
         if isinstance(event, dict):

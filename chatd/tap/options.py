@@ -1,4 +1,4 @@
-"""The options of ``twistd chatd``: what each is, and how it is read."""
+"""Options of ``twistd chatd``: what each is, and how it is parsed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from chatd.chat.text import names
 from chatd.chat.text.sanitizing import decode, safe
 from chatd.store.nats.client import creds, servers
 from chatd.store.sqlite.files import data_folder
-from chatd.tap.worker import FIRST_SOCKET, Worker, folder, read_part
+from chatd.tap.worker import FIRST_SOCKET, Worker, read_worker, working_folder
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.allow_file import AllowFile
 from chatd.transport.net.shared_ports import Adopting, check_shared
@@ -38,8 +38,8 @@ from chatd.transport.ways import AUTO, NAMES
 
 _T = TypeVar("_T")
 
-#: Connections that the kernel holds until they are accepted.  Twisted's 50 costs newcomers 1 to 7 s
-#: of retries in a rush.
+#: Connections that the kernel queues until they are accepted.  With Twisted's 50, clients need 1 to
+#: 7 s of retries when many connect at once.
 BACKLOG = 4096
 #: Lines of a message of the day that are shown.
 MOTD_LINES = 20
@@ -47,7 +47,7 @@ _PORTS = range(65536)
 
 
 def _endpoint(text: str | None) -> str | None:
-    """An endpoint description; digits alone are a TCP port."""
+    """Parse an endpoint description; digits alone are a TCP port."""
     if text is None:
         return None
     if text.isascii() and text.isdigit():
@@ -109,10 +109,10 @@ def _flood(text: str) -> Rate | None:
 
 
 def _checker(text: str) -> ICredentialsChecker:
-    """The checker of ``twisted.cred`` that a description means."""
+    """Return the checker of ``twisted.cred`` for a description."""
     kind, _, words = text.partition(":")
     if kind == "file":
-        with open(words, "rb"):  # Twisted would take a file that is missing
+        with open(words, "rb"):  # Twisted would accept a file that is missing
             pass
     if kind == "unix" and find_spec("crypt") is None:
         raise ValueError("Twisted needs the module crypt for that, which Python has up to 3.12")
@@ -120,7 +120,7 @@ def _checker(text: str) -> ICredentialsChecker:
         checker: ICredentialsChecker = makeChecker(text)
     except InvalidAuthType:
         raise ValueError(f"there is no kind {kind}; --help-auth lists them") from None
-    except Exception as why:  # somebody else's plugin
+    except Exception as why:  # a plugin of third parties
         raise ValueError(" ".join(str(why).split())) from None
     if IUsernamePassword not in checker.credentialInterfaces:
         raise ValueError(f"{kind} does not check passwords")
@@ -128,7 +128,7 @@ def _checker(text: str) -> ICredentialsChecker:
 
 
 class Options(UsageOptions, AuthOptionMixin):
-    """What ``twistd chatd`` can be told."""
+    """The options of ``twistd chatd``."""
 
     supportedInterfaces = (IUsernamePassword,)
 
@@ -209,13 +209,13 @@ class Options(UsageOptions, AuthOptionMixin):
         self["proxy-from"] = []
         self["auth"] = []
         self.authOutput = sys.stdout
-        self.words: list[str] = []
+        self.arguments: list[str] = []
         self.folder: str | None = None
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Read the words, and remember them and where they were typed for other processes."""
-        self.words = list(sys.argv[1:] if options is None else options)
-        self.folder = folder()
+        """Parse the command line; remember it, and the working folder, for the workers."""
+        self.arguments = list(sys.argv[1:] if options is None else options)
+        self.folder = working_folder()
         super().parseOptions(options)
 
     def opt_listen(self, text: str) -> None:
@@ -253,9 +253,9 @@ class Options(UsageOptions, AuthOptionMixin):
         raise SystemExit(0)
 
     def postOptions(self) -> None:
-        """Check what only makes sense together, and read the files that were named.
+        """Check options that depend on each other, and read the files that they name.
 
-        :raises UsageError: in one sentence.
+        :raises UsageError: with one sentence.
         """
         for option, read in _READ.items():
             self[option] = _checked(option, partial(read, self[option]))
@@ -264,27 +264,27 @@ class Options(UsageOptions, AuthOptionMixin):
         if port is not None or not listen:
             listen.insert(0, ("port", AUTO, _endpoint("1134") if port is None else port))
         self["listen"] = [(way, text) for _, way, text in listen]
-        part: Worker = self["processes"]
+        worker: Worker = self["processes"]
         self["endpoints"] = [
-            (way, _checked(option, partial(_server, text, part, place)))
-            for place, (option, way, text) in enumerate(listen)
+            (way, _checked(option, partial(_endpoint_of, text, worker, number)))
+            for number, (option, way, text) in enumerate(listen)
         ]
         if self["cluster"] and not isinstance(self["history"], float):
             raise UsageError("--history: a cluster keeps what was said, for a number of days")
         if not self["cluster"] and any(self[option] for option in _OF_CLUSTER):
             raise UsageError("--cluster-…: there is no --cluster that it could be for")
-        if part.of > 1 and not self["cluster"]:
+        if worker.count > 1 and not self["cluster"]:
             raise UsageError("--processes: only with a --cluster are several processes one server")
-        if part.was_started:
-            self["cluster-name"] = part.named(self["cluster-name"] or socket.gethostname())
-            self["max-connections"] = part.portion(self["max-connections"])
+        if worker.is_worker:
+            self["cluster-name"] = worker.server_name(self["cluster-name"] or socket.gethostname())
+            self["max-connections"] = worker.share_of(self["max-connections"])
         proof = partial(servers.tls, self["cluster-ca"], self["cluster-cert"])
         self["cluster-tls"] = _checked("cluster-cert", proof)
         self["host-key"] = _checked("data", partial(load_or_generate, self["data"]))
 
 
 def _checked(option: str, read: Callable[[], _T]) -> _T:
-    """Read what an option says; what is wrong with it becomes a usage error."""
+    """Parse an option; an error becomes a usage error that names the option."""
     try:
         return read()
     except OSError as why:
@@ -293,16 +293,16 @@ def _checked(option: str, read: Callable[[], _T]) -> _T:
         raise UsageError(f"--{option}: {why}") from None
 
 
-def _server(description: str, part: Worker, place: int) -> IStreamServerEndpoint:
-    """The endpoint of a description; Twisted's parsers fail in many ways.
+def _endpoint_of(description: str, worker: Worker, number: int) -> IStreamServerEndpoint:
+    """Return the endpoint of a description; in a worker one that adopts an inherited socket.
 
-    One of several processes takes the socket that it was given for it.
+    :raises ValueError: for whatever Twisted's parsers raise, which is of many kinds.
     """
     from twisted.internet import reactor
 
-    if part.of > 1:
+    if worker.count > 1:
         check_shared(description)
-    opens: Any = Adopting(reactor, FIRST_SOCKET + place) if part.was_started else reactor
+    opens: Any = Adopting(reactor, FIRST_SOCKET + number) if worker.is_worker else reactor
     try:
         endpoint: IStreamServerEndpoint = serverFromString(opens, description)
     except Exception as why:
@@ -344,8 +344,8 @@ def _allow(path: str | None) -> AllowFile | None:
     return AllowFile(Path(path)) if path else None
 
 
-#: How each option is read.  Twisted's own coercion would not say which option is wrong, and leaves
-#: defaults unread.
+#: How each option is parsed.  Twisted's own coercion would not say which option is wrong, and does
+#: not parse defaults.
 _READ: dict[str, Callable[[Any], Any]] = {
     "port": _endpoint,
     "lobby": _room,
@@ -365,8 +365,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "cluster-creds": creds.read_creds,
     "cluster-ca": servers.readable,
     "cluster-cert": servers.readable,
-    "processes": read_part,
+    "processes": read_worker,
     "student-id": safe,
 }
-#: Options that say how the servers of ``--cluster`` are reached.
+#: Options about the connection to the servers of ``--cluster``.
 _OF_CLUSTER = ("cluster-name", "cluster-login", "cluster-creds", "cluster-ca", "cluster-cert")

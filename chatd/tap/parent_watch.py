@@ -1,7 +1,7 @@
-"""Lifeline: one of several processes says when it takes connections, and does not stay alone.
+"""Parent watch: a worker says when it takes connections, and does not outlive its supervisor.
 
-The process that started it holds the other end of its standard input and never writes.  When that
-closes, this one is to stop, or the other was killed: the same thing.
+The supervisor holds the other end of the worker's standard input and never writes to it.  When
+that closes, the supervisor wants the worker to stop or was killed itself: the same thing.
 """
 
 from __future__ import annotations
@@ -17,59 +17,45 @@ from twisted.logger import Logger
 from chatd.tap.worker import Worker
 from chatd.transport.services.shutdown import MIGRATION_SECONDS
 
-#: Seconds that a process has to hand its people over, to say goodbye and to close the store, which
-#: gives itself 10; who is not done then is killed.
+#: Seconds that a worker has to move its users to other servers, to say goodbye and to close the
+#: store, which gives itself 10; after that it is killed.
 STOP_SECONDS = MIGRATION_SECONDS + 15.0
-#: What a process logs as it begins to take connections; the one that started it reads that.
+#: What a worker logs as it begins to take connections; its supervisor recognises it by this format.
 READY = "process {number} of {of} takes connections, pid {pid}"
 
 
-def _deaf() -> None:
-    """Not hear a second time that the process is to stop: systemd and a terminal tell everyone."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-
-
 class ParentWatch(Service):
-    """Ends this process when its standard input does.
+    """Ends this process when its standard input ends: first by SIGTERM, at last by SIGKILL.
 
-    Also before the reactor runs, while the cluster is waited for, and at last when nothing runs any
-    more: a thread watches.
+    A thread watches, because the reactor does not run yet while the cluster is waited for, and may
+    never get to its events again when something hangs.
     """
 
     def __init__(self, pipe: int = 0) -> None:
         self._pipe = pipe
-        self._stopping = False
 
     def startService(self) -> None:
-        """Watch."""
+        """Start the thread that watches."""
         super().startService()
-        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
-
-    def stopService(self) -> None:
-        """The process stops already."""
-        super().stopService()
-        self._stopping = True
-        _deaf()
+        threading.Thread(target=self._watch, name="parent watch", daemon=True).start()
 
     def _watch(self) -> None:
         while os.read(self._pipe, 64):
             pass
-        if not self._stopping:
-            os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)  # harmless if it stops already: StopOnce
         time.sleep(STOP_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 class Ready(Service):
-    """Says that this process takes connections: the last of its services."""
+    """Logs that this process takes connections; to be the last of its services."""
 
     _log = Logger()
 
-    def __init__(self, part: Worker) -> None:
-        self._part = part
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
 
     def startService(self) -> None:
-        """Say it."""
+        """Log it."""
         super().startService()
-        self._log.info(READY, number=self._part.number, of=self._part.of, pid=os.getpid())
+        self._log.info(READY, number=self._worker.number, of=self._worker.count, pid=os.getpid())

@@ -1,4 +1,4 @@
-"""The server that the options describe: only here a store is chosen, and are the ways in opened."""
+"""Makes the server that the options describe; only here a store is chosen, a way in is opened."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorCore, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.chat import Chat
@@ -32,7 +33,8 @@ from chatd.store.sqlite.store import SqliteStore, StoreError
 from chatd.store.volatile_history import VolatileHistoryStore
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import ParentWatch, Ready
-from chatd.tap.supervisor import make_processes
+from chatd.tap.stop_once import StopOnce
+from chatd.tap.supervisor import make_supervisor
 from chatd.transport.gate.admission import Admission
 from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.host import Host
@@ -51,31 +53,37 @@ from chatd.transport.ways import AUTO, ways_in
 if TYPE_CHECKING:
     from chatd.store.nats.store import NatsStore
 
-#: What tokens are made of: letters and digits that are not taken for one another.
+#: Characters of tokens: letters and digits that do not look alike.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def _token() -> str:
-    """A word that nobody can guess (60 bits), short enough to be typed."""
+    """Return an unguessable word (60 bits), short enough to be typed."""
     letters = "".join(secrets.choice(_LETTERS) for _ in range(12))
     return "-".join(letters[at : at + 4] for at in range(0, 12, 4))
 
 
 def makeService(options: Options) -> IService:
-    """The server that these options describe, or the processes that are it together."""
+    """Return the server that these options describe, or the supervisor of its processes."""
     from twisted.internet import reactor
 
-    if options["processes"].starts_others:
-        return make_processes(options, reactor)
+    if options["processes"].is_supervisor:
+        service = MultiService()
+        stop = StopOnce(reactor)
+        stop.setServiceParent(service)
+        make_supervisor(options, reactor, stop.stop).setServiceParent(service)
+        return service
     return make_server(options, reactor)
 
 
 def make_server(options: Options, reactor: Any, store: Store | None = None) -> IService:
-    """The server that these options describe, on a reactor, with another store if there is one."""
+    """Return the server that these options describe; ``store`` replaces the one of the options."""
     clock: IReactorTime = IReactorTime(reactor)
     names.prepare()
     server = MultiService()
-    if options["processes"].was_started:
+    stop = StopOnce(reactor)
+    stop.setServiceParent(server)
+    if options["processes"].is_worker:
         ParentWatch().setServiceParent(server)
     shared, cluster, streams = None, None, None
     if options["cluster"]:
@@ -102,8 +110,8 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
         Lease(chat, cluster, shared, clock, time.time, admission).setServiceParent(server)
     UnacknowledgedCheck(chat, clock, time.time).setServiceParent(server)
     Shutdown(chat, store, clock, time.time, cluster).setServiceParent(server)
-    _open_ways(options, reactor, server, host, admission)
-    if options["processes"].was_started:
+    _open_ways(options, server, host, admission, stop.stop)
+    if options["processes"].is_worker:
         Ready(options["processes"]).setServiceParent(server)
     return server
 
@@ -111,7 +119,7 @@ def make_server(options: Options, reactor: Any, store: Store | None = None) -> I
 def _chat(
     options: Options, reactor: Any, server: MultiService, store: Store, cluster: Cluster | None
 ) -> Chat:
-    """The chat of a server, which reads what its store has when that begins."""
+    """Return the chat of a server, which loads its records when the store has begun."""
     clock: IReactorTime = IReactorTime(reactor)
     thread = PasswordThread(reactor)
     thread.setServiceParent(server)
@@ -135,12 +143,15 @@ def _chat(
 
 
 def _open_ways(
-    options: Options, reactor: Any, server: MultiService, host: Host, admission: Admission
+    options: Options,
+    server: MultiService,
+    host: Host,
+    admission: Admission,
+    stop: Callable[[], None],
 ) -> None:
-    """Let the ways in that were asked for be open while a server runs."""
-    core: IReactorCore = reactor
-    desk = JoinIds(options["student-id"], core.stop if options["allow-kill"] else None)
-    ways = ways_in(host, options["host-key"], desk)
+    """Open the ways in that the options name while ``server`` runs; KILL_SERVICE calls ``stop``."""
+    join_ids = JoinIds(options["student-id"], stop if options["allow-kill"] else None)
+    ways = ways_in(host, options["host-key"], join_ids)
     proxies: tuple[IPv4Network | IPv6Network, ...] = tuple(options["proxy-from"])
     for way, endpoint in options["endpoints"]:
         declared = None if way == AUTO else way
@@ -149,13 +160,13 @@ def _open_ways(
 
 
 def _begin(chat: Chat) -> None:
-    """Read what the store has before anybody can have come in."""
+    """Load the records of the store, before any way in is open."""
     loading = Deferred.fromCoroutine(chat.load(time.time()))
     loading.addErrback(lambda failure: Logger().failure("reading failed", failure=failure))
 
 
-def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
-    """The store of a cluster; only here is it known that it needs a library of its own."""
+def _nats_store(options: Options, main_thread: ReactorThread) -> NatsStore:
+    """Return the store of a cluster; only this code knows that it needs an optional library."""
     try:
         from chatd.store.nats.store import NatsStore
     except ImportError as why:
@@ -163,13 +174,13 @@ def _nats_store(options: Options, turn: ReactorThread) -> NatsStore:
 
     user, password = options["cluster-login"] or (None, None)
     tls, creds = options["cluster-tls"], options["cluster-creds"]
-    reached = servers.Servers(options["cluster"], user, password, creds, tls)
-    called = safe(options["cluster-name"] or socket.gethostname())
-    return NatsStore(reached, turn, called=called, days=options["history"])
+    addresses = servers.Servers(options["cluster"], user, password, creds, tls)
+    name = safe(options["cluster-name"] or socket.gethostname())
+    return NatsStore(addresses, main_thread, called=name, days=options["history"])
 
 
 def _begin_cluster(store: NatsStore) -> None:
-    """Let a store begin; a server that cannot keep anything ends."""
+    """Begin a cluster's store; the server ends if the store cannot be used."""
     from chatd.store.nats.store import UnfitError
 
     try:
@@ -179,23 +190,23 @@ def _begin_cluster(store: NatsStore) -> None:
 
 
 def _store(options: Options, reactor: Any, server: MultiService) -> Store:
-    """The store that the options choose, begun and ended with the server."""
-    history, turn = options["history"], ReactorThread(reactor)
+    """Return the store that the options choose; it begins and ends with the server."""
+    history, main_thread = options["history"], ReactorThread(reactor)
     store = SqliteStore(
         options["data"] / DATABASE,
-        turn,
+        main_thread,
         time.time,
         days=history if isinstance(history, float) else None,
         power=options["durability"] == "power",
     )
 
-    become: Any = options.parent or {}  # what twistd itself was told
+    twistd: Any = options.parent or {}  # twistd's own options
     try:
         store.prepare(partial(print, file=sys.stderr, flush=True))  # nothing is logged yet
-        change_owner(options["data"], become.get("uid"), become.get("gid"))
+        change_owner(options["data"], twistd.get("uid"), twistd.get("gid"))
     except (StoreError, OSError) as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
     StoreService(store.begin).setServiceParent(server)
     if isinstance(history, float):
         return store
-    return VolatileHistoryStore(HISTORY_EVENTS if history == "memory" else 0, turn, store)
+    return VolatileHistoryStore(HISTORY_EVENTS if history == "memory" else 0, main_thread, store)

@@ -1,8 +1,8 @@
-"""Processes: several servers of a cluster on one machine that are one service.
+"""Supervisor: several servers of a cluster on one machine, as one service.
 
-The process that was started opens the ports, starts the others with the same command line, logs
-what they log, starts again who dies and ends with them.  It serves nobody and must not know what
-a server is.
+The process that was started opens the ports, starts the workers with the same command line, logs
+what they log, restarts those that die and ends with them.  It serves no connections and must not
+know what a server is.
 """
 
 from __future__ import annotations
@@ -27,55 +27,57 @@ from chatd.store.sqlite.files import change_owner
 from chatd.tap.child_log import ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
-from chatd.tap.worker import FIRST_SOCKET, Worker, folder
+from chatd.tap.worker import FIRST_SOCKET, Worker, working_folder
 from chatd.transport.net.shared_ports import SharedPorts
 
-#: Seconds until a process that ended is started again: at first, and at most, as they double each
-#: time that it ends before it has run for so long.
-PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-CALM_SECONDS = 60.0
+#: Seconds until a worker that ended is restarted: at first, and at most.  They double each time
+#: that it ends before it has run for `STABLE_SECONDS`.
+RESTART_SECONDS = 0.5
+MAX_RESTART_SECONDS = 30.0
+STABLE_SECONDS = 60.0
 
 
-def make_processes(options: Options, reactor: Any) -> Supervisor:
-    """The processes that the options ask for.
+def make_supervisor(options: Options, reactor: Any, stop: Callable[[], None]) -> Supervisor:
+    """Return the supervisor of the workers that the options ask for; ``stop`` ends this process.
 
-    :raises SystemExit: with a sentence, when their data folder cannot be theirs.
+    :raises SystemExit: with a sentence, when the data folder cannot be given to the workers' user.
     """
-    become: Any = options.parent or {}  # what twistd itself was told
+    twistd: Any = options.parent or {}  # twistd's own options
     try:
-        change_owner(options["data"], become.get("uid"), become.get("gid"))
+        change_owner(options["data"], twistd.get("uid"), twistd.get("gid"))
     except OSError as why:
         raise SystemExit(f"chatd cannot keep what is said: {why}") from None
-    count = options["processes"].of
+    count = options["processes"].count
     ports = SharedPorts(options["listen"], count)
-    return Supervisor(reactor, command(options), options.folder, count, ports)
+    return Supervisor(reactor, command(options), options.folder, count, ports, stop)
 
 
 def command(options: Options) -> list[str]:
-    """What starts a process with the same options: a ``twist`` that logs to who started it."""
-    told: Any = options.parent or {}
-    reactor = told.get("reactorName", told.get("reactor"))
+    """Return the command of a worker with the same options: a ``twist`` that logs to its parent."""
+    twistd: Any = options.parent or {}
+    reactor = twistd.get("reactorName", twistd.get("reactor"))
     chosen = [f"--reactor={reactor}"] if reactor else []
     twist = [sys.executable, "-P", "-m", "twisted", "--log-format=json", "--log-level=debug"]
-    return [*twist, *chosen, "chatd", *options.words]
+    return [*twist, *chosen, "chatd", *options.arguments]
 
 
-def fail() -> None:
-    """Let this process end with status 1; twistd knows no other way once it runs."""
+def exit_with_failure() -> None:
+    """Make this process end with status 1; twistd has no other way once it runs."""
     atexit.register(os._exit, 1)
 
 
-def _how(reason: Failure) -> str:
-    """How a process ended."""
+def _exit_reason(reason: Failure) -> str:
+    """Describe how a process ended."""
     signal = getattr(reason.value, "signal", None)
     return f"signal {signal}" if signal else f"status {getattr(reason.value, 'exitCode', 0)}"
 
 
-class Child(ProcessProtocol):
-    """One process, from its start to its end."""
+class ChildProtocol(ProcessProtocol):
+    """One worker, from its start to its end."""
 
-    def __init__(self, number: int, since: float, ended: Callable[[Child, Failure], None]) -> None:
+    def __init__(
+        self, number: int, since: float, ended: Callable[[ChildProtocol, Failure], None]
+    ) -> None:
         self.number = number
         self.since = since
         self.ready = False
@@ -84,11 +86,11 @@ class Child(ProcessProtocol):
         self._err = ChildLog(LogLevel.error)
 
     def outReceived(self, data: bytes) -> None:
-        """It logged something."""
+        """Log what the worker logs."""
         self._log(self._out.receive_data(data))
 
     def errReceived(self, data: bytes) -> None:
-        """It said something while it could not log."""
+        """Log what the worker writes while it cannot log, such as a traceback."""
         self._log(self._err.receive_data(data))
 
     def _log(self, events: list[LogEvent]) -> None:
@@ -102,26 +104,27 @@ class Child(ProcessProtocol):
             globalLogPublisher(event)
 
     def processEnded(self, reason: Failure) -> None:  # noqa: N802 - Twisted calls this
-        """It is gone, and has said all that it had to say."""
+        """Log the rest of its output, and report its end."""
         self._log(self._out.end() + self._err.end())
         self._ended(self, reason)
 
     def stop(self) -> None:
-        """Let it stop: its standard input closes (`chatd.tap.parent_watch`)."""
+        """Stop it by closing its standard input (`chatd.tap.parent_watch`)."""
         if self.transport is not None:
             self.transport.closeStdin()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         if self.transport is not None:
             with suppress(ProcessExitedAlready):
                 self.transport.signalProcess("KILL")
 
 
 class Supervisor(Service):
-    """Keeps ``count`` processes running while the service does; all end when it does.
+    """Keeps ``count`` workers running while the service runs; all end when it does.
 
-    ``words`` start one, in the folder ``where``.  ``failed`` is called when it comes to nothing.
+    ``command`` starts one, in the working folder ``folder``.  ``stop`` is called when this process
+    is to end, and ``failed`` before that if a worker cannot start.
     """
 
     _log = Logger()
@@ -129,30 +132,32 @@ class Supervisor(Service):
     def __init__(
         self,
         reactor: Any,
-        words: Sequence[str],
-        where: str | None,
+        command: Sequence[str],
+        folder: str | None,
         count: int,
         ports: SharedPorts,
-        failed: Callable[[], None] = fail,
+        stop: Callable[[], None],
+        failed: Callable[[], None] = exit_with_failure,
     ) -> None:
         self._reactor = reactor
-        self._words = list(words)
-        self._folder = where
+        self._command = list(command)
+        self._folder = folder
         self._count = count
         self._ports = ports
+        self._stop = stop
         self._failed = failed
         self._opened = False
-        self._children: dict[int, Child] = {}
-        self._proven: set[int] = set()
+        self._children: dict[int, ChildProtocol] = {}
+        self._started_before: set[int] = set()
         self._pauses: dict[int, float] = {}
-        self._waiting: dict[int, IDelayedCall] = {}
-        self._ending = False
+        self._restarts: dict[int, IDelayedCall] = {}
+        self._stopping = False
         self._ended: Deferred[None] | None = None
 
     # Starting -------------------------------------------------------------------------------------
 
     def privilegedStartService(self) -> None:
-        """Open the ports; whoever may open ports below 1024 is still who they are here.
+        """Open the ports, while the process still has the privilege for those below 1024.
 
         :raises SystemExit: with a sentence, when one cannot be opened.
         """
@@ -160,7 +165,7 @@ class Supervisor(Service):
         self._open()
 
     def startService(self) -> None:
-        """Start every process."""
+        """Start every worker."""
         super().startService()
         if not self._opened:
             self._open()
@@ -172,79 +177,82 @@ class Supervisor(Service):
         self._opened = True
 
     def _start(self, number: int) -> None:
-        self._waiting.pop(number, None)
-        child = Child(number, self._reactor.seconds(), self._has_ended)
+        self._restarts.pop(number, None)
+        child = ChildProtocol(number, self._reactor.seconds(), self._child_ended)
         self._children[number] = child
         descriptors: dict[int, int | str] = {0: "w", 1: "r", 2: "r"}
         descriptors |= dict(enumerate(self._ports.of(number), FIRST_SOCKET))
-        words = [*self._words, Worker(number, self._count).words]
-        path = None if self._folder == folder() else self._folder
+        command = [*self._command, Worker(number, self._count).option]
+        path = None if self._folder == working_folder() else self._folder
         self._reactor.spawnProcess(
-            child, words[0], words, env=None, path=path, childFDs=descriptors
+            child, command[0], command, env=None, path=path, childFDs=descriptors
         )
 
     # When one ends --------------------------------------------------------------------------------
 
-    def _has_ended(self, child: Child, reason: Failure) -> None:
+    def _child_ended(self, child: ChildProtocol, reason: Failure) -> None:
         del self._children[child.number]
         if child.ready:
-            self._proven.add(child.number)
+            self._started_before.add(child.number)
         self._ports.rest(child.number)
         if self._ended is not None:
-            self._end_if_alone()
-        elif self._ending:
+            self._fire_if_all_ended()
+        elif self._stopping:
             pass
-        elif child.ready and reason.check(ProcessDone):  # a client was allowed to stop it
+        elif child.ready and reason.check(ProcessDone):  # stopped by a client's KILL_SERVICE
             self._log.info("process {number} was told to stop, and so all do", number=child.number)
-            self._end_all()
+            self._stop_all()
         elif self._can_never_start(child):
             self._log.critical(
                 "process {number} cannot start, and so all end ({how})",
                 number=child.number,
-                how=_how(reason),
+                how=_exit_reason(reason),
             )
             self._failed()
-            self._end_all()
+            self._stop_all()
         else:
-            self._start_again(child, reason)
+            self._restart(child, reason)
 
-    def _can_never_start(self, child: Child) -> bool:
-        """Whether nothing says that a process of this number would start another time."""
+    def _can_never_start(self, child: ChildProtocol) -> bool:
+        """Return whether another start of this worker would be in vain, as far as is known.
+
+        It is not if it has started before, while other workers serve: it is worth another try.
+        """
         others_serve = any(other.ready for other in self._children.values())
-        return not child.ready and not (child.number in self._proven and others_serve)
+        return not child.ready and not (child.number in self._started_before and others_serve)
 
-    def _start_again(self, child: Child, reason: Failure) -> None:
+    def _restart(self, child: ChildProtocol, reason: Failure) -> None:
         number, lived = child.number, self._reactor.seconds() - child.since
-        pause = PAUSE_SECONDS
-        if number in self._pauses and lived < CALM_SECONDS:
-            pause = min(2 * self._pauses[number], LONGEST_PAUSE_SECONDS)
+        pause = RESTART_SECONDS
+        if number in self._pauses and lived < STABLE_SECONDS:
+            pause = min(2 * self._pauses[number], MAX_RESTART_SECONDS)
         self._pauses[number] = pause
         self._log.error(
             "process {number} ended, another starts in {pause} s ({how})",
             number=number,
             pause=pause,
-            how=_how(reason),
+            how=_exit_reason(reason),
         )
-        self._waiting[number] = self._reactor.callLater(pause, self._start, number)
+        self._restarts[number] = self._reactor.callLater(pause, self._start, number)
 
     # Stopping -------------------------------------------------------------------------------------
 
-    def _end_all(self) -> None:
-        self._ending = True
-        self._reactor.stop()
+    def _stop_all(self) -> None:
+        self._stopping = True
+        self._stop()
 
     def stopService(self) -> Deferred[None]:
-        """Let all stop, and wait until they have; who takes too long is killed."""
+        """Stop all workers, and wait until they have ended; kill those that take too long."""
         super().stopService()
-        for waiting in self._waiting.values():
+        for waiting in self._restarts.values():
             waiting.cancel()
-        self._waiting.clear()
+        self._restarts.clear()
         ended = self._ended = Deferred()
         deadline = self._reactor.callLater(STOP_SECONDS, self._kill)
         ended.addCallback(lambda _: self._close(deadline))
         for child in self._children.values():
             child.stop()
-        self._end_if_alone()
+        self._fire_if_all_ended()
         return ended
 
     def _kill(self) -> None:
@@ -252,7 +260,7 @@ class Supervisor(Service):
             self._log.error("process {number} does not stop: killed", number=child.number)
             child.kill()
 
-    def _end_if_alone(self) -> None:
+    def _fire_if_all_ended(self) -> None:
         if not self._children and self._ended is not None:
             self._ended.callback(None)
 

@@ -1,4 +1,4 @@
-"""Part: which of several processes this one is that are one service; what ``--processes`` says."""
+"""Worker: which of the several processes of a service this one is; parses ``--processes``."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ import stat
 import sys
 from dataclasses import dataclass
 
-#: Processes of one service.  One for each core is what brings something, and each has a connection
-#: to the cluster.
+#: Processes of one service.  More than one for each core gain nothing, and each has a connection to
+#: the cluster.
 PROCESSES_AT_MOST = 128
-#: The first of the sockets that a process is given, one for each port; 0 to 2 are the usual ones.
+#: The first of the sockets that a worker inherits, one for each port; 0 to 2 are the standard ones.
 FIRST_SOCKET = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """Number ``number``, from 1 on, of ``of`` processes; 0 is the one that was started by hand."""
+    """Number ``number``, from 1 on, of ``count`` workers; 0 is the process started by hand."""
 
     number: int
-    of: int
+    count: int
 
     @property
-    def starts_others(self) -> bool:
-        """Whether this process serves nobody, and starts those that do."""
-        return self.of > 1 and not self.number
+    def is_supervisor(self) -> bool:
+        """Return whether this process serves no connections, and starts the workers that do."""
+        return self.count > 1 and not self.number
 
     @property
-    def was_started(self) -> bool:
-        """Whether this process was started by such a one."""
+    def is_worker(self) -> bool:
+        """Return whether this process was started by a supervisor."""
         return self.number > 0
 
     @property
-    def words(self) -> str:
-        """What tells a process that it is this one."""
-        return f"--processes={self.number}/{self.of}"
+    def option(self) -> str:
+        """Return the option that makes a process this worker."""
+        return f"--processes={self.number}/{self.count}"
 
-    def named(self, name: str) -> str:
-        """What this process is called, which is one of a service of this name."""
+    def server_name(self, name: str) -> str:
+        """Return the name of this worker in the cluster, given the name of the service."""
         return f"{name}/{self.number}"
 
-    def portion(self, number: int) -> int:
-        """What falls to one process of what is there for all; rounded up."""
-        return -(-number // self.of)
+    def share_of(self, number: int) -> int:
+        """Return one worker's share of a limit of the service, rounded up."""
+        return -(-number // self.count)
 
 
-def read_part(text: str) -> Worker:
-    """Read how many processes there are to be, or which one this is.
+def read_worker(text: str) -> Worker:
+    """Parse how many processes there are to be, or which worker this is.
 
     :raises ValueError: with a sentence.
     """
@@ -61,8 +61,8 @@ def read_part(text: str) -> Worker:
     return Worker(0, count)
 
 
-def folder() -> str | None:
-    """Where this process is, and files are that were named without a folder; None: it is gone."""
+def working_folder() -> str | None:
+    """Return the working folder, which relative paths start from; None if it was deleted."""
     try:
         return os.getcwd()
     except OSError:

@@ -1,4 +1,4 @@
-"""chatd-admin: what an operator does with the data, beside a running server and without one."""
+"""chatd-admin: the commands for the data of a server, while it runs and while it is stopped."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd import tap
-from chatd.admin import check, export, forgotten, main
+from chatd.admin import check, erased_numbers, export, main
 from chatd.chat.events import Acted, Deleted, Edited, KeptEvent, Said, TopicSet
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite import files, schema
 from chatd.store.sqlite.store import SqliteStore, StoreError, connect
-from tests.kill_rounds import OPTIONS, Talker
+from tests.kill_rounds import OPTIONS, SendingBot
 from tests.store.test_stores import RecordingObserver, started
 from tests.support.callers import Netcat
 from tests.support.main_thread import TestMainThread, waited
@@ -43,7 +43,7 @@ def opened(folder: Path) -> tuple[SqliteStore, TestMainThread, RecordingObserver
 
 
 def kept(folder: Path, events: Iterable[tuple[str, KeptEvent]]) -> None:
-    """Keep events of rooms in a folder, with the store that the server has."""
+    """Store events of rooms in a folder, with the server's own store."""
     store, turn, keeper = opened(folder)
     wanted = 0
     for number, (room, event) in enumerate(events):
@@ -58,7 +58,7 @@ def said(count: int, nick: str = "ada", text: str = "word") -> list[tuple[str, K
 
 
 def change(folder: Path, *steps: str) -> None:
-    """Do to a database what nobody should."""
+    """Damage a database."""
     with closing(connect(folder / files.DATABASE)) as database:
         database.execute("PRAGMA foreign_keys = OFF")
         for step in steps:
@@ -73,14 +73,14 @@ class Admin:
         self._captured = capfdbinary
 
     def __call__(self, *arguments: str, status: int = 0) -> str:
-        """Run a command; return what it printed, on standard error if it was to fail."""
+        """Run a command; return its output, or its standard error if it is expected to fail."""
         ended = main(["--data", str(self.folder), *arguments])
         out, err = (text.decode() for text in self._captured.readouterr())
         assert ended == status, (out, err)
         return out or err
 
     def fails(self, *arguments: str) -> str:
-        """Run a command that cannot be done; return the one sentence that it says."""
+        """Run a command that has to fail; return its one sentence."""
         ended = main(["--data", str(self.folder), *arguments])
         out, err = (text.decode() for text in self._captured.readouterr())
         assert (ended, out) == (1, "")
@@ -118,7 +118,7 @@ def test_rooms_are_listed_with_their_messages_and_days(admin: Admin) -> None:
     assert "küche@a1.2          0  -  -\n" in admin("rooms")
 
 
-def test_what_was_said_is_printed_as_people_read_it(admin: Admin) -> None:
+def test_a_room_is_exported_as_text(admin: Admin) -> None:
     events: list[KeptEvent] = [
         Said(NOON, "ada", "hello"),
         Acted(NOON + 59, "bob", "waves"),
@@ -138,7 +138,7 @@ def test_what_was_said_is_printed_as_people_read_it(admin: Admin) -> None:
     )
 
 
-def test_what_was_said_is_printed_as_programs_read_it(admin: Admin) -> None:
+def test_a_room_is_exported_as_json(admin: Admin) -> None:
     kept(
         admin.folder,
         [("attic@1f.3", Said(NOON, "ada", "hello")), ("attic@1f.3", Acted(NOON, "bob", "waves"))],
@@ -177,7 +177,7 @@ def test_days_are_those_of_the_zone_and_until_includes_its_day(admin: Admin) -> 
     assert exported("--until", "2030-01-01", "--zone", "America/New_York") == ["-1", "0"]
 
 
-def test_a_long_room_is_read_in_parts_and_comes_whole(
+def test_a_long_room_is_read_in_batches_and_exported_completely(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "READ_EVENTS", 3)
@@ -186,7 +186,9 @@ def test_a_long_room_is_read_in_parts_and_comes_whole(
         assert admin("export", "lobby").count("\n") == count
 
 
-def test_between_two_parts_nothing_is_held(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_transaction_is_open_between_two_batches(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(export, "READ_EVENTS", 3)
     kept(admin.folder, said(9))
     with files.reading(admin.folder / files.DATABASE) as database:
@@ -199,7 +201,7 @@ def test_between_two_parts_nothing_is_held(admin: Admin, monkeypatch: pytest.Mon
         assert [entry.number for entry in entries] == [2, 3, 4, 5, 6, 7, 8]
 
 
-def test_a_room_that_is_unknown_or_ambiguous_is_said(admin: Admin) -> None:
+def test_an_unknown_or_ambiguous_room_is_reported(admin: Admin) -> None:
     kept(admin.folder, [(room, Said(NOON, "ada", "x")) for room in ("attic@1.1", "attic@2.1")])
     assert admin.fails("export", "cellar") == (
         "nothing is kept of a room cellar; chatd-admin rooms lists those there are"
@@ -213,13 +215,13 @@ def test_a_room_that_is_unknown_or_ambiguous_is_said(admin: Admin) -> None:
 @pytest.mark.parametrize(
     "value", ["kind = 'sung'", "time = 'noon'", "time = 1e300", "text = x'ff'", "nick = x'00'"]
 )
-def test_an_event_that_cannot_be_shown_is_a_sentence(admin: Admin, value: str) -> None:
+def test_an_event_that_cannot_be_shown_is_reported_in_a_sentence(admin: Admin, value: str) -> None:
     kept(admin.folder, said(1))
     change(admin.folder, f"UPDATE event SET {value}")
     admin.fails("export", "lobby")
 
 
-def test_a_reader_that_has_read_enough_ends_it_quietly(admin: Admin) -> None:
+def test_a_closed_pipe_ends_the_export_quietly(admin: Admin) -> None:
     kept(admin.folder, said(3000))
     reading, writing = os.pipe()
     with subprocess.Popen(
@@ -234,7 +236,7 @@ def test_a_reader_that_has_read_enough_ends_it_quietly(admin: Admin) -> None:
         assert program.returncode == 0
 
 
-def test_a_full_disk_behind_standard_output_is_a_sentence(admin: Admin) -> None:
+def test_a_full_disk_behind_standard_output_is_reported_in_a_sentence(admin: Admin) -> None:
     kept(admin.folder, said(1))
     with open("/dev/full", "wb") as full:
         ran = subprocess.run(
@@ -250,7 +252,7 @@ def test_a_full_disk_behind_standard_output_is_a_sentence(admin: Admin) -> None:
 # Backup -------------------------------------------------------------------------------------------
 
 
-def test_a_backup_is_one_file_for_its_owner_that_a_server_can_start_with(
+def test_a_backup_is_one_private_file_that_a_server_can_start_with(
     admin: Admin, tmp_path: Path
 ) -> None:
     admin.folder = tmp_path / "data"
@@ -267,7 +269,7 @@ def test_a_backup_is_one_file_for_its_owner_that_a_server_can_start_with(
     kept(admin.folder, said(1))
 
 
-def test_a_backup_replaces_nothing_unless_it_is_told_to(admin: Admin, tmp_path: Path) -> None:
+def test_a_backup_replaces_a_file_only_with_force(admin: Admin, tmp_path: Path) -> None:
     kept(admin.folder, said(1))
     copy = tmp_path / "copy"
     copy.write_text("precious")
@@ -278,7 +280,7 @@ def test_a_backup_replaces_nothing_unless_it_is_told_to(admin: Admin, tmp_path: 
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
-def test_a_backup_never_replaces_the_database_nor_what_is_no_file(
+def test_a_backup_replaces_neither_the_database_nor_anything_but_a_file(
     admin: Admin, tmp_path: Path
 ) -> None:
     kept(admin.folder, said(1))
@@ -296,7 +298,7 @@ def test_a_backup_never_replaces_the_database_nor_what_is_no_file(
     assert admin("rooms")
 
 
-def test_a_backup_that_fails_leaves_nothing_and_the_last_one_as_it_is(
+def test_a_failed_backup_leaves_no_file_and_keeps_the_previous_one(
     admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admin.folder = tmp_path / "data"
@@ -315,7 +317,7 @@ def test_a_backup_that_fails_leaves_nothing_and_the_last_one_as_it_is(
     assert (copies / "last").read_text() == "precious"
 
 
-def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(
+def test_a_backup_is_a_snapshot_whatever_is_written_meanwhile(
     admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept(admin.folder, said(300, text="x" * 200))
@@ -335,11 +337,11 @@ def test_a_backup_is_of_one_moment_whatever_is_written_meanwhile(
         assert copy.execute("SELECT count(*) FROM event WHERE text = 'new'").fetchone() == (0,)
 
 
-def test_backup_export_and_check_work_while_people_talk(admin: Admin, tmp_path: Path) -> None:
+def test_backup_export_and_check_work_while_the_server_runs(admin: Admin, tmp_path: Path) -> None:
     data = tmp_path / "data"
     admin.folder = data
     with Served(tmp_path, ("json",), (*OPTIONS, "--data", str(data))) as server:
-        talkers = [Talker(server.port("json"), f"bot{each}") for each in range(3)]
+        talkers = [SendingBot(server.port("json"), f"bot{each}") for each in range(3)]
         for talker in talkers:
             talker.start()
         for number in range(3):
@@ -373,7 +375,7 @@ def exported(admin: Admin) -> list[dict[str, object]]:
 # Check --------------------------------------------------------------------------------------------
 
 
-def test_a_whole_database_is_well(admin: Admin) -> None:
+def test_a_consistent_database_has_no_faults(admin: Admin) -> None:
     kept(admin.folder, [("attic@1.1", Said(NOON, "bob", "…")), *said(2)])
     assert admin("check") == "all is well: 3 messages in 2 rooms\n"
 
@@ -417,27 +419,27 @@ UNINDEX = "INSERT INTO search (search, rowid, words) VALUES ('delete', {0}, '§1
         ),
     ],
 )
-def test_what_is_wrong_is_said(admin: Admin, steps: list[str], told: str) -> None:
+def test_each_fault_is_reported(admin: Admin, steps: list[str], told: str) -> None:
     kept(admin.folder, said(5))
     change(admin.folder, *steps)
     assert told in admin("check", status=1)
 
 
-def test_a_gap_at_the_beginning_is_what_pruning_leaves(admin: Admin) -> None:
+def test_a_gap_at_the_beginning_is_no_fault(admin: Admin) -> None:
     kept(admin.folder, said(5))
     change(admin.folder, UNINDEX.format(1, 0), delete("number = 1"))
     assert admin("check") == "all is well: 4 messages in 1 room\n"
 
 
-def test_many_gaps_are_not_all_told(admin: Admin) -> None:
+def test_not_all_of_many_gaps_are_reported(admin: Admin) -> None:
     kept(admin.folder, said(60))
     change(admin.folder, delete("number % 2 = 0"))
     told = admin("check", status=1).splitlines()
-    assert sum("of number" in line for line in told) == check.TOLD
+    assert sum("of number" in line for line in told) == check.REPORTED
     assert told[-1] == "lobby lacks more in 20 places."
 
 
-def test_a_page_that_is_overwritten_is_found(admin: Admin) -> None:
+def test_an_overwritten_page_is_found(admin: Admin) -> None:
     kept(admin.folder, said(500, text="x" * 100))
     path = admin.folder / files.DATABASE
     data = bytearray(path.read_bytes())
@@ -451,30 +453,30 @@ def test_a_page_that_is_overwritten_is_found(admin: Admin) -> None:
 
 
 @given(st.sets(st.integers(1, 30)), st.sets(st.integers(1, 30)), st.sets(st.integers(1, 30)))
-def test_what_is_lost_is_told_from_what_was_forgotten(
+def test_lost_numbers_are_distinguished_from_erased_ones(
     first: set[int], then: set[int], gap: set[int]
 ) -> None:
     with closing(sqlite3.connect(":memory:")) as database:
         schema.upgrade(database)
         for numbers in (first, then - first):
-            forgotten.record(database, "lobby", sorted(numbers))
-        gone = forgotten.runs(database, "lobby")
+            erased_numbers.record(database, "lobby", sorted(numbers))
+        gone = erased_numbers.runs(database, "lobby")
     low, high = min(gap, default=1), max(gap, default=30)
     missing = set(range(low, high + 1)) - first - then
-    assert forgotten.lost((low, high), gone) == len(missing)
+    assert erased_numbers.count_unexplained((low, high), gone) == len(missing)
 
 
 # Upgrade ------------------------------------------------------------------------------------------
 
 
 def older(folder: Path, version: int) -> None:
-    """Make a database as it was when its tables were of an older version."""
+    """Make a database with tables of an older version."""
     with closing(connect(folder / files.DATABASE)) as database:
         schema.upgrade(database, version)
 
 
 @pytest.mark.parametrize("version", range(schema.VERSION))
-def test_the_tables_of_an_older_version_are_brought_up_to_date(admin: Admin, version: int) -> None:
+def test_the_tables_of_an_older_version_are_upgraded(admin: Admin, version: int) -> None:
     older(admin.folder, version)
     told = f"the tables were of version {version} and are of version {schema.VERSION} now\n"
     assert admin("upgrade") == told
@@ -482,7 +484,7 @@ def test_the_tables_of_an_older_version_are_brought_up_to_date(admin: Admin, ver
     assert admin("check") == "all is well: 0 messages in 0 rooms\n"
 
 
-def test_older_tables_are_not_read_but_can_be_copied(admin: Admin, tmp_path: Path) -> None:
+def test_older_tables_are_not_read_but_can_be_backed_up(admin: Admin, tmp_path: Path) -> None:
     older(admin.folder, schema.VERSION)
     change(admin.folder, f"PRAGMA user_version = {schema.VERSION - 1}")
     if schema.VERSION > 1:
@@ -506,7 +508,7 @@ def mixed(folder: Path) -> None:
     kept(folder, events)
 
 
-def test_all_that_somebody_said_is_gone_and_the_rest_is_as_it_was(admin: Admin) -> None:
+def test_all_messages_of_a_forgotten_user_are_deleted_and_no_others(admin: Admin) -> None:
     mixed(admin.folder)
     before = [line for line in admin("export", "lobby", "--json").splitlines() if "bob" in line]
     assert admin("forget-person", "ADA", "--yes") == "602 messages of ADA deleted\n"
@@ -545,7 +547,7 @@ def room_of(name: str, topic: str, **keepers: str) -> tuple[str, str, object]:
     return ("room", name, {"id": f"{name}@1.1", "topic": topic, "keepers": keepers})
 
 
-def test_an_account_is_forgotten_with_all_that_hangs_on_it(admin: Admin) -> None:
+def test_an_account_is_forgotten_with_its_profile_roles_and_private_messages(admin: Admin) -> None:
     store, turn, keeper = opened(admin.folder)
     said_there: list[tuple[str, KeptEvent, str]] = [
         ("attic@1.1", TopicSet(NOON, "Ada", "zyzzyva"), "ada"),
@@ -591,7 +593,7 @@ def test_an_account_is_forgotten_with_all_that_hangs_on_it(admin: Admin) -> None
     assert admin("forget-person", "ada") == "0 messages of ada deleted\n"
 
 
-def test_an_account_of_which_nothing_is_kept_is_asked_for_as_well(admin: Admin) -> None:
+def test_deleting_an_account_without_messages_is_confirmed_too(admin: Admin) -> None:
     kept(admin.folder, said(1, "bob"))
     keep_records(admin.folder, ("account", "ada", {"nick": "Ada", "keys": [], "created": NOON}))
     assert "say --yes" in admin.fails("forget-person", "ada")
@@ -603,7 +605,9 @@ def test_an_account_of_which_nothing_is_kept_is_asked_for_as_well(admin: Admin) 
 @pytest.mark.parametrize(
     ("kind", "value"), [("mail", "x"), ("mail", [7]), ("room", {}), ("room", [])]
 )
-def test_a_record_that_cannot_be_read_is_a_sentence(admin: Admin, kind: str, value: object) -> None:
+def test_an_unreadable_record_is_reported_in_a_sentence(
+    admin: Admin, kind: str, value: object
+) -> None:
     kept(admin.folder, said(1))
     keep_records(admin.folder, (kind, "bob", value))
     why = admin.fails("forget-person", "ada", "--yes")
@@ -611,7 +615,7 @@ def test_a_record_that_cannot_be_read_is_a_sentence(admin: Admin, kind: str, val
     assert admin("check") == "all is well: 1 message in 1 room\n"
 
 
-def test_what_was_deleted_while_people_talked_is_no_loss(admin: Admin) -> None:
+def test_messages_that_users_deleted_are_no_fault(admin: Admin) -> None:
     store, turn, keeper = opened(admin.folder)
     for number in range(1, 6):
         store.post("lobby", str(number), Said(NOON, "ada", f"word {number}"))
@@ -627,7 +631,7 @@ def test_what_was_deleted_while_people_talked_is_no_loss(admin: Admin) -> None:
     assert "lobby lacks 1 message of the numbers 4 to 5." in admin("check", status=1)
 
 
-def test_somebody_who_said_nothing_or_could_not_have(admin: Admin) -> None:
+def test_forgetting_a_user_without_messages_or_an_invalid_nick(admin: Admin) -> None:
     kept(admin.folder, said(1))
     assert admin("forget-person", "nobody") == "0 messages of nobody deleted\n"
     why = admin.fails("forget-person", "no body", "--yes")
@@ -635,7 +639,7 @@ def test_somebody_who_said_nothing_or_could_not_have(admin: Admin) -> None:
 
 
 @pytest.mark.parametrize(("answer", "left"), [("yes\n", 0), ("Y\n", 0), ("\n", 1), ("", 1)])
-def test_a_terminal_is_asked_first(
+def test_at_a_terminal_deletion_is_confirmed_first(
     admin: Admin, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
 ) -> None:
     class Terminal(io.StringIO):
@@ -654,7 +658,7 @@ def test_a_terminal_is_asked_first(
     assert admin("export", "lobby").count("\n") == left
 
 
-def test_forgetting_that_fails_has_deleted_nothing(
+def test_a_failed_deletion_has_deleted_nothing(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mixed(admin.folder)
@@ -662,12 +666,12 @@ def test_forgetting_that_fails_has_deleted_nothing(
     def fails(database: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(forgotten, "tidy", fails)
+    monkeypatch.setattr(erased_numbers, "drop_unknown_rooms", fails)
     assert admin.fails("forget-person", "ada", "--yes").endswith("database or disk is full")
     assert admin("check") == "all is well: 1203 messages in 2 rooms\n"
 
 
-def test_who_reads_meanwhile_keeps_traces_and_that_is_said(
+def test_a_concurrent_reader_keeps_traces_in_the_file_and_that_is_reported(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept(admin.folder, said(1))
@@ -686,14 +690,14 @@ def test_who_reads_meanwhile_keeps_traces_and_that_is_said(
     assert admin("forget-person", "ada", "--yes") == "0 messages of ada deleted\n"
 
 
-def test_the_records_of_rooms_that_are_gone_go_as_well(admin: Admin) -> None:
+def test_records_of_rooms_that_no_longer_exist_are_dropped(admin: Admin) -> None:
     kept(admin.folder, [("attic@1.1", Said(NOON, "ada", "x")), *said(3, "bob")])
     admin("forget-person", "ada", "--yes")
     change(admin.folder, "DELETE FROM room WHERE name = 'attic@1.1'")
     admin("forget-person", "bob", "--yes")
     with closing(connect(admin.folder / files.DATABASE)) as database:
         records = database.execute("SELECT * FROM record").fetchall()
-    assert records == [(forgotten.KIND, "lobby 1", "3")]
+    assert records == [(erased_numbers.KIND, "lobby 1", "3")]
 
 
 # What goes wrong ----------------------------------------------------------------------------------
@@ -758,7 +762,7 @@ COMMANDS = (
         (a_folder, "Is a directory: "),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_sentence(
+def test_an_unusable_file_is_reported_in_one_sentence(
     admin: Admin, tmp_path: Path, command: list[str], damage: Callable[[Path], None], why: str
 ) -> None:
     admin.folder = tmp_path / "data"
@@ -776,7 +780,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_a_folder_that_is_not_there_is_one_sentence_and_is_not_made(
+def test_a_missing_folder_is_reported_in_one_sentence_and_not_made(
     admin: Admin, command: list[str]
 ) -> None:
     admin.folder /= "nowhere"
@@ -785,7 +789,7 @@ def test_a_folder_that_is_not_there_is_one_sentence_and_is_not_made(
     assert not admin.folder.exists()
 
 
-def test_who_may_not_write_beside_the_database_is_told_who_may(
+def test_without_write_permission_the_sentence_names_the_owner(
     admin: Admin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept(admin.folder, said(1))
@@ -801,7 +805,7 @@ def test_who_may_not_write_beside_the_database_is_told_who_may(
     )
 
 
-def test_a_lock_is_no_link_to_something_else(admin: Admin, tmp_path: Path) -> None:
+def test_the_lock_is_never_a_link_to_another_file(admin: Admin, tmp_path: Path) -> None:
     kept(admin.folder, said(1))
     (tmp_path / "chatd.lock").unlink()
     (tmp_path / "chatd.lock").symlink_to(tmp_path / "precious")
@@ -809,7 +813,7 @@ def test_a_lock_is_no_link_to_something_else(admin: Admin, tmp_path: Path) -> No
     assert not (tmp_path / "precious").exists()
 
 
-def test_what_root_makes_belongs_to_whom_the_database_belongs(admin: Admin) -> None:
+def test_files_made_by_root_belong_to_the_owner_of_the_database(admin: Admin) -> None:
     kept(admin.folder, said(3))
     lock = admin.folder / "chatd.lock"
     lock.unlink()
@@ -823,7 +827,7 @@ def test_what_root_makes_belongs_to_whom_the_database_belongs(admin: Admin) -> N
     assert {path.stat().st_uid for path in admin.folder.iterdir()} == {owner}
 
 
-def test_the_lock_is_the_servers_own(tmp_path: Path) -> None:
+def test_the_lock_is_the_one_of_the_server(tmp_path: Path) -> None:
     store, _, _ = opened(tmp_path)
     with (
         pytest.raises(StoreError, match="another chatd is using"),
@@ -848,20 +852,20 @@ def test_the_lock_is_the_servers_own(tmp_path: Path) -> None:
         ["rooms", "--zone", "Europe"],
     ],
 )
-def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_has_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     assert "usage: chatd-admin" in capsys.readouterr().err
 
 
-def test_a_day_that_is_too_far_away_is_a_sentence(admin: Admin) -> None:
+def test_a_day_that_is_too_far_away_is_reported_in_a_sentence(admin: Admin) -> None:
     kept(admin.folder, said(1))
     why = admin.fails("export", "lobby", "--until", "9999-12-31")
     assert why == "9999-12-31 is too far away"
 
 
-def test_the_data_is_looked_for_where_the_server_keeps_it(
+def test_the_default_data_folder_is_the_servers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -1,4 +1,4 @@
-"""chatd-client: a prompt, or a pipe, for any server of the socket assignment."""
+"""chatd-client at a terminal and with pipes, with any server of the socket assignment."""
 
 from __future__ import annotations
 
@@ -18,12 +18,23 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from chatd.clients.prompt.asked import PATIENCE, Answer
 from chatd.clients.prompt.commands import COMMANDS
+from chatd.clients.prompt.displays import (
+    ESCAPE_SECONDS,
+    HOW_TO_LEAVE,
+    TOO_LONG,
+    LineDisplay,
+    TerminalDisplay,
+)
+from chatd.clients.prompt.pending_request import ANSWER_SECONDS, Expected
 from chatd.clients.prompt.program import parser
-from chatd.clients.prompt.rooms import ROOMS, Rooms, rows_of
-from chatd.clients.prompt.screen import ESCAPE_SECONDS, HOW_TO_LEAVE, TOO_LONG, Drawn, Plain
-from chatd.clients.prompt.talk import GOODBYE_SECONDS, LINES, SILENCE_SECONDS, Talk
+from chatd.clients.prompt.protocol import (
+    GOODBYE_SECONDS,
+    PENDING_LINES,
+    SILENCE_SECONDS,
+    PromptProtocol,
+)
+from chatd.clients.prompt.rooms import ROOMS, Rooms, message_rows
 from chatd.terminal.screen.screen import Screen
 from chatd.wire.tcd import codec as tcd
 from chatd.wire.tcd import replies as tcd_replies
@@ -42,7 +53,7 @@ GOODBYE = tcd_replies.disconnect("ada")
 
 
 class Rows:
-    """Keeps what was shown, and the status at the end."""
+    """A display that remembers the rows, and the exit status."""
 
     def __init__(self) -> None:
         self.rows: list[str] = []
@@ -52,45 +63,45 @@ class Rows:
     def show(self, rows: Sequence[str]) -> None:
         self.rows += rows
 
-    def ready(self) -> None:
+    def resume_reading(self) -> None:
         self.reads_on += 1
 
-    def gone(self, status: int) -> None:
+    def disconnected(self, status: int) -> None:
         self.status = status
 
 
 class Ada:
-    """Somebody called ada, with a server that a test plays."""
+    """A user called ada, with a server that a test plays."""
 
     def __init__(self, *, in_order: bool = False) -> None:
         self.clock = Clock()
         self.shown = Rows()
         clock = cast(IReactorTime, self.clock)
-        self.talk = Talk("ada", self.shown, clock, in_order=in_order)
+        self.protocol = PromptProtocol("ada", self.shown, clock, in_order=in_order)
         self.transport = StringTransport()
-        self.talk.makeConnection(self.transport)
+        self.protocol.makeConnection(self.transport)
 
     def types(self, *lines: str) -> None:
         for line in lines:
-            self.talk.line(line)
+            self.protocol.handle_line(line)
 
     def sent(self) -> bytes:
-        """Return what was sent since one asked last."""
+        """Return what was sent since the last call."""
         sent: bytes = self.transport.value()
         self.transport.clear()
         return sent
 
     def receives(self, *answers: bytes) -> None:
-        self.talk.dataReceived(b"".join(answers))
+        self.protocol.dataReceived(b"".join(answers))
 
     def sees(self) -> list[str]:
-        """Return what was shown since one asked last."""
+        """Return what was shown since the last call."""
         rows, self.shown.rows = self.shown.rows, []
         return rows
 
     def hung_up_on(self) -> int | None:
         """Lose the connection; return the status."""
-        self.talk.connectionLost(Failure(ConnectionDone()))
+        self.protocol.connectionLost(Failure(ConnectionDone()))
         return self.shown.status
 
     @property
@@ -100,7 +111,7 @@ class Ada:
 
 @pytest.fixture
 def ada() -> Ada:
-    """Return somebody at a terminal, whom the server has greeted."""
+    """Return a user at a terminal, whom the server has greeted."""
     return greeted(in_order=False)
 
 
@@ -129,7 +140,7 @@ def in_attic(somebody: Ada) -> Ada:
 # Commands -----------------------------------------------------------------------------------------
 
 
-def test_one_joins_says_something_and_leaves(ada: Ada) -> None:
+def test_a_user_joins_a_room_sends_a_message_and_leaves(ada: Ada) -> None:
     in_attic(ada)
     ada.types("send attic hello there")
     assert ada.sent() == tcd_replies.chat("1", "7", "ada", "hello there")
@@ -144,7 +155,7 @@ def test_one_joins_says_something_and_leaves(ada: Ada) -> None:
     assert ada.sent() == b""
 
 
-def test_several_rooms_are_told_apart_by_name(ada: Ada) -> None:
+def test_messages_go_to_the_room_that_was_named(ada: Ada) -> None:
     in_attic(ada)
     ada.types("join cellar")
     ada.receives(IN_CELLAR, tcd.chat(1, "bob", "up here"), tcd.chat(2, "eve", "down here"))
@@ -154,7 +165,7 @@ def test_several_rooms_are_told_apart_by_name(ada: Ada) -> None:
     assert ada.sent() == tcd_replies.chat("2", "8", "ada", "hello")
 
 
-def test_a_room_is_found_by_the_name_that_was_typed_and_by_the_servers(ada: Ada) -> None:
+def test_a_room_is_found_by_its_typed_name_and_by_the_servers_name(ada: Ada) -> None:
     ada.types("join ATTIC #1")
     ada.receives(tcd.joined("attic 1", "10.0.0.1", 1134, 1, 7))
     ada.sent()
@@ -176,14 +187,16 @@ def test_a_room_is_found_by_the_name_that_was_typed_and_by_the_servers(ada: Ada)
         ("leave nowhere", "You are not in nowhere; join it first."),
     ],
 )
-def test_what_cannot_be_done_gets_one_sentence(ada: Ada, typed: str, sentence: str) -> None:
+def test_a_command_that_cannot_be_run_gets_one_sentence(
+    ada: Ada, typed: str, sentence: str
+) -> None:
     in_attic(ada)
     ada.types(typed)
     assert ada.sees() == [f"-- {sentence}"]
     assert ada.sent() == b""
 
 
-def test_help_names_every_command(ada: Ada) -> None:
+def test_help_lists_every_command(ada: Ada) -> None:
     ada.types("", "  ", "help")
     shown = ada.sees()
     assert [row.split("  ")[0] for row in shown] == [command.usage for command in COMMANDS]
@@ -198,7 +211,7 @@ def test_commands_have_other_names(ada: Ada, word: str) -> None:
 # One after the other ------------------------------------------------------------------------------
 
 
-def test_what_is_said_before_the_room_has_answered_waits_for_it(ada: Ada) -> None:
+def test_a_message_typed_before_the_join_is_answered_waits_for_the_answer(ada: Ada) -> None:
     ada.types("join attic", "send attic one", "send attic two")
     assert ada.sent() == JOIN
     ada.receives(IN_ATTIC, tcd.chat(1, "ada", "ada has joined this chatroom."))
@@ -207,57 +220,57 @@ def test_what_is_said_before_the_room_has_answered_waits_for_it(ada: Ada) -> Non
     assert ada.sent() == tcd_replies.chat("1", "7", "ada", "two")
 
 
-def test_nothing_is_asked_before_the_server_is_known_to_listen() -> None:
+def test_no_request_is_sent_before_the_server_has_answered_helo() -> None:
     ada = Ada()
     ada.types("join attic")
     assert ada.sent() == HELO
-    ada.clock.advance(PATIENCE[Answer.GREETED])
+    ada.clock.advance(ANSWER_SECONDS[Expected.GREETED])
     assert ada.sent() == JOIN
 
 
-def test_a_server_that_knows_no_helo_has_refused_nothing() -> None:
+def test_a_server_that_does_not_know_helo_causes_no_error() -> None:
     piped = Ada(in_order=True)
     piped.types("join attic")
     piped.receives(tcd.error(1, "Unknown message."))
     assert piped.sees() == []
     piped.receives(IN_ATTIC)
-    piped.talk.end()
+    piped.protocol.end_of_input()
     assert piped.hung_up_on() == 0
 
 
-def test_a_server_that_sends_nobody_their_own_words_is_not_waited_for_again(piped: Ada) -> None:
+def test_the_client_waits_only_once_for_a_server_without_echoes(piped: Ada) -> None:
     in_attic(piped).types("send attic one", "send attic two", "send attic three")
     assert piped.sent().count(b"CHAT: 1") == 1
-    piped.clock.advance(PATIENCE[Answer.SAID])
+    piped.clock.advance(ANSWER_SECONDS[Expected.ECHOED])
     assert piped.sent().count(b"CHAT: 1") == 2
     piped.receives(tcd.error(12, "You are sending too fast."))
-    piped.talk.end()
+    piped.protocol.end_of_input()
     assert piped.hung_up_on() == 1
 
 
-def test_a_room_that_does_not_answer_is_given_up(piped: Ada) -> None:
+def test_a_join_that_is_not_answered_times_out(piped: Ada) -> None:
     piped.types("join attic", "join cellar")
-    piped.clock.advance(PATIENCE[Answer.JOINED])
+    piped.clock.advance(ANSWER_SECONDS[Expected.JOINED])
     assert piped.sees() == ["-- The server has not answered."]
     assert piped.sent() == JOIN + tcd_replies.join("cellar", "ada")
     piped.receives(IN_CELLAR)
-    piped.talk.end()
+    piped.protocol.end_of_input()
     assert piped.hung_up_on() == 1
 
 
-def test_while_the_connection_takes_nothing_nothing_is_asked(ada: Ada) -> None:
-    ada.talk.pauseProducing()
+def test_no_request_is_sent_while_the_connection_is_paused(ada: Ada) -> None:
+    ada.protocol.pauseProducing()
     ada.types("join attic")
     assert ada.sent() == b""
-    ada.talk.resumeProducing()
+    ada.protocol.resumeProducing()
     assert ada.sent() == JOIN
 
 
-def test_of_many_lines_no_more_are_read_until_some_are_done(piped: Ada) -> None:
-    piped.types("join attic", *["help"] * (LINES - 1))
-    assert not piped.talk.busy
+def test_reading_pauses_while_many_lines_are_pending(piped: Ada) -> None:
+    piped.types("join attic", *["help"] * (PENDING_LINES - 1))
+    assert not piped.protocol.is_full
     piped.types("help")
-    assert piped.talk.busy
+    assert piped.protocol.is_full
     assert piped.shown.reads_on == 0
     piped.receives(IN_ATTIC)
     assert piped.shown.reads_on == 1
@@ -266,7 +279,7 @@ def test_of_many_lines_no_more_are_read_until_some_are_done(piped: Ada) -> None:
 # What the server says -----------------------------------------------------------------------------
 
 
-def test_an_error_is_one_sentence(ada: Ada) -> None:
+def test_an_error_of_the_server_is_shown_as_one_sentence(ada: Ada) -> None:
     ada.types("join attic")
     ada.receives(tcd.error(10, "Somebody else has that CLIENT_NAME."))
     ada.receives(b"ERROR_CODE:3\nERROR_DESCRIPTION:\n", b"LEFT_CHATROOM:\n")
@@ -280,7 +293,7 @@ def test_an_error_is_one_sentence(ada: Ada) -> None:
     ]
 
 
-def test_several_lines_are_a_block_under_who_said_them(ada: Ada) -> None:
+def test_a_message_of_several_lines_is_a_block_below_its_sender(ada: Ada) -> None:
     in_attic(ada).receives(tcd.chat(1, "bob", "look:\n  x = 1\n[attic] eve: boo"))
     assert ada.sees() == [
         "[attic] bob:",
@@ -290,21 +303,21 @@ def test_several_lines_are_a_block_under_who_said_them(ada: Ada) -> None:
     ]
 
 
-def test_a_message_that_was_cut_says_so() -> None:
-    assert rows_of("attic", Chat("1", "bob", ("x",), cut=True)) == [
+def test_a_truncated_message_says_so() -> None:
+    assert message_rows("attic", Chat("1", "bob", ("x",), cut=True)) == [
         "[attic] bob:",
         "    x",
         "    (there was more, and it was too long)",
     ]
-    assert rows_of("attic", Chat("1", "bob", ())) == ["[attic] bob:"]
+    assert message_rows("attic", Chat("1", "bob", ())) == ["[attic] bob:"]
 
 
-def test_a_room_that_one_has_not_joined_goes_by_its_number(ada: Ada) -> None:
+def test_a_room_that_was_not_joined_is_shown_by_its_number(ada: Ada) -> None:
     ada.receives(tcd.chat(9, "bob", "hello"))
     assert ada.sees() == ["[room 9] bob: hello"]
 
 
-def test_nothing_that_comes_can_move_the_cursor(ada: Ada) -> None:
+def test_received_text_cannot_move_the_cursor(ada: Ada) -> None:
     in_attic(ada).receives(b"CHAT:1\nCLIENT_NAME:\x1b]0;x\x07e\nMESSAGE:\x1b[2J\xc2\x9b1m\n\n")
     assert ada.sees() == ["[attic] ]0;xe: [2J1m"]
 
@@ -316,19 +329,19 @@ def test_a_message_without_its_blank_line_is_shown_after_a_silence(ada: Ada) -> 
     assert ada.sees() == ["[room 1] bob: hello"]
 
 
-def test_so_many_rooms_are_kept_in_mind_and_no_more() -> None:
+def test_the_number_of_remembered_rooms_is_bounded() -> None:
     rooms = Rooms()
     for number in range(ROOMS + 1):
-        rooms.enter(Joined(f"r{number}", str(number), "1"), "")
+        rooms.add(Joined(f"r{number}", str(number), "1"), "")
     assert rooms.find("r0") is None
     assert rooms.name_of("0") == "room 0"
     assert rooms.find("r1") is not None
     assert rooms.name_of(str(ROOMS)) == f"r{ROOMS}"
 
 
-def test_rooms_that_differ_by_capitals_alone_are_told_apart() -> None:
+def test_rooms_whose_names_differ_by_case_alone_are_distinguished() -> None:
     rooms = Rooms()
-    places = [rooms.enter(Joined(name, name, "1"), name) for name in ("attic", "Attic")]
+    places = [rooms.add(Joined(name, name, "1"), name) for name in ("attic", "Attic")]
     assert [rooms.find("attic"), rooms.find("Attic")] == places
     assert rooms.find("ATTIC") is None
 
@@ -337,7 +350,7 @@ def test_rooms_that_differ_by_capitals_alone_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("word", ["disconnect", "quit", "/quit"])
-def test_who_parts_sees_what_still_comes_and_the_status_is_0(ada: Ada, word: str) -> None:
+def test_messages_after_disconnect_are_shown_and_the_status_is_0(ada: Ada, word: str) -> None:
     in_attic(ada).types("send attic bye", word, "join cellar")
     assert ada.sent() == tcd_replies.chat("1", "7", "ada", "bye") + GOODBYE
     ada.receives(tcd.chat(1, "ada", "bye"), tcd.chat(1, "ada", "ada has left this chatroom."))
@@ -347,9 +360,9 @@ def test_who_parts_sees_what_still_comes_and_the_status_is_0(ada: Ada, word: str
     assert ada.sent() == b""
 
 
-def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
+def test_a_script_disconnects_once_its_requests_are_answered(piped: Ada) -> None:
     piped.types("join attic", "send attic hello")
-    piped.talk.end()
+    piped.protocol.end_of_input()
     assert piped.sent() == JOIN
     piped.receives(IN_ATTIC)
     assert GOODBYE not in piped.sent()
@@ -359,28 +372,28 @@ def test_a_script_parts_once_its_answers_are_there(piped: Ada) -> None:
 
 
 @pytest.mark.parametrize("typed", ["join attic", "send attic hello", "nonsense"])
-def test_a_script_of_which_something_was_refused_has_the_status_1(piped: Ada, typed: str) -> None:
+def test_a_script_with_a_refused_request_has_status_1(piped: Ada, typed: str) -> None:
     piped.types(typed)
     piped.receives(tcd.error(8, "A room cannot be called that."))
-    piped.talk.end()
+    piped.protocol.end_of_input()
     assert piped.sent().endswith(GOODBYE)
     assert piped.hung_up_on() == 1
 
 
-def test_a_server_that_does_not_close_is_left_alone_after_a_while(ada: Ada) -> None:
+def test_a_server_that_does_not_close_the_connection_is_aborted(ada: Ada) -> None:
     ada.types("disconnect")
     ada.clock.advance(GOODBYE_SECONDS)
     assert ada.hangs_up
 
 
-def test_who_asks_twice_to_part_waits_no_longer(ada: Ada) -> None:
-    ada.talk.part()
+def test_a_second_disconnect_does_not_wait_for_the_server(ada: Ada) -> None:
+    ada.protocol.disconnect()
     assert not ada.hangs_up
-    ada.talk.part()
+    ada.protocol.disconnect()
     assert ada.hangs_up
 
 
-def test_a_server_that_ends_the_connection_makes_the_status_1(ada: Ada) -> None:
+def test_the_status_is_1_when_the_server_ends_the_connection(ada: Ada) -> None:
     in_attic(ada).receives(b"CHAT: 1\nCLIENT_NAME: bob\nMESSAGE: bye\n")
     assert ada.hung_up_on() == 1
     assert ada.sees() == ["[attic] bob: bye", "-- The server ended the connection."]
@@ -396,52 +409,52 @@ class Pipe:
     def __init__(self) -> None:
         self.ended: list[int] = []
         self.stdio, self.server = StringTransport(), StringTransport()
-        self.plain = Plain(self.ended.append)
+        self.display = LineDisplay(self.ended.append)
         clock = cast(IReactorTime, Clock())
-        self.talk = Talk("ada", self.plain, clock, in_order=True)
-        self.plain.begin(self.talk)
-        self.talk.makeConnection(self.server)
-        self.talk.dataReceived(GREETING)
+        self.protocol = PromptProtocol("ada", self.display, clock, in_order=True)
+        self.display.begin(self.protocol)
+        self.protocol.makeConnection(self.server)
+        self.protocol.dataReceived(GREETING)
         self.server.clear()
-        self.plain.makeConnection(self.stdio)
+        self.display.makeConnection(self.stdio)
 
 
-def test_lines_come_in_and_go_out_and_there_is_no_prompt() -> None:
+def test_with_pipes_lines_are_read_and_written_without_a_prompt() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"join at")
-    pipe.plain.dataReceived(b"tic\r\nsend attic \xffhello")
-    pipe.plain.readConnectionLost()
+    pipe.display.dataReceived(b"join at")
+    pipe.display.dataReceived(b"tic\r\nsend attic \xffhello")
+    pipe.display.readConnectionLost()
     assert pipe.server.value() == JOIN
-    pipe.talk.dataReceived(IN_ATTIC)
-    pipe.talk.dataReceived(tcd.chat(1, "ada", "\ufffdhello"))
+    pipe.protocol.dataReceived(IN_ATTIC)
+    pipe.protocol.dataReceived(tcd.chat(1, "ada", "\ufffdhello"))
     assert pipe.server.value().endswith(GOODBYE)
     assert pipe.stdio.value().decode() == "-- You are in attic now.\n[attic] ada: \ufffdhello\n"
-    pipe.talk.connectionLost()
+    pipe.protocol.connectionLost()
     assert pipe.stdio.disconnecting
-    pipe.plain.connectionLost()
+    pipe.display.connectionLost()
     assert pipe.ended == [0]
 
 
-def test_a_line_that_is_too_long_is_refused_and_the_rest_is_done() -> None:
+def test_a_line_that_is_too_long_is_refused_and_the_next_ones_run() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"send attic " + b"x" * 5000 + b"\njoin attic\n")
+    pipe.display.dataReceived(b"send attic " + b"x" * 5000 + b"\njoin attic\n")
     assert pipe.stdio.value().decode() == f"-- {TOO_LONG}\n"
     assert pipe.server.value() == JOIN
 
 
-def test_a_long_script_is_read_bit_by_bit() -> None:
+def test_a_long_script_is_read_in_pieces() -> None:
     pipe = Pipe()
-    pipe.plain.dataReceived(b"join attic\n" + b"help\n" * LINES)
+    pipe.display.dataReceived(b"join attic\n" + b"help\n" * PENDING_LINES)
     assert pipe.stdio.producerState == "paused"
-    pipe.talk.dataReceived(IN_ATTIC)
+    pipe.protocol.dataReceived(IN_ATTIC)
     assert pipe.stdio.producerState == "producing"
 
 
-def test_when_nobody_reads_any_more_one_parts() -> None:
+def test_the_client_disconnects_when_its_output_is_closed() -> None:
     pipe = Pipe()
-    pipe.plain.writeConnectionLost()
+    pipe.display.writeConnectionLost()
     assert pipe.server.value() == GOODBYE
-    pipe.talk.connectionLost()
+    pipe.protocol.connectionLost()
     assert pipe.ended == [1]
 
 
@@ -458,16 +471,16 @@ class Tty:
         self.display = Display(columns, rows)
         self.stdio, self.server = StringTransport(), StringTransport()
         screen = Screen(columns, rows)
-        self.drawn = Drawn(self.ended.append, clock, screen, "You are ada.")
-        self.talk = Talk("ada", self.drawn, clock, in_order=False)
-        self.drawn.begin(self.talk)
-        self.talk.makeConnection(self.server)
-        self.drawn.makeConnection(self.stdio)
-        self.talk.dataReceived(GREETING)
+        self.terminal = TerminalDisplay(self.ended.append, clock, screen, "You are ada.")
+        self.protocol = PromptProtocol("ada", self.terminal, clock, in_order=False)
+        self.terminal.begin(self.protocol)
+        self.protocol.makeConnection(self.server)
+        self.terminal.makeConnection(self.stdio)
+        self.protocol.dataReceived(GREETING)
         self.server.clear()
 
     def types(self, text: str) -> None:
-        self.drawn.dataReceived(text.encode())
+        self.terminal.dataReceived(text.encode())
 
     def shows(self) -> list[str]:
         self.display.takes(self.stdio.value())
@@ -475,12 +488,12 @@ class Tty:
         return self.display.lines
 
 
-def test_what_is_half_typed_stays_below_what_comes() -> None:
+def test_a_half_typed_line_stays_below_received_messages() -> None:
     tty = Tty()
     tty.types("join attic\r")
-    tty.talk.dataReceived(IN_ATTIC)
+    tty.protocol.dataReceived(IN_ATTIC)
     tty.types("send attic half a 日本")
-    tty.talk.dataReceived(tcd.chat(1, "bob", "one\ntwo"))
+    tty.protocol.dataReceived(tcd.chat(1, "bob", "one\ntwo"))
     assert tty.shows() == [
         "-- You are ada.",
         "-- You are in attic now.",
@@ -494,16 +507,16 @@ def test_what_is_half_typed_stays_below_what_comes() -> None:
     assert tty.shows()[-1] == ">"
 
 
-def test_the_line_fits_another_size() -> None:
+def test_the_typed_line_is_redrawn_for_a_new_size() -> None:
     tty = Tty()
     tty.types("x" * 50)
     tty.shows()
     tty.display = Display(60, 10)
-    tty.drawn.resize(60, 10)
+    tty.terminal.resize(60, 10)
     assert tty.shows()[-1] == "> " + "x" * 50
 
 
-def test_ctrl_c_clears_the_line_and_on_an_empty_one_says_how_to_leave() -> None:
+def test_ctrl_c_clears_the_line_and_on_an_empty_one_shows_how_to_leave() -> None:
     tty = Tty()
     tty.types("never mind\x03")
     assert tty.shows() == ["-- You are ada.", ">"]
@@ -513,7 +526,7 @@ def test_ctrl_c_clears_the_line_and_on_an_empty_one_says_how_to_leave() -> None:
 
 
 @pytest.mark.parametrize("again", ["\x03", "\x04"])
-def test_ctrl_d_parts_and_a_second_one_does_not_wait(again: str) -> None:
+def test_ctrl_d_disconnects_and_a_second_one_does_not_wait(again: str) -> None:
     tty = Tty()
     tty.types("\x04")
     assert tty.server.value() == GOODBYE
@@ -522,25 +535,25 @@ def test_ctrl_d_parts_and_a_second_one_does_not_wait(again: str) -> None:
     assert tty.server.disconnecting
 
 
-def test_at_the_end_the_prompt_is_gone_and_nothing_is_drawn_any_more() -> None:
+def test_at_the_end_the_prompt_is_erased_and_nothing_more_is_drawn() -> None:
     tty = Tty()
     tty.types("half typed")
-    tty.talk.connectionLost()
+    tty.protocol.connectionLost()
     tty.types("more")
-    tty.drawn.resize(20, 5)
+    tty.terminal.resize(20, 5)
     assert tty.shows() == ["-- You are ada.", "-- The server ended the connection."]
     assert tty.stdio.disconnecting
-    tty.drawn.connectionLost()
+    tty.terminal.connectionLost()
     assert tty.ended == [1]
 
 
-def test_ctrl_l_draws_a_new_screen() -> None:
+def test_ctrl_l_redraws_the_screen() -> None:
     tty = Tty()
     tty.types("half\x0c")
     assert tty.shows() == ["> half"]
 
 
-def test_a_lone_escape_is_not_waited_for_for_ever() -> None:
+def test_a_lone_escape_is_a_key_after_a_short_time() -> None:
     tty = Tty()
     tty.types("\x1b")
     tty.clock.advance(ESCAPE_SECONDS)
@@ -548,29 +561,29 @@ def test_a_lone_escape_is_not_waited_for_for_ever() -> None:
     assert tty.shows()[-1] == "> [Ax"
 
 
-def test_a_line_that_is_full_says_so() -> None:
+def test_a_full_line_shows_a_notice() -> None:
     tty = Tty()
     tty.types("x" * 5000)
     assert "-- The line is full." in tty.shows()
 
 
-def test_a_terminal_that_goes_away_parts() -> None:
+def test_a_terminal_that_is_closed_disconnects() -> None:
     tty = Tty()
-    tty.drawn.readConnectionLost()
+    tty.terminal.readConnectionLost()
     assert tty.server.value() == GOODBYE
 
 
 # The command line ---------------------------------------------------------------------------------
 
 
-def test_h_is_the_host() -> None:
+def test_the_option_h_is_the_host() -> None:
     given = parser().parse_args(["-h", "chat.example", "-p", "1234", "-n", "ada"])
     assert (given.host, given.port, given.name) == ("chat.example", 1234, "ada")
     long = parser().parse_args(["--host", "chat.example", "--port", "1234", "--name", "ada"])
     assert long == given
 
 
-def test_what_is_not_given_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_options_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "grace")
     given = parser().parse_args([])
     assert (given.host, given.port, given.name) == ("localhost", 1134, "grace")
@@ -598,7 +611,7 @@ def command(port: int, name: str) -> list[str]:
 
 
 def run(port: int, name: str, typed: str, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run the program with a pipe."""
+    """Run the program with pipes."""
     return subprocess.run(
         command(port, name),
         cwd=home,
@@ -610,7 +623,7 @@ def run(port: int, name: str, typed: str, home: Path) -> subprocess.CompletedPro
     )
 
 
-def test_a_script_speaks_by_a_pipe(served: Served, tmp_path: Path) -> None:
+def test_a_script_sends_commands_through_a_pipe(served: Served, tmp_path: Path) -> None:
     typed = "join pipes\nsend pipes hello 日本語\nleave pipes\n"
     ended = run(served.port(), "piper", typed, tmp_path)
     assert ended.stderr == ""
@@ -624,7 +637,7 @@ def test_a_script_speaks_by_a_pipe(served: Served, tmp_path: Path) -> None:
     assert ended.returncode == 0
 
 
-def test_a_file_is_as_good_as_a_pipe(served: Served, tmp_path: Path) -> None:
+def test_a_script_may_be_a_file(served: Served, tmp_path: Path) -> None:
     (tmp_path / "said").write_text("join files\nsend files hello\nsend attic hello")
     with (tmp_path / "said").open("rb") as said, (tmp_path / "heard").open("wb") as heard:
         ended = subprocess.run(
@@ -648,7 +661,7 @@ def test_a_file_is_as_good_as_a_pipe(served: Served, tmp_path: Path) -> None:
     ("host", "port", "reason"),
     [("127.0.0.1", "1", "the connection was refused"), ("a b", "1134", "invalid hostname: a b")],
 )
-def test_a_server_that_is_not_there_is_one_sentence(
+def test_a_failed_connection_is_reported_in_one_sentence(
     host: str, port: str, reason: str, tmp_path: Path
 ) -> None:
     ended = subprocess.run(
@@ -664,7 +677,7 @@ def test_a_server_that_is_not_there_is_one_sentence(
     assert ended.stdout == ""
 
 
-def test_ctrl_c_ends_a_script_as_it_ends_others(served: Served, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_script_with_the_usual_status(served: Served, tmp_path: Path) -> None:
     with subprocess.Popen(
         command(served.port(), "stopped"),
         env=environment(tmp_path),
@@ -685,7 +698,7 @@ def test_ctrl_c_ends_a_script_as_it_ends_others(served: Served, tmp_path: Path) 
 
 
 class Other(socketserver.StreamRequestHandler):
-    """A server as students write them: no HELO, no blanks after colons, CR LF, negative numbers."""
+    """A server as students write it: no HELO, no blanks after colons, CR LF, negative numbers."""
 
     def handle(self) -> None:
         fields: dict[str, str] = {}
@@ -724,7 +737,7 @@ def other() -> Iterator[int]:
         thread.join()
 
 
-def test_another_server_of_the_assignment_is_understood(other: int, tmp_path: Path) -> None:
+def test_the_client_works_with_another_server_of_the_assignment(other: int, tmp_path: Path) -> None:
     ended = run(other, "ada", "join attic\nsend attic a: b\nleave attic\n", tmp_path)
     assert ended.stdout.splitlines() == [
         "-- You are in attic now.",
@@ -736,12 +749,12 @@ def test_another_server_of_the_assignment_is_understood(other: int, tmp_path: Pa
 
 @pytest.fixture
 def tmux(client: Callable[[str], str], tmp_path: Path) -> Iterator[Tmux]:
-    """Return terminals that end with the test."""
+    """Return terminals that are closed at the end of the test."""
     with Tmux(client("tmux"), tmp_path) as terminals:
         yield terminals
 
 
-def test_two_people_at_their_terminals(served: Served, tmux: Tmux) -> None:
+def test_two_users_talk_at_their_terminals(served: Served, tmux: Tmux) -> None:
     ada, bob = (tmux.open(name, command(served.port(), name)) for name in ("tessa", "tobias"))
     greeting = f"-- You are tessa at 127.0.0.1 port {served.port()}; help lists the commands."
     ada.shows(greeting, ">")
@@ -755,6 +768,7 @@ def test_two_people_at_their_terminals(served: Served, tmux: Tmux) -> None:
     ada.resizes(20, 24)
     ada.shows("> send ttys half a", "日本")
     ada.resizes(80, 24)
+    ada.shows("> send ttys half a 日本")  # else what follows may be drawn for the size before
     ada.says("語 line")
     for one in (ada, bob):
         one.shows("[ttys] tobias: meanwhile", "[ttys] tessa: half a 日本語 line", ">")
@@ -765,7 +779,7 @@ def test_two_people_at_their_terminals(served: Served, tmux: Tmux) -> None:
     assert bob.status() == 0
 
 
-def test_a_terminal_is_left_as_it_was(served: Served, tmux: Tmux, tmp_path: Path) -> None:
+def test_the_terminal_is_restored_at_the_end(served: Served, tmux: Tmux, tmp_path: Path) -> None:
     started = " ".join(command(served.port(), "tidy"))
     modes = f"stty -a >before; {started}; stty -a >after"
     tidy = tmux.open("tidy", ["sh", "-c", modes])
@@ -775,7 +789,7 @@ def test_a_terminal_is_left_as_it_was(served: Served, tmux: Tmux, tmp_path: Path
     assert (tmp_path / "after").read_text() == (tmp_path / "before").read_text()
 
 
-def test_a_server_that_stops_ends_the_program(tmux: Tmux, tmp_path: Path) -> None:
+def test_the_program_ends_when_the_server_stops(tmux: Tmux, tmp_path: Path) -> None:
     with Served(tmp_path, options=("--data", str(tmp_path / "data"))) as served:
         ada = tmux.open("ada", command(served.port(), "ada"))
         ada.shows_somewhere("-- You are ada")

@@ -1,4 +1,4 @@
-"""The chat in a window: what it shows, what it asks the server for, and the real window."""
+"""chatd-window: what its model shows, the requests that it sends, and the real window."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from twisted.internet.error import ConnectionDone, ConnectionRefusedError
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from chatd.clients.window.connection import GOODBYE_SECONDS, LONGEST_PAUSE, Connection
+from chatd.clients.window.connection import GOODBYE_SECONDS, LONGEST_PAUSE_SECONDS, Connection
+from chatd.clients.window.conversation import MAX_LINES, Conversation
 from chatd.clients.window.json_lines import JsonLines
 from chatd.clients.window.lines import Kind, Line, describe, shown
 from chatd.clients.window.model import Model
 from chatd.clients.window.program import NO_TKINTER, main, port
-from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES, UNANSWERED
-from chatd.clients.window.room import LINES, Conversation
-from chatd.clients.window.rooms import ROOMS
-from chatd.clients.window.standing import Phase, Question
+from chatd.clients.window.requests import HISTORY, HISTORY_MISSED, MESSAGE_BYTES, PENDING_REQUESTS
+from chatd.clients.window.rooms import MAX_ROOMS
+from chatd.clients.window.status import DialogKind, Phase
 from chatd.wire.json.objects import BadObject, Object
 from tests.support.callers import Netcat
 from tests.support.served import PATIENCE, Served
@@ -37,7 +37,7 @@ from tests.support.wires import Building, Transport, Wire
 
 
 class Person:
-    """Somebody with a window, its model connected to a server in memory."""
+    """A user's model of a window, connected to a server in memory."""
 
     def __init__(self, building: Building, nick: str, *, connected: bool = True) -> None:
         self.building = building
@@ -56,7 +56,7 @@ class Person:
         self.model.lost("The server has closed the connection.", 3.0)
 
     def sends(self, requests: list[dict[str, object]] | None) -> None:
-        """Send requests, and those that their answers lead to."""
+        """Send requests, and those that follow from their answers."""
         self.wire.sends(b"".join(json.dumps(each).encode() for each in requests or []))
         self.hears()
 
@@ -71,14 +71,14 @@ class Person:
         self.sends(self.model.type(text, to))
 
     def sees(self, room: str | None = None) -> list[str]:
-        """The lines of a room, or of what is looked at."""
+        """Return the lines of a room, or of the shown conversation."""
         self.hears()
-        conversation = self.rooms.looked_at if room is None else self.rooms[room]
+        conversation = self.rooms.shown if room is None else self.rooms[room]
         return [line.text for line in conversation.lines]
 
     def people(self, room: str = "lobby") -> list[str]:
         self.hears()
-        return self.rooms[room].everyone()
+        return self.rooms[room].sorted_members()
 
 
 @pytest.fixture
@@ -89,21 +89,21 @@ def building() -> Building:
 # The model, with a real server in memory ----------------------------------------------------------
 
 
-def test_one_comes_into_the_lobby_and_sees_who_is_there(building: Building) -> None:
+def test_a_new_user_enters_the_lobby_and_sees_its_members(building: Building) -> None:
     building.enters("bob")
     ada = Person(building, "ada")
-    assert ada.model.standing.phase is Phase.IN
+    assert ada.model.status.phase is Phase.JOINED
     assert (ada.rooms.names, ada.rooms.current) == (["lobby"], "lobby")
     assert ada.people() == ["ada", "bob"]
 
 
-def test_the_lobby_may_be_called_otherwise(building: Building) -> None:
+def test_the_lobby_may_have_another_name(building: Building) -> None:
     ada = Person(building, "ada", connected=False)
     ada.model.connected()
-    asked = ada.model.received({"isConnected": True, "errorCode": -1})
-    assert asked == [{"history": "lobby", "count": 1, "id": 1}]
+    requests = ada.model.received({"isConnected": True, "errorCode": -1})
+    assert requests == [{"history": "lobby", "count": 1, "id": 1}]
     assert ada.model.received({"error": "There is no room lobby.", "errorCode": 11, "id": 1}) == []
-    assert not ada.rooms.looked_at.lines
+    assert not ada.rooms.shown.lines
     joined = {"event": "joined", "nick": "bob", "room": "salon", "seq": 4}
     assert ada.model.received(joined) == [{"history": "salon", "count": 1, "id": 2}]
     assert ada.model.received(joined) == []
@@ -113,45 +113,45 @@ def test_the_lobby_may_be_called_otherwise(building: Building) -> None:
     assert (ada.rooms.current, ada.rooms["salon"].topic) == ("salon", "Tea")
 
 
-def test_what_one_says_stands_there_once_and_the_others_see_it(building: Building) -> None:
+def test_an_own_message_is_shown_once_and_sent_to_the_others(building: Building) -> None:
     ada, bob = Person(building, "ada"), Person(building, "bob")
     ada.types("hello"), bob.types("hi")
     assert bob.sees() == ["ada: hello", "bob: hi"]
     assert ada.sees() == ["-- bob joined", "ada: hello", "bob: hi"]
-    assert [line.kind for line in ada.rooms["lobby"].lines] == [Kind.HAPPENED, Kind.OWN, Kind.SAID]
+    assert [line.kind for line in ada.rooms["lobby"].lines] == [Kind.NOTICE, Kind.OWN, Kind.SAID]
 
 
-def test_what_was_said_before_is_shown_where_it_belongs(building: Building) -> None:
+def test_history_is_shown_in_its_order(building: Building) -> None:
     bob = building.enters("bob")
     bob.sends(b"one\n/me waves\n")
     ada = Person(building, "ada")
     assert ada.sees() == ["bob: one", "* bob waves"]
 
 
-def test_history_that_comes_late_goes_before_what_happened_since() -> None:
+def test_late_history_is_inserted_before_newer_events() -> None:
     model = Model("ada", lambda: 0.0)
     model.rooms.enter("lobby")
     said = {"event": "said", "sender": "bob", "room": "lobby", "time": "2026-01-02T03:04:05.678Z"}
-    model.rooms.happened({**said, "message": "three", "seq": 3}, "ada")
+    model.rooms.add_event({**said, "message": "three", "seq": 3}, "ada")
     earlier = [{**said, "message": text, "seq": at} for at, text in [(2, "two"), (3, "three")]]
-    model.rooms.recalled("lobby", earlier, "ada")
+    model.rooms.add_history("lobby", earlier, "ada")
     conversation = model.rooms["lobby"]
     assert [line.text for line in conversation.lines] == ["bob: two", "bob: three"]
-    assert (conversation.ended, conversation.changed) == (1, 1)
+    assert (conversation.appended, conversation.inserted) == (1, 1)
 
 
-def test_an_echo_of_what_is_acknowledged_is_not_shown_again() -> None:
+def test_the_echo_of_an_acknowledged_message_is_not_shown_again() -> None:
     model = Model("ada", lambda: 0.0)
     model.rooms.enter("lobby")
     said = {"event": "said", "sender": "ada", "message": "hi", "room": "lobby"}
-    model.rooms.said("lobby", "ada", "hi", 1)
-    model.rooms.happened({**said, "seq": 1}, "ada")
-    model.rooms.happened({**said, "seq": 2}, "ada")
-    model.rooms.said("lobby", "ada", "hi", 2)
+    model.rooms.add_own_message("lobby", "ada", "hi", 1)
+    model.rooms.add_event({**said, "seq": 1}, "ada")
+    model.rooms.add_event({**said, "seq": 2}, "ada")
+    model.rooms.add_own_message("lobby", "ada", "hi", 2)
     assert len(model.rooms["lobby"].lines) == 2
 
 
-def test_a_private_message_is_marked_and_goes_to_one_person(building: Building) -> None:
+def test_a_private_message_is_marked_and_goes_to_one_user(building: Building) -> None:
     ada, bob, cy = (Person(building, nick) for nick in ("ada", "bob", "cy"))
     ada.types("psst", to="bob")
     assert ada.sees()[-1] == "[private] you -> bob: psst"
@@ -162,7 +162,7 @@ def test_a_private_message_is_marked_and_goes_to_one_person(building: Building) 
     assert ada.sees()[-1] == "!! There is nobody called nobody; /users says who is here."
 
 
-def test_the_list_of_people_follows_what_happens(building: Building) -> None:
+def test_the_list_of_members_follows_the_events(building: Building) -> None:
     ada = Person(building, "ada")
     ned = building.enters("ned")
     assert ada.people() == ["ada", "ned"]
@@ -176,7 +176,7 @@ def test_the_list_of_people_follows_what_happens(building: Building) -> None:
     assert ada.sees()[-1].startswith("-- fred is gone")
 
 
-def test_rooms_are_joined_looked_at_and_left(building: Building) -> None:
+def test_rooms_are_joined_shown_and_left(building: Building) -> None:
     ada, bob = Person(building, "ada"), Person(building, "bob")
     ada.types("/join attic")
     assert (ada.rooms.current, ada.people("attic")) == ("attic", ["ada"])
@@ -204,7 +204,7 @@ def test_a_topic_is_set_and_shown(building: Building) -> None:
     assert bob.rooms["attic"].topic == ada.rooms["attic"].topic == "Old books"
 
 
-def test_who_is_kicked_is_told_and_the_room_is_gone(building: Building) -> None:
+def test_a_kicked_user_sees_why_and_the_room_is_closed(building: Building) -> None:
     ned = building.enters("ned")
     ned.sends(b"/join attic\n")
     ada, bob = Person(building, "ada"), Person(building, "bob")
@@ -216,29 +216,31 @@ def test_who_is_kicked_is_told_and_the_room_is_gone(building: Building) -> None:
     assert bob.people("attic") == ["ned", "bob"]
 
 
-def test_a_taken_name_is_asked_for_again(building: Building) -> None:
+def test_a_taken_nick_opens_the_dialog_for_another_one(building: Building) -> None:
     building.enters("ada")
     other = Person(building, "ada")
-    asking = other.model.standing.asking
+    asking = other.model.status.dialog
     assert asking is not None
-    assert asking.question is Question.NAME
+    assert asking.kind is DialogKind.NAME
     assert asking.sentence == "The name ada is taken, or looks like one that is."
-    other.sends(other.model.call_oneself(" eve "))
-    assert (other.model.standing.phase, other.model.standing.asking) == (Phase.IN, None)
+    other.sends(other.model.choose_nick(" eve "))
+    assert (other.model.status.phase, other.model.status.dialog) == (Phase.JOINED, None)
     assert other.people() == ["ada", "eve"]
 
 
-def test_who_comes_back_is_in_the_same_rooms_and_reads_what_was_missed(building: Building) -> None:
+def test_after_a_reconnect_the_user_is_in_the_same_rooms_and_reads_missed_messages(
+    building: Building,
+) -> None:
     ada, bob = Person(building, "ada"), Person(building, "bob")
     for person in (ada, bob):
         person.types("/join attic"), person.types(f"I am {person.model.nick}")
     ada.hears(), ada.loses_the_connection()
-    assert ada.model.standing.asking is not None
+    assert ada.model.status.dialog is not None
     assert ada.model.type("hello?") is None
     bob.types("where is she?")
     ada.connects()
     assert ada.rooms.names == ["lobby", "attic"]
-    assert ada.model.standing.asking is None
+    assert ada.model.status.dialog is None
     assert ada.sees("attic") == [
         "ada: I am ada",
         "-- bob joined",
@@ -249,7 +251,7 @@ def test_who_comes_back_is_in_the_same_rooms_and_reads_what_was_missed(building:
     ]
 
 
-def test_who_missed_more_than_is_given_is_told_so(building: Building) -> None:
+def test_a_notice_says_that_more_was_missed_than_the_history_shows(building: Building) -> None:
     ada, bob = Person(building, "ada"), Person(building, "bob")
     ada.types("I am off")
     ada.loses_the_connection()
@@ -259,25 +261,25 @@ def test_who_missed_more_than_is_given_is_told_so(building: Building) -> None:
     assert ada.sees()[-2:] == ["bob: 199", "-- More was said meanwhile than is shown here."]
 
 
-def test_a_dialog_that_was_closed_does_not_come_again_at_every_attempt() -> None:
-    standing = Model("ada", lambda: 0.0).standing
-    standing.lost("No.", 1), standing.lost("Still no.", 2)
-    assert standing.asking is not None
-    assert standing.asking.sentence == "Still no. Trying again in 2 s."
-    standing.understood(), standing.lost("No.", 4)
-    assert standing.asking is None
-    standing.entered("ada"), standing.lost("No.", 1)
-    assert standing.asking is not None
+def test_a_closed_dialog_does_not_reopen_at_every_attempt() -> None:
+    status = Model("ada", lambda: 0.0).status
+    status.lost("No.", 1), status.lost("Still no.", 2)
+    assert status.dialog is not None
+    assert status.dialog.sentence == "Still no. Trying again in 2 s."
+    status.dismiss(), status.lost("No.", 4)
+    assert status.dialog is None
+    status.accepted("ada"), status.lost("No.", 1)
+    assert status.dialog is not None
 
 
-def test_what_was_not_acknowledged_is_named_when_the_connection_goes(building: Building) -> None:
+def test_unacknowledged_messages_are_listed_when_the_connection_is_lost(building: Building) -> None:
     ada = Person(building, "ada")
     ada.model.type("are you there?")
     ada.loses_the_connection()
     assert ada.sees()[-1] == "!! Perhaps not delivered: are you there?"
 
 
-def test_what_cannot_be_sent_stays_in_the_field(building: Building) -> None:
+def test_text_that_cannot_be_sent_stays_in_the_field(building: Building) -> None:
     ada = Person(building, "ada")
     assert ada.model.type("a" * (MESSAGE_BYTES + 1)) is None
     assert ada.sees()[-1] == "!! A message has at most 4096 bytes."
@@ -285,12 +287,12 @@ def test_what_cannot_be_sent_stays_in_the_field(building: Building) -> None:
     assert ada.model.type("  ") == []
     ada.types("a" * MESSAGE_BYTES), ada.types("//slashed"), ada.types("/help")
     assert "ada: /slashed" in ada.sees()
-    for _ in range(UNANSWERED):
+    for _ in range(PENDING_REQUESTS):
         assert ada.model.type("more")
     assert ada.model.type("one more") is None
 
 
-def test_errors_notices_and_what_was_missed_are_lines() -> None:
+def test_errors_notices_and_missed_counts_are_shown_as_lines() -> None:
     model = Model("ada", lambda: 0.0)
     model.rooms.enter("lobby")
     for fields in (
@@ -330,7 +332,7 @@ _EVENTS = ["said", "joined", "left", "renamed", "kicked", "role", "topic", "sett
         max_size=8,
     )
 )
-def test_no_object_whatever_raises(objects: list[Mapping[str, object]]) -> None:
+def test_no_object_of_the_server_raises(objects: list[Mapping[str, object]]) -> None:
     model = Model("ada", lambda: 0.0)
     model.connected()
     model.rooms.enter("lobby")
@@ -342,27 +344,27 @@ def test_no_object_whatever_raises(objects: list[Mapping[str, object]]) -> None:
 # Bounds, and what is inert ------------------------------------------------------------------------
 
 
-def test_a_conversation_keeps_its_last_lines_only() -> None:
+def test_a_conversation_keeps_only_its_last_lines() -> None:
     conversation = Conversation("lobby")
-    for number in range(LINES + 1):
-        conversation.put(Line(Kind.SAID, "12:00", str(number)), number)
-    assert len(conversation.lines) == LINES
+    for number in range(MAX_LINES + 1):
+        conversation.add(Line(Kind.SAID, "12:00", str(number)), number)
+    assert len(conversation.lines) == MAX_LINES
     assert conversation.lines[0].text == "1"
-    conversation.put(Line(Kind.SAID, "12:00", "before all"), 0, kept=True)
+    conversation.add(Line(Kind.SAID, "12:00", "before all"), 0, kept=True)
     assert conversation.lines[0].text == "1"
-    conversation.put(Line(Kind.SAID, "12:00", "within"), 3, kept=True)
+    conversation.add(Line(Kind.SAID, "12:00", "within"), 3, kept=True)
     assert [line.text for line in conversation.lines][:3] == ["2", "within", "3"]
-    assert len(conversation.lines) == LINES
+    assert len(conversation.lines) == MAX_LINES
 
 
-def test_a_server_that_names_ever_more_rooms_is_not_followed() -> None:
+def test_a_server_cannot_open_any_number_of_rooms() -> None:
     model = Model("ada", lambda: 0.0)
-    assert all(model.rooms.enter(str(number)) for number in range(ROOMS))
+    assert all(model.rooms.enter(str(number)) for number in range(MAX_ROOMS))
     assert model.rooms.enter("one more") is None
     assert model.rooms.enter("0") is not None
 
 
-def test_text_of_others_is_inert() -> None:
+def test_text_of_others_is_made_safe() -> None:
     hostile = "a\x1b[31m\u202eb\u2066c\x07\nd\u200be\ud800"
     assert shown(hostile) == "a[31mbc de"
     assert shown("👩\u200d🚀 日本") == "👩\u200d🚀 日本"
@@ -373,7 +375,7 @@ def test_text_of_others_is_inert() -> None:
 # Bytes and the connection -------------------------------------------------------------------------
 
 
-def test_lines_become_objects_and_what_is_none_is_said() -> None:
+def test_lines_become_objects_and_invalid_ones_are_reported() -> None:
     codec = JsonLines(40)
     assert codec.receive_data(b'{"a": 1}\r\n\n{"b"') == [Object({"a": 1})]
     assert codec.held == 4
@@ -397,7 +399,7 @@ def test_any_cutting_gives_the_same_objects(data: bytes, draw: st.DataObject) ->
 
 
 class Endpoint:
-    """Stands for the way to a server: the test decides what becomes of each attempt."""
+    """An endpoint whose attempts succeed or fail as the test decides."""
 
     def __init__(self) -> None:
         self.attempts: list[tuple[Any, Deferred[Any]]] = []
@@ -425,7 +427,7 @@ class Endpoint:
 
 
 class Attempts:
-    """A model that is connected, or tries to be, through an endpoint that a test holds."""
+    """A model that connects through an endpoint of the test."""
 
     def __init__(self) -> None:
         self.clock, self.endpoint = Clock(), Endpoint()
@@ -435,33 +437,33 @@ class Attempts:
 
     @property
     def phase(self) -> Phase:
-        return self.model.standing.phase
+        return self.model.status.phase
 
     @property
     def made(self) -> int:
-        """How many attempts there have been."""
+        """Return how many attempts there have been."""
         return len(self.endpoint.attempts)
 
     def come_in(self) -> Transport:
-        """Connect, and be let in."""
+        """Connect, and let the server accept the nick."""
         self.connection.connect()
         transport = self.endpoint.accepts()
         self.endpoint.sends({"isConnected": True, "errorCode": -1})
-        assert self.phase is Phase.IN
+        assert self.phase is Phase.JOINED
         return transport
 
 
 def objects(transport: Transport) -> list[dict[str, Any]]:
-    """What was written since the last time."""
+    """Return what was written since the last call."""
     lines = transport.value().splitlines()
     transport.clear()
     return [json.loads(line) for line in lines]
 
 
-def test_the_first_object_says_who_is_there() -> None:
+def test_the_first_object_has_the_nick() -> None:
     ada = Attempts()
     ada.connection.connect()
-    assert ada.model.standing.sentence == "Connecting to localhost port 1134 …"
+    assert ada.model.status.sentence == "Connecting to localhost port 1134 …"
     transport = ada.endpoint.accepts()
     assert objects(transport) == [{"username": "ada", "version": 2}]
     ada.endpoint.sends({"isConnected": True, "errorCode": -1})
@@ -475,7 +477,7 @@ def test_the_first_object_says_who_is_there() -> None:
     ]
 
 
-def test_a_server_that_is_not_there_is_tried_again_after_growing_pauses() -> None:
+def test_failed_connections_are_retried_after_growing_pauses() -> None:
     ada = Attempts()
     ada.connection.connect()
     pauses = []
@@ -487,12 +489,12 @@ def test_a_server_that_is_not_there_is_tried_again_after_growing_pauses() -> Non
         ada.clock.advance(pauses[-1])
         assert ada.made == tried
     assert 0.5 < pauses[0] < 2 < 10 < pauses[4]
-    assert max(pauses) < LONGEST_PAUSE * 2
-    assert ada.model.standing.asking is not None
-    assert ada.model.standing.asking.question is Question.GONE
+    assert max(pauses) < LONGEST_PAUSE_SECONDS * 2
+    assert ada.model.status.dialog is not None
+    assert ada.model.status.dialog.kind is DialogKind.GONE
 
 
-def test_reconnect_does_not_wait_for_the_pause_and_makes_one_connection() -> None:
+def test_reconnect_does_not_wait_and_makes_one_connection() -> None:
     ada = Attempts()
     ada.come_in()
     ada.endpoint.hangs_up()
@@ -504,7 +506,7 @@ def test_reconnect_does_not_wait_for_the_pause_and_makes_one_connection() -> Non
     assert ada.made == 2
 
 
-def test_disconnecting_says_goodbye_and_nothing_is_tried_again() -> None:
+def test_disconnecting_says_goodbye_and_ends_the_retries() -> None:
     ada = Attempts()
     transport = ada.come_in()
     transport.clear()
@@ -518,7 +520,7 @@ def test_disconnecting_says_goodbye_and_nothing_is_tried_again() -> None:
     assert (ada.phase, ada.clock.getDelayedCalls()) == (Phase.OFF, [])
 
 
-def test_a_server_that_does_not_hang_up_is_not_waited_for() -> None:
+def test_a_server_that_does_not_close_after_the_goodbye_is_aborted() -> None:
     ada = Attempts()
     transport = ada.come_in()
     ada.connection.disconnect()
@@ -530,7 +532,7 @@ def test_a_server_that_does_not_hang_up_is_not_waited_for() -> None:
     assert ada.made == 2
 
 
-def test_disconnecting_ends_an_attempt_or_a_pause() -> None:
+def test_disconnecting_cancels_an_attempt_or_a_pause() -> None:
     ada = Attempts()
     ada.connection.connect()
     assert ada.connection.disconnect().called
@@ -541,12 +543,12 @@ def test_disconnecting_ends_an_attempt_or_a_pause() -> None:
     assert (ada.phase, ada.clock.getDelayedCalls(), ada.made) == (Phase.OFF, [], 2)
 
 
-def test_plain_words_of_a_server_are_shown() -> None:
+def test_plain_text_of_a_server_is_shown() -> None:
     ada = Attempts()
     ada.connection.connect()
     ada.endpoint.accepts()
     ada.endpoint.protocol.dataReceived(b"The server is full; try again later.\r\n")
-    [line] = ada.model.rooms.looked_at.lines
+    [line] = ada.model.rooms.shown.lines
     assert line.text == "!! The server says: The server is full; try again later."
 
 
@@ -554,13 +556,13 @@ def test_plain_words_of_a_server_are_shown() -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "x", "", "-1", "１１３４"])
-def test_a_port_that_is_none_is_refused(text: str) -> None:
+def test_an_invalid_port_is_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         port(text)
     assert port("1134") == 1134
 
 
-def test_without_tkinter_one_sentence_says_what_to_install(
+def test_without_tkinter_a_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "tkinter", None)
@@ -597,7 +599,7 @@ class Display:
         return window
 
     def does(self, *words: str) -> str:
-        """Run xdotool; what it waits for has to come."""
+        """Run xdotool, which must succeed."""
         command = [self._xdotool, *words]
         done = subprocess.run(
             command, env=self._environment, capture_output=True, text=True, timeout=PATIENCE
@@ -624,12 +626,12 @@ class Display:
         return window
 
     def titles(self) -> list[str]:
-        """The titles of all windows."""
+        """Return the titles of all windows."""
         windows = self.does("search", "--onlyvisible", "--name", ".").split()
         return [self.does("getwindowname", window).strip() for window in windows]
 
     def looks_at(self, window: str) -> None:
-        """Give a window the keyboard."""
+        """Give a window the keyboard focus."""
         deadline = time.monotonic() + PATIENCE
         while self.does("getwindowfocus").strip() != window and time.monotonic() < deadline:
             self.does("windowfocus", window)
@@ -667,7 +669,7 @@ class Display:
 
 
 def ended(window: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for the program's end; return its status and all that it printed."""
+    """Wait for the program's end; return its status and output."""
     printed, _ = window.communicate(timeout=PATIENCE)
     return window.returncode, printed
 
@@ -686,7 +688,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
         yield served
 
 
-def test_two_people_talk_one_of_them_in_a_window(display: Display, server: Served) -> None:
+def test_two_users_talk_and_one_of_them_uses_the_window(display: Display, server: Served) -> None:
     window = display.opens("ada", server.port())
     ada = display.shows("^ada in lobby - chatd$")
     with Netcat(server.port()) as bob:
@@ -706,7 +708,7 @@ def test_two_people_talk_one_of_them_in_a_window(display: Display, server: Serve
     assert ended(window) == (0, "")
 
 
-def test_a_taken_name_opens_a_dialog_that_takes_another(display: Display, server: Served) -> None:
+def test_a_taken_nick_opens_a_dialog_that_accepts_another(display: Display, server: Served) -> None:
     with Netcat(server.port()) as bob:
         bob.greeted()
         bob.says("/nick ada")
@@ -719,7 +721,7 @@ def test_a_taken_name_opens_a_dialog_that_takes_another(display: Display, server
     assert ended(window) == (0, "")
 
 
-def test_a_server_that_goes_and_comes_back(display: Display, tmp_path: Path) -> None:
+def test_the_window_reconnects_to_a_restarted_server(display: Display, tmp_path: Path) -> None:
     with Served(tmp_path, options=("--per-address", "none")) as served:
         at = served.port()
         window = display.opens("ada", at)
@@ -737,13 +739,13 @@ def test_a_server_that_goes_and_comes_back(display: Display, tmp_path: Path) -> 
 
 
 def listening_again(at: int) -> socket.socket:
-    """Listen on a port that something has just left."""
+    """Listen on a port that was just closed."""
     listener = socket.create_server(("127.0.0.1", at))
     listener.settimeout(PATIENCE)
     return listener
 
 
-def test_without_a_display_one_sentence_says_so(client: Callable[[str], str]) -> None:
+def test_without_a_display_the_program_ends_with_a_sentence(client: Callable[[str], str]) -> None:
     client("tkinter")
     program = str(Path(sys.executable).with_name("chatd-window"))
     ran = subprocess.run(

@@ -1,4 +1,4 @@
-"""docs/bots.rst: its bots are run as they stand, but for the port, and answered by a server."""
+"""docs/bots.rst: its bots are run unchanged, except for the port, with a real server."""
 
 import re
 import subprocess
@@ -17,7 +17,7 @@ TEXT = (ROOT / "docs" / "bots.rst").read_text(encoding="utf-8")
 
 
 def script(name: str, port: int) -> str:
-    """Return a bot of the document, which speaks to this port."""
+    """Return a bot of the document, which connects to this port."""
     found = re.search(
         rf"^\.\. code-block:: \w+\n   :name: {name}\n\n((?:   .*\n|\n)+)", TEXT, re.MULTILINE
     )
@@ -28,7 +28,7 @@ def script(name: str, port: int) -> str:
 
 @contextmanager
 def running(command: list[str], program: str) -> Iterator[None]:
-    """Run a bot for as long as a test needs it."""
+    """Run a bot during ``with``."""
     bot = subprocess.Popen([*command, program], stdin=subprocess.DEVNULL)
     try:
         yield
@@ -37,7 +37,7 @@ def running(command: list[str], program: str) -> Iterator[None]:
         bot.wait()
 
 
-def test_the_bot_in_python_answers_in_the_rooms_that_it_is_in(tmp_path: Path) -> None:
+def test_the_python_bot_answers_in_its_rooms(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("You are now known as ada.")
         with running([sys.executable, "-c"], script("dice", server.port())):
@@ -52,7 +52,7 @@ def test_the_bot_in_python_answers_in_the_rooms_that_it_is_in(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["dice"])
-def test_a_bot_whose_nick_is_taken_says_so_and_ends(tmp_path: Path, name: str) -> None:
+def test_a_bot_whose_nick_is_taken_says_so_and_exits(tmp_path: Path, name: str) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), f"/nick {name}\n".encode()) as ada:
         ada.hears(f"You are now known as {name}.")
         ended = subprocess.run(
@@ -65,7 +65,7 @@ def test_a_bot_whose_nick_is_taken_says_so_and_ends(tmp_path: Path, name: str) -
         assert (ended.returncode, ended.stderr) == (1, "Somebody is called dice already.\n")
 
 
-def test_the_bot_in_the_shell_answers_in_the_lobby(tmp_path: Path) -> None:
+def test_the_shell_bot_answers_in_the_lobby(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("You are now known as ada.")
         with running(["bash", "-c"], script("clock", server.port())):

@@ -1,4 +1,4 @@
-"""The NATS configuration of docs/cluster.rst: a server that proves by its certificate who it is."""
+"""The NATS configuration of docs/cluster.rst: servers authenticate by their certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DOCUMENT = ROOT / "docs" / "cluster.rst"
 
 
 def block(first: str, last: str) -> str:
-    """The part of a configuration in the document from one line to another."""
+    """Return the part of a configuration in the document from one line to another."""
     found = re.search(rf"^ +{re.escape(first)}.*?^ +{re.escape(last)}$", TEXT, re.S | re.M)
     assert found is not None
     return textwrap.dedent(found[0])
@@ -37,7 +37,7 @@ TEXT = DOCUMENT.read_text(encoding="utf-8")
 
 
 def certify(folder: Path, client: Callable[[str], str]) -> None:
-    """Make the certificates, and one of somebody whom NATS does not know."""
+    """Make the certificates, and one that NATS does not know."""
     client("openssl")
     made = block("mkdir -m 700 authority", "certify backup").replace("DNS:$name", "IP:127.0.0.1")
     for name in ("backup", "stranger"):
@@ -79,7 +79,9 @@ def reached(address: str, folder: Path, name: str) -> servers.Servers:
     return servers.Servers((address,), tls=proof)
 
 
-def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_path: Path) -> None:
+def test_a_server_has_the_permissions_it_needs_and_a_stranger_has_none(
+    address: str, tmp_path: Path
+) -> None:
     turn = TestMainThread()
     one, other = (
         Node(reached(address, tmp_path, name), turn, called=called)
@@ -122,7 +124,7 @@ def test_a_server_may_do_what_it_does_and_a_stranger_nothing(address: str, tmp_p
         waited(node.store.close())
 
 
-def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
+def test_a_server_cannot_impersonate_another(address: str, tmp_path: Path) -> None:
     turn = TestMainThread()
     one, other = (
         Node(reached(address, tmp_path, name), turn, called=name) for name in ("chat1", "chat2")
@@ -139,7 +141,7 @@ def test_a_server_cannot_speak_as_another(address: str, tmp_path: Path) -> None:
         waited(node.store.close())
 
 
-def test_a_server_that_is_called_otherwise_is_told_what_it_may_not(
+def test_a_server_with_a_wrong_name_is_told_which_permission_is_missing(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 1.0)
@@ -148,7 +150,7 @@ def test_a_server_that_is_called_otherwise_is_told_what_it_may_not(
         store.begin()
 
 
-def test_a_stranger_is_turned_away(
+def test_a_stranger_is_refused(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatd.store.nats.store.CONNECT_SECONDS", 0.5)
@@ -157,6 +159,6 @@ def test_a_stranger_is_turned_away(
         store.begin()
 
 
-def test_who_makes_a_backup_may_do_everything_in_the_account(address: str, tmp_path: Path) -> None:
+def test_the_backup_user_has_all_permissions_in_the_account(address: str, tmp_path: Path) -> None:
     backup = Node(reached(address, tmp_path, "backup"), TestMainThread(), called="chat9")
     waited(backup.store.close())

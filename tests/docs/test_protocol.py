@@ -81,7 +81,7 @@ _BLOCK = re.compile(
 
 
 def conversations(document: str) -> list[Conversation]:
-    """Every conversation of a document."""
+    """Return all conversations of a document."""
     found = []
     for block in _BLOCK.finditer(document):
         first = document.count("\n", 0, block.start("body")) + 1
@@ -91,7 +91,7 @@ def conversations(document: str) -> list[Conversation]:
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The rows of the list-table with this title, without its header: the text of each cell."""
+    """Return the rows of the list-table with this title, without its header, as cells."""
     start = TEXT.index(f".. list-table:: {heading}\n")
     body = re.split(r"\n(?=\S)", TEXT[start:], maxsplit=1)[0]
     found = [re.split(r"\n\s+- ", row) for row in re.split(r"\n\s+\* - ", body)[2:]]
@@ -99,7 +99,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def literals(cell: str) -> list[str]:
-    """What stands in double backquotes."""
+    """Return the texts in double backquotes."""
     return re.findall(r"``(.+?)``", cell)
 
 
@@ -107,11 +107,11 @@ def literals(cell: str) -> list[str]:
 
 
 class WrongDocumentError(AssertionError):
-    """The document says something else than what happens, or something that means nothing."""
+    """A conversation of the document does not match what happens, or has an invalid line."""
 
 
 def on_the_wire(written: str, numbers: Mapping[str, str] | None = None) -> bytes:
-    """The bytes that a text of the notation stands for, with the numbers that are known by now."""
+    """Return the bytes of a text in the notation, with the numbers that are known by now."""
     for name, number in (numbers or {}).items():
         written = written.replace(name, number)
     long = re.sub(r"\{(.) (\d+) times\}", lambda match: match[1] * int(match[2]), written)
@@ -121,12 +121,12 @@ def on_the_wire(written: str, numbers: Mapping[str, str] | None = None) -> bytes
 
 
 def as_written(data: bytes) -> str:
-    """Bytes so that one can read them in a complaint."""
+    """Return bytes in a readable form, for a complaint."""
     return "".join(f"    {line!r}\n" for line in data.decode("utf-8", "replace").splitlines(True))
 
 
 class Door1134:
-    """Where somebody arrived who did not come by the gate."""
+    """The address of a connection that did not come through the gate."""
 
     def reached(self) -> tuple[str, int]:
         return "198.51.100.2", 1134
@@ -139,7 +139,7 @@ class Door1134:
 
 
 class UnaskedOutbox(StreamOutbox):
-    """An outbox whose other end is never asked for a sign of life."""
+    """An outbox whose peer is never checked for a sign of life."""
 
     on_sent: Callable[[], None] | None = None
 
@@ -149,7 +149,7 @@ class UnaskedOutbox(StreamOutbox):
 
 @implementer(IHalfCloseableProtocol)
 class SshWithoutPty(Protocol):
-    """The shell of somebody who comes by ssh without a terminal; the channel is a pretended one."""
+    """The shell of an ssh client without a terminal, with a simulated channel."""
 
     def __init__(
         self, host: Host, name: str, *, operator: bool, address: str, key: str = "7xYz"
@@ -174,13 +174,13 @@ class SshWithoutPty(Protocol):
         self._shell = Shell(self._host, channel, who, Acknowledgements(self._host.clock))
 
     def ask(self) -> None:
-        """No sign of life is asked for in a conversation."""
+        """Do nothing: peers are not checked in a conversation."""
 
     def pause(self) -> None:
-        """No conversation is so long that its reading would have to stop."""
+        """Do nothing: no conversation is long enough to pause reading."""
 
     def resume(self) -> None:
-        """It never stopped."""
+        """Do nothing: it never paused."""
 
     def dataReceived(self, data: bytes) -> None:
         self._shell.data_received(data)
@@ -189,7 +189,7 @@ class SshWithoutPty(Protocol):
         self._shell.input_ended()
 
     def writeConnectionLost(self) -> None:
-        """Ssh has no such thing here."""
+        """Do nothing: ssh has no half-closed connections here."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._shell.lost()
@@ -197,7 +197,7 @@ class SshWithoutPty(Protocol):
 
 @dataclass(slots=True)
 class Connection:
-    """Somebody's connection: what they were sent and whether it has ended."""
+    """A connection: what it has received, and whether it has ended."""
 
     protocol: Protocol
     transport: StringTransport
@@ -205,21 +205,21 @@ class Connection:
     lost: bool = False
 
     def lose(self) -> None:
-        """The connection has ended."""
+        """Note that the connection has ended."""
         self.lost = True
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
 @dataclass(slots=True)
 class Expected:
-    """What the document says that one step sends to whom, and whom it disconnects."""
+    """What one step has to send to which connection, and which ones it has to close."""
 
     sent: dict[str, list[tuple[str, bool]]] = field(default_factory=dict)
     disconnected: set[str] = field(default_factory=set)
 
 
 class Server:
-    """A chatd in memory, and those who are connected to it in one conversation."""
+    """A chatd in memory, and the connections of one conversation."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -231,7 +231,7 @@ class Server:
 
     @property
     def host(self) -> Host:
-        """The server, made when the first connection comes."""
+        """Return the server, which is made for the first connection."""
         if self._host is None:
             options = self.options
             environment = Environment(
@@ -260,12 +260,12 @@ class Server:
 
     @cached_property
     def ways(self) -> Mapping[str, Way]:
-        """The ways in of this server."""
+        """Return the ways in of this server."""
         desk = tcd.JoinIds(self.options.get("--student-id", "0"))
         return ways_in(self.host, HOST_KEY, desk)
 
     def connect(self, who: str, protocol: Protocol, line_end: bytes = b"\r\n") -> None:
-        """Somebody's connection is made."""
+        """Make a connection."""
         if who in self.connections:
             raise WrongDocumentError(f"{who} is connected already")
         connection = Connection(protocol, StringTransport(), line_end)
@@ -273,11 +273,11 @@ class Server:
         protocol.makeConnection(connection.transport)
 
     def by_line(self, who: str, address: str = "192.0.2.1") -> None:
-        """Somebody connects to a port for plain lines."""
+        """Connect to a port for plain lines."""
         self.connect(who, LineProtocol(self.host, Arrival(address, Door1134())))
 
     def arrive(self, who: str, address: str = "192.0.2.1") -> None:
-        """Somebody connects to the port that serves every way in."""
+        """Connect to the port that serves every way in."""
         networks = (
             (ip_network(self.options["--proxy-from"]),) if "--proxy-from" in self.options else ()
         )
@@ -291,13 +291,13 @@ class Server:
         self.connect(who, gate)
 
     def by_program(self, who: str, way: str) -> None:
-        """A program connects to a port that serves this way in."""
+        """Connect a program to a port that serves this way in."""
         arrival = Arrival("192.0.2.1", Door1134())
         protocol = self.ways[way].protocol(self.host, arrival, None)
         self.connect(who, cast(Protocol, protocol), b"\n")
 
     def by_ssh(self, who: str, name: str, operator: bool, own: bool) -> None:
-        """Somebody comes by ssh, without a pty."""
+        """Connect by ssh, without a pty."""
         key = who if own else "7xYz"
         protocol = SshWithoutPty(
             self.host, name, operator=operator, address="198.51.100.7", key=key
@@ -305,7 +305,7 @@ class Server:
         self.connect(who, protocol)
 
     def of(self, who: str) -> Connection:
-        """Somebody's connection, which they have still."""
+        """Return an open connection by its name."""
         connection = self.connections.get(who)
         if connection is None or connection.lost:
             raise WrongDocumentError(f"{who} is not connected")
@@ -321,17 +321,17 @@ class Server:
         self.clock.advance(max(0.0, end - self.clock.seconds()))
 
     def hold(self) -> None:
-        """Let the store stand still from now on."""
+        """Let the store answer nothing from now on."""
         self.store.is_holding = True
         UnacknowledgedCheck(self.host.chat, self.clock, self.host.now).startService()
 
     def release(self, *, refused: bool = False) -> None:
-        """Let the store go on, with what it holds or without it."""
+        """Let the store continue, with the posts that it holds or without them."""
         self.store.is_holding = False
         self.store.refuse() if refused else self.store.keep()
 
     def settle(self) -> set[str]:
-        """Let the turn end, and those connections that the server closes; return whose."""
+        """End the turn, and the connections that the server closes; return their names."""
         closed: set[str] = set()
         self.clock.advance(0)
         while closing := [
@@ -380,7 +380,7 @@ _ACTIONS: tuple[tuple[str, Callable[[Server, re.Match[str]], object]], ...] = (
 
 
 def configure(server: Server, options: str) -> None:
-    """The server was started with other options than the defaults."""
+    """Set other options of the server than the defaults."""
     if server.connections:
         raise WrongDocumentError("options stand before everything else")
     name, _, value = options.partition(" ")
@@ -390,12 +390,12 @@ def configure(server: Server, options: str) -> None:
 
 
 def end_input(connection: Connection) -> None:
-    """Somebody closes their half of the connection."""
+    """Close the client's half of a connection."""
     IHalfCloseableProtocol(connection.protocol).readConnectionLost()
 
 
 def act(server: Server, line: str) -> None:
-    """Do what one line of a conversation says that somebody does."""
+    """Do what one line of a conversation says."""
     sent = _SENT.fullmatch(line)
     if sent is not None:
         end = b"\n" if sent["raw"] == ">" else b""
@@ -411,7 +411,7 @@ def act(server: Server, line: str) -> None:
 
 
 def steps(conversation: Conversation) -> Iterator[tuple[int, str, Expected]]:
-    """What is done, in order: the number of its line, the line, and what should come of it."""
+    """Return the steps in order: the line's number, the line, and what it has to cause."""
     current: tuple[int, str, Expected] | None = None
     for number, line in conversation.lines:
         expected = _EXPECTED.fullmatch(line)
@@ -437,7 +437,7 @@ _NUMBER = re.compile(r"\{\w+'s JOIN_ID\}")
 
 
 def wanted_bytes(server: Server, lines: list[tuple[str, bool]], end: bytes, got: bytes) -> bytes:
-    """What somebody should have been sent; a number that is new is learnt from what they got."""
+    """Return what should have been received; a new number is taken from what was received."""
     sent = got.split(end) if end else []
     for place, (text, _) in enumerate(lines):
         name = _NUMBER.search(text)
@@ -452,8 +452,8 @@ def wanted_bytes(server: Server, lines: list[tuple[str, bool]], end: bytes, got:
 def play(conversation: Conversation) -> None:
     """Play a conversation.
 
-    :raises WrongDocumentError: at the first step after which somebody was not sent exactly what
-        stands there, or was disconnected when that does not stand there.
+    :raises WrongDocumentError: at the first step after which a connection has not received exactly
+        what the document shows, or is closed where the document does not show that.
     """
     server = Server()
     for number, line, expected in steps(conversation):
@@ -488,17 +488,17 @@ ALL = conversations(TEXT)
 
 
 @pytest.mark.parametrize("conversation", ALL, ids=lambda conversation: conversation.name)
-def test_a_conversation_goes_as_the_document_shows_it(conversation: Conversation) -> None:
+def test_a_conversation_of_the_document_is_played_back(conversation: Conversation) -> None:
     play(conversation)
 
 
-def test_the_document_has_conversations_and_each_block_of_them_is_found() -> None:
+def test_every_block_of_conversations_in_the_document_is_found() -> None:
     assert len(ALL) >= 12
     assert len(ALL) == TEXT.count(":class: conversation")
     assert len({conversation.name for conversation in ALL}) == len(ALL)
 
 
-def test_every_conversation_is_wrong_without_any_one_line_of_what_is_sent() -> None:
+def test_a_conversation_fails_without_any_one_of_its_sent_lines() -> None:
     for conversation in ALL:
         for gone, (_, line) in enumerate(conversation.lines):
             if _EXPECTED.fullmatch(line):
@@ -530,12 +530,12 @@ GREETING = "ada < -- You are guest1 in lobby, alone so far; /help says what you 
         (GREETING, "ada connects"),
     ],
 )
-def test_a_wrong_conversation_is_found_out(lines: tuple[str, ...]) -> None:
+def test_a_wrong_conversation_fails(lines: tuple[str, ...]) -> None:
     with pytest.raises(WrongDocumentError):
         play(Conversation("wrong", tuple(enumerate(lines))))
 
 
-def test_a_right_conversation_is_not() -> None:
+def test_a_right_conversation_passes() -> None:
     play(Conversation("right", tuple(enumerate(("ada connects", GREETING, "ada is cut off")))))
 
 
@@ -543,19 +543,19 @@ def test_a_right_conversation_is_not() -> None:
 
 
 def words_sent() -> set[str]:
-    """The first word of every line that somebody sends in a conversation."""
+    """Return the first word of every line that is sent in a conversation."""
     sent = (_SENT.fullmatch(line) for each in ALL for _, line in each.lines)
     return {(match["text"] or "").partition(" ")[0] for match in sent if match}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_a_command_is_described_with_its_other_names_and_used(command: Command) -> None:
+def test_a_command_is_described_with_its_aliases_and_used(command: Command) -> None:
     aliases = ", ".join(f"``/{alias}``" for alias in command.aliases)
     assert f"\n``{command.usage}``{f' (also {aliases})' if aliases else ''}\n    " in TEXT
     assert f"/{command.name}" in words_sent()
 
 
-def test_no_command_is_described_that_there_is_not() -> None:
+def test_the_document_describes_no_unknown_command() -> None:
     described = re.findall(r"^``/(\w+)", TEXT, re.MULTILINE)
     assert sorted(described) == sorted(command.name for command in COMMANDS)
 
@@ -565,7 +565,7 @@ def test_no_command_is_described_that_there_is_not() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A refusal as it is written in the code: what its code word and its sentence may be."""
+    """A refusal in the source code: patterns of its code word and its sentence."""
 
     where: str
     code: re.Pattern[str]
@@ -573,7 +573,7 @@ class Written:
 
 
 def pattern(text: ast.expr) -> re.Pattern[str]:
-    """What a string of the code may be, with anything in place of what is filled in."""
+    """Return the pattern of a string in the source code, with anything for each placeholder."""
     if isinstance(text, ast.Constant):
         return re.compile(re.escape(str(text.value)))
     if isinstance(text, ast.JoinedStr):
@@ -586,7 +586,7 @@ def pattern(text: ast.expr) -> re.Pattern[str]:
 
 
 def refusals(source: Path) -> Iterator[Written]:
-    """Every ``Refused`` and ``Refusal`` that a module makes."""
+    """Return all ``Refused`` and ``Refusal`` that a module creates."""
     tree = ast.parse(source.read_text(encoding="utf-8"))
     named = {
         target.id: node.value
@@ -605,8 +605,9 @@ def refusals(source: Path) -> Iterator[Written]:
 
 IN_THE_CODE = [
     refusal
-    for package in (*chatd.chat.__path__, *chatd.cluster.__path__)
-    for module in sorted(Path(package).rglob("*.py"))
+    for package in (chatd.chat, chatd.cluster)
+    for folder in package.__path__
+    for module in sorted(Path(folder).rglob("*.py"))
     for refusal in refusals(module)
 ]
 IN_THE_DOCUMENT = {
@@ -686,7 +687,7 @@ def test_the_limits_of_the_document_are_those_of_the_code() -> None:
     }
 
 
-def test_what_the_document_says_of_the_line_being_typed_is_so() -> None:
+def test_the_line_editor_is_as_the_document_describes_it() -> None:
     text = " ".join(TEXT.split())
     assert f"the lines that one has entered, up to {HISTORY_LINES} of them" in text
     assert f"up to {limits.LINE_BYTES} bytes and {BLOCK_LINES} lines" in text
@@ -708,5 +709,5 @@ def test_the_reserved_nicks_of_the_document_are_those_of_the_code() -> None:
     assert sorted(literals(sentence)) == sorted(RESERVED)
 
 
-def test_the_document_says_what_becomes_of_a_line_that_is_too_long() -> None:
+def test_the_document_shows_the_notice_about_a_line_that_is_too_long() -> None:
     assert any(TOO_LONG.text in line for each in ALL for _, line in each.lines)

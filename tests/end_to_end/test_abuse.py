@@ -1,4 +1,4 @@
-"""The real twistd, and people who mean it ill, or whose clients are broken."""
+"""The real twistd with malicious and broken clients."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatd.chat.limits import DETACHED_PER_ADDRESS
-from tests.support.callers import Caller, Netcat, Ssh, Telnet
+from tests.support.callers import ChatClient, Netcat, Ssh, Telnet
 from tests.support.served import PATIENCE, Served
 
 OPTIONS = ("--per-address", "none", "--flood", "none")
@@ -28,20 +28,20 @@ AT_ONCE = 100
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Served]:
-    """Return a chatd with one port, and no limit for those who come and who talk."""
+    """Return a chatd with one port, without limits of connections and messages."""
     with Served(tmp_path, options=OPTIONS) as served:
         yield served
 
 
 def resident(server: Served) -> int:
-    """Return the bytes of memory that the server has."""
+    """Return the resident memory of the server in bytes."""
     status = Path(f"/proc/{server.pid}/status").read_text(encoding="ascii")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) * 1024
 
 
-def waits_for_so_many(people: int, caller: Caller) -> None:
-    """Wait until so many are in the lobby, whom somebody there counts again and again."""
+def waits_for_so_many(people: int, caller: ChatClient) -> None:
+    """Wait until so many users are in the lobby, by listing them again and again."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         caller.says("/users")
@@ -52,8 +52,8 @@ def waits_for_so_many(people: int, caller: Caller) -> None:
     raise AssertionError(f"There are not {people} in the lobby")
 
 
-def waits_for_the_cut_off(people: int, caller: Caller) -> None:
-    """Wait until so many keep their place although their connection is lost."""
+def waits_for_the_cut_off(people: int, caller: ChatClient) -> None:
+    """Wait until there are so many detached sessions."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         caller.says("/users")
@@ -74,8 +74,8 @@ needs_proc = pytest.mark.skipif(
 # Who does not read --------------------------------------------------------------------------------
 
 
-def says_numbered(speaker: Caller, numbers: range, readers: list[Caller]) -> None:
-    """Say numbered lines; each reader has to get all of them, in their order."""
+def says_numbered(speaker: ChatClient, numbers: range, readers: list[ChatClient]) -> None:
+    """Send numbered lines; each receiver has to get all of them in order."""
     for first in range(numbers.start, numbers.stop, AT_ONCE):
         some = range(first, min(first + AT_ONCE, numbers.stop))
         speaker.sends(b"".join(b"%08d".ljust(LINE, b".") % number + b"\n" for number in some))
@@ -85,7 +85,7 @@ def says_numbered(speaker: Caller, numbers: range, readers: list[Caller]) -> Non
 
 
 @needs_proc
-def test_who_does_not_read_costs_nobody_else_anything(server: Served) -> None:
+def test_a_client_that_does_not_read_does_not_delay_the_others(server: Served) -> None:
     port = server.port()
     with (
         Netcat(port) as speaker,
@@ -95,7 +95,7 @@ def test_who_does_not_read_costs_nobody_else_anything(server: Served) -> None:
         Ssh(port, "stalled", window=4096, reading=False) as stalled_ssh,
         Ssh(port, "drawn", terminal=True, window=4096, reading=False) as stalled_terminal,
     ):
-        readers: list[Caller] = [by_nc, by_ssh]
+        readers: list[ChatClient] = [by_nc, by_ssh]
         for one in (speaker, *readers):
             one.greeted()
         waits_for_so_many(6, by_ssh)
@@ -127,7 +127,7 @@ def without_a_terminal(port: int) -> Ssh:
 
 
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet, a_terminal, without_a_terminal])
-def test_half_a_line_is_not_said_for_who_is_cut_off(
+def test_half_a_line_is_not_sent_when_the_connection_is_lost(
     server: Served, walk_in: Callable[[int], Netcat | Ssh]
 ) -> None:
     with Netcat(server.port()) as ada, walk_in(server.port()) as eve:
@@ -135,18 +135,18 @@ def test_half_a_line_is_not_said_for_who_is_cut_off(
         eve.greeted()
         waits_for_so_many(2, ada)
         eve.sends(b"half a li")
-        eve.is_detached()
+        eve.drops_connection()
         waits_for_the_cut_off(1, ada)
         assert b"half" not in ada.data
 
 
-def test_three_hundred_who_come_and_go_leave_so_many_places_behind(server: Served) -> None:
+def test_three_hundred_lost_connections_leave_as_many_detached_sessions(server: Served) -> None:
     with Netcat(server.port()) as ada:
         ada.greeted()
         for number in range(300):
             with Netcat(server.port(), (b"", b"SSH-2.0-x\r\n", b"hello\n")[number % 3]) as eve:
                 if number % 2:
-                    eve.is_detached()
+                    eve.drops_connection()
         with Netcat(server.port(), b"the last one is here\n"):
             ada.hears(": the last one is here\r\n")
         waits_for_the_cut_off(DETACHED_PER_ADDRESS, ada)
@@ -158,7 +158,7 @@ def test_three_hundred_who_come_and_go_leave_so_many_places_behind(server: Serve
 
 @needs_proc
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet, a_terminal, without_a_terminal])
-def test_a_megabyte_on_one_line_is_cut_and_its_writer_told(
+def test_a_line_of_a_megabyte_is_truncated_and_its_sender_is_notified(
     server: Served, walk_in: Callable[[int], Netcat | Ssh]
 ) -> None:
     with Netcat(server.port()) as ada, walk_in(server.port()) as eve:
@@ -185,7 +185,7 @@ AT_ONE_TIME = 50
 
 
 def blobs(way: str) -> Iterator[bytes]:
-    """Give random bytes, the same ones each time."""
+    """Return random bytes, the same ones each time."""
     chance = random.Random(f"blobs for {way}")
     for number in range(BLOBS):
         beginning = BEGINNINGS[way][number % len(BEGINNINGS[way])]
@@ -197,7 +197,7 @@ def blobs(way: str) -> Iterator[bytes]:
 
 @needs_proc
 @pytest.mark.parametrize("way", BEGINNINGS)
-def test_random_bytes_harm_nobody(tmp_path: Path, way: str) -> None:
+def test_random_bytes_do_no_harm(tmp_path: Path, way: str) -> None:
     options = (*OPTIONS, "--history", "none")  # what is kept is not what is grown here
     with Served(tmp_path, ways=(way,), options=options) as server:
         everything = list(blobs(way))
@@ -210,7 +210,7 @@ def test_random_bytes_harm_nobody(tmp_path: Path, way: str) -> None:
                         thrown.sends_no_more()
                         thrown.hears_the_end()
                     else:
-                        thrown.is_detached()
+                        thrown.drops_connection()
             grown.append(resident(server))
         assert grown[-1] - grown[0] < GROWTH
         with Ssh(server.port(way), "ada") if way == "ssh" else Netcat(server.port(way)) as ada:

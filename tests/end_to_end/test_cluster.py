@@ -1,9 +1,8 @@
-"""Two real servers and one NATS server: people on one and on the other are together."""
+"""Two real servers and one NATS server: the users of both chat with each other."""
 
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,72 +15,34 @@ from chatd.chat.delivery.unacknowledged import AWAY, BACK
 from chatd.store.nats.client.servers import Servers
 from chatd.transport.relay.edge import GONE
 from tests.cluster_rounds import play
-from tests.support.callers import Netcat, Ssh
+from tests.support.callers import Connect, Netcat, Ssh
 from tests.support.cluster.nats import Nats
-from tests.support.served import PATIENCE, Served, killed
+from tests.support.served import Served, killed
 
 
 def options(folder: Path, where: Servers) -> list[str]:
-    """What a server is told of its cluster."""
+    """Return the options of a server about its cluster."""
     login = folder / "login"
     login.write_text(f"{where.user}:{where.password}\n")
     return ["--cluster", ",".join(where.servers), "--cluster-login", str(login)]
 
 
 def two(folder: Path, nats: Nats) -> tuple[list[Path], list[str]]:
-    """Folders for two servers, and what both are told of their cluster."""
+    """Return folders for two servers, and the options of both about their cluster."""
     folders = [folder / "one", folder / "other"]
     for each in folders:
         each.mkdir()
     return folders, options(folder, nats.account())
 
 
-class Caller:
-    """Somebody with a netcat."""
-
-    def __init__(self, server: Served, nick: str) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", server.port("line")), PATIENCE)
-        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\r\n")
-        self.sees("-- You are ")
-        self.says(f"/nick {nick}")
-        self.sees(f"-- You are now known as {nick}.")
-
-    def says(self, text: str) -> None:
-        self._socket.sendall(f"{text}\n".encode())
-
-    def sees(self, text: str) -> str:
-        """Read until a line has this in it, and return that."""
-        for line in self._lines:
-            if text in line:
-                return line.rstrip("\r\n")
-        raise AssertionError(f"nothing said {text}")
-
-    def has_in_time(self, nick: str) -> None:
-        """Ask for a nick until who had it has given it back."""
-        told = "taken"
-        while "taken" in told:
-            self.says(f"/nick {nick}")
-            told = self.sees(f"{nick}")
-        assert told == f"-- You are now known as {nick}."
-
-    def goes(self) -> None:
-        self.says("/quit")
-        self.sees("-- Goodbye.")
-        self.close()
-
-    def close(self) -> None:
-        self._lines.close()
-        self._socket.close()
-
-
-def test_people_of_a_server_that_stops_are_where_they_were_at_another(
-    nats: Nats, tmp_path: Path
+def test_users_of_a_server_that_stops_resume_at_another(
+    nats: Nats, tmp_path: Path, line_client: Connect
 ) -> None:
     folders, told = two(tmp_path, nats)
     with Served(folders[1], ["line"], told) as other:
-        bob = Caller(other, "bob")
+        bob = line_client(other, "bob")
         with Served(folders[0], ["line"], told) as one:
-            ada = Caller(one, "ada")
+            ada = line_client(one, "ada")
             bob.sees("now known as ada")
             ada.says("/join attic")
             ada.says("/resume")
@@ -89,15 +50,15 @@ def test_people_of_a_server_that_stops_are_where_they_were_at_another(
         ada.sees("Connect again, and you are where you were.")
         ada.close()
         bob.says("meanwhile")
-        back = Caller(other, "somebody")
+        back = line_client(other, "somebody")
         back.says(f"/resume {token}")
         assert back.sees("Welcome back") == "-- Welcome back, ada."
         assert back.sees("meanwhile").endswith("bob: meanwhile")
         back.says("/bc here again")
         assert bob.sees("ada") == "ada: here again", "nobody has seen her go"
-        back.goes()
+        back.quits()
         assert bob.sees("ada") == "-- ada left"
-        bob.goes()
+        bob.quits()
 
 
 @pytest.fixture
@@ -108,9 +69,11 @@ def pair(nats: Nats, tmp_path: Path) -> Iterator[tuple[Served, Served]]:
         yield one, other
 
 
-def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Served]) -> None:
+def test_users_of_two_servers_talk_and_find_each_other(
+    pair: tuple[Served, Served], line_client: Connect
+) -> None:
     one, other = pair
-    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada, bob = line_client(one, "ada"), line_client(other, "bob")
     ada.sees("bob")
     ada.says("hello")
     assert bob.sees("hello") == "ada: hello"
@@ -120,17 +83,19 @@ def test_people_on_two_servers_talk_and_a_server_may_go(pair: tuple[Served, Serv
     assert bob.sees("taken") == "-- ada is taken, or looks like a nick that is."
     bob.says("/status")
     assert bob.sees("in all") == "   2 people in all, 1 of them on this server"
-    ada.goes()
+    ada.quits()
     bob.sees("ada left")
     bob.says("/history")
     bob.sees("ada: hello")
-    bob.has_in_time("ada")
-    bob.goes()
+    bob.gets_nick("ada")
+    bob.quits()
 
 
-def test_a_room_is_looked_after_from_another_server(pair: tuple[Served, Served]) -> None:
+def test_a_room_is_moderated_from_another_server(
+    pair: tuple[Served, Served], line_client: Connect
+) -> None:
     one, other = pair
-    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada, bob = line_client(one, "ada"), line_client(other, "bob")
     ada.sees("known as bob")
     ada.says("/join attic")
     ada.sees("You opened attic")
@@ -152,14 +117,14 @@ def test_a_room_is_looked_after_from_another_server(pair: tuple[Served, Served])
     bob.sees("[ada -> you] come")
     bob.says("/join attic")
     bob.sees("You are in attic, with ada.")
-    ada.goes(), bob.goes()
+    ada.quits(), bob.quits()
 
 
-def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
-    nats: Nats, pair: tuple[Served, Served]
+def test_a_message_sent_while_nats_does_not_answer_is_stored_once(
+    nats: Nats, pair: tuple[Served, Served], line_client: Connect
 ) -> None:
     one, other = pair
-    ada, bob = Caller(one, "ada"), Caller(other, "bob")
+    ada, bob = line_client(one, "ada"), line_client(other, "bob")
     ada.sees("bob")
     process = nats.servers[0].process
     assert process is not None
@@ -178,15 +143,15 @@ def test_a_line_that_waited_while_nats_stood_still_is_kept_once(
     assert bob.sees("ada: ") == "ada: after"
     bob.says("/history")
     assert bob.sees("the last") == "-- lobby, the last 2:"
-    ada.goes()
-    bob.goes()
+    ada.quits()
+    bob.quits()
 
 
-def test_what_is_acknowledged_outlives_killed_nats_servers(three_nats: Nats) -> None:
+def test_acknowledged_messages_survive_killed_nats_servers(three_nats: Nats) -> None:
     assert play(three_nats, Random(), 1)
 
 
-def test_one_key_on_two_servers_is_one_person_also_when_one_server_is_killed(
+def test_one_key_on_two_servers_is_one_user_even_when_one_server_is_killed(
     nats: Nats, tmp_path: Path
 ) -> None:
     folders, told = two(tmp_path, nats)

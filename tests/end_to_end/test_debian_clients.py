@@ -1,4 +1,4 @@
-"""The real twistd, and the clients that people have: Debian's, most of them in a real terminal."""
+"""The real twistd with the clients that users have: Debian's, most of them in a real terminal."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def tmux(client: Client, tmp_path: Path) -> Iterator[Tmux]:
-    """Return terminals that end with the test."""
+    """Return terminals that are closed at the end of the test."""
     with Tmux(client("tmux"), tmp_path) as terminals:
         yield terminals
 
@@ -35,7 +35,7 @@ def tmux(client: Client, tmp_path: Path) -> Iterator[Tmux]:
 
 
 class Starter:
-    """Makes the command lines of the clients; what they write lies in ``home``."""
+    """Makes the command lines of the clients; ``home`` is their home folder."""
 
     def __init__(self, client: Client, server: Served, home: Path) -> None:
         self._client = client
@@ -57,7 +57,7 @@ class Starter:
         return [self._client("tt++"), "-e", f"#config charset UTF-8;{session}"]
 
     def ssh(self, name: str, *options: str, command: str | None = None) -> list[str]:
-        """OpenSSH, which looks for its files in the folder of the user, not in HOME."""
+        """Return the command of OpenSSH, which uses the user's own home folder, not HOME."""
         return [
             self._client("ssh"),
             *("-F", "none", "-p", self._port, "-o", "StrictHostKeyChecking=accept-new"),
@@ -106,7 +106,7 @@ def by_ssh(start: Starter, request: pytest.FixtureRequest) -> Callable[..., list
 
 
 def run(command: list[str], home: Path, typed: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run a client that is given its input by a pipe."""
+    """Run a client with its input from a pipe."""
     return subprocess.run(
         command,
         cwd=home,
@@ -120,7 +120,7 @@ def run(command: list[str], home: Path, typed: bytes = b"") -> subprocess.Comple
 # One room -----------------------------------------------------------------------------------------
 
 
-def test_every_client_is_in_one_room_by_one_port(start: Starter, tmux: Tmux) -> None:
+def test_every_client_uses_the_same_port_and_room(start: Starter, tmux: Tmux) -> None:
     drawn, netcat = everyone_walks_in(start, tmux)
     said = []
     for one in (*drawn, netcat):
@@ -138,7 +138,7 @@ def test_every_client_is_in_one_room_by_one_port(start: Starter, tmux: Tmux) -> 
 
 
 def everyone_walks_in(start: Starter, tmux: Tmux) -> tuple[list[Screen], Screen]:
-    """Return the screens that the server draws and netcat's, named by the nicks."""
+    """Return the screens that the server draws, and netcat's, by nick."""
     drawn = []
     for name, by_ssh in (
         ("openssh", start.ssh),
@@ -160,13 +160,13 @@ def everyone_walks_in(start: Starter, tmux: Tmux) -> tuple[list[Screen], Screen]
 
 
 def takes_the_nick(screen: Screen) -> None:
-    """Let somebody whom the server gave a nick take the name of their screen."""
+    """Let a client with a guest nick take the name of its screen as nick."""
     screen.shows_somewhere("-- You are guest1 in lobby")
     screen.says(f"/nick {screen.name}")
     screen.shows_somewhere(f"-- You are now known as {screen.name}.")
 
 
-def test_what_netcat_writes_is_not_sent_back(start: Starter, tmux: Tmux, tmp_path: Path) -> None:
+def test_netcat_is_not_sent_its_own_lines(start: Starter, tmux: Tmux, tmp_path: Path) -> None:
     ada = tmux.open("ada", start.ssh("ada"))
     ada.shows_somewhere("-- You are ada in lobby")
     ended = run([*start.nc(), "-N"], tmp_path, b"/nick ned\nhello\nbye\n")
@@ -183,7 +183,7 @@ def test_what_netcat_writes_is_not_sent_back(start: Starter, tmux: Tmux, tmp_pat
 
 @pytest.fixture(params=["ssh", "telnet", "telnet_ssl"])
 def tia(start: Starter, tmux: Tmux, request: pytest.FixtureRequest) -> Screen:
-    """Return the screen of somebody called tia."""
+    """Return the screen of a user called tia."""
     if request.param == "ssh":
         screen = tmux.open("tia", start.ssh("tia"))
         screen.shows_somewhere("-- You are tia in lobby")
@@ -194,11 +194,11 @@ def tia(start: Starter, tmux: Tmux, request: pytest.FixtureRequest) -> Screen:
 
 
 def says_by_netcat(start: Starter, home: Path, line: str) -> None:
-    """Walk in, say a line, leave; the server is told nothing else."""
+    """Connect, send a line, and leave."""
     assert run([*start.nc(), "-N"], home, f"{line}\n".encode()).returncode == 0
 
 
-def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
+def test_a_message_that_arrives_while_a_line_is_typed_is_shown_above_it(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.types("half a 日本")
@@ -214,7 +214,7 @@ def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
     tia.shows("-- guest1 left", "tia: half a 日本語 line", "[lobby]")
 
 
-def test_keys_that_take_away(tia: Screen) -> None:
+def test_keys_that_delete_text(tia: Screen) -> None:
     said: list[str] = []
     for typed, key, then, left in (
         ("日本語x", "BSpace", "!", "日本語!"),
@@ -232,7 +232,7 @@ def test_keys_that_take_away(tia: Screen) -> None:
         tia.shows(*said, "[lobby]")
 
 
-def test_backspace_takes_a_whole_wide_character(tia: Screen) -> None:
+def test_backspace_deletes_a_whole_wide_character(tia: Screen) -> None:
     tia.types("日本語")
     tia.shows("[lobby] 日本語")
     tia.presses("BSpace")
@@ -241,7 +241,7 @@ def test_backspace_takes_a_whole_wide_character(tia: Screen) -> None:
     tia.shows("tia: 日", "[lobby]")
 
 
-def test_ctrl_c_on_an_empty_line_says_how_to_leave_and_ctrl_d_leaves(tia: Screen) -> None:
+def test_ctrl_c_on_an_empty_line_shows_how_to_leave_and_ctrl_d_leaves(tia: Screen) -> None:
     tia.presses("C-c")
     tia.shows("-- /quit or Ctrl-D leaves.", "[lobby]")
     tia.presses("C-d")
@@ -272,7 +272,7 @@ def test_a_message_on_a_new_screen_leaves_no_copy_of_the_line(
     tia.types("x" * 100)
     tia.shows("[lobby] " + "x" * 72, "x" * 28)
     tia.presses("C-l", "C-a")
-    tia.stands_at(8, -1)
+    tia.has_cursor_at(8, -1)
     says_by_netcat(start, tmp_path, "hello")
     tia.shows("guest1: hello", "-- guest1 left", "[lobby] " + "x" * 72, "x" * 28)
     tia.resizes(40, 24)
@@ -284,17 +284,17 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
 def edits_a_long_line(tia: Screen) -> None:
-    """Type a line of two rows with all kinds of letters, and go back into its middle."""
+    """Type a line of two rows with letters of several scripts, and move into its middle."""
     for line in ("so that", "tmux keeps", "the rows here", "on the screen"):
         tia.says(line)
         tia.shows(f"tia: {line}", "[lobby]")
     tia.types("日本語 cafe\u0301 " + "x" * 70 + " end")
     tia.shows("[lobby] 日本語 cafe\u0301 " + "x" * 60, "x" * 10 + " end")
     tia.presses(*["M-b"] * 2, "Left", "Left")  # between f and é
-    tia.stands_at(8 + 6 + 1 + 3, -1)
+    tia.has_cursor_at(8 + 6 + 1 + 3, -1)
 
 
-def test_a_message_comes_while_a_line_of_two_rows_is_edited_in_its_middle(
+def test_a_message_arrives_while_a_line_of_two_rows_is_edited_in_its_middle(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     edits_a_long_line(tia)
@@ -305,46 +305,46 @@ def test_a_message_comes_while_a_line_of_two_rows_is_edited_in_its_middle(
         "[lobby] 日本語 cafe\u0301 " + "x" * 60,
         "x" * 10 + " end",
     )
-    tia.stands_at(8 + 6 + 1 + 3, -1)
+    tia.has_cursor_at(8 + 6 + 1 + 3, -1)
     tia.types("!")
     tia.presses("Enter")
     tia.shows("tia: 日本語 caf!e\u0301", "     " + "x" * 70 + " end", "[lobby]")
 
 
-def test_the_window_changes_while_a_line_is_edited_in_its_middle(
+def test_the_window_is_resized_while_a_line_is_edited_in_its_middle(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     edits_a_long_line(tia)
     tia.resizes(30, 24)
     narrow = ("[lobby] 日本語 cafe\u0301 " + "x" * 10, "x" * 30, "x" * 30, " end")
     tia.shows("tia: on the screen", *narrow)
-    tia.stands_at(8 + 6 + 1 + 3, -3)
+    tia.has_cursor_at(8 + 6 + 1 + 3, -3)
     says_by_netcat(start, tmp_path, "hello")
     tia.shows("guest1: hello", "-- guest1 left", *narrow)
     tia.resizes(100, 24)
     tia.shows("-- guest1 left", "[lobby] 日本語 cafe\u0301 " + "x" * 70 + " end")
-    tia.stands_at(8 + 6 + 1 + 3, 0)
+    tia.has_cursor_at(8 + 6 + 1 + 3, 0)
     assert sum("[lobby]" in row for row in tia.rows()) == 1
     tia.says("")
     tia.shows("tia: 日本語 cafe\u0301 " + "x" * 70 + " end", "[lobby]")
 
 
-def test_what_stands_behind_a_joined_emoji_is_where_it_belongs(
+def test_text_after_a_joined_emoji_is_in_the_right_column(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.pastes(f"a{FAMILY}b \u263a\ufe0f c")  # tmux types no joiners
-    tia.stands_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
+    tia.has_cursor_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
     says_by_netcat(start, tmp_path, "hello")
     tia.shows_somewhere("guest1 left")
-    tia.stands_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
+    tia.has_cursor_at(8 + 1 + 2 + 1 + 1 + 2 + 2, 0)
     tia.presses("C-a", "Right", "Right")
-    tia.stands_at(8 + 1 + 2, 0)
+    tia.has_cursor_at(8 + 1 + 2, 0)
     tia.presses("BSpace", "C-k")
-    tia.stands_at(8 + 1, 0)
+    tia.has_cursor_at(8 + 1, 0)
     tia.shows("[lobby] a")
 
 
-def test_five_lines_that_are_pasted_are_asked_about_and_go_as_one(
+def test_pasting_five_lines_is_confirmed_and_sends_one_message(
     start: Starter, tia: Screen, tmp_path: Path
 ) -> None:
     tia.pastes("one\n  two\n日本\n\nfive\n")
@@ -355,7 +355,7 @@ def test_five_lines_that_are_pasted_are_asked_about_and_go_as_one(
     tia.shows("tia: one", "       two", "     日本", "     five", "[lobby]")
 
 
-def test_what_was_said_is_found_with_ctrl_r(tia: Screen) -> None:
+def test_ctrl_r_finds_an_entered_line(tia: Screen) -> None:
     for line in ("make tea", "something else"):
         tia.says(line)
         tia.shows(f"tia: {line}", "[lobby]")
@@ -367,7 +367,7 @@ def test_what_was_said_is_found_with_ctrl_r(tia: Screen) -> None:
     tia.shows("tia: make tea now", "[lobby]")
 
 
-def test_tab_goes_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> None:
+def test_tab_cycles_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> None:
     for nick in ("bob", "bella"):
         one = tmux.open(nick, start.ssh(nick))
         one.shows_somewhere(f"-- You are {nick} in lobby")
@@ -383,7 +383,7 @@ def test_tab_goes_through_the_nicks(start: Starter, tia: Screen, tmux: Tmux) -> 
     tia.shows("tia: bella: hi", "[lobby]")
 
 
-def test_plain_draws_nothing_anew(start: Starter, tia: Screen, tmp_path: Path) -> None:
+def test_plain_mode_redraws_nothing(start: Starter, tia: Screen, tmp_path: Path) -> None:
     tia.says("/set plain on")
     tia.shows("-- plain is on now.")
     tia.types("hal")
@@ -391,9 +391,14 @@ def test_plain_draws_nothing_anew(start: Starter, tia: Screen, tmp_path: Path) -
     says_by_netcat(start, tmp_path, "hello")
     tia.types("f")
     tia.shows("hal", "guest1: hello", "f")
+    # One key at a time: keys that the server reads at once are drawn at once, on a row of its own.
     tia.presses("BSpace")
+    tia.shows("hal", "guest1: hello")
     tia.types("ves")
-    tia.presses("BSpace", "Enter")
+    tia.shows("guest1: hello", "ves")
+    tia.presses("BSpace")
+    tia.shows("guest1: hello", "ve")
+    tia.presses("Enter")
     tia.says("/reply hello")
     tia.shows("guest1: hello", "ve", "/reply hello", "-- Nobody has written to you alone yet.")
 
@@ -444,7 +449,7 @@ def test_without_a_terminal_ssh_speaks_plain_lines(
     assert goodbye == "-- Goodbye."
 
 
-def test_a_taken_nick_gets_a_variant_and_says_so(start: Starter, tmux: Tmux) -> None:
+def test_a_taken_nick_gets_a_variant_and_a_notice(start: Starter, tmux: Tmux) -> None:
     first = tmux.open("first", start.ssh("ada"))
     first.shows_somewhere("-- You are ada in lobby")
     second = tmux.open("second", start.ssh("ada"))
@@ -453,7 +458,7 @@ def test_a_taken_nick_gets_a_variant_and_says_so(start: Starter, tmux: Tmux) -> 
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "rsa", "ecdsa"])
-def test_openssh_comes_in_with_any_key(
+def test_openssh_logs_in_with_any_key(
     client: Client, start: Starter, tmp_path: Path, kind: str
 ) -> None:
     key = tmp_path / "key"
@@ -466,7 +471,7 @@ def test_openssh_comes_in_with_any_key(
     assert shown in ended.stdout
 
 
-def test_dbclient_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
+def test_dbclient_logs_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
     key = tmp_path / "key"
     made = run([client("dropbearkey"), "-t", "ed25519", "-f", str(key)], tmp_path)
     assert made.returncode == 0
@@ -475,7 +480,7 @@ def test_dbclient_comes_in_with_a_key(client: Client, start: Starter, tmp_path: 
     assert b"SHA256:" in ended.stdout
 
 
-def test_plink_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
+def test_plink_logs_in_with_a_key(client: Client, start: Starter, tmp_path: Path) -> None:
     key, empty = tmp_path / "key.ppk", tmp_path / "empty"
     empty.touch()
     made = run(
@@ -492,7 +497,7 @@ def test_plink_comes_in_with_a_key(client: Client, start: Starter, tmp_path: Pat
     assert b"SHA256:" in ended.stdout
 
 
-def test_without_a_key_nobody_is_asked_anything(
+def test_without_a_key_no_question_is_asked(
     by_ssh: Callable[..., list[str]], tmp_path: Path
 ) -> None:
     ended = run(by_ssh("ada", "-T"), tmp_path, b"/whois ada\n/quit\n")
@@ -519,7 +524,9 @@ def test_the_host_key_that_openssh_knows_survives_a_restart(client: Client, tmp_
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 
-def test_everyone_is_told_when_the_server_stops(client: Client, tmux: Tmux, tmp_path: Path) -> None:
+def test_every_client_is_notified_when_the_server_stops(
+    client: Client, tmux: Tmux, tmp_path: Path
+) -> None:
     with Served(tmp_path, options=(*MANY, "--data", str(tmp_path / "data"))) as server:
         drawn, netcat = everyone_walks_in(Starter(client, server, tmp_path), tmux)
     for one in (*drawn, netcat):
@@ -530,7 +537,7 @@ def test_everyone_is_told_when_the_server_stops(client: Client, tmux: Tmux, tmp_
 # Coming back --------------------------------------------------------------------------------------
 
 
-def test_an_ssh_that_was_stopped_and_then_killed_comes_back_where_it_was(
+def test_an_ssh_client_that_was_stopped_and_killed_resumes_its_session(
     start: Starter, tmux: Tmux, tmp_path: Path, client: Client
 ) -> None:
     key = tmp_path / "key"

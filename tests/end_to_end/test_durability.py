@@ -1,4 +1,4 @@
-"""What was said outlives the process: a restart, a kill, a disk that is full."""
+"""Durability of messages: after a restart, after a kill, and on a full disk."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.served import Served, killed
 DAY = 86400.0
 
 
-def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path) -> None:
+def test_history_survives_a_restart_and_a_kill(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port(), b"/nick ada\n") as ada:
         ada.hears("now known as ada.")
         ada.says("before the restart")
@@ -45,7 +45,7 @@ def test_what_was_said_is_there_after_a_restart_and_after_a_kill(tmp_path: Path)
         cy.hears("bob: before the kill\r\n")
 
 
-def test_nothing_that_anybody_was_told_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
+def test_no_delivered_message_is_lost_when_the_server_is_killed(tmp_path: Path) -> None:
     assert rounds(tmp_path, 3, SystemRandom().randrange(2**32)) > 0
 
 
@@ -53,47 +53,47 @@ def store_in(
     folder: Path, turn: TestMainThread, days: float | None = None
 ) -> tuple[SqliteStore, RecordingObserver]:
     store = started(SqliteStore(folder / "chatd.db", turn, lambda: 100 * DAY, days=days))
-    keeper = RecordingObserver()
-    store.open(keeper)
-    return store, keeper
+    observer = RecordingObserver()
+    store.open(observer)
+    return store, observer
 
 
 def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
     return [number for number, _ in waited(store.before(room, None, 1_000_000))]
 
 
-def test_what_is_too_old_is_dropped_and_not_found_any_more(
+def test_messages_that_are_too_old_are_dropped_and_not_found_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
     turn = TestMainThread()
-    store, keeper = store_in(tmp_path, turn, days=10)
+    store, observer = store_in(tmp_path, turn, days=10)
     old = 3 * retention.PRUNED + 7
     for number in range(old + 2):
         time = 89 * DAY if number < old else 91 * DAY
         store.post("lobby", str(number), Said(time, "ada", f"word {number}"))
-    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == old + 2)
+    turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == old + 2)
     while kept(store) != [old + 1, old + 2]:
         pass  # each look takes a turn of the reader's thread
     search = SearchQuery(("word",))
     assert [row[1] for row in waited(store.search(["lobby"], search, 0, 10))] == [old + 2, old + 1]
     store.post("lobby", "next", Said(92 * DAY, "ada", "x"))
-    turn.run_until(lambda: keeper.stored_in["lobby"][-1][0] == "next")
-    assert keeper.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
+    turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
+    assert observer.stored_in["lobby"][-1][1] == old + 3, "numbers go on"
     waited(store.close())
 
 
-def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
+def test_a_dropped_room_leaves_nothing_in_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
     turn = TestMainThread()
-    store, keeper = store_in(tmp_path, turn)
+    store, observer = store_in(tmp_path, turn)
     for number in range(retention.PRUNED + 3):
         store.post("attic", str(number), Said(1.0, "ada", "a secret"))
     store.drop_room("attic")
     store.post("attic", "new", Said(1.0, "bob", "anew"))
-    turn.run_until(lambda: keeper.stored_in.get("attic", [("", 0, 0)])[-1][0] == "new")
+    turn.run_until(lambda: observer.stored_in.get("attic", [("", 0, 0)])[-1][0] == "new")
     assert kept(store, "attic") == [1]
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         while other.execute("SELECT count(*) FROM event").fetchone() != (1,):
@@ -106,65 +106,65 @@ def test_a_room_that_is_forgotten_leaves_nothing_in_the_file(
 
 
 class Full(RecordingObserver):
-    """A keeper that may be told that something was not kept."""
+    """A store observer that accepts failed posts."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refused: list[tuple[str, str]] = []
 
     def subscribed(self, room: str, number: int) -> None:
-        """From here on everything is told."""
+        """Ignore it: these tests post at once."""
 
     def failed(self, room: str, message_id: str, why: str) -> None:
         self.refused.append((message_id, why))
 
 
-def test_on_a_full_disk_the_writer_is_told_and_nothing_else_is_lost(tmp_path: Path) -> None:
-    turn, keeper = TestMainThread(), Full()
+def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(tmp_path: Path) -> None:
+    turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     store.post("lobby", "first", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.stored_in)
+    turn.run_until(lambda: "lobby" in observer.stored_in)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
-    turn.run_until(lambda: bool(keeper.refused))
-    assert keeper.refused == [("large", "the server's disk is full.")]
+    turn.run_until(lambda: bool(observer.refused))
+    assert observer.refused == [("large", "the server's disk is full.")]
     store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.post("lobby", "next", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: keeper.stored_in["lobby"][-1][0] == "next")
-    assert [(name, number) for name, number, _ in keeper.stored_in["lobby"]] == [
+    turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
+    assert [(name, number) for name, number, _ in observer.stored_in["lobby"]] == [
         ("first", 1),
         ("next", 2),
     ]
     waited(store.close())
 
 
-def test_a_bug_costs_what_was_written_with_it_and_is_raised(tmp_path: Path) -> None:
-    turn, keeper = TestMainThread(), Full()
+def test_a_bug_loses_only_its_own_transaction_and_is_raised(tmp_path: Path) -> None:
+    turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     store.post("lobby", "bad", Said(1.0, "ada", "\ud800"))
     with pytest.raises(UnicodeEncodeError):
-        turn.run_until(lambda: bool(keeper.refused))
-    turn.run_until(lambda: bool(keeper.refused))
-    assert keeper.refused == [("bad", "the server cannot write it down.")]
+        turn.run_until(lambda: bool(observer.refused))
+    turn.run_until(lambda: bool(observer.refused))
+    assert observer.refused == [("bad", "the server cannot write it down.")]
     store.post("lobby", "good", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.stored_in)
+    turn.run_until(lambda: "lobby" in observer.stored_in)
     waited(store.close())
 
 
-def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
+def test_posts_beyond_the_bound_are_refused_and_joins_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "MAX_PENDING", 0)
-    turn, keeper = TestMainThread(), Full()
+    turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
     store.post("lobby", "2", Joined(1.0, "bob"))
-    turn.run_until(lambda: bool(keeper.refused) and "lobby" in keeper.stored_in)
-    assert keeper.refused == [("1", "the server cannot keep up; try again later.")]
+    turn.run_until(lambda: bool(observer.refused) and "lobby" in observer.stored_in)
+    assert observer.refused == [("1", "the server cannot keep up; try again later.")]
     waited(store.close())
 
 
@@ -175,7 +175,7 @@ def test_more_than_may_wait_is_refused_and_who_comes_still_comes(
         (None, "it was written by a newer chatd"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
+def test_an_unusable_file_is_reported_in_a_sentence(
     tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     path = tmp_path / "chatd.db"
@@ -190,7 +190,7 @@ def test_a_file_that_cannot_be_used_is_said_in_a_sentence(
 
 
 @pytest.mark.parametrize("version", range(1, schema.VERSION))
-def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
+def test_a_store_of_an_older_version_is_opened_with_all_its_content(
     tmp_path: Path, version: int
 ) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as old:
@@ -218,7 +218,7 @@ def test_a_store_of_an_older_version_is_opened_with_all_that_is_in_it(
 
 
 @pytest.mark.parametrize(("many", "told"), [(2, 1), (3, 0)])
-def test_that_an_upgrade_takes_a_while_is_said_before(
+def test_a_notice_is_printed_before_an_upgrade_that_takes_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: int, told: int
 ) -> None:
     monkeypatch.setattr(schema, "ANNOUNCED_EVENTS", many)
@@ -239,7 +239,7 @@ def test_that_an_upgrade_takes_a_while_is_said_before(
         told = 0
 
 
-def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
+def test_messages_with_times_out_of_order_are_found_by_their_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jobs, "BLOCK", 3)
@@ -259,7 +259,7 @@ def test_what_is_said_at_times_that_do_not_rise_is_found_by_its_day(
     waited(store.close())
 
 
-def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
+def test_a_search_in_many_rooms_finds_what_may_be_read(tmp_path: Path) -> None:
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     names = [f"room {number}" for number in range(queries.NAMED * 2)]
@@ -286,22 +286,22 @@ def test_in_many_rooms_is_found_what_may_be_read(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
+def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
-    turn, keeper = TestMainThread(), Full()
+    turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     last = 3 * retention.PRUNED + 7
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
-    turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == last)
+    turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == last)
     (pages,) = store._database.execute("PRAGMA page_count").fetchone()
     store._database.execute(f"PRAGMA max_page_count = {pages}")
     store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
     store.limit("lobby", 2)
-    turn.run_until(lambda: bool(keeper.refused))
+    turn.run_until(lambda: bool(observer.refused))
     store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
     store.post("lobby", "next", Said(1.0, "ada", "y"))
     while kept(store) != [last, last + 1]:
@@ -310,7 +310,7 @@ def test_a_bound_of_a_room_is_kept_in_small_steps_and_outlives_a_full_disk(
     waited(store.close())
 
 
-def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
+def test_a_record_that_is_not_stored_is_reported_as_failed(tmp_path: Path) -> None:
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     waited(store.put("account", "ada", "x"))
@@ -322,11 +322,11 @@ def test_a_record_that_is_not_kept_is_said_to_be_not(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
+def test_a_reader_of_the_file_does_not_delay_closing_it(tmp_path: Path) -> None:
     turn = TestMainThread()
-    store, keeper = store_in(tmp_path, turn)
+    store, observer = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
-    turn.run_until(lambda: "lobby" in keeper.stored_in)
+    turn.run_until(lambda: "lobby" in observer.stored_in)
     with closing(sqlite3.connect(tmp_path / "chatd.db")) as other:
         other.execute("BEGIN")
         assert other.execute("SELECT count(*) FROM event").fetchone() == (1,)
@@ -337,7 +337,7 @@ def test_who_reads_the_file_does_not_hold_up_its_end(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
+def test_a_query_finds_all_earlier_posts(tmp_path: Path) -> None:
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     for number in range(1, 50):
@@ -347,9 +347,9 @@ def test_who_looks_finds_all_that_was_posted_before(tmp_path: Path) -> None:
     waited(store.close())
 
 
-def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
+def test_numbers_continue_within_a_transaction_whatever_else_is_in_it(tmp_path: Path) -> None:
     turn = TestMainThread()
-    store, keeper = store_in(tmp_path, turn)
+    store, observer = store_in(tmp_path, turn)
     for number in range(30):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
         store.post("attic", f"attic {number}", Said(1.0, "ada", "x"))
@@ -357,14 +357,17 @@ def test_numbers_go_on_within_a_transaction_whatever_else_is_in_it(tmp_path: Pat
             store.drop_rooms_but(["lobby", "attic"])
         if number == 17:
             store.drop_room("attic")
-    turn.run_until(lambda: len(keeper.stored_in.get("attic", [])) == 30)
-    assert [number for _, number, _ in keeper.stored_in["lobby"]] == list(range(1, 31))
-    assert [number for _, number, _ in keeper.stored_in["attic"]] == [*range(1, 19), *range(1, 13)]
+    turn.run_until(lambda: len(observer.stored_in.get("attic", [])) == 30)
+    assert [number for _, number, _ in observer.stored_in["lobby"]] == list(range(1, 31))
+    assert [number for _, number, _ in observer.stored_in["attic"]] == [
+        *range(1, 19),
+        *range(1, 13),
+    ]
     waited(store.close())
 
 
 class Stumbling(RecordingObserver):
-    """A keeper with a bug."""
+    """A store observer with a bug."""
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
         if message_id == "bad":
@@ -372,20 +375,20 @@ class Stumbling(RecordingObserver):
         super().stored(room, message_id, number, event)
 
 
-def test_a_bug_in_what_is_told_costs_what_is_told_with_it_nothing(tmp_path: Path) -> None:
-    turn, keeper = TestMainThread(), Stumbling()
+def test_a_bug_in_an_observer_does_not_affect_other_notifications(tmp_path: Path) -> None:
+    turn, observer = TestMainThread(), Stumbling()
     store, _ = store_in(tmp_path, turn)
-    store.open(keeper)
+    store.open(observer)
     for name in ("one", "bad", "two", "three"):
         store.post("lobby", name, Said(1.0, "ada", "x"))
     with pytest.raises(ZeroDivisionError):
-        turn.run_until(lambda: len(keeper.stored_in.get("lobby", [])) == 4)
-    turn.run_until(lambda: len(keeper.stored_in["lobby"]) == 3)
-    assert [name for name, _, _ in keeper.stored_in["lobby"]] == ["one", "two", "three"]
+        turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == 4)
+    turn.run_until(lambda: len(observer.stored_in["lobby"]) == 3)
+    assert [name for name, _, _ in observer.stored_in["lobby"]] == ["one", "two", "three"]
     waited(store.close())
 
 
-def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Path) -> None:
+def test_a_failed_query_does_not_affect_the_next(tmp_path: Path) -> None:
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     store.post("lobby", "1", Said(1.0, "ada", "x"))
@@ -395,7 +398,7 @@ def test_a_question_that_cannot_be_asked_does_not_silence_the_next(tmp_path: Pat
     waited(store.close())
 
 
-def test_what_was_kept_is_left_alone_while_nothing_is_kept(tmp_path: Path) -> None:
+def test_stored_history_is_left_unchanged_while_history_is_off(tmp_path: Path) -> None:
     with Served(tmp_path) as server, Netcat(server.port()) as ada:
         ada.greeted()
         ada.says("kept for good")
@@ -410,7 +413,7 @@ def test_what_was_kept_is_left_alone_while_nothing_is_kept(tmp_path: Path) -> No
         assert "not kept" not in ada.hears("kept for good\r\n")
 
 
-def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
+def test_a_failed_upgrade_has_changed_nothing(tmp_path: Path) -> None:
     with closing(sqlite.connect(tmp_path / "chatd.db")) as database:
         database.execute("CREATE TABLE record (id INTEGER)")  # in the way of the second step
         database.execute("PRAGMA user_version = 1")
@@ -424,7 +427,7 @@ def test_an_upgrade_that_fails_has_changed_nothing(tmp_path: Path) -> None:
 # Whose the files are ------------------------------------------------------------------------------
 
 
-def test_the_files_belong_to_who_the_server_will_be(
+def test_the_files_belong_to_the_user_that_the_server_becomes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("chatd.db", "chatd.db-wal", "chatd.lock", "ssh_host_ed25519_key", "mine.txt"):
@@ -443,7 +446,7 @@ def test_the_files_belong_to_who_the_server_will_be(
     assert given == dict.fromkeys({tmp_path.name, *made}, (1234, -1))
 
 
-def test_a_store_that_cannot_begin_ends_the_server_with_one_sentence(tmp_path: Path) -> None:
+def test_a_store_that_cannot_begin_ends_the_server_with_a_sentence(tmp_path: Path) -> None:
     def fails() -> None:
         raise OSError("unable to open database file")
 

@@ -1,4 +1,4 @@
-"""The real twistd, and people who register and log in with a netcat, a telnet and an ssh."""
+"""The real twistd with users who register and log in by netcat, telnet and ssh."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.support.served import Served
 SECRET = "correct horse"
 
 
-def test_who_registers_by_telnet_comes_back_by_netcat_and_by_ssh(tmp_path: Path) -> None:
+def test_a_user_registered_by_telnet_logs_in_by_netcat_and_ssh(tmp_path: Path) -> None:
     users = tmp_path / "users"
     users.write_text("bob:from elsewhere\n")
     options = (*MANY, "--auth", f"file:{users}")

@@ -1,4 +1,4 @@
-"""The real twistd, and people who walk in with a netcat, a telnet or an ssh on one port."""
+"""The real twistd with users who connect by netcat, telnet and ssh on one port."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from tests.support.callers import LOOPBACK, Caller, Netcat, Ssh, Telnet
+from tests.support.callers import LOOPBACK, ChatClient, Netcat, Ssh, Telnet
 from tests.support.served import PATIENCE, Served
 
 #: Whoever tests comes from one address, and often.
@@ -24,21 +24,21 @@ MANY = ("--per-address", "none")
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Served]:
-    """Return a chatd with one port, and no other option than that many may come."""
+    """Return a chatd with one port, and no option but a high limit of connections."""
     with Served(tmp_path, options=MANY) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def key() -> asyncssh.SSHKey:
-    """Return a key of somebody's."""
+    """Return a user's key."""
     return asyncssh.generate_private_key("ssh-ed25519")
 
 
 # One room -----------------------------------------------------------------------------------------
 
 
-def test_who_comes_by_nc_telnet_and_ssh_is_in_one_room_on_one_port(server: Served) -> None:
+def test_netcat_telnet_and_ssh_use_the_same_port_and_room(server: Served) -> None:
     port = server.port()
     with (
         Netcat(port) as ned,
@@ -70,7 +70,7 @@ def test_who_comes_by_nc_telnet_and_ssh_is_in_one_room_on_one_port(server: Serve
         assert b"from pia" not in pia.data
 
 
-def test_what_one_writes_on_raw_tcp_is_not_sent_back(server: Served) -> None:
+def test_a_raw_tcp_client_is_not_sent_its_own_lines(server: Served) -> None:
     with Netcat(server.port()) as ada, Netcat(server.port()) as bob:
         ada.greeted()
         bob.greeted()
@@ -80,7 +80,7 @@ def test_what_one_writes_on_raw_tcp_is_not_sent_back(server: Served) -> None:
         assert "one" not in ada.hears(": two\r\n").removeprefix("-- guest2 joined lobby")
 
 
-def test_who_speaks_first_by_raw_tcp_is_sent_nothing_but_text(server: Served) -> None:
+def test_a_raw_tcp_client_that_sends_first_receives_nothing_but_text(server: Served) -> None:
     with Netcat(server.port(), b"/nick ada\n") as ada, Netcat(server.port()) as bob:
         ada.hears("-- You are now known as ada.\r\n")
         assert bytes(ada.data).isascii()
@@ -90,7 +90,7 @@ def test_who_speaks_first_by_raw_tcp_is_sent_nothing_but_text(server: Served) ->
         ada.hears(": 日本語\r\n")
 
 
-def test_japanese_is_the_same_by_nc_telnet_and_ssh(server: Served) -> None:
+def test_japanese_is_the_same_by_netcat_telnet_and_ssh(server: Served) -> None:
     port = server.port()
     with Netcat(port) as ned, Telnet(port) as tom, Ssh(port, "sue", terminal=True) as sue:
         for one in (ned, tom, sue):
@@ -124,7 +124,7 @@ def test_the_user_name_of_ssh_is_the_nick_with_a_key_and_without(
         assert key.get_fingerprint() in bob.hears("rooms shared")
 
 
-def test_a_nick_that_is_taken_gets_a_variant_and_says_so(server: Served) -> None:
+def test_a_nick_that_is_taken_gets_a_variant_and_a_notice(server: Served) -> None:
     with Ssh(server.port(), "ada") as first, Ssh(server.port(), "Ada", terminal=True) as second:
         first.greeted()
         second.greeted()
@@ -144,7 +144,7 @@ def by_ssh(port: int) -> Ssh:
 
 @pytest.fixture(params=[by_ssh, Telnet], ids=["ssh", "telnet"])
 def typist(server: Served, request: pytest.FixtureRequest) -> Iterator[Ssh | Telnet]:
-    """Return somebody with a terminal, called tia."""
+    """Return a client with a terminal, of a user called tia."""
     walk_in: Callable[[int], Ssh | Telnet] = request.param
     with walk_in(server.port()) as tia:
         tia.greeted()
@@ -154,7 +154,7 @@ def typist(server: Served, request: pytest.FixtureRequest) -> Iterator[Ssh | Tel
         yield tia
 
 
-def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
+def test_a_message_that_arrives_while_a_line_is_typed_is_shown_above_it(
     server: Served, typist: Ssh | Telnet
 ) -> None:
     with Netcat(server.port()) as ned:
@@ -167,7 +167,7 @@ def test_a_message_that_comes_while_a_line_is_typed_stands_above_it(
         typist.screen.shows("guest1: hello", "tia: half a 日本 line", "[lobby]")
 
 
-def test_a_line_longer_than_the_screen_is_wide_is_redrawn_whole(
+def test_a_line_wider_than_the_screen_is_redrawn_completely(
     server: Served, typist: Ssh | Telnet
 ) -> None:
     with Netcat(server.port()) as ned:
@@ -179,7 +179,7 @@ def test_a_line_longer_than_the_screen_is_wide_is_redrawn_whole(
         ned.hears("tia: " + "x" * 200 + "\r\n")
 
 
-def test_keys_that_take_away(server: Served, typist: Ssh | Telnet) -> None:
+def test_keys_that_delete_text(server: Served, typist: Ssh | Telnet) -> None:
     with Netcat(server.port()) as ned:
         ned.greeted()
         for typed, said in (
@@ -195,7 +195,7 @@ def test_keys_that_take_away(server: Served, typist: Ssh | Telnet) -> None:
         assert b"never" not in ned.data
 
 
-def test_ctrl_c_on_an_empty_line_says_how_to_leave_and_ctrl_d_leaves(typist: Ssh | Telnet) -> None:
+def test_ctrl_c_on_an_empty_line_shows_how_to_leave_and_ctrl_d_leaves(typist: Ssh | Telnet) -> None:
     typist.sends(b"\x03")
     typist.hears("/quit or Ctrl-D leaves.")
     typist.sends(b"not on a line\x04\x15")
@@ -204,7 +204,7 @@ def test_ctrl_c_on_an_empty_line_says_how_to_leave_and_ctrl_d_leaves(typist: Ssh
     assert "Goodbye" in typist.hears_the_end()
 
 
-def test_the_line_is_wrapped_anew_in_a_window_of_another_size(server: Served) -> None:
+def test_the_line_is_rewrapped_in_a_window_of_another_size(server: Served) -> None:
     with Ssh(server.port(), "ada", terminal=True) as ada:
         ada.greeted()
         ada.resizes(40, 24)
@@ -216,8 +216,8 @@ def test_the_line_is_wrapped_anew_in_a_window_of_another_size(server: Served) ->
 
 
 @pytest.mark.parametrize("walk_in", [Netcat, Telnet])
-@pytest.mark.parametrize("is_lost", [Netcat.is_detached, Netcat.hang_up])
-def test_a_guest_whose_connection_is_lost_comes_back_by_the_token(
+@pytest.mark.parametrize("is_lost", [Netcat.drops_connection, Netcat.hang_up])
+def test_a_guest_whose_connection_is_lost_resumes_by_the_token(
     server: Served, walk_in: Callable[[int], Netcat], is_lost: Callable[[Netcat], None]
 ) -> None:
     with Netcat(server.port()) as bob:
@@ -286,7 +286,7 @@ def test_a_command_that_does_not_exist_gets_one_line_on_standard_error_and_statu
         assert ada.error.endswith(b"\n")
 
 
-def test_the_host_key_survives_a_restart_and_is_its_owners_alone(tmp_path: Path) -> None:
+def test_the_host_key_survives_a_restart_and_only_its_owner_can_read_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
     keys = []
     for _start in range(2):
@@ -305,9 +305,7 @@ def test_the_host_key_survives_a_restart_and_is_its_owners_alone(tmp_path: Path)
 # Options ------------------------------------------------------------------------------------------
 
 
-def test_an_operator_kicks_in_a_room_that_is_not_theirs(
-    tmp_path: Path, key: asyncssh.SSHKey
-) -> None:
+def test_an_operator_kicks_in_a_room_of_another_user(tmp_path: Path, key: asyncssh.SSHKey) -> None:
     operators = tmp_path / "operators"
     operators.write_bytes(b"# those who may\n" + key.export_public_key())
     with (
@@ -336,7 +334,7 @@ def test_an_operator_kicks_in_a_room_that_is_not_theirs(
         guest.hears("-- You were kicked from attic by root (Enough).\r\n")
 
 
-def test_motd_and_lobby_greet_everyone(tmp_path: Path) -> None:
+def test_new_users_get_the_message_of_the_day_in_the_lobby(tmp_path: Path) -> None:
     motd = tmp_path / "motd"
     motd.write_text("Be kind.\nAnd 日本語.\n", encoding="utf-8")
     options = ("--motd", str(motd), "--lobby", "Hall")
@@ -351,7 +349,7 @@ def test_motd_and_lobby_greet_everyone(tmp_path: Path) -> None:
             assert " in Hall, " in said
 
 
-def test_who_shouts_is_warned_then_kicked_if_the_server_says_so(tmp_path: Path) -> None:
+def test_a_shouting_user_is_warned_and_then_kicked(tmp_path: Path) -> None:
     with (
         Served(tmp_path, options=("--shouting", "kick")) as server,
         Netcat(server.port()) as ned,
@@ -366,7 +364,7 @@ def test_who_shouts_is_warned_then_kicked_if_the_server_says_so(tmp_path: Path) 
         assert "HELLO" not in ned.hears("was kicked from lobby by the server (shouting)\r\n")
 
 
-def test_nobody_is_slowed_down_where_there_is_no_flood_limit(tmp_path: Path) -> None:
+def test_without_a_flood_limit_no_client_is_slowed_down(tmp_path: Path) -> None:
     with (
         Served(tmp_path, options=("--flood", "none")) as server,
         Netcat(server.port()) as ned,
@@ -392,7 +390,7 @@ def proxy_v2(address: str) -> bytes:
 
 
 @pytest.mark.parametrize("header", [proxy_v1, proxy_v2])
-def test_behind_a_listed_proxy_everybody_counts_by_their_own_address(
+def test_behind_a_listed_proxy_clients_are_counted_by_their_own_addresses(
     tmp_path: Path, header: Callable[[str], bytes]
 ) -> None:
     options = ("--proxy-from", "127.0.0.0/8", "--per-address", "1")
@@ -420,7 +418,7 @@ REQUEST = b"GET /?say=hello HTTP/1.1\r\nHost: chat.example\r\n\r\nhello\r\n"
 
 
 def is_one_sentence_for_a_browser(answer: str) -> bool:
-    """Whether this is a whole answer of HTTP that refuses in one line."""
+    """Return whether this is a complete HTTP response that refuses in one line."""
     head, _, sentence = answer.partition("\r\n\r\n")
     return (
         head.startswith("HTTP/1.1 426 ")
@@ -439,7 +437,7 @@ def test_a_browser_is_refused_with_one_sentence(server: Served) -> None:
         assert "guest2" not in ned.hears("   guest1")
 
 
-def test_a_browser_that_was_silent_at_first_cannot_talk(server: Served) -> None:
+def test_a_browser_that_was_silent_at_first_cannot_send_messages(server: Served) -> None:
     with Netcat(server.port()) as ned:
         ned.greeted()
         with Netcat(server.port()) as browser:
@@ -451,14 +449,14 @@ def test_a_browser_that_was_silent_at_first_cannot_talk(server: Served) -> None:
 
 
 @pytest.mark.parametrize("way", ["line", "telnet"])
-def test_a_browser_cannot_talk_on_a_port_for_one_way_in(tmp_path: Path, way: str) -> None:
+def test_a_browser_cannot_send_messages_on_a_port_for_one_way_in(tmp_path: Path, way: str) -> None:
     with Served(tmp_path, ways=(way,)) as server, Netcat(server.port(way), REQUEST) as browser:
         browser.sends_no_more()
         assert browser.hears_the_end().endswith("use ssh, telnet or nc on this port.\r\n")
 
 
 def client_hello() -> bytes:
-    """Return what a client of TLS says first."""
+    """Return the first bytes of a TLS client."""
     hello = ssl.MemoryBIO()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
@@ -477,7 +475,7 @@ def test_tls_is_refused_with_one_sentence(server: Served) -> None:
 
 
 class Twist(Served):
-    """Chatd as systemd would start it, which logs in JSON."""
+    """A chatd as systemd would start it, which logs in JSON."""
 
     def _command(self) -> list[str]:
         twist = Path(sys.executable).with_name("twist")
@@ -485,7 +483,7 @@ class Twist(Served):
         return [str(twist), "--log-format=text", "chatd", "--port", port, *self.options]
 
 
-def test_twist_starts_it_too(tmp_path: Path) -> None:
+def test_twist_starts_the_server_too(tmp_path: Path) -> None:
     with Twist(tmp_path) as server, Netcat(server.port()) as ada:
         ada.greeted()
         ada.says("/quit")
@@ -493,7 +491,7 @@ def test_twist_starts_it_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("program", ["twistd", "twist"])
-def test_a_second_server_on_a_port_ends_with_one_sentence(
+def test_a_second_server_on_a_port_ends_with_a_sentence(
     server: Served, program: str, tmp_path: Path
 ) -> None:
     port = server.port()
@@ -520,11 +518,11 @@ def test_a_second_server_on_a_port_ends_with_one_sentence(
     assert str(port) in sentence
 
 
-def test_everyone_is_told_when_the_server_stops(tmp_path: Path) -> None:
+def test_every_client_is_notified_when_the_server_stops(tmp_path: Path) -> None:
     with ExitStack() as here:
         with Served(tmp_path) as server:
             port = server.port()
-            everybody: list[Caller] = [
+            everybody: list[ChatClient] = [
                 here.enter_context(walk_in)
                 for walk_in in (
                     Netcat(port),

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from chatd.store.sqlite import schema
-from tests.kill_rounds import OPTIONS, Talker, check, kept
+from tests.kill_rounds import OPTIONS, SendingBot, check, stored_rows
 from tests.support.callers import Netcat
 from tests.support.served import LISTENING, PATIENCE, Served
 
@@ -128,7 +128,7 @@ def test_while_the_disk_is_full_authors_are_told_and_afterwards_it_goes_on(
                 cy.greeted()
         ada.says("after")
         assert "ada: one" not in bob.hears("ada: after\r\n")
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["before", "after"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before", "after"]
 
 
 def test_a_full_disk_is_not_logged_as_a_bug(tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_server_that_ends_while_the_disk_is_full_loses_nothing(tmp_path: Path)
         ada.says("/history")
         ada.hears("ada: before\r\n")
         limit_file_size(server, 4096)
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["before"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["before"]
 
 
 # A folder, or a file, that cannot be used -------------------------------------------------------
@@ -284,7 +284,7 @@ def test_a_truncated_wal_is_read_up_to_its_end(tmp_path: Path) -> None:
         bob.hears("ada: an apple\r\n")
         bob.says("/history")
         bob.hears("ada: an apple\r\n")
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["an apple"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["an apple"]
 
 
 def test_a_second_server_does_not_start_and_the_first_goes_on(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_a_second_server_does_not_start_and_the_first_goes_on(tmp_path: Path) ->
 def test_acknowledged_messages_survive_a_stop_of_the_server(tmp_path: Path) -> None:
     folder = str(tmp_path / "data")
     with Served(tmp_path, ("json",), (*OPTIONS, "--data", folder)) as server:
-        talkers = [Talker(server.port("json"), f"bot{number}") for number in range(4)]
+        talkers = [SendingBot(server.port("json"), f"bot{number}") for number in range(4)]
         for talker in talkers:
             talker.start()
         while not all(len(talker.acknowledged) > 50 for talker in talkers):
@@ -308,7 +308,7 @@ def test_acknowledged_messages_survive_a_stop_of_the_server(tmp_path: Path) -> N
             assert all(talker.is_alive() for talker in talkers), "nobody talks any more"
     for talker in talkers:
         talker.join(PATIENCE)
-    check(talkers, kept(tmp_path / DATABASE))
+    check(talkers, stored_rows(tmp_path / DATABASE))
 
 
 # A daemon ---------------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ def test_a_daemon_stores_messages_too(tmp_path: Path) -> None:
             ada.says(line)
             ada.says("/history")
             ada.hears(f"ada: {line}\r\n")
-    assert [text for _, text in kept(tmp_path / DATABASE)] == ["an apple", "a pear"]
+    assert [text for _, text in stored_rows(tmp_path / DATABASE)] == ["an apple", "a pear"]
     assert not (tmp_path / f"{DATABASE}-wal").exists()
 
 

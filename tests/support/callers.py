@@ -1,7 +1,7 @@
 """Clients for the end-to-end tests that need nothing but PyPI: a netcat, a telnet, an ssh.
 
-Each collects what it is sent in a thread of its own and waits for what a test expects.  They know
-how to reach a server and the protocol that they speak; they know nothing of chatd's words.
+Each collects what it receives in a thread of its own and waits for what a test expects.  They know
+how to connect and their protocol; they know nothing of chatd's sentences, except `LineClient`.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ import socket
 import struct
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import asyncssh
 import pyte
 
-from tests.support.served import PATIENCE
+from tests.support.served import PATIENCE, Served
 
 _T = TypeVar("_T")
 
@@ -26,15 +26,15 @@ LOOPBACK = "127.0.0.1"
 COLUMNS, ROWS = 80, 24
 
 
-class Caller(ABC):
-    """Somebody who is connected, and all that they were sent.
+class ChatClient(ABC):
+    """A connection, and all that it has received.
 
-    ``hears`` goes on where the last one ended, so what is expected has to come in that order.
+    ``hears`` continues where the last one ended, so expected texts have to arrive in that order.
     """
 
     def __init__(self) -> None:
         self.data = bytearray()
-        self._heard = 0
+        self._consumed = 0
         self._over = False
         self._more = threading.Condition()
 
@@ -60,7 +60,7 @@ class Caller(ABC):
         """Send bytes as they are."""
 
     def greeted(self) -> str:
-        """Wait until the server has let them in; return what it said."""
+        """Wait until the server has welcomed the client; return what it sent."""
         return self.hears("/help says what you can do.")
 
     def says(self, line: str) -> None:
@@ -68,28 +68,28 @@ class Caller(ABC):
         self.sends(f"{line}\n".encode())
 
     def hears(self, text: str) -> str:
-        """Wait for a text; return what came since the last one, up to the end of this."""
+        """Wait for a text; return what arrived since the last one, up to the end of this one."""
         sought = text.encode()
         with self._more:
-            searched = began = self._heard
+            searched = began = self._consumed
             while (found := self.data.find(sought, searched)) < 0:
                 searched = max(began, len(self.data) - len(sought) + 1)
                 if self._over or not self._more.wait(PATIENCE):
                     raise AssertionError(f"{text!r} did not come, but {self._rest()!r}")
-            self._heard = found + len(sought)
-            return self.data[began : self._heard].decode("utf-8", "replace")
+            self._consumed = found + len(sought)
+            return self.data[began : self._consumed].decode("utf-8", "replace")
 
     def hears_the_end(self) -> str:
-        """Wait until the server has ended the connection; return what came since the last text."""
+        """Wait until the server has closed the connection; return what came since the last text."""
         with self._more:
             if not self._more.wait_for(lambda: self._over, PATIENCE):
                 raise AssertionError(f"The end did not come, but {self._rest()!r}")
             rest = self._rest()
-            self._heard = len(self.data)
+            self._consumed = len(self.data)
             return rest
 
     def _rest(self) -> str:
-        return self.data[self._heard :][-2000:].decode("utf-8", "replace")
+        return self.data[self._consumed :][-2000:].decode("utf-8", "replace")
 
     def _received(self, data: bytes) -> None:
         with self._more:
@@ -102,11 +102,11 @@ class Caller(ABC):
             self._more.notify_all()
 
 
-class Netcat(Caller):
+class Netcat(ChatClient):
     """A plain TCP connection.
 
-    ``first`` is sent at once.  With ``receive_buffer`` the kernel keeps no more than that for it;
-    ``reading=False`` leaves what is sent to it unread, until ``reads``.
+    ``first`` is sent at once.  ``receive_buffer`` is the size of the kernel's buffer in bytes;
+    ``reading=False`` leaves what arrives unread, until ``reads``.
     """
 
     def __init__(
@@ -140,8 +140,8 @@ class Netcat(Caller):
         """Close this half of the connection."""
         self._socket.shutdown(socket.SHUT_WR)
 
-    def is_detached(self) -> None:
-        """Break the connection, without a goodbye: the server gets a reset."""
+    def drops_connection(self) -> None:
+        """Reset the connection, without a goodbye."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stop_reading()
         self._socket.close()
@@ -151,7 +151,7 @@ class Netcat(Caller):
         self._socket.close()
 
     def _stop_reading(self) -> None:
-        """End the reader: it waits in the kernel, where a close alone does not wake it."""
+        """End the reading thread: it blocks in the kernel, where a close alone does not wake it."""
         if self._reader.is_alive():
             with contextlib.suppress(OSError):  # the server was faster
                 self._socket.shutdown(socket.SHUT_RD)
@@ -164,14 +164,14 @@ class Netcat(Caller):
         self._ended()
 
     def _understood(self, data: bytes) -> bytes:
-        """Return the text of what was sent."""
+        """Return the text in received bytes."""
         return data
 
 
-class Drawn:
-    """What a terminal of 80 x 24 shows of what it was sent."""
+class DrawnScreen:
+    """What a terminal of 80 x 24 shows of the received bytes."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: ChatClient) -> None:
         self._caller = caller
         self._fed = 0
         self._screen = pyte.Screen(COLUMNS, ROWS)
@@ -186,7 +186,7 @@ class Drawn:
         return [row for row in (line.rstrip() for line in self._screen.display) if row]
 
     def resize(self, columns: int, rows: int) -> None:
-        """Be of another size."""
+        """Change the size."""
         self._screen.resize(rows, columns)
 
     def shows(self, *last: str) -> None:
@@ -209,13 +209,13 @@ _COMMAND = re.compile(
 
 
 class Telnet(Netcat):
-    """A telnet that agrees to whatever it is asked for: a terminal in character mode."""
+    """A telnet client that agrees to every option: a terminal in character mode."""
 
     def __init__(self, port: int) -> None:
         self._unfinished = b""
         self._agreed: set[bytes] = set()
         super().__init__(port)
-        self.screen = Drawn(self)
+        self.screen = DrawnScreen(self)
 
     def types(self, line: str) -> None:
         """Type a line and press Enter."""
@@ -241,11 +241,11 @@ class Telnet(Netcat):
         return b""
 
 
-class Ssh(Caller):
+class Ssh(ChatClient):
     """An ssh connection with one session: a shell, or a command.
 
-    With ``terminal`` it has a pty of 80 x 24.  ``window`` is how much it takes before it has
-    read; ``reading=False`` leaves what comes unread, until ``reads``.
+    With ``terminal`` it has a pty of 80 x 24.  ``window`` is the initial window of the channel in
+    bytes; ``reading=False`` leaves what arrives unread, until ``reads``.
     """
 
     def __init__(
@@ -263,7 +263,7 @@ class Ssh(Caller):
         self.error = b""
         self.status: int | None = None
         self.host_key = b""
-        self.screen = Drawn(self)
+        self.screen = DrawnScreen(self)
         self.questions: list[str] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -332,12 +332,12 @@ class Ssh(Caller):
         self._loop.call_soon_threadsafe(self._channel.write_eof)
 
     def resizes(self, columns: int, rows: int) -> None:
-        """Have another window."""
+        """Resize the terminal."""
         self.screen.resize(columns, rows)
         self._loop.call_soon_threadsafe(self._channel.change_terminal_size, columns, rows)
 
-    def is_detached(self) -> None:
-        """Break the connection, without a goodbye."""
+    def drops_connection(self) -> None:
+        """Abort the connection, without a goodbye."""
         self._loop.call_soon_threadsafe(self._connection.abort)
 
     def hang_up(self) -> None:
@@ -356,7 +356,7 @@ class Ssh(Caller):
 
 
 class _Client(asyncssh.SSHClient):
-    """Answers to what the server asks on the way in: nothing should be."""
+    """Records what the server asks during authentication, which should be nothing."""
 
     def __init__(self, caller: Ssh) -> None:
         self._caller = caller
@@ -391,3 +391,52 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._caller._ended()
+
+
+class LineClient:
+    """A user with a netcat who has chosen a nick, and reads line by line."""
+
+    def __init__(self, server: Served, nick: str) -> None:
+        self._socket = socket.create_connection((LOOPBACK, server.port("line")), PATIENCE)
+        self._lines = self._socket.makefile("r", encoding="utf-8", newline="\r\n")
+        try:
+            self.sees("-- You are ")
+            self.says(f"/nick {nick}")
+            self.sees(f"-- You are now known as {nick}.")
+        except BaseException:
+            self.close()
+            raise
+
+    def says(self, text: str) -> None:
+        """Send a line."""
+        self._socket.sendall(f"{text}\n".encode())
+
+    def sees(self, text: str) -> str:
+        """Read until a line has this in it, and return that line."""
+        for line in self._lines:
+            if text in line:
+                return line.rstrip("\r\n")
+        raise AssertionError(f"no line had {text!r}")
+
+    def gets_nick(self, nick: str) -> None:
+        """Ask for a nick until the server that had it has given it back."""
+        answer = "taken"
+        while "taken" in answer:
+            self.says(f"/nick {nick}")
+            answer = self.sees(f"{nick}")
+        assert answer == f"-- You are now known as {nick}."
+
+    def quits(self) -> None:
+        """Leave the server."""
+        self.says("/quit")
+        self.sees("-- Goodbye.")
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._lines.close()
+        self._socket.close()
+
+
+#: The fixture ``line_client``: connects a client and closes it at the end of the test.
+Connect = Callable[[Served, str], LineClient]

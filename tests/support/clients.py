@@ -1,8 +1,8 @@
-"""The programs of Debian that the end-to-end tests talk through.
+"""The programs of Debian that the end-to-end tests use as clients.
 
-It knows where they are and which package brings them; what a missing one means for a test is
-said in conftest.py.  Run as a program it prints the packages to install, for .ci/run; so it uses
-nothing but the standard library.
+It knows where they are and which package has them; conftest.py decides what a missing one means for
+a test.  Run as a program it prints the packages to install, for .ci/run; so it uses nothing but the
+standard library.
 """
 
 import os
@@ -27,10 +27,10 @@ CLIENTS = {
     "xdotool": (("xdotool",), "xdotool"),
 }
 
-#: The same for what is no program but a module of Python.
+#: The same for modules of Python.
 MODULES = {"tkinter": ("_tkinter", "python3-tk")}
 
-#: Debian keeps tt++ in the last of these, where root's PATH does not reach.
+#: Debian installs tt++ in the last of these, which is not in root's PATH.
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/games"])
 
 

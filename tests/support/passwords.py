@@ -1,10 +1,10 @@
-"""Passwords for tests: hashed by nobody, at once."""
+"""Passwords for tests: not hashed, and checked at once."""
 
 from chatd.chat.entry.passwords import NotCheckedError
 
 
 class Hasher:
-    """Keeps a password as it is, but for a word before it."""
+    """A password hasher that only puts a prefix before the password."""
 
     async def hash(self, password: str) -> str:
         return f"kept:{password}"
@@ -16,13 +16,13 @@ class Hasher:
 
 
 class Checker:
-    """Knows some people from elsewhere, unless it is ill."""
+    """A password checker that knows some users' passwords; it can be made unavailable."""
 
     def __init__(self, **people: str) -> None:
         self.people = people
-        self.ill = False
+        self.unavailable = False
 
     async def check(self, nick: str, password: str) -> bool:
-        if self.ill:
+        if self.unavailable:
             raise NotCheckedError
         return self.people.get(nick) == password

@@ -1,36 +1,36 @@
 """The real ``twistd chatd``, started for a test and stopped after it.
 
-It knows how chatd is started and where it says that it listens; it knows nothing of what is
-said on the wire.
+It knows how chatd is started and how it logs its ports; it knows nothing of the protocols.
 """
 
 import os
 import re
+import select
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-#: Seconds to wait for anything.  Nothing is measured by it: it only ends a test that would hang.
+#: Seconds to wait for anything.  It measures nothing, but only ends a test that would hang.
 PATIENCE = 30
 
-#: What chatd logs for each way that it listens on.
+#: What chatd logs for each way in when it listens.
 LISTENING = r"chatd listening: way={way} host=(?P<host>\S+) port=(?P<port>\d+)"
 
-#: What may not be in the log of a server that did well.
-TROUBLE = ("Traceback", "Unhandled")
+#: Words that the log of a server must not have.
+FAILURE_WORDS = ("Traceback", "Unhandled")
 
 
 class Served:
-    """One chatd of its own process, in ``directory``, which is its home too.
+    """A chatd in a process of its own, in ``directory``, which is its home folder too.
 
-    It listens on the loopback, each way on a port that the kernel chooses: ``port("line")``.
-    ``options`` go to chatd after ``--listen``; the server runs from ``with`` to the end of it.
-    Leaving fails when the log holds a traceback, or when the server had died of itself.
+    It listens on the loopback, each way in on a port that the kernel chooses: ``port("line")``.
+    ``options`` are passed to chatd after ``--listen``; the server runs during ``with``.  The end of
+    ``with`` fails when the log has a traceback, or when the server had ended before.
     """
 
     def __init__(
@@ -72,24 +72,24 @@ class Served:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop the server; complain of its log unless the test has failed already."""
+        """Stop the server; check its log unless the test has failed already."""
         died = self._process.poll()
         self._end()
         if error is not None:
-            error.add_note(self._told())
+            error.add_note(self._report())
         elif died is not None:
-            raise AssertionError(f"chatd ended of itself, with status {died}.\n{self._told()}")
-        elif any(word in self.log for word in TROUBLE):
-            raise AssertionError(f"chatd logged a failure.\n{self._told()}")
+            raise AssertionError(f"chatd ended of itself, with status {died}.\n{self._report()}")
+        elif any(word in self.log for word in FAILURE_WORDS):
+            raise AssertionError(f"chatd logged a failure.\n{self._report()}")
 
     @property
     def log(self) -> str:
-        """All that the server has logged so far."""
+        """Return everything that the server has logged so far."""
         with self._more:
             return "".join(self._lines)
 
     def kill(self) -> None:
-        """End the server at once, if it still runs; nothing is complained of."""
+        """Kill the server, if it still runs; its log is not checked."""
         self._process.kill()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
@@ -98,21 +98,21 @@ class Served:
 
     @property
     def pid(self) -> int:
-        """The server's process."""
+        """Return the server's process id."""
         return self._process.pid
 
     def host(self, way: str = "auto") -> str:
-        """Return the address that a way listens on."""
+        """Return the address that a way in listens on."""
         return self.wait_for(LISTENING.format(way=re.escape(way)))["host"]
 
     def port(self, way: str = "auto") -> int:
-        """Return the port that a way listens on."""
+        """Return the port that a way in listens on."""
         return int(self.wait_for(LISTENING.format(way=re.escape(way)))["port"])
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until the log holds ``pattern``, a regular expression, and return the first match.
+        """Wait until the log matches ``pattern``, a regular expression; return the first match.
 
-        Raise ``AssertionError`` with the log when the server ends, or is silent for too long.
+        :raises AssertionError: with the log, when the server ends or takes too long.
         """
         sought = re.compile(pattern)
         with self._more:
@@ -121,11 +121,11 @@ class Served:
             )
             found = sought.search("".join(self._lines))
         if found is None:
-            raise AssertionError(f"chatd did not log {pattern!r}.\n{self._told()}")
+            raise AssertionError(f"chatd did not log {pattern!r}.\n{self._report()}")
         return found
 
     def _command(self) -> list[str]:
-        """Return the command line: the twistd that stands beside this Python."""
+        """Return the command line, with the twistd of this Python's environment."""
         listen = [f"--listen={way}=tcp:0:interface=127.0.0.1" for way in self.ways]
         twistd = Path(sys.executable).with_name("twistd")
         return [str(twistd), "-n", "--pidfile=", "chatd", *listen, *self.options]
@@ -142,29 +142,53 @@ class Served:
             self._more.notify_all()
 
     def _end(self) -> None:
-        """Stop the server, politely first, and collect the rest of its log."""
+        """Terminate the server, kill it if it does not end, and collect the rest of its log."""
         self._process.terminate()
         try:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-            raise AssertionError(f"chatd did not stop when told to.\n{self._told()}") from None
+            raise AssertionError(f"chatd did not stop when told to.\n{self._report()}") from None
         finally:
             self._reader.join(PATIENCE)
             if self._process.stdout is not None:
                 self._process.stdout.close()
 
-    def _told(self) -> str:
-        """Return the log, for people who read why a test failed."""
+    def _report(self) -> str:
+        """Return the command line and the log, for the message of a failed test."""
         return f"Command: {' '.join(self._command())}\nLog of the server:\n{self.log}"
 
 
 @contextmanager
 def killed(server: Served) -> Iterator[None]:
-    """Run a server, and end it as a machine would that loses power."""
+    """Run a server, and kill it at the end, as if the machine lost power."""
     server.__enter__()
     try:
         yield
     finally:
         server.kill()
+
+
+class Ends:
+    """Waits for processes to end, also for those that are not our children."""
+
+    def __init__(self, stack: ExitStack, *pids: int) -> None:
+        self._poll = select.poll()
+        self._left = set()
+        for pid in pids:
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            self._poll.register(descriptor, select.POLLIN)
+            self._left.add(descriptor)
+
+    def end(self) -> bool:
+        """Return whether all end in time."""
+        while self._left:
+            ended = self._poll.poll(PATIENCE * 1000)
+            if not ended:
+                return False
+            for descriptor, _ in ended:
+                self._poll.unregister(descriptor)
+                self._left.discard(descriptor)
+        return True

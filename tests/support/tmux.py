@@ -1,4 +1,4 @@
-"""A terminal that a test types into and looks at: a tmux server of its own.
+"""Terminals for tests to type into and to read: a tmux server of its own.
 
 It knows keys and screens; it knows nothing of what runs in them.
 """
@@ -14,14 +14,14 @@ from typing import Self
 
 from tests.support.served import PATIENCE
 
-#: Seconds from one look at a screen to the next.
-GLANCE = 0.05
+#: Seconds between two reads of a screen.
+POLL_SECONDS = 0.05
 
 
 class Tmux:
-    """A tmux server that ends with the test, and everything in it.
+    """A tmux server that ends with the test, with all programs in it.
 
-    ``home`` is the folder and the HOME of what runs there; the socket lies in it too.
+    ``home`` is the working folder and the HOME of these programs; the socket is in it too.
     """
 
     def __init__(self, program: str, home: Path) -> None:
@@ -60,9 +60,9 @@ class Tmux:
     ) -> "Screen":
         """Run a program on a screen of its own, which stays when it has ended."""
         size = ("-x", str(columns), "-y", str(rows))
-        # tmux 3.3 loses the status of a program now and then, so a shell writes it down.
-        kept = shlex.quote(str(self.status_of(name)))
-        shell = f"{shlex.join(program)}; echo $? >{kept}.new; mv {kept}.new {kept}"
+        # tmux 3.3 loses the status of a program now and then, so a shell writes it to a file.
+        status = shlex.quote(str(self.status_of(name)))
+        shell = f"{shlex.join(program)}; echo $? >{status}.new; mv {status}.new {status}"
         self.run(
             *("start-server", ";", "set-option", "-g", "remain-on-exit", "on", ";"),
             *("new-session", "-d", "-s", name, *size, "--", "sh", "-c", shell),
@@ -70,7 +70,7 @@ class Tmux:
         return Screen(self, name)
 
     def status_of(self, name: str) -> Path:
-        """Return the file that holds a program's exit status once it has ended."""
+        """Return the file that has a program's exit status once it has ended."""
         return self._home / f"{name}.status"
 
 
@@ -82,7 +82,7 @@ class Screen:
         self.name = name
 
     def rows(self) -> list[str]:
-        """Return the rows that are not empty, those that scrolled away included."""
+        """Return the rows that are not empty, including those that have scrolled away."""
         shown = self._tmux.run("capture-pane", "-p", "-S", "-", "-t", self.name)
         return [row for row in (line.rstrip() for line in shown.split("\n")) if row]
 
@@ -111,7 +111,7 @@ class Screen:
         self.presses("Enter")
 
     def resizes(self, columns: int, rows: int) -> None:
-        """Give the screen another size."""
+        """Resize the screen."""
         self._tmux.run("resize-window", "-t", self.name, "-x", str(columns), "-y", str(rows))
 
     def shows(self, *last: str) -> None:
@@ -119,11 +119,11 @@ class Screen:
         self._wait(lambda rows: rows[-len(last) :] == list(last), f"end in {last}")
 
     def shows_somewhere(self, text: str) -> None:
-        """Wait until a row holds this."""
+        """Wait until a row contains this."""
         self._wait(lambda rows: any(text in row for row in rows), f"show {text!r}")
 
-    def stands_at(self, x: int, y: int) -> None:
-        """Wait until the cursor is there: see `cursor`."""
+    def has_cursor_at(self, x: int, y: int) -> None:
+        """Wait until the cursor is at this position, as `cursor` returns it."""
         self._wait(lambda _rows: self.cursor() == (x, y), f"have its cursor at {x}, {y}")
 
     def status(self) -> int:
@@ -133,7 +133,7 @@ class Screen:
         while time.monotonic() < end:
             if kept.exists():
                 return int(kept.read_text())
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
         raise AssertionError(f"{self.name} has not ended:\n{self._shown()}")
 
     def _wait(self, holds: Callable[[list[str]], bool], expected: str) -> None:
@@ -141,21 +141,21 @@ class Screen:
         while not holds(self.rows()):
             if time.monotonic() > end:
                 raise AssertionError(f"{self.name} does not {expected} but shows\n{self._shown()}")
-            time.sleep(GLANCE)
+            time.sleep(POLL_SECONDS)
 
     def _shown(self) -> str:
         return "\n".join(self.rows())
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Return the environment of somebody who lives in this folder, and has no agent."""
+    """Return the environment of a user with this home folder, and without an ssh agent."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LC_")}
     for name in ("SSH_AUTH_SOCK", "SSH_ASKPASS", "TMUX", "DISPLAY", "NO_COLOR", "LANG"):
         kept.pop(name, None)
     return {
         **kept,
         "HOME": str(home),
-        "PUTTYDIR": str(home / "putty"),  # else it may take the folder of the user
+        "PUTTYDIR": str(home / "putty"),  # else it may use the user's own folder
         "LC_ALL": "C.UTF-8",
         "TERM": "screen-256color",
     }

@@ -1,4 +1,4 @@
-"""The command line: every option, good and bad, and the server that comes of it."""
+"""The command line: valid and invalid values of every option, and the server that it makes."""
 
 import re
 import socket
@@ -30,6 +30,7 @@ from chatd.store.memory import MemoryStore
 from chatd.tap import Options, make_server
 from chatd.tap.options import BACKLOG, MOTD_LINES
 from chatd.tap.parent_watch import ParentWatch, Ready
+from chatd.tap.stop_once import StopOnce
 from chatd.tap.worker import FIRST_SOCKET, PROCESSES_AT_MOST, Worker
 from chatd.transport.gate.admission import PerAddress
 from chatd.transport.gate.gate import Door, GateFactory
@@ -46,7 +47,7 @@ VARIABLES = ("STATE_DIRECTORY", "XDG_STATE_HOME")
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a home of our own, where nothing has been set."""
+    """Return a home folder of our own, in an environment without settings."""
     home = tmp_path / "home"
     monkeypatch.setenv("HOME", str(home))
     for variable in VARIABLES:
@@ -55,14 +56,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parsed(*words: str) -> Options:
-    """The options that a command line gives."""
+    """Return the options of a command line."""
     options = Options()
     options.parseOptions(list(words))
     return options
 
 
 def refused(*words: str) -> str:
-    """The sentence that a command line is refused with."""
+    """Return the sentence with which a command line is refused."""
     with pytest.raises(UsageError) as why:
         parsed(*words)
     sentence = str(why.value)
@@ -75,7 +76,7 @@ def refused(*words: str) -> str:
 # Defaults -----------------------------------------------------------------------------------------
 
 
-def test_nothing_has_to_be_said(home: Path) -> None:
+def test_no_option_is_required(home: Path) -> None:
     options = parsed()
     assert options["listen"] == [("auto", f"tcp:1134:backlog={BACKLOG}")]
     assert options["lobby"] == "lobby"
@@ -119,7 +120,7 @@ def test_a_port_is_a_number_or_an_endpoint(text: str, endpoint: str) -> None:
     assert parsed("--listen", f"ssh={text}")["listen"] == [("ssh", endpoint)]
 
 
-def test_endpoints_are_made_while_parsing() -> None:
+def test_endpoints_are_checked_while_parsing() -> None:
     options = parsed("--port", "1", "--listen", "ssh=tcp6:2", "--listen", "line=unix:/run/chatd")
     ways = [(way, type(endpoint)) for way, endpoint in options["endpoints"]]
     assert ways == [
@@ -129,7 +130,7 @@ def test_endpoints_are_made_while_parsing() -> None:
     ]
 
 
-def test_listen_alone_opens_no_port_besides() -> None:
+def test_with_listen_alone_the_default_port_is_not_opened() -> None:
     options = parsed("--listen", "ssh=22", "--listen=telnet=23", "--listen", "ssh=2222")
     assert [way for way, _ in options["listen"]] == ["ssh", "telnet", "ssh"]
 
@@ -141,7 +142,7 @@ def test_the_options_of_one_command_line_are_not_those_of_the_next() -> None:
 
 
 @pytest.mark.parametrize("port", ["65536", "99999999999"])
-def test_a_number_that_is_no_port_is_refused(port: str) -> None:
+def test_a_number_outside_the_ports_is_refused(port: str) -> None:
     assert refused("--port", port) == f"--port: a port is a number from 0 to 65535, not {port}"
     assert refused("--listen", f"ssh={port}").startswith(f"--listen ssh={port}: a port is a number")
 
@@ -166,22 +167,22 @@ def test_a_number_that_is_no_port_is_refused(port: str) -> None:
         pytest.param("systemd:domain=INET:index=0"),
     ],
 )
-def test_what_is_no_endpoint_is_refused_in_a_sentence(endpoint: str) -> None:
+def test_an_invalid_endpoint_is_refused_with_a_sentence(endpoint: str) -> None:
     assert refused("--port", endpoint).startswith("--")
     assert refused("--listen", f"ssh={endpoint}").startswith("--listen")
 
 
 @pytest.mark.parametrize("endpoint", ["tcp:65536", "tcp6:65536", "tcp:-1"])
-def test_a_number_that_is_no_port_is_refused_within_an_endpoint_too(endpoint: str) -> None:
+def test_a_number_outside_the_ports_is_refused_within_an_endpoint_too(endpoint: str) -> None:
     assert refused("--port", endpoint)
 
 
-def test_a_bad_endpoint_is_refused_by_the_name_of_its_option() -> None:
+def test_the_error_about_an_endpoint_names_its_option() -> None:
     assert refused("--port", "nosuch:1").startswith("--port")
 
 
 @pytest.mark.parametrize("text", ["22", "bogus=22", "=22", "ssh", "SSH=22", ""])
-def test_a_way_in_that_does_not_exist_is_refused_with_those_that_do(text: str) -> None:
+def test_an_unknown_way_in_is_refused_with_a_list_of_the_known_ones(text: str) -> None:
     assert refused("--listen", text) == (
         f"--listen takes WAY=ENDPOINT, WAY one of auto, ssh, telnet, tcd, json, line: {text}"
     )
@@ -196,17 +197,17 @@ def test_the_lobby_has_a_name(room: str) -> None:
 
 
 @pytest.mark.parametrize("room", ["", "a b", "x" * 33, "\x1b[2J"])
-def test_a_lobby_without_a_good_name_is_refused(room: str) -> None:
+def test_an_invalid_name_of_the_lobby_is_refused(room: str) -> None:
     assert refused("--lobby", room).startswith("--lobby: A room's name ")
 
 
-def test_the_message_of_the_day_is_a_file_made_safe(tmp_path: Path) -> None:
+def test_the_message_of_the_day_is_read_from_a_file_and_made_safe(tmp_path: Path) -> None:
     motd = tmp_path / "motd"
     motd.write_bytes(b"Be kind.\r\n\r\n\x1b[31mcaf\xc3\xa9 \xff\n")
     assert parsed("--motd", str(motd))["motd"] == ("Be kind.", "", "[31mcafé \ufffd")
 
 
-def test_a_long_message_of_the_day_is_cut(tmp_path: Path) -> None:
+def test_a_long_message_of_the_day_is_truncated(tmp_path: Path) -> None:
     motd = tmp_path / "motd"
     motd.write_text("line\n" * (MOTD_LINES + 1))
     assert parsed("--motd", str(motd))["motd"] == ("line",) * MOTD_LINES
@@ -219,29 +220,29 @@ def test_a_message_of_the_day_that_is_missing_or_a_folder_is_refused(tmp_path: P
 
 
 @pytest.mark.parametrize("shouting", ["allow", "warn", "kick"])
-def test_shouting_is_allowed_warned_of_or_kicked(shouting: str) -> None:
+def test_shouting_is_allow_warn_or_kick(shouting: str) -> None:
     assert parsed("--shouting", shouting)["shouting"] == shouting
 
 
-def test_anything_else_about_shouting_is_refused() -> None:
+def test_any_other_value_of_shouting_is_refused() -> None:
     assert refused("--shouting", "ban") == ("--shouting: it is one of allow, warn, kick, not ban")
 
 
-def test_operators_are_the_keys_of_a_file(tmp_path: Path) -> None:
+def test_operators_are_read_from_a_file_of_keys(tmp_path: Path) -> None:
     key = Key(Ed25519PrivateKey.generate()).public()
     keys = tmp_path / "keys"
     keys.write_bytes(b"# us\n\n" + key.toString("OPENSSH", comment=b"ada@example.org") + b"\n")
     assert parsed("--admin", str(keys))["admin"] == {key.blob()}
 
 
-def test_a_file_of_keys_that_is_missing_or_bad_is_refused_with_its_line(tmp_path: Path) -> None:
+def test_a_missing_or_invalid_file_of_keys_is_refused_with_the_line(tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     assert refused("--admin", str(keys)).startswith(f"--admin: {keys} cannot be read: ")
     keys.write_text("# us\nssh-ed25519 nonsense\n")
     assert refused("--admin", str(keys)) == f"--admin: {keys}, line 2: the key is not whole."
 
 
-def test_who_alone_may_come_in_is_in_a_file(tmp_path: Path) -> None:
+def test_the_allow_list_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "allow"
     assert refused("--allow", str(path)).startswith(f"--allow: {path} cannot be read: ")
     path.write_text("account: no nick\n")
@@ -256,7 +257,7 @@ def test_who_alone_may_come_in_is_in_a_file(tmp_path: Path) -> None:
     welcome.check(Identity("bob", "ada"), 0.0)
 
 
-def test_what_is_kept_is_read_before_anybody_comes() -> None:
+def test_stored_records_are_loaded_before_a_way_in_opens() -> None:
     server, reactor = served("--port", "1", store=MemoryStore())
     server.startService()
     assert doors(reactor)[0].host.chat.opened is not None
@@ -271,7 +272,7 @@ def test_connections_are_a_number_from_1_on(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "", "1.5", "١", "1e3"])
-def test_anything_else_about_connections_is_refused(text: str) -> None:
+def test_any_other_number_of_connections_is_refused(text: str) -> None:
     expected = f"--max-connections: it is a number from 1 on, not {text}"
     assert refused(f"--max-connections={text}") == expected
 
@@ -285,24 +286,24 @@ def test_anything_else_about_connections_is_refused(text: str) -> None:
         ("5/0.5", PerAddress(5, 0.5)),
     ],
 )
-def test_one_address_has_its_limits_or_none(text: str, limit: PerAddress | None) -> None:
+def test_per_address_limits_are_parsed(text: str, limit: PerAddress | None) -> None:
     assert parsed("--per-address", text)["per-address"] == limit
 
 
 @pytest.mark.parametrize("text", ["0", "x", "5/", "5/0", "5/x", "/", "", "5/nan", "5/inf", "None"])
-def test_limits_of_an_address_that_make_no_sense_are_refused(text: str) -> None:
+def test_invalid_per_address_limits_are_refused(text: str) -> None:
     assert refused("--per-address", text).startswith("--per-address: it is a number ")
 
 
 @pytest.mark.parametrize(
     ("text", "limit"), [("none", None), ("5/1", Rate(5, 1)), ("1/0.1", Rate(1, 0.1))]
 )
-def test_one_person_has_their_pace_or_none(text: str, limit: Rate | None) -> None:
+def test_the_flood_limit_is_parsed(text: str, limit: Rate | None) -> None:
     assert parsed("--flood", text)["flood"] == limit
 
 
 @pytest.mark.parametrize("text", ["5", "0/1", "5/0", "5/x", "x/1", "", "/", "5/-1", "5/inf"])
-def test_a_pace_that_makes_no_sense_is_refused(text: str) -> None:
+def test_an_invalid_flood_limit_is_refused(text: str) -> None:
     assert refused("--flood", text).startswith("--flood: it is ")
 
 
@@ -317,14 +318,14 @@ def test_there_may_be_several_networks_of_proxies() -> None:
 
 
 @pytest.mark.parametrize("network", ["", "proxy.example.org", "10.0.0.1/8", "10.0.0.0/33"])
-def test_what_is_no_network_is_refused(network: str) -> None:
+def test_an_invalid_network_is_refused(network: str) -> None:
     assert refused("--proxy-from", network).startswith("--proxy-from: ")
 
 
 # The folder ---------------------------------------------------------------------------------------
 
 
-def test_the_host_key_is_made_once_and_kept_for_oneself(tmp_path: Path) -> None:
+def test_the_host_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "chatd"
     first = parsed("--data", str(folder))["host-key"]
     assert parsed("--data", str(folder))["host-key"] == first
@@ -332,7 +333,7 @@ def test_the_host_key_is_made_once_and_kept_for_oneself(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / FILE_NAME).stat().st_mode) == 0o600
 
 
-def test_systemd_says_first_where_the_folder_is_then_xdg_then_home(
+def test_the_data_folder_is_systemds_then_xdgs_then_in_home(
     tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert parsed()["data"] == home / ".local" / "state" / "chatd"
@@ -356,7 +357,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused() -> None:
     assert refused("--data", "/proc/chatd").startswith("--data: The SSH host key ")
 
 
-def test_a_host_key_that_is_none_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_an_invalid_host_key_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("nonsense")
     assert refused("--data", str(tmp_path)).startswith("--data: The SSH host key ")
     assert (tmp_path / FILE_NAME).read_text() == "nonsense"
@@ -366,19 +367,19 @@ def test_a_host_key_that_is_none_is_refused_and_left_as_it_is(tmp_path: Path) ->
 
 
 def options_of(usage: str) -> list[str]:
-    """The long options that a usage text names at the beginnings of its lines."""
+    """Return the long options at the beginnings of lines of a usage text."""
     return re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", usage, re.MULTILINE)
 
 
 class Program(UsageOptions):
-    """A program that takes chatd as a command, as twistd does."""
+    """A program that has chatd as a subcommand, as twistd does."""
 
     synopsis = "Usage: twistd [options]"
     subCommands: ClassVar[list[Any]] = [["chatd", None, Options, "A chat server."]]
 
 
 @pytest.mark.parametrize("columns", ["80", "100"])
-def test_help_begins_with_a_synopsis_and_says_what_every_option_means(
+def test_help_begins_with_a_synopsis_and_explains_every_option(
     columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", columns)
@@ -399,7 +400,7 @@ def test_help_begins_with_a_synopsis_and_says_what_every_option_means(
         assert f"[default: {default}]" in words
 
 
-def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parsed("--version")
     assert ended.value.code == 0
@@ -415,7 +416,7 @@ def test_history_is_a_number_of_days_or_a_word(text: str, kept: float | str) -> 
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "nan", "inf", "all", "1 day"])
-def test_history_that_is_no_span_is_refused(text: str) -> None:
+def test_an_invalid_history_is_refused(text: str) -> None:
     assert refused("--history", text) == f"--history: it is a number above 0, not {text}"
 
 
@@ -430,13 +431,13 @@ def test_replay_is_a_number_of_messages() -> None:
     assert door.host.chat.profiles.preferences(None).replay == 3
 
 
-def test_durability_is_one_of_two() -> None:
+def test_durability_is_process_or_power() -> None:
     assert parsed()["durability"] == "process"
     assert parsed("--durability", "power")["durability"] == "power"
     assert refused("--durability", "x") == "--durability: it is process or power, not x"
 
 
-def test_a_cluster_is_named_by_its_servers(tmp_path: Path) -> None:
+def test_a_cluster_is_given_by_its_servers(tmp_path: Path) -> None:
     assert parsed()["cluster"] == ()
     servers = ("nats://192.0.2.1", "tls://example.net:4222")
     login = tmp_path / "login"
@@ -482,19 +483,19 @@ def test_a_cluster_renews_its_lease_and_has_no_file(tmp_path: Path) -> None:
     words = ("--cluster", "nats://127.0.0.1:1", "--cluster-name", "ada", "--data", str(tmp_path))
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == OF_A_CLUSTER
+    assert [type(service) for service in services] == [StopOnce, *OF_A_CLUSTER]
     assert not (tmp_path / "chatd.db").exists()
 
 
 CLUSTER = ("--cluster", "nats://127.0.0.1:1")
 
 
-def test_processes_are_a_number_of_which_one_is_no_more_than_usual() -> None:
+def test_processes_are_a_number_and_one_process_is_the_default() -> None:
     assert parsed()["processes"] == parsed("--processes", "1")["processes"] == Worker(0, 1)
     several = parsed(*CLUSTER, "--processes", str(PROCESSES_AT_MOST))
     assert several["processes"] == Worker(0, PROCESSES_AT_MOST)
     assert several["max-connections"] == 10_000
-    assert several.words == [*CLUSTER, "--processes", str(PROCESSES_AT_MOST)]
+    assert several.arguments == [*CLUSTER, "--processes", str(PROCESSES_AT_MOST)]
     assert refused("--processes", "2") == (
         "--processes: only with a --cluster are several processes one server"
     )
@@ -505,7 +506,7 @@ def test_processes_are_a_number_of_which_one_is_no_more_than_usual() -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["unix:/run/chatd", "systemd:domain=INET:index=0"])
-def test_processes_share_ports_of_tcp_alone(endpoint: str) -> None:
+def test_processes_share_only_tcp_ports(endpoint: str) -> None:
     parsed(*CLUSTER, "--processes", "2", "--port", "tcp6:1134:interface=\\:\\:")
     for option, text in ("--port", endpoint), ("--listen", f"ssh={endpoint}"):
         assert refused(*CLUSTER, "--processes", "2", option, text).startswith(
@@ -513,7 +514,7 @@ def test_processes_share_ports_of_tcp_alone(endpoint: str) -> None:
         )
 
 
-def test_processes_need_a_system_that_shares_connections_out(
+def test_processes_need_a_system_that_distributes_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chatd.tap.worker.sys.platform", "darwin")
@@ -523,7 +524,7 @@ def test_processes_need_a_system_that_shares_connections_out(
     assert parsed("--processes", "1")["processes"] == Worker(0, 1)
 
 
-def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
+def test_a_worker_has_its_own_name_and_its_share_of_the_connections(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(
@@ -537,13 +538,19 @@ def test_one_of_several_processes_has_its_own_name_and_part_of_the_connections(
     assert parsed(*words)["cluster-name"] == f"{socket.gethostname()}/2"
     server, _ = served(*words)
     services: list[Service] = list(server)
-    assert [type(service) for service in services] == [ParentWatch, *OF_A_CLUSTER, Ready]
+    assert [type(service) for service in services] == [
+        StopOnce,
+        ParentWatch,
+        *OF_A_CLUSTER,
+        Ready,
+    ]
 
 
-def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
+def test_history_is_stored_in_the_data_folder(tmp_path: Path) -> None:
     server, _ = served("--history", "30", "--data", str(tmp_path / "here"))
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [
+        StopOnce,
         StoreService,
         PasswordThread,
         StoreService,
@@ -557,14 +564,14 @@ def test_what_is_said_is_kept_where_the_data_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("extra",), ("--nosuch",), ("--port",)])
-def test_a_word_that_means_nothing_is_refused(words: tuple[str, ...]) -> None:
+def test_an_unknown_argument_is_refused(words: tuple[str, ...]) -> None:
     assert refused(*words)
 
 
 # Passwords from elsewhere -------------------------------------------------------------------------
 
 
-def test_passwords_may_be_those_of_a_file(tmp_path: Path) -> None:
+def test_passwords_are_checked_against_a_file(tmp_path: Path) -> None:
     file = tmp_path / "users"
     file.write_text("ada:secret\n")
     [checker, other] = parsed("--auth", f"file:{file}", "--auth", "memory:bob:x")["auth"]
@@ -583,11 +590,11 @@ def test_passwords_may_be_those_of_a_file(tmp_path: Path) -> None:
         ("memory:ada", "--auth: argstring must be in format U:P:..."),
     ],
 )
-def test_a_kind_of_passwords_that_cannot_be_is_refused(spec: str, told: str) -> None:
+def test_an_unknown_kind_of_passwords_is_refused(spec: str, told: str) -> None:
     assert refused("--auth", spec) == told
 
 
-def test_passwords_of_the_machine_need_a_module_that_python_had(
+def test_passwords_of_the_machine_need_the_module_crypt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chatd.tap.options.find_spec", lambda name: None)
@@ -606,7 +613,7 @@ def test_the_kinds_of_passwords_are_listed(capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize(("words", "checks"), [((), False), (("--auth", "memory:ada:x"), True)])
-def test_the_checkers_that_are_named_are_asked(words: tuple[str, ...], checks: bool) -> None:
+def test_the_given_checkers_are_used(words: tuple[str, ...], checks: bool) -> None:
     server, reactor = served(*words, store=MemoryStore())
     server.startService()
     [door] = doors(reactor)
@@ -617,13 +624,13 @@ def test_the_checkers_that_are_named_are_asked(words: tuple[str, ...], checks: b
 
 
 def doors(reactor: MemoryReactorClock) -> list[Door]:
-    """What stands behind each port that is open."""
+    """Return the door of each open port."""
     factories = [factory for _, factory, *_ in reactor.tcpServers]
     return [factory.door for factory in factories if isinstance(factory, GateFactory)]
 
 
 def served(*words: str, store: Store | None = None) -> tuple[MultiService, MemoryReactorClock]:
-    """The server of a command line, with its ports opened in memory only."""
+    """Return the server of a command line, with its ports opened in memory only."""
     reactor = MemoryReactorClock()
     options = parsed("--max-connections", "10", *words)
     options["endpoints"] = [
@@ -635,12 +642,13 @@ def served(*words: str, store: Store | None = None) -> tuple[MultiService, Memor
     return server, reactor
 
 
-def test_a_server_says_farewell_and_listens_on_every_port() -> None:
+def test_a_server_has_its_services_and_listens_on_every_port() -> None:
     server, reactor = served(
         "--port", "1", "--listen", "ssh=2", "--listen", "line=3", store=MemoryStore()
     )
     services: list[Service] = list(server)
     assert [type(service) for service in services] == [
+        StopOnce,
         PasswordThread,
         StoreService,
         UnacknowledgedCheck,
@@ -652,7 +660,7 @@ def test_a_server_says_farewell_and_listens_on_every_port() -> None:
     assert len({id(door.host.chat) for door in doors(reactor)}) == 1
 
 
-def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
+def test_a_server_is_configured_by_its_options(tmp_path: Path) -> None:
     motd = tmp_path / "motd"
     motd.write_text("Be kind.\n")
     server, reactor = served(
@@ -678,7 +686,7 @@ def test_a_server_is_as_its_options_say(tmp_path: Path) -> None:
     assert re.fullmatch(r"-- If you are cut off: /resume [a-z2-9]{4}(-[a-z2-9]{4}){2} .*", way_back)
 
 
-def test_every_start_of_a_server_is_another() -> None:
+def test_every_start_of_a_server_has_its_own_incarnation() -> None:
     chats = []
     for _ in range(2):
         server, reactor = served(store=MemoryStore())
@@ -689,7 +697,7 @@ def test_every_start_of_a_server_is_another() -> None:
 
 
 def hears(sent: bytes, *words: str) -> tuple[bytes, MemoryReactorClock]:
-    """What a server of these options answers to a client of the socket assignment."""
+    """Return the answer of a server with these options to a client of the socket assignment."""
     server, reactor = served(*words, store=MemoryStore())
     server.startService()
     transport = StringTransport()

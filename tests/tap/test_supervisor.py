@@ -1,10 +1,9 @@
-"""Several processes that are one service: started, watched, started again, and ended together."""
+"""The supervisor and its workers: started, watched, restarted, and stopped together."""
 
 from __future__ import annotations
 
 import os
 import re
-import select
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,25 +31,26 @@ from chatd.tap.child_log import EVENT_BYTES, ChildLog
 from chatd.tap.options import Options
 from chatd.tap.parent_watch import READY, STOP_SECONDS
 from chatd.tap.supervisor import (
-    CALM_SECONDS,
-    LONGEST_PAUSE_SECONDS,
-    PAUSE_SECONDS,
-    Child,
+    MAX_RESTART_SECONDS,
+    RESTART_SECONDS,
+    STABLE_SECONDS,
+    ChildProtocol,
     Supervisor,
     command,
-    make_processes,
+    make_supervisor,
 )
 from chatd.tap.worker import FIRST_SOCKET
 from chatd.transport.net.shared_ports import SharedPorts
 from tests.docs.test_cluster import TEXT
-from tests.end_to_end.test_cluster import Caller, options
+from tests.end_to_end.test_cluster import options
+from tests.support.callers import Connect, LineClient
 from tests.support.cluster.nats import Nats, NatsServer
-from tests.support.served import PATIENCE, Served, killed
+from tests.support.served import Ends, Served, killed
 
 
 @pytest.fixture
 def logged() -> Iterator[list[str]]:
-    """Return what is logged, as it stands in a log but for the time."""
+    """Return the lines of the log, without their times."""
     lines: list[str] = []
 
     @implementer(ILogObserver)
@@ -65,7 +65,7 @@ def logged() -> Iterator[list[str]]:
 
 
 class Ports(SharedPorts):
-    """Ports that only remember what was done with them."""
+    """Ports that only record calls."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -84,9 +84,9 @@ class Ports(SharedPorts):
 
 
 class Running:
-    """A process that only seems to run."""
+    """A simulated process."""
 
-    def __init__(self, child: Child, words: list[str], **how: Any) -> None:
+    def __init__(self, child: ChildProtocol, words: list[str], **how: Any) -> None:
         self.child = child
         self.words = words
         self.how = how
@@ -112,7 +112,7 @@ class Running:
 
 
 class Machine(Clock):
-    """A reactor on which processes only seem to run."""
+    """A reactor that simulates processes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Machine(Clock):
         self.stopped = 0
 
     def spawnProcess(  # noqa: N802 - Twisted's name
-        self, child: Child, program: str, words: list[str], **how: Any
+        self, child: ChildProtocol, program: str, words: list[str], **how: Any
     ) -> None:
         assert program == words[0]
         self.started.append(Running(child, words, **how))
@@ -131,14 +131,20 @@ class Machine(Clock):
 
 
 class Service:
-    """Two processes, that have been started."""
+    """A supervisor of two workers that have been started."""
 
     def __init__(self) -> None:
         self.machine = Machine()
         self.ports = Ports()
         self.failed = 0
         self.processes = Supervisor(
-            self.machine, ["python", "chatd"], os.getcwd(), 2, self.ports, self._fails
+            self.machine,
+            ["python", "chatd"],
+            os.getcwd(),
+            2,
+            self.ports,
+            self.machine.stop,
+            self._fails,
         )
         self.processes.privilegedStartService()
         self.processes.startService()
@@ -166,7 +172,7 @@ def ready(service: Service) -> Service:
     return service
 
 
-def test_each_process_is_started_with_the_same_words_its_number_and_its_sockets(
+def test_each_worker_is_started_with_the_same_command_its_number_and_its_sockets(
     service: Service,
 ) -> None:
     assert service.ports.done == ["open"]
@@ -182,47 +188,47 @@ def test_each_process_is_started_with_the_same_words_its_number_and_its_sockets(
         }
 
 
-def test_ports_are_opened_once_where_there_are_no_privileges_too() -> None:
+def test_ports_are_opened_once_also_without_a_privileged_start() -> None:
     machine, ports = Machine(), Ports()
-    several = Supervisor(machine, ["python"], "/elsewhere", 2, ports)
+    several = Supervisor(machine, ["python"], "/elsewhere", 2, ports, machine.stop)
     several.startService()
     assert ports.done == ["open"]
     assert machine.started[0].how["path"] == "/elsewhere"
 
 
-def test_a_process_that_dies_is_started_again_and_the_others_take_who_comes_meanwhile(
+def test_a_worker_that_dies_is_restarted_and_the_others_accept_its_connections_meanwhile(
     ready: Service, logged: list[str]
 ) -> None:
     ready.started[0].ends(killed_by=9)
     assert ready.ports.done == ["open", "rest 1"]
     assert logged == [
-        "[chatd.tap.supervisor.Supervisor#error] "
-        "process 1 ended, another starts in 0.5 s (signal 9)"
+        "[chatd.tap.supervisor.Supervisor#error]"
+        " process 1 ended, another starts in 0.5 s (signal 9)"
     ]
     assert len(ready.started) == 2
-    ready.machine.advance(PAUSE_SECONDS)
+    ready.machine.advance(RESTART_SECONDS)
     assert ready.started[2].words == ready.started[0].words
     assert ready.started[2].how == ready.started[0].how
     assert not ready.machine.stopped
 
 
-def test_the_pause_grows_when_it_dies_at_once_and_has_an_end(ready: Service) -> None:
+def test_the_pause_before_a_restart_grows_up_to_a_limit(ready: Service) -> None:
     pauses: list[float] = []
     while len(pauses) < 10:
         ready.started[-1].ends(status=1)
         [again] = ready.machine.getDelayedCalls()
         pauses.append(again.getTime() - ready.machine.seconds())
         ready.machine.advance(pauses[-1])
-    assert pauses[:4] == [PAUSE_SECONDS * factor for factor in (1, 2, 4, 8)]
-    assert pauses[-1] == LONGEST_PAUSE_SECONDS
-    ready.machine.advance(CALM_SECONDS)
+    assert pauses[:4] == [RESTART_SECONDS * factor for factor in (1, 2, 4, 8)]
+    assert pauses[-1] == MAX_RESTART_SECONDS
+    ready.machine.advance(STABLE_SECONDS)
     ready.started[-1].ends(status=1)
     [again] = ready.machine.getDelayedCalls()
-    assert again.getTime() == ready.machine.seconds() + PAUSE_SECONDS
+    assert again.getTime() == ready.machine.seconds() + RESTART_SECONDS
 
 
 @pytest.mark.parametrize("other_is_ready", [True, False])
-def test_one_that_cannot_start_at_all_ends_everything_once(
+def test_a_worker_that_cannot_start_at_all_ends_the_service_once(
     service: Service, logged: list[str], other_is_ready: bool
 ) -> None:
     one, other = service.started
@@ -242,20 +248,20 @@ def test_one_that_cannot_start_at_all_ends_everything_once(
     assert service.stops().called
 
 
-def test_one_that_cannot_start_again_is_tried_as_long_as_others_serve(ready: Service) -> None:
+def test_a_worker_that_cannot_restart_is_retried_while_others_serve(ready: Service) -> None:
     one, other = ready.started
     one.ends(killed_by=9)
-    ready.machine.advance(PAUSE_SECONDS)
+    ready.machine.advance(RESTART_SECONDS)
     ready.started[-1].ends(status=1)
     assert not ready.machine.stopped
-    ready.machine.advance(2 * PAUSE_SECONDS)
+    ready.machine.advance(2 * RESTART_SECONDS)
     other.ends(killed_by=9)
     assert not ready.machine.stopped, "it may yet come"
     ready.started[-1].ends(status=1)
     assert (ready.failed, ready.machine.stopped) == (1, 1)
 
 
-def test_when_a_client_stops_one_all_stop(ready: Service) -> None:
+def test_when_a_client_stops_a_worker_all_workers_stop(ready: Service) -> None:
     ready.started[1].ends()
     assert (ready.failed, ready.machine.stopped) == (0, 1)
     stopped = ready.stops()
@@ -264,7 +270,7 @@ def test_when_a_client_stops_one_all_stop(ready: Service) -> None:
     assert stopped.called
 
 
-def test_stopping_waits_for_everybody_and_closes_the_ports_last(ready: Service) -> None:
+def test_stopping_waits_for_all_workers_and_closes_the_ports_last(ready: Service) -> None:
     stopped = ready.stops()
     assert [running.done for running in ready.started] == [["stop"], ["stop"]]
     ready.started[0].ends(killed_by=15)
@@ -277,7 +283,7 @@ def test_stopping_waits_for_everybody_and_closes_the_ports_last(ready: Service) 
     assert len(ready.started) == 4
 
 
-def test_who_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) -> None:
+def test_a_worker_that_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) -> None:
     stopped = ready.stops()
     ready.started[1].ends(killed_by=15)
     ready.machine.advance(STOP_SECONDS)
@@ -287,18 +293,16 @@ def test_who_does_not_stop_in_time_is_killed(ready: Service, logged: list[str]) 
     assert stopped.called
 
 
-def test_nobody_is_started_again_while_it_stops(ready: Service) -> None:
+def test_no_worker_is_restarted_while_the_service_stops(ready: Service) -> None:
     ready.started[0].ends(killed_by=9)
     stopped = ready.stops()
-    ready.machine.advance(LONGEST_PAUSE_SECONDS)
+    ready.machine.advance(MAX_RESTART_SECONDS)
     assert len(ready.started) == 2
     ready.started[1].ends(killed_by=15)
     assert stopped.called
 
 
-def test_what_a_process_logs_is_in_the_log_with_its_number(
-    ready: Service, logged: list[str]
-) -> None:
+def test_events_of_a_worker_are_logged_with_its_number(ready: Service, logged: list[str]) -> None:
     one, other = ready.started
     one.logs(
         {
@@ -312,7 +316,7 @@ def test_what_a_process_logs_is_in_the_log_with_its_number(
     assert logged[-2:] == ["[1 x#info] ada comes", "[2 -] old"]
 
 
-def test_a_traceback_of_a_process_is_in_the_log(ready: Service, logged_failures: Any) -> None:
+def test_a_traceback_of_a_worker_is_logged(ready: Service, logged_failures: Any) -> None:
     try:
         raise ZeroDivisionError("of the other process")
     except ZeroDivisionError:
@@ -329,7 +333,7 @@ def texts(events: list[LogEvent]) -> list[object]:
     return [event.get("text", event) for event in events]
 
 
-def test_events_are_read_however_they_are_cut() -> None:
+def test_any_cutting_of_the_bytes_gives_the_same_events() -> None:
     data = b'\x1e{"a": 1}\nplain \xff\n\n\x1e{"b": \n\x1e[]\n\x1e{"c": 2}'
     for cut in range(len(data)):
         relayed = ChildLog()
@@ -344,7 +348,7 @@ def test_events_are_read_however_they_are_cut() -> None:
         assert relayed.end() == []
 
 
-def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
+def test_a_line_without_an_end_is_not_buffered_for_ever() -> None:
     relayed = ChildLog()
     assert relayed.receive_data(b"x" * EVENT_BYTES) == []
     assert texts(relayed.receive_data(b"x")) == ["x" * (EVENT_BYTES + 1)]
@@ -362,16 +366,20 @@ def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
         ({"reactorName": "default", "reactor": object()}, ["--reactor=default"]),
     ],
 )
-def test_they_run_on_the_same_reactor(told: dict[str, object], reactor: list[str]) -> None:
+def test_workers_run_on_the_same_kind_of_reactor(
+    told: dict[str, object], reactor: list[str]
+) -> None:
     options = Options()
     options.parent = told  # type: ignore[assignment] # a dictionary too
-    options.words = ["--port", "1"]
+    options.arguments = ["--port", "1"]
     python, *words = command(options)
     assert Path(python).is_absolute()
     assert words[3:] == ["--log-format=json", "--log-level=debug", *reactor, "chatd", "--port", "1"]
 
 
-def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_folder_that_cannot_be_given_to_the_workers_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def may_not(*whose: object) -> None:
         raise PermissionError(1, "Operation not permitted", "/data")
 
@@ -379,84 +387,61 @@ def test_a_data_folder_that_cannot_be_theirs_is_refused(monkeypatch: pytest.Monk
     options = Options()
     options["data"] = Path("/data")
     with pytest.raises(SystemExit, match=r"^chatd cannot keep what is said: .*not permitted"):
-        make_processes(options, Machine())
+        make_supervisor(options, Machine(), lambda: None)
 
 
 # The real ones ------------------------------------------------------------------------------------
 
 
 class Two(Served):
-    """A service of two processes, as it is started by hand; it counts who comes."""
+    """A service of two processes, as it is started by hand; it counts its clients."""
 
-    def __init__(self, folder: Path, where: Servers) -> None:
+    def __init__(self, folder: Path, where: Servers, connect: Connect) -> None:
         super().__init__(folder, ["line"], [*options(folder, where), "--processes", "2"])
-        self._came = 0
+        self._connect = connect
+        self._connected = 0
 
     def pid_of(self, number: int, other_than: int = 0) -> int:
-        """The process of a number, once it takes connections."""
+        """Return the process of a number, once it takes connections."""
         ready = READY.format(number=number, of=2, pid=rf"(?!{other_than}\b)(\d+)")
         return int(self.wait_for(ready)[1])
 
-    def caller(self, nick: str) -> tuple[Caller, int]:
-        """Somebody new, and the process that has them."""
-        caller = Caller(self, nick)
-        self._came += 1
+    def client(self, nick: str) -> tuple[LineClient, int]:
+        """Return a new client, and the number of the process that accepted it."""
+        client = self._connect(self, nick)
+        self._connected += 1
         each = r"(?s:.*?)\[(\d) chatd\.transport\.gate\.gate\.Gate#info\]"
-        return caller, int(self.wait_for(f"(?:{each}){{{self._came}}}")[1])
+        return client, int(self.wait_for(f"(?:{each}){{{self._connected}}}")[1])
 
-    def caller_on(self, number: int, nick: str) -> Caller:
-        """Somebody new, whom the process of this number has; others go again."""
+    def client_on(self, number: int, nick: str) -> LineClient:
+        """Return a new client of the process of this number; clients of the other one quit."""
         for attempt in range(60):
-            caller, on = self.caller(f"{nick}{attempt}")
-            if on == number:
-                return caller
-            caller.goes()
-        raise AssertionError(f"nobody gets to {number}")
+            client, accepted_by = self.client(f"{nick}{attempt}")
+            if accepted_by == number:
+                return client
+            client.quits()
+        raise AssertionError(f"no connection gets to {number}")
 
 
-class Watched:
-    """Processes whose ends are waited for, whosesoever they are."""
-
-    def __init__(self, stack: ExitStack, *pids: int) -> None:
-        self._poll = select.poll()
-        self._left = set()
-        for pid in pids:
-            descriptor = os.pidfd_open(pid)
-            stack.callback(os.close, descriptor)
-            self._poll.register(descriptor, select.POLLIN)
-            self._left.add(descriptor)
-
-    def end(self) -> bool:
-        """Wait until all have ended."""
-        while self._left:
-            ended = self._poll.poll(PATIENCE * 1000)
-            if not ended:
-                return False
-            for descriptor, _ in ended:
-                self._poll.unregister(descriptor)
-                self._left.discard(descriptor)
-        return True
-
-
-def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
-    nats: Nats, tmp_path: Path
+def test_users_of_two_workers_talk_and_a_killed_worker_is_restarted(
+    nats: Nats, tmp_path: Path, line_client: Connect
 ) -> None:
     with ExitStack() as stack:
-        with Two(tmp_path, nats.account()) as server:
+        with Two(tmp_path, nats.account(), line_client) as server:
             first, second = server.pid_of(1), server.pid_of(2)
-            ada, bob = server.caller_on(1, "ada"), server.caller_on(2, "bob")
+            ada, bob = server.client_on(1, "ada"), server.client_on(2, "bob")
             ada.says("hello")
             assert bob.sees("hello").startswith("ada")
             os.kill(first, signal.SIGKILL)
             server.wait_for(r"process 1 ended, another starts in .* \(signal 9\)")
             ada.close()
-            meanwhile, _ = server.caller("eve")
-            meanwhile.goes()
+            meanwhile, _ = server.client("eve")
+            meanwhile.quits()
             again = server.pid_of(1, other_than=first)
-            cy = server.caller_on(1, "cy")
+            cy = server.client_on(1, "cy")
             bob.says("welcome")
             assert cy.sees("welcome").startswith("bob")
-            watched = Watched(stack, again, second)
+            watched = Ends(stack, again, second)
             for pid in again, second:  # systemd tells everyone, and then the first does
                 os.kill(pid, signal.SIGTERM)
         assert watched.end()
@@ -466,7 +451,7 @@ def test_people_on_two_processes_talk_and_a_killed_one_comes_back(
 
 
 class Documented(NatsServer):
-    """The NATS server of docs/cluster.rst that stands beside several processes."""
+    """The NATS server of docs/cluster.rst for several processes on one machine."""
 
     def configuration(self, own_route: int) -> str:
         _, _, text = TEXT.partition("The cores of one machine\n====")
@@ -476,31 +461,35 @@ class Documented(NatsServer):
         return f'{here}\nports_file_dir: "{self.folder}"\n'
 
 
-def test_when_the_first_process_is_killed_the_others_say_goodbye_and_end(tmp_path: Path) -> None:
+def test_when_the_supervisor_is_killed_its_workers_say_goodbye_and_end(
+    tmp_path: Path, line_client: Connect
+) -> None:
     beside = Documented(tmp_path)
     with ExitStack() as stack:
         stack.callback(beside.kill)
         beside.start()
         where = Servers((f"nats://127.0.0.1:{beside.port}",), "chatd", "secret")
-        server = Two(tmp_path, where)
+        server = Two(tmp_path, where, line_client)
         with killed(server):
-            watched = Watched(stack, server.pid_of(1), server.pid_of(2))
-            ada, _ = server.caller("ada")
+            watched = Ends(stack, server.pid_of(1), server.pid_of(2))
+            ada, _ = server.client("ada")
         ada.sees("server is stopping.")
         ada.close()
         assert watched.end()
         with pytest.raises(ConnectionRefusedError):
-            Caller(server, "bob")
+            server.client("bob")
 
 
 class Plain(NatsServer):
-    """A NATS server that keeps nothing, which chatd has no use for."""
+    """A NATS server without JetStream, which chatd cannot use."""
 
     def configuration(self, own_route: int) -> str:
         return f'listen: "127.0.0.1:-1"\nports_file_dir: "{self.folder}"\n'
 
 
-def test_when_they_cannot_start_it_says_why_and_ends_with_a_status(tmp_path: Path) -> None:
+def test_when_workers_cannot_start_the_service_says_why_and_ends_with_a_status(
+    tmp_path: Path,
+) -> None:
     plain = Plain(tmp_path)
     with ExitStack() as stack:
         stack.callback(plain.kill)
@@ -510,5 +499,5 @@ def test_when_they_cannot_start_it_says_why_and_ends_with_a_status(tmp_path: Pat
             pytest.raises(AssertionError, match="chatd ended of itself, with status 1") as told,
             Served(tmp_path, ["line"], cluster) as server,
         ):
-            assert Watched(stack, server.pid).end()
+            assert Ends(stack, server.pid).end()
     assert "chatd cannot use the cluster: the NATS server has no JetStream" in str(told.value)

@@ -1,6 +1,6 @@
-"""The commands of chatd-client: what can be typed, and what a line asks for.
+"""Commands of chatd-client as data, and parsing a typed line as one of them.
 
-It must not know what any of it does.
+It must not know what any command does.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 
 
 class Verb(Enum):
-    """What can be asked for."""
+    """What a command does."""
 
     JOIN = "join"
     SEND = "send"
@@ -22,17 +22,17 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A verb with the words that follow it, and what ``help`` says of it."""
+    """A verb with its arguments, and its line in ``help``."""
 
     verb: Verb
-    follows: str
-    says: str
+    arguments: str
+    summary: str
     alias: str = ""
 
     @property
     def usage(self) -> str:
-        """How it is written."""
-        return f"{self.verb.value} {self.follows}".rstrip()
+        """Return how it is written."""
+        return f"{self.verb.value} {self.arguments}".rstrip()
 
 
 COMMANDS: Final = (
@@ -42,39 +42,39 @@ COMMANDS: Final = (
     Command(Verb.DISCONNECT, "", "leave the server; also: quit", "quit"),
     Command(Verb.HELP, "", "list the commands"),
 )
-_NAMED: Final = {
+_BY_NAME: Final = {
     name: command for command in COMMANDS for name in (command.verb.value, command.alias) if name
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Unclear:
-    """A line that asks for nothing that there is; ``sentence`` says why."""
+class NotACommand:
+    """A line that is not a command; ``sentence`` says why."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Typed:
-    """A verb, and what follows it."""
+class ParsedCommand:
+    """A verb and its argument."""
 
     verb: Verb
-    rest: str
+    argument: str
 
 
-def read(line: str) -> Typed | Unclear:
-    """Return what a line asks for; a slash before the verb is as good as none."""
+def read(line: str) -> ParsedCommand | NotACommand:
+    """Parse a line; a slash before the verb is optional."""
     word, _, rest = line.strip().partition(" ")
     rest = rest.strip()
-    command = _NAMED.get(word.removeprefix("/").lower())
+    command = _BY_NAME.get(word.removeprefix("/").lower())
     if command is None:
-        return Unclear(f"There is no command {word}; help lists those that there are.")
-    if command.follows and not rest:
-        return Unclear(f"No room was named; the command is: {command.usage}")
-    return Typed(command.verb, rest)
+        return NotACommand(f"There is no command {word}; help lists those that there are.")
+    if command.arguments and not rest:
+        return NotACommand(f"No room was named; the command is: {command.usage}")
+    return ParsedCommand(command.verb, rest)
 
 
 def help_rows() -> list[str]:
-    """Return what ``help`` says."""
+    """Return the lines of ``help``."""
     width = max(len(command.usage) for command in COMMANDS)
-    return [f"{command.usage:{width}}  {command.says}" for command in COMMANDS]
+    return [f"{command.usage:{width}}  {command.summary}" for command in COMMANDS]

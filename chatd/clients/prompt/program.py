@@ -1,7 +1,7 @@
 """chatd-client: a prompt for servers of the socket assignment, chatd's or any other.
 
-It knows the command line, the terminal's modes and the reactor; what is spoken and what is shown
-are `chatd.clients.prompt.talk` and `chatd.clients.prompt.screen`.
+It knows the command line, the terminal's modes and the reactor; `chatd.clients.prompt.protocol`
+talks to the server and `chatd.clients.prompt.displays` to the user.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from twisted.internet.error import ConnectionRefusedError, DNSLookupError, Timeo
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
-from chatd.clients.prompt.screen import Drawn, Plain
-from chatd.clients.prompt.talk import Talk
+from chatd.clients.prompt.displays import LineDisplay, TerminalDisplay
+from chatd.clients.prompt.protocol import PromptProtocol
 from chatd.terminal.screen.screen import Screen
 from chatd.terminal.screen.typewriter import LineModeScreen
 
-#: Seconds to reach the server.
-REACH_SECONDS = 15
-#: A window of no size: what programs draw into that know none.
+#: Seconds to connect to the server.
+CONNECT_SECONDS = 15
+#: The size that programs assume of a terminal that tells none.
 COLUMNS, ROWS = 80, 24
-#: What shells say of a program that Ctrl-C ended: 128 and the number of SIGINT.
+#: Exit status that shells use for a program that Ctrl-C ended: 128 and the number of SIGINT.
 INTERRUPTED: Final = 130
 
 _STDIN: Final = 0
@@ -45,14 +45,20 @@ _REASONS: Final = {
 
 
 def _port(text: str) -> int:
-    """Return a port by its number."""
+    """Parse a port number.
+
+    :raises argparse.ArgumentTypeError: with a sentence.
+    """
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"{text} is no port: it has to be 1 to 65535")
     return int(text)
 
 
 def _name(text: str) -> str:
-    """Return a name that fits into one line."""
+    """Parse a name, which has to be one line of printable text.
+
+    :raises argparse.ArgumentTypeError: with a sentence.
+    """
     if not text.strip() or not text.isprintable():
         raise argparse.ArgumentTypeError("a name has to be one line of text")
     return text.strip()
@@ -66,7 +72,7 @@ def _login_name() -> str:
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line; ``-h`` is the host, as with the assignment itself."""
+    """Return the parser of the command line; ``-h`` is the host, as in the assignment itself."""
     options = argparse.ArgumentParser(
         "chatd-client",
         description="Talk at a chat server that speaks the socket assignment's protocol "
@@ -85,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 class Program:
-    """One run of it: from reaching the server to the exit status."""
+    """One run of the program: from connecting to the exit status."""
 
     def __init__(self, reactor: Any, host: str, port: int, name: str) -> None:
         self._reactor = reactor
@@ -93,76 +99,78 @@ class Program:
         self._port = port
         self.status = INTERRUPTED
         self._ending = False
-        self._drawn: Drawn | None = None
-        self._shown: Drawn | Plain
+        self._terminal: TerminalDisplay | None = None
+        self._display: TerminalDisplay | LineDisplay
         if os.isatty(_STDIN) and os.isatty(_STDOUT):
             greeting = f"You are {name} at {host} port {port}; help lists the commands."
             dumb = os.environ.get("TERM", "dumb") == "dumb"
             screen = LineModeScreen(*_size(), repeats=True) if dumb else Screen(*_size())
-            self._shown = self._drawn = Drawn(self._end, reactor, screen, greeting)
+            self._display = self._terminal = TerminalDisplay(self._end, reactor, screen, greeting)
         else:
-            self._shown = Plain(self._end)
-        self._talk = Talk(name, self._shown, reactor, in_order=self._drawn is None)
-        self._shown.begin(self._talk)
+            self._display = LineDisplay(self._end)
+        self._protocol = PromptProtocol(
+            name, self._display, reactor, in_order=self._terminal is None
+        )
+        self._display.begin(self._protocol)
 
     def run(self) -> int:
-        """Talk until it is over; return the exit status."""
-        self._reactor.callWhenRunning(self._reach)
+        """Run until the connection is over; return the exit status."""
+        self._reactor.callWhenRunning(self._connect)
         self._reactor.addSystemEventTrigger("before", "shutdown", self._interrupted)
-        with _kept_terminal():
+        with _restored_terminal():
             self._reactor.run()
         return self.status
 
-    def _reach(self) -> None:
-        reach = HostnameEndpoint(self._reactor, self._host, self._port, REACH_SECONDS)
-        reached = connectProtocol(reach, self._talk)
-        reached.addCallbacks(self._reached, self._unreached)
-        reached.addErrback(self._broken)
+    def _connect(self) -> None:
+        reach = HostnameEndpoint(self._reactor, self._host, self._port, CONNECT_SECONDS)
+        reached = connectProtocol(reach, self._protocol)
+        reached.addCallbacks(self._connected, self._connect_failed)
+        reached.addErrback(self._bug)
 
-    def _reached(self, _talk: Talk) -> None:
-        """Open the terminal, or the pipes: copies, so that ours stay open."""
-        if self._drawn is not None:
+    def _connected(self, _protocol: PromptProtocol) -> None:
+        """Open copies of the terminal, or of the pipes, so that our own descriptors stay open."""
+        if self._terminal is not None:
             tty.setraw(_STDIN, termios.TCSANOW)
             signal.signal(signal.SIGWINCH, self._resized)
         opened: Any = StandardIO  # mypy takes it for the one of Windows
-        written = opened(self._shown, os.dup(_STDIN), os.dup(_STDOUT), self._reactor)
+        stdio = opened(self._display, os.dup(_STDIN), os.dup(_STDOUT), self._reactor)
         # The server waits while what it sends can't be written.
-        written.registerProducer(self._talk.transport, True)
+        stdio.registerProducer(self._protocol.transport, True)
 
-    def _unreached(self, failure: Failure) -> None:
-        said = [words for kind, words in _REASONS.items() if failure.check(kind)]
-        reason = said[0] if said else failure.getErrorMessage().rstrip(".")
+    def _connect_failed(self, failure: Failure) -> None:
+        known = [words for kind, words in _REASONS.items() if failure.check(kind)]
+        reason = known[0] if known else failure.getErrorMessage().rstrip(".")
         print(
             f"chatd-client: cannot reach {self._host} port {self._port}: {reason}.",
             file=sys.stderr,
         )
         self._end(1)
 
-    def _broken(self, failure: Failure) -> None:
-        """A bug of ours came up."""
+    def _bug(self, failure: Failure) -> None:
+        """Report a bug of ours, and end."""
         failure.printTraceback(sys.stderr)
         self._end(1)
 
     def _resized(self, _signal: int, _frame: object) -> None:
-        if self._drawn is not None:
-            self._reactor.callFromThread(self._fit, self._drawn)
+        if self._terminal is not None:
+            self._reactor.callFromThread(self._fit, self._terminal)
 
-    def _fit(self, drawn: Drawn) -> None:
+    def _fit(self, drawn: TerminalDisplay) -> None:
         drawn.resize(*_size())
 
     def _end(self, status: int) -> None:
-        """End with a status; what else is lost on the way does not change it."""
+        """End with this status; only the first call counts."""
         if not self._ending:
             self._ending = True
             self.status = status
             self._reactor.stop()
 
     def _interrupted(self) -> None:
-        """The reactor stops: if nothing else ended us, a signal did."""
+        """Disconnect if the reactor stops by a signal, before `_end` was called."""
         if not self._ending:
             self._ending = True
-            if self._talk.transport is not None and not self._talk.parting:
-                self._talk.part()
+            if self._protocol.transport is not None and not self._protocol.is_disconnecting:
+                self._protocol.disconnect()
 
 
 def _size() -> tuple[int, int]:
@@ -175,15 +183,15 @@ def _size() -> tuple[int, int]:
 
 
 @contextmanager
-def _kept_terminal() -> Iterator[None]:
-    """Leave the terminal, or the pipes, as they were: the shell's next program has them too."""
+def _restored_terminal() -> Iterator[None]:
+    """Restore the terminal, or the pipes, at the end: the shell's next program uses them too."""
     blocking = [(fd, os.get_blocking(fd)) for fd in (_STDIN, _STDOUT)]
     attributes = termios.tcgetattr(_STDIN) if os.isatty(_STDIN) else None
     try:
         yield
     finally:
-        for fd, was in blocking:
-            os.set_blocking(fd, was)
+        for fd, was_blocking in blocking:
+            os.set_blocking(fd, was_blocking)
         if attributes is not None:
             termios.tcsetattr(_STDIN, termios.TCSANOW, attributes)
 

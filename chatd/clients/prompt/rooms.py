@@ -1,4 +1,4 @@
-"""The rooms that one is in at a server of the socket assignment, and how what is said looks.
+"""Joined rooms of a server of the socket assignment, and how their messages are shown.
 
 It knows replies and names; it must not know a connection or a screen.
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from chatd.wire.tcd.replies import Chat, Joined
 
-#: Rooms that are kept in mind, those that were left included: what is said in one may still come.
-#: Beyond it the oldest is forgotten; chatd lets nobody into more than a twentieth of it.
+#: Rooms whose names are remembered, also of rooms that were left: messages may still arrive.
+#: The oldest is dropped beyond it; chatd lets a user join no more than a twentieth of it.
 ROOMS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A room that one is in."""
+class JoinedRoom:
+    """A room that the user is in."""
 
     room: str
     ref: str
@@ -24,54 +24,57 @@ class Place:
 
 
 class Rooms:
-    """Finds places by the names that people type, and names by the numbers that servers send."""
+    """Finds joined rooms by the names that users type, and names by the numbers of the server."""
 
-    __slots__ = ("_names", "_places")
+    __slots__ = (
+        "_joined",
+        "_names",
+    )
 
     def __init__(self) -> None:
-        self._places: dict[str, Place] = {}
+        self._joined: dict[str, JoinedRoom] = {}
         self._names: dict[str, str] = {}
 
-    def enter(self, joined: Joined, asked: str) -> Place:
-        """Take in that one is in a room now; ``asked`` is its name as one typed it."""
-        place = Place(joined.room or asked or joined.ref, joined.ref, joined.join_id)
-        self.leave(place.ref)
-        for name in (place.room, asked or place.room):
-            self._places[name] = place
-        self._names.pop(place.ref, None)
-        self._names[place.ref] = place.room
+    def add(self, reply: Joined, typed: str) -> JoinedRoom:
+        """Add a joined room; ``typed`` is its name as the user typed it."""
+        joined = JoinedRoom(reply.room or typed or reply.ref, reply.ref, reply.join_id)
+        self.remove(joined.ref)
+        for name in (joined.room, typed or joined.room):
+            self._joined[name] = joined
+        self._names.pop(joined.ref, None)
+        self._names[joined.ref] = joined.room
         if len(self._names) > ROOMS:
-            self.leave(oldest := next(iter(self._names)))
+            self.remove(oldest := next(iter(self._names)))
             del self._names[oldest]
-        return place
+        return joined
 
-    def leave(self, ref: str) -> None:
-        """Take in that one is not in a room any more."""
-        for name in [name for name, place in self._places.items() if place.ref == ref]:
-            del self._places[name]
+    def remove(self, ref: str) -> None:
+        """Remove a room that was left."""
+        for name in [name for name, joined in self._joined.items() if joined.ref == ref]:
+            del self._joined[name]
 
     def name_of(self, ref: str) -> str:
-        """Return how a room is called."""
+        """Return the name of a room."""
         return self._names.get(ref) or (f"room {ref}" if ref else "a room")
 
-    def find(self, name: str) -> Place | None:
-        """Return the place of a name; capitals matter only where two names differ by them."""
-        if name in self._places:
-            return self._places[name]
+    def find(self, name: str) -> JoinedRoom | None:
+        """Return the joined room of a name; case matters only where two names differ by case."""
+        if name in self._joined:
+            return self._joined[name]
         alike = {
-            place for known, place in self._places.items() if known.casefold() == name.casefold()
+            joined for known, joined in self._joined.items() if known.casefold() == name.casefold()
         }
         return alike.pop() if len(alike) == 1 else None
 
     def split(self, typed: str) -> tuple[str, str]:
-        """Return the room that something typed begins with, and what follows it.
+        """Split typed text into the room that it begins with, and the rest.
 
-        It is the first word, unless one is in a room whose name has several.
+        The room is the first word, unless the user is in a room whose name has several words.
         """
         folded = typed.casefold()
         several = [
             name
-            for name in self._places
+            for name in self._joined
             if " " in name and (folded + " ").startswith(name.casefold() + " ")
         ]
         if several:
@@ -81,15 +84,13 @@ class Rooms:
         return room, text.strip()
 
 
-def rows_of(room: str, said: Chat) -> list[str]:
-    """Return what somebody said as rows; several lines stand in a block under who said them."""
-    first, *more = said.lines or ("",)
-    if not more and not said.cut:
-        comes_or_goes = (
-            f"{said.nick} has joined this chatroom.",
-            f"{said.nick} has left this chatroom.",
-        )
-        who = "" if first in comes_or_goes else f"{said.nick}: "
-        return [f"[{room}] {who}{first}".rstrip()]
-    rest = ["    (there was more, and it was too long)"] if said.cut else []
-    return [f"[{room}] {said.nick}:", *(f"    {line}" for line in (first, *more)), *rest]
+def message_rows(room: str, message: Chat) -> list[str]:
+    """Return the rows that show a message; several lines are a block below the sender's nick."""
+    nick = message.nick
+    first, *more = message.lines or ("",)
+    if not more and not message.cut:
+        joined, left = f"{nick} has joined this chatroom.", f"{nick} has left this chatroom."
+        sender = "" if first in (joined, left) else f"{nick}: "
+        return [f"[{room}] {sender}{first}".rstrip()]
+    rest = ["    (there was more, and it was too long)"] if message.cut else []
+    return [f"[{room}] {nick}:", *(f"    {line}" for line in (first, *more)), *rest]

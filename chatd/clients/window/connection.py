@@ -1,4 +1,4 @@
-"""The connection of the window: it is made, made again when it is lost, and ended politely.
+"""Connection of the window: connects, reconnects when the connection is lost, and disconnects.
 
 It knows Twisted and bytes; it must not know Tk.  The clock is handed in, and so is the endpoint.
 """
@@ -18,21 +18,21 @@ from twisted.python.failure import Failure
 from chatd.clients.window.json_lines import JsonLines
 from chatd.clients.window.model import Model
 from chatd.clients.window.requests import Request, goodbye
-from chatd.clients.window.standing import Phase
+from chatd.clients.window.status import Phase
 from chatd.wire.json.codec import encode
 from chatd.wire.json.objects import BadObject
 
-#: Seconds before the first new attempt, and between the later ones at most.  Part of it is
-#: chance, so that not everyone comes back at once.
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-#: Seconds that the server has to close a connection that was said goodbye to.
+#: Seconds before the first new attempt, and between later ones at most.  Part of it is random, so
+#: that not all clients reconnect at once.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 60.0
+#: Seconds that the server has to close the connection after the goodbye.
 GOODBYE_SECONDS = 2.0
 
-pauses = backoffPolicy(initialDelay=FIRST_PAUSE, maxDelay=LONGEST_PAUSE, factor=2.0)
+pauses = backoffPolicy(initialDelay=FIRST_PAUSE_SECONDS, maxDelay=LONGEST_PAUSE_SECONDS, factor=2.0)
 
 
-class Talk(Protocol):
-    """One connection: objects to the model, and its requests to the server."""
+class WindowProtocol(Protocol):
+    """One connection: passes objects to the model, and the model's requests to the server."""
 
     def __init__(self, owner: Connection) -> None:
         self._owner = owner
@@ -40,24 +40,24 @@ class Talk(Protocol):
         self._over = False
 
     def connectionMade(self) -> None:
-        """Say who is here."""
-        self._owner.made(self)
+        """Tell the owner, which sends the nick."""
+        self._owner.connection_made(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Hand over what has come whole, unless goodbye has been said."""
+        """Pass complete objects to the model, unless the goodbye was sent."""
         if self._over:
             return
         model = self._owner.model
         for value in self._lines.receive_data(data):
             if isinstance(value, BadObject):
-                model.misunderstood(value.sentence)
+                model.invalid_line(value.sentence)
             else:
                 self.send(model.received(value.fields))
         self._owner.changed()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """The connection is gone."""
-        self._owner.gone(self, reason)
+        """Tell the owner."""
+        self._owner.connection_lost(self, reason)
 
     def send(self, requests: list[Request]) -> None:
         """Send requests."""
@@ -65,7 +65,7 @@ class Talk(Protocol):
         self.transport.write(b"".join(map(encode, requests)))
 
     def hang_up(self) -> ITransport:
-        """Say goodbye; the transport is returned for those who will not wait."""
+        """Send the goodbye; return the transport, so that it can be aborted later."""
         assert self.transport is not None  # Twisted's promise
         self.send([goodbye()])
         self._over = True
@@ -80,110 +80,110 @@ class Connection:
     """
 
     def __init__(
-        self, model: Model, endpoint: IStreamClientEndpoint, where: str, clock: Any
+        self, model: Model, endpoint: IStreamClientEndpoint, server: str, clock: Any
     ) -> None:
         self.model = model
         self.changed: Callable[[], None] = lambda: None
         self._endpoint = endpoint
-        self._where = where
+        self._server = server
         self._clock = clock
         self._failures = 0
         self._attempt: Deferred[Any] | None = None
-        self._talk: Talk | None = None
-        self._later: IDelayedCall | None = None
+        self._protocol: WindowProtocol | None = None
+        self._timer: IDelayedCall | None = None
         self._ended: Deferred[None] | None = None
 
     def connect(self) -> None:
-        """Connect now, unless that is done or being done; after the goodbye, if one was said."""
+        """Connect, unless connected or connecting; after the goodbye, if one was sent."""
         if self._ended is not None:
             self._ended.addCallback(lambda _: self.connect())
             return
-        self._stop_waiting()
-        if self._talk is not None or self._attempt is not None:
+        self._cancel_timer()
+        if self._protocol is not None or self._attempt is not None:
             return
-        self.model.standing.connecting(self._where)
+        self.model.status.connecting(self._server)
         self.changed()
-        factory = Factory.forProtocol(lambda: Talk(self))
+        factory = Factory.forProtocol(lambda: WindowProtocol(self))
         factory.noisy = False
         attempt = self._endpoint.connect(factory)
-        if self._talk is None:
+        if self._protocol is None:
             self._attempt = attempt
         attempt.addErrback(self._failed)
 
     def send(self, requests: list[Request]) -> None:
-        """Send what the model asks for."""
-        if self._talk is not None and requests:
-            self._talk.send(requests)
+        """Send the model's requests."""
+        if self._protocol is not None and requests:
+            self._protocol.send(requests)
         self.changed()
 
     def disconnect(self) -> Deferred[None]:
-        """End the connection, or the attempts; fires when there is none any more."""
+        """End the connection, or the attempts; the result fires when that is done."""
         if self._ended is not None:
             return self._ended
-        self._stop_waiting()
-        self.model.left()
+        self._cancel_timer()
+        self.model.disconnected()
         if self._attempt is not None:
             self._attempt.cancel()
         self.changed()
         ended = self._ended = Deferred()
-        if self._talk is None:
-            self._tell_ended()
+        if self._protocol is None:
+            self._fire_ended()
         else:
-            transport: Any = self._talk.hang_up()
-            self._later = self._clock.callLater(GOODBYE_SECONDS, transport.abortConnection)
+            transport: Any = self._protocol.hang_up()
+            self._timer = self._clock.callLater(GOODBYE_SECONDS, transport.abortConnection)
         return ended
 
     # What became of it ----------------------------------------------------------------------------
 
-    def made(self, talk: Talk) -> None:
-        """There is a connection."""
-        self._attempt, self._talk = None, talk
+    def connection_made(self, talk: WindowProtocol) -> None:
+        """Send the nick on a new connection."""
+        self._attempt, self._protocol = None, talk
         talk.send(self.model.connected())
         self.changed()
 
-    def gone(self, talk: Talk, reason: Failure) -> None:
-        """The connection is gone: try again, unless it was ended from here."""
-        if self.model.standing.is_in:
+    def connection_lost(self, talk: WindowProtocol, reason: Failure) -> None:
+        """Reconnect later, unless the connection was ended from here."""
+        if self.model.status.is_connected:
             self._failures = 0
-        self._talk = None
+        self._protocol = None
         if self._ended is not None:
-            self._stop_waiting()
-            self._tell_ended()
+            self._cancel_timer()
+            self._fire_ended()
         elif reason.check(ConnectionDone, ConnectionLost):
-            self._wait("The server has closed the connection.")
+            self._retry_later("The server has closed the connection.")
         else:
-            self._wait(f"The connection is lost: {_words(reason)}")
+            self._retry_later(f"The connection is lost: {_reason(reason)}")
 
     def _failed(self, reason: Failure) -> None:
-        """No connection could be made."""
+        """Retry after a failed attempt."""
         self._attempt = None
-        if self.model.standing.phase is not Phase.OFF:
-            self._wait(f"The server cannot be reached: {_words(reason)}")
+        if self.model.status.phase is not Phase.OFF:
+            self._retry_later(f"The server cannot be reached: {_reason(reason)}")
 
-    def _wait(self, why: str) -> None:
+    def _retry_later(self, why: str) -> None:
         """Try again after a pause, each longer than the last."""
         seconds = pauses(self._failures)
         self._failures += 1
-        self._later = self._clock.callLater(seconds, self._wait_no_more)
+        self._timer = self._clock.callLater(seconds, self._retry)
         self.model.lost(why, seconds)
         self.changed()
 
-    def _wait_no_more(self) -> None:
-        self._later = None
+    def _retry(self) -> None:
+        self._timer = None
         self.connect()
 
-    def _stop_waiting(self) -> None:
-        if self._later is not None and self._later.active():
-            self._later.cancel()
-        self._later = None
+    def _cancel_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
 
-    def _tell_ended(self) -> None:
+    def _fire_ended(self) -> None:
         ended, self._ended = self._ended, None
         if ended is not None:
             ended.callback(None)
 
 
-def _words(reason: Failure) -> str:
-    """Say in one sentence why there is no connection."""
-    words = reason.getErrorMessage().strip() or "no reason is known"
-    return words if words.endswith(".") else f"{words}."
+def _reason(reason: Failure) -> str:
+    """Return one sentence about why there is no connection."""
+    message = reason.getErrorMessage().strip() or "no reason is known"
+    return message if message.endswith(".") else f"{message}."

@@ -1,18 +1,18 @@
-"""What the server sends, for a program that speaks JSON: bytes to objects, one a line.
+"""JSON lines of the server: bytes to objects, one a line.
 
 docs/protocol.rst, "The JSON protocol".  It knows lines and JSON; it must not know what an object
-means, nor a transport.  It is not `chatd.wire.json.codec.JsonCodec`, whose bound is that of a request:
-an answer that lists a room's people or its history is far longer.
+means, nor a transport.  `chatd.wire.json.codec.JsonCodec` does not fit, as its bound is that of a
+request: an answer that lists a room's members or its history is far longer.
 """
 
 from __future__ import annotations
 
 from chatd.wire.json.objects import BadObject, Object, parse
 
-#: One object as the server sends it.  The longest is 200 messages of history, of 4 KiB each and
+#: Bytes of one object of the server.  The longest is 200 messages of history, of 4 KiB each and
 #: with every character escaped.
 ANSWER_BYTES = 2 * 1024 * 1024
-#: Bytes of a line that is no JSON which are shown.
+#: Bytes shown of a line that is not JSON.
 WORDS_BYTES = 300
 
 _TOO_LONG = BadObject(f"The server sent more than {ANSWER_BYTES} bytes without a line end.")
@@ -20,7 +20,7 @@ _TOO_DEEP = BadObject("The server sent JSON that is nested too deep.")
 
 
 class JsonLines:
-    """Takes bytes, gives objects; holds at most one unfinished line of ``most`` bytes.
+    """Turns bytes into objects; holds at most one unfinished line of ``most`` bytes.
 
     Any cutting of the bytes gives the same values, and no bytes whatever raise.
     """
@@ -34,12 +34,13 @@ class JsonLines:
 
     @property
     def held(self) -> int:
-        """The bytes of an unfinished line."""
+        """Return how many bytes of an unfinished line are held."""
         return len(self._held)
 
     def receive_data(self, data: bytes) -> list[Object | BadObject]:
-        """Return what the lines say that these bytes complete; a line that is too long is a
-        `BadObject` as soon as it is, and the rest of it is passed over.
+        """Return the values of the lines that these bytes complete.
+
+        A line becomes a `BadObject` as soon as it is too long, and the rest of it is skipped.
         """
         values: list[Object | BadObject] = []
         *ended, rest = data.split(b"\n")
@@ -53,7 +54,7 @@ class JsonLines:
         return values
 
     def _hold(self, piece: bytes, values: list[Object | BadObject]) -> None:
-        """Keep a piece of a line, unless the line is too long now."""
+        """Hold a piece of a line, unless the line is too long now."""
         if self._skipping:
             return
         if len(self._held) + len(piece) > self._most:
@@ -65,7 +66,7 @@ class JsonLines:
 
 
 def _read(line: bytes) -> Object | BadObject:
-    """Read one line.  What turns a connection away says so in plain words."""
+    """Parse one line; a server that refuses the connection says so in plain text."""
     if not line.startswith(b"{"):
         return BadObject(f"The server says: {line[:WORDS_BYTES].decode('utf-8', 'replace')}")
     try:

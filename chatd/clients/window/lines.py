@@ -1,7 +1,7 @@
-"""What stands in the conversation: one line for what was said or happened, in words.
+"""Lines of a conversation: one for each message or event, in words.
 
 It knows the fields of events (docs/protocol.rst, "Events as JSON"); it must not know rooms,
-windows or connections.  All text of others becomes inert here, and only here.
+windows or connections.  All text of other users is made safe here, and only here.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from enum import Enum
 
 Fields = Mapping[str, object]
 
-#: Characters of one text that are shown; the server's messages have at most 4,096 bytes.
-TEXT_LENGTH = 5000
+#: Characters of one text that are shown; the server's messages have at most 4096 bytes.
+MAX_TEXT_LENGTH = 5000
 
-#: The joiners hold emoji and the letters of some scripts together, and reorder nothing.
+#: Zero-width joiners connect emoji and the letters of some scripts, and reorder nothing.
 _JOINERS = "\u200c\u200d"
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
@@ -28,13 +28,13 @@ class Kind(Enum):
     SAID = "said"
     OWN = "own"
     PRIVATE = "private"
-    HAPPENED = "happened"
+    NOTICE = "happened"
     ERROR = "error"
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: when it was, as ``14:03``, and what it says."""
+    """One line: its time, such as ``14:03``, and its text."""
 
     kind: Kind
     time: str
@@ -43,7 +43,7 @@ class Line:
 
 def shown(text: str) -> str:
     """Return the text without control, bidirectional and other invisible characters."""
-    text = text[:TEXT_LENGTH]
+    text = text[:MAX_TEXT_LENGTH]
     if text.isascii() and text.isprintable():
         return text
     text = " ".join(text.replace("\t", " ").splitlines())
@@ -53,24 +53,24 @@ def shown(text: str) -> str:
 
 
 def text_of(fields: Fields, key: str) -> str:
-    """Return a text to show; empty when there is none."""
+    """Return a text field, safe to show; empty when there is none."""
     value = fields.get(key)
     return shown(value) if isinstance(value, str) else ""
 
 
 def number_of(fields: Fields, key: str) -> int:
-    """Return a number; 0 when there is none."""
+    """Return a number field; 0 when there is none."""
     value = fields.get(key)
     return value if isinstance(value, int) else 0
 
 
 def clock_time(now: float) -> str:
-    """Return a time in seconds since the epoch as the clock on this wall shows it."""
+    """Format a time, in seconds since the epoch, as local hours and minutes."""
     return datetime.fromtimestamp(now).strftime("%H:%M")
 
 
 def time_of(fields: Fields, now: float) -> str:
-    """Return when an event was, by this wall's clock; what has no time that can be read is now."""
+    """Return the local hours and minutes of an event; ``now`` for one without a valid time."""
     try:
         return datetime.fromisoformat(text_of(fields, "time")).astimezone().strftime("%H:%M")
     except (ValueError, OverflowError, OSError):
@@ -78,12 +78,12 @@ def time_of(fields: Fields, now: float) -> str:
 
 
 def _mark(fields: Fields) -> str:
-    """What follows a message that says something else than it did."""
+    """Return what follows the text of an edited message."""
     return " (edited)" if fields.get("edited") is True else ""
 
 
 def describe(fields: Fields) -> str:
-    """Say what happened in a room; empty when there are no words for it."""
+    """Describe an event of a room in words; empty when the kind of event is unknown."""
     event, nick, by = (text_of(fields, key) for key in ("event", "nick", "by"))
     reason = text_of(fields, "reason")
     why = f": {reason}" if reason else ""
@@ -121,14 +121,14 @@ def describe(fields: Fields) -> str:
 
 
 def setting(value: object) -> str:
-    """Return the value of a room's setting, in words."""
+    """Describe the value of a room's setting."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return shown(str(value))
 
 
 def describe_private(fields: Fields) -> str:
-    """Say what was said to one person alone: ``[private] ada -> you: psst``."""
+    """Describe a private message: ``[private] ada -> you: psst``."""
     sender, addressee = text_of(fields, "sender"), text_of(fields, "dm")
     if fields.get("own") is True:
         sender = "you"

@@ -1,8 +1,7 @@
-"""What the window shows, and what it asks the server for.
+"""Model of the window: what it shows, and the requests that it sends.
 
-It is fed with what came from the server and with what the person does, and returns the requests
-that are to be sent.  It knows the JSON protocol of version 2 (docs/protocol.rst); it must not know
-Tk, Twisted or a socket.
+It is given what the server sends and what the user does, and returns the requests to send.  It
+knows version 2 of the JSON protocol (docs/protocol.rst); it must not know Tk, Twisted or a socket.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ from chatd.clients.window.requests import (
     HISTORY,
     HISTORY_MISSED,
     MESSAGE_BYTES,
-    Asked,
-    Counting,
-    Joining,
-    Leaving,
-    Naming,
-    Probing,
-    Recalling,
+    CheckMembership,
+    FetchHistory,
+    JoinRoom,
+    LeaveRoom,
+    ListMembers,
+    PendingRequest,
+    PendingRequests,
     Request,
-    Saying,
-    Unanswered,
-    Whispering,
+    SendMessage,
+    SendPrivately,
+    SetTopic,
     hello,
 )
 from chatd.clients.window.rooms import Rooms
-from chatd.clients.window.standing import Phase, Standing
+from chatd.clients.window.status import Phase, Status
 
-#: The room that one comes into where the server does not say.
+#: The room that the user enters, where the server does not name it.
 LOBBY = "lobby"
 
 _HELP = (
@@ -41,71 +40,71 @@ _HELP = (
 
 
 class Model:
-    """One person's window: the rooms, how it stands with the server, and what is to be asked."""
+    """One user's window: the rooms, the status of the connection, and pending requests."""
 
     def __init__(self, nick: str, now: Callable[[], float]) -> None:
         self.nick = shown(nick)
-        self.standing = Standing()
+        self.status = Status()
         self.rooms = Rooms(now)
-        self._unanswered = Unanswered()
+        self._pending = PendingRequests()
 
     # The connection -------------------------------------------------------------------------------
 
     def connected(self) -> list[Request]:
-        """There is a connection: say who is here."""
-        self.standing.entering(self.nick)
+        """Send the nick on a new connection."""
+        self.status.naming(self.nick)
         return [hello(self.nick)]
 
     def lost(self, why: str, seconds: float) -> None:
-        """There is no connection; it is tried again in so many seconds."""
-        self._disconnected(why)
-        self.standing.lost(why, seconds)
+        """Note that there is no connection, and that the next attempt is in so many seconds."""
+        self._give_up_pending(why)
+        self.status.lost(why, seconds)
 
-    def left(self) -> None:
-        """The person has disconnected."""
-        self._disconnected("You are disconnected.")
-        self.standing.left()
+    def disconnected(self) -> None:
+        """Note that the user has disconnected."""
+        self._give_up_pending("You are disconnected.")
+        self.status.disconnected()
 
-    def _disconnected(self, why: str) -> None:
-        if self.standing.is_in:
-            self.rooms.tell(f"-- {why}")
-        for asked in self._unanswered.give_up():
-            if isinstance(asked, Saying | Whispering):
-                self.rooms.tell(f"!! Perhaps not delivered: {asked.text}", Kind.ERROR)
+    def _give_up_pending(self, why: str) -> None:
+        if self.status.is_connected:
+            self.rooms.notify(f"-- {why}")
+        for asked in self._pending.take_all():
+            if isinstance(asked, SendMessage | SendPrivately):
+                self.rooms.notify(f"!! Perhaps not delivered: {asked.text}", Kind.ERROR)
 
     # What the person does -------------------------------------------------------------------------
 
-    def call_oneself(self, nick: str) -> list[Request]:
-        """Choose another name; where there is a connection, it is tried at once."""
-        self.nick, self.standing.asking = shown(nick).strip(), None
-        return self.connected() if self.standing.phase is Phase.NAMELESS else []
+    def choose_nick(self, nick: str) -> list[Request]:
+        """Choose another nick; on a connection without one, send it at once."""
+        self.nick, self.status.dialog = shown(nick).strip(), None
+        return self.connected() if self.status.phase is Phase.NAMELESS else []
 
     def type(self, text: str, to: str = "") -> list[Request] | None:
-        """Say a line to the room or (``to``) to one person, or do what it commands.
+        """Send a typed line to the room, or to the user ``to``, or run it as a command.
 
-        None: it cannot be sent now, the reason has been told, and the line should stay.
+        :return: None if it cannot be sent now: the reason is shown, and the line should stay.
         """
         text, to = " ".join(text.splitlines()).strip(), to.strip()
         if not text:
             return []
-        if not self.standing.is_in:
-            return self._cannot("You are not connected.")
-        if self._unanswered.is_full():
-            return self._cannot("The server has not answered yet; wait a moment.")
+        if not self.status.is_connected:
+            return self._show_error("You are not connected.")
+        if self._pending.is_full():
+            return self._show_error("The server has not answered yet; wait a moment.")
         if text.startswith("/") and not text.startswith("//"):
             return self._command(*text[1:].partition(" ")[::2])
         text = text.removeprefix("/") if text.startswith("//") else text
         if len(text.encode("utf-8", "replace")) > MESSAGE_BYTES:
-            return self._cannot(f"A message has at most {MESSAGE_BYTES} bytes.")
+            return self._show_error(f"A message has at most {MESSAGE_BYTES} bytes.")
         if to:
-            return [self._unanswered.ask(Whispering(to, shown(text)), message=text, dm=to)]
+            return [self._pending.add(SendPrivately(to, shown(text)), message=text, dm=to)]
         room = self.rooms.current
         if room is None:
-            return self._cannot("You are in no room; /join ROOM takes you into one.")
-        return [self._unanswered.ask(Saying(room, shown(text)), message=text, room=room)]
+            return self._show_error("You are in no room; /join ROOM takes you into one.")
+        return [self._pending.add(SendMessage(room, shown(text)), message=text, room=room)]
 
     def _command(self, name: str, argument: str) -> list[Request] | None:
-        """Do a command."""
+        """Run a command."""
         argument = argument.strip()
         match name.lower():
             case "join" if argument:
@@ -114,162 +113,168 @@ class Model:
                 return self.leave(argument)
             case "topic" if self.rooms.current is not None:
                 room = self.rooms.current
-                return [self._unanswered.ask(Naming(room), topic=argument, room=room)]
+                return [self._pending.add(SetTopic(room), topic=argument, room=room)]
             case "help":
                 for sentence in _HELP:
-                    self.rooms.tell(f"-- {sentence}")
+                    self.rooms.notify(f"-- {sentence}")
                 return []
             case _:
                 pass
-        return self._cannot(f"There is no /{shown(name)} here, or not like that; /help tells more.")
+        return self._show_error(
+            f"There is no /{shown(name)} here, or not like that; /help tells more."
+        )
 
     def join(self, room: str) -> list[Request]:
-        """Go into a room, or look at it when one is there."""
+        """Join a room, or show it if the user is in it."""
         here = self.rooms.find(room)
         if here is not None:
-            self.rooms.look_at(here)
+            self.rooms.show(here)
             return []
-        if not self.standing.is_in:
-            return self._cannot("You are not connected.") or []
-        return [self._unanswered.ask(Joining(room, wanted=True), join=room)]
+        if not self.status.is_connected:
+            return self._show_error("You are not connected.") or []
+        return [self._pending.add(JoinRoom(room, wanted=True), join=room)]
 
     def leave(self, room: str = "") -> list[Request]:
-        """Go out of a room; without a name out of the one that is looked at."""
+        """Leave a room; without a name the one that is shown."""
         here = self.rooms.find(room) if room else self.rooms.current
         if here is None:
-            return self._cannot(f"You are not in {shown(room) or 'any room'}.") or []
-        if not self.standing.is_in:
+            return self._show_error(f"You are not in {shown(room) or 'any room'}.") or []
+        if not self.status.is_connected:
             self.rooms.close(here)
             return []
-        return [self._unanswered.ask(Leaving(here), leave=here)]
+        return [self._pending.add(LeaveRoom(here), leave=here)]
 
-    def _cannot(self, sentence: str) -> list[Request] | None:
-        """Tell why something is not done; None keeps what was typed where it is."""
-        self.rooms.tell(f"!! {sentence}", Kind.ERROR)
+    def _show_error(self, sentence: str) -> list[Request] | None:
+        """Show why something is not done; None, so that `type` keeps the line."""
+        self.rooms.notify(f"!! {sentence}", Kind.ERROR)
         return None
 
     # What comes from the server -------------------------------------------------------------------
 
     def received(self, fields: Fields) -> list[Request]:
-        """Take one object in; what it does not know it passes over."""
+        """Handle one object of the server; unknown ones are ignored."""
         if "isConnected" in fields:
-            return self._entered(fields)
+            return self._welcomed(fields)
         if "event" in fields:
             return self._event(fields)
-        asked = self._unanswered.answered(fields.get("id"))
+        asked = self._pending.take(fields.get("id"))
         if "error" in fields:
             self._declined(asked, text_of(fields, "error"))
         elif asked is not None:
             return self._answered(asked, fields)
         return []
 
-    def misunderstood(self, sentence: str) -> None:
-        """Something came that is no object."""
-        self._cannot(shown(sentence))
+    def invalid_line(self, sentence: str) -> None:
+        """Show what is wrong with a line of the server that is not an object."""
+        self._show_error(shown(sentence))
 
-    def _entered(self, fields: Fields) -> list[Request]:
-        """The name is accepted, or not: then another is asked for."""
+    def _welcomed(self, fields: Fields) -> list[Request]:
+        """Join rooms once the nick is accepted; ask for another one if it is refused."""
         if fields.get("isConnected") is not True:
-            self.standing.refused(self.nick, number_of(fields, "errorCode"))
+            self.status.refused(self.nick, number_of(fields, "errorCode"))
             return []
-        self.standing.entered(self.nick)
+        self.status.accepted(self.nick)
         rooms = self.rooms.names
         if not rooms:
-            return self._probe(text_of(fields, "room") or LOBBY)
-        return [self._unanswered.ask(Joining(room, wanted=False), join=room) for room in rooms]
+            return self._check_membership(text_of(fields, "room") or LOBBY)
+        return [self._pending.add(JoinRoom(room, wanted=False), join=room) for room in rooms]
 
-    def _probe(self, room: str) -> list[Request]:
-        """Ask whether one is in a room: only then is its history answered."""
-        if self._unanswered.is_asked(Probing(room)):
+    def _check_membership(self, room: str) -> list[Request]:
+        """Request a room's history: it is only answered if the user is in the room."""
+        if self._pending.is_pending(CheckMembership(room)):
             return []
-        return [self._unanswered.ask(Probing(room), history=room, count=1)]
+        return [self._pending.add(CheckMembership(room), history=room, count=1)]
 
     def _event(self, fields: Fields) -> list[Request]:
-        """Something happened in a room, or to oneself alone."""
+        """Handle an event of a room, or one for this user alone."""
         room, event = text_of(fields, "room"), text_of(fields, "event")
         match event:
             case "private":
-                self.rooms.whispered(fields)
+                self.rooms.add_private_message(fields)
             case "notice":
                 rows = fields.get("rows")
                 rows = rows if isinstance(rows, list) else []
                 for row in [text_of(fields, "text"), *map(str, rows)]:
-                    self.rooms.tell(f"-- {shown(row)}")
+                    self.rooms.notify(f"-- {shown(row)}")
             case "refused":
-                self._cannot(text_of(fields, "text"))
+                self._show_error(text_of(fields, "text"))
             case "invited":
-                self.rooms.tell(f"-- {text_of(fields, 'by')} invites you: /join {room}")
+                self.rooms.notify(f"-- {text_of(fields, 'by')} invites you: /join {room}")
             case "missed":
                 missed = number_of(fields, "count")
-                self.rooms.tell(f"-- You missed {missed} messages.", room=room)
+                self.rooms.notify(f"-- You missed {missed} messages.", room=room)
             case "put out":
-                self._put_out(room, fields)
+                self._kicked(room, fields)
             case "announced":
-                self.rooms.tell(f"-- {text_of(fields, 'by')} to all: {text_of(fields, 'message')}")
+                self.rooms.notify(
+                    f"-- {text_of(fields, 'by')} to all: {text_of(fields, 'message')}"
+                )
             case _ if room and "seq" in fields:
                 return self._happened(room, fields)
         return []
 
     def _happened(self, room: str, fields: Fields) -> list[Request]:
-        """Something happened in a room; in one that is not known one may be all the same."""
+        """Handle an event of a room; the user may be in one that is not known here yet."""
         if room not in self.rooms:
-            return self._probe(room)
-        self.rooms.happened(fields, self.nick)
+            return self._check_membership(room)
+        self.rooms.add_event(fields, self.nick)
         if text_of(fields, "event") == "renamed" and text_of(fields, "nick") == self.nick:
             self.nick = text_of(fields, "new")
-            self.standing.entered(self.nick)
+            self.status.accepted(self.nick)
         return []
 
-    def _put_out(self, room: str, fields: Fields) -> None:
+    def _kicked(self, room: str, fields: Fields) -> None:
         self.rooms.close(room)
         by, reason = text_of(fields, "by"), text_of(fields, "reason")
         done = "banned" if fields.get("banned") is True else "kicked"
         kicked = f"You were {done} from {room or 'this server'}{f' by {by}' if by else ''}"
-        self.rooms.tell(f"!! {kicked}{f': {reason}' if reason else '.'}", Kind.ERROR)
+        self.rooms.notify(f"!! {kicked}{f': {reason}' if reason else '.'}", Kind.ERROR)
 
-    def _declined(self, asked: Asked | None, sentence: str) -> None:
-        """The server has declined something; a question of our own goes by in silence."""
-        if isinstance(asked, Joining) and not asked.wanted:
+    def _declined(self, asked: PendingRequest | None, sentence: str) -> None:
+        """Show an error, unless only the window itself asked."""
+        if isinstance(asked, JoinRoom) and not asked.wanted:
             self.rooms.close(asked.room)
-        if isinstance(asked, Saying):
-            self.rooms.tell(f"!! {sentence}", Kind.ERROR, room=asked.room)
-        elif not isinstance(asked, Probing | Counting | Recalling):
-            self._cannot(sentence)
+        if isinstance(asked, SendMessage):
+            self.rooms.notify(f"!! {sentence}", Kind.ERROR, room=asked.room)
+        elif not isinstance(asked, CheckMembership | ListMembers | FetchHistory):
+            self._show_error(sentence)
 
-    def _answered(self, asked: Asked, fields: Fields) -> list[Request]:
-        """What was asked for has been done."""
+    def _answered(self, asked: PendingRequest, fields: Fields) -> list[Request]:
+        """Handle the answer to a request."""
         room = text_of(fields, "room")
         match asked:
-            case Saying():
-                self.rooms.said(asked.room, self.nick, asked.text, number_of(fields, "seq"))
-            case Joining():
+            case SendMessage():
+                self.rooms.add_own_message(
+                    asked.room, self.nick, asked.text, number_of(fields, "seq")
+                )
+            case JoinRoom():
                 return self._joined(asked, room, text_of(fields, "topic"))
-            case Leaving():
+            case LeaveRoom():
                 self.rooms.close(room)
-            case Recalling():
+            case FetchHistory():
                 events = fields.get("events")
-                self.rooms.recalled(room, events, self.nick)
+                self.rooms.add_history(room, events, self.nick)
                 if isinstance(events, list) and len(events) >= HISTORY_MISSED:
-                    self.rooms.tell("-- More was said meanwhile than is shown here.", room=room)
-            case Counting():
-                self.rooms.counted(room, fields.get("users"))
-            case Probing() if room not in self.rooms:
-                return [self._unanswered.ask(Joining(room, wanted=False), join=room)]
+                    self.rooms.notify("-- More was said meanwhile than is shown here.", room=room)
+            case ListMembers():
+                self.rooms.set_members(room, fields.get("users"))
+            case CheckMembership() if room not in self.rooms:
+                return [self._pending.add(JoinRoom(room, wanted=False), join=room)]
             case _:
-                pass  # what was done comes as an event
+                pass  # its result comes as an event
         return []
 
-    def _joined(self, asked: Joining, room: str, topic: str) -> list[Request]:
-        """One is in a room: ask who else is, and what was said; after a gap, since it began."""
+    def _joined(self, asked: JoinRoom, room: str, topic: str) -> list[Request]:
+        """Request a joined room's members and history; after a reconnect only what was missed."""
         last = self.rooms[room].last if room in self.rooms else 0
         conversation = self.rooms.enter(room)
         if conversation is None:
-            return self._cannot("That is more rooms than this window shows.") or []
+            return self._show_error("That is more rooms than this window shows.") or []
         conversation.topic = topic
         if asked.wanted:
-            self.rooms.look_at(room)
+            self.rooms.show(room)
         since = {"after": last, "count": HISTORY_MISSED} if last else {"count": HISTORY}
         return [
-            self._unanswered.ask(Counting(room), users=room),
-            self._unanswered.ask(Recalling(room), history=room, **since),
+            self._pending.add(ListMembers(room), users=room),
+            self._pending.add(FetchHistory(room), history=room, **since),
         ]

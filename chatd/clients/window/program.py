@@ -1,7 +1,7 @@
 """``chatd-window NAME``: the chat in a window.
 
-It puts the parts together: the model, the connection and the Tk view.  The server is known by its
-JSON protocol alone.
+It makes the model, the connection and the Tk view.  They know nothing of the server but its JSON
+protocol.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatd.clients.window.model import Model
 from chatd.clients.window.view import View
 
 HOST, PORT = "localhost", 1134
-#: Time between two looks at what the person did.
+#: Milliseconds between two polls of Tk's events.
 TK_MILLISECONDS = 20
 
 NO_TKINTER = "chatd-window needs Tkinter; on Debian: apt install python3-tk"
@@ -51,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def port(text: str) -> int:
-    """Read the number of a port.
+    """Parse a port number.
 
-    :raises argparse.ArgumentTypeError: for what is none.
+    :raises argparse.ArgumentTypeError: with a sentence.
     """
     if text.isascii() and text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
@@ -89,7 +89,7 @@ def _run(root: Any, nick: str, host: str, port: int) -> None:
 
 
 def _destroy(root: Any) -> None:
-    """Take the window away, after the last look at it."""
+    """Close the window, after the last poll of its events."""
     from twisted.internet import tksupport
 
     tksupport.uninstall()
@@ -97,7 +97,7 @@ def _destroy(root: Any) -> None:
 
 
 def _reactor() -> Any:
-    """Return the reactor, which must not be chosen by an import of this module."""
+    """Return the reactor; importing it installs it, which an import of this module must not do."""
     from twisted.internet import reactor
 
     return reactor

@@ -1,4 +1,4 @@
-"""What the window asks the server for, and what it remembers of it until the answer has come.
+"""Requests of the window to the server, and which of them are pending.
 
 docs/protocol.rst, "The JSON protocol", version 2.  It knows requests and their ids; it must not
 know conversations, windows or connections.
@@ -10,117 +10,126 @@ from dataclasses import dataclass
 
 Request = dict[str, object]
 
-#: The version of the protocol in which events are typed and requests are answered.
+#: Version of the protocol in which events have a type and requests are answered.
 VERSION = 2
-#: Bytes of one message that the server takes.
+#: Bytes of one message that the server accepts.
 MESSAGE_BYTES = 4096
-#: Requests that may wait for their answers; the server holds up to 500 and then reads no more.
-UNANSWERED = 400
-#: Messages that are asked for when one comes into a room, and at most when one comes back to it.
+#: Requests that may be pending; the server holds up to 500 and then reads no more.
+PENDING_REQUESTS = 400
+#: Messages that are requested when the user joins a room, and at most after a reconnect.
 HISTORY = 50
 HISTORY_MISSED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Saying:
-    """A message to a room; None is wherever one is."""
+class SendMessage:
+    """Send a message to a room; None is the current room."""
 
     room: str | None
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Whispering:
-    """A message to one person; it comes back as an event."""
+class SendPrivately:
+    """Send a private message; it comes back as an event."""
 
     nick: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
-    """Going into a room; ``wanted`` when it was asked for and is to be looked at."""
+class JoinRoom:
+    """Join a room; ``wanted`` if the user asked for it, and it is to be shown."""
 
     room: str
     wanted: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Leaving:
-    """Going out of a room."""
+class LeaveRoom:
+    """Leave a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Counting:
-    """Who is in the room?"""
+class ListMembers:
+    """List the members of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Recalling:
-    """What was said in the room before."""
+class FetchHistory:
+    """Fetch the history of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Naming:
-    """A topic for the room."""
+class SetTopic:
+    """Set the topic of a room."""
 
     room: str
 
 
 @dataclass(frozen=True, slots=True)
-class Probing:
-    """Is one in the room?"""
+class CheckMembership:
+    """Check whether the user is in a room."""
 
     room: str
 
 
-Asked = Saying | Whispering | Joining | Leaving | Counting | Recalling | Naming | Probing
+PendingRequest = (
+    SendMessage
+    | SendPrivately
+    | JoinRoom
+    | LeaveRoom
+    | ListMembers
+    | FetchHistory
+    | SetTopic
+    | CheckMembership
+)
 
 
-class Unanswered:
-    """Gives each request an id and keeps what was asked for, at most ``most`` of it."""
+class PendingRequests:
+    """Gives each request an id, and remembers it until it is answered; full with ``most``."""
 
-    def __init__(self, most: int = UNANSWERED) -> None:
+    def __init__(self, most: int = PENDING_REQUESTS) -> None:
         self._most = most
         self._last = 0
-        self._asked: dict[int, Asked] = {}
+        self._pending: dict[int, PendingRequest] = {}
 
     def is_full(self) -> bool:
-        """Whether people should wait for answers before they ask for more."""
-        return len(self._asked) >= self._most
+        """Return whether the user should wait for answers before the next request."""
+        return len(self._pending) >= self._most
 
-    def ask(self, asked: Asked, **fields: object) -> Request:
-        """Return the request with its id."""
+    def add(self, asked: PendingRequest, **fields: object) -> Request:
+        """Return the request's fields with a new id."""
         self._last += 1
-        self._asked[self._last] = asked
+        self._pending[self._last] = asked
         return {**fields, "id": self._last}
 
-    def is_asked(self, asked: Asked) -> bool:
-        """Whether an answer to the same is awaited."""
-        return asked in self._asked.values()
+    def is_pending(self, asked: PendingRequest) -> bool:
+        """Return whether the same request is pending."""
+        return asked in self._pending.values()
 
-    def answered(self, given: object) -> Asked | None:
-        """Return what was asked for with this id, and forget it; None when nothing was."""
-        return self._asked.pop(given, None) if isinstance(given, int) else None
+    def take(self, given: object) -> PendingRequest | None:
+        """Remove and return the request of this id; None if there is none."""
+        return self._pending.pop(given, None) if isinstance(given, int) else None
 
-    def give_up(self) -> list[Asked]:
-        """Return and forget all that will not be answered any more."""
-        asked = list(self._asked.values())
-        self._asked.clear()
+    def take_all(self) -> list[PendingRequest]:
+        """Remove and return all requests: they will not be answered any more."""
+        asked = list(self._pending.values())
+        self._pending.clear()
         return asked
 
 
 def hello(nick: str) -> Request:
-    """The first object."""
+    """Return the first object of a connection."""
     return {"username": nick, "version": VERSION}
 
 
 def goodbye() -> Request:
-    """The last one."""
+    """Return the last object of a connection."""
     return {"disconnect": True}

@@ -1,13 +1,14 @@
-"""The rooms of the window: what happened in each, and which one is looked at.
+"""Rooms of the window: a conversation for each, and which one is shown.
 
 It knows the events of the JSON protocol; it must not know requests, windows, connections or a
-clock: the time is asked from ``now``.
+clock: it is given ``now``, which returns the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatd.clients.window.conversation import Conversation
 from chatd.clients.window.lines import (
     Fields,
     Kind,
@@ -19,23 +20,22 @@ from chatd.clients.window.lines import (
     text_of,
     time_of,
 )
-from chatd.clients.window.room import Conversation
 
-#: Rooms of one window; the server lets one person into 50.
-ROOMS = 100
-#: Events that have a number for themselves, and so are not shown twice.
+#: Rooms of one window; the server lets a user join 50.
+MAX_ROOMS = 100
+#: Events that have a number for themselves, so that none has to be shown twice.
 _MESSAGES = ("said", "acted", "topic")
 
 
 class Rooms:
-    """Conversations by the names that the server gives their rooms.
+    """Conversations by the names of their rooms, as the server writes them.
 
-    ``current`` is one of them or None; ``aside`` is looked at when one is in no room.
+    ``current`` is the name of the room that is shown; None when the user is in no room.
     """
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.current: str | None = None
-        self._aside = Conversation("")
+        self._no_room = Conversation("")
         self._open: dict[str, Conversation] = {}
         self._now = now
 
@@ -47,31 +47,31 @@ class Rooms:
 
     @property
     def names(self) -> list[str]:
-        """The rooms, in the order in which they were come into."""
+        """Return the rooms, in the order in which they were joined."""
         return list(self._open)
 
     @property
-    def looked_at(self) -> Conversation:
-        """The conversation that the window shows."""
-        return self._open[self.current] if self.current is not None else self._aside
+    def shown(self) -> Conversation:
+        """Return the conversation that the window shows."""
+        return self._open[self.current] if self.current is not None else self._no_room
 
     def find(self, text: str) -> str | None:
-        """Return the room that somebody means, in whatever case they wrote it."""
+        """Return the room of a typed name, whatever its case; None if there is none."""
         sought = text.casefold()
         return next((name for name in self._open if name.casefold() == sought), None)
 
     def enter(self, room: str) -> Conversation | None:
-        """Come into a room, or into it again; the first is looked at.  None: there are too many."""
-        if room not in self._open and len(self._open) >= ROOMS:
+        """Enter a room, perhaps again, and show it if it is the first; None: too many rooms."""
+        if room not in self._open and len(self._open) >= MAX_ROOMS:
             return None
         conversation = self._open.setdefault(room, Conversation(room))
-        conversation.visited()
+        conversation.entered()
         if self.current is None:
-            self.look_at(room)
+            self.show(room)
         return conversation
 
     def close(self, room: str) -> None:
-        """Forget a room; if it was looked at, its neighbour is."""
+        """Close a room; if it was shown, the one before it is shown next."""
         if room not in self._open:
             return
         at = self.names.index(room)
@@ -79,81 +79,81 @@ class Rooms:
         if room == self.current:
             left = self.names
             self.current = left[max(0, at - 1)] if left else None
-            self.looked_at.unread = 0
+            self.shown.unread = 0
 
-    def look_at(self, room: str) -> None:
-        """Look at a room."""
+    def show(self, room: str) -> None:
+        """Show a room."""
         if room in self._open:
             self.current = room
             self._open[room].unread = 0
 
     # Lines ----------------------------------------------------------------------------------------
 
-    def tell(self, sentence: str, kind: Kind = Kind.HAPPENED, room: str | None = None) -> None:
-        """Put a line of our own into a room, or where one looks."""
-        self._of(room).put(Line(kind, clock_time(self._now()), sentence))
+    def notify(self, sentence: str, kind: Kind = Kind.NOTICE, room: str | None = None) -> None:
+        """Add a notice to a room; None is the shown one."""
+        self._conversation(room).add(Line(kind, clock_time(self._now()), sentence))
 
-    def said(self, room: str | None, nick: str, text: str, number: int) -> None:
-        """Put in what one has said oneself, once the server has kept it."""
-        conversation = self._of(room)
+    def add_own_message(self, room: str | None, nick: str, text: str, number: int) -> None:
+        """Add the user's own message, once the server has stored it."""
+        conversation = self._conversation(room)
         if not conversation.is_known(number):
             line = Line(Kind.OWN, clock_time(self._now()), f"{nick}: {text}")
-            conversation.put(line, number, kept=True)
+            conversation.add(line, number, kept=True)
 
-    def whispered(self, fields: Fields) -> None:
-        """Put a private message where one looks, so that it is seen."""
+    def add_private_message(self, fields: Fields) -> None:
+        """Add a private message to the shown conversation."""
         line = Line(Kind.PRIVATE, time_of(fields, self._now()), describe_private(fields))
-        self.looked_at.put(line)
+        self.shown.add(line)
 
-    def recalled(self, room: str, events: object, own: str) -> None:
-        """Put in what was said before, but for what stands there already."""
+    def add_history(self, room: str, events: object, own: str) -> None:
+        """Add events of the history, except those that are shown already."""
         if room in self._open and isinstance(events, list):
             for event in events:
                 if isinstance(event, dict) and not self._open[room].is_known(
                     number_of(event, "seq")
                 ):
-                    self._put(self._open[room], event, own, kept=True)
+                    self._add(self._open[room], event, own, kept=True)
 
-    def counted(self, room: str, users: object) -> None:
-        """Take in who is in a room."""
+    def set_members(self, room: str, users: object) -> None:
+        """Replace the members of a room by the server's list."""
         if room in self._open and isinstance(users, list):
             people = [user for user in users if isinstance(user, dict)]
-            self._open[room].counted(
+            self._open[room].set_members(
                 {text_of(each, "nick"): text_of(each, "role") for each in people}
             )
 
-    def happened(self, fields: Fields, own: str) -> None:
-        """Take in what happened in a room; ``own`` is one's own nick."""
+    def add_event(self, fields: Fields, own: str) -> None:
+        """Add an event of a room; ``own`` is the user's nick."""
         conversation = self._open[text_of(fields, "room")]
         event, nick = text_of(fields, "event"), text_of(fields, "nick")
         match event:
             case "joined":
-                conversation.came(nick)
+                conversation.add_member(nick)
             case "left" | "kicked":
-                conversation.went(nick)
+                conversation.remove_member(nick)
             case "renamed":
-                conversation.renamed(nick, text_of(fields, "new"))
-            case "role" if nick in conversation.people:
-                conversation.came(nick, text_of(fields, "role"))
+                conversation.rename_member(nick, text_of(fields, "new"))
+            case "role" if nick in conversation.members:
+                conversation.add_member(nick, text_of(fields, "role"))
             case "topic":
                 conversation.topic = text_of(fields, "topic")
             case "said" | "acted" if text_of(fields, "sender") == own:
                 if conversation.is_known(number_of(fields, "seq")):
                     return
-        self._put(conversation, fields, own, kept=event in _MESSAGES)
-        if event in ("said", "acted") and conversation is not self.looked_at:
+        self._add(conversation, fields, own, kept=event in _MESSAGES)
+        if event in ("said", "acted") and conversation is not self.shown:
             conversation.unread += 1
 
-    def _put(self, conversation: Conversation, fields: Fields, own: str, *, kept: bool) -> None:
-        """Put an event into its place, if there are words for it."""
+    def _add(self, conversation: Conversation, fields: Fields, own: str, *, kept: bool) -> None:
+        """Add the line of an event, if there are words for it."""
         text = describe(fields)
-        kind = Kind.HAPPENED
+        kind = Kind.NOTICE
         if text_of(fields, "event") in ("said", "acted"):
             kind = Kind.OWN if text_of(fields, "sender") == own else Kind.SAID
         if text:
             line = Line(kind, time_of(fields, self._now()), text)
-            conversation.put(line, number_of(fields, "seq"), kept=kept)
+            conversation.add(line, number_of(fields, "seq"), kept=kept)
 
-    def _of(self, room: str | None) -> Conversation:
-        """The conversation of a room; where one looks when there is none."""
-        return self.looked_at if room is None else self._open.get(room, self.looked_at)
+    def _conversation(self, room: str | None) -> Conversation:
+        """Return the conversation of a room; the shown one for None and unknown rooms."""
+        return self.shown if room is None else self._open.get(room, self.shown)

@@ -522,7 +522,7 @@ def test_a_checker_that_is_ill_is_said_to_be() -> None:
     checker = Checker(ada="from elsewhere")
     server = Server(checker=checker)
     owner(server).leaves()
-    checker.ill = True
+    checker.unavailable = True
     guest = server.enters()
     guest.types("/login bob something")
     told = "-- Passwords cannot be checked now; who runs this server finds why in its log."

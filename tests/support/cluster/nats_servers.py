@@ -11,7 +11,7 @@ from threading import Thread
 
 from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.store import NatsStore
-from tests.support.cluster.links import Cable
+from tests.support.cluster.fault_proxy import FaultProxy
 from tests.support.cluster.stores import expire_lease, kill_store
 from tests.support.main_thread import TestMainThread, waited
 from tests.support.people import Server
@@ -26,12 +26,12 @@ class Cables:
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._cables: list[Cable] = []
+        self._cables: list[FaultProxy] = []
 
-    def lay(self) -> Cable:
+    def lay(self) -> FaultProxy:
         """Lay one more."""
-        cable = Cable(self._target)
-        asyncio.run_coroutine_threadsafe(cable.lay(), self._loop).result(PATIENCE)
+        cable = FaultProxy(self._target)
+        asyncio.run_coroutine_threadsafe(cable.start(), self._loop).result(PATIENCE)
         self._cables.append(cable)
         return cable
 
@@ -46,7 +46,7 @@ class Cables:
     def end(self) -> None:
         """Take them all away."""
         for cable in self._cables:
-            asyncio.run_coroutine_threadsafe(cable.end(), self._loop).result(PATIENCE)
+            asyncio.run_coroutine_threadsafe(cable.close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()
@@ -61,7 +61,7 @@ class NatsTown:
         self._cables = Cables(int(address.rpartition(":")[2]))
         self._turn = TestMainThread()
         self._names = count()
-        self._made: dict[Server, tuple[NatsStore, Cable]] = {}
+        self._made: dict[Server, tuple[NatsStore, FaultProxy]] = {}
         self._dead: list[str] = []
         self.servers: list[Server] = []
         for _ in range(servers):
@@ -88,7 +88,7 @@ class NatsTown:
     def mend(self, server: Server) -> None:
         """Let a server be in touch again."""
         store, cable = self._made[server]
-        self._cables.does(cable.mend)
+        self._cables.does(cable.restore)
         self._until(lambda: store.is_up)
         self.beat()
 

@@ -1,6 +1,6 @@
-"""A store without a server: what its threads want done is done when it is waited for, and timed.
+"""Store driver: runs a store without a server, in the calling thread, and times requests to it.
 
-It knows `chatd.store.threads.main_thread` and the keeper of a store; it knows no store.
+It knows `chatd.store.threads.main_thread` and a store's observer; it knows no store.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from bench.figures import percentile, shown
 from chatd.chat.events import RoomEvent
 
 
-class Answer:
-    """Something that is waited for."""
+class Promise:
+    """`chatd.store.threads.main_thread.Promise`: waiting for it runs the queued steps."""
 
-    def __init__(self, turn: Turn) -> None:
-        self._turn = turn
+    def __init__(self, turn: QueuedMainThread) -> None:
+        self._main_thread = turn
         self._outcome: tuple[object, Exception | None] | None = None
 
     def __await__(self) -> Generator[None, None, Any]:
         while self._outcome is None:
-            self._turn.step()
+            self._main_thread.step()
         value, error = self._outcome
         if error is not None:
             raise error
@@ -31,71 +31,74 @@ class Answer:
         return value
 
     def resolve(self, value: object) -> None:
-        """Here it is."""
+        """Resolve it with a value."""
         self._outcome = value, None
 
     def fail(self, error: Exception) -> None:
-        """It cannot be had."""
+        """Resolve it with an error, which the waiting code gets raised."""
         self._outcome = None, error
 
 
-class Turn:
-    """`chatd.store.threads.main_thread.MainThread`: what the store's threads want done, done when it is waited for."""
+class QueuedMainThread:
+    """`chatd.store.threads.main_thread.MainThread`: queues what the store's threads want done.
+
+    `step` runs it, as does waiting for a `Promise`.
+    """
 
     def __init__(self) -> None:
         self._steps: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     def call_soon(self, step: Callable[[], None]) -> None:
-        """Do something at the next wait."""
+        """Queue a step; called from any thread."""
         self._steps.put(step)
 
-    def promise(self) -> Answer:
-        """Something new to wait for."""
-        return Answer(self)
+    def promise(self) -> Promise:
+        """Return a new promise."""
+        return Promise(self)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do something that may wait."""
-        waited(work)
+        """Run a coroutine to its end."""
+        run_to_end(work)
 
     def step(self) -> None:
-        """Wait for something to do, and do it."""
+        """Wait for a queued step, and run it."""
         self._steps.get()()
 
 
-def waited(awaitable: Awaitable[Any]) -> Any:
-    """Run something asynchronous to its end."""
+def run_to_end(awaitable: Awaitable[Any]) -> Any:
+    """Run an awaitable to its end; return its value."""
     steps = awaitable.__await__()
     try:
         next(steps)
     except StopIteration as done:
         return done.value
-    raise AssertionError("it waits for something else")
+    raise AssertionError("it awaits something other than a Promise")
 
 
-class Counts:
-    """A keeper that counts what is kept, and the rooms that are heard."""
+class CountingObserver:
+    """A store observer that counts stored events and subscribed rooms."""
 
     def __init__(self) -> None:
-        self.count = self.heard = 0
+        self.stored_count = self.subscribed_count = 0
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """One more."""
-        self.count += 1
+        """Count it."""
+        self.stored_count += 1
 
     def subscribed(self, room: str, number: int) -> None:
-        """One more is heard."""
-        self.heard += 1
+        """Count it."""
+        self.subscribed_count += 1
 
     def failed(self, room: str, message_id: str, why: str) -> None:
-        """A benchmark in which something is lost ends."""
+        """End the benchmark: a message is lost."""
         raise RuntimeError(f"{message_id} was not kept: {why}")
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
         """There are no other servers."""
 
 
-def timed(times: int, seconds: float, ask: Callable[[], object]) -> list[float]:
-    """Ask so many times, but at most for some seconds; return how long each took, in ms."""
+def time_calls(times: int, seconds: float, ask: Callable[[], object]) -> list[float]:
+    """Call ``ask`` so many times, for at most ``seconds``; return the ms that each call took."""
     spans: list[float] = []
     while len(spans) < times and sum(spans) < seconds * 1e3:
         began = time.perf_counter()
@@ -104,7 +107,7 @@ def timed(times: int, seconds: float, ask: Callable[[], object]) -> list[float]:
     return spans
 
 
-def spans_row(name: str, spans: Sequence[float], *more: str) -> list[str]:
-    """A row of a table: how long something took, in ms, and how often it was done."""
+def timing_row(name: str, spans: Sequence[float], *more: str) -> list[str]:
+    """Return a row of a table: p50 and p99 of the times in ms, and how many there are."""
     times = [shown(percentile(spans, percent)) for percent in (50, 99)]
     return [name, *times, str(len(spans)), *more]

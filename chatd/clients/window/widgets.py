@@ -1,7 +1,7 @@
-"""The pieces that the window is put together from: the text, the lists, the dialog.
+"""Widgets of the window: the conversation's text, the lists, the dialog.
 
 It knows Tk and how things look; it must not know the model, requests or connections.  Tkinter is
-imported where a widget is made, so that these modules can be imported where there is none.
+imported where a widget is made, so that these modules can be imported where it is not installed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import tkinter as tk
     from tkinter import ttk
 
-#: Pixels between things.
+#: Pixels between widgets.
 GAP = 6
-#: Characters that the lists at the side are wide.
+#: Width of the lists at the side, in characters.
 SIDE = 25
-#: Points of every font.
+#: Size of every font, in points.
 FONT_SIZE = 11
 
 _INK, _FAINT, _GROUND = "#1f2328", "#6e7781", "#ffffff"
@@ -28,13 +28,13 @@ _COLOURS = {
     Kind.SAID: _INK,
     Kind.OWN: "#0550ae",
     Kind.PRIVATE: "#8250df",
-    Kind.HAPPENED: _FAINT,
+    Kind.NOTICE: _FAINT,
     Kind.ERROR: "#b91c1c",
 }
 
 
-def dress(root: tk.Tk) -> None:
-    """Give all that is made from now on its fonts and its theme."""
+def configure_style(root: tk.Tk) -> None:
+    """Set the fonts and the theme of all widgets that are made from now on."""
     from tkinter import font, ttk
 
     for name in ("TkDefaultFont", "TkTextFont", "TkHeadingFont"):
@@ -46,8 +46,8 @@ def dress(root: tk.Tk) -> None:
     root.configure(background=style.lookup("TFrame", "background"))
 
 
-class Lines:
-    """The conversation: text that only grows at its end, and at most ``most`` lines of it."""
+class LinesWidget:
+    """The text of a conversation, which only grows at its end and has at most ``most`` lines."""
 
     def __init__(self, parent: tk.Misc, most: int) -> None:
         import tkinter as tk
@@ -84,13 +84,13 @@ class Lines:
         text.bind("<Button-1>", lambda _: text.focus_set())  # so that it can be copied
 
     def clear(self) -> None:
-        """Take everything away."""
+        """Remove all lines."""
         self._text.configure(state="normal")
         self._text.delete("1.0", "end")
         self._text.configure(state="disabled")
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Add lines, and show them unless somebody has scrolled back."""
+        """Append lines, and show them unless the user has scrolled back."""
         text = self._text
         at_end = text.yview()[1] >= 1.0
         text.configure(state="normal")
@@ -109,8 +109,8 @@ class Lines:
         self._text.see("end")
 
 
-class Names:
-    """A list of names with a heading; ``chosen`` gets the place of one that is clicked."""
+class NamesWidget:
+    """A list of names with a heading; ``chosen`` is called with the index of a clicked name."""
 
     def __init__(
         self, parent: tk.Misc, heading: str, height: int, chosen: Callable[[int], None]
@@ -142,18 +142,18 @@ class Names:
         self.frame.columnconfigure(0, weight=1)
 
         def selected(_: object) -> None:
-            for place in names.curselection()[:1]:
-                chosen(int(place))
+            for index in names.curselection()[:1]:
+                chosen(int(index))
 
         names.bind("<<ListboxSelect>>", selected)
 
     def show(self, names: list[str], selected: int | None = None) -> None:
-        """Show these names, one of them selected; where one has scrolled to stays."""
+        """Show these names, one of them selected, at the same scroll position."""
         if names != self._shown[0]:
-            place = self._list.yview()[0]
+            position = self._list.yview()[0]
             self._list.delete(0, "end")
             self._list.insert("end", *names)
-            self._list.yview_moveto(place)
+            self._list.yview_moveto(position)
         self._list.selection_clear(0, "end")
         if selected is not None:
             self._list.selection_set(selected)
@@ -161,9 +161,9 @@ class Names:
 
 
 class Dialog:
-    """A small window before the other: a sentence, perhaps a field, two buttons.
+    """A dialog window: a sentence, a field unless ``field`` is None, two buttons.
 
-    ``accepted`` gets what stands in the field, and ``closed`` is called when there is no answer.
+    ``accepted`` is called with the text of the field, ``closed`` when the dialog is dismissed.
     """
 
     def __init__(
@@ -202,7 +202,7 @@ class Dialog:
         self._place(root, self._field or accepts)
 
     def _place(self, root: tk.Tk, first: ttk.Widget) -> None:
-        """Show it over the window, with the keyboard in its first widget."""
+        """Show it over the window, with the keyboard focus in its first widget."""
         self._top.update_idletasks()
         left = root.winfo_rootx() + (root.winfo_width() - self._top.winfo_reqwidth()) // 2
         upper = root.winfo_rooty() + root.winfo_height() // 3
@@ -220,5 +220,5 @@ class Dialog:
         self._sentence.configure(text=sentence)
 
     def close(self) -> None:
-        """Take it away."""
+        """Close it."""
         self._top.destroy()

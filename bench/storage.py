@@ -1,4 +1,4 @@
-"""What keeping costs: the same work with history off, on, and safe from a power cut; a large store.
+"""Storage benchmark: the same work with history off, on, and safe from a power cut; a large store.
 
 It knows chatd's options and its store; it knows nothing of the tables in the store's file.
 """
@@ -15,46 +15,64 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from bench import servers
+from bench.config import Config
 from bench.fanout import fan_out
 from bench.figures import median, shown, table
-from bench.load import Span
-from bench.servers import Peer, Running
-from bench.setting import Setting
-from bench.waiting import Counts, Turn, spans_row, timed, waited
+from bench.load import Measurement
+from bench.report import Report
+from bench.servers import Peer, RunningServer
+from bench.store_driver import (
+    CountingObserver,
+    QueuedMainThread,
+    run_to_end,
+    time_calls,
+    timing_row,
+)
 from chatd.chat.events import Said
 from chatd.chat.limits import SEARCH_SHOWN
 from chatd.chat.text.query import SearchQuery
 from chatd.store.sqlite.store import SqliteStore
 
 #: The servers that are compared, and their options.
-_KEEPING = {"off": ("--history=none",), "on": (), "power": ("--durability=power",)}
-_FEW = ["messages/s", "of a whole core", "µs each", "p50 ms", "p99 ms", "more p50", "more p99"]
-#: Posts that wait for the writer at once, and how many are asked for when a room is opened.
-_WAITING, _NEWEST = 10_000, 50
+_OPTIONS = {"off": ("--history=none",), "on": (), "power": ("--durability=power",)}
+_SINGLE_READER_COLUMNS = [
+    "messages/s",
+    "of a whole core",
+    "µs each",
+    "p50 ms",
+    "p99 ms",
+    "more p50",
+    "more p99",
+]
+#: Posts that wait for the writer at once, and messages that are read when a room is opened.
+_MAX_PENDING, _NEWEST = 10_000, 50
 #: Words, nicks and rooms of the large store, and words of a message.
 _VOCABULARY, _NICKS, _ROOMS, _WORDS = 20_000, 1000, 100, 12
 _SYLLABLES = [a + b for a in "bdfghklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er")]
 #: Seconds between two messages of the large store: half a year in all.
-_APART = 15.0
+_INTERVAL_SECONDS = 15.0
 
 
 def _peers() -> list[Peer]:
-    return [servers.chatd("line", name, options) for name, options in _KEEPING.items()]
+    return [servers.chatd("line", name, options) for name, options in _OPTIONS.items()]
 
 
-def few(setting: Setting, loads: Sequence[tuple[int, int]]) -> str:
-    """One reader: how many messages go through, and how long each takes."""
-    peers = _peers()
-    report = fan_out(setting, peers, [1], loads)
+def single_reader(report: Report, peers: Sequence[Peer], loads: Sequence[tuple[int, int]]) -> str:
+    """Return the tables of one receiver: messages a second, and how long each takes."""
     tables = []
     for load in loads:
         title = f"1 receivers, {load[0]} x {load[1]}"  # as `fan_out` calls it
-        tables.append(table([title, *_FEW], _few(partial(report.median, title), peers)))
+        tables.append(
+            table(
+                [title, *_SINGLE_READER_COLUMNS],
+                _single_reader_rows(partial(report.median, title), peers),
+            )
+        )
     return "\n\n".join(tables)
 
 
-def _few(
-    figure: Callable[[str, Callable[[Span], float]], float], peers: Sequence[Peer]
+def _single_reader_rows(
+    figure: Callable[[str, Callable[[Measurement], float]], float], peers: Sequence[Peer]
 ) -> list[list[str]]:
     def latency(peer: Peer, percent: float) -> float:
         return figure(peer.name, lambda span: span.latency(percent))
@@ -70,16 +88,16 @@ def _few(
     return rows
 
 
-class Large:
-    """A store of many messages, and questions to it.
+class LargeStore:
+    """A store of many messages, and requests to it.
 
-    Words, nicks and rooms are as unequal as Zipf has it: the first word is in most messages, the
-    last one of 20,000 words in one of 20,000 messages.  Everything follows from a seed.
+    Words, nicks and rooms are distributed by Zipf's law: the first word is in most messages, the
+    last one of 20,000 words in one of 20,000 messages.  Everything follows from a fixed seed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "chatd.db"
-        self.turn = Turn()
+        self.main_thread = QueuedMainThread()
         self.chance = Random(1134)
         names: dict[str, None] = {}
         while len(names) < _VOCABULARY:
@@ -87,49 +105,49 @@ class Large:
         self.words = sorted(names, key=len)
         self.nicks = [f"nick{number}" for number in range(_NICKS)]
         self.rooms = [f"room{number}" for number in range(_ROOMS)]
-        self.store = SqliteStore(self.path, self.turn, time.time)
+        self.store = SqliteStore(self.path, self.main_thread, time.time)
         self.store.prepare()
         self.store.begin()
 
-    def _some(self, names: Sequence[str], count: int) -> Iterator[str]:
-        """So many of some names, the first ones most often."""
+    def _zipf(self, names: Sequence[str], count: int) -> Iterator[str]:
+        """Return ``count`` random names, the first ones most often."""
         weights = list(accumulate(1 / rank for rank in range(1, len(names) + 1)))
         while count > 0:
             yield from self.chance.choices(names, cum_weights=weights, k=min(count, 10_000))
             count -= 10_000
 
     def fill(self, messages: int) -> float:
-        """Post so many messages; return how many were kept a second."""
-        counts = Counts()
+        """Post so many messages; return how many were stored a second."""
+        counts = CountingObserver()
         self.store.open(counts)
-        words = self._some(self.words, messages * _WORDS)
-        nicks, rooms = self._some(self.nicks, messages), self._some(self.rooms, messages)
-        first, began = time.time() - messages * _APART, time.perf_counter()
+        words = self._zipf(self.words, messages * _WORDS)
+        nicks, rooms = self._zipf(self.nicks, messages), self._zipf(self.rooms, messages)
+        first, began = time.time() - messages * _INTERVAL_SECONDS, time.perf_counter()
         for number in range(messages):
             text = " ".join(next(words) for _ in range(_WORDS))
-            said = Said(first + number * _APART, next(nicks), text)
+            said = Said(first + number * _INTERVAL_SECONDS, next(nicks), text)
             self.store.post(next(rooms), str(number), said)
-            while number - counts.count >= _WAITING:
-                self.turn.step()
-        while counts.count < messages:
-            self.turn.step()
+            while number - counts.stored_count >= _MAX_PENDING:
+                self.main_thread.step()
+        while counts.stored_count < messages:
+            self.main_thread.step()
         return messages / (time.perf_counter() - began)
 
     def close(self) -> int:
-        """End; return the size of the file."""
-        waited(self.store.close())
+        """Close the store; return the size of its file, in bytes."""
+        run_to_end(self.store.close())
         return os.path.getsize(self.path)
 
     def newest(self) -> None:
-        """Ask for the last events of a room."""
-        waited(self.store.before(self.chance.choice(self.rooms), None, _NEWEST))
+        """Request the newest events of a room."""
+        run_to_end(self.store.before(self.chance.choice(self.rooms), None, _NEWEST))
 
     def find(self, rooms: Sequence[str], make: Callable[[], SearchQuery]) -> int:
-        """Search; return how many were found for the first page."""
-        return len(waited(self.store.search(rooms, make(), 0, SEARCH_SHOWN + 1)))
+        """Search; return how many events the first page has."""
+        return len(run_to_end(self.store.search(rooms, make(), 0, SEARCH_SHOWN + 1)))
 
-    def questions(self) -> dict[str, Callable[[], SearchQuery]]:
-        """What is searched for."""
+    def queries(self) -> dict[str, Callable[[], SearchQuery]]:
+        """Return what is searched for, by the name of its row."""
         words, nicks, choice = self.words, self.nicks, self.chance.choice
         quiet, now = nicks[-100:], time.time()
         beginnings = [word for word in words if len(word) == 3][:5]
@@ -152,27 +170,27 @@ class Large:
         }
 
 
-def _searches(large: Large, asked: int, seconds: float) -> str:
+def _searches(large: LargeStore, asked: int, seconds: float) -> str:
     tables = []
-    places = {
+    scopes = {
         "a quiet room": large.rooms[-1:],
         "the busiest room": large.rooms[:1],
         "all rooms": large.rooms,
     }
-    for heading, rooms in places.items():
+    for heading, rooms in scopes.items():
         rows = []
-        for name, make in large.questions().items():
+        for name, make in large.queries().items():
             found: list[int] = []
             ask = partial(large.find, rooms, make)
-            spans = timed(asked, seconds, lambda ask=ask, found=found: found.append(ask()))  # type: ignore[misc]  # mypy cannot infer it
-            rows.append(spans_row(name, spans, shown(median([*map(float, found)]), 0)))
+            spans = time_calls(asked, seconds, lambda ask=ask, found=found: found.append(ask()))  # type: ignore[misc]  # mypy cannot infer it
+            rows.append(timing_row(name, spans, shown(median([*map(float, found)]), 0)))
         headings = [f"search in {heading}", "p50 ms", "p99 ms", "times", "found"]
         tables.append(table(headings, rows))
     return "\n\n".join(tables)
 
 
-def _starts(setting: Setting, folder: Path) -> str:
-    """How long it takes from the start of a server until it listens."""
+def _starts(config: Config, folder: Path) -> str:
+    """Measure how long it takes from the start of a server until it listens."""
     peers = {
         "history off": servers.chatd("line"),
         "a new store": servers.chatd("line", options=()),
@@ -181,38 +199,43 @@ def _starts(setting: Setting, folder: Path) -> str:
     rows = []
     for name, peer in peers.items():
         spans = []
-        for _ in range(setting.runs):
+        for _ in range(config.runs):
             began = time.perf_counter()
-            with Running(peer, setting.core):
+            with RunningServer(peer, config.core):
                 spans.append(time.perf_counter() - began)
         rows.append([name, shown(median(spans))])
     return table(["start", "seconds"], rows)
 
 
-def large(setting: Setting, stored: int, asked: int) -> str:
-    """A store of so many messages: its size, starts, and answers."""
+def large_store(config: Config, stored: int, asked: int) -> str:
+    """Measure a store of so many messages: its size, starts of a server with it, and requests."""
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        store = Large(folder)
+        store = LargeStore(folder)
         rate = store.fill(stored)
-        newest = spans_row(f"newest {_NEWEST}", timed(10 * asked, setting.seconds, store.newest))
-        searches = _searches(store, asked, setting.seconds)
+        newest = timing_row(
+            f"newest {_NEWEST}", time_calls(10 * asked, config.seconds, store.newest)
+        )
+        searches = _searches(store, asked, config.seconds)
         size = store.close()
         cells = [shown(rate, 0), shown(size / 2**20, 0), shown(size / stored, 0)]
         headings = [f"{stored:,} messages", "kept/s", "MiB", "bytes each"]
         return "\n\n".join(
             (
                 table(headings, [["in the store alone", *cells]]),
-                _starts(setting, folder),
+                _starts(config, folder),
                 table(["a room", "p50 ms", "p99 ms", "times"], [newest]),
                 searches,
             )
         )
 
 
-def kept(
-    setting: Setting, members: int, loads: Sequence[tuple[int, int]], stored: int, asked: int
+def storage(
+    config: Config, members: int, loads: Sequence[tuple[int, int]], stored: int, asked: int
 ) -> str:
-    """All of it."""
-    many = str(fan_out(setting, _peers(), [members], loads))
-    return "\n\n".join((many, few(setting, loads), large(setting, stored, asked)))
+    """Run all of it."""
+    peers = _peers()
+    many = fan_out(config, peers, [members], loads)
+    one = many if members == 1 else fan_out(config, peers, [1], loads)
+    single = single_reader(one, peers, loads)
+    return "\n\n".join((str(many), single, large_store(config, stored, asked)))

@@ -1,7 +1,7 @@
-"""A cable between two servers, for tests: it can be cut, or lie there and carry nothing.
+"""TCP proxy between two servers whose network fails: it can be cut, or stall.
 
-It knows bytes alone.  Cut, it resets what goes through it and takes nothing new, as a machine does
-that is gone; silenced, it takes everything and passes nothing on, as a network does that is gone.
+It knows bytes alone.  Cut, it resets all connections and refuses new ones, like a machine that is
+down; stalled, it accepts everything and forwards nothing, like a network that is down.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import asyncio
 import socket
 import struct
 
-#: Closes with a reset, as nobody is told that nothing more comes.
+#: SO_LINGER of 0 seconds: closing sends a reset and no end of stream.
 _RESET = struct.pack("ii", 1, 0)
 
 
-class Cable:
-    """A way to a port of this machine, through a port of its own.
+class FaultProxy:
+    """Forwards connections of a port of its own to a port of this machine.
 
-    What comes while it is silent goes on when it is mended, as it does on a network.
+    Bytes that arrive while it is stalled are forwarded when it is restored, as on a network.
     """
 
     def __init__(self, target: int) -> None:
@@ -27,32 +27,32 @@ class Cable:
         self._passes.set()
         self._is_cut = False
 
-    async def lay(self) -> None:
-        """Begin to listen."""
+    async def start(self) -> None:
+        """Start listening."""
         self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """Return the port that it listens on."""
         return int(self._server.sockets[0].getsockname()[1])
 
     def cut(self) -> None:
-        """Reset everything, and whatever comes until it is mended."""
+        """Reset all connections, and new ones until it is restored."""
         self._is_cut = True
         for end in tuple(self._ends):
             _reset(end)
 
-    def silence(self) -> None:
-        """Pass nothing on until it is mended."""
+    def stall(self) -> None:
+        """Forward nothing until it is restored."""
         self._passes.clear()
 
-    def mend(self) -> None:
-        """Be a cable again."""
+    def restore(self) -> None:
+        """Forward again."""
         self._is_cut = False
         self._passes.set()
 
-    async def end(self) -> None:
-        """Be none any more."""
+    async def close(self) -> None:
+        """Reset all connections, and stop listening."""
         self.cut()
         self._passes.set()
         self._server.close()
@@ -64,7 +64,7 @@ class Cable:
             return
         try:
             there, back = await asyncio.open_connection("127.0.0.1", self._target)
-        except OSError:  # nobody is there, and that is to be seen at this end
+        except OSError:  # nothing listens there: refuse this connection, too
             _reset(writer)
             return
         ends = {writer, back}
@@ -78,7 +78,7 @@ class Cable:
                 _reset(end)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one way, to the end of either."""
+        """Forward one direction, until either end closes."""
         try:
             while data := await reader.read(65536):
                 await self._passes.wait()
@@ -90,7 +90,7 @@ class Cable:
 
 
 def _reset(end: asyncio.StreamWriter) -> None:
-    """Hang up without a word."""
+    """Reset a connection."""
     made = end.get_extra_info("socket")
     if made is not None and not end.is_closing():
         made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

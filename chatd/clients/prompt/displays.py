@@ -1,7 +1,7 @@
-"""Where somebody reads and types: a terminal that is drawn, or pipes with plain lines.
+"""Displays: the user's side of a `PromptProtocol`, a drawn terminal or pipes with plain lines.
 
-They join keys, the line being typed and the screen to a `Talk`; they must not know what is spoken
-with the server.
+They connect keys, the line being typed and the screen to the protocol; they must not know what is
+sent to the server.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.clients.prompt.talk import Talk
+from chatd.clients.prompt.protocol import PromptProtocol
 from chatd.terminal.editor.editor import (
     Block,
     Completing,
@@ -48,10 +48,10 @@ HOW_TO_LEAVE = "disconnect or Ctrl-D leaves."
 
 
 @implementer(IHalfCloseableProtocol)
-class _Shown(Protocol):
-    """What both have: a `Talk`, and an end at which all has been written.
+class _Display(Protocol):
+    """What both displays have: a `PromptProtocol`, and an end after everything has been written.
 
-    ``done`` is called with the status once that is so.
+    ``done`` is then called with the exit status.
     """
 
     end_of_row = "\n"
@@ -59,64 +59,64 @@ class _Shown(Protocol):
     def __init__(self, done: Callable[[int], None]) -> None:
         self._done = done
         self._status = 1
-        self._over = False
-        self._talk: Talk | None = None
+        self._write_closed = False
+        self._protocol: PromptProtocol | None = None
 
     @property
-    def talk(self) -> Talk:
-        """The conversation with the server, which is there before anything is typed."""
-        assert self._talk is not None
-        return self._talk
+    def protocol(self) -> PromptProtocol:
+        """The connection with the server, which is set before anything is typed."""
+        assert self._protocol is not None
+        return self._protocol
 
-    def begin(self, talk: Talk) -> None:
-        """Take the conversation that belongs here; call it before there is anything to read."""
-        self._talk = talk
+    def begin(self, talk: PromptProtocol) -> None:
+        """Set the protocol; to be called before there is anything to read."""
+        self._protocol = talk
 
     @property
     def _producer(self) -> IPushProducer:
-        """The transport as what can be paused; Twisted declares it as less."""
+        """The transport as a push producer; Twisted declares it as less."""
         return cast(IPushProducer, self.transport)
 
     def write(self, data: bytes) -> None:
-        """Write, if anybody is still there."""
-        if self.transport is not None and not self._over and data:
+        """Write, unless the output is closed."""
+        if self.transport is not None and not self._write_closed and data:
             self.transport.write(data)
 
     def encoded(self, rows: Sequence[str]) -> bytes:
-        """Return rows as they are written."""
+        """Return rows as bytes."""
         return "".join(f"{row}{self.end_of_row}" for row in rows).encode("utf-8", "replace")
 
     def show(self, rows: Sequence[str]) -> None:
         """Show rows."""
         self.write(self.encoded(rows))
 
-    def ready(self) -> None:
-        """Few enough lines wait: more may be read."""
+    def resume_reading(self) -> None:
+        """Ignore it: a terminal is never paused."""
 
-    def gone(self, status: int) -> None:
-        """The conversation is over: write what is left, then end."""
+    def disconnected(self, status: int) -> None:
+        """Write what is left, then end with this status."""
         self._status = status
-        if self._over or self.transport is None:
+        if self._write_closed or self.transport is None:
             self._done(1)
         else:
             self.transport.loseConnection()
 
     def readConnectionLost(self) -> None:
-        """Nothing more will be typed."""
-        self.talk.end()
+        """Tell the protocol that nothing more will be typed."""
+        self.protocol.end_of_input()
 
     def writeConnectionLost(self) -> None:
-        """Nobody reads any more."""
-        self._over = True
-        self.talk.part()
+        """Disconnect: nothing reads the output any more."""
+        self._write_closed = True
+        self.protocol.disconnect()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """All is written."""
-        self._over = True
+        """Everything is written: end."""
+        self._write_closed = True
         self._done(self._status)
 
 
-class Plain(_Shown):
+class LineDisplay(_Display):
     """Lines in, lines out."""
 
     def __init__(self, done: Callable[[int], None]) -> None:
@@ -125,33 +125,33 @@ class Plain(_Shown):
         self._paused = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Bytes came: hand on the lines that they complete."""
-        self._take(self._codec.receive_data(data))
-        if self.talk.busy and not self._paused:
+        """Run the lines that these bytes complete; pause when too many are pending."""
+        self._handle_lines(self._codec.receive_data(data))
+        if self.protocol.is_full and not self._paused:
             self._paused = True
             self._producer.pauseProducing()
 
-    def ready(self) -> None:
-        """Read on."""
+    def resume_reading(self) -> None:
+        """Continue reading."""
         if self._paused:
             self._paused = False
             self._producer.resumeProducing()
 
     def readConnectionLost(self) -> None:
-        """Nothing more will come: a last line needs no end."""
-        self._take(self._codec.finish())
+        """Run the last line, which may lack its line end; nothing follows."""
+        self._handle_lines(self._codec.finish())
         super().readConnectionLost()
 
-    def _take(self, lines: Sequence[str | CutLine]) -> None:
+    def _handle_lines(self, lines: Sequence[str | CutLine]) -> None:
         for line in lines:
             if isinstance(line, CutLine):
-                self.talk.refuse(TOO_LONG)
+                self.protocol.show_error(TOO_LONG)
             else:
-                self.talk.line(line)
+                self.protocol.handle_line(line)
 
 
-class Drawn(_Shown):
-    """A terminal in raw mode: what is typed stands under what happens."""
+class TerminalDisplay(_Display):
+    """A terminal in raw mode: the line being typed is below the messages."""
 
     end_of_row = "\r\n"
 
@@ -168,15 +168,15 @@ class Drawn(_Shown):
         self._editor = Editor()
         self._editor.stays_at_end = isinstance(screen, LineModeScreen)
         self._screen = screen
-        self._escape: IDelayedCall | None = None
-        self._left = False
+        self._escape_timeout: IDelayedCall | None = None
+        self._closed = False
         self._greeting = greeting
 
     def connectionMade(self) -> None:
-        """Greet, and draw the prompt.
+        """Show the greeting, and draw the prompt.
 
-        So the prompt is never the only thing on a new screen; where it is, tmux keeps a copy of it
-        above whenever it is erased.
+        The greeting is there so that the prompt is never alone on a new screen: tmux would keep a
+        copy of it above whenever it is erased.
         """
         self.show([f"-- {self._greeting}"])
         self._refresh()
@@ -186,66 +186,66 @@ class Drawn(_Shown):
         self.write(self._screen.show(self.encoded(rows)))
 
     def resize(self, columns: int, rows: int) -> None:
-        """The terminal has another size now, in cells."""
-        if not self._left:
+        """Set the terminal's new size, in cells."""
+        if not self._closed:
             self.write(self._screen.resize(columns, rows))
 
-    def gone(self, status: int) -> None:
-        """The conversation is over: it is somebody's own terminal again."""
-        if self._escape is not None and self._escape.active():
-            self._escape.cancel()
+    def disconnected(self, status: int) -> None:
+        """Give the terminal back to the shell, and end."""
+        if self._escape_timeout is not None and self._escape_timeout.active():
+            self._escape_timeout.cancel()
         self.write(self._screen.leave())
-        self._left = True
-        super().gone(status)
+        self._closed = True
+        super().disconnected(status)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what the keyboard sent."""
-        if self._escape is not None and self._escape.active():
-            self._escape.cancel()
+        """Handle the keys in these bytes."""
+        if self._escape_timeout is not None and self._escape_timeout.active():
+            self._escape_timeout.cancel()
         self._press(self._keys.receive_data(data))
         if self._keys.pending_escape:
-            self._escape = self._clock.callLater(ESCAPE_SECONDS, self._escaped)
+            self._escape_timeout = self._clock.callLater(ESCAPE_SECONDS, self._flush_escape)
 
-    def _escaped(self) -> None:
+    def _flush_escape(self) -> None:
         self._press(self._keys.flush_escape())
 
     def _press(self, keys: Sequence[Pressed]) -> None:
         for key in keys:
-            for outcome in self._editor.press(key):
-                self._come_of(outcome)
+            for event in self._editor.press(key):
+                self._handle_event(event)
         self._refresh()
 
     def _refresh(self) -> None:
-        if not self._left:
+        if not self._closed:
             shown = self._editor.shown()
             prompt = PROMPT if shown.prompted else ""
             self.write(self._screen.draw(prompt, len(prompt), shown.text, shown.cursor))
 
-    def _come_of(self, outcome: EditorEvent) -> None:
-        match outcome:
+    def _handle_event(self, event: EditorEvent) -> None:
+        match event:
             case Entered(text=text):
                 self.write(self._screen.entered(PROMPT + text))
                 self._refresh()
-                self.talk.line(text)
+                self.protocol.handle_line(text)
             case Block(lines=lines):
                 for line in lines:
-                    self.talk.line(line)
+                    self.protocol.handle_line(line)
             case Completing():
                 pass
             case Ended():
-                self.talk.part()
+                self.protocol.disconnect()
             case Interrupted():
                 self._interrupt()
             case Redraw():
                 self.write(self._screen.clear())
             case Full():
-                self.talk.note(FULL)
+                self.protocol.show_notice(FULL)
             case PasteCut():
-                self.talk.note(PASTE_CUT)
+                self.protocol.show_notice(PASTE_CUT)
 
     def _interrupt(self) -> None:
-        """Ctrl-C on an empty line: say how to leave, or wait no longer for the server to close."""
-        if self.talk.parting:
-            self.talk.part()
+        """Handle Ctrl-C on an empty line: show how to leave, or abort if that was asked before."""
+        if self.protocol.is_disconnecting:
+            self.protocol.disconnect()
         else:
-            self.talk.note(HOW_TO_LEAVE)
+            self.protocol.show_notice(HOW_TO_LEAVE)

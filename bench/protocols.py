@@ -1,8 +1,8 @@
-"""How one comes in, joins a room and speaks, in each protocol.
+"""Chat protocols: how a client introduces itself, joins a room and sends, in each of them.
 
-It knows what is written on the wire; it knows no sockets and no servers.  Coming in has two steps:
-``hello`` is sent at once; when ``welcome`` is seen, ``move``; one is in the room alone when
-``moved`` is seen.
+It knows what is written on the wire; it knows no sockets and no servers.  Entering has two steps:
+``hello`` is sent at once, and ``move`` when ``welcome`` was received; after ``moved`` the client is
+in its room and in no other.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ _Words = Callable[[str, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class ChatProtocol:
     """A protocol, as far as the benchmark speaks it.
 
-    ``hello``, ``move`` and ``join`` are made of a nick and a room.  A message is what ``before``
-    makes of the two and of the match of ``moved``, its text, then ``after``.
+    ``hello``, ``move`` and ``join`` are made of a nick and a room.  A message is a text between
+    what ``before`` makes of nick, room and the match of ``moved``, and ``after``.
     """
 
     name: str
     hello: _Words
-    #: None where newcomers are told nothing.
+    #: None where the server does not greet new clients.
     welcome: re.Pattern[bytes] | None
     move: _Words
     moved: re.Pattern[bytes]
@@ -33,14 +33,14 @@ class Dialect:
     joined: re.Pattern[bytes]
     before: Callable[[str, str, re.Match[bytes]], bytes]
     after: bytes
-    #: Line ends in what one delivery of one message is.
-    line_ends: int = 1
-    #: Whether one is sent what one said oneself.
+    #: Line ends in one delivery of one message.
+    lines_per_message: int = 1
+    #: Whether senders receive their own messages.
     echoes: bool = False
-    #: How many may be on their way in.  In chatd all newcomers meet in the lobby, where each is
-    #: announced to the others; ngircd lets the kernel hold no more than ten.
-    at_once: int = 20
-    #: Whether all of it goes through an ssh session.
+    #: How many clients may be entering at once.  In chatd they meet in the lobby, where each is
+    #: announced to the others; ngircd lets the kernel queue no more than ten connections.
+    max_connecting: int = 20
+    #: Whether it is spoken inside an ssh session.
     by_ssh: bool = False
 
 
@@ -52,8 +52,8 @@ def _object(**fields: object) -> bytes:
     return json.dumps(fields).encode() + b"\n"
 
 
-def _line(name: str, *, by_ssh: bool = False) -> Dialect:
-    return Dialect(
+def _line(name: str, *, by_ssh: bool = False) -> ChatProtocol:
+    return ChatProtocol(
         name=name,
         hello=_nothing,
         welcome=re.compile(rb"-- You are .*\n"),
@@ -78,7 +78,7 @@ def _tcd_before(nick: str, room: str, moved: re.Match[bytes]) -> bytes:
 
 _TCD_JOINED = re.compile(rb"ROOM_REF: (\d+)\nJOIN_ID: (\d+)\n")
 _IRC_JOINED = re.compile(rb" 366 .*\n")
-_KEPT = re.compile(rb'"id": 777\b.*\n')
+_BOT_JOINED = re.compile(rb'"id": 777\b.*\n')
 _CONNECTED = re.compile(rb'"isConnected": true.*\n')
 _ANYTHING = re.compile(rb"")
 
@@ -89,7 +89,7 @@ def _irc_join(nick: str, room: str) -> bytes:
 
 LINE = _line("line")
 SSH = _line("ssh", by_ssh=True)
-TCD = Dialect(
+TCD = ChatProtocol(
     name="tcd",
     hello=_nothing,
     welcome=None,
@@ -99,11 +99,11 @@ TCD = Dialect(
     joined=_TCD_JOINED,
     before=_tcd_before,
     after=b"\n\n",
-    line_ends=4,
+    lines_per_message=4,
     echoes=True,
 )
 #: The first clients of the JSON protocol, who are in the lobby and nowhere else.
-JSON = Dialect(
+JSON = ChatProtocol(
     name="json",
     hello=lambda nick, room: _object(username=nick),
     welcome=_CONNECTED,
@@ -115,18 +115,18 @@ JSON = Dialect(
     after=b'"}\n',
 )
 #: Version 2 of it.
-BOTS = Dialect(
+BOTS = ChatProtocol(
     name="bots",
     hello=lambda nick, room: _object(username=nick, version=2),
     welcome=_CONNECTED,
     move=lambda nick, room: _object(join=room) + _object(leave="lobby", id=777),
-    moved=_KEPT,
+    moved=_BOT_JOINED,
     join=lambda nick, room: _object(join=room, id=777),
-    joined=_KEPT,
+    joined=_BOT_JOINED,
     before=lambda nick, room, moved: b'{"room": "%s", "message": "' % room.encode(),
     after=b'"}\n',
 )
-IRC = Dialect(
+IRC = ChatProtocol(
     name="irc",
     hello=lambda nick, room: f"NICK {nick}\r\nUSER {nick} 0 * :{nick}\r\n".encode(),
     welcome=re.compile(rb" 001 .*\n"),
@@ -136,12 +136,12 @@ IRC = Dialect(
     joined=_IRC_JOINED,
     before=lambda nick, room, moved: f"PRIVMSG #{room} :".encode(),
     after=b"\r\n",
-    at_once=10,
+    max_connecting=10,
 )
 #: The same for servers that let those in once a second who have come.
-IRC_BY_THE_SECOND = replace(IRC, at_once=500)
+IRC_BY_THE_SECOND = replace(IRC, max_connecting=500)
 #: What the floor speaks (floor.c); its rooms are numbers.
-FLOOR = Dialect(
+FLOOR = ChatProtocol(
     name="floor",
     hello=_nothing,
     welcome=None,
@@ -154,4 +154,4 @@ FLOOR = Dialect(
     echoes=True,
 )
 #: The ways into chatd that are measured.
-WAYS = {dialect.name: dialect for dialect in (LINE, TCD, JSON, BOTS, SSH)}
+WAYS = {protocol.name: protocol for protocol in (LINE, TCD, JSON, BOTS, SSH)}
