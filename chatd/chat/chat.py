@@ -195,7 +195,7 @@ class Chat:
             lambda room: Left(
                 now, person.nick, rules.leave_message(room, person, reason, now), gone=True
             ),
-            but=unseen_by,
+            unseen_by=unseen_by,
         )
         for room in tuple(person.rooms.values()):
             self._remove(person, room, now)
@@ -249,7 +249,7 @@ class Chat:
             self._carry_over(person, old.key)
         self.peers.person_changed(person)
         renamed = Renamed(now, old.shown, name.shown)
-        self.posting.announce(person, lambda room: renamed, but=person.sessions)
+        self.posting.announce(person, lambda room: renamed, unseen_by=person.sessions)
         self.tell(person, Notice(f"You are now known as {name}."))
 
     def _carry_over(self, person: Person, old: str) -> None:
@@ -346,7 +346,7 @@ class Chat:
         if not ident:
             same = permanent or self.peers.is_clustered  # for every server
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
-        room = Room(name, ident, made, self.posting.has_news, permanent=permanent)
+        room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
         return room

@@ -73,7 +73,7 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
         room.members[person].last_said = now
     own = (session,) if session.client.echoes_input else ()
     said = Said(now, person.nick, text)
-    chat.posting.announce(person, lambda room: said, but=own, session=session)
+    chat.posting.announce(person, lambda room: said, unseen_by=own, session=session)
     return len(heard) - 1
 
 

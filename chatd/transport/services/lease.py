@@ -139,9 +139,9 @@ class Lease(Service):
         waiting = self._chat.unacknowledged
         patience = UNANSWERED_SECONDS if waiting.count else ELECTION_SECONDS
         if _longer(self._down_since, now, BLIP_SECONDS) or _longer(self._owed_since, now, patience):
-            waiting.lost_touch()
+            waiting.cluster_lost()
         elif self._owed_since is None:
-            waiting.in_touch()
+            waiting.cluster_restored()
 
     def _report(self, now: float) -> None:
         """Say why the cluster does not take what it is given: who runs it can mend that alone."""

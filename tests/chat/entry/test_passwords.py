@@ -17,7 +17,7 @@ from chatd.chat.limits import LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES, PENDIN
 from chatd.chat.model.client import DeliveryReport
 from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
-from tests.chat.delivery.test_slow_store import Later
+from tests.chat.delivery.test_slow_store import Step
 from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
 from tests.support.passwords import Checker
 from tests.support.people import Client, Server, User, result_of
@@ -356,11 +356,11 @@ class SlowHasher:
     """Is not done before one says so."""
 
     async def hash(self, password: str) -> str:
-        await Later()
+        await Step()
         return HELD + password
 
     async def matches(self, kept: str, password: str) -> bool:
-        await Later()
+        await Step()
         return kept == HELD + password
 
 
