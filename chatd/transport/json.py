@@ -233,11 +233,11 @@ class JsonProtocol(ProgramProtocol[json.Object | json.BadObject]):
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
         if who.password is not None:
-            proved = await host.chat.authentication.prove(nick, who.password, address, now)
+            proved = await host.chat.authentication.authenticate(nick, who.password, address, now)
             account = proved.name.key
         visitor = Visitor(nick, address, account=account)
         if host.exchange is not None:
-            visitor = replace(visitor, lend=partial(self._lend, host.exchange, visitor, who))
+            visitor = replace(visitor, relay_to=partial(self._lend, host.exchange, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
         if self.over:
             host.chat.leave(session, "", now)

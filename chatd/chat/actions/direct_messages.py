@@ -72,7 +72,7 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    waits = chat.detached.leave_word(other, message)  # beside a program of theirs, too
+    waits = chat.detached.queue(other, message)  # beside a program of theirs, too
     if not (reached or waits):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.last_correspondent = person

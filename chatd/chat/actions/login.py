@@ -19,7 +19,9 @@ async def log_in(chat: Chat, session: Session, nick: str, password: str, now: fl
     :raises LentAway: when the server where the owner is runs the connection.
     """
     check_stranger(session.person)
-    account = await chat.authentication.prove(nick, password, session.address, now, session.person)
+    account = await chat.authentication.authenticate(
+        nick, password, session.address, now, session.person
+    )
     owner = account.name.key
     known = Identity(owner, owner, session.fingerprint, session.address)
     chat.access.check(known, now, operator=session.operator)
@@ -43,7 +45,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     guest = session.person
     claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
-        stays_at = await chat.entrance.find(account, session.relay_to)
+        stays_at = await chat.entrance.fetch_owner(account, session.relay_to)
     if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
     owner = chat.entrance.owner_here(account)  # who may have come while we waited
@@ -55,10 +57,10 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     if owner is not None:
         await _join(chat, session, owner, now)
     else:
-        chat.entrance.proved(guest, account)
+        chat.entrance.account_proved(guest, account)
         chat.peers.person_changed(guest)
         if claimed and guest.name != account.name:
-            chat.carry(guest, account.name, now)
+            chat.set_nick(guest, account.name, now)
         _take_out_of_banned(chat, guest, now)
         _give_roles(chat, guest, account, now)
         for each in guest.sessions:
@@ -69,7 +71,7 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
 
 async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None:
     """Let a connection be one more of an owner who is here, or the one that they lost."""
-    place = chat.detached.recover(owner) if session.listens else None
+    place = chat.detached.reclaim(owner) if session.listens else None
     chat.become(session, owner, now, listens=place is None)
     if place is not None:
         await chat.detached.resume(session, place)
@@ -108,7 +110,7 @@ async def register(chat: Chat, session: Session, password: str, now: float) -> A
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
     account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
-    chat.authentication.came(account.name.key, session.address)
+    chat.authentication.owner_logged_in(account.name.key, session.address)
     chat.peers.person_changed(person)
     for room in person.rooms.values():  # a guest may moderate one that lasts
         if room.members[person].role is Role.MODERATOR:

@@ -115,7 +115,7 @@ def announce(chat: Chat, person: Person, text: str, now: float) -> None:
 def show_announcement(chat: Chat, announced: Announced) -> None:
     """Show an announcement to everyone on this server."""
     for person in chat.people.here():
-        chat.tell(person, announced)
+        chat.deliver(person, announced)
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
@@ -160,7 +160,7 @@ async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: floa
     :raises Refused: as `Chat.rename`.
     """
     await chat.rename(other, new, now)
-    chat.tell(other, Notice(f"{by.nick} gave you that nick."))
+    chat.deliver(other, Notice(f"{by.nick} gave you that nick."))
 
 
 def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:

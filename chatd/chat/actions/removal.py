@@ -26,12 +26,12 @@ def kick(
     encoded = (str(ban.target), ban.encoded()) if ban is not None else None
     if chat.peers.forward(person, by, Kick(room.name.key, why, now, encoded)):
         return
-    chat.take_out(person, room)
+    chat.remove_from_room(person, room)
     if room.uninvite(person):
         chat.persistent.changed(room)
     whose, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
     chat.post(room, Kicked(now, person.nick, whose, why, *term), by or person)
-    chat.tell(person, PutOut(now, room.name.shown, whose, why, *term))
+    chat.deliver(person, PutOut(now, room.name.shown, whose, why, *term))
     chat.after_leaving(room, now)
 
 
@@ -45,8 +45,8 @@ def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
 def empty_room(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
     """Take everybody out of a room that is closed; those elsewhere their own servers tell of it."""
     for person in tuple(room.members):
-        chat.take_out(person, room)
-        chat.tell(person, PutOut(now, room.name.shown, by.nick, why))
+        chat.remove_from_room(person, room)
+        chat.deliver(person, PutOut(now, room.name.shown, by.nick, why))
     chat.peers.room_changed(room)
     chat.after_leaving(room, now)
 

@@ -26,10 +26,10 @@ def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession
     if session not in person.sessions:
         return None
     others = any(other.listens for other in person.sessions if other is not session)
-    if others or not places.may_keep(person):
+    if others or not places.is_resumable(person):
         chat.leave(session, "", now)
         return None
-    gives_way = places.keep(session)
+    gives_way = places.add(session)
     session.detach()
     chat.peers.person_changed(person)
     for place in gives_way:
@@ -42,9 +42,9 @@ async def resume(chat: Chat, session: Session, token: str, now: float) -> None:
 
     :raises Refused: ``no-place`` or ``no-change``.
     """
-    if chat.detached.holder(token) is None:
+    if chat.detached.person_of_token(token) is None:
         await chat.peers.fetch(Proof(token=token))
-    person = chat.detached.holder(token)
+    person = chat.detached.person_of_token(token)
     if person is None:
         raise Refused("no-place", "There is no place with that token any more.")
     if person is session.person:

@@ -65,7 +65,7 @@ class Handover:
     @property
     def visitor(self) -> Visitor:
         """The visitor, who may be lent."""
-        return replace(self._visitor, lend=self.lend)
+        return replace(self._visitor, relay_to=self.lend)
 
     async def lend(self, server: str, account: str) -> bool:
         """Let a server run the conversation for the owner of an account, if it does."""

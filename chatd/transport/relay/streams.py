@@ -220,7 +220,7 @@ def _written(visitor: Visitor) -> State:
         "print": visitor.fingerprint,
         "operator": visitor.operator,
         "account": visitor.account,
-        "wishes": visitor.wishes,
+        "wishes": visitor.preferences,
     }
 
 
@@ -232,5 +232,5 @@ def _read(said: State) -> Visitor:
         said["print"],
         said["operator"],
         account=said["account"],
-        wishes=tuple((name, value) for name, value in said["wishes"]),
+        preferences=tuple((name, value) for name, value in said["wishes"]),
     )

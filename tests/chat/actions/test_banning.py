@@ -469,7 +469,7 @@ def test_a_reason_is_cut(server: Server) -> None:
 
 def tails(server: Server, key: str, address: str) -> tuple[Session, Client]:
     """Somebody who comes in beside the owner of a key."""
-    reader, visitor = Client(), Visitor("tail", address, key, apart=True)
+    reader, visitor = Client(), Visitor("tail", address, key, as_guest=True)
     entered = result_of(server.chat.enter(visitor, reader, server.now))
     assert isinstance(entered, tuple)
     return entered[0], reader

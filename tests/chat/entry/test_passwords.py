@@ -372,7 +372,9 @@ def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
     waiting: list[Generator[Any, Any, Account]] = []
 
     def begin(address: str) -> None:
-        steps = logins.prove("ada", SECRET, address, server.now + len(waiting) * 100).__await__()
+        steps = logins.authenticate(
+            "ada", SECRET, address, server.now + len(waiting) * 100
+        ).__await__()
         next(steps)
         waiting.append(steps)
 
@@ -388,7 +390,7 @@ def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
     server.now += 10_000
     begin("203.0.113.1")
     waiting[0].close()
-    assert logins._waiting == 0
+    assert logins.pending_checks == 0
 
 
 def test_who_goes_while_their_password_is_checked_leaves_nothing_behind() -> None:
@@ -461,7 +463,7 @@ def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
     server = Server()
     owner(server).leaves()
     guest, bob = server.enters(), server.enters("bob")
-    tokens = [server.chat.detached.token(each.session.person) for each in (guest, bob)]
+    tokens = [server.chat.detached.new_token(each.session.person) for each in (guest, bob)]
     guest.types(f"/login ada {SECRET}"), bob.types(f"/register {SECRET}")
     guest.loses_connection(), bob.loses_connection()
     eve = server.enters()

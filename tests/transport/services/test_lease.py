@@ -243,7 +243,7 @@ def test_a_process_that_stood_still_has_nobody_when_it_goes_on() -> None:
 def test_a_place_is_not_kept_by_a_server_that_nobody_hears() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    leased.server.chat.detached.token(ada.session.person)
+    leased.server.chat.detached.new_token(ada.session.person)
     assert ada.loses_connection() is not None
     leased.far.answering = False
     leased.passes(60)
