@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
@@ -15,13 +14,7 @@ from chatd.chat.options import Environment
 from chatd.store.memory import MemoryStore
 from tests.support.passwords import Hasher
 from tests.support.people import Client, Server, User
-
-
-class Step:
-    """An awaitable that waits for one step."""
-
-    def __await__(self) -> Generator[Step, None, None]:
-        yield self
+from tests.support.steps import Step, finished, started
 
 
 class SlowStore(MemoryStore):
@@ -54,22 +47,6 @@ class SlowServer(Server):
         self._scheduled: list[Callable[[], None]] = []
         environment = Environment(self._scheduled.append, lambda step: None, Hasher())
         self.chat = Chat(self.store, environment)
-
-
-def started(awaitable: Awaitable[Any]) -> Generator[Any, None, Any]:
-    """Run an awaitable to where it waits first."""
-    steps = awaitable.__await__()
-    next(steps)
-    return steps
-
-
-def finished(steps: Generator[Any, None, Any]) -> Any:
-    """Run the rest of an awaitable; return its result."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
 
 
 def enters(server: SlowServer, nick: str) -> User:
