@@ -230,8 +230,8 @@ def test_a_netcat_user_is_told_once_that_lines_are_pending_and_once_that_they_ar
     bob.sends(b"three\n"), server.advance(2 * LONG_SECONDS)
     assert bob.gets().decode() == f"{PENDING}\r\n"
     server.store.refuse()
-    told = "-- That was not delivered: the disk is full. You said: three\r\n"
-    assert bob.gets().decode() == told
+    answer = "-- That was not delivered: the disk is full. You said: three\r\n"
+    assert bob.gets().decode() == answer
 
 
 @pytest.mark.parametrize("plain", [True, False])

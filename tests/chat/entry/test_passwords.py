@@ -190,8 +190,8 @@ def test_new_passwords_from_one_address_are_limited() -> None:
         ada.types("/password another one")
     ada.sees()
     ada.types("/password another one")
-    told = "-- Many passwords were set from your address; try again in 10 s."
-    assert ada.sees() == [told]
+    answer = "-- Many passwords were set from your address; try again in 10 s."
+    assert ada.sees() == [answer]
     bob = server.enters("bob", address="203.0.113.5")
     bob.types(f"/register {SECRET}")
     assert "bob is yours now" in bob.sees()[-1]
@@ -283,8 +283,8 @@ def test_a_user_who_asks_for_a_registered_nick_is_told_of_login() -> None:
     registered(server, "lola").leaves()
     guest = server.enters()
     guest.types("/nick 1ola")
-    told = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
-    assert guest.sees()[-1] == told
+    answer = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
+    assert guest.sees()[-1] == answer
     entered = result_of(server.chat.enter(Visitor("Lola"), Client(), server.now))
     assert isinstance(entered, tuple)
     assert entered[1] == "Lola is registered; you are Lola2. /login lola if it is yours."
@@ -504,8 +504,8 @@ def test_a_checker_that_fails_is_reported_and_own_passwords_still_work() -> None
     checker.ill = True
     guest = server.enters()
     guest.types("/login bob something")
-    told = "-- Passwords cannot be checked now; who runs this server finds why in its log."
-    assert guest.sees()[-1] == told
+    answer = "-- Passwords cannot be checked now; who runs this server finds why in its log."
+    assert guest.sees()[-1] == answer
     guest.types(f"/login ada {SECRET}")
     assert guest.sees()[-1] == "-- You are logged in as ada.", "she is known here"
 
@@ -521,9 +521,9 @@ def test_a_password_is_never_shown() -> None:
     lines = (f"/register {SECRET}", f"/password {SECRET}", "/password", "/keys", "/whois ada")
     for line in (*lines, f"/login ada {SECRET}", "/history", "/search correct"):
         ada.types(line)
-    for told in (*ada.sees(), *bob.sees()):
-        assert "horse" not in told
-        assert HASHED not in told
+    for line in (*ada.sees(), *bob.sees()):
+        assert "horse" not in line
+        assert HASHED not in line
 
 
 def test_lines_that_may_hold_a_password_are_recognized() -> None:
