@@ -145,7 +145,7 @@ class Peers(Protocol):
     def room_changed(self, room: Room, *, closed: bool = False) -> None:
         """Replicate a room that may have changed at the end of the turn; one that closed at once.
 
-        Otherwise somebody could open it anew before the other servers know.
+        Otherwise a user could open it anew before the other servers know.
         """
 
     def displaced(self, person: Person, by: Person) -> None:

@@ -1,4 +1,4 @@
-"""Banning from a room and muting in it: who may do that to whom, and what the ban goes by.
+"""Bans and mutes of a room: the right to set them, and the choice of what a ban covers.
 
 A person who is named is banned by what identifies them most reliably: their account, else the ssh
 key they came with, else their address.  If that would cover a moderator as well, their nick is
@@ -202,12 +202,12 @@ def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
 
 
 def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
-    whom = f"{ban.label} {term(act.now, ban.until)}"
+    subject = f"{ban.label} {term(act.now, ban.until)}"
     act.chat.audit.add(
         act.now,
         act.person,
         what,
-        whom,
+        subject,
         room=act.room,
         reason=ban.reason,
         covered=str(ban.target) if ban.is_named else "",

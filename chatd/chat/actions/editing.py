@@ -45,14 +45,14 @@ async def delete(chat: Chat, session: Session, now: float) -> None:
     chat.post(room, Deleted(now, person.nick, person.nick, message.number), person)
 
 
-async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> None:
+async def delete_other(chat: Chat, session: Session, reference: str, now: float) -> None:
     """Delete the last message of a user in the room with the focus, or the one of a ``#NUMBER``.
 
     :raises Refused: ``no-room``, ``not-in-room``, ``not-moderator`` or ``no-such-message``.
     """
     room, person = session.room(), session.person
     _check_moderator(room, person)
-    entry = await _find_message(chat, room, whose)
+    entry = await _find_message(chat, room, reference)
     _check_moderator(room, person)  # again: a store may take its time
     for member in room.members.values():
         if member.last_message is not None and member.last_message.number == entry.number:
@@ -84,19 +84,19 @@ async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) 
     return message
 
 
-async def _find_message(chat: Chat, room: Room, whose: str) -> Entry:
+async def _find_message(chat: Chat, room: Room, reference: str) -> Entry:
     """Return the message that a moderator names by a nick or by ``#NUMBER``.
 
     :raises Refused: ``no-such-message``.
     """
-    if whose.startswith("#"):
-        digits = whose[1:]
+    if reference.startswith("#"):
+        digits = reference[1:]
         known = digits.isascii() and digits.isdigit() and len(digits) < 19
         entry = await chat.history.find(room, int(digits)) if known else None
         if entry is None:
-            raise Refused("no-such-message", f"There is no message {cut(whose, 40)} in {room}.")
+            raise Refused("no-such-message", f"There is no message {cut(reference, 40)} in {room}.")
         return entry
-    entry = await chat.history.last_by(room, fold(whose))
+    entry = await chat.history.last_by(room, fold(reference))
     if entry is None:
-        raise Refused("no-such-message", f"There is no message of {cut(whose, 40)} in {room}.")
+        raise Refused("no-such-message", f"There is no message of {cut(reference, 40)} in {room}.")
     return entry

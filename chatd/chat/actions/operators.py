@@ -83,8 +83,8 @@ def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[
         )
     bans.put(new)
     covered = str(target) if new.is_named else ""
-    whom = f"{label} {term(now, until)}"
-    chat.audit.add(now, person, "server ban", whom, reason=new.reason, covered=covered)
+    subject = f"{label} {term(now, until)}"
+    chat.audit.add(now, person, "server ban", subject, reason=new.reason, covered=covered)
     banned = [other for other in matching(chat, target) if not other.operator]
     remote = sum(map(chat.peers.is_remote, banned))
     return new, removal.enforce_server_ban(chat, new, now) + remote

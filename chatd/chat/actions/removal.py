@@ -86,7 +86,7 @@ def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
         for session in person.sessions
         if ban.target.covers(Identity(address=session.address))
     ]
-    for session in connections:  # from a banned address, of people who have another from elsewhere
+    for session in connections:  # from a banned address, of people who keep another one
         chat.leave(session, ban.reason, now)
         session.deliver(notice)
         session.client.close()

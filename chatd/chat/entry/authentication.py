@@ -1,4 +1,4 @@
-"""Authentication by password: who may try one, how often, and how many checks may be pending.
+"""Authentication by password, and the limits on attempts and pending checks.
 
 Hashing and checking themselves are done one at a time by a `PasswordHasher` and a
 `PasswordChecker`.  Times are in seconds since the epoch.
