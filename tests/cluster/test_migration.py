@@ -200,14 +200,14 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.client.report = DeliveryReport(unreached=1)
-    places = town.servers[0].chat.detached
-    go_back = places.go_back
+    sessions = town.servers[0].chat.detached
+    rewind = sessions.rewind
 
-    async def and_meanwhile(place: DetachedSession) -> None:
+    async def rewind_while_the_token_changes(detached: DetachedSession) -> None:
         guest.types("/resume")
-        await go_back(place)
+        await rewind(detached)
 
-    places.go_back = and_meanwhile  # type: ignore[method-assign]
+    sessions.rewind = rewind_while_the_token_changes  # type: ignore[method-assign]
     other.types(f"/resume {token}")
     town.settle()
     assert other.sees()[-1] == "-- There is no place with that token any more."
@@ -456,6 +456,6 @@ def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: To
     ada.client.report = DeliveryReport(owing=1e9)
     place = town.servers[0].chat.detached.take(ada.session.person)
     assert place is not None
-    town.servers[0].chat.detached.give_up(ada.session, place)
+    town.servers[0].chat.detached.put_back(ada.session, place)
     assert town.servers[0].chat.detached.get(ada.session.person) is place
     assert len(town.servers[0].expiring) == 1
