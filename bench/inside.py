@@ -39,7 +39,7 @@ class UnlimitedClient:
     echoes_input = copy_per_room = closes_on_gap = resumable = full = is_gone = shows_pending = (
         False
     )
-    pending = 0
+    pending_bytes = 0
 
     def __init__(self, style: TextStyle) -> None:
         self._style = style

@@ -15,7 +15,7 @@ from bench.figures import shown, table
 from bench.inside import ManualChat
 from chatd.chat.model.entities import Session
 from chatd.chat.store import unavailable
-from chatd.cluster.bus import Asked, Hear
+from chatd.cluster.bus import OnMessage, OnRequest
 from chatd.terminal.style import TextStyle
 
 #: Members of each room, beside the lobby, which everyone is in.
@@ -31,9 +31,9 @@ class QueuedBus:
         self.name = self.display_name = name
         self.sent: list[str] = []
 
-    def hear(self, hear: Hear, asked: Asked) -> None:
+    def listen(self, on_message: OnMessage, on_request: OnRequest) -> None:
         """Remember the callback."""
-        self.hears = hear
+        self.hears = on_message
 
     def broadcast(self, text: str) -> None:
         """Queue it for the other server."""

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 State = dict[str, Any]
 
 #: Called with a message of another server: the name of that server, and the text.
-Hear = Callable[[str, str], None]
+OnMessage = Callable[[str, str], None]
 #: Called with a request of another server, likewise; returns the reply.
-Asked = Callable[[str, str], Awaitable[str]]
+OnRequest = Callable[[str, str], Awaitable[str]]
 
 
 class Bus(Protocol):
@@ -36,7 +36,7 @@ class Bus(Protocol):
     def replicas(self) -> tuple[int, int]:
         """How many machines keep what is said, 0 while that is not known, and how many are away."""
 
-    def hear(self, hear: Hear, asked: Asked) -> None:
+    def listen(self, on_message: OnMessage, on_request: OnRequest) -> None:
         """Call these functions with the messages and the requests of the other servers."""
 
     def broadcast(self, text: str) -> None:

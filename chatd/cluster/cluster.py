@@ -68,7 +68,7 @@ class Cluster:
         self._incoming = Incoming(
             chat, self._outgoing, self.remote, self._calls, self._migration, streams
         )
-        self._bus.hear(self._incoming.receive, self._incoming.answer)
+        self._bus.listen(self._incoming.receive, self._incoming.answer)
 
     # What the chat asks: see `chatd.chat.peers.Peers` ---------------------------------------------
 

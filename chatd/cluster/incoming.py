@@ -66,7 +66,7 @@ class Incoming:
             return
         if "line" in message:
             if self._streams is not None:
-                self._streams.heard(name, message)
+                self._streams.received(name, message)
             return
         server = self._remote.servers.get(name)
         if server is None:
@@ -85,7 +85,7 @@ class Incoming:
         if "errand" in request:
             return json.dumps(await self._calls.answer(name, request))
         if self._streams is not None and ("open" in request or "roll" in request):
-            return json.dumps(self._streams.asked(name, request))
+            return json.dumps(self._streams.answer(name, request))
         return json.dumps(await self._migration.on_request(name, request))
 
     # States ---------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ class Incoming:
         owner = self._chat.entrance.owner_here(account) if account is not None else None
         stays = self._outgoing.name < person.server or person.lost
         if owner is not None and self._streams is not None and not stays:
-            self._streams.gather(owner, person.server)
+            self._streams.merge_connections(owner, person.server)
 
     # Liveness -------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class Incoming:
     def _server_gone(self, name: str) -> None:
         """Remove a server with everybody on it, and what only it knew."""
         if self._streams is not None:
-            self._streams.gone(name)
+            self._streams.server_gone(name)
         server = self._remote.servers.pop(name, None)
         if server is None:
             return

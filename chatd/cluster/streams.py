@@ -15,19 +15,19 @@ from chatd.cluster.bus import State
 class StreamRouter(Protocol):
     """The streams of this server to the others."""
 
-    def heard(self, server: str, said: State) -> None:
+    def received(self, server: str, said: State) -> None:
         """Pass a message of another server to its stream."""
 
-    def asked(self, server: str, said: State) -> State:
+    def answer(self, server: str, said: State) -> State:
         """Answer a request of another server about its streams."""
 
-    def gather(self, person: Person, server: str) -> None:
+    def merge_connections(self, person: Person, server: str) -> None:
         """Let another server, to which a person came at the same time, run their connections.
 
         Those that cannot be relayed stay here.
         """
 
-    def gone(self, server: str) -> None:
+    def server_gone(self, server: str) -> None:
         """Another server is gone, and with it every stream to it."""
 
     def hang_up(self, sentence: str) -> None:

@@ -62,7 +62,7 @@ class Client:
         self.now = 1_000_000.0
 
     @property
-    def pending(self) -> int:
+    def pending_bytes(self) -> int:
         return len(self.unsent)
 
     def send(self, data: bytes) -> int:
@@ -154,7 +154,7 @@ class User:
         self.client.unsent = b""
         self.client.full = False
         self.client.capacity = capacity
-        self.session.resume()
+        self.session.release()
 
     def loses_connection(self) -> DetachedSession | None:
         """Lose the connection; return the detached session that is kept."""

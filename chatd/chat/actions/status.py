@@ -33,7 +33,9 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
 
 def _pending_lines(person: Person) -> list[str]:
     """Return how many lines of a person are pending in each room, a line each."""
-    pending = [session.pending for session in person.sessions if session.pending is not None]
+    pending = [
+        session.pending_lines for session in person.sessions if session.pending_lines is not None
+    ]
     rooms = Counter(room for each in pending for _, rooms in each.lines.values() for room in rooms)
     return [
         f"{counted(count, 'line')} of yours wait{'s' * (count == 1)} in {room}"

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from chatd.chat.actions import replay
-from chatd.chat.actions.moderation import members
+from chatd.chat.actions.moderation import members, room_settings
 from chatd.chat.actions.status import status
 from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import join_reply, roster
@@ -120,7 +120,7 @@ def _answer_whois(call: Call, other: Person) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        members.set_topic(call.chat, call.person, room, call.words, call.now)
+        room_settings.set_topic(call.chat, call.person, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -130,14 +130,14 @@ def _room(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     if not name:
         rows = [
-            f"{each} {members.setting_for(call.person, room, each)}".rstrip()
-            for each in members.SETTINGS
+            f"{each} {room_settings.setting_for(call.person, room, each)}".rstrip()
+            for each in room_settings.SETTINGS
         ]
         call.list(f"Settings of {room}:", rows)
-    elif not value.strip() and name in members.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {members.setting_for(call.person, room, name)}")
+    elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
+        call.answer(f"{room}: {name} {room_settings.setting_for(call.person, room, name)}")
     else:
-        members.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+        room_settings.set_room(call.chat, call.person, room, name, value.strip(), call.now)
 
 
 def _invite(call: Call) -> None:

@@ -60,9 +60,9 @@ class Unacknowledged:
 
     def add(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
         """Add a line that a session sent to a room; it is pending there from now on."""
-        pending = session.pending
+        pending = session.pending_lines
         if pending is None:
-            pending = session.pending = self._unannounced[session] = PendingLines(now)
+            pending = session.pending_lines = self._unannounced[session] = PendingLines(now)
         _, rooms = pending.lines.get(id(event), (event, ()))
         pending.lines[id(event)] = (event, (*rooms, room))
         self.count += 1
@@ -70,7 +70,7 @@ class Unacknowledged:
 
     def remove(self, session: Session, room: Room, event: RoomEvent, *, stored: bool) -> None:
         """Remove a line from those pending in a room: it is ``stored`` there, or could not be."""
-        pending = session.pending
+        pending = session.pending_lines
         if pending is None or id(event) not in pending.lines:
             return
         self.count -= 1
@@ -81,7 +81,7 @@ class Unacknowledged:
         else:
             del pending.lines[id(event)]
         if not pending.lines:
-            session.pending = None
+            session.pending_lines = None
             self._unannounced.pop(session, None)
         self._change(session, pending)
 
@@ -158,7 +158,7 @@ def newest_pending(session: Session, most: int) -> tuple[int, list[tuple[Room, R
 
     Each comes with a room in which it is pending, the one with the focus if it is among them.
     """
-    pending, focus = session.pending, session.focus
+    pending, focus = session.pending_lines, session.focus
     if pending is None:
         return 0, []
     lines = [

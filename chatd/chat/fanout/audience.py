@@ -140,7 +140,7 @@ class Audience:
                 return style, self._slices.start
         return self._late.pop(listener, None)
 
-    def resume(self, listener: Listener) -> None:
+    def release(self, listener: Listener) -> None:
         """Serve a held listener from its own cursor: its connection has room again."""
         held = self._held.pop(listener, None)
         if held is not None:

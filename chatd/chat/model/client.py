@@ -52,7 +52,7 @@ class Client(Protocol):
     While ``full`` is false ``send`` may be called, and says how many bytes it took.  Any answer but
     ``len(data)``, or an ``OSError``, is followed by ``stalled(data, taken)`` (0 after an error),
     which keeps the rest and makes the client full.  When there is room again the way in calls
-    `chatd.chat.model.entities.Session.resume`.
+    `chatd.chat.model.entities.Session.release`.
     """
 
     @property
@@ -87,7 +87,7 @@ class Client(Protocol):
         """Whether the connection is lost, and nothing that is shown now is seen."""
 
     @property
-    def pending(self) -> int:
+    def pending_bytes(self) -> int:
         """How many bytes wait for the connection."""
 
     def style(self, preferences: Preferences) -> Style:
@@ -107,7 +107,7 @@ class Client(Protocol):
         """Whether pending lines are announced in words, as the screen does not show them."""
 
     def pending_changed(self) -> None:
-        """Draw `Session.pending` as it is now, where the screen shows it."""
+        """Draw `Session.pending_lines` as it is now, where the screen shows it."""
 
     def delivery_report(self) -> DeliveryReport:
         """Return how much of what was sent has arrived."""

@@ -359,7 +359,7 @@ class Session:
         "focus",
         "listens",
         "operator",
-        "pending",
+        "pending_lines",
         "person",
         "preferences",
         "private",
@@ -385,7 +385,7 @@ class Session:
         self.replaying: Replay | None = None
         self.relay_to: RelayTo | None = None
         self.operator = False
-        self.pending: PendingLines | None = None
+        self.pending_lines: PendingLines | None = None
 
     # What an audience requires of a listener
     # -------------------------------------------------------
@@ -431,7 +431,7 @@ class Session:
 
         Returns False when it cannot be shown, or when too much waits for the connection already.
         """
-        return self.client.pending <= PERSONAL_BYTES and self.show(event)
+        return self.client.pending_bytes <= PERSONAL_BYTES and self.show(event)
 
     def show(self, event: PersonalEvent) -> bool:
         """Show something that has a bound of its own, however much waits already.
@@ -457,12 +457,12 @@ class Session:
         for room in self.person.rooms.values():
             room.audience.hold(self)
 
-    def resume(self) -> None:
+    def release(self) -> None:
         """Catch up in every room, as far as the connection takes it."""
         for room in tuple(self.person.rooms.values()):
             if self.client.full:
                 return
-            room.audience.resume(self)
+            room.audience.release(self)
 
     def last_sent(self) -> dict[Room, int]:
         """Return the store's number of the last event that was sent, for each room."""

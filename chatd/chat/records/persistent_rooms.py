@@ -7,6 +7,7 @@ more.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,7 +16,7 @@ from typing import Any
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.model.bans import Ban, Bans, Kind, Target
-from chatd.chat.model.entities import Person, Room
+from chatd.chat.model.entities import Person, Room, Settings
 from chatd.chat.records.loading import RecordLoader
 from chatd.chat.store import Store
 from chatd.chat.text import names
@@ -26,7 +27,8 @@ from chatd.chat.text.names import GUEST
 KIND = "room"
 BAN = "ban"
 MUTE = "mute"
-_SETTINGS = ("topic", "private", "slow", "shouting", "lasting", "history", "key")
+#: A record has every setting under the name of its field, and what older records lack is default.
+_SETTINGS = tuple(each.name for each in dataclasses.fields(Settings))
 
 
 class PersistentRooms:
@@ -118,7 +120,7 @@ class PersistentRooms:
 
     def _restore(self, key: str, value: str) -> Room:
         fields = {"history": 0, **json.loads(value)}  # older records have no bound
-        if key == self._lobby.name.key:  # other settings are the operator's options
+        if key == self._lobby.name.key:  # its other settings are options of the server's operator
             self._lobby.settings.topic = fields["topic"]
             self._lobby.settings.slow = fields["slow"]
             self._lobby.settings.history = fields["history"]

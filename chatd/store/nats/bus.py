@@ -13,7 +13,7 @@ import secrets
 from functools import partial
 
 from chatd.chat.events import Refused
-from chatd.cluster.bus import Asked, Hear
+from chatd.cluster.bus import OnMessage, OnRequest
 from chatd.store.nats.claims import Claims
 from chatd.store.nats.client.client import Message
 from chatd.store.nats.client.connection import Connection, NoRespondersError
@@ -48,12 +48,12 @@ class NatsBus:
         self._outgoing = Flow(MAX_MESSAGES, MAX_BYTES)
         self._sending = asyncio.Lock()
         self._chunks: dict[str, list[bytes]] = {}
-        self._on_message: Hear = _ignore_message
-        self._on_request: Asked = _answer_nothing
+        self._on_message: OnMessage = _ignore_message
+        self._on_request: OnRequest = _answer_nothing
 
-    def hear(self, hear: Hear, asked: Asked) -> None:
+    def listen(self, on_message: OnMessage, on_request: OnRequest) -> None:
         """Call these functions for messages and requests; to be set before the store begins."""
-        self._on_message, self._on_request = hear, asked
+        self._on_message, self._on_request = on_message, on_request
 
     async def connect(self, connection: Connection, claims: Claims) -> None:
         """Receive what other servers send from now on; in the connection's thread."""

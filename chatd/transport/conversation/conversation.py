@@ -149,7 +149,7 @@ class Conversation:
         return self.lost
 
     @property
-    def pending(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes that wait for the connection."""
         return self.outbox.pending
 
@@ -321,7 +321,7 @@ class Conversation:
         if self.lost:
             return
         if self.session is not None:
-            self.session.resume()
+            self.session.release()
         self.display.refresh()
         self.advance()
 

@@ -120,7 +120,7 @@ class ProgramConversation(Generic[_Request]):
         return self.closed
 
     @property
-    def pending(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes that wait for the connection."""
         return self.outbox.pending
 
@@ -201,7 +201,7 @@ class ProgramConversation(Generic[_Request]):
     def ready(self) -> None:
         """Go on: the connection has room again."""
         if self.session is not None:
-            self.session.resume()
+            self.session.release()
         self._go_on()
 
     def answered(self) -> None:

@@ -205,7 +205,7 @@ class Terminal:
     def _pending(self) -> tuple[str, ...]:
         """Return the rows of what the user said and is not stored yet; on paper it stands."""
         session = self._conversation.session
-        if session is None or session.pending is None or self.echoes_input:
+        if session is None or session.pending_lines is None or self.echoes_input:
             return ()
         count, lines = newest_pending(session, ROWS)
         named = [("" if room is session.focus else str(room), event) for room, event in lines]

@@ -128,11 +128,11 @@ class TrackedServer(tcp.Server):
 
     def connectionLost(self, reason: Failure) -> None:
         """Ask the socket while there is one."""
-        self.unreached = unacknowledged(self)
+        self.unreached = bytes_in_flight(self)
         super().connectionLost(reason)
 
 
-def unacknowledged(connection: tcp.Connection) -> tuple[int, float] | None:
+def bytes_in_flight(connection: tcp.Connection) -> tuple[int, float] | None:
     """Return the bytes that the peer's machine has not acknowledged, and its seconds of silence.
 
     None when there are none, or where the system does not tell (tcp(7): SIOCOUTQ, TCP_INFO).
@@ -299,7 +299,7 @@ class SocketOutbox:
         """Return what the peer's machine has not acknowledged."""
         if isinstance(self._socket, TrackedServer) and self._socket.unreached is not None:
             return self._socket.unreached
-        return unacknowledged(self._socket)
+        return bytes_in_flight(self._socket)
 
     def was_reset(self) -> bool | None:
         """Whether the peer has closed its socket altogether; None: not known yet."""

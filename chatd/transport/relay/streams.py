@@ -93,7 +93,7 @@ class Streams:
         stream.give_up()  # it may have been opened all the same
         return None
 
-    def asked(self, server: str, said: State) -> State:
+    def answer(self, server: str, said: State) -> State:
         """Answer a request of another server: open a stream, or check which of its are known."""
         if "roll" in said:
             return {"unknown": self._check_known(server, said["roll"])}
@@ -108,7 +108,7 @@ class Streams:
         start(stream, visitor, said["how"])
         return {"open": True}
 
-    def gather(self, person: Person, server: str) -> None:
+    def merge_connections(self, person: Person, server: str) -> None:
         """Let another server run all connections of a user that can be relayed."""
         for session in tuple(person.sessions):
             if session.relay_to is not None and person.account is not None:
@@ -133,7 +133,7 @@ class Streams:
         """Send a message to the server at the other end of a stream."""
         self._cluster.tell_server(stream.server, message)
 
-    def heard(self, server: str, said: State) -> None:
+    def received(self, server: str, said: State) -> None:
         """Hand a message of another server to its stream."""
         stream = self._streams.get(said["line"])
         if stream is not None and stream.server == server:
@@ -205,7 +205,7 @@ class Streams:
         if stream is not None and stream.server == server:
             stream.fail()
 
-    def gone(self, server: str) -> None:
+    def server_gone(self, server: str) -> None:
         """Fail every stream to a server that is gone, as far as can be told."""
         self._fail_all(server, dead=False)
 

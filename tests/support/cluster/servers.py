@@ -9,7 +9,7 @@ from typing import Any
 
 from chatd.chat.events import Refused, RoomEvent
 from chatd.chat.store import StoreObserver, unavailable
-from chatd.cluster.bus import Asked, Hear
+from chatd.cluster.bus import OnMessage, OnRequest
 from chatd.store.memory import MemoryStore
 from tests.support.people import Server, User, result_of
 
@@ -25,8 +25,8 @@ class Branch(MemoryStore):
         self.replicas = (0, 0)
         self.observer: StoreObserver | None = None
         self.listening: set[str] = set()
-        self.hears: Hear | None = None
-        self.asked: Asked | None = None
+        self.hears: OnMessage | None = None
+        self.asked: OnRequest | None = None
         self.cut_off = False
         self.missed: list[tuple[str, str, int, RoomEvent]] = []
         self.waiting: list[tuple[str, str, RoomEvent, str]] = []
@@ -67,8 +67,8 @@ class Branch(MemoryStore):
 
     # The way to the others
 
-    def hear(self, hear: Hear, asked: Asked) -> None:
-        self.hears, self.asked = hear, asked
+    def listen(self, on_message: OnMessage, on_request: OnRequest) -> None:
+        self.hears, self.asked = on_message, on_request
 
     def broadcast(self, text: str) -> None:
         for branch in self.town.branches:

@@ -29,7 +29,9 @@ class Node:
         self.bus_texts: list[tuple[str, str]] = []
         self.store = NatsStore(servers, main_thread, **{"shards": 2, **options})
         self.store.open(self)
-        self.store.bus.hear(lambda server, text: self.bus_texts.append((server, text)), self.answer)
+        self.store.bus.listen(
+            lambda server, text: self.bus_texts.append((server, text)), self.answer
+        )
         self.store.begin()
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:

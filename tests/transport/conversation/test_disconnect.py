@@ -13,7 +13,7 @@ from twisted.internet import tcp
 from twisted.internet.task import Clock
 
 from chatd.transport.conversation.disconnect import CHECK_SECONDS, CHECKS, PeerCheck
-from chatd.transport.net.outbox import SocketOutbox, unacknowledged
+from chatd.transport.net.outbox import SocketOutbox, bytes_in_flight
 from tests.support.served import PATIENCE
 
 
@@ -112,7 +112,7 @@ def test_acknowledged_bytes_are_not_counted(ends: tuple[socket.socket, socket.so
     near.sendall(b"goodbye")
     assert far.recv(100) == b"goodbye"
     waits_for(outbox, False)
-    assert unacknowledged(Connection(near)) is None
+    assert bytes_in_flight(Connection(near)) is None
 
 
 def test_unacknowledged_bytes_are_counted(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -146,7 +146,7 @@ def test_bytes_in_flight_after_a_long_silence_are_no_sign_of_death(
         def getsockopt(self, *_: int) -> bytes:
             return bytes((1, 0, sent_again, probes)).ljust(56, b"\0") + struct.pack("i", 9000)
 
-    unreached = unacknowledged(Connection(cast(socket.socket, Handle())))
+    unreached = bytes_in_flight(Connection(cast(socket.socket, Handle())))
     assert unreached is not None
     assert unreached[1] == silent
 
@@ -173,4 +173,4 @@ def test_a_closed_socket_reports_nothing(ends: tuple[socket.socket, socket.socke
     near, _ = ends
     connection = Connection(near)
     near.close()
-    assert unacknowledged(connection) is None
+    assert bytes_in_flight(connection) is None

@@ -101,7 +101,7 @@ class SessionCommand(ExecCommand):
         return self.ended
 
     @property
-    def pending(self) -> int:
+    def pending_bytes(self) -> int:
         """Bytes pending in the channel."""
         return self.call.channel.outbox.pending
 

@@ -69,7 +69,7 @@ class Tail(SessionCommand):
     def ready(self) -> None:
         """Go on with the events that had no room."""
         if self.session is not None:
-            self.session.resume()
+            self.session.release()
 
     def write(self, data: bytes) -> None:
         """Write lines; end when the user has been kicked from the room."""
