@@ -32,8 +32,8 @@ from chatd.clients.window.rooms import MAX_ROOMS
 from chatd.clients.window.status import DialogKind, Phase
 from chatd.wire.json.objects import BadObject, Object
 from tests.support.callers import Netcat
+from tests.support.memory_server import Building, Transport, Wire
 from tests.support.served import PATIENCE, Served
-from tests.support.wires import Building, Transport, Wire
 
 
 class Person:

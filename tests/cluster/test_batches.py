@@ -10,7 +10,7 @@ import pytest
 
 from chatd.chat.limits import BANS, BATCH_BYTES, BATCH_STATES
 from chatd.cluster.replication.batches import batches, message
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 
 
 def told(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from chatd.chat.limits import CLOCK_JUMP_SECONDS, DISPLAY_NAME_LENGTH, SILENT_SECONDS
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import User
 
 

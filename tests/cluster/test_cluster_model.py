@@ -26,9 +26,9 @@ from hypothesis.stateful import (
 )
 
 from chatd.chat.events import Role
+from tests.support.cluster.chat_cluster import Town
 from tests.support.cluster.nats import Nats
-from tests.support.cluster.nats_servers import NatsTown
-from tests.support.cluster.servers import Town
+from tests.support.cluster.nats_cluster import NatsTown
 from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dee")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat.limits import OFFLINE_MESSAGES
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import Client, User
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"

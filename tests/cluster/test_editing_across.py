@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import User
 
 ADA = "SHA256:ada"

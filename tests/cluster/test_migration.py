@@ -14,7 +14,7 @@ from chatd.cluster.migration import CAME_BY_ANOTHER_SERVER
 from chatd.store.memory import MemoryStore
 from chatd.transport.services.shutdown import GOODBYE_SECONDS, MOVED, Shutdown
 from tests.chat.actions.test_resume import words
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import Client, User, result_of
 
 ADA = "SHA256:ada"

@@ -12,7 +12,7 @@ from chatd.chat.model.preferences import Preferences
 from chatd.chat.records import audit
 from chatd.terminal.preferred import style_for
 from chatd.terminal.style import TextStyle
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import Client, User, result_of
 
 

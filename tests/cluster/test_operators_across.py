@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chatd.chat.events import Refused
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import Server, User
 
 HOME, CAFE = "192.0.2.10", "198.51.100.20"

@@ -6,7 +6,7 @@ import pytest
 
 from chatd.chat.limits import PERSISTENT_ROOMS
 from chatd.chat.records import persistent_rooms
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import User, result_of
 
 CAFE = "198.51.100.20"

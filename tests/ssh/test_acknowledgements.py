@@ -15,7 +15,7 @@ from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.net.outbox import StreamOutbox
 from chatd.transport.ssh.receipts import QUESTIONS_PER_SECOND, Acknowledgements, DeliveryTracker
 from chatd.wire.ssh import uint32
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 
 OTHER_KEY = Key(Ed25519PrivateKey.generate())

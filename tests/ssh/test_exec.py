@@ -7,7 +7,7 @@ import pytest
 from chatd.chat.limits import Rate
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.wire.ssh import string, uint32
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import Guest, Hall
 
 
 def plain_user(hall: Hall, user: bytes = b"bob") -> Guest:

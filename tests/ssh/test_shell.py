@@ -12,7 +12,7 @@ from chatd.chat.text.sanitizing import safe
 from chatd.wire.ssh import string, uint32
 from tests.support.displays import TIPS
 from tests.support.ssh import peer as ssh_peer
-from tests.support.ssh.guests import GREETED, GREETING, Guest, Hall
+from tests.support.ssh.clients import GREETED, GREETING, Guest, Hall
 from tests.support.ssh.peer import CLOSE, FAILURE, SUCCESS, USER_KEY
 
 # On a terminal ------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ from chatd.store.memory import MemoryStore
 from chatd.terminal.text.themes import NAMES, theme
 from chatd.transport.ssh.protocol.peer import client_name, user_name
 from tests.support.displays import Display
+from tests.support.memory_server import Building, Wire
 from tests.support.people import Server
-from tests.support.wires import Building, Wire
 from tests.transport.conversation.test_terminal import COLUMNS, ROWS, Sitting
 from tests.transport.test_json import Program
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chatd.chat.limits import LOG_EVENTS, Rate
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import Building, Wire
 
 
 class Program:

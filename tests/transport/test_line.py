@@ -13,7 +13,7 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.line import LineProtocol
 from tests.support.fuzz_targets import LineProtocolCodec
-from tests.support.wires import Building
+from tests.support.memory_server import Building
 from tests.wire.test_line_codec import pieces, read, streams
 
 CUTS = st.lists(st.integers(min_value=0), max_size=12)

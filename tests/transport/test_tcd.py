@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from chatd.chat.limits import Rate
 from chatd.transport.conversation.program import REQUESTS
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import Building, Wire
 
 
 class Client:

@@ -8,7 +8,7 @@ from chatd.transport.gate.gate import SILENCE_SECONDS
 from chatd.transport.telnet import SETTLE_SECONDS
 from chatd.wire.telnet.codec import PROBE
 from tests.support.displays import TIPS, Display
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import Building, Wire
 
 IAC, DONT, DO, WONT, WILL, SB, SE, IP, EOF, AYT = 255, 254, 253, 252, 251, 250, 240, 244, 236, 246
 BINARY, ECHO, SGA, TTYPE, NAWS, TSPEED, LFLOW, LINEMODE, ENVIRON, STATUS = (

@@ -13,7 +13,7 @@ from chatd.terminal.pending import ROWS
 from chatd.transport.services.unacknowledged import CHECK_SECONDS, UnacknowledgedCheck
 from tests.support.displays import TIPS
 from tests.support.held_store import HeldStore
-from tests.support.wires import Building
+from tests.support.memory_server import Building
 from tests.transport.conversation.test_terminal import Sitting
 
 IT_WAITS = f"-- {WAITS.format('the disk')}"

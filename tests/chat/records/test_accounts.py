@@ -15,7 +15,7 @@ from chatd.chat.text.names import Name
 from chatd.store.memory import MemoryStore
 from chatd.transport.ssh.keys.public_keys import fingerprint
 from tests.support.people import Client, Server, result_of
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
 
 OTHER_KEY = Key(Ed25519PrivateKey.generate())

@@ -11,10 +11,10 @@ from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Bans, Target, read_target
 from chatd.chat.records.server_access import AllowList
 from chatd.transport.ssh.keys.public_keys import fingerprint
+from tests.support.memory_server import Building, Wire
 from tests.support.people import Client, result_of
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
-from tests.support.wires import Building, Wire
 
 CAFE = "198.51.100.20"
 BANNED = "You are banned from this server for good (spam)."

@@ -19,9 +19,9 @@ from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
 from tests.support.displays import TIPS, Display
+from tests.support.memory_server import Building
 from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.peer import CLOSE, DATA, EXTENDED, REQUEST, SUCCESS, Peer
-from tests.support.wires import Building
 
 #: A screen so large that nothing is wrapped or scrolls away between two checks.
 COLUMNS, ROWS = 200, 100

@@ -3,7 +3,7 @@
 import pytest
 
 from chatd.chat.limits import LINE_BYTES, Rate
-from tests.support.wires import Building
+from tests.support.memory_server import Building
 
 
 def test_a_burst_passes_and_then_lines_go_out_at_the_flood_rate() -> None:

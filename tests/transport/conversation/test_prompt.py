@@ -8,7 +8,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
 from chatd.transport.conversation.conversation import Conversation
-from tests.support.wires import Building, Wire
+from tests.support.memory_server import Building, Wire
 from tests.transport.conversation.test_terminal import Sitting, sitting
 from tests.transport.test_telnet import (
     DO,

@@ -21,7 +21,7 @@ from chatd.transport.conversation.terminal import (
 )
 from chatd.transport.net.outbox import StreamOutbox
 from tests.support.displays import TIPS, Display
-from tests.support.wires import Building, Transport, Wire
+from tests.support.memory_server import Building, Transport, Wire
 
 COLUMNS, ROWS = 80, 16
 

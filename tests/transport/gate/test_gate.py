@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from chatd.transport.gate.admission import Admission, PerAddress
 from chatd.transport.gate.gate import SENSE_SECONDS
 from chatd.wire.telnet.codec import PROBE
-from tests.support.wires import Building
+from tests.support.memory_server import Building
 
 GREETING = b"-- You are guest1 in lobby, alone so far; /help says what you can do.\r\n"
 

@@ -17,8 +17,8 @@ from zope.interface import implementer
 from chatd.store.memory import MemoryStore
 from chatd.transport.net.listening import Listening
 from chatd.transport.services.shutdown import GOODBYE_SECONDS, Shutdown
+from tests.support.memory_server import Building
 from tests.support.people import Client, Server
-from tests.support.wires import Building
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from chatd.transport.net.outbox import (
     outbox_for,
     prepare_socket,
 )
-from tests.support.wires import Transport
+from tests.support.memory_server import Transport
 
 
 class Kernel:

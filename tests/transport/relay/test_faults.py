@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.cluster.gates import Street
-from tests.support.ssh.guests import Guest
+from tests.support.cluster.server_cluster import Street
+from tests.support.ssh.clients import Guest
 from tests.transport.relay.test_screens import ann, everyone, sessions, streams
 
 STEPS = st.lists(

@@ -10,10 +10,10 @@ from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.relay.edge import BROKEN, GONE, Edge
 from chatd.transport.relay.streams import LIVENESS_SECONDS, STREAMS_PER_SERVER
 from chatd.wire.ssh import uint32
-from tests.support.cluster.gates import Street
-from tests.support.ssh.guests import Guest
+from tests.support.cluster.server_cluster import Street
+from tests.support.memory_server import Wire
+from tests.support.ssh.clients import Guest
 from tests.support.ssh.peer import ADJUST, USER_KEY
-from tests.support.wires import Wire
 from tests.transport.test_telnet import EOF, IAC, INETUTILS, IP, REFUSES_ALL, Telnet, window
 
 

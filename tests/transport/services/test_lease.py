@@ -25,7 +25,7 @@ from chatd.transport.services.lease import (
     Lease,
 )
 from tests.conftest import LoggedFailures
-from tests.support.cluster.servers import Town
+from tests.support.cluster.chat_cluster import Town
 from tests.support.people import Client, User, result_of
 
 

@@ -12,11 +12,11 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
-from tests.support.cluster.servers import Branch
+from tests.support.cluster.chat_cluster import Branch
 from tests.support.displays import TIPS, Display
+from tests.support.memory_server import Building
 from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.peer import CLOSE, DATA, EOF, EXTENDED, REQUEST, SUCCESS, Peer
-from tests.support.wires import Building
 
 COLUMNS, ROWS = 80, 24
 GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."

@@ -22,7 +22,7 @@ from chatd.transport.gate.gate import PROBE_SECONDS, SILENCE_SECONDS, Door, Gate
 from chatd.transport.host import Host
 from chatd.transport.relay.streams import Streams
 from chatd.transport.ways import ways_in
-from tests.support.cluster.servers import Branch
+from tests.support.cluster.chat_cluster import Branch
 from tests.support.keys import HOST_KEY
 from tests.support.passwords import Hasher
 

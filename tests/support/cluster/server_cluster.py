@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.support.cluster.servers import Branch, Town
+from tests.support.cluster.chat_cluster import Branch, Town
+from tests.support.memory_server import Wire
 from tests.support.people import Server
-from tests.support.ssh.guests import Guest, Hall
+from tests.support.ssh.clients import Guest, Hall
 from tests.support.ssh.peer import USER_KEY
-from tests.support.wires import Wire
 
 
 class House(Server):

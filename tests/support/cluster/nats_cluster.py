@@ -1,4 +1,4 @@
-"""Several chats that are one on a NATS server, as `tests.support.cluster.servers`, for tests."""
+"""Several chats that are one on a NATS server, like `ChatCluster`, for tests."""
 
 from __future__ import annotations
 
