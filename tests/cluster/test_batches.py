@@ -10,7 +10,7 @@ import pytest
 
 from chatd.chat.limits import BANS, BATCH_BYTES, BATCH_STATES
 from chatd.cluster.replication.batches import batches, message
-from tests.support.cluster.chat_cluster import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 
 
 def told(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -49,13 +49,13 @@ def test_a_room_with_all_that_it_may_have_crosses_in_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)
-    town = Town()
-    town.letters = Weighed()
-    ada = town.servers[0].enters("ada")
+    cluster = ChatCluster()
+    cluster.messages = Weighed()
+    ada = cluster.servers[0].enters("ada")
     ada.types("/join attic")
     for number in range(BANS):
         ada.types(f"/ban 203.0.113.{number} {'ä' * 300}")
-    town.settle()
-    third = town.add()
-    assert BATCH_BYTES // 8 < town.letters.largest < 1024 * 1024
+    cluster.deliver_all()
+    third = cluster.add_server()
+    assert BATCH_BYTES // 8 < cluster.messages.largest < 1024 * 1024
     assert len(third.chat.rooms["attic"].bans) == BANS

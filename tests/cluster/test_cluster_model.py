@@ -26,9 +26,9 @@ from hypothesis.stateful import (
 )
 
 from chatd.chat.events import Role
-from tests.support.cluster.chat_cluster import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.cluster.nats import Nats
-from tests.support.cluster.nats_cluster import NatsTown
+from tests.support.cluster.nats_cluster import NatsCluster
 from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dee")
@@ -82,7 +82,7 @@ class Who:
 class Towns(RuleBasedStateMachine):
     """Rooms as lists of nicks, and what everybody is to be shown."""
 
-    make: Callable[[int], Town | NatsTown] = Town
+    make: Callable[[int], ChatCluster | NatsCluster] = ChatCluster
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,16 +95,16 @@ class Towns(RuleBasedStateMachine):
         self._words = (f"w{number}" for number in count(1))
 
     def teardown(self) -> None:
-        self.town.close()
+        self.cluster.close()
 
     @initialize(servers=st.integers(2, SERVERS))
     def begin(self, servers: int) -> None:
-        self.town = type(self).make(servers)
+        self.cluster = type(self).make(servers)
 
     # Somebody, somewhere --------------------------------------------------------------------------
 
     def server(self, at: int) -> Server:
-        return self.town.servers[at % len(self.town.servers)]
+        return self.cluster.servers[at % len(self.cluster.servers)]
 
     def who(self, at: int) -> Who | None:
         return self.people[at % len(self.people)] if self.people else None
@@ -117,7 +117,7 @@ class Towns(RuleBasedStateMachine):
         return there.members[who.someone.session.person].role
 
     def settle(self) -> None:
-        self.town.settle()
+        self.cluster.deliver_all()
 
     # What people do -------------------------------------------------------------------------------
 
@@ -312,19 +312,19 @@ class Towns(RuleBasedStateMachine):
 
     # What servers do ------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.town.servers) < SERVERS)
+    @precondition(lambda self: len(self.cluster.servers) < SERVERS)
     @rule()
     def a_server_comes(self) -> None:
-        self.town.add()
+        self.cluster.add_server()
 
-    @precondition(lambda self: len(self.town.servers) > 1)
+    @precondition(lambda self: len(self.cluster.servers) > 1)
     @rule(at=places)
     def a_server_dies(self, at: int) -> None:
         server = self.server(at)
-        self.town.kill(server)
+        self.cluster.kill(server)
         for who in [each for each in self.people if each.server is server]:
             self.is_gone(who)
-        self.town.leases_end()
+        self.cluster.expire_leases()
         self.settle()
 
     @rule(does=doings)
@@ -336,7 +336,7 @@ class Towns(RuleBasedStateMachine):
     @rule(at=places, does=doings)
     def a_server_is_cut_off(self, at: int, does: Sequence[Doing]) -> None:
         server = self.server(at)
-        self.town.cut(server)
+        self.cluster.disconnect(server)
         # What is said at the server that is cut off comes after what the others say.
         self.cut_off = server
         for cut_off in (False, True):
@@ -349,7 +349,7 @@ class Towns(RuleBasedStateMachine):
                 member.is_to_see(word, room)
         self.waiting.clear()
         self.cut_off = None
-        self.town.mend(server)
+        self.cluster.reconnect(server)
         self.agrees()
 
     def does_at_once(self, what: str, at: int, room: str) -> None:
@@ -377,10 +377,10 @@ class Towns(RuleBasedStateMachine):
         """Of several topics that were set at once, one is that of the room; which has an owner."""
         self.settle()
         for _ in range(3):
-            self.town.beat(5)
+            self.cluster.advance(5)
         for room, topics in self.wanted.items():
             if room in self.members:
-                topic = self.town.servers[0].chat.rooms[room].settings.topic
+                topic = self.cluster.servers[0].chat.rooms[room].settings.topic
                 if topic in topics:
                     self.topics[room] = topic
         self.wanted.clear()
@@ -389,7 +389,7 @@ class Towns(RuleBasedStateMachine):
 
     @invariant()
     def all_servers_know_who_is_where(self) -> None:
-        for server in self.town.servers:
+        for server in self.cluster.servers:
             here = sorted(person.nick for person in server.chat.people.everyone())
             assert here == sorted(who.nick for who in self.people)
             there = {
@@ -411,7 +411,7 @@ class Towns(RuleBasedStateMachine):
                         for person, member in server.chat.rooms[name].members.items()
                     ),
                 )
-                for server in self.town.servers
+                for server in self.cluster.servers
             }
             [(topic, *roles)] = seen
             assert topic == self.topics.get(name, "")
@@ -438,6 +438,6 @@ def test_people_on_several_servers_are_on_one() -> None:
 
 def test_people_on_several_servers_of_a_real_cluster_are_on_one(nats: Nats) -> None:
     class Real(Towns):
-        make = staticmethod(lambda servers: NatsTown(nats.account(), servers))
+        make = staticmethod(lambda servers: NatsCluster(nats.account(), servers))
 
     run_state_machine_as_test(Real, settings=chosen(5, 20))

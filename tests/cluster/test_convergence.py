@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.cluster.chat_cluster import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Server, User
 
 NICKS = ("ada", "bob", "cy", "dan")
@@ -88,13 +88,13 @@ def known(server: Server) -> dict[str, Any]:
     }
 
 
-def play(steps: list[tuple[int, str]]) -> Town:
-    town = Town(3)
+def play(steps: list[tuple[int, str]]) -> ChatCluster:
+    cluster = ChatCluster(3)
     people: dict[int, User] = {}
     for who, line in steps:
-        server = town.servers[who % 3]
+        server = cluster.servers[who % 3]
         if line == "settle":
-            town.settle()
+            cluster.deliver_all()
         elif line == "leaves":
             if who in people:
                 people.pop(who).leaves()
@@ -103,10 +103,10 @@ def play(steps: list[tuple[int, str]]) -> Town:
                 people[who] = server.enters(NICKS[who], address=f"192.0.2.{who % 2}")
             if people[who].session in people[who].session.person.sessions:
                 people[who].types(line)
-    town.settle()
+    cluster.deliver_all()
     for _ in range(3):
-        town.beat(5)
-    return town
+        cluster.advance(5)
+    return cluster
 
 
 ROOM = (3, "/join attic")

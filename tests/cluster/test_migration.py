@@ -14,31 +14,31 @@ from chatd.cluster.migration import CAME_BY_ANOTHER_SERVER
 from chatd.store.memory import MemoryStore
 from chatd.transport.services.shutdown import GOODBYE_SECONDS, MOVED, Shutdown
 from tests.chat.actions.test_resume import words
-from tests.support.cluster.chat_cluster import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Client, User, result_of
 
 ADA = "SHA256:ada"
 
 
 @pytest.fixture
-def town() -> Town:
-    return Town(3)
+def cluster() -> ChatCluster:
+    return ChatCluster(3)
 
 
-def with_account(town: Town, at: int = 0) -> User:
+def with_account(cluster: ChatCluster, at: int = 0) -> User:
     """Ada, whose nick is her own, in the lobby and in a room that others do not know of."""
-    ada = town.servers[at].enters("ada", fingerprint=ADA)
+    ada = cluster.servers[at].enters("ada", fingerprint=ADA)
     ada.types("/register")
     ada.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     ada.sees()
     return ada
 
 
-def comes_by(town: Town, server: int) -> User:
+def comes_by(cluster: ChatCluster, server: int) -> User:
     """Ada comes with her key."""
-    ada = town.servers[server].enters("", lobby=False, fingerprint=ADA)
-    town.settle()
+    ada = cluster.servers[server].enters("", lobby=False, fingerprint=ADA)
+    cluster.deliver_all()
     return ada
 
 
@@ -52,155 +52,165 @@ def people(someone: User, room: str = "lobby") -> list[str]:
     return sorted(line.strip() for line in someone.sees()[1:])
 
 
-def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(town: Town) -> None:
-    ada, bob, cy = with_account(town), town.servers[1].enters("bob"), town.servers[2].enters("cy")
+def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob, cy = (
+        with_account(cluster),
+        cluster.servers[1].enters("bob"),
+        cluster.servers[2].enters("cy"),
+    )
     for one in (bob, cy):
         one.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.types("before")
-    town.settle()
+    cluster.deliver_all()
     ada.sees(), bob.sees(), cy.sees()
     ada.loses_connection()
     bob.types("one"), bob.types("two"), cy.types("/focus lobby"), cy.types("three")
     bob.types("/dm ada alone")
-    town.settle()
+    cluster.deliver_all()
     bob.sees(), cy.sees()
-    back = comes_by(town, 1)
+    back = comes_by(cluster, 1)
     shown = back.sees()
     assert back.nick == "ada"
     assert shown[0] == "-- Welcome back, ada."
     assert sorted(words(shown)) == ["one", "three", "two"]
     assert "[bob -> you] alone" in shown
     bob.types("live")
-    town.settle()
+    cluster.deliver_all()
     assert words(back.sees()) == ["live"]
     back.types("here")
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["ada: here"]
     assert cy.sees()[-2:] == ["[attic] bob: live", "[attic] ada: here"]
     for one in (bob, cy):
         assert people(one) == ["ada", "bob", "cy"]
         assert people(one, "attic") == ["ada (owner)", "bob", "cy"]
-    assert town.servers[0].chat.people.get("ada") is not None
-    assert len(town.servers[0].chat.detached) == 0
+    assert cluster.servers[0].chat.people.get("ada") is not None
+    assert len(cluster.servers[0].chat.detached) == 0
 
 
-def test_who_left_a_private_room_may_come_back_to_it_at_another_server(town: Town) -> None:
-    bob = town.servers[1].enters("bob")
-    cy = town.servers[2].enters("cy", fingerprint="SHA256:cy")
-    town.join("den", bob, cy)
+def test_who_left_a_private_room_may_come_back_to_it_at_another_server(
+    cluster: ChatCluster,
+) -> None:
+    bob = cluster.servers[1].enters("bob")
+    cy = cluster.servers[2].enters("cy", fingerprint="SHA256:cy")
+    cluster.join("den", bob, cy)
     bob.types("/room private on")
-    town.settle()
+    cluster.deliver_all()
     cy.types("/leave den")
-    town.settle()
+    cluster.deliver_all()
     cy.loses_connection()
-    town.settle()
-    back = town.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
+    cluster.deliver_all()
+    back = cluster.servers[0].enters("", lobby=False, fingerprint="SHA256:cy")
     back.sees()
-    town.join("den", back)
+    cluster.join("den", back)
     assert back.sees()[-1] == "-- You are in den, with bob."
 
 
-def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    cy = town.servers[2].enters("cy")
-    town.settle()
+def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    cy = cluster.servers[2].enters("cy")
+    cluster.deliver_all()
     ada.loses_connection()
-    back = comes_by(town, 1)
-    assert town.servers[2].enters("ada").nick == "ada2"
-    town.settle()
+    back = comes_by(cluster, 1)
+    assert cluster.servers[2].enters("ada").nick == "ada2"
+    cluster.deliver_all()
     assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
     for one in (bob, cy):
         one.types("/dm ada psst")
-        town.settle()
+        cluster.deliver_all()
     assert back.sees()[-2:] == ["[bob -> you] psst", "[cy -> you] psst"]
     back.types("/reply what")
-    town.settle()
+    cluster.deliver_all()
     assert cy.sees()[-1] == "[ada -> you] what"
     back.types("/nick grace")
-    town.settle()
+    cluster.deliver_all()
     assert cy.sees() == ["-- ada is now known as grace"]
 
 
-def test_what_was_on_its_way_to_who_has_moved_goes_after_them(town: Town) -> None:
-    ada, cy = with_account(town), town.servers[2].enters("cy")
+def test_what_was_on_its_way_to_who_has_moved_goes_after_them(cluster: ChatCluster) -> None:
+    ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
     cy.types("/join den")
-    town.settle()
+    cluster.deliver_all()
     ada.loses_connection()
     cy.types("/invite ada")
-    [letter] = [each for each in town.letters if "invite" in each[2] and "errand" in each[2]]
-    town.letters.remove(letter)
-    back = comes_by(town, 1)
+    [letter] = [each for each in cluster.messages if "invite" in each[2] and "errand" in each[2]]
+    cluster.messages.remove(letter)
+    back = comes_by(cluster, 1)
     back.sees()
-    town.letters.append(letter)
-    town.settle()
+    cluster.messages.append(letter)
+    cluster.deliver_all()
     assert back.sees() == ["-- cy invites you into den; /join den takes you there."]
 
 
-def test_who_has_moved_is_told_what_is_said_to_them_alone(town: Town) -> None:
-    ada, cy = with_account(town), town.servers[2].enters("cy")
-    town.settle()
+def test_who_has_moved_is_told_what_is_said_to_them_alone(cluster: ChatCluster) -> None:
+    ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
+    cluster.deliver_all()
     ada.loses_connection()
-    back = town.servers[1].enters("ada", fingerprint=ADA, lobby=False)
+    back = cluster.servers[1].enters("ada", fingerprint=ADA, lobby=False)
     back.sees(), cy.sees()
     cy.types("/dm ada psst")  # of whose move that server has not heard
     assert back.sees() == ["[cy -> you] psst"]
     assert cy.sees()[-1] == "[you -> ada] psst"
 
 
-def test_it_is_remembered_of_so_many_where_they_went(town: Town) -> None:
-    cluster = town.servers[0].cluster
+def test_it_is_remembered_of_so_many_where_they_went(cluster: ChatCluster) -> None:
+    first = cluster.servers[0]
     for number in range(MIGRATIONS_REMEMBERED + 1):
-        ada = town.servers[0].enters(f"u{number}", fingerprint=f"SHA256:{number}")
-        cluster._outgoing.moved_away(ada.session.person, "s1")
-    assert len(cluster.local._migrated) == MIGRATIONS_REMEMBERED
+        ada = first.enters(f"u{number}", fingerprint=f"SHA256:{number}")
+        first.cluster._outgoing.moved_away(ada.session.person, "s1")
+    assert len(first.cluster.local._migrated) == MIGRATIONS_REMEMBERED
 
 
-def test_a_guest_takes_their_place_at_another_server_by_the_token(town: Town) -> None:
-    guest, bob = town.servers[0].enters(), town.servers[1].enters("bob")
-    town.settle()
+def test_a_guest_takes_their_place_at_another_server_by_the_token(cluster: ChatCluster) -> None:
+    guest, bob = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.loses_connection()
     bob.types("psst")
-    town.settle()
-    other = town.servers[2].enters()
-    town.settle()
+    cluster.deliver_all()
+    other = cluster.servers[2].enters()
+    cluster.deliver_all()
     other.types("/resume nonsense")
     assert other.sees()[-1] == "-- There is no place with that token any more."
     bob.sees()
     other.types(f"/resume {token}")
-    town.settle()
+    cluster.deliver_all()
     shown = other.sees()
     assert shown[:3] == ["-- Welcome back, guest1.", "-- lobby, 1 new:", "   13:46 bob: psst"]
     assert other.nick == "guest1"
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- guest2 left"]
     assert people(bob) == ["bob", "guest1"]
-    again = town.servers[1].enters()
+    again = cluster.servers[1].enters()
     again.types(f"/resume {token}")
     assert again.sees()[-1] == "-- There is no place with that token any more.", "it works once"
 
 
-def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(town: Town) -> None:
-    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
-    town.settle()
+def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(cluster: ChatCluster) -> None:
+    guest, other = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     other.types(f"/resume {token}")
-    town.settle()
+    cluster.deliver_all()
     assert guest.sees() == ["-- Another connection has taken your place."]
     assert closed(guest)
     assert other.nick == "guest1"
 
 
-def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
-    guest, other = town.servers[0].enters(), town.servers[1].enters("bob")
-    town.settle()
+def test_a_token_that_is_void_meanwhile_takes_no_place(cluster: ChatCluster) -> None:
+    guest, other = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.client.report = DeliveryReport(unreached=1)
-    places = town.servers[0].chat.detached
+    places = cluster.servers[0].chat.detached
     go_back = places.go_back
 
     async def and_meanwhile(place: DetachedSession) -> None:
@@ -209,253 +219,263 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(town: Town) -> None:
 
     places.go_back = and_meanwhile  # type: ignore[method-assign]
     other.types(f"/resume {token}")
-    town.settle()
+    cluster.deliver_all()
     assert other.sees()[-1] == "-- There is no place with that token any more."
     assert not closed(guest)
     assert other.nick == "bob"
 
 
-def test_a_guest_comes_back_by_their_key(town: Town) -> None:
-    ada, bob = town.servers[0].enters("ada", fingerprint=ADA), town.servers[1].enters("bob")
-    town.settle()
+def test_a_guest_comes_back_by_their_key(cluster: ChatCluster) -> None:
+    ada, bob = cluster.servers[0].enters("ada", fingerprint=ADA), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.types("/ignore bob")
     ada.loses_connection()
     bob.sees()
-    back = comes_by(town, 1)
+    back = comes_by(cluster, 1)
     assert back.nick == "ada"
     bob.types("hello")
     assert words(back.sees()) == [], "whom one ignores one ignores everywhere"
     bob.types("/nick rob")
-    town.settle()
+    cluster.deliver_all()
     bob.types("still me")
     assert words(back.sees()) == []
 
 
-def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     bob.types("seen")
-    town.settle()
+    cluster.deliver_all()
     ada.sees()
     bob.types("not seen")
-    town.settle()
+    cluster.deliver_all()
     size = len(b"[lobby] bob: not seen\r\n")
     ada.client.report = DeliveryReport(unreached=size, owing=1e9)
-    back = comes_by(town, 2)
+    back = comes_by(cluster, 2)
     assert words(back.sees()) == ["not seen"]
     assert closed(ada)
 
 
-def test_who_is_here_by_a_connection_that_works_is_not_fetched_away(town: Town) -> None:
-    ada = with_account(town)
-    other = comes_by(town, 1)
+def test_who_is_here_by_a_connection_that_works_is_not_fetched_away(cluster: ChatCluster) -> None:
+    ada = with_account(cluster)
+    other = comes_by(cluster, 1)
     assert other.nick != "ada"
     assert not closed(ada)
-    town.settle()
+    cluster.deliver_all()
     assert ada.nick == "ada"
 
 
-def test_somebody_whose_server_has_died_is_where_they_were(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
+def test_somebody_whose_server_has_died_is_where_they_were(cluster: ChatCluster) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
     bob.types("/join attic")
-    town.settle()
+    cluster.deliver_all()
     bob.types("before")
-    town.beat(5)
+    cluster.advance(5)
     ada.sees()
-    town.branches[0].cut_off = True
-    for server in town.servers:
+    cluster.stores[0].disconnected = True
+    for server in cluster.servers:
         server.now += 1
     bob.types("after")
     bob.sees()
-    back = comes_by(town, 1)
+    back = comes_by(cluster, 1)
     assert back.nick == "ada"
     assert words(back.sees()) == ["after"]
     for _ in range(8):
-        town.beat(5)
+        cluster.advance(5)
     assert bob.sees() == [], "nobody left"
     assert people(bob, "attic") == ["ada (owner)", "bob"]
 
 
-def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
-    town.branches[0].cut_off = True
-    back = comes_by(town, 1)
-    town.branches[0].cut_off = False
-    town.beat(5)
-    town.beat(5)
+def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
+    cluster.stores[0].disconnected = True
+    back = comes_by(cluster, 1)
+    cluster.stores[0].disconnected = False
+    cluster.advance(5)
+    cluster.advance(5)
     assert ada.sees()[-1] == f"-- {CAME_BY_ANOTHER_SERVER.text}"
     assert closed(ada)
     bob.types("hello")
-    town.settle()
+    cluster.deliver_all()
     assert words(back.sees())[-1:] == ["hello"]
     assert people(bob) == ["ada", "bob"]
 
 
-def test_a_server_that_ends_hands_its_people_over_with_their_places(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    guest = town.servers[0].enters()
-    town.settle()
+def test_a_server_that_ends_hands_its_people_over_with_their_places(cluster: ChatCluster) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    guest = cluster.servers[0].enters()
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     bob.sees()
     for one in (ada, guest):
         one.loses_connection()
-        assert result_of(town.servers[0].cluster.send_away(one.session.person, "s1"))
-    town.settle()
+        assert result_of(cluster.servers[0].cluster.send_away(one.session.person, "s1"))
+    cluster.deliver_all()
     bob.types("meanwhile")
-    town.branches[0].cut_off = True
+    cluster.stores[0].disconnected = True
     for _ in range(8):
-        town.beat(5)
+        cluster.advance(5)
     assert words(bob.sees()) == []
     assert people(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
-    expiring = town.servers[1].expiring
+    expiring = cluster.servers[1].expiring
     assert len(expiring) == 2
-    back = comes_by(town, 2)
+    back = comes_by(cluster, 2)
     assert back.nick == "ada"
     assert words(back.sees()) == ["meanwhile"]
-    other = town.servers[2].enters()
+    other = cluster.servers[2].enters()
     other.types(f"/resume {token}")
     assert other.nick == "guest1"
     for expire in expiring:
-        expire(town.servers[1].now)
-    town.settle()
+        expire(cluster.servers[1].now)
+    cluster.deliver_all()
     assert people(bob) == ["ada", "bob", "guest1"]
 
 
-def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(cluster: ChatCluster) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.loses_connection()
     bob.sees()
-    assert result_of(town.servers[0].cluster.send_away(ada.session.person, "s1"))
-    town.settle()
-    [expire] = town.servers[1].expiring
-    expire(town.servers[1].now)
-    town.settle()
+    assert result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s1"))
+    cluster.deliver_all()
+    [expire] = cluster.servers[1].expiring
+    expire(cluster.servers[1].now)
+    cluster.deliver_all()
     assert bob.sees() == ["-- ada left"]
     assert people(bob) == ["bob"]
 
 
-def test_a_server_that_cannot_be_reached_takes_nobody(town: Town) -> None:
-    ada = with_account(town)
+def test_a_server_that_cannot_be_reached_takes_nobody(cluster: ChatCluster) -> None:
+    ada = with_account(cluster)
     ada.loses_connection()
-    town.branches[1].cut_off = True
-    assert not result_of(town.servers[0].cluster.send_away(ada.session.person, "s1"))
-    assert comes_by(town, 0).sees()[0] == "-- Welcome back, ada."
+    cluster.stores[1].disconnected = True
+    assert not result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s1"))
+    assert comes_by(cluster, 0).sees()[0] == "-- Welcome back, ada."
 
 
-def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.loses_connection()
-    town.add()
-    town.letters.clear()
-    assert result_of(town.servers[0].cluster.send_away(ada.session.person, "s3"))
-    town.beat(5)
+    cluster.add_server()
+    cluster.messages.clear()
+    assert result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s3"))
+    cluster.advance(5)
     assert people(bob) == ["ada (cut off)", "bob"]
-    back = comes_by(town, 3)
+    back = comes_by(cluster, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
 
 
-def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(town: Town) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    town.settle()
+def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(
+    cluster: ChatCluster,
+) -> None:
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    cluster.deliver_all()
     ada.loses_connection()
     bob.types("meanwhile")
     reader = Client()
     entered = result_of(
-        town.servers[1].chat.enter(Visitor(account="ada"), reader, town.servers[1].now)
+        cluster.servers[1].chat.enter(Visitor(account="ada"), reader, cluster.servers[1].now)
     )
     assert isinstance(entered, tuple)
-    assert "-- Welcome back, ada." in User(town.servers[1], entered[0], reader).sees()
+    assert "-- Welcome back, ada." in User(cluster.servers[1], entered[0], reader).sees()
 
 
 # A server that ends -------------------------------------------------------------------------------
 
 
-def stops(town: Town, clock: Clock) -> Deferred[None]:
+def stops(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
     """The first server stops, as ``systemctl stop`` has it."""
-    server = town.servers[0]
+    server = cluster.servers[0]
     return Shutdown(
         server.chat, MemoryStore(), clock, lambda: server.now, server.cluster
     ).stopService()
 
 
 def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_leave(
-    town: Town,
+    cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(town), town.servers[1].enters("bob")
-    guest = town.servers[0].enters()
-    town.settle()
+    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    guest = cluster.servers[0].enters()
+    cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     bob.sees()
     clock = Clock()
-    stopped = stops(town, clock)
-    town.settle()
+    stopped = stops(cluster, clock)
+    cluster.deliver_all()
     clock.advance(GOODBYE_SECONDS)
     assert stopped.called
-    town.settle()
+    cluster.deliver_all()
     for one in (ada, guest):
         assert one.sees()[-1] == f"-- {MOVED.text}"
         assert closed(one)
     bob.types("meanwhile")
     assert bob.sees() == []
-    back, other = comes_by(town, 2), town.servers[1].enters()
+    back, other = comes_by(cluster, 2), cluster.servers[1].enters()
     assert words(back.sees()) == ["meanwhile"]
     other.types(f"/resume {token}")
     assert words(other.sees()) == ["meanwhile"]
-    town.settle()
+    cluster.deliver_all()
     assert people(bob) == ["ada", "bob", "guest1"]
 
 
-def test_who_could_not_come_back_leaves_a_server_that_stops(town: Town) -> None:
-    bob, bot = town.servers[1].enters("bob"), Client()
+def test_who_could_not_come_back_leaves_a_server_that_stops(cluster: ChatCluster) -> None:
+    bob, bot = cluster.servers[1].enters("bob"), Client()
     bot.resumable = False
-    town.servers[0].enters("bot", client=bot)
-    town.settle()
+    cluster.servers[0].enters("bot", client=bot)
+    cluster.deliver_all()
     bob.sees()
     clock = Clock()
-    stops(town, clock)
+    stops(cluster, clock)
     assert b"Goodbye" in bot.received
     clock.advance(GOODBYE_SECONDS)
-    town.settle()
+    cluster.deliver_all()
     assert bob.sees() == ["-- bot left"]
 
 
-def test_servers_that_stop_together_send_nobody_to_each_other(town: Town) -> None:
-    ada, cy = with_account(town), town.servers[2].enters("cy")
-    town.servers[1].cluster.stop_accepting()
-    town.settle()
+def test_servers_that_stop_together_send_nobody_to_each_other(cluster: ChatCluster) -> None:
+    ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
+    cluster.servers[1].cluster.stop_accepting()
+    cluster.deliver_all()
     clock = Clock()
-    stops(town, clock)
+    stops(cluster, clock)
     assert ada.sees()[-1] == f"-- {MOVED.text}"
     assert cy.session.person.rooms
-    assert len(town.servers[2].chat.detached) == 1
-    town.servers[2].cluster.stop_accepting()
-    server = town.servers[2]
+    assert len(cluster.servers[2].chat.detached) == 1
+    cluster.servers[2].cluster.stop_accepting()
+    server = cluster.servers[2]
     Shutdown(server.chat, MemoryStore(), clock, lambda: server.now, server.cluster).stopService()
     assert cy.sees()[-1] == "-- The server is stopping. Goodbye."
     assert closed(cy)
 
 
-def test_a_server_that_stops_alone_says_goodbye(town: Town) -> None:
-    ada = with_account(town)
-    for branch in town.branches[1:]:
-        branch.cut_off = True
+def test_a_server_that_stops_alone_says_goodbye(cluster: ChatCluster) -> None:
+    ada = with_account(cluster)
+    for branch in cluster.stores[1:]:
+        branch.disconnected = True
     clock = Clock()
-    stops(town, clock)
+    stops(cluster, clock)
     clock.advance(GOODBYE_SECONDS)
     assert closed(ada)
 
 
-def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(town: Town) -> None:
-    ada = with_account(town)
+def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(
+    cluster: ChatCluster,
+) -> None:
+    ada = with_account(cluster)
     ada.client.report = DeliveryReport(owing=1e9)
-    place = town.servers[0].chat.detached.take(ada.session.person)
+    place = cluster.servers[0].chat.detached.take(ada.session.person)
     assert place is not None
-    town.servers[0].chat.detached.give_up(ada.session, place)
-    assert town.servers[0].chat.detached.get(ada.session.person) is place
-    assert len(town.servers[0].expiring) == 1
+    cluster.servers[0].chat.detached.give_up(ada.session, place)
+    assert cluster.servers[0].chat.detached.get(ada.session.person) is place
+    assert len(cluster.servers[0].expiring) == 1

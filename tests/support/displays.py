@@ -41,7 +41,7 @@ def _narrow(text: str) -> list[tuple[str, int]]:
 
 
 #: How terminals split the same text into characters, and how wide these are.
-OPINIONS: dict[str, Callable[[str], list[tuple[str, int]]]] = {
+WIDTH_RULES: dict[str, Callable[[str], list[tuple[str, int]]]] = {
     "joined": _joined,
     "apart": _apart,
     "narrow": _narrow,
@@ -56,7 +56,7 @@ class _Screen(pyte.Screen):
     """
 
     def __init__(self, columns: int, rows: int, opinion: str) -> None:
-        self._opinion = OPINIONS[opinion]
+        self._opinion = WIDTH_RULES[opinion]
         super().__init__(columns, rows)
 
     def draw(self, data: str) -> None:
@@ -96,11 +96,11 @@ class Display:
         self.screen = _Screen(columns, rows, opinion)
         self._stream = pyte.ByteStream(self.screen)
 
-    def takes(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         """Show what was sent."""
         self._stream.feed(data)
 
-    def reflows(self, columns: int, rows: int) -> list[int]:
+    def reflow(self, columns: int, rows: int) -> list[int]:
         """Resize, and break the rows into as many as the size requires.
 
         The cursor stays with its character; when it would be below the screen, that scrolls.
@@ -198,7 +198,7 @@ def wrapped(text: str, columns: int, *, prompt: str | None = None) -> list[list[
     return rows
 
 
-def same(cells: list[list[Cell]], expected: list[list[Cell]]) -> bool:
+def matches(cells: list[list[Cell]], expected: list[list[Cell]]) -> bool:
     """Whether every cell is what it should be."""
     return len(cells) == len(expected) and all(
         len(one) == len(other)

@@ -49,7 +49,7 @@ class TestMainThread:
         return TestPromise(self)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        waited(work)
+        wait_for(work)
 
     @property
     def is_idle(self) -> bool:
@@ -70,7 +70,7 @@ class TestMainThread:
             self._steps.get()()
 
 
-def waited(awaitable: Awaitable[Any]) -> Any:
+def wait_for(awaitable: Awaitable[Any]) -> Any:
     """Return the result of an awaitable; what it waits for runs the main thread meanwhile."""
     steps = awaitable.__await__()
     try:

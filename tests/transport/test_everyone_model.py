@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from tests.support.all_clients.clients import (
     Act,
+    AllProtocolsServer,
     AssignmentClient,
     Client,
     DirectMessage,
@@ -24,7 +25,6 @@ from tests.support.all_clients.clients import (
     JsonClient,
     Kick,
     Leave,
-    MemoryServer,
     Netcat,
     Quit,
     Rename,
@@ -75,7 +75,7 @@ class Everyone(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port = MemoryServer()
+        self.port = AllProtocolsServer()
         self.model = Model()
         self.said = 0
         self._come_those_who_count()
@@ -422,9 +422,9 @@ class Everyone(RuleBasedStateMachine):
         for client in (self.clerk, self.census, self.script):
             client.lose_connection()
         self.port.end_turn()
-        assert len(self.port.building.chat.people) == 0
-        assert list(self.port.building.chat.rooms) == ["lobby"]
-        assert self.port.building.admission.here == 0
+        assert len(self.port.server.chat.people) == 0
+        assert list(self.port.server.chat.rooms) == ["lobby"]
+        assert self.port.server.admission.here == 0
         self.port.clock.advance(1)
         assert self.port.clock.getDelayedCalls() == []
 

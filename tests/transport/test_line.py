@@ -13,7 +13,7 @@ from chatd.transport.conversation.arrival import Arrival
 from chatd.transport.conversation.conversation import TOO_LONG
 from chatd.transport.line import LineProtocol
 from tests.support.fuzz_targets import LineProtocolCodec
-from tests.support.memory_server import Building
+from tests.support.memory_server import MemoryServer
 from tests.wire.test_line_codec import pieces, read, streams
 
 CUTS = st.lists(st.integers(min_value=0), max_size=12)
@@ -29,8 +29,8 @@ class Recorder(LineProtocol):
         super().__init__(None, None)  # type: ignore[arg-type]  # there is no conversation
         self.received: list[tuple[str, bytes]] = []
         self.raw_left = 0
-        self.wire = StringTransport()
-        self.makeConnection(self.wire)
+        self.string_transport = StringTransport()
+        self.makeConnection(self.string_transport)
 
     def connectionMade(self) -> None:
         """There is no conversation."""
@@ -45,7 +45,7 @@ class Recorder(LineProtocol):
         elif line == b"pause":
             self.pauseProducing()
         elif line == b"close":
-            self.wire.loseConnection()
+            self.string_transport.loseConnection()
 
     def rawDataReceived(self, data: bytes) -> None:
         raw, rest = data[: self.raw_left], data[self.raw_left :]
@@ -85,7 +85,9 @@ def test_no_more_than_one_line_is_held(data: bytes, cuts: list[int]) -> None:
     protocol = LineProtocolCodec()
     for piece in pieces(data, [*cuts, *range(0, len(data), 1000)]):
         protocol.receive_data(piece)
-        assert len(protocol._buffer) <= LINE_BYTES + 1
+        held = protocol.clearLineBuffer()
+        assert len(held) <= LINE_BYTES + 1
+        protocol.receive_data(held)
 
 
 def test_a_subclass_gets_bytes_without_their_line_end() -> None:
@@ -118,7 +120,7 @@ def test_a_subclass_may_close_the_connection_for_a_long_line() -> None:
     class Strict(Recorder):
         def lineLengthExceeded(self, line: bytes) -> None:
             self.received.append(("long", line))
-            self.wire.loseConnection()
+            self.string_transport.loseConnection()
 
     strict, long = Strict(), b"x" * (LINE_BYTES + 1) + b"\r\nnext\n"
     assert strict.gets(b"one\n" + long, b"more\n") == [b"one", long]
@@ -191,12 +193,12 @@ def test_a_line_that_raises_costs_no_other_line() -> None:
 def test_no_line_is_received_while_the_protocol_is_paused() -> None:
     protocol = Recorder()
     assert protocol.gets(b"one\npause\ntwo\npau", b"se\nthree\n") == [b"one", b"pause"]
-    assert protocol.wire.producerState == "paused"
+    assert protocol.string_transport.producerState == "paused"
     protocol.resumeProducing()
     assert protocol.gets() == [b"two", b"pause"]
     protocol.resumeProducing()
     assert protocol.gets() == [b"three"]
-    assert protocol.wire.producerState == "producing"
+    assert protocol.string_transport.producerState == "producing"
 
 
 @given(streams, CUTS, st.sets(st.integers(min_value=0, max_value=12)))
@@ -221,7 +223,7 @@ def test_no_line_is_received_after_the_connection_is_closing(
     protocol = Recorder()
     lines = protocol.gets(*pieces(before + b"\nclose\n" + after, cuts))
     assert lines[-1] == b"close"
-    assert protocol._buffer == b""
+    assert protocol.clearLineBuffer() == b""
 
 
 def test_the_end_of_input_ends_a_pause() -> None:
@@ -294,24 +296,26 @@ def test_the_receiver_of_twisted_is_seen_to_copy_much_more() -> None:
 
 
 @pytest.fixture
-def building() -> Building:
-    return Building()
+def server() -> MemoryServer:
+    return MemoryServer()
 
 
-def test_a_line_that_is_too_long_is_cut_and_costs_nobody_the_connection(building: Building) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets(), ada.gets()
+def test_a_line_that_is_too_long_is_cut_and_costs_nobody_the_connection(
+    server: MemoryServer,
+) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives(), ada.receives()
     ada.sends(b"x" * 5 * LINE_BYTES), ada.sends(b"y\r\nhello\r\n")
-    assert TOO_LONG.text.encode() in ada.gets()
-    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
+    assert TOO_LONG.text.encode() in ada.receives()
+    assert bob.receives() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
     assert not ada.closed
 
 
-def test_a_line_after_the_one_that_leaves_is_not_said(building: Building) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_line_after_the_one_that_leaves_is_not_said(server: MemoryServer) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     ada.sends(b"hello\n/quit\nanybody?\n")
-    assert bob.gets() == b"ada: hello\r\n-- ada left\r\n"
+    assert bob.receives() == b"ada: hello\r\n-- ada left\r\n"
     assert ada.closed
 
 
@@ -320,54 +324,54 @@ NEGOTIATES = b"\xff\xfc\x18"
 
 
 @pytest.mark.parametrize("cut", range(12))
-def test_a_telnet_may_negotiate_between_any_two_lines(building: Building, cut: int) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_telnet_may_negotiate_between_any_two_lines(server: MemoryServer, cut: int) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     data = b"one\r\n%btwo\r\n" % NEGOTIATES
     ada.sends(data[:cut]), ada.sends(data[cut:])
-    assert bob.gets() == b"ada: one\r\nada: two\r\n"
-    assert b"\xff" in ada.gets()  # it is answered as a telnet is
+    assert bob.receives() == b"ada: one\r\nada: two\r\n"
+    assert b"\xff" in ada.receives()  # it is answered as a telnet is
     ada.sends(b"three\r\0\xff\xf1")
-    assert bob.gets() == b"ada: three\r\n"
+    assert bob.receives() == b"ada: three\r\n"
 
 
 @pytest.mark.parametrize("cut", range(4))
-def test_a_telnet_may_negotiate_in_a_line_that_is_too_long(building: Building, cut: int) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_telnet_may_negotiate_in_a_line_that_is_too_long(server: MemoryServer, cut: int) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     data = NEGOTIATES + b"\r\nhello\r\n"
     ada.sends(b"x" * 2 * LINE_BYTES), ada.sends(data[:cut]), ada.sends(data[cut:])
-    assert bob.gets() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
-    assert b"\xff" in ada.gets()
+    assert bob.receives() == b"ada: " + b"x" * LINE_BYTES + b"\r\nada: hello\r\n"
+    assert b"\xff" in ada.receives()
 
 
-def test_what_was_typed_before_a_negotiation_belongs_to_its_line(building: Building) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_what_was_typed_before_a_negotiation_belongs_to_its_line(server: MemoryServer) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     ada.sends(b"hel"), ada.sends(NEGOTIATES + b"lo\r\n")
-    assert bob.gets() == b"ada: hello\r\n"
+    assert bob.receives() == b"ada: hello\r\n"
 
 
 @pytest.mark.parametrize("cut", range(6))
-def test_a_byte_255_that_begins_no_negotiation_is_text(building: Building, cut: int) -> None:
-    bob, ada = building.enters("bob"), building.enters("ada")
-    bob.gets()
+def test_a_byte_255_that_begins_no_negotiation_is_text(server: MemoryServer, cut: int) -> None:
+    bob, ada = server.enters("bob"), server.enters("ada")
+    bob.receives()
     data = b"na\xefv\xff\n"  # Latin-1
     ada.sends(data[:cut]), ada.sends(data[cut:])
-    assert bob.gets() == "ada: na\ufffdv\ufffd\r\n".encode()
-    assert b"\xff" not in ada.gets()
+    assert bob.receives() == "ada: na\ufffdv\ufffd\r\n".encode()
+    assert b"\xff" not in ada.receives()
 
 
-def test_send_line_sends_a_line_after_what_the_conversation_sent(building: Building) -> None:
-    wire = building.connects()
-    protocol = LineProtocol(building.host, Arrival("192.0.2.1", wire.gate))
-    protocol.makeConnection(wire.transport)
+def test_send_line_sends_a_line_after_what_the_conversation_sent(server: MemoryServer) -> None:
+    connection = server.connects()
+    protocol = LineProtocol(server.host, Arrival("192.0.2.1", connection.gate))
+    protocol.makeConnection(connection.transport)
     protocol.sendLine(b"hello")
-    assert wire.gets().endswith(b"/help says what you can do.\r\nhello\n")
-    wire.gate.connectionLost()
+    assert connection.receives().endswith(b"/help says what you can do.\r\nhello\n")
+    connection.gate.connectionLost()
 
 
 def test_send_line_sends_a_line_where_there_is_no_conversation() -> None:
     protocol = Recorder()
     protocol.sendLine(b"hello")
-    assert protocol.wire.value() == b"hello\n"
+    assert protocol.string_transport.value() == b"hello\n"

@@ -13,7 +13,7 @@ from chatd.terminal.pending import ROWS
 from chatd.transport.services.unacknowledged import CHECK_SECONDS, UnacknowledgedCheck
 from tests.support.displays import TIPS
 from tests.support.held_store import HeldStore
-from tests.support.memory_server import Building
+from tests.support.memory_server import MemoryServer
 from tests.transport.conversation.test_terminal import Sitting
 
 IT_WAITS = f"-- {WAITS.format('the disk')}"
@@ -24,7 +24,7 @@ class Standing:
 
     def __init__(self, nick: str = "ada", *, plain: bool = False, ansi: bool = True) -> None:
         self.store = HeldStore()
-        self.building = Building(store=self.store)
+        self.building = MemoryServer(store=self.store)
         watching = UnacknowledgedCheck(
             self.building.chat, self.building.clock, self.building.clock.seconds
         )
@@ -195,7 +195,7 @@ def test_of_a_line_that_was_not_kept_the_beginning_is_quoted(length: int) -> Non
     bob.sends(b"x" * length + b"\n")
     standing.store.refuse()
     quoted = "x" * QUOTED if length == QUOTED else "x" * (QUOTED - 1) + "…"
-    said = bob.gets().decode()
+    said = bob.receives().decode()
     assert said == f"-- That was not delivered: the disk is full. You said: {quoted}\r\n"
 
 
@@ -207,20 +207,20 @@ def test_who_has_a_netcat_is_told_once_that_their_lines_wait_and_once_that_they_
     bob = standing.building.enters("bob")
     standing.stops()
     bob.sends(b"one\n"), standing.a_moment_passes()
-    assert bob.gets() == b""
+    assert bob.receives() == b""
     standing.passes(LONG_SECONDS)
-    assert bob.gets().decode() == f"{IT_WAITS}\r\n"
+    assert bob.receives().decode() == f"{IT_WAITS}\r\n"
     bob.sends(b"two\n"), standing.passes(2 * LONG_SECONDS)
-    assert bob.gets() == b""
+    assert bob.receives() == b""
     standing.store.keep(1)
-    assert bob.gets() == b""
+    assert bob.receives() == b""
     standing.store.keep()
-    assert bob.gets().decode() == f"-- {KEPT}\r\n"
+    assert bob.receives().decode() == f"-- {KEPT}\r\n"
     bob.sends(b"three\n"), standing.passes(2 * LONG_SECONDS)
-    assert bob.gets().decode() == f"{IT_WAITS}\r\n"
+    assert bob.receives().decode() == f"{IT_WAITS}\r\n"
     standing.store.refuse()
     told = "-- That was not delivered: the disk is full. You said: three\r\n"
-    assert bob.gets().decode() == told
+    assert bob.receives().decode() == told
 
 
 @pytest.mark.parametrize("plain", [True, False])
@@ -238,13 +238,13 @@ def test_on_paper_it_is_said_in_words_that_a_line_waits(plain: bool) -> None:
 def test_programs_are_told_nothing_but_their_answers() -> None:
     standing = Standing()
     bot = standing.building.connects()
-    bot.sends(b'{"username": "bot", "version": 2}\n'), bot.gets()
+    bot.sends(b'{"username": "bot", "version": 2}\n'), bot.receives()
     standing.stops()
     bot.sends(b'{"message": "hi", "room": "lobby", "id": 7}\n')
     standing.passes(2 * LONG_SECONDS)
-    assert bot.gets() == b""
+    assert bot.receives() == b""
     standing.store.keep()
-    assert bot.gets() == b'{"ok": true, "id": 7, "seq": 1}\n'
+    assert bot.receives() == b'{"ok": true, "id": 7, "seq": 1}\n'
 
 
 # Whatever else one does meanwhile -----------------------------------------------------------------
@@ -271,7 +271,7 @@ def test_who_leaves_while_something_waits_has_said_it_all_the_same(standing: Sta
     assert standing.ada.sees()[-2:] == ["-- Goodbye.", "… ada: hello"]
     assert standing.ada.display.cursor[0] == 0
     standing.store.keep()
-    assert bob.gets().decode().splitlines() == ["ada: hello", "-- ada left"]
+    assert bob.receives().decode().splitlines() == ["ada: hello", "-- ada left"]
 
 
 class Silent(HeldStore):
@@ -285,7 +285,7 @@ class Silent(HeldStore):
 
 
 def test_who_waits_for_a_cluster_that_does_not_answer_may_leave() -> None:
-    building = Building(store=Silent())
+    building = MemoryServer(store=Silent())
     ada = Sitting(building)
     ada.sees()
     building.chat.unacknowledged.lost_touch()

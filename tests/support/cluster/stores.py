@@ -12,7 +12,7 @@ from chatd.store.nats.client.servers import Servers
 from chatd.store.nats.jetstream.layout import NODES
 from chatd.store.nats.store import NatsStore
 from tests.support.cluster.nats import Nats
-from tests.support.main_thread import TestMainThread, waited
+from tests.support.main_thread import TestMainThread, wait_for
 from tests.support.served import PATIENCE
 
 Row = tuple[str, str, int, RoomEvent]
@@ -52,9 +52,9 @@ class Node:
         """Run the main thread until a condition holds."""
         self.main_thread.run_until(done)
 
-    def settle(self) -> None:
+    def wait_until_stored(self) -> None:
         """Wait until what was posted to the lobby is stored, and run what came of it."""
-        waited(self.store.before("lobby", None, 0))
+        wait_for(self.store.before("lobby", None, 0))
         self.main_thread.run()
 
     @contextmanager
@@ -85,18 +85,18 @@ def make_nodes(nats: Nats) -> Iterator[MakeNode]:
 
     yield make
     for node in made:
-        waited(node.store.close())
+        wait_for(node.store.close())
 
 
 def kill_store(store: NatsStore) -> None:
     """End a store as SIGKILL does: it releases nothing."""
-    waited(store.bridge.query(store.connection.close))
+    wait_for(store.bridge.query(store.connection.close))
     store.bridge.stop()
 
 
 def expire_lease(store: NatsStore, lease: str) -> None:
     """Expire the lease of a server, by way of any store of the cluster."""
-    waited(store.bridge.query(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
+    wait_for(store.bridge.query(store.streams.purge, NODES, f"$KV.nodes.{lease}"))
 
 
 def said(text: str) -> Said:

@@ -12,9 +12,9 @@ from chatd.transport.gate.gate import Door, GateFactory
 from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ways import ways_in
 from chatd.wire.ssh import Fields, string, uint32
-from tests.support.cluster.chat_cluster import Branch
+from tests.support.cluster.chat_cluster import ClusterStore
 from tests.support.displays import TIPS, Display
-from tests.support.memory_server import Building
+from tests.support.memory_server import MemoryServer
 from tests.support.ssh import peer as ssh_peer
 from tests.support.ssh.peer import CLOSE, DATA, EOF, EXTENDED, REQUEST, SUCCESS, Peer
 
@@ -24,35 +24,39 @@ GREETING = "-- You are ann in lobby, alone so far; /help says what you can do."
 GREETED = [GREETING, *TIPS]
 
 
-class Hall(ssh_peer.Server):
+class SshServer(ssh_peer.Server):
     """A server with a port for ssh, whose host key the client of these tests knows."""
 
     def __init__(
         self,
         *,
         flood: Rate | None = None,
-        most: int = 1000,
+        max_connections: int = 1000,
         operator: Key | None = None,
-        branch: Branch | None = None,
+        cluster_store: ClusterStore | None = None,
         allowed: Callable[[], AllowList | None] = everybody,
     ) -> None:
-        self.building = Building(
-            flood=flood, most=most, operator=operator, branch=branch, allowed=allowed
+        self.memory_server = MemoryServer(
+            flood=flood,
+            max_connections=max_connections,
+            operator=operator,
+            cluster_store=cluster_store,
+            allowed=allowed,
         )
-        self.clock: Clock = self.building.clock
-        host = self.building.host
+        self.clock: Clock = self.memory_server.clock
+        host = self.memory_server.host
         ways = ways_in(host, ssh_peer.HOST_KEY)
-        door = Door(host, self.building.admission, ways, declared="ssh")
+        door = Door(host, self.memory_server.admission, ways, declared="ssh")
         # The client only calls buildProtocol.
         self.factory = cast(SSHFactory, GateFactory(door))
 
 
-class Guest:
+class SshClient:
     """A user of an ssh client, with their screen."""
 
-    def __init__(self, hall: Hall, user: bytes = b"ann", *, key: Key | None = None) -> None:
-        self.hall = hall
-        self.peer = Peer(server=hall)
+    def __init__(self, server: SshServer, user: bytes = b"ann", *, key: Key | None = None) -> None:
+        self.server = server
+        self.peer = Peer(server=server)
         if key is not None:
             self.peer.login(key)
         else:
@@ -63,13 +67,13 @@ class Guest:
         self.numbers: list[int] = []
         self.channel = -1
 
-    def opens(
+    def opens_shell(
         self,
         terminal: bytes | None = None,
         *,
         environment: tuple[tuple[bytes, bytes], ...] = (),
         window: int = 1 << 20,
-    ) -> "Guest":
+    ) -> "SshClient":
         """Open a channel with a shell, on a terminal of this type or on none."""
         self.channel = self.peer.open(window=window)
         for name, value in environment:
@@ -82,13 +86,13 @@ class Guest:
         assert SUCCESS in self.peer.request(self.channel, b"shell")
         return self
 
-    def runs(self, command: bytes, *, window: int = 1 << 20) -> "Guest":
+    def runs(self, command: bytes, *, window: int = 1 << 20) -> "SshClient":
         """Open a channel with an exec command."""
         self.channel = self.peer.open(window=window)
         assert SUCCESS in self.peer.request(self.channel, b"exec", string(command))
         return self
 
-    def asks(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
+    def sends_request(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
         """Send a request for the channel."""
         payload = uint32(self.channel) + string(kind) + bytes((reply,)) + data
         self.peer.send(REQUEST, payload)
@@ -97,13 +101,13 @@ class Guest:
         """Type a text."""
         self.peer.type(self.channel, text.encode())
 
-    def ends(self) -> None:
+    def ends_input(self) -> None:
         """End the input."""
         self.peer.send(EOF, uint32(self.channel))
 
-    def gets(self) -> bytes:
+    def receives(self) -> bytes:
         """End the reactor's turn; return the output since the last call."""
-        self.hall.building.turn()
+        self.server.memory_server.end_turn()
         text = b""
         for number, payload in self.peer.take():
             self.numbers.append(number)
@@ -113,12 +117,12 @@ class Guest:
                 self.errors += Fields(payload[8:]).string()
             elif number == REQUEST:
                 self.requests.append(payload[4:])
-        self.display.takes(text)
+        self.display.feed(text)
         return text
 
     def sees(self) -> list[str]:
         """Return the rows of the screen."""
-        self.gets()
+        self.receives()
         return self.display.lines
 
     @property

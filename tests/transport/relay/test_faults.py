@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.cluster.server_cluster import Street
-from tests.support.ssh.clients import Guest
+from tests.support.cluster.server_cluster import ServerCluster
+from tests.support.ssh.clients import SshClient
 from tests.transport.relay.test_screens import ann, everyone, sessions, streams
 
 STEPS = st.lists(
@@ -16,25 +16,27 @@ STEPS = st.lists(
 )
 
 
-def take(step: str, street: Street, here: Guest, screens: list[Guest], random: Random) -> None:
+def take(
+    step: str, cluster: ServerCluster, here: SshClient, screens: list[SshClient], random: Random
+) -> None:
     """Take one step."""
     match step:
         case "here":
-            street.says(here, "hello\r")
+            cluster.says(here, "hello\r")
         case "there":  # and what that makes the servers say is still under way
             screens[-1].types("hello there\r")
-            street.house(1).end_turn()
-            street.house(0).end_turn()
+            cluster.server(1).end_turn()
+            cluster.server(0).end_turn()
         case "half":
-            street.says(screens[-1], "x\x7f")
+            cluster.says(screens[-1], "x\x7f")
         case "loses":
-            kept = [letter for letter in street.letters if random.random() < 0.5]
-            street.letters.clear()
-            street.letters.extend(kept)
+            kept = [letter for letter in cluster.messages if random.random() < 0.5]
+            cluster.messages.clear()
+            cluster.messages.extend(kept)
         case "waits":
-            street.passes(random.choice((0.25, 1.0, 3.0)))
+            cluster.run_for(random.choice((0.25, 1.0, 3.0)))
         case "comes" if len(screens) < 3:
-            screens.append(street.guest(1))
+            screens.append(cluster.ssh_client(1))
         case "goes" if len(screens) > 1:
             screens.pop().peer.hang_up()
         case _:
@@ -46,15 +48,15 @@ def take(step: str, street: Street, here: Guest, screens: list[Guest], random: R
 def test_after_any_loss_of_messages_there_is_one_person_and_all_screens_show_the_same(
     steps: list[str], random: Random
 ) -> None:
-    street = Street()
-    here = ann(street)
-    screens = [street.guest(1)]
+    cluster = ServerCluster()
+    here = ann(cluster)
+    screens = [cluster.ssh_client(1)]
     for step in steps:
-        take(step, street, here, screens, random)
-    street.passes(20)
-    assert everyone(street, 0) == everyone(street, 1) == ["ann"]
-    street.says(here, "the end\r")
+        take(step, cluster, here, screens, random)
+    cluster.run_for(20)
+    assert everyone(cluster, 0) == everyone(cluster, 1) == ["ann"]
+    cluster.says(here, "the end\r")
     for screen in (here, *screens):
-        assert street.sees(screen)[-2:] == ["ann: the end", "[lobby]"]
-    assert sessions(street) == 1 + len(screens)
-    assert streams(street) == [len(screens)] * 2
+        assert cluster.sees(screen)[-2:] == ["ann: the end", "[lobby]"]
+    assert sessions(cluster) == 1 + len(screens)
+    assert streams(cluster) == [len(screens)] * 2

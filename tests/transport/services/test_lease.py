@@ -25,7 +25,7 @@ from chatd.transport.services.lease import (
     Lease,
 )
 from tests.conftest import LoggedFailures
-from tests.support.cluster.chat_cluster import Town
+from tests.support.cluster.chat_cluster import ChatCluster
 from tests.support.people import Client, User, result_of
 
 
@@ -53,8 +53,8 @@ class Leased:
     """A server with a lease, in a cluster of two."""
 
     def __init__(self) -> None:
-        self.town = Town()
-        self.server = self.town.servers[0]
+        self.cluster = ChatCluster()
+        self.server = self.cluster.servers[0]
         self.clock = Clock()
         self.far = Far()
         self.admission = Admission(10, None)
@@ -72,10 +72,10 @@ class Leased:
         for _ in range(int(seconds / CHECK_SECONDS)):
             self.server.now += CHECK_SECONDS
             self.clock.advance(CHECK_SECONDS)
-            other = self.town.servers[1]
+            other = self.cluster.servers[1]
             other.now += CHECK_SECONDS
             other.cluster.heartbeat(other.now)
-            self.town.settle()
+            self.cluster.deliver_all()
 
 
 def closed(someone: User) -> bool:
@@ -103,8 +103,8 @@ def test_the_lease_is_renewed_every_five_seconds() -> None:
 def test_users_are_disconnected_before_others_may_have_their_nick() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    bob = leased.town.servers[1].enters("bob")
-    leased.town.settle()
+    bob = leased.cluster.servers[1].enters("bob")
+    leased.cluster.deliver_all()
     bob.sees()
     leased.far.answering = False
     leased.passes(FENCE_SECONDS)
@@ -158,7 +158,7 @@ def test_status_says_that_the_cluster_does_not_answer_and_what_is_pending() -> N
     leased.passes(1)
     leased.far.is_up = False
     leased.passes(BLIP_SECONDS + CHECK_SECONDS)
-    leased.town.branches[0].replicas = (3, 2)
+    leased.cluster.stores[0].replicas = (3, 2)
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-2:] == [
@@ -259,36 +259,36 @@ def test_being_out_of_touch_is_not_logged_as_a_failure(logged_failures: LoggedFa
 
 def said_in(leased: Leased, room: str) -> list[str]:
     """What is kept of a room."""
-    kept = result_of(leased.town.store.before(room, None, 9))
+    kept = result_of(leased.cluster.store.before(room, None, 9))
     assert isinstance(kept, list)
     return [event.text for _, event in kept]
 
 
 def test_an_isolated_server_keeps_rooms_that_others_are_in() -> None:
     leased = Leased()
-    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada, bob = leased.server.enters("ada"), leased.cluster.servers[1].enters("bob")
     for one in (bob, ada):
         one.types("/join attic")
-        leased.town.settle()
+        leased.cluster.deliver_all()
     bob.types("hello")
     leased.far.answering = False
-    leased.town.cut(leased.server)
+    leased.cluster.disconnect(leased.server)
     leased.passes(60)
     assert closed(ada)
     assert said_in(leased, "attic") == ["hello"]
     leased.far.answering = True
-    leased.town.mend(leased.server)
+    leased.cluster.reconnect(leased.server)
     leased.passes(60)
     assert said_in(leased, "attic") == ["hello"]
 
 
 def test_an_isolated_server_keeps_rooms_that_others_have_joined_since() -> None:
     leased = Leased()
-    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada, bob = leased.server.enters("ada"), leased.cluster.servers[1].enters("bob")
     ada.types("/join attic")
-    leased.town.settle()
+    leased.cluster.deliver_all()
     leased.far.answering = False
-    leased.town.cut(leased.server)
+    leased.cluster.disconnect(leased.server)
     bob.types("/join attic")
     bob.types("hello")
     leased.passes(60)
@@ -297,11 +297,11 @@ def test_an_isolated_server_keeps_rooms_that_others_have_joined_since() -> None:
 
 def test_a_server_that_died_meanwhile_counts_as_gone_on_reconnection() -> None:
     leased = Leased()
-    leased.town.servers[1].enters("bob")
-    leased.town.settle()
+    leased.cluster.servers[1].enters("bob")
+    leased.cluster.deliver_all()
     leased.far.answering = False
     leased.passes(60)
-    leased.town.cut(leased.town.servers[1])
+    leased.cluster.disconnect(leased.cluster.servers[1])
     leased.far.answering = True
     leased.passes(20)
     assert leased.server.chat.people.get("bob") is not None
@@ -311,16 +311,16 @@ def test_a_server_that_died_meanwhile_counts_as_gone_on_reconnection() -> None:
 
 def test_a_server_that_stood_still_keeps_rooms_that_others_have_joined_since() -> None:
     leased = Leased()
-    ada, bob = leased.server.enters("ada"), leased.town.servers[1].enters("bob")
+    ada, bob = leased.server.enters("ada"), leased.cluster.servers[1].enters("bob")
     ada.types("/join attic")
-    leased.town.settle()
-    leased.town.cut(leased.server)
+    leased.cluster.deliver_all()
+    leased.cluster.disconnect(leased.server)
     bob.types("/join attic")
     bob.types("hello")
     leased.server.now += 100
     leased.clock.advance(100)
     assert closed(ada)
-    leased.town.mend(leased.server)
+    leased.cluster.reconnect(leased.server)
     assert said_in(leased, "attic") == ["hello"]
 
 
