@@ -1,4 +1,4 @@
-"""A store that holds what it is given for as long as a test wants."""
+"""Memory store that can hold posts back, for tests of what happens until they are stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatd.store.memory import MemoryStore
 
 
 class HeldStore(MemoryStore):
-    """A store in memory; while it ``is_holding``, posts are held, to be stored or refused later."""
+    """A memory store; while ``is_holding``, posts are held, to be stored or refused later."""
 
     def __init__(self) -> None:
         super().__init__()

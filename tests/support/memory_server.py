@@ -1,4 +1,4 @@
-"""Wires: a whole server in memory, with fake transports and a clock that tests advance."""
+"""Whole server in memory, with fake transports and a clock that tests advance."""
 
 from collections.abc import Callable
 from ipaddress import ip_network
@@ -37,7 +37,7 @@ class FakeTransport(StringTransport):
         self.loseConnection()
 
     def stops_reading(self) -> None:
-        """Let the peer take nothing any more; Twisted may say so again and again."""
+        """Let the peer read no more; Twisted may pause its producer more than once."""
         assert self.producer is not None
         self.producer.pauseProducing()
         self.producer.pauseProducing()
@@ -49,11 +49,12 @@ class FakeTransport(StringTransport):
 
     @property
     def paused(self) -> bool:
+        """Whether the server has stopped reading."""
         return bool(self.producerState == "paused")
 
 
 class ClientConnection:
-    """One connection to the gate of a building."""
+    """A client's connection to a `MemoryServer`, which answers at the end of the turn."""
 
     def __init__(self, server: "MemoryServer", address: str) -> None:
         self.server = server
@@ -65,17 +66,17 @@ class ClientConnection:
         self.gate.makeConnection(self.transport)
 
     def sends(self, data: bytes) -> None:
-        """Receive bytes from the peer."""
+        """Send bytes to the server, unless it has closed the connection."""
         if not self.closed:
             self.gate.dataReceived(data)
 
     def stays_silent(self) -> None:
-        """Let the peer be silent until it has been probed, and greeted as a netcat."""
+        """Send nothing until the gate has probed the client, and greeted it as a netcat."""
         self.server.clock.pump([SILENCE_SECONDS, PROBE_SECONDS])
         self.server.end_turn()
 
     def receives(self) -> bytes:
-        """Return what was sent since the last time, once the turn has ended."""
+        """End the turn; return the bytes received since the last call."""
         self.server.end_turn()
         data: bytes = self.transport.value()
         self.transport.clear()
@@ -91,12 +92,16 @@ class ClientConnection:
         self.gate.connectionLost(Failure(ConnectionResetError()))
 
     def ends_input(self) -> None:
-        """End the input of the peer, which still reads."""
+        """Close this direction; the client still reads."""
         self.gate.readConnectionLost()
 
 
 class MemoryServer:
-    """A server with one port."""
+    """A server with one port.
+
+    The gate recognises the protocol of a connection, unless one is ``declared``.  With
+    ``cluster_store``, which is its store and its bus, it is one server of a cluster.
+    """
 
     def __init__(
         self,
@@ -148,7 +153,7 @@ class MemoryServer:
 
     @property
     def cluster(self) -> Cluster:
-        """The other servers, where there are any."""
+        """The cluster that the server is in."""
         assert self._cluster is not None
         return self._cluster
 
@@ -156,7 +161,7 @@ class MemoryServer:
         self.clock.callLater(0, step)
 
     def end_turn(self) -> None:
-        """Let the reactor's turn end."""
+        """End the reactor's turn."""
         self.clock.advance(0)
 
     def connects(self, address: str = "192.0.2.1") -> ClientConnection:
@@ -164,7 +169,7 @@ class MemoryServer:
         return ClientConnection(self, address)
 
     def enters(self, nick: str = "") -> ClientConnection:
-        """Return the connection of a netcat that is in the lobby and has read the greeting."""
+        """Return a new connection of a netcat, in the lobby, which has read the greeting."""
         connection = self.connects()
         connection.stays_silent()
         if nick:

@@ -41,9 +41,9 @@ class ScreenModel:
         rows: int = 10,
         *,
         coloured: bool = False,
-        opinion: str = "joined",
+        width_rule: str = "clusters",
     ) -> None:
-        self.display = Display(columns, rows, opinion)
+        self.display = Display(columns, rows, width_rule)
         self.screen = Screen(columns, rows)
         self.columns, self.rows = columns, rows
         self.prompt, self.text, self.cursor = PROMPT, "", 0
@@ -400,10 +400,10 @@ def test_a_message_leaves_the_cursor_within_the_line() -> None:
     assert screen.show(b"hi\r\n") == b"\r\x1b[Khi\r\n[lobby] hello\r\x1b[10C"
 
 
-@pytest.mark.parametrize("opinion", WIDTH_RULES)
+@pytest.mark.parametrize("width_rule", WIDTH_RULES)
 @pytest.mark.parametrize("character", ["x", "日", "e\u0301", FAMILY, HEART, FLAG, THUMB, "क्षि"])
-def test_the_cursor_moves_through_a_line_of_several_rows(character: str, opinion: str) -> None:
-    ada = ScreenModel(20, 8, opinion=opinion)
+def test_the_cursor_moves_through_a_line_of_several_rows(character: str, width_rule: str) -> None:
+    ada = ScreenModel(20, 8, width_rule=width_rule)
     ada.show("bob: one")
     for _ in range(30):
         ada.insert(character), ada.check()
@@ -413,12 +413,12 @@ def test_the_cursor_moves_through_a_line_of_several_rows(character: str, opinion
         ada.move_cursor(1), ada.check()
 
 
-@pytest.mark.parametrize("opinion", WIDTH_RULES)
+@pytest.mark.parametrize("width_rule", WIDTH_RULES)
 @pytest.mark.parametrize("character", ["日", FAMILY, HEART, FLAG, THUMB])
 def test_characters_are_inserted_and_deleted_within_a_wrapped_line(
-    character: str, opinion: str
+    character: str, width_rule: str
 ) -> None:
-    ada = ScreenModel(20, 8, opinion=opinion)
+    ada = ScreenModel(20, 8, width_rule=width_rule)
     ada.show("bob: one"), ada.insert("abc日本語 def " * 3), ada.jump(40), ada.check()
     for _ in range(20):
         ada.insert(character), ada.check()
@@ -446,9 +446,9 @@ def test_no_cluster_is_drawn_where_a_terminal_might_wrap_it() -> None:
 # Terminals that differ in widths ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("opinion", WIDTH_RULES)
-def test_text_after_an_emoji_family_is_at_its_computed_column(opinion: str) -> None:
-    ada = ScreenModel(40, 5, opinion=opinion)
+@pytest.mark.parametrize("width_rule", WIDTH_RULES)
+def test_text_after_an_emoji_family_is_at_its_computed_column(width_rule: str) -> None:
+    ada = ScreenModel(40, 5, width_rule=width_rule)
     ada.insert(f"a {FAMILY} b"), ada.check()
     assert ada.display.screen.buffer[0][8 + 5].data == "b"
 
@@ -497,13 +497,13 @@ def run_steps(ada: ScreenModel, steps: list[tuple[str, ...]]) -> None:
     st.sampled_from(sorted(WIDTH_RULES)),
 )
 def test_a_pending_line_takes_one_row_on_every_terminal(
-    columns: int, rows: int, texts: list[str], opinion: str
+    columns: int, rows: int, texts: list[str], width_rule: str
 ) -> None:
     lines = [("a-room", Said(0.0, "ada", text)) for text in texts]
     pending_rows = pending(len(lines), lines, theme("plain", NONE), columns, rows)
     assert len(pending_rows) == min(len(texts), ROWS, rows // 4)
     for row_text in pending_rows:
-        display = Display(columns, 3, opinion)
+        display = Display(columns, 3, width_rule)
         display.feed(f"{row_text}\r\n".encode())
         assert display.cursor == (0, 1)
         display.feed(b"\x1b[A")
@@ -518,14 +518,18 @@ def test_a_pending_line_takes_one_row_on_every_terminal(
     st.sampled_from(sorted(WIDTH_RULES)),
     st.lists(st.one_of(*CHANGES, GROWTH), max_size=12),
 )
-@example(20, 2, False, "joined", [("insert", "x" * 12), ("show", "one"), ("backspace", 1)])
+@example(20, 2, False, "clusters", [("insert", "x" * 12), ("show", "one"), ("backspace", 1)])
 @example(
-    21, 5, True, "apart", [("type_keys", "x" * 12 + "日"), ("show", "日" * 30), ("backspace", 3)]
+    21,
+    5,
+    True,
+    "chars",
+    [("type_keys", "x" * 12 + "日"), ("show", "日" * 30), ("backspace", 3)],
 )
 def test_every_cell_is_as_the_model_says_after_any_actions(
-    columns: int, rows: int, coloured: bool, opinion: str, steps: list[tuple[str, ...]]
+    columns: int, rows: int, coloured: bool, width_rule: str, steps: list[tuple[str, ...]]
 ) -> None:
-    run_steps(ScreenModel(columns, rows, coloured=coloured, opinion=opinion), steps)
+    run_steps(ScreenModel(columns, rows, coloured=coloured, width_rule=width_rule), steps)
 
 
 SURE_CHANGES = [each for each in CHANGES if each is not CHANGES[1]]
@@ -545,9 +549,9 @@ def test_a_window_that_reflows_keeps_the_messages_and_leaves_no_remains(
 class EditorModel(ScreenModel):
     """A screen model whose line is edited by an `Editor`."""
 
-    def __init__(self, columns: int, rows: int, *, opinion: str = "joined") -> None:
+    def __init__(self, columns: int, rows: int, *, width_rule: str = "clusters") -> None:
         self.editor = Editor()
-        super().__init__(columns, rows, opinion=opinion)
+        super().__init__(columns, rows, width_rule=width_rule)
 
     def press(self, *keys: Text | Key | Paste) -> None:
         """Press keys, and offer candidates for each Tab."""
@@ -578,6 +582,6 @@ HEARS = st.tuples(st.just("show"), WORDS)
     st.lists(st.one_of(PRESSES, PRESSES, HEARS, GROWTH), max_size=12),
 )
 def test_every_cell_is_as_the_model_says_after_any_keys(
-    columns: int, rows: int, opinion: str, steps: list[tuple[str, ...]]
+    columns: int, rows: int, width_rule: str, steps: list[tuple[str, ...]]
 ) -> None:
-    run_steps(EditorModel(columns, rows, opinion=opinion), steps)
+    run_steps(EditorModel(columns, rows, width_rule=width_rule), steps)

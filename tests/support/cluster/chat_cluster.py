@@ -1,4 +1,4 @@
-"""Several chats that are one, for tests: what a cluster does, in memory, a turn at a time."""
+"""Cluster of chats in memory, for tests: their store, their bus, and a clock that tests advance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from tests.support.people import Server, User, result_of
 
 
 class ClusterStore(MemoryStore):
-    """The store of one server of a town: the town's own, by which the others hear of things."""
+    """The shared store and the bus, as one server of a `ChatCluster` has them.
+
+    Its name on the bus is ``name``: "s0" for the first server.  While ``disconnected`` is set, it
+    sends and receives nothing: its own posts wait in ``unposted``, those of others in ``missed``.
+    """
 
     def __init__(self, cluster: ChatCluster, name: str) -> None:
         super().__init__()
@@ -45,16 +49,16 @@ class ClusterStore(MemoryStore):
         self.subscriptions.discard(room)
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        if self.disconnected:  # until it is in touch again
+        if self.disconnected:
             self.unposted.append((room, message_id, event, author))
             return
         self.cluster.posting_store = self
         self.cluster.store.post(room, message_id, event, author)
 
     def put(self, kind: str, key: str, value: str | None) -> Awaitable[None]:
-        for branch in self.cluster.stores:
-            if branch is not self and branch.observer is not None:
-                branch.observer.record_changed(kind, key, value)
+        for store in self.cluster.stores:
+            if store is not self and store.observer is not None:
+                store.observer.record_changed(kind, key, value)
         return self.cluster.store.put(kind, key, value)
 
     def __getattribute__(self, name: str) -> Any:
@@ -65,36 +69,49 @@ class ClusterStore(MemoryStore):
     def drop_room(self, room: str) -> None:
         self.cluster.store.drop_room(room)
 
-    # The way to the others
+    # The bus
 
     def hear(self, hear: Hear, asked: Asked) -> None:
         self.on_message, self.on_request = hear, asked
 
+    def receive(self, server: str, text: str) -> None:
+        """Receive a message of another server."""
+        if self.on_message is not None and not self.disconnected:
+            self.on_message(server, text)
+
     def broadcast(self, text: str) -> None:
-        for branch in self.cluster.stores:
-            if branch is not self:
-                self.send(branch.name, text)
+        for store in self.cluster.stores:
+            if store is not self:
+                self.send(store.name, text)
 
     def send(self, server: str, text: str) -> None:
         if not self.disconnected:
             self.cluster.messages.append((self.name, server, text))
 
     async def request(self, server: str, text: str) -> str:
-        [branch] = [each for each in self.cluster.stores if each.name == server]
-        if self.disconnected or branch.on_request is None:
+        [store] = [each for each in self.cluster.stores if each.name == server]
+        if self.disconnected or store.on_request is None:
             raise unavailable()
-        if branch.disconnected:
+        if store.disconnected:
             raise Refused("gone", "That server is gone.")
         self.cluster.deliver_between(self.name, server)
-        return await branch.on_request(self.name, text)
+        return await store.on_request(self.name, text)
 
     def hand_over_nick(self, nick: str, server: str) -> None:
         self.cluster.store.release(nick, self.name)
         result_of(self.cluster.store.claim(nick, server))
 
 
-class SparseStore(MemoryStore):
-    """A store whose numbers rise by more than one in a room, as those of a cluster do."""
+class SharedStore(MemoryStore):
+    """The store that the servers share.
+
+    The numbers of events in a room have gaps, as in a real cluster.  ``claimed`` has every nick
+    that was claimed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.claimed: set[str] = set()
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
         log = self._logs.get(room)
@@ -102,85 +119,95 @@ class SparseStore(MemoryStore):
             log.last += 6
         super().post(room, message_id, event, author)
 
+    async def claim(self, nick: str, holder: str, *, owner: bool = False) -> bool:
+        self.claimed.add(nick)
+        return await super().claim(nick, holder, owner=owner)
+
 
 class ChatCluster:
-    """A cluster of so many servers; `settle` lets what they tell each other arrive."""
+    """A cluster of several chats, of which it observes the shared store.
+
+    Messages between servers wait in ``messages`` (sender, receiver, text) until `deliver_all`.
+    """
 
     def __init__(self, servers: int = 2) -> None:
-        self.store = SparseStore()
+        self.store = SharedStore()
         self.store.open(self)
         self.posting_store: ClusterStore | None = None
         self.messages: deque[tuple[str, str, str]] = deque()
-        self._names = count()
+        self._server_numbers = count()
         self._dead: list[str] = []
-        self.stores = [ClusterStore(self, f"s{next(self._names)}") for _ in range(servers)]
-        self.servers = [self.start_server(branch) for branch in self.stores]
+        self.stores = [self._new_store() for _ in range(servers)]
+        self.servers = [self.start_server(store) for store in self.stores]
         self.advance()
 
-    def start_server(self, branch: ClusterStore) -> Server:
-        """Start the server of a branch."""
-        return Server(branch, incarnation=branch.name, bus=branch)
+    def _new_store(self) -> ClusterStore:
+        return ClusterStore(self, f"s{next(self._server_numbers)}")
+
+    def start_server(self, store: ClusterStore) -> Server:
+        """Return a new server on a store."""
+        return Server(store, incarnation=store.name, bus=store)
 
     def add_server(self) -> Server:
         """Start one more server."""
-        branch = ClusterStore(self, f"s{next(self._names)}")
-        self.stores.append(branch)
-        self.servers.append(self.start_server(branch))
+        store = self._new_store()
+        self.stores.append(store)
+        self.servers.append(self.start_server(store))
         self.advance()
         return self.servers[-1]
 
     def disconnect(self, server: Server) -> None:
-        """Let a server be out of touch with everything."""
+        """Disconnect a server from the store and from all others."""
         self.stores[self.servers.index(server)].disconnected = True
 
     def reconnect(self, server: Server) -> None:
-        """Let a server be in touch again: it reads what it missed, and posts what has waited."""
-        branch = self.stores[self.servers.index(server)]
-        branch.disconnected = False
-        assert branch.observer is not None
-        missed, branch.missed = branch.missed, []
+        """Connect a server again: it reads what it missed, and posts what was not posted."""
+        store = self.stores[self.servers.index(server)]
+        store.disconnected = False
+        assert store.observer is not None
+        missed, store.missed = store.missed, []
         for each in missed:
-            branch.observer.stored(*each)
-        waiting, branch.unposted = branch.unposted, []
-        for post in waiting:
-            branch.post(*post)
+            store.observer.stored(*each)
+        unposted, store.unposted = store.unposted, []
+        for post in unposted:
+            store.post(*post)
         self.advance()
 
     def kill(self, server: Server) -> None:
-        """Let a server be dead: the others hear nothing of it any more."""
+        """Kill a server: it releases nothing, and the others hear no more of it."""
         number = self.servers.index(server)
         del self.servers[number]
         self._dead.append(self.stores.pop(number).name)
 
     def expire_leases(self) -> None:
-        """Let so much time pass that the dead count as gone, and their nicks are anybody's."""
+        """Let the leases of killed servers expire, and release the nicks that they held."""
         for _ in range(7):
             self.advance(5)
         while self._dead:
             dead = self._dead.pop()
-            for nick in tuple(self.store._claims._holders):
+            for nick in self.store.claimed:
                 self.store.release(nick, dead)
 
-    def join(self, room: str, *people: User) -> None:
-        """Let people come into a room, one after the other."""
-        for one in people:
-            one.types(f"/join {room}")
+    def join(self, room: str, *users: User) -> None:
+        """Let users join a room, one after the other."""
+        for user in users:
+            user.types(f"/join {room}")
             self.deliver_all()
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: there is nothing to close."""
 
     def advance(self, seconds: float = 0.0) -> None:
-        """Let time pass; each server says that it is there."""
-        for server, branch in zip(self.servers, self.stores, strict=True):
+        """Advance all clocks; then each server sends a heartbeat and checks the others."""
+        for server, store in zip(self.servers, self.stores, strict=True):
             server.now += seconds
-            if not branch.disconnected:
+            if not store.disconnected:
                 server.cluster.heartbeat(server.now)
                 server.cluster.check_liveness(server.now)
         self.deliver_all()
 
     def deliver_all(self) -> None:
-        """Let everything arrive that is told."""
+        """End the turns of all servers, and deliver messages until there are none."""
         for server in self.servers:
             server.end_turn()
         while self.messages:
@@ -188,28 +215,31 @@ class ChatCluster:
             for each in self.servers:
                 each.end_turn()
 
-    def deliver_between(self, sender: str, addressee: str) -> None:
-        """Let arrive what one server has told another: what it asks comes after that."""
-        between = [each for each in self.messages if each[:2] == (sender, addressee)]
-        self.messages = deque(each for each in self.messages if each[:2] != (sender, addressee))
-        for letter in between:
-            self._deliver(*letter)
+    def deliver_between(self, sender: str, receiver: str) -> None:
+        """Deliver the messages from one server to another: a later request arrives after them."""
+        between = [each for each in self.messages if each[:2] == (sender, receiver)]
+        self.messages = deque(each for each in self.messages if each[:2] != (sender, receiver))
+        for message in between:
+            self._deliver(*message)
 
-    def _deliver(self, sender: str, addressee: str, text: str) -> None:
-        branch = next((each for each in self.stores if each.name == addressee), None)
-        if branch is not None and branch.on_message is not None and not branch.disconnected:
-            branch.on_message(sender, text)
+    def _deliver(self, sender: str, receiver: str, text: str) -> None:
+        for store in self.stores:
+            if store.name == receiver:
+                store.receive(sender, text)
+
+    # The observer of the shared store -------------------------------------------------------------
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        for branch in self.stores:
-            heard = branch is self.posting_store or room in branch.subscriptions
-            if heard and branch.disconnected:
-                branch.missed.append((room, message_id, number, event))
-            elif heard and branch.observer is not None:
-                branch.observer.stored(room, message_id, number, event)
+        for store in self.stores:
+            if store is not self.posting_store and room not in store.subscriptions:
+                continue
+            if store.disconnected:
+                store.missed.append((room, message_id, number, event))
+            elif store.observer is not None:
+                store.observer.stored(room, message_id, number, event)
 
     def subscribed(self, room: str, number: int) -> None:
-        """From here on everything is told."""
+        """Do nothing: `stored` is called for every room."""
 
     def failed(self, room: str, message_id: str, reason: str) -> None:
         raise AssertionError(reason)

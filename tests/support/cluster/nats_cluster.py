@@ -1,4 +1,4 @@
-"""Several chats that are one on a NATS server, like `ChatCluster`, for tests."""
+"""Cluster of chats on a real NATS server, with the interface of `ChatCluster`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.served import PATIENCE
 
 
 class ProxyThread:
-    """A thread in which the cables of a town are, each to the one NATS server."""
+    """A thread that runs the proxies of a cluster's servers to the one NATS server."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -29,38 +29,38 @@ class ProxyThread:
         self._proxies: list[FaultProxy] = []
 
     def add_proxy(self) -> FaultProxy:
-        """Lay one more."""
-        cable = FaultProxy(self._target)
-        asyncio.run_coroutine_threadsafe(cable.start(), self._loop).result(PATIENCE)
-        self._proxies.append(cable)
-        return cable
+        """Start one more proxy."""
+        proxy = FaultProxy(self._target)
+        asyncio.run_coroutine_threadsafe(proxy.start(), self._loop).result(PATIENCE)
+        self._proxies.append(proxy)
+        return proxy
 
     def call(self, step: Callable[[], None]) -> None:
-        """Do something to one, in their thread."""
+        """Call a function in the thread."""
 
-        async def do() -> None:
+        async def run() -> None:
             step()
 
-        asyncio.run_coroutine_threadsafe(do(), self._loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(PATIENCE)
 
     def close(self) -> None:
-        """Take them all away."""
-        for cable in self._proxies:
-            asyncio.run_coroutine_threadsafe(cable.close(), self._loop).result(PATIENCE)
+        """Close all proxies, and end the thread."""
+        for proxy in self._proxies:
+            asyncio.run_coroutine_threadsafe(proxy.close(), self._loop).result(PATIENCE)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()
 
 
 class NatsCluster:
-    """A cluster of so many servers on one account; `settle` waits until all is told and heard."""
+    """A cluster of chats on one account of the NATS server; each connects through a proxy."""
 
-    def __init__(self, where: Servers, servers: int = 2) -> None:
-        [address] = where.servers
-        self._nats = where
+    def __init__(self, nats: Servers, servers: int = 2) -> None:
+        [address] = nats.servers
+        self._nats = nats
         self._proxies = ProxyThread(int(address.rpartition(":")[2]))
         self._main_thread = TestMainThread()
-        self._names = count()
+        self._server_numbers = count()
         self._stores: dict[Server, tuple[NatsStore, FaultProxy]] = {}
         self._dead: list[str] = []
         self.servers: list[Server] = []
@@ -69,38 +69,38 @@ class NatsCluster:
 
     def add_server(self) -> Server:
         """Start one more server."""
-        cable = self._proxies.add_proxy()
-        where = replace(self._nats, servers=(f"nats://127.0.0.1:{cable.port}",))
-        store = NatsStore(where, self._main_thread, shards=1)
-        server = Server(store, incarnation=f"s{next(self._names)}", bus=store.bus)
+        proxy = self._proxies.add_proxy()
+        proxied = replace(self._nats, servers=(f"nats://127.0.0.1:{proxy.port}",))
+        store = NatsStore(proxied, self._main_thread, shards=1)
+        server = Server(store, incarnation=f"s{next(self._server_numbers)}", bus=store.bus)
         store.begin()
-        self._stores[server] = store, cable
+        self._stores[server] = store, proxy
         self.servers.append(server)
         self.advance()
         return server
 
     def disconnect(self, server: Server) -> None:
-        """Let a server be out of touch with everything."""
-        store, cable = self._stores[server]
-        self._proxies.call(cable.cut)
+        """Disconnect a server from NATS."""
+        store, proxy = self._stores[server]
+        self._proxies.call(proxy.cut)
         self._wait_until(lambda: not store.is_up)
 
     def reconnect(self, server: Server) -> None:
-        """Let a server be in touch again."""
-        store, cable = self._stores[server]
-        self._proxies.call(cable.restore)
+        """Connect a server again."""
+        store, proxy = self._stores[server]
+        self._proxies.call(proxy.restore)
         self._wait_until(lambda: store.is_up)
         self.advance()
 
     def kill(self, server: Server) -> None:
-        """Let a server be dead: it gives nothing back, and the others hear nothing of it."""
+        """Kill a server: it releases nothing, and the others hear no more of it."""
         self.servers.remove(server)
         store, _ = self._stores.pop(server)
         kill_store(store)
         self._dead.append(store.bus.name)
 
     def expire_leases(self) -> None:
-        """Let so much time pass that the dead count as gone, and their nicks are anybody's."""
+        """Let the leases of killed servers expire, and so their claims on nicks."""
         for _ in range(7):
             self.advance(5)
         store, _ = self._stores[self.servers[0]]
@@ -108,7 +108,7 @@ class NatsCluster:
             expire_lease(store, self._dead.pop())
 
     def advance(self, seconds: float = 0.0) -> None:
-        """Let time pass; each server says that it is there."""
+        """Advance all clocks; then each server sends a heartbeat and checks the others."""
         for server in self.servers:
             server.now += seconds
             server.cluster.heartbeat(server.now)
@@ -116,36 +116,36 @@ class NatsCluster:
         self.deliver_all()
 
     def deliver_all(self) -> None:
-        """Let everything be kept that was posted, and arrive that was told."""
+        """Wait until every post is stored and every message between servers has arrived."""
         end = time.monotonic() + PATIENCE
-        quiet = 0
-        while quiet < 2:
-            assert time.monotonic() < end, "it does not settle"
-            quiet += 1
+        idle_rounds = 0
+        while idle_rounds < 2:
+            assert time.monotonic() < end, "the servers do not become idle"
+            idle_rounds += 1
             for server, (store, _) in self._stores.items():
                 server.end_turn()
-                wait_for(store.bridge.query(_settled, store))
+                wait_for(store.bridge.query(_flush, store))
                 if not self._main_thread.is_idle:
-                    quiet = 0
+                    idle_rounds = 0
                 self._main_thread.run()
                 server.end_turn()
 
     def close(self) -> None:
-        """End every server."""
+        """Close every server's store, and the proxies."""
         for store, _ in self._stores.values():
             wait_for(store.close())
         self._proxies.close()
 
-    def _wait_until(self, so: Callable[[], bool]) -> None:
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + PATIENCE
-        while not so():
-            assert time.monotonic() < end, "it does not come about"
+        while not condition():
+            assert time.monotonic() < end, "the condition does not come true"
             self._main_thread.run()
             time.sleep(0.01)
 
 
-async def _settled(store: NatsStore) -> None:
-    """Wait until a server has done what it had to do, and has heard what it was told."""
+async def _flush(store: NatsStore) -> None:
+    """Wait until a store has done its work and has received what was sent to it."""
     await store.drain()
     await store.connection.flush()
     await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""A town whose servers have doors: several whole servers in memory that are one cluster."""
+"""Cluster of whole servers in memory, for tests with real clients' bytes: ssh and netcat."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.support.ssh.peer import USER_KEY
 
 
 class WholeServer(Server):
-    """A whole server of a town."""
+    """A server of a `ServerCluster`, with its ways in."""
 
-    def __init__(self, branch: ClusterStore) -> None:
-        self.ssh_server = SshServer(cluster_store=branch)
+    def __init__(self, store: ClusterStore) -> None:
+        self.ssh_server = SshServer(cluster_store=store)
         self.memory_server = self.ssh_server.memory_server
         self.chat = self.memory_server.chat
         self._cluster = self.memory_server.cluster
@@ -31,55 +31,59 @@ class WholeServer(Server):
 
 
 class ServerCluster(ChatCluster):
-    """A town of houses; the first two are ``here`` and ``there``."""
+    """A cluster of whole servers."""
 
-    def start_server(self, branch: ClusterStore) -> WholeServer:
-        return WholeServer(branch)
+    def start_server(self, store: ClusterStore) -> WholeServer:
+        return WholeServer(store)
 
     def server(self, number: int) -> WholeServer:
-        house = self.servers[number]
-        assert isinstance(house, WholeServer)
-        return house
+        """Return the server with an index."""
+        server = self.servers[number]
+        assert isinstance(server, WholeServer)
+        return server
 
     def run_for(self, seconds: float) -> None:
-        """Let time pass in small steps, in which everything that is told arrives."""
+        """Advance all clocks in steps of a quarter of a second, delivering all messages."""
         while seconds > 0:
             self.advance(min(seconds, 0.25))
             seconds -= 0.25
 
     def crash(self, number: int) -> None:
-        """A server is killed: it keeps its number, and is heard no more."""
+        """Disconnect a server for good; unlike a killed one it keeps its index."""
         self.disconnect(self.servers[number])
 
     def ssh_client(
         self, number: int, terminal: bytes | None = b"xterm", key: bool = True
     ) -> SshClient:
-        """Somebody comes to a server by ssh, with ada's key, and has read the greeting."""
-        guest = SshClient(self.server(number).ssh_server, key=USER_KEY if key else None)
-        guest.opens_shell(terminal)
-        self.sees(guest)
-        return guest
+        """Connect an ssh client to a server, with the tests' one user key; it reads the greeting.
 
-    def sees(self, guest: SshClient) -> list[str]:
-        """The rows of somebody's screen, when everything has arrived."""
+        It has a terminal of the given type, or none.
+        """
+        client = SshClient(self.server(number).ssh_server, key=USER_KEY if key else None)
+        client.opens_shell(terminal)
+        self.sees(client)
+        return client
+
+    def sees(self, client: SshClient) -> list[str]:
+        """Deliver all messages; return the rows of a client's screen."""
         for _ in range(4):
-            guest.receives()
+            client.receives()
             self.deliver_all()
-        return guest.sees()
+        return client.sees()
 
-    def says(self, guest: SshClient, text: str) -> list[str]:
-        """Let somebody type, and return the rows of their screen."""
-        guest.types(text)
-        return self.sees(guest)
+    def says(self, client: SshClient, text: str) -> list[str]:
+        """Type a text at a client, and return the rows of its screen."""
+        client.types(text)
+        return self.sees(client)
 
     def netcat(self, number: int) -> ClientConnection:
-        """Somebody comes by netcat, and has read the greeting."""
+        """Connect a netcat to a server; it reads the greeting."""
         connection = self.server(number).memory_server.enters()
         self.deliver_all()
         return connection
 
     def receives(self, connection: ClientConnection) -> list[str]:
-        """The lines that somebody was sent, when everything has arrived."""
+        """Deliver all messages; return the lines that a connection received."""
         data = b""
         for _ in range(4):
             data += connection.receives()

@@ -1,4 +1,6 @@
-"""SSH clients of a whole server, through its gate, in memory: for tests of shells and commands."""
+"""SSH clients of a whole server in memory, through its gate: for tests of shells and commands."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from typing import cast
@@ -25,7 +27,7 @@ GREETED = [GREETING, *TIPS]
 
 
 class SshServer(ssh_peer.Server):
-    """A server with a port for ssh, whose host key the client of these tests knows."""
+    """A `MemoryServer` with a port for ssh, under the host key that the tests' clients know."""
 
     def __init__(
         self,
@@ -52,7 +54,7 @@ class SshServer(ssh_peer.Server):
 
 
 class SshClient:
-    """A user of an ssh client, with their screen."""
+    """An ssh client that has logged in, with ``key`` or else without any, and its screen."""
 
     def __init__(self, server: SshServer, user: bytes = b"ann", *, key: Key | None = None) -> None:
         self.server = server
@@ -73,27 +75,27 @@ class SshClient:
         *,
         environment: tuple[tuple[bytes, bytes], ...] = (),
         window: int = 1 << 20,
-    ) -> "SshClient":
-        """Open a channel with a shell, on a terminal of this type or on none."""
+    ) -> SshClient:
+        """Open a channel with a shell, on a terminal of the given type or on none."""
         self.channel = self.peer.open(window=window)
         for name, value in environment:
-            asked = string(name) + string(value)
-            assert self.peer.request(self.channel, b"env", asked) == [SUCCESS]
+            variable = string(name) + string(value)
+            assert self.peer.request(self.channel, b"env", variable) == [SUCCESS]
         if terminal is not None:
             size = uint32(COLUMNS) + uint32(ROWS) + 2 * uint32(0)
-            asked = string(terminal) + size + string(b"\0")
-            assert self.peer.request(self.channel, b"pty-req", asked) == [SUCCESS]
+            request = string(terminal) + size + string(b"\0")
+            assert self.peer.request(self.channel, b"pty-req", request) == [SUCCESS]
         assert SUCCESS in self.peer.request(self.channel, b"shell")
         return self
 
-    def runs(self, command: bytes, *, window: int = 1 << 20) -> "SshClient":
-        """Open a channel with an exec command."""
+    def runs(self, command: bytes, *, window: int = 1 << 20) -> SshClient:
+        """Open a channel and execute a command."""
         self.channel = self.peer.open(window=window)
         assert SUCCESS in self.peer.request(self.channel, b"exec", string(command))
         return self
 
     def sends_request(self, kind: bytes, data: bytes = b"", *, reply: bool = False) -> None:
-        """Send a request for the channel."""
+        """Send a request of a kind for the channel."""
         payload = uint32(self.channel) + string(kind) + bytes((reply,)) + data
         self.peer.send(REQUEST, payload)
 
@@ -102,11 +104,11 @@ class SshClient:
         self.peer.type(self.channel, text.encode())
 
     def ends_input(self) -> None:
-        """End the input."""
+        """Send the end of input."""
         self.peer.send(EOF, uint32(self.channel))
 
     def receives(self) -> bytes:
-        """End the reactor's turn; return the output since the last call."""
+        """End the reactor's turn; return the output received since the last call."""
         self.server.memory_server.end_turn()
         text = b""
         for number, payload in self.peer.take():
@@ -127,7 +129,7 @@ class SshClient:
 
     @property
     def status(self) -> int | None:
-        """The exit status, once it was sent."""
+        """The exit status; None until it is received."""
         for request in self.requests:
             fields = Fields(request)
             if fields.string() == b"exit-status":
