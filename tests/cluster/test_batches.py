@@ -27,7 +27,7 @@ class Weighed(deque[tuple[str, str, str]]):
         super().append(letter)
 
 
-def test_what_is_told_is_told_once_in_its_order_and_people_first() -> None:
+def test_states_are_sent_once_in_order_people_before_rooms() -> None:
     people = [{"number": number} for number in range(BATCH_STATES)]
     [one] = told(people, [])
     assert one == {"n": 1, "people": people, "rooms": []}
@@ -37,7 +37,7 @@ def test_what_is_told_is_told_once_in_its_order_and_people_first() -> None:
     assert told([], []) == [{"n": 1, "people": [], "rooms": []}]
 
 
-def test_a_message_is_as_large_as_may_be_and_no_larger() -> None:
+def test_a_message_is_filled_up_to_its_limit() -> None:
     half = {"key": "x" * (BATCH_BYTES // 2 - len('{"key": ""}'))}
     assert len(told([], [half, half])) == 1
     assert len(told([], [half, half, {}])) == 2
@@ -45,7 +45,7 @@ def test_a_message_is_as_large_as_may_be_and_no_larger() -> None:
     assert [len(each["rooms"]) for each in told([], [large, {}, large])] == [1, 1, 1]
 
 
-def test_a_room_with_all_that_it_may_have_crosses_in_one_message(
+def test_a_room_with_as_many_bans_as_allowed_fits_in_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)

@@ -17,7 +17,7 @@ def cluster() -> ChatCluster:
     return ChatCluster()
 
 
-def test_what_one_says_is_heard_on_the_other_server(cluster: ChatCluster) -> None:
+def test_a_message_is_shown_on_the_other_server(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     cluster.deliver_all()
@@ -28,7 +28,9 @@ def test_what_one_says_is_heard_on_the_other_server(cluster: ChatCluster) -> Non
     assert bob.sees() == ["ada: hello"]
 
 
-def test_who_comes_and_goes_on_the_other_server_is_shown_and_counted(cluster: ChatCluster) -> None:
+def test_users_of_the_other_server_are_shown_and_counted_as_they_come_and_go(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     ada = here.enters("ada")
     cluster.deliver_all()
@@ -47,7 +49,7 @@ def test_who_comes_and_goes_on_the_other_server_is_shown_and_counted(cluster: Ch
     assert ada.sees() == ["-- lobby: 1 here", "   ada"]
 
 
-def test_a_nick_is_had_once_in_all(cluster: ChatCluster) -> None:
+def test_a_nick_is_unique_in_the_cluster(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     assert here.enters("ada").nick == "ada"
     assert there.enters("ada").nick == "ada2"
@@ -55,7 +57,7 @@ def test_a_nick_is_had_once_in_all(cluster: ChatCluster) -> None:
     assert there.enters("аdа").nick != "аdа"  # Cyrillic, and looks like ada
 
 
-def test_a_room_of_the_other_server_is_one_room(cluster: ChatCluster) -> None:
+def test_a_room_opened_on_the_other_server_is_the_same_room(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     ada.types("/join attic")
@@ -74,7 +76,7 @@ def test_a_room_of_the_other_server_is_one_room(cluster: ChatCluster) -> None:
     assert bob.sees() == ["-- Only a moderator of attic may do that."]
 
 
-def test_a_room_is_gone_when_the_last_of_all_leaves(cluster: ChatCluster) -> None:
+def test_a_room_is_gone_when_the_last_member_on_any_server_leaves(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     ada.types("/join attic")
@@ -93,7 +95,7 @@ def test_a_room_is_gone_when_the_last_of_all_leaves(cluster: ChatCluster) -> Non
     assert "attic" not in there.chat.rooms
 
 
-def test_private_messages_cross_over_and_are_answered(cluster: ChatCluster) -> None:
+def test_direct_messages_reach_the_other_server_and_are_answered(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     cluster.deliver_all()
@@ -112,7 +114,9 @@ def test_private_messages_cross_over_and_are_answered(cluster: ChatCluster) -> N
     assert bob.sees() == []
 
 
-def test_a_moderator_kicks_mutes_and_promotes_across(cluster: ChatCluster) -> None:
+def test_a_moderator_kicks_mutes_and_promotes_a_member_on_another_server(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     ada.types("/join attic")
@@ -139,7 +143,9 @@ def test_a_moderator_kicks_mutes_and_promotes_across(cluster: ChatCluster) -> No
     assert list(here.chat.rooms["attic"].members) == [ada.session.person]
 
 
-def test_an_invitation_opens_a_private_room_across(cluster: ChatCluster) -> None:
+def test_an_invitation_opens_a_private_room_to_a_user_of_another_server(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     ada.types("/join attic")
@@ -154,7 +160,7 @@ def test_an_invitation_opens_a_private_room_across(cluster: ChatCluster) -> None
     assert bob.sees()[-1] == "-- You are in attic, with ada."
 
 
-def test_a_rename_is_followed(cluster: ChatCluster) -> None:
+def test_a_rename_is_shown_on_the_other_server(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     cluster.deliver_all()
@@ -166,7 +172,7 @@ def test_a_rename_is_followed(cluster: ChatCluster) -> None:
     assert bob.sees() == ["-- lobby: 2 here", "   bob", "   grace"]
 
 
-def test_a_server_that_comes_later_knows_who_is_there(cluster: ChatCluster) -> None:
+def test_a_server_that_starts_later_knows_the_users_and_rooms(cluster: ChatCluster) -> None:
     here, _ = cluster.servers
     ada = here.enters("ada")
     ada.types("/join attic")
@@ -182,7 +188,7 @@ def test_a_server_that_comes_later_knows_who_is_there(cluster: ChatCluster) -> N
     assert cy.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_what_was_not_heard_is_asked_for(cluster: ChatCluster) -> None:
+def test_a_missed_message_is_replaced_by_the_full_state(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     cluster.stores[0].disconnected = True
     here.enters("ada")
@@ -205,7 +211,7 @@ class Losing(deque[tuple[str, str, str]]):
 
 
 @pytest.mark.parametrize("lost", range(1, 8))
-def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
+def test_an_incomplete_full_state_is_requested_again(
     cluster: ChatCluster, monkeypatch: pytest.MonkeyPatch, lost: int
 ) -> None:
     monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)
@@ -225,7 +231,7 @@ def test_what_was_asked_for_and_did_not_come_whole_is_asked_for_again(
     assert nicks == {"ada", "bob", "cy", "dee"}
 
 
-def test_status_says_where_one_is_and_which_servers_are_silent(cluster: ChatCluster) -> None:
+def test_status_names_this_server_and_shows_when_others_were_heard(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada = here.enters("ada")
     there.enters("bob"), there.enters("zoe")
@@ -250,7 +256,7 @@ def test_status_says_where_one_is_and_which_servers_are_silent(cluster: ChatClus
     assert "   chat1: 2 people, out of reach, heard 11 s ago" in ada.sees()
 
 
-def test_a_server_that_does_not_say_what_it_is_called_is_understood(cluster: ChatCluster) -> None:
+def test_a_server_without_a_display_name_is_accepted(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada = here.enters("ada")
     there.enters("bob")
@@ -266,7 +272,9 @@ def test_a_server_that_does_not_say_what_it_is_called_is_understood(cluster: Cha
     ]
 
 
-def test_what_another_server_is_called_is_cut_and_safe_to_show(cluster: ChatCluster) -> None:
+def test_the_display_name_of_another_server_is_truncated_and_safe_to_show(
+    cluster: ChatCluster,
+) -> None:
     hears, ada = cluster.stores[0].on_message, cluster.servers[0].enters("ada")
     assert hears is not None
     for name, called in (("long", "y" * (DISPLAY_NAME_LENGTH + 1)), ("bad", "z\x1b[2J")):
@@ -281,7 +289,7 @@ def test_what_another_server_is_called_is_cut_and_safe_to_show(cluster: ChatClus
 
 
 @pytest.mark.parametrize("step", [3600.0, -3600.0, CLOCK_JUMP_SECONDS + 0.5])
-def test_a_clock_that_is_set_takes_nobody_away(cluster: ChatCluster, step: float) -> None:
+def test_a_clock_jump_disconnects_no_remote_user(cluster: ChatCluster, step: float) -> None:
     here, there = cluster.servers
     ada = here.enters("ada")
     there.enters("bob")
@@ -298,7 +306,7 @@ def test_a_clock_that_is_set_takes_nobody_away(cluster: ChatCluster, step: float
     assert ada.sees() == ["-- bob left"]
 
 
-def test_a_server_that_is_silent_is_gone_with_its_people(cluster: ChatCluster) -> None:
+def test_the_users_of_a_silent_server_leave(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     bob.types("/join attic")
@@ -316,7 +324,7 @@ def test_a_server_that_is_silent_is_gone_with_its_people(cluster: ChatCluster) -
     assert ada.sees()[-1] == "-- ada set the topic of attic: mine now"
 
 
-def test_an_edit_is_shown_across(cluster: ChatCluster) -> None:
+def test_an_edit_is_shown_on_the_other_server(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     cluster.deliver_all()
@@ -327,7 +335,7 @@ def test_an_edit_is_shown_across(cluster: ChatCluster) -> None:
     assert bob.sees() == ["* ada corrects: hello"]
 
 
-def test_what_is_said_in_several_rooms_is_shown_across_once(cluster: ChatCluster) -> None:
+def test_a_message_to_several_rooms_is_shown_once_on_the_other_server(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
     cluster.join("attic", ada, bob)
@@ -350,7 +358,7 @@ def nicks(someone: User) -> list[str]:
     return sorted(line.strip() for line in someone.sees()[1:])
 
 
-def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> None:
+def test_the_owner_of_a_nick_gets_it_at_once_from_a_dead_server() -> None:
     cluster = ChatCluster(3)
     dead, there, third = cluster.servers
     ada = dead.enters("ada", fingerprint="SHA256:ada")
@@ -374,7 +382,7 @@ def test_the_owner_of_a_nick_has_it_at_once_although_their_server_is_dead() -> N
     assert nicks(bob) == nicks(cy) == ["ada", "bob", "cy"]
 
 
-def test_a_stranger_has_to_wait_for_the_nick_of_a_dead_server(cluster: ChatCluster) -> None:
+def test_a_guest_does_not_get_a_nick_of_a_dead_server_at_once(cluster: ChatCluster) -> None:
     dead, there = cluster.servers
     dead.enters("ada")
     cluster.deliver_all()
@@ -393,7 +401,7 @@ def arrives(cluster: ChatCluster, *, but: str, at: str) -> None:
     cluster.messages.extend(late)
 
 
-def test_who_takes_a_nick_is_there_although_others_hear_late_who_gave_it_back() -> None:
+def test_a_new_holder_of_a_nick_is_listed_although_its_release_is_heard_later() -> None:
     cluster = ChatCluster(3)
     one, other, third = cluster.servers
     ada, bob, cy = one.enters("ada"), other.enters("bob"), third.enters("cy")
@@ -408,7 +416,7 @@ def test_who_takes_a_nick_is_there_although_others_hear_late_who_gave_it_back() 
     assert cy.sees() == ["[you -> ada] psst"]
 
 
-def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
+def test_a_late_notice_of_a_former_holder_does_not_displace_the_new_one() -> None:
     cluster = ChatCluster(3)
     one, other, third = cluster.servers
     cy = third.enters("cy")
@@ -428,7 +436,7 @@ def test_who_gave_a_nick_back_long_ago_does_not_stay_in_its_place() -> None:
 
 
 @pytest.mark.parametrize("then", ["", "/nick grace"], ids=["as she came", "under another nick"])
-def test_who_owns_a_room_owns_it_on_every_server(cluster: ChatCluster, then: str) -> None:
+def test_the_owner_of_a_room_owns_it_on_every_server(cluster: ChatCluster, then: str) -> None:
     here, there = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
     cluster.join("attic", ada, bob, cy)
@@ -440,7 +448,7 @@ def test_who_owns_a_room_owns_it_on_every_server(cluster: ChatCluster, then: str
     assert ada.sees() == ["-- bob left attic"]
 
 
-def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(cluster: ChatCluster) -> None:
+def test_a_user_in_no_room_who_leaves_is_gone_on_every_server_at_once(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada = here.enters("ada")
     ada.types("/leave lobby")
@@ -453,7 +461,7 @@ def test_who_is_in_no_room_and_goes_is_gone_everywhere_at_once(cluster: ChatClus
     assert there.enters("grace").nick == "grace"
 
 
-def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(
+def test_an_expired_session_in_no_room_is_gone_on_every_server_at_once(
     cluster: ChatCluster,
 ) -> None:
     here, there = cluster.servers
@@ -468,7 +476,9 @@ def test_who_is_in_no_room_and_does_not_come_back_is_gone_everywhere_at_once(
     assert there.enters("ada").nick == "ada"
 
 
-def test_a_room_that_its_owner_left_as_somebody_came_has_an_owner(cluster: ChatCluster) -> None:
+def test_a_room_whose_owner_leaves_while_others_join_elsewhere_has_an_owner(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
     ada.types("/join attic")

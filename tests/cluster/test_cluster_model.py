@@ -432,11 +432,11 @@ def chosen(examples: int, steps: int) -> settings:
     return settings(max_examples=examples // 70, stateful_step_count=steps)
 
 
-def test_people_on_several_servers_are_on_one() -> None:
+def test_several_servers_behave_as_one() -> None:
     run_state_machine_as_test(Towns, settings=chosen(60, 30))
 
 
-def test_people_on_several_servers_of_a_real_cluster_are_on_one(nats: Nats) -> None:
+def test_several_servers_on_nats_behave_as_one(nats: Nats) -> None:
     class Real(Towns):
         make = staticmethod(lambda servers: NatsCluster(nats.account(), servers))
 

@@ -132,7 +132,7 @@ ROOM = (3, "/join attic")
         (0, "/join attic"),
     ]
 )
-def test_in_the_end_all_servers_know_the_same(steps: list[tuple[int, str]]) -> None:
+def test_all_servers_converge_to_the_same_state(steps: list[tuple[int, str]]) -> None:
     first, *others = map(known, play(steps).servers)
     for other in others:
         assert other == first

@@ -24,7 +24,7 @@ def both(cluster: ChatCluster) -> tuple[User, User]:
     return ada, bob
 
 
-def test_who_is_away_elsewhere_is_said_to_be_at_once(cluster: ChatCluster) -> None:
+def test_the_away_message_of_a_remote_user_is_shown_at_once(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     bob.types("/away lunch")
     cluster.deliver_all()
@@ -36,7 +36,7 @@ def test_who_is_away_elsewhere_is_said_to_be_at_once(cluster: ChatCluster) -> No
     assert ada.sees() == ["[you -> bob] psst"]
 
 
-def test_an_answer_finds_who_has_another_nick_by_now_and_not_who_is_gone(
+def test_a_reply_follows_a_rename_and_fails_once_the_sender_is_gone(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = both(cluster)
@@ -55,7 +55,9 @@ def test_an_answer_finds_who_has_another_nick_by_now_and_not_who_is_gone(
     assert bob.sees() == ["-- grace is gone."]
 
 
-def test_an_answer_finds_who_wrote_although_something_was_not_heard(cluster: ChatCluster) -> None:
+def test_a_reply_reaches_the_sender_although_a_message_between_servers_was_lost(
+    cluster: ChatCluster,
+) -> None:
     here, _ = cluster.servers
     ada, bob = both(cluster)
     ada.types("/dm bob psst")
@@ -72,7 +74,9 @@ def test_an_answer_finds_who_wrote_although_something_was_not_heard(cluster: Cha
     assert ada.sees() == ["[bob -> you] what"]
 
 
-def test_who_is_cut_off_elsewhere_finds_what_was_said_to_them(cluster: ChatCluster) -> None:
+def test_a_detached_session_on_another_server_receives_direct_messages(
+    cluster: ChatCluster,
+) -> None:
     ada, bob = both(cluster)
     bob.types("/resume")
     [told] = bob.sees()
@@ -87,7 +91,7 @@ def test_who_is_cut_off_elsewhere_finds_what_was_said_to_them(cluster: ChatClust
     assert "[ada -> you] psst" in again.sees()
 
 
-def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(cluster: ChatCluster) -> None:
+def test_a_detached_account_on_another_server_gets_offline_messages(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register")
@@ -108,7 +112,7 @@ def test_the_owner_of_a_nick_who_is_cut_off_elsewhere_has_mail(cluster: ChatClus
     assert "[ada -> you] psst" in bob.sees()
 
 
-def test_who_ignores_one_from_elsewhere_gets_no_mail_of_theirs_when_cut_off(
+def test_an_ignored_remote_user_leaves_no_offline_messages(
     cluster: ChatCluster,
 ) -> None:
     here, there = cluster.servers
@@ -123,7 +127,7 @@ def test_who_ignores_one_from_elsewhere_gets_no_mail_of_theirs_when_cut_off(
     assert not any("psst" in line for line in bob.sees())
 
 
-def test_an_account_is_reached_elsewhere_under_whichever_nick(cluster: ChatCluster) -> None:
+def test_an_account_on_another_server_is_reached_under_any_nick(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register"), bob.types("/nick rob")
@@ -135,7 +139,9 @@ def test_an_account_is_reached_elsewhere_under_whichever_nick(cluster: ChatClust
     assert bob.sees() == ["[ada -> you] psst"]
 
 
-def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(cluster: ChatCluster) -> None:
+def test_an_offline_message_left_while_its_addressee_enters_is_shown_at_once(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     bob = there.enters("bob", fingerprint=BOB)
     bob.types("/register")
@@ -150,7 +156,7 @@ def test_mail_that_was_left_while_its_owner_came_is_shown_at_once(cluster: ChatC
     assert not any("psst" in line for line in bob.sees())
 
 
-def test_who_reads_nothing_elsewhere_is_said_not_to(cluster: ChatCluster) -> None:
+def test_a_remote_client_that_does_not_read_is_reported_to_the_sender(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     assert isinstance(bob.client, Client)
     bob.client.is_gone = True
@@ -162,7 +168,7 @@ def test_who_reads_nothing_elsewhere_is_said_not_to(cluster: ChatCluster) -> Non
     cluster.deliver_all()
 
 
-def test_who_is_ignored_remains_so_under_another_nick_and_nobody_else_is(
+def test_an_ignored_remote_user_stays_ignored_after_a_rename(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = both(cluster)
@@ -179,7 +185,9 @@ def test_who_is_ignored_remains_so_under_another_nick_and_nobody_else_is(
     assert bob.sees()[-1] == "ada: good morning"
 
 
-def test_who_is_ignored_comes_back_to_another_server_and_is_ignored(cluster: ChatCluster) -> None:
+def test_an_ignored_user_stays_ignored_after_entering_by_another_server(
+    cluster: ChatCluster,
+) -> None:
     ada, bob = both(cluster)
     bob.types("/ignore ada")
     ada.leaves()
@@ -190,7 +198,7 @@ def test_who_is_ignored_comes_back_to_another_server_and_is_ignored(cluster: Cha
     assert bob.sees() == []
 
 
-def test_a_guest_from_elsewhere_takes_being_ignored_along(cluster: ChatCluster) -> None:
+def test_an_ignored_remote_guest_who_leaves_is_no_longer_ignored(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     guest, bob = here.enters(), there.enters("bob")
     cluster.deliver_all()
@@ -200,7 +208,9 @@ def test_a_guest_from_elsewhere_takes_being_ignored_along(cluster: ChatCluster) 
     assert not bob.session.person.ignored
 
 
-def test_what_a_server_does_not_answer_is_said_not_to_be_delivered(cluster: ChatCluster) -> None:
+def test_a_direct_message_to_an_unreachable_server_is_reported_as_not_delivered(
+    cluster: ChatCluster,
+) -> None:
     ada, bob = both(cluster)
     cluster.stores[1].disconnected = True
     ada.types("/dm bob psst")
@@ -214,7 +224,7 @@ def test_what_a_server_does_not_answer_is_said_not_to_be_delivered(cluster: Chat
     assert bob.sees() == ["[ada -> you] psst"]
 
 
-def test_who_has_just_gone_is_said_to_be_gone(cluster: ChatCluster) -> None:
+def test_a_direct_message_to_a_user_who_has_just_left_is_refused(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     bob.leaves()
     ada.types("/dm bob psst")

@@ -29,7 +29,7 @@ def seen(*people: User) -> list[list[str]]:
     return [one.sees() for one in people]
 
 
-def test_a_moderator_takes_back_what_was_said_on_another_server(cluster: ChatCluster) -> None:
+def test_a_moderator_deletes_a_message_of_another_server(cluster: ChatCluster) -> None:
     ada, bob, cy = in_attic(cluster)
     bob.types("rubbish")
     seen(ada, bob, cy)
@@ -43,7 +43,7 @@ def test_a_moderator_takes_back_what_was_said_on_another_server(cluster: ChatClu
     assert cy.sees() == ["-- Only a moderator of attic may do that."]
 
 
-def test_a_message_of_another_server_goes_by_its_number(cluster: ChatCluster) -> None:
+def test_a_message_of_another_server_is_deleted_by_its_number(cluster: ChatCluster) -> None:
     ada, bob, cy = in_attic(cluster)
     bob.types("one"), bob.types("two")
     seen(ada, bob, cy)
@@ -55,7 +55,7 @@ def test_a_message_of_another_server_goes_by_its_number(cluster: ChatCluster) ->
     assert [line.split()[-1] for line in cy.sees()[-1:]] == ["two"]
 
 
-def test_an_owner_changes_elsewhere_what_they_said_here(cluster: ChatCluster) -> None:
+def test_an_account_edits_and_deletes_its_message_from_another_server(cluster: ChatCluster) -> None:
     here, there, _ = cluster.servers
     ada, bob = here.enters("ada", fingerprint=ADA), there.enters("bob")
     ada.types("/register")
@@ -71,7 +71,9 @@ def test_an_owner_changes_elsewhere_what_they_said_here(cluster: ChatCluster) ->
     assert bob.sees() == ["-- ada deleted a message in lobby"]
 
 
-def test_who_only_has_the_nick_of_who_said_it_changes_nothing(cluster: ChatCluster) -> None:
+def test_the_next_holder_of_a_nick_cannot_edit_the_messages_of_the_last(
+    cluster: ChatCluster,
+) -> None:
     ada, bob, _ = in_attic(cluster)
     ada.types("hello")
     ada.leaves()
@@ -83,14 +85,14 @@ def test_who_only_has_the_nick_of_who_said_it_changes_nothing(cluster: ChatClust
     assert other.sees() == ["-- You said nothing in attic in the last 10 minutes."]
 
 
-def test_what_is_said_in_every_room_is_counted_with_those_elsewhere(cluster: ChatCluster) -> None:
+def test_a_message_to_all_rooms_counts_readers_on_other_servers(cluster: ChatCluster) -> None:
     ada, bob, cy = in_attic(cluster)
     ada.types("/bc hello")
     assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
     assert seen(bob, cy) == [["[lobby] ada: hello"]] * 2
 
 
-def test_what_was_said_elsewhere_is_found(cluster: ChatCluster) -> None:
+def test_a_message_of_another_server_is_found(cluster: ChatCluster) -> None:
     ada, bob, _ = in_attic(cluster)
     bob.types("the key is under the mat")
     dan = cluster.servers[2].enters("dan")
@@ -102,7 +104,7 @@ def test_what_was_said_elsewhere_is_found(cluster: ChatCluster) -> None:
     assert dan.sees() == ["-- Nothing was found."]
 
 
-def test_a_room_goes_to_its_moderator_when_the_server_of_its_owner_dies(
+def test_a_moderator_becomes_owner_when_the_server_of_the_owner_dies(
     cluster: ChatCluster,
 ) -> None:
     ada, bob, cy = in_attic(cluster)
@@ -118,7 +120,7 @@ def test_a_room_goes_to_its_moderator_when_the_server_of_its_owner_dies(
     assert bob.sees() == ["-- cy set the topic of attic: mine now"]
 
 
-def test_the_owner_and_their_heir_leave_at_once_and_somebody_owns_the_room(
+def test_a_room_whose_owner_and_successor_leave_at_once_has_an_owner(
     cluster: ChatCluster,
 ) -> None:
     ada, bob, cy = in_attic(cluster)

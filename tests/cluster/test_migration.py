@@ -52,7 +52,7 @@ def people(someone: User, room: str = "lobby") -> list[str]:
     return sorted(line.strip() for line in someone.sees()[1:])
 
 
-def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(
+def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothing(
     cluster: ChatCluster,
 ) -> None:
     ada, bob, cy = (
@@ -91,7 +91,7 @@ def test_who_comes_back_by_another_server_misses_nothing_and_nobody_sees_it(
     assert len(cluster.servers[0].chat.detached) == 0
 
 
-def test_who_left_a_private_room_may_come_back_to_it_at_another_server(
+def test_a_former_member_of_a_private_room_may_rejoin_on_another_server(
     cluster: ChatCluster,
 ) -> None:
     bob = cluster.servers[1].enters("bob")
@@ -109,7 +109,7 @@ def test_who_left_a_private_room_may_come_back_to_it_at_another_server(
     assert back.sees()[-1] == "-- You are in den, with bob."
 
 
-def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(
+def test_a_migrated_user_keeps_the_nick_and_gets_messages_on_the_new_server(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
@@ -132,7 +132,7 @@ def test_who_came_back_has_their_nick_and_is_asked_and_told_where_they_are(
     assert cy.sees() == ["-- ada is now known as grace"]
 
 
-def test_what_was_on_its_way_to_who_has_moved_goes_after_them(cluster: ChatCluster) -> None:
+def test_a_call_on_its_way_follows_a_migrated_user(cluster: ChatCluster) -> None:
     ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
     cy.types("/join den")
     cluster.deliver_all()
@@ -147,7 +147,7 @@ def test_what_was_on_its_way_to_who_has_moved_goes_after_them(cluster: ChatClust
     assert back.sees() == ["-- cy invites you into den; /join den takes you there."]
 
 
-def test_who_has_moved_is_told_what_is_said_to_them_alone(cluster: ChatCluster) -> None:
+def test_a_direct_message_follows_a_migrated_user(cluster: ChatCluster) -> None:
     ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
     cluster.deliver_all()
     ada.loses_connection()
@@ -158,7 +158,7 @@ def test_who_has_moved_is_told_what_is_said_to_them_alone(cluster: ChatCluster) 
     assert cy.sees()[-1] == "[you -> ada] psst"
 
 
-def test_it_is_remembered_of_so_many_where_they_went(cluster: ChatCluster) -> None:
+def test_only_the_latest_migrations_are_remembered(cluster: ChatCluster) -> None:
     first = cluster.servers[0]
     for number in range(MIGRATIONS_REMEMBERED + 1):
         ada = first.enters(f"u{number}", fingerprint=f"SHA256:{number}")
@@ -166,7 +166,7 @@ def test_it_is_remembered_of_so_many_where_they_went(cluster: ChatCluster) -> No
     assert len(first.cluster.local._migrated) == MIGRATIONS_REMEMBERED
 
 
-def test_a_guest_takes_their_place_at_another_server_by_the_token(cluster: ChatCluster) -> None:
+def test_a_guest_resumes_on_another_server_by_the_token_once(cluster: ChatCluster) -> None:
     guest, bob = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     guest.types("/resume")
@@ -192,7 +192,7 @@ def test_a_guest_takes_their_place_at_another_server_by_the_token(cluster: ChatC
     assert again.sees()[-1] == "-- There is no place with that token any more.", "it works once"
 
 
-def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(cluster: ChatCluster) -> None:
+def test_a_token_takes_the_session_from_a_connection_that_seems_alive(cluster: ChatCluster) -> None:
     guest, other = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     guest.types("/resume")
@@ -204,7 +204,7 @@ def test_a_token_takes_a_place_from_a_connection_that_seems_to_live(cluster: Cha
     assert other.nick == "guest1"
 
 
-def test_a_token_that_is_void_meanwhile_takes_no_place(cluster: ChatCluster) -> None:
+def test_a_token_that_is_replaced_during_the_migration_is_refused(cluster: ChatCluster) -> None:
     guest, other = cluster.servers[0].enters(), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     guest.types("/resume")
@@ -225,7 +225,9 @@ def test_a_token_that_is_void_meanwhile_takes_no_place(cluster: ChatCluster) -> 
     assert other.nick == "bob"
 
 
-def test_a_guest_comes_back_by_their_key(cluster: ChatCluster) -> None:
+def test_a_guest_resumes_on_another_server_by_key_and_ignores_the_same_users(
+    cluster: ChatCluster,
+) -> None:
     ada, bob = cluster.servers[0].enters("ada", fingerprint=ADA), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     ada.types("/ignore bob")
@@ -241,7 +243,7 @@ def test_a_guest_comes_back_by_their_key(cluster: ChatCluster) -> None:
     assert words(back.sees()) == []
 
 
-def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(
+def test_a_session_on_a_dead_connection_migrates_with_its_unreceived_messages(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
@@ -258,7 +260,7 @@ def test_who_was_cut_off_without_a_word_is_fetched_with_what_did_not_arrive(
     assert closed(ada)
 
 
-def test_who_is_here_by_a_connection_that_works_is_not_fetched_away(cluster: ChatCluster) -> None:
+def test_a_session_on_a_working_connection_does_not_migrate(cluster: ChatCluster) -> None:
     ada = with_account(cluster)
     other = comes_by(cluster, 1)
     assert other.nick != "ada"
@@ -267,7 +269,7 @@ def test_who_is_here_by_a_connection_that_works_is_not_fetched_away(cluster: Cha
     assert ada.nick == "ada"
 
 
-def test_somebody_whose_server_has_died_is_where_they_were(cluster: ChatCluster) -> None:
+def test_a_user_of_a_dead_server_resumes_on_another(cluster: ChatCluster) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
     bob.types("/join attic")
     cluster.deliver_all()
@@ -288,7 +290,7 @@ def test_somebody_whose_server_has_died_is_where_they_were(cluster: ChatCluster)
     assert people(bob, "attic") == ["ada (owner)", "bob"]
 
 
-def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(
+def test_a_server_that_was_isolated_disconnects_users_who_have_moved(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
@@ -306,7 +308,7 @@ def test_a_server_that_was_only_out_of_touch_lets_go_of_who_is_elsewhere_now(
     assert people(bob) == ["ada", "bob"]
 
 
-def test_a_server_that_ends_hands_its_people_over_with_their_places(cluster: ChatCluster) -> None:
+def test_a_server_that_stops_sends_its_detached_sessions_to_another(cluster: ChatCluster) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
     guest = cluster.servers[0].enters()
     cluster.deliver_all()
@@ -337,7 +339,9 @@ def test_a_server_that_ends_hands_its_people_over_with_their_places(cluster: Cha
     assert people(bob) == ["ada", "bob", "guest1"]
 
 
-def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(cluster: ChatCluster) -> None:
+def test_a_migrated_session_that_nobody_resumes_expires_on_the_new_server(
+    cluster: ChatCluster,
+) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     ada.loses_connection()
@@ -351,7 +355,7 @@ def test_a_place_that_nobody_takes_ends_where_it_was_taken_to(cluster: ChatClust
     assert people(bob) == ["bob"]
 
 
-def test_a_server_that_cannot_be_reached_takes_nobody(cluster: ChatCluster) -> None:
+def test_no_session_is_sent_to_an_unreachable_server(cluster: ChatCluster) -> None:
     ada = with_account(cluster)
     ada.loses_connection()
     cluster.stores[1].disconnected = True
@@ -359,7 +363,7 @@ def test_a_server_that_cannot_be_reached_takes_nobody(cluster: ChatCluster) -> N
     assert comes_by(cluster, 0).sees()[0] == "-- Welcome back, ada."
 
 
-def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(
+def test_a_server_that_has_just_started_accepts_an_unknown_user(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
@@ -375,7 +379,7 @@ def test_a_server_that_has_just_started_takes_somebody_whom_it_does_not_know(
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
 
 
-def test_who_has_proved_their_account_otherwise_than_by_a_key_is_back_as_well(
+def test_an_account_authenticated_without_a_key_resumes_on_another_server(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
@@ -401,7 +405,7 @@ def stops(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
     ).stopService()
 
 
-def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_leave(
+def test_users_of_a_server_that_stops_resume_elsewhere_and_nobody_sees_them_leave(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
@@ -429,7 +433,7 @@ def test_people_of_a_server_that_stops_connect_again_and_nobody_has_seen_them_le
     assert people(bob) == ["ada", "bob", "guest1"]
 
 
-def test_who_could_not_come_back_leaves_a_server_that_stops(cluster: ChatCluster) -> None:
+def test_a_client_that_cannot_resume_leaves_when_the_server_stops(cluster: ChatCluster) -> None:
     bob, bot = cluster.servers[1].enters("bob"), Client()
     bot.resumable = False
     cluster.servers[0].enters("bot", client=bot)
@@ -443,7 +447,7 @@ def test_who_could_not_come_back_leaves_a_server_that_stops(cluster: ChatCluster
     assert bob.sees() == ["-- bot left"]
 
 
-def test_servers_that_stop_together_send_nobody_to_each_other(cluster: ChatCluster) -> None:
+def test_servers_that_stop_together_send_no_session_to_each_other(cluster: ChatCluster) -> None:
     ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
     cluster.servers[1].cluster.stop_accepting()
     cluster.deliver_all()
@@ -459,7 +463,7 @@ def test_servers_that_stop_together_send_nobody_to_each_other(cluster: ChatClust
     assert closed(cy)
 
 
-def test_a_server_that_stops_alone_says_goodbye(cluster: ChatCluster) -> None:
+def test_the_last_server_disconnects_its_users_when_it_stops(cluster: ChatCluster) -> None:
     ada = with_account(cluster)
     for branch in cluster.stores[1:]:
         branch.disconnected = True
@@ -469,7 +473,7 @@ def test_a_server_that_stops_alone_says_goodbye(cluster: ChatCluster) -> None:
     assert closed(ada)
 
 
-def test_somebody_who_does_not_find_the_store_keeps_their_place_in_time(
+def test_a_session_given_up_while_the_store_is_unavailable_stays_detached(
     cluster: ChatCluster,
 ) -> None:
     ada = with_account(cluster)

@@ -30,7 +30,7 @@ def both(cluster: ChatCluster) -> tuple[User, User]:
     return ada, bob
 
 
-def test_what_is_unread_is_counted_although_numbers_have_gaps(cluster: ChatCluster) -> None:
+def test_unread_messages_are_counted_although_numbers_have_gaps(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     bob.types("/focus lobby")
     ada.types("one"), ada.types("two for bob")
@@ -41,7 +41,7 @@ def test_what_is_unread_is_counted_although_numbers_have_gaps(cluster: ChatClust
     assert bob.session.unread_counts() == [("attic", 3, True)]
 
 
-def test_what_one_said_oneself_elsewhere_is_not_unread(cluster: ChatCluster) -> None:
+def test_an_own_message_in_another_room_is_not_unread(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     bob.types("/focus lobby")
     bob.types("/bc three")
@@ -57,7 +57,9 @@ class Screen(Client):
         return style_for(preferences, 0, 80, 24)
 
 
-def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(cluster: ChatCluster) -> None:
+def test_a_room_that_gets_the_focus_shows_how_many_messages_came_before(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", client=Screen(echoes_input=False))
     cluster.deliver_all()
@@ -72,7 +74,9 @@ def test_who_comes_back_to_a_room_is_told_how_much_there_was_before(cluster: Cha
     assert [line.rpartition(" ")[2] for line in told[3:]] == ["four", "five"]
 
 
-def test_how_long_somebody_elsewhere_is_idle_is_asked_there(cluster: ChatCluster) -> None:
+def test_the_idle_time_of_a_remote_user_is_requested_from_their_server(
+    cluster: ChatCluster,
+) -> None:
     ada, bob = both(cluster)
     cluster.advance(120)
     cy = cluster.servers[0].enters("cy")
@@ -93,7 +97,7 @@ def test_how_long_somebody_elsewhere_is_idle_is_asked_there(cluster: ChatCluster
     assert bob.sees()[-1].startswith("   here for 3 minutes")
 
 
-def test_operators_are_told_the_address_of_who_is_elsewhere(cluster: ChatCluster) -> None:
+def test_operators_see_the_address_of_a_remote_user(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     op = here.enters("op", operator=True)
     there.enters("bob", address="198.51.100.20")
@@ -102,7 +106,7 @@ def test_operators_are_told_the_address_of_who_is_elsewhere(cluster: ChatCluster
     assert op.sees()[-1] == "   address 198.51.100.20"
 
 
-def test_who_is_cut_off_elsewhere_is_shown_as_such(cluster: ChatCluster) -> None:
+def test_a_detached_user_on_another_server_is_shown_as_cut_off(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     bob.types("/resume")
     bob.loses_connection()
@@ -113,7 +117,7 @@ def test_who_is_cut_off_elsewhere_is_shown_as_such(cluster: ChatCluster) -> None
     assert ada.sees()[-1] == "   cut off, and may come back"
 
 
-def test_what_is_done_on_two_servers_at_once_is_written_down_twice(cluster: ChatCluster) -> None:
+def test_simultaneous_acts_on_two_servers_are_both_in_the_audit_log(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     op, eve = here.enters("op", operator=True), there.enters("eve", operator=True)
     op.types("/server say one"), eve.types("/server say two")
@@ -124,7 +128,7 @@ def test_what_is_done_on_two_servers_at_once_is_written_down_twice(cluster: Chat
     assert [deed.reason for deed in here.chat.audit.last(1)] == ["three"]
 
 
-def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(cluster: ChatCluster) -> None:
+def test_the_audit_log_is_bounded_on_every_server(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     here.enters("ada"), there.enters("bob")
     op = here.enters("op", operator=True).session.person
@@ -138,7 +142,7 @@ def test_what_is_written_down_elsewhere_is_no_more_than_is_kept_here(cluster: Ch
     assert len(records) == AUDIT_ENTRIES
 
 
-def test_what_a_newer_server_says_besides_is_passed_over(cluster: ChatCluster) -> None:
+def test_unknown_fields_and_calls_of_a_newer_server_are_ignored(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, _bob = both(cluster)
     hears = cluster.stores[0].on_message
@@ -179,7 +183,7 @@ def test_what_a_newer_server_says_besides_is_passed_over(cluster: ChatCluster) -
     assert ada.sees() == ["-- bob invites you into attic; /join attic takes you there."]
 
 
-def test_the_owner_of_a_nick_is_told_who_asks_for_it_on_another_server(
+def test_the_owner_of_a_nick_is_notified_of_a_claim_on_another_server(
     cluster: ChatCluster,
 ) -> None:
     here, there = cluster.servers
@@ -192,7 +196,7 @@ def test_the_owner_of_a_nick_is_told_who_asks_for_it_on_another_server(
     assert ada.sees() == ["-- Somebody with no key asked for your nick, and is ada2 now."]
 
 
-def test_an_account_is_known_elsewhere_as_soon_as_it_is_made(cluster: ChatCluster) -> None:
+def test_a_new_account_is_known_on_other_servers_at_once(cluster: ChatCluster) -> None:
     ada, bob = both(cluster)
     ada.types("/register a long password")
     cluster.deliver_all()
@@ -201,7 +205,7 @@ def test_an_account_is_known_elsewhere_as_soon_as_it_is_made(cluster: ChatCluste
     assert bob.sees()[1] == "   owner of the nick ada"
 
 
-def test_an_operator_counts_everybody_and_the_connections_of_this_server(
+def test_stats_count_all_people_and_the_connections_of_this_server(
     cluster: ChatCluster,
 ) -> None:
     here, _ = cluster.servers
@@ -214,7 +218,7 @@ def test_an_operator_counts_everybody_and_the_connections_of_this_server(
     ]
 
 
-def test_who_was_changed_without_a_word_is_told_of_in_turn(
+def test_unannounced_changes_of_people_are_sent_a_few_at_a_time(
     cluster: ChatCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chatd.cluster.replication.local.CHECKED_AT_ONCE", 2)
@@ -231,7 +235,7 @@ def test_who_was_changed_without_a_word_is_told_of_in_turn(
     assert known[-1] == len(people)
 
 
-def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(cluster: ChatCluster) -> None:
+def test_a_user_in_no_room_is_known_and_gone_on_other_servers_at_once(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada = here.enters("ada", lobby=False)
     cluster.deliver_all()
@@ -241,7 +245,7 @@ def test_who_is_in_no_room_comes_and_goes_elsewhere_at_once(cluster: ChatCluster
     assert there.chat.people.get("ada") is None
 
 
-def test_who_is_an_operator_no_more_is_none_elsewhere(cluster: ChatCluster) -> None:
+def test_a_former_operator_is_none_on_other_servers(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     op = here.enters("op", operator=True, fingerprint="SHA256:op")
     op.types("/register")

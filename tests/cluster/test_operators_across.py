@@ -35,7 +35,7 @@ def turned_away(server: Server, nick: str, address: str) -> bool:
     return False
 
 
-def test_who_is_kicked_from_another_server_is_disconnected_there(cluster: ChatCluster) -> None:
+def test_a_server_kick_disconnects_a_user_of_another_server(cluster: ChatCluster) -> None:
     op, bob, cy = everyone(cluster)
     op.types("/server kick bob enough")
     cluster.deliver_all()
@@ -48,7 +48,7 @@ def test_who_is_kicked_from_another_server_is_disconnected_there(cluster: ChatCl
         assert len(server.chat.lobby.members) == 2
 
 
-def test_who_is_cut_off_elsewhere_and_kicked_does_not_come_back_to_their_place(
+def test_a_server_kick_ends_a_detached_session_on_another_server(
     cluster: ChatCluster,
 ) -> None:
     op, bob, _ = everyone(cluster)
@@ -70,7 +70,7 @@ def test_an_operator_of_another_server_is_not_kicked_or_banned(cluster: ChatClus
         assert op.sees() == ["-- eve is an operator of this server."]
 
 
-def test_a_ban_of_an_address_disconnects_whom_it_covers_on_every_server(
+def test_a_ban_of_an_address_disconnects_its_users_on_every_server(
     cluster: ChatCluster,
 ) -> None:
     op, bob, cy = everyone(cluster)
@@ -92,7 +92,7 @@ def test_a_ban_of_an_address_disconnects_whom_it_covers_on_every_server(
     assert not turned_away(cluster.servers[1], "bob", CAFE)
 
 
-def test_who_is_named_in_a_ban_is_held_by_their_address_wherever_they_are(
+def test_a_server_ban_of_a_remote_nick_covers_their_address(
     cluster: ChatCluster,
 ) -> None:
     op, bob, _ = everyone(cluster)
@@ -106,7 +106,7 @@ def test_who_is_named_in_a_ban_is_held_by_their_address_wherever_they_are(
     assert all(turned_away(server, "rob", CAFE) for server in cluster.servers)
 
 
-def test_a_ban_disconnects_the_screens_from_an_address_and_lets_operators_be(
+def test_a_ban_of_an_address_disconnects_its_sessions_but_no_operator(
     cluster: ChatCluster,
 ) -> None:
     op, bob, _ = everyone(cluster)
@@ -121,7 +121,7 @@ def test_a_ban_disconnects_the_screens_from_an_address_and_lets_operators_be(
     assert not eve.client.closed
 
 
-def test_what_an_operator_tells_everyone_is_shown_on_every_server_once(
+def test_an_announcement_is_shown_once_on_every_server(
     cluster: ChatCluster,
 ) -> None:
     op, bob, cy = everyone(cluster)
@@ -135,7 +135,7 @@ def test_what_an_operator_tells_everyone_is_shown_on_every_server_once(
         assert one.sees() == ["-- op tells everyone: the power goes at ten"]
 
 
-def test_a_room_is_closed_for_those_on_every_server(cluster: ChatCluster) -> None:
+def test_closing_a_room_removes_its_members_on_every_server(cluster: ChatCluster) -> None:
     op, bob, cy = everyone(cluster)
     cluster.join("attic", bob, cy, op)
     for one in (bob, cy, op):
@@ -152,7 +152,7 @@ def test_a_room_is_closed_for_those_on_every_server(cluster: ChatCluster) -> Non
     assert cy.sees()[-1] == "-- You opened attic; it is yours."
 
 
-def test_a_lasting_room_is_closed_from_another_server(cluster: ChatCluster) -> None:
+def test_a_persistent_room_is_closed_from_another_server(cluster: ChatCluster) -> None:
     op, bob, _ = everyone(cluster)
     bob.types("/register a long password")
     bob.types("/join attic")
@@ -165,7 +165,7 @@ def test_a_lasting_room_is_closed_from_another_server(cluster: ChatCluster) -> N
         assert "attic" not in server.chat.rooms
 
 
-def test_an_operator_renames_somebody_on_another_server(cluster: ChatCluster) -> None:
+def test_an_operator_renames_a_user_of_another_server(cluster: ChatCluster) -> None:
     op, bob, cy = everyone(cluster)
     op.types("/server rename bob rob")
     cluster.deliver_all()
@@ -177,7 +177,7 @@ def test_an_operator_renames_somebody_on_another_server(cluster: ChatCluster) ->
     assert cluster.servers[1].enters("bob").nick == "bob"
 
 
-def test_who_has_just_gone_is_not_renamed(cluster: ChatCluster) -> None:
+def test_a_user_who_has_just_left_is_not_renamed(cluster: ChatCluster) -> None:
     op, bob, _ = everyone(cluster)
     bob.leaves()
     op.types("/server rename bob rob")

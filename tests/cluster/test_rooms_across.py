@@ -32,7 +32,7 @@ def in_attic(
     return ada, bob
 
 
-def test_who_is_banned_while_elsewhere_does_not_come_in_there(cluster: ChatCluster) -> None:
+def test_a_ban_of_a_remote_user_holds_on_their_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster, bob_too=False)
     ada.types("/ban bob")
     cluster.deliver_all()
@@ -44,7 +44,7 @@ def test_who_is_banned_while_elsewhere_does_not_come_in_there(cluster: ChatClust
     assert bob.sees()[-1] == "-- You are in attic, with ada."
 
 
-def test_who_is_banned_in_the_room_is_put_out_and_held_by_their_address(
+def test_a_banned_remote_member_is_removed_and_the_ban_covers_their_address(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = in_attic(cluster)
@@ -61,7 +61,7 @@ def test_who_is_banned_in_the_room_is_put_out_and_held_by_their_address(
         assert rob.sees() == ["-- You are banned from attic for another 2 hours (spam)."]
 
 
-def test_who_comes_in_while_they_are_banned_elsewhere_is_put_out_again(
+def test_a_user_who_joins_while_being_banned_on_another_server_is_removed(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = in_attic(cluster, bob_too=False)
@@ -73,7 +73,7 @@ def test_who_comes_in_while_they_are_banned_elsewhere_is_put_out_again(
         assert len(server.chat.rooms["attic"].members) == 1
 
 
-def test_a_ban_of_a_nick_alone_follows_them_to_another(cluster: ChatCluster) -> None:
+def test_a_ban_of_a_nick_alone_follows_a_rename(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster, address="192.0.2.1")  # that of the owner, who is not to be banned
     ada.types("/ban bob")
     cluster.deliver_all()
@@ -86,7 +86,7 @@ def test_a_ban_of_a_nick_alone_follows_them_to_another(cluster: ChatCluster) -> 
     assert len(cluster.servers[0].chat.rooms["attic"].members) == 2
 
 
-def test_who_is_muted_is_so_on_every_server_they_come_back_to(cluster: ChatCluster) -> None:
+def test_a_mute_holds_on_every_server_that_the_user_returns_to(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/mute bob")
     cluster.deliver_all()
@@ -100,7 +100,7 @@ def test_who_is_muted_is_so_on_every_server_they_come_back_to(cluster: ChatClust
         assert rob.sees() == ["-- You are muted in attic; nobody was shown that."]
 
 
-def test_a_mute_of_who_is_elsewhere_is_shown_to_each_once_and_refused_twice(
+def test_a_mute_of_a_remote_member_is_shown_once_and_refused_the_second_time(
     cluster: ChatCluster,
 ) -> None:
     ada, bob = in_attic(cluster)
@@ -114,7 +114,7 @@ def test_a_mute_of_who_is_elsewhere_is_shown_to_each_once_and_refused_twice(
     assert "   bob (muted)" in bob.sees()
 
 
-def test_nobody_acts_upon_who_is_above_them_on_another_server(cluster: ChatCluster) -> None:
+def test_moderators_cannot_act_on_superiors_on_another_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     cy = cluster.servers[0].enters("cy", address="203.0.113.9")
     cy.types("/join attic")
@@ -135,7 +135,7 @@ def test_nobody_acts_upon_who_is_above_them_on_another_server(cluster: ChatClust
     assert bob.sees() == ["-- There is nobody called dan; /users says who is here."]
 
 
-def test_an_invitation_is_taken_back_on_the_other_server(cluster: ChatCluster) -> None:
+def test_an_invitation_is_revoked_on_the_other_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster, bob_too=False)
     ada.types("/room private on")
     ada.types("/invite bob")
@@ -147,7 +147,7 @@ def test_an_invitation_is_taken_back_on_the_other_server(cluster: ChatCluster) -
     assert bob.sees() == ["-- attic is private; its moderators can /invite you."]
 
 
-def test_an_invited_account_comes_in_on_the_other_server(cluster: ChatCluster) -> None:
+def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster, bob_too=False)
     bob.types("/register a long password")
     ada.types("/room private on")
@@ -167,7 +167,7 @@ def test_an_invited_account_comes_in_on_the_other_server(cluster: ChatCluster) -
         ("/room private on", "/join attic", "-- attic is private; its moderators can /invite you."),
     ],
 )
-def test_a_door_that_is_shut_on_one_server_is_shut_on_the_other(
+def test_a_restricted_room_is_restricted_on_the_other_server(
     cluster: ChatCluster, line: str, tries: str, told: str
 ) -> None:
     ada, bob = in_attic(cluster, bob_too=False)
@@ -177,7 +177,7 @@ def test_a_door_that_is_shut_on_one_server_is_shut_on_the_other(
     assert bob.sees() == [told]
 
 
-def test_the_pace_of_a_room_holds_on_the_other_server(cluster: ChatCluster) -> None:
+def test_slow_mode_holds_on_the_other_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/room slow 30")
     cluster.deliver_all()
@@ -193,7 +193,7 @@ def test_the_pace_of_a_room_holds_on_the_other_server(cluster: ChatCluster) -> N
     assert bob.sees() == ["-- attic is in slow mode; you may speak in 30 s."]
 
 
-def test_a_room_that_dislikes_capitals_does_so_on_the_other_server(cluster: ChatCluster) -> None:
+def test_the_shouting_setting_of_a_room_holds_on_the_other_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/room shouting warn")
     cluster.deliver_all()
@@ -202,7 +202,7 @@ def test_a_room_that_dislikes_capitals_does_so_on_the_other_server(cluster: Chat
     assert bob.sees() == ["-- That was not delivered: attic does not like capitals."]
 
 
-def test_what_two_servers_set_at_once_holds_on_both(cluster: ChatCluster) -> None:
+def test_settings_made_on_two_servers_at_once_hold_on_both(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/op bob")
     cluster.deliver_all()
@@ -220,7 +220,7 @@ def test_what_two_servers_set_at_once_holds_on_both(cluster: ChatCluster) -> Non
     assert cy.sees()[-1] == "-- You are banned from attic for good."
 
 
-def test_what_is_set_while_something_is_heard_is_told_all_the_same(cluster: ChatCluster) -> None:
+def test_a_setting_made_while_another_is_received_is_sent_too(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/op bob")
     cluster.deliver_all()
@@ -237,7 +237,7 @@ def test_what_is_set_while_something_is_heard_is_told_all_the_same(cluster: Chat
         assert (settings.slow, settings.private) == (5, True)
 
 
-def test_a_server_that_begins_takes_nothing_away_from_a_room(cluster: ChatCluster) -> None:
+def test_a_server_that_starts_changes_nothing_in_a_room(cluster: ChatCluster) -> None:
     ada, _bob = in_attic(cluster)
     ada.types("/topic old things"), ada.types("/ban dan@")
     ada.types("/ban 203.0.113.9")
@@ -252,7 +252,7 @@ def test_a_server_that_begins_takes_nothing_away_from_a_room(cluster: ChatCluste
         assert len(room.bans) == 1
 
 
-def test_a_room_that_lasts_is_kept_by_whichever_server_changes_it(cluster: ChatCluster) -> None:
+def test_a_persistent_room_is_stored_by_the_server_that_changes_it(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address=CAFE)
     ada.types("/register a long password")
@@ -278,7 +278,7 @@ def records(cluster: ChatCluster, kind: str) -> dict[str, str]:
     return found
 
 
-def test_how_many_rooms_somebody_has_is_known_on_every_server(cluster: ChatCluster) -> None:
+def test_the_limit_of_persistent_rooms_holds_on_every_server(cluster: ChatCluster) -> None:
     here, there = cluster.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/register")
@@ -296,7 +296,7 @@ def test_how_many_rooms_somebody_has_is_known_on_every_server(cluster: ChatClust
     assert ada.sees()[-1] == "-- ada set lasting of onemore to on"
 
 
-def test_the_owner_leaves_and_who_is_elsewhere_owns_the_room(cluster: ChatCluster) -> None:
+def test_a_remote_member_owns_the_room_after_its_owner_left(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/leave attic")
     cluster.deliver_all()
@@ -319,7 +319,7 @@ def test_rooms_of_another_server_are_listed_with_people_and_topic(cluster: ChatC
     ]
 
 
-def test_an_owner_who_takes_another_nick_is_above_the_others_still(cluster: ChatCluster) -> None:
+def test_a_renamed_owner_is_still_above_moderators_on_another_server(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/op bob")
     ada.types("/nick grace")
@@ -329,7 +329,7 @@ def test_an_owner_who_takes_another_nick_is_above_the_others_still(cluster: Chat
     assert bob.sees() == ["-- grace is the owner of attic; that is not yours to do."]
 
 
-def test_of_two_topics_at_once_all_servers_have_the_same(cluster: ChatCluster) -> None:
+def test_all_servers_keep_the_same_one_of_two_simultaneous_topics(cluster: ChatCluster) -> None:
     ada, bob = in_attic(cluster)
     ada.types("/op bob")
     cluster.deliver_all()
@@ -344,7 +344,7 @@ def test_of_two_topics_at_once_all_servers_have_the_same(cluster: ChatCluster) -
     }
 
 
-def test_a_room_that_is_left_and_opened_again_at_once_is_a_new_one_everywhere() -> None:
+def test_a_room_left_and_reopened_at_once_is_a_new_room_on_every_server() -> None:
     cluster = ChatCluster()
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob")
@@ -358,7 +358,7 @@ def test_a_room_that_is_left_and_opened_again_at_once_is_a_new_one_everywhere() 
     assert bob.sees() == ["-- You are in attic, with ada.", "-- attic: no topic"]
 
 
-def test_what_was_taken_away_unheard_is_known_to_be_gone_once_everything_is_told() -> None:
+def test_a_removed_setting_whose_message_was_lost_is_removed_by_the_full_state() -> None:
     cluster = ChatCluster()
     here, there = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")

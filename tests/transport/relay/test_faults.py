@@ -45,7 +45,7 @@ def take(
 
 @settings(max_examples=30)
 @given(STEPS, st.randoms(use_true_random=False))
-def test_after_any_loss_of_messages_there_is_one_person_and_all_screens_show_the_same(
+def test_after_any_loss_of_messages_all_screens_of_one_person_show_the_same(
     steps: list[str], random: Random
 ) -> None:
     cluster = ServerCluster()

@@ -63,7 +63,9 @@ def test_one_key_on_two_servers_is_one_person_with_two_screens(cluster: ServerCl
         assert cluster.sees(screen)[-2:] == ["[guest1 -> you] psst", "[lobby]"]
 
 
-def test_commands_are_done_where_the_person_is(cluster: ServerCluster) -> None:
+def test_commands_of_a_relayed_screen_run_on_the_server_of_its_person(
+    cluster: ServerCluster,
+) -> None:
     ann(cluster)
     there = cluster.ssh_client(1)
     cluster.says(there, "/join attic\r")
@@ -75,7 +77,7 @@ def test_commands_are_done_where_the_person_is(cluster: ServerCluster) -> None:
     assert person.sessions[1].preferences.theme == "plain"
 
 
-def test_a_relayed_screen_has_its_keys_and_its_size(cluster: ServerCluster) -> None:
+def test_keys_and_size_of_a_relayed_screen_are_applied(cluster: ServerCluster) -> None:
     ann(cluster)
     there = cluster.ssh_client(1)
     cluster.says(there, "world\x01hello \x05!")
@@ -100,7 +102,7 @@ def test_quitting_one_screen_leaves_the_others_connected(cluster: ServerCluster)
     assert cluster.sees(here)[-2:] == ["ann: still here", "[lobby]"]
 
 
-def test_a_relayed_screen_that_is_cut_off_leaves_a_detached_session_where_its_person_is(
+def test_a_relayed_screen_that_is_cut_off_leaves_a_detached_session(
     cluster: ServerCluster,
 ) -> None:
     here = ann(cluster)
@@ -138,7 +140,7 @@ def test_a_relayed_screen_that_reads_nothing_delays_no_other(cluster: ServerClus
 # When a server goes -------------------------------------------------------------------------------
 
 
-def test_when_the_server_dies_the_screen_goes_on_with_what_was_being_typed(
+def test_a_relayed_screen_goes_on_with_its_input_line_when_the_server_dies(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster)
@@ -161,7 +163,7 @@ def test_when_the_server_dies_the_screen_goes_on_with_what_was_being_typed(
     assert streams(cluster)[1] == 0
 
 
-def test_screens_on_several_servers_go_on_as_one_person_when_theirs_dies() -> None:
+def test_screens_on_several_servers_stay_one_person_when_its_server_dies() -> None:
     cluster = ServerCluster(servers=4)
     ann(cluster)
     screens = [cluster.ssh_client(number) for number in (1, 2)]
@@ -176,7 +178,7 @@ def test_screens_on_several_servers_go_on_as_one_person_when_theirs_dies() -> No
     assert cluster.receives(bob) == ["ann: hello"]  # nobody left, nobody came
 
 
-def test_a_line_that_was_entered_while_the_server_was_dead_is_said(cluster: ServerCluster) -> None:
+def test_a_line_entered_while_the_server_was_dead_is_said(cluster: ServerCluster) -> None:
     ann(cluster)
     there = cluster.ssh_client(1)
     bob = cluster.netcat(1)
@@ -188,7 +190,7 @@ def test_a_line_that_was_entered_while_the_server_was_dead_is_said(cluster: Serv
     assert cluster.receives(bob) == ["ann: hello?"]
 
 
-def test_a_secret_that_was_being_typed_is_not_shown(cluster: ServerCluster) -> None:
+def test_a_password_being_typed_when_the_server_dies_is_not_shown(cluster: ServerCluster) -> None:
     ann(cluster)
     there = cluster.ssh_client(1)
     cluster.says(there, "/password\r")
@@ -198,7 +200,7 @@ def test_a_secret_that_was_being_typed_is_not_shown(cluster: ServerCluster) -> N
     assert "xyzzy" not in " ".join(cluster.sees(there))
 
 
-def test_a_stream_that_lost_a_message_is_opened_again(cluster: ServerCluster) -> None:
+def test_a_stream_that_lost_a_message_is_reopened(cluster: ServerCluster) -> None:
     here = ann(cluster)
     there = cluster.ssh_client(1)
     there.types("hello\r")
@@ -223,7 +225,7 @@ def test_when_an_edge_server_dies_the_other_screens_go_on(cluster: ServerCluster
     assert cluster.sees(here)[-2:] == ["ann: hello", "[lobby]"]
 
 
-def test_a_server_that_hangs_up_gives_relayed_connections_back(cluster: ServerCluster) -> None:
+def test_a_server_that_hangs_up_returns_relayed_connections(cluster: ServerCluster) -> None:
     ann(cluster)
     there = cluster.ssh_client(1)
     cluster.servers[0].cluster.hang_up("This server is stopping.")
@@ -233,7 +235,7 @@ def test_a_server_that_hangs_up_gives_relayed_connections_back(cluster: ServerCl
     assert streams(cluster) == [0, 0]
 
 
-def test_users_of_a_relayed_screen_are_told_when_their_edge_server_stops(
+def test_a_relayed_screen_says_that_its_edge_server_stops(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster)
@@ -257,7 +259,7 @@ def test_a_server_that_misses_one_liveness_check_keeps_its_streams(cluster: Serv
     assert GONE not in " ".join(cluster.sees(there))
 
 
-def test_a_stream_that_one_end_does_not_know_ends(cluster: ServerCluster) -> None:
+def test_a_stream_that_one_end_does_not_know_is_closed(cluster: ServerCluster) -> None:
     ann(cluster)
     there = cluster.ssh_client(1)
     there.peer.hang_up()
@@ -275,7 +277,9 @@ def logs_in(cluster: ServerCluster, connection: ClientConnection, *more: bytes) 
     return cluster.receives(connection)
 
 
-def test_a_netcat_that_logs_in_goes_on_where_its_person_is(cluster: ServerCluster) -> None:
+def test_a_netcat_that_logs_in_is_relayed_to_the_server_of_its_person(
+    cluster: ServerCluster,
+) -> None:
     here = ann(cluster, "swordfish")
     bob, guest = cluster.netcat(1), cluster.netcat(1)
     cluster.receives(bob)
@@ -293,7 +297,7 @@ def test_a_netcat_that_logs_in_goes_on_where_its_person_is(cluster: ServerCluste
     assert (sessions(cluster), streams(cluster)) == (1, [0, 0])
 
 
-def test_a_netcat_whose_input_ends_leaves_where_its_person_is(cluster: ServerCluster) -> None:
+def test_a_relayed_netcat_whose_input_ends_leaves(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
     guest = cluster.netcat(1)
     logs_in(cluster, guest)
@@ -304,7 +308,7 @@ def test_a_netcat_whose_input_ends_leaves_where_its_person_is(cluster: ServerClu
     assert sessions(cluster) == 1
 
 
-def test_netcat_goes_on_here_when_the_other_server_dies(cluster: ServerCluster) -> None:
+def test_a_relayed_netcat_goes_on_here_when_the_other_server_dies(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
     bob, guest = cluster.netcat(1), cluster.netcat(1)
     logs_in(cluster, guest)
@@ -315,7 +319,7 @@ def test_netcat_goes_on_here_when_the_other_server_dies(cluster: ServerCluster) 
     assert cluster.receives(bob)[-1] == "ann: hello?"
 
 
-def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection_here(
+def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster, "swordfish")
@@ -331,7 +335,7 @@ def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection_here
     assert guest.closed
 
 
-def test_a_telnet_of_plain_lines_quits_where_its_person_is(cluster: ServerCluster) -> None:
+def test_a_relayed_telnet_of_plain_lines_quits(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
     telnet = Telnet(cluster.server(1).memory_server.connects())
     telnet.sends(REFUSES_ALL)
@@ -346,7 +350,7 @@ def test_a_telnet_of_plain_lines_quits_where_its_person_is(cluster: ServerCluste
     assert sessions(cluster) == 1
 
 
-def test_a_screen_that_was_resized_on_the_other_server_has_its_size_here(
+def test_a_relayed_screen_keeps_its_new_size_when_the_other_server_dies(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster)
@@ -359,7 +363,7 @@ def test_a_screen_that_was_resized_on_the_other_server_has_its_size_here(
     assert cluster.sees(there)[-2:] == ["[lobby] " + "x" * 32, "x" * 8]
 
 
-def test_a_command_says_something_where_its_person_is(cluster: ServerCluster) -> None:
+def test_the_say_command_runs_on_the_server_of_its_person(cluster: ServerCluster) -> None:
     ann(cluster)
     bob = cluster.netcat(1)
     cluster.receives(bob)
@@ -376,7 +380,9 @@ def test_a_command_says_something_where_its_person_is(cluster: ServerCluster) ->
     assert script.status == 1
 
 
-def test_a_program_with_a_password_speaks_where_its_person_is(cluster: ServerCluster) -> None:
+def test_a_program_with_a_password_is_relayed_to_the_server_of_its_person(
+    cluster: ServerCluster,
+) -> None:
     here = ann(cluster, "swordfish")
     connection = cluster.server(1).memory_server.connects()
     name = {"username": "ann", "version": 2, "password": "swordfish"}
@@ -395,7 +401,7 @@ def test_a_program_with_a_password_speaks_where_its_person_is(cluster: ServerClu
     assert connection.closed
 
 
-def test_a_telnet_terminal_is_drawn_by_the_other_server(cluster: ServerCluster) -> None:
+def test_a_relayed_telnet_terminal_is_drawn_by_the_other_server(cluster: ServerCluster) -> None:
     here = ann(cluster, "swordfish")
     telnet = Telnet(cluster.server(1).memory_server.connects())
     telnet.sends(*INETUTILS)
@@ -439,7 +445,7 @@ def test_streams_between_two_servers_are_limited(
     assert "ann2" in " ".join(cluster.sees(more))
 
 
-def test_a_relayed_client_that_sends_and_does_not_read_is_not_read_either(
+def test_a_relayed_client_that_sends_without_reading_is_not_read_from(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster, "swordfish")
@@ -462,7 +468,7 @@ def test_a_relayed_client_that_sends_and_does_not_read_is_not_read_either(
     assert not guest.transport.paused
 
 
-def test_simultaneous_connections_to_two_servers_are_one_person_in_the_end(
+def test_simultaneous_connections_to_two_servers_become_one_person(
     cluster: ServerCluster,
 ) -> None:
     cluster.says(ann(cluster), "/quit\r")
@@ -481,7 +487,7 @@ def test_simultaneous_connections_to_two_servers_are_one_person_in_the_end(
         assert cluster.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
 
 
-def test_a_dead_relayed_screen_is_noticed_where_its_person_is(
+def test_a_dead_relayed_screen_is_noticed_by_the_server_of_its_person(
     cluster: ServerCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ann(cluster)
