@@ -13,11 +13,11 @@ from chatd.cluster.replication.batches import batches, message
 from tests.support.cluster.chat_cluster import ChatCluster
 
 
-def told(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def encoded(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [json.loads(message({"n": 1}, portion)) for portion in batches(people, rooms)]
 
 
-class Weighed(deque[tuple[str, str, str]]):
+class MeasuredQueue(deque[tuple[str, str, str]]):
     """Letters, the largest of which is known."""
 
     largest = 0
@@ -29,20 +29,20 @@ class Weighed(deque[tuple[str, str, str]]):
 
 def test_states_are_sent_once_in_order_people_before_rooms() -> None:
     people = [{"number": number} for number in range(BATCH_STATES)]
-    [one] = told(people, [])
+    [one] = encoded(people, [])
     assert one == {"n": 1, "people": people, "rooms": []}
-    first, second = told(people, [{"key": "attic"}])
+    first, second = encoded(people, [{"key": "attic"}])
     assert first == one
     assert second == {"n": 1, "people": [], "rooms": [{"key": "attic"}]}
-    assert told([], []) == [{"n": 1, "people": [], "rooms": []}]
+    assert encoded([], []) == [{"n": 1, "people": [], "rooms": []}]
 
 
 def test_a_message_is_filled_up_to_its_limit() -> None:
     half = {"key": "x" * (BATCH_BYTES // 2 - len('{"key": ""}'))}
-    assert len(told([], [half, half])) == 1
-    assert len(told([], [half, half, {}])) == 2
+    assert len(encoded([], [half, half])) == 1
+    assert len(encoded([], [half, half, {}])) == 2
     large = {"key": "x" * BATCH_BYTES}
-    assert [len(each["rooms"]) for each in told([], [large, {}, large])] == [1, 1, 1]
+    assert [len(each["rooms"]) for each in encoded([], [large, {}, large])] == [1, 1, 1]
 
 
 def test_a_room_with_as_many_bans_as_allowed_fits_in_one_message(
@@ -50,7 +50,7 @@ def test_a_room_with_as_many_bans_as_allowed_fits_in_one_message(
 ) -> None:
     monkeypatch.setattr("chatd.cluster.replication.batches.BATCH_STATES", 1)
     cluster = ChatCluster()
-    cluster.messages = Weighed()
+    cluster.messages = MeasuredQueue()
     ada = cluster.servers[0].enters("ada")
     ada.types("/join attic")
     for number in range(BANS):

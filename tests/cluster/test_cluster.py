@@ -199,14 +199,14 @@ def test_a_missed_message_is_replaced_by_the_full_state(cluster: ChatCluster) ->
     assert {person.nick for person in there.chat.people.everyone()} == {"ada", "cy"}
 
 
-class Losing(deque[tuple[str, str, str]]):
+class LossyQueue(deque[tuple[str, str, str]]):
     """Letters, of which one gets lost."""
 
-    lost = 0
+    countdown = 0
 
     def append(self, letter: tuple[str, str, str]) -> None:
-        self.lost -= 1
-        if self.lost != 0:
+        self.countdown -= 1
+        if self.countdown != 0:
             super().append(letter)
 
 
@@ -223,8 +223,8 @@ def test_an_incomplete_full_state_is_requested_again(
     here.enters("dee")
     cluster.deliver_all()
     cluster.stores[0].disconnected = False
-    cluster.messages = Losing()
-    cluster.messages.lost = lost
+    cluster.messages = LossyQueue()
+    cluster.messages.countdown = lost
     for _ in range(4):
         cluster.advance(5)
     nicks = {person.nick for person in there.chat.people.everyone()}
@@ -351,7 +351,7 @@ def test_a_message_to_several_rooms_is_shown_once_on_the_other_server(cluster: C
     assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
 
 
-def nicks(someone: User) -> list[str]:
+def lobby_nicks(someone: User) -> list[str]:
     """Who is in the lobby, as somebody there sees it."""
     someone.sees()
     someone.types("/users")
@@ -374,12 +374,12 @@ def test_the_owner_of_a_nick_gets_it_at_once_from_a_dead_server() -> None:
     assert again.nick == "ada"
     for one in (bob, cy):
         one.types("/focus lobby")
-        assert nicks(one) == ["ada", "bob", "cy"]
+        assert lobby_nicks(one) == ["ada", "bob", "cy"]
     assert third.chat.people.get("ada") in third.chat.rooms["attic"].members
     bob.sees(), cy.sees()
     for _ in range(7):
         cluster.advance(5)
-    assert nicks(bob) == nicks(cy) == ["ada", "bob", "cy"]
+    assert lobby_nicks(bob) == lobby_nicks(cy) == ["ada", "bob", "cy"]
 
 
 def test_a_guest_does_not_get_a_nick_of_a_dead_server_at_once(cluster: ChatCluster) -> None:
@@ -390,11 +390,11 @@ def test_a_guest_does_not_get_a_nick_of_a_dead_server_at_once(cluster: ChatClust
     assert there.enters("ada").nick == "ada2"
 
 
-def arrives(cluster: ChatCluster, *, but: str, at: str) -> None:
+def deliver_late(cluster: ChatCluster, *, sender: str, receiver: str) -> None:
     """Let everything arrive, but what one server tells another: that comes later."""
     for server in cluster.servers:
         server.end_turn()
-    late = [letter for letter in cluster.messages if letter[:2] == (but, at)]
+    late = [letter for letter in cluster.messages if letter[:2] == (sender, receiver)]
     for letter in late:
         cluster.messages.remove(letter)
     cluster.deliver_all()
@@ -407,11 +407,11 @@ def test_a_new_holder_of_a_nick_is_listed_although_its_release_is_heard_later() 
     ada, bob, cy = one.enters("ada"), other.enters("bob"), third.enters("cy")
     cluster.deliver_all()
     ada.types("/nick grace")
-    arrives(cluster, but="s0", at="s2")
+    deliver_late(cluster, sender="s0", receiver="s2")
     bob.types("/nick ada")
-    arrives(cluster, but="s0", at="s2")
+    deliver_late(cluster, sender="s0", receiver="s2")
     cluster.deliver_all()
-    assert nicks(cy) == ["ada", "cy", "grace"]
+    assert lobby_nicks(cy) == ["ada", "cy", "grace"]
     cy.types("/dm ada psst")
     assert cy.sees() == ["[you -> ada] psst"]
 
@@ -421,16 +421,16 @@ def test_a_late_notice_of_a_former_holder_does_not_displace_the_new_one() -> Non
     one, other, third = cluster.servers
     cy = third.enters("cy")
     ada = one.enters("ada")
-    arrives(cluster, but="s0", at="s2")
+    deliver_late(cluster, sender="s0", receiver="s2")
     ada.leaves()
     late = list(cluster.messages)
     cluster.messages.clear()
-    arrives(cluster, but="s0", at="s2")
+    deliver_late(cluster, sender="s0", receiver="s2")
     other.enters("ada")
     cluster.messages.extendleft(reversed(late))
-    arrives(cluster, but="s0", at="s2")
+    deliver_late(cluster, sender="s0", receiver="s2")
     cluster.deliver_all()
-    assert nicks(cy) == ["ada", "cy"]
+    assert lobby_nicks(cy) == ["ada", "cy"]
     cy.types("/dm ada psst")
     assert cy.sees() == ["[you -> ada] psst"]
 

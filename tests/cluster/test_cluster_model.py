@@ -34,14 +34,14 @@ from tests.support.people import Server, User
 NICKS = ("ada", "bob", "cy", "dee")
 ROOMS = ("lobby", "attic", "cellar")
 #: People, and servers, at a time.
-CROWD, SERVERS = 6, 3
+MAX_USERS, MAX_SERVERS = 6, 3
 
 nicks = st.sampled_from(NICKS)
 rooms = st.sampled_from(ROOMS)
-places = st.integers(0, 11)
-Doing = tuple[str, int, str]
-doings = st.lists(
-    st.tuples(st.sampled_from(["say", "join", "leave", "topic"]), places, rooms), max_size=6
+indexes = st.integers(0, 11)
+Action = tuple[str, int, str]
+actions = st.lists(
+    st.tuples(st.sampled_from(["say", "join", "leave", "topic"]), indexes, rooms), max_size=6
 )
 
 #: What somebody said or did carries a word that nobody else has: w17.
@@ -49,110 +49,110 @@ _WORD = re.compile(r"(?<!\S)w\d+(?!\S)")
 
 
 @dataclass(eq=False)
-class Who:
+class ModelUser:
     """Somebody, and the words that they are to be shown of each room, in order."""
 
-    someone: User
+    user: User
     server: Server
     nick: str
     rooms: list[str] = field(default_factory=list)
-    words: dict[str, list[str]] = field(default_factory=dict)
-    shown: list[str] = field(default_factory=list)
-    last: dict[str, str] = field(default_factory=dict)
+    expected: dict[str, list[str]] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    last_words: dict[str, str] = field(default_factory=dict)
 
     def sees(self) -> list[str]:
         """What is new on the screen; the words in it are remembered."""
-        lines = self.someone.sees()
+        lines = self.user.sees()
         for line in lines:
             if not line.startswith("   "):  # which is a list, or history
-                self.shown += _WORD.findall(line)
+                self.seen += _WORD.findall(line)
         return lines
 
-    def is_to_see(self, word: str, room: str) -> None:
+    def expect(self, word: str, room: str) -> None:
         """They are to be shown a word once, after what they were to be shown of a room before."""
-        self.words.setdefault(room, []).append(word)
+        self.expected.setdefault(room, []).append(word)
 
-    def does(self, line: str) -> list[str]:
+    def types(self, line: str) -> list[str]:
         """Do something, and see what comes of it at once."""
         self.sees()
-        self.someone.types(line)
+        self.user.types(line)
         return self.sees()
 
 
-class Towns(RuleBasedStateMachine):
+class ClusterModel(RuleBasedStateMachine):
     """Rooms as lists of nicks, and what everybody is to be shown."""
 
-    make: Callable[[int], ChatCluster | NatsCluster] = ChatCluster
+    make_cluster: Callable[[int], ChatCluster | NatsCluster] = ChatCluster
 
     def __init__(self) -> None:
         super().__init__()
-        self.people: list[Who] = []
-        self.members: dict[str, list[Who]] = {"lobby": []}
+        self.users: list[ModelUser] = []
+        self.members: dict[str, list[ModelUser]] = {"lobby": []}
         self.topics: dict[str, str] = {}
-        self.cut_off: Server | None = None
-        self.waiting: list[tuple[str, str, list[Who]]] = []
-        self.wanted: dict[str, set[str]] = {}
+        self.disconnected: Server | None = None
+        self.late: list[tuple[str, str, list[ModelUser]]] = []
+        self.topic_candidates: dict[str, set[str]] = {}
         self._words = (f"w{number}" for number in count(1))
 
     def teardown(self) -> None:
         self.cluster.close()
 
-    @initialize(servers=st.integers(2, SERVERS))
+    @initialize(servers=st.integers(2, MAX_SERVERS))
     def begin(self, servers: int) -> None:
-        self.cluster = type(self).make(servers)
+        self.cluster = type(self).make_cluster(servers)
 
     # Somebody, somewhere --------------------------------------------------------------------------
 
     def server(self, at: int) -> Server:
         return self.cluster.servers[at % len(self.cluster.servers)]
 
-    def who(self, at: int) -> Who | None:
-        return self.people[at % len(self.people)] if self.people else None
+    def user(self, at: int) -> ModelUser | None:
+        return self.users[at % len(self.users)] if self.users else None
 
-    def carries(self, nick: str) -> Who | None:
-        return next((each for each in self.people if each.nick == nick), None)
+    def user_with_nick(self, nick: str) -> ModelUser | None:
+        return next((each for each in self.users if each.nick == nick), None)
 
-    def role(self, who: Who, room: str) -> Role:
+    def role(self, who: ModelUser, room: str) -> Role:
         there = who.server.chat.rooms[room]
-        return there.members[who.someone.session.person].role
+        return there.members[who.user.session.person].role
 
-    def settle(self) -> None:
+    def deliver_all(self) -> None:
         self.cluster.deliver_all()
 
     # What people do -------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.people) < CROWD)
-    @rule(at=places, nick=nicks)
-    def comes(self, at: int, nick: str) -> None:
+    @precondition(lambda self: len(self.people) < MAX_USERS)
+    @rule(at=indexes, nick=nicks)
+    def enter(self, at: int, nick: str) -> None:
         server = self.server(at)
-        who = Who(server.enters(nick), server, nick)
-        if self.carries(nick) is None:
-            assert who.someone.nick == nick
+        who = ModelUser(server.enters(nick), server, nick)
+        if self.user_with_nick(nick) is None:
+            assert who.user.nick == nick
         else:
-            assert self.carries(who.someone.nick) is None
-        who.nick = who.someone.nick
+            assert self.user_with_nick(who.user.nick) is None
+        who.nick = who.user.nick
         who.rooms.append("lobby")
-        self.people.append(who)
+        self.users.append(who)
         self.members["lobby"].append(who)
-        self.settle()
+        self.deliver_all()
 
-    @rule(at=places)
-    def goes(self, at: int) -> None:
-        who = self.who(at)
+    @rule(at=indexes)
+    def leave_server(self, at: int) -> None:
+        who = self.user(at)
         if who is not None:
-            who.someone.leaves("bye")
-            self.is_gone(who)
-            self.settle()
+            who.user.leaves("bye")
+            self.remove_user(who)
+            self.deliver_all()
 
-    def is_gone(self, who: Who) -> None:
-        self.people.remove(who)
+    def remove_user(self, who: ModelUser) -> None:
+        self.users.remove(who)
         for room in tuple(who.rooms):
-            self.is_out(who, room)
+            self.remove_member(who, room)
 
-    def is_out(self, who: Who, room: str) -> None:
+    def remove_member(self, who: ModelUser, room: str) -> None:
         who.rooms.remove(room)
-        who.last.pop(room, None)
-        for _, where, members in self.waiting:  # they are gone when it comes
+        who.last_words.pop(room, None)
+        for _, where, members in self.late:  # they are gone when it comes
             if where == room and who in members:
                 members.remove(who)
         self.members[room].remove(who)
@@ -160,238 +160,238 @@ class Towns(RuleBasedStateMachine):
             del self.members[room]
             self.topics.pop(room, None)
 
-    @rule(at=places, room=rooms)
-    def joins(self, at: int, room: str) -> None:
-        who = self.who(at)
+    @rule(at=indexes, room=rooms)
+    def join(self, at: int, room: str) -> None:
+        who = self.user(at)
         if who is None or room in who.rooms:
             return
         opened = room not in self.members
-        told = who.does(f"/join {room}")
+        told = who.types(f"/join {room}")
         if opened:
             assert f"-- You opened {room}; it is yours." in told
         self.members.setdefault(room, []).append(who)
         who.rooms.append(room)
-        self.settle()
+        self.deliver_all()
 
-    @rule(at=places, room=rooms)
-    def parts(self, at: int, room: str) -> None:
-        who = self.who(at)
+    @rule(at=indexes, room=rooms)
+    def leave_room(self, at: int, room: str) -> None:
+        who = self.user(at)
         if who is None:
             return
-        told = who.does(f"/leave {room}")
+        told = who.types(f"/leave {room}")
         if room in who.rooms:
-            self.is_out(who, room)
+            self.remove_member(who, room)
             assert told[0].startswith(f"-- You left {room}")
         elif room in self.members:
             assert told == [f"-- You are not in {room}; /join {room} takes you there."]
         else:
             assert told == [f"-- There is no room {room}; /rooms lists them."]
-        self.settle()
+        self.deliver_all()
 
-    @rule(at=places, room=rooms, act=st.booleans())
-    def says(self, at: int, room: str, act: bool) -> None:
-        who = self.who(at)
+    @rule(at=indexes, room=rooms, act=st.booleans())
+    def say(self, at: int, room: str, act: bool) -> None:
+        who = self.user(at)
         if who is not None and room in who.rooms:
-            self.speaks(who, room, act=act)
-            self.settle()
+            self.say_a_word(who, room, act=act)
+            self.deliver_all()
 
-    def speaks(self, who: Who, room: str, *, act: bool = False) -> None:
+    def say_a_word(self, who: ModelUser, room: str, *, act: bool = False) -> None:
         word = next(self._words)
-        who.does(f"/focus {room}")
-        who.does(f"/me {word}" if act else word)
-        self.is_shown(who, room, word)
-        who.last[room] = word
+        who.types(f"/focus {room}")
+        who.types(f"/me {word}" if act else word)
+        self.expect_for_members(who, room, word)
+        who.last_words[room] = word
 
-    def is_shown(self, who: Who, room: str, word: str) -> None:
+    def expect_for_members(self, who: ModelUser, room: str, word: str) -> None:
         others = [member for member in self.members[room] if member is not who]
-        if self.cut_off is not None:
-            far = [each for each in others if self.cut_off in (who.server, each.server)]
-            self.waiting.append((word, room, far))
+        if self.disconnected is not None:
+            far = [each for each in others if self.disconnected in (who.server, each.server)]
+            self.late.append((word, room, far))
             others = [each for each in others if each not in far]
         for member in others:
-            member.is_to_see(word, room)
+            member.expect(word, room)
 
-    @rule(at=places, room=rooms)
-    def edits(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is not None and room in who.last and room in who.rooms:
+    @rule(at=indexes, room=rooms)
+    def edit(self, at: int, room: str) -> None:
+        who = self.user(at)
+        if who is not None and room in who.last_words and room in who.rooms:
             word = next(self._words)
-            who.does(f"/focus {room}")
-            assert not any("--" in line for line in who.does(f"/edit {word}"))
+            who.types(f"/focus {room}")
+            assert not any("--" in line for line in who.types(f"/edit {word}"))
             for member in self.members[room]:
-                member.is_to_see(word, room)
-            self.settle()
+                member.expect(word, room)
+            self.deliver_all()
 
-    @rule(at=places, room=rooms)
-    def deletes(self, at: int, room: str) -> None:
-        who = self.who(at)
-        if who is not None and room in who.last and room in who.rooms:
-            del who.last[room]
-            who.does(f"/focus {room}")
+    @rule(at=indexes, room=rooms)
+    def delete(self, at: int, room: str) -> None:
+        who = self.user(at)
+        if who is not None and room in who.last_words and room in who.rooms:
+            del who.last_words[room]
+            who.types(f"/focus {room}")
             others = [member for member in self.members[room] if member is not who]
             for member in others:
                 member.sees()
-            who.does("/delete")
-            self.settle()
+            who.types("/delete")
+            self.deliver_all()
             for member in others:
                 lines = member.sees()
                 assert f"-- {who.nick} deleted a message in {room}" in lines or (
                     f"-- {who.nick} deleted a message" in lines
                 )
 
-    @rule(at=places, nick=nicks)
-    def tells(self, at: int, nick: str) -> None:
-        who, other = self.who(at), self.carries(nick)
+    @rule(at=indexes, nick=nicks)
+    def send_direct(self, at: int, nick: str) -> None:
+        who, other = self.user(at), self.user_with_nick(nick)
         if who is None or other is who:
             return
         word = next(self._words)
-        told = who.does(f"/dm {nick} {word}")
+        told = who.types(f"/dm {nick} {word}")
         if other is None:
             assert told == [f"-- There is nobody called {nick}; /users says who is here."]
             return
         assert told == [f"[you -> {nick}] {word}"]
-        who.is_to_see(word, "")
-        self.settle()
+        who.expect(word, "")
+        self.deliver_all()
         assert f"[{who.nick} -> you] {word}" in other.sees()
-        other.is_to_see(word, "")
+        other.expect(word, "")
 
-    @rule(at=places, nick=nicks)
-    def renames(self, at: int, nick: str) -> None:
-        who = self.who(at)
+    @rule(at=indexes, nick=nicks)
+    def rename(self, at: int, nick: str) -> None:
+        who = self.user(at)
         if who is None or who.nick == nick:
             return
-        told = who.does(f"/nick {nick}")
-        if self.carries(nick) is not None:
+        told = who.types(f"/nick {nick}")
+        if self.user_with_nick(nick) is not None:
             assert told == [f"-- {nick} is taken, or looks like a nick that is."]
         else:
             assert told == [f"-- You are now known as {nick}."]
             who.nick = nick
-        self.settle()
+        self.deliver_all()
 
-    @rule(at=places, nick=nicks, room=rooms)
-    def kicks(self, at: int, nick: str, room: str) -> None:
-        who, other = self.who(at), self.carries(nick)
+    @rule(at=indexes, nick=nicks, room=rooms)
+    def kick(self, at: int, nick: str, room: str) -> None:
+        who, other = self.user(at), self.user_with_nick(nick)
         if who is None or other is None or who is other or room not in who.rooms:
             return
-        who.does(f"/focus {room}")
+        who.types(f"/focus {room}")
         may = self.role(who, room) is not Role.MEMBER
         stronger = other in self.members[room] and self.role(other, room) is not Role.MEMBER
-        told = who.does(f"/kick {nick}")
+        told = who.types(f"/kick {nick}")
         if not may:
             assert told == [f"-- Only a moderator of {room} may do that."]
         elif room in other.rooms and not stronger:
-            self.settle()
+            self.deliver_all()
             assert any(f"-- You were kicked from {room}" in line for line in other.sees())
-            self.is_out(other, room)
-        self.settle()
+            self.remove_member(other, room)
+        self.deliver_all()
 
-    @rule(at=places, room=rooms)
-    def sets_topic(self, at: int, room: str) -> None:
-        who = self.who(at)
+    @rule(at=indexes, room=rooms)
+    def set_topic(self, at: int, room: str) -> None:
+        who = self.user(at)
         if who is None or room not in who.rooms:
             return
         topic = f"topic {next(self._words)[1:]}"
-        who.does(f"/focus {room}")
-        told = who.does(f"/topic {topic}")
+        who.types(f"/focus {room}")
+        told = who.types(f"/topic {topic}")
         if self.role(who, room) is Role.MEMBER:
             assert told == [f"-- Only a moderator of {room} may do that."]
         else:
             self.topics[room] = topic
-        self.settle()
+        self.deliver_all()
 
-    @rule(at=places, nick=nicks, room=rooms)
-    def promotes(self, at: int, nick: str, room: str) -> None:
-        who, other = self.who(at), self.carries(nick)
+    @rule(at=indexes, nick=nicks, room=rooms)
+    def promote(self, at: int, nick: str, room: str) -> None:
+        who, other = self.user(at), self.user_with_nick(nick)
         if who is None or other is None or room not in who.rooms or room not in other.rooms:
             return
         if self.role(who, room) is Role.OWNER and self.role(other, room) is Role.MEMBER:
-            who.does(f"/focus {room}")
-            who.does(f"/op {nick}")
-            self.settle()
+            who.types(f"/focus {room}")
+            who.types(f"/op {nick}")
+            self.deliver_all()
             assert self.role(other, room) is Role.MODERATOR
 
     # What servers do ------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.cluster.servers) < SERVERS)
+    @precondition(lambda self: len(self.cluster.servers) < MAX_SERVERS)
     @rule()
-    def a_server_comes(self) -> None:
+    def start_server(self) -> None:
         self.cluster.add_server()
 
     @precondition(lambda self: len(self.cluster.servers) > 1)
-    @rule(at=places)
-    def a_server_dies(self, at: int) -> None:
+    @rule(at=indexes)
+    def kill_server(self, at: int) -> None:
         server = self.server(at)
         self.cluster.kill(server)
-        for who in [each for each in self.people if each.server is server]:
-            self.is_gone(who)
+        for who in [each for each in self.users if each.server is server]:
+            self.remove_user(who)
         self.cluster.expire_leases()
-        self.settle()
+        self.deliver_all()
 
-    @rule(does=doings)
-    def several_do_something_at_once(self, does: Sequence[Doing]) -> None:
+    @rule(does=actions)
+    def act_at_once(self, does: Sequence[Action]) -> None:
         for doing in does:
-            self.does_at_once(*doing)
-        self.agrees()
+            self.act_without_delivery(*doing)
+        self.settle_topics()
 
-    @rule(at=places, does=doings)
-    def a_server_is_cut_off(self, at: int, does: Sequence[Doing]) -> None:
+    @rule(at=indexes, does=actions)
+    def act_while_a_server_is_disconnected(self, at: int, does: Sequence[Action]) -> None:
         server = self.server(at)
         self.cluster.disconnect(server)
         # What is said at the server that is cut off comes after what the others say.
-        self.cut_off = server
+        self.disconnected = server
         for cut_off in (False, True):
             for doing in does:
-                who = self.who(doing[1])
+                who = self.user(doing[1])
                 if who is not None and (who.server is server) is cut_off:
-                    self.does_at_once(*doing)
-        for word, room, members in self.waiting:
+                    self.act_without_delivery(*doing)
+        for word, room, members in self.late:
             for member in members:
-                member.is_to_see(word, room)
-        self.waiting.clear()
-        self.cut_off = None
+                member.expect(word, room)
+        self.late.clear()
+        self.disconnected = None
         self.cluster.reconnect(server)
-        self.agrees()
+        self.settle_topics()
 
-    def does_at_once(self, what: str, at: int, room: str) -> None:
+    def act_without_delivery(self, what: str, at: int, room: str) -> None:
         """Do something while others do something of which one has not heard."""
-        who = self.who(at)
+        who = self.user(at)
         if who is None:
             return
         if room not in who.rooms:
             if what == "join":
-                who.does(f"/join {room}")
+                who.types(f"/join {room}")
                 self.members.setdefault(room, []).append(who)
                 who.rooms.append(room)
         elif what == "say":
-            self.speaks(who, room)
+            self.say_a_word(who, room)
         elif what == "leave":
-            who.does(f"/leave {room}")
-            self.is_out(who, room)
+            who.types(f"/leave {room}")
+            self.remove_member(who, room)
         elif what == "topic":
             topic = f"topic {next(self._words)[1:]}"
-            who.does(f"/focus {room}")
-            who.does(f"/topic {topic}")
-            self.wanted.setdefault(room, set()).add(topic)
+            who.types(f"/focus {room}")
+            who.types(f"/topic {topic}")
+            self.topic_candidates.setdefault(room, set()).add(topic)
 
-    def agrees(self) -> None:
+    def settle_topics(self) -> None:
         """Of several topics that were set at once, one is that of the room; which has an owner."""
-        self.settle()
+        self.deliver_all()
         for _ in range(3):
             self.cluster.advance(5)
-        for room, topics in self.wanted.items():
+        for room, topics in self.topic_candidates.items():
             if room in self.members:
                 topic = self.cluster.servers[0].chat.rooms[room].settings.topic
                 if topic in topics:
                     self.topics[room] = topic
-        self.wanted.clear()
+        self.topic_candidates.clear()
 
     # What holds -----------------------------------------------------------------------------------
 
     @invariant()
-    def all_servers_know_who_is_where(self) -> None:
+    def all_servers_know_all_users_and_members(self) -> None:
         for server in self.cluster.servers:
             here = sorted(person.nick for person in server.chat.people.everyone())
-            assert here == sorted(who.nick for who in self.people)
+            assert here == sorted(who.nick for who in self.users)
             there = {
                 name: sorted(person.nick for person in room.members)
                 for name, room in server.chat.rooms.items()
@@ -401,7 +401,7 @@ class Towns(RuleBasedStateMachine):
             }
 
     @invariant()
-    def all_servers_know_what_a_room_is_like(self) -> None:
+    def all_servers_know_topics_and_roles(self) -> None:
         for name in self.members:
             seen = {
                 (
@@ -419,25 +419,25 @@ class Towns(RuleBasedStateMachine):
             assert bool(owners) == (name != "lobby")  # who open one at once both own it
 
     @invariant()
-    def everybody_is_shown_everything_once_in_the_order_of_the_rooms(self) -> None:
-        for who in self.people:
+    def everyone_sees_each_word_once_in_the_order_of_its_room(self) -> None:
+        for who in self.users:
             who.sees()
-            assert sorted(who.shown) == sorted(chain(*who.words.values()))
-            for words in who.words.values():
-                assert [word for word in who.shown if word in set(words)] == words
+            assert sorted(who.seen) == sorted(chain(*who.expected.values()))
+            for words in who.expected.values():
+                assert [word for word in who.seen if word in set(words)] == words
 
 
-def chosen(examples: int, steps: int) -> settings:
+def model_settings(examples: int, steps: int) -> settings:
     examples *= int(os.environ.get("CHATD_TEST_CONVERSATIONS", "70"))
     return settings(max_examples=examples // 70, stateful_step_count=steps)
 
 
 def test_several_servers_behave_as_one() -> None:
-    run_state_machine_as_test(Towns, settings=chosen(60, 30))
+    run_state_machine_as_test(ClusterModel, settings=model_settings(60, 30))
 
 
 def test_several_servers_on_nats_behave_as_one(nats: Nats) -> None:
-    class Real(Towns):
+    class Real(ClusterModel):
         make = staticmethod(lambda servers: NatsCluster(nats.account(), servers))
 
-    run_state_machine_as_test(Real, settings=chosen(5, 20))
+    run_state_machine_as_test(Real, settings=model_settings(5, 20))

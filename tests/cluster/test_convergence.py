@@ -58,7 +58,7 @@ STEPS = st.lists(
 )
 
 
-def known(server: Server) -> dict[str, Any]:
+def replicated_state(server: Server) -> dict[str, Any]:
     """Everything that a server has to know as the others do."""
     chat = server.chat
     return {
@@ -88,7 +88,7 @@ def known(server: Server) -> dict[str, Any]:
     }
 
 
-def play(steps: list[tuple[int, str]]) -> ChatCluster:
+def run_steps(steps: list[tuple[int, str]]) -> ChatCluster:
     cluster = ChatCluster(3)
     people: dict[int, User] = {}
     for who, line in steps:
@@ -133,6 +133,6 @@ ROOM = (3, "/join attic")
     ]
 )
 def test_all_servers_converge_to_the_same_state(steps: list[tuple[int, str]]) -> None:
-    first, *others = map(known, play(steps).servers)
+    first, *others = map(replicated_state, run_steps(steps).servers)
     for other in others:
         assert other == first

@@ -16,7 +16,7 @@ def cluster() -> ChatCluster:
     return ChatCluster()
 
 
-def both(cluster: ChatCluster) -> tuple[User, User]:
+def two_users(cluster: ChatCluster) -> tuple[User, User]:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address="198.51.100.20")
     cluster.deliver_all()
@@ -25,7 +25,7 @@ def both(cluster: ChatCluster) -> tuple[User, User]:
 
 
 def test_the_away_message_of_a_remote_user_is_shown_at_once(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     bob.types("/away lunch")
     cluster.deliver_all()
     ada.types("/dm bob psst")
@@ -39,7 +39,7 @@ def test_the_away_message_of_a_remote_user_is_shown_at_once(cluster: ChatCluster
 def test_a_reply_follows_a_rename_and_fails_once_the_sender_is_gone(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     ada.types("/dm bob psst")
     cluster.deliver_all()
     ada.types("/nick grace")
@@ -59,7 +59,7 @@ def test_a_reply_reaches_the_sender_although_a_message_between_servers_was_lost(
     cluster: ChatCluster,
 ) -> None:
     here, _ = cluster.servers
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     ada.types("/dm bob psst")
     cluster.deliver_all()
     cluster.stores[0].disconnected = True
@@ -77,7 +77,7 @@ def test_a_reply_reaches_the_sender_although_a_message_between_servers_was_lost(
 def test_a_detached_session_on_another_server_receives_direct_messages(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     bob.types("/resume")
     [told] = bob.sees()
     token = next(word for word in told.split() if "token" in word)
@@ -157,7 +157,7 @@ def test_an_offline_message_left_while_its_addressee_enters_is_shown_at_once(
 
 
 def test_a_remote_client_that_does_not_read_is_reported_to_the_sender(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     assert isinstance(bob.client, Client)
     bob.client.is_gone = True
     ada.types("/dm bob psst")
@@ -171,7 +171,7 @@ def test_a_remote_client_that_does_not_read_is_reported_to_the_sender(cluster: C
 def test_an_ignored_remote_user_stays_ignored_after_a_rename(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     bob.types("/ignore ada")
     for nick in ("grace", "hedy", "ida"):
         ada.types(f"/nick {nick}")
@@ -188,7 +188,7 @@ def test_an_ignored_remote_user_stays_ignored_after_a_rename(
 def test_an_ignored_user_stays_ignored_after_entering_by_another_server(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     bob.types("/ignore ada")
     ada.leaves()
     cluster.deliver_all()
@@ -211,7 +211,7 @@ def test_an_ignored_remote_guest_who_leaves_is_no_longer_ignored(cluster: ChatCl
 def test_a_direct_message_to_an_unreachable_server_is_reported_as_not_delivered(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     cluster.stores[1].disconnected = True
     ada.types("/dm bob psst")
     assert ada.sees() == ["-- The server of bob is gone; try again soon."]
@@ -225,7 +225,7 @@ def test_a_direct_message_to_an_unreachable_server_is_reported_as_not_delivered(
 
 
 def test_a_direct_message_to_a_user_who_has_just_left_is_refused(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_users(cluster)
     bob.leaves()
     ada.types("/dm bob psst")
     assert ada.sees() == ["-- bob left", "-- bob is gone."]

@@ -15,7 +15,7 @@ def cluster() -> ChatCluster:
     return ChatCluster(3)
 
 
-def in_attic(cluster: ChatCluster) -> tuple[User, User, User]:
+def three_in_attic(cluster: ChatCluster) -> tuple[User, User, User]:
     """The owner of a room, and two others, each on a server of their own."""
     here, there, third = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
@@ -25,16 +25,16 @@ def in_attic(cluster: ChatCluster) -> tuple[User, User, User]:
     return ada, bob, cy
 
 
-def seen(*people: User) -> list[list[str]]:
+def screens(*people: User) -> list[list[str]]:
     return [one.sees() for one in people]
 
 
 def test_a_moderator_deletes_a_message_of_another_server(cluster: ChatCluster) -> None:
-    ada, bob, cy = in_attic(cluster)
+    ada, bob, cy = three_in_attic(cluster)
     bob.types("rubbish")
-    seen(ada, bob, cy)
+    screens(ada, bob, cy)
     ada.types("/delete bob")
-    assert seen(bob, cy) == [["-- ada deleted a message of bob in attic"]] * 2
+    assert screens(bob, cy) == [["-- ada deleted a message of bob in attic"]] * 2
     bob.types("/edit sense")
     assert bob.sees() == ["-- You said nothing in attic in the last 10 minutes."]
     cy.types("/history 5")
@@ -44,9 +44,9 @@ def test_a_moderator_deletes_a_message_of_another_server(cluster: ChatCluster) -
 
 
 def test_a_message_of_another_server_is_deleted_by_its_number(cluster: ChatCluster) -> None:
-    ada, bob, cy = in_attic(cluster)
+    ada, bob, cy = three_in_attic(cluster)
     bob.types("one"), bob.types("two")
-    seen(ada, bob, cy)
+    screens(ada, bob, cy)
     ada.types("/history # 5")
     first = ada.sees()[-2]
     number = next(word for word in first.split() if word.startswith("#"))
@@ -74,7 +74,7 @@ def test_an_account_edits_and_deletes_its_message_from_another_server(cluster: C
 def test_the_next_holder_of_a_nick_cannot_edit_the_messages_of_the_last(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob, _ = in_attic(cluster)
+    ada, bob, _ = three_in_attic(cluster)
     ada.types("hello")
     ada.leaves()
     cluster.deliver_all()
@@ -86,14 +86,14 @@ def test_the_next_holder_of_a_nick_cannot_edit_the_messages_of_the_last(
 
 
 def test_a_message_to_all_rooms_counts_readers_on_other_servers(cluster: ChatCluster) -> None:
-    ada, bob, cy = in_attic(cluster)
+    ada, bob, cy = three_in_attic(cluster)
     ada.types("/bc hello")
     assert ada.sees() == ["-- Said in 2 rooms, to 2 other people."]
-    assert seen(bob, cy) == [["[lobby] ada: hello"]] * 2
+    assert screens(bob, cy) == [["[lobby] ada: hello"]] * 2
 
 
 def test_a_message_of_another_server_is_found(cluster: ChatCluster) -> None:
-    ada, bob, _ = in_attic(cluster)
+    ada, bob, _ = three_in_attic(cluster)
     bob.types("the key is under the mat")
     dan = cluster.servers[2].enters("dan")
     dan.types("/search in:* mat")
@@ -107,10 +107,10 @@ def test_a_message_of_another_server_is_found(cluster: ChatCluster) -> None:
 def test_a_moderator_becomes_owner_when_the_server_of_the_owner_dies(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob, cy = in_attic(cluster)
+    ada, bob, cy = three_in_attic(cluster)
     ada.types("/op cy")
     cluster.deliver_all()
-    seen(bob, cy)
+    screens(bob, cy)
     cluster.stores[0].disconnected = True
     for _ in range(7):
         cluster.advance(5)
@@ -123,7 +123,7 @@ def test_a_moderator_becomes_owner_when_the_server_of_the_owner_dies(
 def test_a_room_whose_owner_and_successor_leave_at_once_has_an_owner(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob, cy = in_attic(cluster)
+    ada, bob, cy = three_in_attic(cluster)
     ada.types("/leave attic"), bob.types("/leave attic")
     cluster.deliver_all()
     for _ in range(3):

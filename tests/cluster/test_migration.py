@@ -25,7 +25,7 @@ def cluster() -> ChatCluster:
     return ChatCluster(3)
 
 
-def with_account(cluster: ChatCluster, at: int = 0) -> User:
+def registered_ada(cluster: ChatCluster, at: int = 0) -> User:
     """Ada, whose nick is her own, in the lobby and in a room that others do not know of."""
     ada = cluster.servers[at].enters("ada", fingerprint=ADA)
     ada.types("/register")
@@ -35,7 +35,7 @@ def with_account(cluster: ChatCluster, at: int = 0) -> User:
     return ada
 
 
-def comes_by(cluster: ChatCluster, server: int) -> User:
+def enters_by_key(cluster: ChatCluster, server: int) -> User:
     """Ada comes with her key."""
     ada = cluster.servers[server].enters("", lobby=False, fingerprint=ADA)
     cluster.deliver_all()
@@ -46,7 +46,7 @@ def closed(someone: User) -> bool:
     return someone.client.closed
 
 
-def people(someone: User, room: str = "lobby") -> list[str]:
+def members(someone: User, room: str = "lobby") -> list[str]:
     someone.sees()
     someone.types(f"/users {room}")
     return sorted(line.strip() for line in someone.sees()[1:])
@@ -56,7 +56,7 @@ def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothi
     cluster: ChatCluster,
 ) -> None:
     ada, bob, cy = (
-        with_account(cluster),
+        registered_ada(cluster),
         cluster.servers[1].enters("bob"),
         cluster.servers[2].enters("cy"),
     )
@@ -71,7 +71,7 @@ def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothi
     bob.types("/dm ada alone")
     cluster.deliver_all()
     bob.sees(), cy.sees()
-    back = comes_by(cluster, 1)
+    back = enters_by_key(cluster, 1)
     shown = back.sees()
     assert back.nick == "ada"
     assert shown[0] == "-- Welcome back, ada."
@@ -85,8 +85,8 @@ def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothi
     assert bob.sees() == ["ada: here"]
     assert cy.sees()[-2:] == ["[attic] bob: live", "[attic] ada: here"]
     for one in (bob, cy):
-        assert people(one) == ["ada", "bob", "cy"]
-        assert people(one, "attic") == ["ada (owner)", "bob", "cy"]
+        assert members(one) == ["ada", "bob", "cy"]
+        assert members(one, "attic") == ["ada (owner)", "bob", "cy"]
     assert cluster.servers[0].chat.people.get("ada") is not None
     assert len(cluster.servers[0].chat.detached) == 0
 
@@ -112,11 +112,11 @@ def test_a_former_member_of_a_private_room_may_rejoin_on_another_server(
 def test_a_migrated_user_keeps_the_nick_and_gets_messages_on_the_new_server(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     cy = cluster.servers[2].enters("cy")
     cluster.deliver_all()
     ada.loses_connection()
-    back = comes_by(cluster, 1)
+    back = enters_by_key(cluster, 1)
     assert cluster.servers[2].enters("ada").nick == "ada2"
     cluster.deliver_all()
     assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
@@ -133,14 +133,14 @@ def test_a_migrated_user_keeps_the_nick_and_gets_messages_on_the_new_server(
 
 
 def test_a_call_on_its_way_follows_a_migrated_user(cluster: ChatCluster) -> None:
-    ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
+    ada, cy = registered_ada(cluster), cluster.servers[2].enters("cy")
     cy.types("/join den")
     cluster.deliver_all()
     ada.loses_connection()
     cy.types("/invite ada")
     [letter] = [each for each in cluster.messages if "invite" in each[2] and "errand" in each[2]]
     cluster.messages.remove(letter)
-    back = comes_by(cluster, 1)
+    back = enters_by_key(cluster, 1)
     back.sees()
     cluster.messages.append(letter)
     cluster.deliver_all()
@@ -148,7 +148,7 @@ def test_a_call_on_its_way_follows_a_migrated_user(cluster: ChatCluster) -> None
 
 
 def test_a_direct_message_follows_a_migrated_user(cluster: ChatCluster) -> None:
-    ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
+    ada, cy = registered_ada(cluster), cluster.servers[2].enters("cy")
     cluster.deliver_all()
     ada.loses_connection()
     back = cluster.servers[1].enters("ada", fingerprint=ADA, lobby=False)
@@ -186,7 +186,7 @@ def test_a_guest_resumes_on_another_server_by_the_token_once(cluster: ChatCluste
     assert other.nick == "guest1"
     cluster.deliver_all()
     assert bob.sees() == ["-- guest2 left"]
-    assert people(bob) == ["bob", "guest1"]
+    assert members(bob) == ["bob", "guest1"]
     again = cluster.servers[1].enters()
     again.types(f"/resume {token}")
     assert again.sees()[-1] == "-- There is no place with that token any more.", "it works once"
@@ -233,7 +233,7 @@ def test_a_guest_resumes_on_another_server_by_key_and_ignores_the_same_users(
     ada.types("/ignore bob")
     ada.loses_connection()
     bob.sees()
-    back = comes_by(cluster, 1)
+    back = enters_by_key(cluster, 1)
     assert back.nick == "ada"
     bob.types("hello")
     assert words(back.sees()) == [], "whom one ignores one ignores everywhere"
@@ -246,7 +246,7 @@ def test_a_guest_resumes_on_another_server_by_key_and_ignores_the_same_users(
 def test_a_session_on_a_dead_connection_migrates_with_its_unreceived_messages(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     bob.types("seen")
     cluster.deliver_all()
@@ -255,14 +255,14 @@ def test_a_session_on_a_dead_connection_migrates_with_its_unreceived_messages(
     cluster.deliver_all()
     size = len(b"[lobby] bob: not seen\r\n")
     ada.client.report = DeliveryReport(unreached=size, owing=1e9)
-    back = comes_by(cluster, 2)
+    back = enters_by_key(cluster, 2)
     assert words(back.sees()) == ["not seen"]
     assert closed(ada)
 
 
 def test_a_session_on_a_working_connection_does_not_migrate(cluster: ChatCluster) -> None:
-    ada = with_account(cluster)
-    other = comes_by(cluster, 1)
+    ada = registered_ada(cluster)
+    other = enters_by_key(cluster, 1)
     assert other.nick != "ada"
     assert not closed(ada)
     cluster.deliver_all()
@@ -270,7 +270,7 @@ def test_a_session_on_a_working_connection_does_not_migrate(cluster: ChatCluster
 
 
 def test_a_user_of_a_dead_server_resumes_on_another(cluster: ChatCluster) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     bob.types("/join attic")
     cluster.deliver_all()
     bob.types("before")
@@ -281,22 +281,22 @@ def test_a_user_of_a_dead_server_resumes_on_another(cluster: ChatCluster) -> Non
         server.now += 1
     bob.types("after")
     bob.sees()
-    back = comes_by(cluster, 1)
+    back = enters_by_key(cluster, 1)
     assert back.nick == "ada"
     assert words(back.sees()) == ["after"]
     for _ in range(8):
         cluster.advance(5)
     assert bob.sees() == [], "nobody left"
-    assert people(bob, "attic") == ["ada (owner)", "bob"]
+    assert members(bob, "attic") == ["ada (owner)", "bob"]
 
 
 def test_a_server_that_was_isolated_disconnects_users_who_have_moved(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     cluster.stores[0].disconnected = True
-    back = comes_by(cluster, 1)
+    back = enters_by_key(cluster, 1)
     cluster.stores[0].disconnected = False
     cluster.advance(5)
     cluster.advance(5)
@@ -305,11 +305,11 @@ def test_a_server_that_was_isolated_disconnects_users_who_have_moved(
     bob.types("hello")
     cluster.deliver_all()
     assert words(back.sees())[-1:] == ["hello"]
-    assert people(bob) == ["ada", "bob"]
+    assert members(bob) == ["ada", "bob"]
 
 
 def test_a_server_that_stops_sends_its_detached_sessions_to_another(cluster: ChatCluster) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     guest = cluster.servers[0].enters()
     cluster.deliver_all()
     guest.types("/resume")
@@ -324,10 +324,10 @@ def test_a_server_that_stops_sends_its_detached_sessions_to_another(cluster: Cha
     for _ in range(8):
         cluster.advance(5)
     assert words(bob.sees()) == []
-    assert people(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
+    assert members(bob) == ["ada (cut off)", "bob", "guest1 (cut off)"]
     expiring = cluster.servers[1].expiring
     assert len(expiring) == 2
-    back = comes_by(cluster, 2)
+    back = enters_by_key(cluster, 2)
     assert back.nick == "ada"
     assert words(back.sees()) == ["meanwhile"]
     other = cluster.servers[2].enters()
@@ -336,13 +336,13 @@ def test_a_server_that_stops_sends_its_detached_sessions_to_another(cluster: Cha
     for expire in expiring:
         expire(cluster.servers[1].now)
     cluster.deliver_all()
-    assert people(bob) == ["ada", "bob", "guest1"]
+    assert members(bob) == ["ada", "bob", "guest1"]
 
 
 def test_a_migrated_session_that_nobody_resumes_expires_on_the_new_server(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     ada.loses_connection()
     bob.sees()
@@ -352,29 +352,29 @@ def test_a_migrated_session_that_nobody_resumes_expires_on_the_new_server(
     expire(cluster.servers[1].now)
     cluster.deliver_all()
     assert bob.sees() == ["-- ada left"]
-    assert people(bob) == ["bob"]
+    assert members(bob) == ["bob"]
 
 
 def test_no_session_is_sent_to_an_unreachable_server(cluster: ChatCluster) -> None:
-    ada = with_account(cluster)
+    ada = registered_ada(cluster)
     ada.loses_connection()
     cluster.stores[1].disconnected = True
     assert not result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s1"))
-    assert comes_by(cluster, 0).sees()[0] == "-- Welcome back, ada."
+    assert enters_by_key(cluster, 0).sees()[0] == "-- Welcome back, ada."
 
 
 def test_a_server_that_has_just_started_accepts_an_unknown_user(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     ada.loses_connection()
     cluster.add_server()
     cluster.messages.clear()
     assert result_of(cluster.servers[0].cluster.send_away(ada.session.person, "s3"))
     cluster.advance(5)
-    assert people(bob) == ["ada (cut off)", "bob"]
-    back = comes_by(cluster, 3)
+    assert members(bob) == ["ada (cut off)", "bob"]
+    back = enters_by_key(cluster, 3)
     assert back.sees()[0] == "-- Welcome back, ada."
     assert sorted(back.session.person.rooms) == ["attic", "lobby"]
 
@@ -382,7 +382,7 @@ def test_a_server_that_has_just_started_accepts_an_unknown_user(
 def test_an_account_authenticated_without_a_key_resumes_on_another_server(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     cluster.deliver_all()
     ada.loses_connection()
     bob.types("meanwhile")
@@ -397,7 +397,7 @@ def test_an_account_authenticated_without_a_key_resumes_on_another_server(
 # A server that ends -------------------------------------------------------------------------------
 
 
-def stops(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
+def stop_first_server(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
     """The first server stops, as ``systemctl stop`` has it."""
     server = cluster.servers[0]
     return Shutdown(
@@ -408,14 +408,14 @@ def stops(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
 def test_users_of_a_server_that_stops_resume_elsewhere_and_nobody_sees_them_leave(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = with_account(cluster), cluster.servers[1].enters("bob")
+    ada, bob = registered_ada(cluster), cluster.servers[1].enters("bob")
     guest = cluster.servers[0].enters()
     cluster.deliver_all()
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     bob.sees()
     clock = Clock()
-    stopped = stops(cluster, clock)
+    stopped = stop_first_server(cluster, clock)
     cluster.deliver_all()
     clock.advance(GOODBYE_SECONDS)
     assert stopped.called
@@ -425,12 +425,12 @@ def test_users_of_a_server_that_stops_resume_elsewhere_and_nobody_sees_them_leav
         assert closed(one)
     bob.types("meanwhile")
     assert bob.sees() == []
-    back, other = comes_by(cluster, 2), cluster.servers[1].enters()
+    back, other = enters_by_key(cluster, 2), cluster.servers[1].enters()
     assert words(back.sees()) == ["meanwhile"]
     other.types(f"/resume {token}")
     assert words(other.sees()) == ["meanwhile"]
     cluster.deliver_all()
-    assert people(bob) == ["ada", "bob", "guest1"]
+    assert members(bob) == ["ada", "bob", "guest1"]
 
 
 def test_a_client_that_cannot_resume_leaves_when_the_server_stops(cluster: ChatCluster) -> None:
@@ -440,7 +440,7 @@ def test_a_client_that_cannot_resume_leaves_when_the_server_stops(cluster: ChatC
     cluster.deliver_all()
     bob.sees()
     clock = Clock()
-    stops(cluster, clock)
+    stop_first_server(cluster, clock)
     assert b"Goodbye" in bot.received
     clock.advance(GOODBYE_SECONDS)
     cluster.deliver_all()
@@ -448,11 +448,11 @@ def test_a_client_that_cannot_resume_leaves_when_the_server_stops(cluster: ChatC
 
 
 def test_servers_that_stop_together_send_no_session_to_each_other(cluster: ChatCluster) -> None:
-    ada, cy = with_account(cluster), cluster.servers[2].enters("cy")
+    ada, cy = registered_ada(cluster), cluster.servers[2].enters("cy")
     cluster.servers[1].cluster.stop_accepting()
     cluster.deliver_all()
     clock = Clock()
-    stops(cluster, clock)
+    stop_first_server(cluster, clock)
     assert ada.sees()[-1] == f"-- {MOVED.text}"
     assert cy.session.person.rooms
     assert len(cluster.servers[2].chat.detached) == 1
@@ -464,11 +464,11 @@ def test_servers_that_stop_together_send_no_session_to_each_other(cluster: ChatC
 
 
 def test_the_last_server_disconnects_its_users_when_it_stops(cluster: ChatCluster) -> None:
-    ada = with_account(cluster)
+    ada = registered_ada(cluster)
     for branch in cluster.stores[1:]:
         branch.disconnected = True
     clock = Clock()
-    stops(cluster, clock)
+    stop_first_server(cluster, clock)
     clock.advance(GOODBYE_SECONDS)
     assert closed(ada)
 
@@ -476,7 +476,7 @@ def test_the_last_server_disconnects_its_users_when_it_stops(cluster: ChatCluste
 def test_a_session_given_up_while_the_store_is_unavailable_stays_detached(
     cluster: ChatCluster,
 ) -> None:
-    ada = with_account(cluster)
+    ada = registered_ada(cluster)
     ada.client.report = DeliveryReport(owing=1e9)
     place = cluster.servers[0].chat.detached.take(ada.session.person)
     assert place is not None

@@ -21,7 +21,7 @@ def cluster() -> ChatCluster:
     return ChatCluster()
 
 
-def both(cluster: ChatCluster) -> tuple[User, User]:
+def two_in_attic(cluster: ChatCluster) -> tuple[User, User]:
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", client=Client(echoes_input=False))
     cluster.deliver_all()
@@ -31,7 +31,7 @@ def both(cluster: ChatCluster) -> tuple[User, User]:
 
 
 def test_unread_messages_are_counted_although_numbers_have_gaps(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_in_attic(cluster)
     bob.types("/focus lobby")
     ada.types("one"), ada.types("two for bob")
     cluster.deliver_all()
@@ -42,7 +42,7 @@ def test_unread_messages_are_counted_although_numbers_have_gaps(cluster: ChatClu
 
 
 def test_an_own_message_in_another_room_is_not_unread(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_in_attic(cluster)
     bob.types("/focus lobby")
     bob.types("/bc three")
     assert bob.session.unread_counts() == []
@@ -77,7 +77,7 @@ def test_a_room_that_gets_the_focus_shows_how_many_messages_came_before(
 def test_the_idle_time_of_a_remote_user_is_requested_from_their_server(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_in_attic(cluster)
     cluster.advance(120)
     cy = cluster.servers[0].enters("cy")
     cy.types("/dm ada hello")  # nothing of which another server hears
@@ -107,7 +107,7 @@ def test_operators_see_the_address_of_a_remote_user(cluster: ChatCluster) -> Non
 
 
 def test_a_detached_user_on_another_server_is_shown_as_cut_off(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_in_attic(cluster)
     bob.types("/resume")
     bob.loses_connection()
     cluster.deliver_all()
@@ -144,7 +144,7 @@ def test_the_audit_log_is_bounded_on_every_server(cluster: ChatCluster) -> None:
 
 def test_unknown_fields_and_calls_of_a_newer_server_are_ignored(cluster: ChatCluster) -> None:
     here, there = cluster.servers
-    ada, _bob = both(cluster)
+    ada, _bob = two_in_attic(cluster)
     hears = cluster.stores[0].on_message
     assert hears is not None
     number = there.cluster._outgoing._count
@@ -197,7 +197,7 @@ def test_the_owner_of_a_nick_is_notified_of_a_claim_on_another_server(
 
 
 def test_a_new_account_is_known_on_other_servers_at_once(cluster: ChatCluster) -> None:
-    ada, bob = both(cluster)
+    ada, bob = two_in_attic(cluster)
     ada.types("/register a long password")
     cluster.deliver_all()
     bob.sees()
@@ -209,7 +209,7 @@ def test_stats_count_all_people_and_the_connections_of_this_server(
     cluster: ChatCluster,
 ) -> None:
     here, _ = cluster.servers
-    both(cluster)
+    two_in_attic(cluster)
     op = here.enters("op", operator=True)
     op.types("/server stats")
     assert op.sees()[1:3] == [

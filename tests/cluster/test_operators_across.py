@@ -16,7 +16,7 @@ def cluster() -> ChatCluster:
     return ChatCluster(3)
 
 
-def everyone(cluster: ChatCluster) -> tuple[User, User, User]:
+def operator_and_two(cluster: ChatCluster) -> tuple[User, User, User]:
     """An operator and two others, each on a server of their own."""
     here, there, third = cluster.servers
     op = here.enters("op", operator=True, address=HOME)
@@ -27,7 +27,7 @@ def everyone(cluster: ChatCluster) -> tuple[User, User, User]:
     return op, bob, cy
 
 
-def turned_away(server: Server, nick: str, address: str) -> bool:
+def is_refused_as_banned(server: Server, nick: str, address: str) -> bool:
     try:
         server.enters(nick, address=address)
     except Refused as refused:
@@ -36,7 +36,7 @@ def turned_away(server: Server, nick: str, address: str) -> bool:
 
 
 def test_a_server_kick_disconnects_a_user_of_another_server(cluster: ChatCluster) -> None:
-    op, bob, cy = everyone(cluster)
+    op, bob, cy = operator_and_two(cluster)
     op.types("/server kick bob enough")
     cluster.deliver_all()
     assert bob.sees() == ["-- You were kicked from this server by op (enough)."]
@@ -51,7 +51,7 @@ def test_a_server_kick_disconnects_a_user_of_another_server(cluster: ChatCluster
 def test_a_server_kick_ends_a_detached_session_on_another_server(
     cluster: ChatCluster,
 ) -> None:
-    op, bob, _ = everyone(cluster)
+    op, bob, _ = operator_and_two(cluster)
     bob.types("/resume")
     assert bob.loses_connection() is not None
     op.types("/server kick bob")
@@ -61,7 +61,7 @@ def test_a_server_kick_ends_a_detached_session_on_another_server(
 
 
 def test_an_operator_of_another_server_is_not_kicked_or_banned(cluster: ChatCluster) -> None:
-    op, _, _ = everyone(cluster)
+    op, _, _ = operator_and_two(cluster)
     cluster.servers[1].enters("eve", operator=True, address=CAFE)
     cluster.deliver_all()
     op.sees()
@@ -73,7 +73,7 @@ def test_an_operator_of_another_server_is_not_kicked_or_banned(cluster: ChatClus
 def test_a_ban_of_an_address_disconnects_its_users_on_every_server(
     cluster: ChatCluster,
 ) -> None:
-    op, bob, cy = everyone(cluster)
+    op, bob, cy = operator_and_two(cluster)
     dan = cluster.servers[2].enters("dan", address=CAFE)
     cluster.deliver_all()
     bob.sees(), op.sees()
@@ -87,15 +87,15 @@ def test_a_ban_of_an_address_disconnects_its_users_on_every_server(
     assert op.sees()[-1] == (
         f"-- The ban of {CAFE} from this server covers {CAFE}, for 2 hours; 2 were disconnected."
     )
-    assert all(turned_away(server, "bob", CAFE) for server in cluster.servers)
+    assert all(is_refused_as_banned(server, "bob", CAFE) for server in cluster.servers)
     op.types(f"/server unban {CAFE}")
-    assert not turned_away(cluster.servers[1], "bob", CAFE)
+    assert not is_refused_as_banned(cluster.servers[1], "bob", CAFE)
 
 
 def test_a_server_ban_of_a_remote_nick_covers_their_address(
     cluster: ChatCluster,
 ) -> None:
-    op, bob, _ = everyone(cluster)
+    op, bob, _ = operator_and_two(cluster)
     op.types("/server ban bob")
     cluster.deliver_all()
     assert bob.client.closed
@@ -103,13 +103,13 @@ def test_a_server_ban_of_a_remote_nick_covers_their_address(
         f"-- The ban of bob from this server covers {CAFE}, for good; 1 was disconnected.",
         "-- bob left",
     ]
-    assert all(turned_away(server, "rob", CAFE) for server in cluster.servers)
+    assert all(is_refused_as_banned(server, "rob", CAFE) for server in cluster.servers)
 
 
 def test_a_ban_of_an_address_disconnects_its_sessions_but_no_operator(
     cluster: ChatCluster,
 ) -> None:
-    op, bob, _ = everyone(cluster)
+    op, bob, _ = operator_and_two(cluster)
     screen = cluster.servers[1].enters("dan", address="203.0.113.77")
     screen.session.address = CAFE
     eve = cluster.servers[1].enters("eve", operator=True, address=CAFE)
@@ -124,7 +124,7 @@ def test_a_ban_of_an_address_disconnects_its_sessions_but_no_operator(
 def test_an_announcement_is_shown_once_on_every_server(
     cluster: ChatCluster,
 ) -> None:
-    op, bob, cy = everyone(cluster)
+    op, bob, cy = operator_and_two(cluster)
     bob.types("/join attic")
     cy.types("/join attic")
     cluster.deliver_all()
@@ -136,7 +136,7 @@ def test_an_announcement_is_shown_once_on_every_server(
 
 
 def test_closing_a_room_removes_its_members_on_every_server(cluster: ChatCluster) -> None:
-    op, bob, cy = everyone(cluster)
+    op, bob, cy = operator_and_two(cluster)
     cluster.join("attic", bob, cy, op)
     for one in (bob, cy, op):
         one.sees()
@@ -153,7 +153,7 @@ def test_closing_a_room_removes_its_members_on_every_server(cluster: ChatCluster
 
 
 def test_a_persistent_room_is_closed_from_another_server(cluster: ChatCluster) -> None:
-    op, bob, _ = everyone(cluster)
+    op, bob, _ = operator_and_two(cluster)
     bob.types("/register a long password")
     bob.types("/join attic")
     cluster.deliver_all()
@@ -166,7 +166,7 @@ def test_a_persistent_room_is_closed_from_another_server(cluster: ChatCluster) -
 
 
 def test_an_operator_renames_a_user_of_another_server(cluster: ChatCluster) -> None:
-    op, bob, cy = everyone(cluster)
+    op, bob, cy = operator_and_two(cluster)
     op.types("/server rename bob rob")
     cluster.deliver_all()
     assert bob.sees() == ["-- You are now known as rob.", "-- op gave you that nick."]
@@ -178,7 +178,7 @@ def test_an_operator_renames_a_user_of_another_server(cluster: ChatCluster) -> N
 
 
 def test_a_user_who_has_just_left_is_not_renamed(cluster: ChatCluster) -> None:
-    op, bob, _ = everyone(cluster)
+    op, bob, _ = operator_and_two(cluster)
     bob.leaves()
     op.types("/server rename bob rob")
     assert op.sees() == ["-- bob left", "-- bob is gone."]

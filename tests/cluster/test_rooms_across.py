@@ -17,7 +17,7 @@ def cluster() -> ChatCluster:
     return ChatCluster()
 
 
-def in_attic(
+def owner_and_other(
     cluster: ChatCluster, *, bob_too: bool = True, address: str = CAFE
 ) -> tuple[User, User]:
     """The owner of a room on one server, and somebody on the other."""
@@ -33,7 +33,7 @@ def in_attic(
 
 
 def test_a_ban_of_a_remote_user_holds_on_their_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_too=False)
     ada.types("/ban bob")
     cluster.deliver_all()
     bob.types("/join attic")
@@ -47,7 +47,7 @@ def test_a_ban_of_a_remote_user_holds_on_their_server(cluster: ChatCluster) -> N
 def test_a_banned_remote_member_is_removed_and_the_ban_covers_their_address(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/ban bob 2h spam")
     cluster.deliver_all()
     assert bob.sees() == ["-- You were banned from attic for 2 hours by ada (spam)."]
@@ -64,7 +64,7 @@ def test_a_banned_remote_member_is_removed_and_the_ban_covers_their_address(
 def test_a_user_who_joins_while_being_banned_on_another_server_is_removed(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = in_attic(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_too=False)
     ada.types("/ban bob"), bob.types("/join attic")
     cluster.deliver_all()
     assert bob.sees()[-1] == "-- You were banned from attic for good by ada."
@@ -74,7 +74,9 @@ def test_a_user_who_joins_while_being_banned_on_another_server_is_removed(
 
 
 def test_a_ban_of_a_nick_alone_follows_a_rename(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster, address="192.0.2.1")  # that of the owner, who is not to be banned
+    ada, bob = owner_and_other(
+        cluster, address="192.0.2.1"
+    )  # that of the owner, who is not to be banned
     ada.types("/ban bob")
     cluster.deliver_all()
     bob.sees()
@@ -87,7 +89,7 @@ def test_a_ban_of_a_nick_alone_follows_a_rename(cluster: ChatCluster) -> None:
 
 
 def test_a_mute_holds_on_every_server_that_the_user_returns_to(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/mute bob")
     cluster.deliver_all()
     bob.leaves()
@@ -103,7 +105,7 @@ def test_a_mute_holds_on_every_server_that_the_user_returns_to(cluster: ChatClus
 def test_a_mute_of_a_remote_member_is_shown_once_and_refused_the_second_time(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/mute bob 10m")
     cluster.deliver_all()
     told = "-- bob is muted in attic for 10 minutes, by ada"
@@ -115,7 +117,7 @@ def test_a_mute_of_a_remote_member_is_shown_once_and_refused_the_second_time(
 
 
 def test_moderators_cannot_act_on_superiors_on_another_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     cy = cluster.servers[0].enters("cy", address="203.0.113.9")
     cy.types("/join attic")
     ada.types("/op bob")
@@ -136,7 +138,7 @@ def test_moderators_cannot_act_on_superiors_on_another_server(cluster: ChatClust
 
 
 def test_an_invitation_is_revoked_on_the_other_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_too=False)
     ada.types("/room private on")
     ada.types("/invite bob")
     cluster.deliver_all()
@@ -148,7 +150,7 @@ def test_an_invitation_is_revoked_on_the_other_server(cluster: ChatCluster) -> N
 
 
 def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_too=False)
     bob.types("/register a long password")
     ada.types("/room private on")
     cluster.deliver_all()
@@ -170,7 +172,7 @@ def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -
 def test_a_restricted_room_is_restricted_on_the_other_server(
     cluster: ChatCluster, line: str, tries: str, told: str
 ) -> None:
-    ada, bob = in_attic(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_too=False)
     ada.types(line)
     cluster.deliver_all()
     bob.types(tries)
@@ -178,7 +180,7 @@ def test_a_restricted_room_is_restricted_on_the_other_server(
 
 
 def test_slow_mode_holds_on_the_other_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/room slow 30")
     cluster.deliver_all()
     bob.sees()
@@ -194,7 +196,7 @@ def test_slow_mode_holds_on_the_other_server(cluster: ChatCluster) -> None:
 
 
 def test_the_shouting_setting_of_a_room_holds_on_the_other_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/room shouting warn")
     cluster.deliver_all()
     bob.sees()
@@ -203,7 +205,7 @@ def test_the_shouting_setting_of_a_room_holds_on_the_other_server(cluster: ChatC
 
 
 def test_settings_made_on_two_servers_at_once_hold_on_both(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
     cluster.deliver_all()
     cy = cluster.servers[0].enters("cy", address="203.0.113.9")
@@ -221,7 +223,7 @@ def test_settings_made_on_two_servers_at_once_hold_on_both(cluster: ChatCluster)
 
 
 def test_a_setting_made_while_another_is_received_is_sent_too(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
     cluster.deliver_all()
     ada.types("/room slow 5")
@@ -238,7 +240,7 @@ def test_a_setting_made_while_another_is_received_is_sent_too(cluster: ChatClust
 
 
 def test_a_server_that_starts_changes_nothing_in_a_room(cluster: ChatCluster) -> None:
-    ada, _bob = in_attic(cluster)
+    ada, _bob = owner_and_other(cluster)
     ada.types("/topic old things"), ada.types("/ban dan@")
     ada.types("/ban 203.0.113.9")
     cluster.deliver_all()
@@ -297,7 +299,7 @@ def test_the_limit_of_persistent_rooms_holds_on_every_server(cluster: ChatCluste
 
 
 def test_a_remote_member_owns_the_room_after_its_owner_left(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/leave attic")
     cluster.deliver_all()
     assert bob.sees() == ["-- ada left attic", "-- bob is the owner of attic now"]
@@ -306,7 +308,7 @@ def test_a_remote_member_owns_the_room_after_its_owner_left(cluster: ChatCluster
 
 
 def test_rooms_of_another_server_are_listed_with_people_and_topic(cluster: ChatCluster) -> None:
-    ada, _ = in_attic(cluster, bob_too=False)
+    ada, _ = owner_and_other(cluster, bob_too=False)
     ada.types("/topic old things")
     cy = cluster.servers[1].enters("cy")
     cluster.deliver_all()
@@ -320,7 +322,7 @@ def test_rooms_of_another_server_are_listed_with_people_and_topic(cluster: ChatC
 
 
 def test_a_renamed_owner_is_still_above_moderators_on_another_server(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
     ada.types("/nick grace")
     cluster.deliver_all()
@@ -330,7 +332,7 @@ def test_a_renamed_owner_is_still_above_moderators_on_another_server(cluster: Ch
 
 
 def test_all_servers_keep_the_same_one_of_two_simultaneous_topics(cluster: ChatCluster) -> None:
-    ada, bob = in_attic(cluster)
+    ada, bob = owner_and_other(cluster)
     ada.types("/op bob")
     cluster.deliver_all()
     ada.types("/topic old things"), bob.types("/topic new things")

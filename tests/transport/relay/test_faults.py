@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from tests.support.cluster.server_cluster import ServerCluster
 from tests.support.ssh.clients import SshClient
-from tests.transport.relay.test_screens import ann, everyone, sessions, streams
+from tests.transport.relay.test_screens import ann, nicks, session_count, stream_counts
 
 STEPS = st.lists(
     st.sampled_from(["here", "there", "loses", "waits", "half", "comes", "goes"]), max_size=12
 )
 
 
-def take(
+def run_step(
     step: str, cluster: ServerCluster, here: SshClient, screens: list[SshClient], random: Random
 ) -> None:
     """Take one step."""
@@ -52,11 +52,11 @@ def test_after_any_loss_of_messages_all_screens_of_one_person_show_the_same(
     here = ann(cluster)
     screens = [cluster.ssh_client(1)]
     for step in steps:
-        take(step, cluster, here, screens, random)
+        run_step(step, cluster, here, screens, random)
     cluster.run_for(20)
-    assert everyone(cluster, 0) == everyone(cluster, 1) == ["ann"]
+    assert nicks(cluster, 0) == nicks(cluster, 1) == ["ann"]
     cluster.says(here, "the end\r")
     for screen in (here, *screens):
         assert cluster.sees(screen)[-2:] == ["ann: the end", "[lobby]"]
-    assert sessions(cluster) == 1 + len(screens)
-    assert streams(cluster) == [len(screens)] * 2
+    assert session_count(cluster) == 1 + len(screens)
+    assert stream_counts(cluster) == [len(screens)] * 2

@@ -31,17 +31,17 @@ def ann(cluster: ServerCluster, password: str = "") -> SshClient:
     return guest
 
 
-def everyone(cluster: ServerCluster, number: int) -> list[str]:
+def nicks(cluster: ServerCluster, number: int) -> list[str]:
     return sorted(person.nick for person in cluster.servers[number].chat.people.everyone())
 
 
-def sessions(cluster: ServerCluster) -> int:
+def session_count(cluster: ServerCluster) -> int:
     """Return how many connections Ann has on the first server."""
     person = cluster.servers[0].chat.people.get("ann")
     return len(person.sessions) if person is not None else 0
 
 
-def streams(cluster: ServerCluster) -> list[int]:
+def stream_counts(cluster: ServerCluster) -> list[int]:
     """Return how many streams each server has."""
     ends = [cluster.server(number).memory_server.streams for number in (0, 1)]
     return [len(each) for each in ends if each is not None]
@@ -51,8 +51,8 @@ def test_one_key_on_two_servers_is_one_person_with_two_screens(cluster: ServerCl
     here = ann(cluster)
     there = cluster.ssh_client(1)
     bob = cluster.netcat(1)
-    assert everyone(cluster, 0) == everyone(cluster, 1) == ["ann", "guest1"]
-    assert sessions(cluster) == 2
+    assert nicks(cluster, 0) == nicks(cluster, 1) == ["ann", "guest1"]
+    assert session_count(cluster) == 2
     cluster.says(there, "hello\r")
     assert cluster.receives(bob)[-1] == "ann: hello"
     for screen in (here, there):
@@ -97,7 +97,7 @@ def test_quitting_one_screen_leaves_the_others_connected(cluster: ServerCluster)
     cluster.says(there, "/quit\r")
     assert there.closed
     assert there.status == 0
-    assert (sessions(cluster), streams(cluster)) == (1, [0, 0])
+    assert (session_count(cluster), stream_counts(cluster)) == (1, [0, 0])
     cluster.says(here, "still here\r")
     assert cluster.sees(here)[-2:] == ["ann: still here", "[lobby]"]
 
@@ -113,7 +113,7 @@ def test_a_relayed_screen_that_is_cut_off_leaves_a_detached_session(
     cluster.deliver_all()
     bob.sends(b"are you there?\n")
     cluster.receives(bob)
-    assert everyone(cluster, 1) == ["ann", "guest1"]
+    assert nicks(cluster, 1) == ["ann", "guest1"]
     again = cluster.ssh_client(1)
     assert "guest1: are you there?" in " ".join(cluster.sees(again))
     assert "-- Welcome back, ann." in cluster.sees(again)
@@ -159,8 +159,8 @@ def test_a_relayed_screen_goes_on_with_its_input_line_when_the_server_dies(
     cluster.says(there, "\r")
     assert cluster.sees(there)[-2:] == ["ann: half typed", "[attic]"]
     assert cluster.receives(bob) == []  # nobody left, nobody came
-    assert everyone(cluster, 1) == ["ann", "guest1"]
-    assert streams(cluster)[1] == 0
+    assert nicks(cluster, 1) == ["ann", "guest1"]
+    assert stream_counts(cluster)[1] == 0
 
 
 def test_screens_on_several_servers_stay_one_person_when_its_server_dies() -> None:
@@ -171,7 +171,7 @@ def test_screens_on_several_servers_stay_one_person_when_its_server_dies() -> No
     cluster.receives(bob)
     cluster.crash(0)
     cluster.run_for(12)
-    assert everyone(cluster, 1) == everyone(cluster, 3) == ["ann", "guest1"]
+    assert nicks(cluster, 1) == nicks(cluster, 3) == ["ann", "guest1"]
     cluster.says(screens[1], "hello\r")
     for screen in screens:
         assert cluster.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
@@ -212,7 +212,7 @@ def test_a_stream_that_lost_a_message_is_reopened(cluster: ServerCluster) -> Non
     assert rows[-1] == "[lobby]"
     cluster.says(there, "again\r")
     assert cluster.sees(here)[-2:] == ["ann: again", "[lobby]"]
-    assert (sessions(cluster), streams(cluster)) == (2, [1, 1])
+    assert (session_count(cluster), stream_counts(cluster)) == (2, [1, 1])
 
 
 def test_when_an_edge_server_dies_the_other_screens_go_on(cluster: ServerCluster) -> None:
@@ -220,7 +220,7 @@ def test_when_an_edge_server_dies_the_other_screens_go_on(cluster: ServerCluster
     cluster.ssh_client(1)
     cluster.crash(1)
     cluster.run_for(8)
-    assert (sessions(cluster), streams(cluster)[0]) == (1, 0)
+    assert (session_count(cluster), stream_counts(cluster)[0]) == (1, 0)
     cluster.says(here, "hello\r")
     assert cluster.sees(here)[-2:] == ["ann: hello", "[lobby]"]
 
@@ -232,7 +232,7 @@ def test_a_server_that_hangs_up_returns_relayed_connections(cluster: ServerClust
     cluster.sees(there)
     assert f"-- {GONE}" in cluster.sees(there)
     assert not there.closed
-    assert streams(cluster) == [0, 0]
+    assert stream_counts(cluster) == [0, 0]
 
 
 def test_a_relayed_screen_says_that_its_edge_server_stops(
@@ -244,7 +244,7 @@ def test_a_relayed_screen_says_that_its_edge_server_stops(
     rows = cluster.sees(there)
     assert "-- This server is stopping." in rows
     assert there.closed
-    assert sessions(cluster) == 1
+    assert session_count(cluster) == 1
 
 
 def test_a_server_that_misses_one_liveness_check_keeps_its_streams(cluster: ServerCluster) -> None:
@@ -264,15 +264,15 @@ def test_a_stream_that_one_end_does_not_know_is_closed(cluster: ServerCluster) -
     there = cluster.ssh_client(1)
     there.peer.hang_up()
     cluster.messages.clear()  # nobody hears of it
-    assert streams(cluster) == [1, 0]
+    assert stream_counts(cluster) == [1, 0]
     cluster.run_for(2 * LIVENESS_SECONDS)
-    assert (sessions(cluster), streams(cluster)) == (1, [0, 0])
+    assert (session_count(cluster), stream_counts(cluster)) == (1, [0, 0])
 
 
 # By other ways ------------------------------------------------------------------------------------
 
 
-def logs_in(cluster: ServerCluster, connection: ClientConnection, *more: bytes) -> list[str]:
+def log_in(cluster: ServerCluster, connection: ClientConnection, *more: bytes) -> list[str]:
     connection.sends(b"/login ann swordfish\n" + b"".join(more))
     return cluster.receives(connection)
 
@@ -283,7 +283,7 @@ def test_a_netcat_that_logs_in_is_relayed_to_the_server_of_its_person(
     here = ann(cluster, "swordfish")
     bob, guest = cluster.netcat(1), cluster.netcat(1)
     cluster.receives(bob)
-    assert logs_in(cluster, guest, b"hello\n", b"half") == ["-- You are logged in as ann."]
+    assert log_in(cluster, guest, b"hello\n", b"half") == ["-- You are logged in as ann."]
     assert cluster.receives(bob) == ["-- guest2 left", "ann: hello"]
     assert cluster.sees(here)[-2:] == ["ann: hello", "[lobby]"]
     guest.sends(b" a line\n")
@@ -294,24 +294,24 @@ def test_a_netcat_that_logs_in_is_relayed_to_the_server_of_its_person(
     assert cluster.receives(guest) == ["guest1: I see"]
     guest.loses_connection()
     cluster.deliver_all()
-    assert (sessions(cluster), streams(cluster)) == (1, [0, 0])
+    assert (session_count(cluster), stream_counts(cluster)) == (1, [0, 0])
 
 
 def test_a_relayed_netcat_whose_input_ends_leaves(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
     guest = cluster.netcat(1)
-    logs_in(cluster, guest)
+    log_in(cluster, guest)
     guest.ends_input()
     cluster.run_for(2)
     assert cluster.receives(guest) == ["-- Goodbye."]
     assert guest.closed
-    assert sessions(cluster) == 1
+    assert session_count(cluster) == 1
 
 
 def test_a_relayed_netcat_goes_on_here_when_the_other_server_dies(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
     bob, guest = cluster.netcat(1), cluster.netcat(1)
-    logs_in(cluster, guest)
+    log_in(cluster, guest)
     cluster.crash(0)
     guest.sends(b"hello?\n")
     cluster.run_for(8)
@@ -324,7 +324,7 @@ def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection(
 ) -> None:
     ann(cluster, "swordfish")
     bob, guest = cluster.netcat(1), cluster.netcat(1)
-    logs_in(cluster, guest)
+    log_in(cluster, guest)
     cluster.receives(bob)
     cluster.crash(0)
     guest.sends(b"last words")
@@ -343,11 +343,11 @@ def test_a_relayed_telnet_of_plain_lines_quits(cluster: ServerCluster) -> None:
     telnet.sends(b"/login ann swordfish\r\n")
     telnet.receives()
     cluster.receives(telnet.connection)
-    assert sessions(cluster) == 2
+    assert session_count(cluster) == 2
     telnet.sends(b"hello\r\n", bytes((IAC, EOF)))
     assert cluster.receives(telnet.connection)[-1] == "-- Goodbye."
     assert telnet.connection.closed
-    assert sessions(cluster) == 1
+    assert session_count(cluster) == 1
 
 
 def test_a_relayed_screen_keeps_its_new_size_when_the_other_server_dies(
@@ -373,7 +373,7 @@ def test_the_say_command_runs_on_the_server_of_its_person(cluster: ServerCluster
     cluster.sees(script)
     assert cluster.receives(bob) == ["ann: one", "ann: two"]
     assert (script.status, script.closed) == (0, True)
-    assert everyone(cluster, 1) == ["ann", "guest1"]
+    assert nicks(cluster, 1) == ["ann", "guest1"]
     script = SshClient(cluster.server(1).ssh_server, key=USER_KEY).runs(b"say nowhere hm")
     cluster.sees(script)
     assert script.errors == b"chatd: There is no room nowhere; /rooms lists them.\n"
@@ -395,7 +395,7 @@ def test_a_program_with_a_password_is_relayed_to_the_server_of_its_person(
     entered, first, second = map(json.loads, answers)
     assert entered["isConnected"]
     assert (first["id"], second["id"]) == (7, 8)
-    assert everyone(cluster, 1) == ["ann"]
+    assert nicks(cluster, 1) == ["ann"]
     cluster.crash(0)
     cluster.run_for(8)
     assert connection.closed
@@ -441,7 +441,7 @@ def test_streams_between_two_servers_are_limited(
     ann(cluster)
     cluster.ssh_client(1)
     more = cluster.ssh_client(1)
-    assert streams(cluster) == [1, 1]
+    assert stream_counts(cluster) == [1, 1]
     assert "ann2" in " ".join(cluster.sees(more))
 
 
@@ -450,7 +450,7 @@ def test_a_relayed_client_that_sends_without_reading_is_not_read_from(
 ) -> None:
     ann(cluster, "swordfish")
     guest = cluster.netcat(1)
-    logs_in(cluster, guest)
+    log_in(cluster, guest)
     guest.transport.stops_reading()
     bob = cluster.netcat(0)
     bob.sends(b"".join(b"%d %s\n" % (number, b"x" * 3000) for number in range(60)))
@@ -473,15 +473,15 @@ def test_simultaneous_connections_to_two_servers_become_one_person(
 ) -> None:
     cluster.says(ann(cluster), "/quit\r")
     cluster.run_for(1)
-    assert everyone(cluster, 0) == []
+    assert nicks(cluster, 0) == []
     screens = [SshClient(cluster.server(number).ssh_server, key=USER_KEY) for number in (0, 1, 1)]
     for screen in screens:
         screen.opens_shell(b"xterm")
     for screen in screens:
         screen.receives()
     cluster.run_for(3)
-    assert everyone(cluster, 0) == everyone(cluster, 1) == ["ann"]
-    assert (sessions(cluster), streams(cluster)) == (3, [2, 2])
+    assert nicks(cluster, 0) == nicks(cluster, 1) == ["ann"]
+    assert (session_count(cluster), stream_counts(cluster)) == (3, [2, 2])
     cluster.says(screens[2], "hello\r")
     for screen in screens:
         assert cluster.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
