@@ -1,8 +1,9 @@
-"""Chat: everyone and every room; the one object that the ways in talk to.
+"""Chat: all people and rooms of a server; the object that the ways in and the actions work on.
 
-Who comes, goes and moves between rooms is here; who speaks, in `chatd.chat.actions.messages`; what
-moderators do, in `chatd.chat.actions.room_settings`.  What is refused raises `Refused` and has
-changed nothing.  Times are seconds since the epoch and come from whoever calls.
+Entering, leaving, renaming, and joining and leaving rooms are here.  Messages are in
+`chatd.chat.actions.messages`, moderation in `chatd.chat.actions.room_settings`, and so on.  A
+refusal raises `Refused`, and then nothing has changed.  Times are in seconds since the epoch and
+come from the caller.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from chatd.chat.text.sanitizing import cut
 
 
 class Chat:
-    """The chat of one server; ``peers`` are the others of its cluster."""
+    """The chat of one server; ``peers`` are the other servers of its cluster."""
 
     def __init__(
         self,
@@ -101,34 +102,38 @@ class Chat:
         self.lobby = self._open_room(names.room(options.lobby), permanent=True)
         self.persistent = PersistentRooms(store, self.lobby, self.open_room)
 
-    # Coming and going -----------------------------------------------------------------------------
+    # Entering and leaving -------------------------------------------------------------------------
 
     async def enter(
         self,
         visitor: Visitor,
-        reader: Client,
+        client: Client,
         now: float,
         *,
         exactly: bool = False,
         listens: bool = True,
     ) -> tuple[Session, str]:
-        """Let somebody in: see `chatd.chat.entry.entrance.Entrance.enter`; ``away`` as well."""
+        """Let a visitor in: see `chatd.chat.entry.entrance.Entrance.enter`.
+
+        :raises Refused: as there, and ``away``.
+        :raises Relayed: as there.
+        """
         self.unacknowledged.check_reachable()
         await self.load(now)
         session, remark = await self.entrance.enter(
-            visitor, reader, now, exactly=exactly, listens=listens
+            visitor, client, now, exactly=exactly, listens=listens
         )
         account = session.person.account
         self.peers.person_changed(session.person)
         if account is not None:
-            self.authentication.came(account, visitor.address)
-            if listens:  # after the greeting
+            self.authentication.owner_logged_in(account, visitor.address)
+            if listens:  # at the end of the turn, so that it comes after the greeting
                 self._schedule(lambda: self.offline.deliver(account, session))
         return session, remark
 
     async def load(self, now: float) -> None:
-        """Read what the store has, unless that is done."""
-        kept = (
+        """Load all records from the store, unless that is done."""
+        records = (
             self.accounts,
             self.persistent,
             self.offline,
@@ -136,12 +141,12 @@ class Chat:
             self.access,
             self.audit,
         )
-        for part in kept:
+        for part in records:
             await part.load()
         self.opened = now if self.opened is None else self.opened
 
     def leave(self, session: Session, reason: str, now: float) -> None:
-        """One connection of somebody ends; with the last one they leave the server."""
+        """End one session of a person, who leaves the server with the last one."""
         person = session.person
         if session in person.sessions:
             if session.listens:
@@ -152,9 +157,9 @@ class Chat:
                 self.depart(person, reason, now)
 
     def become(self, session: Session, person: Person, now: float, *, listens: bool = True) -> None:
-        """Let a connection go on as somebody who is here; who it was leaves with their last one.
+        """Make a session one of another person, who is here; the one before may leave by that.
 
-        Unless it ``listens`` somebody else lets it hear their rooms.
+        Unless ``listens``, the caller adds it to the audiences of that person's rooms.
         """
         before = session.person
         if before is person:
@@ -181,7 +186,7 @@ class Chat:
         """Let the person of a detached session leave, unless it has been resumed."""
         person = detached.person
         if self.detached.get(person) is detached:
-            self.detached.end(person)
+            self.detached.remove(person)
             self.profiles.mark_read(person, detached.read)
             if not person.sessions:
                 self.depart(person, "", now)
@@ -189,26 +194,30 @@ class Chat:
     def depart(
         self, person: Person, reason: str, now: float, unseen_by: Iterable[Session] = ()
     ) -> None:
-        """Somebody leaves the server; ``unseen_by`` are not shown it."""
+        """Let a person leave the server; it is not shown to the sessions in ``unseen_by``."""
         self.posting.announce(
             person,
             lambda room: Left(
                 now, person.nick, rules.leave_message(room, person, reason, now), gone=True
             ),
-            but=unseen_by,
+            unseen_by=unseen_by,
         )
         for room in tuple(person.rooms.values()):
-            self._remove(person, room, now)
-        self._forget(person)
+            self._leave_room(person, room, now)
+        self._untie(person)
         person.last_correspondent = None
-        self.detached.left(person)
-        self.entrance.left(person)
+        self.detached.person_left(person)
+        self.entrance.person_left(person)
         self.people.remove(person)
         self.nicks.release(person.name)
         self.peers.person_changed(person)
 
-    def _forget(self, person: Person) -> None:
-        """Undo what ties others to somebody who leaves; who ignores a chosen nick goes on to."""
+    def _untie(self, person: Person) -> None:
+        """Drop invitations, bans and ignores that go by the nick of a person who leaves.
+
+        Users who ignore a nick that was chosen go on ignoring it; a generated one is a stranger's
+        tomorrow.
+        """
         for room in {**person.invited_into, **person.named_in_bans}:
             room.departed(person)
         if person.is_guest_nick:
@@ -220,7 +229,7 @@ class Chat:
                 ignored.ignored_by.pop(person, None)
 
     async def rename(self, person: Person, text: str, now: float) -> None:
-        """Give somebody another nick; who shares a room with them sees it, once.
+        """Give a person another nick; users who share a room with them are shown it once.
 
         :raises Refused: ``bad-nick``, ``nick-taken``, ``banned`` or ``away``.
         """
@@ -233,41 +242,44 @@ class Chat:
         self.unacknowledged.check_reachable()
         if not await self.nicks.claim(name, person):
             raise Refused("nick-taken", f"{name} is taken, or looks like a nick that is.")
-        if self.people.get(person.name.key) is not person:  # gone while we waited
+        if self.people.get(person.name.key) is not person:  # they have left meanwhile
             self.nicks.release(name)
             return
-        self.carry(person, name, now)
+        self.set_nick(person, name, now)
 
-    def carry(self, person: Person, name: Name, now: float) -> None:
-        """Let somebody carry a nick from now on that was claimed for them."""
+    def set_nick(self, person: Person, name: Name, now: float) -> None:
+        """Give a person a nick that was claimed for them."""
         old = person.name
         self.people.remove(person)
         person.name = name
         self.people.add(person)
         if old.key != name.key:
             self.nicks.release(old)
-            self._carry_over(person, old.key)
+            self._follow_nick(person, old.key)
         self.peers.person_changed(person)
         renamed = Renamed(now, old.shown, name.shown)
-        self.posting.announce(person, lambda room: renamed, but=person.sessions)
-        self.tell(person, Notice(f"You are now known as {name}."))
+        self.posting.announce(person, lambda room: renamed, unseen_by=person.sessions)
+        self.deliver(person, Notice(f"You are now known as {name}."))
 
-    def _carry_over(self, person: Person, old: str) -> None:
-        """Let what goes by folded nick follow somebody to another one."""
+    def _follow_nick(self, person: Person, old: str) -> None:
+        """Let invitations, bans, mutes and ignores follow a person from one folded nick."""
         for room in {**person.invited_into, **person.named_in_bans}:
             room.renamed(old, person.name.key)
             self.peers.room_changed(room)
         if person.ignored_by:
-            self.posting.flush(wholly=True)  # what was done under the old nick is judged by it
+            # Events that are not sent yet have the old nick as their author, and are filtered by it
+            # when they are sent: send them now.  A full connection is sent them later, so that for
+            # its user the old nick stays ignored as well.
+            self.posting.flush(wholly=True)
         for other in person.ignored_by:
             other.ignored[person.name.key] = None
-            if not any(session.full for session in other.sessions):  # they have read all of it
+            if not any(session.full for session in other.sessions):
                 other.ignored.pop(old, None)
 
     # Rooms ----------------------------------------------------------------------------------------
 
     def find_room(self, text: str, person: Person) -> Room:
-        """The room that somebody names, if there is one that they may know of.
+        """Return the room of a name that a person typed, if they may know of it.
 
         :raises Refused: ``bad-room`` or ``no-such-room``.
         """
@@ -278,12 +290,12 @@ class Chat:
         return room
 
     def number_of(self, shown: str) -> int:
-        """The number of a room by its name as it is shown; 0 when there is none any more."""
+        """Return the number of a room by its name as it is shown; 0 when there is none any more."""
         room = self.rooms.get(names.room(shown).key)
         return room.number if room is not None else 0
 
     def may_see(self, person: Person, room: Room) -> bool:
-        """Whether somebody may know who is in a room and what it is about."""
+        """Whether a person may know of a room, its members and its topic."""
         if not room.settings.private or person in room.members or person.operator:
             return True
         return (
@@ -292,9 +304,10 @@ class Chat:
         )
 
     def join(self, session: Session, text: str, now: float, key: str = "") -> Room:
-        """Take somebody into a room, make it if there is none, and give it this session's focus.
+        """Make a person a member of a room, which is opened if need be, and give it the focus.
 
-        :raises Refused: ``bad-room``, ``too-many-rooms``, and as `Room.check_entry`.
+        :raises Refused: ``bad-room``, ``too-many-rooms``, and as
+            `chatd.chat.model.rules.check_entry`.
         """
         person, name = session.person, names.room(text)
         room = self.rooms.get(name.key)
@@ -308,7 +321,7 @@ class Chat:
                 raise Refused("too-many-rooms", "The server has no place for another room.")
             room = self._open_room(name)
             role = Role.OWNER
-            with suppress(Refused):  # who has no account, or many rooms, has one for a while
+            with suppress(Refused):  # without an account, or with too many rooms, it is temporary
                 self.persistent.make_persistent(room, person)
             self.peers.room_changed(room)
         else:
@@ -321,14 +334,14 @@ class Chat:
         return room
 
     def part(self, person: Person, room: Room, reason: str, now: float) -> None:
-        """Take somebody out of a room at their own wish.
+        """Let a person leave a room, as they asked to.
 
         :raises Refused: ``not-in-room``.
         """
         rules.check_membership(room, person)
         reason = rules.leave_message(room, person, reason, now)
-        self.take_out(person, room)
-        if room.is_guarded:  # who leaves of their own accord may come back
+        self.remove_from_room(person, room)
+        if room.is_guarded:  # they may come back until they leave the server
             if room.uninvite(person):
                 self.persistent.changed(room)
             room.invite_for_now(person)
@@ -344,15 +357,15 @@ class Chat:
         self.rooms_made += 1
         made = self.rooms_made
         if not ident:
-            same = permanent or self.peers.is_clustered  # for every server
+            same = permanent or self.peers.is_clustered  # on every server, and after a restart
             ident = name.key if same else f"{name.key}@{self._incarnation}.{made}"
-        room = Room(name, ident, made, self.posting.has_news, permanent=permanent)
+        room = Room(name, ident, made, self.posting.request_flush, permanent=permanent)
         room.settings.shouting = self._shouting
         self.rooms[name.key] = room
         return room
 
-    def take_out(self, person: Person, room: Room) -> None:
-        """Let somebody be in a room no more; what follows from that is `after_leaving`'s."""
+    def remove_from_room(self, person: Person, room: Room) -> None:
+        """Remove a person from a room; the caller calls `after_leaving` later."""
         for session in person.sessions:
             if session.listens:
                 self.profiles.mark_read(person, {room: room.audience.sent_to(session)})
@@ -365,41 +378,41 @@ class Chat:
                 session.focus = None
                 session.focus_on_newest()
 
-    def _remove(self, person: Person, room: Room, now: float) -> None:
+    def _leave_room(self, person: Person, room: Room, now: float) -> None:
         room.remove(person)
         del person.rooms[room.name.key]
         self.after_leaving(room, now)
 
     def after_leaving(self, room: Room, now: float) -> None:
-        """Somebody has left: a room with nobody in it is gone; one without an owner has an heir."""
+        """Close a room whose last member has left; one whose owner has left gets another."""
         self.posting.follow(room)
         if not (room.members or room.is_persistent):
             self.rooms.pop(room.name.key, None)
             self.peers.room_changed(room, closed=True)
-            if self.peers.may_drop(room):  # else somebody may be there, and has said something
+            if self.peers.may_drop(room):  # else another server may have members, and messages
                 self._store.drop_room(room.id)
             return
-        heir = rules.successor(room)
-        if heir is not None:
-            self.give_role(heir, room, Role.OWNER, None, now)
+        successor = rules.successor(room)
+        if successor is not None:
+            self.give_role(successor, room, Role.OWNER, None, now)
 
     def give_role(
         self, person: Person, room: Room, role: Role, by: Person | None, now: float
     ) -> None:
-        """Let somebody do more or less in a room, in somebody's name or in the server's."""
+        """Give a member a role, in the name of ``by`` or (None) of the server."""
         room.members[person].role = role
         self.peers.forward(person, by, SetRole(room.name.key, role))
         given = RoleGiven(now, person.nick, role, by.nick if by is not None else None)
         self.posting.post(room, given, by or person)
 
     def post(self, room: Room, event: RoomEvent, author: Person) -> None:
-        """Let something happen in a room, once the store has given it its place."""
+        """Post an event to a room: see `chatd.chat.delivery.posting.Posting.post`."""
         self.posting.post(room, event, author)
 
     # People ---------------------------------------------------------------------------------------
 
     def find_person(self, nick: str) -> Person:
-        """Who carries a nick.
+        """Return the person with a nick, here or on another server.
 
         :raises Refused: ``nobody``.
         """
@@ -410,8 +423,8 @@ class Chat:
             )
         return person
 
-    def tell(self, person: Person, event: PersonalEvent) -> None:
-        """Show something to every session of one person, or when they are back."""
+    def deliver(self, person: Person, event: PersonalEvent) -> None:
+        """Show an event to every session of a person, and once more when they resume a lost one."""
         for session in person.sessions:
             session.deliver(event)
-        self.detached.leave_word(person, event)
+        self.detached.queue(person, event)

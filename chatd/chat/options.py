@@ -1,4 +1,4 @@
-"""Options of a chat: what the process lends it, and what an operator chose."""
+"""Options of a chat: its environment in the process, and the operator's choices."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from chatd.chat.records.server_access import AllowList, everybody
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """What the process lends a chat, which has no clock of its own.
+    """The services of the process to a chat, which has no clock and no reactor of its own.
 
-    ``schedule`` calls a function at the end of the reactor's turn; ``expire_later`` calls one after
-    the seconds for which a detached session is kept, with the time then in seconds since the epoch.
-    ``hasher`` hashes and checks passwords; ``checker`` knows those of other people, if anything
-    does.  ``incarnation`` is another word each time that a server starts: message ids are unique by
-    it.  ``make_token`` makes a word that nobody can guess; without it guests are given no token.
+    ``schedule`` calls a function at the end of the reactor's turn.  ``expire_later`` calls one
+    after the seconds for which a detached session is kept, with the time then in seconds since the
+    epoch.  ``hasher`` hashes and checks passwords; ``checker``, if there is one, checks those of
+    users from outside the chat.  ``incarnation`` is another word each time that a server starts, by
+    which message ids are unique.  ``make_token`` makes a word that nobody can guess; without it
+    guests are given no token.
     """
 
     schedule: Callable[[Callable[[], None]], object]
@@ -31,11 +32,11 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What an operator chose.
+    """The operator's choices.
 
     ``lobby`` is the name of the room that always exists, ``shouting`` the setting of that name of
-    new rooms, ``preferences`` those of people who have set none.  ``allowed`` returns the list of
-    those who alone may come in, or None when everybody may.
+    new rooms, ``preferences`` those of users who have set none.  ``allowed`` returns the allow list
+    of the server, or None when everybody may enter.
     """
 
     lobby: str = "lobby"
@@ -44,5 +45,5 @@ class Options:
     allowed: Callable[[], AllowList | None] = everybody
 
 
-#: What holds where an operator chose nothing.
+#: The options of a server whose operator chose none.
 DEFAULTS = Options()

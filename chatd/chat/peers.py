@@ -1,6 +1,6 @@
 """Peers: what the chat asks of the other servers of its cluster.
 
-`Alone` answers for a server that has none.  What is done to somebody on another server is a
+`Alone` answers for a server that has none.  An action on a person of another server is a
 `RemoteCall`, a value; how it travels is in `chatd.cluster.calls`.  Times are in seconds since the
 epoch.
 """
@@ -17,7 +17,7 @@ from chatd.chat.model.entities import Person, Room
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Proof of who somebody is: an account, the fingerprint of a key, or the token of a session."""
+    """Proof of identity: an account, the fingerprint of a key, or the token of a session."""
 
     account: str = ""
     fingerprint: str = ""
@@ -95,7 +95,7 @@ class SendDirect:
 
 @dataclass(frozen=True, slots=True)
 class Rename:
-    """Give a person another nick, as an operator has it."""
+    """Give a person another nick, as an operator chose it."""
 
     nick: str
     time: float
@@ -145,7 +145,7 @@ class Peers(Protocol):
     def room_changed(self, room: Room, *, closed: bool = False) -> None:
         """Replicate a room that may have changed at the end of the turn; one that closed at once.
 
-        Otherwise somebody could open it anew before the other servers know.
+        Otherwise a user could open it anew before the other servers know.
         """
 
     def displaced(self, person: Person, by: Person) -> None:
@@ -168,7 +168,7 @@ class Peers(Protocol):
         """
 
     def broadcast(self, by: Person, call: RemoteCall) -> None:
-        """Let every other server do something, in somebody's name."""
+        """Let every other server do something, in the name of ``by``."""
 
     async def fetch(self, proof: Proof) -> str:
         """Fetch the detached session that a proof is for from another server, if there is one.
@@ -195,50 +195,50 @@ class Alone:
     display_name = ""
 
     def is_remote(self, person: Person) -> bool:
-        """Nobody is."""
+        """Return False: every person is on this server."""
         return False
 
     def owner(self, account: str) -> Person | None:
-        """Nobody is on another server."""
+        """Return None: no person is on another server."""
         return None
 
     def person_changed(self, *people: Person) -> None:
-        """Nobody else knows them."""
+        """Do nothing, as there is nowhere to replicate to."""
 
     def room_changed(self, room: Room, *, closed: bool = False) -> None:
-        """Nobody else knows it."""
+        """Do nothing, as there is nowhere to replicate to."""
 
     def displaced(self, person: Person, by: Person) -> None:
-        """Everybody is here, and keeps their nick."""
+        """Do nothing: it happens only to people of other servers."""
 
     def forward(self, to: Person, by: Person | None, call: RemoteCall) -> bool:
-        """The person is here."""
+        """Return False: the person is here."""
         return False
 
     def request(
         self, to: Person, by: Person, call: RemoteCall
     ) -> Awaitable[Mapping[str, Any]] | None:
-        """The person is here."""
+        """Return None: the person is here."""
         return None
 
     def broadcast(self, by: Person, call: RemoteCall) -> None:
-        """Nobody else is called."""
+        """Do nothing, as there is no server to call."""
 
     async def fetch(self, proof: Proof) -> str:
-        """Every detached session is here."""
+        """Return an empty string: every detached session is here."""
         return ""
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """Nobody else writes records."""
+        """Do nothing: no other server writes records."""
 
     def may_drop(self, room: Room) -> bool:
-        """What is empty here is empty."""
+        """Return True: a room without members here has none."""
         return True
 
     def status(self, now: float) -> list[str]:
-        """There is nothing to say."""
+        """Return no lines."""
         return []
 
 
-#: Without a state of its own, one is enough.
+#: `Alone` has no state, so that one is enough.
 ALONE = Alone()

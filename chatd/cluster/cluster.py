@@ -150,7 +150,7 @@ class Cluster:
     def _storage(self, now: float) -> list[str]:
         ago = duration(now - self._incoming.lease_renewed_at)
         rows = [f"the cluster answered {ago} ago"]
-        if self._chat.unacknowledged.away:
+        if self._chat.unacknowledged.is_unreachable:
             rows = [f"the cluster does not answer; it did {ago} ago"]
         replicas, away = self._bus.replicas
         if replicas:

@@ -133,21 +133,21 @@ class Migration:
         chat = self._chat
         person.server = ""
         if not chat.people.is_free(person.name):  # servers that were out of touch, perhaps
-            person.name, _ = await chat.nicks.nearest(person.nick)
+            person.name, _ = await chat.nicks.take_nearest(person.nick)
         chat.people.add(person)
         for room in (chat.rooms.get(key) for key in state["held"]):
             if room is not None:
                 room.follow_nick(person)
         self._set_ignored(person, state["ignored"])
-        chat.entrance.moved_in(person)
+        chat.entrance.person_arrived(person)
         chat.detached.restore(detached, state["token"])
         self._outgoing.moved_here(person, server, state["number"])
         for room in person.rooms.values():
             chat.posting.follow(room)
         await self._sync_rooms(person.rooms.values())
         if not await chat.nicks.take_over(person.name):
-            name, _ = await chat.nicks.nearest(person.nick)
-            chat.carry(person, name, person.last_active)
+            name, _ = await chat.nicks.take_nearest(person.nick)
+            chat.set_nick(person, name, person.last_active)
 
     async def _sync_rooms(self, rooms: Iterable[Room]) -> None:
         """Wait until the number of the last event of each room is known."""
@@ -167,11 +167,11 @@ class Migration:
         """Return the person of this server that a proof is for."""
         chat = self._chat
         if proof.token:
-            return chat.detached.holder(proof.token)
+            return chat.detached.person_of_token(proof.token)
         if proof.account:
             account = chat.accounts.get(proof.account)
             return chat.entrance.owner_here(account) if account is not None else None
-        return chat.detached.of_key(proof.fingerprint)
+        return chat.detached.lost_guest_of_key(proof.fingerprint)
 
     async def _export(self, person: Person, server: str, token: str) -> State:
         """Give a person to another server, unless they have a connection here that works.
@@ -179,13 +179,13 @@ class Migration:
         A user who shows their token leaves that connection for another.
         """
         sessions = self._chat.detached
-        if not (token or sessions.is_lost_wholly(person)):
+        if not (token or sessions.is_lost_entirely(person)):
             return {"here": True}
-        detached = sessions.peek(person) or DetachedSession(person, {})
+        detached = sessions.find(person) or DetachedSession(person, {})
         if detached.unreached:
-            await sessions.go_back(detached)
-        works = person.sessions and not token and not sessions.is_lost_wholly(person)
-        is_void = bool(token) and sessions.holder(token) is not person
+            await sessions.rewind(detached)
+        works = person.sessions and not token and not sessions.is_lost_entirely(person)
+        is_void = bool(token) and sessions.person_of_token(token) is not person
         if works or is_void or self._chat.people.get(person.name.key) is not person:
             return {"here": True}  # they have come back meanwhile, or are gone
         state = self._state(person, detached)
@@ -199,12 +199,12 @@ class Migration:
         Return False when that server does not take them.
         """
         sessions = self._chat.detached
-        detached = sessions.peek(person)
+        detached = sessions.find(person)
         try:
             if detached is None:
                 return False
             if detached.unreached:
-                await sessions.go_back(detached)
+                await sessions.rewind(detached)
             request = {"keep": self._state(person, detached)}
             answer = await self._outgoing.request(server, request)
         except Refused:
@@ -236,7 +236,7 @@ class Migration:
             "held": [room.name.key for room in person.named_in_bans],
             "place": {
                 "read": {room.id: number for room, number in detached.read.items()},
-                "saw_own": detached.saw_own,
+                "saw_own": detached.echoed_input,
                 "focus": detached.focus.id if detached.focus is not None else None,
                 "preferences": asdict(detached.preferences),
                 "waiting": waiting,
@@ -253,8 +253,8 @@ class Migration:
         rooms = tuple(person.rooms.values())
         for room in rooms:
             self._remote.remove_from_room(person, room)
-        chat.detached.left(person)
-        chat.entrance.left(person)
+        chat.detached.person_left(person)
+        chat.entrance.person_left(person)
         chat.people.remove(person)
         self._outgoing.moved_away(person, server)
         for room in rooms:
@@ -268,7 +268,7 @@ def _restored(person: Person, state: State, rooms: dict[str, Room]) -> DetachedS
     return DetachedSession(
         person,
         read,
-        saw_own=state["saw_own"],
+        echoed_input=state["saw_own"],
         focus=rooms.get(state["focus"] or ""),
         preferences=Preferences().restored(state["preferences"]),
         waiting=waiting,

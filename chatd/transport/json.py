@@ -244,11 +244,11 @@ class JsonConversation(ProgramConversation[json.Object | json.BadObject]):
         self._version = version = who.version
         nick, address, account = who.username, self.arrival.address, self._proved
         if who.password is not None:
-            proved = await host.chat.authentication.prove(nick, who.password, address, now)
+            proved = await host.chat.authentication.authenticate(nick, who.password, address, now)
             account = proved.name.key
         visitor = Visitor(nick, address, account=account)
         if host.relay is not None:
-            visitor = replace(visitor, lend=partial(self._relay, host.relay, visitor, who))
+            visitor = replace(visitor, relay_to=partial(self._relay, host.relay, visitor, who))
         session, _ = await host.chat.enter(visitor, self, now, exactly=True)
         if self.closed:
             host.chat.leave(session, "", now)

@@ -210,14 +210,14 @@ def test_a_token_that_is_replaced_during_the_migration_is_refused(cluster: ChatC
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     guest.client.report = DeliveryReport(unreached=1)
-    places = cluster.servers[0].chat.detached
-    go_back = places.go_back
+    sessions = cluster.servers[0].chat.detached
+    rewind = sessions.rewind
 
-    async def and_meanwhile(place: DetachedSession) -> None:
+    async def rewind_while_the_token_changes(detached: DetachedSession) -> None:
         guest.types("/resume")
-        await go_back(place)
+        await rewind(detached)
 
-    places.go_back = and_meanwhile  # type: ignore[method-assign]
+    sessions.rewind = rewind_while_the_token_changes  # type: ignore[method-assign]
     other.types(f"/resume {token}")
     cluster.deliver_all()
     assert other.sees()[-1] == "-- There is no place with that token any more."
@@ -480,6 +480,6 @@ def test_a_session_given_up_while_the_store_is_unavailable_stays_detached(
     ada.client.report = DeliveryReport(owing=1e9)
     place = cluster.servers[0].chat.detached.take(ada.session.person)
     assert place is not None
-    cluster.servers[0].chat.detached.give_up(ada.session, place)
+    cluster.servers[0].chat.detached.put_back(ada.session, place)
     assert cluster.servers[0].chat.detached.get(ada.session.person) is place
     assert len(cluster.servers[0].expiring) == 1

@@ -11,7 +11,7 @@ from random import Random
 import asyncssh
 import pytest
 
-from chatd.chat.delivery.unacknowledged import AWAY, BACK
+from chatd.chat.delivery.unacknowledged import REACHABLE_NOTICE, UNREACHABLE_NOTICE
 from chatd.store.nats.client.servers import Servers
 from chatd.transport.relay.edge import GONE
 from tests.cluster_rounds import play
@@ -131,13 +131,15 @@ def test_a_message_sent_while_nats_does_not_answer_is_stored_once(
     process.send_signal(signal.SIGSTOP)
     try:
         ada.says("hello")
-        ada.sees(AWAY)  # for as long as a request is waited for; after that it is posted again
+        ada.sees(
+            UNREACHABLE_NOTICE
+        )  # for as long as a request is waited for; after that it is posted again
         ada.says("/status")
         ada.sees("the cluster does not answer")
         ada.sees("   1 line of yours waits in lobby")
     finally:
         process.send_signal(signal.SIGCONT)
-    ada.sees(BACK)
+    ada.sees(REACHABLE_NOTICE)
     ada.says("after")
     assert bob.sees("ada: ") == "ada: hello"
     assert bob.sees("ada: ") == "ada: after"

@@ -60,12 +60,14 @@ def _references(thing: object) -> list[object]:
 def memory_of(thing: object) -> int:
     """Return the bytes of memory of an object and of all objects that it refers to."""
     waiting: list[Any] = [thing]
+    seen = set[int]()
     size = 0
     while waiting:
         each = waiting.pop()
         if type(each) in _PLAIN:
             size += sys.getsizeof(each)
-        elif not isinstance(each, Enum):
+        elif not isinstance(each, Enum) and id(each) not in seen:
+            seen.add(id(each))
             size += sys.getsizeof(each)
             if isinstance(each, dict):
                 waiting += [*each, *each.values()]

@@ -181,11 +181,12 @@ class Server:
         self.now = 1_000_000.0
         self._scheduled: list[Callable[[], None]] = []
         self.expiring: list[Callable[[float], None]] = []
+        self.hasher = Hasher()
         tokens = map(f"{incarnation}token{{}}".format, count(1))
         environment = Environment(
             self._scheduled.append,
             self.expiring.append,
-            Hasher(),
+            self.hasher,
             incarnation=incarnation or "0",
             make_token=lambda: next(tokens),
             checker=checker,

@@ -111,7 +111,7 @@ class Raising(Flawed):
 
 class HoldingTooMuch(Flawed):
     def receive_data(self, data: bytes) -> list[str | CutLine]:
-        self.hoard.append(data)
+        self.hoard += [data] * 4
         return super().receive_data(data)
 
 

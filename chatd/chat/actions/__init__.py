@@ -1,1 +1,1 @@
-"""What people do, one file a subject: functions over a `Chat`."""
+"""The actions of users, one file a subject: functions over a `chatd.chat.chat.Chat`."""

@@ -1,7 +1,8 @@
-"""Who may be banned from a room, and muted in it, by whom, and what becomes of it.
+"""Bans and mutes of a room: the right to set them, and the choice of what a ban covers.
 
-Somebody who is named is held by the surest thing that is known of them: their account, else the key
-they came with, else their address; by their nick where that is also somebody's who may not be held.
+A person who is named is banned by what identifies them most reliably: their account, else the ssh
+key they came with, else their address.  If that would cover a moderator as well, their nick is
+banned.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chatd.chat.actions.removal import kick
-from chatd.chat.actions.room_settings import a, target_in
+from chatd.chat.actions.room_settings import member_to_act_on, role_phrase
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
 from chatd.chat.limits import REASON_LENGTH
@@ -25,7 +26,10 @@ from chatd.chat.text.sanitizing import cut
 
 @dataclass(frozen=True, slots=True)
 class ModeratorAct:
-    """What somebody does who looks after a room: in which chat, who, where and when."""
+    """The context of a moderator's action: the chat, the moderator, the room, and the time.
+
+    ``now`` is in seconds since the epoch.
+    """
 
     chat: Chat
     person: Person
@@ -34,21 +38,21 @@ class ModeratorAct:
 
 
 def targets_of(person: Person) -> Iterator[Target]:
-    """What may cover somebody, the surest first."""
-    known = person.identity
-    if known.account is not None:
-        yield Target(Kind.ACCOUNT, known.account)
+    """Return the targets that a ban of a person may have, the most reliable first."""
+    identity = person.identity
+    if identity.account is not None:
+        yield Target(Kind.ACCOUNT, identity.account)
         return
-    address = of_address(known.address)
-    if known.key is not None:
-        yield Target(Kind.KEY, known.key)
+    address = of_address(identity.address)
+    if identity.key is not None:
+        yield Target(Kind.KEY, identity.key)
     elif address is not None:
         yield address
-    yield Target(Kind.NICK, known.nick)
+    yield Target(Kind.NICK, identity.nick)
 
 
-def find(chat: Chat, text: str) -> tuple[Target | Person, str]:
-    """Whom some words name, and what they are called: somebody here, an account, or a target.
+def find_target(chat: Chat, text: str) -> tuple[Target | Person, str]:
+    """Return what a text names, and its label: a person, an account, or a target as written.
 
     :raises Refused: ``bad-target``, ``bad-nick`` or ``nobody``.
     """
@@ -65,44 +69,57 @@ def find(chat: Chat, text: str) -> tuple[Target | Person, str]:
 
 
 def matching(chat: Chat, target: Target) -> list[Person]:
-    """Everybody here whom a target covers."""
+    """Return all people whom a target covers."""
     return [person for person in chat.people.everyone() if target.covers(person.identity)]
 
 
-def _caretakers(act: ModeratorAct, target: Target) -> Iterator[Person]:
-    """Those here whom a target covers and who look after the room; all others are many."""
+def _moderators_covered(act: ModeratorAct, target: Target) -> Iterator[Person]:
+    """Return the moderators, owners and operators whom a target covers."""
     for person in act.chat.people.everyone():
         if act.room.role_of(person) is not Role.MEMBER and target.covers(person.identity):
             yield person
 
 
-def _is_safe(act: ModeratorAct, target: Target, named: Person) -> bool:
-    """Whether a target covers nobody but whom was named that may not be held with them."""
+def _spares_other_moderators(act: ModeratorAct, target: Target, named: Person) -> bool:
+    """Whether a target covers no moderator, owner or operator other than the named one."""
     if target.kind is Kind.ADDRESS and act.room.role_of(named) is not Role.MEMBER:
-        return False  # an address does not hold who looks after the room
-    return all(other is named for other in _caretakers(act, target))
+        return False  # a ban of an address does not cover moderators, see `rules.covering`
+    return all(other is named for other in _moderators_covered(act, target))
 
 
-def _target_of(act: ModeratorAct, named: Person) -> Target:
-    """What holds somebody, and nobody who may not be held."""
-    *surer, last = targets_of(named)
-    return next((target for target in surer if _is_safe(act, target, named)), last)
+def _choose_target(act: ModeratorAct, named: Person) -> Target:
+    """Return the most reliable target for a ban of a person that spares other moderators."""
+    *reliable, last = targets_of(named)
+    sparing = (each for each in reliable if _spares_other_moderators(act, each, named))
+    return next(sparing, last)
 
 
-def _check_person(act: ModeratorAct, other: Person) -> None:
-    """Nobody bans themselves, the owner, or who is as high as they are."""
-    room = act.room
-    role = room.role_of(other)
+def _check_may_ban(act: ModeratorAct, other: Person) -> None:
+    """Check that a moderator may ban a person: not themselves, the owner, or one of their rank.
+
+    :raises Refused: ``yourself`` or ``outranked``.
+    """
+    role = act.room.role_of(other)
     if other is act.person:
         raise Refused("yourself", "You cannot do that to yourself.")
+    _check_rank(act, role, other.nick)
+
+
+def _check_rank(act: ModeratorAct, role: Role, label: str) -> None:
+    """Check that a moderator may ban somebody of a role, who is called ``label``.
+
+    :raises Refused: ``outranked``.
+    """
+    room = act.room
     if role is Role.OWNER:
-        raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
+        raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
     if role is not Role.MEMBER and not outranks(room.role_of(act.person), role):
-        raise Refused("outranked", f"{other.nick} is {a(role)} of {room}; that is not yours to do.")
+        what = role_phrase(role)
+        raise Refused("outranked", f"{label} is {what} of {room}; that is not yours to do.")
 
 
 def _account_of(chat: Chat, target: Target) -> str | None:
-    """The account whose owner a target covers, here or not; that of a nick is called the same."""
+    """Return the account whose owner a target covers; a nick is taken for the account's name."""
     if target.kind is Kind.KEY:
         owner = chat.accounts.of_key(target.value)
         return owner.name.key if owner is not None else None
@@ -110,57 +127,62 @@ def _account_of(chat: Chat, target: Target) -> str | None:
 
 
 def _check_target(act: ModeratorAct, target: Target, label: str) -> None:
-    """What was written may cover nobody who may not be banned, here or (an account) elsewhere."""
+    """Check that a target covers nobody that the moderator may not ban.
+
+    That is checked for all people who are here, and for the owner of an account also when they are
+    not.
+
+    :raises Refused: ``yourself`` or ``outranked``.
+    """
     room, account = act.room, _account_of(act.chat, target)
     if account is not None:
         role = room.roles.get(account, Role.MEMBER)
         if account == act.person.account:
             raise Refused("yourself", "You cannot do that to yourself.")
-        if role is Role.OWNER:
-            raise Refused("outranked", f"{label} is the owner of {room}, and remains it.")
-        if role is not Role.MEMBER and not outranks(room.role_of(act.person), role):
-            raise Refused("outranked", f"{label} is {a(role)} of {room}; that is not yours to do.")
-    for other in _caretakers(act, target):
+        _check_rank(act, role, label)
+    for other in _moderators_covered(act, target):
         if target.kind is Kind.ADDRESS and other is not act.person:
-            told = f"{label} is also the address of somebody who looks after {room}."
-            raise Refused("outranked", told)
-        _check_person(act, other)
+            sentence = f"{label} is also the address of somebody who looks after {room}."
+            raise Refused("outranked", sentence)
+        _check_may_ban(act, other)
 
 
 def ban(act: ModeratorAct, text: str, words: str) -> Ban:
-    """Keep somebody out of a room, for a time or for good; return what holds them.
+    """Ban a person, an account or a target from a room; return the ban.
+
+    ``words`` are the duration, without which it is for good, and the reason.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``bad-duration``,
         ``nobody``, ``yourself``, ``outranked``, ``too-many``.
     """
     room = act.room
-    _check_act(act)
-    found, label = find(act.chat, text)
+    _check_moderator(act)
+    found, label = find_target(act.chat, text)
     if isinstance(found, Person):
-        _check_person(act, found)
-        target = _target_of(act, found)
+        _check_may_ban(act, found)
+        target = _choose_target(act, found)
     else:
         target = found
     _check_target(act, target, label)  # a key may be that of an owner who is not here
-    made = _made(act, target, label, words)
+    new = _make_ban(act, target, label, words)
     if not room.bans.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.bans.limit} bans; /unban somebody first.")
-    out = [other for other in room.members if other is found or target.covers(other.identity)]
-    room.bans.put(made)
-    _note(act, "ban", made)
-    _forget(act, target)
+    banned = [other for other in room.members if other is found or target.covers(other.identity)]
+    room.bans.put(new)
+    _audit(act, "ban", new)
+    _revoke_rights(act, target)
     act.chat.peers.room_changed(room)
-    for other in out:
+    for other in banned:
         if target.kind is Kind.NICK:
             room.follow_nick(other)
-        kick(act.chat, other, room, act.person, made.reason, act.now, made)
+        kick(act.chat, other, room, act.person, new.reason, act.now, new)
     if isinstance(found, Person) and target.kind is Kind.NICK:
         room.follow_nick(found)
-    return made
+    return new
 
 
-def _forget(act: ModeratorAct, target: Target) -> None:
-    """Who is banned looks after the room no more, and is invited no more."""
+def _revoke_rights(act: ModeratorAct, target: Target) -> None:
+    """Take the role and the invitation of an account that is banned."""
     account = _account_of(act.chat, target)
     if account is not None:
         act.room.roles.pop(account, None)
@@ -168,37 +190,37 @@ def _forget(act: ModeratorAct, target: Target) -> None:
         act.chat.persistent.changed(act.room)
 
 
-def _check_act(act: ModeratorAct) -> None:
+def _check_moderator(act: ModeratorAct) -> None:
     rules.check_membership(act.room, act.person)
     rules.check_role(act.room, act.person, Role.MODERATOR)
 
 
-def _made(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
+def _make_ban(act: ModeratorAct, target: Target, label: str, words: str) -> Ban:
     seconds, reason = split_duration(words)
     until = act.now + seconds if seconds is not None else None
     return Ban(target, label, act.person.nick, act.now, until, cut(reason, REASON_LENGTH))
 
 
-def _note(act: ModeratorAct, what: str, made: Ban) -> None:
-    whom = f"{made.label} {term(act.now, made.until)}"
+def _audit(act: ModeratorAct, what: str, ban: Ban) -> None:
+    subject = f"{ban.label} {term(act.now, ban.until)}"
     act.chat.audit.add(
         act.now,
         act.person,
         what,
-        whom,
+        subject,
         room=act.room,
-        reason=made.reason,
-        covered=str(made.target) if made.is_named else "",
+        reason=ban.reason,
+        covered=str(ban.target) if ban.is_named else "",
     )
 
 
 def unban(act: ModeratorAct, text: str) -> list[Ban]:
-    """Let somebody come into a room again; return what held them.
+    """Lift the bans from a room that a text names; return them.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``no-change``.
     """
-    _check_act(act)
-    ended = _ending(act.chat, act.room.bans, text, act.now)
+    _check_moderator(act)
+    ended = _find_bans(act.chat, act.room.bans, text, act.now)
     if not ended:
         raise Refused("no-change", f"{cut(text, 80)} is not banned from {act.room}.")
     for each in ended:
@@ -208,56 +230,56 @@ def unban(act: ModeratorAct, text: str) -> list[Ban]:
     return ended
 
 
-def _ending(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
-    """The bans that some words name: as they are written, or of who is called that."""
+def _find_bans(chat: Chat, bans: Bans, text: str, now: float) -> list[Ban]:
+    """Return the bans with a target or label as written, else those that cover the person named."""
     bans.expire(now)
-    named = bans.named(text)
+    found = bans.named(text)
     person = chat.people.find(text)
-    if named or person is None:
-        return named
+    if found or person is None:
+        return found
     return [each for each in bans if each.target.covers(person.identity)]
 
 
 def mute(act: ModeratorAct, nick: str, words: str) -> None:
-    """Let somebody speak no more in a room, for a time or for good.
+    """Mute a member of a room; ``words`` as of `ban`.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``,
         ``no-change``, ``bad-duration``, ``too-many``.
     """
     room = act.room
-    other = target_in(act.chat, act.person, room, nick, Role.MODERATOR)
+    other = member_to_act_on(act.chat, act.person, room, nick, Role.MODERATOR)
     if rules.mute_of(room, other, act.now) is not None:
         raise Refused("no-change", f"{other.nick} is muted in {room}.")
-    target = _target_of(act, other)
-    if not act.person.operator:  # who may mute an owner, too
+    target = _choose_target(act, other)
+    if not act.person.operator:  # operators may mute an owner, too
         _check_target(act, target, other.nick)
-    made = _made(act, target, other.nick, words)
+    new = _make_ban(act, target, other.nick, words)
     if not room.mutes.has_room_for(target, act.now):
         raise Refused("too-many", f"{room} has {room.mutes.limit} mutes; /unmute somebody first.")
-    room.mutes.put(made)
+    room.mutes.put(new)
     if target.kind is Kind.NICK:
         room.follow_nick(other)
-    _note(act, "mute", made)
-    muted = Muted(act.now, other.nick, act.person.nick, True, made.until, made.reason)
+    _audit(act, "mute", new)
+    muted = Muted(act.now, other.nick, act.person.nick, True, new.until, new.reason)
     act.chat.post(room, muted, act.person)
 
 
 def unmute(act: ModeratorAct, text: str) -> None:
-    """Let somebody speak again in a room, here or not.
+    """Lift the mutes of a person, or those that a text names, in a room.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``bad-target``, ``outranked``,
         ``yourself``, ``nobody``, ``no-change``.
     """
     room = act.room
-    _check_act(act)
+    _check_moderator(act)
     other = act.chat.people.find(text)
     if other is not None and other in room.members:
-        target_in(act.chat, act.person, room, text, Role.MODERATOR)
+        member_to_act_on(act.chat, act.person, room, text, Role.MODERATOR)
         room.mutes.expire(act.now)
         ended = [each for each in room.mutes if each.target.covers(other.identity)]
         nick = other.nick
     else:
-        ended = _ending(act.chat, room.mutes, text, act.now)
+        ended = _find_bans(act.chat, room.mutes, text, act.now)
         nick = ended[0].label if ended else act.chat.find_person(text).nick
     if not ended:
         raise Refused("no-change", f"{nick} is not muted in {room}.")

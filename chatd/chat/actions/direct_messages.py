@@ -1,4 +1,4 @@
-"""Private messages: from one person to one other, who may be here or come later."""
+"""Direct messages: from one person to another, who may be here or be shown them later."""
 
 from __future__ import annotations
 
@@ -16,55 +16,56 @@ if TYPE_CHECKING:
 
 
 def send(chat: Chat, session: Session, nick: str, text: str, now: float) -> Awaitable[None] | None:
-    """Say something to one person alone; for who has an account it waits until they are here.
+    """Send a message to the person with a nick, or leave it for the owner of an account.
 
-    What this returns, if anything, is to be awaited: the answer of the addressee's server.
+    Return None, or an awaitable of the answer of the addressee's server.
 
     :raises Refused: ``nobody``, ``not-reading`` or ``away``.
     """
-    person, other = session.person, _addressee(chat, nick)
+    person, other = session.person, _find_addressee(chat, nick)
     if isinstance(other, Account):
-        told = leave_for_later(chat, person, other, text, now)
-        _echo(session, other.name.shown, text, now)
-        session.deliver(Notice(told))
+        notice = leave_for_later(chat, person, other, text, now)
+        _show_sent(session, other.name.shown, text, now)
+        session.deliver(Notice(notice))
         return None
     person.last_active = now
     answering = chat.peers.request(other, person, SendDirect(now, text))
     if answering is not None:
-        return _sent(session, other, text, now, answering)
+        return _finish_sending(session, other, text, now, answering)
     receive(chat, person, other, text, now)
-    _echo(session, other.nick, text, now)
-    _tell_away(session, other)
+    _show_sent(session, other.nick, text, now)
+    _show_away(session, other)
     return None
 
 
-async def _sent(
+async def _finish_sending(
     session: Session, other: Person, text: str, now: float, answering: Awaitable[Mapping[str, Any]]
 ) -> None:
-    """Show a sender what became of a message to a person on another server, once that answers."""
+    """Show the sender a message to a person on another server, once that server has answered."""
     answer = await answering
-    _echo(session, other.nick, text, now)
+    _show_sent(session, other.nick, text, now)
     if "waits" in answer:
         session.deliver(Notice(answer["waits"]))
     else:
-        _tell_away(session, other)
+        _show_away(session, other)
 
 
-def _echo(session: Session, addressee: str, text: str, now: float) -> None:
-    """Show on each screen of somebody what they have said on one."""
+def _show_sent(session: Session, addressee: str, text: str, now: float) -> None:
+    """Show a message that was sent to each session of its sender."""
     person = session.person
-    echo = PrivateMessage(now, person.nick, addressee, text, Recipient.SENDER)
+    sent = PrivateMessage(now, person.nick, addressee, text, Recipient.SENDER)
     for each in person.sessions:
-        each.deliver(echo)
+        each.deliver(sent)
 
 
-def _tell_away(session: Session, other: Person) -> None:
+def _show_away(session: Session, other: Person) -> None:
+    """Tell the sender that the addressee is away, if they are."""
     if other.away is not None:
         session.deliver(Notice(f"{other.nick} is away: {other.away or 'no reason given'}"))
 
 
 def receive(chat: Chat, person: Person, other: Person, text: str, now: float) -> None:
-    """Show somebody here what another says to them alone, unless they ignore them.
+    """Show a person on this server a message from another, unless they ignore the sender.
 
     :raises Refused: ``not-reading``.
     """
@@ -72,25 +73,31 @@ def receive(chat: Chat, person: Person, other: Person, text: str, now: float) ->
         return
     message = PrivateMessage(now, person.nick, other.nick, text, Recipient.ADDRESSEE)
     reached = sum(each.deliver(message) for each in other.sessions)
-    waits = chat.detached.leave_word(other, message)  # beside a program of theirs, too
-    if not (reached or waits):
+    queued = chat.detached.queue(other, message)  # also when a program of theirs was reached
+    if not (reached or queued):
         raise Refused("not-reading", f"{other.nick} is not reading now; try again later.")
     other.last_correspondent = person
 
 
 def leave_for_later(chat: Chat, person: Person, account: Account, text: str, now: float) -> str:
-    """Let what somebody says to the owner of an account wait; return what they are told of that.
+    """Store a message for the owner of an account until they come; return a notice for its sender.
 
     :raises Refused: ``not-reading``.
     """
-    owner = chat.entrance.owner_here(account)  # who has lost their connection
+    owner = chat.entrance.owner_here(account)  # here without a connection, or not at all
     if owner is None or person.name.key not in owner.ignored:
         chat.offline.add(account, person.nick, text, now)
     return f"{account.name} is not here now, and will be shown it then."
 
 
-def _addressee(chat: Chat, nick: str) -> Person | Account:
-    """Who carries a nick, or else whose it is."""
+def _find_addressee(chat: Chat, nick: str) -> Person | Account:
+    """Return the person who can be sent a message under a nick, else the account that owns it.
+
+    The account is returned for an owner who is not here, or has lost their connection.  An owner
+    with another nick is found by the name of the account as well.
+
+    :raises Refused: ``nobody``.
+    """
     person = chat.people.find(nick)
     account = chat.accounts.get(person.account or "" if person else fold(nick))
     if account is None or (

@@ -1,7 +1,7 @@
-"""Changing what was said: /edit and /delete, of one's own for a while, of anybody's for moderators.
+"""Editing: /edit and /delete of a user's own messages for a while, of anybody's by moderators.
 
-One's own is what the same person said while they are here, or what was said under one's nick with
-one's account: a nick alone proves nothing, for another guest may carry it by now.
+A message is a user's own if they sent it since they came in, or if it was sent under their nick by
+the owner of their account.  The nick alone proves nothing, as another guest may have it by now.
 """
 
 from __future__ import annotations
@@ -17,43 +17,43 @@ from chatd.chat.text.sanitizing import cut
 
 
 async def edit(chat: Chat, session: Session, text: str, now: float) -> None:
-    """Put another text in the place of what somebody said last in the room with the focus.
+    """Replace the text of the user's last message in the room with the focus.
 
-    It is shown to everyone, so that what holds for a message holds for it.
+    The new text is shown to everyone, so that the same rules hold for it as for a message.
 
-    :raises Refused: ``nothing-said``, and as `chatd.chat.chat.Chat.say`.
+    :raises Refused: ``nothing-said``, and as `chatd.chat.actions.messages.say`.
     """
     room, person = session.room(), session.person
-    spoken = await _own(chat, person, room, now)
+    message = await _own_last_message(chat, person, room, now)
     member = rules.check_speech(room, person, now)
     if rules.is_too_loud(room, text):
         refuse_shouting(chat, person, member, room, now)
         return
     person.last_active = member.last_said = now
-    chat.post(room, Edited(now, person.nick, spoken.number, text), person)
+    chat.post(room, Edited(now, person.nick, message.number, text), person)
 
 
 async def delete(chat: Chat, session: Session, now: float) -> None:
-    """Take away what somebody said last in the room with the focus.
+    """Delete the user's last message in the room with the focus.
 
     :raises Refused: ``no-room``, ``not-in-room`` or ``nothing-said``.
     """
     room, person = session.room(), session.person
-    spoken = await _own(chat, person, room, now)
-    rules.check_membership(room, person).last_message = spoken
-    spoken.gone = True
-    chat.post(room, Deleted(now, person.nick, person.nick, spoken.number), person)
+    message = await _own_last_message(chat, person, room, now)
+    rules.check_membership(room, person).last_message = message
+    message.gone = True
+    chat.post(room, Deleted(now, person.nick, person.nick, message.number), person)
 
 
-async def delete_other(chat: Chat, session: Session, whose: str, now: float) -> None:
-    """Take away the last message of somebody in the room with the focus, or that of a ``#NUMBER``.
+async def delete_other(chat: Chat, session: Session, reference: str, now: float) -> None:
+    """Delete the last message of a user in the room with the focus, or the one of a ``#NUMBER``.
 
     :raises Refused: ``no-room``, ``not-in-room``, ``not-moderator`` or ``no-such-message``.
     """
     room, person = session.room(), session.person
     _check_moderator(room, person)
-    entry = await _named(chat, room, whose)
-    _check_moderator(room, person)  # a store may take its time
+    entry = await _find_message(chat, room, reference)
+    _check_moderator(room, person)  # again: a store may take its time
     for member in room.members.values():
         if member.last_message is not None and member.last_message.number == entry.number:
             member.last_message.gone = True
@@ -66,31 +66,37 @@ def _check_moderator(room: Room, person: Person) -> None:
     rules.check_role(room, person, Role.MODERATOR)
 
 
-async def _own(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:
-    """What somebody said last in a room, if they may still change it."""
-    spoken = rules.check_membership(room, person).last_message
-    if spoken is None and person.account is not None:
+async def _own_last_message(chat: Chat, person: Person, room: Room, now: float) -> LastMessage:
+    """Return a user's last message in a room, if they may still change it.
+
+    :raises Refused: ``not-in-room`` or ``nothing-said``.
+    """
+    message = rules.check_membership(room, person).last_message
+    if message is None and person.account is not None:
         entry = await chat.history.last_by(room, person.name.key, person.account)
         if entry is not None:
-            spoken = LastMessage(entry.event.time, entry.number)
-    if spoken is not None and not spoken.number:
-        await chat.history.last(room, 0)  # who looks waits until what was posted is kept
-    if spoken is None or spoken.gone or not spoken.number or now - spoken.time > EDIT_SECONDS:
+            message = LastMessage(entry.event.time, entry.number)
+    if message is not None and not message.number:
+        await chat.history.last(room, 0)  # reading waits until what was posted is stored
+    if message is None or message.gone or not message.number or now - message.time > EDIT_SECONDS:
         minutes = EDIT_SECONDS // 60
         raise Refused("nothing-said", f"You said nothing in {room} in the last {minutes} minutes.")
-    return spoken
+    return message
 
 
-async def _named(chat: Chat, room: Room, whose: str) -> Entry:
-    """The message that a moderator means."""
-    if whose.startswith("#"):
-        digits = whose[1:]
+async def _find_message(chat: Chat, room: Room, reference: str) -> Entry:
+    """Return the message that a moderator names by a nick or by ``#NUMBER``.
+
+    :raises Refused: ``no-such-message``.
+    """
+    if reference.startswith("#"):
+        digits = reference[1:]
         known = digits.isascii() and digits.isdigit() and len(digits) < 19
         entry = await chat.history.find(room, int(digits)) if known else None
         if entry is None:
-            raise Refused("no-such-message", f"There is no message {cut(whose, 40)} in {room}.")
+            raise Refused("no-such-message", f"There is no message {cut(reference, 40)} in {room}.")
         return entry
-    entry = await chat.history.last_by(room, fold(whose))
+    entry = await chat.history.last_by(room, fold(reference))
     if entry is None:
-        raise Refused("no-such-message", f"There is no message of {cut(whose, 40)} in {room}.")
+        raise Refused("no-such-message", f"There is no message of {cut(reference, 40)} in {room}.")
     return entry

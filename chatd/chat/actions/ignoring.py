@@ -1,4 +1,4 @@
-"""Ignoring: who is shown nothing of whom."""
+"""Ignoring: hiding the messages of one user from another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatd.chat.text.sanitizing import cut
 
 
 def ignore(chat: Chat, person: Person, nick: str) -> Person:
-    """Show nothing more of one person to another; return whom.
+    """Show a person nothing more of the one with a nick; return that one.
 
     :raises Refused: ``nobody``, ``yourself`` or ``too-many``.
     """
@@ -27,9 +27,9 @@ def ignore(chat: Chat, person: Person, nick: str) -> Person:
 
 
 def unignore(chat: Chat, person: Person, nick: str) -> str:
-    """Show one person to another again; return the nick.
+    """Show a person the messages of a nick again; return the nick.
 
-    :raises Refused: ``nobody`` when they were not ignored.
+    :raises Refused: ``nobody`` when it was not ignored.
     """
     other = chat.people.find(nick)
     key = other.name.key if other else nick.lower()

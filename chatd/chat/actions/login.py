@@ -1,4 +1,4 @@
-"""Logging in: a connection goes on as the owner of an account, and so does making the account."""
+"""Logging in with a password, and registering an account."""
 
 from __future__ import annotations
 
@@ -12,25 +12,27 @@ from chatd.chat.records.accounts import Account
 
 
 async def log_in(chat: Chat, session: Session, nick: str, password: str, now: float) -> Account:
-    """Let a connection go on as the owner of an account, whose password that is.
+    """Make a session one of the owner of an account, if that is the account's password.
 
     :raises Refused: ``no-change``, ``banned``, ``not-invited`` and as
-        `chatd.chat.entry.authentication.Authenticator.prove`.
-    :raises LentAway: when the server where the owner is runs the connection.
+        `chatd.chat.entry.authentication.Authenticator.authenticate`.
+    :raises Relayed: when the server where the owner is runs the connection from now on.
     """
-    check_stranger(session.person)
-    account = await chat.authentication.prove(nick, password, session.address, now, session.person)
+    check_no_account(session.person)
+    account = await chat.authentication.authenticate(
+        nick, password, session.address, now, session.person
+    )
     owner = account.name.key
-    known = Identity(owner, owner, session.fingerprint, session.address)
-    chat.access.check(known, now, operator=session.operator)
-    if session in session.person.sessions:  # not gone meanwhile
-        check_stranger(session.person)
-        await _go_on(chat, session, account, now)
+    identity = Identity(owner, owner, session.fingerprint, session.address)
+    chat.access.check(identity, now, operator=session.operator)
+    if session in session.person.sessions:  # the connection was not lost meanwhile
+        check_no_account(session.person)
+        await _become_owner(chat, session, account, now)
     return account
 
 
-def check_stranger(person: Person) -> None:
-    """Whether somebody has no account yet.
+def check_no_account(person: Person) -> None:
+    """Check that a person has no account.
 
     :raises Refused: ``no-change``.
     """
@@ -38,27 +40,31 @@ def check_stranger(person: Person) -> None:
         raise Refused("no-change", f"You have an account: {person.account}.")
 
 
-async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> None:
-    """Let a connection go on as an owner: as who is here, or as who it was, under that nick."""
+async def _become_owner(chat: Chat, session: Session, account: Account, now: float) -> None:
+    """Make a session the owner's: it joins the one who is here, or its guest becomes the owner.
+
+    The guest takes the nick of the account with that.  The owner may come by another connection, or
+    this one be lost, while peers and the store are waited for: both are looked up again after it.
+    """
     guest = session.person
     claimed, stays_at = False, ""
     if chat.entrance.owner_here(account) is None:
-        stays_at = await chat.entrance.find(account, session.relay_to)
+        stays_at = await chat.entrance.fetch_owner(account, session.relay_to)
     if not stays_at and chat.entrance.owner_here(account) is None:
         claimed = await chat.nicks.claim_own(account.name, guest)
-    owner = chat.entrance.owner_here(account)  # who may have come while we waited
+    owner = chat.entrance.owner_here(account)
     gone = session not in guest.sessions
     if claimed and guest.name.key != account.name.key and (gone or owner is not None):
         chat.nicks.release(account.name)
     if gone:
         return
     if owner is not None:
-        await _join(chat, session, owner, now)
+        await _join_owner(chat, session, owner, now)
     else:
-        chat.entrance.proved(guest, account)
+        chat.entrance.account_proved(guest, account)
         chat.peers.person_changed(guest)
         if claimed and guest.name != account.name:
-            chat.carry(guest, account.name, now)
+            chat.set_nick(guest, account.name, now)
         _take_out_of_banned(chat, guest, now)
         _give_roles(chat, guest, account, now)
         for each in guest.sessions:
@@ -67,16 +73,16 @@ async def _go_on(chat: Chat, session: Session, account: Account, now: float) -> 
     chat.offline.deliver(account.name.key, session)
 
 
-async def _join(chat: Chat, session: Session, owner: Person, now: float) -> None:
-    """Let a connection be one more of an owner who is here, or the one that they lost."""
-    place = chat.detached.recover(owner) if session.listens else None
-    chat.become(session, owner, now, listens=place is None)
-    if place is not None:
-        await chat.detached.resume(session, place)
+async def _join_owner(chat: Chat, session: Session, owner: Person, now: float) -> None:
+    """Add a session to an owner who is here, or let it resume the one that they have lost."""
+    detached = chat.detached.reclaim(owner) if session.listens else None
+    chat.become(session, owner, now, listens=detached is None)
+    if detached is not None:
+        await chat.detached.resume(session, detached)
 
 
 def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
-    """Where an owner is banned they are not in the room, though as a guest they were."""
+    """Remove a new owner from the rooms from which the account is banned, and the guest was not."""
     for room in tuple(person.rooms.values()):
         ban = rules.ban_of(room, person, now)
         if ban is not None:
@@ -84,7 +90,7 @@ def _take_out_of_banned(chat: Chat, person: Person, now: float) -> None:
 
 
 def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> None:
-    """What an owner is in rooms that last, they are in those where they were a guest as well."""
+    """Give a new owner the roles of the account in the persistent rooms where the guest was."""
     for room in person.rooms.values():
         role = room.roles.get(account.name.key, Role.MEMBER)
         member = room.members[person]
@@ -93,24 +99,24 @@ def _give_roles(chat: Chat, person: Person, account: Account, now: float) -> Non
 
 
 async def register(chat: Chat, session: Session, password: str, now: float) -> Account:
-    """Make the nick of somebody their own, by their ssh key, by a password, or by both.
+    """Register the nick of a person as their account, proved by ssh key, password or both.
 
     :raises Refused: ``no-key`` and as `chatd.chat.entry.entrance.Entrance.register` and
         `chatd.chat.entry.authentication.Authenticator.hash`.
     """
     person = session.person
     chat.entrance.check_register(person)
-    kept = ""
+    password_hash = ""
     if password:
-        kept = await chat.authentication.hash(password, person.nick, session.address, now)
+        password_hash = await chat.authentication.hash(password, person.nick, session.address, now)
     elif session.fingerprint is None:
         raise Refused(
             "no-key", "Choose a password, or come with an ssh key: one of them proves it."
         )
-    account = await chat.entrance.register(person, session.fingerprint, now, password=kept)
-    chat.authentication.came(account.name.key, session.address)
+    account = await chat.entrance.register(person, session.fingerprint, now, password=password_hash)
+    chat.authentication.owner_logged_in(account.name.key, session.address)
     chat.peers.person_changed(person)
-    for room in person.rooms.values():  # a guest may moderate one that lasts
+    for room in person.rooms.values():  # as a guest they may moderate a persistent one
         if room.members[person].role is Role.MODERATOR:
             chat.persistent.give_role(room, person, Role.MODERATOR)
     return account

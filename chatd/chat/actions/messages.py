@@ -1,4 +1,4 @@
-"""Speaking: what people say in rooms, if they may."""
+"""Messages: sending text to rooms."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def say(
     act: bool = False,
     acknowledge: Acknowledge | None = None,
 ) -> None:
-    """Say something in a room (by default the one with the focus), or do it (/me).
+    """Send a message to a room, by default the one with the focus; with ``act`` an action (/me).
 
-    ``acknowledge`` is told once it is kept.
+    ``acknowledge`` is called with the outcome, once it is stored or could not be.
 
     :raises Refused: ``no-room``, ``not-in-room``, ``muted``, ``slow`` or ``shouting``.
     """
@@ -44,9 +44,9 @@ def say(
 def post_without_joining(
     chat: Chat, session: Session, room: Room, text: str, now: float, acknowledge: Acknowledge
 ) -> None:
-    """Say something into a room without being in it, as a script does.
+    """Send a message to a room without being a member, as a script does.
 
-    :raises Refused: as `Room.check_speech_from_outside`, or ``shouting``.
+    :raises Refused: as `chatd.chat.model.rules.check_speech_from_outside`, or ``shouting``.
     """
     person = session.person
     rules.check_speech_from_outside(room, person, now)
@@ -57,9 +57,11 @@ def post_without_joining(
 
 
 def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
-    """Say something in every room that one is in, to each person once; return to how many.
+    """Send a message to every room of a person, which each member is shown once.
 
-    :raises Refused: as `say`, when it cannot be said in one of the rooms.
+    Return the number of people that it is sent to.
+
+    :raises Refused: as `say`, when it may not be sent to one of the rooms.
     """
     person = session.person
     if not person.rooms:
@@ -67,30 +69,33 @@ def say_everywhere(chat: Chat, session: Session, text: str, now: float) -> int:
     for room in person.rooms.values():
         rules.check_speech(room, person, now)
         _check_loudness(room, text)
-    heard = {other for room in person.rooms.values() for other in room.members}
+    recipients = {other for room in person.rooms.values() for other in room.members}
     person.last_active = now
     for room in person.rooms.values():
         room.members[person].last_said = now
     own = (session,) if session.client.echoes_input else ()
     said = Said(now, person.nick, text)
-    chat.posting.announce(person, lambda room: said, but=own, session=session)
-    return len(heard) - 1
+    chat.posting.announce(person, lambda room: said, unseen_by=own, session=session)
+    return len(recipients) - 1
 
 
 def refuse_shouting(chat: Chat, person: Person, member: Member, room: Room, now: float) -> None:
-    """Somebody shouted where that is not liked: they are kicked, or refused (``shouting``)."""
+    """Refuse a message in capitals; a member who was warned before is kicked if the room says so.
+
+    :raises Refused: ``shouting``, unless they were kicked.
+    """
     kicks = room.settings.shouting == "kick" and room.role_of(person) is Role.MEMBER
     if member.warned and kicks:
         kick(chat, person, room, None, "shouting", now)
         return
     member.warned = True
-    raise _shouting(room, "; the next time you are kicked" if kicks else "")
+    raise _shouting_refusal(room, "; the next time you are kicked" if kicks else "")
 
 
 def _check_loudness(room: Room, text: str) -> None:
     if rules.is_too_loud(room, text):
-        raise _shouting(room)
+        raise _shouting_refusal(room)
 
 
-def _shouting(room: Room, more: str = "") -> Refused:
+def _shouting_refusal(room: Room, more: str = "") -> Refused:
     return Refused("shouting", f"That was not delivered: {room} does not like capitals{more}.")

@@ -1,9 +1,9 @@
-"""What operators do with the whole server; they are above everyone, and nobody bans one."""
+"""Actions of operators on the whole server.  Operators outrank everyone; none can be banned."""
 
 from __future__ import annotations
 
 from chatd.chat.actions import removal
-from chatd.chat.actions.banning import find, matching, targets_of
+from chatd.chat.actions.banning import find_target, matching, targets_of
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
@@ -16,7 +16,7 @@ from chatd.chat.text.sanitizing import cut
 
 
 def check_operator(person: Person) -> None:
-    """Whether somebody may do what only operators may.
+    """Check that a person is an operator.
 
     :raises Refused: ``not-operator``.
     """
@@ -24,7 +24,7 @@ def check_operator(person: Person) -> None:
         raise Refused("not-operator", "Only an operator of this server may do that.")
 
 
-def _check_other(person: Person, other: Person) -> None:
+def _check_may_act_on(person: Person, other: Person) -> None:
     if other is person:
         raise Refused("yourself", "You cannot do that to yourself.")
     if other.operator:
@@ -32,65 +32,66 @@ def _check_other(person: Person, other: Person) -> None:
 
 
 def kick(chat: Chat, person: Person, nick: str, reason: str, now: float) -> Person:
-    """Disconnect somebody; return whom.
+    """Disconnect the person with a nick; return them.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``.
     """
     other = chat.find_person(nick)
-    _check_other(person, other)
-    why = cut(reason, REASON_LENGTH)
-    chat.audit.add(now, person, "server kick", other.nick, reason=why)
-    if not chat.peers.forward(other, person, Disconnect(why, now)):
-        removal.disconnect(chat, other, PutOut(now, None, person.nick, why))
+    _check_may_act_on(person, other)
+    reason = cut(reason, REASON_LENGTH)
+    chat.audit.add(now, person, "server kick", other.nick, reason=reason)
+    if not chat.peers.forward(other, person, Disconnect(reason, now)):
+        removal.disconnect(chat, other, PutOut(now, None, person.nick, reason))
     return other
 
 
-def _target_of(chat: Chat, named: Person) -> Target:
-    """What covers somebody, and no operator who is here."""
-    *surer, last = targets_of(named)
-    return next(
-        (target for target in surer if not any(other.operator for other in matching(chat, target))),
-        last,
+def _choose_target(chat: Chat, named: Person) -> Target:
+    """Return the most reliable target for a ban of a person that covers no operator."""
+    *reliable, last = targets_of(named)
+    sparing = (
+        target for target in reliable if not any(other.operator for other in matching(chat, target))
     )
+    return next(sparing, last)
 
 
 def ban(chat: Chat, person: Person, text: str, words: str, now: float) -> tuple[Ban, int]:
-    """Keep somebody out of the server; return what does, and how many were disconnected.
+    """Ban a person, an account or a target from the server.
 
-    An address is let be of operators too: their key opens all the same.  Other servers of a cluster
-    disconnect their own people when they learn of the ban.
+    Return the ban, and how many people and connections it disconnects.  An address may be banned
+    that is an operator's as well, since operators may enter from a banned address.  Other servers
+    of a cluster disconnect their own people when the record of the ban reaches them.
 
     :raises Refused: ``bad-target``, ``bad-duration``, ``nobody``, ``yourself``, ``outranked``,
         ``too-many``.
     """
-    found, label = find(chat, text)
+    found, label = find_target(chat, text)
     if isinstance(found, Person):
-        _check_other(person, found)
-        target = _target_of(chat, found)
+        _check_may_act_on(person, found)
+        target = _choose_target(chat, found)
     else:
         target = found
         if target.kind is not Kind.ADDRESS:
             for other in matching(chat, target):
-                _check_other(person, other)
+                _check_may_act_on(person, other)
     seconds, reason = split_duration(words)
     until = now + seconds if seconds is not None else None
-    made = Ban(target, label, person.nick, now, until, cut(reason, REASON_LENGTH))
+    new = Ban(target, label, person.nick, now, until, cut(reason, REASON_LENGTH))
     bans = chat.access.bans
     if not bans.has_room_for(target, now):
         raise Refused(
             "too-many", f"This server has {bans.limit} bans; /server unban somebody first."
         )
-    bans.put(made)
-    known = str(target) if made.is_named else ""
-    whom = f"{label} {term(now, until)}"
-    chat.audit.add(now, person, "server ban", whom, reason=made.reason, covered=known)
-    covered = [other for other in matching(chat, target) if not other.operator]
-    remote = sum(map(chat.peers.is_remote, covered))
-    return made, removal.enforce_server_ban(chat, made, now) + remote
+    bans.put(new)
+    covered = str(target) if new.is_named else ""
+    subject = f"{label} {term(now, until)}"
+    chat.audit.add(now, person, "server ban", subject, reason=new.reason, covered=covered)
+    banned = [other for other in matching(chat, target) if not other.operator]
+    remote = sum(map(chat.peers.is_remote, banned))
+    return new, removal.enforce_server_ban(chat, new, now) + remote
 
 
 def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
-    """Let somebody come into the server again; return what held them.
+    """Lift the bans from the server that a text names; return them.
 
     :raises Refused: ``bad-target`` or ``no-change``.
     """
@@ -106,7 +107,7 @@ def unban(chat: Chat, person: Person, text: str, now: float) -> list[Ban]:
 
 
 def announce(chat: Chat, person: Person, text: str, now: float) -> None:
-    """Tell everyone something."""
+    """Show everyone an announcement, on all servers of a cluster."""
     chat.audit.add(now, person, "server say", reason=text)
     chat.peers.broadcast(person, Announce(now, text))
     show_announcement(chat, Announced(now, person.nick, text))
@@ -115,33 +116,33 @@ def announce(chat: Chat, person: Person, text: str, now: float) -> None:
 def show_announcement(chat: Chat, announced: Announced) -> None:
     """Show an announcement to everyone on this server."""
     for person in chat.people.here():
-        chat.tell(person, announced)
+        chat.deliver(person, announced)
 
 
 def statistics(chat: Chat, now: float) -> list[str]:
-    """How many people, connections and rooms there are, and for how long there have been any."""
+    """Return what /server stats shows, a line each."""
     people = chat.people.everyone()
     connections = sum(len(person.sessions) for person in people)
-    own = sum(person.account is not None for person in people)
-    lasting = sum(room.settings.lasting for room in chat.rooms.values())
+    owners = sum(person.account is not None for person in people)
+    persistent = sum(room.settings.lasting for room in chat.rooms.values())
     since = chat.opened if chat.opened is not None else now
     return [
-        f"people {len(people)}, {own} of them with an account",
+        f"people {len(people)}, {owners} of them with an account",
         f"connections {connections}{' on this server' * chat.peers.is_clustered}",
-        f"rooms {len(chat.rooms)}, {lasting} of them lasting",
+        f"rooms {len(chat.rooms)}, {persistent} of them lasting",
         f"bans {len(chat.access.bans)}",
         f"open for {duration(now - since)}",
     ]
 
 
 async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) -> None:
-    """Give somebody another nick.
+    """Give the person with a nick another one.
 
     :raises Refused: ``nobody``, ``yourself``, ``outranked``, ``bad-nick``, ``nick-taken``,
         ``banned``, ``away``.
     """
     other = chat.find_person(nick)
-    _check_other(person, other)
+    _check_may_act_on(person, other)
     name = names.nick(new)
     if name == other.name:
         raise Refused("no-change", f"{name} is called that already.")
@@ -157,21 +158,21 @@ async def rename(chat: Chat, person: Person, nick: str, new: str, now: float) ->
 async def rename_here(chat: Chat, other: Person, by: Person, new: str, now: float) -> None:
     """Give a person on this server another nick, in the name of an operator, and tell them.
 
-    :raises Refused: as `Chat.rename`.
+    :raises Refused: as `chatd.chat.chat.Chat.rename`.
     """
     await chat.rename(other, new, now)
-    chat.tell(other, Notice(f"{by.nick} gave you that nick."))
+    chat.deliver(other, Notice(f"{by.nick} gave you that nick."))
 
 
 def close(chat: Chat, person: Person, room: Room, reason: str, now: float) -> int:
-    """Take everybody out of a room and let it be gone for good; return how many that were.
+    """Close a room for good and remove everybody from it; return how many members it had.
 
     :raises Refused: ``no-change`` for the lobby.
     """
     if room.permanent:
         raise Refused("no-change", f"{room} is the lobby, and stays.")
     count = len(room.members)
-    why = cut(reason, REASON_LENGTH) or "the room is closed"
+    shown = cut(reason, REASON_LENGTH) or "the room is closed"
     chat.audit.add(now, person, "server close", room.name.shown, room=room, reason=reason)
-    removal.close(chat, room, person, why, now)
+    removal.close(chat, room, person, shown, now)
     return count

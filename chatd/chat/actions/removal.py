@@ -1,4 +1,4 @@
-"""Expelling: taking somebody who has not asked for it out of a room, or out of the server."""
+"""Removal: taking people out of a room or off the server who did not ask to leave."""
 
 from __future__ import annotations
 
@@ -18,70 +18,76 @@ def kick(
     person: Person,
     room: Room,
     by: Person | None,
-    why: str,
+    reason: str,
     now: float,
     ban: Ban | None = None,
 ) -> None:
-    """Kick or ban somebody from a room, in somebody's name or (``by`` is None) in the server's."""
+    """Kick a person from a room, in the name of ``by`` or (None) of the server.
+
+    ``ban`` is the ban that it follows from, if there is one.
+    """
     encoded = (str(ban.target), ban.encoded()) if ban is not None else None
-    if chat.peers.forward(person, by, Kick(room.name.key, why, now, encoded)):
+    if chat.peers.forward(person, by, Kick(room.name.key, reason, now, encoded)):
         return
-    chat.take_out(person, room)
+    chat.remove_from_room(person, room)
     if room.uninvite(person):
         chat.persistent.changed(room)
-    whose, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
-    chat.post(room, Kicked(now, person.nick, whose, why, *term), by or person)
-    chat.tell(person, PutOut(now, room.name.shown, whose, why, *term))
+    by_nick, term = by.nick if by else None, (ban is not None, ban.until if ban else None)
+    chat.post(room, Kicked(now, person.nick, by_nick, reason, *term), by or person)
+    chat.deliver(person, PutOut(now, room.name.shown, by_nick, reason, *term))
     chat.after_leaving(room, now)
 
 
-def close(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
-    """Take everybody out of a room, and let it be gone for good."""
-    chat.peers.broadcast(by, CloseRoom(room.name.key, why, now))
+def close(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
+    """Close a room for good, on all servers of a cluster, and remove everybody from it."""
+    chat.peers.broadcast(by, CloseRoom(room.name.key, reason, now))
     chat.persistent.make_temporary(room)
-    empty_room(chat, room, by, why, now)
+    empty_room(chat, room, by, reason, now)
 
 
-def empty_room(chat: Chat, room: Room, by: Person, why: str, now: float) -> None:
-    """Take everybody out of a room that is closed; those elsewhere their own servers tell of it."""
+def empty_room(chat: Chat, room: Room, by: Person, reason: str, now: float) -> None:
+    """Remove everybody from a room that is closed, and tell those who are on this server.
+
+    Each other server tells its own people.
+    """
     for person in tuple(room.members):
-        chat.take_out(person, room)
-        chat.tell(person, PutOut(now, room.name.shown, by.nick, why))
+        chat.remove_from_room(person, room)
+        chat.deliver(person, PutOut(now, room.name.shown, by.nick, reason))
     chat.peers.room_changed(room)
     chat.after_leaving(room, now)
 
 
-def disconnect(chat: Chat, person: Person, told: PutOut) -> None:
-    """Let somebody who is here leave, on all their connections, and tell them why."""
+def disconnect(chat: Chat, person: Person, notice: PutOut) -> None:
+    """End all connections of a person on this server, and tell them why."""
     sessions = tuple(person.sessions)
     for session in sessions:
-        chat.leave(session, told.reason, told.time)
-    place = chat.detached.get(person)
-    if place is not None:
-        chat.expire(place, told.time)
+        chat.leave(session, notice.reason, notice.time)
+    detached = chat.detached.get(person)
+    if detached is not None:
+        chat.expire(detached, notice.time)
     for session in sessions:
-        session.deliver(told)
+        session.deliver(notice)
         session.client.close()
 
 
 def enforce_server_ban(chat: Chat, ban: Ban, now: float) -> int:
-    """Disconnect whom a ban from the server covers here; return how many.
+    """Disconnect the people and connections of this server that a ban covers; return how many.
 
-    Operators may stay, although an address is theirs as well.
+    Operators may stay, also when they share a banned address.
     """
-    told = PutOut(now, None, ban.by, ban.reason, True, ban.until)
+    notice = PutOut(now, None, ban.by, ban.reason, True, ban.until)
     here = [person for person in chat.people.here() if not person.operator]
-    out = [person for person in here if ban.target.covers(person.identity)]
-    for person in out:
-        disconnect(chat, person, told)
-    screens = [
+    banned = [person for person in here if ban.target.covers(person.identity)]
+    for person in banned:
+        disconnect(chat, person, notice)
+    connections = [
         session
         for person in here
         for session in person.sessions
         if ban.target.covers(Identity(address=session.address))
     ]
-    for session in screens:  # of people whose other connection is from somewhere else
+    for session in connections:  # from a banned address, of people who keep another one
         chat.leave(session, ban.reason, now)
-        session.deliver(told)
+        session.deliver(notice)
         session.client.close()
-    return len(out) + len(screens)
+    return len(banned) + len(connections)

@@ -1,4 +1,4 @@
-"""Unread: what somebody is shown of a room that they come into: what is new, or the last of it."""
+"""Replay: the messages that a user is shown on entering a room, the unread or the last ones."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from chatd.chat.events import Entry, Recalled, TopicSet
 from chatd.chat.model.entities import Room, Session
 
 
-def _is_said(entry: Entry) -> bool:
-    """Whether an entry is not a topic; what the topic is has been told."""
+def _is_message(entry: Entry) -> bool:
+    """Whether an entry is not a topic, which is shown on joining anyway."""
     return not isinstance(entry.event, TopicSet)
 
 
 async def on_join(chat: Chat, session: Session, room: Room) -> None:
-    """Show as much as somebody has set (``/set replay``) of what was said before they came.
+    """Show a new member the last messages from before their join, as many as ``/set replay`` says.
 
-    Whose account knows how far they had read is shown what came after it, and how much that is.
+    If their account has a read mark in the room, only messages after it are shown, with the number
+    of those that are left out.
     """
     count = session.preferences.replay
     member = room.members.get(session.person)
     if not count or member is None:
         return
     entries = list(await chat.history.last(room, count))
-    if member.since is not None:  # what happened later is shown as it happens
+    if member.since is not None:  # later messages are shown live
         entries = [entry for entry in entries if entry.number <= member.since]
     read = chat.profiles.last_read(session.person, room)
     earlier = 0
@@ -31,7 +32,7 @@ async def on_join(chat: Chat, session: Session, room: Room) -> None:
         if len(entries) == count:
             earlier = await chat.history.count(room, read, entries[0].number)
         entries = [entry for entry in entries if entry.number > read]
-    entries = [each for each in entries if session.wants(each) and _is_said(each)]
+    entries = [each for each in entries if session.wants(each) and _is_message(each)]
     if entries and room.members.get(session.person) is member:
         fitting = newest_that_fit(entries)
         earlier += len(entries) - len(fitting)
@@ -40,9 +41,9 @@ async def on_join(chat: Chat, session: Session, room: Room) -> None:
 
 
 async def on_return(chat: Chat, session: Session, room: Room | None) -> None:
-    """Show who has come back to a room of theirs what was said there meanwhile, once more.
+    """Show the unread messages of a room once more when the user gives it the focus again.
 
-    It stood among what was said elsewhere.
+    They were shown already, among those of other rooms.
     """
     if room is None:
         return

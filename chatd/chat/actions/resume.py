@@ -1,7 +1,7 @@
-"""Returning: what becomes of somebody whose connection is lost, and how they take their place back.
+"""Resume: detaching a session when its connection is lost, and resuming it by a token.
 
-The places themselves are in `chatd.chat.entry.detached`; who comes back by a key is let in by
-`chatd.chat.entry.entrance`.
+Detached sessions are in `chatd.chat.entry.detached`; a user who comes with an ssh key resumes
+theirs by `chatd.chat.entry.entrance`.
 """
 
 from __future__ import annotations
@@ -18,41 +18,43 @@ if TYPE_CHECKING:
 
 
 def connection_lost(chat: Chat, session: Session, now: float) -> DetachedSession | None:
-    """A connection is lost: who can prove that it was theirs keeps their place, and returns it.
+    """Detach a session whose connection is lost, and return what is kept of it.
 
-    Whoever else had it leaves.  It is for who calls this to `Chat.expire` the place in time.
+    The caller has to let it expire in time (`chatd.chat.chat.Chat.expire`).  None when nothing is
+    kept and the session has left: if its person could not prove later that it is theirs, or has
+    another connection.
     """
-    person, places = session.person, chat.detached
+    person, detached = session.person, chat.detached
     if session not in person.sessions:
         return None
     others = any(other.listens for other in person.sessions if other is not session)
-    if others or not places.may_keep(person):
+    if others or not detached.is_resumable(person):
         chat.leave(session, "", now)
         return None
-    gives_way = places.keep(session)
+    excess = detached.add(session)
     session.detach()
     chat.peers.person_changed(person)
-    for place in gives_way:
-        chat.expire(place, now)
-    return places.get(person)
+    for each in excess:
+        chat.expire(each, now)
+    return detached.get(person)
 
 
 async def resume(chat: Chat, session: Session, token: str, now: float) -> None:
-    """Let a connection have the place that a token proves, whether its own is lost or not.
+    """Resume the session that a token is for, also if its connection is not lost; that is closed.
 
     :raises Refused: ``no-place`` or ``no-change``.
     """
-    if chat.detached.holder(token) is None:
+    if chat.detached.person_of_token(token) is None:
         await chat.peers.fetch(Proof(token=token))
-    person = chat.detached.holder(token)
+    person = chat.detached.person_of_token(token)
     if person is None:
         raise Refused("no-place", "There is no place with that token any more.")
     if person is session.person:
         raise Refused("no-change", "That is your own place, and you are in it.")
-    place = chat.detached.take(person) or DetachedSession(person, {})
+    detached = chat.detached.take(person) or DetachedSession(person, {})
     for old in tuple(person.sessions):
         old.deliver(Notice("Another connection has taken your place."))
         old.detach()
         old.client.close()
     chat.become(session, person, now, listens=False)
-    await chat.detached.resume(session, place)
+    await chat.detached.resume(session, detached)

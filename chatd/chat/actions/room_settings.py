@@ -1,7 +1,7 @@
-"""What moderators, owners and operators do in a room: kick, roles, invitations, settings.
+"""Moderating a room: kicks, roles, invitations, the topic and the settings.
 
-Whoever acts must outrank whom they act upon; an operator is above everyone, in every room.  Bans
-and mutes are in `chatd.chat.actions.banning`.
+A moderator must outrank the member that they act on; an operator outranks everyone, in every room.
+Bans and mutes are in `chatd.chat.actions.banning`.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ SETTINGS = ("private", "topic", "slow", "shouting", "lasting", "history", "key")
 
 
 def kick(chat: Chat, person: Person, room: Room, nick: str, reason: str, now: float) -> None:
-    """Put somebody out of a room.
+    """Kick a member from a room.
 
     :raises Refused: ``not-moderator``, ``nobody``, ``not-in-room``, ``outranked``, ``yourself``.
     """
-    other = target_in(chat, person, room, nick, Role.MODERATOR)
+    other = member_to_act_on(chat, person, room, nick, Role.MODERATOR)
     chat.audit.add(now, person, "kick", other.nick, room=room, reason=reason)
     removal.kick(chat, other, room, person, cut(reason, REASON_LENGTH), now)
 
 
 def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now: float) -> None:
-    """Make somebody a moderator of a room, or a member like the others; the owner stays the owner.
+    """Make a member a moderator, or a moderator a member again; the owner stays the owner.
 
     :raises Refused: ``not-owner``, ``nobody``, ``not-in-room``, ``outranked``, ``no-change``.
     """
-    other = target_in(chat, person, room, nick, Role.OWNER)
+    other = member_to_act_on(chat, person, room, nick, Role.OWNER)
     member = room.members[other]
     if member.role is Role.OWNER:
         raise Refused("outranked", f"{other.nick} is the owner of {room}, and remains it.")
@@ -50,8 +50,10 @@ def give_role(chat: Chat, person: Person, room: Room, nick: str, role: Role, now
     chat.give_role(other, room, role, person, now)
 
 
-def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
-    """Whom in a room somebody acts upon, once it is clear that they may.
+def member_to_act_on(chat: Chat, person: Person, room: Room, nick: str, least: Role) -> Person:
+    """Return the member with a nick, once it is checked that a person may act on them.
+
+    ``least`` is the role that is needed for it.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``not-owner``, ``nobody``, ``yourself``,
         ``outranked``.
@@ -64,18 +66,18 @@ def target_in(chat: Chat, person: Person, room: Room, nick: str, least: Role) ->
     if other not in room.members:
         raise Refused("not-in-room", f"{other.nick} is not in {room}.")
     if not outranks(room.role_of(person), room.role_of(other)):
-        what = a(room.role_of(other))
-        raise Refused("outranked", f"{other.nick} is {what} of {room}; that is not yours to do.")
+        role = role_phrase(room.role_of(other))
+        raise Refused("outranked", f"{other.nick} is {role} of {room}; that is not yours to do.")
     return other
 
 
-def a(role: Role) -> str:
-    """A role as a noun in a sentence."""
+def role_phrase(role: Role) -> str:
+    """Return a role with its article, for a sentence."""
     return {Role.OWNER: "the owner", Role.OPERATOR: "an operator"}.get(role, f"a {role.value}")
 
 
 def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Person:
-    """Let somebody into a room, and tell them; return whom.
+    """Invite the person with a nick into a room, and tell them; return them.
 
     :raises Refused: ``not-in-room``, ``nobody``, ``no-change``; for a room that is private or has a
         key ``not-moderator`` as well.
@@ -91,15 +93,17 @@ def invite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> Per
         chat.persistent.changed(room)
         chat.audit.add(now, person, "invite", other.nick, room=room)
         chat.peers.room_changed(room)
-    is_told_there = chat.peers.forward(other, person, Invite(now, room.name.shown))
-    if not is_told_there and person.name.key not in other.ignored:
+    forwarded = chat.peers.forward(other, person, Invite(now, room.name.shown))
+    if not forwarded and person.name.key not in other.ignored:
         for session in other.sessions:
             session.deliver(Invited(now, person.nick, room.name.shown))
     return other
 
 
 def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> str:
-    """Take an invitation back, also that of an account whose owner is not here; return whose.
+    """Take back the invitation of a person, or of an account whose owner is not here.
+
+    Return the nick as it is shown.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``nobody``, ``no-change``.
     """
@@ -109,7 +113,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
     if room.invited_accounts.pop(account, room) is None:
         shown = cut(nick, NICK_LENGTH)
         here = chat.people.find(nick)
-        if here is not None:  # who was invited as a guest first
+        if here is not None:  # they may have been invited as a guest as well
             room.uninvite(here)
     else:
         other = chat.find_person(nick)
@@ -123,7 +127,7 @@ def uninvite(chat: Chat, person: Person, room: Room, nick: str, now: float) -> s
 
 
 def set_topic(chat: Chat, person: Person, room: Room, text: str, now: float) -> None:
-    """Say what a room is about; nothing takes the topic away.
+    """Set the topic of a room; an empty text removes it.
 
     :raises Refused: ``not-in-room``, ``not-moderator``, ``muted``.
     """
@@ -151,7 +155,7 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
     if name == "private":
         settings.private = on_or_off(value)
     elif name == "slow":
-        settings.slow = _seconds(value)
+        settings.slow = _read_seconds(value)
     elif name == "shouting":
         if value not in SHOUTING:
             raise Refused("bad-setting", f"shouting is one of {', '.join(SHOUTING)}.")
@@ -160,9 +164,9 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
         settings.history = read_limit(value)
         chat.history.limit(room)
     elif name == "lasting":
-        _set_lasting(chat, person, room, on_or_off(value))
+        _set_persistent(chat, person, room, on_or_off(value))
     elif name == "key":
-        settings.key = _key(value)
+        settings.key = _read_key(value)
     else:
         raise Refused(
             "bad-setting", f"There is no setting {cut(name, 40)}; there are {', '.join(SETTINGS)}."
@@ -173,12 +177,15 @@ def set_room(chat: Chat, person: Person, room: Room, name: str, value: str, now:
     chat.post(room, RoomSet(now, person.nick, name, shown), person)
 
 
-def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
-    """Let a room outlive those who are in it, or not."""
+def _set_persistent(chat: Chat, person: Person, room: Room, persistent: bool) -> None:
+    """Make a room persistent, with the roles of its members, or temporary again.
+
+    :raises Refused: ``not-owner``, ``no-account``, ``no-change``, ``too-many``.
+    """
     rules.check_role(room, person, Role.OWNER)
-    if lasting == room.settings.lasting:
-        raise Refused("no-change", f"lasting is {as_typed(lasting)} in {room} already.")
-    if not lasting:
+    if persistent == room.settings.lasting:
+        raise Refused("no-change", f"lasting is {as_typed(persistent)} in {room} already.")
+    if not persistent:
         chat.persistent.make_temporary(room)
         return
     chat.persistent.make_persistent(room, person)
@@ -188,7 +195,7 @@ def _set_lasting(chat: Chat, person: Person, room: Room, lasting: bool) -> None:
 
 
 def setting(room: Room, name: str) -> str:
-    """A setting of a room as a person would type it; of a key only whether there is one."""
+    """Return a setting as a user would type it; of the key only whether there is one."""
     value = getattr(room.settings, name)
     if name == "history":
         return str(value or "off")
@@ -198,20 +205,20 @@ def setting(room: Room, name: str) -> str:
 
 
 def setting_for(person: Person, room: Room, name: str) -> str:
-    """A setting of a room as somebody may see it: its moderators see the key."""
+    """Return a setting as a person may see it: moderators see the key."""
     if name == "key" and room.settings.key and room.role_of(person) is not Role.MEMBER:
         return room.settings.key
     return setting(room, name)
 
 
-def _key(value: str) -> str:
+def _read_key(value: str) -> str:
     key = " ".join(value.split())
     if len(key) > KEY_LENGTH or not key:
         raise Refused("bad-setting", f"A key has 1 to {KEY_LENGTH} characters; off takes it away.")
     return "" if key.lower() == "off" else key
 
 
-def _seconds(value: str) -> float:
+def _read_seconds(value: str) -> float:
     try:
         seconds = 0.0 if value.lower() == "off" else float(value)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Status: what /status says of this server, of the others, and of what is not delivered yet."""
+"""Status: the answer to /status, on this server, the others, and the user's pending lines."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def status(chat: Chat, session: Session, now: float) -> list[str]:
     since = chat.opened if chat.opened is not None else now
     is_open, people = f"open for {duration(now - since)}", counted(len(everyone), "person")
     seen = sum(chat.may_see(session.person, room) for room in chat.rooms.values())
-    waiting = _waiting(session.person)
+    pending = _pending_lines(session.person)
     if not chat.peers.is_clustered:
-        return [is_open, people, counted(seen, "room"), *waiting]
+        return [is_open, people, counted(seen, "room"), *pending]
     return [
         f"this is {named(chat.peers.display_name)}, {is_open}",
         f"{people} in all, {len(chat.people.here())} of them on this server",
         counted(seen, "room"),
         *chat.peers.status(now),
-        *waiting,
+        *pending,
     ]
 
 
-def _waiting(person: Person) -> list[str]:
-    """In which rooms something waits that somebody said."""
-    waits = [session.pending for session in person.sessions if session.pending is not None]
-    rooms = Counter(room for each in waits for _, rooms in each.lines.values() for room in rooms)
+def _pending_lines(person: Person) -> list[str]:
+    """Return how many lines of a person are pending in each room, a line each."""
+    pending = [session.pending for session in person.sessions if session.pending is not None]
+    rooms = Counter(room for each in pending for _, rooms in each.lines.values() for room in rooms)
     return [
         f"{counted(count, 'line')} of yours wait{'s' * (count == 1)} in {room}"
         for room, count in rooms.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from chatd.chat.actions.login import check_stranger, log_in, register
+from chatd.chat.actions.login import check_no_account, log_in, register
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused
 from chatd.chat.records.accounts import Account, Key, read_key
@@ -60,10 +60,10 @@ def _account(call: Call) -> Account:
 
 async def _login(call: Call) -> None:
     nick, password = call.split(_LOGIN)
-    check_stranger(call.person)
+    check_no_account(call.person)
     now = call.now
     if not password:
-        name = await call.chat.authentication.check(nick, call.session.address, now)
+        name = await call.chat.authentication.check_attempt(nick, call.session.address, now)
         password, now = await call.ask(f"Password of {name}", secret=True)
     account = await log_in(call.chat, call.session, nick, password, now)
     sentence = f"You are logged in as {account.name}"

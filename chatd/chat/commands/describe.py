@@ -37,7 +37,7 @@ def greeting(room: Room, person: Person) -> str:
 
 def resume_hint(chat: Chat, person: Person) -> str:
     """Return how to resume a session without an ssh key or login; empty for other users."""
-    token = chat.detached.token(person)
+    token = chat.detached.new_token(person)
     if token is None:
         return ""
     return f"If you are cut off: /resume {token} takes you back within {RESUME_WITHIN}."

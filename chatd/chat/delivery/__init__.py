@@ -1,1 +1,1 @@
-"""The way of an event from its author through the store to its audience, and reading it back."""
+"""Delivery: events from their author through the store to the audience, and reading them back."""

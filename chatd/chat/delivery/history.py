@@ -1,4 +1,4 @@
-"""Archive: what was said, read back from the store; who may read what is for whoever asks."""
+"""History: reading a room's stored messages back; callers have checked who may read them."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from chatd.chat.text.sanitizing import cut, safe
 
 
 class History:
-    """What the store of a chat has of its rooms."""
+    """The stored messages of rooms, as entries that can be shown."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def last(self, room: Room, count: int) -> tuple[Entry, ...]:
-        """What was said last in a room, oldest first."""
+        """Return the last ``count`` messages of a room, oldest first."""
         rows = await self._store.before(room.id, None, count)
         return tuple(_entry(room, number, event) for number, event in rows)
 
     async def before(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
-        """What was said last in a room before a number, oldest first."""
+        """Return the last ``count`` messages below a number, oldest first."""
         rows = await self._store.before(room.id, number, count)
         return tuple(_entry(room, each, event) for each, event in rows)
 
     async def after(self, room: Room, number: int, count: int) -> tuple[Entry, ...]:
-        """What was said first in a room after a number, oldest first."""
+        """Return the first ``count`` messages above a number, oldest first."""
         rows = await self._store.after(room.id, number, count)
-        return tuple(_entry(room, number, event) for number, event in rows)
+        return tuple(_entry(room, each, event) for each, event in rows)
 
     async def count(self, room: Room, above: int, below: int) -> int:
-        """How much was said in a room between two numbers."""
+        """Return how many messages of a room are between two numbers."""
         return await self._store.count(room.id, above, below)
 
     async def find(self, room: Room, number: int) -> Entry | None:
-        """What was said in a room under a number, if that is kept."""
+        """Return the message of a room with a number, if it is stored."""
         entries = await self.after(room, number - 1, 1)
         return next((entry for entry in entries if entry.number == number), None)
 
     async def last_by(self, room: Room, nick: str, account: str | None = None) -> Entry | None:
-        """The last that somebody said or did in a room: see `chatd.chat.store.Store.last_by`."""
+        """Return the last message under a folded nick: see `chatd.chat.store.Store.last_by`."""
         row = await self._store.last_by(room.id, nick, account)
         return None if row is None else _entry(room, *row)
 
     def limit(self, room: Room) -> None:
-        """Keep as much of a room as its settings say."""
+        """Make the store keep as many messages of a room as its settings say."""
         self._store.limit(room.id, room.settings.history or None)
 
     async def search(
         self, rooms: Iterable[Room], search: SearchQuery, page: int = 1
     ) -> tuple[tuple[Entry, ...], bool]:
-        """One page of what is found in some rooms, the newest on the first, each oldest first.
+        """Return one page of the matches in some rooms, oldest first, and whether there are more.
 
-        Return it, and whether there is more.
+        The first page has the newest matches; a page has `SEARCH_SHOWN`.
         """
         by_id = {room.id: room for room in rooms}
         skip = (page - 1) * SEARCH_SHOWN
@@ -73,21 +73,24 @@ def _entry(room: Room, number: int, event: RoomEvent) -> Entry:
 
 
 def _safe(event: RoomEvent) -> RoomEvent:
-    """What was kept, made safe as it would be today: an older server may have let more through."""
+    """Return a stored event, sanitized as it would be today.
+
+    An older version of the server may have let more characters through.
+    """
     if not isinstance(event, Said | Acted | TopicSet):
         return event
     text = event.topic if isinstance(event, TopicSet) else event.text
-    kept = "\n".join(map(safe, text.split("\n"))) if "\n" in text else safe(text)
+    sanitized = "\n".join(map(safe, text.split("\n"))) if "\n" in text else safe(text)
     nick = safe(event.nick)
-    if kept == text and nick == event.nick:
+    if sanitized == text and nick == event.nick:
         return event
     if isinstance(event, TopicSet):
-        return replace(event, nick=nick, topic=kept)
-    return replace(event, nick=nick, text=kept)
+        return replace(event, nick=nick, topic=sanitized)
+    return replace(event, nick=nick, text=sanitized)
 
 
 def newest_that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
-    """The newest of some entries that may wait for a slow connection."""
+    """Return the newest entries that may be pending for a slow connection (`PERSONAL_BYTES`)."""
     size = 0
     for count, entry in enumerate(reversed(entries)):
         size += len(repr(entry.event).encode())
@@ -97,7 +100,7 @@ def newest_that_fit(entries: list[Entry]) -> tuple[Entry, ...]:
 
 
 def read_limit(value: str) -> int:
-    """Read how many messages a room is to keep; 0 is what the server keeps of every room.
+    """Return how many messages a room is to keep; 0 is as many as the server keeps of every room.
 
     :raises Refused: ``bad-setting``.
     """

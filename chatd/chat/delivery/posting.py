@@ -1,7 +1,8 @@
-"""Posting: from what somebody does to what a room sees, by way of the store.
+"""Posting: the write path of an event, from its author by way of the store to a room's audience.
 
-An event is posted to the store; when it comes back it has its place in the room's order, and only
-then has it happened.  The rooms that have news flush once, at the end of the reactor's turn.
+An event is posted to the store, which calls back once the event is stored and has its number in the
+room's order.  Only then is it appended to the room's audience.  Audiences that have something to
+send are flushed once, at the end of the reactor's turn.
 """
 
 from __future__ import annotations
@@ -32,18 +33,21 @@ from chatd.chat.peers import Peers
 from chatd.chat.store import Store
 from chatd.chat.text.names import fold
 
-#: Told what became of a post: its number in the room, or why it was not kept.
+#: Called with the outcome of a post: its number in the room, or why it was not stored.
 Acknowledge = Callable[[int | Refused], None]
 
-#: Events of other servers that are remembered, as one may come in several rooms.
-SHOWN = 64
+#: How many of the last events of other servers are remembered.  One event, a departure say, is
+#: posted to several rooms, and a user who is in more than one of them is shown it only once.
+REMEMBERED_EVENTS = 64
 
 
 @dataclass(slots=True)
-class _Posted:
-    """What is remembered of an event until the store hands it back.
+class _Post:
+    """An event that the store has not answered for yet.
 
-    ``session`` is whose own terminal may show it already, ``spoken`` what a member can change.
+    ``session`` is the one that sent it, whose terminal may show it already (`Client.echoes_input`);
+    it is not shown to the sessions in ``unseen_by``.  ``last_message`` is the author's entry for
+    /edit and /delete, which is given the number.
     """
 
     room: Room
@@ -52,19 +56,20 @@ class _Posted:
     session: Session | None
     unseen_by: Iterable[Session]
     acknowledge: Acknowledge | None
-    spoken: LastMessage | None
+    last_message: LastMessage | None
 
     @property
-    def is_a_line(self) -> bool:
-        """Whether a person said it, who is not answered as programs are."""
+    def is_user_message(self) -> bool:
+        """Whether it is a message of a user; a program has its post acknowledged instead."""
         return self.acknowledge is None and isinstance(self.event, Said | Acted)
 
 
 class Posting:
-    """The keeper of a store (`chatd.chat.store.StoreObserver`).
+    """The observer of the store (`chatd.chat.store.StoreObserver`), and what posts to it.
 
     ``schedule`` runs a function at the end of the reactor's turn; ``incarnation`` makes message ids
-    unique beyond this process.
+    unique beyond this process.  Posts that the store answers late move from ``_posts`` to
+    ``_late``.  ``_followed`` has the rooms to which this server is subscribed, by id.
     """
 
     def __init__(
@@ -82,15 +87,15 @@ class Posting:
         self._incarnation = incarnation
         self._rooms = rooms
         self._people = people
-        self._posts = 0
-        self._posted: dict[str, _Posted] = {}
-        self._late: dict[str, _Posted] = {}
+        self._post_count = 0
+        self._posts: dict[str, _Post] = {}
+        self._late: dict[str, _Post] = {}
         self._unacknowledged = unacknowledged
-        self._refused: RoomEvent | None = None
+        self._last_refused: RoomEvent | None = None
         self._peers = peers
         self._followed: dict[str, Room] = {}
-        self._shown: OrderedDict[RoomEvent, list[Room]] = OrderedDict()
-        self._news: list[Audience] = []
+        self._shown_in: OrderedDict[RoomEvent, list[Room]] = OrderedDict()
+        self._to_flush: list[Audience] = []
         store.open(self)
 
     def post(
@@ -103,15 +108,16 @@ class Posting:
         unseen_by: Iterable[Session] = (),
         acknowledge: Acknowledge | None = None,
     ) -> None:
-        """Let something happen in a room, once the store has given it its place.
+        """Post an event to a room; the room's audience has it once it is stored.
 
-        ``session`` said it itself; ``unseen_by`` are not shown it.
+        ``session`` is the one that sent it; it is not shown to the sessions in ``unseen_by``.
+        ``acknowledge`` is called with the outcome.
         """
-        self._posts += 1
-        message_id = f"{self._incarnation}.{self._posts}"
-        spoken = _spoken(room, event, author)
-        self._posted[message_id] = _Posted(
-            room, event, author, session, unseen_by, acknowledge, spoken
+        self._post_count += 1
+        message_id = f"{self._incarnation}.{self._post_count}"
+        last_message = _remember_last_message(room, event, author)
+        self._posts[message_id] = _Post(
+            room, event, author, session, unseen_by, acknowledge, last_message
         )
         if isinstance(event, Joined):
             self.follow(room)
@@ -123,7 +129,7 @@ class Posting:
         self._store.post(room.id, message_id, event, author.account or "")
 
     def follow(self, room: Room) -> None:
-        """Hear what other servers post to a room in which somebody is here, and to no other."""
+        """Subscribe to a room that has members on this server, or unsubscribe from any other."""
         if room.has_local_members == (room.id in self._followed):
             return
         if room.id in self._followed:
@@ -137,163 +143,180 @@ class Posting:
         self,
         person: Person,
         event_in: Callable[[Room], RoomEvent],
-        but: Iterable[Session] = (),
+        unseen_by: Iterable[Session] = (),
         session: Session | None = None,
     ) -> None:
-        """Let something happen in all rooms of a person, shown to each person once.
+        """Post an event to every room of a person; each member is shown it in one of them only.
 
-        The rooms come in the order in which they were made.  ``session`` said it itself.
+        That is the first by age that they share.  A program is shown it in each of them
+        (`Client.copy_per_room`).  Parameters as of `post`.
         """
         several = len(person.rooms) > 1
-        seen: set[Session] = set(but)
+        seen: set[Session] = set(unseen_by)
         for room in sorted(person.rooms.values(), key=attrgetter("number")):
-            here = set(sessions_in(room)) if several else set()
-            unseen_by = seen & here if several else but
-            self.post(room, event_in(room), person, session, unseen_by=unseen_by)
-            seen.update(session for session in here if not session.client.copy_per_room)
+            present = set(sessions_in(room)) if several else set()
+            hidden = seen & present if several else unseen_by
+            self.post(room, event_in(room), person, session, unseen_by=hidden)
+            seen.update(session for session in present if not session.client.copy_per_room)
 
     def stored(self, room: str, message_id: str, number: int, event: RoomEvent) -> None:
-        """The store has given an event its place: it happens now."""
-        posted = self._posted.pop(message_id, None)
-        if posted is None and self._late:
-            posted = self._no_longer_late(message_id, kept=True)
-        if posted is None:
-            where_else = self._followed.get(room)
-            if where_else is not None:
-                self.happened_elsewhere(where_else, event, number)
+        """Publish an event that is stored: one of this server, or of another to a followed room."""
+        post = self._posts.pop(message_id, None)
+        if post is None and self._late:
+            post = self._pop_late(message_id, stored=True)
+        if post is None:
+            followed = self._followed.get(room)
+            if followed is not None:
+                self.happened_elsewhere(followed, event, number)
             return
-        where = posted.room
-        if self._rooms.get(where.name.key) is where:
-            self._happens(where, posted, number, event)
-            if posted.spoken is not None:
-                posted.spoken.number = number
-        if posted.acknowledge is not None:
-            posted.acknowledge(number)
+        # The room may have been closed meanwhile, and another opened under its name.
+        if self._rooms.get(post.room.name.key) is post.room:
+            self._publish(post, number, event)
+            if post.last_message is not None:
+                post.last_message.number = number
+        if post.acknowledge is not None:
+            post.acknowledge(number)
 
-    def happened_elsewhere(self, where: Room, event: RoomEvent, number: int | None = None) -> None:
-        """Show what somebody did on another server, in several rooms perhaps, to each once."""
+    def happened_elsewhere(self, room: Room, event: RoomEvent, number: int | None = None) -> None:
+        """Append an event of another server to a room's audience.
+
+        It may come in several rooms: each user is shown it once.  Without a ``number`` it has that
+        of the last event of the room.
+        """
         author = fold(getattr(event, "by", None) or event.nick)
-        self._speaks(where, event, author)
-        at = where.audience.number if number is None else number
-        rooms = self._shown.setdefault(event, [])
-        if len(self._shown) > SHOWN:
-            self._shown.popitem(last=False)
+        self._note_activity(room, event, author)
+        at = room.audience.number if number is None else number
+        shown_in = self._shown_in.setdefault(event, [])
+        if len(self._shown_in) > REMEMBERED_EVENTS:
+            self._shown_in.popitem(last=False)
         unseen_by = [
             session
-            for session in (sessions_in(where) if rooms else ())
+            for session in (sessions_in(room) if shown_in else ())
             if not session.client.copy_per_room
-            and any(session.person in room.members for room in rooms)
+            and any(session.person in other.members for other in shown_in)
         ]
-        rooms.append(where)
-        meant = mentioned(event, where, self._people)
-        for each in meant:
-            if each.focus is not where:
-                each.unread.mentioned(where)
-        where.audience.append(Entry(where.name.shown, at, author, event), unseen_by, meant)
+        shown_in.append(room)
+        mentions = self._count_mentions(event, room)
+        room.audience.append(Entry(room.name.shown, at, author, event), unseen_by, mentions)
         if isinstance(event, Deleted):
-            for member in where.members.values():
+            for member in room.members.values():
                 if member.last_message is not None and member.last_message.number == event.number:
                     member.last_message.gone = True
 
-    def _speaks(self, where: Room, event: RoomEvent, author: str) -> None:
-        """Somebody elsewhere has spoken: slow mode knows it, and who asks how idle they are."""
+    def _note_activity(self, room: Room, event: RoomEvent, author: str) -> None:
+        """Note when a user of another server was active last, for idle times and slow mode."""
         person = self._people.get(author) if isinstance(event, Said | Acted | Edited) else None
         if person is not None and person.server:
             person.last_active = max(person.last_active, event.time)
-            if person in where.members:
-                where.members[person].last_said = event.time
+            if person in room.members:
+                room.members[person].last_said = event.time
 
-    def _happens(self, where: Room, posted: _Posted, number: int, event: RoomEvent) -> None:
-        author, session = posted.author, posted.session
-        entry = Entry(where.name.shown, number, author.name.key, event)
-        unseen_by = posted.unseen_by
+    def _publish(self, post: _Post, number: int, event: RoomEvent) -> None:
+        """Append an event of this server to its room's audience, and let a new member listen."""
+        room, author, session = post.room, post.author, post.session
+        entry = Entry(room.name.shown, number, author.name.key, event)
+        unseen_by = post.unseen_by
         if session is not None and session.client.echoes_input:
             unseen_by = (session, *unseen_by)
-        meant = mentioned(event, where, self._people)
-        for each in meant:
-            if each.focus is not where:
-                each.unread.mentioned(where)
-        where.audience.append(entry, unseen_by, meant, _rung(event, author))
+        mentions = self._count_mentions(event, room)
+        room.audience.append(entry, unseen_by, mentions, _without_bell(event, author))
         for each in author.sessions:
             if each.unread:
-                each.unread.wrote(where)
-        if isinstance(event, Joined) and author in where.members:
-            where.members[author].since = number
+                each.unread.wrote(room)
+        # A new member listens from its own join on: what was stored before belongs to history.
+        if isinstance(event, Joined) and author in room.members:
+            room.members[author].since = number
             for each in author.sessions:
                 if each.listens:
-                    where.audience.add(each, each.style_in(where))
+                    room.audience.add(each, each.style_in(room))
+
+    def _count_mentions(self, event: RoomEvent, room: Room) -> list[Session]:
+        """Return the sessions that an event mentions; those with another focus count it."""
+        mentions = mentioned(event, room, self._people)
+        for session in mentions:
+            if session.focus is not room:
+                session.unread.mentioned(room)
+        return mentions
 
     def subscribed(self, room: str, number: int) -> None:
-        """A room is heard, and this is the number of what happened there last."""
-        where = self._followed.get(room)
-        if where is not None:
-            where.audience.number = max(where.audience.number, number)
+        """Note the number of the last event of a room that is subscribed to from now on."""
+        followed = self._followed.get(room)
+        if followed is not None:
+            followed.audience.number = max(followed.audience.number, number)
 
     def record_changed(self, kind: str, key: str, value: str | None) -> None:
-        """Another server has changed a record."""
+        """Pass on a record that another server has changed."""
         self._peers.record_changed(kind, key, value)
 
-    def failed(self, room: str, message_id: str, why: str) -> None:
-        """The store could not keep an event: its writer is told."""
-        posted = self._posted.pop(message_id, None)
-        if posted is None:
-            posted = self._no_longer_late(message_id, kept=False)
-        if posted is None:
+    def failed(self, room: str, message_id: str, reason: str) -> None:
+        """Tell the author of an event that it could not be stored, and why."""
+        post = self._posts.pop(message_id, None)
+        if post is None:
+            post = self._pop_late(message_id, stored=False)
+        if post is None:
             return
-        if posted.spoken is not None:
-            posted.spoken.gone = True
-        if posted.acknowledge is not None:
-            posted.acknowledge(Refused("not-kept", f"That was not delivered: {why}"))
-        elif posted.event is not self._refused:  # in another of the rooms where it was said
-            self._refused = posted.event
-            for session in posted.author.sessions:
-                session.deliver(refusal(posted.event, why).as_event())
+        if post.last_message is not None:
+            post.last_message.gone = True
+        if post.acknowledge is not None:
+            post.acknowledge(Refused("not-kept", f"That was not delivered: {reason}"))
+        elif post.event is not self._last_refused:  # else told already, of another of its rooms
+            self._last_refused = post.event
+            for session in post.author.sessions:
+                session.deliver(refusal(post.event, reason).as_event())
 
     def check_pending(self, now: float) -> None:
-        """See what the store has not kept after a moment; to be called several times a second."""
-        self._find_late(now)
+        """Find posts that the store is late to answer; to be called several times a second."""
+        self._set_late_apart(now)
         self._unacknowledged.check(now)
 
-    def _find_late(self, now: float) -> None:
-        """Set apart what was posted more than a moment ago; of that, lines of people are shown."""
+    def _set_late_apart(self, now: float) -> None:
+        """Set apart posts that are older than `LATE_SECONDS`; messages of users are marked pending.
+
+        Posts are in the order of their times, so the search stops at the first that is not late.
+        One of the future is late as well: the clock was set back.
+        """
         late = []
-        for message_id, posted in self._posted.items():
-            if 0 <= now - posted.event.time < LATE_SECONDS:
+        for message_id, post in self._posts.items():
+            if 0 <= now - post.event.time < LATE_SECONDS:
                 break
             late.append(message_id)
         for message_id in late:
-            posted = self._late[message_id] = self._posted.pop(message_id)
-            if posted.is_a_line and posted.session is not None:
-                self._unacknowledged.begin(posted.session, posted.room, posted.event, now)
+            post = self._late[message_id] = self._posts.pop(message_id)
+            if post.is_user_message and post.session is not None:
+                self._unacknowledged.add(post.session, post.room, post.event, now)
 
-    def _no_longer_late(self, message_id: str, *, kept: bool) -> _Posted | None:
-        posted = self._late.pop(message_id, None)
-        if posted is not None and posted.session is not None:
-            self._unacknowledged.end(posted.session, posted.room, posted.event, kept=kept)
-        return posted
+    def _pop_late(self, message_id: str, *, stored: bool) -> _Post | None:
+        """Return a late post that the store has answered for, which is not pending any more."""
+        post = self._late.pop(message_id, None)
+        if post is not None and post.session is not None:
+            self._unacknowledged.remove(post.session, post.room, post.event, stored=stored)
+        return post
 
-    def has_news(self, audience: Audience) -> None:
-        """A room has something to send at the end of the turn."""
-        if not self._news:
+    def request_flush(self, audience: Audience) -> None:
+        """Flush an audience at the end of the turn."""
+        if not self._to_flush:
             self._schedule(self.flush)
-        self._news.append(audience)
+        self._to_flush.append(audience)
 
     def flush(self, *, wholly: bool = False) -> None:
-        """Send to everyone what happened since the last time; to very many in slices."""
-        news, self._news = self._news, []
-        for audience in news:
+        """Send what was appended since the last flush; a large audience is served in slices.
+
+        ``wholly`` sends all of it before returning.
+        """
+        audiences, self._to_flush = self._to_flush, []
+        for audience in audiences:
             audience.flush(wholly=wholly)
 
 
-def _rung(event: RoomEvent, author: Person) -> list[Session]:
-    """The sessions of who said something that ring for every message: for this one they do not."""
+def _without_bell(event: RoomEvent, author: Person) -> list[Session]:
+    """Return the author's sessions that ring for every message, as they need not for their own."""
     if not isinstance(event, Said | Acted | Edited):
         return []
     return [session for session in author.sessions if session.preferences.bell == "all"]
 
 
-def _spoken(room: Room, event: RoomEvent, author: Person) -> LastMessage | None:
-    """Remember what a member says, for /edit and /delete."""
+def _remember_last_message(room: Room, event: RoomEvent, author: Person) -> LastMessage | None:
+    """Make a message the last one of its author in the room, for /edit and /delete."""
     member = room.members.get(author)
     if member is None or not isinstance(event, Said | Acted):
         return None

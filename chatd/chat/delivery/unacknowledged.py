@@ -1,7 +1,7 @@
-"""Waiting: what was said and is not kept yet, for longer than a moment, and who is told so.
+"""Unacknowledged messages: the lines that the store is late to answer, shown as pending.
 
-What is kept at once never comes here.  There is no clock: whoever looks says what time it is, by
-the clock that events have their times from.
+A message that is stored within `LATE_SECONDS` never comes here.  There is no clock: callers give
+the time in seconds since the epoch, by the clock that events have their times from.
 """
 
 from __future__ import annotations
@@ -15,27 +15,30 @@ from chatd.chat.model.people import People
 from chatd.chat.store import unavailable
 from chatd.chat.text.sanitizing import cut
 
-#: Seconds after which what somebody said is shown to them as waiting: what is quicker is not
-#: noticed.  And after which it is said in words, where it cannot be shown and taken away again;
-#: by then everybody knows if it is not one room alone.
+#: Seconds after which a line is marked as pending on its sender's screen; a shorter delay is not
+#: noticed.  And seconds after which a notice says so where a mark cannot be drawn and erased again;
+#: if more than one room is concerned, everybody has been told by then that the cluster is gone.
 LATE_SECONDS = 0.3
 LONG_SECONDS = 6.0
 
-#: What people are told in words: of their own line, of everything, and when that is over.
-WAITS = "Your line waits: {} does not answer."
-KEPT = "What waited of yours is delivered now."
-AWAY = "The cluster does not answer: what you say waits until it does."
-BACK = "The cluster answers again; what waits is delivered now."
+#: Notices: a line of the user's own is pending; all of theirs are stored now; the cluster answers
+#: nobody; it answers again.
+PENDING_NOTICE = "Your line waits: {} does not answer."
+DELIVERED_NOTICE = "What waited of yours is delivered now."
+UNREACHABLE_NOTICE = "The cluster does not answer: what you say waits until it does."
+REACHABLE_NOTICE = "The cluster answers again; what waits is delivered now."
 
-#: Characters of a line that could not be kept by which its writer knows which one that is.
+#: Characters of a line that are quoted when it could not be stored, so that its sender knows it.
 QUOTED = 60
 
 
 class Unacknowledged:
-    """All that waits: ``count`` lines, one said in several rooms as so many.
+    """The pending lines of all sessions: ``count``, a line in several rooms once for each.
 
-    There is no bound but that of the store, which refuses what waits for too long, or is too much.
-    ``away`` is whether everybody knows that nothing is kept.
+    They are bounded by the store alone, which refuses a line that waits for too long, or one too
+    many.  ``is_unreachable`` is whether everybody has been told that the cluster stores nothing.
+    ``_unannounced`` has the sessions to be told in words, in the order in which their lines became
+    pending; ``_changed`` those whose screens are drawn anew at the end of the turn.
     """
 
     def __init__(
@@ -47,91 +50,93 @@ class Unacknowledged:
     ) -> None:
         self._people = people
         self._schedule = schedule
-        self._waits = Notice(WAITS.format("the cluster" if is_clustered else "the disk"))
-        self._untold: dict[Session, PendingLines] = {}
+        self._pending_notice = Notice(
+            PENDING_NOTICE.format("the cluster" if is_clustered else "the disk")
+        )
+        self._unannounced: dict[Session, PendingLines] = {}
         self._changed: dict[Session, PendingLines] = {}
         self.count = 0
-        self.away = False
+        self.is_unreachable = False
 
-    def begin(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
-        """Something that was said waits for longer than a moment."""
-        waits = session.pending
-        if waits is None:
-            waits = session.pending = self._untold[session] = PendingLines(now)
-        _, rooms = waits.lines.get(id(event), (event, ()))
-        waits.lines[id(event)] = (event, (*rooms, room))
+    def add(self, session: Session, room: Room, event: RoomEvent, now: float) -> None:
+        """Add a line that a session sent to a room; it is pending there from now on."""
+        pending = session.pending
+        if pending is None:
+            pending = session.pending = self._unannounced[session] = PendingLines(now)
+        _, rooms = pending.lines.get(id(event), (event, ()))
+        pending.lines[id(event)] = (event, (*rooms, room))
         self.count += 1
-        self._change(session, waits)
+        self._change(session, pending)
 
-    def end(self, session: Session, room: Room, event: RoomEvent, *, kept: bool) -> None:
-        """It is kept in a room, or could not be."""
-        waits = session.pending
-        if waits is None or id(event) not in waits.lines:
+    def remove(self, session: Session, room: Room, event: RoomEvent, *, stored: bool) -> None:
+        """Remove a line from those pending in a room: it is ``stored`` there, or could not be."""
+        pending = session.pending
+        if pending is None or id(event) not in pending.lines:
             return
         self.count -= 1
-        waits.failed = waits.failed or not kept
-        rooms = tuple(each for each in waits.lines[id(event)][1] if each is not room)
+        pending.failed = pending.failed or not stored
+        rooms = tuple(each for each in pending.lines[id(event)][1] if each is not room)
         if rooms:
-            waits.lines[id(event)] = (event, rooms)
+            pending.lines[id(event)] = (event, rooms)
         else:
-            del waits.lines[id(event)]
-        if not waits.lines:
+            del pending.lines[id(event)]
+        if not pending.lines:
             session.pending = None
-            self._untold.pop(session, None)
-        self._change(session, waits)
+            self._unannounced.pop(session, None)
+        self._change(session, pending)
 
     def check(self, now: float) -> None:
-        """Say in words what has waited for long, to those who are told so."""
-        for session, waits in tuple(self._untold.items()):
-            if 0 <= now - waits.since < LONG_SECONDS:
+        """Announce in words what is pending for `LONG_SECONDS`, where no mark shows it."""
+        for session, pending in tuple(self._unannounced.items()):
+            if 0 <= now - pending.since < LONG_SECONDS:
                 return
-            del self._untold[session]
-            if session.client.shows_pending and not self.away:
-                waits.announced = session.deliver(self._waits)
+            del self._unannounced[session]
+            if session.client.shows_pending and not self.is_unreachable:
+                pending.announced = session.deliver(self._pending_notice)
 
-    def _change(self, session: Session, waits: PendingLines) -> None:
+    def _change(self, session: Session, pending: PendingLines) -> None:
         if not self._changed:
-            self._schedule(self._show)
-        self._changed[session] = waits
+            self._schedule(self._show_changes)
+        self._changed[session] = pending
 
-    def _show(self) -> None:
-        """Let what is shown as waiting be as it is now, once a turn."""
+    def _show_changes(self) -> None:
+        """Draw the pending lines of the sessions where they changed; called once a turn."""
         changed, self._changed = self._changed, {}
-        for session, waits in changed.items():
+        for session, pending in changed.items():
             session.client.pending_changed()
-            if waits.announced and not (waits.lines or waits.failed or self.away):
-                session.deliver(Notice(KEPT))
+            if pending.announced and not (pending.lines or pending.failed or self.is_unreachable):
+                session.deliver(Notice(DELIVERED_NOTICE))
 
     # The cluster ----------------------------------------------------------------------------------
 
     def check_reachable(self) -> None:
-        """Whether the cluster can be asked who is who.
+        """Check that the cluster answers, as nicks are claimed there.
 
         :raises Refused: ``away``.
         """
-        if self.away:
+        if self.is_unreachable:
             raise unavailable()
 
-    def lost_touch(self) -> None:
-        """Nothing is kept any more: everybody here is told, once."""
-        if not self.away:
-            self.away = True
-            self._tell(Notice(AWAY))
+    def cluster_lost(self) -> None:
+        """Tell everybody on this server, once, that the cluster stores nothing."""
+        if not self.is_unreachable:
+            self.is_unreachable = True
+            self._notify_everyone(Notice(UNREACHABLE_NOTICE))
 
-    def in_touch(self) -> None:
-        """It is again."""
-        if self.away:
-            self.away = False
-            self._tell(Notice(BACK))
+    def cluster_restored(self) -> None:
+        """Tell everybody that the cluster answers again, if they were told that it does not."""
+        if self.is_unreachable:
+            self.is_unreachable = False
+            self._notify_everyone(Notice(REACHABLE_NOTICE))
 
-    def _tell(self, notice: Notice) -> None:
+    def _notify_everyone(self, notice: Notice) -> None:
         for person in self._people.here():
             for session in person.sessions:
                 session.deliver(notice)
 
 
-def refusal(event: RoomEvent, why: str) -> Refused:
-    """What somebody is told whose line could not be kept, with its beginning."""
+def refusal(event: RoomEvent, reason: str) -> Refused:
+    """Return the refusal for the author of an event that was not stored; it quotes a line."""
     typed = ""
     match event:
         case Said(text=text):
@@ -145,19 +150,19 @@ def refusal(event: RoomEvent, why: str) -> Refused:
         case _:
             pass
     quoted = f" You said: {cut(typed.partition(chr(10))[0], QUOTED)}" * bool(typed)
-    return Refused("not-kept", f"That was not delivered: {why}{quoted}")
+    return Refused("not-kept", f"That was not delivered: {reason}{quoted}")
 
 
-def newest(session: Session, most: int) -> tuple[int, list[tuple[Room, RoomEvent]]]:
-    """How many lines of one session wait, and so many of the newest, oldest first.
+def newest_pending(session: Session, most: int) -> tuple[int, list[tuple[Room, RoomEvent]]]:
+    """Return how many lines of a session are pending, and the newest ``most``, oldest first.
 
-    Each comes with a room in which it does, that with the focus if it can be.
+    Each comes with a room in which it is pending, the one with the focus if it is among them.
     """
-    waits, focus = session.pending, session.focus
-    if waits is None:
+    pending, focus = session.pending, session.focus
+    if pending is None:
         return 0, []
     lines = [
         (focus if focus is not None and focus in rooms else rooms[0], event)
-        for event, rooms in islice(reversed(waits.lines.values()), most)
+        for event, rooms in islice(reversed(pending.lines.values()), most)
     ]
-    return len(waits.lines), lines[::-1]
+    return len(pending.lines), lines[::-1]

@@ -1,1 +1,1 @@
-"""Who comes in as whom: nicks, authentication, detached sessions and the entrance."""
+"""Entry: the entrance for visitors, nicks, authentication and detached sessions."""

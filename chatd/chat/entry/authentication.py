@@ -1,7 +1,7 @@
-"""Logins: whether somebody who brings a password is the owner of an account.
+"""Authentication by password, and the limits on attempts and pending checks.
 
-Passwords are hashed and checked one at a time elsewhere; here is who may ask for that, how often,
-and how many wait.
+Hashing and checking themselves are done one at a time by a `PasswordHasher` and a
+`PasswordChecker`.  Times are in seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ _T = TypeVar("_T")
 
 
 class Authenticator:
-    """Proves accounts by passwords.  ``checker`` knows people from elsewhere, if anybody does."""
+    """Authenticates owners of accounts by their passwords.
+
+    ``checker`` knows the passwords of users from outside the chat (of the machine, say).
+    ``pending_checks`` is how many passwords are being hashed or checked, or wait for that.
+    """
 
     def __init__(
         self,
@@ -43,16 +47,16 @@ class Authenticator:
         self._accounts = accounts
         self._hasher = hasher
         self._checker = checker
-        self._slowing = LoginThrottle()
-        self._setting = PerAddressRate(NEW_PASSWORDS)
-        self._waiting = 0
+        self._throttle = LoginThrottle()
+        self._new_password_rate = PerAddressRate(NEW_PASSWORDS)
+        self.pending_checks = 0
 
-    def came(self, account: str, address: str) -> None:
-        """The owner of an account, by whatever proof, has come from an address."""
-        self._slowing.owner_logged_in(account, address)
+    def owner_logged_in(self, account: str, address: str) -> None:
+        """Note that an owner, by whatever proof, came from an address; it is known from then on."""
+        self._throttle.owner_logged_in(account, address)
 
-    async def check(self, nick: str, address: str, now: float) -> Name:
-        """Whether a password may be tried for a nick now; return the name of the account.
+    async def check_attempt(self, nick: str, address: str, now: float) -> Name:
+        """Check that a password may be tried for a nick now; return the name of the account.
 
         :raises Refused: ``bad-nick``, ``no-such-account``, ``no-password``, ``too-fast``.
         """
@@ -63,49 +67,49 @@ class Authenticator:
             raise Refused("no-such-account", f"There is no account {name}; /register makes one.")
         if account is not None and not account.password and self._checker is None:
             raise Refused("no-password", f"{name} has no password; its owner has an ssh key.")
-        wait = self._slowing.wait(name.key, address, now)
+        wait = self._throttle.wait(name.key, address, now)
         if wait > 0:
             raise Refused(
                 "too-fast", f"There were too many wrong passwords; try again in {ceil(wait)} s."
             )
         return account.name if account is not None else name
 
-    async def prove(
+    async def authenticate(
         self, nick: str, password: str, address: str, now: float, by: Person | None = None
     ) -> Account:
-        """Return the account that a password proves, for somebody who may be here already.
+        """Return the account that a password proves; ``by`` is the person who gives it.
 
-        One of elsewhere is made when there is none.
+        If the checker knows the user and there is no account yet, it is created.
 
         :raises Refused: ``wrong-password``, ``not-checked``, ``nick-taken``, ``busy``,
-            ``too-many``, ``not-kept`` and as `check`.
+            ``too-many``, ``not-kept`` and as `check_attempt`.
         """
-        name = await self.check(nick, address, now)
-        known = self._slowing.is_known(name.key, address)
-
-        self._check_room(known=known)
-        attempt = self._slowing.begin(name.key, address, now)
-        own, outside = await self._in_turn(self._proves(name, prepared(password)))
+        name = await self.check_attempt(nick, address, now)
+        known = self._throttle.is_known(name.key, address)
+        self._check_capacity(known=known)
+        # Counted before the check, not after: otherwise many guesses could be made at once.
+        attempt = self._throttle.begin(name.key, address, now)
+        own, outside = await self._count_pending(self._is_proved(name, prepared(password)))
         if not (own or outside):
             raise Refused("wrong-password", f"That is not the password of {name}.")
         account = self._accounts.get(name.key)
         if account is None or not (own or account.external):
             try:
-                account = await self._make(name, now, by)
+                account = await self._create_account(name, now, by)
             except Refused:
-                self._slowing.withdraw(attempt, now)
+                self._throttle.withdraw(attempt, now)
                 raise
-        self._slowing.succeeded(attempt, now)
+        self._throttle.succeeded(attempt, now)
         return account
 
-    async def _proves(self, name: Name, password: str | None) -> tuple[bool, bool]:
-        """Whether a password is that of the account, else whether it is that of elsewhere."""
+    async def _is_proved(self, name: Name, password: str | None) -> tuple[bool, bool]:
+        """Return whether a password is that of the account, and else whether the checker's."""
         account = self._accounts.get(name.key)
         if password is None:
             return False, False
         try:
-            kept = account.password if account is not None else ""
-            if kept and await self._hasher.matches(kept, password):
+            password_hash = account.password if account is not None else ""
+            if password_hash and await self._hasher.matches(password_hash, password):
                 return True, False
             if self._checker is None:
                 return False, False
@@ -116,8 +120,8 @@ class Authenticator:
                 "Passwords cannot be checked now; who runs this server finds why in its log.",
             ) from None
 
-    async def _make(self, name: Name, now: float, by: Person | None) -> Account:
-        """Make the account of somebody whom the checker knows.
+    async def _create_account(self, name: Name, now: float, by: Person | None) -> Account:
+        """Create the account of a user whom the checker knows.
 
         :raises Refused: ``nick-taken``, ``too-many``, ``not-kept``.
         """
@@ -127,31 +131,34 @@ class Authenticator:
         return await self._accounts.register(name, None, now, external=True)
 
     async def hash(self, text: str, nick: str, address: str, now: float) -> str:
-        """What is kept of the new password of somebody.
+        """Return the hash of a new password for the account of a nick.
 
         :raises Refused: ``bad-password``, ``busy``, ``too-fast``.
         """
         password = check_new(text, nick)
-        wait = self._setting.wait(address, now)
+        wait = self._new_password_rate.wait(address, now)
         if wait > 0:
             raise Refused(
                 "too-fast",
                 f"Many passwords were set from your address; try again in {ceil(wait)} s.",
             )
-        self._check_room()
-        return await self._in_turn(self._hasher.hash(password))
+        self._check_capacity()
+        return await self._count_pending(self._hasher.hash(password))
 
-    def _check_room(self, *, known: bool = False) -> None:
-        """Whether one more may wait.
+    def _check_capacity(self, *, known: bool = False) -> None:
+        """Check that one more check may be pending.
+
+        Owners from an address where they have logged in before (``known``) have twice the bound, so
+        that a flood of guesses does not lock them out.
 
         :raises Refused: ``busy``.
         """
-        if self._waiting >= PENDING_PASSWORD_CHECKS * (1 + known):
+        if self.pending_checks >= PENDING_PASSWORD_CHECKS * (1 + known):
             raise Refused("busy", "Many people are logging in now; try again in a moment.")
 
-    async def _in_turn(self, work: Coroutine[Any, Any, _T]) -> _T:
-        self._waiting += 1
+    async def _count_pending(self, work: Coroutine[Any, Any, _T]) -> _T:
+        self.pending_checks += 1
         try:
             return await work
         finally:
-            self._waiting -= 1
+            self.pending_checks -= 1

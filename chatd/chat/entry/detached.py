@@ -1,8 +1,9 @@
-"""Places: who has lost their connection, and may come back to where they were.
+"""Detached sessions: what is kept for a user whose connection is lost, until they resume.
 
-A place is kept for `DETACHED_SECONDS` for whoever can prove that it is theirs: by an account, by
-the ssh key with which they came, or by the token that they were shown.  Others see nothing of it.
-What is said meanwhile is shown from where the reader stopped, once, when they come back.
+A session is kept for `DETACHED_SECONDS` if its user can prove later that it is theirs: by an
+account, by the ssh key of the lost connection, or by the token that they were shown.  Other users
+see nothing of it.  When they resume, they are shown what they missed, once, from the last message
+that arrived.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ from chatd.chat.model.preferences import DEFAULT, Preferences
 
 @dataclass(slots=True, eq=False)
 class DetachedSession:
-    """Where somebody was, and how far they had read.
+    """What is kept of a lost connection: the state of its session, and how far it had been read.
 
-    ``read`` has the number of the last event that they were sent in each room; the last
-    ``unreached`` bytes of that, in these ``styles`` and with these ``private`` messages and their
-    sizes, have not arrived.  ``waiting`` is what was for them alone.
+    ``read`` has the number of the last event that was sent, for each room.  The last ``unreached``
+    bytes of what was sent have not arrived; they are found in the history of the rooms, as it was
+    rendered in these ``styles``, and among the ``private`` messages, which have their sizes in
+    bytes (`DetachedSessions.rewind`).  ``echoed_input`` is whether the user's own messages were not
+    sent.  ``waiting`` are the events for this user alone that they have not been shown.
     """
 
     person: Person
@@ -42,57 +45,57 @@ class DetachedSession:
     unreached: int = 0
     styles: dict[Room, Style] = field(default_factory=dict)
     private: list[tuple[PrivateMessage, int]] = field(default_factory=list)
-    saw_own: bool = False
+    echoed_input: bool = False
     focus: Room | None = None
     preferences: Preferences = DEFAULT
     waiting: list[PersonalEvent] = field(default_factory=list)
 
 
 class DetachedSessions:
-    """The places that are kept.
+    """The detached sessions of this server, and who may resume them.
 
-    ``expire_in_time`` is called with one that is kept although nobody has just lost their
-    connection: it is for that to end it in time.
-    ``make_token`` makes a word that nobody can guess; without it guests are shown none.  Where the
-    store's numbers are ``is_dense`` every number of a room is that of a message.
+    ``make_token`` makes a word that nobody can guess; without it guests are given no token.
+    ``expire_in_time`` is called with a session that comes to be kept without a connection having
+    been lost just now, to schedule its end.  ``is_dense`` says that the store's numbers of a room
+    have no gaps, so that missing ones are messages that are not kept any more.
     """
 
     def __init__(
         self,
-        archive: History,
+        history: History,
         make_token: Callable[[], str] | None,
         expire_in_time: Callable[[DetachedSession], object],
         *,
         is_dense: bool = True,
     ) -> None:
-        self._archive = archive
+        self._history = history
         self._make_token = make_token
         self._is_dense = is_dense
-        self._places: dict[Person, DetachedSession] = {}
+        self._sessions: dict[Person, DetachedSession] = {}
         self._by_token: dict[str, Person] = {}
         self._by_key: dict[str, dict[Person, None]] = {}
         self._expire_in_time = expire_in_time
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._sessions)
 
-    # Who may come back ----------------------------------------------------------------------------
+    # Who may resume -------------------------------------------------------------------------------
 
-    def token(self, person: Person) -> str | None:
-        """A new word with which somebody takes their place back; the one before is void.
+    def new_token(self, person: Person) -> str | None:
+        """Return a new token that resumes the session of a person, and revoke the one before.
 
-        None for who needs none, because a key or a login proves who they are.
+        None for a person who needs none, as a key or a login proves who they are.
         """
         if self._make_token is None or person.account is not None or person.fingerprint is not None:
             return None
-        self._void(person)
+        self._revoke_token(person)
         person.token = self._make_token()
         self._by_token[person.token] = person
         return person.token
 
-    def proved(self, person: Person) -> None:
-        """Somebody has an account from now on, and comes back by what proves that alone."""
-        self._void(person)
+    def account_proved(self, person: Person) -> None:
+        """Note that a person has an account, and resumes only by what proves that."""
+        self._revoke_token(person)
         self._forget_key(person)
 
     def _forget_key(self, person: Person) -> None:
@@ -102,201 +105,234 @@ class DetachedSessions:
             if not people:
                 del self._by_key[person.fingerprint or ""]
 
-    def _void(self, person: Person) -> None:
+    def _revoke_token(self, person: Person) -> None:
         if person.token is not None:
             del self._by_token[person.token]
             person.token = None
 
-    def holder(self, token: str) -> Person | None:
-        """Who was shown this word, here or not."""
+    def person_of_token(self, token: str) -> Person | None:
+        """Return the person who was given a token, whether they have a connection or not."""
         return self._by_token.get(token)
 
-    def came(self, person: Person) -> None:
-        """Somebody is here who may come back by their key."""
+    def person_entered(self, person: Person) -> None:
+        """Note a person who came in; a guest with an ssh key may resume by it."""
         if person.fingerprint is not None and person.account is None:
             self._by_key.setdefault(person.fingerprint, {})[person] = None
 
-    def of_key(self, fingerprint: str | None) -> Person | None:
-        """Of the guests who came with this key the last one who is gone or seems to be."""
+    def lost_guest_of_key(self, fingerprint: str | None) -> Person | None:
+        """Return the last guest with this key who has no connection that works."""
         people = self._by_key.get(fingerprint, {}) if fingerprint is not None else {}
         return next((person for person in reversed(people) if self.is_lost(person)), None)
 
     def is_lost(self, person: Person) -> bool:
-        """Whether somebody has a place here, but no connection that works."""
+        """Whether a person has a session to resume, and no listening connection that works.
+
+        That is a session that is kept, or one to be taken from connections that are all dead.
+        """
         listening = [session for session in person.sessions if session.listens]
-        return person in self._places or (
+        return person in self._sessions or (
             bool(listening)
             and all(session.client.delivery_report().is_dead for session in listening)
         )
 
-    def is_lost_wholly(self, person: Person) -> bool:
-        """Whether somebody has a place here, and no connection at all that works."""
+    def is_lost_entirely(self, person: Person) -> bool:
+        """Whether a person is lost, and none of their other connections works either."""
         dead = all(session.client.delivery_report().is_dead for session in person.sessions)
         return dead and self.is_lost(person)
 
-    def may_keep(self, person: Person) -> bool:
-        """Whether somebody could prove later that a place is theirs."""
+    def is_resumable(self, person: Person) -> bool:
+        """Whether a person could prove later that a detached session is theirs."""
         proofs = (person.account, person.fingerprint, person.token)
         return any(proof is not None for proof in proofs)
 
-    # Keeping a place ------------------------------------------------------------------------------
+    # Keeping a session ----------------------------------------------------------------------------
 
     def get(self, person: Person) -> DetachedSession | None:
-        """The place of somebody who has lost their connection."""
-        return self._places.get(person)
+        """Return the session that is kept for a person, if there is one."""
+        return self._sessions.get(person)
 
-    def keep(self, session: Session) -> list[DetachedSession]:
-        """Keep the place of who had this connection; return which have to give way for it."""
+    def add(self, session: Session) -> list[DetachedSession]:
+        """Keep what a lost connection had; return the sessions to end, as too many are kept.
+
+        That is the oldest of the same address if it has more than `DETACHED_PER_ADDRESS`, else the
+        oldest of all beyond `DETACHED_SESSIONS`.
+        """
         person = session.person
-        self._places[person] = self._place(session)
-        near = [each for each in self._places.values() if each.person.address == person.address]
-        if len(near) > DETACHED_PER_ADDRESS:
-            return near[:1]
-        return list(self._places.values())[:1] if len(self._places) > DETACHED_SESSIONS else []
+        self._sessions[person] = self._snapshot(session)
+        same = [each for each in self._sessions.values() if each.person.address == person.address]
+        if len(same) > DETACHED_PER_ADDRESS:
+            return same[:1]
+        return list(self._sessions.values())[:1] if len(self._sessions) > DETACHED_SESSIONS else []
 
-    def restore(self, place: DetachedSession, token: str | None) -> None:
-        """Keep a place that was kept elsewhere, and the word that proves it."""
-        person = place.person
-        self._places[person] = place
-        self._expire_in_time(place)
+    def restore(self, detached: DetachedSession, token: str | None) -> None:
+        """Keep a session that another server kept, with the token that resumes it."""
+        person = detached.person
+        self._sessions[person] = detached
+        self._expire_in_time(detached)
         if token is not None:
-            self._void(person)
+            self._revoke_token(person)
             person.token = token
             self._by_token[token] = person
 
-    def end(self, person: Person) -> None:
-        """Keep the place of somebody no longer."""
-        del self._places[person]
+    def remove(self, person: Person) -> None:
+        """Drop the session that is kept for a person."""
+        del self._sessions[person]
 
-    def _place(self, session: Session) -> DetachedSession:
-        """Where somebody is by one of their connections."""
+    def _snapshot(self, session: Session) -> DetachedSession:
+        """Return what is to be kept of a connection if it is lost now.
+
+        A client that acknowledges has said how far it got (``position``); of others it is known how
+        many bytes have not arrived, and `rewind` finds out which messages those were.
+        """
         report, read = session.client.delivery_report(), session.last_sent()
-        place = DetachedSession(session.person, dict(read), report.unreached)
+        detached = DetachedSession(session.person, dict(read), report.unreached)
         if report.position is not None:
             arrived = report.position.read
-            place.read = {room: min(at, arrived.get(room.id, at)) for room, at in read.items()}
+            detached.read = {room: min(at, arrived.get(room.id, at)) for room, at in read.items()}
             unseen = session.private_count - report.position.private_count
             unseen = min(unseen, len(session.private))
-            place.waiting += session.private[len(session.private) - unseen :]
-        place.focus, place.preferences = session.focus, session.preferences
+            detached.waiting += session.private[len(session.private) - unseen :]
+        detached.focus, detached.preferences = session.focus, session.preferences
         if report.unreached:
-            place.styles = {room: session.style_in(room) for room in read}
-            place.saw_own = session.client.echoes_input
+            detached.styles = {room: session.style_in(room) for room in read}
+            detached.echoed_input = session.client.echoes_input
             style = session.client.style(session.preferences)
-            place.private = [(each, len(style.render_personal(each))) for each in session.private]
+            detached.private = [
+                (message, len(style.render_personal(message))) for message in session.private
+            ]
         if session.replaying is not None:  # lost again before all was shown
-            place.read.update(session.replaying.read)
-            place.waiting += session.replaying.waiting
-        return place
+            detached.read.update(session.replaying.read)
+            detached.waiting += session.replaying.waiting
+        return detached
 
-    def leave_word(self, person: Person, event: PersonalEvent) -> bool:
-        """Let something that is for somebody alone wait for them; False when too much does."""
-        place = self._places.get(person)
-        if place is None or len(place.waiting) >= OFFLINE_MESSAGES:
+    def queue(self, person: Person, event: PersonalEvent) -> bool:
+        """Queue an event for a person alone, to be shown when they resume.
+
+        Return False when no session is kept for them, or when it has `OFFLINE_MESSAGES` already.
+        """
+        detached = self._sessions.get(person)
+        if detached is None or len(detached.waiting) >= OFFLINE_MESSAGES:
             return False
-        place.waiting.append(event)
+        detached.waiting.append(event)
         return True
 
-    def left(self, person: Person) -> None:
-        """Somebody is gone for good."""
-        self._places.pop(person, None)
-        self._void(person)
+    def person_left(self, person: Person) -> None:
+        """Drop what is kept of a person who has left the server."""
+        self._sessions.pop(person, None)
+        self._revoke_token(person)
         self._forget_key(person)
 
-    # Coming back ----------------------------------------------------------------------------------
+    # Resuming -------------------------------------------------------------------------------------
 
     def take(self, person: Person) -> DetachedSession | None:
-        """Take the place of somebody who comes back, or who is to be had from a dead connection."""
-        place = self.peek(person)
-        self._places.pop(person, None)
-        return place
+        """Return the session of a person as `find` does, and keep it no longer."""
+        detached = self.find(person)
+        self._sessions.pop(person, None)
+        return detached
 
-    def peek(self, person: Person) -> DetachedSession | None:
-        """The place of somebody, kept or to be had from a connection of theirs."""
-        place = self._places.get(person)
+    def find(self, person: Person) -> DetachedSession | None:
+        """Return the session kept for a person, else one made of their newest connection.
+
+        None when there is neither.
+        """
+        detached = self._sessions.get(person)
         sessions = [session for session in person.sessions if session.listens]
-        if place is not None or not sessions:
-            return place
-        return self._place(sessions[-1])
+        if detached is not None or not sessions:
+            return detached
+        return self._snapshot(sessions[-1])
 
-    def recover(self, person: Person) -> DetachedSession | None:
-        """Take the place of somebody who has lost their connection, and close what is dead of it.
+    def reclaim(self, person: Person) -> DetachedSession | None:
+        """Take the session of a person who is lost, and close their dead connections.
 
-        None for who is here by a connection that works.  A program or a pipe of theirs goes on.
+        None for a person with a connection that works.  A program or an ssh command of theirs goes
+        on.
         """
         if not self.is_lost(person):
             return None
-        place = self.take(person)
+        detached = self.take(person)
         for session in [each for each in person.sessions if each.client.delivery_report().is_dead]:
             session.detach()
             session.client.close()
-        return place
+        return detached
 
-    def give_up(self, session: Session, place: DetachedSession) -> None:
-        """Nothing could be read for who has come back: they are lost again, with their place."""
+    def put_back(self, session: Session, detached: DetachedSession) -> None:
+        """Keep a session again that could not be resumed, as the store could not be read."""
         if session in session.person.sessions:
             session.detach()
-        if self._places.setdefault(session.person, place) is place:
-            self._expire_in_time(place)
+        if self._sessions.setdefault(session.person, detached) is detached:
+            self._expire_in_time(detached)
 
-    async def resume(self, session: Session, place: DetachedSession) -> None:
-        """Show what was said since somebody stopped reading, and let them listen from there."""
+    async def resume(self, session: Session, detached: DetachedSession) -> None:
+        """Show a connection what the detached session has missed, and let it listen from there."""
         session.deliver(Notice(f"Welcome back, {session.person.nick}."))
-        session.replaying = Replay(place.read, place.waiting)
-        await self._resume(session, place)
-        if not session.client.is_gone:  # else what is left of it is kept with the next place
+        session.replaying = Replay(detached.read, detached.waiting)
+        await self._resume(session, detached)
+        if not session.client.is_gone:  # else the next snapshot has what is left to be shown
             session.replaying = None
 
-    async def _resume(self, session: Session, place: DetachedSession) -> None:
-        session.preferences = place.preferences
-        if place.focus is not None and session.person in place.focus.members:
-            session.focus_on(place.focus)
-        if place.unreached:
-            await self.go_back(place)
+    async def _resume(self, session: Session, detached: DetachedSession) -> None:
+        session.preferences = detached.preferences
+        if detached.focus is not None and session.person in detached.focus.members:
+            session.focus_on(detached.focus)
+        if detached.unreached:
+            await self.rewind(detached)
         for room in tuple(session.person.rooms.values()):
-            place.read.setdefault(room, room.audience.number)
-            while room in place.read and not await self._catch_up(session, room, place):
+            detached.read.setdefault(room, room.audience.number)
+            while room in detached.read and not await self._catch_up(session, room, detached):
                 pass
-        while place.waiting and session in session.person.sessions and not session.client.is_gone:
-            session.show(place.waiting.pop(0))
+        waiting = detached.waiting
+        while waiting and session in session.person.sessions and not session.client.is_gone:
+            session.show(waiting.pop(0))
 
-    async def go_back(self, place: DetachedSession) -> None:
-        """Find from how many bytes did not arrive which was the last message that did."""
-        not_sent = {*place.person.ignored, *([place.person.name.key] * place.saw_own)}
+    async def rewind(self, detached: DetachedSession) -> None:
+        """Move ``read`` back to before the messages that the ``unreached`` bytes belong to.
+
+        Nothing remembers what was sent, so it is rendered again: walking back in time over the
+        messages of all rooms and the private ones, each takes its size from the count, until all
+        bytes are accounted for.  A size that is too small (`_size`) shows a message twice; none is
+        left out.
+        """
+        person = detached.person
+        not_sent = {*person.ignored, *([person.name.key] * detached.echoed_input)}
         sent: list[tuple[float, int, Callable[[], None]]] = [
-            (each.time, size, partial(place.waiting.insert, 0, each))
-            for each, size in place.private
+            (message.time, size, partial(detached.waiting.insert, 0, message))
+            for message, size in detached.private
         ]
-        for room, number in place.read.items():
-            for entry in await self._archive.before(room, number + 1, REPLAYED):
+        for room, number in detached.read.items():
+            for entry in await self._history.before(room, number + 1, REPLAYED):
                 if entry.author not in not_sent:
-                    size = _size(place.styles[room], entry)
-                    unread = partial(place.read.__setitem__, room, entry.number - 1)
-                    sent.append((entry.event.time, size, unread))
-        for _, size, has_not_arrived in sorted(sent, key=itemgetter(0))[::-1]:
-            if place.unreached <= 0:
+                    size = _size(detached.styles[room], entry)
+                    mark_unread = partial(detached.read.__setitem__, room, entry.number - 1)
+                    sent.append((entry.event.time, size, mark_unread))
+        for _, size, not_arrived in sorted(sent, key=itemgetter(0))[::-1]:
+            if detached.unreached <= 0:
                 break
-            has_not_arrived()
-            place.unreached -= size
-        place.unreached = 0
+            not_arrived()
+            detached.unreached -= size
+        detached.unreached = 0
 
-    async def _catch_up(self, session: Session, room: Room, place: DetachedSession) -> bool:
-        """Show what was said in a room since; True once nothing more is to be shown."""
-        at, until = place.read[room], room.audience.number
+    async def _catch_up(self, session: Session, room: Room, detached: DetachedSession) -> bool:
+        """Show what was stored in a room since; return True once the session is up to date.
+
+        While the store is read more may be stored, which is False: it is called again.
+        """
+        at, until = detached.read[room], room.audience.number
         entries: list[Entry] = []
         earlier = gone = 0
         if until > at:
-            last = await self._archive.before(room, until + 1, REPLAYED)
+            last = await self._history.before(room, until + 1, REPLAYED)
             entries = [entry for entry in last if entry.number > at]
             if len(entries) == REPLAYED:
-                earlier = await self._archive.count(room, at, entries[0].number)
+                earlier = await self._history.count(room, at, entries[0].number)
             elif self._is_dense:
                 gone = (last[0].number if last else until + 1) - 1 - at
         if session not in session.person.sessions or session.person not in room.members:
             return True
         if session.client.is_gone:
             return True
-        shown = [each for each in entries if session.wants(each) and not _typed_by(session, each)]
+        shown = [
+            entry for entry in entries if session.wants(entry) and not _is_own_echo(session, entry)
+        ]
         if gone > 0:
             are = "is" if gone == 1 else "are"
             said = f"{gone} message{'s' * (gone != 1)} that {'was' if gone == 1 else 'were'} said"
@@ -305,22 +341,25 @@ class DetachedSessions:
             fitting = newest_that_fit(shown)
             earlier += len(shown) - len(fitting)
             recalled = Recalled(room.name.shown, fitting, new=True, earlier=earlier)
-            if not session.deliver(recalled):  # what several rooms have may be too much
+            if not session.deliver(recalled):  # of several rooms it may be too much: count it only
                 session.show(replace(recalled, entries=(), earlier=earlier + len(fitting)))
-        place.read[room] = until
+        detached.read[room] = until
         if room.audience.number != until:
             return False
         room.audience.add(session, session.style_in(room))
-        del place.read[room]
+        del detached.read[room]
         return True
 
 
 def _size(style: Style, entry: Entry) -> int:
-    """The bytes that an entry took at least when it was sent; edited, it was another."""
+    """Return the least number of bytes that an entry took when it was sent.
+
+    It is 0 for one that was edited since, as it had another text then.
+    """
     is_edited = isinstance(entry.event, Said | Acted) and entry.event.edited
     return 0 if is_edited else len(style.render(entry))
 
 
-def _typed_by(session: Session, entry: Entry) -> bool:
-    """Whether somebody has an entry on their screen because they typed it there."""
+def _is_own_echo(session: Session, entry: Entry) -> bool:
+    """Whether an entry is on the user's screen already because they typed it there."""
     return session.client.echoes_input and entry.author == session.person.name.key

@@ -1,7 +1,7 @@
-"""Entrance: under which nick somebody comes in, and whether they are here already.
+"""Entrance: turns a visitor into a session of a person, who may be here already.
 
-A key that proves an account makes whoever comes with it that person, on another screen perhaps; who
-brings none is a guest under a nick that is nobody's own.
+A visitor whose key proves an account is its owner, perhaps on a second screen; any other is a guest
+under a nick that no account owns.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ from chatd.chat.text.sanitizing import safe
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who is at the door: what they would like to be called, and what is known of them.
+    """A client that wants to enter: the nick it asks for, and what is known of it.
 
-    Who comes ``apart`` is somebody of their own although their key proves an account: a script that
-    listens, say, beside the person on a screen.  ``account`` is the folded nick of one that they
-    have proved already, otherwise than by their key.  ``wishes`` are preferences by name that hold
-    from the beginning, whatever was set.  ``lend`` lends their line to the server where they are,
-    if it can be lent.
+    ``fingerprint`` is that of the ssh key, ``operator`` whether that key is an operator's.  With
+    ``as_guest`` the visitor is a person of its own although its key proves an account: a script
+    that listens, say, beside its owner on a screen.  ``account`` is the folded nick of an account
+    that was proved already, otherwise than by the key.  ``preferences`` are pairs of name and
+    value that hold from the beginning, over those that the account has set.  ``relay_to`` relays
+    the connection to the server where the owner is, where that can be done.
     """
 
     nick: str = ""
     address: str = ""
     fingerprint: str | None = None
     operator: bool = False
-    apart: bool = False
+    as_guest: bool = False
     account: str = ""
-    wishes: tuple[tuple[str, str], ...] = ()
-    lend: RelayTo | None = None
+    preferences: tuple[tuple[str, str], ...] = ()
+    relay_to: RelayTo | None = None
 
 
 class Entrance:
-    """Lets people in; ``_here`` has who of the owners of accounts is here.
+    """Lets visitors in, once `ServerAccess` has nothing against what they prove.
 
-    Who may come in at all, `ServerAccess` is asked, once it is known what they prove.
+    ``_owners`` has the owners of accounts that are on this server, by account.
     """
 
     def __init__(
@@ -57,111 +58,113 @@ class Entrance:
         people: People,
         accounts: Accounts,
         nicks: NickRegistry,
-        places: DetachedSessions,
+        detached: DetachedSessions,
         profiles: Profiles,
-        welcome: ServerAccess,
+        access: ServerAccess,
         peers: Peers,
     ) -> None:
         self._people = people
-        self._places = places
+        self._detached = detached
         self._profiles = profiles
         self._accounts = accounts
         self._nicks = nicks
-        self._welcome = welcome
-        self._here: dict[str, Person] = {}
+        self._access = access
+        self._owners: dict[str, Person] = {}
         self._peers = peers
 
     def owner_here(self, account: Account) -> Person | None:
-        """The owner of an account, if they are here, under whichever nick."""
-        return self._here.get(account.name.key)
+        """Return the owner of an account if they are on this server, under whichever nick."""
+        return self._owners.get(account.name.key)
 
     def is_here(self, account: str) -> bool:
-        """Whether the owner of an account, by its folded nick, is here."""
-        return account in self._here
+        """Whether the owner of an account, by its folded nick, is on this server."""
+        return account in self._owners
 
-    async def find(self, account: Account, lend: RelayTo | None) -> str:
-        """Let the owner of an account be here if they have lost their connection elsewhere.
+    async def fetch_owner(self, account: Account, relay_to: RelayTo | None) -> str:
+        """Fetch the owner of an account from another server where they have lost their connection.
 
-        Who has one there that works stays at that server, which is returned; see
+        Return the server where they have one that works, and stay: see
         `chatd.chat.peers.Peers.fetch`.
 
-        :raises LentAway: when that server runs this connection as well.
+        :raises Relayed: when that server runs this connection as well from now on.
         """
         server = await self._peers.fetch(Proof(account=account.name.key))
-        if server and lend is not None and await lend(server, account.name.key):
+        if server and relay_to is not None and await relay_to(server, account.name.key):
             raise Relayed
         return server
 
-    def moved_in(self, person: Person) -> None:
-        """Somebody is here who was at another server."""
+    def person_arrived(self, person: Person) -> None:
+        """Note a person who came from another server."""
         if person.account is not None:
-            self._here[person.account] = person
-        self._places.came(person)
+            self._owners[person.account] = person
+        self._detached.person_entered(person)
 
-    def left(self, person: Person) -> None:
-        """Somebody is here no longer."""
+    def person_left(self, person: Person) -> None:
+        """Note that a person is not on this server any more."""
         if person.account is not None:
-            self._here.pop(person.account, None)
+            self._owners.pop(person.account, None)
 
     async def enter(
         self,
         visitor: Visitor,
-        reader: Client,
+        client: Client,
         now: float,
         *,
         exactly: bool = False,
         listens: bool = True,
     ) -> tuple[Session, str]:
-        """Let somebody in, under the nick they ask for or (unless ``exactly``) one near it.
+        """Let a visitor in, under the nick they ask for or (unless ``exactly``) one near it.
 
-        Return their session and, when they carry another nick than they asked for, a sentence that
-        says why; an empty one otherwise.  They are in no room yet, unless they are here already:
-        the key of an account says who somebody is, whatever they ask for.  Who does not ``listens``
-        is shown nothing.
+        Return the session, and a sentence that says why the nick is another than they asked for,
+        empty if it is not.  A person who is here already keeps their nick and is in their rooms; a
+        new one is in no room yet.  A session that does not ``listens`` is shown nothing.
 
-        :raises Refused: ``banned`` or ``not-invited``; only with ``exactly`` also ``bad-nick`` or
+        :param now: in seconds since the epoch.
+        :raises Refused: ``banned`` or ``not-invited``; with ``exactly`` also ``bad-nick`` or
             ``nick-taken``.
-        :raises LentAway: when the server where they are runs their connection.
+        :raises Relayed: when another server, where the owner is, runs the connection.
         """
         await self._accounts.load()
-        self.check(visitor, now)
+        self.check_access(visitor, now)
         account = self._account_of(visitor)
-        if account is not None and not visitor.apart:
-            return await self._enter_as(account, visitor, reader, now, listens=listens)
-        if account is None and listens and not visitor.apart:
-            lost = await self._lost_by_key(visitor.fingerprint)
+        if account is not None and not visitor.as_guest:
+            return await self._enter_as_owner(account, visitor, client, now, listens=listens)
+        if account is None and listens and not visitor.as_guest:
+            lost = await self._fetch_lost_guest(visitor.fingerprint)
             if lost is not None:
-                return await self._come_again(lost, visitor, reader, listens=True), ""
+                return await self._add_connection(lost, visitor, client, listens=True), ""
         asked = safe(visitor.nick)
         if exactly:
-            name, remark = await self._nicks.exactly(asked), ""
+            name, remark = await self._nicks.take_exactly(asked), ""
         else:
-            name, remark = await self._nicks.nearest(asked)
-        session = self._come(name, visitor, reader, now, listens=listens)
+            name, remark = await self._nicks.take_nearest(asked)
+        session = self._add_person(name, visitor, client, now, listens=listens)
         if account is not None:
             session.person.on_behalf_of = account.name.key
         else:
             self._warn_owner(asked, session.person)
         return session, remark
 
-    async def _lost_by_key(self, fingerprint: str | None) -> Person | None:
-        """The guest who came with a key and has lost their connection, here or elsewhere."""
-        lost = self._places.of_key(fingerprint)
+    async def _fetch_lost_guest(self, fingerprint: str | None) -> Person | None:
+        """Return the guest with a key who has lost their connection, here or on another server."""
+        lost = self._detached.lost_guest_of_key(fingerprint)
         if lost is None and fingerprint is not None:
             await self._peers.fetch(Proof(fingerprint=fingerprint))
-            lost = self._places.of_key(fingerprint)
+            lost = self._detached.lost_guest_of_key(fingerprint)
         return lost
 
     def _account_of(self, visitor: Visitor) -> Account | None:
-        """Whose owner somebody proves to be.
+        """Return the account that a visitor has proved to own.
 
-        Else whoever adds the public key of an operator would be one as soon as they come.
+        An operator's key counts only if its account was logged in to with it before.  Otherwise
+        anybody who adds the public key of an operator to their account would have that operator's
+        rights as soon as the operator comes.
         """
         named = self._accounts.get(visitor.account)
         return named or self._accounts.of_key(visitor.fingerprint, proved=visitor.operator)
 
-    def check(self, visitor: Visitor, now: float) -> None:
-        """Ask who may come in at all.
+    def check_access(self, visitor: Visitor, now: float) -> None:
+        """Check that a visitor may enter the server.
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
@@ -169,14 +172,15 @@ class Entrance:
         owner = account.name.key if account is not None else None
         near = names.as_nick(visitor.nick)
         nick = fold(visitor.nick) or (near.key if near is not None else "")
-        if owner is not None and not visitor.apart:
+        if owner is not None and not visitor.as_guest:
             nick = owner
-        known = Identity(nick, owner, visitor.fingerprint, visitor.address)
-        self._welcome.check(known, now, operator=visitor.operator)
+        identity = Identity(nick, owner, visitor.fingerprint, visitor.address)
+        self._access.check(identity, now, operator=visitor.operator)
 
-    def _come(
-        self, name: Name, visitor: Visitor, reader: Client, now: float, *, listens: bool
+    def _add_person(
+        self, name: Name, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> Session:
+        """Add a new person under a claimed nick, with their first session."""
         person = Person(
             name,
             now,
@@ -185,86 +189,90 @@ class Entrance:
             operator=visitor.operator,
         )
         self._people.add(person)
-        session = self._session(person, visitor, reader, listens=listens)
-        if not visitor.apart:
-            self._places.came(person)
+        session = self._add_session(person, visitor, client, listens=listens)
+        if not visitor.as_guest:
+            self._detached.person_entered(person)
         return session
 
-    def _session(
-        self, person: Person, visitor: Visitor, reader: Client, *, listens: bool
+    def _add_session(
+        self, person: Person, visitor: Visitor, client: Client, *, listens: bool
     ) -> Session:
-        session = Session(person, reader, listens=listens)
+        session = Session(person, client, listens=listens)
         session.address, session.fingerprint = visitor.address, visitor.fingerprint
         session.operator = visitor.operator
-        session.relay_to = visitor.lend
+        session.relay_to = visitor.relay_to
         session.preferences = self._preferences(person.account, visitor)
         person.sessions.append(session)
         person.sessions_changed()
         return session
 
     def _preferences(self, account: str | None, visitor: Visitor) -> Preferences:
-        """What an account remembers, and what its owner wishes now."""
-        return self._profiles.preferences(account).restored(dict(visitor.wishes))
+        """Return the preferences of an account, with those of the visitor over them."""
+        return self._profiles.preferences(account).restored(dict(visitor.preferences))
 
-    async def _come_again(
-        self, person: Person, visitor: Visitor, reader: Client, *, listens: bool
+    async def _add_connection(
+        self, person: Person, visitor: Visitor, client: Client, *, listens: bool
     ) -> Session:
-        """Somebody who is here already comes by another connection, or comes back by it."""
-        back = listens and reader.resumable  # a program begins anew, beside whoever is lost
-        place = self._places.recover(person) if back else None
-        session = self._session(person, visitor, reader, listens=listens)
-        if place is None:
+        """Add a session to a person who is here, or resume the one that they have lost."""
+        resumes = listens and client.resumable  # a program begins anew, beside a lost session
+        detached = self._detached.reclaim(person) if resumes else None
+        session = self._add_session(person, visitor, client, listens=listens)
+        if detached is None:
             if listens:
                 for room in person.rooms.values():
                     room.audience.add(session, session.style_in(room))
             return session
         try:
-            await self._places.resume(session, place)
-        except BaseException:  # nobody would know of this connection
-            self._places.give_up(session, place)
+            await self._detached.resume(session, detached)
+        except BaseException:  # the caller never gets this session, so that it could not end it
+            self._detached.put_back(session, detached)
             raise
         return session
 
-    async def _enter_as(
-        self, account: Account, visitor: Visitor, reader: Client, now: float, *, listens: bool
+    async def _enter_as_owner(
+        self, account: Account, visitor: Visitor, client: Client, now: float, *, listens: bool
     ) -> tuple[Session, str]:
-        """Let the owner of an account in; who is here already is one person on two screens."""
-        person, stays_at = self._here.get(account.name.key), ""
+        """Let the owner of an account in; one who is here already has one more session.
+
+        They may come in by another connection, or on another server, while a peer or the store is
+        waited for: hence ``_owners`` is looked up anew after each ``await``.
+        """
+        person, stays_at = self._owners.get(account.name.key), ""
         if person is None:
-            stays_at = await self.find(account, visitor.lend)
-            person = self._here.get(account.name.key)
+            stays_at = await self.fetch_owner(account, visitor.relay_to)
+            person = self._owners.get(account.name.key)
         if person is None:
             if stays_at or not await self._nicks.claim_own(account.name):
-                name, remark = await self._nicks.nearest(account.name.shown)
+                name, remark = await self._nicks.take_nearest(account.name.shown)
             else:
                 name, remark = account.name, ""
-            person = self._here.get(account.name.key)  # who came while we waited
+            person = self._owners.get(account.name.key)
             if person is None:
-                session = self._come(name, visitor, reader, now, listens=listens)
+                session = self._add_person(name, visitor, client, now, listens=listens)
                 session.person.account = account.name.key
                 session.preferences = self._preferences(account.name.key, visitor)
-                self._here[account.name.key] = session.person
-                return session, remark or _other_name(visitor, session.person)
+                self._owners[account.name.key] = session.person
+                return session, remark or _nick_remark(visitor, session.person)
             self._nicks.release(name)
-        session = await self._come_again(person, visitor, reader, listens=listens)
-        return session, _other_name(visitor, person)
+        session = await self._add_connection(person, visitor, client, listens=listens)
+        return session, _nick_remark(visitor, person)
 
     def _warn_owner(self, asked: str, person: Person) -> None:
-        """Tell the owner of a nick that somebody with another key, or none, has asked for it."""
+        """Tell the owner of a nick that a visitor with another key, or none, asked for it."""
         account = self._accounts.get(fold(asked)) if asked else None
         if account is None:
             return
         key = f"another key ({person.fingerprint})" if person.fingerprint else "no key"
-        told = f"Somebody with {key} asked for your nick, and is {person.nick} now."
-        owner = self._here.get(account.name.key)
+        text = f"Somebody with {key} asked for your nick, and is {person.nick} now."
+        owner = self._owners.get(account.name.key)
         owner = owner or self._peers.owner(account.name.key)
-        if owner is None or self._peers.forward(owner, None, Notify(told)):
+        if owner is None or self._peers.forward(owner, None, Notify(text)):
             return
         for session in owner.sessions:
-            session.deliver(Notice(told))
+            session.deliver(Notice(text))
 
     def check_register(self, person: Person) -> None:
-        """Whether somebody may make their nick their own.
+        """Check that a person may register their nick.
 
         :raises Refused: ``no-nick``, ``no-change``, ``nick-taken``.
         """
@@ -277,25 +285,25 @@ class Entrance:
     async def register(
         self, person: Person, fingerprint: str | None, now: float, *, password: str = ""
     ) -> Account:
-        """Make somebody's nick their own, by a key that is nobody's, a password's hash, or both.
+        """Register a person's nick as their account, proved by a key, a password's hash, or both.
 
         :raises Refused: as `check_register` and `Accounts.register`.
         """
         self.check_register(person)
         account = await self._accounts.register(person.name, fingerprint, now, password=password)
-        self.proved(person, account)
+        self.account_proved(person, account)
         return account
 
-    def proved(self, person: Person, account: Account) -> None:
-        """Somebody is the owner of an account, and nobody else who is here is."""
+    def account_proved(self, person: Person, account: Account) -> None:
+        """Note that a person has proved to own an account whose owner is not here yet."""
         person.account = account.name.key
         if self._people.get(person.name.key) is person:
-            self._here[account.name.key] = person
-            self._places.proved(person)
+            self._owners[account.name.key] = person
+            self._detached.account_proved(person)
 
 
-def _other_name(visitor: Visitor, person: Person) -> str:
-    """A sentence for who comes with the key of an account under another name."""
+def _nick_remark(visitor: Visitor, person: Person) -> str:
+    """Return a sentence for an owner who asked for another nick; empty if they did not."""
     if not visitor.nick or fold(visitor.nick) in ("", person.name.key):
         return ""
     return f"Your key is that of {person.account}; you are {person.nick}."

@@ -1,7 +1,7 @@
-"""Nicks: which one somebody gets, and the claims on them at the store.
+"""Nicks: choosing one for a user, and claiming it at the store.
 
-A nick is had by who claims it first; several servers may share a store, so a claim may have to be
-waited for, and meanwhile nobody else here may have it or one that looks like it.
+The first claim on a nick wins.  Several servers may share the store, so that a claim may have to be
+waited for; meanwhile no other user of this server may have the nick, or one that looks like it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,21 @@ _BY_KEY = "its owner has an ssh key."
 
 
 class NickRegistry:
-    """The nicks of the people who are here; ``holder`` is this server, to the store."""
+    """Takes nicks for users of this server, which the store knows as ``holder``.
+
+    ``_being_claimed`` has the skeletons (`chatd.chat.text.names.skeletons`) of the nicks for which
+    the store is being asked.
+    """
 
     def __init__(self, people: People, accounts: Accounts, store: Store, holder: str) -> None:
         self._people = people
         self._accounts = accounts
         self._store = store
         self._holder = holder
-        self._wanted: set[str] = set()
+        self._being_claimed: set[str] = set()
 
-    async def exactly(self, asked: str) -> Name:
-        """Take the nick that is asked for.
+    async def take_exactly(self, asked: str) -> Name:
+        """Take the nick that a user asks for.
 
         :raises Refused: ``bad-nick`` or ``nick-taken``.
         """
@@ -39,7 +43,7 @@ class NickRegistry:
         return name
 
     def check_owner(self, name: Name, by: Person | None = None) -> None:
-        """Whether somebody may have a nick that may be somebody's own.
+        """Check that a nick is not owned, and looks like none that is, but for its owner ``by``.
 
         :raises Refused: ``nick-taken``.
         """
@@ -49,23 +53,24 @@ class NickRegistry:
             proof = f"/login {owner.name} if it is yours." if owner.has_password else _BY_KEY
             raise Refused("nick-taken", f"{name}{like} is registered; {proof}")
 
-    async def nearest(self, asked: str) -> tuple[Name, str]:
-        """Take the nick that is asked for or one near it, and say in a sentence why it is another.
+    async def take_nearest(self, asked: str) -> tuple[Name, str]:
+        """Take the nick that a user asks for or one near it.
 
-        Who asks for none is a guest, and is told nothing.
+        Return it with a sentence that says why it is another; that is empty if it is not, or if
+        they asked for none and are a guest.
         """
         if not asked.strip():
-            return await self._guest(), ""
+            return await self._take_guest_nick(), ""
         try:
             wanted = names.nick(asked)
         except Refused as refused:
             near = names.as_nick(asked)
             if near is None:
-                name = await self._guest()
+                name = await self._take_guest_nick()
             else:
-                name = await self._free_variant(near)
+                name = await self._take_variant(near)
             return name, f"{refused.sentence} You are {name}."
-        name = await self._free_variant(wanted)
+        name = await self._take_variant(wanted)
         if name == wanted:
             return name, ""
         owner = self._accounts.owner(wanted)
@@ -74,30 +79,36 @@ class NickRegistry:
         proof = f" /login {owner.name} if it is yours." if owner.has_password else ""
         return name, f"{wanted} is registered; you are {name}.{proof}"
 
-    async def _guest(self) -> Name:
+    async def _take_guest_nick(self) -> Name:
         while True:
             name = self._people.guest()
             if await self.claim(name):
                 return name
 
-    async def _free_variant(self, wanted: Name) -> Name:
-        """A nick, or one made of it; a guest's where there is none."""
+    async def _take_variant(self, wanted: Name) -> Name:
+        """Take a nick, else the first variant of it that is free, else that of a guest."""
         if await self.claim(wanted):
             return wanted
         for name in names.variants(wanted):
             if await self.claim(name):
                 return name
-        return await self._guest()
+        return await self._take_guest_nick()
 
     async def claim(self, name: Name, by: Person | None = None) -> bool:
-        """Take a nick if nobody here has it or looks like it, and no other holder claims it."""
+        """Claim a nick, for a person who is here already (``by``) or one who enters.
+
+        Return False if another user has it or one that looks like it, or if it is owned by another.
+        """
         owner = self._accounts.owner(name)
         if owner is not None and (by is None or by.account != owner.name.key):
             return False
         return await self._claim(name, by, owner=owner is not None and owner.name.key == name.key)
 
     async def claim_own(self, name: Name, by: Person | None = None) -> bool:
-        """Take a nick for its owner, from another server if need be, which may be dead."""
+        """Claim a nick for its owner, also from another server, which may be dead.
+
+        Return False if another user of this server has it.
+        """
         return await self._claim(name, by, owner=True)
 
     async def _claim(self, name: Name, by: Person | None, *, owner: bool) -> bool:
@@ -106,18 +117,18 @@ class NickRegistry:
         if by is not None and by.name.key == name.key:
             return True
         looks = names.skeletons(name)
-        if not self._wanted.isdisjoint(looks):  # somebody here waits for it, or for one like it
+        if not self._being_claimed.isdisjoint(looks):
             return False
-        self._wanted |= looks
+        self._being_claimed |= looks
         try:
             return await self._store.claim(name.key, self._holder, owner=owner)
         finally:
-            self._wanted -= looks
+            self._being_claimed -= looks
 
     async def take_over(self, name: Name) -> bool:
-        """Take the nick of somebody who was at another server of the cluster, and is here now."""
+        """Claim the nick of a person who has moved here from another server of the cluster."""
         return await self._store.claim(name.key, self._holder, owner=True)
 
     def release(self, name: Name) -> None:
-        """Give a nick back."""
+        """Release the claim on a nick."""
         self._store.release(name.key, self._holder)

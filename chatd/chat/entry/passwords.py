@@ -1,7 +1,7 @@
-"""Passwords: what one may be, and what the chat asks of whoever hashes and checks them.
+"""Passwords: what a valid one is, and the interfaces for hashing and checking them.
 
-Hashing takes time and memory, so it happens elsewhere, and is waited for; the chat never keeps or
-shows a password.
+Hashing takes time and memory, so that it is awaited and done outside the main thread.  The chat
+never stores or shows a password.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ _PROFILE = get_profile("OpaqueString")
 
 
 class NotCheckedError(Exception):
-    """Whether a password is right could not be found out; whoever says so has logged why."""
+    """A password could not be checked; the reason was logged where this was raised."""
 
 
 class PasswordHasher(Protocol):
-    """Makes of a password what may be kept of it."""
+    """Hashes passwords, and compares passwords with hashes."""
 
     async def hash(self, password: str) -> str:
-        """What to keep of a prepared password."""
+        """Return the hash of a prepared password."""
 
-    async def matches(self, kept: str, password: str) -> bool:
-        """Whether that was kept of this password.
+    async def matches(self, password_hash: str, password: str) -> bool:
+        """Return whether a hash is that of a prepared password.
 
-        :raises NotCheckedError: when that cannot be told.
+        :raises NotCheckedError: when it could not be checked.
         """
 
 
 class PasswordChecker(Protocol):
-    """Knows people from elsewhere: the users of the machine, say."""
+    """Checks passwords of users from outside the chat, those of the machine, say."""
 
     async def check(self, nick: str, password: str) -> bool:
-        """Whether somebody of this folded nick has this password there.
+        """Return whether the user of a folded nick has this password there.
 
-        :raises NotCheckedError: when that cannot be told.
+        :raises NotCheckedError: when it could not be checked.
         """
 
 
 def prepared(text: str) -> str | None:
-    """A password in the one form in which it is compared; None when it cannot be one.
+    """Return a password in the one form in which it is compared; None when it cannot be one.
 
-    This is OpaqueString (RFC 8265, section 4.2) without blanks around it, which some ways of typing
-    a password lose: capitals count, other kinds of blanks are plain ones, marks are composed.
+    This is OpaqueString (RFC 8265, section 4.2) without spaces around it, which some ways of typing
+    a password lose: case matters, other kinds of spaces become plain ones, and combining marks are
+    composed with their letters.
     """
     text = safe(text).strip()
     if len(text) > PASSWORD_BYTES:
@@ -61,7 +62,7 @@ def prepared(text: str) -> str | None:
 
 
 def check_new(text: str, nick: str) -> str:
-    """Return a password that somebody of this nick would like to have, prepared.
+    """Return a new password, prepared, for the user of a nick.
 
     :raises Refused: ``bad-password``.
     """

@@ -378,7 +378,11 @@ class Conversation:
         """
         if self._prompt.answer("", self.display):
             return
-        if self._busy and self.session is not None and self._host.chat.unacknowledged.away:
+        if (
+            self._busy
+            and self.session is not None
+            and self._host.chat.unacknowledged.is_unreachable
+        ):
             self._say_goodbye()
         else:
             self.line("/quit")

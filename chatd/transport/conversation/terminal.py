@@ -12,7 +12,7 @@ from functools import lru_cache
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.chat.commands.accounts import may_hold_secret
-from chatd.chat.delivery.unacknowledged import newest
+from chatd.chat.delivery.unacknowledged import newest_pending
 from chatd.chat.limits import PERSONAL_BYTES
 from chatd.chat.model.preferences import Preferences
 from chatd.chat.text.sanitizing import safe
@@ -207,7 +207,7 @@ class Terminal:
         session = self._conversation.session
         if session is None or session.pending is None or self.echoes_input:
             return ()
-        count, lines = newest(session, ROWS)
+        count, lines = newest_pending(session, ROWS)
         named = [("" if room is session.focus else str(room), event) for room, event in lines]
         look = theme(session.preferences.theme, self._depth)
         return pending(count, named, look, self._screen.columns, self._screen.rows)

@@ -124,7 +124,7 @@ class Handover:
     @property
     def visitor(self) -> Visitor:
         """The visitor, whose connection can be relayed."""
-        return replace(self._visitor, lend=self.relay)
+        return replace(self._visitor, relay_to=self.relay)
 
     async def relay(self, server: str, account: str) -> bool:
         """Let a server run the conversation for the owner of an account; return whether it does."""

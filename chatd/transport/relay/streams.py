@@ -232,7 +232,7 @@ def _visitor_to_state(visitor: Visitor) -> State:
         "print": visitor.fingerprint,
         "operator": visitor.operator,
         "account": visitor.account,
-        "wishes": visitor.wishes,
+        "wishes": visitor.preferences,
     }
 
 
@@ -244,5 +244,5 @@ def _visitor_from_state(state: State) -> Visitor:
         state["print"],
         state["operator"],
         account=state["account"],
-        wishes=tuple((name, value) for name, value in state["wishes"]),
+        preferences=tuple((name, value) for name, value in state["wishes"]),
     )

@@ -143,9 +143,9 @@ class Lease(Service):
         if _longer(self._down_since, now, BLIP_SECONDS) or _longer(
             self._unanswered_since, now, patience
         ):
-            unacknowledged.lost_touch()
+            unacknowledged.cluster_lost()
         elif self._unanswered_since is None:
-            unacknowledged.in_touch()
+            unacknowledged.cluster_restored()
 
     def _report(self, now: float) -> None:
         """Log why the cluster refuses something: only its operator can mend that."""

@@ -109,7 +109,7 @@ class Shutdown(Service):
         """Move one user's session, which is there before they are told to connect again."""
         sessions = tuple(person.sessions)
         resumable = all(session.client.resumable for session in sessions)
-        if not (resumable and self._chat.detached.may_keep(person)):
+        if not (resumable and self._chat.detached.is_resumable(person)):
             return
         for session in sessions:
             connection_lost(self._chat, session, self._now())

@@ -61,7 +61,7 @@ def factory(host: Host, host_key: Key) -> SSHFactory:
         refusal = address.arrival.door.admit(peer.key in host.operators)
         if refusal is None:
             try:
-                host.chat.entrance.check(_visitor(host, peer, address), host.now())
+                host.chat.entrance.check_access(_visitor(host, peer, address), host.now())
             except Refused as refused:
                 refusal = refused.sentence
         return refusal
@@ -97,7 +97,7 @@ def _visitor(host: Host, peer: SshPeer, came_from: IAddress) -> entrance.Visitor
     address = came_from.arrival.address if isinstance(came_from, ArrivalAddress) else ""
     nick, wished = suffixes(peer.user)
     operator = peer.key in host.operators
-    return entrance.Visitor(nick, address, peer.fingerprint, operator, wishes=wished)
+    return entrance.Visitor(nick, address, peer.fingerprint, operator, preferences=wished)
 
 
 def run_relayed(
@@ -176,7 +176,7 @@ class Shell:
             terminal.rows,
             colours=can.depth,
             ansi=can.ansi,
-            plain=("plain", "on") in visitor.wishes,
+            plain=("plain", "on") in visitor.preferences,
         )
 
     def _begin(self, visitor: entrance.Visitor) -> None:

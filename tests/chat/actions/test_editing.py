@@ -1,4 +1,4 @@
-"""What was said can be put right and taken away: one's own for a while, anybody's by moderators."""
+"""Editing and deleting: a user's own messages for a while, anybody's by moderators."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def server() -> Server:
     return Server()
 
 
-def two(server: Server) -> tuple[User, User]:
+def two_users(server: Server) -> tuple[User, User]:
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.sees(), bob.sees()
     return ada, bob
 
 
-def history(someone: User, words: str = "") -> list[str]:
-    """What /history shows, without the times."""
-    someone.sees(), someone.types(f"/history {words}")
-    return [line[9:] if line.startswith("   ") else line for line in someone.sees()[1:]]
+def history(user: User, words: str = "") -> list[str]:
+    """Return what /history shows a user, without the times."""
+    user.sees(), user.types(f"/history {words}")
+    return [line[9:] if line.startswith("   ") else line for line in user.sees()[1:]]
 
 
-def test_everyone_is_shown_an_edit_and_later_only_what_it_says_now(server: Server) -> None:
-    ada, bob = two(server)
+def test_an_edit_is_shown_to_everyone_and_replaces_the_text_in_the_history(server: Server) -> None:
+    ada, bob = two_users(server)
     ada.types("helo"), ada.types("/edit hello")
     assert bob.sees() == ["ada: helo", "* ada corrects: hello"]
     assert ada.sees() == ["* ada corrects: hello"]
@@ -47,8 +47,8 @@ def test_everyone_is_shown_an_edit_and_later_only_what_it_says_now(server: Serve
     assert bob.sees() == ["-- Nothing was found."]
 
 
-def test_what_is_deleted_is_in_no_history(server: Server) -> None:
-    ada, bob = two(server)
+def test_a_deleted_message_is_not_in_the_history(server: Server) -> None:
+    ada, bob = two_users(server)
     ada.types("one"), ada.types("/me waves"), ada.types("/delete")
     assert bob.sees()[2:] == ["-- ada deleted a message in lobby"]
     assert history(bob) == ["ada: one"]
@@ -58,15 +58,15 @@ def test_what_is_deleted_is_in_no_history(server: Server) -> None:
     assert history(bob) == ["ada: one"]
 
 
-def test_an_edit_may_be_edited_and_an_action_remains_one(server: Server) -> None:
-    ada, bob = two(server)
+def test_an_edited_action_remains_an_action_and_may_be_edited_again(server: Server) -> None:
+    ada, bob = two_users(server)
     ada.types("/me waves"), ada.types("/edit laughs"), ada.types("/edit smiles")
     assert bob.sees()[1:] == ["* ada corrects: laughs", "* ada corrects: smiles"]
     assert history(bob) == ["* ada smiles (edited)"]
 
 
-def test_ten_minutes_later_it_is_too_late(server: Server) -> None:
-    ada, _ = two(server)
+def test_a_message_is_not_changed_after_ten_minutes(server: Server) -> None:
+    ada, _ = two_users(server)
     ada.types("one")
     server.now += EDIT_SECONDS
     ada.types("/edit two")
@@ -76,8 +76,10 @@ def test_ten_minutes_later_it_is_too_late(server: Server) -> None:
     assert ada.sees() == [NOTHING, NOTHING]
 
 
-def test_a_guest_who_comes_back_is_somebody_else(server: Server) -> None:
-    ada, bob = two(server)
+def test_a_guest_may_not_change_messages_of_the_guest_who_had_the_nick_before(
+    server: Server,
+) -> None:
+    ada, bob = two_users(server)
     ada.types("one"), ada.leaves()
     ada = server.enters("ada")
     ada.sees(), ada.types("/edit two"), ada.types("/delete")
@@ -85,7 +87,7 @@ def test_a_guest_who_comes_back_is_somebody_else(server: Server) -> None:
     assert history(bob) == ["ada: one"]
 
 
-def test_who_has_an_account_comes_back_as_themselves(server: Server) -> None:
+def test_the_owner_of_an_account_may_change_a_message_after_coming_again(server: Server) -> None:
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("as a guest"), ada.types("/register"), ada.leaves()
     ada = server.enters("ada", fingerprint=ADA)
@@ -100,14 +102,14 @@ def test_who_has_an_account_comes_back_as_themselves(server: Server) -> None:
     assert history(ada) == ["ada: as a guest"]
 
 
-def test_it_is_changed_under_the_nick_that_one_carries_now(server: Server) -> None:
-    ada, bob = two(server)
+def test_a_message_may_be_changed_under_another_nick(server: Server) -> None:
+    ada, bob = two_users(server)
     ada.types("one"), ada.types("/nick grace"), ada.types("/edit two")
     assert bob.sees()[-1] == "* grace corrects: two"
     assert history(bob) == ["ada: two (edited)"]
 
 
-def test_an_edit_is_no_way_around_the_rules_of_a_room(server: Server) -> None:
+def test_an_edit_is_subject_to_the_rules_of_the_room(server: Server) -> None:
     server.enters("ada").types("/join attic")
     bob, (ada, *_) = server.enters("bob"), server.chat.people.everyone()
     bob.types("/join attic"), bob.types("one"), bob.sees()
@@ -132,21 +134,21 @@ def test_an_edit_is_no_way_around_the_rules_of_a_room(server: Server) -> None:
     assert bob.sees()[-1].endswith("bob: one")
 
 
-def test_who_is_named_in_an_edit_hears_it(server: Server) -> None:
+def test_an_edit_rings_for_a_user_whom_it_mentions(server: Server) -> None:
     ada = server.enters("ada")
     bob = server.enters("bob", client=Client(echoes_input=False))
     bob.sees(), ada.types("look, bbo"), ada.types("/edit look, bob")
     assert bob.sees()[-1].endswith("\a")
 
 
-def test_who_ignores_somebody_is_shown_no_edit(server: Server) -> None:
-    ada, bob = two(server)
+def test_an_edit_of_an_ignored_user_is_not_shown(server: Server) -> None:
+    ada, bob = two_users(server)
     bob.types("/ignore ada"), bob.sees(), ada.types("one"), ada.types("/edit two")
     assert bob.sees() == []
 
 
-def test_a_moderator_deletes_anybodys_message_at_any_time(server: Server) -> None:
-    ada, bob = two(server)
+def test_a_moderator_may_delete_any_message_at_any_time(server: Server) -> None:
+    ada, bob = two_users(server)
     cy = server.enters("cy", operator=True)
     for text in ("one", "two", "three"):
         bob.types(text)
@@ -167,7 +169,7 @@ def test_a_moderator_deletes_anybodys_message_at_any_time(server: Server) -> Non
     assert ada.sees() == [NOTHING]
 
 
-def test_a_topic_is_deleted_by_its_number_and_stays_the_topic(server: Server) -> None:
+def test_deleting_a_topic_change_leaves_the_topic(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/join attic"), ada.types("/topic unspeakable"), ada.types("/delete ada")
     assert ada.sees()[-1] == "-- There is no message of ada in attic."
@@ -177,8 +179,8 @@ def test_a_topic_is_deleted_by_its_number_and_stays_the_topic(server: Server) ->
     assert ada.sees() == ["-- attic: unspeakable"]
 
 
-def test_in_each_room_it_is_what_one_said_there(server: Server) -> None:
-    ada, bob = two(server)
+def test_an_edit_concerns_the_last_message_in_the_room_with_the_focus(server: Server) -> None:
+    ada, bob = two_users(server)
     ada.types("one"), ada.types("/join attic"), ada.types("/edit two")
     assert ada.sees()[-1] == "-- You said nothing in attic in the last 10 minutes."
     ada.types("/bc three"), ada.types("/edit four"), ada.sees()
@@ -187,33 +189,33 @@ def test_in_each_room_it_is_what_one_said_there(server: Server) -> None:
     assert history(bob) == ["ada: one", "ada: five (edited)"]
 
 
-def test_where_nothing_is_kept_it_is_shown_all_the_same() -> None:
-    ada, bob = two(Server(MemoryStore(0)))
+def test_edits_are_shown_also_where_no_history_is_kept() -> None:
+    ada, bob = two_users(Server(MemoryStore(0)))
     ada.types("one"), ada.types("/edit two"), ada.types("/delete")
     assert bob.sees() == ["ada: one", "* ada corrects: two", "-- ada deleted a message in lobby"]
 
 
-class Patient(MemoryStore):
-    """Keeps what was posted when somebody looks, as a store does that has to wait for a disk."""
+class LazyStore(MemoryStore):
+    """A store that stores posts when it is read, as one that waits for a disk does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting: list[tuple[str, str, RoomEvent, str]] = []
+        self.posted: list[tuple[str, str, RoomEvent, str]] = []
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
-        self.waiting.append((room, message_id, event, author))
+        self.posted.append((room, message_id, event, author))
 
     async def before(
         self, room: str, number: int | None, count: int
     ) -> Sequence[tuple[int, RoomEvent]]:
-        waiting, self.waiting = self.waiting, []
-        for each in waiting:
+        posted, self.posted = self.posted, []
+        for each in posted:
             super().post(*each)
         return await super().before(room, number, count)
 
 
-def test_what_is_changed_before_it_is_kept_is_changed_when_it_is() -> None:
-    ada, bob = two(Server(Patient()))
+def test_a_message_may_be_changed_before_it_is_stored() -> None:
+    ada, bob = two_users(Server(LazyStore()))
     history(bob), ada.types("one"), history(bob)
     ada.types("two"), bob.sees(), ada.types("/edit three"), ada.types("/delete"), ada.types("four")
     history(bob)
@@ -222,16 +224,16 @@ def test_what_is_changed_before_it_is_kept_is_changed_when_it_is() -> None:
     assert history(bob) == ["ada: one", "ada: five (edited)"]
 
 
-class Refusing(MemoryStore):
-    """Keeps nothing, and says so."""
+class RefusingStore(MemoryStore):
+    """A store that refuses every post."""
 
     def post(self, room: str, message_id: str, event: RoomEvent, author: str = "") -> None:
         assert self._observer is not None
         self._observer.failed(room, message_id, "the disk is full.")
 
 
-def test_what_was_not_kept_cannot_be_changed() -> None:
-    ada = Server(Refusing()).enters("ada")
+def test_a_message_that_was_not_stored_cannot_be_changed() -> None:
+    ada = Server(RefusingStore()).enters("ada")
     ada.sees(), ada.types("one"), ada.types("/edit two"), ada.types("/delete")
     assert ada.sees() == [
         "-- That was not delivered: the disk is full. You said: one",
@@ -240,7 +242,7 @@ def test_what_was_not_kept_cannot_be_changed() -> None:
     ]
 
 
-def test_programs_are_told_which_message_it_was() -> None:
+def test_programs_are_sent_the_number_of_the_message_that_changed() -> None:
     edited = Entry("lobby", 9, "ada", Edited(1.0, "ada", 7, "two"))
     deleted = Entry("lobby", 9, "bob", Deleted(1.0, "ada", "bob", 7))
     typed, plain, tcd = EventStyle(), MessageStyle(), TcdStyle(lambda _: 1, lambda _: 2)
@@ -267,10 +269,10 @@ def test_programs_are_told_which_message_it_was() -> None:
     assert b"MESSAGE: bob deleted a message of ada.\n\n" in tcd.render(deleted)
 
 
-# How much a room keeps ----------------------------------------------------------------------------
+# The history setting ------------------------------------------------------------------------------
 
 
-def test_a_room_keeps_as_many_messages_as_its_owner_says(server: Server) -> None:
+def test_a_room_keeps_as_many_messages_as_its_setting_says(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/join attic")
     for number in range(5):
@@ -286,7 +288,7 @@ def test_a_room_keeps_as_many_messages_as_its_owner_says(server: Server) -> None
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "²", str(ROOM_HISTORY + 1), "9" * 30])
-def test_what_is_no_number_of_messages_is_refused(server: Server, value: str) -> None:
+def test_an_invalid_number_of_messages_is_refused(server: Server, value: str) -> None:
     ada = server.enters("ada")
     ada.types("/join attic"), ada.sees(), ada.types(f"/room history {value}")
     assert ada.sees() == [
@@ -294,13 +296,13 @@ def test_what_is_no_number_of_messages_is_refused(server: Server, value: str) ->
     ]
 
 
-def test_so_many_messages_may_be_asked_for(server: Server) -> None:
+def test_the_greatest_number_of_messages_is_accepted(server: Server) -> None:
     ada = server.enters("ada")
     ada.types("/join attic"), ada.sees(), ada.types(f"/room history {ROOM_HISTORY}")
     assert ada.sees() == [f"-- ada set history of attic to {ROOM_HISTORY}"]
 
 
-def test_a_room_that_lasts_and_the_lobby_keep_as_much_after_a_restart() -> None:
+def test_the_history_setting_of_persistent_rooms_outlives_a_restart() -> None:
     store = MemoryStore()
     server = Server(store)
     ada = server.enters("ada", fingerprint=ADA, operator=True)

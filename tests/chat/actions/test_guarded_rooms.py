@@ -1,4 +1,4 @@
-"""Rooms that have a key, and invitations: who may come in, and what nobody is shown."""
+"""Rooms with a key, and invitations: who may enter, and who is shown the key."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ADA, BOB = "SHA256:ada", "SHA256:bob"
 
 
 def owner(server: Server, nick: str = "ada", key: str = ADA) -> User:
-    """Somebody with an account."""
-    someone = server.enters(nick, fingerprint=key)
-    if someone.session.person.account is None:
-        someone.types("/register")
-    someone.sees()
-    return someone
+    """Let a user with an account enter."""
+    user = server.enters(nick, fingerprint=key)
+    if user.session.person.account is None:
+        user.types("/register")
+    user.sees()
+    return user
 
 
 @pytest.fixture
@@ -33,14 +33,15 @@ def server(store: MemoryStore) -> Server:
     return Server(store)
 
 
-def last(someone: User) -> str:
-    return someone.sees()[-1]
+def last(user: User) -> str:
+    """Return the last line that a user is shown."""
+    return user.sees()[-1]
 
 
 # Keys ---------------------------------------------------------------------------------------------
 
 
-def test_who_knows_the_key_comes_in(server: Server) -> None:
+def test_a_user_enters_with_the_key(server: Server) -> None:
     ada, bob = owner(server), server.enters("bob")
     ada.types("/join attic"), ada.types("/room key open  sesame"), bob.sees()
     assert last(ada) == "-- ada set key of attic to on"
@@ -64,7 +65,7 @@ def test_who_knows_the_key_comes_in(server: Server) -> None:
     assert last(other) == "-- You are in attic, with ada."
 
 
-def test_the_key_is_shown_to_moderators_alone(server: Server) -> None:
+def test_the_key_is_shown_only_to_moderators(server: Server) -> None:
     ada, bob = owner(server), server.enters("bob")
     op = server.enters("op", operator=True)
     ada.types("/join attic"), ada.types("/room key sesame"), bob.types("/join attic sesame")
@@ -72,18 +73,18 @@ def test_the_key_is_shown_to_moderators_alone(server: Server) -> None:
     op.types("/audit"), op.types("/join attic"), op.types("/room key")
     shown = op.sees()
     assert shown[-1] == "-- attic: key sesame"
-    told = bob.sees()
-    assert "   key on" in told
-    assert "-- attic: key on" in told
-    assert "   attic: 2 people, needs a key" in told
-    assert not any("sesame" in line for line in [*told, *shown[:-1]])
+    answer = bob.sees()
+    assert "   key on" in answer
+    assert "-- attic: key on" in answer
+    assert "   attic: 2 people, needs a key" in answer
+    assert not any("sesame" in line for line in [*answer, *shown[:-1]])
     ada.types("/room")
     assert last(ada) == "   key sesame"
     ada.types("/room key")
     assert last(ada) == "-- attic: key sesame"
 
 
-def test_a_key_has_so_many_characters(server: Server) -> None:
+def test_the_length_of_a_key_is_bounded(server: Server) -> None:
     ada = owner(server)
     ada.types("/join attic"), ada.types(f"/room key {'x' * (KEY_LENGTH + 1)}")
     assert last(ada) == f"-- A key has 1 to {KEY_LENGTH} characters; off takes it away."
@@ -91,9 +92,7 @@ def test_a_key_has_so_many_characters(server: Server) -> None:
     assert last(ada) == "-- ada set key of attic to on"
 
 
-def test_moderators_who_come_back_and_operators_need_no_key(
-    server: Server, store: MemoryStore
-) -> None:
+def test_owners_who_return_and_operators_need_no_key(server: Server, store: MemoryStore) -> None:
     ada = owner(server)
     ada.types("/join attic"), ada.types("/room key sesame"), ada.leaves()
     again = Server(store)
@@ -106,7 +105,7 @@ def test_moderators_who_come_back_and_operators_need_no_key(
     assert last(bob) == "-- That is not the key of attic."
 
 
-def test_a_private_room_with_a_key_opens_to_either(server: Server) -> None:
+def test_a_private_room_with_a_key_admits_by_either(server: Server) -> None:
     ada, bob, cy = owner(server), server.enters("bob"), server.enters("cy")
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/room key sesame")
     ada.types("/invite bob")
@@ -117,7 +116,7 @@ def test_a_private_room_with_a_key_opens_to_either(server: Server) -> None:
 # Invitations --------------------------------------------------------------------------------------
 
 
-def test_an_invitation_of_an_account_lasts_and_one_of_a_guest_does_not(
+def test_an_invitation_of_an_account_outlives_a_restart_and_one_of_a_guest_does_not(
     server: Server, store: MemoryStore
 ) -> None:
     ada, bob, cy = owner(server), owner(server, "bob", BOB), server.enters("cy")
@@ -134,7 +133,7 @@ def test_an_invitation_of_an_account_lasts_and_one_of_a_guest_does_not(
     assert last(cy) == "-- attic is private; its moderators can /invite you."
 
 
-def test_it_ends_when_it_is_taken_back_also_of_who_is_not_here(server: Server) -> None:
+def test_an_invitation_may_be_taken_back_also_while_its_user_is_not_here(server: Server) -> None:
     ada, bob, cy = owner(server), owner(server, "bob", BOB), server.enters("cy")
     ada.types("/join attic"), ada.types("/room private on")
     for nick in ("bob", "cy"):
@@ -159,7 +158,7 @@ def test_it_ends_when_it_is_taken_back_also_of_who_is_not_here(server: Server) -
     assert last(bob) == "-- attic is private; its moderators can /invite you."
 
 
-def test_who_leaves_for_good_may_come_back_until_they_go(server: Server) -> None:
+def test_a_member_who_leaves_may_return_until_they_leave_the_server(server: Server) -> None:
     ada, bob = owner(server), owner(server, "bob", BOB)
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
     bob.types("/join attic"), bob.types("/leave attic"), bob.types("/join attic"), bob.sees()
@@ -170,7 +169,7 @@ def test_who_leaves_for_good_may_come_back_until_they_go(server: Server) -> None
     assert last(bob) == "-- attic is private; its moderators can /invite you."
 
 
-def test_who_is_kicked_or_banned_is_invited_no_more(server: Server, store: MemoryStore) -> None:
+def test_a_kick_and_a_ban_take_the_invitation_back(server: Server, store: MemoryStore) -> None:
     ada, bob = owner(server), owner(server, "bob", BOB)
     ada.types("/join attic"), ada.types("/room private on")
     for line in ("/kick bob", "/ban bob"):
@@ -194,9 +193,11 @@ def test_only_moderators_invite_into_a_room_with_a_key(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("others", "welcome"), [(ROOM_INVITATIONS - 1, True), (ROOM_INVITATIONS, False)]
+    ("others", "admitted"), [(ROOM_INVITATIONS - 1, True), (ROOM_INVITATIONS, False)]
 )
-def test_of_too_many_invitations_of_accounts_the_first_lapses(others: int, welcome: bool) -> None:
+def test_past_the_bound_the_oldest_invitation_of_an_account_lapses(
+    others: int, admitted: bool
+) -> None:
     server = Server()
     ada, bob = owner(server), owner(server, "bob", BOB)
     ada.types("/join attic"), ada.types("/room private on"), ada.types("/invite bob")
@@ -206,28 +207,26 @@ def test_of_too_many_invitations_of_accounts_the_first_lapses(others: int, welco
         other.session.person.account = other.nick
         room.invite(other.session.person)
     bob.types("/join attic")
-    assert ("attic" in bob.session.person.rooms) == welcome
+    assert ("attic" in bob.session.person.rooms) == admitted
 
 
-@pytest.mark.parametrize(("others", "welcome"), [(INVITATIONS - 1, True), (INVITATIONS, False)])
-def test_of_too_many_rooms_that_somebody_is_invited_into_the_first_forgets_them(
-    others: int, welcome: bool
-) -> None:
+@pytest.mark.parametrize(("others", "admitted"), [(INVITATIONS - 1, True), (INVITATIONS, False)])
+def test_past_the_bound_a_users_oldest_invitation_lapses(others: int, admitted: bool) -> None:
     server = Server()
     bob = server.enters("bob")
     for number in range(others + 1):
-        room = server.chat._open_room(names.room(f"room{number}"))
+        room = server.chat.open_room(names.room(f"room{number}"), f"room{number}")
         room.settings.private = True
         room.invite(bob.session.person)
     assert len(bob.session.person.invited_into) == INVITATIONS
     bob.types(f"/join room{others}"), bob.types("/join room0")
-    assert list(bob.session.person.rooms)[1:] == [f"room{others}"] + ["room0"] * welcome
+    assert list(bob.session.person.rooms)[1:] == [f"room{others}"] + ["room0"] * admitted
 
 
 @pytest.mark.parametrize(
     ("others", "waits"), [(FORMER_SPEAKERS - 1, True), (FORMER_SPEAKERS, False)]
 )
-def test_of_too_many_who_have_left_a_slow_room_the_first_is_forgotten(
+def test_past_the_bound_slow_mode_forgets_the_member_who_left_first(
     others: int, waits: bool
 ) -> None:
     server = Server()
@@ -242,7 +241,7 @@ def test_of_too_many_who_have_left_a_slow_room_the_first_is_forgotten(
     assert bob.sees() == (refused if waits else [])
 
 
-def test_who_was_invited_as_a_guest_and_then_with_an_account_is_uninvited_of_both(
+def test_uninvite_takes_back_the_invitations_of_the_guest_and_of_the_account(
     server: Server,
 ) -> None:
     ada, bob = server.enters("ada"), server.enters("bob", fingerprint="SHA256:bob")

@@ -1,4 +1,4 @@
-"""What operators do with the whole server."""
+"""Actions of operators on the whole server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatd.chat.events import Refused
 from chatd.chat.limits import SERVER_BANS
 from chatd.chat.model.bans import Ban, Kind, Target
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, User
+from tests.support.people import Server, User, records
 
 ADA, BOB = "SHA256:ada", "SHA256:bob"
 HOME, CAFE = "192.0.2.10", "198.51.100.20"
@@ -29,21 +29,22 @@ def op(server: Server) -> User:
     return server.enters("op", operator=True, address=HOME, fingerprint="SHA256:op")
 
 
-def last(someone: User) -> str:
-    return someone.sees()[-1]
+def last(user: User) -> str:
+    """Return the last line that a user is shown."""
+    return user.sees()[-1]
 
 
-def turned_away(
+def refusal(
     server: Server, nick: str, *, address: str = "203.0.113.9", fingerprint: str | None = None
 ) -> str:
-    """The sentence with which somebody is not let in."""
+    """Return the sentence with which a user may not enter the server."""
     with pytest.raises(Refused) as refused:
         server.enters(nick, address=address, fingerprint=fingerprint)
     assert refused.value.code in ("banned", "not-invited")
     return refused.value.sentence
 
 
-def test_only_operators_may(server: Server, op: User) -> None:
+def test_the_server_commands_are_for_operators(server: Server, op: User) -> None:
     ada = server.enters("ada")
     for words in ("ban op", "unban op", "bans", "kick op", "say hi", "stats", "close lobby", ""):
         ada.types(f"/server {words}")
@@ -62,7 +63,7 @@ def test_only_operators_may(server: Server, op: User) -> None:
         assert last(op) == f"-- How to use it: /server {usage}"
 
 
-def test_who_is_banned_is_disconnected_told_why_and_kept_out(
+def test_a_banned_user_is_disconnected_told_why_and_may_not_return(
     server: Server, op: User, store: MemoryStore
 ) -> None:
     bob = server.enters("bob", address=CAFE)
@@ -76,11 +77,11 @@ def test_who_is_banned_is_disconnected_told_why_and_kept_out(
         f"-- The ban of bob from this server covers {CAFE}, for 2 hours; 1 was disconnected.",
     ]
     server.now += 60
-    told = "You are banned from this server for another 1 hour 59 minutes (spam)."
-    assert turned_away(server, "cy", address=CAFE) == told
+    sentence = "You are banned from this server for another 1 hour 59 minutes (spam)."
+    assert refusal(server, "cy", address=CAFE) == sentence
     again = Server(store)
     again.now = server.now
-    assert turned_away(again, "cy", address=CAFE) == told
+    assert refusal(again, "cy", address=CAFE) == sentence
     op = again.enters("op", operator=True, address=CAFE)
     op.types("/server bans")
     assert op.sees() == [
@@ -107,18 +108,18 @@ def test_who_is_banned_is_disconnected_told_why_and_kept_out(
         ("nick:Troll", "tROLL", {}),
     ],
 )
-def test_by_whatever_somebody_is_known(
+def test_a_server_ban_covers_an_account_a_key_an_address_or_a_nick(
     server: Server, op: User, target: str, nick: str, known: dict[str, str]
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address="203.0.113.1")
     bob.types("/register"), bob.leaves()
     op.types(f"/server ban {target}")
     assert "covers" in last(op)
-    assert turned_away(server, nick, **known) == "You are banned from this server for good."
+    assert refusal(server, nick, **known) == "You are banned from this server for good."
     server.enters("dee", address="203.0.113.2")
 
 
-def test_a_nick_that_is_banned_is_nobodys(server: Server, op: User) -> None:
+def test_only_an_operator_may_take_a_banned_nick(server: Server, op: User) -> None:
     ada = server.enters("ada")
     op.types("/server ban nick:troll"), ada.sees()
     ada.types("/nick Troll")
@@ -127,7 +128,7 @@ def test_a_nick_that_is_banned_is_nobodys(server: Server, op: User) -> None:
     assert op.nick == "troll"
 
 
-def test_no_operator_is_banned_or_disconnected(server: Server, op: User) -> None:
+def test_operators_are_neither_banned_nor_disconnected(server: Server, op: User) -> None:
     other = server.enters("root", operator=True, address=CAFE, fingerprint="SHA256:root")
     other.types("/register"), op.sees()
     for line in ("ban root", "ban account:root", "ban SHA256:root", "kick root", "rename root x"):
@@ -149,7 +150,7 @@ def test_no_operator_is_banned_or_disconnected(server: Server, op: User) -> None
     assert server.enters("third", operator=True, address=CAFE).nick == "third"
 
 
-def test_a_second_screen_from_an_address_that_is_banned_is_disconnected_too(
+def test_a_second_connection_from_a_banned_address_is_disconnected(
     server: Server, op: User
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=HOME)
@@ -163,7 +164,7 @@ def test_a_second_screen_from_an_address_that_is_banned_is_disconnected_too(
     assert bob.session.person.sessions == [bob.session]
 
 
-def test_somebody_is_disconnected_on_all_screens(server: Server, op: User) -> None:
+def test_a_server_kick_ends_all_connections_of_a_user(server: Server, op: User) -> None:
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/register")
     second = server.enters("x", fingerprint=BOB, lobby=False)
@@ -183,7 +184,7 @@ def test_an_announcement_reaches_everyone_once(server: Server, op: User) -> None
         assert last(each) == "-- op tells everyone: the server stops  at noon"
 
 
-def test_numbers(server: Server, op: User) -> None:
+def test_stats_counts_people_connections_rooms_and_bans(server: Server, op: User) -> None:
     bob = server.enters("bob", fingerprint=BOB)
     bob.types("/register"), bob.types("/join attic")
     server.enters("x", fingerprint=BOB), server.enters("cy").types("/join cellar")
@@ -199,7 +200,7 @@ def test_numbers(server: Server, op: User) -> None:
     ]
 
 
-def test_a_bad_nick_is_taken_away(server: Server, op: User) -> None:
+def test_an_operator_renames_a_user(server: Server, op: User) -> None:
     bob = server.enters("bad")
     server.enters("taken"), bob.sees(), op.sees()
     op.types("/server rename bad taken"), op.types("/server rename bad no/nick")
@@ -215,7 +216,7 @@ def test_a_bad_nick_is_taken_away(server: Server, op: User) -> None:
     assert bob.sees() == ["-- You are now known as better.", "-- op gave you that nick."]
 
 
-def test_a_room_is_closed_with_all_that_was_in_it(
+def test_closing_a_room_removes_its_members_history_and_records(
     server: Server, op: User, store: MemoryStore
 ) -> None:
     bob = server.enters("bob", fingerprint=BOB)
@@ -228,7 +229,7 @@ def test_a_room_is_closed_with_all_that_was_in_it(
         assert last(each) == "-- You were kicked from attic by op (not here)."
         assert each.session.focus is server.chat.lobby
     assert "attic" not in server.chat.rooms
-    assert store._records["room"] == store._records["ban"] == {}
+    assert records(store, "room") == records(store, "ban") == {}
     cy.types("/join attic"), cy.types("/history")
     assert cy.sees() == [
         "-- You opened attic; it is yours.",
@@ -244,7 +245,7 @@ def test_a_room_is_closed_with_all_that_was_in_it(
     assert op.sees()[:2] == ["-- vault is closed; 0 people were in it.", "-- 2 rooms:"]
 
 
-def test_a_server_has_so_many_bans(server: Server, op: User) -> None:
+def test_the_bans_of_a_server_are_bounded(server: Server, op: User) -> None:
     bans = server.chat.access.bans
     for number in range(SERVER_BANS - 1):
         target = Target(Kind.NICK, f"troll{number}")
@@ -256,9 +257,7 @@ def test_a_server_has_so_many_bans(server: Server, op: User) -> None:
 
 
 @pytest.mark.parametrize("line", ["/server kick bob", "/server ban bob", "/server ban SHA256:bob"])
-def test_whose_connection_is_lost_has_no_place_to_come_back_to(
-    server: Server, op: User, line: str
-) -> None:
+def test_a_server_kick_or_ban_ends_a_detached_session(server: Server, op: User, line: str) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=CAFE)
     assert bob.loses_connection() is not None
     op.sees()
@@ -267,12 +266,10 @@ def test_whose_connection_is_lost_has_no_place_to_come_back_to(
     assert server.chat.people.find("bob") is None
     assert len(server.chat.detached) == 0
     if "ban" in line:
-        assert turned_away(server, "bob", fingerprint=BOB).startswith("You are banned")
+        assert refusal(server, "bob", fingerprint=BOB).startswith("You are banned")
 
 
-def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_back(
-    server: Server, op: User
-) -> None:
+def test_a_user_is_told_on_resuming_of_a_ban_from_a_room(server: Server, op: User) -> None:
     bob = server.enters("bob", fingerprint=BOB, address=CAFE)
     assert bob.loses_connection() is not None
     op.types("/ban bob 2h spam")
@@ -284,7 +281,7 @@ def test_who_is_banned_from_a_room_while_they_are_cut_off_is_told_when_they_are_
     assert back.session.focus is None
 
 
-def test_a_banned_nick_is_not_had_by_what_is_made_a_nick_of(server: Server) -> None:
+def test_a_user_name_that_becomes_a_banned_nick_is_refused(server: Server) -> None:
     root = server.enters("root", operator=True)
     root.types("/server ban nick:troll")
     for asked in ("troll", "troll!", "tr oll"):
@@ -292,7 +289,7 @@ def test_a_banned_nick_is_not_had_by_what_is_made_a_nick_of(server: Server) -> N
             server.enters(asked)
 
 
-def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: Server) -> None:
+def test_a_person_is_an_operator_only_while_an_operators_connection_is_here(server: Server) -> None:
     ada = server.enters("ada", fingerprint="SHA256:ada")
     ada.types("/register a long secret")
     desk = server.enters("desk", fingerprint="SHA256:op", operator=True)
@@ -304,7 +301,9 @@ def test_one_is_an_operator_while_the_connection_is_here_that_proved_it(server: 
     assert ada.sees() == ["-- Only an operator of this server may do that."]
 
 
-def test_who_takes_an_operators_lost_place_by_a_password_is_none(server: Server) -> None:
+def test_resuming_an_operators_session_by_a_password_does_not_make_an_operator(
+    server: Server,
+) -> None:
     desk = server.enters("ada", fingerprint="SHA256:op", operator=True)
     desk.types("/register a long secret")
     assert desk.loses_connection() is not None

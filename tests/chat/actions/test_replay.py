@@ -1,4 +1,4 @@
-"""Unread: what one is shown of a room on coming in, and what an account remembers."""
+"""Replay: what a user is shown on joining a room, and the read marks and preferences kept."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from chatd.chat.actions.messages import say
 from chatd.chat.limits import BOOKMARKS
 from chatd.chat.records.profiles import KIND
 from chatd.store.memory import MemoryStore
-from tests.support.people import Server, User, result_of
+from tests.support.people import Server, User, records
 
 ADA = "SHA256:ada"
 
 
 def registered(server: Server) -> User:
-    """Let ada come, who has an account."""
+    """Let Ada enter, who has an account."""
     ada = server.enters("ada", fingerprint=ADA)
     if ada.session.person.account is None:
         ada.types("/register")
@@ -25,7 +25,7 @@ def registered(server: Server) -> User:
     return ada
 
 
-def test_who_comes_into_a_room_is_shown_the_last_of_it() -> None:
+def test_a_new_member_is_shown_the_last_messages_of_the_room() -> None:
     server = Server(replay=2)
     ada = server.enters("ada")
     ada.types("/join attic"), ada.types("/topic Books")
@@ -49,7 +49,7 @@ def test_who_comes_into_a_room_is_shown_the_last_of_it() -> None:
     assert bob.sees() == ["-- That is a number, 0 to 200, not 201."]
 
 
-def test_whom_one_ignores_is_not_shown_either() -> None:
+def test_messages_of_ignored_users_are_not_replayed() -> None:
     server = Server(replay=5)
     ada, bob = server.enters("ada"), server.enters("bob")
     ada.types("/join attic"), ada.types("hello")
@@ -58,7 +58,7 @@ def test_whom_one_ignores_is_not_shown_either() -> None:
     assert bob.sees() == ["-- You are in attic, with ada."]
 
 
-def test_an_account_knows_what_is_new_to_its_owner() -> None:
+def test_an_owner_is_shown_the_messages_after_their_read_mark() -> None:
     server = Server(replay=3)
     ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic")
@@ -84,21 +84,21 @@ def test_an_account_knows_what_is_new_to_its_owner() -> None:
     ]
 
 
-def test_who_does_not_come_back_in_time_has_read_as_far_as_they_had() -> None:
+def test_the_read_mark_of_a_session_that_expires_is_where_the_connection_was_lost() -> None:
     server = Server(replay=5)
     ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic")
     ada.sees()
-    place = ada.loses_connection()
-    assert place is not None
+    detached = ada.loses_connection()
+    assert detached is not None
     bob.types("later")
-    server.chat.expire(place, server.now)
+    server.chat.expire(detached, server.now)
     ada = registered(server)
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: later"]
 
 
-def test_preferences_and_bookmarks_outlive_the_server() -> None:
+def test_preferences_and_read_marks_outlive_a_restart() -> None:
     store = MemoryStore()
     server = Server(store, replay=5)
     ada, bob = registered(server), server.enters("bob")
@@ -113,13 +113,11 @@ def test_preferences_and_bookmarks_outlive_the_server() -> None:
     assert ada.session.preferences.timezone == "Europe/Vienna"
     ada.types("/join attic")
     assert ada.sees()[-2:] == ["-- attic, 1 new:", "   13:46 bob: two"]
-    records = result_of(store.records(KIND))
-    assert isinstance(records, dict)
-    chosen = json.loads(records["ada"])["chosen"]
+    chosen = json.loads(records(store, KIND)["ada"])["chosen"]
     assert chosen == {"joins": "off", "timezone": "Europe/Vienna"}
 
 
-def test_a_preference_that_there_is_no_more_is_passed_over() -> None:
+def test_stored_preferences_that_are_unknown_or_invalid_are_skipped() -> None:
     store = MemoryStore()
     server = Server(store)
     registered(server)
@@ -128,17 +126,17 @@ def test_a_preference_that_there_is_no_more_is_passed_over() -> None:
     assert ada.session.preferences.bell == "off"
 
 
-def test_guests_are_forgotten() -> None:
+def test_preferences_of_guests_are_not_stored() -> None:
     store = MemoryStore()
     server = Server(store)
     bob = server.enters("bob")
     bob.types("/set joins off")
     bob.leaves()
-    assert result_of(store.records(KIND)) == {}
+    assert records(store, KIND) == {}
     assert server.enters("bob").session.preferences.joins
 
 
-def test_an_account_has_bookmarks_in_so_many_rooms() -> None:
+def test_the_read_marks_of_an_account_are_bounded() -> None:
     store = MemoryStore()
     server = Server(store)
     ada = registered(server)
@@ -147,13 +145,13 @@ def test_an_account_has_bookmarks_in_so_many_rooms() -> None:
         room.settings.lasting = True
         ada.types("/leave")
         ada.sees()
-    records = result_of(store.records(KIND))
-    assert isinstance(records, dict)
-    assert len(json.loads(records["ada"])["read"]) == BOOKMARKS
+    assert len(json.loads(records(store, KIND)["ada"])["read"]) == BOOKMARKS
 
 
 @given(said=st.integers(0, 30), count=st.integers(1, 12), page=st.integers(1, 6))
-def test_the_pages_of_history_are_all_of_it(said: int, count: int, page: int) -> None:
+def test_the_pages_of_history_are_consecutive_and_complete(
+    said: int, count: int, page: int
+) -> None:
     server = Server()
     ada = server.enters("ada")
     for number in range(said):
@@ -169,10 +167,10 @@ def test_the_pages_of_history_are_all_of_it(said: int, count: int, page: int) ->
         assert heading.startswith("-- Nothing was said in lobby ")
 
 
-def test_a_page_is_a_number() -> None:
+def test_an_invalid_page_is_refused() -> None:
     server = Server()
     ada = server.enters("ada")
     for wrong in ("page:", "page:0", "page:51", "page:x"):
         ada.types(f"/history {wrong}")
-        told = wrong.removeprefix("page:") or "nothing"
-        assert ada.sees() == [f"-- page: takes a number, 1 to 50, not {told}."]
+        shown = wrong.removeprefix("page:") or "nothing"
+        assert ada.sees() == [f"-- page: takes a number, 1 to 50, not {shown}."]

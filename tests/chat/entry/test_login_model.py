@@ -1,4 +1,4 @@
-"""Who registers, logs in, comes and goes: an account is one person, on any number of screens."""
+"""A model of logins: an account is one person with any number of sessions, however they came."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -21,121 +21,121 @@ from tests.support.people import Server, User, result_of
 NICKS = st.sampled_from(["ada", "Ada", "bob", "b0b", "cy", "dee", ""])
 KEYS = st.sampled_from([None, None, "SHA256:one", "SHA256:two"])
 ROOMS = st.sampled_from(["attic", "cellar"])
-#: A password of one's own, and one that proves Dee elsewhere.
-OWN, ELSEWHERE = "correct horse", "from elsewhere"
+#: A password that accounts are registered with, and the one by which the checker knows Dee.
+OWN, OUTSIDE = "correct horse", "from outside"
 
 
 class Logins(RuleBasedStateMachine):
-    """The model knows which accounts there are, by which proofs, and who is on which screen."""
+    """The model knows the accounts, their proofs, and which of them was proved in each session."""
 
-    screens: Bundle[User] = Bundle("screens")
+    users: Bundle[User] = Bundle("users")
 
     def __init__(self) -> None:
         super().__init__()
         self.store = MemoryStore()
-        self.server = Server(self.store, Checker(dee=ELSEWHERE))
-        #: Of each account its passwords and its keys.
+        self.server = Server(self.store, Checker(dee=OUTSIDE))
+        #: The passwords and the keys of each account.
         self.proofs: dict[str, set[str]] = {}
-        #: Of each screen the account that was proved on it.
+        #: The account that was proved in the session of each user.
         self.proved: dict[User, str | None] = {}
 
-    def told(self, someone: User, line: str) -> str:
-        """The last thing that one is told after a line."""
-        self.server.now += 10_000  # nobody has to wait, and what is wrong is forgotten
-        someone.sees(), someone.types(line)
-        return next((line for line in reversed(someone.sees()) if line.startswith("-- ")), "")
+    def answer(self, user: User, line: str) -> str:
+        """Type a line; return the last notice after it."""
+        self.server.now += 10_000  # wrong passwords are forgotten, so that no login is throttled
+        user.sees(), user.types(line)
+        return next((line for line in reversed(user.sees()) if line.startswith("-- ")), "")
 
-    @rule(target=screens, nick=NICKS, key=KEYS)
-    def comes(self, nick: str, key: str | None) -> User:
-        someone = self.server.enters(nick, fingerprint=key)
+    @rule(target=users, nick=NICKS, key=KEYS)
+    def enters(self, nick: str, key: str | None) -> User:
+        user = self.server.enters(nick, fingerprint=key)
         owned = [account for account, proofs in self.proofs.items() if key in proofs]
-        self.proved[someone] = owned[0] if owned else None
-        return someone
+        self.proved[user] = owned[0] if owned else None
+        return user
 
-    @rule(someone=consumes(screens))
-    def goes(self, someone: User) -> None:
-        someone.leaves()
-        del self.proved[someone]
+    @rule(user=consumes(users))
+    def leaves(self, user: User) -> None:
+        user.leaves()
+        del self.proved[user]
 
-    @rule(someone=screens, nick=NICKS.filter(bool))
-    def is_called(self, someone: User, nick: str) -> None:
-        before = someone.nick
+    @rule(user=users, nick=NICKS.filter(bool))
+    def renames(self, user: User, nick: str) -> None:
+        before = user.nick
         owner = self.server.chat.accounts.owner(as_nick(nick))
-        told = self.told(someone, f"/nick {nick}")
-        if owner is not None and owner.name.key != self.proved[someone]:
-            assert "is registered" in told or "are " in told
-            assert someone.nick == before
+        answer = self.answer(user, f"/nick {nick}")
+        if owner is not None and owner.name.key != self.proved[user]:
+            assert "is registered" in answer or "are " in answer
+            assert user.nick == before
 
-    @rule(someone=screens, room=ROOMS)
-    def joins(self, someone: User, room: str) -> None:
-        self.told(someone, f"/join {room}")
+    @rule(user=users, room=ROOMS)
+    def joins(self, user: User, room: str) -> None:
+        self.answer(user, f"/join {room}")
 
-    @rule(someone=screens, words=st.sampled_from([f"/register {OWN}", "/register"]))
-    def registers(self, someone: User, words: str) -> None:
-        told, key = self.told(someone, words), someone.session.fingerprint
-        if "is yours now" in told:
-            assert self.proved[someone] is None
-            account = someone.session.person.name.key
+    @rule(user=users, words=st.sampled_from([f"/register {OWN}", "/register"]))
+    def registers(self, user: User, words: str) -> None:
+        answer, key = self.answer(user, words), user.session.fingerprint
+        if "is yours now" in answer:
+            assert self.proved[user] is None
+            account = user.session.person.name.key
             assert account not in self.proofs
             self.proofs[account] = {proof for proof in (words[10:], key) if proof}
             for other in self.proved:
-                if other.session.person is someone.session.person:
+                if other.session.person is user.session.person:
                     self.proved[other] = account
         else:
             taken = any(key in proofs for proofs in self.proofs.values())
-            named = not someone.session.person.is_guest_nick
-            assert self.proved[someone] or taken or not named or (words == "/register" and not key)
+            named = not user.session.person.is_guest_nick
+            assert self.proved[user] or taken or not named or (words == "/register" and not key)
 
     @rule(
-        someone=screens,
+        user=users,
         nick=NICKS.filter(bool),
-        password=st.sampled_from([OWN, ELSEWHERE, "wrong one"]),
+        password=st.sampled_from([OWN, OUTSIDE, "wrong one"]),
     )
-    def tries_to_log_in(self, someone: User, nick: str, password: str) -> None:
-        self.logs_in(someone, nick, password)
+    def tries_to_log_in(self, user: User, nick: str, password: str) -> None:
+        self.logs_in(user, nick, password)
 
-    def logs_in(self, someone: User, nick: str, password: str) -> None:
-        account, before = nick.lower(), someone.session.person
-        told = self.told(someone, f"/login {nick} {password}")
-        if self.proved[someone] is not None:
-            assert told.startswith("-- You have an account: ")
+    def logs_in(self, user: User, nick: str, password: str) -> None:
+        account, before = nick.lower(), user.session.person
+        answer = self.answer(user, f"/login {nick} {password}")
+        if self.proved[user] is not None:
+            assert answer.startswith("-- You have an account: ")
         elif password in self.proofs.get(account, ()):
-            assert told.startswith("-- You are logged in as ")
-            self.proved[someone] = account
-        elif told.startswith("-- You are logged in as "):
-            assert (account, password) == ("dee", ELSEWHERE), "nobody else is known elsewhere"
+            assert answer.startswith("-- You are logged in as ")
+            self.proved[user] = account
+        elif answer.startswith("-- You are logged in as "):
+            assert (account, password) == ("dee", OUTSIDE), "the checker knows no other user"
             assert account not in self.proofs
-            self.proofs[account] = {ELSEWHERE}
-            self.proved[someone] = account
+            self.proofs[account] = {OUTSIDE}
+            self.proved[user] = account
         else:
-            assert someone.session.person is before
+            assert user.session.person is before
             assert before.account is None
 
     @precondition(lambda self: self.proofs)
-    @rule(someone=screens, number=st.integers(0, 5))
-    def logs_in_as_somebody_who_is_registered(self, someone: User, number: int) -> None:
+    @rule(user=users, number=st.integers(0, 5))
+    def logs_in_to_a_registered_account(self, user: User, number: int) -> None:
         account = sorted(self.proofs)[number % len(self.proofs)]
-        passwords = sorted(self.proofs[account] & {OWN, ELSEWHERE})
-        self.logs_in(someone, account, passwords[0] if passwords else "wrong one")
+        passwords = sorted(self.proofs[account] & {OWN, OUTSIDE})
+        self.logs_in(user, account, passwords[0] if passwords else "wrong one")
 
     @invariant()
-    def everybody_is_whom_they_proved(self) -> None:
+    def everybody_is_the_owner_of_the_account_that_they_proved(self) -> None:
         chat = self.server.chat
         people: dict[str, Person] = {}
-        for someone, account in self.proved.items():
-            person = someone.session.person
+        for user, account in self.proved.items():
+            person = user.session.person
             assert person.account == account
-            assert someone.session in person.sessions
+            assert user.session in person.sessions
             assert chat.people.get(person.name.key) is person
             if account is not None:
-                assert people.setdefault(account, person) is person, "one person on all screens"
+                assert people.setdefault(account, person) is person, "one person in all sessions"
                 owned = chat.accounts.get(account)
                 assert owned is not None
                 assert chat.entrance.owner_here(owned) is person
             for room in chat.rooms.values():
-                listens = someone.session in set(sessions_in(room))
+                listens = user.session in set(sessions_in(room))
                 assert listens == (person in room.members) == (room in person.rooms.values())
-        assert set(chat.people.everyone()) == {someone.session.person for someone in self.proved}
+        assert set(chat.people.everyone()) == {user.session.person for user in self.proved}
         for account in self.proofs:
             owned = chat.accounts.get(account)
             assert owned is not None
@@ -143,19 +143,19 @@ class Logins(RuleBasedStateMachine):
                 assert chat.entrance.owner_here(owned) is None
 
     @invariant()
-    def nobody_carries_a_nick_that_somebody_elses_is(self) -> None:
-        """Unless they had one that looks like it before."""
+    def nobody_has_the_nick_of_an_account_but_its_owner(self) -> None:
+        """A nick that looks like one may have been taken before that was registered."""
         chat = self.server.chat
         for person in chat.people.everyone():
             owner = chat.accounts.get(person.name.key)
             assert owner is None or person.account == owner.name.key
 
     @invariant()
-    def what_is_kept_is_what_there_is(self) -> None:
-        again = Accounts(self.store)
-        result_of(again.load())
+    def the_stored_accounts_are_the_accounts(self) -> None:
+        stored = Accounts(self.store)
+        result_of(stored.load())
         for account in self.proofs:
-            assert again.get(account) == self.server.chat.accounts.get(account)
+            assert stored.get(account) == self.server.chat.accounts.get(account)
 
 
 TestLogins = Logins.TestCase

@@ -1,4 +1,4 @@
-"""Passwords: what one may be, and accounts that are proved by one."""
+"""Passwords: which are valid, and registering and logging in with one."""
 
 from collections.abc import Generator
 from typing import Any
@@ -17,18 +17,16 @@ from chatd.chat.limits import LOGIN_TRIES, NEW_PASSWORDS, PASSWORD_BYTES, PENDIN
 from chatd.chat.model.client import DeliveryReport
 from chatd.chat.records.accounts import Account
 from chatd.store.memory import MemoryStore
-from tests.chat.delivery.test_slow_store import Later
 from tests.chat.records.test_accounts import ADA, OTHER, PUBLIC
-from tests.support.passwords import Checker
+from tests.support.passwords import HASHED, Checker
 from tests.support.people import Client, Server, User, result_of
+from tests.support.steps import finished, started
 
 SECRET = "correct horse"
-#: What nobody is ever shown.
-HELD = "kept:"
 
 
-def owner(server: Server, nick: str = "ada", password: str = SECRET) -> User:
-    """Somebody who has made a nick their own by a password, and is here."""
+def registered(server: Server, nick: str = "ada", password: str = SECRET) -> User:
+    """Let a user enter who has registered a nick with a password."""
     someone = server.enters(nick)
     someone.types(f"/register {password}")
     assert someone.sees()[-1] == (
@@ -44,7 +42,7 @@ def account(server: Server, nick: str = "ada") -> Account:
     return found
 
 
-# What a password may be ---------------------------------------------------------------------------
+# Valid passwords ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -58,17 +56,17 @@ def account(server: Server, nick: str = "ada") -> Account:
         ("😀 smile 😀 smile", "😀 smile 😀 smile"),
     ],
 )
-def test_a_password_has_one_form(typed: str, same: str) -> None:
+def test_ways_of_typing_a_password_have_one_form(typed: str, same: str) -> None:
     assert prepared(typed) == same
     assert check_new(typed, "ada") == same
 
 
-def test_capitals_and_accents_count() -> None:
+def test_case_and_accents_matter() -> None:
     assert len({prepared(each) for each in ("Secretly", "secretly", "sécretly", "ſecretly")}) == 4
 
 
 @given(st.text())
-def test_any_text_is_a_password_in_one_form_or_none(text: str) -> None:
+def test_the_form_of_any_password_is_stable(text: str) -> None:
     once = prepared(text)
     if once is not None:
         assert prepared(once) == once
@@ -77,7 +75,7 @@ def test_any_text_is_a_password_in_one_form_or_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "told"),
+    ("password", "sentence"),
     [
         ("", "A password has at most 256 bytes, and only characters that can be seen."),
         ("7 chars", "A password has at least 8 characters."),
@@ -88,24 +86,24 @@ def test_any_text_is_a_password_in_one_form_or_none(text: str) -> None:
         ("Lovelace", "Your nick is the first password that somebody would try."),
     ],
 )
-def test_what_is_no_password(password: str, told: str) -> None:
-    with pytest.raises(Refused, match=told) as refused:
+def test_an_invalid_password_is_refused_with_the_reason(password: str, sentence: str) -> None:
+    with pytest.raises(Refused, match=sentence) as refused:
         check_new(password, "lovelace")
     assert refused.value.code == "bad-password"
 
 
-def test_the_longest_and_the_shortest_password() -> None:
+def test_the_longest_and_the_shortest_password_are_valid() -> None:
     for password in ("x" * PASSWORD_BYTES, "é" * (PASSWORD_BYTES // 2), "8 chars!"):
         assert check_new(password, "ada") == password
 
 
-# Making an account --------------------------------------------------------------------------------
+# Registering --------------------------------------------------------------------------------------
 
 
-def test_who_has_no_key_has_an_account_by_a_password() -> None:
+def test_a_user_without_a_key_registers_with_a_password() -> None:
     store = MemoryStore()
     server = Server(store)
-    ada = owner(server)
+    ada = registered(server)
     ada.leaves()
     again = Server(store)
     guest = again.enters()
@@ -116,13 +114,13 @@ def test_who_has_no_key_has_an_account_by_a_password() -> None:
     assert guest.session.person.account == "ada"
 
 
-def test_a_password_is_asked_for_twice() -> None:
+def test_a_new_password_is_asked_for_twice() -> None:
     server = Server()
     ada = server.enters("ada")
     ada.client.answers = [SECRET, SECRET]
     ada.types("/register")
     assert ada.client.asked == ["New password, secretly", "The same again, secretly"]
-    assert account(server).password == HELD + SECRET
+    assert account(server).password == HASHED + SECRET
     ada.sees()
     for answers in ([SECRET, "another one"], ["", SECRET], [SECRET, ""]):
         bob = server.enters("bob")
@@ -133,9 +131,9 @@ def test_a_password_is_asked_for_twice() -> None:
         bob.leaves()
 
 
-def test_who_cannot_register_is_asked_nothing() -> None:
+def test_a_user_who_may_not_register_is_not_asked_for_a_password() -> None:
     server = Server()
-    owner(server)
+    registered(server)
     guest, ada = server.enters(), server.enters("ada2", fingerprint=OTHER)
     for someone in (guest, ada):
         someone.types("/register")
@@ -144,7 +142,7 @@ def test_who_cannot_register_is_asked_nothing() -> None:
     assert guest.sees()[-1] == "-- Choose a nick first: /nick NAME."
 
 
-def test_who_has_a_key_may_have_a_password_too() -> None:
+def test_an_account_may_have_keys_and_a_password() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types(f"/register {SECRET}")
@@ -169,31 +167,31 @@ def test_who_has_a_key_may_have_a_password_too() -> None:
     assert ada.sees() == ["-- That is your only key: without it you could not come back."]
 
 
-def test_a_password_is_changed() -> None:
+def test_an_owner_changes_the_password() -> None:
     server = Server()
-    ada = owner(server)
+    ada = registered(server)
     ada.types("/password something else")
     assert ada.sees() == ["-- That is the password of ada now."]
     ada.client.answers = ["a third one", "a third one"]
     ada.types("/password")
-    assert account(server).password == HELD + "a third one"
+    assert account(server).password == HASHED + "a third one"
     for wrong in ("/password short", "/password ada"):
         ada.types(wrong)
-    assert account(server).password == HELD + "a third one"
+    assert account(server).password == HASHED + "a third one"
     guest = server.enters()
     guest.types("/password something")
     assert guest.sees()[-1].startswith("-- You have no account;")
 
 
-def test_only_so_many_passwords_are_set_from_one_address() -> None:
+def test_new_passwords_from_one_address_are_limited() -> None:
     server = Server()
-    ada = owner(server)
+    ada = registered(server)
     for _ in range(NEW_PASSWORDS.burst - 1):
         ada.types("/password another one")
     ada.sees()
     ada.types("/password another one")
-    told = "-- Many passwords were set from your address; try again in 10 s."
-    assert ada.sees() == [told]
+    answer = "-- Many passwords were set from your address; try again in 10 s."
+    assert ada.sees() == [answer]
     bob = server.enters("bob", address="203.0.113.5")
     bob.types(f"/register {SECRET}")
     assert "bob is yours now" in bob.sees()[-1]
@@ -202,9 +200,9 @@ def test_only_so_many_passwords_are_set_from_one_address() -> None:
 # Logging in ---------------------------------------------------------------------------------------
 
 
-def test_who_logs_in_while_they_are_here_is_one_person_on_two_screens() -> None:
+def test_an_owner_who_logs_in_again_is_one_person_with_two_sessions() -> None:
     server = Server()
-    ada, bob = owner(server), server.enters("bob")
+    ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), ada.sees()
     guest = server.enters()
     bob.sees(), ada.sees()
@@ -218,10 +216,10 @@ def test_who_logs_in_while_they_are_here_is_one_person_on_two_screens() -> None:
     assert ada.sees() == ["-- guest1 left", "ada: from here"]
 
 
-def test_who_logs_in_has_what_waits_for_them_and_what_they_were() -> None:
+def test_a_login_brings_the_offline_messages_and_the_roles_of_the_account() -> None:
     store = MemoryStore()
     server = Server(store)
-    ada, bob = owner(server), server.enters("bob")
+    ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), ada.leaves(), bob.sees()
     bob.types("/dm ada are you there?"), bob.sees()
     guest = server.enters()
@@ -236,25 +234,25 @@ def test_who_logs_in_has_what_waits_for_them_and_what_they_were() -> None:
     assert bob.sees() == ["-- guest1 is now known as ada", "-- ada is the owner of attic now"]
 
 
-def test_who_logs_in_under_their_own_nick_in_other_letters_has_it_as_it_was_registered() -> None:
+def test_a_login_restores_the_capitals_of_the_registered_nick() -> None:
     server = Server(checker=Checker(ada=SECRET))
     guest = server.enters("ADA")
     guest.types(f"/login ada {SECRET}")
     assert guest.sees()[-2:] == ["-- You are now known as ada.", "-- You are logged in as ada."]
 
 
-def test_an_owner_under_another_nick_logs_in_under_it() -> None:
+def test_a_login_joins_the_owner_under_the_nick_that_they_have_now() -> None:
     server = Server()
-    ada = owner(server)
+    ada = registered(server)
     ada.types("/nick lovelace"), ada.sees()
     guest = server.enters()
     guest.types(f"/login ada {SECRET}")
     assert guest.sees()[-1] == "-- You are logged in as ada, and called lovelace."
 
 
-def test_who_logs_in_has_what_they_have_set() -> None:
+def test_a_login_brings_the_preferences_of_the_account() -> None:
     server = Server()
-    ada = owner(server)
+    ada = registered(server)
     ada.types("/set theme mono"), ada.leaves()
     guest = server.enters()
     guest.types(f"/login ada {SECRET}")
@@ -264,9 +262,9 @@ def test_who_logs_in_has_what_they_have_set() -> None:
     assert also.session.preferences.theme == "mono"
 
 
-def test_who_comes_by_ssh_with_another_key_is_told_how_to_add_it() -> None:
+def test_a_login_over_ssh_with_another_key_tells_how_to_add_it() -> None:
     server = Server()
-    ada = owner(server)
+    ada = registered(server)
     laptop = server.enters("ada", fingerprint=OTHER)
     assert laptop.nick == "ada2"
     laptop.types(f"/login ada {SECRET}")
@@ -280,20 +278,20 @@ def test_who_comes_by_ssh_with_another_key_is_told_how_to_add_it() -> None:
     assert ada.sees()[-1] == "-- You came without an ssh key."
 
 
-def test_who_asks_for_a_nick_with_a_password_is_told_how_to_prove_it() -> None:
+def test_a_user_who_asks_for_a_registered_nick_is_told_of_login() -> None:
     server = Server()
-    owner(server, "lola").leaves()
+    registered(server, "lola").leaves()
     guest = server.enters()
     guest.types("/nick 1ola")
-    told = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
-    assert guest.sees()[-1] == told
+    answer = "-- 1ola looks like a nick that is registered; /login lola if it is yours."
+    assert guest.sees()[-1] == answer
     entered = result_of(server.chat.enter(Visitor("Lola"), Client(), server.now))
     assert isinstance(entered, tuple)
     assert entered[1] == "Lola is registered; you are Lola2. /login lola if it is yours."
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "answer"),
     [
         ("/login", "-- How to use it: /login NICK [PASSWORD]"),
         ("/login bob", "-- There is no account bob; /register makes one."),
@@ -305,14 +303,14 @@ def test_who_asks_for_a_nick_with_a_password_is_told_how_to_prove_it() -> None:
         ("/login ada \u200d", "-- That is not the password of ada."),
     ],
 )
-def test_who_is_not_logged_in(line: str, told: str) -> None:
+def test_a_login_is_refused_with_the_reason(line: str, answer: str) -> None:
     server = Server()
-    owner(server).leaves()
+    registered(server).leaves()
     key = server.enters("key", fingerprint=ADA)
     key.types("/register")
     guest = server.enters()
     guest.types(line)
-    assert guest.sees()[-1].startswith(told)
+    assert guest.sees()[-1].startswith(answer)
     assert guest.session.person.account is None
     ada = server.enters()
     ada.types(f"/login ada {SECRET}"), ada.sees()
@@ -320,9 +318,9 @@ def test_who_is_not_logged_in(line: str, told: str) -> None:
     assert ada.sees() == ["-- You have an account: ada."]
 
 
-def test_wrong_passwords_are_slowed_and_the_question_is_not_even_asked() -> None:
+def test_after_wrong_passwords_a_login_has_to_wait_before_the_password_is_asked_for() -> None:
     server = Server()
-    owner(server).leaves()
+    registered(server).leaves()
     eve = server.enters(address="203.0.113.5")
     for _ in range(LOGIN_TRIES):
         eve.types("/login ada wrong")
@@ -339,9 +337,9 @@ def test_wrong_passwords_are_slowed_and_the_question_is_not_even_asked() -> None
     assert eve.sees()[-1] == "-- You are logged in as ada."
 
 
-def test_the_time_counts_at_which_the_answer_came() -> None:
+def test_an_attempt_counts_from_the_time_of_the_answer() -> None:
     server = Server()
-    owner(server).leaves()
+    registered(server).leaves()
     eve = server.enters(address="203.0.113.5")
     for _ in range(LOGIN_TRIES - 1):
         eve.types("/login ada wrong")
@@ -352,80 +350,61 @@ def test_the_time_counts_at_which_the_answer_came() -> None:
     assert eve.sees() == ["-- There were too many wrong passwords; try again in 1 s."]
 
 
-class SlowHasher:
-    """Is not done before one says so."""
-
-    async def hash(self, password: str) -> str:
-        await Later()
-        return HELD + password
-
-    async def matches(self, kept: str, password: str) -> bool:
-        await Later()
-        return kept == HELD + password
-
-
-def test_only_so_many_checks_wait_and_some_room_is_kept_for_owners() -> None:
+def test_pending_checks_are_bounded_and_known_owners_have_twice_the_bound() -> None:
     server = Server()
-    owner(server).leaves()
-    server.chat.authentication._hasher = SlowHasher()
-    logins = server.chat.authentication
-    waiting: list[Generator[Any, Any, Account]] = []
+    registered(server).leaves()
+    server.hasher.is_slow = True
+    authentication = server.chat.authentication
+    pending: list[Generator[Any, Any, Account]] = []
 
     def begin(address: str) -> None:
-        steps = logins.prove("ada", SECRET, address, server.now + len(waiting) * 100).__await__()
-        next(steps)
-        waiting.append(steps)
+        now = server.now + len(pending) * 100
+        pending.append(started(authentication.authenticate("ada", SECRET, address, now)))
 
     for number in range(PENDING_PASSWORD_CHECKS):
         begin(f"198.51.100.{number}")
     with pytest.raises(Refused, match="Many people are logging in now"):
         begin("203.0.113.1")
     begin("192.0.2.1")
-    for steps in waiting:
-        with pytest.raises(StopIteration):
-            next(steps)
-    waiting.clear()
+    assert all(finished(steps) == account(server) for steps in pending)
+    pending.clear()
     server.now += 10_000
     begin("203.0.113.1")
-    waiting[0].close()
-    assert logins._waiting == 0
+    pending[0].close()
+    assert authentication.pending_checks == 0
 
 
-def test_who_goes_while_their_password_is_checked_leaves_nothing_behind() -> None:
+def test_a_user_who_leaves_while_the_password_is_checked_leaves_nothing_behind() -> None:
     server = Server()
-    owner(server).leaves()
-    server.chat.authentication._hasher = SlowHasher()
+    registered(server).leaves()
+    server.hasher.is_slow = True
     guest = server.enters()
-    steps = log_in(server.chat, guest.session, "ada", SECRET, server.now).__await__()
-    next(steps)
+    login = started(log_in(server.chat, guest.session, "ada", SECRET, server.now))
     guest.leaves()
-    with pytest.raises(StopIteration):
-        next(steps)
+    finished(login)
     assert len(server.chat.people) == 0
     assert server.chat.entrance.owner_here(account(server)) is None
     assert server.chat.people.is_free(account(server).name)
 
 
-def test_what_is_changed_meanwhile_stays_changed() -> None:
+def test_a_key_that_is_added_while_a_password_is_hashed_is_kept() -> None:
     server = Server()
     ada = server.enters("ada", fingerprint=ADA)
     ada.types("/register"), ada.sees()
-    server.chat.authentication._hasher = SlowHasher()
-    waited_for = receive(server.chat, ada.session, f"/password {SECRET}", server.now)
-    assert waited_for is not None
-    steps = waited_for.__await__()
-    next(steps)
+    server.hasher.is_slow = True
+    change = receive(server.chat, ada.session, f"/password {SECRET}", server.now)
+    assert change is not None
+    steps = started(change)
     also = server.enters("x", fingerprint=ADA)
     also.types(f"/keys add {PUBLIC}")
-    with pytest.raises(StopIteration):
-        next(steps)
+    finished(steps)
     assert len(account(server).keys) == 2
-    assert account(server).password == HELD + SECRET
+    assert account(server).password == HASHED + SECRET
 
 
-def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() -> None:
+def test_a_login_resumes_the_session_of_a_lost_connection() -> None:
     server = Server()
-    ada, bob = owner(server), server.enters("bob")
+    ada, bob = registered(server), server.enters("bob")
     ada.types("/join attic"), bob.types("/join attic"), bob.sees(), ada.sees()
     assert ada.loses_connection() is not None
     bob.types("are you there?"), bob.types("/dm ada hello")
@@ -446,9 +425,9 @@ def test_who_lost_their_connection_is_back_where_they_were_when_they_log_in() ->
     assert guest.session.focus is not None
 
 
-def test_who_logs_in_takes_over_from_a_connection_that_answers_no_more() -> None:
+def test_a_login_takes_over_from_a_dead_connection() -> None:
     server = Server()
-    ada = owner(server)
+    ada = registered(server)
     ada.client.report = DeliveryReport(owing=1000.0)
     guest = server.enters()
     guest.sees(), guest.types(f"/login ada {SECRET}")
@@ -457,11 +436,11 @@ def test_who_logs_in_takes_over_from_a_connection_that_answers_no_more() -> None
     assert guest.session.person.sessions == [guest.session]
 
 
-def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
+def test_a_token_of_a_guest_does_not_resume_the_session_of_an_account() -> None:
     server = Server()
-    owner(server).leaves()
+    registered(server).leaves()
     guest, bob = server.enters(), server.enters("bob")
-    tokens = [server.chat.detached.token(each.session.person) for each in (guest, bob)]
+    tokens = [server.chat.detached.new_token(each.session.person) for each in (guest, bob)]
     guest.types(f"/login ada {SECRET}"), bob.types(f"/register {SECRET}")
     guest.loses_connection(), bob.loses_connection()
     eve = server.enters()
@@ -470,63 +449,63 @@ def test_the_token_of_a_guest_does_not_prove_an_account() -> None:
         assert eve.sees()[-1] == "-- There is no place with that token any more."
 
 
-def test_nor_does_a_key_that_was_not_added_to_it() -> None:
+def test_a_key_that_was_not_added_does_not_resume_the_session_of_an_account() -> None:
     server = Server()
-    owner(server).leaves()
+    registered(server).leaves()
     laptop = server.enters("x", fingerprint=OTHER)
     laptop.types(f"/login ada {SECRET}"), laptop.loses_connection()
     assert server.enters("x", fingerprint=OTHER).session.person.account is None
 
 
-# Who is known elsewhere ---------------------------------------------------------------------------
+# Passwords outside the chat -----------------------------------------------------------------------
 
 
-def test_who_is_known_elsewhere_has_the_account_of_that_name() -> None:
-    server = Server(checker=Checker(ada="from elsewhere"))
+def test_a_password_outside_the_chat_proves_the_account_of_that_name() -> None:
+    server = Server(checker=Checker(ada="from outside"))
     guest = server.enters()
     guest.types("/login ada wrong")
     assert guest.sees()[-1] == "-- That is not the password of ada."
-    guest.types("/login ada from elsewhere")
+    guest.types("/login ada from outside")
     assert guest.sees() == ["-- You are now known as ada.", "-- You are logged in as ada."]
     assert account(server).external
     guest.types("/keys")
     assert guest.sees()[1:] == ["   a password that is kept elsewhere"]
     guest.types("/password one of my own"), guest.sees(), guest.leaves()
-    for password in ("one of my own", "from elsewhere"):
+    for password in ("one of my own", "from outside"):
         again = server.enters()
         again.types(f"/login ada {password}")
         assert again.sees()[-1] == "-- You are logged in as ada."
-        again.types("/password off" if password == "from elsewhere" else "/away"), again.sees()
+        again.types("/password off" if password == "from outside" else "/away"), again.sees()
         again.leaves()
     assert account(server).has_password
     other = server.enters("ada")
     assert other.nick == "ada2"
 
 
-def test_a_nick_that_somebody_has_here_is_not_given_to_who_is_called_so_elsewhere() -> None:
-    server = Server(checker=Checker(ada="from elsewhere", bob="from elsewhere", guest9="long one"))
-    owner(server)
+def test_a_nick_that_is_taken_is_not_given_to_a_user_from_outside() -> None:
+    server = Server(checker=Checker(ada="from outside", bob="from outside", guest9="long one"))
+    registered(server)
     bob, guest = server.enters("bob"), server.enters()
-    guest.types("/login ada from elsewhere"), guest.types("/login bob from elsewhere")
+    guest.types("/login ada from outside"), guest.types("/login bob from outside")
     guest.types("/login guest9 long one")
     assert guest.sees()[-3:] == [
         "-- ada is registered, or looks like a nick that is.",
         "-- bob is taken, or looks like a nick that is.",
         "-- guest9 is taken, or looks like a nick that is.",
     ]
-    bob.types("/login bob from elsewhere")
+    bob.types("/login bob from outside")
     assert bob.sees()[-1] == "-- You are logged in as bob."
 
 
-def test_a_checker_that_is_ill_is_said_to_be() -> None:
-    checker = Checker(ada="from elsewhere")
+def test_a_checker_that_fails_is_reported_and_own_passwords_still_work() -> None:
+    checker = Checker(ada="from outside")
     server = Server(checker=checker)
-    owner(server).leaves()
+    registered(server).leaves()
     checker.unavailable = True
     guest = server.enters()
     guest.types("/login bob something")
-    told = "-- Passwords cannot be checked now; who runs this server finds why in its log."
-    assert guest.sees()[-1] == told
+    answer = "-- Passwords cannot be checked now; who runs this server finds why in its log."
+    assert guest.sees()[-1] == answer
     guest.types(f"/login ada {SECRET}")
     assert guest.sees()[-1] == "-- You are logged in as ada.", "she is known here"
 
@@ -534,31 +513,31 @@ def test_a_checker_that_is_ill_is_said_to_be() -> None:
 # Secrets ------------------------------------------------------------------------------------------
 
 
-def test_a_password_is_shown_to_nobody() -> None:
+def test_a_password_is_never_shown() -> None:
     server = Server()
     bob = server.enters("bob")
-    ada = owner(server)
+    ada = registered(server)
     ada.client.answers = [SECRET] * 2
     lines = (f"/register {SECRET}", f"/password {SECRET}", "/password", "/keys", "/whois ada")
     for line in (*lines, f"/login ada {SECRET}", "/history", "/search correct"):
         ada.types(line)
-    for told in (*ada.sees(), *bob.sees()):
-        assert "horse" not in told
-        assert HELD not in told
+    for line in (*ada.sees(), *bob.sees()):
+        assert "horse" not in line
+        assert HASHED not in line
 
 
-def test_who_remembers_lines_can_tell_those_with_a_password() -> None:
+def test_lines_that_may_hold_a_password_are_recognized() -> None:
     for line in ("/login ada secret", "/LOGIN ada", "/password x", "/register x"):
         assert may_hold_secret(line)
     for line in ("/registers", "/keys add this", "hello", "/register", "/dm ada /login"):
         assert not may_hold_secret(line)
 
 
-def test_a_right_password_for_a_nick_that_somebody_carries_makes_nobody_wait() -> None:
+def test_a_right_password_for_a_taken_nick_is_not_throttled() -> None:
     server = Server(checker=Checker(ada=SECRET))
     server.enters("ada")
-    owner = server.enters("me", address="198.51.100.7")
-    owner.sees()
+    user = server.enters("me", address="198.51.100.7")
+    user.sees()
     for _ in range(2 * LOGIN_TRIES):
-        owner.types(f"/login ada {SECRET}")
-        assert owner.sees() == ["-- ada is taken, or looks like a nick that is."]
+        user.types(f"/login ada {SECRET}")
+        assert user.sees() == ["-- ada is taken, or looks like a nick that is."]

@@ -67,7 +67,7 @@ class Sitting:
         self.display = Display(COLUMNS, rows)
         self.conversation.use(self.terminal)
         wishes = (("plain", "on"),) if plain else ()
-        self.conversation.begin(Visitor(nick, "192.0.2.1", wishes=wishes))
+        self.conversation.begin(Visitor(nick, "192.0.2.1", preferences=wishes))
 
     # The connection
 

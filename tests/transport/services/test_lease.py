@@ -8,8 +8,8 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 
-from chatd.chat.delivery.unacknowledged import AWAY as AWAY_NOW
-from chatd.chat.delivery.unacknowledged import BACK
+from chatd.chat.delivery.unacknowledged import REACHABLE_NOTICE
+from chatd.chat.delivery.unacknowledged import UNREACHABLE_NOTICE as AWAY_NOW
 from chatd.chat.events import Refused
 from chatd.transport.gate.admission import Admission
 from chatd.transport.services.lease import (
@@ -135,7 +135,7 @@ def test_users_are_told_once_that_the_cluster_does_not_answer_and_once_that_it_d
     assert ada.sees() == []
     leased.far.answering = True
     leased.passes(2)  # it is asked every second now
-    assert ada.sees() == [f"-- {BACK}"]
+    assert ada.sees() == [f"-- {REACHABLE_NOTICE}"]
     leased.passes(60)
     assert ada.sees() == []
 
@@ -196,7 +196,7 @@ def test_users_are_told_soon_of_a_lost_connection_but_not_of_a_blip() -> None:
     assert ada.sees() == []  # a connection alone keeps nothing
     leased.far.answering = True
     leased.passes(2)
-    assert ada.sees() == [f"-- {BACK}"]
+    assert ada.sees() == [f"-- {REACHABLE_NOTICE}"]
 
 
 def test_a_process_that_stood_still_for_a_while_does_not_blame_the_cluster() -> None:
@@ -243,7 +243,7 @@ def test_a_process_that_stood_still_too_long_disconnects_all_users() -> None:
 def test_detached_sessions_expire_on_a_fenced_server() -> None:
     leased = Leased()
     ada = leased.server.enters("ada")
-    leased.server.chat.detached.token(ada.session.person)
+    leased.server.chat.detached.new_token(ada.session.person)
     assert ada.loses_connection() is not None
     leased.far.answering = False
     leased.passes(60)

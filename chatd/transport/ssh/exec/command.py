@@ -101,7 +101,7 @@ class ExecCommand:
 
         :raises Refused: ``banned`` or ``not-invited``.
         """
-        self.call.host.chat.entrance.check(self.call.visitor, self.call.host.now())
+        self.call.host.chat.entrance.check_access(self.call.visitor, self.call.host.now())
 
     def begin(self) -> None:
         """Start the command."""

@@ -40,9 +40,9 @@ class SessionCommand(ExecCommand):
         self.wait_for(self._enter())
 
     async def _enter(self) -> None:
-        host, who = self.call.host, replace(self.call.visitor, apart=self.listens)
+        host, who = self.call.host, replace(self.call.visitor, as_guest=self.listens)
         if host.relay is not None:
-            who = replace(who, lend=partial(self._relay, host.relay))
+            who = replace(who, relay_to=partial(self._relay, host.relay))
         session, _ = await host.chat.enter(who, self, host.now(), listens=self.listens)
         self.session = session
         if self.ended:
