@@ -20,14 +20,14 @@ class HeldStore(MemoryStore):
         else:
             super().post(room, message_id, event, author)
 
-    def keep(self, count: int | None = None) -> None:
+    def store_held(self, count: int | None = None) -> None:
         """Store so many of the held posts, the oldest first, or all."""
         count = len(self.held) if count is None else count
         stored, self.held = self.held[:count], self.held[count:]
         for each in stored:
             super().post(*each)
 
-    def refuse(self) -> None:
+    def fail_held(self) -> None:
         """Store none of the held posts."""
         held, self.held = self.held, []
         assert self._observer is not None

@@ -18,7 +18,7 @@ from chatd.transport.ssh.protocol.peer import client_name, user_name
 from tests.support.displays import Display
 from tests.support.memory_server import ClientConnection, MemoryServer
 from tests.support.people import Server
-from tests.transport.conversation.test_terminal import COLUMNS, ROWS, Sitting
+from tests.transport.conversation.test_terminal import COLUMNS, ROWS, TerminalUser
 from tests.transport.test_json import Program
 
 #: Texts by their effect on a terminal that received them.
@@ -85,13 +85,13 @@ class Victim:
     def __init__(self, server: MemoryServer, nick: str, *, kind: str) -> None:
         self.kind = kind
         self.display = Display(COLUMNS, ROWS)
-        self.sitting: Sitting | None = None
+        self.sitting: TerminalUser | None = None
         if kind == "lines":
             self.connection: ClientConnection | None = server.enters(nick)
         else:
             self.connection = None
             colours, ansi = kind in ("drawn", "mono"), kind != "dumb"
-            self.sitting = Sitting(server, nick, colours=colours, ansi=ansi)
+            self.sitting = TerminalUser(server, nick, colours=colours, ansi=ansi)
             for setting in {"mono": ["theme mono"], "plain": ["plain on"]}.get(kind, []):
                 self.sitting.types(f"/set {setting}\r")
             self.sitting.types("/set joins on\r")
@@ -101,7 +101,7 @@ class Victim:
         if self.connection is not None:
             return check(self.connection.receives(), drawn=False)
         assert self.sitting is not None
-        data = self.sitting.gets()
+        data = self.sitting.receives()
         self.display.feed(data)
         screen = self.display.screen
         assert screen.title == screen.icon_name == ""
@@ -147,7 +147,7 @@ def test_hostile_text_never_reaches_a_screen_as_controls(attack: str) -> None:
     program.sends({"message": attack, "sender": "mallory", "dm": None})
     program.sends({"message": attack, "sender": "mallory", "dm": "drawner"})
     program.sends({"message": "x\n" + attack, "sender": attack, "dm": attack})
-    typist = Sitting(server, "typist")
+    typist = TerminalUser(server, "typist")
     typist.types(f"{attack}\r/topic {attack}\r")
     eve.sends(f"/quit {attack}\n".encode())
     for victim in victims:
@@ -190,8 +190,8 @@ def test_stored_text_is_sanitized_again_when_it_is_shown(attack: str) -> None:
 def test_an_ssh_version_and_user_name_are_shown_as_plain_text(attack: str) -> None:
     assert client_name(b"SSH-2.0-" + attack.encode()).isprintable()
     server = MemoryServer()
-    sitting = Sitting(server, user_name(attack.encode()))
+    sitting = TerminalUser(server, user_name(attack.encode()))
     victim = server.enters("bob")
     victim.sends(b"/users\n")
-    check(sitting.gets(), drawn=True)
+    check(sitting.receives(), drawn=True)
     check(victim.receives(), drawn=False)

@@ -9,7 +9,7 @@ from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
 from chatd.transport.conversation.conversation import Conversation
 from tests.support.memory_server import ClientConnection, MemoryServer
-from tests.transport.conversation.test_terminal import Sitting, sitting
+from tests.transport.conversation.test_terminal import TerminalUser, ada_and_bob
 from tests.transport.test_telnet import (
     DO,
     DONT,
@@ -108,25 +108,25 @@ def test_a_question_ends_with_the_input_or_the_connection() -> None:
         assert asks(conversation) == [""]
 
 
-def ask_at(ada: Sitting, secret: bool = True) -> Answers:
+def ask_at(ada: TerminalUser, secret: bool = True) -> Answers:
     return asks(ada.conversation, secret=secret)
 
 
 def test_on_a_terminal_the_question_replaces_the_prompt_and_no_secret_is_drawn() -> None:
-    ada, bob = sitting()
+    ada, bob = ada_and_bob()
     ada.sees()
     answers = ask_at(ada)
     assert ada.sees()[-1] == "Password:"
     sent = b""
     for key in "xyzzy\x7fy 1":
         ada.types(key)
-        sent += ada.gets()
+        sent += ada.receives()
     bob.sends(b"hello\n")
     assert ada.sees()[-2:] == ["bob: hello", "Password:"]
     ada.types("\x0c"), ada.terminal.resize(60, 12)
-    sent += ada.gets()
+    sent += ada.receives()
     ada.types("\r")
-    sent += ada.gets()
+    sent += ada.receives()
     assert answers == ["xyzzy 1"]
     assert b"x" not in sent
     assert ada.sees()[-1] == "[lobby]"
@@ -135,7 +135,7 @@ def test_on_a_terminal_the_question_replaces_the_prompt_and_no_secret_is_drawn()
 
 
 def test_an_answer_that_is_no_secret_is_drawn() -> None:
-    ada, _ = sitting()
+    ada, _ = ada_and_bob()
     answers = ask_at(ada, secret=False)
     ada.types("attic")
     assert ada.sees()[-1] == "Password: attic"
@@ -145,7 +145,7 @@ def test_an_answer_that_is_no_secret_is_drawn() -> None:
 
 def test_ctrl_c_ctrl_d_and_an_empty_line_cancel_a_question() -> None:
     for keys in ("\x03", "xyzzy\x03", "\x04", "\r"):
-        ada, _ = sitting()
+        ada, _ = ada_and_bob()
         answers = ask_at(ada)
         ada.types(keys)
         assert answers == [""]
