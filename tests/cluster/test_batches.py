@@ -1,4 +1,4 @@
-"""How much one message between servers holds."""
+"""Batches: the size of messages between servers."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from tests.support.cluster.chat_cluster import ChatCluster
 
 
 def encoded(people: list[dict[str, Any]], rooms: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [json.loads(message({"n": 1}, portion)) for portion in batches(people, rooms)]
+    """Return the messages that some states are sent in."""
+    return [json.loads(message({"n": 1}, batch)) for batch in batches(people, rooms)]
 
 
 class MeasuredQueue(deque[tuple[str, str, str]]):
-    """Letters, the largest of which is known."""
+    """A queue of messages that remembers the length of the longest text."""
 
     largest = 0
 
-    def append(self, letter: tuple[str, str, str]) -> None:
-        self.largest = max(self.largest, len(letter[2]))
-        super().append(letter)
+    def append(self, item: tuple[str, str, str]) -> None:
+        self.largest = max(self.largest, len(item[2]))
+        super().append(item)
 
 
 def test_states_are_sent_once_in_order_people_before_rooms() -> None:
     people = [{"number": number} for number in range(BATCH_STATES)]
-    [one] = encoded(people, [])
-    assert one == {"n": 1, "people": people, "rooms": []}
+    [only] = encoded(people, [])
+    assert only == {"n": 1, "people": people, "rooms": []}
     first, second = encoded(people, [{"key": "attic"}])
-    assert first == one
+    assert first == only
     assert second == {"n": 1, "people": [], "rooms": [{"key": "attic"}]}
     assert encoded([], []) == [{"n": 1, "people": [], "rooms": []}]
 

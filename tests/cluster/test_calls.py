@@ -1,4 +1,4 @@
-"""Remote calls on the bus: servers of the previous version understand them, and are understood."""
+"""Encoding of remote calls on the bus, which servers of other versions understand."""
 
 import json
 
@@ -20,7 +20,7 @@ from chatd.chat.peers import (
 )
 from chatd.cluster.calls import decode, encode
 
-#: What each call is on the bus: its word, and its values in their order.
+#: Remote calls, each with its word on the bus and its values in order.
 ON_THE_BUS = [
     (Kick("attic", "why", 1.5), "kick", ["attic", "why", 1.5, None]),
     (Kick("attic", "", 1.5, ("nick:bob", "{}")), "kick", ["attic", "", 1.5, ["nick:bob", "{}"]]),

@@ -1,4 +1,4 @@
-"""People on several servers that are one."""
+"""Cluster: people, rooms and messages of several servers are those of one."""
 
 from __future__ import annotations
 
@@ -200,14 +200,14 @@ def test_a_missed_message_is_replaced_by_the_full_state(cluster: ChatCluster) ->
 
 
 class LossyQueue(deque[tuple[str, str, str]]):
-    """Letters, of which one gets lost."""
+    """A queue of messages that loses one: the last of the next ``countdown``."""
 
     countdown = 0
 
-    def append(self, letter: tuple[str, str, str]) -> None:
+    def append(self, message: tuple[str, str, str]) -> None:
         self.countdown -= 1
         if self.countdown != 0:
-            super().append(letter)
+            super().append(message)
 
 
 @pytest.mark.parametrize("lost", range(1, 8))
@@ -261,9 +261,7 @@ def test_a_server_without_a_display_name_is_accepted(cluster: ChatCluster) -> No
     ada = here.enters("ada")
     there.enters("bob")
     text = json.dumps({"n": 1, "first": True, "last": True, "people": [], "rooms": []})
-    hears = cluster.stores[0].on_message
-    assert hears is not None
-    hears("older", text)
+    cluster.stores[0].receive("older", text)
     ada.sees()
     ada.types("/status")
     assert ada.sees()[4:6] == [
@@ -275,11 +273,10 @@ def test_a_server_without_a_display_name_is_accepted(cluster: ChatCluster) -> No
 def test_the_display_name_of_another_server_is_truncated_and_safe_to_show(
     cluster: ChatCluster,
 ) -> None:
-    hears, ada = cluster.stores[0].on_message, cluster.servers[0].enters("ada")
-    assert hears is not None
+    ada = cluster.servers[0].enters("ada")
     for name, called in (("long", "y" * (DISPLAY_NAME_LENGTH + 1)), ("bad", "z\x1b[2J")):
         everything = {"n": 1, "first": True, "last": True, "people": [], "rooms": []}
-        hears(name, json.dumps({**everything, "called": called}))
+        cluster.stores[0].receive(name, json.dumps({**everything, "called": called}))
     ada.sees()
     ada.types("/status")
     assert ada.sees()[-3:-1] == [
@@ -351,11 +348,11 @@ def test_a_message_to_several_rooms_is_shown_once_on_the_other_server(cluster: C
     assert bob.sees() == ["-- grace left (bye)", "-- bob is the owner of attic now"]
 
 
-def lobby_nicks(someone: User) -> list[str]:
-    """Who is in the lobby, as somebody there sees it."""
-    someone.sees()
-    someone.types("/users")
-    return sorted(line.strip() for line in someone.sees()[1:])
+def lobby_nicks(user: User) -> list[str]:
+    """Return the nicks in the lobby, as a member of it is shown them."""
+    user.sees()
+    user.types("/users")
+    return sorted(line.strip() for line in user.sees()[1:])
 
 
 def test_the_owner_of_a_nick_gets_it_at_once_from_a_dead_server() -> None:
@@ -372,9 +369,9 @@ def test_the_owner_of_a_nick_gets_it_at_once_from_a_dead_server() -> None:
     again = there.enters("", fingerprint="SHA256:ada")
     cluster.deliver_all()
     assert again.nick == "ada"
-    for one in (bob, cy):
-        one.types("/focus lobby")
-        assert lobby_nicks(one) == ["ada", "bob", "cy"]
+    for user in (bob, cy):
+        user.types("/focus lobby")
+        assert lobby_nicks(user) == ["ada", "bob", "cy"]
     assert third.chat.people.get("ada") in third.chat.rooms["attic"].members
     bob.sees(), cy.sees()
     for _ in range(7):
@@ -391,20 +388,20 @@ def test_a_guest_does_not_get_a_nick_of_a_dead_server_at_once(cluster: ChatClust
 
 
 def deliver_late(cluster: ChatCluster, *, sender: str, receiver: str) -> None:
-    """Let everything arrive, but what one server tells another: that comes later."""
+    """Deliver all messages but those from one server to another; these stay in the queue."""
     for server in cluster.servers:
         server.end_turn()
-    late = [letter for letter in cluster.messages if letter[:2] == (sender, receiver)]
-    for letter in late:
-        cluster.messages.remove(letter)
+    late = [message for message in cluster.messages if message[:2] == (sender, receiver)]
+    for message in late:
+        cluster.messages.remove(message)
     cluster.deliver_all()
     cluster.messages.extend(late)
 
 
 def test_a_new_holder_of_a_nick_is_listed_although_its_release_is_heard_later() -> None:
     cluster = ChatCluster(3)
-    one, other, third = cluster.servers
-    ada, bob, cy = one.enters("ada"), other.enters("bob"), third.enters("cy")
+    user, other, third = cluster.servers
+    ada, bob, cy = user.enters("ada"), other.enters("bob"), third.enters("cy")
     cluster.deliver_all()
     ada.types("/nick grace")
     deliver_late(cluster, sender="s0", receiver="s2")
@@ -418,9 +415,9 @@ def test_a_new_holder_of_a_nick_is_listed_although_its_release_is_heard_later() 
 
 def test_a_late_notice_of_a_former_holder_does_not_displace_the_new_one() -> None:
     cluster = ChatCluster(3)
-    one, other, third = cluster.servers
+    user, other, third = cluster.servers
     cy = third.enters("cy")
-    ada = one.enters("ada")
+    ada = user.enters("ada")
     deliver_late(cluster, sender="s0", receiver="s2")
     ada.leaves()
     late = list(cluster.messages)
@@ -435,7 +432,7 @@ def test_a_late_notice_of_a_former_holder_does_not_displace_the_new_one() -> Non
     assert cy.sees() == ["[you -> ada] psst"]
 
 
-@pytest.mark.parametrize("then", ["", "/nick grace"], ids=["as she came", "under another nick"])
+@pytest.mark.parametrize("then", ["", "/nick grace"], ids=["same nick", "renamed"])
 def test_the_owner_of_a_room_owns_it_on_every_server(cluster: ChatCluster, then: str) -> None:
     here, there = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), there.enters("cy")
@@ -467,11 +464,11 @@ def test_an_expired_session_in_no_room_is_gone_on_every_server_at_once(
     here, there = cluster.servers
     ada = here.enters("ada", fingerprint="SHA256:ada")
     ada.types("/leave lobby")
-    place = ada.loses_connection()
+    detached = ada.loses_connection()
     cluster.deliver_all()
     assert there.enters("ada").nick == "ada2"
-    assert place is not None
-    here.chat.expire(place, here.now)
+    assert detached is not None
+    here.chat.expire(detached, here.now)
     cluster.deliver_all()
     assert there.enters("ada").nick == "ada"
 
@@ -484,8 +481,8 @@ def test_a_room_whose_owner_leaves_while_others_join_elsewhere_has_an_owner(
     ada.types("/join attic")
     cluster.deliver_all()
     ada.types("/leave attic")
-    for one in (bob, cy):
-        one.types("/join attic")
+    for user in (bob, cy):
+        user.types("/join attic")
     bob.sees()
     for _ in range(3):
         cluster.advance(5)

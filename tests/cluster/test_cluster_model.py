@@ -1,9 +1,9 @@
-"""Everybody on several servers against one simple model: one order, one list of who is where.
+"""Model test of several servers: they behave as one, for every user and in every room.
 
-The model knows rooms, who is in them, and what each member is to be shown of what is said there.
-In every step somebody does something at some server, or several do so at once, or a server comes,
-dies, or is cut off for a while; then what the servers tell each other arrives, and all of them have
-to agree with the model.
+The model knows rooms, their members, and what each member is to be shown of the messages there.
+In every step users act on some server, one at a time or several at once, or a server starts, dies
+or is disconnected for a while; then the messages between the servers are delivered, and all servers
+have to agree with the model.
 """
 
 from __future__ import annotations
@@ -44,15 +44,20 @@ actions = st.lists(
     st.tuples(st.sampled_from(["say", "join", "leave", "topic"]), indexes, rooms), max_size=6
 )
 
-#: What somebody said or did carries a word that nobody else has: w17.
+#: Every message contains a word of its own, such as w17.
 _WORD = re.compile(r"(?<!\S)w\d+(?!\S)")
 
 
 @dataclass(eq=False)
 class ModelUser:
-    """Somebody, and the words that they are to be shown of each room, in order."""
+    """A user in the model.
 
-    user: User
+    ``expected`` has the words that they are to be shown in each room, in order, under "" those of
+    direct messages; ``seen`` has the words that they were shown, ``last_words`` the word of their
+    last message in each room.
+    """
+
+    chat_user: User
     server: Server
     nick: str
     rooms: list[str] = field(default_factory=list)
@@ -61,26 +66,31 @@ class ModelUser:
     last_words: dict[str, str] = field(default_factory=dict)
 
     def sees(self) -> list[str]:
-        """What is new on the screen; the words in it are remembered."""
-        lines = self.user.sees()
+        """Return the new lines, and note the words in them."""
+        lines = self.chat_user.sees()
         for line in lines:
-            if not line.startswith("   "):  # which is a list, or history
+            if not line.startswith("   "):  # as lists and the history do
                 self.seen += _WORD.findall(line)
         return lines
 
     def expect(self, word: str, room: str) -> None:
-        """They are to be shown a word once, after what they were to be shown of a room before."""
+        """Expect a word once, after the words expected in the room so far."""
         self.expected.setdefault(room, []).append(word)
 
     def types(self, line: str) -> list[str]:
-        """Do something, and see what comes of it at once."""
+        """Type a line; return the lines that it causes at once."""
         self.sees()
-        self.user.types(line)
+        self.chat_user.types(line)
         return self.sees()
 
 
 class ClusterModel(RuleBasedStateMachine):
-    """Rooms as lists of nicks, and what everybody is to be shown."""
+    """Users, the members and topics of rooms, and what each user is to be shown.
+
+    ``late`` has the words that arrive once the server ``disconnected`` is connected again, each
+    with its room and the members who are to be shown it.  ``topic_candidates`` has the topics of
+    each room that were set at once: one of them is to hold.
+    """
 
     make_cluster: Callable[[int], ChatCluster | NatsCluster] = ChatCluster
 
@@ -101,216 +111,216 @@ class ClusterModel(RuleBasedStateMachine):
     def begin(self, servers: int) -> None:
         self.cluster = type(self).make_cluster(servers)
 
-    # Somebody, somewhere --------------------------------------------------------------------------
+    # Users and servers ----------------------------------------------------------------------------
 
-    def server(self, at: int) -> Server:
-        return self.cluster.servers[at % len(self.cluster.servers)]
+    def server(self, index: int) -> Server:
+        return self.cluster.servers[index % len(self.cluster.servers)]
 
-    def user(self, at: int) -> ModelUser | None:
-        return self.users[at % len(self.users)] if self.users else None
+    def user(self, index: int) -> ModelUser | None:
+        return self.users[index % len(self.users)] if self.users else None
 
     def user_with_nick(self, nick: str) -> ModelUser | None:
         return next((each for each in self.users if each.nick == nick), None)
 
-    def role(self, who: ModelUser, room: str) -> Role:
-        there = who.server.chat.rooms[room]
-        return there.members[who.user.session.person].role
+    def role(self, user: ModelUser, room: str) -> Role:
+        members = user.server.chat.rooms[room].members
+        return members[user.chat_user.session.person].role
 
     def deliver_all(self) -> None:
         self.cluster.deliver_all()
 
-    # What people do -------------------------------------------------------------------------------
+    # Actions of users -----------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.people) < MAX_USERS)
-    @rule(at=indexes, nick=nicks)
-    def enter(self, at: int, nick: str) -> None:
-        server = self.server(at)
-        who = ModelUser(server.enters(nick), server, nick)
+    @precondition(lambda self: len(self.users) < MAX_USERS)
+    @rule(index=indexes, nick=nicks)
+    def enter(self, index: int, nick: str) -> None:
+        server = self.server(index)
+        user = ModelUser(server.enters(nick), server, nick)
         if self.user_with_nick(nick) is None:
-            assert who.user.nick == nick
+            assert user.chat_user.nick == nick
         else:
-            assert self.user_with_nick(who.user.nick) is None
-        who.nick = who.user.nick
-        who.rooms.append("lobby")
-        self.users.append(who)
-        self.members["lobby"].append(who)
+            assert self.user_with_nick(user.chat_user.nick) is None
+        user.nick = user.chat_user.nick
+        user.rooms.append("lobby")
+        self.users.append(user)
+        self.members["lobby"].append(user)
         self.deliver_all()
 
-    @rule(at=indexes)
-    def leave_server(self, at: int) -> None:
-        who = self.user(at)
-        if who is not None:
-            who.user.leaves("bye")
-            self.remove_user(who)
+    @rule(index=indexes)
+    def leave_server(self, index: int) -> None:
+        user = self.user(index)
+        if user is not None:
+            user.chat_user.leaves("bye")
+            self.remove_user(user)
             self.deliver_all()
 
-    def remove_user(self, who: ModelUser) -> None:
-        self.users.remove(who)
-        for room in tuple(who.rooms):
-            self.remove_member(who, room)
+    def remove_user(self, user: ModelUser) -> None:
+        self.users.remove(user)
+        for room in tuple(user.rooms):
+            self.remove_member(user, room)
 
-    def remove_member(self, who: ModelUser, room: str) -> None:
-        who.rooms.remove(room)
-        who.last_words.pop(room, None)
-        for _, where, members in self.late:  # they are gone when it comes
-            if where == room and who in members:
-                members.remove(who)
-        self.members[room].remove(who)
+    def remove_member(self, user: ModelUser, room: str) -> None:
+        user.rooms.remove(room)
+        user.last_words.pop(room, None)
+        for _, late_room, members in self.late:  # they have left when it arrives
+            if late_room == room and user in members:
+                members.remove(user)
+        self.members[room].remove(user)
         if not self.members[room] and room != "lobby":
             del self.members[room]
             self.topics.pop(room, None)
 
-    @rule(at=indexes, room=rooms)
-    def join(self, at: int, room: str) -> None:
-        who = self.user(at)
-        if who is None or room in who.rooms:
+    @rule(index=indexes, room=rooms)
+    def join(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is None or room in user.rooms:
             return
         opened = room not in self.members
-        told = who.types(f"/join {room}")
+        answer = user.types(f"/join {room}")
         if opened:
-            assert f"-- You opened {room}; it is yours." in told
-        self.members.setdefault(room, []).append(who)
-        who.rooms.append(room)
+            assert f"-- You opened {room}; it is yours." in answer
+        self.members.setdefault(room, []).append(user)
+        user.rooms.append(room)
         self.deliver_all()
 
-    @rule(at=indexes, room=rooms)
-    def leave_room(self, at: int, room: str) -> None:
-        who = self.user(at)
-        if who is None:
+    @rule(index=indexes, room=rooms)
+    def leave_room(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is None:
             return
-        told = who.types(f"/leave {room}")
-        if room in who.rooms:
-            self.remove_member(who, room)
-            assert told[0].startswith(f"-- You left {room}")
+        answer = user.types(f"/leave {room}")
+        if room in user.rooms:
+            self.remove_member(user, room)
+            assert answer[0].startswith(f"-- You left {room}")
         elif room in self.members:
-            assert told == [f"-- You are not in {room}; /join {room} takes you there."]
+            assert answer == [f"-- You are not in {room}; /join {room} takes you there."]
         else:
-            assert told == [f"-- There is no room {room}; /rooms lists them."]
+            assert answer == [f"-- There is no room {room}; /rooms lists them."]
         self.deliver_all()
 
-    @rule(at=indexes, room=rooms, act=st.booleans())
-    def say(self, at: int, room: str, act: bool) -> None:
-        who = self.user(at)
-        if who is not None and room in who.rooms:
-            self.say_a_word(who, room, act=act)
+    @rule(index=indexes, room=rooms, act=st.booleans())
+    def say(self, index: int, room: str, act: bool) -> None:
+        user = self.user(index)
+        if user is not None and room in user.rooms:
+            self.say_a_word(user, room, act=act)
             self.deliver_all()
 
-    def say_a_word(self, who: ModelUser, room: str, *, act: bool = False) -> None:
+    def say_a_word(self, user: ModelUser, room: str, *, act: bool = False) -> None:
         word = next(self._words)
-        who.types(f"/focus {room}")
-        who.types(f"/me {word}" if act else word)
-        self.expect_for_members(who, room, word)
-        who.last_words[room] = word
+        user.types(f"/focus {room}")
+        user.types(f"/me {word}" if act else word)
+        self.expect_for_members(user, room, word)
+        user.last_words[room] = word
 
-    def expect_for_members(self, who: ModelUser, room: str, word: str) -> None:
-        others = [member for member in self.members[room] if member is not who]
+    def expect_for_members(self, user: ModelUser, room: str, word: str) -> None:
+        others = [member for member in self.members[room] if member is not user]
         if self.disconnected is not None:
-            far = [each for each in others if self.disconnected in (who.server, each.server)]
+            far = [each for each in others if self.disconnected in (user.server, each.server)]
             self.late.append((word, room, far))
             others = [each for each in others if each not in far]
         for member in others:
             member.expect(word, room)
 
-    @rule(at=indexes, room=rooms)
-    def edit(self, at: int, room: str) -> None:
-        who = self.user(at)
-        if who is not None and room in who.last_words and room in who.rooms:
+    @rule(index=indexes, room=rooms)
+    def edit(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is not None and room in user.last_words and room in user.rooms:
             word = next(self._words)
-            who.types(f"/focus {room}")
-            assert not any("--" in line for line in who.types(f"/edit {word}"))
+            user.types(f"/focus {room}")
+            assert not any("--" in line for line in user.types(f"/edit {word}"))
             for member in self.members[room]:
                 member.expect(word, room)
             self.deliver_all()
 
-    @rule(at=indexes, room=rooms)
-    def delete(self, at: int, room: str) -> None:
-        who = self.user(at)
-        if who is not None and room in who.last_words and room in who.rooms:
-            del who.last_words[room]
-            who.types(f"/focus {room}")
-            others = [member for member in self.members[room] if member is not who]
+    @rule(index=indexes, room=rooms)
+    def delete(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is not None and room in user.last_words and room in user.rooms:
+            del user.last_words[room]
+            user.types(f"/focus {room}")
+            others = [member for member in self.members[room] if member is not user]
             for member in others:
                 member.sees()
-            who.types("/delete")
+            user.types("/delete")
             self.deliver_all()
             for member in others:
                 lines = member.sees()
-                assert f"-- {who.nick} deleted a message in {room}" in lines or (
-                    f"-- {who.nick} deleted a message" in lines
+                assert f"-- {user.nick} deleted a message in {room}" in lines or (
+                    f"-- {user.nick} deleted a message" in lines
                 )
 
-    @rule(at=indexes, nick=nicks)
-    def send_direct(self, at: int, nick: str) -> None:
-        who, other = self.user(at), self.user_with_nick(nick)
-        if who is None or other is who:
+    @rule(index=indexes, nick=nicks)
+    def send_direct(self, index: int, nick: str) -> None:
+        user, other = self.user(index), self.user_with_nick(nick)
+        if user is None or other is user:
             return
         word = next(self._words)
-        told = who.types(f"/dm {nick} {word}")
+        answer = user.types(f"/dm {nick} {word}")
         if other is None:
-            assert told == [f"-- There is nobody called {nick}; /users says who is here."]
+            assert answer == [f"-- There is nobody called {nick}; /users says who is here."]
             return
-        assert told == [f"[you -> {nick}] {word}"]
-        who.expect(word, "")
+        assert answer == [f"[you -> {nick}] {word}"]
+        user.expect(word, "")
         self.deliver_all()
-        assert f"[{who.nick} -> you] {word}" in other.sees()
+        assert f"[{user.nick} -> you] {word}" in other.sees()
         other.expect(word, "")
 
-    @rule(at=indexes, nick=nicks)
-    def rename(self, at: int, nick: str) -> None:
-        who = self.user(at)
-        if who is None or who.nick == nick:
+    @rule(index=indexes, nick=nicks)
+    def rename(self, index: int, nick: str) -> None:
+        user = self.user(index)
+        if user is None or user.nick == nick:
             return
-        told = who.types(f"/nick {nick}")
+        answer = user.types(f"/nick {nick}")
         if self.user_with_nick(nick) is not None:
-            assert told == [f"-- {nick} is taken, or looks like a nick that is."]
+            assert answer == [f"-- {nick} is taken, or looks like a nick that is."]
         else:
-            assert told == [f"-- You are now known as {nick}."]
-            who.nick = nick
+            assert answer == [f"-- You are now known as {nick}."]
+            user.nick = nick
         self.deliver_all()
 
-    @rule(at=indexes, nick=nicks, room=rooms)
-    def kick(self, at: int, nick: str, room: str) -> None:
-        who, other = self.user(at), self.user_with_nick(nick)
-        if who is None or other is None or who is other or room not in who.rooms:
+    @rule(index=indexes, nick=nicks, room=rooms)
+    def kick(self, index: int, nick: str, room: str) -> None:
+        user, other = self.user(index), self.user_with_nick(nick)
+        if user is None or other is None or user is other or room not in user.rooms:
             return
-        who.types(f"/focus {room}")
-        may = self.role(who, room) is not Role.MEMBER
-        stronger = other in self.members[room] and self.role(other, room) is not Role.MEMBER
-        told = who.types(f"/kick {nick}")
-        if not may:
-            assert told == [f"-- Only a moderator of {room} may do that."]
-        elif room in other.rooms and not stronger:
+        user.types(f"/focus {room}")
+        is_moderator = self.role(user, room) is not Role.MEMBER
+        is_protected = other in self.members[room] and self.role(other, room) is not Role.MEMBER
+        answer = user.types(f"/kick {nick}")
+        if not is_moderator:
+            assert answer == [f"-- Only a moderator of {room} may do that."]
+        elif room in other.rooms and not is_protected:
             self.deliver_all()
             assert any(f"-- You were kicked from {room}" in line for line in other.sees())
             self.remove_member(other, room)
         self.deliver_all()
 
-    @rule(at=indexes, room=rooms)
-    def set_topic(self, at: int, room: str) -> None:
-        who = self.user(at)
-        if who is None or room not in who.rooms:
+    @rule(index=indexes, room=rooms)
+    def set_topic(self, index: int, room: str) -> None:
+        user = self.user(index)
+        if user is None or room not in user.rooms:
             return
         topic = f"topic {next(self._words)[1:]}"
-        who.types(f"/focus {room}")
-        told = who.types(f"/topic {topic}")
-        if self.role(who, room) is Role.MEMBER:
-            assert told == [f"-- Only a moderator of {room} may do that."]
+        user.types(f"/focus {room}")
+        answer = user.types(f"/topic {topic}")
+        if self.role(user, room) is Role.MEMBER:
+            assert answer == [f"-- Only a moderator of {room} may do that."]
         else:
             self.topics[room] = topic
         self.deliver_all()
 
-    @rule(at=indexes, nick=nicks, room=rooms)
-    def promote(self, at: int, nick: str, room: str) -> None:
-        who, other = self.user(at), self.user_with_nick(nick)
-        if who is None or other is None or room not in who.rooms or room not in other.rooms:
+    @rule(index=indexes, nick=nicks, room=rooms)
+    def promote(self, index: int, nick: str, room: str) -> None:
+        user, other = self.user(index), self.user_with_nick(nick)
+        if user is None or other is None or room not in user.rooms or room not in other.rooms:
             return
-        if self.role(who, room) is Role.OWNER and self.role(other, room) is Role.MEMBER:
-            who.types(f"/focus {room}")
-            who.types(f"/op {nick}")
+        if self.role(user, room) is Role.OWNER and self.role(other, room) is Role.MEMBER:
+            user.types(f"/focus {room}")
+            user.types(f"/op {nick}")
             self.deliver_all()
             assert self.role(other, room) is Role.MODERATOR
 
-    # What servers do ------------------------------------------------------------------------------
+    # Servers --------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.cluster.servers) < MAX_SERVERS)
     @rule()
@@ -318,32 +328,32 @@ class ClusterModel(RuleBasedStateMachine):
         self.cluster.add_server()
 
     @precondition(lambda self: len(self.cluster.servers) > 1)
-    @rule(at=indexes)
-    def kill_server(self, at: int) -> None:
-        server = self.server(at)
+    @rule(index=indexes)
+    def kill_server(self, index: int) -> None:
+        server = self.server(index)
         self.cluster.kill(server)
-        for who in [each for each in self.users if each.server is server]:
-            self.remove_user(who)
+        for user in [each for each in self.users if each.server is server]:
+            self.remove_user(user)
         self.cluster.expire_leases()
         self.deliver_all()
 
-    @rule(does=actions)
-    def act_at_once(self, does: Sequence[Action]) -> None:
-        for doing in does:
-            self.act_without_delivery(*doing)
+    @rule(chosen=actions)
+    def act_at_once(self, chosen: Sequence[Action]) -> None:
+        for action in chosen:
+            self.act_without_delivery(*action)
         self.settle_topics()
 
-    @rule(at=indexes, does=actions)
-    def act_while_a_server_is_disconnected(self, at: int, does: Sequence[Action]) -> None:
-        server = self.server(at)
+    @rule(index=indexes, chosen=actions)
+    def act_while_a_server_is_disconnected(self, index: int, chosen: Sequence[Action]) -> None:
+        server = self.server(index)
         self.cluster.disconnect(server)
-        # What is said at the server that is cut off comes after what the others say.
+        # Messages of the disconnected server are stored after those of the others.
         self.disconnected = server
-        for cut_off in (False, True):
-            for doing in does:
-                who = self.user(doing[1])
-                if who is not None and (who.server is server) is cut_off:
-                    self.act_without_delivery(*doing)
+        for is_disconnected in (False, True):
+            for action in chosen:
+                user = self.user(action[1])
+                if user is not None and (user.server is server) is is_disconnected:
+                    self.act_without_delivery(*action)
         for word, room, members in self.late:
             for member in members:
                 member.expect(word, room)
@@ -352,29 +362,29 @@ class ClusterModel(RuleBasedStateMachine):
         self.cluster.reconnect(server)
         self.settle_topics()
 
-    def act_without_delivery(self, what: str, at: int, room: str) -> None:
-        """Do something while others do something of which one has not heard."""
-        who = self.user(at)
-        if who is None:
+    def act_without_delivery(self, kind: str, index: int, room: str) -> None:
+        """Let a user act before what others did has arrived."""
+        user = self.user(index)
+        if user is None:
             return
-        if room not in who.rooms:
-            if what == "join":
-                who.types(f"/join {room}")
-                self.members.setdefault(room, []).append(who)
-                who.rooms.append(room)
-        elif what == "say":
-            self.say_a_word(who, room)
-        elif what == "leave":
-            who.types(f"/leave {room}")
-            self.remove_member(who, room)
-        elif what == "topic":
+        if room not in user.rooms:
+            if kind == "join":
+                user.types(f"/join {room}")
+                self.members.setdefault(room, []).append(user)
+                user.rooms.append(room)
+        elif kind == "say":
+            self.say_a_word(user, room)
+        elif kind == "leave":
+            user.types(f"/leave {room}")
+            self.remove_member(user, room)
+        elif kind == "topic":
             topic = f"topic {next(self._words)[1:]}"
-            who.types(f"/focus {room}")
-            who.types(f"/topic {topic}")
+            user.types(f"/focus {room}")
+            user.types(f"/topic {topic}")
             self.topic_candidates.setdefault(room, set()).add(topic)
 
     def settle_topics(self) -> None:
-        """Of several topics that were set at once, one is that of the room; which has an owner."""
+        """Let the servers agree, and take over the topics on which they did."""
         self.deliver_all()
         for _ in range(3):
             self.cluster.advance(5)
@@ -385,19 +395,20 @@ class ClusterModel(RuleBasedStateMachine):
                     self.topics[room] = topic
         self.topic_candidates.clear()
 
-    # What holds -----------------------------------------------------------------------------------
+    # Invariants -----------------------------------------------------------------------------------
 
     @invariant()
     def all_servers_know_all_users_and_members(self) -> None:
         for server in self.cluster.servers:
-            here = sorted(person.nick for person in server.chat.people.everyone())
-            assert here == sorted(who.nick for who in self.users)
-            there = {
+            nicks_here = sorted(person.nick for person in server.chat.people.everyone())
+            assert nicks_here == sorted(user.nick for user in self.users)
+            members_here = {
                 name: sorted(person.nick for person in room.members)
                 for name, room in server.chat.rooms.items()
             }
-            assert there == {
-                name: sorted(who.nick for who in members) for name, members in self.members.items()
+            assert members_here == {
+                name: sorted(user.nick for user in members)
+                for name, members in self.members.items()
             }
 
     @invariant()
@@ -416,15 +427,15 @@ class ClusterModel(RuleBasedStateMachine):
             [(topic, *roles)] = seen
             assert topic == self.topics.get(name, "")
             owners = [nick for nick, role in roles if role == "owner"]
-            assert bool(owners) == (name != "lobby")  # who open one at once both own it
+            assert bool(owners) == (name != "lobby")  # users who open a room at once all own it
 
     @invariant()
     def everyone_sees_each_word_once_in_the_order_of_its_room(self) -> None:
-        for who in self.users:
-            who.sees()
-            assert sorted(who.seen) == sorted(chain(*who.expected.values()))
-            for words in who.expected.values():
-                assert [word for word in who.seen if word in set(words)] == words
+        for user in self.users:
+            user.sees()
+            assert sorted(user.seen) == sorted(chain(*user.expected.values()))
+            for words in user.expected.values():
+                assert [word for word in user.seen if word in set(words)] == words
 
 
 def model_settings(examples: int, steps: int) -> settings:
@@ -437,7 +448,7 @@ def test_several_servers_behave_as_one() -> None:
 
 
 def test_several_servers_on_nats_behave_as_one(nats: Nats) -> None:
-    class Real(ClusterModel):
-        make = staticmethod(lambda servers: NatsCluster(nats.account(), servers))
+    class NatsClusterModel(ClusterModel):
+        make_cluster = staticmethod(lambda servers: NatsCluster(nats.account(), servers))
 
-    run_state_machine_as_test(Real, settings=model_settings(5, 20))
+    run_state_machine_as_test(NatsClusterModel, settings=model_settings(5, 20))

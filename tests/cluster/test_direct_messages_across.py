@@ -1,4 +1,4 @@
-"""Private messages, and who ignores whom, where the two are on two servers."""
+"""Direct messages and ignored users, between two servers."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def cluster() -> ChatCluster:
 
 
 def two_users(cluster: ChatCluster) -> tuple[User, User]:
+    """Return Ada on the first server and Bob on the second."""
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address="198.51.100.20")
     cluster.deliver_all()
@@ -79,8 +80,8 @@ def test_a_detached_session_on_another_server_receives_direct_messages(
 ) -> None:
     ada, bob = two_users(cluster)
     bob.types("/resume")
-    [told] = bob.sees()
-    token = next(word for word in told.split() if "token" in word)
+    [answer] = bob.sees()
+    token = next(word for word in answer.split() if "token" in word)
     assert bob.loses_connection() is not None
     cluster.deliver_all()
     ada.types("/dm bob psst")
@@ -96,8 +97,8 @@ def test_a_detached_account_on_another_server_gets_offline_messages(cluster: Cha
     ada, bob = here.enters("ada"), there.enters("bob", fingerprint=BOB)
     bob.types("/register")
     cluster.deliver_all()
-    place = bob.loses_connection()
-    assert place is not None
+    detached = bob.loses_connection()
+    assert detached is not None
     cluster.deliver_all()
     ada.sees()
     ada.types("/dm bob psst")
@@ -106,7 +107,7 @@ def test_a_detached_account_on_another_server_gets_offline_messages(cluster: Cha
         "[you -> bob] psst",
         "-- bob is not here now, and will be shown it then.",
     ]
-    there.chat.expire(place, there.now)
+    there.chat.expire(detached, there.now)
     cluster.deliver_all()
     bob = here.enters("bob", fingerprint=BOB)
     assert "[ada -> you] psst" in bob.sees()
@@ -148,7 +149,7 @@ def test_an_offline_message_left_while_its_addressee_enters_is_shown_at_once(
     bob.leaves()
     cluster.deliver_all()
     ada = here.enters("ada")
-    bob = there.enters("bob", fingerprint=BOB)  # of whom the other server has not heard yet
+    bob = there.enters("bob", fingerprint=BOB)  # the other server does not know it yet
     assert not any("psst" in line for line in bob.sees())
     ada.types("/dm bob psst")
     assert "[ada -> you] psst" in bob.sees()

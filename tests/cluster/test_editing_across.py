@@ -1,4 +1,4 @@
-"""/edit and /delete of what was said on another server, and /history, /search and /bc across."""
+"""/edit, /delete, /history, /search and /bc with messages of several servers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ def cluster() -> ChatCluster:
 
 
 def three_in_attic(cluster: ChatCluster) -> tuple[User, User, User]:
-    """The owner of a room, and two others, each on a server of their own."""
+    """Return the owner of a room and two other members, each on another server."""
     here, there, third = cluster.servers
     ada, bob, cy = here.enters("ada"), there.enters("bob"), third.enters("cy")
     cluster.join("attic", ada, bob, cy)
-    for one in (ada, bob, cy):
-        one.sees()
+    for user in (ada, bob, cy):
+        user.sees()
     return ada, bob, cy
 
 
-def screens(*people: User) -> list[list[str]]:
-    return [one.sees() for one in people]
+def screens(*users: User) -> list[list[str]]:
+    """Return the new lines of each user."""
+    return [user.sees() for user in users]
 
 
 def test_a_moderator_deletes_a_message_of_another_server(cluster: ChatCluster) -> None:
@@ -114,8 +115,8 @@ def test_a_moderator_becomes_owner_when_the_server_of_the_owner_dies(
     cluster.stores[0].disconnected = True
     for _ in range(7):
         cluster.advance(5)
-    for one in (bob, cy):
-        assert sorted(one.sees()) == ["-- ada left", "-- cy is the owner of attic now"]
+    for user in (bob, cy):
+        assert sorted(user.sees()) == ["-- ada left", "-- cy is the owner of attic now"]
     cy.types("/topic mine now")
     assert bob.sees() == ["-- cy set the topic of attic: mine now"]
 

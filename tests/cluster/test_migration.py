@@ -1,4 +1,4 @@
-"""Who has lost their connection to one server comes back by another, and is where they were."""
+"""Migration: a detached session resumes on another server, with all that it had."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cluster() -> ChatCluster:
 
 
 def registered_ada(cluster: ChatCluster, at: int = 0) -> User:
-    """Ada, whose nick is her own, in the lobby and in a room that others do not know of."""
+    """Return Ada, who owns her nick, in the lobby and in a room of hers."""
     ada = cluster.servers[at].enters("ada", fingerprint=ADA)
     ada.types("/register")
     ada.types("/join attic")
@@ -36,20 +36,20 @@ def registered_ada(cluster: ChatCluster, at: int = 0) -> User:
 
 
 def enters_by_key(cluster: ChatCluster, server: int) -> User:
-    """Ada comes with her key."""
+    """Let Ada enter a server by her key."""
     ada = cluster.servers[server].enters("", lobby=False, fingerprint=ADA)
     cluster.deliver_all()
     return ada
 
 
-def closed(someone: User) -> bool:
-    return someone.client.closed
+def closed(user: User) -> bool:
+    return user.client.closed
 
 
-def members(someone: User, room: str = "lobby") -> list[str]:
-    someone.sees()
-    someone.types(f"/users {room}")
-    return sorted(line.strip() for line in someone.sees()[1:])
+def members(user: User, room: str = "lobby") -> list[str]:
+    user.sees()
+    user.types(f"/users {room}")
+    return sorted(line.strip() for line in user.sees()[1:])
 
 
 def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothing(
@@ -60,8 +60,8 @@ def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothi
         cluster.servers[1].enters("bob"),
         cluster.servers[2].enters("cy"),
     )
-    for one in (bob, cy):
-        one.types("/join attic")
+    for user in (bob, cy):
+        user.types("/join attic")
     cluster.deliver_all()
     bob.types("before")
     cluster.deliver_all()
@@ -84,9 +84,9 @@ def test_a_session_resumed_on_another_server_misses_nothing_and_others_see_nothi
     cluster.deliver_all()
     assert bob.sees() == ["ada: here"]
     assert cy.sees()[-2:] == ["[attic] bob: live", "[attic] ada: here"]
-    for one in (bob, cy):
-        assert members(one) == ["ada", "bob", "cy"]
-        assert members(one, "attic") == ["ada (owner)", "bob", "cy"]
+    for user in (bob, cy):
+        assert members(user) == ["ada", "bob", "cy"]
+        assert members(user, "attic") == ["ada (owner)", "bob", "cy"]
     assert cluster.servers[0].chat.people.get("ada") is not None
     assert len(cluster.servers[0].chat.detached) == 0
 
@@ -120,8 +120,8 @@ def test_a_migrated_user_keeps_the_nick_and_gets_messages_on_the_new_server(
     assert cluster.servers[2].enters("ada").nick == "ada2"
     cluster.deliver_all()
     assert back.sees()[-1] == "-- Somebody with no key asked for your nick, and is ada2 now."
-    for one in (bob, cy):
-        one.types("/dm ada psst")
+    for user in (bob, cy):
+        user.types("/dm ada psst")
         cluster.deliver_all()
     assert back.sees()[-2:] == ["[bob -> you] psst", "[cy -> you] psst"]
     back.types("/reply what")
@@ -138,11 +138,11 @@ def test_a_call_on_its_way_follows_a_migrated_user(cluster: ChatCluster) -> None
     cluster.deliver_all()
     ada.loses_connection()
     cy.types("/invite ada")
-    [letter] = [each for each in cluster.messages if "invite" in each[2] and "errand" in each[2]]
-    cluster.messages.remove(letter)
+    [call] = [each for each in cluster.messages if "invite" in each[2] and "errand" in each[2]]
+    cluster.messages.remove(call)
     back = enters_by_key(cluster, 1)
     back.sees()
-    cluster.messages.append(letter)
+    cluster.messages.append(call)
     cluster.deliver_all()
     assert back.sees() == ["-- cy invites you into den; /join den takes you there."]
 
@@ -153,17 +153,20 @@ def test_a_direct_message_follows_a_migrated_user(cluster: ChatCluster) -> None:
     ada.loses_connection()
     back = cluster.servers[1].enters("ada", fingerprint=ADA, lobby=False)
     back.sees(), cy.sees()
-    cy.types("/dm ada psst")  # of whose move that server has not heard
+    cy.types("/dm ada psst")  # whose server does not know of the migration
     assert back.sees() == ["[cy -> you] psst"]
     assert cy.sees()[-1] == "[you -> ada] psst"
 
 
 def test_only_the_latest_migrations_are_remembered(cluster: ChatCluster) -> None:
-    first = cluster.servers[0]
-    for number in range(MIGRATIONS_REMEMBERED + 1):
-        ada = first.enters(f"u{number}", fingerprint=f"SHA256:{number}")
-        first.cluster._outgoing.moved_away(ada.session.person, "s1")
-    assert len(first.cluster.local._migrated) == MIGRATIONS_REMEMBERED
+    server = cluster.servers[0]
+    local = server.cluster.local
+    users = [server.enters(f"u{number}") for number in range(MIGRATIONS_REMEMBERED + 1)]
+    numbers = [local.number(user.session.person) for user in users]
+    for user in users:
+        local.moved_away(user.session.person, "s1")
+    assert local.moved_to(numbers[0]) is None
+    assert all(local.moved_to(number) is not None for number in numbers[1:])
 
 
 def test_a_guest_resumes_on_another_server_by_the_token_once(cluster: ChatCluster) -> None:
@@ -236,7 +239,7 @@ def test_a_guest_resumes_on_another_server_by_key_and_ignores_the_same_users(
     back = enters_by_key(cluster, 1)
     assert back.nick == "ada"
     bob.types("hello")
-    assert words(back.sees()) == [], "whom one ignores one ignores everywhere"
+    assert words(back.sees()) == [], "ignored users are ignored on every server"
     bob.types("/nick rob")
     cluster.deliver_all()
     bob.types("still me")
@@ -315,9 +318,9 @@ def test_a_server_that_stops_sends_its_detached_sessions_to_another(cluster: Cha
     guest.types("/resume")
     token = guest.sees()[-1].split()[7]
     bob.sees()
-    for one in (ada, guest):
-        one.loses_connection()
-        assert result_of(cluster.servers[0].cluster.send_away(one.session.person, "s1"))
+    for user in (ada, guest):
+        user.loses_connection()
+        assert result_of(cluster.servers[0].cluster.send_away(user.session.person, "s1"))
     cluster.deliver_all()
     bob.types("meanwhile")
     cluster.stores[0].disconnected = True
@@ -386,19 +389,19 @@ def test_an_account_authenticated_without_a_key_resumes_on_another_server(
     cluster.deliver_all()
     ada.loses_connection()
     bob.types("meanwhile")
-    reader = Client()
+    client = Client()
     entered = result_of(
-        cluster.servers[1].chat.enter(Visitor(account="ada"), reader, cluster.servers[1].now)
+        cluster.servers[1].chat.enter(Visitor(account="ada"), client, cluster.servers[1].now)
     )
     assert isinstance(entered, tuple)
-    assert "-- Welcome back, ada." in User(cluster.servers[1], entered[0], reader).sees()
+    assert "-- Welcome back, ada." in User(cluster.servers[1], entered[0], client).sees()
 
 
-# A server that ends -------------------------------------------------------------------------------
+# A server that stops ------------------------------------------------------------------------------
 
 
 def stop_first_server(cluster: ChatCluster, clock: Clock) -> Deferred[None]:
-    """The first server stops, as ``systemctl stop`` has it."""
+    """Stop the first server, as ``systemctl stop`` does."""
     server = cluster.servers[0]
     return Shutdown(
         server.chat, MemoryStore(), clock, lambda: server.now, server.cluster
@@ -420,9 +423,9 @@ def test_users_of_a_server_that_stops_resume_elsewhere_and_nobody_sees_them_leav
     clock.advance(GOODBYE_SECONDS)
     assert stopped.called
     cluster.deliver_all()
-    for one in (ada, guest):
-        assert one.sees()[-1] == f"-- {MOVED.text}"
-        assert closed(one)
+    for user in (ada, guest):
+        assert user.sees()[-1] == f"-- {MOVED.text}"
+        assert closed(user)
     bob.types("meanwhile")
     assert bob.sees() == []
     back, other = enters_by_key(cluster, 2), cluster.servers[1].enters()
@@ -478,8 +481,9 @@ def test_a_session_given_up_while_the_store_is_unavailable_stays_detached(
 ) -> None:
     ada = registered_ada(cluster)
     ada.client.report = DeliveryReport(owing=1e9)
-    place = cluster.servers[0].chat.detached.take(ada.session.person)
-    assert place is not None
-    cluster.servers[0].chat.detached.put_back(ada.session, place)
-    assert cluster.servers[0].chat.detached.get(ada.session.person) is place
+    sessions = cluster.servers[0].chat.detached
+    detached = sessions.take(ada.session.person)
+    assert detached is not None
+    sessions.put_back(ada.session, detached)
+    assert sessions.get(ada.session.person) is detached
     assert len(cluster.servers[0].expiring) == 1

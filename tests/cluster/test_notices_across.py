@@ -1,4 +1,4 @@
-"""What people are told of each other, of what is unread and of what was done, across servers."""
+"""Notices, unread counts, /whois and the audit log, across servers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_an_own_message_in_another_room_is_not_unread(cluster: ChatCluster) -> N
 
 
 class Screen(Client):
-    """A terminal, which shows a room again when somebody comes back to it."""
+    """A terminal, which shows a room again when it gets the focus."""
 
     def style(self, preferences: Preferences) -> TextStyle:
         return style_for(preferences, 0, 80, 24)
@@ -69,9 +69,9 @@ def test_a_room_that_gets_the_focus_shows_how_many_messages_came_before(
         ada.types(word)
     bob.sees()
     bob.types("/focus attic")
-    told = bob.sees()
-    assert told[1] == "--- attic, 2 new, after 3 more that /history has ---"
-    assert [line.rpartition(" ")[2] for line in told[3:]] == ["four", "five"]
+    shown = bob.sees()
+    assert shown[1] == "--- attic, 2 new, after 3 more that /history has ---"
+    assert [line.rpartition(" ")[2] for line in shown[3:]] == ["four", "five"]
 
 
 def test_the_idle_time_of_a_remote_user_is_requested_from_their_server(
@@ -80,7 +80,7 @@ def test_the_idle_time_of_a_remote_user_is_requested_from_their_server(
     ada, bob = two_in_attic(cluster)
     cluster.advance(120)
     cy = cluster.servers[0].enters("cy")
-    cy.types("/dm ada hello")  # nothing of which another server hears
+    cy.types("/dm ada hello")  # no message to another server
     ada.types("/dm cy yes")
     cluster.advance(60)
     bob.sees()
@@ -123,9 +123,9 @@ def test_simultaneous_acts_on_two_servers_are_both_in_the_audit_log(cluster: Cha
     op.types("/server say one"), eve.types("/server say two")
     dan = cluster.add_server().enters("dan", operator=True)
     for server in cluster.servers:
-        assert sorted(deed.reason for deed in server.chat.audit.last(9)) == ["one", "two"]
+        assert sorted(entry.reason for entry in server.chat.audit.last(9)) == ["one", "two"]
     dan.types("/server say three")
-    assert [deed.reason for deed in here.chat.audit.last(1)] == ["three"]
+    assert [entry.reason for entry in here.chat.audit.last(1)] == ["three"]
 
 
 def test_the_audit_log_is_bounded_on_every_server(cluster: ChatCluster) -> None:
@@ -144,15 +144,17 @@ def test_the_audit_log_is_bounded_on_every_server(cluster: ChatCluster) -> None:
 
 def test_unknown_fields_and_calls_of_a_newer_server_are_ignored(cluster: ChatCluster) -> None:
     here, there = cluster.servers
-    ada, _bob = two_in_attic(cluster)
-    hears = cluster.stores[0].on_message
-    assert hears is not None
-    number = there.cluster._outgoing._count
-    bob_is = next(iter(there.cluster.local._sent.values()))
-    said = {
-        "n": number + 1,
+    ada, bob = two_in_attic(cluster)
+    bob.types("/away lunch")
+    there.end_turn()
+    [(_, _, text)] = cluster.messages
+    cluster.messages.clear()
+    change = json.loads(text)
+    [bob_state] = change["people"]
+    extended = {
+        "n": change["n"],
         "weather": "fine",
-        "people": [{**bob_is, "active": 0.0, "mood": "good", "away": "out"}],
+        "people": [{**bob_state, "mood": "good", "away": "out"}],
         "rooms": [
             {
                 "key": "attic",
@@ -164,12 +166,12 @@ def test_unknown_fields_and_calls_of_a_newer_server_are_ignored(cluster: ChatClu
             }
         ],
     }
-    hears("s1", json.dumps(said))
+    cluster.stores[0].receive("s1", json.dumps(extended))
     assert here.chat.rooms["attic"].settings.slow == 5
     bob_here = here.chat.people.get("bob")
     assert bob_here is not None
     assert bob_here.away == "out"
-    errands: tuple[dict[str, object], ...] = (
+    calls: tuple[dict[str, object], ...] = (
         {"errand": "juggle", "to": 1, "by": 1, "with": [3]},
         {"errand": "juggle", "to": None, "by": 1, "with": []},
         {"errand": "invite", "to": 1, "by": 1, "with": [1.0, "attic", "please"]},
@@ -178,8 +180,8 @@ def test_unknown_fields_and_calls_of_a_newer_server_are_ignored(cluster: ChatClu
         {"errand": "kick", "to": 1, "by": 1, "with": ["cellar", "", 1.0, None, "rope"]},
         {"sings": True},
     )
-    for errand in errands:
-        hears("s1", json.dumps(errand))
+    for call in calls:
+        cluster.stores[0].receive("s1", json.dumps(call))
     assert ada.sees() == ["-- bob invites you into attic; /join attic takes you there."]
 
 
@@ -225,10 +227,10 @@ def test_unannounced_changes_of_people_are_sent_a_few_at_a_time(
     here, there = cluster.servers
     people = [here.enters(nick) for nick in ("ada", "bob", "cy", "dan", "eve")]
     cluster.advance(5)
-    for one in people:
-        one.session.person.away = "out"
+    for user in people:
+        user.session.person.away = "out"
     known = [0]
-    for _ in range(6):  # of five people in twos, twice
+    for _ in range(6):  # twice five people, two at a time
         cluster.advance(5)
         known.append(sum(each.away == "out" for each in there.chat.people.everyone()))
     assert all(after - before <= 2 for before, after in pairwise(known))

@@ -1,4 +1,4 @@
-"""What operators do with the whole server, when it is several servers."""
+"""/server commands of operators in a cluster."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def cluster() -> ChatCluster:
 
 
 def operator_and_two(cluster: ChatCluster) -> tuple[User, User, User]:
-    """An operator and two others, each on a server of their own."""
+    """Return an operator and two others, each on another server."""
     here, there, third = cluster.servers
     op = here.enters("op", operator=True, address=HOME)
     bob, cy = there.enters("bob", address=CAFE), third.enters("cy", address="203.0.113.9")
     cluster.deliver_all()
-    for one in (op, bob, cy):
-        one.sees()
+    for user in (op, bob, cy):
+        user.sees()
     return op, bob, cy
 
 
@@ -79,8 +79,8 @@ def test_a_ban_of_an_address_disconnects_its_users_on_every_server(
     bob.sees(), op.sees()
     op.types(f"/server ban {CAFE} 2h spam")
     cluster.deliver_all()
-    told = "-- You were banned from this server for 2 hours by op (spam)."
-    assert bob.sees()[-1] == dan.sees()[-1] == told
+    notice = "-- You were banned from this server for 2 hours by op (spam)."
+    assert bob.sees()[-1] == dan.sees()[-1] == notice
     assert bob.client.closed
     assert dan.client.closed
     assert not cy.client.closed
@@ -131,21 +131,21 @@ def test_an_announcement_is_shown_once_on_every_server(
     bob.sees(), cy.sees(), op.sees()
     op.types("/server say the power goes at ten")
     cluster.deliver_all()
-    for one in (op, bob, cy):
-        assert one.sees() == ["-- op tells everyone: the power goes at ten"]
+    for user in (op, bob, cy):
+        assert user.sees() == ["-- op tells everyone: the power goes at ten"]
 
 
 def test_closing_a_room_removes_its_members_on_every_server(cluster: ChatCluster) -> None:
     op, bob, cy = operator_and_two(cluster)
     cluster.join("attic", bob, cy, op)
-    for one in (bob, cy, op):
-        one.sees()
+    for user in (bob, cy, op):
+        user.sees()
     op.types("/server close attic it is full of dust")
     cluster.deliver_all()
-    told = "-- You were kicked from attic by op (it is full of dust)."
-    assert bob.sees() == [told]
-    assert cy.sees() == [told]
-    assert op.sees() == [told, "-- attic is closed; 3 people were in it."]
+    notice = "-- You were kicked from attic by op (it is full of dust)."
+    assert bob.sees() == [notice]
+    assert cy.sees() == [notice]
+    assert op.sees() == [notice, "-- attic is closed; 3 people were in it."]
     for server in cluster.servers:
         assert "attic" not in server.chat.rooms
     cy.types("/join attic")

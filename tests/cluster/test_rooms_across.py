@@ -1,4 +1,4 @@
-"""Rooms whose people are on several servers: who may do what there, and what holds."""
+"""Rooms with members on several servers: roles, bans, mutes, settings and persistence."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def cluster() -> ChatCluster:
 
 
 def owner_and_other(
-    cluster: ChatCluster, *, bob_too: bool = True, address: str = CAFE
+    cluster: ChatCluster, *, bob_joins: bool = True, address: str = CAFE
 ) -> tuple[User, User]:
-    """The owner of a room on one server, and somebody on the other."""
+    """Return the owner of a room on one server, and a user on the other, a member or not."""
     here, there = cluster.servers
     ada, bob = here.enters("ada"), there.enters("bob", address=address)
     ada.types("/join attic")
     cluster.deliver_all()
-    if bob_too:
+    if bob_joins:
         bob.types("/join attic")
         cluster.deliver_all()
     ada.sees(), bob.sees()
@@ -33,7 +33,7 @@ def owner_and_other(
 
 
 def test_a_ban_of_a_remote_user_holds_on_their_server(cluster: ChatCluster) -> None:
-    ada, bob = owner_and_other(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types("/ban bob")
     cluster.deliver_all()
     bob.types("/join attic")
@@ -64,7 +64,7 @@ def test_a_banned_remote_member_is_removed_and_the_ban_covers_their_address(
 def test_a_user_who_joins_while_being_banned_on_another_server_is_removed(
     cluster: ChatCluster,
 ) -> None:
-    ada, bob = owner_and_other(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types("/ban bob"), bob.types("/join attic")
     cluster.deliver_all()
     assert bob.sees()[-1] == "-- You were banned from attic for good by ada."
@@ -76,7 +76,7 @@ def test_a_user_who_joins_while_being_banned_on_another_server_is_removed(
 def test_a_ban_of_a_nick_alone_follows_a_rename(cluster: ChatCluster) -> None:
     ada, bob = owner_and_other(
         cluster, address="192.0.2.1"
-    )  # that of the owner, who is not to be banned
+    )  # the address of the owner, which no ban covers
     ada.types("/ban bob")
     cluster.deliver_all()
     bob.sees()
@@ -108,8 +108,8 @@ def test_a_mute_of_a_remote_member_is_shown_once_and_refused_the_second_time(
     ada, bob = owner_and_other(cluster)
     ada.types("/mute bob 10m")
     cluster.deliver_all()
-    told = "-- bob is muted in attic for 10 minutes, by ada"
-    assert ada.sees() == bob.sees() == [told]
+    notice = "-- bob is muted in attic for 10 minutes, by ada"
+    assert ada.sees() == bob.sees() == [notice]
     ada.types("/mute bob")
     assert ada.sees() == ["-- bob is muted in attic."]
     bob.types("/users")
@@ -138,7 +138,7 @@ def test_moderators_cannot_act_on_superiors_on_another_server(cluster: ChatClust
 
 
 def test_an_invitation_is_revoked_on_the_other_server(cluster: ChatCluster) -> None:
-    ada, bob = owner_and_other(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types("/room private on")
     ada.types("/invite bob")
     cluster.deliver_all()
@@ -150,7 +150,7 @@ def test_an_invitation_is_revoked_on_the_other_server(cluster: ChatCluster) -> N
 
 
 def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -> None:
-    ada, bob = owner_and_other(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     bob.types("/register a long password")
     ada.types("/room private on")
     cluster.deliver_all()
@@ -162,7 +162,7 @@ def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -
 
 
 @pytest.mark.parametrize(
-    ("line", "tries", "told"),
+    ("line", "attempt", "refusal"),
     [
         ("/room key sesame", "/join attic", "-- attic needs a key: /join attic KEY."),
         ("/room key sesame", "/join attic rice", "-- That is not the key of attic."),
@@ -170,13 +170,13 @@ def test_an_invited_account_may_join_on_the_other_server(cluster: ChatCluster) -
     ],
 )
 def test_a_restricted_room_is_restricted_on_the_other_server(
-    cluster: ChatCluster, line: str, tries: str, told: str
+    cluster: ChatCluster, line: str, attempt: str, refusal: str
 ) -> None:
-    ada, bob = owner_and_other(cluster, bob_too=False)
+    ada, bob = owner_and_other(cluster, bob_joins=False)
     ada.types(line)
     cluster.deliver_all()
-    bob.types(tries)
-    assert bob.sees() == [told]
+    bob.types(attempt)
+    assert bob.sees() == [refusal]
 
 
 def test_slow_mode_holds_on_the_other_server(cluster: ChatCluster) -> None:
@@ -230,9 +230,7 @@ def test_a_setting_made_while_another_is_received_is_sent_too(cluster: ChatClust
     cluster.servers[0].end_turn()
     bob.types("/room private on")
     sender, _addressee, text = cluster.messages.popleft()
-    hears = cluster.stores[1].on_message
-    assert hears is not None
-    hears(sender, text)  # in the middle of a turn
+    cluster.stores[1].receive(sender, text)  # in the middle of a turn
     cluster.deliver_all()
     for server in cluster.servers:
         settings = server.chat.rooms["attic"].settings
@@ -308,7 +306,7 @@ def test_a_remote_member_owns_the_room_after_its_owner_left(cluster: ChatCluster
 
 
 def test_rooms_of_another_server_are_listed_with_people_and_topic(cluster: ChatCluster) -> None:
-    ada, _ = owner_and_other(cluster, bob_too=False)
+    ada, _ = owner_and_other(cluster, bob_joins=False)
     ada.types("/topic old things")
     cy = cluster.servers[1].enters("cy")
     cluster.deliver_all()

@@ -304,7 +304,7 @@ class AllClients(RuleBasedStateMachine):
             for other in range(whom, whom + 3):
                 self.send_requests(writer, [self.request(writer, ("whisper", other, text))], cut)
 
-    @precondition(lambda self: self.owned())
+    @precondition(lambda self: self.rooms_with_owner())
     @rule(which=indexes, whom=indexes, reason=words)
     def kick_as_owner(self, which: int, whom: int, reason: str) -> None:
         owned = self.rooms_with_owner()
