@@ -1,7 +1,8 @@
-"""Users of every way in, in the same rooms, against one simple model of what each of them sees.
+"""Model test of all ways in: users of every kind of client, in the same rooms.
 
-The model is lists and dictionaries, and the words of each protocol are written out here, from
-docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` asks for more of them, for a longer look.
+The model is lists and dictionaries, without any of chatd's code; the expected output of each
+protocol is written out again from docs/protocol.rst.  ``CHATD_TEST_CONVERSATIONS`` sets the number
+of examples.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ from tests.support.all_clients.renderings import RENDERINGS, Rendering, members_
 from tests.support.all_clients.world import Person, Room
 
 KINDS = ("line", "telnet", "shell", "lines by ssh", "tcd", "json", "bot", "tail", "tail --json")
-#: Some of them in another script or in other capitals; the last is the one that all want.
+#: Some are in another script or in other capitals; the last is taken most of the time.
 NICKS = ("ada", "bob", "Zoë", "Ада", "Ada", "ada")
 ROOMS = ("lobby", "attic", "cellar")
 WORDS = ("hello", "grüße, 日本 🙂", "ada: look", "(BOB), ada!", '{"message": "x"}', "CHAT: later?")
-#: The most people at a time: more would meet each other too seldom.
+#: Users at a time, at most: more would meet each other too rarely.
 MAX_PEOPLE = 9
 
 
@@ -55,11 +56,11 @@ kinds = st.sampled_from(KINDS)
 nicks = st.sampled_from(NICKS)
 rooms = st.sampled_from(ROOMS)
 words = st.sampled_from(WORDS)
-#: In two pieces, at this byte or, when there are fewer, going round.
+#: Where a packet is cut in two, modulo its length.
 cuts = st.integers(1, 300)
-#: Whom somebody means: one of those who are here, or perhaps nobody.
+#: The target of a request: the index of a user, or a nick that nobody has.
 targets = st.one_of(indexes, st.just("nobody"))
-#: What somebody asks for, but for its words and for whom they mean.
+#: A request, before its target and its text are filled in: kind, argument, text.
 request_parts = st.one_of(
     st.tuples(st.sampled_from(["say", "act", "topic"]), rooms, words),
     st.tuples(st.just("say"), rooms, words),
@@ -77,11 +78,11 @@ class AllClients(RuleBasedStateMachine):
         super().__init__()
         self.server = AllProtocolsServer()
         self.model = Model()
-        self.said = 0
+        self.message_count = 0
         self._connect_observers()
 
     def _connect_observers(self) -> None:
-        """A netcat, a bot and an ssh who are in no room, see nothing, and ask who is here."""
+        """Connect a netcat, a bot and an ssh that are in no room and request lists of members."""
         self.clerk, self.census = Netcat(self.server), JsonClient(self.server, "census", bot=True)
         self.census.send(self.census.login_request() + b'{"leave": "lobby"}')
         self.clerk.send(b"/nick clerk\n/leave lobby\n")
@@ -89,7 +90,7 @@ class AllClients(RuleBasedStateMachine):
         for each in (self.clerk, self.census):
             each.read_output()
 
-    # Coming
+    # Connecting -----------------------------------------------------------------------------------
 
     @initialize(
         kinds=st.permutations(KINDS),
@@ -100,15 +101,15 @@ class AllClients(RuleBasedStateMachine):
     def connect_several(
         self, kinds: list[str], number: int, cellar: bool, leaving: set[int]
     ) -> None:
-        """Let all be in the attic, some in the lobby, and perhaps in the cellar."""
+        """Connect users that are all in the attic, some of them in the lobby or the cellar."""
         nicks = ("ada", "bob", "Zoë", "Ада", "cy", "dee", "eve")
         for kind, nick in zip(kinds[:number], nicks, strict=False):
             self.connect(kind, nick, "attic" if kind in ("tail", "tail --json") else "lobby", 0, 0)
             if self.model.people and (newest := self.model.people[-1]).nick == nick:
                 self.send_requests(newest, [Join("cellar")] * cellar + [Join("attic")])
             self.check_all_outputs()
-        for who, person in enumerate(self.model.people):
-            if who in leaving:
+        for index, person in enumerate(self.model.people):
+            if index in leaving:
                 self.send_requests(person, [Leave("lobby")])
 
     @precondition(lambda self: len(self.model.people) < MAX_PEOPLE)
@@ -141,8 +142,8 @@ class AllClients(RuleBasedStateMachine):
             self.model.reply(person, [f"-- {wanted} is taken; you are {person.nick}."])
         lobby = self.model.join(person, "lobby")
         others = members_in_words([other.nick for other in lobby.members if other is not person])
-        told = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
-        self.model.reply(person, [told])
+        greeting = f"-- You are {person.nick} in lobby, {others}; /help says what you can do."
+        self.model.reply(person, [greeting])
 
     def connect_tcd(self, nick: str, room: str, cut: int) -> None:
         client = AssignmentClient(self.server, nick, self.ref_of)
@@ -158,8 +159,8 @@ class AllClients(RuleBasedStateMachine):
         client = JsonClient(self.server, nick, bot=kind == "bot")
         if self.model.person(nick) is not None:
             client.send(client.login_request(), cut)
-            why = f"{nick} is taken, or looks like a nick that is."
-            more = {"error": why} if kind == "bot" else {}
+            reason = f"{nick} is taken, or looks like a nick that is."
+            more = {"error": reason} if kind == "bot" else {}
             refused: dict[str, object] = {"isConnected": False, "errorCode": 1, **more}
             assert client.read_output() == [to_json(refused)]
             client.nick = self.model.free_variant(nick)
@@ -171,8 +172,8 @@ class AllClients(RuleBasedStateMachine):
 
     def connect_tail(self, kind: str, nick: str, room: str, last: int) -> None:
         client = Tail(self.server, nick, room, objects=kind == "tail --json", last=last)
-        there = self.model.room(room)
-        if there is None:
+        found = self.model.room(room)
+        if found is None:
             assert client.read_output() == []
             assert client.read_output() == []
             assert client.errors.decode() == f"chatd: There is no room {room}; /rooms lists them.\n"
@@ -180,8 +181,8 @@ class AllClients(RuleBasedStateMachine):
             client.lose_connection()
             return
         person = self.add_person(kind, client, self.model.free_variant(nick))
-        person.focus = there
-        before = there.history[len(there.history) - min(last, len(there.history)) :]
+        person.focus = found
+        before = found.history[len(found.history) - min(last, len(found.history)) :]
         person.show_personal(
             [line for event in before for line in person.rendering.room_event(event, person)]
         )
@@ -191,29 +192,35 @@ class AllClients(RuleBasedStateMachine):
         found = self.model.room(room)
         return found.number if found is not None else 999
 
-    # Asking
+    # Requests -------------------------------------------------------------------------------------
 
-    def request(self, person: Person, asked: RequestParts) -> Request:
-        """Return a request, with words that have not been said before."""
-        kind, what, text = asked
-        self.said += 1
-        text = f"{self.said} {text}"
-        whom = str(what)
-        if isinstance(what, int):
-            near = person.focus.members if kind == "kick" and person.focus else self.model.people
-            whom = near[what % len(near)].nick
-        if kind == "say" and isinstance(person.client, AssignmentClient) and self.said % 3 == 0:
+    def make_request(self, person: Person, parts: RequestParts) -> Request:
+        """Return a request, with a text that was not sent before."""
+        kind, argument, text = parts
+        self.message_count += 1
+        text = f"{self.message_count} {text}"
+        target = str(argument)
+        if isinstance(argument, int):
+            candidates = (
+                person.focus.members if kind == "kick" and person.focus else self.model.people
+            )
+            target = candidates[argument % len(candidates)].nick
+        if (
+            kind == "say"
+            and isinstance(person.client, AssignmentClient)
+            and self.message_count % 3 == 0
+        ):
             text += "\nand more\nNOTE: the end"
         requests: dict[str, Request] = {
-            "join": Join(whom),
-            "leave": Leave(whom),
-            "focus": Focus(whom),
-            "say": Say(whom, text),
+            "join": Join(target),
+            "leave": Leave(target),
+            "focus": Focus(target),
+            "say": Say(target, text),
             "act": Act(text),
-            "topic": SetTopic(whom, text),
-            "whisper": DirectMessage(whom, text),
-            "kick": Kick(whom, text),
-            "rename": Rename(whom),
+            "topic": SetTopic(target, text),
+            "whisper": DirectMessage(target, text),
+            "kick": Kick(target, text),
+            "rename": Rename(target),
         }
         return requests[kind]
 
@@ -222,7 +229,7 @@ class AllClients(RuleBasedStateMachine):
     ) -> None:
         """Send several requests of a user in one packet, which may be cut in two.
 
-        The end of the last one may be missing; then it counts after a silence.
+        With ``unfinished`` the last one has no end; then the server handles it after a silence.
         """
         clock, client, data = self.server.clock, person.client, b""
         self.model.now = clock.seconds()
@@ -245,72 +252,76 @@ class AllClients(RuleBasedStateMachine):
         if piece is not None:
             self.model.handle(person, last)
 
-    def person(self, who: int) -> Person:
-        return self.model.people[who % len(self.model.people)]
+    def person(self, index: int) -> Person:
+        return self.model.people[index % len(self.model.people)]
 
     @precondition(lambda self: self.model.people)
-    @rule(who=indexes, asked=request_parts, cut=cuts, unfinished=st.booleans())
-    def send_one_request(self, who: int, asked: RequestParts, cut: int, unfinished: bool) -> None:
-        person = self.person(who)
-        self.send_requests(person, [self.request(person, asked)], cut, unfinished=unfinished)
+    @rule(index=indexes, parts=request_parts, cut=cuts, unfinished=st.booleans())
+    def send_one_request(self, index: int, parts: RequestParts, cut: int, unfinished: bool) -> None:
+        person = self.person(index)
+        self.send_requests(person, [self.make_request(person, parts)], cut, unfinished=unfinished)
 
     @precondition(lambda self: self.model.people)
     @rule(
-        who=indexes,
-        asked=st.lists(request_parts, min_size=2, max_size=4),
+        index=indexes,
+        parts=st.lists(request_parts, min_size=2, max_size=4),
         cut=cuts,
         open=st.booleans(),
     )
     def send_several_requests_at_once(
-        self, who: int, asked: list[RequestParts], cut: int, open: bool
+        self, index: int, parts: list[RequestParts], cut: int, open: bool
     ) -> None:
-        person = self.person(who)
+        person = self.person(index)
         self.send_requests(
-            person, [self.request(person, each) for each in asked], cut, unfinished=open
+            person, [self.make_request(person, each) for each in parts], cut, unfinished=open
         )
 
     @precondition(lambda self: self.model.people)
-    @rule(asked=st.lists(st.tuples(indexes, request_parts), min_size=2, max_size=4))
-    def act_in_one_turn(self, asked: list[tuple[int, RequestParts]]) -> None:
-        for who, what in asked:
+    @rule(parts=st.lists(st.tuples(indexes, request_parts), min_size=2, max_size=4))
+    def act_in_one_turn(self, parts: list[tuple[int, RequestParts]]) -> None:
+        for index, each in parts:
             if self.model.people:
-                person = self.person(who)
-                self.send_requests(person, [self.request(person, what)])
+                person = self.person(index)
+                self.send_requests(person, [self.make_request(person, each)])
 
     @precondition(lambda self: self.model.people)
-    @rule(who=indexes, other=indexes, text=words, then=request_parts, leaves=st.booleans())
+    @rule(index=indexes, other=indexes, text=words, then=request_parts, leaves=st.booleans())
     def speak_while_another_acts(
-        self, who: int, other: int, text: str, then: RequestParts, leaves: bool
+        self, index: int, other: int, text: str, then: RequestParts, leaves: bool
     ) -> None:
-        """Run in one turn, so that messages have not been shown yet."""
-        person = self.person(who)
+        """Let two members act in one turn, so that the message has not been shown yet."""
+        person = self.person(index)
         room = person.focus
         if room is None:
             return
-        listener = room.members[other % len(room.members)]
-        self.send_requests(person, [self.request(person, ("say", room.name, text))])
-        self.send_requests(listener, [self.request(listener, then), Leave(room.name)][leaves:])
+        other_member = room.members[other % len(room.members)]
+        self.send_requests(person, [self.make_request(person, ("say", room.name, text))])
+        self.send_requests(
+            other_member, [self.make_request(other_member, then), Leave(room.name)][leaves:]
+        )
 
     @precondition(lambda self: self.model.people)
-    @rule(who=indexes, whom=indexes, text=words, cut=cuts)
-    def send_direct_messages(self, who: int, whom: int, text: str, cut: int) -> None:
+    @rule(index=indexes, first_other=indexes, text=words, cut=cuts)
+    def send_direct_messages(self, index: int, first_other: int, text: str, cut: int) -> None:
         writers = [
             person
             for person in self.model.people
             if person.client.encode_request(DirectMessage("x", "x")) is not None
         ]
         if writers:
-            writer = writers[who % len(writers)]
-            for other in range(whom, whom + 3):
-                self.send_requests(writer, [self.request(writer, ("whisper", other, text))], cut)
+            writer = writers[index % len(writers)]
+            for other in range(first_other, first_other + 3):
+                self.send_requests(
+                    writer, [self.make_request(writer, ("whisper", other, text))], cut
+                )
 
     @precondition(lambda self: self.rooms_with_owner())
-    @rule(which=indexes, whom=indexes, reason=words)
-    def kick_as_owner(self, which: int, whom: int, reason: str) -> None:
+    @rule(which=indexes, target=indexes, reason=words)
+    def kick_as_owner(self, which: int, target: int, reason: str) -> None:
         owned = self.rooms_with_owner()
         room = owned[which % len(owned)]
         assert room.owner is not None
-        nick = room.members[whom % len(room.members)].nick
+        nick = room.members[target % len(room.members)].nick
         self.send_requests(room.owner, [Focus(room.name), Kick(nick, reason)])
 
     def rooms_with_owner(self) -> list[Room]:
@@ -325,29 +336,29 @@ class AllClients(RuleBasedStateMachine):
     @rule(room=rooms, text=words)
     def say_by_script(self, room: str, text: str) -> None:
         """Say something by ``ssh host say ROOM TEXT``, without joins or departures."""
-        where = self.model.room(room)
-        if where is not None:
-            self.said += 1
+        found = self.model.room(room)
+        if found is not None:
+            self.message_count += 1
             self.model.now = self.server.clock.seconds()
-            text = f"{self.said} {text}"
+            text = f"{self.message_count} {text}"
             assert self.script.output(f"say {room} '{text}'") == []
-            stranger = Person("script", Rendering(), self.script)
-            self.model.post_event("said", where, stranger, text)
+            author = Person("script", Rendering(), self.script)
+            self.model.post_event("said", found, author, text)
 
-    # Going
+    # Leaving --------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.model.people)
-    @rule(who=indexes, cut=cuts, before=st.lists(request_parts, max_size=2))
-    def quit(self, who: int, cut: int, before: list[RequestParts]) -> None:
+    @rule(index=indexes, cut=cuts, before=st.lists(request_parts, max_size=2))
+    def quit(self, index: int, cut: int, before: list[RequestParts]) -> None:
         """Let a user quit, perhaps in one packet with other requests."""
-        person = self.person(who)
+        person = self.person(index)
         client = person.client
         if isinstance(client, Tail):
             client.interrupt()
             self.model.now = self.server.clock.seconds()
             self.model.leave(person)
         else:
-            requests = [self.request(person, each) for each in before]
+            requests = [self.make_request(person, each) for each in before]
             self.send_requests(person, [*requests, Quit("good night")], cut)
         self.check_output(person)
         if isinstance(client, Ssh):
@@ -357,18 +368,18 @@ class AllClients(RuleBasedStateMachine):
         client.lose_connection()
 
     @precondition(lambda self: self.model.people)
-    @rule(who=indexes)
-    def lose_connection(self, who: int) -> None:
+    @rule(index=indexes)
+    def lose_connection(self, index: int) -> None:
         """Lose a connection."""
-        person = self.person(who)
+        person = self.person(index)
         self.model.now = self.server.clock.seconds()
         self.model.leave(person)
         person.client.lose_connection()
 
-    # What has to be the same, always
+    # Checks ---------------------------------------------------------------------------------------
 
     def check_output(self, person: Person) -> None:
-        """What somebody saw is what the model says."""
+        """Compare the output of a client with the expected one."""
         person.show_pending()
         lines, steps, person.steps = person.client.read_output(), person.steps, []
         assert matches_steps(lines, steps), (person.nick, lines, steps)
@@ -403,12 +414,12 @@ class AllClients(RuleBasedStateMachine):
         assert self.census.read_output() == []
 
     def check_lists_of_members(self) -> None:
-        there = self.model.rooms.values()
-        for room in there:
+        existing = self.model.rooms.values()
+        for room in existing:
             self.clerk.send(f"/users {room.name}\n".encode())
             self.census.send(to_json({"users": room.name}).encode())
         listed, counted = [], []
-        for room in there:
+        for room in existing:
             listed.append(f"-- {room.name}: {len(room.members)} here")
             marks = {person: " (owner)" * (person is room.owner) for person in room.members}
             listed += [f"   {person.nick}{mark}" for person, mark in marks.items()]
@@ -421,9 +432,9 @@ class AllClients(RuleBasedStateMachine):
             counted.append(to_json(fields))
         assert self.clerk.read_output() == listed
         assert self.census.read_output() == counted
-        who = [f"{each.nick} {','.join(_names(each))}".rstrip() for each in self.model.people]
-        assert sorted(self.script.output("who")) == sorted([*who, "clerk", "census"])
-        rows = [f"{room.name} {len(room.members)} {room.topic}".rstrip() for room in there]
+        members = [f"{each.nick} {','.join(_names(each))}".rstrip() for each in self.model.people]
+        assert sorted(self.script.output("who")) == sorted([*members, "clerk", "census"])
+        rows = [f"{room.name} {len(room.members)} {room.topic}".rstrip() for room in existing]
         assert sorted(self.script.output("rooms")) == sorted(rows)
 
     def teardown(self) -> None:
@@ -433,9 +444,9 @@ class AllClients(RuleBasedStateMachine):
         for client in (self.clerk, self.census, self.script):
             client.lose_connection()
         self.server.end_turn()
-        assert len(self.server.server.chat.people) == 0
-        assert list(self.server.server.chat.rooms) == ["lobby"]
-        assert self.server.server.admission.here == 0
+        assert len(self.server.memory_server.chat.people) == 0
+        assert list(self.server.memory_server.chat.rooms) == ["lobby"]
+        assert self.server.memory_server.admission.here == 0
         self.server.clock.advance(1)
         assert self.server.clock.getDelayedCalls() == []
 
@@ -444,7 +455,7 @@ def _names(person: Person) -> list[str]:
     return [room.name for room in person.rooms]
 
 
-TestEveryone = AllClients.TestCase
-TestEveryone.settings = settings(
+TestAllClients = AllClients.TestCase
+TestAllClients.settings = settings(
     max_examples=int(os.environ.get("CHATD_TEST_CONVERSATIONS", "70")), stateful_step_count=30
 )

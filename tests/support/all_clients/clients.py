@@ -101,17 +101,17 @@ class AllProtocolsServer(ssh_peer.Server):
     """A server with one port for all protocols, under the host key that the tests' ssh knows."""
 
     def __init__(self) -> None:
-        self.server = MemoryServer(joins="on")  # each join is compared
-        self.clock: Clock = self.server.clock
-        host = self.server.host
-        door = Door(host, self.server.admission, ways_in(host, ssh_peer.HOST_KEY))
-        self.server.factory = GateFactory(door)
+        self.memory_server = MemoryServer(joins="on")  # each join is compared
+        self.clock: Clock = self.memory_server.clock
+        host = self.memory_server.host
+        door = Door(host, self.memory_server.admission, ways_in(host, ssh_peer.HOST_KEY))
+        self.memory_server.factory = GateFactory(door)
         # The ssh client only needs it to build a protocol.
-        self.factory = cast(SSHFactory, self.server.factory)
+        self.factory = cast(SSHFactory, self.memory_server.factory)
 
     def end_turn(self) -> None:
         """End the reactor's turn."""
-        self.server.end_turn()
+        self.memory_server.end_turn()
 
 
 class Client(ABC):
@@ -177,7 +177,7 @@ class TcpClient(Client):
     """A client whose protocol runs directly over TCP."""
 
     def __init__(self, port: AllProtocolsServer) -> None:
-        self.connection = port.server.connects()
+        self.connection = port.memory_server.connects()
 
     def send(self, data: bytes, cut: int = 0) -> None:
         for piece in (data[:cut], data[cut:]):

@@ -1,4 +1,4 @@
-"""Faults: messages between two servers are lost at random; all screens are the same in the end."""
+"""Faults: although messages between two servers are lost at random, all screens converge."""
 
 from __future__ import annotations
 
@@ -12,32 +12,35 @@ from tests.support.ssh.clients import SshClient
 from tests.transport.relay.test_screens import ann, nicks, session_count, stream_counts
 
 STEPS = st.lists(
-    st.sampled_from(["here", "there", "loses", "waits", "half", "comes", "goes"]), max_size=12
+    st.sampled_from(
+        ["say here", "say there", "lose messages", "wait", "type", "connect", "disconnect"]
+    ),
+    max_size=12,
 )
 
 
 def run_step(
     step: str, cluster: ServerCluster, here: SshClient, screens: list[SshClient], random: Random
 ) -> None:
-    """Take one step."""
+    """Run a step; the last screen is the one on the other server that it concerns."""
     match step:
-        case "here":
+        case "say here":
             cluster.says(here, "hello\r")
-        case "there":  # and what that makes the servers say is still under way
+        case "say there":  # the messages between the servers stay in the queue
             screens[-1].types("hello there\r")
             cluster.server(1).end_turn()
             cluster.server(0).end_turn()
-        case "half":
+        case "type":
             cluster.says(screens[-1], "x\x7f")
-        case "loses":
-            kept = [letter for letter in cluster.messages if random.random() < 0.5]
+        case "lose messages":
+            kept = [message for message in cluster.messages if random.random() < 0.5]
             cluster.messages.clear()
             cluster.messages.extend(kept)
-        case "waits":
+        case "wait":
             cluster.run_for(random.choice((0.25, 1.0, 3.0)))
-        case "comes" if len(screens) < 3:
+        case "connect" if len(screens) < 3:
             screens.append(cluster.ssh_client(1))
-        case "goes" if len(screens) > 1:
+        case "disconnect" if len(screens) > 1:
             screens.pop().peer.hang_up()
         case _:
             pass

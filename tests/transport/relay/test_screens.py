@@ -23,12 +23,12 @@ def cluster() -> ServerCluster:
 
 
 def ann(cluster: ServerCluster, password: str = "") -> SshClient:
-    """Return Ann on the first server, who has registered her nick."""
-    guest = cluster.ssh_client(0)
-    cluster.says(guest, "/register\r")
+    """Connect Ann to the first server, where she registers her nick; return her client."""
+    client = cluster.ssh_client(0)
+    cluster.says(client, "/register\r")
     if password:
-        cluster.says(guest, f"/password {password}\r")
-    return guest
+        cluster.says(client, f"/password {password}\r")
+    return client
 
 
 def nicks(cluster: ServerCluster, number: int) -> list[str]:
@@ -36,13 +36,13 @@ def nicks(cluster: ServerCluster, number: int) -> list[str]:
 
 
 def session_count(cluster: ServerCluster) -> int:
-    """Return how many connections Ann has on the first server."""
+    """Return the number of Ann's sessions on the first server."""
     person = cluster.servers[0].chat.people.get("ann")
     return len(person.sessions) if person is not None else 0
 
 
 def stream_counts(cluster: ServerCluster) -> list[int]:
-    """Return how many streams each server has."""
+    """Return the number of streams of each of the first two servers."""
     ends = [cluster.server(number).memory_server.streams for number in (0, 1)]
     return [len(each) for each in ends if each is not None]
 
@@ -137,7 +137,7 @@ def test_a_relayed_screen_that_reads_nothing_delays_no_other(cluster: ServerClus
     assert cluster.sees(there)[-2].endswith("x 39")
 
 
-# When a server goes -------------------------------------------------------------------------------
+# A server that dies or stops ----------------------------------------------------------------------
 
 
 def test_a_relayed_screen_goes_on_with_its_input_line_when_the_server_dies(
@@ -158,7 +158,7 @@ def test_a_relayed_screen_goes_on_with_its_input_line_when_the_server_dies(
     assert rows[-1] == "[attic] half typed"
     cluster.says(there, "\r")
     assert cluster.sees(there)[-2:] == ["ann: half typed", "[attic]"]
-    assert cluster.receives(bob) == []  # nobody left, nobody came
+    assert cluster.receives(bob) == []  # no user left or joined
     assert nicks(cluster, 1) == ["ann", "guest1"]
     assert stream_counts(cluster)[1] == 0
 
@@ -175,7 +175,7 @@ def test_screens_on_several_servers_stay_one_person_when_its_server_dies() -> No
     cluster.says(screens[1], "hello\r")
     for screen in screens:
         assert cluster.sees(screen)[-2:] == ["ann: hello", "[lobby]"]
-    assert cluster.receives(bob) == ["ann: hello"]  # nobody left, nobody came
+    assert cluster.receives(bob) == ["ann: hello"]  # no user left or joined
 
 
 def test_a_line_entered_while_the_server_was_dead_is_said(cluster: ServerCluster) -> None:
@@ -263,13 +263,13 @@ def test_a_stream_that_one_end_does_not_know_is_closed(cluster: ServerCluster) -
     ann(cluster)
     there = cluster.ssh_client(1)
     there.peer.hang_up()
-    cluster.messages.clear()  # nobody hears of it
+    cluster.messages.clear()  # the other server does not receive it
     assert stream_counts(cluster) == [1, 0]
     cluster.run_for(2 * LIVENESS_SECONDS)
     assert (session_count(cluster), stream_counts(cluster)) == (1, [0, 0])
 
 
-# By other ways ------------------------------------------------------------------------------------
+# Other ways in ------------------------------------------------------------------------------------
 
 
 def log_in(cluster: ServerCluster, connection: ClientConnection, *more: bytes) -> list[str]:
@@ -281,41 +281,41 @@ def test_a_netcat_that_logs_in_is_relayed_to_the_server_of_its_person(
     cluster: ServerCluster,
 ) -> None:
     here = ann(cluster, "swordfish")
-    bob, guest = cluster.netcat(1), cluster.netcat(1)
+    bob, netcat = cluster.netcat(1), cluster.netcat(1)
     cluster.receives(bob)
-    assert log_in(cluster, guest, b"hello\n", b"half") == ["-- You are logged in as ann."]
+    assert log_in(cluster, netcat, b"hello\n", b"half") == ["-- You are logged in as ann."]
     assert cluster.receives(bob) == ["-- guest2 left", "ann: hello"]
     assert cluster.sees(here)[-2:] == ["ann: hello", "[lobby]"]
-    guest.sends(b" a line\n")
-    cluster.receives(guest)
+    netcat.sends(b" a line\n")
+    cluster.receives(netcat)
     assert cluster.receives(bob) == ["ann: half a line"]
     bob.sends(b"I see\n")
     cluster.receives(bob)
-    assert cluster.receives(guest) == ["guest1: I see"]
-    guest.loses_connection()
+    assert cluster.receives(netcat) == ["guest1: I see"]
+    netcat.loses_connection()
     cluster.deliver_all()
     assert (session_count(cluster), stream_counts(cluster)) == (1, [0, 0])
 
 
 def test_a_relayed_netcat_whose_input_ends_leaves(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
-    guest = cluster.netcat(1)
-    log_in(cluster, guest)
-    guest.ends_input()
+    netcat = cluster.netcat(1)
+    log_in(cluster, netcat)
+    netcat.ends_input()
     cluster.run_for(2)
-    assert cluster.receives(guest) == ["-- Goodbye."]
-    assert guest.closed
+    assert cluster.receives(netcat) == ["-- Goodbye."]
+    assert netcat.closed
     assert session_count(cluster) == 1
 
 
 def test_a_relayed_netcat_goes_on_here_when_the_other_server_dies(cluster: ServerCluster) -> None:
     ann(cluster, "swordfish")
-    bob, guest = cluster.netcat(1), cluster.netcat(1)
-    log_in(cluster, guest)
+    bob, netcat = cluster.netcat(1), cluster.netcat(1)
+    log_in(cluster, netcat)
     cluster.crash(0)
-    guest.sends(b"hello?\n")
+    netcat.sends(b"hello?\n")
     cluster.run_for(8)
-    assert cluster.receives(guest) == [f"-- {GONE}", "-- Welcome back, ann."]
+    assert cluster.receives(netcat) == [f"-- {GONE}", "-- Welcome back, ann."]
     assert cluster.receives(bob)[-1] == "ann: hello?"
 
 
@@ -323,16 +323,16 @@ def test_input_that_ends_while_the_other_server_is_dead_ends_the_connection(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster, "swordfish")
-    bob, guest = cluster.netcat(1), cluster.netcat(1)
-    log_in(cluster, guest)
+    bob, netcat = cluster.netcat(1), cluster.netcat(1)
+    log_in(cluster, netcat)
     cluster.receives(bob)
     cluster.crash(0)
-    guest.sends(b"last words")
-    guest.ends_input()
+    netcat.sends(b"last words")
+    netcat.ends_input()
     cluster.run_for(8)
-    assert cluster.receives(guest)[-1] == "-- Goodbye."
+    assert cluster.receives(netcat)[-1] == "-- Goodbye."
     assert cluster.receives(bob) == ["ann: last words"]
-    assert guest.closed
+    assert netcat.closed
 
 
 def test_a_relayed_telnet_of_plain_lines_quits(cluster: ServerCluster) -> None:
@@ -430,7 +430,7 @@ def test_a_relayed_telnet_terminal_is_drawn_by_the_other_server(cluster: ServerC
     assert sees()[-2:] == ["ann: still here", "[lobby]"]
 
 
-# What is refused ----------------------------------------------------------------------------------
+# Limits and races ---------------------------------------------------------------------------------
 
 
 def test_streams_between_two_servers_are_limited(
@@ -449,23 +449,23 @@ def test_a_relayed_client_that_sends_without_reading_is_not_read_from(
     cluster: ServerCluster,
 ) -> None:
     ann(cluster, "swordfish")
-    guest = cluster.netcat(1)
-    log_in(cluster, guest)
-    guest.transport.stops_reading()
+    netcat = cluster.netcat(1)
+    log_in(cluster, netcat)
+    netcat.transport.stops_reading()
     bob = cluster.netcat(0)
     bob.sends(b"".join(b"%d %s\n" % (number, b"x" * 3000) for number in range(60)))
     cluster.receives(bob)
     for _ in range(100):
-        guest.sends(b"y" * 3999 + b"\n")
+        netcat.sends(b"y" * 3999 + b"\n")
         cluster.deliver_all()
-        if guest.transport.paused:
+        if netcat.transport.paused:
             break
-    assert guest.transport.paused
-    guest.transport.resumes_reading()
-    assert guest.transport.paused  # what was sent before waits still
+    assert netcat.transport.paused
+    netcat.transport.resumes_reading()
+    assert netcat.transport.paused  # earlier input is still queued
     heard = cluster.receives(bob)
     assert len(heard) > 10
-    assert not guest.transport.paused
+    assert not netcat.transport.paused
 
 
 def test_simultaneous_connections_to_two_servers_become_one_person(

@@ -21,7 +21,7 @@ from chatd.transport.relay.stream import (
 
 
 class End:
-    """One end of a stream, its owner and its listener; it consumes nothing until `takes`."""
+    """One end of a stream, its owner and its listener; it consumes nothing until `consume`."""
 
     def __init__(self) -> None:
         self.stream = Stream("a line", "s1", self)
@@ -33,7 +33,8 @@ class End:
         self.closings = 0
         self.stream.listen(self)
 
-    # The owner
+    # The owner of the stream
+
     def send(self, stream: Stream, message: State) -> None:
         self.messages.append(json.loads(json.dumps(message)))
 
@@ -43,7 +44,8 @@ class End:
     def closed(self, stream: Stream) -> None:
         self.closings += 1
 
-    # The listener
+    # The listener of the stream
+
     def received(self, data: bytes) -> None:
         self.received_data += data
         self.unconsumed += len(data)
@@ -63,7 +65,10 @@ class End:
     def silence(self) -> float:
         return 0.0
 
+    # The test
+
     def consume(self, size: int) -> None:
+        """Consume so many of the bytes that arrived, or all."""
         size = min(size, self.unconsumed)
         self.unconsumed -= size
         self.stream.consumed(size)
@@ -72,9 +77,9 @@ class End:
 def deliver(one: End, other: End) -> None:
     """Deliver all messages, in both directions."""
     while one.messages or other.messages:
-        for sender, addressee in ((one, other), (other, one)):
+        for sender, receiver in ((one, other), (other, one)):
             while sender.messages:
-                addressee.stream.take(sender.messages.popleft())
+                receiver.stream.take(sender.messages.popleft())
 
 
 PIECES = st.lists(st.binary(max_size=WINDOW_BYTES + 10) | st.binary(max_size=20), max_size=8)
