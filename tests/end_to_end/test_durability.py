@@ -58,6 +58,33 @@ def store_in(
     return store, observer
 
 
+class Disk:
+    """A disk that can be full: it limits the database of the store that is started next."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._databases: list[sqlite3.Connection] = []
+        connect = sqlite.connect
+
+        def note(path: Path, *, power: bool = False) -> sqlite3.Connection:
+            self._databases.append(connect(path, power=power))
+            return self._databases[-1]
+
+        monkeypatch.setattr(sqlite, "connect", note)
+
+    def fill(self) -> None:
+        """Leave no room for another page."""
+        self._limit(0)
+
+    def free(self) -> None:
+        """Make room again."""
+        self._limit(1000)
+
+    def _limit(self, more: int) -> None:
+        database, _ = self._databases[-2:]  # the store's writer and its reader
+        (pages,) = database.execute("PRAGMA page_count").fetchone()
+        database.execute(f"PRAGMA max_page_count = {pages + more}")
+
+
 def kept(store: SqliteStore, room: str = "lobby") -> list[int]:
     return [number for number, _ in wait_for(store.before(room, None, 1_000_000))]
 
@@ -122,18 +149,20 @@ class Full(RecordingObserver):
         self.refused.append((message_id, why))
 
 
-def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(tmp_path: Path) -> None:
+def test_on_a_full_disk_the_sender_is_notified_and_nothing_else_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
     turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(observer)
     store.post("lobby", "first", Said(1.0, "ada", "x"))
     turn.run_until(lambda: "lobby" in observer.stored_in)
-    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
-    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    disk.fill()
     store.post("lobby", "large", Said(1.0, "ada", "x" * 100_000))
     turn.run_until(lambda: bool(observer.refused))
     assert observer.refused == [("large", "the server's disk is full.")]
-    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    disk.free()
     store.post("lobby", "next", Said(1.0, "ada", "x"))
     turn.run_until(lambda: observer.stored_in["lobby"][-1][0] == "next")
     assert [(name, number) for name, number, _ in observer.stored_in["lobby"]] == [
@@ -293,6 +322,7 @@ def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sqlite, "PRUNE_SECONDS", 0.01)
+    disk = Disk(monkeypatch)
     turn, observer = TestMainThread(), Full()
     store, _ = store_in(tmp_path, turn)
     store.open(observer)
@@ -300,12 +330,11 @@ def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     for number in range(1, last + 1):
         store.post("lobby", str(number), Said(1.0, "ada", "x"))
     turn.run_until(lambda: len(observer.stored_in.get("lobby", [])) == last)
-    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
-    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    disk.fill()
     store.post("lobby", "large", Said(1.0, "ada", "x" * 1_000_000))
     store.limit("lobby", 2)
     turn.run_until(lambda: bool(observer.refused))
-    store._database.execute(f"PRAGMA max_page_count = {pages + 1000}")
+    disk.free()
     store.post("lobby", "next", Said(1.0, "ada", "y"))
     while kept(store) != [last, last + 1]:
         pass  # each look takes a turn of the reader's thread
@@ -313,12 +342,14 @@ def test_the_bound_of_a_room_is_enforced_in_small_steps_and_after_a_full_disk(
     wait_for(store.close())
 
 
-def test_a_record_that_is_not_stored_is_reported_as_failed(tmp_path: Path) -> None:
+def test_a_record_that_is_not_stored_is_reported_as_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch)
     turn = TestMainThread()
     store, _ = store_in(tmp_path, turn)
     wait_for(store.put("account", "ada", "x"))
-    (pages,) = store._database.execute("PRAGMA page_count").fetchone()
-    store._database.execute(f"PRAGMA max_page_count = {pages}")
+    disk.fill()
     with pytest.raises(NotStoredError, match="disk is full"):
         wait_for(store.put("account", "ada", "y" * 100_000))
     assert wait_for(store.records("account")) == {"ada": "x"}

@@ -316,12 +316,12 @@ class AllClients(RuleBasedStateMachine):
                 )
 
     @precondition(lambda self: self.rooms_with_owner())
-    @rule(which=indexes, target=indexes, reason=words)
-    def kick_as_owner(self, which: int, target: int, reason: str) -> None:
+    @rule(which=indexes, member=indexes, reason=words)
+    def kick_as_owner(self, which: int, member: int, reason: str) -> None:
         owned = self.rooms_with_owner()
         room = owned[which % len(owned)]
         assert room.owner is not None
-        nick = room.members[target % len(room.members)].nick
+        nick = room.members[member % len(room.members)].nick
         self.send_requests(room.owner, [Focus(room.name), Kick(nick, reason)])
 
     def rooms_with_owner(self) -> list[Room]:

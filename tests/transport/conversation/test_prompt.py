@@ -5,6 +5,7 @@ from typing import cast
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from chatd.chat.limits import LINE_BYTES, PASTE_BYTES, Rate
 from chatd.chat.records.accounts import Account
 from chatd.chat.text.names import Name
 from chatd.transport.conversation.conversation import Conversation
@@ -43,13 +44,16 @@ def conversation_of(server: MemoryServer, nick: str = "guest1") -> Conversation:
     """Return the conversation of a user."""
     person = server.chat.people.find(nick)
     assert person is not None
-    reader = person.sessions[0].client
-    assert isinstance(reader, Conversation)
-    return reader
+    client = person.sessions[0].client
+    assert isinstance(client, Conversation)
+    return client
 
 
-def with_netcat() -> tuple[MemoryServer, ClientConnection, Conversation]:
-    server = MemoryServer("line")
+def with_netcat(
+    flood: Rate | None = None,
+) -> tuple[MemoryServer, ClientConnection, Conversation]:
+    """Return a server, a netcat that has read the greeting, and its conversation."""
+    server = MemoryServer("line", flood=flood)
     connection = server.connects()
     connection.receives()
     return server, connection, conversation_of(server)
@@ -83,15 +87,22 @@ def test_an_answer_is_neither_a_command_nor_a_message() -> None:
 
 
 def test_a_pending_line_is_the_answer() -> None:
-    server, connection, conversation = with_netcat()
-    server.clock.advance(0)
-    conversation._busy = True
-    connection.sends(b"one\ntwo\n")
+    _, connection, conversation = with_netcat(Rate(burst=1, per_second=0.001))
+    connection.sends(b"hello\none\ntwo\n"), connection.receives()
     assert asks(conversation) == ["one"]
     assert connection.receives() == b"", "nothing has to be asked"
     assert asks(conversation) == ["two"]
     assert asks(conversation) == []
-    assert conversation._lines_cost == 0
+
+
+def test_an_answer_no_longer_counts_as_pending() -> None:
+    _, connection, conversation = with_netcat(Rate(burst=1, per_second=0.001))
+    connection.sends(b"hello\n")
+    lines = [b"x" * LINE_BYTES] * (PASTE_BYTES // LINE_BYTES - 1)
+    for _ in range(2):
+        connection.sends(b"\n".join([*lines, b""]))
+        assert not connection.transport.paused
+        assert [asks(conversation) for _ in lines] == [[line.decode()] for line in lines]
 
 
 def test_a_question_ends_with_the_input_or_the_connection() -> None:
@@ -210,7 +221,8 @@ def test_the_address_of_a_wrong_password_is_logged_and_nothing_else() -> None:
     observer = cast(ILogObserver, events.append)
     globalLogPublisher.addObserver(observer)
     eve.sends(b"/login ada\nxyzzy 1\n/login ada xyzzy 2\n/login bob xyzzy 3\n")
-    bot.server.chat.accounts._put(Account(Name("ada", "ada"), (), 0.0, "kept:correct horse"))
+    account = Account(Name("ada", "ada"), (), 0.0, "kept:correct horse")
+    bot.server.chat.accounts.apply_change("ada", account.encoded())
     bot.sends(b'{"username": "ada", "version": 2, "password": "xyzzy 4"}')
     globalLogPublisher.removeObserver(observer)
     logged = [formatEvent(event) for event in events]
