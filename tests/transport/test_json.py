@@ -27,12 +27,12 @@ class Program:
         """Send objects back to back, as the first clients do."""
         self.connection.sends(b"".join(json.dumps(each).encode() for each in objects))
 
-    def gets(self) -> list[dict[str, Any]]:
+    def receives(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.connection.receives().splitlines()]
 
     def asks(self, *objects: Mapping[str, object]) -> list[dict[str, Any]]:
         self.sends(*objects)
-        return self.gets()
+        return self.receives()
 
 
 @pytest.fixture
@@ -61,14 +61,14 @@ def test_the_first_clients_talk_to_everyone_else(server: MemoryServer) -> None:
     assert ada.asks({"message": "hi", "sender": "ada", "dm": None}) == []
     assert bob.receives() == b"ada: hi\r\n"
     bob.sends(b"hello\n/me waves\n")
-    assert ada.gets() == [message("hello", "bob", 2), message("* bob waves", "bob", 3)]
+    assert ada.receives() == [message("hello", "bob", 2), message("* bob waves", "bob", 3)]
     cy = Program(server, "cy")
-    assert ada.gets() == [message("User has connected", "cy", 3)]
+    assert ada.receives() == [message("User has connected", "cy", 3)]
     assert cy.asks({"message": "psst", "sender": "cy", "dm": "ada"}) == []
-    assert ada.gets() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": TIME}]
+    assert ada.receives() == [{"message": "psst", "sender": "cy", "dm": "ada", "time": TIME}]
     assert cy.asks({"disconnect": True, "sender": "cy"}) == [{"disconnect": True}]
     assert cy.connection.closed
-    assert ada.gets() == [message("cy is offline", "cy", 3)]
+    assert ada.receives() == [message("cy is offline", "cy", 3)]
 
 
 def test_the_first_clients_get_each_object_in_a_write_of_its_own(server: MemoryServer) -> None:
@@ -128,7 +128,7 @@ def test_a_bot_does_what_a_person_can(server: MemoryServer) -> None:
     ]
     bob.sends(b"/join attic\nhello\n/nick rob\n")
     # What happens in two rooms in one turn may come in either order.
-    assert sorted(bot.gets(), key=lambda each: (each["event"], each["room"] != "lobby")) == [
+    assert sorted(bot.receives(), key=lambda each: (each["event"], each["room"] != "lobby")) == [
         {"event": "joined", "nick": "bob", "room": "attic", "seq": 0, "time": TIME},
         {"event": "renamed", "nick": "bob", "new": "rob", "room": "lobby", "seq": 0, "time": TIME},
         {"event": "renamed", "nick": "bob", "new": "rob", "room": "attic", "seq": 1, "time": TIME},
@@ -166,7 +166,7 @@ def test_a_bot_gets_direct_messages(server: MemoryServer) -> None:
     bob = server.enters("bob")
     bot = Program(server, "bot", 2)
     bob.sends(b"/dm bot psst\n")
-    [private] = bot.gets()
+    [private] = bot.receives()
     assert (private["event"], private["sender"], private["message"]) == ("private", "bob", "psst")
 
 
@@ -189,7 +189,7 @@ def test_objects_above_the_flood_limit_are_delayed_and_none_is_lost() -> None:
     heard = ada.asks(*({"ping": n} for n in range(4)))
     for _ in range(4):
         server.clock.advance(1)
-        heard += ada.gets()
+        heard += ada.receives()
     assert heard == pongs
 
 
@@ -264,7 +264,7 @@ def test_a_bot_that_missed_something_is_told_and_disconnected(
     for number in range(LOG_EVENTS + 200):
         bob.sends(b"%d\n" % number), server.end_turn()
     ada.connection.transport.resumes_reading()
-    told = ada.gets()
+    told = ada.receives()
     assert "missed" in str(told[-1] if ended else told)
     assert ada.connection.closed is ended
     if ended:
@@ -298,7 +298,7 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
     person.operator = True
     first, bot = Program(server, "ada"), Program(server, "bot", version=2)
     root.sends(b"/server say tea\n/mute bot 1m caps\n/ban bot 1h spam\n"), root.receives()
-    time = bot.gets()
+    time = bot.receives()
     events = [{k: v for k, v in each.items() if k not in ("time", "seq", "until")} for each in time]
     assert events == [
         {"event": "announced", "by": "root", "message": "tea"},
@@ -313,16 +313,16 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
         {"event": "put out", "room": "lobby", "by": "root", "reason": "spam", "banned": True},
     ]
     assert all("until" in each for each in time[1:])
-    assert [each["message"] for each in first.gets()] == [
+    assert [each["message"] for each in first.receives()] == [
         "User has connected",
         "tea",
         "bot was banned",
     ]
     root.sends(b"/server kick ada\n/server ban bot\n")
-    assert first.gets() == [
+    assert first.receives() == [
         {"message": "You were kicked from this server.", "sender": "root", "dm": None}
     ]
-    [told] = bot.gets()
+    [told] = bot.receives()
     assert (told["event"], told["room"], told["until"]) == ("put out", None, None)
     assert first.connection.closed
     assert bot.connection.closed
@@ -330,8 +330,8 @@ def test_bans_and_disconnections_are_sent_as_typed_events_or_messages(
 
 def test_programs_get_an_event_for_each_of_many_joins(server: MemoryServer) -> None:
     bot, netcat = Program(server, "bot", version=2), server.enters("ada")
-    bot.gets()
+    bot.receives()
     for number in range(9):
         Program(server).sends({"username": f"p{number}"})
-    assert [event.get("nick") for event in bot.gets()] == [f"p{number}" for number in range(9)]
+    assert [event.get("nick") for event in bot.receives()] == [f"p{number}" for number in range(9)]
     assert netcat.receives() == b"-- 9 people joined lobby\r\n"

@@ -19,7 +19,7 @@ class Client:
         self.nick = nick
         self.refs: dict[str, tuple[int, int]] = {}
 
-    def gets(self) -> str:
+    def receives(self) -> str:
         return self.connection.receives().decode()
 
     def joins(self, room: str) -> str:
@@ -27,7 +27,7 @@ class Client:
         self.connection.sends(
             f"JOIN_CHATROOM: {room}\nCLIENT_IP: 0\nPORT: 0\nCLIENT_NAME: {self.nick}\n".encode()
         )
-        answer = self.gets()
+        answer = self.receives()
         found = re.search(r"ROOM_REF: (\d+)\nJOIN_ID: (\d+)\n", answer)
         if found is not None:
             self.refs[room] = (int(found[1]), int(found[2]))
@@ -91,11 +91,11 @@ def test_a_long_conversation_of_four_in_two_rooms(server: MemoryServer) -> None:
     everyone = (ann, bob, cy, dee)
     assert ann.joins("one") == joined("one", 2) + came(2, "ann")
     assert bob.joins("one") == joined("one", 2) + came(2, "bob")
-    assert ann.gets() == came(2, "bob")
+    assert ann.receives() == came(2, "bob")
     assert cy.joins("two") == joined("two", 3) + came(3, "cy")
     assert dee.joins("two") == joined("two", 3) + came(3, "dee")
     assert ann.joins("two") == joined("two", 3) + came(3, "ann")
-    assert [each.gets() for each in everyone] == [
+    assert [each.receives() for each in everyone] == [
         "",
         "",
         came(3, "dee") + came(3, "ann"),
@@ -103,25 +103,25 @@ def test_a_long_conversation_of_four_in_two_rooms(server: MemoryServer) -> None:
     ]
     ann.says("one", "hello one"), ann.says("two", "hello two"), cy.says("two", "hi")
     one, two, hi = chat(2, "ann", "hello one"), chat(3, "ann", "hello two"), chat(3, "cy", "hi")
-    assert [each.gets() for each in everyone] == [one + two + hi, one, two + hi, two + hi]
+    assert [each.receives() for each in everyone] == [one + two + hi, one, two + hi, two + hi]
     assert ann.joins("two") == joined("two", 3), "joining twice announces nothing"
     ann.leaves("two")
     left = f"LEFT_CHATROOM: 3\nJOIN_ID: {ann.refs['two'][1]}\n"
-    assert [each.gets() for each in everyone] == [
+    assert [each.receives() for each in everyone] == [
         left + went(3, "ann"),
         "",
         went(3, "ann"),
         went(3, "ann"),
     ]
     ann.leaves("two")
-    assert [each.gets() for each in everyone] == [left, "", "", ""]
+    assert [each.receives() for each in everyone] == [left, "", "", ""]
     ann.says("two", "still here?")
-    assert ann.gets().startswith("ERROR_CODE: 6\nERROR_DESCRIPTION: ")
+    assert ann.receives().startswith("ERROR_CODE: 6\nERROR_DESCRIPTION: ")
     assert ann.joins("two") == joined("two", 3) + came(3, "ann")
     for each in everyone:
-        each.gets()
+        each.receives()
     ann.disconnects()
-    assert [each.gets() for each in everyone] == [
+    assert [each.receives() for each in everyone] == [
         went(2, "ann") + went(3, "ann"),
         went(2, "ann"),
         went(3, "ann"),
@@ -131,16 +131,16 @@ def test_a_long_conversation_of_four_in_two_rooms(server: MemoryServer) -> None:
     ann.connection.loses_connection()
     again = Client(server, "ann")
     assert again.joins("one") == joined("one", 2) + came(2, "ann")
-    assert [each.gets() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
+    assert [each.receives() for each in (bob, cy, dee)] == [came(2, "ann"), "", ""]
 
 
 def test_a_departure_is_shown_in_each_shared_room(server: MemoryServer) -> None:
     ann, bob = Client(server, "ann"), Client(server, "bob")
     for each in (ann, bob):
         each.joins("one"), each.joins("two")
-    ann.gets(), bob.gets()
+    ann.receives(), bob.receives()
     ann.disconnects()
-    assert bob.gets() == went(2, "ann") + went(3, "ann")
+    assert bob.receives() == went(2, "ann") + went(3, "ann")
 
 
 def test_rooms_and_people_are_those_of_all_ways_in(server: MemoryServer) -> None:
@@ -148,7 +148,7 @@ def test_rooms_and_people_are_those_of_all_ways_in(server: MemoryServer) -> None
     bob.receives(), ann.joins("lobby")
     assert bob.receives() == b"-- ann joined lobby\r\n"
     bob.sends(b"hello\n/me waves\n/dm ann psst\n/nick rob\n")
-    assert ann.gets() == (
+    assert ann.receives() == (
         chat(1, "bob", "hello")
         + chat(1, "bob", "* bob waves")
         + chat(1, "bob", "(private) psst")
@@ -163,23 +163,23 @@ def test_rooms_and_people_are_those_of_all_ways_in(server: MemoryServer) -> None
 def test_the_connection_is_the_identity_whatever_join_id_it_sends(server: MemoryServer) -> None:
     ann, bob = Client(server, "ann"), Client(server, "bob")
     ann.joins("one"), bob.joins("one")
-    ann.gets(), bob.gets()
+    ann.receives(), bob.receives()
     bob.refs["one"] = ann.refs["one"]
     bob.says("one", "hello")
-    assert ann.gets() == chat(2, "bob", "hello")
+    assert ann.receives() == chat(2, "bob", "hello")
 
 
 def test_on_another_connection_join_id_and_name_have_to_belong_together(
     server: MemoryServer,
 ) -> None:
     ann, eve = Client(server, "ann"), Client(server, "eve")
-    ann.joins("one"), ann.gets()
+    ann.joins("one"), ann.receives()
     eve.refs["one"] = ann.refs["one"]
     eve.says("one", "hello")
-    assert eve.gets().startswith("ERROR_CODE: 7\n")
+    assert eve.receives().startswith("ERROR_CODE: 7\n")
     eve.nick = "ann"
     eve.says("one", "hello")
-    assert ann.gets() == chat(2, "ann", "hello")
+    assert ann.receives() == chat(2, "ann", "hello")
 
 
 @pytest.mark.parametrize(
@@ -252,12 +252,12 @@ def test_blanks_in_names_are_replaced_and_the_answer_has_the_room_as_it_was_requ
     assert john.joins("Distributed Systems") == joined("Distributed Systems", 2) + came(
         2, "John_Smith"
     )
-    bob.sends(b"/join Distributed_Systems\n"), bob.receives(), john.gets()
+    bob.sends(b"/join Distributed_Systems\n"), bob.receives(), john.receives()
     john.says("Distributed Systems", "hello")
     assert bob.receives() == b"John_Smith: hello\r\n"
-    assert john.gets() == chat(2, "John_Smith", "hello")
+    assert john.receives() == chat(2, "John_Smith", "hello")
     other = Client(server, "eve")
-    other.joins("lobby"), other.gets()
+    other.joins("lobby"), other.receives()
     other.refs["attic"], other.nick = john.refs["Distributed Systems"], "John Smith"
     other.says("attic", "for John")
     assert bob.receives().endswith(b"John_Smith: for John\r\n")
@@ -289,10 +289,10 @@ def test_a_failed_join_sets_no_name(server: MemoryServer) -> None:
 
 def test_names_are_compared_folded(server: MemoryServer) -> None:
     ann, eve = Client(server, "\u00c9lodie"), Client(server, "eve")
-    ann.joins("one"), ann.gets()
+    ann.joins("one"), ann.receives()
     eve.refs["one"], eve.nick = ann.refs["one"], "E\u0301lodie"
     eve.says("one", "hello")
-    assert ann.gets() == chat(2, "\u00c9lodie", "hello")
+    assert ann.receives() == chat(2, "\u00c9lodie", "hello")
 
 
 def test_a_closed_connection_leaves_nothing_behind(server: MemoryServer) -> None:
@@ -318,7 +318,7 @@ def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     ada.joins("hall")
     root.sends(b"/server say tea\n/focus hall\n/ban ada 1h spam\n")
     ref = ada.refs["hall"][0]
-    assert ada.gets() == (
+    assert ada.receives() == (
         f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: (to everyone) tea\n\n"
         f"CHAT: {ref}\nCLIENT_NAME: root\nMESSAGE: You were banned from this chatroom.\n\n"
     )
@@ -328,5 +328,5 @@ def test_a_room_with_a_key_and_bans_have_sentences_of_their_own() -> None:
     assert not ada.connection.closed
     root.sends(b"/server kick ada\n")
     told = "ERROR_CODE: 11\nERROR_DESCRIPTION: You were kicked from this server.\n"
-    assert ada.gets() == told
+    assert ada.receives() == told
     assert ada.connection.closed

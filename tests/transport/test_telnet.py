@@ -110,7 +110,7 @@ class Telnet:
         self.connection.server.clock.advance(SETTLE_SECONDS)
 
 
-def comes(client: tuple[bytes, bytes], server: MemoryServer | None = None) -> Telnet:
+def connect(client: tuple[bytes, bytes], server: MemoryServer | None = None) -> Telnet:
     """Return a client that connects to a port for telnet."""
     telnet = Telnet((server or MemoryServer("telnet")).connects())
     telnet.sends(*client)
@@ -133,7 +133,7 @@ def netcat(server: MemoryServer) -> ClientConnection:
 def test_a_telnet_is_greeted_as_soon_as_it_has_answered_and_has_a_prompt(
     client: tuple[bytes, bytes],
 ) -> None:
-    telnet = comes(client)
+    telnet = connect(client)
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert telnet.display.cursor == (8, len(GREETED))
     telnet.sends(b"h", b"i")
@@ -161,7 +161,7 @@ def test_a_telnet_that_waits_for_the_server_is_found_on_the_one_port(
 
 @pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS)
 def test_a_telnet_that_speaks_first_is_found_on_the_one_port(client: tuple[bytes, bytes]) -> None:
-    telnet = comes(client, MemoryServer())
+    telnet = connect(client, MemoryServer())
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert PROBE[3:] not in telnet.text
 
@@ -174,7 +174,7 @@ def test_a_conversation_cut_anywhere_is_the_same(
     sent = b"".join(client) + b"hal" + window(60, 20) + "lo 日\x7f本\r\0".encode() + b"\r\nbye\r\n"
     seen = []
     for cut in range(1, len(sent) + 1):
-        telnet = comes((sent[:cut], sent[cut:]), MemoryServer(declared))
+        telnet = connect((sent[:cut], sent[cut:]), MemoryServer(declared))
         seen.append((telnet.sees(), telnet.display.cursor))
     screen = [*GREETED, "guest1: hallo 本", "guest1: bye", "[lobby]"]
     assert seen == [(screen, (8, len(screen) - 1))] * len(sent)
@@ -188,21 +188,21 @@ def test_a_conversation_byte_by_byte_is_the_same() -> None:
 
 
 def test_a_telnet_that_names_no_terminal_is_greeted_after_a_timeout() -> None:
-    telnet = comes((says(WONT, TTYPE) + LETS_US_ECHO, b""))
+    telnet = connect((says(WONT, TTYPE) + LETS_US_ECHO, b""))
     assert telnet.receives() == b""
     telnet.answer_times_out()
     assert telnet.sees() == [*GREETED, "[lobby]"]
 
 
 def test_a_terminal_name_without_colours_takes_them_away() -> None:
-    assert b"\x1b[38;5;" in (colourful := comes(INETUTILS)).receives() + colourful.text
-    telnet = comes((INETUTILS[0], name(b"VT100")))
+    assert b"\x1b[38;5;" in (colourful := connect(INETUTILS)).receives() + colourful.text
+    telnet = connect((INETUTILS[0], name(b"VT100")))
     assert telnet.sees() == [*GREETED, "[lobby]"]
     assert b"\x1b[38;5;" not in telnet.text
 
 
 def test_a_late_terminal_name_still_counts() -> None:
-    telnet = comes((INETUTILS[0], b""))
+    telnet = connect((INETUTILS[0], b""))
     telnet.answer_times_out()
     assert b"\x1b[36m[lobby]" in telnet.receives()
     telnet.sends(name(b"xterm-256color"))
@@ -214,7 +214,7 @@ def test_a_late_terminal_name_still_counts() -> None:
 
 @pytest.mark.parametrize("terminal", [b"dumb", b"DUMB", b"unknown", b"network"])
 def test_a_terminal_that_knows_no_sequences_is_sent_none(terminal: bytes) -> None:
-    telnet = comes((INETUTILS[0], name(terminal)))
+    telnet = connect((INETUTILS[0], name(terminal)))
     telnet.sends(b"hi\x7f\r\0")
     telnet.receives()
     assert b"\x1b" not in telnet.text
@@ -232,7 +232,7 @@ def test_a_line_is_wrapped_as_wide_as_the_window_is() -> None:
 
 
 def test_a_window_that_changes_during_typing_redraws_the_line() -> None:
-    telnet = comes(INETUTILS)
+    telnet = connect(INETUTILS)
     telnet.sends(b"x" * 40)
     telnet.receives()
     telnet.display.screen.resize(24, 100)
@@ -330,7 +330,7 @@ def test_a_client_that_turns_out_to_be_a_telnet_stays_where_it_was(declared: str
 
 def test_a_client_that_goes_back_to_line_mode_has_no_prompt_any_more() -> None:
     server = MemoryServer("telnet")
-    telnet = comes(INETUTILS, server)
+    telnet = connect(INETUTILS, server)
     telnet.receives()
     telnet.sends(says(DONT, ECHO) + says(DONT, SGA))
     assert telnet.sees() == GREETED
@@ -344,7 +344,7 @@ def test_a_client_that_goes_back_to_line_mode_has_no_prompt_any_more() -> None:
 
 def test_a_client_that_goes_back_to_line_mode_during_typing_loses_nothing() -> None:
     server = MemoryServer("telnet")
-    telnet = comes(INETUTILS, server)
+    telnet = connect(INETUTILS, server)
     bob = netcat(server)
     telnet.sends(b"hel", says(DONT, ECHO), b"lo\r\n")
     assert bob.receives() == b"guest1: hello\r\n"
@@ -354,7 +354,7 @@ def test_a_client_that_goes_back_to_line_mode_during_typing_loses_nothing() -> N
 
 
 def test_ctrl_c_that_comes_as_a_command_clears_the_line() -> None:
-    telnet = comes(INETUTILS)
+    telnet = connect(INETUTILS)
     telnet.sends(b"hal", bytes((IAC, IP)))
     assert telnet.sees() == [*GREETED, "[lobby]"]
     telnet.sends(bytes((IAC, IP)))
@@ -369,21 +369,21 @@ def test_ctrl_c_before_a_client_has_answered_gets_a_greeting() -> None:
 
 @pytest.mark.parametrize("client", [INETUTILS, (REFUSES_ALL, b"")])
 def test_ctrl_d_that_comes_as_a_command_leaves(client: tuple[bytes, bytes]) -> None:
-    telnet = comes(client)
+    telnet = connect(client)
     telnet.sends(bytes((IAC, EOF)))
     assert telnet.sees()[-1] == "-- Goodbye."
     assert telnet.connection.closed
 
 
 def test_are_you_there_is_answered() -> None:
-    telnet = comes((REFUSES_ALL, b""))
+    telnet = connect((REFUSES_ALL, b""))
     telnet.answer_times_out(), telnet.receives()
     telnet.sends(bytes((IAC, AYT)))
     assert telnet.receives() == b"[yes]\r\n"
 
 
 def test_are_you_there_is_answered_above_the_line_being_typed() -> None:
-    telnet = comes(INETUTILS)
+    telnet = connect(INETUTILS)
     telnet.sends(b"hal", bytes((IAC, AYT)))
     assert telnet.sees()[-2:] == ["[yes]", "[lobby] hal"]
 
@@ -402,7 +402,7 @@ def test_text_without_a_line_end_is_a_line_when_the_input_ends() -> None:
 
 @pytest.mark.parametrize("client", [*CLIENTS.values(), (b"", b"")], ids=[*CLIENTS, "nothing"])
 def test_the_connection_ends_with_the_input(client: tuple[bytes, bytes]) -> None:
-    telnet = comes(client)
+    telnet = connect(client)
     telnet.connection.ends_input()
     greeted = GREETED if client[0] else [GREETING]
     assert telnet.sees() == [*greeted, "-- Goodbye."]
@@ -414,7 +414,7 @@ def test_a_connection_lost_at_any_moment_leaves_nothing_behind(client: tuple[byt
     sent = b"".join(client) + b"hi\x1b"
     for cut in range(len(sent) + 1):
         server = MemoryServer("telnet")
-        telnet = comes((sent[:cut], b""), server)
+        telnet = connect((sent[:cut], b""), server)
         telnet.connection.loses_connection()
         server.clock.advance(60)
         assert server.clock.getDelayedCalls() == []

@@ -38,12 +38,12 @@ def claim_in_two_servers(servers: Servers, nicks: int) -> list[list[bool]]:
             wait_for(node.store.close())
 
 
-def test_of_two_servers_that_claim_a_nick_at_once_one_gets_it(nats: Nats) -> None:
+def test_one_of_two_servers_that_claim_a_nick_at_once_gets_it(nats: Nats) -> None:
     one, other = claim_in_two_servers(nats.account(), 200)
     assert [(mine, not mine) for mine in one] == list(zip(one, other, strict=True))
 
 
-def test_of_two_servers_one_gets_the_nick_also_with_three_nats_servers(three_nats: Nats) -> None:
+def test_one_of_two_servers_gets_a_nick_with_three_nats_servers(three_nats: Nats) -> None:
     one, other = claim_in_two_servers(three_nats.account(), 50)
     assert [(mine, not mine) for mine in one] == list(zip(one, other, strict=True))
 

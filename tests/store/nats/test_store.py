@@ -245,7 +245,7 @@ def test_the_owner_of_a_nick_takes_it_from_a_living_server(
     assert wait_for(other.store.claim("ada", "z", owner=True))
 
 
-def test_of_two_changes_of_a_record_at_once_one_is_stored(
+def test_one_of_two_simultaneous_changes_of_a_record_is_stored(
     make_node: MakeNode,
 ) -> None:
     one, other = make_node(), make_node()

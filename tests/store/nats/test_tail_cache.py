@@ -40,7 +40,7 @@ def forbid_reading(node: Node) -> None:
     node.store.streams.page = page  # type: ignore[assignment]
 
 
-def test_what_was_read_once_is_cached_and_follows_later_events_and_changes(
+def test_a_tail_once_read_is_cached_and_follows_later_events_and_changes(
     make_node: MakeNode,
 ) -> None:
     one, other, third = make_node(), subscribed_node(make_node), make_node()

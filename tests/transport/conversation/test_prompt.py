@@ -21,7 +21,7 @@ from tests.transport.test_telnet import (
     WILL,
     WONT,
     Telnet,
-    comes,
+    connect,
     says,
 )
 
@@ -167,7 +167,7 @@ def test_ctrl_c_ctrl_d_and_an_empty_line_cancel_a_question() -> None:
 
 def line_mode(*answers: bytes) -> tuple[Telnet, Conversation]:
     """Return a telnet in line mode that has negotiated."""
-    telnet = comes((b"".join(answers), b""))
+    telnet = connect((b"".join(answers), b""))
     telnet.answer_times_out()
     telnet.receives()
     return telnet, conversation_of(telnet.connection.server)
@@ -201,7 +201,7 @@ def test_a_telnet_that_refuses_to_hide_typing_shows_a_secret() -> None:
 
 
 def test_a_question_is_shown_again_on_another_display() -> None:
-    telnet = comes(TINTIN)
+    telnet = connect(TINTIN)
     telnet.receives()
     conversation = conversation_of(telnet.connection.server)
     answers = asks(conversation)

@@ -696,7 +696,7 @@ def test_a_screen_is_redrawn_once_for_many_requests_in_one_packet() -> None:
     assert len(connection.receives()) < 30_000
 
 
-def test_of_several_sizes_in_one_packet_the_last_counts() -> None:
+def test_the_last_of_several_sizes_in_one_packet_counts() -> None:
     server = MemoryServer("telnet")
     connection = server.connects()
     (
