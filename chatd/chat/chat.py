@@ -1,7 +1,7 @@
 """Chat: all people and rooms of a server; the object that the ways in and the actions work on.
 
 Entering, leaving, renaming, and joining and leaving rooms are here.  Messages are in
-`chatd.chat.actions.messages`, moderation in `chatd.chat.actions.room_settings`, and so on.  A
+`chatd.chat.actions.messages`, moderation in `chatd.chat.actions.moderation.members`, and so on.  A
 refusal raises `Refused`, and then nothing has changed.  Times are in seconds since the epoch and
 come from the caller.
 """

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from chatd.chat.actions.direct_messages import leave_for_later, receive
-from chatd.chat.actions.operators import rename_here, show_announcement
-from chatd.chat.actions.removal import disconnect, empty_room, kick
+from chatd.chat.actions.moderation.operators import rename_here, show_announcement
+from chatd.chat.actions.moderation.removal import disconnect, empty_room, kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Invited, Notice, PutOut, Refused
 from chatd.chat.model.bans import Ban

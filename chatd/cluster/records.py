@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.actions.removal import enforce_server_ban
+from chatd.chat.actions.moderation.removal import enforce_server_ban
 from chatd.chat.chat import Chat
 from chatd.chat.model.bans import Ban
 from chatd.chat.records import (

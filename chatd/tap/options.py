@@ -21,7 +21,7 @@ from twisted.python.usage import UsageError
 
 import chatd
 import twisted
-from chatd.chat.actions.room_settings import SHOUTING
+from chatd.chat.actions.moderation.members import SHOUTING
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN_AT_MOST, Rate
 from chatd.chat.text import names

@@ -13,7 +13,7 @@ from functools import partial
 
 from chatd.chat.actions.direct_messages import send
 from chatd.chat.actions.messages import say
-from chatd.chat.actions.room_settings import set_topic
+from chatd.chat.actions.moderation.members import set_topic
 from chatd.chat.entry.entrance import Visitor
 from chatd.chat.events import Refused
 from chatd.chat.limits import HISTORY_SHOWN, HISTORY_SHOWN_AT_MOST, LISTED

@@ -525,6 +525,13 @@ def test_ctrl_c_clears_the_line_and_on_an_empty_one_shows_how_to_leave() -> None
     assert tty.server.value() == b""
 
 
+@pytest.mark.parametrize("line", ["/login ada secret", "/Register secret", "/password secret"])
+def test_a_line_with_a_password_is_not_in_the_history(line: str) -> None:
+    tty = Tty()
+    tty.types(f"join attic\r{line}\r\x1b[A")
+    assert tty.shows()[-1] == "> join attic"
+
+
 @pytest.mark.parametrize("again", ["\x03", "\x04"])
 def test_ctrl_d_disconnects_and_a_second_one_does_not_wait(again: str) -> None:
     tty = Tty()

@@ -44,9 +44,9 @@ from chatd.transport.host import Host
 from chatd.transport.line import LineProtocol
 from chatd.transport.net.outbox import StreamOutbox, as_stream
 from chatd.transport.services.unacknowledged import UnacknowledgedCheck
+from chatd.transport.ssh.acknowledgements import Acknowledgements
 from chatd.transport.ssh.protocol.interfaces import SshChannel
 from chatd.transport.ssh.protocol.peer import SshPeer
-from chatd.transport.ssh.receipts import Acknowledgements
 from chatd.transport.ssh.shell import ArrivalAddress, Shell, visitor_of
 from chatd.transport.ways import ways_in
 from tests import ROOT

@@ -13,7 +13,11 @@ from twisted.internet.task import Clock
 
 from chatd.chat.limits import DEAD_SECONDS
 from chatd.transport.net.outbox import StreamOutbox
-from chatd.transport.ssh.receipts import QUESTIONS_PER_SECOND, Acknowledgements, DeliveryTracker
+from chatd.transport.ssh.acknowledgements import (
+    QUESTIONS_PER_SECOND,
+    Acknowledgements,
+    DeliveryTracker,
+)
 from chatd.wire.ssh import uint32
 from tests.support.ssh.clients import SshClient, SshServer
 from tests.support.ssh.peer import USER_KEY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.actions.removal import kick
+from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Refused, Role
 from chatd.chat.model import rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatd.chat.actions.removal import kick
+from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.delivery.posting import Acknowledge
 from chatd.chat.events import Acted, Refused, Role, Said
 from chatd.chat.model import rules

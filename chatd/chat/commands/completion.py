@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import chain, islice
 from typing import NamedTuple
 
-from chatd.chat.actions.room_settings import SETTINGS, SHOUTING
+from chatd.chat.actions.moderation.members import SETTINGS, SHOUTING
 from chatd.chat.chat import Chat
 from chatd.chat.commands import COMMANDS, GROUPS
 from chatd.chat.commands.command import ArgumentKind, Command

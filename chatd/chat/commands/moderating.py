@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from chatd.chat.actions import banning, room_settings
-from chatd.chat.actions.banning import ModeratorAct
+from chatd.chat.actions.moderation import banning, members
+from chatd.chat.actions.moderation.banning import ModeratorAct
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.events import Refused, Role
 from chatd.chat.limits import AUDIT_SHOWN, AUDIT_SHOWN_AT_MOST, LISTED
@@ -25,7 +25,7 @@ _TARGETS = (
 
 def _kick(call: Call) -> None:
     nick, reason = call.split("NICK [REASON]")
-    room_settings.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
+    members.kick(call.chat, call.person, call.session.room(), nick, reason, call.now)
 
 
 def _act(call: Call) -> ModeratorAct:
@@ -99,13 +99,13 @@ def _unmute(call: Call) -> None:
 def _op(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    room_settings.give_role(call.chat, call.person, room, nick, Role.MODERATOR, call.now)
+    members.give_role(call.chat, call.person, room, nick, Role.MODERATOR, call.now)
 
 
 def _deop(call: Call) -> None:
     nick, _ = call.split("NICK")
     room = call.session.room()
-    room_settings.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
+    members.give_role(call.chat, call.person, room, nick, Role.MEMBER, call.now)
 
 
 def _audit(call: Call) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from chatd.chat.actions import replay, room_settings
+from chatd.chat.actions import replay
+from chatd.chat.actions.moderation import members
 from chatd.chat.actions.status import status
 from chatd.chat.commands.command import ArgumentKind, Call, Command, need
 from chatd.chat.commands.describe import join_reply, roster
@@ -119,7 +120,7 @@ def _answer_whois(call: Call, other: Person) -> None:
 def _topic(call: Call) -> None:
     room = call.session.room()
     if call.words:
-        room_settings.set_topic(call.chat, call.person, room, call.words, call.now)
+        members.set_topic(call.chat, call.person, room, call.words, call.now)
     else:
         call.answer(f"{room}: {room.settings.topic or 'no topic'}")
 
@@ -129,27 +130,27 @@ def _room(call: Call) -> None:
     name, _, value = call.words.partition(" ")
     if not name:
         rows = [
-            f"{each} {room_settings.setting_for(call.person, room, each)}".rstrip()
-            for each in room_settings.SETTINGS
+            f"{each} {members.setting_for(call.person, room, each)}".rstrip()
+            for each in members.SETTINGS
         ]
         call.list(f"Settings of {room}:", rows)
-    elif not value.strip() and name in room_settings.SETTINGS and name != "topic":
-        call.answer(f"{room}: {name} {room_settings.setting_for(call.person, room, name)}")
+    elif not value.strip() and name in members.SETTINGS and name != "topic":
+        call.answer(f"{room}: {name} {members.setting_for(call.person, room, name)}")
     else:
-        room_settings.set_room(call.chat, call.person, room, name, value.strip(), call.now)
+        members.set_room(call.chat, call.person, room, name, value.strip(), call.now)
 
 
 def _invite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    other = room_settings.invite(call.chat, call.person, where, nick, call.now)
+    other = members.invite(call.chat, call.person, where, nick, call.now)
     call.answer(f"{other.nick} is invited into {where}.")
 
 
 def _uninvite(call: Call) -> None:
     nick, room = call.split("NICK [ROOM]")
     where = call.room(room)
-    invited = room_settings.uninvite(call.chat, call.person, where, nick, call.now)
+    invited = members.uninvite(call.chat, call.person, where, nick, call.now)
     call.answer(f"{invited} is not invited into {where} any more.")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from chatd.chat.actions import operators
+from chatd.chat.actions.moderation import operators
 from chatd.chat.commands.command import Call, Command
 from chatd.chat.commands.moderating import ban_rows, covers
 from chatd.chat.events import Refused, Role

@@ -74,6 +74,14 @@ def read(line: str) -> ParsedCommand | NotACommand:
     return ParsedCommand(command.verb, rest)
 
 
+def may_hold_secret(line: str) -> bool:
+    """Return whether a line may contain a password, and has to be left out of the line history.
+
+    None of these is a command here, but users of other clients type them by habit.
+    """
+    return line.lower().startswith(("/register ", "/password ", "/login "))
+
+
 def help_rows() -> list[str]:
     """Return the lines of ``help``."""
     width = max(len(command.usage) for command in COMMANDS)

@@ -19,6 +19,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.clients.prompt.commands import may_hold_secret
 from chatd.clients.prompt.protocol import PromptProtocol
 from chatd.terminal.editor.editor import (
     Block,
@@ -165,7 +166,7 @@ class TerminalDisplay(_Display):
         super().__init__(done)
         self._clock = clock
         self._keys = Keys()
-        self._editor = Editor()
+        self._editor = Editor(may_hold_secret)
         self._editor.stays_at_end = isinstance(screen, LineModeScreen)
         self._screen = screen
         self._escape_timeout: IDelayedCall | None = None

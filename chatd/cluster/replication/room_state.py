@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chatd.chat.actions.removal import kick
+from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.events import Role
 from chatd.chat.model import rules
 from chatd.chat.model.bans import Ban, Bans, Kind, read_target

@@ -25,11 +25,11 @@ from chatd.transport.relay.handover import IN, LOGGED_IN, SHELL
 from chatd.transport.relay.remote_channel import RemoteChannel
 from chatd.transport.relay.stream import State, Stream
 from chatd.transport.ssh import exec as commands
+from chatd.transport.ssh.acknowledgements import Acknowledgements, DeliveryTracker
 from chatd.transport.ssh.protocol.config import ServerConfig
 from chatd.transport.ssh.protocol.factory import SSHFactory
 from chatd.transport.ssh.protocol.interfaces import SshChannel
 from chatd.transport.ssh.protocol.peer import SshPeer
-from chatd.transport.ssh.receipts import Acknowledgements, DeliveryTracker
 from chatd.wire.line import CutLine, LineCodec
 
 _SSH = b"SSH-"

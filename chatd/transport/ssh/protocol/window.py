@@ -97,7 +97,7 @@ class WindowedOutbox:
     def unreached(self) -> tuple[int, float] | None:
         """Return what the peer's machine has not acknowledged, of all channels, as encrypted bytes.
 
-        `chatd.transport.ssh.receipts` knows better how much the client itself has read.
+        `chatd.transport.ssh.acknowledgements` knows better how much the client itself has read.
         """
         return self._transport.outbox.unreached()
 

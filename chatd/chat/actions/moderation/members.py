@@ -1,12 +1,12 @@
 """Moderating a room: kicks, roles, invitations, the topic and the settings.
 
 A moderator must outrank the member that they act on; an operator outranks everyone, in every room.
-Bans and mutes are in `chatd.chat.actions.banning`.
+Bans and mutes are in `chatd.chat.actions.moderation.banning`.
 """
 
 from __future__ import annotations
 
-from chatd.chat.actions import removal
+from chatd.chat.actions.moderation import removal
 from chatd.chat.chat import Chat
 from chatd.chat.delivery.history import read_limit
 from chatd.chat.events import Invited, Refused, Role, RoomSet, TopicSet

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chatd.chat.actions.removal import kick
-from chatd.chat.actions.room_settings import member_to_act_on, role_phrase
+from chatd.chat.actions.moderation.members import member_to_act_on, role_phrase
+from chatd.chat.actions.moderation.removal import kick
 from chatd.chat.chat import Chat
 from chatd.chat.events import Muted, Refused, Role
 from chatd.chat.limits import REASON_LENGTH

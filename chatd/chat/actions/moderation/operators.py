@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chatd.chat.actions import removal
-from chatd.chat.actions.banning import find_target, matching, targets_of
+from chatd.chat.actions.moderation import removal
+from chatd.chat.actions.moderation.banning import find_target, matching, targets_of
 from chatd.chat.chat import Chat
 from chatd.chat.events import Announced, Notice, PutOut, Refused
 from chatd.chat.limits import REASON_LENGTH
