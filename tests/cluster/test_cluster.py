@@ -231,7 +231,9 @@ def test_an_incomplete_full_state_is_requested_again(
     assert nicks == {"ada", "bob", "cy", "dee"}
 
 
-def test_status_names_this_server_and_shows_when_others_were_heard(cluster: ChatCluster) -> None:
+def test_status_names_this_server_and_shows_when_others_were_last_seen(
+    cluster: ChatCluster,
+) -> None:
     here, there = cluster.servers
     ada = here.enters("ada")
     there.enters("bob"), there.enters("zoe")
@@ -398,7 +400,7 @@ def deliver_late(cluster: ChatCluster, *, sender: str, receiver: str) -> None:
     cluster.messages.extend(late)
 
 
-def test_a_new_holder_of_a_nick_is_listed_although_its_release_is_heard_later() -> None:
+def test_a_new_holder_of_a_nick_is_listed_although_its_release_is_received_later() -> None:
     cluster = ChatCluster(3)
     user, other, third = cluster.servers
     ada, bob, cy = user.enters("ada"), other.enters("bob"), third.enters("cy")

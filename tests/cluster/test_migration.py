@@ -468,8 +468,8 @@ def test_servers_that_stop_together_send_no_session_to_each_other(cluster: ChatC
 
 def test_the_last_server_disconnects_its_users_when_it_stops(cluster: ChatCluster) -> None:
     ada = registered_ada(cluster)
-    for branch in cluster.stores[1:]:
-        branch.disconnected = True
+    for store in cluster.stores[1:]:
+        store.disconnected = True
     clock = Clock()
     stop_first_server(cluster, clock)
     clock.advance(GOODBYE_SECONDS)

@@ -463,8 +463,8 @@ def test_a_relayed_client_that_sends_without_reading_is_not_read_from(
     assert netcat.transport.paused
     netcat.transport.resumes_reading()
     assert netcat.transport.paused  # earlier input is still queued
-    heard = cluster.receives(bob)
-    assert len(heard) > 10
+    lines = cluster.receives(bob)
+    assert len(lines) > 10
     assert not netcat.transport.paused
 
 
